@@ -1,0 +1,55 @@
+"""The only place where a feature's name, reserved index or split is spelt.
+
+Raw Examples (one per user, written by ``components/ratings_example_gen``):
+
+=====================  =====  ======================================================
+``user_id``            bytes  [1]
+``item_id``            bytes  [N] time-ordered; in ``train`` the user's ratings, in
+                              ``eval`` and ``test`` the targets to predict
+``rating``             float  [N] stars; 1.0 where the log has no rating
+``timestamp``          int64  [N] seconds UTC; absent where the log has none
+``history_item_id`` …         [H] ``eval`` and ``test`` only: all that came earlier
+``user_<name>``        bytes  [0..n] side features of the user, categorical
+=====================  =====  ======================================================
+
+Transformed Examples carry ``<name>_index`` int64 features instead of ids
+(0 padding, 1 unknown, known values from 2 by falling frequency) and ``label``.
+
+This module imports nothing, so that Beam workers can read it for free.
+"""
+
+USER_ID = "user_id"
+ITEM_ID = "item_id"
+RATING = "rating"
+TIMESTAMP = "timestamp"
+HISTORY_PREFIX = "history_"
+HISTORY_ITEM_ID = HISTORY_PREFIX + ITEM_ID
+HISTORY_RATING = HISTORY_PREFIX + RATING
+HISTORY_TIMESTAMP = HISTORY_PREFIX + TIMESTAMP
+CANDIDATE_ITEM_ID = "candidate_item_id"
+
+USER_FEATURE_PREFIX = "user_"
+ITEM_FEATURE_PREFIX = "item_"
+
+USER_INDEX = "user_index"
+ITEM_INDEX = "item_index"
+HISTORY_ITEM_INDEX = HISTORY_PREFIX + ITEM_INDEX
+LABEL = "label"
+HISTORY_LABEL = HISTORY_PREFIX + LABEL
+
+USER_VOCABULARY = "user_id"
+ITEM_VOCABULARY = "item_id"
+
+PADDING_INDEX = 0
+UNKNOWN_INDEX = 1
+NUM_RESERVED = 2
+
+TRAIN_SPLIT = "train"
+EVAL_SPLIT = "eval"
+TEST_SPLIT = "test"
+SPLITS = (TRAIN_SPLIT, EVAL_SPLIT, TEST_SPLIT)
+
+
+def is_user_feature(name: str) -> bool:
+    """True for a side feature of the user (``user_gender``), not for the id."""
+    return name.startswith(USER_FEATURE_PREFIX) and name != USER_ID
