@@ -1,0 +1,557 @@
+"""What a person may choose, and how a YAML file and ``--set`` become that choice.
+
+Every key of ``configs/default.yaml`` is a field of one of the structs below; a field's
+type says all that may stand there. Whatever is wrong is a ``ConfigError`` before any
+work starts, with the file, the line, the key, what was expected and the nearest name.
+"""
+
+import dataclasses
+import difflib
+import re
+import sys
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from trainer_modules.registry import MODELS, POPULARITY
+
+SplitKind = Literal["leave_last_out", "temporal", "random"]
+Column = Literal["user_id", "item_id", "rating", "timestamp"]
+
+# The metrics that a gate may use: of each, more is better and 1 is the most.
+RankingMetric = Literal[
+    "hit_rate@10",
+    "ndcg@10",
+    "mrr",
+    "recall@10",
+    "precision@10",
+    "mean_rank_auc",
+    "coverage@10",
+]
+LabelMetric = Literal["auc", "accuracy", "precision", "recall"]
+GateMetric = Literal[RankingMetric, LabelMetric]
+LABEL_METRICS: tuple[str, ...] = typing.get_args(LabelMetric)
+GATE_METRICS: tuple[str, ...] = typing.get_args(GateMetric)
+# Shown, but no bar: the sampled ones say nothing that the full ones do not (DESIGN.md
+# 4), and of an error less is better.
+SHOWN_METRICS = (
+    "sampled_hit_rate@10",
+    "sampled_ndcg@10",
+    "log_loss",
+    "calibration",
+    "rmse",
+)
+
+# A Meta's description is what an error says was expected.
+Share = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
+PartOfRatings = Annotated[
+    float, Meta(gt=0, lt=1, description="a number above 0 and below 1")
+]
+Size = Annotated[
+    float, Meta(ge=0, le=sys.float_info.max, description="a number, at least 0")
+]
+Count = Annotated[int, Meta(ge=1, description="a whole number, at least 1")]
+Seed = Annotated[
+    int, Meta(ge=0, lt=2**31, description="a whole number from 0 to 2147483647")
+]
+Text = Annotated[str, Meta(min_length=1, description="text")]
+Threshold = Annotated[
+    str,
+    Meta(
+        pattern=r"^(all|>=? *-?\d+(\.\d+)?)$",
+        description="'all', '> x' or '>= x' with a number x, in quotes",
+    ),
+]
+_TEXTS = (Text, Text | None, Threshold)
+# What a model's setting of a plain type may be; another bound stands as an Annotated
+# type at the setting itself.
+_SETTINGS: dict[Any, Any] = {
+    int: Count,
+    float: Size,
+    tuple[int, ...]: tuple[Count, ...],
+    tuple[float, ...]: tuple[Size, ...],
+}
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; nothing was started.
+
+    Attributes:
+      file: the YAML file at fault; None for a flag.
+      line: its line, counted from 1; None where no line is at fault.
+      key: the dotted key, with the flag in front where a flag set it.
+      message: what is wrong, what was expected, and the nearest valid name.
+    """
+
+    def __init__(
+        self, file: Path | None, line: int | None, key: str | None, message: str
+    ):
+        self.file, self.line, self.key, self.message = file, line, key, message
+        place = "" if file is None else f"{file}:{line}: " if line else f"{file}: "
+        super().__init__(f"{place}{f'{key}: ' if key else ''}{message}")
+
+
+class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which ratings to read, and how.
+
+    Attributes:
+      source: ``sample``, a MovieLens release (``ml-1m`` …) or the path of a file or
+        folder of one's own.
+      items: a file with the items' features; None looks beside the ratings.
+      users: a file with the users' features; None looks beside the ratings.
+      columns: which column is the ``user_id``, ``item_id``, ``rating`` and
+        ``timestamp``: a header's name, or a number counted from 0 where there is no
+        header. Empty: recognised by layout or header.
+      max_bad_fraction: share of rows that may be bad; they go to a quarantine file. 0
+        stops the run at the first.
+      max_history: ratings kept of one user, the newest; the others are counted.
+    """
+
+    source: Text = "sample"
+    items: Text | None = None
+    users: Text | None = None
+    columns: dict[Column, Text] = {}
+    max_bad_fraction: Share = 0.0
+    max_history: Count = 10_000
+
+
+class SplitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which ratings train, and which judge.
+
+    Attributes:
+      kind: ``leave_last_out`` (each user's last rating is the test, the one before
+        the eval), ``temporal`` (two cuts in time for everybody) or ``random`` (only to
+        reproduce published tables).
+      eval_fraction: share of the ratings in ``eval``; not for ``leave_last_out``.
+      test_fraction: share of the ratings in ``test``; not for ``leave_last_out``.
+      seed: decides the ``random`` split.
+    """
+
+    kind: SplitKind = "leave_last_out"
+    eval_fraction: PartOfRatings = 0.1
+    test_fraction: PartOfRatings = 0.1
+    seed: Seed = 0
+
+
+class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a rating counts as liked.
+
+    Attributes:
+      threshold: ``all``, ``> x`` or ``>= x``, with x in the ratings' own unit.
+    """
+
+    threshold: Threshold = "> 3"
+
+
+class VocabularyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which ids get a row of their own.
+
+    Attributes:
+      min_item_ratings: items with fewer ratings share the unknown item's row, which
+        so learns what a new item deserves.
+    """
+
+    min_item_ratings: Count = 2
+
+
+class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How every model is trained; a model's own settings stand under ``models``.
+
+    Attributes:
+      seed: of weights, shuffling and drawn negatives.
+      require_gpu: fail, and say so, when TensorFlow sees no GPU.
+      mixed_precision: compute in 16 bits where the GPU is faster so; weights stay
+        float32.
+    """
+
+    seed: Seed = 0
+    require_gpu: bool = False
+    mixed_precision: bool = False
+
+
+class EvaluationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far evaluation goes.
+
+    Attributes:
+      max_scored_pairs: users x items scored at most for one model; beyond, a seeded
+        sample of users is judged, and the report says so.
+    """
+
+    max_scored_pairs: Count = 200_000_000
+
+
+def _default_floors() -> dict[GateMetric, Share]:
+    return {"auc": 0.5, "ndcg@10": 0.01, "hit_rate@10": 0.02}
+
+
+class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model must show before it may go live.
+
+    Attributes:
+      metric: the metric by which models are compared; the best one goes live.
+      floors: metric → the least value that passes.
+      max_loss: absolute loss in ``metric`` against the live model that still passes.
+      min_gain_over_popularity: absolute gain in ``metric`` over popularity needed.
+    """
+
+    metric: GateMetric = "ndcg@10"
+    floors: dict[GateMetric, Share] = msgspec.field(default_factory=_default_floors)
+    max_loss: Share = 0.005
+    min_gain_over_popularity: Share = 0.0
+
+
+class SchemaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the data must look like.
+
+    Attributes:
+      path: a schema of one's own (``marquee schema propose`` writes one); None: the
+        curated ``schema/ratings.pbtxt``.
+    """
+
+    path: Text | None = None
+
+
+def _default_models() -> dict[str, dict[str, Any]]:
+    return {POPULARITY: {}, "mf_als": {}, "neumf": {}}
+
+
+class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One run's choices.
+
+    Attributes:
+      data: which ratings.
+      split: which of them judge.
+      label: when a rating counts as liked.
+      vocabulary: which ids get a row.
+      models: model → settings that differ from its defaults; trained in this order,
+        popularity always.
+      train: how.
+      evaluation: how far.
+      gate: the bar.
+      schema: what the data must look like.
+      out: folder of the metadata store, artifacts, live models and runs.
+    """
+
+    data: DataConfig = DataConfig()
+    split: SplitConfig = SplitConfig()
+    label: LabelConfig = LabelConfig()
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    models: dict[str, dict[str, Any]] = msgspec.field(default_factory=_default_models)
+    train: TrainConfig = TrainConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    gate: GateConfig = GateConfig()
+    schema: SchemaConfig = SchemaConfig()
+    out: Text = "marquee-out"
+
+
+def load_config(path: Path | None, overrides: Sequence[str] = ()) -> PipelineConfig:
+    """Reads a configuration and checks all of it.
+
+    Args:
+      path: a YAML file; None for the defaults. A mapping of models or floors in the
+        file stands in place of the default one.
+      overrides: ``key=value`` with a dotted key, as ``--set`` takes them; the value is
+        YAML, and is added to a mapping rather than put in its place.
+
+    Raises:
+      ConfigError: for the first thing that is wrong.
+    """
+    document = _Document(path)
+    for override in overrides:
+        document.override(override)
+    config = msgspec.convert(document.checked(), PipelineConfig)
+    if config.label.threshold == "all" and "gate.floors" not in document:
+        # Without a disliked rating there is no such metric to hold against a model.
+        floors = {k: v for k, v in config.gate.floors.items() if k not in LABEL_METRICS}
+        gate = msgspec.structs.replace(config.gate, floors=floors)
+        config = msgspec.structs.replace(config, gate=gate)
+    _check_combinations(config, document)
+    return _with_models(config, config.models)
+
+
+def select_models(config: PipelineConfig, names: Iterable[str]) -> PipelineConfig:
+    """Narrows a run to some models, with the settings that the config has for them.
+
+    Args:
+      config: a checked configuration.
+      names: registered models, or only ``all`` for every one of them.
+
+    Raises:
+      ConfigError: for an unknown name, or none at all.
+    """
+    chosen = list(MODELS) if list(names) == ["all"] else list(names)
+    for name in chosen:
+        if name not in MODELS:
+            message = f"no model {name!r}{_nearest(name, MODELS)}"
+            raise ConfigError(None, None, "--models", message)
+    if not chosen:
+        message = f"no model named; choose from {', '.join(MODELS)} or all"
+        raise ConfigError(None, None, "--models", message)
+    return _with_models(config, {name: config.models.get(name, {}) for name in chosen})
+
+
+def _with_models(
+    config: PipelineConfig, models: Mapping[str, dict[str, Any]]
+) -> PipelineConfig:
+    """Puts the floor first where it is missing: nothing passes without it."""
+    floor = {POPULARITY: config.models.get(POPULARITY, {})}
+    if POPULARITY in models:
+        floor = {}
+    return msgspec.structs.replace(config, models=floor | dict(models))
+
+
+def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
+    """Refuses choices that are valid alone and impossible together."""
+    split, gate, data = config.split, config.gate, config.data
+    held_out = split.eval_fraction + split.test_fraction
+    if held_out >= 1:
+        key = "test_fraction" if "split.test_fraction" in document else "eval_fraction"
+        raise document.error(
+            f"split.{key}",
+            f"eval_fraction + test_fraction is {held_out:g}, which leaves nothing to "
+            "train on; their sum must be below 1",
+        )
+    if config.label.threshold == "all":
+        for key, metric in (
+            ("gate.metric", gate.metric),
+            *((f"gate.floors.{metric}", metric) for metric in gate.floors),
+        ):
+            if metric in LABEL_METRICS:
+                raise document.error(
+                    key,
+                    f"{metric} compares liked with disliked ratings, and with "
+                    "label.threshold 'all' none is disliked; gate on a ranking metric: "
+                    f"{', '.join(typing.get_args(RankingMetric))}",
+                )
+    if len(set(data.columns.values())) < len(data.columns):
+        raise document.error(
+            "data.columns", "one column is given twice; each needs a column of its own"
+        )
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML: no tags that build objects, no anchors, ``1e-3`` is a number."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuses aliases: a configuration says each thing where it stands."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="anchors and aliases are not supported; write the value out",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]  # types-pyyaml
+            )
+        return super().compose_node(parent, index)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+class _Document:
+    """What a person gave in a file and by ``--set``, and where each key came from."""
+
+    def __init__(self, path: Path | None):
+        self._file = path
+        self._values: Any = {}
+        self._lines: dict[str, int | None] = {}  # dotted key → line; None for --set
+        self._texts: dict[str, str] = {}  # dotted key → a scalar as it was written
+        if path is not None:
+            try:
+                self._values = self._parsed(path.read_bytes(), "", in_file=True)
+            except OSError as error:
+                message = f"cannot be read: {error.strerror}"
+                raise ConfigError(path, None, None, message) from error
+            except yaml.YAMLError as error:
+                raise ConfigError(path, *_yaml_problem(error)) from error
+
+    def __contains__(self, key: str) -> bool:
+        """Whether a person gave the key or something below it."""
+        return any(_is_within(given, key) for given in self._lines)
+
+    def error(self, key: str, message: str) -> ConfigError:
+        """The error for a key, at the place that set it or the section around it."""
+        place = key
+        while place and place not in self._lines:
+            place = place.rpartition(".")[0]
+        line = self._lines.get(place)
+        if place and line is None:
+            return ConfigError(None, None, f"--set {key}", message)
+        return ConfigError(self._file, line, key or None, message)
+
+    def override(self, override: str) -> None:
+        """Adds a ``key=value``."""
+        key, equals, text = override.partition("=")
+        key = key.strip()
+        *sections, name = key.split(".")
+        if not equals or not all((*sections, name)):
+            message = "expected key=value, as in --set split.kind=temporal"
+            raise ConfigError(None, None, f"--set {override}", message)
+        values = self._values
+        default: Any = msgspec.to_builtins(PipelineConfig())
+        for depth, section in enumerate(sections, start=1):
+            self._lines.setdefault(".".join(sections[:depth]), None)
+            default = default.get(section) if isinstance(default, dict) else None
+            if values is None or not isinstance(values, dict):
+                break
+            # A setting joins the default models and floors; what lacks in another
+            # section gets its default anyway.
+            if values.get(section) is None:
+                values[section] = default or {}
+            values = values[section]
+        self._lines = {k: v for k, v in self._lines.items() if not _is_within(k, key)}
+        self._lines[key] = None
+        if not isinstance(values, dict):
+            section = ".".join(sections)
+            raise self.error(key, f"{section} is {_show(values)}, not a section")
+        try:
+            values[name] = self._parsed(text, key, in_file=False)
+        except yaml.YAMLError:
+            values[name] = text  # a '> 3' without its quotes, which the shell ate
+        self._texts[key] = text
+
+    def _parsed(self, text: str | bytes, key: str, in_file: bool) -> Any:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        return None if node is None else self._plain(loader, node, key, in_file)
+
+    def _plain(self, loader: _Loader, node: yaml.Node, key: str, in_file: bool) -> Any:
+        """Builds the node's value, and notes where each key in it stands."""
+        if isinstance(node, yaml.ScalarNode):
+            self._texts[key] = node.value
+        if not isinstance(node, yaml.MappingNode):
+            return loader.construct_object(node, deep=True)
+        values: dict[str, Any] = {}
+        for name_node, value_node in node.value:
+            name = str(name_node.value)
+            inner = f"{key}.{name}" if key else name
+            first = self._lines.get(inner)
+            self._lines[inner] = name_node.start_mark.line + 1 if in_file else None
+            if not isinstance(name_node, yaml.ScalarNode):
+                raise self.error(inner, "a key must be a plain name")
+            if name in values:
+                where = f", first in line {first}" if first else ""
+                raise self.error(inner, f"given twice{where}; keep one")
+            values[name] = self._plain(loader, value_node, inner, in_file)
+        return values
+
+    def checked(self) -> Any:
+        """The values as ``PipelineConfig`` takes them, each name and type checked."""
+        return self._checked(PipelineConfig, self._values, "")
+
+    def _checked(self, wanted: Any, value: Any, key: str) -> Any:
+        fields = _fields(wanted, key)
+        if fields is None:
+            return self._checked_value(wanted, value, key)
+        values = {} if value is None else value
+        if not isinstance(values, dict):
+            message = f"expected the keys {', '.join(fields)}; got {_show(value)}"
+            raise self.error(key, message)
+        checked = {}
+        for name, inner in values.items():
+            place = f"{key}.{name}" if key else name
+            if name not in fields:
+                what = f"{key} has no" if key else "there is no"
+                message = f"{what} {name!r}{_nearest(name, fields)}"
+                raise self.error(place, message)
+            checked[name] = self._checked(fields[name], inner, place)
+        return checked
+
+    def _checked_value(self, wanted: Any, value: Any, key: str) -> Any:
+        if wanted in _TEXTS and isinstance(value, bool | int | float):
+            # --data 2024 and the column number 0 are text that looks like a number.
+            if self._lines.get(key) is None or key.startswith("data.columns."):
+                value = self._texts[key]
+        wanted = _SETTINGS.get(wanted, wanted)
+        if typing.get_origin(wanted) is Literal and value not in typing.get_args(
+            wanted
+        ):
+            names = typing.get_args(wanted)
+            raise self.error(key, f"no {_show(value)}{_nearest(str(value), names)}")
+        try:
+            msgspec.convert(value, wanted)
+        except msgspec.ValidationError as error:
+            message = f"expected {_expected(wanted)}, got {_show(value)}"
+            raise self.error(key, message) from error
+        return value
+
+
+def _fields(wanted: Any, key: str) -> dict[str, Any] | None:
+    """Name → type of what may stand in a section; None for a single value."""
+    if key == "models":
+        return {name: spec.config_class for name, spec in MODELS.items()}
+    if typing.get_origin(wanted) is dict:
+        names, inner = typing.get_args(wanted)
+        return dict.fromkeys(typing.get_args(names), inner)
+    if dataclasses.is_dataclass(wanted) or hasattr(wanted, "__struct_fields__"):
+        return typing.get_type_hints(wanted, include_extras=True)
+    return None
+
+
+def _is_within(key: str, section: str) -> bool:
+    return key == section or key.startswith(f"{section}.")
+
+
+def _yaml_problem(error: yaml.YAMLError) -> tuple[int | None, None, str]:
+    """The line, no key, and the message of a syntax error."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return None, None, f"not YAML: {' '.join(str(error).split())}"
+    mark = error.problem_mark
+    line = mark.line + 1 if mark else None
+    if error.context and "block scalar" in error.context:
+        return line, None, "a value that starts with '>' needs quotes, as in \"> 3\""
+    return line, None, f"not YAML: {error.problem}"
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """What to write instead of an unknown name."""
+    choices = list(names)
+    if name in SHOWN_METRICS:
+        return f": it is shown, but is no bar; choose from {', '.join(choices)}"
+    if not choices:
+        return "; it has no settings"
+    close = difflib.get_close_matches(name, choices, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    elsewhere = {key.rpartition(".")[2]: key for key in _known_keys(PipelineConfig, "")}
+    close = difflib.get_close_matches(name.rpartition(".")[2], elsewhere, n=1)
+    if close:
+        return f"; did you mean {elsewhere[close[0]]}?"
+    return f"; expected one of {', '.join(choices)}"
+
+
+def _known_keys(wanted: Any, key: str) -> Iterable[str]:
+    """Every dotted key below one."""
+    for name, inner in (_fields(wanted, key) or {}).items():
+        place = f"{key}.{name}" if key else name
+        yield place
+        yield from _known_keys(inner, place)
+
+
+def _expected(wanted: Any) -> str:
+    """A type in a person's words."""
+    origin, inner = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is Annotated:
+        return str(wanted.__metadata__[0].description)
+    if origin is tuple:
+        return f"a list, each {_expected(inner[0])}"
+    if inner:
+        return " or ".join(_expected(each) for each in inner)
+    return {bool: "true or false", str: "text", type(None): "null"}[wanted]
+
+
+def _show(value: Any) -> str:
+    """A value in an error: short, and on one line."""
+    if isinstance(value, dict):
+        return f"the keys {', '.join(value)}" if value else "an empty section"
+    if isinstance(value, list):
+        return f"the list {value!r:.60}"
+    if value is None:
+        return "nothing"
+    return f"{value!r:.60}"

@@ -1,0 +1,33 @@
+"""Builds the package that a person installs and that Beam and Kubeflow workers get."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+TENSORFLOW = "tensorflow[and-cuda]==2.15.1"  # the version that tfx==1.15.1 asks for
+
+
+def runtime_requirements() -> list[str]:
+    """The pins of requirements.in, up to what only checks and tests need."""
+    lines = Path(__file__).with_name("requirements.in").read_text().splitlines()
+    runtime = lines[: lines.index("# Checks and tests.")]
+    return [line for line in runtime if line and not line.startswith("#")]
+
+
+setup(
+    name="marquee",
+    version="0.1.0",
+    description="Ratings in; out comes the recommender that an evaluation let live",
+    python_requires=">=3.10,<3.11",
+    # schema and configs hold no code and have no __init__.py; they are installed
+    # beside pipeline, where the code finds them in a checkout too.
+    packages=[
+        *find_packages(include=["pipeline*", "components*", "trainer_modules*"]),
+        "schema",
+        "configs",
+    ],
+    package_data={"schema": ["*.pbtxt"], "configs": ["*.yaml"]},
+    install_requires=runtime_requirements(),
+    extras_require={"gpu": [TENSORFLOW]},
+    entry_points={"console_scripts": ["marquee = pipeline.cli:main"]},
+)
