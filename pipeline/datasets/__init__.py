@@ -1,22 +1,22 @@
 """Where ratings come from: the generated sample, MovieLens, or a person's own files."""
 
+import difflib
 import os
-from collections.abc import Callable
+import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
-from pipeline.datasets import sample
+from pipeline.datasets import movielens, sample
+from pipeline.datasets.archives import Progress, whole_folder
+from pipeline.datasets.errors import DatasetError
 
-NAMES = ("sample", "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m")
+__all__ = ["NAMES", "Dataset", "DatasetError", "Progress", "resolve"]
 
-Progress = Callable[[str, int, int | None], None]
-"""Called with a description, how much is done and how much there is, if known."""
-
-
-class DatasetError(ValueError):
-    """No such data set, or it cannot be had; the message says what to do."""
+SAMPLE = "sample"
+NAMES = (SAMPLE, *movielens.RELEASES)
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,59 @@ class Dataset:
 
 
 def resolve(source: str, progress: Progress) -> Dataset:
-    """The data set of that name, or the file or folder at that path."""
-    if source == "sample":
-        cache = os.environ.get("MARQUEE_CACHE_DIR")
-        root = Path(cache) if cache else platformdirs.user_cache_path("marquee")
-        folder = root / f"sample-{sample.VERSION}"
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            sample.write_sample(folder)
-        return Dataset(source, folder)
-    if Path(source).exists():
-        return Dataset(source, Path(source))
-    raise DatasetError(f"{source}: no such file, folder or data set.")
+    """The data set of that name, or the file or folder at that path.
+
+    Named ones are kept in the cache folder: `MARQUEE_CACHE_DIR`, else the system's own
+    place. `MARQUEE_DATA_DIR` may name a folder that has MovieLens already.
+
+    Args:
+        source: One of `NAMES`, or a path (`./sample` is a path).
+        progress: Told what is downloaded or unpacked, in bytes.
+
+    Raises:
+        DatasetError: there is no such data, or it cannot be had; says what to do.
+    """
+    if source not in NAMES:
+        return Dataset(*_own_data(source))
+    cache_dir, data_dir = (
+        os.environ.get(name) for name in ("MARQUEE_CACHE_DIR", "MARQUEE_DATA_DIR")
+    )
+    cache = Path(cache_dir) if cache_dir else platformdirs.user_cache_path("marquee")
+    try:
+        if source == SAMPLE:
+            return Dataset(source, _sample(cache.absolute()))
+        at_hand = Path(data_dir).absolute() if data_dir else None
+        folder = movielens.fetch(source, cache.absolute(), at_hand, progress)
+    except OSError as error:
+        raise DatasetError(
+            f"{source}: {error}. The cache folder is {cache}; "
+            "MARQUEE_CACHE_DIR moves it to where there is room and you may write."
+        ) from error
+    return Dataset(source, folder)
+
+
+def _sample(cache: Path) -> Path:
+    """The sample's folder; its files are left alone as long as they are whole."""
+    folder = cache / f"{SAMPLE}-{sample.VERSION}"
+    if not sample.is_whole(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        with whole_folder(folder) as temporary:
+            sample.write_sample(temporary)
+    return folder
+
+
+def _own_data(source: str) -> tuple[str, Path]:
+    path = Path(source).expanduser().absolute()
+    if source and path.exists():
+        return path.name, path
+    if re.search(r"[/\\.~]", source):
+        raise DatasetError(
+            f"{source}: no such file or folder. Give a path that exists, "
+            f"or a data set's name: {', '.join(NAMES)}."
+        )
+    near = difflib.get_close_matches(source.lower(), NAMES, n=1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    raise DatasetError(
+        f"{source!r}: no such data set, file or folder. {hint}"
+        f"Data sets: {', '.join(NAMES)}; or give a path."
+    )

@@ -1,0 +1,226 @@
+"""Files from the network, folders from archives: checked, whole or not at all."""
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from pipeline.datasets.errors import DatasetError
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with a description, the bytes done, and all the bytes there are, if known."""
+
+BLOCK_BYTES = 1 << 20
+CONNECT_AND_READ_SECONDS = (10.0, 60.0)
+MAX_CONNECTIONS = 6  # after breaks in the middle; each goes on where the last broke
+MAX_MEMBERS = 1_000
+
+
+@contextmanager
+def whole_folder(destination: Path) -> Iterator[Path]:
+    """A new folder that becomes `destination` when the block succeeds.
+
+    When the block fails nothing stays. When another process made `destination`
+    meanwhile, that one is kept.
+    """
+    unique = f".{destination.name}-{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = destination.with_name(unique)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        try:
+            temporary.replace(destination)
+        except OSError:
+            if not destination.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def md5_of(path: Path) -> str:
+    """Hexadecimal MD5 of a file, which is what GroupLens publishes."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def download(url: str, path: Path, md5: str, progress: Progress) -> None:
+    """Get a file. It has its name only once it is complete and its checksum is right.
+
+    What has come so far is kept in ``<name>.part``; a later call goes on from there.
+
+    Raises:
+        DatasetError: the file that came is not the one that was published.
+        requests.RequestException: the server cannot be reached, or refuses.
+    """
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with requests.Session() as session:
+        retry = Retry(
+            total=3, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504)
+        )
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retry))
+        for _ in range(MAX_CONNECTIONS):
+            if _receive(session, url, part, progress):
+                break
+        else:
+            raise DatasetError(
+                f"{url}: the connection broke {MAX_CONNECTIONS} times. "
+                "Run this again: it goes on from where it broke."
+            )
+    if (found := md5_of(part)) != md5:
+        part.unlink()
+        raise DatasetError(
+            f"{url}: what came has MD5 {found}, but {md5} was published. "
+            f"It was deleted; run this again to download it anew."
+        )
+    part.replace(path)
+
+
+def _receive(
+    session: requests.Session, url: str, part: Path, progress: Progress
+) -> bool:
+    """Append to `part` what is missing in it. False when the connection broke."""
+    done = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"}
+    if done:
+        headers["Range"] = f"bytes={done}-"
+    with session.get(
+        url, headers=headers, stream=True, timeout=CONNECT_AND_READ_SECONDS
+    ) as response:
+        if done and response.status_code == requests.codes.requested_range:
+            return True  # nothing is missing, or too much is there: the MD5 will tell
+        response.raise_for_status()
+        if not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
+            done = 0  # a server without Range sends everything again
+        length = response.headers.get("Content-Length")
+        total = done + int(length) if length else None
+        description = f"Downloading {PurePosixPath(url).name}"
+        with part.open("ab" if done else "wb") as file:
+            progress(description, done, total)
+            try:
+                for block in response.iter_content(BLOCK_BYTES):
+                    file.write(block)
+                    done += len(block)
+                    progress(description, done, total)
+            except (
+                requests.exceptions.ChunkedEncodingError,
+                requests.exceptions.ConnectionError,
+            ):
+                return False
+    return total is None or done >= total  # urllib3 1.26 says nothing of a short body
+
+
+def unpack(
+    archive: Path,
+    destination: Path,
+    landmark: str,
+    max_bytes: int,
+    check: Callable[[Path], None],
+    progress: Progress,
+) -> None:
+    """Unpack the folder of a zip archive that holds the file `landmark`.
+
+    Args:
+        archive: A zip file that need not be trusted.
+        destination: The folder that gets the files; its parent gets nothing else.
+        landmark: Name of a file; those beside and below it are unpacked.
+        max_bytes: Bound of the unpacked size.
+        check: Called with the unpacked folder before it gets its name; may raise.
+        progress: Told the bytes unpacked.
+
+    Raises:
+        DatasetError: the archive is broken or unsafe, or `landmark` is not in it.
+    """
+    try:
+        with (
+            zipfile.ZipFile(archive) as opened,
+            whole_folder(destination) as temporary,
+        ):
+            members = _safe_members(opened, max_bytes)
+            folder = _folder_of(landmark, members)
+            files = {
+                path.relative_to(folder): member
+                for path, member in members.items()
+                if path.is_relative_to(folder)
+            }
+            done, total = 0, sum(member.file_size for member in files.values())
+            for path, member in files.items():
+                progress(f"Unpacking {archive.name}", done, total)
+                target = temporary / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                # Reading stops at the declared size and compares the CRC there, so
+                # that the bound on declared sizes holds for what is written.
+                with opened.open(member) as source, target.open("xb") as file:
+                    shutil.copyfileobj(source, file, BLOCK_BYTES)
+                done += member.file_size
+            progress(f"Unpacking {archive.name}", done, total)
+            check(temporary)
+    except (
+        zipfile.BadZipFile,  # includes a wrong CRC
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        _UnsafeArchiveError,
+    ) as error:
+        raise DatasetError(
+            f"{archive}: not unpacked, {error or 'it ends too early'}. "
+            "Delete it and get it again."
+        ) from error
+
+
+class _UnsafeArchiveError(Exception):
+    """An archive would write where or what it must not."""
+
+
+def _safe_members(
+    opened: zipfile.ZipFile, max_bytes: int
+) -> dict[PurePosixPath, zipfile.ZipInfo]:
+    """The files in an archive by path, none of which can leave the folder."""
+    members: dict[PurePosixPath, zipfile.ZipInfo] = {}
+    infos = opened.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise _UnsafeArchiveError(f"it has {len(infos):,} members")
+    for info in infos:
+        # `orig_filename` is what the archive says; `filename` has been made harmless.
+        name, path = info.orig_filename, PurePosixPath(info.orig_filename)
+        if path.is_absolute() or ".." in path.parts or re.search(r"[\\\0]|^\w:", name):
+            raise _UnsafeArchiveError(f"its member {name!r} would leave the folder")
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise _UnsafeArchiveError(f"its member {name!r} is a link or a device")
+        if info.flag_bits & 0x1:
+            raise _UnsafeArchiveError(f"its member {name!r} is encrypted")
+        if info.is_dir():
+            continue
+        if path in members:
+            raise _UnsafeArchiveError(f"its member {name!r} is there twice")
+        members[path] = info
+    if (total := sum(info.file_size for info in members.values())) > max_bytes:
+        raise _UnsafeArchiveError(
+            f"it would unpack to {total:,} bytes, more than the {max_bytes:,} expected"
+        )
+    return members
+
+
+def _folder_of(
+    landmark: str, members: dict[PurePosixPath, zipfile.ZipInfo]
+) -> PurePosixPath:
+    folders = [path.parent for path in members if path.name == landmark]
+    if len(folders) != 1:
+        raise _UnsafeArchiveError(f"it has {len(folders)} files named {landmark}")
+    return folders[0]
