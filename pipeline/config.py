@@ -5,6 +5,7 @@ type says all that may stand there. Whatever is wrong is a ``ConfigError`` befor
 work starts, with the file, the line, the key, what was expected and the nearest name.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import re
@@ -249,7 +250,11 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     out: Text = "marquee-out"
 
 
-def load_config(path: Path | None, overrides: Sequence[str] = ()) -> PipelineConfig:
+def load_config(
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, tuple[str, str]] | None = None,
+) -> PipelineConfig:
     """Reads a configuration and checks all of it.
 
     Args:
@@ -257,6 +262,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> PipelineCon
         file stands in place of the default one.
       overrides: ``key=value`` with a dotted key, as ``--set`` takes them; the value is
         YAML, and is added to a mapping rather than put in its place.
+      flags: flag of the command line → the key that it sets, and the text.
 
     Raises:
       ConfigError: for the first thing that is wrong.
@@ -264,6 +270,8 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> PipelineCon
     document = _Document(path)
     for override in overrides:
         document.override(override)
+    for flag, (key, text) in (flags or {}).items():
+        document.put(key, text, flag)
     config = msgspec.convert(document.checked(), PipelineConfig)
     if config.label.threshold == "all" and "gate.floors" not in document:
         # Without a disliked rating there is no such metric to hold against a model.
@@ -307,6 +315,8 @@ def _with_models(
 
 def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
     """Refuses choices that are valid alone and impossible together."""
+    from pipeline.datasets import NAMES  # imports numpy: not for `marquee models`
+
     split, gate, data = config.split, config.gate, config.data
     held_out = split.eval_fraction + split.test_fraction
     if held_out >= 1:
@@ -328,6 +338,13 @@ def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
                     "label.threshold 'all' none is disliked; gate on a ranking metric: "
                     f"{', '.join(typing.get_args(RankingMetric))}",
                 )
+    for name in ("items", "users", "columns"):
+        if data.source in NAMES and getattr(data, name):
+            raise document.error(
+                f"data.{name}",
+                f"{data.source} has its own; this is for a file or folder of yours, "
+                "given as data.source or --data",
+            )
     if len(set(data.columns.values())) < len(data.columns):
         raise document.error(
             "data.columns", "one column is given twice; each needs a column of its own"
@@ -360,11 +377,11 @@ class _Document:
     def __init__(self, path: Path | None):
         self._file = path
         self._values: Any = {}
-        self._lines: dict[str, int | None] = {}  # dotted key → line; None for --set
+        self._origins: dict[str, int | str] = {}  # dotted key → line, or the flag
         self._texts: dict[str, str] = {}  # dotted key → a scalar as it was written
         if path is not None:
             try:
-                self._values = self._parsed(path.read_bytes(), "", in_file=True)
+                self._values = self._parsed(path.read_bytes(), "")
             except OSError as error:
                 message = f"cannot be read: {error.strerror}"
                 raise ConfigError(path, None, None, message) from error
@@ -373,56 +390,65 @@ class _Document:
 
     def __contains__(self, key: str) -> bool:
         """Whether a person gave the key or something below it."""
-        return any(_is_within(given, key) for given in self._lines)
+        return any(_is_within(given, key) for given in self._origins)
 
     def error(self, key: str, message: str) -> ConfigError:
         """The error for a key, at the place that set it or the section around it."""
         place = key
-        while place and place not in self._lines:
+        while place and place not in self._origins:
             place = place.rpartition(".")[0]
-        line = self._lines.get(place)
-        if place and line is None:
-            return ConfigError(None, None, f"--set {key}", message)
-        return ConfigError(self._file, line, key or None, message)
+        origin = self._origins.get(place)
+        if isinstance(origin, str):
+            return ConfigError(None, None, f"{origin} {key}", message)
+        return ConfigError(self._file, origin, key or None, message)
 
     def override(self, override: str) -> None:
-        """Adds a ``key=value``."""
+        """Adds a ``key=value``, the value being YAML."""
         key, equals, text = override.partition("=")
-        key = key.strip()
-        *sections, name = key.split(".")
-        if not equals or not all((*sections, name)):
+        if not equals or not all(key.strip().split(".")):
             message = "expected key=value, as in --set split.kind=temporal"
             raise ConfigError(None, None, f"--set {override}", message)
+        self.put(key.strip(), text, "--set", is_yaml=True)
+
+    def put(self, key: str, text: str, flag: str, is_yaml: bool = False) -> None:
+        """Adds what a flag says; it counts more than the file."""
+        *sections, name = key.split(".")
         values = self._values
         default: Any = msgspec.to_builtins(PipelineConfig())
         for depth, section in enumerate(sections, start=1):
-            self._lines.setdefault(".".join(sections[:depth]), None)
-            default = default.get(section) if isinstance(default, dict) else None
-            if values is None or not isinstance(values, dict):
+            if not isinstance(values, dict):
                 break
+            self._origins.setdefault(".".join(sections[:depth]), flag)
+            default = default.get(section) if isinstance(default, dict) else None
             # A setting joins the default models and floors; what lacks in another
             # section gets its default anyway.
             if values.get(section) is None:
                 values[section] = default or {}
             values = values[section]
-        self._lines = {k: v for k, v in self._lines.items() if not _is_within(k, key)}
-        self._lines[key] = None
+        self._origins = {
+            given: origin
+            for given, origin in self._origins.items()
+            if not _is_within(given, key)
+        }
+        self._origins[key] = flag
         if not isinstance(values, dict):
             section = ".".join(sections)
             raise self.error(key, f"{section} is {_show(values)}, not a section")
-        try:
-            values[name] = self._parsed(text, key, in_file=False)
-        except yaml.YAMLError:
-            values[name] = text  # a '> 3' without its quotes, which the shell ate
-        self._texts[key] = text
+        self._texts[key] = values[name] = text
+        if is_yaml:
+            # What is no YAML stays text: a '> 3' whose quotes the shell ate.
+            with contextlib.suppress(yaml.YAMLError):
+                values[name] = self._parsed(text, key, flag)
 
-    def _parsed(self, text: str | bytes, key: str, in_file: bool) -> Any:
+    def _parsed(self, text: str | bytes, key: str, flag: str | None = None) -> Any:
         loader = _Loader(text)
         node = loader.get_single_node()
-        return None if node is None else self._plain(loader, node, key, in_file)
+        return None if node is None else self._plain(loader, node, key, flag)
 
-    def _plain(self, loader: _Loader, node: yaml.Node, key: str, in_file: bool) -> Any:
-        """Builds the node's value, and notes where each key in it stands."""
+    def _plain(
+        self, loader: _Loader, node: yaml.Node, key: str, flag: str | None
+    ) -> Any:
+        """Builds the node's value, and notes where each key in it comes from."""
         if isinstance(node, yaml.ScalarNode):
             self._texts[key] = node.value
         if not isinstance(node, yaml.MappingNode):
@@ -431,14 +457,14 @@ class _Document:
         for name_node, value_node in node.value:
             name = str(name_node.value)
             inner = f"{key}.{name}" if key else name
-            first = self._lines.get(inner)
-            self._lines[inner] = name_node.start_mark.line + 1 if in_file else None
+            first = self._origins.get(inner)
+            self._origins[inner] = flag or name_node.start_mark.line + 1
             if not isinstance(name_node, yaml.ScalarNode):
                 raise self.error(inner, "a key must be a plain name")
             if name in values:
-                where = f", first in line {first}" if first else ""
+                where = "" if flag else f", first in line {first}"
                 raise self.error(inner, f"given twice{where}; keep one")
-            values[name] = self._plain(loader, value_node, inner, in_file)
+            values[name] = self._plain(loader, value_node, inner, flag)
         return values
 
     def checked(self) -> Any:
@@ -464,10 +490,12 @@ class _Document:
         return checked
 
     def _checked_value(self, wanted: Any, value: Any, key: str) -> Any:
-        if wanted in _TEXTS and isinstance(value, bool | int | float):
-            # --data 2024 and the column number 0 are text that looks like a number.
-            if self._lines.get(key) is None or key.startswith("data.columns."):
-                value = self._texts[key]
+        # Column 0, and a folder called 2024 in a --set: text all the same.
+        is_text = isinstance(self._origins.get(key), str) or key.startswith(
+            "data.columns."
+        )
+        if is_text and wanted in _TEXTS and isinstance(value, bool | int | float):
+            value = self._texts[key]
         wanted = _SETTINGS.get(wanted, wanted)
         if typing.get_origin(wanted) is Literal and value not in typing.get_args(
             wanted

@@ -1,0 +1,367 @@
+"""The ``marquee`` command.
+
+Imports at the top only what ``--help`` and ``models`` need: TFX takes 10 to 17 seconds.
+"""
+
+import logging
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+EXIT_UNEXPECTED = 1
+EXIT_CONFIG = 2
+EXIT_BAD_INPUT = 3
+EXIT_ANOMALIES = 4
+EXIT_INTERRUPTED = 130  # as shells have it
+DEFAULT_OUT = "marquee-out"
+
+# Errors that a person can mend → heading and exit status. By name: whoever raised one
+# has imported it, and importing the others would take seconds.
+_MENDABLE = {
+    "pipeline.config.ConfigError": ("Bad configuration", EXIT_CONFIG),
+    "pipeline.runs.RunNotFoundError": ("No such run", EXIT_CONFIG),
+    "pipeline.datasets.DatasetError": ("No data", EXIT_BAD_INPUT),
+    "components.ratings_example_gen.problems.BadInputError": (
+        "Bad input",
+        EXIT_BAD_INPUT,
+    ),
+    "components.anomaly_gate.AnomaliesError": ("Anomalies in the data", EXIT_ANOMALIES),
+}
+_LOG = "marquee.log"  # in click's meta: the log of the run, when there is one
+_VERBOSE = "marquee.verbose"
+
+
+class _Commands(click.Group):
+    """Ends with one readable block and the right status, whatever is raised."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            _print_error("Stopped", "Finished steps are kept: run again to go on.")
+            ctx.exit(EXIT_INTERRUPTED)
+        except Exception as error:
+            heading, status = _kind(error)
+            lines = [str(error)]
+            if status == EXIT_UNEXPECTED:
+                lines = [f"{type(error).__name__}: {error}"]
+            if _LOG in ctx.meta:
+                lines.append(f"The log has the rest: {ctx.meta[_LOG]}")
+            elif _VERBOSE in ctx.meta:
+                lines.append(traceback.format_exc())
+            elif status == EXIT_UNEXPECTED:
+                lines.append("With -v it shows where that was.")
+            _print_error(heading, "\n".join(lines))
+            ctx.exit(status)
+
+
+def _kind(error: Exception) -> tuple[str, int]:
+    """The heading and the exit status of an error."""
+    for ancestor in type(error).__mro__:
+        name = f"{ancestor.__module__}.{ancestor.__qualname__}"
+        if name in _MENDABLE:
+            return _MENDABLE[name]
+    return "Unexpected error", EXIT_UNEXPECTED
+
+
+def _print_error(heading: str, message: str) -> None:
+    from pipeline.console import error_text, open_console
+
+    console = open_console(sys.stderr)
+    console.print(heading, style="bold red")
+    console.print(error_text(message), soft_wrap=True)
+
+
+def _remember_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta[_VERBOSE] = True
+
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_verbose,
+    help="Show what is logged, and where an error was.",
+)
+out_option = click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_OUT,
+    show_default=True,
+    help="Folder of the runs.",
+)
+column_option = click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=COLUMN",
+    help="Which column is the user_id, item_id, rating or timestamp: a header's name,"
+    " or a number from 0. Repeatable.",
+)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
+    epilog="""\b
+Exit status:
+  0  something passed, or nothing changed
+  1  unexpected error
+  2  bad configuration or command line
+  3  bad input, or none
+  4  anomalies in the data
+  5  every model refused
+  6  a step failed
+""",
+)
+@click.version_option(package_name="marquee")
+def main() -> None:
+    """Train recommender models on ratings; keep the best that passes live."""
+
+
+@main.command()
+@click.option(
+    "--data",
+    metavar="NAME|PATH",
+    help="sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, or a"
+    " file or folder of yours.",
+)
+@click.option(
+    "--models",
+    metavar="A,B|all",
+    help="Models to train; 'marquee models' lists them.",
+)
+@click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="YAML with what differs from configs/default.yaml.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="One key of the configuration, as in split.kind=temporal. Repeatable.",
+)
+@click.option("--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]")
+@verbose_option
+@click.pass_context
+def run(
+    ctx: click.Context,
+    data: str | None,
+    models: str | None,
+    config_file: Path | None,
+    settings: tuple[str, ...],
+    out: str | None,
+) -> None:
+    """Read, check, train, judge; the best that passes goes live."""
+    from pipeline.config import load_config, select_models
+    from pipeline.console import RunView, captured_output, open_console, print_run
+
+    flags = {"--data": ("data.source", data), "--out": ("out", out)}
+    config = load_config(
+        config_file,
+        settings,
+        {flag: (key, text) for flag, (key, text) in flags.items() if text is not None},
+    )
+    if models is not None:
+        config = select_models(config, [name.strip() for name in models.split(",")])
+    verbose = _VERBOSE in ctx.meta
+    run_id, log = _new_run(Path(config.out))
+    ctx.meta[_LOG] = log
+    with captured_output(log, verbose) as console:
+        live = console.is_terminal and not console.is_dumb_terminal and not verbose
+        with RunView(console, live) as view:
+            try:
+                view.progress("loading TensorFlow and TFX", 0, None)
+                from pipeline import runs
+
+                result = runs.execute(config, run_id, view)
+            except BaseException:
+                logging.exception("The run stopped.")
+                raise
+    print_run(open_console(), result)
+    ctx.exit(runs.exit_status(result))
+
+
+def _new_run(out: Path) -> tuple[str, Path]:
+    """Makes the folder of a run that starts now: its id, and the path of its log."""
+    from pipeline.config import ConfigError
+
+    while True:
+        run_id = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        folder = out / "runs" / run_id
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if not folder.is_dir():
+                message = f"{out} is no folder that runs can be kept in"
+                raise ConfigError(None, None, "out", message) from None
+            time.sleep(0.1)  # two runs in one second
+        except OSError as error:
+            message = f"cannot write to {out}: {error.strerror}"
+            raise ConfigError(None, None, "out", message) from error
+        else:
+            return run_id, folder / "run.log"
+
+
+@main.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@verbose_option
+def show(run_id: str | None, out: Path, as_json: bool) -> None:
+    """Show what came of a run: of RUN, else of the newest."""
+    import msgspec
+
+    from pipeline import runs
+    from pipeline.console import open_console, print_run
+
+    result = runs.read(out, run_id)
+    if as_json:  # msgspec writes NaN as null: JSON has no NaN
+        click.echo(msgspec.json.format(msgspec.json.encode(result), indent=2))
+    else:
+        print_run(open_console(), result)
+
+
+@main.command()
+def models() -> None:
+    """List the models: task, settings and paper."""
+    import dataclasses
+
+    from trainer_modules.registry import MODELS
+
+    for spec in MODELS.values():
+        click.secho(spec.name, bold=True, nl=False)
+        click.echo(f"  ({spec.task})")
+        settings = ", ".join(
+            f"{field.name}={field.default}"
+            for field in dataclasses.fields(spec.config_class)
+        )
+        for line in (spec.summary, settings, spec.paper):
+            if line:
+                text = click.wrap_text(
+                    line, min(88, _width()), initial_indent="  ", subsequent_indent="  "
+                )
+                click.echo(text)
+        click.echo()
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+@main.command()
+@click.argument("path")
+@column_option
+@verbose_option
+def data(path: str, columns: tuple[str, ...]) -> None:
+    """Look at ratings, without a run.
+
+    PATH is a file, a folder or a data set's name. Says what was recognised, counts,
+    dates, and the first problems; bad rows make the exit status 3.
+    """
+    from components.ratings_example_gen import inspect
+    from pipeline import datasets
+    from pipeline.console import RunView, open_console, print_data
+
+    chosen = _columns(columns)
+    console = open_console()
+    with RunView(open_console(sys.stderr), live=sys.stderr.isatty()) as view:
+        view.progress(f"reading {path}", 0, None)
+        summary = inspect(datasets.resolve(path, view.progress).folder, chosen)
+    print_data(console, summary)
+    if summary.bad_by_kind:
+        click.get_current_context().exit(EXIT_BAD_INPUT)
+
+
+def _columns(options: tuple[str, ...]) -> dict[str, str]:
+    """``--column user_id=member`` as the configuration has it, checked by it."""
+    from pipeline.config import load_config
+
+    for option in options:
+        if "=" not in option:
+            message = f"{option!r}: expected NAME=COLUMN, as in user_id=member"
+            raise click.BadParameter(message, param_hint="--column")
+    flags = {
+        f"--column {option}": (f"data.columns.{name}", column)
+        for option in options
+        for name, _, column in [option.partition("=")]
+    }
+    # Any own file will do: the mapping is checked, nothing is read.
+    config = load_config(None, flags={"--data": ("data.source", "."), **flags})
+    return {str(name): column for name, column in config.data.columns.items()}
+
+
+@main.command()
+@out_option
+@verbose_option
+@click.pass_context
+def doctor(ctx: click.Context, out: Path) -> None:
+    """Check that this machine can run the pipeline."""
+    from pipeline.console import captured_output
+    from pipeline.doctor import examine, print_checks
+
+    with (
+        tempfile.NamedTemporaryFile(suffix=".log") as log,
+        captured_output(Path(log.name), _VERBOSE in ctx.meta) as console,
+    ):
+        healthy = print_checks(console, examine(out))
+    ctx.exit(0 if healthy else EXIT_UNEXPECTED)
+
+
+@main.group()
+def schema() -> None:
+    """Say what the data must look like."""
+
+
+@schema.command()
+@click.argument("path")
+@column_option
+@click.option(
+    "--to",
+    type=click.File("w", lazy=True),
+    default="-",
+    metavar="FILE",
+    help="Write it there, rather than print it.",
+)
+@verbose_option
+@click.pass_context
+def propose(
+    ctx: click.Context, path: str, columns: tuple[str, ...], to: TextIO
+) -> None:
+    """Write a schema that fits ratings of your own, to read and correct.
+
+    Then: marquee run --data PATH --set schema.path=FILE
+    """
+    from pipeline import datasets
+    from pipeline.console import captured_output
+
+    chosen = _columns(columns)
+    with (
+        tempfile.NamedTemporaryFile(suffix=".log") as log,
+        captured_output(Path(log.name), _VERBOSE in ctx.meta),
+    ):
+        from pipeline.schema_proposal import propose as proposed
+
+        text = proposed(datasets.resolve(path, _ignore).folder, chosen)
+    to.write(text)
+
+
+def _ignore(description: str, done: int, total: int | None) -> None:
+    """No progress: standard output is the schema."""

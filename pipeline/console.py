@@ -1,0 +1,550 @@
+"""What a person sees of a run: its steps while they run, and what came of it.
+
+A terminal gets a live view, anything else plain lines. What TensorFlow, Beam and TFX
+say meanwhile goes to a log, from Python and C++ alike (``captured_output``). Texts that
+come from data or errors are shown as they are: no markup, no control characters.
+"""
+
+import contextlib
+import logging
+import math
+import os
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:  # TFX takes seconds to import
+    from components.ratings_example_gen import DataSummary
+    from pipeline.local_runner import StepResult
+
+PROGRESS_LOGGER = "marquee.progress"
+# A narrow terminal leaves the last of them out.
+LEADERBOARD_METRICS = (
+    "ndcg@10",
+    "hit_rate@10",
+    "mrr",
+    "coverage@10",
+    "recall@10",
+    "precision@10",
+    "mean_rank_auc",
+)
+_STATES = {  # state → words, style, sign
+    "done": ("done", "green", "✓"),
+    "cached": ("from cache", "cyan", "✓"),
+    "failed": ("failed", "bold red", "✗"),
+    "skipped": ("skipped: needs a step that failed", "yellow", "-"),
+}
+_VERDICT_STYLES = {
+    "live": "bold green",
+    "passed": "green",
+    "reference": "cyan",
+    "refused": "yellow",
+    "failed": "bold red",
+}
+_ERROR_LINES = 15  # of one error; the log has all of it
+_BAR_WIDTH = 20
+
+
+def inert(text: object) -> str:
+    r"""One line that cannot move the cursor, colour or reorder what is around it.
+
+    Control, formatting and unpaired surrogate characters become ``\x1b`` and the like.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
+    )
+
+
+class Terminal(Console):
+    """A console that asks its own file for the size: fd 1 may be a log by now."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Columns and lines."""
+        if self._width is None and self.is_terminal:
+            with contextlib.suppress(OSError, ValueError):
+                columns, lines = os.get_terminal_size(self.file.fileno())
+                if columns and lines:
+                    return ConsoleDimensions(columns, lines)
+        return super().size
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
+
+
+def open_console(file: IO[str] | None = None, width: int | None = None) -> Terminal:
+    """A console on a file (else standard output) that reads nothing into a text."""
+    return Terminal(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+@contextlib.contextmanager
+def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
+    """Sends all that the process writes to a log, and yields the person's console.
+
+    That includes what C++ writes to file descriptors 1 and 2. Python's loggers write
+    there with times, from INFO on. At the end everything is as it was before.
+
+    Args:
+      log: the file; appended to.
+      verbose: show on standard error what is logged, too.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    with contextlib.ExitStack() as undo:
+        log_file = undo.enter_context(log.open("a", encoding="utf-8", buffering=1))
+        saved = {fd: os.dup(fd) for fd in (1, 2)}
+        for copy in saved.values():
+            undo.callback(os.close, copy)
+        person = undo.enter_context(
+            open(saved[1], "w", encoding=sys.stdout.encoding, errors="replace",
+                 closefd=False)
+        )  # fmt: skip
+        if verbose:
+            undo.enter_context(_followed(log, saved[2]))
+        undo.callback(root.setLevel, level)
+        undo.callback(root.handlers.__setitem__, slice(None), handlers)
+        undo.callback(_point, saved)
+        _point(dict.fromkeys(saved, log_file.fileno()))
+        handler = logging.StreamHandler(log_file)
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        )
+        root.handlers[:] = [handler]
+        root.setLevel(logging.INFO)
+        yield open_console(person)
+
+
+def _point(targets: Mapping[int, int]) -> None:
+    """Lets file descriptors write to where others do, after what they still hold."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for fd, target in targets.items():
+        os.dup2(target, fd)
+
+
+@contextlib.contextmanager
+def _followed(log: Path, target: int) -> Iterator[None]:
+    """Copies what is added to a file to a file descriptor, as it comes."""
+    finished = threading.Event()
+
+    def follow() -> None:
+        with log.open("rb") as added:
+            added.seek(0, os.SEEK_END)
+            ready.set()
+            last = False
+            while not last:
+                last = finished.wait(0.1)
+                while chunk := added.read(1 << 16):
+                    os.write(target, chunk)
+
+    ready = threading.Event()
+    thread = threading.Thread(target=follow, name="log on standard error", daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+
+
+class RunView(logging.Handler):
+    """The observer of a run: shows steps, epochs and downloads as they go.
+
+    It is also the handler of the ``marquee.progress`` logger while it is entered.
+
+    Args:
+      console: where to show.
+      live: redraw a region of the terminal; else print a line for each event.
+    """
+
+    def __init__(self, console: Terminal, live: bool):
+        super().__init__(logging.INFO)
+        self._console = console
+        self._names: Sequence[str] = ()
+        self._waiting: list[str] = []
+        self._running: str | None = None
+        self._since = 0.0
+        self._epochs: list[tuple[float, Mapping[str, Any]]] = []  # with their ends
+        self._spinner = Spinner("dots", style="cyan")
+        self._between: tuple[str, int, int | None] | None = None
+        self._live = (
+            Live(
+                console=console,
+                get_renderable=self._region,
+                refresh_per_second=4,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            if live
+            else None
+        )
+
+    def __enter__(self) -> "RunView":
+        """Starts to listen and to draw."""
+        logger = logging.getLogger(PROGRESS_LOGGER)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self)
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Clears the live region, whatever happened."""
+        logging.getLogger(PROGRESS_LOGGER).removeHandler(self)
+        self._running, self._waiting, self._between = None, [], None
+        if self._live:
+            self._live.stop()
+
+    def steps(self, names: Sequence[str]) -> None:
+        """All steps of the run, in order."""
+        self._names, self._waiting = names, list(names)
+
+    def progress(self, description: str, done: int, total: int | None) -> None:
+        """What goes on between steps; in bytes (``pipeline.datasets.Progress``)."""
+        begins = self._between is None or self._between[0] != description
+        self._between = (description, done, total)
+        if begins and not self._live:
+            self._print(Text(f"  {inert(description)}"))
+
+    def started(self, name: str) -> None:
+        """A step begins."""
+        self._between = None
+        self._running, self._since, self._epochs = name, time.monotonic(), []
+        if name in self._waiting:
+            self._waiting.remove(name)
+        if not self._live:
+            self._print(Text(f"  {self._padded(name)}  started"))
+
+    def ended(self, result: "StepResult") -> None:
+        """A step is over, or was skipped."""
+        self._running = None
+        if result.name in self._waiting:
+            self._waiting.remove(result.name)
+        words, style, sign = _STATES[result.state]
+        line = Text(f"{sign} {self._padded(result.name)}  ")
+        line.append(words, style)
+        line.stylize(style, 0, 1)
+        if result.state != "skipped":
+            line.append(f"{'':{max(0, 12 - len(words))}}{_duration(result.seconds):>8}")
+        self._print(line)
+        if result.error is not None:
+            self._print(error_text(str(result.error) or type(result.error).__name__))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """An epoch of the running step is over."""
+        epoch: Mapping[str, Any] = getattr(record, "progress", {})
+        if not epoch:
+            return
+        self._epochs.append((time.monotonic(), epoch))
+        if not self._live:
+            model, place = inert(epoch["model"]), f"{epoch['epoch']}/{epoch['epochs']}"
+            self._print(Text(f"  {model}: epoch {place}, {_epoch_figures(epoch)}"))
+
+    def _print(self, what: RenderableType) -> None:
+        self._console.print(what, soft_wrap=True)
+
+    def _padded(self, name: str) -> str:
+        return f"{inert(name):<{max(map(len, self._names), default=0)}}"
+
+    def _region(self) -> RenderableType:
+        """The running step and what waits, at most three lines."""
+        lines: list[RenderableType] = []
+        if self._between is not None:
+            lines.append(_between_steps(self._spinner, *self._between))
+        if self._running is not None:
+            lines.append(self._running_line(self._running))
+            if self._epochs:
+                lines.append(_one_line(f"  {_epoch_figures(self._epochs[-1][1])}"))
+        if self._waiting:
+            names = ", ".join(map(inert, self._waiting))
+            lines.append(_one_line(f"· {len(self._waiting)} waiting: {names}"))
+        return Group(*lines)
+
+    def _running_line(self, name: str) -> RenderableType:
+        now = time.monotonic()
+        cells: list[RenderableType] = [self._spinner, Text(f"{self._padded(name)} ")]
+        spent = _duration(now - self._since)
+        if self._epochs:
+            (first_end, first), (last_end, last) = self._epochs[0], self._epochs[-1]
+            done, total = last["epoch"], last["epochs"]
+            # The first epoch also builds the graph: leave it out as soon as possible.
+            if done > first["epoch"]:
+                an_epoch = (last_end - first_end) / (done - first["epoch"])
+            else:
+                an_epoch = (last_end - self._since) / done
+            left = max(0.0, (total - done) * an_epoch - (now - last_end))
+            spent += f", at most {_duration(left)} left"
+            cells += [
+                ProgressBar(total, done, width=_BAR_WIDTH),
+                Text(f"{done}/{total}"),
+            ]
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_row(*cells, Text(spent, no_wrap=True))
+        return grid
+
+
+def print_run(console: Terminal, run: Mapping[str, Any]) -> None:
+    """Prints what came of a run.
+
+    Args:
+      console: where to.
+      run: the object of ``run.json``.
+    """
+    for part in (
+        _headline(run),
+        _rows(run["rows"]),
+        _failed_steps(run["steps"]),
+        _leaderboard(run["models"], console.width),
+        _verdicts(run["models"]),
+        _live(run),
+        _next_commands(run),
+    ):
+        if part is not None:
+            console.print()
+            console.print(part)
+    console.print()
+
+
+def _headline(run: Mapping[str, Any]) -> RenderableType:
+    about, data = run["run"], run["data"]
+    line = Text()
+    line.append(f"Run {inert(about['id'])}", "bold")
+    line.append(f"  {inert(about['status'])}, {_duration(about['seconds'])}\n")
+    line.append(inert(data["source"]), "bold")
+    facts = [_count(data, "users"), _count(data, "items"), _count(data, "ratings")]
+    if data.get("sparsity") is not None:
+        facts.append(f"{data['sparsity']:.2%} of all pairs unrated")
+    if data.get("first") and data.get("last"):
+        facts.append(f"{inert(data['first'])[:10]} to {inert(data['last'])[:10]}")
+    line.append("  " + ", ".join(fact for fact in facts if fact))
+    return line
+
+
+def _count(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    return "" if value is None else f"{value:,} {name}"
+
+
+def _rows(rows: Mapping[str, Any] | None) -> RenderableType | None:
+    if not rows or rows.get("read") is None:
+        return None
+    parts = " + ".join(
+        f"{rows[name]:,} {name}"
+        for name in ("kept", "quarantined", "duplicates", "truncated")
+    )
+    return Text.assemble(("Rows", "bold"), f"  {rows['read']:,} read = {parts}")
+
+
+def _failed_steps(steps: Sequence[Mapping[str, Any]]) -> RenderableType | None:
+    lines: list[RenderableType] = []
+    for step in steps:
+        if step["state"] == "failed":
+            lines.append(Text(f"✗ {inert(step['name'])} failed", "bold red"))
+            lines.append(error_text(str(step.get("error") or "see the log")))
+    return Group(*lines) if lines else None
+
+
+def _leaderboard(
+    models: Sequence[Mapping[str, Any]], width: int
+) -> RenderableType | None:
+    """The models that have figures, the best first."""
+    judged = [model for model in models if model.get("metrics")]
+    if not judged:
+        return None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("model", no_wrap=True)
+    # Model, auc, seconds and parameters are always there, each with a margin of 2.
+    taken = max(len(inert(model["name"])) for model in judged) + 6 + 7 + 10 + 4 * 2
+    metrics: list[str] = []
+    for metric in LEADERBOARD_METRICS:
+        taken += max(6, *map(len, metric.split("@"))) + 2
+        if taken <= width and any(metric in model["metrics"] for model in judged):
+            metrics.append(metric)
+    for metric in (*metrics, "auc"):
+        table.add_column(metric.replace("@", "\n@"), justify="right", no_wrap=True)
+    for name in ("train", "parameters"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for model in sorted(judged, key=_best_first):
+        table.add_row(
+            Text(inert(model["name"]), _VERDICT_STYLES.get(model["verdict"], "")),
+            *(Text(_figure(model["metrics"].get(name))) for name in (*metrics, "auc")),
+            Text(_optional(model.get("train_seconds"), _duration)),
+            Text(_optional(model.get("parameters"), "{:,}".format)),
+        )
+    return table
+
+
+def _best_first(model: Mapping[str, Any]) -> float:
+    value = model["metrics"].get(LEADERBOARD_METRICS[0])
+    return math.inf if value is None or math.isnan(value) else -value
+
+
+def _verdicts(models: Sequence[Mapping[str, Any]]) -> RenderableType | None:
+    """Each model's verdict, with the rule that decided it."""
+    if not models:
+        return None
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name in ("verdict", "model"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("rule", overflow="fold")
+    for model in models:
+        table.add_row(
+            Text(inert(model["verdict"]), _VERDICT_STYLES.get(model["verdict"], "")),
+            Text(inert(model["name"])),
+            Text(inert(model.get("rule") or "")),
+        )
+    return table
+
+
+def _live(run: Mapping[str, Any]) -> RenderableType:
+    live = run["live"]
+    line = Text()
+    if live.get("version") is None:
+        line.append("No model is live", "bold")
+        return line.append(": none has passed in this folder yet.")
+    line.append(f"{inert(live.get('model'))} is live", "bold green")
+    line.append(
+        ", " + ("new in this run" if run.get("changed") else "as before") + ": "
+    )
+    return line.append(inert(Path(run["run"]["out"], "live", str(live["version"]))))
+
+
+def _next_commands(run: Mapping[str, Any]) -> RenderableType:
+    """What a person may want to do now."""
+    about = run["run"]
+    where = (
+        "" if about["out"] == "marquee-out" else f" --out {shlex.quote(about['out'])}"
+    )
+    commands = [
+        (f"marquee show{where}", "this again; with --json for programs"),
+        (f"tensorboard --logdir {shlex.quote(about['out'])}", "the training curves"),
+    ]
+    if run["data"]["source"] == "sample":
+        commands.insert(1, ("marquee run --data ml-1m", "the same with real ratings"))
+        commands.insert(2, ("marquee data PATH", "look at ratings of your own"))
+    grid = Table.grid(padding=(0, 3, 0, 0))
+    grid.add_column(overflow="fold")
+    grid.add_column(style="dim")
+    for command, purpose in commands:
+        grid.add_row(Text(f"  {inert(command)}"), Text(purpose))
+    log = Text.assemble(("Log", "bold"), f"  {inert(about['log'])}")
+    return Group(Text("Next", "bold"), grid, Text(), log)
+
+
+def error_text(message: str) -> Text:
+    """An error's own lines, indented and inert; a long one is cut."""
+    lines = message.strip().splitlines()
+    shown = [f"    {inert(line)}" for line in lines[:_ERROR_LINES]]
+    if len(lines) > _ERROR_LINES:
+        shown.append(f"    ... {len(lines) - _ERROR_LINES} more lines in the log")
+    return Text("\n".join(shown))
+
+
+def _one_line(text: str) -> Text:
+    return Text(text, "dim", no_wrap=True, overflow="ellipsis")
+
+
+def _epoch_figures(epoch: Mapping[str, Any]) -> str:
+    """What is known of an epoch."""
+    figures = []
+    if epoch.get("loss") is not None:
+        figures.append(f"loss {epoch['loss']:.4f}")
+    if epoch.get("metric") is not None:
+        figures.append(f"{inert(epoch['metric_name'])} {epoch['metric']:.4f}")
+    if epoch.get("samples_per_second") is not None:
+        figures.append(f"{_thousands(epoch['samples_per_second'])} samples/s")
+    return ", ".join(figures)
+
+
+def _between_steps(
+    spinner: Spinner, description: str, done: int, total: int | None
+) -> RenderableType:
+    cells: list[RenderableType] = [spinner, Text(inert(description))]
+    if total:
+        cells.append(ProgressBar(total, done, width=_BAR_WIDTH))
+        cells.append(Text(f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"))
+    elif done:
+        cells.append(Text(f"{done / 1e6:,.1f} MB"))
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(*cells)
+    return grid
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.4f}"
+
+
+def _optional(value: Any, show: Callable[[Any], str]) -> str:
+    return "-" if value is None else show(value)
+
+
+def _thousands(value: float) -> str:
+    """1.2 M, 340 k or 12."""
+    for size, unit in ((1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.0f}"
+
+
+def _duration(seconds: float) -> str:
+    """2.8 s, 28 s, 3:05 min or 1:02:05 h."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes}:{rest:02} min"
+    return f"{hours}:{minutes:02}:{rest:02} h"
+
+
+def print_data(console: Terminal, summary: "DataSummary") -> None:
+    """Prints what a look at ratings found (``marquee data``)."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    bad = sum(summary.bad_by_kind.values())
+    facts = {
+        "Layout": summary.layout,
+        "Files": ", ".join(map(str, summary.files)),
+        "Items": summary.items_file,
+        "Users": summary.users_file,
+        "Rows": f"{summary.read:,} read, {summary.kept:,} kept, {bad:,} bad",
+        "Counts": f"{summary.users:,} users, {summary.items:,} items",
+        "Sparsity": _optional(summary.sparsity, "{:.2%} of all pairs unrated".format),
+        "Ratings": f"{summary.rating_min} to {summary.rating_max}",
+        "Dates": f"{summary.first} to {summary.last}" if summary.first else "none",
+    }
+    for name, fact in facts.items():
+        if fact is not None:
+            grid.add_row(name, Text(inert(fact)))
+    console.print(grid)
+    if bad:
+        kinds = ", ".join(
+            f"{count:,} {kind.replace('_', ' ')}"
+            for kind, count in summary.bad_by_kind.items()
+        )
+        console.print(Text(f"\n{bad:,} bad rows: {inert(kinds)}", "bold red"))
+        console.print(error_text("\n".join(summary.first_problems)), soft_wrap=True)

@@ -1,0 +1,236 @@
+"""Whether this machine can run the pipeline, and what would keep it from it.
+
+Each check does the thing itself (opens a store, writes a file) rather than look for
+signs of it, and changes nothing that stays.
+"""
+
+import importlib.metadata
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from packaging.requirements import Requirement
+
+from pipeline.console import Terminal, inert
+
+# A run on MovieLens 1M takes at most 3 GB (the issue's own bound); some is for others.
+MIN_MEMORY = 4e9
+MIN_DISK = 2e9
+PACKAGES = (
+    "tfx",
+    "tensorflow",
+    "tensorflow-addons",
+    "tensorflow-model-analysis",
+    "apache-beam",
+    "kfp",
+)
+LOCK = Path(__file__).parent.parent / "requirements.txt"
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one check found.
+
+    Attributes:
+      name: what was looked at.
+      state: ``warn`` runs, but not well; ``fail`` does not run.
+      text: what was found and, unless it is fine, what to do.
+    """
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    text: str
+
+
+def examine(out: Path) -> Iterator[Check]:
+    """Makes all checks, one after the other.
+
+    Args:
+      out: the folder that runs would be kept in; it need not exist.
+    """
+    # As pipeline.datasets has it, which would import numpy for this line.
+    cache = Path(
+        os.environ.get("MARQUEE_CACHE_DIR") or platformdirs.user_cache_path("marquee")
+    )
+    checks: tuple[tuple[str, Callable[[], Check]], ...] = (
+        ("Python", check_python),
+        ("packages", lambda: check_packages(_requirements())),
+        ("versions", check_versions),
+        ("TensorFlow", check_tensorflow),
+        ("cores", check_cores),
+        ("memory", check_memory),
+        ("disk", lambda: check_disk(out)),
+        ("output folder", lambda: check_writable("output folder", out)),
+        ("cache folder", lambda: check_writable("cache folder", cache)),
+        ("metadata store", lambda: check_metadata_store(out / "metadata.sqlite")),
+    )
+    for name, check in checks:
+        try:
+            yield check()
+        except Exception as error:  # a doctor does not die of what it finds
+            yield Check(name, "fail", f"{type(error).__name__}: {error}")
+
+
+def print_checks(console: Terminal, checks: Iterable[Check]) -> bool:
+    """Prints each check as it is made; True when nothing failed."""
+    from rich.table import Table
+    from rich.text import Text
+
+    healthy = True
+    for check in checks:
+        row = Table.grid(padding=(0, 2, 0, 0))
+        row.add_column(width=4)
+        row.add_column(width=14)
+        row.add_column(overflow="fold")
+        row.add_row(
+            Text(check.state, _STYLES[check.state]),
+            Text(check.name),
+            Text(inert(check.text)),
+        )
+        console.print(row)
+        healthy = healthy and check.state != "fail"
+    return healthy
+
+
+def check_python() -> Check:
+    """TFX 1.15.1 and kfp 1.8 meet only on Python 3.10 (DESIGN.md 8)."""
+    found = sys.version.split()[0]
+    if sys.version_info[:2] != (3, 10):
+        return Check("Python", "fail", f"{found}; this needs 3.10")
+    return Check("Python", "ok", f"{found}, {sys.executable}")
+
+
+def check_packages(requirements: Iterable[str]) -> Check:
+    """Whether what is installed is what is pinned.
+
+    Args:
+      requirements: as pip reads them, one each.
+    """
+    wrong, count = [], 0
+    for requirement in map(Requirement, requirements):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        count += 1
+        try:
+            found = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(found, prereleases=True):
+            wrong.append(f"{requirement.name} is {found}, not {requirement.specifier}")
+    if wrong:
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        text = f"{', '.join(wrong[:5])}{more}; 'make install' installs what is pinned"
+        return Check("packages", "fail", text)
+    return Check("packages", "ok", f"all {count} as pinned")
+
+
+def _requirements() -> list[str]:
+    """The lock, in a checkout; else what the installed package asks for."""
+    if not LOCK.exists():
+        return importlib.metadata.requires("marquee") or []
+    lines = LOCK.read_text().splitlines()
+    return [line.rstrip(" \\") for line in lines if line[:1].isalnum()]
+
+
+def check_versions() -> Check:
+    """For the report of an error."""
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
+    return Check("versions", "ok", ", ".join(versions))
+
+
+def check_tensorflow() -> Check:
+    """What TensorFlow computes on."""
+    import tensorflow as tf
+
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    if gpus:
+        return Check("TensorFlow", "ok", f"sees {len(gpus)} GPU: {', '.join(gpus)}")
+    if shutil.which("nvidia-smi"):
+        text = "sees no GPU, though there is a driver; install marquee[gpu]"
+        return Check("TensorFlow", "warn", text)
+    return Check("TensorFlow", "ok", "sees no GPU; models train on the CPU")
+
+
+def check_cores() -> Check:
+    """How many cores this process may use."""
+    cores = len(os.sched_getaffinity(0))
+    return Check("cores", "ok" if cores > 1 else "warn", f"{cores} to use")
+
+
+def check_memory() -> Check:
+    """How much memory a run may take."""
+    pages = {name: os.sysconf(f"SC_{name}") for name in ("AVPHYS_PAGES", "PHYS_PAGES")}
+    page = os.sysconf("SC_PAGE_SIZE")
+    free, total = (pages[name] * page for name in pages)
+    return _amount("memory", free, MIN_MEMORY, f"free of {total / 1e9:.1f} GB")
+
+
+def check_disk(out: Path) -> Check:
+    """How much a run may write."""
+    folder = _existing(out)
+    return _amount(
+        "disk", shutil.disk_usage(folder).free, MIN_DISK, f"free in {folder}"
+    )
+
+
+def _amount(name: str, found: float, least: float, what: str) -> Check:
+    text = f"{found / 1e9:.1f} GB {what}"
+    if found < least:
+        advice = f"MovieLens 1M may need {least / 1e9:.0f} GB"
+        return Check(name, "warn", f"{text}; {advice}")
+    return Check(name, "ok", text)
+
+
+def check_writable(name: str, folder: Path) -> Check:
+    """Writes a file there, or where the folder would be made."""
+    place = _existing(folder)
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"marquee")
+            file.flush()
+    except OSError as error:
+        text = f"cannot write to {place}: {error.strerror}"
+        return Check(name, "fail", text)
+    return Check(name, "ok", f"can write to {folder}")
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def check_metadata_store(database: Path) -> Check:
+    """Reads the store of earlier runs, or makes one for a moment."""
+    from ml_metadata.metadata_store import metadata_store
+    from ml_metadata.proto import metadata_store_pb2
+
+    with tempfile.TemporaryDirectory() as temporary:
+        earlier = database.exists()
+        if not earlier:
+            database = Path(temporary, "metadata.sqlite")
+        config = metadata_store_pb2.ConnectionConfig()
+        config.sqlite.filename_uri = str(database)
+        if earlier:
+            config.sqlite.connection_mode = (
+                metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+            )
+        store = metadata_store.MetadataStore(config)
+        executions = len(store.get_executions())
+    if earlier:
+        text = f"{database} opens, {executions} executions recorded"
+        return Check("metadata store", "ok", text)
+    return Check("metadata store", "ok", "SQLite opens; no earlier run in this folder")
