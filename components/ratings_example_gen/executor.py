@@ -1,0 +1,122 @@
+"""The Beam executor of RatingsExampleGen: what TFX calls, and what it records."""
+
+import json
+from typing import Any
+
+import apache_beam as beam
+from google.protobuf import wrappers_pb2
+from tfx import types
+from tfx.components.example_gen import base_example_gen_executor
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import proto_utils
+
+from components.ratings_example_gen import files, formats, ingest, problems, splits
+from components.ratings_example_gen.formats import Layout
+from components.ratings_example_gen.problems import BadInputError, Problem
+from components.ratings_example_gen.settings import Settings
+
+# Count in counts.json → custom property of the artifact.
+PROPERTIES = {
+    "read": "rows_read",
+    "kept": "rows_kept",
+    "quarantined": "rows_quarantined",
+    "duplicates": "rows_duplicates",
+    "truncated": "rows_truncated",
+    "users": "users",
+    "items": "items",
+}
+_FOLDER = "_examples_folder"
+
+
+def read_settings(exec_properties: dict[str, Any]) -> Settings:
+    """Returns the settings that the component packed into ``custom_config``."""
+    config = example_gen_pb2.CustomConfig()
+    proto_utils.json_to_proto(
+        exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], config
+    )
+    text = wrappers_pb2.StringValue()
+    config.custom_config.Unpack(text)
+    return Settings.from_json(text.value)
+
+
+def find_layout(exec_properties: dict[str, Any], settings: Settings) -> Layout:
+    """Recognises the files that ``input_base`` and the resolved pattern name.
+
+    Raises:
+        BadInputError: When no ratings are among them, or no times where the split
+            needs them.
+    """
+    input_config = example_gen_pb2.Input()
+    proto_utils.json_to_proto(
+        exec_properties[standard_component_specs.INPUT_CONFIG_KEY], input_config
+    )
+    base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+    paths = files.list_files(base, input_config.splits[0].pattern)
+    layout = formats.recognise(
+        paths, settings.columns, settings.users, settings.items, base
+    )
+    if settings.split_kind in splits.KINDS_BY_TIME and not layout.has_timestamps:
+        raise problems.fatal(
+            layout.ratings[0].name,
+            problems.NO_TIMESTAMPS,
+            f"no column of times, which the split {settings.split_kind!r} needs",
+            "Name the column (data.columns.timestamp), or take split.kind=random.",
+        )
+    return layout
+
+
+class Executor(base_example_gen_executor.BaseExampleGenExecutor):
+    """Writes one Example per user and split, with counts beside them."""
+
+    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802 (TFX's name)
+        """Not used: the splits are made from whole users, not row by row."""
+        raise NotImplementedError("RatingsExampleGen makes its splits itself")
+
+    def GenerateExamplesByBeam(  # noqa: N802 (TFX's name)
+        self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
+    ) -> dict[str, beam.PCollection]:
+        """Returns serialized Examples for train, eval and test."""
+        settings = read_settings(exec_properties)
+        layout = find_layout(exec_properties, settings)
+        return ingest.ingest(pipeline, layout, settings, exec_properties[_FOLDER])
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Runs the pipeline, records the counts, and refuses input that is too bad.
+
+        Raises:
+            BadInputError: When a file cannot be read, more rows are bad than
+                ``max_bad_fraction`` allows, or a split has no records.
+        """
+        artifact = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.EXAMPLES_KEY]
+        )
+        super().Do(
+            input_dict, output_dict, {**exec_properties, _FOLDER: artifact.uri}
+        )
+        path = f"{artifact.uri}/{ingest.COUNTS_FILE}"
+        with files.open_binary(path) as file:
+            counts = json.load(file)
+        check(counts, read_settings(exec_properties))
+        for name, property_name in PROPERTIES.items():
+            artifact.set_int_custom_property(property_name, counts[name])
+
+
+def check(counts: dict[str, Any], settings: Settings) -> None:
+    """Raises BadInputError for counts that must not go further."""
+    if counts["fatal"]:
+        raise BadInputError([Problem(**problem) for problem in counts["fatal"]])
+    bad, read = counts["quarantined"], counts["read"]
+    if bad > settings.max_bad_fraction * read:
+        raise BadInputError(
+            [Problem(**problem) for problem in counts["first_problems"]],
+            counts["bad_by_kind"],
+            f"{bad} of {read} rows are bad ({bad / read:.3%}); allowed are "
+            f"{settings.max_bad_fraction:.3%}. Correct them, or raise "
+            "data.max_bad_fraction to leave them out.",
+        )

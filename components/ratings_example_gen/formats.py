@@ -1,0 +1,485 @@
+"""Recognises which files hold ratings, users and items, and how they are laid out.
+
+MovieLens 100K (``u.data``), 1M and 10M (``ratings.dat``), 20M and later
+(``ratings.csv``) are known by their file names; anything else is a person's own
+CSV, TSV or Parquet, described by its header, by a column mapping, or, without
+either, by the usual order user, item, rating, timestamp.
+"""
+
+import gzip
+import io
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import IO, cast
+
+from components.ratings_example_gen import files, problems
+from components.ratings_example_gen.problems import BadInputError, fatal
+from trainer_modules import features
+
+USER_ID, ITEM_ID = features.USER_ID, features.ITEM_ID
+RATING, TIMESTAMP = features.RATING, features.TIMESTAMP
+RATINGS_COLUMNS = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
+
+PARQUET = "parquet"
+DELIMITERS = ("::", "\t", ",", ";", "|")
+DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet", ".inter")
+# Longest line that is still believed to be text; MovieLens's longest has 200 bytes.
+MAX_LINE_BYTES = 1 << 20
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+# Names that columns of published rating logs really have, without case and marks.
+ALIASES = {
+    USER_ID: {"userid", "user", "uid", "customerid", "reviewerid", "visitorid"},
+    ITEM_ID: {"itemid", "item", "iid", "movieid", "productid", "bookid", "asin", "isbn"},
+    RATING: {"rating", "ratings", "score", "stars", "overall", "bookrating"},
+    TIMESTAMP: {"timestamp", "time", "ts", "unixtime", "unixreviewtime", "timestamps"},
+}
+# Files that lie beside ratings and hold something else.
+_BESIDE = re.compile(
+    r"(users?|items?|movies?|books?|products?|tags?|links?|genome-\w+|readme)\.", re.I
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table: a file, or a member of a zip archive, and how to read it.
+
+    Attributes:
+        path: Path or URI of the file.
+        member: Name inside the zip archive, empty when the file is none.
+        delimiter: Between fields; ``parquet`` when it is no text.
+        quoted: Whether fields may stand in double quotes.
+        latin1: Whether bytes that are not UTF-8 are Latin-1 (MovieLens's own).
+        header_lines: Lines before the first row, 0 or 1.
+        num_fields: Fields of every row.
+        columns: (name, 0-based field) of the columns to read.
+        size: Bytes, uncompressed where that is known.
+    """
+
+    path: str
+    member: str = ""
+    delimiter: str = ","
+    quoted: bool = True
+    latin1: bool = False
+    header_lines: int = 0
+    num_fields: int = 0
+    columns: tuple[tuple[str, int], ...] = ()
+    size: int = 0
+
+    @property
+    def name(self) -> str:
+        """The path as a person would write it, with the zip's member."""
+        return f"{self.path}/{self.member}" if self.member else self.path
+
+    @property
+    def base_name(self) -> str:
+        """Lower-case file name without folder and ``.gz``."""
+        name = os.path.basename(self.member or self.path).lower()
+        return name.removesuffix(".gz")
+
+    @property
+    def seekable(self) -> bool:
+        """Whether a worker can begin to read in the middle."""
+        return not self.member and not self.path.lower().endswith(".gz")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What was recognised at a path.
+
+    Attributes:
+        name: For a person, such as ``MovieLens 1M/10M``.
+        ratings: The parts that hold ratings, in reading order.
+        users: The users' side features, columns ``user_id`` and ``user_<name>``.
+        items: The path of the items file, None where there is none.
+    """
+
+    name: str
+    ratings: tuple[Part, ...]
+    users: Part | None = None
+    items: str | None = None
+    extra_files: tuple[str, ...] = field(default=())
+
+    @property
+    def paths(self) -> list[str]:
+        """Every file whose bytes decide what the Examples hold."""
+        parts = [*self.ratings, *([self.users] if self.users else [])]
+        return sorted({part.path for part in parts} | set(self.extra_files))
+
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether every part names a column of times."""
+        return all(TIMESTAMP in dict(part.columns) for part in self.ratings)
+
+
+@contextmanager
+def open_part(part: Part) -> Iterator[IO[bytes]]:
+    """Opens a part's uncompressed bytes; a zip's member is read in place.
+
+    Raises:
+        BadInputError: When the archive is damaged, encrypted or cut short.
+    """
+    try:
+        with files.open_binary(part.path) as raw:
+            if part.member:
+                with zipfile.ZipFile(raw) as archive, archive.open(part.member) as f:
+                    yield _unzipped(f, part.member)
+            else:
+                yield _unzipped(raw, part.path)
+    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+        raise damaged(part.name, error) from error
+    except (RuntimeError, NotImplementedError) as error:
+        if not part.member:
+            raise
+        raise damaged(part.name, error) from error
+
+
+def _unzipped(raw: IO[bytes], name: str) -> IO[bytes]:
+    if name.lower().endswith(".gz"):
+        return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
+    return raw
+
+
+def damaged(name: str, error: Exception) -> BadInputError:
+    """Returns the error for an archive that cannot be read to its end."""
+    return fatal(
+        name,
+        problems.TRUNCATED_ARCHIVE,
+        f"the archive is damaged or cut short ({error})",
+        "Get the file again and compare its size with the original.",
+    )
+
+
+def find_parts(paths: Sequence[str]) -> list[Part]:
+    """Returns every table-like part of the given files, looking into zips."""
+    parts = []
+    for path in paths:
+        if not path.lower().endswith(".zip"):
+            parts.append(Part(path, size=files.size_and_time(path)[0]))
+            continue
+        try:
+            with files.open_binary(path) as raw, zipfile.ZipFile(raw) as archive:
+                members = archive.infolist()
+        except zipfile.BadZipFile as error:
+            raise damaged(path, error) from error
+        parts += [
+            Part(path, info.filename, size=info.file_size)
+            for info in members
+            if not info.is_dir()
+            and not any(name[:1] in "._" for name in info.filename.split("/"))
+        ]
+    return parts
+
+
+def first_line(part: Part) -> bytes:
+    """Returns the first line that is not blank, without its end; empty if none."""
+    with open_part(part) as f:
+        line = f.readline(MAX_LINE_BYTES).removeprefix(BYTE_ORDER_MARK)
+        while line and not line.strip(b"\r\n"):
+            line = f.readline(MAX_LINE_BYTES)
+    return line.rstrip(b"\r\n")
+
+
+def split_line(text: str, part: Part) -> list[str]:
+    """Splits one line into its fields, as the block reader would."""
+    if not part.quoted:
+        return text.split(part.delimiter)
+    import csv
+
+    return next(csv.reader(io.StringIO(text), delimiter=part.delimiter), [])
+
+
+def recognise(
+    paths: Sequence[str],
+    columns: Mapping[str, str] | None = None,
+    users: str | None = None,
+    items: str | None = None,
+    place: str = "the input",
+) -> Layout:
+    """Returns the layout of the given files.
+
+    Args:
+        paths: Files, as ``files.list_files`` finds them.
+        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → the column's
+            name or its 0-based number; empty means by file name and header.
+        users: A file with side features of the users, for own data.
+        items: A file with features of the items, for own data.
+        place: Where the files were looked for, to name it in an error.
+
+    Raises:
+        BadInputError: When no file holds ratings, one is empty or damaged, or a
+            header does not match the mapping.
+    """
+    beside = {path for path in (users, items) if path}
+    parts = [part for part in find_parts(paths) if part.path not in beside]
+    layout = None if columns else _recognise_movielens(parts)
+    layout = layout or _recognise_own(parts, columns or {}, place)
+    if users:
+        layout = replace(layout, users=users_part(users))
+    return replace(layout, items=items or layout.items)
+
+
+def _recognise_movielens(parts: Sequence[Part]) -> Layout | None:
+    by_name = {part.base_name: part for part in parts}
+    if "u.data" in by_name:
+        ratings = replace(
+            by_name["u.data"],
+            delimiter="\t",
+            quoted=False,
+            latin1=True,
+            num_fields=4,
+            columns=tuple(zip(RATINGS_COLUMNS, range(4), strict=True)),
+        )
+        users = _fixed_users(
+            by_name.get("u.user"), "|", ("age", "gender", "occupation", "zip")
+        )
+        return Layout("MovieLens 100K", (ratings,), users, _path(by_name.get("u.item")))
+    if "ratings.dat" in by_name:
+        ratings = replace(
+            by_name["ratings.dat"],
+            delimiter="::",
+            quoted=False,
+            latin1=True,
+            num_fields=4,
+            columns=tuple(zip(RATINGS_COLUMNS, range(4), strict=True)),
+        )
+        users = _fixed_users(
+            by_name.get("users.dat"), "::", ("gender", "age", "occupation", "zip")
+        )
+        items = _path(by_name.get("movies.dat"))
+        return Layout("MovieLens 1M/10M", (ratings,), users, items)
+    if "ratings.csv" in by_name:
+        part = by_name["ratings.csv"]
+        if first_line(part) == b"userId,movieId,rating,timestamp":
+            ratings = replace(
+                part,
+                header_lines=1,
+                latin1=True,
+                num_fields=4,
+                columns=tuple(zip(RATINGS_COLUMNS, range(4), strict=True)),
+            )
+            items = _path(by_name.get("movies.csv"))
+            return Layout("MovieLens 20M or later", (ratings,), None, items)
+    return None
+
+
+def _path(part: Part | None) -> str | None:
+    return part.path if part else None
+
+
+def _fixed_users(
+    part: Part | None, delimiter: str, names: tuple[str, ...]
+) -> Part | None:
+    if part is None:
+        return None
+    columns = (USER_ID, *(features.USER_FEATURE_PREFIX + name for name in names))
+    return replace(
+        part,
+        delimiter=delimiter,
+        quoted=False,
+        latin1=True,
+        num_fields=len(columns),
+        columns=tuple((name, i) for i, name in enumerate(columns)),
+    )
+
+
+def _recognise_own(
+    parts: Sequence[Part], columns: Mapping[str, str], place: str
+) -> Layout:
+    candidates = [part for part in parts if part.base_name.endswith(DATA_SUFFIXES)]
+    if len(parts) == 1:
+        candidates = list(parts)
+    ratings = [part for part in candidates if not _BESIDE.match(part.base_name)]
+    ratings = ratings or (candidates if len(candidates) == 1 else [])
+    if not ratings:
+        raise fatal(
+            place,
+            problems.NO_RATINGS_FILE,
+            f"no ratings file among {len(parts)} files",
+            "Give a file, or a folder with u.data, ratings.dat, ratings.csv or your "
+            f"own files ending in {', '.join(DATA_SUFFIXES)} (also .gz, .zip).",
+        )
+    described = tuple(describe(part, columns) for part in ratings)
+    kinds = {part.delimiter for part in described}
+    if len({frozenset(dict(part.columns)) for part in described}) > 1:
+        raise fatal(
+            described[-1].name,
+            problems.HEADER_MISMATCH,
+            "some files have a rating or timestamp column and others have not",
+            "Give all parts the same columns, or name fewer of them in data.columns.",
+        )
+    names = {"\t": "TSV", ",": "CSV", PARQUET: "Parquet"}
+    kind = " and ".join(sorted(names.get(kind, f"text with {kind!r}") for kind in kinds))
+    header = "with" if any(part.header_lines for part in described) else "without"
+    if kinds != {PARQUET}:
+        kind += f" {header} header"
+    by_name = {part.base_name: part for part in parts}
+    items = _path(by_name.get("items.csv") or by_name.get("movies.csv"))
+    users = by_name.get("users.csv")
+    return Layout(
+        kind,
+        described,
+        describe_features(users, USER_ID, features.USER_FEATURE_PREFIX)
+        if users and users not in ratings
+        else None,
+        items,
+    )
+
+
+def describe(part: Part, columns: Mapping[str, str]) -> Part:
+    """Returns the part with its delimiter, header and the columns to read.
+
+    Raises:
+        BadInputError: When the part is empty or lacks a mapped column.
+    """
+    part, names, has_header = _read_names(part)
+    known = {name: _match(name, names) for name in RATINGS_COLUMNS}
+    if columns:
+        found = {
+            name: _mapped(part, names, name, column) for name, column in columns.items()
+        }
+        by_number = all(column.isdecimal() for column in columns.values())
+        has_header = not by_number or any(
+            known[name] == index for name, index in found.items() if name in known
+        )
+    elif known[USER_ID] is not None and known[ITEM_ID] is not None:
+        found = {name: index for name, index in known.items() if index is not None}
+        has_header = True
+    elif not has_header and _in_usual_order(names):
+        found = dict(zip(RATINGS_COLUMNS, range(len(names)), strict=False))
+    else:
+        raise _mismatch(
+            part, names, "names no column that is known as the user's and the item's id"
+        )
+    missing = {USER_ID, ITEM_ID} - found.keys()
+    if missing:
+        raise _mismatch(part, names, f"is given no column for {', '.join(missing)}")
+    return replace(
+        part,
+        header_lines=int(has_header and part.delimiter != PARQUET),
+        num_fields=len(names),
+        columns=tuple(sorted(found.items(), key=lambda kv: RATINGS_COLUMNS.index(kv[0]))),
+    )
+
+
+def _read_names(part: Part) -> tuple[Part, list[str], bool]:
+    """Returns the part with its delimiter, its first row, and if that is names."""
+    if part.size == 0:
+        raise _empty(part)
+    if part.base_name.endswith(".parquet"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with open_part(part) as f:
+                names = pq.ParquetFile(seekable(f)).schema_arrow.names
+        except pa.ArrowInvalid as error:
+            raise damaged(part.name, error) from error
+        return replace(part, delimiter=PARQUET), names, True
+    line = first_line(part)
+    if not line:
+        raise _empty(part)
+    text = line.decode("utf-8", errors="replace")
+    delimiter = "\t"
+    if not part.base_name.endswith(".tsv"):
+        counts = {mark: text.count(mark) for mark in DELIMITERS}
+        delimiter = "::" if counts["::"] else max(counts, key=lambda mark: counts[mark])
+    part = replace(part, delimiter=delimiter, quoted=delimiter != "::")
+    return part, split_line(text, part), False
+
+
+def seekable(f: IO[bytes]) -> IO[bytes]:
+    """Parquet's table of contents is at the end; a zip's member cannot seek well."""
+    return io.BytesIO(f.read()) if isinstance(f, zipfile.ZipExtFile) else f
+
+
+def _empty(part: Part) -> BadInputError:
+    return fatal(
+        part.name,
+        problems.EMPTY_FILE,
+        "the file is empty",
+        "Put the ratings in, or take the file away.",
+    )
+
+
+def _mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:
+    return fatal(
+        part.name,
+        problems.HEADER_MISMATCH,
+        f"the first line ({', '.join(names[:12])}) {what}",
+        "Say which columns they are: data.columns maps user_id, item_id, rating and "
+        "timestamp to a column's name or its number, counted from 0.",
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _match(column: str, names: Sequence[str]) -> int | None:
+    """Finds a column by the names it usually has; ``:token`` is RecBole's suffix."""
+    for index, name in enumerate(names):
+        if _plain(name.split(":")[0]) in ALIASES[column]:
+            return index
+    return None
+
+
+def _mapped(part: Part, names: Sequence[str], name: str, column: str) -> int:
+    if name not in RATINGS_COLUMNS:
+        raise _mismatch(part, names, f"cannot have a column for {name!r}")
+    if column in names:
+        return list(names).index(column)
+    if column.isdecimal() and int(column) < len(names):
+        return int(column)
+    raise _mismatch(part, names, f"has no column {column!r} for {name}")
+
+
+def _in_usual_order(names: Sequence[str]) -> bool:
+    if not 2 <= len(names) <= 4:
+        return False
+    try:
+        for name in names[2:]:
+            float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def users_part(path: str) -> Part:
+    """Describes a person's own file of users: a header with ``user_id``."""
+    return describe_features(
+        find_parts([path])[0], USER_ID, features.USER_FEATURE_PREFIX
+    )
+
+
+def describe_features(part: Part, id_column: str, prefix: str) -> Part:
+    """Describes a table of side features: an id column and everything else.
+
+    Column ``age`` becomes ``user_age`` with the prefix ``user_``; one that has the
+    prefix keeps its name.
+
+    Raises:
+        BadInputError: When no column is known as the id's.
+    """
+    part, names, _ = _read_names(part)
+    index = _match(id_column, names)
+    if index is None and "id" in names:
+        index = names.index("id")
+    if index is None:
+        raise _mismatch(part, names, f"names no column that is known as {id_column}")
+    columns = [(id_column, index)]
+    for i, name in enumerate(names):
+        if i != index:
+            plain = re.sub(r"\W+", "_", name.strip().lower())
+            columns.append((prefix + plain.removeprefix(prefix), i))
+    return replace(
+        part,
+        header_lines=int(part.delimiter != PARQUET),
+        num_fields=len(names),
+        columns=tuple(columns),
+    )

@@ -1,0 +1,114 @@
+"""Groups ratings by user: sorted by time, without duplicates, not too long.
+
+One call handles one bucket of users, with sorts of whole arrays.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.ratings_example_gen.formats import ITEM_ID, RATING, TIMESTAMP, USER_ID
+
+# Where a rating stands in the input: the block's number, then the row's.
+ORDER = "order"
+ROWS_PER_BLOCK_BITS = 40
+
+Int64 = npt.NDArray[np.int64]
+
+
+def scatter(table: pa.Table, num_buckets: int) -> Iterator[tuple[int, pa.Table]]:
+    """Splits rows by a hash of ``user_id``, which each bucket has whole.
+
+    The order of the rows is kept within a bucket.
+    """
+    if num_buckets == 1:
+        yield 0, table
+        return
+    users = table[USER_ID].combine_chunks().dictionary_encode()
+    hashes = [zlib.crc32(user.encode()) for user in users.dictionary.to_pylist()]
+    bucket_of_user = np.array(hashes, np.int64) % num_buckets
+    bucket = bucket_of_user[users.indices.to_numpy()]
+    order = np.argsort(bucket, kind="stable")
+    rows = table.take(pa.array(order))
+    ends = np.searchsorted(bucket[order], np.arange(num_buckets), side="right")
+    begin = 0
+    for number, end in enumerate(ends):
+        if end > begin:
+            yield number, rows.slice(begin, end - begin)
+        begin = end
+
+
+@dataclass(frozen=True)
+class Histories:
+    """What the users of one bucket rated, oldest first.
+
+    Attributes:
+        user_id: [U] strings, sorted.
+        begins: [U + 1] where each user's ratings begin in the arrays below.
+        item_id: [N] strings.
+        rating: [N] float32.
+        timestamp: [N] int64 seconds UTC, None where the data has no times.
+        duplicates: Older ratings of a pair (user, item) that were left out.
+        truncated: Oldest ratings of long users that were left out.
+    """
+
+    user_id: pa.Array
+    begins: Int64
+    item_id: pa.Array
+    rating: npt.NDArray[np.float32]
+    timestamp: Int64 | None
+    duplicates: int
+    truncated: int
+
+
+def group_ratings(tables: Sequence[pa.Table], max_history: int) -> Histories:
+    """Groups the ratings of one bucket by user.
+
+    Args:
+        tables: Ratings with a column ``order``, in any order.
+        max_history: Ratings that a user may have at most; the newest are kept.
+    """
+    table = pa.concat_tables(tables)
+    users = table[USER_ID].combine_chunks().dictionary_encode()
+    items = table[ITEM_ID].combine_chunks().dictionary_encode()
+    sorted_users = pc.sort_indices(users.dictionary).to_numpy()
+    rank = np.empty(len(sorted_users), np.int64)
+    rank[sorted_users] = np.arange(len(sorted_users))
+    user = rank[users.indices.to_numpy()]
+    item = items.indices.to_numpy().astype(np.int64)
+    order = table[ORDER].to_numpy()
+    times = table[TIMESTAMP].to_numpy() if TIMESTAMP in table.column_names else None
+
+    keys = (order, user) if times is None else (order, times, user)
+    rows = np.lexsort(keys)
+    kept = rows[_is_last_of_pair(user[rows], item[rows], len(items.dictionary))]
+    num_unique = len(kept)
+    kept = kept[_is_among_newest(user[kept], max_history)]
+    return Histories(
+        user_id=users.dictionary.take(pa.array(sorted_users)),
+        begins=np.searchsorted(user[kept], np.arange(len(sorted_users) + 1)),
+        item_id=items.dictionary.take(items.indices.take(pa.array(kept))),
+        rating=table[RATING].to_numpy()[kept],
+        timestamp=None if times is None else times[kept],
+        duplicates=len(rows) - num_unique,
+        truncated=num_unique - len(kept),
+    )
+
+
+def _is_last_of_pair(user: Int64, item: Int64, num_items: int) -> npt.NDArray[np.bool_]:
+    pair = user * num_items + item
+    _, last_from_end = np.unique(pair[::-1], return_index=True)
+    mask = np.zeros(len(pair), np.bool_)
+    mask[len(pair) - 1 - last_from_end] = True
+    return mask
+
+
+def _is_among_newest(user: Int64, max_history: int) -> npt.NDArray[np.bool_]:
+    """``user`` is sorted; marks the last ``max_history`` entries of each."""
+    end = np.searchsorted(user, user, side="right")
+    return end - np.arange(len(user)) <= max_history

@@ -1,0 +1,393 @@
+"""The Beam pipeline from blocks of files to serialized Examples.
+
+block → checked ratings → pieces by bucket of users → grouped and sorted users →
+one record per user and split. Elements are megabytes, not rows, so that Beam's
+cost per element does not matter. Nothing here imports TFX or TensorFlow.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.pvalue import AsSingleton, TaggedOutput
+
+from components.ratings_example_gen import examples, problems, splits
+from components.ratings_example_gen.formats import (
+    ITEM_ID,
+    TIMESTAMP,
+    USER_ID,
+    Layout,
+    Part,
+)
+from components.ratings_example_gen.histories import (
+    ORDER,
+    ROWS_PER_BLOCK_BITS,
+    Histories,
+    group_ratings,
+    scatter,
+)
+from components.ratings_example_gen.problems import BadInputError, Problem
+from components.ratings_example_gen.reader import (
+    Block,
+    RatingsReader,
+    plan_blocks,
+)
+from components.ratings_example_gen.settings import Settings
+from components.ratings_example_gen.users import UserTable, read_users
+from trainer_modules.features import SPLITS, TRAIN_SPLIT
+
+COUNTS_FILE = "counts.json"
+QUARANTINE_FILE = "quarantine.jsonl"
+
+# Text of ratings that one bucket holds on average: some 10 times that in memory
+# while its users are sorted.
+BUCKET_BYTES = 16 << 20
+# How many times longer text is than the .gz it came from, roughly.
+GZIP_RATIO = 4
+
+
+class BlockReport:
+    """What reading one block found, beside the good rows.
+
+    Attributes:
+        block: The block.
+        rows: Rows read, good and bad.
+        lines: Lines read.
+        counts: Bad rows by kind.
+        first: The first ten bad rows.
+        fatal: What stopped the reading.
+    """
+
+    def __init__(self, block: Block):
+        self.block = block
+        self.rows = 0
+        self.lines = 0
+        self.counts: Counter[str] = Counter()
+        self.first: list[tuple[int, str, str, str]] = []
+        self.fatal: BadInputError | None = None
+
+    def add(self, rows: int, lines: int, bad: list[tuple[int, str, str, str]]) -> None:
+        """Counts one more piece of the block."""
+        self.rows += rows
+        self.lines = lines
+        self.counts.update(kind for _, kind, _, _ in bad)
+        self.first = (self.first + bad)[: problems.MAX_SHOWN]
+
+
+class _ReadBlock(beam.DoFn):
+    """Block → (bucket, piece of ratings), and a report."""
+
+    REPORTS = "reports"
+    BAD = "bad"
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        reader: RatingsReader,
+        num_buckets: int,
+        keep_bad: bool,
+    ):
+        self._parts = parts
+        self._reader = reader
+        self._num_buckets = num_buckets
+        self._keep_bad = keep_bad
+
+    def process(self, block: Block) -> Iterator[Any]:
+        report = BlockReport(block)
+        row = block.number << ROWS_PER_BLOCK_BITS
+        try:
+            for ratings in self._reader.read(self._parts[block.part], block):
+                report.add(ratings.num_rows, ratings.end, ratings.bad)
+                if self._keep_bad:
+                    for bad in ratings.bad:
+                        yield TaggedOutput(self.BAD, (block, *bad))
+                table = ratings.table
+                order = np.arange(row, row + table.num_rows)
+                row += table.num_rows
+                table = table.append_column(ORDER, pa.array(order))
+                for bucket, rows in scatter(table, self._num_buckets):
+                    yield bucket, _to_bytes(rows)
+        except BadInputError as error:
+            report.fatal = error
+        yield TaggedOutput(self.REPORTS, report)
+
+
+def _to_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _from_bytes(data: bytes) -> pa.Table:
+    return pa.ipc.open_stream(data).read_all()
+
+
+class _GroupUsers(beam.DoFn):
+    """(bucket, pieces) → (histories, user features), and counts."""
+
+    COUNTS = "counts"
+    HOURS = "hours"
+
+    def __init__(self, max_history: int, with_hours: bool):
+        self._max_history = max_history
+        self._with_hours = with_hours
+
+    def process(self, element: Any) -> Iterator[Any]:
+        _, pieces = element
+        tables = [_from_bytes(data) for data in pieces["ratings"]]
+        if not tables:
+            return
+        histories = group_ratings(tables, self._max_history)
+        yield TaggedOutput(self.COUNTS, _count(histories))
+        if self._with_hours and histories.timestamp is not None:
+            hours, ratings = np.unique(
+                histories.timestamp // splits.HOUR, return_counts=True
+            )
+            counted = dict(zip(hours.tolist(), ratings.tolist(), strict=True))
+            yield TaggedOutput(self.HOURS, counted)
+        users: UserTable = {}
+        for piece in pieces["users"]:
+            users.update(piece)
+        yield histories, users
+
+
+def _count(histories: Histories) -> dict[str, Any]:
+    times = histories.timestamp
+    return {
+        "kept": len(histories.item_id),
+        "duplicates": histories.duplicates,
+        "truncated": histories.truncated,
+        "users": len(histories.user_id),
+        "items": set(pc.unique(histories.item_id).to_pylist()),
+        "first": None if times is None else int(times.min()),
+        "last": None if times is None else int(times.max()),
+    }
+
+
+class _MergeCounts(beam.CombineFn):
+    """Adds up what the buckets counted; items are counted once."""
+
+    def create_accumulator(self) -> dict[str, Any]:
+        """Returns the counts of nothing."""
+        counts = dict.fromkeys(("kept", "duplicates", "truncated", "users"), 0)
+        return {**counts, "items": set(), "first": None, "last": None}
+
+    def add_input(self, sums: dict[str, Any], counts: dict[str, Any]) -> dict[str, Any]:
+        """Adds the counts of one bucket."""
+        for name in ("kept", "duplicates", "truncated", "users"):
+            sums[name] += counts[name]
+        sums["items"] |= counts["items"]
+        for name, choose in (("first", min), ("last", max)):
+            known = [x for x in (sums[name], counts[name]) if x is not None]
+            sums[name] = choose(known, default=None)
+        return sums
+
+    def merge_accumulators(self, accumulators: Iterable[dict[str, Any]]) -> Any:
+        """Adds partial sums."""
+        result = self.create_accumulator()
+        for accumulator in accumulators:
+            result = self.add_input(result, accumulator)
+        return result
+
+    def extract_output(self, sums: dict[str, Any]) -> dict[str, Any]:
+        """Returns the sums with the number of items."""
+        return {**sums, "items": len(sums["items"])}
+
+
+def _merge_hours(maps: Iterable[dict[int, int]]) -> dict[int, int]:
+    total: Counter[int] = Counter()
+    for hours in maps:
+        total.update(hours)
+    return dict(total)
+
+
+class _EncodeSplits(beam.DoFn):
+    """(histories, user features) → serialized Examples of each split."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+
+    def process(
+        self, element: Any, cuts: Any = None
+    ) -> Iterator[Any]:
+        histories, users = element
+        settings = self._settings
+        if cuts is not None:
+            ranges = splits.temporal(histories, cuts)
+        elif settings.split_kind == splits.RANDOM:
+            fractions = (settings.eval_fraction, settings.test_fraction)
+            histories, ranges = splits.random(histories, fractions, settings.seed)
+        else:
+            ranges = splits.leave_last_out(histories)
+        for split in SPLITS:
+            for record in examples.encode_split(
+                histories, ranges[split], users, with_history=split != TRAIN_SPLIT
+            ):
+                yield TaggedOutput(split, record)
+
+
+def first_lines(reports: list[BlockReport]) -> dict[int, int]:
+    """Returns for each block's number how many lines of its part lie before it."""
+    before: dict[int, int] = {}
+    lines: Counter[int] = Counter()
+    for report in sorted(reports, key=lambda report: report.block.number):
+        before[report.block.number] = lines[report.block.part]
+        lines[report.block.part] += report.lines
+    return before
+
+
+def summarise(
+    reports: list[BlockReport], counts: dict[str, Any], parts: tuple[Part, ...]
+) -> dict[str, Any]:
+    """Returns the content of ``counts.json``.
+
+    ``read = kept + quarantined + duplicates + truncated``; ``bad_by_kind`` and
+    ``first_problems`` say what the quarantined rows are, ``fatal`` what stopped
+    the reading of a file.
+    """
+    before = first_lines(reports)
+    by_kind: Counter[str] = Counter()
+    rows_of_part: Counter[int] = Counter()
+    first: list[Problem] = []
+    fatal: list[Problem] = []
+    for report in sorted(reports, key=lambda report: report.block.number):
+        part = report.block.part
+        by_kind.update(report.counts)
+        rows_of_part[part] += report.rows
+        if report.fatal:
+            fatal += report.fatal.first_problems
+        for line, kind, reason, text in report.first:
+            line += before[report.block.number]
+            first.append(Problem(parts[part].name, line, kind, reason, text))
+    if not fatal:
+        fatal = [
+            Problem(part.name, 0, problems.EMPTY_FILE, "the file has no rows")
+            for index, part in enumerate(parts)
+            if not rows_of_part[index]
+        ]
+    return {
+        "read": sum(rows_of_part.values()),
+        **counts,
+        "quarantined": sum(by_kind.values()),
+        "bad_by_kind": dict(by_kind),
+        "first_problems": [vars(p) for p in first[: problems.MAX_SHOWN]],
+        "fatal": [vars(p) for p in fatal],
+    }
+
+
+def _quarantined(
+    bad: Any, before: dict[int, int], parts: tuple[Part, ...]
+) -> str:
+    block, line, kind, reason, text = bad
+    return json.dumps(
+        {
+            "file": parts[block.part].name,
+            "line": before[block.number] + line,
+            "kind": kind,
+            "reason": reason,
+            "text": text,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _write_text(text: str, path: str) -> None:
+    with FileSystems.create(
+        path, compression_type=CompressionTypes.UNCOMPRESSED
+    ) as file:
+        file.write(text.encode())
+
+
+def count_buckets(layout: Layout) -> int:
+    """Returns into how many buckets the users are divided."""
+    sizes = (
+        part.size * (GZIP_RATIO if part.path.lower().endswith(".gz") else 1)
+        for part in layout.ratings
+    )
+    return max(1, math.ceil(sum(sizes) / BUCKET_BYTES))
+
+
+def ingest(
+    pipeline: beam.Pipeline, layout: Layout, settings: Settings, folder: str
+) -> dict[str, beam.PCollection]:
+    """Builds the pipeline; returns serialized Examples by split.
+
+    ``counts.json``, and ``quarantine.jsonl`` where bad rows are allowed, are
+    written to ``folder``.
+    """
+    parts = layout.ratings
+    num_buckets = count_buckets(layout)
+    keep_bad = settings.max_bad_fraction > 0
+    by_time = settings.split_kind == splits.TEMPORAL
+    reader = RatingsReader(settings.rating_min, settings.rating_max)
+
+    read = (
+        pipeline
+        | "CreateBlocks" >> beam.Create(plan_blocks(parts), reshuffle=True)
+        | "ReadBlocks"
+        >> beam.ParDo(_ReadBlock(parts, reader, num_buckets, keep_bad)).with_outputs(
+            _ReadBlock.REPORTS, _ReadBlock.BAD, main="ratings"
+        )
+    )
+    users = (
+        pipeline
+        | "CreateUsersFile" >> beam.Create([layout.users] if layout.users else [])
+        | "ReadUsers" >> beam.FlatMap(read_users, num_buckets)
+    )
+    grouped = (
+        {"ratings": read["ratings"], "users": users}
+        | "GroupByBucket" >> beam.CoGroupByKey()
+        | "GroupUsers"
+        >> beam.ParDo(_GroupUsers(settings.max_history, by_time)).with_outputs(
+            _GroupUsers.COUNTS, _GroupUsers.HOURS, main="histories"
+        )
+    )
+    reports = read[_ReadBlock.REPORTS] | "ListReports" >> beam.combiners.ToList()
+    counts = grouped[_GroupUsers.COUNTS] | "MergeCounts" >> beam.CombineGlobally(
+        _MergeCounts()
+    )
+    _ = (
+        reports
+        | "Summarise" >> beam.Map(summarise, AsSingleton(counts), parts)
+        | "WriteCounts"
+        >> beam.Map(
+            lambda summary: _write_text(
+                json.dumps(summary, ensure_ascii=False), f"{folder}/{COUNTS_FILE}"
+            )
+        )
+    )
+    if keep_bad:
+        before = AsSingleton(reports | "FirstLines" >> beam.Map(first_lines))
+        _ = (
+            read[_ReadBlock.BAD]
+            | "NameBadRows" >> beam.Map(_quarantined, before, parts)
+            | "WriteQuarantine"
+            >> beam.io.WriteToText(
+                f"{folder}/{QUARANTINE_FILE}",
+                num_shards=1,
+                shard_name_template="",
+                skip_if_empty=True,
+            )
+        )
+    side_input: list[Any] = []
+    if by_time:
+        cuts = (
+            grouped[_GroupUsers.HOURS]
+            | "MergeHours" >> beam.CombineGlobally(_merge_hours)
+            | "FindCuts"
+            >> beam.Map(splits.find_cuts, settings.eval_fraction, settings.test_fraction)
+        )
+        side_input = [AsSingleton(cuts)]
+    encoded = grouped["histories"] | "EncodeSplits" >> beam.ParDo(
+        _EncodeSplits(settings), *side_input
+    ).with_outputs(*SPLITS)
+    return {split: encoded[split] for split in SPLITS}

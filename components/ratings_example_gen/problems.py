@@ -1,0 +1,110 @@
+"""What can be wrong with an input file, and the error that says so."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+MAX_SHOWN = 10
+MAX_TEXT = 200
+
+WRONG_NUMBER_OF_FIELDS = "wrong_number_of_fields"
+NON_NUMERIC_RATING = "non_numeric_rating"
+NON_NUMERIC_TIME = "non_numeric_time"
+RATING_OUT_OF_RANGE = "rating_out_of_range"
+TIME_OUT_OF_RANGE = "time_out_of_range"
+NOT_FINITE = "not_finite"
+EMPTY_ID = "empty_id"
+UNDECODABLE_BYTES = "undecodable_bytes"
+UNCLOSED_QUOTE = "unclosed_quote"
+CONTROL_CHARACTER = "control_character"
+
+HEADER_MISMATCH = "header_mismatch"
+TRUNCATED_ARCHIVE = "truncated_archive"
+UNREADABLE_FILE = "unreadable_file"
+EMPTY_FILE = "empty_file"
+NO_RATINGS_FILE = "no_ratings_file"
+NO_TIMESTAMPS = "no_timestamps"
+EMPTY_SPLIT = "empty_split"
+
+FATAL = frozenset(
+    {
+        HEADER_MISMATCH,
+        TRUNCATED_ARCHIVE,
+        UNREADABLE_FILE,
+        EMPTY_FILE,
+        NO_RATINGS_FILE,
+        NO_TIMESTAMPS,
+        EMPTY_SPLIT,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One bad row, or (line 0) one bad file.
+
+    Attributes:
+        file: The file's path; a zip's member is added after a ``/``.
+        line: 1-based line (row of a Parquet file); 0 means the whole file.
+        kind: One of this module's kinds.
+        reason: What is wrong, for a person.
+        text: The row as it was read, cut to 200 characters.
+    """
+
+    file: str
+    line: int
+    kind: str
+    reason: str
+    text: str = ""
+
+    def __str__(self) -> str:
+        """Returns ``file:line: reason``, and the row's text when there is one."""
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.reason}" + (f": {self.text!r}" if self.text else "")
+
+
+class BadInputError(ValueError):
+    """The input cannot be used as it is; nothing was changed.
+
+    Attributes:
+        counts: How many problems of each kind there are.
+        first_problems: The first ten, in the order of the files and lines.
+    """
+
+    def __init__(
+        self,
+        first_problems: Sequence[Problem],
+        counts: Mapping[str, int] | None = None,
+        advice: str = "Correct the input and run again.",
+    ):
+        self.first_problems = tuple(first_problems[:MAX_SHOWN])
+        self.counts = dict(counts or Counter(p.kind for p in first_problems))
+        self.advice = advice
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        total = sum(self.counts.values())
+        kinds = ", ".join(
+            f"{count} {kind.replace('_', ' ')}"
+            for kind, count in sorted(self.counts.items(), key=lambda kv: -kv[1])
+        )
+        head = f"{total} problem{'s' if total != 1 else ''} in the input ({kinds})"
+        shown = [f"  {problem}" for problem in self.first_problems]
+        rest = total - len(shown)
+        if rest > 0:
+            shown.append(f"  ... and {rest} more")
+        return "\n".join([f"{head}:", *shown, self.advice])
+
+    def __reduce__(self):
+        """Pickles the parts, not the message, so that workers can raise it."""
+        return type(self), (self.first_problems, self.counts, self.advice)
+
+
+def fatal(file: str, kind: str, reason: str, advice: str) -> BadInputError:
+    """Returns the error for a file that cannot be read at all."""
+    return BadInputError([Problem(file, 0, kind, reason)], advice=advice)
+
+
+def count_kinds(problems: Iterable[Problem]) -> dict[str, int]:
+    """Returns how many problems there are of each kind."""
+    return dict(Counter(problem.kind for problem in problems))

@@ -1,0 +1,72 @@
+"""How one input is turned into Examples; travels to the executor as JSON."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+
+from components.ratings_example_gen import splits
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything, beside the files, that decides what the Examples hold.
+
+    Attributes:
+        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → column name or
+            0-based number; empty means by layout and header.
+        users: File with side features of users, None for the layout's own.
+        items: File with features of items, known here only to be left out.
+        split_kind: One of ``splits.KINDS``.
+        eval_fraction: Share of the ratings for eval (``temporal``, ``random``).
+        test_fraction: Share of the ratings for test (``temporal``, ``random``).
+        seed: Of the ``random`` split.
+        max_history: Ratings a user may have; the newest are kept.
+        max_bad_fraction: Share of rows that may be bad before the run is refused.
+        rating_min: Lowest rating accepted, None for any.
+        rating_max: Highest rating accepted, None for any.
+        code_version: Hash of the sources; part of the cache key, otherwise unused.
+    """
+
+    columns: dict[str, str] = field(default_factory=dict)
+    users: str | None = None
+    items: str | None = None
+    split_kind: str = splits.LEAVE_LAST_OUT
+    eval_fraction: float = 0.1
+    test_fraction: float = 0.1
+    seed: int = 0
+    max_history: int = 10_000
+    max_bad_fraction: float = 0.0
+    rating_min: float | None = None
+    rating_max: float | None = None
+    code_version: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuses values that no run could work with."""
+        if self.split_kind not in splits.KINDS:
+            raise ValueError(
+                f"split_kind is {self.split_kind!r}; expected one of {splits.KINDS}"
+            )
+        fractions = (self.eval_fraction, self.test_fraction)
+        if min(fractions) <= 0 or sum(fractions) >= 1:
+            raise ValueError(
+                f"eval_fraction and test_fraction are {fractions}; both must be above "
+                "0 and their sum below 1, so that train keeps something"
+            )
+        if self.max_history < 3:
+            raise ValueError(
+                f"max_history is {self.max_history}; a user needs 3 ratings for three "
+                "splits"
+            )
+        if not 0 <= self.max_bad_fraction < 1:
+            raise ValueError(
+                f"max_bad_fraction is {self.max_bad_fraction}; expected 0 up to below 1"
+            )
+
+    def to_json(self) -> str:
+        """Returns the settings as text that is equal for equal settings."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Settings":
+        """Reads what ``to_json`` wrote."""
+        return cls(**json.loads(text))

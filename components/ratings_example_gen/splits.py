@@ -1,0 +1,141 @@
+"""Divides each user's history between train, eval and test.
+
+Whatever the kind, a split is for each user a range of targets and a range of what
+came before them, within the user's own ratings (DESIGN.md, decision 2).
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from components.ratings_example_gen.histories import Histories, Int64
+from trainer_modules.features import EVAL_SPLIT, SPLITS, TEST_SPLIT, TRAIN_SPLIT
+
+LEAVE_LAST_OUT = "leave_last_out"
+TEMPORAL = "temporal"
+RANDOM = "random"
+KINDS = (LEAVE_LAST_OUT, TEMPORAL, RANDOM)
+KINDS_BY_TIME = (LEAVE_LAST_OUT, TEMPORAL)
+
+HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """One split of a bucket: for each user, [begin, end) of two ranges.
+
+    Attributes:
+        begin: [U] first target.
+        end: [U] one past the last target; ``begin`` for users without any.
+        history_begin: [U] first rating of the history.
+        history_end: [U] one past the last rating of the history.
+    """
+
+    begin: Int64
+    end: Int64
+    history_begin: Int64
+    history_end: Int64
+
+
+def leave_last_out(histories: Histories) -> dict[str, Ranges]:
+    """Last rating to test, the one before to eval; users with 3 or more."""
+    begin, end = histories.begins[:-1], histories.begins[1:]
+    held_out = (end - begin >= 3).astype(np.int64)
+    return _cut(begin, end - 2 * held_out, end - held_out, end)
+
+
+def temporal(histories: Histories, cuts: tuple[int, int]) -> dict[str, Ranges]:
+    """Before the first time to train, from the second on to test."""
+    begin, end = histories.begins[:-1], histories.begins[1:]
+    assert histories.timestamp is not None
+    return _cut(begin, *(_first_at(histories, cut) for cut in cuts), end)
+
+
+def _first_at(histories: Histories, time: int) -> Int64:
+    """Returns for each user the first rating that is not older than ``time``."""
+    older = np.concatenate([[0], np.cumsum(histories.timestamp < time)])
+    begins = histories.begins
+    return begins[:-1] + older[begins[1:]] - older[begins[:-1]]
+
+
+def _cut(begin: Int64, first: Int64, second: Int64, end: Int64) -> dict[str, Ranges]:
+    return {
+        TRAIN_SPLIT: Ranges(begin, first, begin, begin),
+        EVAL_SPLIT: Ranges(first, second, begin, first),
+        TEST_SPLIT: Ranges(second, end, begin, second),
+    }
+
+
+def random(
+    histories: Histories, fractions: tuple[float, float], seed: int
+) -> tuple[Histories, dict[str, Ranges]]:
+    """Each rating to a split by a seeded hash of (user, item).
+
+    Returns the histories with each user's ratings reordered by split, and oldest
+    first within it.
+    """
+    begins = histories.begins
+    user = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
+    share = _hash_to_unit(histories, user, seed)
+    eval_fraction, test_fraction = fractions
+    split = (share >= 1 - eval_fraction - test_fraction).astype(np.int64)
+    split += share >= 1 - test_fraction
+    rows = np.lexsort((split, user))
+    reordered = replace(
+        histories,
+        item_id=histories.item_id.take(pa.array(rows)),
+        rating=histories.rating[rows],
+        timestamp=None if histories.timestamp is None else histories.timestamp[rows],
+    )
+    counts = np.zeros((len(begins) - 1, len(SPLITS)), np.int64)
+    np.add.at(counts, (user, split), 1)
+    first = begins[:-1] + counts[:, 0]
+    second = first + counts[:, 1]
+    ranges = _cut(begins[:-1], first, second, begins[1:])
+    test = replace(ranges[TEST_SPLIT], history_end=first)
+    return reordered, {**ranges, TEST_SPLIT: test}
+
+
+def _hash_to_unit(
+    histories: Histories, user: Int64, seed: int
+) -> npt.NDArray[np.float64]:
+    """Returns [N] numbers in [0, 1) that depend on (user, item, seed) alone."""
+    users = _hashes(histories.user_id, f"{seed}/user")[user]
+    items = histories.item_id.dictionary_encode()
+    mixed = users ^ _hashes(items.dictionary, f"{seed}/item")[items.indices.to_numpy()]
+    # The finalizer of splitmix64 (Steele et al. 2014), so that xor shows no pattern.
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _hashes(values: pa.Array, key: str) -> npt.NDArray[np.uint64]:
+    digests = (
+        hashlib.blake2b(value.encode(), digest_size=8, key=key.encode()).digest()
+        for value in values.to_pylist()
+    )
+    return np.frombuffer(b"".join(digests), np.uint64)
+
+
+def find_cuts(
+    hours: dict[int, int], eval_fraction: float, test_fraction: float
+) -> tuple[int, int]:
+    """Returns the two times, in seconds, that cut off the newest ratings.
+
+    Args:
+        hours: Hour since 1970 → ratings in that hour.
+        eval_fraction: Share of all ratings between the cuts, at least.
+        test_fraction: Share of all ratings after the second cut, at least.
+    """
+    ordered = sorted(hours, reverse=True)
+    newer = np.cumsum([hours[hour] for hour in ordered])
+
+    def cut(fraction: float) -> int:
+        position = np.searchsorted(newer, fraction * newer[-1])
+        return ordered[min(int(position), len(ordered) - 1)] * HOUR
+
+    return cut(eval_fraction + test_fraction), cut(test_fraction)
