@@ -1,0 +1,116 @@
+"""Where a target stands among everything its user has not seen."""
+
+import tensorflow as tf
+
+from trainer_modules import features as f
+
+MAX_SCORED_PAIRS = 1 << 22  # users x items scored at once: 16 MB for each unit of a layer
+
+
+def score_unseen(
+    model: tf.keras.Model, features: dict[str, tf.Tensor], num_items: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scores for each user every item with an id.
+
+    Returns:
+      Scores [B, V - NUM_RESERVED], and True there where the user has not seen the item.
+    """
+    catalogue = tf.range(f.NUM_RESERVED, num_items)[tf.newaxis, :]
+    scores = model({**features, f.ITEM_INDEX: catalogue})
+    history = tf.cast(features[f.HISTORY_ITEM_INDEX], tf.int32)  # [B, H]
+    row = tf.range(tf.shape(history)[0])[:, tf.newaxis] + tf.zeros_like(history)
+    times_seen = tf.scatter_nd(
+        tf.reshape(tf.stack([row, history], -1), [-1, 2]),
+        tf.ones([tf.size(history)], tf.int32),
+        [tf.shape(history)[0], num_items],
+    )
+    return tf.cast(scores, tf.float32), times_seen[:, f.NUM_RESERVED :] == 0
+
+
+def rank_targets(
+    model: tf.keras.Model,
+    features: dict[str, tf.Tensor],
+    targets: tf.Tensor,
+    num_items: int,
+    num_top: int,
+) -> dict[str, tf.Tensor]:
+    """Ranks each target among the items that its user has not seen.
+
+    Ties and scores that are not numbers count against the target. A target without an
+    id of its own is scored with the unknown row and competes with all known items.
+
+    Args:
+      model: scores [B, C] from features.
+      features: of the users, each [B, ...]; ``history_item_index`` is padded with 0.
+      targets: [B, T] item indices, padded with 0.
+      num_items: V, the reserved ones included.
+      num_top: how many of the best items to return.
+
+    Returns:
+      ``score`` [B, T], ``rank`` [B, T] (from 1; 0 for padding), ``num_candidates`` [B]
+      and ``top_item`` [B, min(num_top, V - NUM_RESERVED)] (indices).
+    """
+    num_users = tf.shape(targets)[0]
+    block_size = tf.minimum(max(1, MAX_SCORED_PAIRS // num_items), num_users)
+
+    def rank_block(start: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = tf.minimum(tf.range(start, start + block_size), num_users - 1)
+        return _rank_rows(
+            model,
+            {name: tf.gather(value, rows) for name, value in features.items()},
+            tf.gather(targets, rows),
+            num_items,
+            num_top,
+        )
+
+    blocks = tf.map_fn(
+        rank_block,
+        tf.range(0, num_users, tf.maximum(block_size, 1)),
+        fn_output_signature={
+            "score": tf.float32,
+            "rank": tf.int64,
+            "num_candidates": tf.int64,
+            "top_item": tf.int32,
+        },
+        parallel_iterations=1,
+    )
+    return {
+        name: tf.reshape(value, tf.concat([[-1], tf.shape(value)[2:]], 0))[:num_users]
+        for name, value in blocks.items()
+    }
+
+
+def _rank_rows(
+    model: tf.keras.Model,
+    features: dict[str, tf.Tensor],
+    targets: tf.Tensor,
+    num_items: int,
+    num_top: int,
+) -> dict[str, tf.Tensor]:
+    scores, unseen = score_unseen(model, features, num_items)
+    score = tf.cast(model({**features, f.ITEM_INDEX: targets}), tf.float32)  # [B, T]
+    cells = tf.where(targets != f.PADDING_INDEX)  # [N, 2] the real targets
+    target_score = tf.gather_nd(score, cells)
+    target_score = tf.where(tf.math.is_nan(target_score), -float("inf"), target_score)
+
+    def num_not_behind(row_and_score: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        row, score = row_and_score
+        return tf.math.count_nonzero(unseen[row] & ~(scores[row] < score))
+
+    rank = tf.map_fn(
+        num_not_behind, (cells[:, 0], target_score), fn_output_signature=tf.int64
+    )
+    # A known target is not behind itself, so that the count is its rank; one without
+    # an id is not in the catalogue and comes after those that it does not beat.
+    is_unknown = tf.gather_nd(targets, cells) < f.NUM_RESERVED
+    rank += tf.cast(is_unknown, tf.int64)
+    top = tf.math.top_k(
+        tf.where(unseen, scores, -float("inf")),
+        tf.minimum(num_top, num_items - f.NUM_RESERVED),
+    )
+    return {
+        "score": score,
+        "rank": tf.scatter_nd(cells, rank, tf.shape(targets, tf.int64)),
+        "num_candidates": tf.math.count_nonzero(unseen, 1),
+        "top_item": top.indices + f.NUM_RESERVED,
+    }

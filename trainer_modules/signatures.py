@@ -1,0 +1,164 @@
+"""The exported model: raw bytes in, scores, lists or ranks out, from one score function.
+
+What is written holds the transform graph, the vocabularies and the weights, and needs
+nothing of this package to be loaded.
+"""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer_modules import features as f
+from trainer_modules.ranking import rank_targets, score_unseen
+
+NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
+
+
+class Served(tf.Module):
+    """A trained model with its transform graph and its three signatures."""
+
+    def __init__(
+        self, model: tf.keras.Model, transform: tft.TFTransformOutput, *, is_logit: bool
+    ):
+        """Joins a model to what it was trained on.
+
+        Args:
+          model: scores [B, C].
+          transform: the graph and the vocabularies.
+          is_logit: whether a score is a logit; else it is a probability, give or take.
+        """
+        super().__init__()
+        self.model = model
+        self.transform = transform.transform_features_layer()
+        self.raw_types = {
+            name: spec.dtype for name, spec in transform.raw_feature_spec().items()
+        }
+        vocabulary = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
+        self.item_ids = tf.constant([b""] * f.NUM_RESERVED + list(vocabulary))
+        self.num_items = len(vocabulary) + f.NUM_RESERVED
+        self.is_logit = is_logit
+
+    def save(self, folder: str) -> None:
+        """Writes the SavedModel."""
+        examples = tf.TensorSpec([None], tf.string, name="examples")
+        tf.saved_model.save(
+            self,
+            folder,
+            signatures={
+                "serving_default": self.score.get_concrete_function(examples),
+                "evaluate": self.evaluate.get_concrete_function(examples),
+                "recommend": self.recommend.get_concrete_function(
+                    tf.TensorSpec([None], tf.string, name=f.USER_ID),
+                    tf.TensorSpec([None, None], tf.string, name=f.HISTORY_ITEM_ID),
+                    tf.TensorSpec([], tf.int32, name="k"),
+                ),
+            },
+        )
+
+    @tf.function
+    def score(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Scores the candidates that each Example names.
+
+        Args:
+          examples: [B] serialized, with ``user_id``, ``candidate_item_id`` [C] and, as
+            far as they are known, ``history_item_id``, ``history_rating`` and side
+            features.
+
+        Returns:
+          ``score`` [B, C], -inf where an Example has fewer candidates than others.
+        """
+        raw = self._parse(examples, {f.CANDIDATE_ITEM_ID: tf.string})
+        raw[f.ITEM_ID] = raw.pop(f.CANDIDATE_ITEM_ID)
+        features, candidates = self._features(self.transform(raw))
+        scores = self.model({**features, f.ITEM_INDEX: candidates})
+        is_real = tf.sequence_mask(raw[f.ITEM_ID].row_lengths(), tf.shape(scores)[1])
+        return {"score": tf.where(is_real, tf.cast(scores, tf.float32), -float("inf"))}
+
+    @tf.function
+    def recommend(
+        self, user_id: tf.Tensor, history_item_id: tf.Tensor, k: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Finds the best items that are not in a user's history.
+
+        Args:
+          user_id: [B]; one that training has not seen is scored as an unknown user.
+          history_item_id: [B, H] what the user has liked so far, padded with "".
+          k: how many; fewer come back where the catalogue has no more.
+
+        Returns:
+          ``item_id`` [B, k] and ``score`` [B, k], best first; "" and -inf where a user
+          has seen so much that fewer are left.
+        """
+        history = tf.RaggedTensor.from_tensor(history_item_id, padding="")
+        rating = tf.fill(tf.shape(history.flat_values), tf.float32.max)  # all liked
+        raw = {
+            name: tf.RaggedTensor.from_row_splits(
+                tf.zeros([0], dtype), tf.zeros_like(history.row_splits)
+            )
+            for name, dtype in self.raw_types.items()
+        } | {
+            f.USER_ID: tf.RaggedTensor.from_tensor(user_id[:, tf.newaxis]),
+            f.HISTORY_ITEM_ID: history,
+            f.HISTORY_RATING: history.with_flat_values(rating),
+        }
+        features, _ = self._features(self.transform(raw))
+        scores, unseen = score_unseen(self.model, features, self.num_items)
+        top = tf.math.top_k(
+            tf.where(unseen, scores, -float("inf")),
+            tf.minimum(k, self.num_items - f.NUM_RESERVED),
+        )
+        item_id = tf.gather(self.item_ids, top.indices + f.NUM_RESERVED)
+        is_left = top.values > -float("inf")
+        return {"item_id": tf.where(is_left, item_id, b""), "score": top.values}
+
+    @tf.function
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Ranks the targets of eval or test records.
+
+        Args:
+          examples: [B] serialized, as ``RatingsExampleGen`` writes them.
+
+        Returns:
+          For each target, [B, T] with ``rank`` 0 for padding: ``score``,
+          ``probability``, ``label`` and ``rank``; for each user
+          ``num_candidates`` and ``catalogue_size`` [B] and ``top_item`` [B, 10].
+        """
+        raw = self._parse(examples, {})
+        transformed = self.transform(raw)
+        features, targets = self._features(transformed)
+        ranked = rank_targets(self.model, features, targets, self.num_items, NUM_TOP)
+        score = ranked["score"]
+        return ranked | {
+            "probability": (
+                tf.nn.sigmoid(score)
+                if self.is_logit
+                else tf.clip_by_value(score, 0.0, 1.0)
+            ),
+            "label": transformed[f.LABEL].to_tensor(),
+            "catalogue_size": tf.fill(
+                tf.shape(score)[:1], self.num_items - f.NUM_RESERVED
+            ),
+        }
+
+    def _parse(
+        self, examples: tf.Tensor, more: Mapping[str, tf.DType]
+    ) -> dict[str, tf.RaggedTensor]:
+        return tf.io.parse_example(
+            examples,
+            {
+                name: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64)
+                for name, dtype in {**self.raw_types, **more}.items()
+            },
+        )
+
+    def _features(
+        self, transformed: Mapping[str, tf.RaggedTensor]
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """What a model reads of the users, and ``item_index`` [B, C], padded with 0."""
+        user = transformed[f.USER_INDEX].to_tensor(f.UNKNOWN_INDEX, shape=[None, 1])
+        return {
+            f.USER_INDEX: user[:, 0],
+            f.HISTORY_ITEM_INDEX: transformed[f.HISTORY_ITEM_INDEX].to_tensor(),
+            f.HISTORY_LABEL: transformed[f.HISTORY_LABEL].to_tensor(),
+        }, transformed[f.ITEM_INDEX].to_tensor()
