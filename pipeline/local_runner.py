@@ -9,8 +9,9 @@ A step is skipped when something it needs is missing because of a failure:
 * the producer of an input, required or optional: an Evaluator must not lose its
   baseline, nor a Pusher its blessing, because another step failed;
 * a step it was told to wait for (``add_upstream_node``);
-* every producer of a ``tfx.types.channel.union([...])``. A union with some producers left is
-  resolved to their artifacts only: the champion is chosen among the models there are.
+* every producer of a ``tfx.types.channel.union([...])``. A union with some producers
+  left is resolved to their artifacts only: the champion is chosen among the models
+  that there are.
 """
 
 import time
@@ -94,6 +95,7 @@ def run_locally(
             on_end(results[-1])
             continue
         on_start(name)
+        _look_at_this_run_only(node)
         started = time.monotonic()
         state: State = "failed"
         error: BaseException | None = None
@@ -145,6 +147,23 @@ def _can_run(node: pipeline_pb2.PipelineNode, lost: Collection[str]) -> bool:
     return needed.isdisjoint(lost) and all(
         any(producers[key].isdisjoint(lost) for key in union) for union in unions
     )
+
+
+def _look_at_this_run_only(node: pipeline_pb2.PipelineNode) -> None:
+    """Finds inputs by run and step, no longer by pipeline as well.
+
+    A run belongs to one pipeline, so this finds the same artifacts. But to compare
+    them TFX reads every execution of every earlier run, for each input of each step:
+    with 100 runs of 20 steps that was 80% of a cached run's time.
+    """
+    for channel in (
+        channel for spec in node.inputs.inputs.values() for channel in spec.channels
+    ):
+        queries = {query.type.name: query for query in channel.context_queries}
+        if constants.PIPELINE_RUN_CONTEXT_TYPE_NAME in queries:
+            channel.context_queries.remove(
+                queries[constants.PIPELINE_CONTEXT_TYPE_NAME]
+            )
 
 
 def _state(store: metadata.Metadata, execution: data_types.ExecutionInfo) -> State:
