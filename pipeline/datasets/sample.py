@@ -139,7 +139,7 @@ ACCENTED_TITLES = (  # all within Latin-1, as in MovieLens 1M's own movies.dat
     "São João à Noite",
     "Ångström & Sjöberg",
     "Garçon Très Sérieux, Un",
-    "Mañana, Quizás",
+    "Mañana Quizás",
     "Brücke nach Köln, Die",
 )
 PARTS = ("", " II", " III", " IV")
@@ -312,7 +312,8 @@ def _make_titles(
     titles: list[str] = []
     for i in range(NUM_ITEMS):
         if opener[i] != i:
-            titles.append(titles[opener[i]] + PARTS[part[i]])
+            name, comma, article = titles[opener[i]].partition(", ")
+            titles.append(f"{name}{PARTS[part[i]]}{comma}{article}")
             continue
         c = cluster[i]
         pick = int(shuffled[c, used[c]])
@@ -431,7 +432,7 @@ def _make_ratings(
             mood[active, items.cluster[watched[active, step - 1]]] += MOMENTUM
         weights = mood @ appeal_to  # [active, items]
         weights *= pull[period[active, step]]
-        weights *= unseen[active]
+        weights *= unseen[: len(active)]
         for back, boost in enumerate(SEQUEL_BOOSTS[:step], start=1):
             sequel = items.next_part[watched[active, step - back]]
             weights[active[sequel >= 0], sequel[sequel >= 0]] *= boost
