@@ -352,14 +352,15 @@ def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML: no tags that build objects, no anchors, ``1e-3`` is a number."""
+    """Plain YAML: no tags, no anchors; ``1e-3`` is a number, 2026-11-22 a text."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Refuses aliases: a configuration says each thing where it stands."""
-        if self.check_event(yaml.AliasEvent):
+        """Refuses what makes a value other than it looks."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # in types-pyyaml
+        if isinstance(event, yaml.AliasEvent) or event.tag is not None:
             raise yaml.MarkedYAMLError(
-                problem="anchors and aliases are not supported; write the value out",
-                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]  # types-pyyaml
+                problem="tags and aliases are not supported; write the value out",
+                problem_mark=event.start_mark,
             )
         return super().compose_node(parent, index)
 
@@ -369,6 +370,10 @@ _Loader.add_implicit_resolver(
     re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"),
     list("-+0123456789"),
 )
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+    for first, pairs in _Loader.yaml_implicit_resolvers.items()
+}
 
 
 class _Document:
@@ -452,7 +457,12 @@ class _Document:
         if isinstance(node, yaml.ScalarNode):
             self._texts[key] = node.value
         if not isinstance(node, yaml.MappingNode):
-            return loader.construct_object(node, deep=True)
+            try:
+                return loader.construct_object(node, deep=True)
+            except ValueError as error:  # 0b_ looks like a number to PyYAML
+                raise yaml.MarkedYAMLError(
+                    problem=str(error), problem_mark=node.start_mark
+                ) from error
         values: dict[str, Any] = {}
         for name_node, value_node in node.value:
             name = str(name_node.value)

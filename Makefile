@@ -1,0 +1,60 @@
+# Every target makes .venv first, from the lock; nothing is installed outside this folder.
+# UV_VERSION is what a machine without uv gets, in .uv/.
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test test-fast test-e2e check format lock bench-pipeline clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+run: $(READY) ## Train three models on the generated sample; keep the best live
+	@$(BIN)/marquee run
+
+test: test-fast test-e2e ## All tests
+
+test-fast: $(READY) ## Unit tests, a few minutes
+	@$(BIN)/pytest -q -m "not e2e"
+
+test-e2e: $(READY) ## Whole pipelines, several minutes
+	@$(BIN)/pytest -q -m e2e
+
+check: $(READY) ## Formatting, lint and types, as CI checks them
+	@$(BIN)/ruff format --check --quiet --diff .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+format: $(READY) ## Write the code as check wants it
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format .
+
+install: $(READY) ## Make .venv and install what is locked; every target does this
+	@:
+
+lock: $(UV) ## Resolve requirements.in into requirements.txt
+	@$(UV) pip compile --quiet --python-version 3.10 --generate-hashes --no-header \
+	  --no-annotate requirements.in -o requirements.txt
+
+bench-pipeline: $(READY) ## This pipeline and TFX's own components on the same ratings
+	@$(BIN)/python benchmarks/pipeline.py
+
+clean: ## Remove .venv, .uv, caches and builds; runs stay
+	@rm -rf $(VENV) .uv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \
+	  .hypothesis
+
+$(READY): requirements.txt setup.py pyproject.toml | $(UV)
+	@echo "Setting up $(VENV) from requirements.txt (some minutes the first time)"
+	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python 3.10 $(VENV)
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+.uv/bin/uv:
+	@echo "Installing uv $(UV_VERSION) in .uv/"
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
