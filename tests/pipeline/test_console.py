@@ -1,0 +1,318 @@
+import io
+import logging
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import time
+from fcntl import ioctl
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.console import (
+    PROGRESS_LOGGER,
+    RunView,
+    captured_output,
+    inert,
+    open_console,
+    print_run,
+)
+
+EVIL = "[red]\x1b[2J\x9b31m\x07\u202eabc\r\ud800"
+
+STEPS = ["RatingsExampleGen", "Transform", "Trainer_neumf", "Evaluator_neumf"]
+
+
+def result(name, state="done", seconds=2.0, error=None):
+    return SimpleNamespace(name=name, state=state, seconds=seconds, error=error)
+
+
+def report_epoch(epoch, epochs=4, **more):
+    progress = {"model": "neumf", "epoch": epoch, "epochs": epochs, **more}
+    logging.getLogger(PROGRESS_LOGGER).info("epoch", extra={"progress": progress})
+
+
+def model(name, verdict, ndcg, rule="the rule", **more):
+    figures = {
+        **{"ndcg@10": ndcg, "hit_rate@10": 0.21, "mrr": 0.1, "recall@10": 0.21},
+        **{"coverage@10": 0.4, "precision@10": 0.02, "mean_rank_auc": 0.9, "auc": 0.71},
+    }
+    return {
+        "name": name,
+        "state": "trained",
+        "verdict": verdict,
+        "rule": rule,
+        "metrics": figures,
+        "parameters": 346_000,
+        "train_seconds": 3.8,
+        "samples_per_second": None,
+        **more,
+    }
+
+
+@pytest.fixture
+def run():
+    return {
+        "run": {
+            "id": "20261122-031500",
+            "started": "2026-11-22T03:15:00Z",
+            "seconds": 83.2,
+            "out": "marquee-out",
+            "status": "passed",
+            "log": "marquee-out/runs/20261122-031500/run.log",
+        },
+        "data": {
+            **{"source": "sample", "users": 1000, "items": 800, "ratings": 80_000},
+            **{"sparsity": 0.9, "first": "2019-01-01", "last": "2022-03-01"},
+        },
+        "rows": {
+            **{"read": 80_010, "kept": 79_990, "quarantined": 3},
+            **{"duplicates": 10, "truncated": 7},
+        },
+        "steps": [
+            {"name": name, "state": "done", "cached": False, "seconds": 1.0}
+            for name in STEPS
+        ],
+        "models": [
+            model("popularity", "reference", 0.051),
+            model("neumf", "refused", 0.04, rule="ndcg@10 0.0400 < popularity 0.0510"),
+            model("mf_als", "live", 0.1213, rule="the best of those that passed"),
+        ],
+        "live": {"version": "1763781300", "model": "mf_als"},
+        "changed": True,
+    }
+
+
+def printed(run, width):
+    file = io.StringIO()
+    print_run(open_console(file, width=width), run)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_run_fits_the_terminal_and_says_all_that_the_issue_asks(run, width):
+    text = printed(run, width)
+    assert max(map(len, text.splitlines())) <= width
+    words = " ".join(text.split())
+    for told in (
+        "Run 20261122-031500 passed, 1:23 min",
+        "1,000 users, 800 items, 80,000 ratings, 90.00% of all pairs unrated",
+        "2019-01-01 to 2022-03-01",
+        "80,010 read = 79,990 kept + 3 quarantined + 10 duplicates + 7 truncated",
+        "refused neumf ndcg@10 0.0400 < popularity 0.0510",
+        "live mf_als the best of those that passed",
+        "mf_als is live, new in this run: marquee-out/live/1763781300",
+        "marquee show",
+        "Log marquee-out/runs/20261122-031500/run.log",
+    ):
+        assert told in words
+
+
+def test_the_leaderboard_is_ordered_and_leaves_columns_out_when_narrow(run):
+    wide, narrow = printed(run, 120), printed(run, 80)
+    for text in (wide, narrow):
+        rows = re.findall(r"^(popularity|neumf|mf_als) +0\.", text, re.MULTILINE)
+        assert rows == ["mf_als", "popularity", "neumf"]
+        row = re.search(r"^mf_als +0\..*$", text, re.MULTILINE).group()
+        assert row.split()[:3] == ["mf_als", "0.1213", "0.2100"]
+        assert row.split()[-4:] == ["0.7100", "3.8", "s", "346,000"]
+    assert "mean_rank_auc" in wide
+    assert "mean_rank_auc" not in narrow
+
+
+def test_a_failed_model_and_missing_figures_are_shown(run):
+    run["steps"][2] |= {"state": "failed", "error": "ValueError: no\nluck"}
+    run["models"][1] |= {"verdict": "failed", "metrics": {}, "train_seconds": None}
+    run["models"][2]["metrics"]["ndcg@10"] = float("nan")
+    run["models"][2]["metrics"]["auc"] = None
+    run["models"][2]["parameters"] = None
+    run["live"] = {"version": None, "model": None}
+    run["data"]["sparsity"] = run["data"]["first"] = None
+    text = printed(run, 80)
+    assert "✗ Trainer_neumf failed\n    ValueError: no\n    luck\n" in text
+    assert re.search(r"^mf_als +- .* - +3.8 s +-$", text, re.MULTILINE)
+    assert "No model is live" in text
+    assert "nan" not in text
+
+
+def test_a_run_without_models_is_shown(run):
+    run["models"] = []
+    run["rows"] = None
+    assert "Next" in printed(run, 80)
+
+
+@given(st.text(st.characters(), max_size=50) | st.just(EVIL))
+def test_inert_text_holds_nothing_that_acts(text):
+    harmless = inert(text)
+    assert harmless.isprintable()
+    assert text.isprintable() <= (harmless == text)
+
+
+def test_texts_of_data_and_errors_come_out_inert(run):
+    run["data"]["source"] = run["run"]["out"] = run["run"]["log"] = EVIL
+    run["models"][1] |= {"name": EVIL, "rule": EVIL}
+    run["steps"][2] |= {"state": "failed", "error": EVIL}
+    text = printed(run, 400)
+    # [red] would have vanished, had it been read as markup.
+    assert text.count(r"[red]\x1b[2J\x9b31m\x07\u202eabc") >= 6
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800]", text)
+
+
+def test_without_a_terminal_each_event_is_a_plain_line():
+    file = io.StringIO()
+    with RunView(open_console(file, width=80), live=False) as view:
+        view.progress("downloading ml-1m.zip", 0, 100)
+        view.progress("downloading ml-1m.zip", 50, 100)
+        view.steps(STEPS)
+        view.started(STEPS[0])
+        view.ended(result(STEPS[0], "cached", 0.1))
+        view.started(STEPS[2])
+        report_epoch(1, loss=0.31, metric=0.08, metric_name="ndcg@10")
+        report_epoch(2, loss=None, samples_per_second=1.25e6)
+        view.ended(result(STEPS[2], "failed", 75, ValueError(f"bad\n{EVIL}")))
+        view.ended(result(STEPS[3], "skipped", 0.0))
+    lines = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    assert lines == [
+        "downloading ml-1m.zip",
+        "RatingsExampleGen started",
+        "✓ RatingsExampleGen from cache 0.1 s",
+        "Trainer_neumf started",
+        "neumf: epoch 1/4, loss 0.3100, ndcg@10 0.0800",
+        "neumf: epoch 2/4, 1.25 M samples/s",
+        "✗ Trainer_neumf failed 1:15 min",
+        "bad",
+        r"[red]\x1b[2J\x9b31m\x07\u202eabc",  # a carriage return ends a line
+        r"\ud800",
+        "- Evaluator_neumf skipped: needs a step that failed",
+    ]
+
+
+def test_nothing_listens_to_epochs_after_the_run():
+    file = io.StringIO()
+    with RunView(open_console(file), live=False):
+        pass
+    report_epoch(1)
+    assert file.getvalue() == ""
+
+
+LIVE_RUN = """
+import logging, os, sys, time
+from types import SimpleNamespace
+from pathlib import Path
+from pipeline.console import RunView, captured_output
+
+with captured_output(Path(sys.argv[1])) as console:
+    print("width", console.width)
+    with RunView(console, live=console.is_terminal) as view:
+        view.steps(["Transform", "Trainer_neumf", "Evaluator_neumf"])
+        view.started("Transform")
+        view.ended(SimpleNamespace(name="Transform", state="cached", seconds=0.1,
+                                   error=None))
+        view.started("Trainer_neumf")
+        os.write(2, b"from C++\\n")
+        for epoch in (1, 2):
+            time.sleep(0.3)
+            logging.getLogger("marquee.progress").info("epoch", extra={"progress": {
+                "model": "neumf", "epoch": epoch, "epochs": 4, "loss": 0.31,
+                "metric": 0.081, "metric_name": "ndcg@10",
+                "samples_per_second": 1.2e6}})
+        time.sleep(0.6)
+        view.ended(SimpleNamespace(name="Trainer_neumf", state="done", seconds=1.2,
+                                   error=None))
+print("after the run")
+"""
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_shows_a_live_view(tmp_path, columns):
+    log = tmp_path / "run.log"
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    for name in ("COLUMNS", "LINES", "NO_COLOR"):
+        environment.pop(name, None)
+    with subprocess.Popen(
+        [sys.executable, "-c", LIVE_RUN, str(log)],
+        stdin=subprocess.DEVNULL,  # the size is the terminal's all the same
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+    ) as process:
+        os.close(theirs)
+        received = b""
+        # A pty ends with an error once nobody holds its other end.
+        while chunk := read_or_nothing(ours):
+            received += chunk
+    os.close(ours)
+    assert process.returncode == 0
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", received.decode())
+    assert "Trainer_neumf" in drawn
+    assert "━" in drawn
+    assert re.search(r"2/4 .* s, at most \d\.\d s left", drawn)
+    assert "loss 0.3100, ndcg@10 0.0810, 1.2 M samples/s" in drawn
+    assert "1 waiting: Evaluator_neumf" in drawn
+    assert re.search(r"✓ Transform +from cache +0.1 s", drawn)
+    assert max(len(line.rstrip("\r")) for line in re.split("[\r\n]+", drawn)) <= columns
+    assert "from C++" not in drawn
+    assert drawn.rstrip().endswith("after the run")
+    assert b"\x1b[?25h" in received  # the cursor is back
+    logged = log.read_text()
+    assert "from C++" in logged
+    assert f"width {columns}" in logged
+
+
+def read_or_nothing(fd):
+    try:
+        return os.read(fd, 65536)
+    except OSError:
+        return b""
+
+
+def test_python_c_and_loggers_write_to_the_log_and_then_no_more(tmp_path, capfd):
+    log = tmp_path / "run.log"
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    with captured_output(log) as console:
+        os.system("echo from a child")
+        os.write(1, b"from C++ on 1\n")
+        os.write(2, b"from C++ on 2\n")
+        logging.getLogger("tfx.some.module").info("from a logger")
+        console.print("for the person")
+    os.write(1, b"later\n")
+    assert (root.handlers[:], root.level) == before
+    logged = log.read_text()
+    for text in ("from a child", "from C++ on 1", "from C++ on 2"):
+        assert f"{text}\n" in logged
+    assert "INFO tfx.some.module: from a logger\n" in logged
+    assert capfd.readouterr().out == "for the person\nlater\n"
+
+
+def test_output_is_restored_after_an_error(tmp_path, capfd):
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(KeyboardInterrupt), captured_output(tmp_path / "run.log"):
+        raise KeyboardInterrupt
+    os.write(1, b"here again\n")
+    assert capfd.readouterr().out == "here again\n"
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_verbose_shows_all_of_the_log_as_it_comes(tmp_path, capfd):
+    log = tmp_path / "run.log"
+    log.write_text("of an earlier run\n")
+    with captured_output(log, verbose=True):
+        os.write(2, b"at once\n")
+        deadline = time.monotonic() + 10
+        shown = ""
+        while "at once" not in shown and time.monotonic() < deadline:
+            time.sleep(0.05)
+            shown += capfd.readouterr().err
+        os.write(2, b"x" * 100_000 + b"\n")
+    assert shown == "at once\n"
+    assert capfd.readouterr().err == "x" * 100_000 + "\n"
+    assert log.read_text() == "of an earlier run\nat once\n" + "x" * 100_000 + "\n"
