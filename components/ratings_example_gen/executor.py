@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
-import apache_beam as beam
 from google.protobuf import wrappers_pb2
 from tfx import types
-from tfx.components.example_gen import base_example_gen_executor
+from tfx.components.example_gen import write_split
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
@@ -15,6 +16,7 @@ from components.ratings_example_gen import files, formats, ingest, problems, spl
 from components.ratings_example_gen.formats import Layout
 from components.ratings_example_gen.problems import BadInputError, Problem
 from components.ratings_example_gen.settings import Settings
+from trainer_modules.features import SPLITS
 
 # Count in counts.json → custom property of the artifact.
 PROPERTIES = {
@@ -26,7 +28,6 @@ PROPERTIES = {
     "users": "users",
     "items": "items",
 }
-_FOLDER = "_examples_folder"
 
 
 def read_settings(exec_properties: dict[str, Any]) -> Settings:
@@ -66,20 +67,12 @@ def find_layout(exec_properties: dict[str, Any], settings: Settings) -> Layout:
     return layout
 
 
-class Executor(base_example_gen_executor.BaseExampleGenExecutor):
-    """Writes one Example per user and split, with counts beside them."""
+class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]  # untyped
+    """Writes one Example per user and split, with counts beside them.
 
-    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802 (TFX's name)
-        """Not used: the splits are made from whole users, not row by row."""
-        raise NotImplementedError("RatingsExampleGen makes its splits itself")
-
-    def GenerateExamplesByBeam(  # noqa: N802 (TFX's name)
-        self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
-    ) -> dict[str, beam.PCollection]:
-        """Returns serialized Examples for train, eval and test."""
-        settings = read_settings(exec_properties)
-        layout = find_layout(exec_properties, settings)
-        return ingest.ingest(pipeline, layout, settings, exec_properties[_FOLDER])
+    TFX's base executor of ExampleGens hands records to a sink that orders them at
+    random; here whole files are written in a fixed order (see ``tfrecords``).
+    """
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -93,16 +86,28 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             BadInputError: When a file cannot be read, more rows are bad than
                 ``max_bad_fraction`` allows, or a split has no records.
         """
+        self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
-        super().Do(
-            input_dict, output_dict, {**exec_properties, _FOLDER: artifact.uri}
-        )
+        settings = read_settings(exec_properties)
+        layout = find_layout(exec_properties, settings)
+        with self._make_beam_pipeline() as pipeline:
+            ingest.ingest(pipeline, layout, settings, artifact.uri)
         path = f"{artifact.uri}/{ingest.COUNTS_FILE}"
         with files.open_binary(path) as file:
             counts = json.load(file)
-        check(counts, read_settings(exec_properties))
+        check(counts, settings)
+        artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        examples_utils.set_payload_format(
+            artifact, exec_properties[standard_component_specs.OUTPUT_DATA_FORMAT_KEY]
+        )
+        examples_utils.set_file_format(
+            artifact,
+            write_split.to_file_format_str(
+                exec_properties[standard_component_specs.OUTPUT_FILE_FORMAT_KEY]
+            ),
+        )
         for name, property_name in PROPERTIES.items():
             artifact.set_int_custom_property(property_name, counts[name])
 
@@ -120,3 +125,11 @@ def check(counts: dict[str, Any], settings: Settings) -> None:
             f"{settings.max_bad_fraction:.3%}. Correct them, or raise "
             "data.max_bad_fraction to leave them out.",
         )
+    for split, records in counts["records"].items():
+        if not records:
+            raise problems.fatal(
+                "the ratings",
+                problems.EMPTY_SPLIT,
+                f"the split {settings.split_kind!r} leaves nothing for {split!r}",
+                "Bring more ratings, or choose another split.kind or fractions.",
+            )

@@ -19,7 +19,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import AsSingleton, TaggedOutput
 
-from components.ratings_example_gen import examples, problems, splits
+from components.ratings_example_gen import examples, problems, splits, tfrecords
 from components.ratings_example_gen.formats import (
     ITEM_ID,
     TIMESTAMP,
@@ -142,7 +142,7 @@ class _GroupUsers(beam.DoFn):
         self._with_hours = with_hours
 
     def process(self, element: Any) -> Iterator[Any]:
-        _, pieces = element
+        bucket, pieces = element
         tables = [_from_bytes(data) for data in pieces["ratings"]]
         if not tables:
             return
@@ -157,7 +157,7 @@ class _GroupUsers(beam.DoFn):
         users: UserTable = {}
         for piece in pieces["users"]:
             users.update(piece)
-        yield histories, users
+        yield bucket, histories, users
 
 
 def _count(histories: Histories) -> dict[str, Any]:
@@ -203,23 +203,16 @@ class _MergeCounts(beam.CombineFn):
         return {**sums, "items": len(sums["items"])}
 
 
-def _merge_hours(maps: Iterable[dict[int, int]]) -> dict[int, int]:
-    total: Counter[int] = Counter()
-    for hours in maps:
-        total.update(hours)
-    return dict(total)
+class _WriteSplits(beam.DoFn):
+    """(bucket, histories, user features) → one file per split; records by split."""
 
-
-class _EncodeSplits(beam.DoFn):
-    """(histories, user features) → serialized Examples of each split."""
-
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, folder: str, num_buckets: int):
         self._settings = settings
+        self._folder = folder
+        self._num_buckets = num_buckets
 
-    def process(
-        self, element: Any, cuts: Any = None
-    ) -> Iterator[Any]:
-        histories, users = element
+    def process(self, element: Any, cuts: Any = None) -> Iterator[dict[str, int]]:
+        bucket, histories, users = element
         settings = self._settings
         if cuts is not None:
             ranges = splits.temporal(histories, cuts)
@@ -228,11 +221,22 @@ class _EncodeSplits(beam.DoFn):
             histories, ranges = splits.random(histories, fractions, settings.seed)
         else:
             ranges = splits.leave_last_out(histories)
-        for split in SPLITS:
-            for record in examples.encode_split(
-                histories, ranges[split], users, with_history=split != TRAIN_SPLIT
-            ):
-                yield TaggedOutput(split, record)
+        encoder = examples.Encoder(histories, users)
+        name = tfrecords.file_name(bucket, self._num_buckets)
+        yield {
+            split: tfrecords.write(
+                f"{self._folder}/Split-{split}/{name}",
+                encoder.encode(ranges[split], with_history=split != TRAIN_SPLIT),
+            )
+            for split in SPLITS
+        }
+
+
+def _add_up(numbers: Iterable[dict[Any, int]]) -> dict[Any, int]:
+    total: Counter[Any] = Counter()
+    for counts in numbers:
+        total.update(counts)
+    return dict(total)
 
 
 def first_lines(reports: list[BlockReport]) -> dict[int, int]:
@@ -246,10 +250,14 @@ def first_lines(reports: list[BlockReport]) -> dict[int, int]:
 
 
 def summarise(
-    reports: list[BlockReport], counts: dict[str, Any], parts: tuple[Part, ...]
+    reports: list[BlockReport],
+    counts: dict[str, Any],
+    records: dict[str, int],
+    parts: tuple[Part, ...],
 ) -> dict[str, Any]:
     """Returns the content of ``counts.json``.
 
+    ``records`` are the Examples of each split;
     ``read = kept + quarantined + duplicates + truncated``; ``bad_by_kind`` and
     ``first_problems`` say what the quarantined rows are, ``fatal`` what stopped
     the reading of a file.
@@ -278,6 +286,7 @@ def summarise(
         "read": sum(rows_of_part.values()),
         **counts,
         "quarantined": sum(by_kind.values()),
+        "records": {split: records.get(split, 0) for split in SPLITS},
         "bad_by_kind": dict(by_kind),
         "first_problems": [vars(p) for p in first[: problems.MAX_SHOWN]],
         "fatal": [vars(p) for p in fatal],
@@ -318,11 +327,11 @@ def count_buckets(layout: Layout) -> int:
 
 def ingest(
     pipeline: beam.Pipeline, layout: Layout, settings: Settings, folder: str
-) -> dict[str, beam.PCollection]:
-    """Builds the pipeline; returns serialized Examples by split.
+) -> None:
+    """Builds the pipeline that writes ``folder``.
 
-    ``counts.json``, and ``quarantine.jsonl`` where bad rows are allowed, are
-    written to ``folder``.
+    It will hold ``Split-train`` and so on with gzipped TFRecords, ``counts.json``,
+    and ``quarantine.jsonl`` where bad rows are allowed and found.
     """
     parts = layout.ratings
     num_buckets = count_buckets(layout)
@@ -355,16 +364,6 @@ def ingest(
     counts = grouped[_GroupUsers.COUNTS] | "MergeCounts" >> beam.CombineGlobally(
         _MergeCounts()
     )
-    _ = (
-        reports
-        | "Summarise" >> beam.Map(summarise, AsSingleton(counts), parts)
-        | "WriteCounts"
-        >> beam.Map(
-            lambda summary: _write_text(
-                json.dumps(summary, ensure_ascii=False), f"{folder}/{COUNTS_FILE}"
-            )
-        )
-    )
     if keep_bad:
         before = AsSingleton(reports | "FirstLines" >> beam.Map(first_lines))
         _ = (
@@ -382,12 +381,24 @@ def ingest(
     if by_time:
         cuts = (
             grouped[_GroupUsers.HOURS]
-            | "MergeHours" >> beam.CombineGlobally(_merge_hours)
+            | "MergeHours" >> beam.CombineGlobally(_add_up)
             | "FindCuts"
             >> beam.Map(splits.find_cuts, settings.eval_fraction, settings.test_fraction)
         )
         side_input = [AsSingleton(cuts)]
-    encoded = grouped["histories"] | "EncodeSplits" >> beam.ParDo(
-        _EncodeSplits(settings), *side_input
-    ).with_outputs(*SPLITS)
-    return {split: encoded[split] for split in SPLITS}
+    records = (
+        grouped["histories"]
+        | "WriteSplits"
+        >> beam.ParDo(_WriteSplits(settings, folder, num_buckets), *side_input)
+        | "CountRecords" >> beam.CombineGlobally(_add_up)
+    )
+    _ = (
+        reports
+        | "Summarise" >> beam.Map(summarise, AsSingleton(counts), AsSingleton(records), parts)
+        | "WriteCounts"
+        >> beam.Map(
+            lambda summary: _write_text(
+                json.dumps(summary, ensure_ascii=False), f"{folder}/{COUNTS_FILE}"
+            )
+        )
+    )
