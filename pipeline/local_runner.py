@@ -132,8 +132,8 @@ def _can_run(node: pipeline_pb2.PipelineNode, lost: Collection[str]) -> bool:
         for spec in inputs.values()
         if spec.mixed_inputs.input_keys
     ]
-    # The compiler adds a hidden input per channel of a union. A channel that the step
-    # also reads on its own is not hidden, and is needed.
+    # The compiler adds a hidden input per channel of a union. One that the step also
+    # reads on its own is not hidden, and is needed.
     parts = {key for union in unions for key in union if inputs[key].hidden}
     producers = {
         key: {channel.producer_node_query.id for channel in spec.channels}
