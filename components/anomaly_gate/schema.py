@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -41,8 +42,13 @@ def rating_range(schema: schema_pb2.Schema) -> tuple[float, float]:
             and domain.HasField("min")
             and domain.HasField("max")
         ):
-            return domain.min, domain.max
+            return _as_written(domain.min), _as_written(domain.max)
     raise SchemaError(
         f'the schema needs a feature "{features.RATING}" with '
         "float_domain { min: … max: … }: the range of a rating"
     )
+
+
+def _as_written(number: float) -> float:
+    """The decimal that a 32-bit number was written as: 4.7, not 4.699999809265137."""
+    return float(str(np.float32(number)))

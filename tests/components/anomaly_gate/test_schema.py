@@ -30,6 +30,12 @@ def test_rating_range_is_the_domain_of_rating(read):
     assert rating_range(schema) == (-1, 10)
 
 
+def test_rating_range_includes_its_own_ends(read):
+    """A domain is 32 bits wide: 4.7 comes out of it as 4.699999809265137."""
+    schema = read('feature { name: "rating" float_domain { min: 0.1 max: 4.7 } }')
+    assert rating_range(schema) == (0.1, 4.7)
+
+
 def test_curated_range_is_that_of_movielens():
     assert rating_range(read_schema(CURATED_SCHEMA)) == (0.5, 5.0)
 
