@@ -25,12 +25,16 @@ DEFAULT_OUT = "marquee-out"
 _MENDABLE = {
     "pipeline.config.ConfigError": ("Bad configuration", EXIT_CONFIG),
     "pipeline.runs.RunNotFoundError": ("No such run", EXIT_CONFIG),
-    "pipeline.datasets.DatasetError": ("No data", EXIT_BAD_INPUT),
+    "pipeline.datasets.errors.DatasetError": ("No data", EXIT_BAD_INPUT),
     "components.ratings_example_gen.problems.BadInputError": (
         "Bad input",
         EXIT_BAD_INPUT,
     ),
-    "components.anomaly_gate.AnomaliesError": ("Anomalies in the data", EXIT_ANOMALIES),
+    "components.anomaly_gate.anomalies.AnomaliesError": (
+        "Anomalies in the data",
+        EXIT_ANOMALIES,
+    ),
+    "components.anomaly_gate.schema.SchemaError": ("Bad schema", EXIT_CONFIG),
 }
 _LOG = "marquee.log"  # in click's meta: the log of the run, when there is one
 _VERBOSE = "marquee.verbose"
@@ -77,7 +81,7 @@ def _print_error(heading: str, message: str) -> None:
 
     console = open_console(sys.stderr)
     console.print(heading, style="bold red")
-    console.print(error_text(message), soft_wrap=True)
+    console.print(error_text(message, sys.maxsize), soft_wrap=True)
 
 
 def _remember_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:

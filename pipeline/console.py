@@ -54,7 +54,7 @@ _VERDICT_STYLES = {
     "refused": "yellow",
     "failed": "bold red",
 }
-_ERROR_LINES = 15  # of one error; the log has all of it
+_ERROR_LINES = 20  # of a step's error; the log has all of it
 _BAR_WIDTH = 20
 
 
@@ -119,6 +119,10 @@ def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
         undo.callback(root.handlers.__setitem__, slice(None), handlers)
         undo.callback(_point, saved)
         _point(dict.fromkeys(saved, log_file.fileno()))
+        # Streams that keep no line back. They are never closed: a library that takes
+        # one for its logger may write to it, and so to the person, after the run.
+        undo.enter_context(contextlib.redirect_stdout(_line_by_line(1)))
+        undo.enter_context(contextlib.redirect_stderr(_line_by_line(2)))
         handler = logging.StreamHandler(log_file)
         handler.setFormatter(
             logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -126,6 +130,10 @@ def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
         root.handlers[:] = [handler]
         root.setLevel(logging.INFO)
         yield open_console(person)
+
+
+def _line_by_line(fd: int) -> IO[str]:
+    return open(fd, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
 
 
 def _point(targets: Mapping[int, int]) -> None:
@@ -452,12 +460,12 @@ def _next_commands(run: Mapping[str, Any]) -> RenderableType:
     return Group(Text("Next", "bold"), grid, Text(), log)
 
 
-def error_text(message: str) -> Text:
-    """An error's own lines, indented and inert; a long one is cut."""
+def error_text(message: str, most: int = _ERROR_LINES) -> Text:
+    """An error's own lines, indented and inert; those after the most are cut."""
     lines = message.strip().splitlines()
-    shown = [f"    {inert(line)}" for line in lines[:_ERROR_LINES]]
-    if len(lines) > _ERROR_LINES:
-        shown.append(f"    ... {len(lines) - _ERROR_LINES} more lines in the log")
+    shown = [f"    {inert(line)}" for line in lines[:most]]
+    if len(lines) > most:
+        shown.append(f"    ... {len(lines) - most} more lines in the log")
     return Text("\n".join(shown))
 
 

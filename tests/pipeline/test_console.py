@@ -293,6 +293,13 @@ def test_python_c_and_loggers_write_to_the_log_and_then_no_more(tmp_path, capfd)
     assert capfd.readouterr().out == "for the person\nlater\n"
 
 
+def test_a_logger_made_during_the_run_still_works_after_it(tmp_path, capfd):
+    with captured_output(tmp_path / "run.log"):
+        handler = logging.StreamHandler()  # as TensorFlow's, on what sys.stderr is now
+    handler.emit(logging.makeLogRecord({"msg": "at exit"}))
+    assert capfd.readouterr().err == "at exit\n"
+
+
 def test_output_is_restored_after_an_error(tmp_path, capfd):
     descriptors = len(os.listdir("/proc/self/fd"))
     with pytest.raises(KeyboardInterrupt), captured_output(tmp_path / "run.log"):

@@ -1,0 +1,362 @@
+import importlib
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+import pipeline
+from pipeline import cli
+from pipeline.config import ConfigError
+from trainer_modules.registry import MODELS
+
+RESULT = {
+    "run": {
+        **{"id": "20261122-031500", "started": "2026-11-22T03:15:00Z", "seconds": 2.0},
+        **{"out": "marquee-out", "status": "passed", "log": "run.log"},
+    },
+    "data": {
+        **{"source": "sample", "users": 9, "items": 8, "ratings": 7, "sparsity": 0.9},
+        **{"first": "2019-01-01", "last": "2022-03-01"},
+    },
+    "rows": {"read": 7, "kept": 7, "quarantined": 0, "duplicates": 0, "truncated": 0},
+    "steps": [],
+    "models": [
+        {
+            **{"name": "mf_als", "state": "trained", "verdict": "live", "rule": "best"},
+            **{"metrics": {"auc": float("nan"), "ndcg@10": 0.1}, "parameters": 5},
+            **{"train_seconds": 1.0, "samples_per_second": None},
+        }
+    ],
+    "live": {"version": "1", "model": "mf_als"},
+    "changed": True,
+}
+
+
+@pytest.fixture
+def marquee(capfd, monkeypatch, tmp_path):
+    """Runs the command in an empty folder: status, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as end:
+            cli.main(arguments, prog_name="marquee")
+        return SimpleNamespace(
+            status=end.value.code or 0, **capfd.readouterr()._asdict()
+        )
+
+    return run
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Stands in for pipeline.runs: no TFX; notes what it was asked to execute."""
+
+    class RunNotFoundError(LookupError):
+        pass
+
+    RunNotFoundError.__module__ = "pipeline.runs"
+    RunNotFoundError.__qualname__ = "RunNotFoundError"
+    module = ModuleType("pipeline.runs")
+    module.RunNotFoundError = RunNotFoundError
+    module.executed = []
+    module.raised = None
+    module.status = 0
+
+    def execute(config, run_id, observer):
+        module.executed.append((config, run_id))
+        observer.steps(["Transform"])
+        observer.started("Transform")
+        print("chatter of Python")
+        os.write(2, b"chatter of C++\n")
+        logging.getLogger("tfx").info("chatter of TFX")
+        if module.raised is not None:
+            raise module.raised
+        observer.ended(SimpleNamespace(name="Transform", state="done", seconds=1.0,
+                                       error=None))  # fmt: skip
+        return RESULT
+
+    def read(out, run_id):
+        if run_id not in (None, RESULT["run"]["id"]):
+            raise RunNotFoundError(f"no run {run_id} in {out}")
+        return RESULT
+
+    module.execute, module.read = execute, read
+    module.exit_status = lambda result: module.status
+    monkeypatch.setitem(sys.modules, "pipeline.runs", module)
+    monkeypatch.setattr(pipeline, "runs", module, raising=False)
+    return module
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["models"]])
+def test_help_and_models_answer_at_once(arguments):
+    code = (
+        "import sys\n"
+        "from pipeline.cli import main\n"
+        f"try: main({arguments!r}, prog_name='marquee')\n"
+        "finally: print(sorted(m for m in sys.modules if '.' not in m))\n"
+    )
+    seconds = []
+    for _ in range(3):  # the best of three: other tests share the cores
+        started = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        seconds.append(time.monotonic() - started)
+    assert min(seconds) < 1
+    loaded = set(re.findall(r"'(\w+)'", done.stdout.splitlines()[-1]))
+    assert "click" in loaded
+    assert not loaded & {"tensorflow", "tfx", "apache_beam", "pyarrow", "numpy"}
+
+
+def test_help_names_every_command_and_exit_status(marquee):
+    shown = marquee("--help")
+    assert shown.status == 0
+    for name in ("data", "doctor", "models", "run", "schema", "show"):
+        assert f"\n  {name} " in shown.out
+    assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("0123456")
+    assert not re.search(r"\w\.\.\.$", shown.out, re.MULTILINE)  # nothing is cut
+
+
+def test_models_lists_name_task_settings_and_paper(marquee):
+    shown = marquee("models")
+    words = " ".join(shown.out.split())
+    for spec in MODELS.values():
+        for told in (spec.name, spec.task, spec.summary, spec.paper):
+            assert told in words
+    assert "num_negatives=4" in words
+
+
+def test_a_run_prints_its_steps_and_what_came_of_it(marquee, runs):
+    done = marquee("run")
+    assert done.status == 0
+    assert "✓ Transform  done" in done.out
+    assert "mf_als is live, new in this run" in done.out
+    assert "chatter" not in done.out + done.err
+    [log] = Path("marquee-out/runs").glob("*/run.log")
+    assert log.parent.name == runs.executed[0][1]
+    assert re.fullmatch(r"\d{8}-\d{6}", log.parent.name)
+    for speaker in ("Python", "C++", "TFX"):
+        assert f"chatter of {speaker}\n" in log.read_text()
+
+
+def test_show_prints_what_the_run_printed_at_its_end(marquee, runs):
+    ran, shown = marquee("run"), marquee("show")
+    assert shown.status == 0
+    assert len(shown.out) > 200
+    assert ran.out.endswith(shown.out)
+
+
+def test_show_json_is_one_object_without_nan(marquee, runs):
+    shown = marquee("show", "20261122-031500", "--json")
+
+    def no_constant(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    printed = json.loads(shown.out, parse_constant=no_constant)
+    metrics = printed["models"][0].pop("metrics")
+    assert metrics == {"auc": None, "ndcg@10": 0.1}
+    assert printed["live"] == RESULT["live"]
+    assert printed.keys() == RESULT.keys()
+
+
+def test_showing_a_run_that_is_not_there(marquee, runs):
+    shown = marquee("show", "nothing")
+    assert (shown.status, shown.out) == (2, "")
+    assert shown.err == "No such run\n    no run nothing in marquee-out\n"
+
+
+def test_flags_count_more_than_settings_and_those_more_than_the_file(marquee, runs):
+    Path("mine.yaml").write_text(
+        "data: {source: file.csv, max_history: 7}\nout: from-file\n"
+        "train: {seed: 1}\nmodels: {neumf: {epochs: 2}, mf_als: {}}\n"
+    )
+    marquee(
+        *("run", "--config", "mine.yaml", "--set", "train.seed=2"),
+        *("--set", "data.source=set.csv", "--data", "flag.csv", "--models", "neumf"),
+        *("--out", "from-flag"),
+    )
+    [(config, _)] = runs.executed
+    assert config.data.source == "flag.csv"
+    assert config.data.max_history == 7
+    assert config.train.seed == 2
+    assert config.models == {"popularity": {}, "neumf": {"epochs": 2}}
+    assert config.out == "from-flag"
+    assert Path("from-flag/runs").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--set", "split.kynd=random"], "--set split.kynd: split has no 'kynd'; did"),
+        (["--models", "neumff"], "--models: no model 'neumff'; did you mean 'neumf'?"),
+        (["--config", "no.yaml"], "no.yaml: cannot be read: No such file"),
+        (["--data", ""], "--data data.source: expected text"),
+    ],
+)
+def test_a_bad_configuration_starts_nothing(marquee, runs, arguments, told):
+    done = marquee("run", *arguments)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("Bad configuration\n    ")
+    assert told in done.err
+    assert runs.executed == []
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [0, 3, 4, 5, 6])
+def test_the_exit_status_is_that_of_the_run(marquee, runs, status):
+    runs.status = status
+    assert marquee("run").status == status
+
+
+@pytest.mark.parametrize("name", sorted(cli._MENDABLE))
+def test_an_error_that_a_person_can_mend_has_its_own_status(marquee, runs, name):
+    module, _, class_name = name.rpartition(".")
+    error_class = getattr(importlib.import_module(module), class_name)
+
+    class Raised(error_class):  # needs no arguments of its own
+        def __init__(self):
+            Exception.__init__(self)
+
+        def __str__(self):
+            return "what is \x1b[31mwrong\nand what to do"
+
+    runs.raised = Raised()
+    done = marquee("run")
+    assert done.status == cli._MENDABLE[name][1]
+    assert done.err.startswith(
+        f"{cli._MENDABLE[name][0]}\n    what is \\x1b[31mwrong\n    and what to do\n"
+    )
+    assert "Traceback" not in done.out + done.err
+
+
+def test_each_kind_of_error_has_the_status_of_the_contract():
+    statuses = {
+        name.rpartition(".")[2]: cli._MENDABLE[name][1] for name in cli._MENDABLE
+    }
+    assert statuses["ConfigError"] == 2
+    assert statuses["BadInputError"] == statuses["DatasetError"] == 3
+    assert statuses["AnomaliesError"] == 4
+
+
+def test_an_unexpected_error_is_told_in_short_and_logged_whole(marquee, runs):
+    runs.raised = ZeroDivisionError("by zero")
+    done = marquee("run")
+    assert done.status == 1
+    [log] = Path("marquee-out/runs").glob("*/run.log")
+    assert done.err == (
+        "Unexpected error\n    ZeroDivisionError: by zero\n"
+        f"    The log has the rest: {log}\n"
+    )
+    assert "Traceback" in log.read_text()
+
+
+def test_verbose_shows_the_chatter_and_the_traceback(marquee, runs):
+    runs.raised = ZeroDivisionError("by zero")
+    done = marquee("run", "-v")
+    assert "chatter of C++\n" in done.err
+    assert "Traceback" in done.err
+    assert "chatter" not in done.out
+
+
+def test_an_interrupted_run_says_how_to_go_on(marquee, runs):
+    runs.raised = KeyboardInterrupt()
+    done = marquee("run")
+    assert done.status == 130
+    assert done.err == "Stopped\n    Finished steps are kept: run again to go on.\n"
+
+
+def test_two_runs_in_one_second_have_folders_of_their_own(marquee, runs):
+    marquee("run")
+    marquee("run")
+    (_, first), (_, second) = runs.executed
+    assert first < second
+
+
+def test_an_output_folder_that_cannot_be(marquee, runs):
+    Path("file").touch()
+    for out in ("file", "file/out"):
+        done = marquee("run", "--out", out)
+        assert done.status == 2
+        assert "out: " in done.err
+        assert runs.executed == []
+
+
+@pytest.fixture
+def ratings():
+    """A function that writes a file of ratings where the command runs."""
+
+    def write(text):
+        Path("ratings.csv").write_text(text)
+        return "ratings.csv"
+
+    return write
+
+
+def test_data_says_what_was_recognised(marquee, ratings):
+    path = ratings(
+        "userId,movieId,rating,timestamp\n1,10,4.5,0\n1,20,3.0,86400\n2,10,1.0,172800\n"
+    )
+    shown = marquee("data", path)
+    words = " ".join(shown.out.split())
+    assert shown.status == 0
+    assert "3 read, 3 kept, 0 bad" in words
+    assert "2 users, 2 items" in words
+    assert "25.00% of all pairs unrated" in words
+    assert "1.0 to 4.5" in words
+    assert "1970-01-01" in words
+    assert "1970-01-03" in words
+
+
+def test_data_names_bad_rows_and_says_so_in_its_status(marquee, ratings):
+    path = ratings(
+        "userId,movieId,rating,timestamp\n1,10,4.5,0\n1,20,\x1b[31mgood,5\n2,10,1.0,3\n"
+    )
+    shown = marquee("data", path)
+    assert shown.status == 3
+    assert "1 bad rows: 1 non numeric rating" in shown.out
+    assert "ratings.csv:3: " in shown.out
+    assert "\x1b" not in shown.out
+
+
+def test_data_takes_a_mapping_and_checks_it(marquee, ratings):
+    path = ratings("7,1,4.5\n7,2,3.5\n")
+    shown = marquee(
+        *("data", path, "--column", "item_id=0"),
+        *("--column", "user_id=1", "--column", "rating=2"),
+    )
+    assert "2 users, 1 items" in " ".join(shown.out.split())
+    wrong = marquee("data", path, "--column", "usr=1")
+    assert wrong.status == 2
+    assert "did you mean 'user_id'?" in wrong.err
+    assert marquee("data", path, "--column", "user_id").status == 2
+
+
+def test_data_that_is_not_there(marquee):
+    shown = marquee("data", "nowhere.csv")
+    assert shown.status == 3
+    assert shown.err.endswith("\n")
+    assert "nowhere.csv" in shown.err
+
+
+def test_a_proposed_schema_can_be_used_as_one(marquee, ratings):
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    path = ratings("userId,movieId,rating,timestamp\n1,10,4.5,0\n1,20,3.0,86400\n")
+    printed = marquee("schema", "propose", path)
+    assert printed.status == 0
+    schema = text_format.Parse(printed.out, schema_pb2.Schema())
+    assert "item_id" in {feature.name for feature in schema.feature}
+    assert marquee("schema", "propose", path, "--to", "mine.pbtxt").out == ""
+    assert Path("mine.pbtxt").read_text() == printed.out
+
+
+def test_the_error_of_the_contract_is_a_config_error():
+    assert cli._kind(ConfigError(None, None, None, "")) == ("Bad configuration", 2)

@@ -1,0 +1,90 @@
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("pipeline", "components", "trainer_modules")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Built from the source archive, as Beam's workers build it."""
+    source = tmp_path_factory.mktemp("source")
+    for name in (*PACKAGES, "schema", "configs"):
+        shutil.copytree(
+            ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in ("setup.py", "pyproject.toml", "requirements.in", "MANIFEST.in"):
+        shutil.copy(ROOT / name, source)
+    built = tmp_path_factory.mktemp("built")
+    python = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps"]
+    setup = [sys.executable, "setup.py", "--quiet", "sdist", "--dist-dir", str(built)]
+    subprocess.run(setup, cwd=source, check=True, capture_output=True)
+    [archive] = built.glob("*.tar.gz")
+    subprocess.run(
+        [*python, "--no-build-isolation", "--wheel-dir", str(built), str(archive)],
+        cwd=built,
+        check=True,
+    )
+    [path] = built.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_every_module_the_schema_and_the_configuration(wheel):
+    expected = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+    }
+    expected |= {"configs/default.yaml", "schema/ratings.pbtxt"}
+    held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
+    assert held == expected
+
+
+def test_the_wheel_asks_for_what_it_needs_and_for_no_tests(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [n for n in archive.namelist() if n.endswith("dist-info/METADATA")]
+        metadata = Parser().parsestr(archive.read(name).decode())
+    needed = metadata.get_all("Requires-Dist")
+    assert "tfx[kfp]==1.15.1" in needed
+    assert "click" in needed
+    assert 'tensorflow[and-cuda]==2.15.1; extra == "gpu"' in needed
+    assert not {n for n in needed if n.startswith(("pytest", "ruff", "mypy"))}
+    assert set(metadata["Requires-Python"].split(",")) == {">=3.10", "<3.11"}
+
+
+def test_an_installed_wheel_runs_away_from_the_checkout(wheel, tmp_path):
+    target = tmp_path / "installed"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--quiet", "install", "--no-deps"),
+            *("--target", str(target), str(wheel)),
+        ],
+        check=True,
+    )
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+
+    def output(*command):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    shown = output(sys.executable, str(target / "bin" / "marquee"), "--help")
+    assert "Usage: marquee" in shown
+    code = (
+        "import pathlib, pipeline.config as config\n"
+        "root = pathlib.Path(config.__file__).parent.parent\n"
+        "print(root)\n"
+        "file = root / 'configs' / 'default.yaml'\n"
+        "print(config.load_config(file) == config.PipelineConfig())\n"
+        "print((root / 'schema' / 'ratings.pbtxt').is_file())\n"
+    )
+    assert output(sys.executable, "-c", code).split() == [str(target), "True", "True"]
