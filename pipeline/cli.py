@@ -309,7 +309,7 @@ def _columns(options: tuple[str, ...]) -> dict[str, str]:
     }
     # Any own file will do: the mapping is checked, nothing is read.
     config = load_config(None, flags={"--data": ("data.source", "."), **flags})
-    return {str(name): column for name, column in config.data.columns.items()}
+    return config.data.columns
 
 
 @main.command()

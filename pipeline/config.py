@@ -22,7 +22,6 @@ from msgspec import Meta
 from trainer_modules.registry import MODELS, POPULARITY
 
 SplitKind = Literal["leave_last_out", "temporal", "random"]
-Column = Literal["user_id", "item_id", "rating", "timestamp"]
 
 # The metrics that a gate may use: of each, more is better and 1 is the most.
 RankingMetric = Literal[
@@ -48,6 +47,11 @@ SHOWN_METRICS = (
     "rmse",
 )
 
+# Keys of a mapping: strings to the type checker, one of the names to us.
+Column = Annotated[
+    str, Meta(extra={"names": ("user_id", "item_id", "rating", "timestamp")})
+]
+Floor = Annotated[str, Meta(extra={"names": GATE_METRICS})]
 # A Meta's description is what an error says was expected.
 Share = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
 PartOfRatings = Annotated[
@@ -186,7 +190,7 @@ class EvaluationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_scored_pairs: Count = 200_000_000
 
 
-def _default_floors() -> dict[GateMetric, Share]:
+def _default_floors() -> dict[Floor, Share]:
     return {"auc": 0.5, "ndcg@10": 0.01, "hit_rate@10": 0.02}
 
 
@@ -201,7 +205,7 @@ class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     metric: GateMetric = "ndcg@10"
-    floors: dict[GateMetric, Share] = msgspec.field(default_factory=_default_floors)
+    floors: dict[Floor, Share] = msgspec.field(default_factory=_default_floors)
     max_loss: Share = 0.005
     min_gain_over_popularity: Share = 0.0
 
@@ -526,7 +530,7 @@ def _fields(wanted: Any, key: str) -> dict[str, Any] | None:
         return {name: spec.config_class for name, spec in MODELS.items()}
     if typing.get_origin(wanted) is dict:
         names, inner = typing.get_args(wanted)
-        return dict.fromkeys(typing.get_args(names), inner)
+        return dict.fromkeys(names.__metadata__[0].extra["names"], inner)
     if dataclasses.is_dataclass(wanted) or hasattr(wanted, "__struct_fields__"):
         return typing.get_type_hints(wanted, include_extras=True)
     return None
