@@ -12,6 +12,7 @@ from fcntl import ioctl
 from types import SimpleNamespace
 
 import pytest
+from absl import logging as absl_logging
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -283,6 +284,7 @@ def test_python_c_and_loggers_write_to_the_log_and_then_no_more(tmp_path, capfd)
         os.write(1, b"from C++ on 1\n")
         os.write(2, b"from C++ on 2\n")
         logging.getLogger("tfx.some.module").info("from a logger")
+        absl_logging.info("from TFX")
         console.print("for the person")
     os.write(1, b"later\n")
     assert (root.handlers[:], root.level) == before
@@ -290,6 +292,7 @@ def test_python_c_and_loggers_write_to_the_log_and_then_no_more(tmp_path, capfd)
     for text in ("from a child", "from C++ on 1", "from C++ on 2"):
         assert f"{text}\n" in logged
     assert "INFO tfx.some.module: from a logger\n" in logged
+    assert "INFO absl: from TFX\n" in logged
     assert capfd.readouterr().out == "for the person\nlater\n"
 
 
