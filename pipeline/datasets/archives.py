@@ -174,6 +174,7 @@ def unpack(
         zipfile.BadZipFile,  # includes a wrong CRC
         zlib.error,
         EOFError,
+        UnicodeDecodeError,
         NotImplementedError,
         _UnsafeArchiveError,
     ) as error:
@@ -205,6 +206,10 @@ def _safe_members(
             raise _UnsafeArchiveError(f"its member {name!r} is a link or a device")
         if info.flag_bits & 0x1:
             raise _UnsafeArchiveError(f"its member {name!r} is encrypted")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise _UnsafeArchiveError(f"its member {name!r} is not packed by deflate")
+        if info.header_offset < 0:  # zipfile would seek there
+            raise _UnsafeArchiveError(f"its member {name!r} begins before the archive")
         if info.is_dir():
             continue
         if path in members:

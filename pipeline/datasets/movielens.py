@@ -132,7 +132,7 @@ def fetch(name: str, cache: Path, data_dir: Path | None, progress: Progress) -> 
         unpacked,
         landmark=release.files[0],
         max_bytes=MAX_UNPACKED_RATIO * release.num_bytes,
-        check=lambda folder: None if original else _check_files(folder, archive, name),
+        check=lambda folder: _check_files(folder, archive, name),
         progress=progress,
     )
     return unpacked

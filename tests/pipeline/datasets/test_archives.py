@@ -1,5 +1,6 @@
 import hashlib
 import os
+import shutil
 import stat
 import zipfile
 
@@ -181,6 +182,7 @@ FIFO = (stat.S_IFIFO | 0o644) << 16
         (member("d\\..\\..\\evil.txt"), "leave the folder"),
         (member("d/link", external_attr=SYMLINK), "link"),
         (member("d/pipe", external_attr=FIFO), "device"),
+        (member("d/bz2", compress_type=zipfile.ZIP_BZIP2), "deflate"),
         (member("d/ratings.dat"), "twice"),
         (member("e/ratings.dat"), "2 files named ratings.dat"),
     ],
@@ -240,6 +242,16 @@ def test_truncated_archive_is_refused(tmp_path, keep):
     assert os.listdir(tmp_path) == ["a.zip"]
 
 
+def test_name_that_is_not_utf8_is_refused(tmp_path):
+    archive = make_zip(tmp_path / "a.zip", {"d/é": b""})
+    raw = archive.read_bytes()
+    assert raw.count("é".encode()) == 2
+    archive.write_bytes(raw.replace("é".encode(), b"\xff\xff"))
+
+    with pytest.raises(DatasetError, match="utf-8"):
+        unpack(archive, tmp_path / "out")
+
+
 def test_flipped_byte_is_refused(tmp_path):
     archive = make_zip(tmp_path / "a.zip", {"d/noise": os.urandom(2_000)})
     raw = bytearray(archive.read_bytes())
@@ -250,6 +262,27 @@ def test_flipped_byte_is_refused(tmp_path):
         unpack(archive, tmp_path / "out")
 
     assert os.listdir(tmp_path) == ["a.zip"]
+
+
+def test_any_damaged_byte_is_either_harmless_or_refused(tmp_path):
+    content = b"1::1193::5::978300760\n" * 20
+    archive = make_zip(tmp_path / "a.zip", {"d/more.dat": content})
+    good = archive.read_bytes()
+    refused = 0
+    for position in range(len(good)):
+        for value in (0x00, 0xFF, good[position] ^ 0x08):
+            raw = bytearray(good)
+            raw[position] = value
+            archive.write_bytes(raw)
+            try:
+                unpack(archive, tmp_path / "out")
+            except DatasetError:
+                refused += 1
+                assert os.listdir(tmp_path) == ["a.zip"]
+            else:
+                assert (tmp_path / "out/ratings.dat").read_bytes() == b"1::1::5::1\n"
+                shutil.rmtree(tmp_path / "out")
+    assert refused > len(good)
 
 
 def test_failed_check_leaves_nothing(tmp_path):

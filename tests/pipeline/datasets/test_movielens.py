@@ -68,12 +68,14 @@ def test_downloaded_once_then_found(grouplens, tmp_path, reported):
 
     first = movielens.fetch("ml-1m", cache, None, reported)
     described = {description for description, _, _ in reported.calls}
+    reported.calls.clear()
     again = movielens.fetch("ml-1m", cache, None, reported)
 
     assert first == again == cache / "ml-1m"
     assert contents(first) == MEMBERS
     assert described == {"Downloading ml-1m.zip", "Unpacking ml-1m.zip"}
     assert len(grouplens.ranges) == 1
+    assert reported.calls == []
 
 
 def test_folder_with_files_missing_is_made_anew(grouplens, tmp_path, reported):
