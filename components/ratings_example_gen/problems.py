@@ -1,7 +1,7 @@
 """What can be wrong with an input file, and the error that says so."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MAX_SHOWN = 10
@@ -23,20 +23,9 @@ TRUNCATED_ARCHIVE = "truncated_archive"
 UNREADABLE_FILE = "unreadable_file"
 EMPTY_FILE = "empty_file"
 NO_RATINGS_FILE = "no_ratings_file"
+NO_ITEMS_FILE = "no_items_file"
 NO_TIMESTAMPS = "no_timestamps"
 EMPTY_SPLIT = "empty_split"
-
-FATAL = frozenset(
-    {
-        HEADER_MISMATCH,
-        TRUNCATED_ARCHIVE,
-        UNREADABLE_FILE,
-        EMPTY_FILE,
-        NO_RATINGS_FILE,
-        NO_TIMESTAMPS,
-        EMPTY_SPLIT,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -103,8 +92,3 @@ class BadInputError(ValueError):
 def fatal(file: str, kind: str, reason: str, advice: str) -> BadInputError:
     """Returns the error for a file that cannot be read at all."""
     return BadInputError([Problem(file, 0, kind, reason)], advice=advice)
-
-
-def count_kinds(problems: Iterable[Problem]) -> dict[str, int]:
-    """Returns how many problems there are of each kind."""
-    return dict(Counter(problem.kind for problem in problems))

@@ -476,6 +476,8 @@ def _to_strings(
     """Returns strings; whole numbers of any Parquet type look the same."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if pa.types.is_list(values.type):
+        values = pc.binary_join(values.cast(pa.list_(pa.string())), "|")
     if pa.types.is_floating(values.type):
         whole = pc.equal(values, pc.floor(values))
         if pc.all(pc.fill_null(whole, True)).as_py():

@@ -1,0 +1,45 @@
+"""Joins the items of the items file with the items that were rated."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from trainer_modules import features
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How the items file and the ratings overlap.
+
+    Attributes:
+        items: Rows of the catalogue.
+        items_without_features: Rated, but not in the items file.
+        items_never_rated: In the items file, but never rated.
+    """
+
+    items: int
+    items_without_features: int
+    items_never_rated: int
+
+
+def join(items: pa.Table, rated: Set[str]) -> tuple[pa.Table, Counts]:
+    """Returns every item once, sorted by ``item_id``, and the counts.
+
+    Args:
+        items: As ``reader.read_items`` returns them; distinct ids.
+        rated: Ids in the ratings. Those not in ``items`` get a null title and empty
+            features.
+    """
+    known = set(items[features.ITEM_ID].to_pylist())
+    unknown = sorted(rated - known)
+    blank = {
+        field.name: pa.nulls(len(unknown), field.type)
+        if pa.types.is_string(field.type)
+        else pa.array([[]] * len(unknown), field.type)
+        for field in items.schema
+    }
+    blank[features.ITEM_ID] = pa.array(unknown, pa.string())
+    table = pa.concat_tables([items, pa.table(blank, schema=items.schema)])
+    counts = Counts(table.num_rows, len(unknown), len(known - rated))
+    return table.sort_by(features.ITEM_ID).combine_chunks(), counts
