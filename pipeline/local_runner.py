@@ -31,8 +31,6 @@ from tfx.utils import name_utils
 
 State = Literal["done", "cached", "failed", "skipped"]
 
-# ML Metadata never calls a resolver's execution cached, though all that a resolver
-# can hand on was there before.
 _RESOLVER = name_utils.get_full_name(tfx.dsl.Resolver)
 
 
@@ -44,7 +42,8 @@ class StepFailedError(RuntimeError):
 class StepResult:
     """How one step ended.
 
-    ``cached`` means that nothing was made: the outputs existed before this run.
+    ``cached`` means that nothing was made: the outputs are those of an earlier run. A
+    resolver never makes anything; it is cached when it found the same as last time.
     ``error`` is the exception of a failed step as its code raised it.
     """
 
@@ -187,5 +186,28 @@ def _state(store: metadata.Metadata, execution: data_types.ExecutionInfo) -> Sta
             else "the step did not finish, and ML Metadata has no reason for it"
         )
     if execution.pipeline_node.node_info.type.name == _RESOLVER:
-        return "cached" if any(execution.output_dict.values()) else "done"
+        return "cached" if _found_the_same(store, recorded.id) else "done"
     return "done"
+
+
+def _found_the_same(store: metadata.Metadata, execution_id: int) -> bool:
+    """Whether a resolver gave what it gave the last time that it ran."""
+    with store as handle:
+        [node] = [
+            context
+            for context in handle.store.get_contexts_by_execution(execution_id)
+            if context.type == constants.NODE_CONTEXT_TYPE_NAME
+        ]
+        earlier = [
+            execution.id
+            for execution in handle.store.get_executions_by_context(node.id)
+            if execution.id < execution_id
+            and execution_lib.is_execution_successful(execution)
+        ]
+        if not earlier:
+            return False
+        found: dict[int, set[int]] = {max(earlier): set(), execution_id: set()}
+        for event in handle.store.get_events_by_execution_ids(list(found)):
+            if event.type == metadata_store_pb2.Event.INTERNAL_OUTPUT:
+                found[event.execution_id].add(event.artifact_id)
+    return found[max(earlier)] == found[execution_id]

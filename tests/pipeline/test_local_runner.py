@@ -235,9 +235,8 @@ def test_inputs_that_cannot_be_resolved_are_a_failure(make):
     assert "models" in str(result.error)
 
 
-def test_resolver_is_cached_when_it_hands_on_what_was_there(make):
-    def pipeline():
-        data = make_data(text="ratings").with_id("Data")
+def test_resolver_is_cached_when_it_finds_the_same_again(make):
+    def live_model(*others):
         live = tfx.dsl.Resolver(
             strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
             model=tfx.dsl.Channel(type=Model, producer_component_id="Trainer"),
@@ -245,13 +244,21 @@ def test_resolver_is_cached_when_it_hands_on_what_was_there(make):
                 type=ModelBlessing, producer_component_id="Judge"
             ),
         ).with_id("LiveModel")
-        trainer = train(examples=data.outputs["examples"], fate="trained")
-        trainer = trainer.with_id("Trainer")
-        judge = bless(model=trainer.outputs["model"]).with_id("Judge")
-        return make(data, live, trainer, judge)
+        return make(live, *others)
 
-    assert states(run(pipeline(), "1"))["LiveModel"] == "done"
-    assert set(states(run(pipeline(), "2")).values()) == {"cached"}
+    data = make_data(text="ratings").with_id("Data")
+    trainer = train(examples=data.outputs["examples"], fate="trained")
+    trainer = trainer.with_id("Trainer")
+    judge = bless(model=trainer.outputs["model"]).with_id("Judge")
+
+    def state(run_id, *others):
+        return states(run(live_model(*others), run_id))["LiveModel"]
+
+    assert state("1") == "done"  # finds nothing
+    assert state("2") == "cached"  # finds nothing again
+    assert state("3", data, trainer, judge) == "cached"
+    assert state("4") == "done"  # finds the model of run 3
+    assert state("5") == "cached"
 
 
 def test_interrupt_ends_the_run_after_it_was_reported(house):
