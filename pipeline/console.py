@@ -28,7 +28,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # TFX takes seconds to import
-    from components.ratings_example_gen import DataSummary
+    from components.ratings_example_gen.inspection import DataSummary
     from pipeline.local_runner import StepResult
 
 PROGRESS_LOGGER = "marquee.progress"
@@ -420,8 +420,9 @@ def _verdicts(models: Sequence[Mapping[str, Any]]) -> RenderableType | None:
         table.add_column(name, no_wrap=True)
     table.add_column("rule", overflow="fold")
     for model in models:
+        verdict = model.get("verdict") or model["state"]
         table.add_row(
-            Text(inert(model["verdict"]), _VERDICT_STYLES.get(model["verdict"], "")),
+            Text(inert(verdict), _VERDICT_STYLES.get(verdict, "")),
             Text(inert(model["name"])),
             Text(inert(model.get("rule") or "")),
         )
@@ -546,7 +547,11 @@ def print_data(console: Terminal, summary: "DataSummary") -> None:
         "Counts": f"{summary.users:,} users, {summary.items:,} items",
         "Sparsity": _optional(summary.sparsity, "{:.2%} of all pairs unrated".format),
         "Ratings": f"{summary.rating_min} to {summary.rating_max}",
-        "Dates": f"{summary.first} to {summary.last}" if summary.first else "none",
+        "Dates": (
+            f"{summary.first:%Y-%m-%d %H:%M} to {summary.last:%Y-%m-%d %H:%M} UTC"
+            if summary.first
+            else "none"
+        ),
     }
     for name, fact in facts.items():
         if fact is not None:
