@@ -3,7 +3,7 @@
 from tfx.types import artifact
 
 
-class Catalogue(artifact.Artifact):  # type: ignore[misc]  # TFX has no types
+class Catalogue(artifact.Artifact):
     """A folder with ``catalogue.parquet``, one row per item, sorted by ``item_id``.
 
     Custom properties: ``items``, ``items_without_features`` (rated, but not in the

@@ -8,7 +8,7 @@ from components.catalogue_gen.artifacts import Catalogue
 from components.catalogue_gen.executor import Executor
 
 
-class CatalogueGenSpec(component_spec.ComponentSpec):  # type: ignore[misc]  # untyped
+class CatalogueGenSpec(component_spec.ComponentSpec):
     """What CatalogueGen takes and makes."""
 
     PARAMETERS = {
@@ -22,7 +22,7 @@ class CatalogueGenSpec(component_spec.ComponentSpec):  # type: ignore[misc]  # u
     OUTPUTS = {"catalogue": component_spec.ChannelParameter(type=Catalogue)}
 
 
-class CatalogueGen(base_component.BaseComponent):  # type: ignore[misc]  # untyped
+class CatalogueGen(base_component.BaseComponent):
     """Joins the items file with the items that were rated.
 
     Output ``catalogue``: see ``artifacts.Catalogue``.

@@ -31,7 +31,7 @@ def rated_items(examples: types.Artifact) -> set[str]:
     return {item_id.decode() for item_id in ids}
 
 
-class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX has no types
+class Executor(base_executor.BaseExecutor):
     """Writes ``catalogue.parquet`` and records how many items are known."""
 
     def Do(  # noqa: N802 (TFX's name)

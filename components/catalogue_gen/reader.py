@@ -165,7 +165,9 @@ def _movielens_100k(part: Part) -> _Source:
         return {
             ITEM_GENRES: [
                 _without_unknown(
-                    genre for genre, flag in zip(genres, row, strict=True) if flag == "1"
+                    genre
+                    for genre, flag in zip(genres, row, strict=True)
+                    if flag == "1"
                 )
                 for row in by_item
             ],

@@ -18,7 +18,7 @@ from components.ratings_example_gen.settings import Settings
 from trainer_modules.features import SPLITS
 
 
-class RatingsDriver(driver.FileBasedDriver):  # type: ignore[misc]  # TFX has no types
+class RatingsDriver(driver.FileBasedDriver):
     """Finds span and version as TFX does, and the files that are really read.
 
     TFX's own fingerprint sees only what lies directly under the pattern and rounds
@@ -37,7 +37,7 @@ class RatingsDriver(driver.FileBasedDriver):  # type: ignore[misc]  # TFX has no
         return resolved
 
 
-class RatingsExampleGen(FileBasedExampleGen):  # type: ignore[misc]  # TFX has no types
+class RatingsExampleGen(FileBasedExampleGen):
     """Reads MovieLens's layouts and own CSV, TSV and Parquet (see ``formats``).
 
     Outputs ``examples`` with the splits train, eval and test; in the artifact's

@@ -116,12 +116,12 @@ def _varints(values: Int64) -> tuple[bytes, Int64]:
     for position in range(1, 10):
         length += unsigned >> np.uint64(7 * position) != 0
     # Only as many bytes as the largest needs: 5 for the times of our days.
-    position = np.arange(length.max(initial=1))
-    encoded = (unsigned[:, None] >> (7 * position).astype(np.uint64)).astype(np.uint8)
+    positions = np.arange(length.max(initial=1))
+    encoded = (unsigned[:, None] >> (7 * positions).astype(np.uint64)).astype(np.uint8)
     encoded &= 0x7F
-    encoded |= (position < length[:, None] - 1).astype(np.uint8) << np.uint8(7)
+    encoded |= (positions < length[:, None] - 1).astype(np.uint8) << np.uint8(7)
     offsets = np.concatenate([[0], np.cumsum(length)])
-    return encoded[position < length[:, None]].tobytes(), offsets
+    return encoded[positions < length[:, None]].tobytes(), offsets
 
 
 def _key(name: str) -> bytes:

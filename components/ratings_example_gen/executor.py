@@ -12,10 +12,10 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.ratings_example_gen import files, formats, ingest, problems, splits
+from components.ratings_example_gen import files, formats, ingest, problems
 from components.ratings_example_gen.formats import Layout
 from components.ratings_example_gen.problems import BadInputError, Problem
-from components.ratings_example_gen.settings import Settings
+from components.ratings_example_gen.settings import KINDS_BY_TIME, Settings
 from trainer_modules.features import SPLITS
 
 # Count in counts.json → custom property of the artifact.
@@ -57,7 +57,7 @@ def find_layout(exec_properties: dict[str, Any], settings: Settings) -> Layout:
     layout = formats.recognise(
         paths, settings.columns, settings.users, settings.items, base
     )
-    if settings.split_kind in splits.KINDS_BY_TIME and not layout.has_timestamps:
+    if settings.split_kind in KINDS_BY_TIME and not layout.has_timestamps:
         raise problems.fatal(
             layout.ratings[0].name,
             problems.NO_TIMESTAMPS,
@@ -67,7 +67,7 @@ def find_layout(exec_properties: dict[str, Any], settings: Settings) -> Layout:
     return layout
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]  # untyped
+class Executor(base_beam_executor.BaseBeamExecutor):
     """Writes one Example per user and split, with counts beside them.
 
     TFX's base executor of ExampleGens hands records to a sink that orders them at

@@ -35,7 +35,16 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Names that columns of published rating logs really have, without case and marks.
 ALIASES = {
     USER_ID: {"userid", "user", "uid", "customerid", "reviewerid", "visitorid"},
-    ITEM_ID: {"itemid", "item", "iid", "movieid", "productid", "bookid", "asin", "isbn"},
+    ITEM_ID: {
+        "itemid",
+        "item",
+        "iid",
+        "movieid",
+        "productid",
+        "bookid",
+        "asin",
+        "isbn",
+    },
     RATING: {"rating", "ratings", "score", "stars", "overall", "bookrating"},
     TIMESTAMP: {"timestamp", "time", "ts", "unixtime", "unixreviewtime", "timestamps"},
 }
@@ -314,7 +323,9 @@ def _recognise_own(
             "Give all parts the same columns, or name fewer of them in data.columns.",
         )
     names = {"\t": "TSV", ",": "CSV", PARQUET: "Parquet"}
-    kind = " and ".join(sorted(names.get(kind, f"text with {kind!r}") for kind in kinds))
+    kind = " and ".join(
+        sorted(names.get(kind, f"text with {kind!r}") for kind in kinds)
+    )
     header = "with" if any(part.header_lines for part in described) else "without"
     if kinds != {PARQUET}:
         kind += f" {header} header"
@@ -363,7 +374,9 @@ def describe(part: Part, columns: Mapping[str, str]) -> Part:
         part,
         header_lines=int(has_header and part.delimiter != PARQUET),
         num_fields=len(names),
-        columns=tuple(sorted(found.items(), key=lambda kv: RATINGS_COLUMNS.index(kv[0]))),
+        columns=tuple(
+            sorted(found.items(), key=lambda kv: RATINGS_COLUMNS.index(kv[0]))
+        ),
     )
 
 

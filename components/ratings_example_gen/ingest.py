@@ -8,7 +8,7 @@ cost per element does not matter. Nothing here imports TFX or TensorFlow.
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -19,11 +19,8 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import AsSingleton, TaggedOutput
 
-from components.ratings_example_gen import examples, problems, splits, tfrecords
+from components.ratings_example_gen import examples, splits, tfrecords
 from components.ratings_example_gen.formats import (
-    ITEM_ID,
-    TIMESTAMP,
-    USER_ID,
     Layout,
     Part,
 )
@@ -34,13 +31,10 @@ from components.ratings_example_gen.histories import (
     group_ratings,
     scatter,
 )
-from components.ratings_example_gen.problems import BadInputError, Problem
-from components.ratings_example_gen.reader import (
-    Block,
-    RatingsReader,
-    plan_blocks,
-)
-from components.ratings_example_gen.settings import Settings
+from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.reader import Block, RatingsReader, plan_blocks
+from components.ratings_example_gen.reports import BlockReport, first_lines, summarise
+from components.ratings_example_gen.settings import RANDOM, TEMPORAL, Settings
 from components.ratings_example_gen.users import UserTable, read_users
 from trainer_modules.features import SPLITS, TRAIN_SPLIT
 
@@ -52,34 +46,6 @@ QUARANTINE_FILE = "quarantine.jsonl"
 BUCKET_BYTES = 16 << 20
 # How many times longer text is than the .gz it came from, roughly.
 GZIP_RATIO = 4
-
-
-class BlockReport:
-    """What reading one block found, beside the good rows.
-
-    Attributes:
-        block: The block.
-        rows: Rows read, good and bad.
-        lines: Lines read.
-        counts: Bad rows by kind.
-        first: The first ten bad rows.
-        fatal: What stopped the reading.
-    """
-
-    def __init__(self, block: Block):
-        self.block = block
-        self.rows = 0
-        self.lines = 0
-        self.counts: Counter[str] = Counter()
-        self.first: list[tuple[int, str, str, str]] = []
-        self.fatal: BadInputError | None = None
-
-    def add(self, rows: int, lines: int, bad: list[tuple[int, str, str, str]]) -> None:
-        """Counts one more piece of the block."""
-        self.rows += rows
-        self.lines = lines
-        self.counts.update(kind for _, kind, _, _ in bad)
-        self.first = (self.first + bad)[: problems.MAX_SHOWN]
 
 
 class _ReadBlock(beam.DoFn):
@@ -105,7 +71,7 @@ class _ReadBlock(beam.DoFn):
         row = block.number << ROWS_PER_BLOCK_BITS
         try:
             for ratings in self._reader.read(self._parts[block.part], block):
-                report.add(ratings.num_rows, ratings.end, ratings.bad)
+                report.add(ratings)
                 if self._keep_bad:
                     for bad in ratings.bad:
                         yield TaggedOutput(self.BAD, (block, *bad))
@@ -216,7 +182,7 @@ class _WriteSplits(beam.DoFn):
         settings = self._settings
         if cuts is not None:
             ranges = splits.temporal(histories, cuts)
-        elif settings.split_kind == splits.RANDOM:
+        elif settings.split_kind == RANDOM:
             fractions = (settings.eval_fraction, settings.test_fraction)
             histories, ranges = splits.random(histories, fractions, settings.seed)
         else:
@@ -239,63 +205,7 @@ def _add_up(numbers: Iterable[dict[Any, int]]) -> dict[Any, int]:
     return dict(total)
 
 
-def first_lines(reports: list[BlockReport]) -> dict[int, int]:
-    """Returns for each block's number how many lines of its part lie before it."""
-    before: dict[int, int] = {}
-    lines: Counter[int] = Counter()
-    for report in sorted(reports, key=lambda report: report.block.number):
-        before[report.block.number] = lines[report.block.part]
-        lines[report.block.part] += report.lines
-    return before
-
-
-def summarise(
-    reports: list[BlockReport],
-    counts: dict[str, Any],
-    records: dict[str, int],
-    parts: tuple[Part, ...],
-) -> dict[str, Any]:
-    """Returns the content of ``counts.json``.
-
-    ``records`` are the Examples of each split;
-    ``read = kept + quarantined + duplicates + truncated``; ``bad_by_kind`` and
-    ``first_problems`` say what the quarantined rows are, ``fatal`` what stopped
-    the reading of a file.
-    """
-    before = first_lines(reports)
-    by_kind: Counter[str] = Counter()
-    rows_of_part: Counter[int] = Counter()
-    first: list[Problem] = []
-    fatal: list[Problem] = []
-    for report in sorted(reports, key=lambda report: report.block.number):
-        part = report.block.part
-        by_kind.update(report.counts)
-        rows_of_part[part] += report.rows
-        if report.fatal:
-            fatal += report.fatal.first_problems
-        for line, kind, reason, text in report.first:
-            line += before[report.block.number]
-            first.append(Problem(parts[part].name, line, kind, reason, text))
-    if not fatal:
-        fatal = [
-            Problem(part.name, 0, problems.EMPTY_FILE, "the file has no rows")
-            for index, part in enumerate(parts)
-            if not rows_of_part[index]
-        ]
-    return {
-        "read": sum(rows_of_part.values()),
-        **counts,
-        "quarantined": sum(by_kind.values()),
-        "records": {split: records.get(split, 0) for split in SPLITS},
-        "bad_by_kind": dict(by_kind),
-        "first_problems": [vars(p) for p in first[: problems.MAX_SHOWN]],
-        "fatal": [vars(p) for p in fatal],
-    }
-
-
-def _quarantined(
-    bad: Any, before: dict[int, int], parts: tuple[Part, ...]
-) -> str:
+def _quarantined(bad: Any, before: dict[int, int], parts: tuple[Part, ...]) -> str:
     block, line, kind, reason, text = bad
     return json.dumps(
         {
@@ -336,7 +246,7 @@ def ingest(
     parts = layout.ratings
     num_buckets = count_buckets(layout)
     keep_bad = settings.max_bad_fraction > 0
-    by_time = settings.split_kind == splits.TEMPORAL
+    by_time = settings.split_kind == TEMPORAL
     reader = RatingsReader(settings.rating_min, settings.rating_max)
 
     read = (
@@ -383,7 +293,9 @@ def ingest(
             grouped[_GroupUsers.HOURS]
             | "MergeHours" >> beam.CombineGlobally(_add_up)
             | "FindCuts"
-            >> beam.Map(splits.find_cuts, settings.eval_fraction, settings.test_fraction)
+            >> beam.Map(
+                splits.find_cuts, settings.eval_fraction, settings.test_fraction
+            )
         )
         side_input = [AsSingleton(cuts)]
     records = (
@@ -394,7 +306,8 @@ def ingest(
     )
     _ = (
         reports
-        | "Summarise" >> beam.Map(summarise, AsSingleton(counts), AsSingleton(records), parts)
+        | "Summarise"
+        >> beam.Map(summarise, AsSingleton(counts), AsSingleton(records), parts)
         | "WriteCounts"
         >> beam.Map(
             lambda summary: _write_text(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 MAX_SHOWN = 10
 MAX_TEXT = 200
@@ -84,7 +85,7 @@ class BadInputError(ValueError):
             shown.append(f"  ... and {rest} more")
         return "\n".join([f"{head}:", *shown, self.advice])
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type["BadInputError"], tuple[Any, ...]]:
         """Pickles the parts, not the message, so that workers can raise it."""
         return type(self), (self.first_problems, self.counts, self.advice)
 

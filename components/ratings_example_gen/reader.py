@@ -123,7 +123,9 @@ def plan_blocks(parts: Sequence[Part], block_bytes: int = BLOCK_BYTES) -> list[B
         if part.delimiter == formats.PARQUET:
             with formats.open_part(part) as f:
                 groups = pq.ParquetFile(formats.seekable(f)).num_row_groups
-            cuts = [(i, i + 1) for i in range(groups)] if part.seekable else [(0, groups)]
+            cuts = (
+                [(i, i + 1) for i in range(groups)] if part.seekable else [(0, groups)]
+            )
         elif part.seekable:
             begins = range(0, part.size, block_bytes)
             cuts = [(begin, min(begin + block_bytes, part.size)) for begin in begins]
@@ -270,7 +272,9 @@ def _read_csv(part: Part, data: bytes, delimiter: bytes) -> dict[str, pa.Array]:
         ),
     )
     return {
-        name: table[str(i)].combine_chunks() if table.num_rows else pa.array([], pa.binary())
+        name: table[str(i)].combine_chunks()
+        if table.num_rows
+        else pa.array([], pa.binary())
         for name, i in part.columns
     }
 
@@ -369,7 +373,9 @@ class RatingsReader:
         rating_max: Highest rating that is accepted, None without limit.
     """
 
-    def __init__(self, rating_min: float | None = None, rating_max: float | None = None):
+    def __init__(
+        self, rating_min: float | None = None, rating_max: float | None = None
+    ):
         self.rating_min = rating_min
         self.rating_max = rating_max
 
@@ -400,7 +406,9 @@ class RatingsReader:
         bad = _name_faults(rows, faults)
         return Ratings(table, bad, rows.begin + rows.num_lines)
 
-    def _to_ratings(self, values: pa.Array, faults: "_Faults") -> npt.NDArray[np.float32]:
+    def _to_ratings(
+        self, values: pa.Array, faults: "_Faults"
+    ) -> npt.NDArray[np.float32]:
         numbers = _to_numbers(values, "rating", problems.NON_NUMERIC_RATING, faults)
         low, high = self.rating_min, self.rating_max
         outside = np.zeros(len(numbers), np.bool_)
@@ -414,7 +422,9 @@ class RatingsReader:
             f"rating outside {_bound(low)} to {_bound(high)}",
         )
         as_float32 = numbers.astype(np.float32)
-        faults.add(~np.isfinite(as_float32), problems.NOT_FINITE, "rating is not finite")
+        faults.add(
+            ~np.isfinite(as_float32), problems.NOT_FINITE, "rating is not finite"
+        )
         return as_float32
 
 
@@ -425,9 +435,7 @@ def _name_faults(rows: Rows, faults: "_Faults") -> list[BadRow]:
         places = rows.locate(faults.rows)
         named = zip(places, faults.kinds_and_reasons(), strict=True)
         bad = sorted([(line, *what, text) for (line, text), what in named] + rows.bad)
-    return [
-        (rows.begin + line, kind, reason, text) for line, kind, reason, text in bad
-    ]
+    return [(rows.begin + line, kind, reason, text) for line, kind, reason, text in bad]
 
 
 def _bound(value: float | None) -> str:
@@ -470,9 +478,7 @@ def _to_ids(values: pa.Array, name: str, latin1: bool, faults: _Faults) -> pa.Ar
     return values
 
 
-def _to_strings(
-    values: pa.Array, name: str, latin1: bool, faults: _Faults
-) -> pa.Array:
+def _to_strings(values: pa.Array, name: str, latin1: bool, faults: _Faults) -> pa.Array:
     """Returns strings; whole numbers of any Parquet type look the same."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()

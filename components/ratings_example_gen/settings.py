@@ -4,7 +4,11 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 
-from components.ratings_example_gen import splits
+LEAVE_LAST_OUT = "leave_last_out"
+TEMPORAL = "temporal"
+RANDOM = "random"
+KINDS = (LEAVE_LAST_OUT, TEMPORAL, RANDOM)
+KINDS_BY_TIME = (LEAVE_LAST_OUT, TEMPORAL)
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class Settings:
             0-based number; empty means by layout and header.
         users: File with side features of users, None for the layout's own.
         items: File with features of items, known here only to be left out.
-        split_kind: One of ``splits.KINDS``.
+        split_kind: One of ``KINDS``.
         eval_fraction: Share of the ratings for eval (``temporal``, ``random``).
         test_fraction: Share of the ratings for test (``temporal``, ``random``).
         seed: Of the ``random`` split.
@@ -30,7 +34,7 @@ class Settings:
     columns: dict[str, str] = field(default_factory=dict)
     users: str | None = None
     items: str | None = None
-    split_kind: str = splits.LEAVE_LAST_OUT
+    split_kind: str = LEAVE_LAST_OUT
     eval_fraction: float = 0.1
     test_fraction: float = 0.1
     seed: int = 0
@@ -42,9 +46,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuses values that no run could work with."""
-        if self.split_kind not in splits.KINDS:
+        if self.split_kind not in KINDS:
             raise ValueError(
-                f"split_kind is {self.split_kind!r}; expected one of {splits.KINDS}"
+                f"split_kind is {self.split_kind!r}; expected one of {KINDS}"
             )
         fractions = (self.eval_fraction, self.test_fraction)
         if min(fractions) <= 0 or sum(fractions) >= 1:

@@ -14,12 +14,6 @@ import pyarrow as pa
 from components.ratings_example_gen.histories import Histories, Int64
 from trainer_modules.features import EVAL_SPLIT, SPLITS, TEST_SPLIT, TRAIN_SPLIT
 
-LEAVE_LAST_OUT = "leave_last_out"
-TEMPORAL = "temporal"
-RANDOM = "random"
-KINDS = (LEAVE_LAST_OUT, TEMPORAL, RANDOM)
-KINDS_BY_TIME = (LEAVE_LAST_OUT, TEMPORAL)
-
 HOUR = 3600
 
 
@@ -50,13 +44,16 @@ def leave_last_out(histories: Histories) -> dict[str, Ranges]:
 def temporal(histories: Histories, cuts: tuple[int, int]) -> dict[str, Ranges]:
     """Before the first time to train, from the second on to test."""
     begin, end = histories.begins[:-1], histories.begins[1:]
-    assert histories.timestamp is not None
-    return _cut(begin, *(_first_at(histories, cut) for cut in cuts), end)
+    first, second = (_first_at(histories, cut) for cut in cuts)
+    return _cut(begin, first, second, end)
 
 
 def _first_at(histories: Histories, time: int) -> Int64:
     """Returns for each user the first rating that is not older than ``time``."""
-    older = np.concatenate([[0], np.cumsum(histories.timestamp < time)])
+    times = histories.timestamp
+    if times is None:
+        raise ValueError("a split by time needs timestamps")
+    older = np.concatenate([[0], np.cumsum(times < time)])
     begins = histories.begins
     return begins[:-1] + older[begins[1:]] - older[begins[:-1]]
 

@@ -1,0 +1,126 @@
+"""Says what a path holds, with the reader that the pipeline uses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.ratings_example_gen import files, formats
+from components.ratings_example_gen.formats import ITEM_ID, RATING, TIMESTAMP, USER_ID
+from components.ratings_example_gen.problems import BadInputError, Problem
+from components.ratings_example_gen.reader import RatingsReader, plan_blocks
+from components.ratings_example_gen.reports import BlockReport, summarise
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What was found at a path.
+
+    Attributes:
+        layout: What was recognised, for a person.
+        files: The parts that hold ratings.
+        items_file: File with items, None where there is none.
+        users_file: File with users, None where there is none.
+        read: Rows of ratings.
+        kept: Rows that are not bad; duplicates are among them.
+        bad_by_kind: Bad rows by kind.
+        first_problems: The first ten, as ``file:line: reason``.
+        users: Distinct users.
+        items: Distinct rated items.
+        first: Time of the oldest rating, UTC; None without times.
+        last: Time of the newest rating, UTC; None without times.
+        sparsity: Share of all pairs (user, item) without a rating, 0 to 1.
+        rating_min: Lowest rating, None without rows.
+        rating_max: Highest rating, None without rows.
+    """
+
+    layout: str
+    files: list[str]
+    items_file: str | None
+    users_file: str | None
+    read: int
+    kept: int
+    bad_by_kind: dict[str, int]
+    first_problems: list[str]
+    users: int
+    items: int
+    first: datetime | None
+    last: datetime | None
+    sparsity: float
+    rating_min: float | None
+    rating_max: float | None
+
+
+class _Range:
+    """Least and greatest value seen."""
+
+    def __init__(self) -> None:
+        self.bounds: tuple[float, float] | None = None
+
+    def add(self, values: pa.ChunkedArray) -> None:
+        if len(values):
+            found = pc.min_max(values).as_py()
+            low, high = self.bounds or (found["min"], found["max"])
+            self.bounds = (min(low, found["min"]), max(high, found["max"]))
+
+
+def inspect_path(
+    path: Path,
+    columns: Mapping[str, str] | None = None,
+    users: str | None = None,
+    items: str | None = None,
+    rating_min: float | None = None,
+    rating_max: float | None = None,
+) -> DataSummary:
+    """Reads a path to its end, one block at a time, and says what it holds.
+
+    Raises:
+        BadInputError: When nothing is recognised or a file cannot be read. Bad rows
+            do not raise: they are in the summary.
+    """
+    place = str(path)
+    layout = formats.recognise(files.list_files(place), columns, users, items, place)
+    reader = RatingsReader(rating_min, rating_max)
+    user_ids: set[str] = set()
+    item_ids: set[str] = set()
+    ratings_range, times = _Range(), _Range()
+    reports = []
+    for block in plan_blocks(layout.ratings):
+        report = BlockReport(block)
+        reports.append(report)
+        for ratings in reader.read(layout.ratings[block.part], block):
+            report.add(ratings)
+            user_ids.update(pc.unique(ratings.table[USER_ID]).to_pylist())
+            item_ids.update(pc.unique(ratings.table[ITEM_ID]).to_pylist())
+            ratings_range.add(ratings.table[RATING])
+            if TIMESTAMP in ratings.table.column_names:
+                times.add(ratings.table[TIMESTAMP])
+    summary = summarise(reports, {}, {}, layout.ratings)
+    if summary["fatal"]:
+        raise BadInputError([Problem(**problem) for problem in summary["fatal"]])
+    kept = summary["read"] - summary["quarantined"]
+    pairs = len(user_ids) * len(item_ids)
+    return DataSummary(
+        layout=layout.name,
+        files=[part.name for part in layout.ratings],
+        items_file=layout.items,
+        users_file=layout.users.name if layout.users else None,
+        read=summary["read"],
+        kept=kept,
+        bad_by_kind=summary["bad_by_kind"],
+        first_problems=[str(Problem(**p)) for p in summary["first_problems"]],
+        users=len(user_ids),
+        items=len(item_ids),
+        first=_utc(times.bounds[0]) if times.bounds else None,
+        last=_utc(times.bounds[1]) if times.bounds else None,
+        sparsity=1 - kept / pairs if pairs else 1.0,
+        rating_min=ratings_range.bounds[0] if ratings_range.bounds else None,
+        rating_max=ratings_range.bounds[1] if ratings_range.bounds else None,
+    )
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=timezone.utc)

@@ -1,0 +1,92 @@
+"""What was read and what was wrong with it, added up over blocks."""
+
+from collections import Counter
+from typing import Any
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.formats import Part
+from components.ratings_example_gen.problems import BadInputError, Problem
+from components.ratings_example_gen.reader import BadRow, Block, Ratings
+from trainer_modules.features import SPLITS
+
+
+class BlockReport:
+    """What reading one block found, beside the good rows.
+
+    Attributes:
+        block: The block.
+        rows: Rows read, good and bad.
+        lines: Lines read.
+        counts: Bad rows by kind.
+        first: The first ten bad rows.
+        fatal: What stopped the reading.
+    """
+
+    def __init__(self, block: Block):
+        self.block = block
+        self.rows = 0
+        self.lines = 0
+        self.counts: Counter[str] = Counter()
+        self.first: list[BadRow] = []
+        self.fatal: BadInputError | None = None
+
+    def add(self, ratings: Ratings) -> None:
+        """Counts the next piece of the block."""
+        self.rows += ratings.num_rows
+        self.lines = ratings.end
+        self.counts.update(kind for _, kind, _, _ in ratings.bad)
+        self.first = (self.first + ratings.bad)[: problems.MAX_SHOWN]
+
+
+def first_lines(reports: list[BlockReport]) -> dict[int, int]:
+    """Returns for each block's number how many lines of its part lie before it."""
+    before: dict[int, int] = {}
+    lines: Counter[int] = Counter()
+    for report in sorted(reports, key=lambda report: report.block.number):
+        before[report.block.number] = lines[report.block.part]
+        lines[report.block.part] += report.lines
+    return before
+
+
+def summarise(
+    reports: list[BlockReport],
+    counts: dict[str, Any],
+    records: dict[str, int],
+    parts: tuple[Part, ...],
+) -> dict[str, Any]:
+    """Returns the content of ``counts.json``.
+
+    ``records`` are the Examples of each split;
+    ``read = kept + quarantined + duplicates + truncated``; ``bad_by_kind`` and
+    ``first_problems`` say what the quarantined rows are, ``fatal`` what stopped
+    the reading of a file.
+    """
+    before = first_lines(reports)
+    by_kind: Counter[str] = Counter()
+    rows_of_part: Counter[int] = Counter()
+    first: list[Problem] = []
+    fatal: list[Problem] = []
+    for report in sorted(reports, key=lambda report: report.block.number):
+        part = report.block.part
+        by_kind.update(report.counts)
+        rows_of_part[part] += report.rows
+        if report.fatal:
+            fatal += report.fatal.first_problems
+        for line, kind, reason, text in report.first:
+            line += before[report.block.number]
+            first.append(Problem(parts[part].name, line, kind, reason, text))
+    if not fatal:
+        fatal = [
+            Problem(part.name, 0, problems.EMPTY_FILE, "the file has no rows")
+            for index, part in enumerate(parts)
+            if not rows_of_part[index]
+        ]
+    return {
+        "read": sum(rows_of_part.values()),
+        **counts,
+        "quarantined": sum(by_kind.values()),
+        "records": {split: records.get(split, 0) for split in SPLITS},
+        "bad_by_kind": dict(by_kind),
+        "first_problems": [vars(p) for p in first[: problems.MAX_SHOWN]],
+        "fatal": [vars(p) for p in fatal],
+    }
