@@ -10,6 +10,7 @@ from components.anomaly_gate.schema import CURATED_SCHEMA, read_schema
 from components.ratings_example_gen import inspect
 from components.ratings_example_gen.files import list_files
 from components.ratings_example_gen.formats import recognise
+from components.ratings_example_gen.problems import NON_NUMERIC_RATING, fatal
 from trainer_modules import features
 
 
@@ -28,6 +29,13 @@ def propose(path: Path, columns: Mapping[str, str]) -> str:
         BadInputError: there are no ratings that can be read.
     """
     summary = inspect(path, columns)
+    if summary.rating_min is None or summary.rating_max is None:
+        raise fatal(
+            str(path),
+            NON_NUMERIC_RATING,
+            "not one rating can be read",
+            f"See its first problems with: marquee data {path}",
+        )
     users = recognise(list_files(str(path)), columns).users
     found = sorted(
         name

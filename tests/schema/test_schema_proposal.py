@@ -3,6 +3,7 @@
 import pytest
 
 from components.anomaly_gate.schema import rating_range, read_schema
+from components.ratings_example_gen import BadInputError
 from pipeline.schema_proposal import propose
 
 RATINGS = """\
@@ -78,3 +79,10 @@ def test_columns_are_passed_on(tmp_path):
     path.write_text("who,what,stars\nann,dune,4\nbob,emma,2\n")
     text = propose(path, {"user_id": "who", "item_id": "what", "rating": "stars"})
     assert "rating and history_rating: 2 to 4" in text
+
+
+def test_ratings_that_cannot_be_read_are_an_error(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,item_id,rating\nann,dune,good\n")
+    with pytest.raises(BadInputError, match="marquee data .*log.csv"):
+        propose(path, {})
