@@ -43,7 +43,7 @@ class GradientConfig:
 
     Attributes:
       epochs: at most this many passes over the training pairs.
-      batch_size: positives in a step, over all replicas.
+      batch_size: positives in a step at most, over all replicas; few data take less.
       learning_rate: of Adam.
       num_negatives: items drawn for each positive, anew in every epoch.
       patience: epochs without a better eval metric before training stops.
@@ -53,7 +53,7 @@ class GradientConfig:
     batch_size: int = 4096
     learning_rate: float = 0.003
     num_negatives: int = 4
-    patience: int = 3
+    patience: int = 5
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,29 +15,32 @@ _THRESHOLD = re.compile(r"(>=?)\s*(\d+(?:\.\d+)?)")
 
 
 def preprocessing_fn(
-    inputs: dict[str, tf.RaggedTensor], custom_config: dict[str, Any]
-) -> dict[str, tf.RaggedTensor]:
+    inputs: dict[str, Any], custom_config: dict[str, Any]
+) -> dict[str, Any]:
     """Replaces ids by vocabulary indices, and ratings by labels.
 
     The vocabularies are those of the ``train`` split. An item with fewer than
     ``min_item_ratings`` ratings is left out, and so trains the unknown row.
 
     Args:
-      inputs: the raw features of ``features.py``, each ragged [B, None].
+      inputs: the raw features of ``features.py``: ``user_id`` [B, 1], others ragged
+        [B, (N)].
       custom_config: ``label_threshold`` (``all``, ``> x`` or ``>= x`` stars) and
         ``min_item_ratings``.
 
     Returns:
-      Ragged [B, None] int64 features: ``user_index``, ``item_index``, ``label``, the
-      same for ``history_``, and ``<name>_index`` for each side feature of the user.
+      ``user_index`` [B, 1] and ragged [B, (N)] ``item_index``, ``label``, the same for
+      ``history_``, and ``<name>_index`` for each side feature of the user; all int64.
     """
     threshold = custom_config["label_threshold"]
     users = _vocabulary(inputs[f.USER_ID], f.USER_VOCABULARY, min_count=1)
     items = _vocabulary(
-        inputs[f.ITEM_ID], f.ITEM_VOCABULARY, custom_config["min_item_ratings"]
+        inputs[f.ITEM_ID].flat_values,
+        f.ITEM_VOCABULARY,
+        custom_config["min_item_ratings"],
     )
     outputs = {
-        f.USER_INDEX: _index(inputs[f.USER_ID], users),
+        f.USER_INDEX: _known_or_unknown(inputs[f.USER_ID], users),
         f.ITEM_INDEX: _index(inputs[f.ITEM_ID], items),
         f.HISTORY_ITEM_INDEX: _index(inputs[f.HISTORY_ITEM_ID], items),
         f.LABEL: label(inputs[f.RATING], threshold),
@@ -45,20 +48,21 @@ def preprocessing_fn(
     }
     for name in sorted(filter(f.is_user_feature, inputs)):
         outputs[f"{name}_index"] = _index(
-            inputs[name], _vocabulary(inputs[name], name, min_count=1)
+            inputs[name], _vocabulary(inputs[name].flat_values, name, min_count=1)
         )
     return outputs
 
 
-def _vocabulary(ids: tf.RaggedTensor, name: str, min_count: int) -> tf.Tensor:
-    return tft.vocabulary(
-        ids.to_sparse(), frequency_threshold=min_count, vocab_filename=name
-    )
+def _vocabulary(ids: tf.Tensor, name: str, min_count: int) -> tf.Tensor:
+    return tft.vocabulary(ids, frequency_threshold=min_count, vocab_filename=name)
 
 
 def _index(ids: tf.RaggedTensor, vocabulary: tf.Tensor) -> tf.RaggedTensor:
-    known = tft.apply_vocabulary(ids.flat_values, vocabulary, default_value=-1)
-    return ids.with_flat_values(known + f.NUM_RESERVED)
+    return ids.with_flat_values(_known_or_unknown(ids.flat_values, vocabulary))
+
+
+def _known_or_unknown(ids: tf.Tensor, vocabulary: tf.Tensor) -> tf.Tensor:
+    return tft.apply_vocabulary(ids, vocabulary, default_value=-1) + f.NUM_RESERVED
 
 
 def label(rating: tf.RaggedTensor, threshold: str) -> tf.RaggedTensor:

@@ -4,7 +4,9 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 
-MAX_SCORED_PAIRS = 1 << 22  # users x items scored at once: 16 MB for each unit of a layer
+MAX_SCORED_PAIRS = (
+    1 << 22
+)  # users x items scored at once: 16 MB for each unit of a layer
 
 
 def score_unseen(

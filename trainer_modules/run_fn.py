@@ -1,5 +1,6 @@
 """What every Trainer step runs: settings in, a trained and exported model out."""
 
+import dataclasses
 import importlib
 from typing import Any
 
@@ -9,8 +10,11 @@ from tfx import v1 as tfx
 
 from trainer_modules import configs, training
 from trainer_modules import features as f
+from trainer_modules.inputs import Data
+from trainer_modules.model_card import write_card
 from trainer_modules.registry import MODELS
 from trainer_modules.signatures import Served
+
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains the model that ``custom_config`` names and exports it.
@@ -26,7 +30,12 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         transform.vocabulary_size_by_name(name) + f.NUM_RESERVED
         for name in (f.USER_VOCABULARY, f.ITEM_VOCABULARY)
     ]
-    data = training.Data(fn_args.train_files, fn_args.eval_files, *sizes)
+    data = Data(
+        fn_args.train_files,
+        fn_args.eval_files,
+        transform.transformed_feature_spec(),
+        *sizes,
+    )
     tf.keras.utils.set_random_seed(settings["seed"])
     tf.keras.mixed_precision.set_global_policy(
         "mixed_float16" if settings["mixed_precision"] else "float32"
@@ -48,4 +57,14 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     Served(model, transform, is_logit=spec.task != "closed_form").save(
         fn_args.serving_model_dir
     )
-    training.report(fn_args.model_run_dir, model, trained)
+    write_card(
+        fn_args.serving_model_dir,
+        {
+            "model": spec.name,
+            "config": dataclasses.asdict(config),
+            "parameters": model.count_params(),
+            "train_seconds": trained.seconds,
+            "samples_per_second": trained.samples_per_second,
+            "epochs": trained.epochs,
+        },
+    )

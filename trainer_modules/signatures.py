@@ -31,8 +31,10 @@ class Served(tf.Module):
         super().__init__()
         self.model = model
         self.transform = transform.transform_features_layer()
-        self.raw_types = {
-            name: spec.dtype for name, spec in transform.raw_feature_spec().items()
+        self.list_types = {
+            name: spec.dtype
+            for name, spec in transform.raw_feature_spec().items()
+            if name != f.USER_ID
         }
         vocabulary = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
         self.item_ids = tf.constant([b""] * f.NUM_RESERVED + list(vocabulary))
@@ -96,9 +98,9 @@ class Served(tf.Module):
             name: tf.RaggedTensor.from_row_splits(
                 tf.zeros([0], dtype), tf.zeros_like(history.row_splits)
             )
-            for name, dtype in self.raw_types.items()
+            for name, dtype in self.list_types.items()
         } | {
-            f.USER_ID: tf.RaggedTensor.from_tensor(user_id[:, tf.newaxis]),
+            f.USER_ID: user_id[:, tf.newaxis],
             f.HISTORY_ITEM_ID: history,
             f.HISTORY_RATING: history.with_flat_values(rating),
         }
@@ -144,21 +146,19 @@ class Served(tf.Module):
     def _parse(
         self, examples: tf.Tensor, more: Mapping[str, tf.DType]
     ) -> dict[str, tf.RaggedTensor]:
-        return tf.io.parse_example(
-            examples,
-            {
-                name: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64)
-                for name, dtype in {**self.raw_types, **more}.items()
-            },
-        )
+        lists = {
+            name: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64)
+            for name, dtype in {**self.list_types, **more}.items()
+        }
+        nobody = tf.io.FixedLenFeature([1], tf.string, default_value=b"")
+        return tf.io.parse_example(examples, {f.USER_ID: nobody, **lists})
 
     def _features(
         self, transformed: Mapping[str, tf.RaggedTensor]
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """What a model reads of the users, and ``item_index`` [B, C], padded with 0."""
-        user = transformed[f.USER_INDEX].to_tensor(f.UNKNOWN_INDEX, shape=[None, 1])
         return {
-            f.USER_INDEX: user[:, 0],
+            f.USER_INDEX: transformed[f.USER_INDEX][:, 0],
             f.HISTORY_ITEM_INDEX: transformed[f.HISTORY_ITEM_INDEX].to_tensor(),
             f.HISTORY_LABEL: transformed[f.HISTORY_LABEL].to_tensor(),
         }, transformed[f.ITEM_INDEX].to_tensor()

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import logging
 import math
 import time
@@ -11,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules import inputs
+from trainer_modules.inputs import Data, eval_users, read_positives
 from trainer_modules.ranking import rank_targets
 from trainer_modules.tasks.retrieval import Retrieval, training_batches
 
@@ -20,23 +19,6 @@ EVAL_USERS = 2048  # of the eval split choose the epoch; more costs more than it
 STEPS_PER_CALL = 64  # of training between two visits to Python
 
 progress_log = logging.getLogger("marquee.progress")
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """What a Trainer is given.
-
-    Attributes:
-      train_files: patterns of the transformed ``train`` records.
-      eval_files: the same of ``eval``.
-      num_users: rows of a user table, the reserved ones included.
-      num_items: rows of an item table, the reserved ones included.
-    """
-
-    train_files: list[str]
-    eval_files: list[str]
-    num_users: int
-    num_items: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +64,7 @@ def solve(model: tf.keras.Model, data: Data) -> Trained:
     Nothing is chosen with the eval split here, so it is data like the rest: all that
     came before the test's targets.
     """
-    interactions = inputs.read_positives(
-        data.train_files + data.eval_files, data.num_users, data.num_items
-    )
+    interactions = read_positives(data, data.train_files + data.eval_files)
     started = time.monotonic()
     model.solve(interactions)
     return Trained(time.monotonic() - started, None, None)
@@ -109,9 +89,7 @@ def fit(
       log_dir: where TensorBoard finds the run.
       name: of the model, in what is said of the progress.
     """
-    interactions = inputs.read_positives(
-        data.train_files, data.num_users, data.num_items
-    )
+    interactions = read_positives(data, data.train_files)
     batches, steps = training_batches(
         interactions, config.batch_size, config.num_negatives, seed
     )
@@ -121,8 +99,8 @@ def fit(
             optimizer=tf.keras.optimizers.Adam(config.learning_rate),
             steps_per_execution=min(steps, STEPS_PER_CALL),
         )
-    samples = steps * min(config.batch_size, len(interactions))
-    progress = Progress(name, config.epochs, samples * (1 + config.num_negatives))
+    pairs = steps * math.prod(batches.element_spec[f.ITEM_INDEX].shape)
+    progress = Progress(name, config.epochs, pairs)
     started = time.monotonic()
     task.fit(
         batches,
@@ -153,7 +131,7 @@ class EvalRanking(tf.keras.callbacks.Callback):
         super().__init__()
         self.scorer = scorer
         self.num_items = data.num_items
-        self.users = inputs.eval_users(data.eval_files, EVAL_USERS).cache()
+        self.users = eval_users(data, EVAL_USERS).cache()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         gain, users = 0.0, 0
@@ -218,15 +196,3 @@ class Progress(tf.keras.callbacks.Callback):
                 }
             },
         )
-
-
-
-REPORT_FILE = "training.json"
-
-
-def report(folder: str, model: tf.keras.Model, trained: Trained) -> None:
-    """Writes how the training went beside TensorBoard's files."""
-    told = dataclasses.asdict(trained) | {"parameters": model.count_params()}
-    tf.io.gfile.makedirs(folder)
-    with tf.io.gfile.GFile(f"{folder}/{REPORT_FILE}", "w") as file:
-        file.write(json.dumps(told))

@@ -51,15 +51,19 @@ class TargetMetric(metric_types.Metric):  # type: ignore[misc]  # TFMA has no ty
     computation, and makes it once.
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, code_version: str = ""):
         """Makes the metric.
+
+        Args:
+          name: one of ``METRICS``.
+          code_version: part of an Evaluator's cache key, otherwise unused.
 
         Raises:
           ValueError: for a name that is none of ``METRICS``.
         """
         if name not in METRICS:
             raise ValueError(f"no metric {name!r}; there are {', '.join(METRICS)}")
-        super().__init__(_computations, name=name)
+        super().__init__(_computations, name=name, code_version=code_version)
 
 
 def _computations(

@@ -66,9 +66,7 @@ class MFALS(tf.keras.Model):
         right_hand = tf.reduce_sum(rated, 1)[:, :, tf.newaxis]  # [R, D, 1]
         return tf.linalg.cholesky_solve(tf.linalg.cholesky(system), right_hand)[..., 0]
 
-    def call(
-        self, features: dict[str, tf.Tensor], training: bool = False
-    ) -> tf.Tensor:
+    def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns scores [B, C]."""
         liked = features[f.HISTORY_ITEM_INDEX] * features[f.HISTORY_LABEL]  # [B, H]
         folded_in = self._solve_rows(liked, self.item_embedding, self.item_gramian)

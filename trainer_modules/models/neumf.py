@@ -37,9 +37,7 @@ class NeuMF(tf.keras.Model):
         self.deeper = [tf.keras.layers.Dense(units, "relu") for units in deeper]
         self.prediction = tf.keras.layers.Dense(1, dtype=tf.float32)
 
-    def call(
-        self, features: dict[str, tf.Tensor], training: bool = False
-    ) -> tf.Tensor:
+    def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns logits [B, C]."""
         user = features[f.USER_INDEX][:, tf.newaxis]  # [B, 1]
         item = features[f.ITEM_INDEX]  # [B, C] or [1, C]

@@ -23,15 +23,11 @@ class Popularity(tf.keras.Model):
 
     def solve(self, interactions: Interactions) -> None:
         """Counts."""
-        counts = np.bincount(
-            interactions.item_index, minlength=interactions.num_items
-        )
+        counts = np.bincount(interactions.item_index, minlength=interactions.num_items)
         num_users = len(np.unique(interactions.user_index))
         self.share.assign((counts / num_users).astype(np.float32))
 
-    def call(
-        self, features: dict[str, tf.Tensor], training: bool = False
-    ) -> tf.Tensor:
+    def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns scores [B, C], the same in every row for the same candidates."""
         scores = tf.gather(self.share, features[f.ITEM_INDEX])  # [B, C] or [1, C]
         return scores + tf.zeros_like(features[f.USER_INDEX], tf.float32)[:, tf.newaxis]

@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainer_modules import features as f
 from trainer_modules.interactions import Interactions
 
+MIN_STEPS = 100  # in an epoch: little data is worth smaller steps, and more of them
 UNKNOWN_USER_RATE = 0.01  # of the pairs train the row that new users are scored with
 
 
@@ -51,10 +52,10 @@ def training_batches(
 
     Returns:
       The dataset of ``user_index`` [B] and ``item_index`` [B, 1 + num_negatives], and
-      the number of its batches in an epoch. B is ``batch_size`` or, for less data,
-      all positives.
+      the number of its batches in an epoch. B is ``batch_size``, or less where that
+      would make fewer than ``MIN_STEPS``.
     """
-    batch_size = min(batch_size, len(interactions))
+    batch_size = max(1, min(batch_size, len(interactions) // MIN_STEPS))
     num_batches = len(interactions) // batch_size
     user_index = tf.constant(interactions.user_index)
     item_index = tf.constant(interactions.item_index)
@@ -64,9 +65,7 @@ def training_batches(
         order = tf.random.experimental.stateless_shuffle(
             tf.range(len(interactions)), seed=[seed, number]
         )
-        rows = tf.reshape(
-            order[: num_batches * batch_size], [num_batches, batch_size]
-        )
+        rows = tf.reshape(order[: num_batches * batch_size], [num_batches, batch_size])
         return tf.data.Dataset.from_tensor_slices(rows)
 
     def batch(step: tf.Tensor, rows: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -105,7 +104,9 @@ def negative_sampler(
     splits = interactions.row_splits()
     user = interactions.user_index.astype(np.int64)
     others_before = (
-        interactions.item_index - f.UNKNOWN_INDEX - (np.arange(len(user)) - splits[user])
+        interactions.item_index
+        - f.UNKNOWN_INDEX
+        - (np.arange(len(user)) - splits[user])
     )
     # One sorted list for all users: a user's part starts at user x num_candidates.
     keys = tf.constant(user * num_candidates + others_before)
@@ -119,9 +120,10 @@ def negative_sampler(
         found = tf.searchsorted(
             keys, tf.reshape(query, [-1]), side="right", out_type=tf.int64
         )
-        before = tf.reshape(found, tf.shape(query)) - tf.gather(first, user_index)[
-            :, tf.newaxis
-        ]
+        before = (
+            tf.reshape(found, tf.shape(query))
+            - tf.gather(first, user_index)[:, tf.newaxis]
+        )
         return tf.cast(r + before + f.UNKNOWN_INDEX, tf.int32)
 
     return draw

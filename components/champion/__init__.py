@@ -1,0 +1,1 @@
+"""Chooses, among the models that passed, the one to go live."""

@@ -1,0 +1,191 @@
+"""All of it, in the order in which the data meets it."""
+
+import dataclasses
+from pathlib import Path
+
+from tfx import v1 as tfx
+from tfx.types.channel import union
+
+from components.anomaly_gate.component import AnomalyGate
+from components.anomaly_gate.schema import rating_range, read_schema
+from components.catalogue_gen.component import CatalogueGen
+from components.catalogue_gen.reader import items_fingerprint
+from components.champion.component import Champion
+from components.ratings_example_gen.component import RatingsExampleGen
+from components.ratings_example_gen.settings import Settings
+from pipeline.code_version import code_version
+from pipeline.config import PipelineConfig
+from pipeline.evaluation import eval_config
+from pipeline.live_model import live_model_resolver
+from trainer_modules import features as f
+from trainer_modules.configs import parse
+from trainer_modules.preprocessing import preprocessing_fn
+from trainer_modules.registry import MODELS, POPULARITY
+from trainer_modules.run_fn import run_fn
+
+NAME = "marquee"
+
+
+def create_pipeline(
+    config: PipelineConfig,
+    data: Path,
+    *,
+    pipeline_root: str,
+    live_folder: str,
+    schema_path: Path,
+    metadata: tfx.orchestration.metadata.ConnectionConfigType,
+) -> tfx.dsl.Pipeline:
+    """Lays the steps out; nothing runs yet.
+
+    Args:
+      config: what the person chose.
+      data: the folder or file of the ratings.
+      pipeline_root: where artifacts go.
+      live_folder: where the champion is pushed to, a folder for each version.
+      schema_path: the curated schema, a file.
+      metadata: of the metadata store.
+    """
+    # Ratings in: one Example per user, each rating in exactly one split.
+    rating_min, rating_max = rating_range(read_schema(schema_path))
+    examples = RatingsExampleGen(
+        input_base=str(data if data.is_dir() else data.parent),
+        pattern="*" if data.is_dir() else data.name,
+        settings=Settings(
+            columns=dict(config.data.columns),
+            users=config.data.users,
+            items=config.data.items,
+            split_kind=config.split.kind,
+            eval_fraction=config.split.eval_fraction,
+            test_fraction=config.split.test_fraction,
+            seed=config.split.seed,
+            max_history=config.data.max_history,
+            max_bad_fraction=config.data.max_bad_fraction,
+            rating_min=rating_min,
+            rating_max=rating_max,
+            code_version=code_version("components.ratings_example_gen.executor"),
+        ),
+    )
+    raw = examples.outputs["examples"]
+
+    # Items in: the catalogue.
+    items = config.data.items or str(data)
+    catalogue = CatalogueGen(
+        examples=raw,
+        items=items,
+        items_fingerprint=items_fingerprint(items),
+        code_version=code_version("components.catalogue_gen.executor"),
+    )
+
+    # Checked against the curated schema; an anomaly stops the run.
+    statistics = tfx.components.StatisticsGen(examples=raw)
+    schema = tfx.components.ImportSchemaGen(schema_file=str(schema_path))
+    validator = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    gate = AnomalyGate(
+        statistics=statistics.outputs["statistics"],
+        anomalies=validator.outputs["anomalies"],
+        source=str(data),
+    )
+
+    # Ids to indices, ratings to labels: the same graph in training and serving.
+    transform = tfx.components.Transform(
+        examples=raw,
+        schema=schema.outputs["schema"],
+        preprocessing_fn=_dotted(preprocessing_fn),
+        disable_statistics=True,
+        custom_config={
+            "label_threshold": config.label.threshold,
+            "min_item_ratings": config.vocabulary.min_item_ratings,
+            "code_version": code_version("trainer_modules.preprocessing"),
+        },
+    )
+    transform.add_upstream_node(gate)
+
+    # One Trainer for each model.
+    trainers = {
+        name: _trainer(name, config, transform).with_id(f"Trainer_{name}")
+        for name in config.models
+    }
+    models = union([trainer.outputs["model"] for trainer in trainers.values()])
+
+    # Each judged on the test split, beside the model that is live now.
+    live_model = live_model_resolver(models)
+    evaluators = {
+        name: tfx.components.Evaluator(
+            examples=raw,
+            model=trainer.outputs["model"],
+            baseline_model=live_model.outputs["champion"],
+            schema=schema.outputs["schema"],
+            eval_config=eval_config(config.gate),
+            example_splits=[f.TEST_SPLIT],
+        ).with_id(f"Evaluator_{name}")
+        for name, trainer in trainers.items()
+    }
+
+    # The best of those that passed goes live.
+    champion = Champion(
+        models=models,
+        evaluations=union([e.outputs["evaluation"] for e in evaluators.values()]),
+        metric=config.gate.metric,
+        min_gain=config.gate.min_gain_over_popularity,
+        reference=POPULARITY,
+        live_folder=live_folder,
+        code_version=code_version("components.champion.component"),
+    )
+    pusher = tfx.components.Pusher(
+        model=champion.outputs["champion"],
+        model_blessing=champion.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=live_folder)
+        ),
+    )
+    return tfx.dsl.Pipeline(
+        pipeline_name=NAME,
+        pipeline_root=pipeline_root,
+        components=[
+            examples,
+            catalogue,
+            statistics,
+            schema,
+            validator,
+            gate,
+            transform,
+            *trainers.values(),
+            live_model,
+            *evaluators.values(),
+            champion,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=metadata,
+        beam_pipeline_args=["--runner=DirectRunner"],
+    )
+
+
+def _trainer(
+    name: str, config: PipelineConfig, transform: tfx.components.Transform
+) -> tfx.components.Trainer:
+    spec = MODELS[name]
+    return tfx.components.Trainer(
+        run_fn=_dotted(run_fn),
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=tfx.proto.TrainArgs(splits=[f.TRAIN_SPLIT]),
+        eval_args=tfx.proto.EvalArgs(splits=[f.EVAL_SPLIT]),
+        custom_config={
+            "model": name,
+            "config": dataclasses.asdict(parse(spec.config_class, config.models[name])),
+            "seed": config.train.seed,
+            "require_gpu": config.train.require_gpu,
+            "mixed_precision": config.train.mixed_precision,
+            "max_scored_pairs": config.evaluation.max_scored_pairs,
+            "code_version": code_version(
+                "trainer_modules.run_fn", f"trainer_modules.models.{name}"
+            ),
+        },
+    )
+
+
+def _dotted(function: object) -> str:
+    return f"{function.__module__}.{function.__qualname__}"  # type: ignore[attr-defined]  # functions have both

@@ -1,0 +1,297 @@
+"""One run from data to verdict, and reading it again.
+
+Imports TFX only to execute: ``marquee show`` has no time for it.
+"""
+
+import datetime
+import json
+import logging
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from components.anomaly_gate.schema import CURATED_SCHEMA
+from pipeline import datasets
+from pipeline.config import PipelineConfig
+
+if TYPE_CHECKING:  # TFX takes seconds to import
+    from ml_metadata import MetadataStore
+
+    from pipeline.local_runner import StepResult
+
+METADATA_FILE = "metadata.sqlite"
+RUN_FILE = "run.json"
+
+# The status of a run → what `marquee run` exits with.
+CHANGED = "a new model is live"
+UNCHANGED = "nothing changed"
+BAD_INPUT = "the input is bad"
+ANOMALIES = "the data has anomalies"
+REFUSED = "every model was refused"
+FAILED = "a step failed"
+EXIT_STATUS = {
+    CHANGED: 0,
+    UNCHANGED: 0,
+    BAD_INPUT: 3,
+    ANOMALIES: 4,
+    REFUSED: 5,
+    FAILED: 6,
+}
+
+
+class RunNotFoundError(LookupError):
+    """There is no such run in the output folder."""
+
+
+class Observer(Protocol):
+    """Whoever watches a run."""
+
+    def steps(self, names: list[str]) -> None:
+        """All steps, in the order in which they will run."""
+
+    def progress(self, description: str, done: int, total: int | None) -> None:
+        """Bytes of a download or of an archive."""
+
+    def started(self, name: str) -> None:
+        """A step runs."""
+
+    def ended(self, result: "StepResult") -> None:
+        """A step ended, or was skipped."""
+
+
+def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str, Any]:
+    """Runs everything, and writes the run's object to ``runs/<run_id>/run.json``.
+
+    A failing step is part of what came of the run, not an exception.
+
+    Returns:
+      The object that ``marquee show --json`` prints.
+
+    Raises:
+      DatasetError: there is no such data.
+      SchemaError: the schema cannot be used.
+    """
+    started = time.time()
+    dataset = datasets.resolve(config.data.source, observer.progress)
+    out = Path(config.out).absolute()
+    out.mkdir(parents=True, exist_ok=True)
+
+    from tfx import v1 as tfx
+
+    from pipeline.local_runner import run_locally
+    from pipeline.pipeline import create_pipeline
+
+    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
+        str(out / METADATA_FILE)
+    )
+    pipeline = create_pipeline(
+        config,
+        dataset.folder,
+        pipeline_root=str(out / "artifacts"),
+        live_folder=str(out / "live"),
+        schema_path=Path(config.schema.path or CURATED_SCHEMA),
+        metadata=connection,
+    )
+    observer.steps([component.id for component in pipeline.components])
+    steps = run_locally(pipeline, run_id, observer.started, observer.ended)
+    for step in steps:
+        if step.error:
+            logging.error("%s failed", step.name, exc_info=step.error)
+
+    from ml_metadata import MetadataStore
+
+    outputs = _outputs(MetadataStore(connection), run_id)
+    decided = _decision(outputs)
+    counts = _counts(outputs)
+    run = {
+        "run": {
+            "id": run_id,
+            "started": _iso(started),
+            "seconds": time.time() - started,
+            "out": config.out,
+            "status": _status(steps, decided),
+            "log": str(Path(config.out, "runs", run_id, "run.log")),
+        },
+        "data": _data(dataset.name, counts),
+        "rows": {
+            name: counts.get(name)
+            for name in ("read", "kept", "quarantined", "duplicates", "truncated")
+        },
+        "steps": [
+            {
+                "name": step.name,
+                "state": step.state,
+                "cached": step.state == "cached",
+                "seconds": step.seconds,
+                "error": str(step.error) if step.error else None,
+            }
+            for step in steps
+        ],
+        "models": [
+            _model(name, {step.name: step for step in steps}, outputs, decided)
+            for name in config.models
+        ],
+        "live": live(out / "live"),
+        "changed": bool(decided.get("changed")),
+    }
+    path = out / "runs" / run_id / RUN_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(_without_nan(run), indent=1))
+    return run
+
+
+def read(out: Path, run_id: str | None) -> dict[str, Any]:
+    """Reads one run again; the newest one if no id is given.
+
+    Raises:
+      RunNotFoundError: if there is none.
+    """
+    folder = out / "runs"
+    known = sorted(path.parent.name for path in folder.glob(f"*/{RUN_FILE}"))
+    if not known:
+        raise RunNotFoundError(
+            f"{out} has no finished run; start one with `marquee run`, or name the "
+            "folder with --out"
+        )
+    chosen = known[-1] if run_id is None else run_id
+    if chosen not in known:
+        raise RunNotFoundError(
+            f"{out} has no finished run {chosen!r}; it has {', '.join(known[-5:])}"
+        )
+    run: dict[str, Any] = json.loads((folder / chosen / RUN_FILE).read_text())
+    return run
+
+
+def exit_status(run: dict[str, Any]) -> int:
+    """What ``marquee run`` exits with."""
+    return EXIT_STATUS[run["run"]["status"]]
+
+
+def live(folder: Path) -> dict[str, Any]:
+    """What is live in a folder of versions: ``version`` and ``model``, or None."""
+    versions = (
+        [path for path in folder.iterdir() if path.name.isdigit()]
+        if folder.is_dir()
+        else []
+    )
+    if not versions:
+        return {"version": None, "model": None}
+    newest = max(versions, key=lambda path: int(path.name))
+    card = json.loads((newest / "assets.extra" / "marquee.json").read_text())
+    return {"version": newest.name, "model": card["model"]}
+
+
+def _outputs(store: "MetadataStore", run_id: str) -> dict[tuple[str, str], str]:
+    """What the run's steps put out, made or cached: (step, output) → folder."""
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    if context is None:
+        return {}
+    found = {}
+    for artifact in store.get_artifacts_by_context(context.id):
+        step, output = Path(artifact.uri).parts[-3:-1]
+        found[step, output] = artifact.uri
+    return found
+
+
+def _counts(outputs: dict[tuple[str, str], str]) -> dict[str, Any]:
+    folder = outputs.get(("RatingsExampleGen", "examples"))
+    if folder is None:
+        return {}
+    counts: dict[str, Any] = json.loads(Path(folder, "counts.json").read_text())
+    return counts
+
+
+def _decision(outputs: dict[tuple[str, str], str]) -> dict[str, Any]:
+    folder = outputs.get(("Champion", "decided"))
+    if folder is None:
+        return {"models": [], "champion": None, "changed": False}
+    decided: dict[str, Any] = json.loads(Path(folder, "decision.json").read_text())
+    return decided
+
+
+def _status(steps: "list[StepResult]", decided: dict[str, Any]) -> str:
+    from components.anomaly_gate import AnomaliesError
+    from components.ratings_example_gen import BadInputError
+
+    errors = [step.error for step in steps if step.error]
+    if any(isinstance(error, BadInputError) for error in errors):
+        return BAD_INPUT
+    if any(isinstance(error, AnomaliesError) for error in errors):
+        return ANOMALIES
+    if errors:
+        return FAILED
+    if decided["champion"] is None:
+        return REFUSED
+    pushed = next(step for step in steps if step.name == "Pusher").state == "done"
+    return CHANGED if decided["changed"] and pushed else UNCHANGED
+
+
+def _data(source: str, counts: dict[str, Any]) -> dict[str, Any]:
+    if not counts:
+        return {"source": source}
+    users, items, ratings = counts["users"], counts["items"], counts["kept"]
+    return {
+        "source": source,
+        "users": users,
+        "items": items,
+        "ratings": ratings,
+        "sparsity": 1 - ratings / (users * items) if users * items else None,
+        "first": _iso(counts.get("first")),
+        "last": _iso(counts.get("last")),
+    }
+
+
+def _model(
+    name: str,
+    steps: "dict[str, StepResult]",
+    outputs: dict[tuple[str, str], str],
+    decided: dict[str, Any],
+) -> dict[str, Any]:
+    """What became of one model."""
+    trainer, evaluator = steps[f"Trainer_{name}"], steps[f"Evaluator_{name}"]
+    model: dict[str, Any] = {
+        "name": name,
+        "state": "trained" if trainer.state in ("done", "cached") else trainer.state,
+        "verdict": "failed",
+        "rule": "",
+        "metrics": {},
+        "parameters": None,
+        "train_seconds": None,
+        "samples_per_second": None,
+    }
+    folder = outputs.get((f"Trainer_{name}", "model"))
+    if folder:
+        card = Path(folder, "Format-Serving", "assets.extra", "marquee.json")
+        told = json.loads(card.read_text())
+        for key in ("parameters", "train_seconds", "samples_per_second"):
+            model[key] = told[key]
+    failed = next((s for s in (trainer, evaluator) if s.error), None)
+    verdict = next((v for v in decided["models"] if v["name"] == name), None)
+    if failed:
+        first_line = (str(failed.error).strip() or repr(failed.error)).splitlines()[0]
+        model["rule"] = f"{failed.name}: {first_line}"
+    elif verdict:
+        for key in ("verdict", "rule", "metrics"):
+            model[key] = verdict[key]
+    else:
+        model["rule"] = "a step before it failed"
+    return model
+
+
+def _iso(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return moment.isoformat(timespec="seconds")
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: what could not be measured is null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,28 @@
+"""What is known of an exported model, written where SavedModel keeps extra files."""
+
+import json
+from typing import Any
+
+import tensorflow as tf
+
+CARD = "assets.extra/marquee.json"
+
+
+def write_card(model_folder: str, card: dict[str, Any]) -> None:
+    """Writes or replaces the card of a SavedModel."""
+    path = f"{model_folder}/{CARD}"
+    tf.io.gfile.makedirs(path.rpartition("/")[0])
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(json.dumps(card, indent=1))
+
+
+def read_card(model_folder: str) -> dict[str, Any]:
+    """Reads the card of a SavedModel.
+
+    Returns:
+      ``model`` (its name), ``config``, ``parameters``, ``train_seconds``,
+      ``samples_per_second``, ``epochs``; of a champion also ``origin``.
+    """
+    with tf.io.gfile.GFile(f"{model_folder}/{CARD}") as file:
+        card: dict[str, Any] = json.loads(file.read())
+    return card
