@@ -18,7 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
-from absl import logging as absl_logging
 from rich import box
 from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
@@ -130,8 +129,6 @@ def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
         )
         root.handlers[:] = [handler]
         root.setLevel(logging.INFO)
-        undo.callback(absl_logging.set_verbosity, absl_logging.get_verbosity())
-        absl_logging.set_verbosity(absl_logging.INFO)  # TFX's own logger
         yield open_console(person)
 
 

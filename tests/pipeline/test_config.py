@@ -297,6 +297,15 @@ def test_without_disliked_ratings_the_default_gate_has_no_auc():
     assert floors == {"ndcg@10": 0.01, "hit_rate@10": 0.02}
 
 
+def test_an_override_of_a_section_takes_the_place_of_the_file_s(write):
+    path = write(
+        "label: {threshold: all}\ngate:\n  max_loss: 0.1\n  floors:\n    auc: 0.6\n"
+    )
+    gate = load_config(path, ["gate={metric: mrr}"]).gate
+    assert (gate.metric, gate.max_loss) == ("mrr", 0.005)
+    assert "auc" not in gate.floors  # the file's own was an impossible choice
+
+
 def test_popularity_is_always_trained_first(write):
     config = load_config(write("models:\n  neumf:\n"))
     assert list(config.models) == ["popularity", "neumf"]
