@@ -6,6 +6,7 @@ CSV, TSV or Parquet, described by its header, by a column mapping, or, without
 either, by the usual order user, item, rating, timestamp.
 """
 
+import csv
 import gzip
 import io
 import os
@@ -198,9 +199,10 @@ def split_line(text: str, part: Part) -> list[str]:
     """Splits one line into its fields, as the block reader would."""
     if not part.quoted:
         return text.split(part.delimiter)
-    import csv
-
-    return next(csv.reader(io.StringIO(text), delimiter=part.delimiter), [])
+    try:
+        return next(csv.reader([text], delimiter=part.delimiter), [])
+    except csv.Error:  # NUL, or a field longer than csv believes in
+        return text.split(part.delimiter)
 
 
 def recognise(
@@ -301,10 +303,9 @@ def _recognise_own(
     parts: Sequence[Part], columns: Mapping[str, str], place: str
 ) -> Layout:
     candidates = [part for part in parts if part.base_name.endswith(DATA_SUFFIXES)]
-    if len(parts) == 1:
-        candidates = list(parts)
     ratings = [part for part in candidates if not _BESIDE.match(part.base_name)]
-    ratings = ratings or (candidates if len(candidates) == 1 else [])
+    if len(parts) == 1:
+        ratings = list(parts)  # Asked for by name, whatever the name is.
     if not ratings:
         raise fatal(
             place,
@@ -315,12 +316,15 @@ def _recognise_own(
         )
     described = tuple(describe(part, columns) for part in ratings)
     kinds = {part.delimiter for part in described}
-    if len({frozenset(dict(part.columns)) for part in described}) > 1:
+    text = [part for part in described if part.delimiter != PARQUET]
+    headers = {part.header_lines for part in text}
+    columns_of_parts = {frozenset(dict(part.columns)) for part in described}
+    if len(headers) > 1 or len(columns_of_parts) > 1:
         raise fatal(
-            described[-1].name,
+            _odd_one_out(described).name,
             problems.HEADER_MISMATCH,
-            "some files have a rating or timestamp column and others have not",
-            "Give all parts the same columns, or name fewer of them in data.columns.",
+            f"its header or columns are not those of {described[0].name}",
+            "Give all parts the same header, or map fewer columns in data.columns.",
         )
     names = {"\t": "TSV", ",": "CSV", PARQUET: "Parquet"}
     kind = " and ".join(
@@ -340,6 +344,15 @@ def _recognise_own(
         else None,
         items,
     )
+
+
+def _odd_one_out(parts: Sequence[Part]) -> Part:
+    first = parts[0]
+    for part in parts[1:]:
+        same_header = part.header_lines == first.header_lines
+        if dict(part.columns).keys() != dict(first.columns).keys() or not same_header:
+            return part
+    return first
 
 
 def describe(part: Part, columns: Mapping[str, str]) -> Part:
@@ -453,7 +466,13 @@ def _mapped(part: Part, names: Sequence[str], name: str, column: str) -> int:
 
 
 def _in_usual_order(names: Sequence[str]) -> bool:
+    """Whether the first row looks like data: numbers where numbers are expected.
+
+    Of two ids one must have a digit, or a header would pass for a rating.
+    """
     if not 2 <= len(names) <= 4:
+        return False
+    if len(names) == 2 and not re.search(r"\d", "".join(names)):
         return False
     try:
         for name in names[2:]:

@@ -217,8 +217,12 @@ class _Lines:
 
     def text(self, line: int) -> str:
         """Returns one line for a person to read."""
-        data = self._data[self.begins[line] : self.ends[line]][: 4 * MAX_TEXT]
-        return data.rstrip(b"\r\n").decode("utf-8", "backslashreplace")[:MAX_TEXT]
+        return self.whole(line)[:MAX_TEXT]
+
+    def whole(self, line: int) -> str:
+        """Returns one line with nothing cut off but its end."""
+        data = self._data[self.begins[line] : self.ends[line]]
+        return data.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
 
 
 def _parse_text(part: Part, data: bytes, begin: int) -> Rows:
@@ -312,7 +316,7 @@ def _check_lines(part: Part, data: bytes) -> tuple[npt.NDArray[np.int64], list[B
             reason = "a quote that is not closed before the field or line ends"
         else:
             kind = problems.WRONG_NUMBER_OF_FIELDS
-            found = len(formats.split_line(shown, part))
+            found = len(formats.split_line(lines.whole(line), part))
             reason = f"{found} fields where {part.num_fields} are expected"
         bad.append((int(line) + 1, kind, reason, shown))
     return np.flatnonzero(~lines.blank & ~rejected), bad
