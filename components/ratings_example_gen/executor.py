@@ -115,7 +115,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 def check(counts: dict[str, Any], settings: Settings) -> None:
     """Raises BadInputError for counts that must not go further."""
     if counts["fatal"]:
-        raise BadInputError([Problem(**problem) for problem in counts["fatal"]])
+        raise BadInputError(
+            [Problem(**problem) for problem in counts["fatal"]],
+            counts["fatal_by_kind"],
+        )
     bad, read = counts["quarantined"], counts["read"]
     if bad > settings.max_bad_fraction * read:
         raise BadInputError(

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import IO, cast
 
 from components.ratings_example_gen import files, problems
@@ -113,13 +113,12 @@ class Layout:
     ratings: tuple[Part, ...]
     users: Part | None = None
     items: str | None = None
-    extra_files: tuple[str, ...] = field(default=())
 
     @property
     def paths(self) -> list[str]:
         """Every file whose bytes decide what the Examples hold."""
         parts = [*self.ratings, *([self.users] if self.users else [])]
-        return sorted({part.path for part in parts} | set(self.extra_files))
+        return sorted({part.path for part in parts})
 
     @property
     def has_timestamps(self) -> bool:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.pvalue import AsSingleton, TaggedOutput
+from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
 
 from components.ratings_example_gen import examples, splits, tfrecords
 from components.ratings_example_gen.formats import (
@@ -76,6 +76,8 @@ class _ReadBlock(beam.DoFn):
                     for bad in ratings.bad:
                         yield TaggedOutput(self.BAD, (block, *bad))
                 table = ratings.table
+                if not table.num_rows:
+                    continue
                 order = np.arange(row, row + table.num_rows)
                 row += table.num_rows
                 table = table.append_column(ORDER, pa.array(order))
@@ -97,6 +99,21 @@ def _from_bytes(data: bytes) -> pa.Table:
     return pa.ipc.open_stream(data).read_all()
 
 
+class _ReadUsers(beam.DoFn):
+    """Users file → (bucket, users), and what is wrong with the file."""
+
+    PROBLEMS = "problems"
+
+    def __init__(self, num_buckets: int):
+        self._num_buckets = num_buckets
+
+    def process(self, part: Part) -> Iterator[Any]:
+        try:
+            yield from read_users(part, self._num_buckets)
+        except BadInputError as error:
+            yield TaggedOutput(self.PROBLEMS, error)
+
+
 class _GroupUsers(beam.DoFn):
     """(bucket, pieces) → (histories, user features), and counts."""
 
@@ -110,7 +127,7 @@ class _GroupUsers(beam.DoFn):
     def process(self, element: Any) -> Iterator[Any]:
         bucket, pieces = element
         tables = [_from_bytes(data) for data in pieces["ratings"]]
-        if not tables:
+        if not tables:  # Users of the users file who never rated.
             return
         histories = group_ratings(tables, self._max_history)
         yield TaggedOutput(self.COUNTS, _count(histories))
@@ -260,10 +277,13 @@ def ingest(
     users = (
         pipeline
         | "CreateUsersFile" >> beam.Create([layout.users] if layout.users else [])
-        | "ReadUsers" >> beam.FlatMap(read_users, num_buckets)
+        | "ReadUsers"
+        >> beam.ParDo(_ReadUsers(num_buckets)).with_outputs(
+            _ReadUsers.PROBLEMS, main="users"
+        )
     )
     grouped = (
-        {"ratings": read["ratings"], "users": users}
+        {"ratings": read["ratings"], "users": users["users"]}
         | "GroupByBucket" >> beam.CoGroupByKey()
         | "GroupUsers"
         >> beam.ParDo(_GroupUsers(settings.max_history, by_time)).with_outputs(
@@ -307,7 +327,13 @@ def ingest(
     _ = (
         reports
         | "Summarise"
-        >> beam.Map(summarise, AsSingleton(counts), AsSingleton(records), parts)
+        >> beam.Map(
+            summarise,
+            AsSingleton(counts),
+            AsSingleton(records),
+            parts,
+            AsList(users[_ReadUsers.PROBLEMS]),
+        )
         | "WriteCounts"
         >> beam.Map(
             lambda summary: _write_text(

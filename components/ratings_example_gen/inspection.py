@@ -98,9 +98,12 @@ def inspect_path(
             ratings_range.add(ratings.table[RATING])
             if TIMESTAMP in ratings.table.column_names:
                 times.add(ratings.table[TIMESTAMP])
-    summary = summarise(reports, {}, {}, layout.ratings)
+    summary = summarise(reports, {}, {}, layout.ratings, [])
     if summary["fatal"]:
-        raise BadInputError([Problem(**problem) for problem in summary["fatal"]])
+        raise BadInputError(
+            [Problem(**problem) for problem in summary["fatal"]],
+            summary["fatal_by_kind"],
+        )
     kept = summary["read"] - summary["quarantined"]
     pairs = len(user_ids) * len(item_ids)
     return DataSummary(

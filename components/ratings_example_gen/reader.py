@@ -346,7 +346,7 @@ def _read_parquet(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
     try:
         file = pq.ParquetFile(formats.seekable(f))
         begin = 0
-        for group in range(block.begin, block.end):
+        for group in range(block.begin, block.end or file.num_row_groups):
             names = {name: file.schema_arrow.names[i] for name, i in part.columns}
             table = file.read_row_group(group, columns=list(names.values()))
             columns = {name: table[old].combine_chunks() for name, old in names.items()}

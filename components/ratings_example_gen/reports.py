@@ -53,34 +53,41 @@ def summarise(
     counts: dict[str, Any],
     records: dict[str, int],
     parts: tuple[Part, ...],
+    user_errors: list[BadInputError],
 ) -> dict[str, Any]:
     """Returns the content of ``counts.json``.
 
     ``records`` are the Examples of each split;
     ``read = kept + quarantined + duplicates + truncated``; ``bad_by_kind`` and
-    ``first_problems`` say what the quarantined rows are, ``fatal`` what stopped
-    the reading of a file.
+    ``first_problems`` say what the quarantined rows are, ``fatal`` and
+    ``fatal_by_kind`` what stopped the reading of a file.
     """
     before = first_lines(reports)
     by_kind: Counter[str] = Counter()
     rows_of_part: Counter[int] = Counter()
     first: list[Problem] = []
-    fatal: list[Problem] = []
+    errors = list(user_errors)
     for report in sorted(reports, key=lambda report: report.block.number):
         part = report.block.part
         by_kind.update(report.counts)
         rows_of_part[part] += report.rows
         if report.fatal:
-            fatal += report.fatal.first_problems
+            errors.append(report.fatal)
         for line, kind, reason, text in report.first:
             line += before[report.block.number]
             first.append(Problem(parts[part].name, line, kind, reason, text))
-    if not fatal:
-        fatal = [
-            Problem(part.name, 0, problems.EMPTY_FILE, "the file has no rows")
+    if not errors:
+        errors = [
+            BadInputError(
+                [Problem(part.name, 0, problems.EMPTY_FILE, "the file has no rows")]
+            )
             for index, part in enumerate(parts)
             if not rows_of_part[index]
         ]
+    fatal_by_kind: Counter[str] = Counter()
+    for error in errors:
+        fatal_by_kind.update(error.counts)
+    fatal = [problem for error in errors for problem in error.first_problems]
     return {
         "read": sum(rows_of_part.values()),
         **counts,
@@ -88,5 +95,6 @@ def summarise(
         "records": {split: records.get(split, 0) for split in SPLITS},
         "bad_by_kind": dict(by_kind),
         "first_problems": [vars(p) for p in first[: problems.MAX_SHOWN]],
-        "fatal": [vars(p) for p in fatal],
+        "fatal_by_kind": dict(fatal_by_kind),
+        "fatal": [vars(p) for p in fatal[: problems.MAX_SHOWN]],
     }

@@ -128,6 +128,8 @@ def find_cuts(
         eval_fraction: Share of all ratings between the cuts, at least.
         test_fraction: Share of all ratings after the second cut, at least.
     """
+    if not hours:
+        return 0, 0
     ordered = sorted(hours, reverse=True)
     newer = np.cumsum([hours[hour] for hour in ordered])
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from components.ratings_example_gen import files, formats, problems, reports
 from components.ratings_example_gen.problems import BadInputError
 from components.ratings_example_gen.reader import RatingsReader, plan_blocks
+from components.ratings_example_gen.users import read_users
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
@@ -458,3 +459,40 @@ def test_error_shows_ten_and_counts_all():
     assert lines[1] == "  f.csv:1: no id: 'row'"
     assert lines[11:] == ["  ... and 19 more", "Do this."]
     assert len(error.first_problems) == 10
+
+
+class TestUsers:
+    """Side features come back as a person reads them."""
+
+    EXPECTED = {
+        "7": [("user_age", ["25"]), ("user_likes", ["a", "b"])],
+        "é": [("user_age", []), ("user_likes", [])],
+    }
+
+    def users(self, path: Path, num_buckets: int = 3) -> dict:
+        part = formats.users_part(str(path))
+        found = {}
+        for _, users in read_users(part, num_buckets):
+            found.update(users)
+        return found
+
+    def test_csv(self, tmp_path):
+        text = "Age,user,user_likes\r\n25,7,a|b\r\n,é,\r\n"
+        path = write(tmp_path / "people.csv", text.encode())
+        assert self.users(path) == self.EXPECTED
+
+    def test_parquet(self, tmp_path):
+        ages = pa.array([25, None], pa.int64())
+        likes = [["a", "b"], None]
+        table = pa.table({"user_id": ["7", "é"], "age": ages, "likes": likes})
+        pq.write_table(table, tmp_path / "people.parquet", row_group_size=1)
+        assert self.users(tmp_path / "people.parquet") == self.EXPECTED
+
+    def test_are_left_out_of_the_ratings(self, tmp_path):
+        write(tmp_path / "r.csv", b"user,item\nu1,i1\n")
+        people = write(tmp_path / "people.csv", b"user,age\nu1,3\n")
+        paths = files.list_files(str(tmp_path))
+        layout = formats.recognise(paths, users=str(people))
+        assert [part.base_name for part in layout.ratings] == ["r.csv"]
+        assert layout.users is not None
+        assert layout.paths == sorted([str(tmp_path / "r.csv"), str(people)])

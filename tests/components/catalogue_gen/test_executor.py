@@ -1,0 +1,69 @@
+"""The component's executor on Examples written by TensorFlow."""
+
+import pytest
+import tensorflow as tf
+from tfx import types
+from tfx.types import standard_artifacts
+
+from components.catalogue_gen import read_catalogue
+from components.catalogue_gen.artifacts import Catalogue
+from components.catalogue_gen.component import CatalogueGen
+from components.catalogue_gen.executor import Executor
+
+
+@pytest.fixture
+def examples(tmp_path) -> types.Artifact:
+    """Item "only-eval" is in one split only, "é" in two users' lists."""
+    rated = {"train": [["1", "é"], ["é"], []], "eval": [["only-eval"]]}
+    artifact = standard_artifacts.Examples()
+    artifact.uri = str(tmp_path / "examples")
+    artifact.split_names = '["train", "eval"]'
+    for split, users in rated.items():
+        folder = tmp_path / "examples" / f"Split-{split}"
+        folder.mkdir(parents=True)
+        path = str(folder / "data_tfrecord-00000-of-00001.gz")
+        with tf.io.TFRecordWriter(path, "GZIP") as writer:
+            for ids in users:
+                example = tf.train.Example()
+                feature = example.features.feature["item_id"].bytes_list
+                feature.value.extend(item_id.encode() for item_id in ids)
+                writer.write(example.SerializeToString())
+    return artifact
+
+
+def run(examples: types.Artifact, tmp_path, items: str) -> Catalogue:
+    component = CatalogueGen(
+        types.Channel(type=standard_artifacts.Examples), items, "fingerprint", "code"
+    )
+    artifact = Catalogue()
+    artifact.uri = str(tmp_path / "catalogue")
+    (tmp_path / "catalogue").mkdir()
+    Executor().Do(
+        {"examples": [examples]}, {"catalogue": [artifact]}, component.exec_properties
+    )
+    return artifact
+
+
+def test_with_an_items_file(examples, tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,title,colour\n1,One,red\n9,Nine,blue\n")
+    artifact = run(examples, tmp_path, str(path))
+    assert read_catalogue(artifact.uri).to_pylist() == [
+        {"item_id": "1", "title": "One", "item_colour": ["red"]},
+        {"item_id": "9", "title": "Nine", "item_colour": ["blue"]},
+        {"item_id": "only-eval", "title": None, "item_colour": []},
+        {"item_id": "é", "title": None, "item_colour": []},
+    ]
+    assert artifact.get_int_custom_property("items") == 4
+    assert artifact.get_int_custom_property("items_without_features") == 2
+    assert artifact.get_int_custom_property("items_never_rated") == 1
+
+
+def test_without_an_items_file(examples, tmp_path):
+    artifact = run(examples, tmp_path, "")
+    table = read_catalogue(artifact.uri)
+    assert table.to_pydict() == {
+        "item_id": ["1", "only-eval", "é"],
+        "title": [None, None, None],
+    }
+    assert artifact.get_int_custom_property("items_without_features") == 3

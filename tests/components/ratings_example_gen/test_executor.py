@@ -1,0 +1,312 @@
+"""The component's executor, run by Beam on small files."""
+
+import csv
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from tfx.components.example_gen import utils
+from tfx.types import standard_artifacts
+
+from components.ratings_example_gen import Settings, inspect, problems
+from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
+from components.ratings_example_gen.executor import Executor, check
+from components.ratings_example_gen.problems import BadInputError
+
+BEAM = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+SPLITS = ("train", "eval", "test")
+
+
+def resolve(component: RatingsExampleGen) -> dict:
+    """Returns the properties as the driver hands them to the executor."""
+    return RatingsDriver(None).resolve_exec_properties(
+        dict(component.exec_properties), None, None
+    )
+
+
+def run(folder: Path, out: Path, pattern: str = "*", **settings):
+    """Runs driver and executor; returns the artifact and its counts."""
+    component = RatingsExampleGen(str(folder), Settings(**settings), pattern)
+    artifact = standard_artifacts.Examples()
+    artifact.uri = str(out)
+    context = Executor.Context(beam_pipeline_args=BEAM, tmp_dir=str(out), unique_id="1")
+    Executor(context).Do({}, {"examples": [artifact]}, resolve(component))
+    return artifact, json.loads((out / "counts.json").read_text("utf-8"))
+
+
+def read_split(out: Path, split: str) -> dict[str, dict[str, list]]:
+    """Returns user → feature → values; every user at most once."""
+    files = sorted(str(path) for path in (out / f"Split-{split}").iterdir())
+    users: dict[str, dict[str, list]] = {}
+    for raw in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
+        values = {}
+        for name, feature in tf.train.Example.FromString(raw).features.feature.items():
+            found = getattr(feature, feature.WhichOneof("kind")).value
+            values[name] = [v.decode() if isinstance(v, bytes) else v for v in found]
+        (user,) = values.pop("user_id")
+        assert user not in users
+        users[user] = values
+    return users
+
+
+def write_movielens(folder: Path) -> Path:
+    """A folder like ml-1m, small, with duplicates and out of order."""
+    folder.mkdir()
+    rows = [
+        f"{user}::{(user * step) % 11}::{step % 5 + 1}::{(step * 7919) % 40 * 3600}"
+        for step in range(1, 15)
+        for user in range(1, 30)
+    ]
+    (folder / "ratings.dat").write_text("\n".join([*rows, "77::1::3::5"]))
+    users = [f"{user}::{'MF'[user % 2]}::25::4::0{user}" for user in range(1, 29)]
+    (folder / "users.dat").write_text("\n".join(users) + "\n")
+    (folder / "README").write_text("not a rating")
+    return folder
+
+
+@pytest.fixture
+def movielens(tmp_path) -> Path:
+    return write_movielens(tmp_path / "tiny")
+
+
+MAX_HISTORY = 8
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """(input, output, artifact, counts) of one run, which tests only look at."""
+    folder = write_movielens(tmp_path_factory.mktemp("in") / "tiny")
+    out = tmp_path_factory.mktemp("out")
+    return folder, out, *run(folder, out, max_history=MAX_HISTORY)
+
+
+def test_examples_are_those_made_by_hand(ran):
+    movielens, out, _, counts = ran
+    lines = (movielens / "ratings.dat").read_text().splitlines()
+    newest = {}
+    for number, line in enumerate(lines):
+        user, item, rating, time = line.split("::")
+        rated = ((int(time), number), item, float(rating))
+        newest[user, item] = max(newest.get((user, item), rated), rated)
+    by_user = defaultdict(list)
+    for (user, _), rated in newest.items():
+        by_user[user].append(rated)
+    expected: dict[str, dict] = {split: {} for split in SPLITS}
+    for user, ratings in by_user.items():
+        ratings[:] = sorted(ratings)[-MAX_HISTORY:]
+        held_out = 1 if len(ratings) >= 3 else 0
+        eval_at, test_at = len(ratings) - 2 * held_out, len(ratings) - held_out
+        side = {}
+        if user in map(str, range(1, 29)):
+            side = {
+                "user_gender": ["MF"[int(user) % 2]],
+                "user_age": ["25"],
+                "user_occupation": ["4"],
+                "user_zip": [f"0{user}"],
+            }
+
+        def columns(prefix, chosen):
+            return {
+                f"{prefix}item_id": [item for _, item, _ in chosen],
+                f"{prefix}rating": [rating for _, _, rating in chosen],
+                f"{prefix}timestamp": [time for (time, _), _, _ in chosen],
+            }
+
+        train = columns("", ratings[:eval_at])
+        expected["train"][user] = {**side, **train}
+        if held_out:
+            for split, at in (("eval", eval_at), ("test", test_at)):
+                expected[split][user] = {
+                    **side,
+                    **columns("", ratings[at : at + 1]),
+                    **columns("history_", ratings[:at]),
+                }
+    for split in SPLITS:
+        assert read_split(out, split) == expected[split]
+    assert counts["read"] == len(lines)
+    assert counts["kept"] == sum(map(len, by_user.values()))
+    assert counts["duplicates"] == len(lines) - len(newest) > 0
+    assert counts["truncated"] == len(newest) - counts["kept"] > 0
+    assert counts["users"] == len(by_user)
+    kept = {item for ratings in by_user.values() for _, item, _ in ratings}
+    assert counts["items"] == len(kept)
+    assert counts["records"] == {split: len(expected[split]) for split in SPLITS}
+
+
+def test_artifact_says_what_was_counted(ran):
+    *_, artifact, counts = ran
+    read = artifact.get_int_custom_property("rows_read")
+    rest = ("kept", "quarantined", "duplicates", "truncated")
+    assert read == counts["read"] == 14 * 29 + 1
+    assert read == sum(artifact.get_int_custom_property(f"rows_{r}") for r in rest)
+    assert json.loads(artifact.split_names) == list(SPLITS)
+
+
+def test_the_same_input_gives_the_same_bytes(ran, tmp_path):
+    movielens, out, *_ = ran
+    run(movielens, tmp_path, max_history=MAX_HISTORY)
+    files = list(out.rglob("*.gz"))
+    assert len(files) == 3
+    for path in files:
+        assert path.read_bytes() == (tmp_path / path.relative_to(out)).read_bytes()
+
+
+def write_csv(path: Path, rows) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def own_rows(num_users: int = 6, num_items: int = 5):
+    for user in range(num_users):
+        for item in range(num_items):
+            yield f"u{user}", f"i{item}", 3, user * 10_000 + item * 7_000
+
+
+class TestBadRows:
+    @pytest.fixture
+    def folder(self, tmp_path) -> Path:
+        rows = list(own_rows())
+        rows[4] = ("u0", "i4", "many", 5)
+        write_csv(tmp_path / "own" / "a.csv", rows)
+        write_csv(tmp_path / "own" / "b.csv", [("x", "y", 9, 1), *own_rows(3, 2)])
+        return tmp_path / "own"
+
+    def test_stop_the_run_and_are_named(self, folder, tmp_path):
+        with pytest.raises(BadInputError) as caught:
+            run(folder, tmp_path / "out", rating_min=0.5, rating_max=5)
+        assert caught.value.counts == {
+            problems.NON_NUMERIC_RATING: 1,
+            problems.RATING_OUT_OF_RANGE: 1,
+        }
+        assert f"{folder}/a.csv:5: " in str(caught.value)
+        assert f"{folder}/b.csv:1: " in str(caught.value)
+
+    def test_are_quarantined_when_that_is_allowed(self, folder, tmp_path):
+        out = tmp_path / "out"
+        _, counts = run(folder, out, max_bad_fraction=0.1, rating_max=5)
+        rows = [
+            json.loads(line)
+            for line in (out / "quarantine.jsonl").read_text("utf-8").splitlines()
+        ]
+        assert sorted((row["file"], row["line"], row["text"]) for row in rows) == [
+            (f"{folder}/a.csv", 5, "u0,i4,many,5"),
+            (f"{folder}/b.csv", 1, "x,y,9,1"),
+        ]
+        assert counts["read"] == 37
+        assert counts["quarantined"] == 2
+        assert counts["duplicates"] == 6
+        assert counts["kept"] == 29
+
+    def test_nothing_is_left_when_all_are_bad(self, tmp_path):
+        write_csv(tmp_path / "own" / "a.csv", [("u1", "", 1, 1)])
+        with pytest.raises(BadInputError):
+            run(tmp_path / "own", tmp_path / "out", max_bad_fraction=0.9)
+
+    def test_bad_users_are_named(self, movielens, tmp_path):
+        with (movielens / "users.dat").open("a") as file:
+            file.write("29::M::25\n")
+        with pytest.raises(BadInputError) as caught:
+            run(movielens, tmp_path / "out")
+        assert f"{movielens}/users.dat:29: " in str(caught.value)
+
+
+COUNTS = {
+    "read": 37,
+    "quarantined": 2,
+    "bad_by_kind": {problems.EMPTY_ID: 2},
+    "first_problems": [],
+    "fatal": [],
+    "records": dict.fromkeys(SPLITS, 5),
+}
+
+
+class TestCheck:
+    def test_accepts_what_is_allowed(self):
+        check(COUNTS, Settings(max_bad_fraction=2 / 37))
+
+    def test_refuses_too_many_bad_rows(self):
+        with pytest.raises(BadInputError, match="2 of 37 rows are bad") as caught:
+            check(COUNTS, Settings(max_bad_fraction=0.05))
+        assert caught.value.counts == {problems.EMPTY_ID: 2}
+
+    def test_refuses_a_split_that_stays_empty(self):
+        empty = {**COUNTS, "quarantined": 0, "records": {"train": 2, "eval": 0}}
+        with pytest.raises(BadInputError, match="'eval'") as caught:
+            check(empty, Settings())
+        assert caught.value.counts == {problems.EMPTY_SPLIT: 1}
+
+
+def test_a_file_without_rows_is_refused(tmp_path):
+    write_csv(tmp_path / "a.csv", [("user_id", "item_id", "time")])
+    with pytest.raises(BadInputError) as caught:
+        inspect(tmp_path)
+    assert caught.value.counts == {problems.EMPTY_FILE: 1}
+
+
+def test_temporal_through_beam(tmp_path):
+    write_csv(tmp_path / "own" / "a.csv", own_rows(40, 6))
+    run(tmp_path / "own", tmp_path / "out", split_kind="temporal", test_fraction=0.25)
+    times = sorted(time for _, _, _, time in own_rows(40, 6))
+    hours = sorted({time // 3600 * 3600 for time in times}, reverse=True)
+    first_test, first_eval = (
+        next(h for h in hours if sum(t >= h for t in times) >= share * len(times))
+        for share in (0.25, 0.35)
+    )
+    bounds = {"train": (0, first_eval), "eval": (first_eval, first_test)}
+    bounds["test"] = (first_test, times[-1] + 1)
+    for split, (begin, end) in bounds.items():
+        users = read_split(tmp_path / "out", split)
+        found = [time for user in users.values() for time in user["timestamp"]]
+        assert sorted(found) == [time for time in times if begin <= time < end]
+
+
+def test_a_split_by_time_needs_times(tmp_path):
+    write_csv(tmp_path / "own" / "a.csv", [("u1", "i1"), ("u2", "i2")])
+    with pytest.raises(BadInputError, match="random") as caught:
+        run(tmp_path / "own", tmp_path / "out")
+    assert problems.NO_TIMESTAMPS in caught.value.counts
+
+
+class TestDriver:
+    def test_takes_the_newest_span_and_version(self, tmp_path):
+        for name in ("span-1/v-1", "span-2/v-1", "span-2/v-3"):
+            write_csv(tmp_path / name / "r.csv", [(name, "i", 1, 1)])
+        component = RatingsExampleGen(
+            str(tmp_path), pattern="span-{SPAN}/v-{VERSION}/*"
+        )
+        resolved = resolve(component)
+        assert resolved[utils.SPAN_PROPERTY_NAME] == 2
+        assert resolved[utils.VERSION_PROPERTY_NAME] == 3
+        assert "span-2/v-3/*" in resolved["input_config"]
+
+    def test_fingerprint_follows_the_files_that_are_read(self, movielens):
+        component = RatingsExampleGen(str(movielens))
+
+        def fingerprint() -> str:
+            return resolve(component)[utils.FINGERPRINT_PROPERTY_NAME]
+
+        first = fingerprint()
+        (movielens / "README").write_text("changed, but nobody reads it")
+        assert fingerprint() == first
+        with (movielens / "users.dat").open("a") as file:
+            file.write("29::M::25::1::2\n")
+        second = fingerprint()
+        assert second != first
+        with (movielens / "ratings.dat").open("a") as file:
+            file.write("\n1::1::1::1")
+        assert fingerprint() not in (first, second)
+
+
+def test_movielens_100k(movielens_dir, tmp_path):
+    _, counts = run(movielens_dir / "ml-100k", tmp_path / "out")
+    assert counts["read"] == counts["kept"] == 100_000
+    assert counts["records"] == dict.fromkeys(SPLITS, 943)
+    assert counts["items"] == 1_682
+    summary = inspect(movielens_dir / "ml-100k")
+    assert (summary.users, summary.items, summary.kept) == (943, 1682, 100_000)
+    assert summary.first.timestamp() == counts["first"] == 874_724_710
+    assert summary.last.timestamp() == counts["last"] == 893_286_638
+    assert summary.sparsity == pytest.approx(1 - 100_000 / (943 * 1682))
