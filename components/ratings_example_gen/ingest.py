@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
+from apache_beam.pvalue import AsSingleton, TaggedOutput
 
 from components.ratings_example_gen import examples, splits, tfrecords
 from components.ratings_example_gen.formats import (
@@ -40,6 +40,7 @@ from trainer_modules.features import SPLITS, TRAIN_SPLIT
 
 COUNTS_FILE = "counts.json"
 QUARANTINE_FILE = "quarantine.jsonl"
+FINDINGS = "findings"
 
 # Text of ratings that one bucket holds on average: some 10 times that in memory
 # while its users are sorted.
@@ -51,7 +52,6 @@ GZIP_RATIO = 4
 class _ReadBlock(beam.DoFn):
     """Block → (bucket, piece of ratings), and a report."""
 
-    REPORTS = "reports"
     BAD = "bad"
 
     def __init__(
@@ -85,7 +85,7 @@ class _ReadBlock(beam.DoFn):
                     yield bucket, _to_bytes(rows)
         except BadInputError as error:
             report.fatal = error
-        yield TaggedOutput(self.REPORTS, report)
+        yield TaggedOutput(FINDINGS, (_Summarise.REPORT, report))
 
 
 def _to_bytes(table: pa.Table) -> bytes:
@@ -102,8 +102,6 @@ def _from_bytes(data: bytes) -> pa.Table:
 class _ReadUsers(beam.DoFn):
     """Users file → (bucket, users), and what is wrong with the file."""
 
-    PROBLEMS = "problems"
-
     def __init__(self, num_buckets: int):
         self._num_buckets = num_buckets
 
@@ -111,13 +109,12 @@ class _ReadUsers(beam.DoFn):
         try:
             yield from read_users(part, self._num_buckets)
         except BadInputError as error:
-            yield TaggedOutput(self.PROBLEMS, error)
+            yield TaggedOutput(FINDINGS, (_Summarise.USERS_ERROR, error))
 
 
 class _GroupUsers(beam.DoFn):
     """(bucket, pieces) → (histories, user features), and counts."""
 
-    COUNTS = "counts"
     HOURS = "hours"
 
     def __init__(self, max_history: int, with_hours: bool):
@@ -126,11 +123,12 @@ class _GroupUsers(beam.DoFn):
 
     def process(self, element: Any) -> Iterator[Any]:
         bucket, pieces = element
-        tables = [_from_bytes(data) for data in pieces["ratings"]]
+        pieces = list(pieces)
+        tables = [_from_bytes(piece) for piece in pieces if isinstance(piece, bytes)]
         if not tables:  # Users of the users file who never rated.
             return
         histories = group_ratings(tables, self._max_history)
-        yield TaggedOutput(self.COUNTS, _count(histories))
+        yield TaggedOutput(FINDINGS, (_Summarise.COUNTS, _count(histories)))
         if self._with_hours and histories.timestamp is not None:
             hours, ratings = np.unique(
                 histories.timestamp // splits.HOUR, return_counts=True
@@ -138,8 +136,9 @@ class _GroupUsers(beam.DoFn):
             counted = dict(zip(hours.tolist(), ratings.tolist(), strict=True))
             yield TaggedOutput(self.HOURS, counted)
         users: UserTable = {}
-        for piece in pieces["users"]:
-            users.update(piece)
+        for piece in pieces:
+            if isinstance(piece, dict):
+                users.update(piece)
         yield bucket, histories, users
 
 
@@ -156,34 +155,72 @@ def _count(histories: Histories) -> dict[str, Any]:
     }
 
 
-class _MergeCounts(beam.CombineFn):
-    """Adds up what the buckets counted; items are counted once."""
+class _Summarise(beam.CombineFn):
+    """Puts together all that was found: (what, value) → content of counts.json.
+
+    One combination of everything, not one for each kind of finding: each would cost
+    the runner half a second, which is much beside a small file.
+    """
+
+    REPORT = "report"
+    USERS_ERROR = "users_error"
+    COUNTS = "counts"
+    RECORDS = "records"
+
+    def __init__(self, parts: tuple[Part, ...]):
+        self._parts = parts
 
     def create_accumulator(self) -> dict[str, Any]:
-        """Returns the counts of nothing."""
+        """Returns no findings."""
         counts = dict.fromkeys(("kept", "duplicates", "truncated", "users"), 0)
-        return {**counts, "items": set(), "first": None, "last": None}
+        return {
+            self.REPORT: [],
+            self.USERS_ERROR: [],
+            self.RECORDS: Counter(),
+            self.COUNTS: {**counts, "items": set(), "first": None, "last": None},
+        }
 
-    def add_input(self, sums: dict[str, Any], counts: dict[str, Any]) -> dict[str, Any]:
-        """Adds the counts of one bucket."""
-        for name in ("kept", "duplicates", "truncated", "users"):
-            sums[name] += counts[name]
-        sums["items"] |= counts["items"]
-        for name, choose in (("first", min), ("last", max)):
-            known = [x for x in (sums[name], counts[name]) if x is not None]
-            sums[name] = choose(known, default=None)
-        return sums
+    def add_input(self, found: dict[str, Any], finding: Any) -> dict[str, Any]:
+        """Adds one finding."""
+        what, value = finding
+        if what == self.COUNTS:
+            _add_counts(found[what], value)
+        elif what == self.RECORDS:
+            found[what].update(value)
+        else:
+            found[what].append(value)
+        return found
 
-    def merge_accumulators(self, accumulators: Iterable[dict[str, Any]]) -> Any:
-        """Adds partial sums."""
+    def merge_accumulators(self, accumulators: Iterable[Any]) -> dict[str, Any]:
+        """Adds up findings."""
         result = self.create_accumulator()
-        for accumulator in accumulators:
-            result = self.add_input(result, accumulator)
+        for found in accumulators:
+            result[self.REPORT] += found[self.REPORT]
+            result[self.USERS_ERROR] += found[self.USERS_ERROR]
+            result[self.RECORDS].update(found[self.RECORDS])
+            _add_counts(result[self.COUNTS], found[self.COUNTS])
         return result
 
-    def extract_output(self, sums: dict[str, Any]) -> dict[str, Any]:
-        """Returns the sums with the number of items."""
-        return {**sums, "items": len(sums["items"])}
+    def extract_output(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Returns what ``reports.summarise`` makes of the findings."""
+        counts = found[self.COUNTS]
+        return summarise(
+            found[self.REPORT],
+            {**counts, "items": len(counts["items"])},
+            found[self.RECORDS],
+            self._parts,
+            found[self.USERS_ERROR],
+        )
+
+
+def _add_counts(sums: dict[str, Any], counts: dict[str, Any]) -> None:
+    """Adds a bucket's counts; items are counted once."""
+    for name in ("kept", "duplicates", "truncated", "users"):
+        sums[name] += counts[name]
+    sums["items"] |= counts["items"]
+    for name, choose in (("first", min), ("last", max)):
+        known = [x for x in (sums[name], counts[name]) if x is not None]
+        sums[name] = choose(known, default=None)
 
 
 class _WriteSplits(beam.DoFn):
@@ -194,7 +231,7 @@ class _WriteSplits(beam.DoFn):
         self._folder = folder
         self._num_buckets = num_buckets
 
-    def process(self, element: Any, cuts: Any = None) -> Iterator[dict[str, int]]:
+    def process(self, element: Any, cuts: Any = None) -> Iterator[Any]:
         bucket, histories, users = element
         settings = self._settings
         if cuts is not None:
@@ -206,13 +243,14 @@ class _WriteSplits(beam.DoFn):
             ranges = splits.leave_last_out(histories)
         encoder = examples.Encoder(histories, users)
         name = tfrecords.file_name(bucket, self._num_buckets)
-        yield {
+        records = {
             split: tfrecords.write(
                 f"{self._folder}/Split-{split}/{name}",
                 encoder.encode(ranges[split], with_history=split != TRAIN_SPLIT),
             )
             for split in SPLITS
         }
+        yield _Summarise.RECORDS, records
 
 
 def _add_up(numbers: Iterable[dict[Any, int]]) -> dict[Any, int]:
@@ -271,31 +309,34 @@ def ingest(
         | "CreateBlocks" >> beam.Create(plan_blocks(parts), reshuffle=True)
         | "ReadBlocks"
         >> beam.ParDo(_ReadBlock(parts, reader, num_buckets, keep_bad)).with_outputs(
-            _ReadBlock.REPORTS, _ReadBlock.BAD, main="ratings"
+            FINDINGS, _ReadBlock.BAD, main="ratings"
         )
     )
-    users = (
-        pipeline
-        | "CreateUsersFile" >> beam.Create([layout.users] if layout.users else [])
-        | "ReadUsers"
-        >> beam.ParDo(_ReadUsers(num_buckets)).with_outputs(
-            _ReadUsers.PROBLEMS, main="users"
+    pieces, findings = [read["ratings"]], [read[FINDINGS]]
+    if layout.users:
+        users = (
+            pipeline
+            | "CreateUsersFile" >> beam.Create([layout.users], reshuffle=False)
+            | "ReadUsers"
+            >> beam.ParDo(_ReadUsers(num_buckets)).with_outputs(FINDINGS, main="users")
         )
-    )
+        pieces.append(users["users"])
+        findings.append(users[FINDINGS])
     grouped = (
-        {"ratings": read["ratings"], "users": users["users"]}
-        | "GroupByBucket" >> beam.CoGroupByKey()
+        pieces
+        | "RatingsAndUsers" >> beam.Flatten(pipeline=pipeline)
+        | "GroupByBucket" >> beam.GroupByKey()
         | "GroupUsers"
         >> beam.ParDo(_GroupUsers(settings.max_history, by_time)).with_outputs(
-            _GroupUsers.COUNTS, _GroupUsers.HOURS, main="histories"
+            FINDINGS, _GroupUsers.HOURS, main="histories"
         )
     )
-    reports = read[_ReadBlock.REPORTS] | "ListReports" >> beam.combiners.ToList()
-    counts = grouped[_GroupUsers.COUNTS] | "MergeCounts" >> beam.CombineGlobally(
-        _MergeCounts()
-    )
     if keep_bad:
-        before = AsSingleton(reports | "FirstLines" >> beam.Map(first_lines))
+        before = AsSingleton(
+            read[FINDINGS]
+            | "ListReports" >> beam.combiners.ToList()
+            | "FirstLines" >> beam.Map(lambda found: first_lines([f[1] for f in found]))
+        )
         _ = (
             read[_ReadBlock.BAD]
             | "NameBadRows" >> beam.Map(_quarantined, before, parts)
@@ -318,22 +359,13 @@ def ingest(
             )
         )
         side_input = [AsSingleton(cuts)]
-    records = (
-        grouped["histories"]
-        | "WriteSplits"
-        >> beam.ParDo(_WriteSplits(settings, folder, num_buckets), *side_input)
-        | "CountRecords" >> beam.CombineGlobally(_add_up)
+    records = grouped["histories"] | "WriteSplits" >> beam.ParDo(
+        _WriteSplits(settings, folder, num_buckets), *side_input
     )
     _ = (
-        reports
-        | "Summarise"
-        >> beam.Map(
-            summarise,
-            AsSingleton(counts),
-            AsSingleton(records),
-            parts,
-            AsList(users[_ReadUsers.PROBLEMS]),
-        )
+        [*findings, grouped[FINDINGS], records]
+        | "AllFindings" >> beam.Flatten()
+        | "Summarise" >> beam.CombineGlobally(_Summarise(parts))
         | "WriteCounts"
         >> beam.Map(
             lambda summary: _write_text(
