@@ -5,6 +5,7 @@ import math
 
 import tensorflow_model_analysis as tfma
 
+from components.ranking_metrics import extractors
 from components.ranking_metrics.metrics import TargetMetric
 from components.ranking_metrics.statistics import METRICS
 from pipeline.code_version import code_version
@@ -45,7 +46,7 @@ def _model_spec(name: str, is_baseline: bool = False) -> tfma.ModelSpec:
 
 def _metric(name: str, gate: GateConfig) -> tfma.MetricConfig:
     # The version is in the configuration for the cache alone.
-    version = code_version("components.ranking_metrics.metrics")
+    version = code_version(TargetMetric.__module__, extractors.__name__)
     config = tfma.MetricConfig(
         class_name=TargetMetric.__name__,
         module=TargetMetric.__module__,

@@ -11,6 +11,7 @@ from components.anomaly_gate.schema import rating_range, read_schema
 from components.catalogue_gen.component import CatalogueGen
 from components.catalogue_gen.reader import items_fingerprint
 from components.champion.component import Champion
+from components.ranking_metrics import extractors
 from components.ratings_example_gen.component import RatingsExampleGen
 from components.ratings_example_gen.settings import Settings
 from pipeline.code_version import code_version
@@ -94,6 +95,7 @@ def create_pipeline(
         schema=schema.outputs["schema"],
         preprocessing_fn=_dotted(preprocessing_fn),
         disable_statistics=True,
+        disable_analyzer_cache=True,  # it is keyed by span, and we have one
         custom_config={
             "label_threshold": config.label.threshold,
             "min_item_ratings": config.vocabulary.min_item_ratings,
@@ -119,6 +121,7 @@ def create_pipeline(
             schema=schema.outputs["schema"],
             eval_config=eval_config(config.gate),
             example_splits=[f.TEST_SPLIT],
+            module_path=extractors.__name__,
         ).with_id(f"Evaluator_{name}")
         for name, trainer in trainers.items()
     }

@@ -33,7 +33,7 @@ def preprocessing_fn(
       ``history_``, and ``<name>_index`` for each side feature of the user; all int64.
     """
     threshold = custom_config["label_threshold"]
-    users = _vocabulary(inputs[f.USER_ID], f.USER_VOCABULARY, min_count=1)
+    users = _vocabulary(inputs[f.USER_ID], f.USER_VOCABULARY, min_count=None)
     items = _vocabulary(
         inputs[f.ITEM_ID].flat_values,
         f.ITEM_VOCABULARY,
@@ -46,14 +46,25 @@ def preprocessing_fn(
         f.LABEL: label(inputs[f.RATING], threshold),
         f.HISTORY_LABEL: label(inputs[f.HISTORY_RATING], threshold),
     }
-    for name in sorted(filter(f.is_user_feature, inputs)):
-        outputs[f"{name}_index"] = _index(
-            inputs[name], _vocabulary(inputs[name].flat_values, name, min_count=1)
-        )
+    side = {name: inputs[name] for name in sorted(filter(f.is_user_feature, inputs))}
+    # One vocabulary for all of them, of "name=value": each vocabulary costs a dozen
+    # Beam stages, and models look all of them up in one table.
+    named = {name: _named(values, name) for name, values in side.items()}
+    vocabulary = _vocabulary(
+        tf.concat([values.flat_values for values in named.values()] or [[""]], 0),
+        f.USER_FEATURE_VOCABULARY,
+        min_count=None,
+    )
+    for name, values in named.items():
+        outputs[f"{name}_index"] = _index(values, vocabulary)
     return outputs
 
 
-def _vocabulary(ids: tf.Tensor, name: str, min_count: int) -> tf.Tensor:
+def _named(values: tf.RaggedTensor, name: str) -> tf.RaggedTensor:
+    return values.with_flat_values(name + "=" + values.flat_values)
+
+
+def _vocabulary(ids: tf.Tensor, name: str, min_count: int | None) -> tf.Tensor:
     return tft.vocabulary(ids, frequency_threshold=min_count, vocab_filename=name)
 
 
