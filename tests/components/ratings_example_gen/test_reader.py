@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.ratings_example_gen import files, formats, problems, reports
@@ -151,18 +151,21 @@ NOISE = st.lists(PIECES | st.binary(max_size=6), max_size=30).map(b"".join)
 
 
 class TestAgainstLinesParsedByHand:
+    @settings(max_examples=50)
     @given(data=NOISE, block_bytes=st.integers(1, 60))
     def test_any_bytes_with_quotes(self, tmp_path_factory, data, block_bytes):
         data = data.replace(b"\0", b"0")  # Python 3.10's csv refuses NUL
         path = write(tmp_path_factory.getbasetemp() / "noise.csv", data)
         assert read_parts([own_part(path)], block_bytes) == by_hand(data)
 
+    @settings(max_examples=50)
     @given(data=NOISE, block_bytes=st.integers(1, 60))
     def test_any_bytes_without_quotes(self, tmp_path_factory, data, block_bytes):
         path = write(tmp_path_factory.getbasetemp() / "noise.tsv", data)
         part = own_part(path, delimiter="\t", quoted=False)
         assert read_parts([part], block_bytes) == by_hand(data, "\t", quoted=False)
 
+    @settings(max_examples=50)
     @given(data=NOISE.map(lambda data: data.replace(b",", b"::")))
     def test_any_bytes_between_double_colons(self, tmp_path_factory, data):
         data = data.replace(b"\x01", b"1")  # A line with it is refused; see below.
@@ -170,6 +173,7 @@ class TestAgainstLinesParsedByHand:
         part = own_part(path, delimiter="::", quoted=False)
         assert read_parts([part]) == by_hand(data, "::", quoted=False)
 
+    @settings(max_examples=50)
     @given(
         ids=st.lists(
             st.text(
@@ -190,6 +194,7 @@ class TestAgainstLinesParsedByHand:
             writer.writerows((name, name[::-1]) for name in ids)
         assert read(path).rows == [(name, name[::-1], 1.0, 0) for name in ids]
 
+    @settings(max_examples=50)
     @given(data=NOISE, block_bytes=st.integers(1, 60))
     def test_every_line_is_kept_or_named(self, tmp_path_factory, data, block_bytes):
         path = write(tmp_path_factory.getbasetemp() / "all.csv", data)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.ratings_example_gen import examples, histories, splits, tfrecords
@@ -135,6 +135,7 @@ LOGS = st.lists(
 MAX_HISTORY = st.sampled_from([3, 5, 10_000])
 
 
+@settings(max_examples=50)
 @given(rows=LOGS, max_history=MAX_HISTORY)
 def test_leave_last_out(rows, max_history):
     by_user, counts = group_by_hand(rows, max_history)
@@ -143,6 +144,7 @@ def test_leave_last_out(rows, max_history):
     assert found_counts == counts
 
 
+@settings(max_examples=50)
 @given(rows=LOGS, max_history=MAX_HISTORY, share=st.sampled_from([0.1, 0.3]))
 def test_temporal(rows, max_history, share):
     by_user, counts = group_by_hand(rows, max_history)
@@ -174,6 +176,7 @@ def cuts_by_hand(times: list[int], eval_share: float, test_share: float):
     return cut(eval_share + test_share), cut(test_share)
 
 
+@settings(max_examples=50)
 @given(rows=LOGS, max_history=MAX_HISTORY, seed=st.integers(0, 9))
 def test_random(rows, max_history, seed):
     by_user, counts = group_by_hand(rows, max_history)
@@ -201,6 +204,7 @@ def everything(found) -> Counter:
     )
 
 
+@settings(max_examples=50)
 @given(rows=LOGS, kind=st.sampled_from(["leave_last_out", "temporal", "random"]))
 def test_every_kept_rating_is_a_target_exactly_once(rows, kind):
     by_user, _ = group_by_hand(rows, 10_000)
@@ -208,6 +212,7 @@ def test_every_kept_rating_is_a_target_exactly_once(rows, kind):
     assert everything(found) == everything({"all": by_user})
 
 
+@settings(max_examples=50)
 @given(rows=LOGS, kind=st.sampled_from(["leave_last_out", "temporal"]))
 def test_nothing_at_or_after_a_target_is_in_its_history(rows, kind):
     position = {}
@@ -260,6 +265,7 @@ def test_users_features_are_in_every_record():
         assert list(feature["user_zip"].bytes_list.value) == []
 
 
+@settings(max_examples=50)
 @given(values=st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-300, 300)))
 def test_whole_numbers_of_any_size_come_back(values):
     rows = [("u", str(n), 1.0, value) for n, value in enumerate(sorted(values))]
