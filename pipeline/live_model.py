@@ -10,7 +10,7 @@ from tfx.utils import path_utils
 from trainer_modules.model_card import read_card
 
 
-class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):  # type: ignore[misc]  # TFX has no types
+class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
     """The champion that was blessed last, unless it is one of this run's candidates.
 
     A candidate that is live already is judged as a candidate, on the same users in the

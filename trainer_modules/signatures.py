@@ -1,4 +1,4 @@
-"""The exported model: raw bytes in, scores, lists or ranks out, from one score function.
+"""The exported model: raw bytes in; scores, lists or ranks out, of one score function.
 
 What is written holds the transform graph, the vocabularies and the weights, and needs
 nothing of this package to be loaded.

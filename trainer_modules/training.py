@@ -46,8 +46,8 @@ def strategy(require_gpu: bool) -> tf.distribute.Strategy:
     gpus = tf.config.list_physical_devices("GPU")
     if require_gpu and not gpus:
         raise RuntimeError(
-            "train.require_gpu is set, and TensorFlow sees no GPU: check the driver and "
-            "the CUDA libraries (`marquee doctor`), or unset it"
+            "train.require_gpu is set, and TensorFlow sees no GPU: check the driver "
+            "and the CUDA libraries (`marquee doctor`), or unset it"
         )
     for gpu in gpus:
         # Already initialised devices keep the setting of their first use.
@@ -134,6 +134,7 @@ class EvalRanking(tf.keras.callbacks.Callback):
         self.users = eval_users(data, EVAL_USERS).cache()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Measures, and tells the callbacks that come after this one."""
         gain, users = 0.0, 0
         for batch in self.users:
             batch_gain, batch_users = self._gains(batch)
@@ -174,12 +175,15 @@ class Progress(tf.keras.callbacks.Callback):
         return self.samples_per_epoch / self.fastest
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float]) -> None:
+        """Starts the clock."""
         self.started = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+        """Reads the clock, so that the eval metric after the last batch is no part."""
         self.trained = time.monotonic() - self.started
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Says it."""
         self.fastest = min(self.fastest, self.trained)
         self.epochs_done = epoch + 1
         progress_log.info(

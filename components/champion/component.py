@@ -135,7 +135,7 @@ def _failures(evaluation_uri: str) -> tuple[str, ...]:
 
 
 def live_origin(live_folder: str) -> str | None:
-    """The Model artifact that the live version is a copy of; None if nothing is live."""
+    """The Model artifact that the live version is a copy of; None if none is live."""
     fileio = tfx.dsl.io.fileio
     if not fileio.exists(live_folder):
         return None

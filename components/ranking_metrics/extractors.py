@@ -32,7 +32,7 @@ def custom_extractors(
     return [*extractors[:unbatch], lighten, *extractors[unbatch:]]
 
 
-class _KeepWhatSlicesNeed(beam.PTransform):  # type: ignore[misc]  # Beam has no types
+class _KeepWhatSlicesNeed(beam.PTransform):
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         return batches | beam.Map(_lightened)
 

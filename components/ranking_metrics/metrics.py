@@ -1,4 +1,4 @@
-"""``TargetMetric``: any of the statistics as a metric that TFMA can compute and gate."""
+"""``TargetMetric``: any of the statistics as a metric that TFMA computes and gates."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +12,7 @@ BASE_NAME = "_target_statistics"  # the underscore keeps it out of what TFMA wri
 COMPACT_EVERY = 1024  # users
 
 
-class TargetStatistics(beam.CombineFn):  # type: ignore[misc]  # Beam has no types
+class TargetStatistics(beam.CombineFn):
     """Sums ``Statistics`` over the users of a slice."""
 
     def __init__(self, model_name: str):
@@ -44,7 +44,7 @@ class TargetStatistics(beam.CombineFn):  # type: ignore[misc]  # Beam has no typ
         return {_base_key(self.model_name): total.results()}
 
 
-class TargetMetric(metric_types.Metric):  # type: ignore[misc]  # TFMA has no types
+class TargetMetric(metric_types.Metric):
     """One of ``METRICS``, chosen by its name.
 
     All of them come from one pass over the users: TFMA sees that each asks for the same

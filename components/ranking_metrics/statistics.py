@@ -147,7 +147,7 @@ class Statistics:
     top_items: set[int] = field(default_factory=set)
     catalogue_size: int = 0
 
-    def add_user(self, outputs: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    def add_user(self, outputs: Mapping[str, npt.NDArray[np.number]]) -> None:
         """Adds a user from the ``evaluate`` signature's outputs for that user."""
         is_target = outputs["rank"] > 0
         rank = outputs["rank"][is_target].astype(np.int64)
