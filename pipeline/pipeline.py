@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from tfx import v1 as tfx
 from tfx.types.channel import union
@@ -14,6 +15,7 @@ from components.champion.component import Champion
 from components.ranking_metrics import extractors
 from components.ratings_example_gen.component import RatingsExampleGen
 from components.ratings_example_gen.settings import Settings
+from components.trainer.component import Trainer
 from pipeline.code_version import code_version
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import eval_config
@@ -106,7 +108,15 @@ def create_pipeline(
 
     # One Trainer for each model.
     trainers = {
-        name: _trainer(name, config, transform).with_id(f"Trainer_{name}")
+        name: Trainer(
+            run_fn=_dotted(run_fn),
+            examples=transform.outputs["transformed_examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            catalogue=catalogue.outputs["catalogue"],
+            train_split=f.TRAIN_SPLIT,
+            eval_split=f.EVAL_SPLIT,
+            custom_config=_trainer_config(name, config),
+        ).with_id(f"Trainer_{name}")
         for name in config.models
     }
     models = union([trainer.outputs["model"] for trainer in trainers.values()])
@@ -162,32 +172,28 @@ def create_pipeline(
         ],
         enable_cache=True,
         metadata_connection_config=metadata,
-        beam_pipeline_args=["--runner=DirectRunner"],
+        beam_pipeline_args=[
+            "--runner=DirectRunner",
+            # The runner in this process ignores it; without it, TFX packs its own
+            # sources before every Beam step, which took 2 to 8 seconds each.
+            "--sdk_container_image=unused",
+        ],
     )
 
 
-def _trainer(
-    name: str, config: PipelineConfig, transform: tfx.components.Transform
-) -> tfx.components.Trainer:
-    spec = MODELS[name]
-    return tfx.components.Trainer(
-        run_fn=_dotted(run_fn),
-        examples=transform.outputs["transformed_examples"],
-        transform_graph=transform.outputs["transform_graph"],
-        train_args=tfx.proto.TrainArgs(splits=[f.TRAIN_SPLIT]),
-        eval_args=tfx.proto.EvalArgs(splits=[f.EVAL_SPLIT]),
-        custom_config={
-            "model": name,
-            "config": dataclasses.asdict(parse(spec.config_class, config.models[name])),
-            "seed": config.train.seed,
-            "require_gpu": config.train.require_gpu,
-            "mixed_precision": config.train.mixed_precision,
-            "max_scored_pairs": config.evaluation.max_scored_pairs,
-            "code_version": code_version(
-                "trainer_modules.run_fn", f"trainer_modules.models.{name}"
-            ),
-        },
-    )
+def _trainer_config(name: str, config: PipelineConfig) -> dict[str, Any]:
+    model_config = parse(MODELS[name].config_class, config.models[name])
+    return {
+        "model": name,
+        "config": dataclasses.asdict(model_config),
+        "seed": config.train.seed,
+        "require_gpu": config.train.require_gpu,
+        "mixed_precision": config.train.mixed_precision,
+        "max_scored_pairs": config.evaluation.max_scored_pairs,
+        "code_version": code_version(
+            run_fn.__module__, f"trainer_modules.models.{name}"
+        ),
+    }
 
 
 def _dotted(function: object) -> str:

@@ -4,6 +4,7 @@ Imports TFX only to execute: ``marquee show`` has no time for it.
 """
 
 import datetime
+import gc
 import json
 import logging
 import math
@@ -81,6 +82,11 @@ def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str
 
     from pipeline.local_runner import run_locally
     from pipeline.pipeline import create_pipeline
+
+    # What the imports made stays for good: the collector need not walk it again and
+    # again while Beam makes millions of small objects.
+    gc.collect()
+    gc.freeze()
 
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
         str(out / METADATA_FILE)

@@ -23,6 +23,7 @@ class Data:
       feature_spec: how to parse a record.
       num_users: rows of a user table, the reserved ones included.
       num_items: rows of an item table, the reserved ones included.
+      num_unknown_items: items of the catalogue without a row of their own.
     """
 
     train_files: list[str]
@@ -30,6 +31,7 @@ class Data:
     feature_spec: Mapping[str, Any]
     num_users: int
     num_items: int
+    num_unknown_items: int
 
     def records(self, file_patterns: Sequence[str], *names: str) -> tf.data.Dataset:
         """Batches of user records: ``user_index`` [B, 1], lists ragged [B, (N)]."""

@@ -34,18 +34,21 @@ def rank_targets(
     features: dict[str, tf.Tensor],
     targets: tf.Tensor,
     num_items: int,
+    num_unknown_items: int,
     num_top: int,
 ) -> dict[str, tf.Tensor]:
     """Ranks each target among the items that its user has not seen.
 
-    Ties and scores that are not numbers count against the target. A target without an
-    id of its own is scored with the unknown row and competes with all known items.
+    Ties and scores that are not numbers count against the target. Items without an id
+    of their own, too rare or too new, are candidates like others: all of them have the
+    score of the unknown row.
 
     Args:
       model: scores [B, C] from features.
       features: of the users, each [B, ...]; ``history_item_index`` is padded with 0.
       targets: [B, T] item indices, padded with 0.
       num_items: V, the reserved ones included.
+      num_unknown_items: items of the catalogue without an id of their own.
       num_top: how many of the best items to return.
 
     Returns:
@@ -62,6 +65,7 @@ def rank_targets(
             {name: tf.gather(value, rows) for name, value in features.items()},
             tf.gather(targets, rows),
             num_items,
+            num_unknown_items,
             num_top,
         )
 
@@ -87,25 +91,36 @@ def _rank_rows(
     features: dict[str, tf.Tensor],
     targets: tf.Tensor,
     num_items: int,
+    num_unknown_items: int,
     num_top: int,
 ) -> dict[str, tf.Tensor]:
     scores, unseen = score_unseen(model, features, num_items)
     score = tf.cast(model({**features, f.ITEM_INDEX: targets}), tf.float32)  # [B, T]
+    unknown = tf.constant([[f.UNKNOWN_INDEX]])
+    unknown_score = model({**features, f.ITEM_INDEX: unknown})[:, 0]
+    unknown_score = tf.cast(unknown_score, tf.float32)  # [B]
+    history = features[f.HISTORY_ITEM_INDEX]
+    unknown_seen = tf.math.count_nonzero(history == f.UNKNOWN_INDEX, 1)
+    unknown_left = tf.maximum(num_unknown_items - unknown_seen, 0)  # [B]
+
     cells = tf.where(targets != f.PADDING_INDEX)  # [N, 2] the real targets
     target_score = tf.gather_nd(score, cells)
     target_score = tf.where(tf.math.is_nan(target_score), -float("inf"), target_score)
 
     def num_not_behind(row_and_score: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         row, score = row_and_score
-        return tf.math.count_nonzero(unseen[row] & ~(scores[row] < score))
+        known = tf.math.count_nonzero(unseen[row] & ~(scores[row] < score))
+        return known + tf.where(unknown_score[row] < score, 0, unknown_left[row])
 
+    # A target is not behind itself, so that the count is its rank; but for one without
+    # an id that the catalogue has not counted.
     rank = tf.map_fn(
         num_not_behind, (cells[:, 0], target_score), fn_output_signature=tf.int64
     )
-    # A known target is not behind itself, so that the count is its rank; one without
-    # an id is not in the catalogue and comes after those that it does not beat.
-    is_unknown = tf.gather_nd(targets, cells) < f.NUM_RESERVED
-    rank += tf.cast(is_unknown, tf.int64)
+    is_uncounted = (tf.gather_nd(targets, cells) == f.UNKNOWN_INDEX) & (
+        tf.gather(unknown_left, cells[:, 0]) == 0
+    )
+    rank += tf.cast(is_uncounted, tf.int64)
     top = tf.math.top_k(
         tf.where(unseen, scores, -float("inf")),
         tf.minimum(num_top, num_items - f.NUM_RESERVED),
@@ -113,6 +128,6 @@ def _rank_rows(
     return {
         "score": score,
         "rank": tf.scatter_nd(cells, rank, tf.shape(targets, tf.int64)),
-        "num_candidates": tf.math.count_nonzero(unseen, 1),
+        "num_candidates": tf.math.count_nonzero(unseen, 1) + unknown_left,
         "top_item": top.indices + f.NUM_RESERVED,
     }

@@ -13,13 +13,21 @@ from trainer_modules import features as f
 from trainer_modules.ranking import rank_targets, score_unseen
 
 NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
+HASHES = 1 << 20  # of user ids; a sample of users is those with the lowest
+HASH_KEY = (2017, 1031)  # another than ExampleGen's, which orders the users
 
 
 class Served(tf.Module):
     """A trained model with its transform graph and its three signatures."""
 
     def __init__(
-        self, model: tf.keras.Model, transform: tft.TFTransformOutput, *, is_logit: bool
+        self,
+        model: tf.keras.Model,
+        transform: tft.TFTransformOutput,
+        *,
+        is_logit: bool,
+        num_unknown_items: int,
+        share_of_users: float,
     ):
         """Joins a model to what it was trained on.
 
@@ -27,6 +35,9 @@ class Served(tf.Module):
           model: scores [B, C].
           transform: the graph and the vocabularies.
           is_logit: whether a score is a logit; else it is a probability, give or take.
+          num_unknown_items: items of the catalogue that the vocabulary has not.
+          share_of_users: that ``evaluate`` ranks for, by a hash of their ids; all of
+            them from 1.
         """
         super().__init__()
         self.model = model
@@ -40,6 +51,8 @@ class Served(tf.Module):
         self.item_ids = tf.constant([b""] * f.NUM_RESERVED + list(vocabulary))
         self.num_items = len(vocabulary) + f.NUM_RESERVED
         self.is_logit = is_logit
+        self.num_unknown_items = num_unknown_items
+        self.share_of_users = share_of_users
 
     def save(self, folder: str) -> None:
         """Writes the SavedModel."""
@@ -122,15 +135,35 @@ class Served(tf.Module):
           examples: [B] serialized, as ``RatingsExampleGen`` writes them.
 
         Returns:
-          For each target, [B, T] with ``rank`` 0 for padding: ``score``,
+          For each target, [B, T] with ``rank`` 0 for padding and for users who are not
+          in the sample: ``score``,
           ``probability``, ``label`` and ``rank``; for each user
           ``num_candidates`` and ``catalogue_size`` [B] and ``top_item`` [B, 10].
         """
         raw = self._parse(examples, {})
         transformed = self.transform(raw)
         features, targets = self._features(transformed)
-        ranked = rank_targets(self.model, features, targets, self.num_items, NUM_TOP)
+        place = tf.strings.to_hash_bucket_strong(
+            raw[f.USER_ID][:, 0], HASHES, list(HASH_KEY)
+        )
+        rows = tf.where(tf.cast(place, tf.float64) < self.share_of_users * HASHES)
+        ranked = rank_targets(
+            self.model,
+            {name: tf.gather_nd(value, rows) for name, value in features.items()},
+            tf.gather_nd(targets, rows),
+            self.num_items,
+            self.num_unknown_items,
+            NUM_TOP,
+        )
+        num_users = tf.shape(targets, tf.int64)[0]
+        ranked = {
+            name: tf.scatter_nd(
+                rows, value, tf.concat([[num_users], tf.shape(value, tf.int64)[1:]], 0)
+            )
+            for name, value in ranked.items()
+        }
         score = ranked["score"]
+        catalogue_size = self.num_items - f.NUM_RESERVED + self.num_unknown_items
         return ranked | {
             "probability": (
                 tf.nn.sigmoid(score)
@@ -138,9 +171,7 @@ class Served(tf.Module):
                 else tf.clip_by_value(score, 0.0, 1.0)
             ),
             "label": transformed[f.LABEL].to_tensor(),
-            "catalogue_size": tf.fill(
-                tf.shape(score)[:1], self.num_items - f.NUM_RESERVED
-            ),
+            "catalogue_size": tf.fill([num_users], catalogue_size),
         }
 
     def _parse(

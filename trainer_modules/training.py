@@ -93,14 +93,18 @@ def fit(
     batches, steps = training_batches(
         interactions, config.batch_size, config.num_negatives, seed
     )
+    batch_size, num_candidates = batches.element_spec[f.ITEM_INDEX].shape
     with model.distribute_strategy.scope():
-        task = Retrieval(model)
+        task = Retrieval(model, batch_size)
         task.compile(
             optimizer=tf.keras.optimizers.Adam(config.learning_rate),
             steps_per_execution=min(steps, STEPS_PER_CALL),
         )
-    pairs = steps * math.prod(batches.element_spec[f.ITEM_INDEX].shape)
+    pairs = steps * batch_size * num_candidates
     progress = Progress(name, config.epochs, pairs)
+    early_stopping = tf.keras.callbacks.EarlyStopping(
+        EVAL_METRIC, mode="max", patience=config.patience, restore_best_weights=True
+    )
     started = time.monotonic()
     task.fit(
         batches,
@@ -110,15 +114,12 @@ def fit(
         callbacks=[
             EvalRanking(model, data),
             progress,
-            tf.keras.callbacks.EarlyStopping(
-                EVAL_METRIC,
-                mode="max",
-                patience=config.patience,
-                restore_best_weights=True,
-            ),
+            early_stopping,
             tf.keras.callbacks.TensorBoard(log_dir, write_graph=False),
         ],
     )
+    # Keras restores them only where it stopped early, not after the last epoch.
+    task.set_weights(early_stopping.best_weights)
     return Trained(
         time.monotonic() - started, progress.samples_per_second, progress.epochs_done
     )
@@ -131,6 +132,7 @@ class EvalRanking(tf.keras.callbacks.Callback):
         super().__init__()
         self.scorer = scorer
         self.num_items = data.num_items
+        self.num_unknown_items = data.num_unknown_items
         self.users = eval_users(data, EVAL_USERS).cache()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
@@ -146,7 +148,9 @@ class EvalRanking(tf.keras.callbacks.Callback):
     def _gains(self, batch: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
         users = dict(batch)
         targets, label = users.pop(f.ITEM_INDEX), users.pop(f.LABEL)
-        rank = rank_targets(self.scorer, users, targets, self.num_items, 1)["rank"]
+        rank = rank_targets(
+            self.scorer, users, targets, self.num_items, self.num_unknown_items, 1
+        )["rank"]
 
         def discount(place: tf.Tensor) -> tf.Tensor:
             return tf.math.log(2.0) / tf.math.log(1.0 + tf.cast(place, tf.float32))

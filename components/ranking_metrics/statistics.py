@@ -35,7 +35,17 @@ LABEL_METRICS = (
     "calibration",
     "rmse",
 )
-OTHER_METRICS = (f"coverage@{K}", "score_std", "num_users", "num_targets")
+STANDARD_ERROR = "_standard_error"  # behind the name of a ranking metric
+STANDARD_ERRORS = tuple(
+    f"{name}{STANDARD_ERROR}" for name in (f"hit_rate@{K}", f"ndcg@{K}")
+)
+OTHER_METRICS = (
+    f"coverage@{K}",
+    "score_std",
+    "num_users",
+    "num_targets",
+    *STANDARD_ERRORS,
+)
 METRICS = RANKING_METRICS + LABEL_METRICS + OTHER_METRICS
 
 _DISCOUNT = 1 / np.log2(np.arange(2, K + 2))  # of the places 1 to K
@@ -135,6 +145,9 @@ class Statistics:
 
     num_users: int = 0
     ranking_sum: Floats = field(default_factory=lambda: np.zeros(len(RANKING_METRICS)))
+    ranking_squares: Floats = field(
+        default_factory=lambda: np.zeros(len(RANKING_METRICS))
+    )
     ranking_users: Floats = field(
         default_factory=lambda: np.zeros(len(RANKING_METRICS))
     )
@@ -150,6 +163,8 @@ class Statistics:
     def add_user(self, outputs: Mapping[str, npt.NDArray[np.number]]) -> None:
         """Adds a user from the ``evaluate`` signature's outputs for that user."""
         is_target = outputs["rank"] > 0
+        if not is_target.any():  # not in the sample of users
+            return
         rank = outputs["rank"][is_target].astype(np.int64)
         label = outputs["label"][is_target].astype(np.int64)
         probability = outputs["probability"][is_target].astype(np.float64)
@@ -157,6 +172,7 @@ class Statistics:
         if len(liked):
             metrics = ranking_metrics(liked, int(outputs["num_candidates"]))
             self.ranking_sum += np.nan_to_num(metrics)
+            self.ranking_squares += np.nan_to_num(metrics) ** 2
             self.ranking_users += ~np.isnan(metrics)
         said = probability > 0.5
         self.confusion += [
@@ -179,6 +195,7 @@ class Statistics:
         """Adds another's sums."""
         self.num_users += other.num_users
         self.ranking_sum += other.ranking_sum
+        self.ranking_squares += other.ranking_squares
         self.ranking_users += other.ranking_users
         self.scores += other.scores
         self.labels += other.labels
@@ -218,7 +235,16 @@ class Statistics:
             "score_std": float(score.std()) if n else math.nan,
             "num_users": float(self.num_users),
             "num_targets": float(n),
+            **{name: self._standard_error(name) for name in STANDARD_ERRORS},
         }
+
+    def _standard_error(self, name: str) -> float:
+        """Of a mean over users, as if they were drawn at random from many."""
+        place = RANKING_METRICS.index(name.removesuffix(STANDARD_ERROR))
+        users = self.ranking_users[place]
+        mean = _ratio(self.ranking_sum[place], users)
+        variance = _ratio(self.ranking_squares[place], users) - mean**2
+        return math.sqrt(max(0.0, variance) / users) if users else math.nan
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from trainer_modules.interactions import Indices, Interactions
 
-MAX_CELLS = 1 << 16  # of a batch, padding included: 50 MB of 192 floats each
+MAX_CELLS = 1 << 14  # of a batch, padding included: 192 floats each stay in the cache
 
 
 def padded_rows(

@@ -19,17 +19,24 @@ UNKNOWN_USER_RATE = 0.01  # of the pairs train the row that new users are scored
 class Retrieval(tf.keras.Model):
     """Trains a scoring model; batches are those of ``training_batches``."""
 
-    def __init__(self, model: tf.keras.Model):
+    def __init__(self, model: tf.keras.Model, batch_size: int):
+        """Wraps a model for batches that have ``batch_size`` rows over all replicas."""
         super().__init__()
         self.model = model
+        self.batch_size = batch_size
         self.loss_mean = tf.keras.metrics.Mean("loss")
 
     def train_step(self, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step over [B, 1 + negatives] candidates, the positive in front."""
         with tf.GradientTape() as tape:
-            logits = self.model(features, training=True)  # [B, C]
-            loss = tf.reduce_mean(_cross_entropy(logits)) + sum(self.model.losses)
-            replica_loss = loss / self.distribute_strategy.num_replicas_in_sync
+            logits = self.model(features, training=True)  # [B of the replica, C]
+            loss = _cross_entropy(logits)
+            # A batch that its replicas cannot share equally still has one mean.
+            share = tf.reduce_sum(loss) / (self.batch_size * logits.shape[1])
+            decay = (
+                sum(self.model.losses) / self.distribute_strategy.num_replicas_in_sync
+            )
+            replica_loss = share + decay
         self.optimizer.minimize(replica_loss, self.model.trainable_variables, tape=tape)
         self.loss_mean.update_state(loss)
         return {"loss": self.loss_mean.result()}

@@ -1,0 +1,1 @@
+"""TFX's Trainer with one more input, the catalogue."""

@@ -1,0 +1,93 @@
+"""Trainer: TFX's own, and the catalogue as an input beside the Examples.
+
+What a Trainer is told in ``custom_config`` is text, and cannot name an artifact that
+does not exist yet; so the catalogue comes in as an artifact, with its lineage.
+"""
+
+from typing import Any
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.components.trainer import executor
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import artifact_utils, component_spec
+from tfx.types import standard_component_specs as specs
+from tfx.utils import json_utils
+
+from components.catalogue_gen.artifacts import Catalogue
+
+CATALOGUE = "catalogue"
+NUM_RATED_ITEMS = "num_rated_items"
+
+
+class TrainerSpec(component_spec.ComponentSpec):
+    """What a Trainer takes and makes."""
+
+    PARAMETERS = specs.TrainerSpec.PARAMETERS
+    INPUTS = {
+        **specs.TrainerSpec.INPUTS,
+        CATALOGUE: component_spec.ChannelParameter(type=Catalogue),
+    }
+    OUTPUTS = specs.TrainerSpec.OUTPUTS
+    TYPE_ANNOTATION = specs.TrainerSpec.TYPE_ANNOTATION
+
+
+class Executor(executor.GenericExecutor):
+    """Adds the catalogue to what ``run_fn`` is told."""
+
+    def _GetFnArgs(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Any]],
+        output_dict: dict[str, list[Any]],
+        exec_properties: dict[str, Any],
+    ) -> tfx.components.FnArgs:
+        fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
+        catalogue = artifact_utils.get_single_instance(input_dict[CATALOGUE])
+        fn_args.custom_config[CATALOGUE] = catalogue.uri
+        fn_args.custom_config[NUM_RATED_ITEMS] = catalogue.get_int_custom_property(
+            "items"
+        ) - catalogue.get_int_custom_property("items_never_rated")
+        return fn_args
+
+
+class Trainer(base_component.BaseComponent):
+    """Trains one model; outputs ``model`` and, for TensorBoard, ``model_run``."""
+
+    SPEC_CLASS = TrainerSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        run_fn: str,
+        examples: types.BaseChannel,
+        transform_graph: types.BaseChannel,
+        catalogue: types.BaseChannel,
+        train_split: str,
+        eval_split: str,
+        custom_config: dict[str, Any],
+    ):
+        """Makes the component.
+
+        Args:
+          run_fn: dotted name of the function that trains and exports.
+          examples: transformed.
+          transform_graph: that transformed them.
+          catalogue: of ``CatalogueGen``; ``run_fn`` finds its folder and the number of
+            rated items in ``custom_config``.
+          train_split: to learn from.
+          eval_split: to stop by.
+          custom_config: what ``run_fn`` is told.
+        """
+        super().__init__(
+            TrainerSpec(
+                examples=examples,
+                transform_graph=transform_graph,
+                catalogue=catalogue,
+                train_args=tfx.proto.TrainArgs(splits=[train_split]),
+                eval_args=tfx.proto.EvalArgs(splits=[eval_split]),
+                run_fn=run_fn,
+                custom_config=json_utils.dumps(custom_config),
+                model=types.Channel(type=tfx.types.standard_artifacts.Model),
+                model_run=types.Channel(type=tfx.types.standard_artifacts.ModelRun),
+            )
+        )
