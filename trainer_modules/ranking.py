@@ -52,7 +52,7 @@ def rank_targets(
       num_top: how many of the best items to return.
 
     Returns:
-      ``score`` [B, T], ``rank`` [B, T] (from 1; 0 for padding), ``num_candidates`` [B]
+      ``score`` and ``rank`` [B, T] (from 1; both 0 for padding), ``num_candidates`` [B]
       and ``top_item`` [B, min(num_top, V - NUM_RESERVED)] (indices).
     """
     num_users = tf.shape(targets)[0]
@@ -95,7 +95,6 @@ def _rank_rows(
     num_top: int,
 ) -> dict[str, tf.Tensor]:
     scores, unseen = score_unseen(model, features, num_items)
-    score = tf.cast(model({**features, f.ITEM_INDEX: targets}), tf.float32)  # [B, T]
     unknown = tf.constant([[f.UNKNOWN_INDEX]])
     unknown_score = model({**features, f.ITEM_INDEX: unknown})[:, 0]
     unknown_score = tf.cast(unknown_score, tf.float32)  # [B]
@@ -104,29 +103,35 @@ def _rank_rows(
     unknown_left = tf.maximum(num_unknown_items - unknown_seen, 0)  # [B]
 
     cells = tf.where(targets != f.PADDING_INDEX)  # [N, 2] the real targets
-    target_score = tf.gather_nd(score, cells)
-    target_score = tf.where(tf.math.is_nan(target_score), -float("inf"), target_score)
+    row, target = cells[:, 0], tf.cast(tf.gather_nd(targets, cells), tf.int64)
+    is_unknown = target == f.UNKNOWN_INDEX
+    place = tf.stack([row, tf.maximum(target - f.NUM_RESERVED, 0)], 1)
+    # Not scored anew: another shape rounds differently, and a target may then seem to
+    # be ahead of itself.
+    score = tf.where(
+        is_unknown, tf.gather(unknown_score, row), tf.gather_nd(scores, place)
+    )
+    target_score = tf.where(tf.math.is_nan(score), -float("inf"), score)
 
     def num_not_behind(row_and_score: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         row, score = row_and_score
         known = tf.math.count_nonzero(unseen[row] & ~(scores[row] < score))
-        return known + tf.where(unknown_score[row] < score, 0, unknown_left[row])
+        is_behind = unknown_score[row] < score
+        return known + tf.where(is_behind, tf.zeros([], tf.int64), unknown_left[row])
 
-    # A target is not behind itself, so that the count is its rank; but for one without
-    # an id that the catalogue has not counted.
-    rank = tf.map_fn(
-        num_not_behind, (cells[:, 0], target_score), fn_output_signature=tf.int64
+    # A target is not behind itself, so that the count is its rank; but for one that is
+    # no candidate: seen before, or without an id and not counted in the catalogue.
+    rank = tf.map_fn(num_not_behind, (row, target_score), fn_output_signature=tf.int64)
+    is_candidate = tf.where(
+        is_unknown, tf.gather(unknown_left, row) > 0, tf.gather_nd(unseen, place)
     )
-    is_uncounted = (tf.gather_nd(targets, cells) == f.UNKNOWN_INDEX) & (
-        tf.gather(unknown_left, cells[:, 0]) == 0
-    )
-    rank += tf.cast(is_uncounted, tf.int64)
+    rank += tf.cast(~is_candidate, tf.int64)
     top = tf.math.top_k(
         tf.where(unseen, scores, -float("inf")),
         tf.minimum(num_top, num_items - f.NUM_RESERVED),
     )
     return {
-        "score": score,
+        "score": tf.scatter_nd(cells, score, tf.shape(targets, tf.int64)),
         "rank": tf.scatter_nd(cells, rank, tf.shape(targets, tf.int64)),
         "num_candidates": tf.math.count_nonzero(unseen, 1) + unknown_left,
         "top_item": top.indices + f.NUM_RESERVED,

@@ -9,6 +9,8 @@ and a user with a history is solved anew from it when scored, so new ratings cou
 Shapes: B batch, C candidates, D embedding, H history, R rows solved at a time.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -38,18 +40,22 @@ class MFALS(tf.keras.Model):
 
     def solve(self, interactions: Interactions) -> None:
         """Alternates: all users from the items, then all items from the users."""
+        users, items = self.user_embedding, self.item_embedding
         by_item = interactions.transposed()
+        step = tf.function(self.problem.step, reduce_retracing=True)
         for _ in range(self.epochs):
-            self._solve_side(interactions, self.user_embedding, self.item_embedding)
-            self._solve_side(by_item, self.item_embedding, self.user_embedding)
-        items = self.item_embedding
+            self._solve_side(step, interactions, users, items)
+            self._solve_side(step, by_item, items, users)
         self.gramian.assign(tf.matmul(items, items, transpose_a=True))
 
+    @staticmethod
     def _solve_side(
-        self, rows: Interactions, solved: tf.Variable, fixed: tf.Variable
+        step: Callable[..., tf.Tensor],
+        rows: Interactions,
+        solved: tf.Variable,
+        fixed: tf.Variable,
     ) -> None:
         gramian = tf.matmul(fixed, fixed, transpose_a=True)
-        step = tf.function(self.problem.step, reduce_retracing=True)
         start, solution = solved.numpy(), np.zeros(solved.shape, np.float32)
         for index, columns in padded_rows(rows):
             solution[index] = step(columns, start[index], fixed, gramian, STEPS)
