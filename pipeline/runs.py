@@ -275,8 +275,8 @@ def _model(
     failed = next((s for s in (trainer, evaluator) if s.error), None)
     verdict = next((v for v in decided["models"] if v["name"] == name), None)
     if failed:
-        first_line = (str(failed.error).strip() or repr(failed.error)).splitlines()[0]
-        model["rule"] = f"{failed.name}: {first_line}"
+        last_line = (str(failed.error).strip() or repr(failed.error)).splitlines()[-1]
+        model["rule"] = f"{failed.name}: {last_line.strip()}"
     elif verdict:
         for key in ("verdict", "rule", "metrics"):
             model[key] = verdict[key]
