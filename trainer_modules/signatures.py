@@ -146,11 +146,12 @@ class Served(tf.Module):
         place = tf.strings.to_hash_bucket_strong(
             raw[f.USER_ID][:, 0], HASHES, list(HASH_KEY)
         )
-        rows = tf.where(tf.cast(place, tf.float64) < self.share_of_users * HASHES)
+        is_in_sample = tf.cast(place, tf.float64) < self.share_of_users * HASHES
+        rows = tf.where(is_in_sample)[:, 0]
         ranked = rank_targets(
             self.model,
-            {name: tf.gather_nd(value, rows) for name, value in features.items()},
-            tf.gather_nd(targets, rows),
+            {name: tf.gather(value, rows) for name, value in features.items()},
+            tf.gather(targets, rows),
             self.num_items,
             self.num_unknown_items,
             NUM_TOP,
@@ -158,7 +159,9 @@ class Served(tf.Module):
         num_users = tf.shape(targets, tf.int64)[0]
         ranked = {
             name: tf.scatter_nd(
-                rows, value, tf.concat([[num_users], tf.shape(value, tf.int64)[1:]], 0)
+                rows[:, tf.newaxis],
+                value,
+                tf.concat([[num_users], tf.shape(value, tf.int64)[1:]], 0),
             )
             for name, value in ranked.items()
         }

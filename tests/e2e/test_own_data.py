@@ -1,0 +1,98 @@
+"""MovieLens 100K, and what a person's own file may have wrong with it."""
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+def test_movielens_100k_goes_live(marquee, copy_of_the_code, movielens_dir, tmp_path):
+    result = marquee(
+        copy_of_the_code(),
+        *("run", "--data", str(movielens_dir / "ml-100k"), "--out", str(tmp_path)),
+        *("--models", "mf_als", "--set", "split.kind=temporal"),
+    )
+    assert result.status == 0, result.text
+    data, rows = result.run["data"], result.run["rows"]
+    assert (data["users"], data["items"], rows["kept"]) == (943, 1682, 100_000)
+    metrics = {m["name"]: m["metrics"] for m in result.run["models"]}
+    assert metrics["mf_als"]["ndcg@10"] > metrics["popularity"]["ndcg@10"]
+    assert result.run["live"]["model"] == "mf_als"
+
+
+@pytest.fixture(scope="module")
+def ratings(tmp_path_factory):
+    """Writes a small log of one's own, in which taste is plain to see."""
+
+    def write(more: str = "") -> str:
+        folder = tmp_path_factory.mktemp("ratings")
+        rows = ["user,item,stars,time"]
+        for user in range(60):
+            for turn in range(12):
+                item = 2 * ((user + 3 * turn) % 20) + user % 2
+                rows.append(f"u{user},i{item},{4 + turn % 2},{1_600_000_000 + turn}")
+        path = folder / "ratings.csv"
+        path.write_text("\n".join(rows) + "\n" + more)
+        return str(path)
+
+    return write
+
+
+COLUMNS = [
+    argument
+    for name, column in (
+        ("user_id", "user"),
+        ("item_id", "item"),
+        ("rating", "stars"),
+        ("timestamp", "time"),
+    )
+    for argument in ("--set", f"data.columns.{name}={column}")
+]
+
+
+def test_bad_rows_stop_the_run_and_are_named(
+    marquee, copy_of_the_code, ratings, tmp_path
+):
+    path = ratings("u1,i1,five,1600000000\nu2,i2\n")
+    result = marquee(
+        copy_of_the_code(), "run", "--data", path, "--out", str(tmp_path), *COLUMNS
+    )
+    assert result.status == 3, result.text
+    assert "ratings.csv:722" in result.text
+    assert "ratings.csv:723" in result.text
+    assert result.run["live"]["version"] is None
+
+
+def test_allowed_bad_rows_are_quarantined(marquee, copy_of_the_code, ratings, tmp_path):
+    path = ratings("u1,i1,five,1600000000\n")
+    result = marquee(
+        copy_of_the_code(),
+        *("run", "--data", path, "--out", str(tmp_path), "--models", "mf_als"),
+        *("--set", "data.max_bad_fraction=0.01", "--set", "label.threshold=all"),
+        *("--set", "models.mf_als.embedding_dim=4", *COLUMNS),
+    )
+    assert result.status in (0, 5), (
+        result.text
+    )  # whether it beats popularity is no matter
+    rows = result.run["rows"]
+    assert (rows["read"], rows["quarantined"]) == (721, 1)
+    [quarantine] = tmp_path.glob("artifacts/RatingsExampleGen/*/*/quarantine.jsonl")
+    assert '"line": 722' in quarantine.read_text()
+
+
+def test_anomaly_stops_the_run(marquee, copy_of_the_code, ratings, tmp_path):
+    """A schema that wants a side feature which the data has not."""
+    code = copy_of_the_code()
+    schema = tmp_path / "schema.pbtxt"
+    curated = (code / "schema" / "ratings.pbtxt").read_text()
+    schema.write_text(
+        curated + 'feature { name: "user_country" type: BYTES '
+        "presence { min_fraction: 1.0 min_count: 1 } }\n"
+    )
+    result = marquee(
+        code,
+        *("run", "--data", ratings(), "--out", str(tmp_path / "out")),
+        *("--set", f"schema.path={schema}", *COLUMNS),
+    )
+    assert result.status == 4, result.text
+    assert "user_country" in result.text
+    assert not (tmp_path / "out" / "live").exists()

@@ -1,0 +1,199 @@
+"""The whole way on the sample: again, with an edited model, and with a broken one."""
+
+import json
+import math
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ml_metadata import MetadataStore, metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+MODELS = ("popularity", "mf_als", "neumf")
+
+
+@pytest.fixture(scope="module")
+def story(marquee, copy_of_the_code, tmp_path_factory):
+    """Four runs into one folder, the code being edited between them."""
+    out = tmp_path_factory.mktemp("out")
+    code = copy_of_the_code()
+    first = marquee(code, "run", "--out", str(out))
+    again = marquee(code, "run", "--out", str(out))
+    neumf = code / "trainer_modules" / "models" / "neumf.py"
+    source = neumf.read_text()
+    neumf.write_text(source + "\n# Edited.\n")
+    edited = marquee(code, "run", "--out", str(out))
+    neumf.write_text(source.replace("super().__init__()", "raise OSError('broken')"))
+    broken = marquee(code, "run", "--out", str(out))
+    return SimpleNamespace(
+        out=out, first=first, again=again, edited=edited, broken=broken
+    )
+
+
+def states(result):
+    return {step["name"]: step["state"] for step in result.run["steps"]}
+
+
+def model(result, name):
+    return next(m for m in result.run["models"] if m["name"] == name)
+
+
+def test_first_run_puts_the_best_personalised_model_live(story):
+    first = story.first
+    assert first.status == 0, first.text
+    assert set(states(first).values()) == {"done"}
+    assert first.run["changed"]
+    best = max(
+        (model(first, name) for name in MODELS), key=lambda m: m["metrics"]["ndcg@10"]
+    )
+    assert first.run["live"]["model"] == best["name"] != "popularity"
+    assert best["verdict"] == "live"
+    assert model(first, "popularity")["verdict"] == "reference"
+    assert "is live" in first.text
+
+
+def test_personalised_models_beat_popularity_by_a_wide_margin(story):
+    bar = model(story.first, "popularity")["metrics"]
+    for name in ("mf_als", "neumf"):
+        metrics = model(story.first, name)["metrics"]
+        assert metrics["ndcg@10"] > 2 * bar["ndcg@10"]
+        assert metrics["hit_rate@10"] > 2 * bar["hit_rate@10"]
+        assert metrics["auc"] > 0.55
+
+
+def test_every_row_read_is_accounted_for(story):
+    rows = story.first.run["rows"]
+    log = Path(story.first.run["run"]["out"])
+    assert log == story.out
+    assert rows["read"] == 80_000
+    parts = ("kept", "quarantined", "duplicates", "truncated")
+    assert rows["read"] == sum(rows[part] for part in parts)
+
+
+def test_second_run_takes_every_step_from_the_cache_and_changes_nothing(story):
+    again = story.again
+    assert again.status == 0, again.text
+    assert set(states(again).values()) == {"cached"}
+    assert not again.run["changed"]
+    assert again.run["live"] == story.first.run["live"]
+    assert again.run["models"] == story.first.run["models"]
+
+
+def test_edited_model_is_the_only_one_that_runs_again(story):
+    assert story.edited.status == 0, story.edited.text
+    ran = {name for name, state in states(story.edited).items() if state == "done"}
+    assert ran - {"LiveModel"} == {
+        "Trainer_neumf",
+        "Evaluator_neumf",
+        "Champion",
+        "Pusher",
+    }
+    assert story.edited.run["live"] == story.first.run["live"]
+
+
+def test_broken_model_stops_neither_the_others_nor_what_is_live(story):
+    broken = story.broken
+    assert broken.status == 6, broken.text
+    found = states(broken)
+    assert found["Trainer_neumf"] == "failed"
+    assert found["Evaluator_neumf"] == "skipped"
+    assert found["Champion"] in ("done", "cached")
+    assert model(broken, "neumf")["verdict"] == "failed"
+    assert "broken" in model(broken, "neumf")["rule"]
+    assert model(broken, "mf_als")["metrics"] == model(story.first, "mf_als")["metrics"]
+    assert broken.run["live"]["model"] == "mf_als"
+
+
+def test_same_seed_gives_the_same_model_again(story):
+    """The edit was a comment: what was trained anew must not differ."""
+    before, after = model(story.first, "neumf"), model(story.edited, "neumf")
+    for name, value in before["metrics"].items():
+        assert after["metrics"][name] == pytest.approx(value, abs=1e-6), name
+
+
+def test_metadata_store_has_what_happened(story):
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(story.out / "metadata.sqlite")
+    config.sqlite.connection_mode = config.sqlite.READONLY
+    store: MetadataStore = metadata_store.MetadataStore(config)
+    ids = {
+        context.id: context.name
+        for context in store.get_contexts_by_type("pipeline_run")
+    }
+    assert list(ids.values()) == [
+        result.run["run"]["id"]
+        for result in (story.first, story.again, story.edited, story.broken)
+    ]
+    complete = Counter()
+    for run in ids:
+        for execution in store.get_executions_by_context(run):
+            if execution.last_known_state == metadata_store_pb2.Execution.COMPLETE:
+                complete[execution.type_id] += 1
+    trainers = sum(
+        complete[kind.id]
+        for kind in store.get_execution_types()
+        if kind.name.endswith("Trainer")
+    )
+    assert trainers == 4  # three models once, and the edited one again
+    pushed = store.get_artifacts_by_type("PushedModel")
+    versions = [a for a in pushed if a.custom_properties["pushed"].int_value == 1]
+    assert len(versions) == 1
+
+
+FRESH = """
+import json, sys
+sys.modules["trainer_modules"] = sys.modules["pipeline"] = None  # not importable
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+records = list(tf.data.TFRecordDataset(sys.argv[2:], compression_type="GZIP"))
+ranks = []
+for start in range(0, len(records), 250):
+    out = model.signatures["evaluate"](examples=tf.stack(records[start:start + 250]))
+    rank, label = out["rank"].numpy(), out["label"].numpy()
+    ranks += rank[(rank > 0) & (label == 1)].tolist()
+some = model.signatures["recommend"](
+    user_id=tf.constant(["1", "nobody"]),
+    history_item_id=tf.constant([["1", "2"], ["", ""]]),
+    k=tf.constant(5),
+)
+print(json.dumps({
+    "ranks": ranks,
+    "recommended": [[i.decode() for i in row] for row in some["item_id"].numpy()],
+}))
+"""
+
+
+def test_pushed_model_answers_from_raw_bytes_without_our_package(story):
+    live = story.out / "live" / story.first.run["live"]["version"]
+    records = sorted(story.out.glob("artifacts/RatingsExampleGen/*/*/Split-test/*"))
+    process = subprocess.run(
+        [sys.executable, "-I", "-c", FRESH, str(live), *map(str, records)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer = json.loads(process.stdout.splitlines()[-1])
+    metrics = model(story.first, story.first.run["live"]["model"])["metrics"]
+    ranks = answer["ranks"]
+    hits = sum(rank <= 10 for rank in ranks) / len(ranks)
+    gain = sum(1 / math.log2(r + 1) for r in ranks if r <= 10) / len(ranks)
+    assert hits == pytest.approx(metrics["hit_rate@10"], abs=1e-6)
+    assert gain == pytest.approx(metrics["ndcg@10"], abs=1e-6)
+    for items in answer["recommended"]:
+        assert len(set(items)) == 5
+        assert not {"1", "2"} & set(answer["recommended"][0])
+
+
+def test_live_version_is_whole(story):
+    live = story.out / "live" / story.first.run["live"]["version"]
+    manifest = json.loads((live / "assets.extra" / "manifest.json").read_text())
+    for name, expected in manifest["sha256"].items():
+        digest = subprocess.run(
+            ["sha256sum", live / name], capture_output=True, text=True, check=True
+        )
+        assert digest.stdout.split()[0] == expected, name
+    assert "saved_model.pb" in manifest["sha256"]
