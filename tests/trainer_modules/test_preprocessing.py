@@ -1,0 +1,165 @@
+"""The transform graph against ten rows in plain Python."""
+
+from collections import Counter
+
+import pytest
+import tensorflow as tf
+
+from trainer_modules import features as f
+from trainer_modules import preprocessing
+
+MIN_ITEM_RATINGS = 2
+# user, (item, stars), side features; odd ids on purpose.
+TRAIN = [
+    ("1", [("a", 5.0), ("b", 3.0), ("c", 1.0)], {"user_gender": ["F"]}),
+    ("2", [("a", 3.5), ("b", 4.0)], {"user_gender": ["M"], "user_zip": ["F"]}),
+    ("3", [("a", 0.5), ("Ünïcode 電影", 5.0)], {"user_gender": ["M"]}),
+    ("4", [("Ünïcode 電影", 3.0), ("once", 5.0)], {}),
+    (
+        "five",
+        [("b", 2.0), ("a", 4.0), (" with space ", 4.0)],
+        {"user_age": ["1", "18"]},
+    ),
+    ("6", [(" with space ", 3.0)], {"user_gender": ["X"]}),
+    ("7", [("-1", 4.0), ("c", 4.5)], {"user_gender": ["M"]}),
+    ("8", [("-1", 1.0)], {}),
+]
+EVAL = [
+    # user, targets, history, side features
+    ("1", [("never", 5.0), ("b", 3.5)], [("a", 5.0), ("once", 3.0)], {}),
+    ("new", [("c", 3.0)], [], {"user_gender": ["F", "unheard"], "user_zip": ["M"]}),
+]
+
+
+@pytest.fixture(scope="module")
+def records(serialize):
+    def example(user, targets, history, side):
+        lists = {f.ITEM_ID: targets, f.HISTORY_ITEM_ID: history}
+        return serialize(
+            user_id=[user.encode()],
+            rating=[stars for _, stars in targets],
+            history_rating=[stars for _, stars in history],
+            **{k: [item.encode() for item, _ in pairs] for k, pairs in lists.items()},
+            **{k: [v.encode() for v in values] for k, values in side.items()},
+        )
+
+    return {
+        f.TRAIN_SPLIT: [example(u, rated, [], side) for u, rated, side in TRAIN],
+        f.EVAL_SPLIT: [example(*row) for row in EVAL],
+    }
+
+
+@pytest.fixture(scope="module")
+def transformed(transform, records):
+    return transform(
+        records, {"label_threshold": "> 3", "min_item_ratings": MIN_ITEM_RATINGS}
+    )
+
+
+def by_falling_frequency(values, min_count=1):
+    counts = Counter(values)
+    kept = [value for value, count in counts.items() if count >= min_count]
+    # Of equal frequency, TFT puts the greater bytes first.
+    return sorted(kept, key=lambda v: (counts[v], v.encode()), reverse=True)
+
+
+USERS = by_falling_frequency(user for user, _, _ in TRAIN)
+ITEMS = by_falling_frequency(
+    [item for _, rated, _ in TRAIN for item, _ in rated], MIN_ITEM_RATINGS
+)
+SIDE = by_falling_frequency(
+    f"{name}={value}"
+    for _, _, side in TRAIN
+    for name, values in side.items()
+    for value in values
+)
+
+
+def index(value, vocabulary):
+    return vocabulary.index(value) + 2 if value in vocabulary else 1
+
+
+def expected(user, targets, history, side):
+    side_names = ("user_age", "user_gender", "user_occupation", "user_zip")
+    return {
+        "user_index": [index(user, USERS)],
+        "item_index": [index(item, ITEMS) for item, _ in targets],
+        "label": [int(stars > 3) for _, stars in targets],
+        "history_item_index": [index(item, ITEMS) for item, _ in history],
+        "history_label": [int(stars > 3) for _, stars in history],
+    } | {
+        f"{name}_index": [index(f"{name}={v}", SIDE) for v in side.get(name, [])]
+        for name in side_names
+    }
+
+
+def as_lists(features):
+    rows = {
+        name: value.to_list() if isinstance(value, tf.RaggedTensor) else value.numpy()
+        for name, value in features.items()
+    }
+    return [
+        {name: list(values[row]) for name, values in rows.items()}
+        for row in range(len(rows["user_index"]))
+    ]
+
+
+EXPECTED = {
+    f.TRAIN_SPLIT: [expected(u, rated, [], side) for u, rated, side in TRAIN],
+    f.EVAL_SPLIT: [expected(*row) for row in EVAL],
+}
+
+
+def test_vocabularies_are_of_train_by_falling_frequency(transformed):
+    output, _ = transformed
+    for name, wanted in (
+        (f.USER_VOCABULARY, USERS),
+        (f.ITEM_VOCABULARY, ITEMS),
+        (f.USER_FEATURE_VOCABULARY, SIDE),
+    ):
+        found = [value.decode() for value in output.vocabulary_by_name(name)]
+        assert found == wanted
+        assert output.vocabulary_size_by_name(name) == len(wanted)
+    assert "once" not in ITEMS
+    assert ITEMS[0] == "a"
+
+
+@pytest.mark.parametrize("split", EXPECTED)
+def test_training_examples_are_those_of_plain_python(transformed, split):
+    output, files = transformed
+    serialized = list(tf.data.TFRecordDataset(files[split], "GZIP"))
+    features = tf.io.parse_example(serialized, output.transformed_feature_spec())
+    assert as_lists(features) == EXPECTED[split]
+
+
+@pytest.mark.parametrize("split", EXPECTED)
+def test_the_graph_that_is_served_makes_the_training_examples(
+    transformed, records, split
+):
+    output, _ = transformed
+    raw = tf.io.parse_example(records[split], output.raw_feature_spec())
+    assert as_lists(output.transform_features_layer()(raw)) == EXPECTED[split]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "labels"),
+    [
+        ("all", [1, 1, 1, 1, 1]),
+        ("> 1", [0, 0, 1, 1, 1]),
+        (">= 3", [0, 0, 1, 1, 1]),
+        ("> 3", [0, 0, 0, 1, 1]),
+        (">=3.5", [0, 0, 0, 1, 1]),
+        ("> 3.5", [0, 0, 0, 0, 1]),
+    ],
+)
+def test_a_threshold_makes_labels(threshold, labels):
+    stars = tf.ragged.constant([[0.5, 1.0], [], [3.0, 3.5, 5.0]], dtype=tf.float32)
+    found = preprocessing.label(stars, threshold)
+    assert found.dtype == tf.int64
+    assert found.to_list() == [labels[:2], [], labels[2:]]
+
+
+@pytest.mark.parametrize("threshold", ["", "3", "< 3", "=> 3", "> x", "> -1", "> 3 "])
+def test_a_threshold_that_is_none_is_refused(threshold):
+    with pytest.raises(ValueError, match="expected 'all', '> x' or '>= x'"):
+        preprocessing.label(tf.ragged.constant([[1.0]]), threshold)

@@ -1,0 +1,218 @@
+"""The exported model, loaded where there is nothing but TensorFlow."""
+
+import base64
+import json
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer_modules import features as f
+from trainer_modules.signatures import Served
+
+# -I: neither this project nor the working folder is on the path.
+ASK = """
+    import base64, json, sys
+    import tensorflow as tf
+
+    told = json.load(sys.stdin)
+    records = tf.constant([base64.b64decode(r) for r in told["records"]])
+    targets = tf.constant([base64.b64decode(r) for r in told["targets"]])
+    signatures = tf.saved_model.load(told["folder"]).signatures
+    answers = {
+        "serving_default": signatures["serving_default"](examples=records),
+        "evaluate": signatures["evaluate"](examples=targets),
+        "recommend": signatures["recommend"](
+            user_id=tf.constant(told["users"]),
+            history_item_id=tf.constant(told["histories"]),
+            k=tf.constant(told["k"]),
+        ),
+    }
+    ours = {"trainer_modules", "components", "pipeline", "tensorflow_transform", "tfx"}
+
+    def told_again(value):
+        if isinstance(value, list):
+            return [told_again(v) for v in value]
+        return value.decode() if isinstance(value, bytes) else value
+
+    answers = {
+        signature: {
+            name: told_again(value.numpy().tolist()) for name, value in outputs.items()
+        }
+        for signature, outputs in answers.items()
+    }
+    imported = sorted(ours & set(sys.modules))
+    print(json.dumps({"answers": answers, "imported": imported}))
+"""
+USERS = ["u03", "u08", "new"]
+HISTORIES = [["b01", "w02", "never"], ["b04", "", ""], ["", "", ""]]
+K = 99  # more than the catalogue has
+
+
+@pytest.fixture(scope="module")
+def records(serialize):
+    candidates = [[b"b00", b"w05", b"never"], [b"w01"], [b"b11", b"w11"]]
+    return [
+        serialize(
+            user_id=[user.encode()],
+            candidate_item_id=items,
+            history_item_id=[item.encode() for item in history if item],
+            history_rating=[5.0 for item in history if item],
+            user_gender=[b"F"],
+        )
+        for user, history, items in zip(USERS, HISTORIES, candidates, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def targets(planted, serialize):
+    new_user = serialize(
+        user_id=[b"new"], item_id=[b"b03", b"never"], rating=[4.0, 2.0]
+    )
+    return [*planted.records[:5], new_user]
+
+
+@pytest.fixture(scope="module", params=["mf_als", "neumf"])
+def asked(request, served, records, targets):
+    """Answers of the model in memory and of a process that has only TensorFlow."""
+    serving, folder = served(request.param)
+    memory = {
+        "serving_default": serving.score(tf.constant(records)),
+        "evaluate": serving.evaluate(tf.constant(targets)),
+        "recommend": serving.recommend(
+            tf.constant(USERS), tf.constant(HISTORIES), tf.constant(K)
+        ),
+    }
+    question = {
+        "folder": folder,
+        "records": [base64.b64encode(r).decode() for r in records],
+        "targets": [base64.b64encode(r).decode() for r in targets],
+        "users": USERS,
+        "histories": HISTORIES,
+        "k": K,
+    }
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", textwrap.dedent(ASK)],
+        input=json.dumps(question),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return serving, memory, answer
+
+
+def test_another_process_needs_nothing_of_ours(asked):
+    assert asked[2]["imported"] == []
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "evaluate", "recommend"])
+def test_another_process_answers_the_same(asked, signature):
+    _, memory, answer = asked
+    found = answer["answers"][signature]
+    assert set(found) == set(memory[signature])
+    for name, value in memory[signature].items():
+        if value.dtype == tf.string:
+            assert found[name] == [[v.decode() for v in row] for row in value.numpy()]
+        else:
+            np.testing.assert_allclose(
+                np.array(found[name], np.float64), value, rtol=1e-5, atol=1e-6
+            )
+
+
+def test_missing_candidates_score_less_than_any(asked):
+    score = asked[1]["serving_default"]["score"].numpy()
+    assert np.isfinite(score).tolist() == [
+        [True, True, True],
+        [True, False, False],
+        [True, True, False],
+    ]
+    assert (score[~np.isfinite(score)] == -np.inf).all()
+
+
+def test_recommends_each_unseen_item_once_best_first(asked, planted):
+    catalogue = set(planted.output.vocabulary_by_name(f.ITEM_VOCABULARY))
+    ids, score = (asked[1]["recommend"][key].numpy() for key in ("item_id", "score"))
+    assert ids.shape == score.shape == (3, len(catalogue))
+    for row, history in enumerate(HISTORIES):
+        unseen = catalogue - {item.encode() for item in history}
+        listed = ids[row][: len(unseen)]
+        assert set(listed.tolist()) == unseen
+        assert (ids[row][len(unseen) :] == b"").all()
+        assert (np.diff(score[row][: len(unseen)]) <= 0).all()
+        assert (score[row][len(unseen) :] == -np.inf).all()
+
+
+def test_recommends_what_it_scores_best(asked, serialize):
+    """``recommend`` and ``serving_default`` are one function."""
+    serving, memory, _ = asked
+    ids = memory["recommend"]["item_id"][1].numpy()
+    ids = [item for item in ids.tolist() if item]
+    record = serialize(
+        user_id=[b"u08"],
+        candidate_item_id=ids,
+        history_item_id=[b"b04"],
+        history_rating=[5.0],
+    )
+    score = serving.score(tf.constant([record]))["score"]
+    np.testing.assert_allclose(
+        score[0], memory["recommend"]["score"][1][: len(ids)], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_ranks_of_evaluate_are_places_in_the_list_of_recommend(asked, planted, targets):
+    serving, memory, _ = asked
+    ranks = memory["evaluate"]["rank"].numpy()
+    for row, record in enumerate(targets[:5]):
+        feature = tf.train.Example.FromString(record).features.feature
+        # The list is of what a user liked; here what was not liked is left in.
+        liked = [
+            item
+            for item, stars in zip(
+                feature["history_item_id"].bytes_list.value,
+                feature["history_rating"].float_list.value,
+                strict=True,
+            )
+            if stars > 3
+        ]
+        [disliked] = set(feature["history_item_id"].bytes_list.value) - set(liked)
+        ids = serving.recommend(
+            tf.constant([feature["user_id"].bytes_list.value[0]]),
+            tf.constant([liked]),
+            tf.constant(K),
+        )["item_id"].numpy()[0]
+        ids = [item for item in ids.tolist() if item != disliked]
+        place = ids.index(feature["item_id"].bytes_list.value[0]) + 1
+        assert ranks[row].tolist() == [place, 0]
+
+
+def test_evaluate_says_what_metrics_need(asked, planted):
+    evaluated = {name: v.numpy() for name, v in asked[1]["evaluate"].items()}
+    catalogue = len(planted.output.vocabulary_by_name(f.ITEM_VOCABULARY)) + 3
+    assert evaluated["catalogue_size"].tolist() == [catalogue] * 6
+    assert evaluated["num_candidates"].tolist() == [catalogue - 11] * 5 + [catalogue]
+    assert evaluated["label"].tolist() == [[1, 0]] * 6
+    assert evaluated["top_item"].shape == (6, 10)
+    assert (evaluated["rank"][5] > 0).all()  # an unknown target has a rank too
+    assert ((evaluated["probability"] >= 0) & (evaluated["probability"] <= 1)).all()
+
+
+def test_a_sample_of_users_leaves_the_others_out(served, planted):
+    serving, _ = served("popularity")
+    everybody = serving.evaluate(tf.constant(planted.records))["rank"].numpy()[:, 0]
+    assert (everybody > 0).all()
+    sampling = Served(
+        serving.model,
+        planted.output,
+        is_logit=False,
+        num_unknown_items=3,
+        share_of_users=0.5,
+    )
+    half = sampling.evaluate(tf.constant(planted.records))["rank"].numpy()[:, 0]
+    assert 12 <= (half > 0).sum() <= 36  # of 48: by a hash, within four deviations
+    np.testing.assert_array_equal(half[half > 0], everybody[half > 0])
