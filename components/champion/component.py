@@ -115,21 +115,29 @@ def _number(value: dict[str, Any]) -> float:
 
 
 def _failures(evaluation_uri: str) -> tuple[str, ...]:
-    """What TFMA's validation found, in words."""
+    """What TFMA's validation found, in words.
+
+    It also finds a loss wherever the live model's metric is 0, which has no ratio to
+    compare: a live model that finds nothing any more would stay for good.
+    """
     validation = tfma.load_validation_result(evaluation_uri)
     found = []
+    num_imagined = 0
     for part in validation.metric_validations_per_slice:
         for failure in part.failures:
             value = failure.metric_value.double_value.value
             bound = failure.metric_threshold
             if failure.metric_key.is_diff:
                 allowed = -bound.change_threshold.absolute.value
+                if value >= -allowed:
+                    num_imagined += 1
+                    continue
                 text = f"loses {-value:.4f} against the live model, {allowed:g} allowed"
             else:
                 floor = bound.value_threshold.lower_bound.value
                 text = f"{value:.4f} is below the floor of {floor:g}"
             found.append(f"{failure.metric_key.name} {text}")
-    if not found and not validation.validation_ok:
+    if not found and not num_imagined and not validation.validation_ok:
         found.append("the Evaluator did not bless it, and gave no reason")
     return tuple(found)
 

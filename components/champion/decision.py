@@ -74,7 +74,7 @@ def decide(
             assert best is not None  # c itself passed
             verdict = PASSED
             rule = (
-                f"{metric} {c.metrics[metric]:.4f} is below "
+                f"{metric} {c.metrics[metric]:.4f} is not above "
                 f"{best.name}'s {best.metrics[metric]:.4f}"
             )
         verdicts.append(Verdict(c.name, verdict, rule))

@@ -47,6 +47,9 @@ class MFALS(tf.keras.Model):
             self._solve_side(step, interactions, users, items)
             self._solve_side(step, by_item, items, users)
         self.gramian.assign(tf.matmul(items, items, transpose_a=True))
+        # Of whom nothing is known may well be like the others.
+        mean = tf.reduce_mean(users[f.NUM_RESERVED :], 0)
+        users[f.UNKNOWN_INDEX].assign(mean)
 
     @staticmethod
     def _solve_side(
