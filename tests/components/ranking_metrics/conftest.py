@@ -1,0 +1,35 @@
+"""The slow metrics that the fast ones are compared with."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+REFERENCE = Path(__file__).parents[2] / "reference" / "ranking.py"
+
+
+@pytest.fixture(scope="session")
+def reference():
+    return SimpleNamespace(**runpy.run_path(str(REFERENCE)))
+
+
+@pytest.fixture(scope="session")
+def outputs():
+    """What ``evaluate`` says of a user with targets (rank, label, score)."""
+
+    def of_user(targets, num_candidates, top_item=(2, 3), catalogue_size=50):
+        rank, label, score = (np.array(column) for column in zip(*targets, strict=True))
+        score = score.astype(np.float32)
+        return {
+            "rank": rank.astype(np.int64),
+            "label": label.astype(np.int64),
+            "score": score,
+            "probability": np.clip(score, 0, 1),
+            "num_candidates": np.int64(num_candidates),
+            "top_item": np.array(top_item, np.int32),
+            "catalogue_size": np.int32(catalogue_size),
+        }
+
+    return of_user

@@ -1,0 +1,181 @@
+"""Every metric against its definition, counted user by user and pair by pair."""
+
+import itertools
+import math
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+
+from components.ranking_metrics import statistics
+from components.ranking_metrics.statistics import Statistics
+
+scores = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(-2, 2, width=32))
+
+
+@st.composite
+def users(draw):
+    """Targets (rank, label, score) at different ranks, and how many were ranked."""
+    num_candidates = draw(st.integers(1, 400))
+    ranks = draw(st.sets(st.integers(1, num_candidates), min_size=1, max_size=15))
+    # Mostly at the top, where the metrics differ.
+    ranks |= draw(st.sets(st.integers(1, min(12, num_candidates)), max_size=5))
+    targets = [(rank, draw(st.integers(0, 1)), draw(scores)) for rank in sorted(ranks)]
+    return draw(st.permutations(targets)), num_candidates
+
+
+def summed(outputs, people):
+    total = Statistics()
+    for targets, num_candidates in people:
+        total.add_user(outputs(targets, num_candidates))
+    return total
+
+
+@given(st.lists(users(), min_size=1, max_size=8))
+def test_ranking_metrics_are_means_over_users_who_liked_a_target(
+    reference, outputs, people
+):
+    found = summed(outputs, people).results()
+    each = [
+        reference.user_metrics([r for r, label, _ in targets if label], num_candidates)
+        for targets, num_candidates in people
+        if any(label for _, label, _ in targets)
+    ]
+    for name in statistics.RANKING_METRICS:
+        values = [metrics[name] for metrics in each if not math.isnan(metrics[name])]
+        expected = np.mean(values) if values else math.nan
+        np.testing.assert_allclose(found[name], expected, atol=1e-9, err_msg=name)
+    for name in ("hit_rate@10", "ndcg@10"):
+        values = [metrics[name] for metrics in each]
+        error = np.std(values) / math.sqrt(len(values)) if values else math.nan
+        np.testing.assert_allclose(
+            found[f"{name}_standard_error"], error, atol=1e-6, err_msg=name
+        )
+
+
+@given(st.lists(users(), min_size=1, max_size=8))
+def test_label_metrics_are_over_all_targets(reference, outputs, people):
+    found = summed(outputs, people).results()
+    targets = [target for targets, _ in people for target in targets]
+    label = [yes for _, yes, _ in targets]
+    score = [float(np.float32(s)) for _, _, s in targets]
+    said = [min(max(s, 0.0), 1.0) for s in score]
+    hits = sum(p > 0.5 and yes for p, yes in zip(said, label, strict=True))
+    inside = [min(max(p, 1e-7), 1 - 1e-7) for p in said]
+    loss = [-math.log(p if y else 1 - p) for p, y in zip(inside, label, strict=True)]
+    yes, yeses, n = sum(label), sum(p > 0.5 for p in said), len(label)
+    expected = {
+        "auc": reference.auc(score, label),
+        "accuracy": sum((p > 0.5) == y for p, y in zip(said, label, strict=True)) / n,
+        "precision": hits / yeses if yeses else math.nan,
+        "recall": hits / yes if yes else math.nan,
+        "log_loss": sum(loss) / n,
+        "calibration": sum(said) / yes if yes else math.nan,
+        "rmse": math.sqrt(
+            sum((p - y) ** 2 for p, y in zip(said, label, strict=True)) / n
+        ),
+        "score_std": np.std(score),
+        "num_users": len(people),
+        "num_targets": n,
+        "coverage@10": 2 / 50,
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(
+            found[name], value, rtol=1e-6, atol=1e-9, err_msg=name
+        )
+    assert set(found) == set(statistics.METRICS)
+
+
+@given(st.lists(users(), min_size=2, max_size=8), st.data())
+def test_workers_may_split_the_users_in_any_way(outputs, people, data):
+    whole = summed(outputs, people).results()
+    parts = [Statistics() for _ in range(3)]
+    for person in people:
+        data.draw(st.sampled_from(parts)).merge(summed(outputs, [person]))
+    merged = Statistics()
+    for part in data.draw(st.permutations(parts)):
+        if data.draw(st.booleans()):
+            part.compact()
+        merged.merge(part)
+    for name, value in merged.results().items():
+        np.testing.assert_allclose(value, whole[name], atol=1e-9, err_msg=name)
+
+
+@given(st.lists(st.tuples(scores, st.integers(0, 1)), min_size=1, max_size=60))
+def test_auc_is_the_share_of_pairs_that_stand_right(reference, targets):
+    score, label = (np.array(column) for column in zip(*targets, strict=True))
+    np.testing.assert_allclose(
+        statistics.area_under_curve(score.astype(np.float64), label),
+        reference.auc(score, label),
+        atol=1e-12,
+    )
+
+
+def test_auc_of_infinite_scores_counts_them_and_of_nan_is_nan():
+    label = np.array([1, 0, 1, 0])
+    infinite = np.array([np.inf, -np.inf, 0.0, 0.0])
+    assert statistics.area_under_curve(infinite, label) == 3.5 / 4
+    assert math.isnan(
+        statistics.area_under_curve(np.array([1, np.nan, 0.0, 0.0]), label)
+    )
+
+
+@pytest.mark.parametrize(("ahead", "num_others"), [(0, 5), (2, 5), (5, 5), (3, 7)])
+def test_chances_of_places_are_those_of_all_samples(monkeypatch, ahead, num_others):
+    monkeypatch.setattr(statistics, "NUM_SAMPLED", 4)
+    samples = list(itertools.combinations(range(num_others), 4))
+    places = [sum(other < ahead for other in sample) for sample in samples]
+    expected = [places.count(place) / len(samples) for place in range(10)]
+    [found] = statistics.expected_gains(np.array([ahead]), num_others)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_sampled_metrics_are_what_sampling_comes_to():
+    random = np.random.default_rng(0)
+    rank, num_candidates = 120, 3000
+    draws = 20000
+    # Of 2999 others 119 are ahead; 99 are drawn.
+    place = 1 + random.hypergeometric(119, 2880, 99, draws)
+    hits = place <= 10
+    gains = np.where(hits, 1 / np.log2(place + 1), 0)
+    found = dict(
+        zip(
+            statistics.RANKING_METRICS,
+            statistics.ranking_metrics(np.array([rank]), num_candidates),
+            strict=True,
+        )
+    )
+    for name, sampled in (("hit_rate", hits), ("ndcg", gains)):
+        deviation = sampled.std() / math.sqrt(draws)
+        assert abs(found[f"sampled_{name}@10"] - sampled.mean()) < 5 * deviation
+
+
+def test_coverage_is_of_the_items_in_anybodys_list(outputs):
+    total = Statistics()
+    for top in ([2, 3, 4], [4, 3, 7], [2, 2, 2]):
+        total.add_user(outputs([(1, 1, 0.5)], 9, top_item=top, catalogue_size=16))
+    assert total.results()["coverage@10"] == 4 / 16
+
+
+def test_padding_and_users_outside_of_the_sample_count_nowhere(outputs):
+    with_padding = Statistics()
+    with_padding.add_user(outputs([(3, 1, 0.7), (0, 0, 9.0)], 20))
+    with_padding.add_user(outputs([(0, 1, 0.7)], 20, top_item=[0, 0]))
+    without = Statistics()
+    without.add_user(outputs([(3, 1, 0.7)], 20))
+    np.testing.assert_equal(with_padding.results(), without.results())
+
+
+def test_nobody_is_nan_not_zero():
+    results = Statistics().results()
+    assert results.pop("num_users") == results.pop("num_targets") == 0
+    assert all(math.isnan(value) for value in results.values())
+
+
+def test_a_score_that_is_no_number_makes_what_is_made_of_it_nan(outputs):
+    total = Statistics()
+    total.add_user(outputs([(3, 1, math.nan), (2, 0, 0.5)], 20))
+    results = total.results()
+    for name in ("auc", "score_std", "log_loss", "rmse", "calibration"):
+        assert math.isnan(results[name]), name
