@@ -1,0 +1,108 @@
+"""Runs read again, and what they mean to whoever called."""
+
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+
+from components.anomaly_gate import AnomaliesError
+from components.ratings_example_gen import BadInputError
+from pipeline import runs
+from pipeline.local_runner import StepResult
+
+
+def write(out, run_id, **run):
+    folder = out / "runs" / run_id
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(run))
+
+
+def test_the_newest_run_is_read_or_the_one_that_is_named(tmp_path):
+    for run_id in ("20261122-031500", "20261122-091500", "20251231-235959"):
+        write(tmp_path, run_id, run={"id": run_id})
+    assert runs.read(tmp_path, None)["run"]["id"] == "20261122-091500"
+    assert runs.read(tmp_path, "20251231-235959")["run"]["id"] == "20251231-235959"
+
+
+def test_a_run_that_did_not_finish_is_none(tmp_path):
+    write(tmp_path, "20261122-031500", run={"id": "20261122-031500"})
+    (tmp_path / "runs" / "20261122-091500").mkdir()
+    assert runs.read(tmp_path, None)["run"]["id"] == "20261122-031500"
+    with pytest.raises(
+        runs.RunNotFoundError, match="20261122-091500.*has 2026.*031500"
+    ):
+        runs.read(tmp_path, "20261122-091500")
+
+
+def test_no_run_at_all_says_how_to_start_one(tmp_path):
+    with pytest.raises(runs.RunNotFoundError, match="marquee run.*--out"):
+        runs.read(tmp_path / "nowhere", None)
+    assert issubclass(runs.RunNotFoundError, LookupError)
+
+
+@pytest.mark.parametrize(
+    ("errors", "decided", "pushed", "exit_status"),
+    [
+        ({}, {"champion": "neumf", "changed": True}, "done", 0),
+        ({}, {"champion": "neumf", "changed": False}, "cached", 0),
+        ({}, {"champion": None, "changed": False}, "done", 5),
+        ({"RatingsExampleGen": BadInputError}, None, "skipped", 3),
+        ({"AnomalyGate": AnomaliesError}, None, "skipped", 4),
+        (
+            {"Trainer_neumf": RuntimeError},
+            {"champion": "a", "changed": True},
+            "done",
+            6,
+        ),
+        ({"Transform": OSError}, None, "skipped", 6),
+    ],
+)
+def test_exit_status_says_what_came_of_the_run(errors, decided, pushed, exit_status):
+    decided = decided or {"champion": None, "changed": False}
+    steps = [
+        StepResult(name, "failed", 1.0, kind.__new__(kind))
+        for name, kind in errors.items()
+    ]
+    steps.append(StepResult("Pusher", pushed, 0.1))
+    status = runs._status(steps, decided)
+    assert runs.exit_status({"run": {"status": status}}) == exit_status
+    assert (status == runs.CHANGED) == (exit_status == 0 and pushed == "done")
+
+
+def test_live_is_the_highest_version_that_is_a_number(tmp_path):
+    assert runs.live(tmp_path / "live") == {"version": None, "model": None}
+    for version, model in (("99", "neumf"), ("1000", "mf_als"), ("tmp-2000", "x")):
+        folder = tmp_path / "live" / version / "assets.extra"
+        folder.mkdir(parents=True)
+        (folder / "marquee.json").write_text(json.dumps({"model": model}))
+    assert runs.live(tmp_path / "live") == {"version": "1000", "model": "mf_als"}
+
+
+def test_what_could_not_be_measured_is_null_in_json():
+    run = {"a": [math.nan, {"b": math.inf}, 1.5], "c": "nan", "d": None, "e": 0}
+    strict = json.loads(json.dumps(runs._without_nan(run), allow_nan=False))
+    assert strict == {"a": [None, {"b": None}, 1.5], "c": "nan", "d": None, "e": 0}
+
+
+def test_dates_are_utc_and_data_without_counts_has_none():
+    counts = {"users": 4, "items": 5, "kept": 10, "first": 0, "last": 86400}
+    assert runs._data("mine", counts) == {
+        "source": "mine",
+        "users": 4,
+        "items": 5,
+        "ratings": 10,
+        "sparsity": 0.5,
+        "first": "1970-01-01T00:00:00+00:00",
+        "last": "1970-01-02T00:00:00+00:00",
+    }
+    assert runs._data("mine", {}) == {"source": "mine"}
+
+
+def test_reading_a_run_again_does_not_import_tfx():
+    script = (
+        "import sys, pipeline.runs; "
+        "assert not {'tfx', 'tensorflow', 'apache_beam'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
