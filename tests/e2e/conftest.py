@@ -18,15 +18,15 @@ CODE = ("components", "configs", "pipeline", "schema", "trainer_modules")
 def _marquee(code: Path, *arguments: str) -> SimpleNamespace:
     """Runs a command on a copy of the code: status, output, and the run if any."""
     process = subprocess.run(
-        [sys.executable, "-c", "from pipeline.cli import main; main()", *arguments],
+        [sys.executable, "-m", "pipeline", *arguments],
         cwd=code,
         env={**os.environ, "PYTHONPATH": str(code)},
         capture_output=True,
         text=True,
         check=False,
     )
-    out = arguments[arguments.index("--out") + 1]
-    runs = sorted(Path(out).glob("runs/*/run.json"))
+    out = arguments[arguments.index("--out") + 1] if "--out" in arguments else "none"
+    runs = sorted(Path(code, out).glob("runs/*/run.json"))
     return SimpleNamespace(
         status=process.returncode,
         text=process.stdout + process.stderr,
@@ -53,5 +53,16 @@ def copy_of_the_code(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], P
 
 @pytest.fixture(scope="session")
 def marquee() -> Callable[..., SimpleNamespace]:
-    """The command: a copy of the code, then its arguments, ``--out`` among them."""
+    """The command: where a copy of the code is, then the arguments."""
     return _marquee
+
+
+@pytest.fixture(scope="session")
+def own_ratings() -> str:
+    """A small log of one's own, 60 users in two camps: each sees only its own items."""
+    rows = ["user_id,item_id,rating,timestamp"]
+    for user in range(60):
+        for turn in range(12):
+            item = 2 * ((user + 3 * turn) % 20) + user % 2
+            rows.append(f"u{user},i{item},{4 + turn % 2},{1_600_000_000 + turn}")
+    return "\n".join(rows) + "\n"

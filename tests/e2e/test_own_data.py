@@ -19,43 +19,23 @@ def test_movielens_100k_goes_live(marquee, copy_of_the_code, movielens_dir, tmp_
     assert result.run["live"]["model"] == "mf_als"
 
 
-@pytest.fixture(scope="module")
-def ratings(tmp_path_factory):
-    """Writes a small log of one's own, in which taste is plain to see."""
+@pytest.fixture
+def ratings(own_ratings, tmp_path):
+    """Writes the log, and what else a test wants in it."""
 
     def write(more: str = "") -> str:
-        folder = tmp_path_factory.mktemp("ratings")
-        rows = ["user,item,stars,time"]
-        for user in range(60):
-            for turn in range(12):
-                item = 2 * ((user + 3 * turn) % 20) + user % 2
-                rows.append(f"u{user},i{item},{4 + turn % 2},{1_600_000_000 + turn}")
-        path = folder / "ratings.csv"
-        path.write_text("\n".join(rows) + "\n" + more)
+        path = tmp_path / "ratings.csv"
+        path.write_text(own_ratings + more)
         return str(path)
 
     return write
-
-
-COLUMNS = [
-    argument
-    for name, column in (
-        ("user_id", "user"),
-        ("item_id", "item"),
-        ("rating", "stars"),
-        ("timestamp", "time"),
-    )
-    for argument in ("--set", f"data.columns.{name}={column}")
-]
 
 
 def test_bad_rows_stop_the_run_and_are_named(
     marquee, copy_of_the_code, ratings, tmp_path
 ):
     path = ratings("u1,i1,five,1600000000\nu2,i2\n")
-    result = marquee(
-        copy_of_the_code(), "run", "--data", path, "--out", str(tmp_path), *COLUMNS
-    )
+    result = marquee(copy_of_the_code(), "run", "--data", path, "--out", str(tmp_path))
     assert result.status == 3, result.text
     assert "ratings.csv:722" in result.text
     assert "ratings.csv:723" in result.text
@@ -68,11 +48,9 @@ def test_allowed_bad_rows_are_quarantined(marquee, copy_of_the_code, ratings, tm
         copy_of_the_code(),
         *("run", "--data", path, "--out", str(tmp_path), "--models", "mf_als"),
         *("--set", "data.max_bad_fraction=0.01", "--set", "label.threshold=all"),
-        *("--set", "models.mf_als.embedding_dim=4", *COLUMNS),
+        *("--set", "models.mf_als.embedding_dim=4"),
     )
-    assert result.status in (0, 5), (
-        result.text
-    )  # whether it beats popularity is no matter
+    assert result.status in (0, 5), result.text
     rows = result.run["rows"]
     assert (rows["read"], rows["quarantined"]) == (721, 1)
     [quarantine] = tmp_path.glob("artifacts/RatingsExampleGen/*/*/quarantine.jsonl")
@@ -91,7 +69,7 @@ def test_anomaly_stops_the_run(marquee, copy_of_the_code, ratings, tmp_path):
     result = marquee(
         code,
         *("run", "--data", ratings(), "--out", str(tmp_path / "out")),
-        *("--set", f"schema.path={schema}", *COLUMNS),
+        *("--set", f"schema.path={schema}"),
     )
     assert result.status == 4, result.text
     assert "user_country" in result.text

@@ -1,0 +1,40 @@
+"""Every command in the README works, in the order in which it stands there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+README = Path(__file__).parents[2] / "README.md"
+# The two of make are what CI itself runs; MovieLens 1M has tests/accuracy.
+ELSEWHERE = ("make run", "make test", "marquee run --data ml-1m")
+
+
+def commands():
+    for block in re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL):
+        for line in block.splitlines():
+            yield line.partition("#")[0].strip()
+
+
+def test_commands_of_the_readme(marquee, copy_of_the_code, own_ratings, tmp_path):
+    code, out = copy_of_the_code(), str(tmp_path / "out")
+    (code / "my-ratings.csv").write_text(own_ratings)
+    ran = []
+    for command in commands():
+        if command in ELSEWHERE:
+            continue
+        name, *arguments = shlex.split(command)
+        assert name == "marquee"
+        if arguments[0] in ("run", "show"):
+            arguments += ["--out", out]
+        if arguments[0] == "show":
+            continue  # needs the run, which stands below it
+        result = marquee(code, *arguments)
+        assert result.status == 0, f"{command}\n{result.text}"
+        ran.append(arguments[0])
+    assert ran == ["models", "doctor", "data", "schema", "run"]
+    shown = marquee(code, "show", "--out", out)
+    assert shown.status == 0
+    assert "is live" in shown.text
