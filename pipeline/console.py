@@ -324,6 +324,7 @@ def print_run(console: Terminal, run: Mapping[str, Any]) -> None:
         _rows(run["rows"]),
         _failed_steps(run["steps"]),
         _leaderboard(run["models"], console.width),
+        _sample_of_users(run["models"]),
         _verdicts(run["models"]),
         _live(run),
         _next_commands(run),
@@ -401,6 +402,22 @@ def _leaderboard(
             Text(_optional(model.get("parameters"), "{:,}".format)),
         )
     return table
+
+
+def _sample_of_users(models: Sequence[Mapping[str, Any]]) -> RenderableType | None:
+    """Says so where not all users were judged on."""
+    sampled = [m for m in models if (m.get("share_of_users") or 1) < 1 and m["metrics"]]
+    if not sampled:
+        return None
+    metric = LEADERBOARD_METRICS[0]
+    errors = [m["metrics"].get(f"{metric}_standard_error") for m in sampled]
+    worst = max((error for error in errors if error is not None), default=None)
+    users, share = sampled[0]["metrics"]["num_users"], sampled[0]["share_of_users"]
+    return Text(
+        f"Judged on a sample of {users:,.0f} users ({share:.0%}): the standard "
+        f"error of {metric} is {_figure(worst)} at most. "
+        "evaluation.max_scored_pairs decides."
+    )
 
 
 def _best_first(model: Mapping[str, Any]) -> float:

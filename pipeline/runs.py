@@ -265,12 +265,18 @@ def _model(
         "parameters": None,
         "train_seconds": None,
         "samples_per_second": None,
+        "share_of_users": None,
     }
     folder = outputs.get((f"Trainer_{name}", "model"))
     if folder:
         card = Path(folder, "Format-Serving", "assets.extra", "marquee.json")
         told = json.loads(card.read_text())
-        for key in ("parameters", "train_seconds", "samples_per_second"):
+        for key in (
+            "parameters",
+            "train_seconds",
+            "samples_per_second",
+            "share_of_users",
+        ):
             model[key] = told[key]
     failed = next((s for s in (trainer, evaluator) if s.error), None)
     verdict = next((v for v in decided["models"] if v["name"] == name), None)

@@ -21,7 +21,8 @@ def read_card(model_folder: str) -> dict[str, Any]:
 
     Returns:
       ``model`` (its name), ``config``, ``parameters``, ``train_seconds``,
-      ``samples_per_second``, ``epochs``; of a champion also ``origin``.
+      ``samples_per_second``, ``epochs``, ``share_of_users`` (that ``evaluate`` ranks
+      for); of a champion also ``origin``.
     """
     with tf.io.gfile.GFile(f"{model_folder}/{CARD}") as file:
         card: dict[str, Any] = json.loads(file.read())

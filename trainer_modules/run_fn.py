@@ -57,12 +57,13 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             log_dir=fn_args.model_run_dir,
             name=spec.name,
         )
+    share_of_users = min(1.0, settings["max_scored_pairs"] / (num_users * num_items))
     served = Served(
         model,
         transform,
         is_logit=spec.task != "closed_form",
         num_unknown_items=data.num_unknown_items,
-        share_of_users=settings["max_scored_pairs"] / (num_users * num_items),
+        share_of_users=share_of_users,
     )
     served.save(fn_args.serving_model_dir)
     write_card(
@@ -74,5 +75,6 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             "train_seconds": trained.seconds,
             "samples_per_second": trained.samples_per_second,
             "epochs": trained.epochs,
+            "share_of_users": share_of_users,
         },
     )

@@ -127,6 +127,15 @@ def test_the_leaderboard_is_ordered_and_leaves_columns_out_when_narrow(run):
     assert "mean_rank_auc" not in narrow
 
 
+def test_a_judgement_on_a_sample_of_users_is_said_to_be_one(run):
+    assert "sample of" not in printed(run, 80)
+    for judged, error in zip(run["models"], (0.0021, 0.0034, 0.0029), strict=True):
+        judged["share_of_users"] = 0.25
+        judged["metrics"] |= {"num_users": 250.0, "ndcg@10_standard_error": error}
+    words = " ".join(printed(run, 80).split())
+    assert "sample of 250 users (25%): the standard error of ndcg@10 is 0.0034" in words
+
+
 def test_a_failed_model_and_missing_figures_are_shown(run):
     run["steps"][2] |= {"state": "failed", "error": "ValueError: no\nluck"}
     run["models"][1] |= {"verdict": "failed", "metrics": {}, "train_seconds": None}
