@@ -116,22 +116,22 @@ TRAIN_ON_DEVICES = """
     }
     data = Data(told["train"], told["eval"], spec, *told["sizes"], 0)
 
-    def trained(strategy, batch_size):
-        config = NeuMFConfig(epochs=1, batch_size=batch_size, l2=0.001)
+    # Batches of three, which two devices share as two and one.
+    config = NeuMFConfig(epochs=1, batch_size=3, l2=0.001)
+
+    def trained(strategy):
         tf.keras.utils.set_random_seed(0)
         with strategy.scope():
             model = NeuMF(config, *told["sizes"])
         training.fit(model, config, data, seed=0, log_dir=told["logs"], name="neumf")
         return strategy.num_replicas_in_sync, model.get_weights()
 
-    for batch_size in (4, 3):  # three rows are shared as two and one
-        one, alone = trained(tf.distribute.get_strategy(), batch_size)
-        both = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-        two, shared = trained(both, batch_size)
-        assert (one, two) == (1, 2)
-        for a, b in zip(alone, shared, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-        print("the same", len(alone))
+    one, alone = trained(tf.distribute.get_strategy())
+    two, shared = trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    assert (one, two) == (1, 2)
+    for a, b in zip(alone, shared, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    print("the same", len(alone))
 """
 
 
@@ -155,4 +155,4 @@ def test_two_devices_give_the_weights_of_one(planted, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.splitlines()[-2:] == ["the same 13"] * 2
+    assert done.stdout.splitlines()[-1] == "the same 13"

@@ -85,9 +85,9 @@ def judge(models, tmp_path_factory):
         record.features.feature["liked"].int64_list.value.extend(liked)
         records.append(record.SerializeToString())
 
-    def run(kind, baseline=None, gate=GATE):
+    def run(kind, baseline=None):
         config = tfma.utils.update_eval_config_with_defaults(
-            eval_config(gate),
+            eval_config(GATE),
             has_baseline=baseline is not None,
             rubber_stamp=baseline is None,
         )
@@ -179,15 +179,11 @@ def test_a_model_without_an_opinion_is_refused(judge, kind):
 def test_losing_more_than_allowed_against_the_live_model_is_refused(judge):
     _, failed = judge("slightly_worse", baseline="good")
     assert failed == ["ndcg@10"]
-    generous = GateConfig(metric="ndcg@10", floors=GATE.floors, max_loss=0.9)
-    _, failed = judge("slightly_worse", baseline="good", gate=generous)
-    assert failed == []
 
 
-@pytest.mark.parametrize("baseline", ["zero", "nan"])
-def test_tfma_sees_a_loss_against_nothing(judge, baseline):
+def test_tfma_sees_a_loss_against_nothing(judge):
     # Champion knows better: tests/components/champion/test_component.py.
-    [good, live], failed = judge("good", baseline=baseline)
+    [good, live], failed = judge("good", baseline="zero")
     assert good["ndcg@10"] > live["ndcg@10"] == 0
     assert failed == ["ndcg@10"]
 
