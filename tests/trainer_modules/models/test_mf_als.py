@@ -39,7 +39,7 @@ def test_every_row_is_the_papers_solution(start, pairs, interactions, reference)
         regularization=REGULARIZATION,
     )
     model.solve(interactions(pairs, USERS, ITEMS))
-    user[f.UNKNOWN_INDEX] = user[2:].mean(0)  # nobody known is like the mean user
+    user[f.UNKNOWN_INDEX] = user[2:].mean(0)  # the mean user
     np.testing.assert_allclose(model.user_embedding, user, atol=1e-4)
     np.testing.assert_allclose(model.item_embedding, item, atol=1e-4)
     assert np.abs(user).max() > 0.1
