@@ -19,10 +19,10 @@ run: $(READY) ## Train three models on the generated sample; keep the best live
 test: test-fast test-e2e ## All tests
 
 test-fast: $(READY) ## Unit tests, a few minutes
-	@$(BIN)/pytest -q -m "not e2e"
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not e2e"
 
 test-e2e: $(READY) ## Whole pipelines, several minutes
-	@$(BIN)/pytest -q -m e2e
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m e2e
 
 check: $(READY) ## Formatting, lint and types, as CI checks them
 	@$(BIN)/ruff format --check --quiet --diff .
@@ -40,8 +40,10 @@ lock: $(UV) ## Resolve requirements.in into requirements.txt
 	@$(UV) pip compile --quiet --python-version 3.10 --generate-hashes --no-header \
 	  --no-annotate requirements.in -o requirements.txt
 
+# DATA=ml-100k is quick; PARTS="stock training" measures those alone (docs/benchmarks.md).
+bench-pipeline: DATA := ml-1m
 bench-pipeline: $(READY) ## This pipeline and TFX's own components on the same ratings
-	@$(BIN)/python benchmarks/pipeline.py
+	@$(BIN)/python -m benchmarks.pipeline --data $(DATA) $(PARTS)
 
 clean: ## Remove .venv, .uv, caches and builds; runs stay
 	@rm -rf $(VENV) .uv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \

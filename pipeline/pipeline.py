@@ -27,6 +27,12 @@ from trainer_modules.registry import MODELS, POPULARITY
 from trainer_modules.run_fn import run_fn
 
 NAME = "marquee"
+BEAM_ARGS = [
+    "--runner=DirectRunner",
+    # The runner in this process ignores it; without it, TFX packs its own sources
+    # before every Beam step, which took 2 to 8 seconds each.
+    "--sdk_container_image=unused",
+]
 
 
 def create_pipeline(
@@ -172,12 +178,7 @@ def create_pipeline(
         ],
         enable_cache=True,
         metadata_connection_config=metadata,
-        beam_pipeline_args=[
-            "--runner=DirectRunner",
-            # The runner in this process ignores it; without it, TFX packs its own
-            # sources before every Beam step, which took 2 to 8 seconds each.
-            "--sdk_container_image=unused",
-        ],
+        beam_pipeline_args=BEAM_ARGS,
     )
 
 

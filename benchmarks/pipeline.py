@@ -1,0 +1,371 @@
+"""``make bench-pipeline``: what this pipeline costs, beside TFX's own components.
+
+Every run is a process of its own, so that each pays the same imports (which no figure
+holds) and its peak memory is its own. Tables are Markdown, ready for
+``docs/benchmarks.md``.
+"""
+
+import csv
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from components.anomaly_gate.schema import CURATED_SCHEMA, rating_range, read_schema
+from components.ratings_example_gen import files, formats
+from components.ratings_example_gen.reader import RatingsReader, plan_blocks
+from pipeline import datasets, runs
+
+DATA_STEPS = (
+    "RatingsExampleGen",
+    "CatalogueGen",
+    "StatisticsGen",
+    "ImportSchemaGen",
+    "ExampleValidator",
+    "AnomalyGate",
+    "Transform",
+)
+GIGABYTE = 1 << 30
+MODULE = (sys.executable, "-m")
+MARQUEE = Path(sys.executable).with_name("marquee")
+
+console = Console(width=100)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number and the bounds that it should keep."""
+
+    what: str
+    value: float
+    unit: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def target(self) -> str:
+        """The bounds for a person; empty where there are none."""
+        return " and ".join(
+            f"{sign} {bound:g}"
+            for sign, bound in (("≥", self.at_least), ("≤", self.at_most))
+            if bound is not None
+        )
+
+    @property
+    def reached(self) -> bool:
+        """Whether the value keeps its bounds."""
+        return (self.at_least is None or self.value >= self.at_least) and (
+            self.at_most is None or self.value <= self.at_most
+        )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a process left: its last line, and its peak of resident bytes."""
+
+    last_line: str
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class MarqueeRun:
+    """A ``marquee run``: its ``run.json`` and the peak memory of its process."""
+
+    result: dict[str, Any]
+    peak_bytes: int
+
+    def seconds(self, names: Iterable[str]) -> dict[str, float]:
+        """Seconds of the named steps."""
+        steps = {step["name"]: step["seconds"] for step in self.result["steps"]}
+        return {name: steps[name] for name in names}
+
+    def model(self, name: str) -> dict[str, Any]:
+        """What became of one model."""
+        return next(m for m in self.result["models"] if m["name"] == name)
+
+
+# ---- The parts: each takes the data and a folder for itself, and returns its figures.
+
+
+def against_stock(data: str, folder: Path) -> list[Figure]:
+    """The steps from the ratings' file to an evaluation, ours and TFX's own."""
+    ours = marquee(folder / "ours", data, "popularity").seconds(
+        [*DATA_STEPS, "Evaluator_popularity"]
+    )
+    ratings = folder / "ratings"
+    write_ratings_by_row(data, ratings)
+    (folder / "stock").mkdir()
+    child = run_process(*MODULE, "benchmarks.stock", ratings, folder / "stock")
+    stock = json.loads(child.last_line)
+    print_seconds("a user per row: ours", ours)
+    print_seconds("a rating per row: stock TFX", stock)
+    ours_sum, stock_sum = sum(ours.values()), sum(stock.values())
+    return [
+        Figure("ExampleGen to Transform and one Evaluator, ours", ours_sum, "s"),
+        Figure("the same, stock TFX components", stock_sum, "s"),
+        Figure("ratio of the sums", stock_sum / ours_sum, "×", at_least=8),
+        *(Figure(f"ours: {name}", value, "s") for name, value in ours.items()),
+        *(Figure(f"stock: {name}", value, "s") for name, value in stock.items()),
+    ]
+
+
+def models(data: str, folder: Path) -> list[Figure]:
+    """Evaluators over the whole catalogue, and the published numbers of ``mf_als``.
+
+    One epoch of NeuMF is enough to time its evaluation.
+    """
+    run = marquee(
+        folder,
+        data,
+        "popularity,mf_als,neumf",
+        "label.threshold=all",
+        "models.neumf.epochs=1",
+        "models.mf_als.embedding_dim=192",
+    )
+    seconds = run.seconds(["Evaluator_mf_als", "Evaluator_neumf"])
+    als, popularity = run.model("mf_als"), run.model("popularity")
+    hit_rate, ndcg = "sampled_hit_rate@10", "sampled_ndcg@10"
+    return [
+        Figure("Evaluator_mf_als", seconds["Evaluator_mf_als"], "s", at_most=10),
+        Figure("Evaluator_neumf", seconds["Evaluator_neumf"], "s", at_most=30),
+        Figure(f"mf_als {hit_rate}", als["metrics"][hit_rate], at_least=0.729),
+        Figure(f"mf_als {ndcg}", als["metrics"][ndcg], at_least=0.451),
+        Figure("mf_als, training", als["train_seconds"], "s", at_most=30),
+        Figure(
+            f"popularity {hit_rate}",
+            popularity["metrics"][hit_rate],
+            at_least=0.4475,
+            at_most=0.4595,
+        ),
+        Figure(
+            f"popularity {ndcg}",
+            popularity["metrics"][ndcg],
+            at_least=0.2483,
+            at_most=0.2603,
+        ),
+    ]
+
+
+def training(data: str, folder: Path) -> list[Figure]:
+    """NeuMF's samples/s, beside plain Keras ``fit`` at as many rows in a batch."""
+    marquee(folder, data, "popularity")
+    child = run_process(*MODULE, "benchmarks.training", folder)
+    rounds = json.loads(child.last_line)
+    ours, keras = (statistics.median(rounds[name]) for name in ("ours", "keras"))
+    return [
+        Figure("NeuMF, ours", ours / 1e6, "M samples/s", at_least=1.2),
+        Figure("NeuMF, Keras fit on arrays", keras / 1e6, "M samples/s"),
+        Figure("ratio of the medians", ours / keras, "×", at_least=1.2),
+    ]
+
+
+def memory(data: str, folder: Path) -> list[Figure]:
+    """Peak memory of a whole run, and of ten million ratings; time per rating."""
+    whole = marquee(folder / "whole", data, None)
+    figures = [
+        Figure(f"peak of marquee run --data {data}", whole.peak_bytes / GIGABYTE, "GB"),
+        Figure("that run, all steps", whole.result["run"]["seconds"], "s"),
+    ]
+    if data == "ml-1m":
+        figures[0] = Figure(figures[0].what, figures[0].value, "GB", at_most=3)
+    per_rating = {}
+    for million in (1, 10):
+        source = folder / f"ml-generated-{million}m"
+        write_generated(source, million * 1_000_000, million * 7_000)
+        run = marquee(folder / f"out-{million}m", str(source), "popularity")
+        steps = run.seconds(DATA_STEPS)
+        print_seconds(f"{million} M ratings", steps)
+        per_rating[million] = sum(steps.values()) / million
+        figures += [
+            Figure(
+                f"peak at {million} M ratings, with popularity",
+                run.peak_bytes / GIGABYTE,
+                "GB",
+                at_most=5 if million == 10 else None,
+            ),
+        ]
+    return [
+        *figures,
+        Figure("ExampleGen to Transform, 1 M ratings", per_rating[1], "µs a rating"),
+        Figure(
+            "ExampleGen to Transform, 10 M ratings",
+            per_rating[10],
+            "µs a rating",
+            at_most=per_rating[1],
+        ),
+    ]
+
+
+PARTS: dict[str, Callable[[str, Path], list[Figure]]] = {
+    "stock": against_stock,
+    "models": models,
+    "training": training,
+    "memory": memory,
+}
+
+
+# ---- Processes.
+
+
+def run_process(*command: object) -> Finished:
+    """Runs a command in a process of its own.
+
+    Raises:
+      click.ClickException: if it fails, with the end of what it said.
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen([*map(str, command)], stdout=out, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        log.seek(0)
+        lines = out.read().splitlines()
+        # `marquee run` refuses every model where only popularity is trained.
+        if process.returncode not in (0, runs.EXIT_STATUS[runs.REFUSED]):
+            said = "\n".join([*log.read().splitlines()[-15:], *lines[-15:]])
+            raise click.ClickException(f"{command} failed:\n{said}")
+    bytes_per_unit = 1 if sys.platform == "darwin" else 1024
+    return Finished(lines[-1] if lines else "", usage.ru_maxrss * bytes_per_unit)
+
+
+def marquee(
+    out: Path, data: str, models_to_train: str | None, *settings: str
+) -> MarqueeRun:
+    """Runs the pipeline as a person does, everything anew."""
+    arguments = ["--data", data, "--out", out]
+    if models_to_train:
+        arguments += ["--models", models_to_train]
+    for setting in settings:
+        arguments += ["--set", setting]
+    peak = run_process(MARQUEE, "run", *arguments).peak_bytes
+    return MarqueeRun(runs.read(out, None), peak)
+
+
+# ---- Data.
+
+
+def write_ratings_by_row(data: str, folder: Path) -> None:
+    """Writes the ratings for CsvExampleGen, with the label that its Evaluator reads."""
+    source = datasets.resolve(data, lambda *_: None).folder
+    base, pattern = (source, "*") if source.is_dir() else (source.parent, source.name)
+    layout = formats.recognise(files.list_files(str(base), pattern), place=str(source))
+    reader = RatingsReader(*rating_range(read_schema(CURATED_SCHEMA)))
+    folder.mkdir(parents=True)
+    # CsvExampleGen takes the quotes around a name in the header as part of the name.
+    options = pa_csv.WriteOptions(include_header=False)
+    with open(folder / "ratings.csv", "wb") as file:
+        file.write(b"user_id,item_id,rating,timestamp,label\n")
+        for block in plan_blocks(layout.ratings):
+            for ratings in reader.read(layout.ratings[block.part], block):
+                liked = ratings.table["rating"].to_numpy() > 3
+                label = pa.array(liked.astype(int))
+                table = ratings.table.append_column("label", label)
+                pa_csv.write_csv(table, file, options)
+
+
+def write_generated(folder: Path, num_ratings: int, num_users: int) -> None:
+    """Writes ratings in the layout of MovieLens 20M: 10,000 items, Zipf popularity."""
+    num_items = 10_000
+    random = np.random.default_rng(2017)
+    popularity = np.cumsum(1 / np.arange(1, num_items + 1))
+    keys = np.empty(0, np.int64)
+    while len(keys) < num_ratings:  # a user rates an item once
+        n = num_ratings - len(keys)
+        user = random.integers(num_users, size=n)
+        item = np.searchsorted(popularity, random.random(n) * popularity[-1])
+        keys = np.unique(np.concatenate([keys, user * num_items + item]))
+    columns = {
+        "userId": keys // num_items + 1,
+        "movieId": keys % num_items + 1,
+        "rating": random.integers(1, 11, num_ratings) / 2,
+        "timestamp": random.integers(1_000_000_000, 1_500_000_000, num_ratings),
+    }
+    folder.mkdir(parents=True)
+    pa_csv.write_csv(pa.table(columns), folder / "ratings.csv")
+    with open(folder / "movies.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["movieId", "title", "genres"])
+        for item in range(1, num_items + 1):
+            writer.writerow([item, f"Movie {item} (2000)", "Drama"])
+
+
+# ---- What is printed.
+
+
+def print_seconds(title: str, seconds: dict[str, float]) -> None:
+    """Prints the steps of one run and their sum."""
+    table = Table("step", "seconds", title=title, box=box.MARKDOWN)
+    for name, value in [*seconds.items(), ("sum", sum(seconds.values()))]:
+        table.add_row(name, f"{value:.1f}")
+    console.print(table)
+
+
+def print_figures(figures: list[Figure]) -> None:
+    """Prints each figure beside its target."""
+    table = Table("what", "measured", "target", "reached", box=box.MARKDOWN)
+    for figure in figures:
+        reached = ("yes" if figure.reached else "no") if figure.target else ""
+        number = f"{figure.value:.4f}" if not figure.unit else f"{figure.value:.2f}"
+        table.add_row(figure.what, f"{number} {figure.unit}", figure.target, reached)
+    console.print(table)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on; the load says who else was at work."""
+    num_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cores": os.cpu_count(),
+        "memory_gb": num_bytes / GIGABYTE,
+        "platform": platform.platform(),
+        "load_average": os.getloadavg()[0],
+    }
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
+@click.option("--data", default="ml-1m", show_default=True, help="As marquee run's.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Writes all figures there too.",
+)
+def main(parts: tuple[str, ...], data: str, json_file: Path | None) -> None:
+    """Measures PARTS, all of them if none is named, each in processes of its own."""
+    measured: dict[str, list[Figure]] = {}
+    before = machine()
+    console.print(
+        f"{data} on {before['cores']} cores, {before['memory_gb']:.0f} GB, "
+        f"load {before['load_average']:.1f} at the start"
+    )
+    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
+        for part in parts or PARTS:
+            console.print(f"\n{PARTS[part].__doc__.splitlines()[0]}\n")
+            measured[part] = PARTS[part](data, Path(folder, part))
+            print_figures(measured[part])
+    if json_file:
+        parts_as_json = {
+            part: [asdict(f) | {"reached": f.reached} for f in figures]
+            for part, figures in measured.items()
+        }
+        report = {"data": data, "machine": before, "parts": parts_as_json}
+        json_file.write_text(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""NeuMF trained by us and by plain Keras ``fit`` on arrays in memory, in turn.
+
+A process of its own: ``python -m benchmarks.training OUT``, where ``marquee run``
+left a transformed data set. Prints samples/s of each round as JSON on the last line.
+"""
+
+import json
+import math
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer_modules import features as f
+from trainer_modules import training
+from trainer_modules.configs import NeuMFConfig
+from trainer_modules.inputs import Data, read_positives
+from trainer_modules.models.neumf import NeuMF
+from trainer_modules.tasks.retrieval import negative_sampler
+
+ROUNDS = 3
+CONFIG = NeuMFConfig(epochs=3)  # the first traces; the fastest counts, for both
+
+
+class Clock(tf.keras.callbacks.Callback):
+    """Times epochs as ``training.Progress`` does: from the first step to the last."""
+
+    fastest = math.inf
+
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+        """Starts the clock."""
+        self.started = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        """Reads the clock."""
+        self.trained = time.monotonic() - self.started
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        """Keeps the fastest."""
+        self.fastest = min(self.fastest, self.trained)
+
+
+def read_data(out: Path) -> Data:
+    """What the Trainers of the newest run in ``out`` were given."""
+    artifacts = out / "artifacts" / "Transform"
+    [graph] = (artifacts / "transform_graph").iterdir()
+    [examples] = (artifacts / "transformed_examples").iterdir()
+    transform = tft.TFTransformOutput(str(graph))
+    num_users, num_items = (
+        transform.vocabulary_size_by_name(name) + f.NUM_RESERVED
+        for name in (f.USER_VOCABULARY, f.ITEM_VOCABULARY)
+    )
+    return Data(
+        train_files=[f"{examples}/Split-{f.TRAIN_SPLIT}/*"],
+        eval_files=[f"{examples}/Split-{f.EVAL_SPLIT}/*"],
+        feature_spec=transform.transformed_feature_spec(),
+        num_users=num_users,
+        num_items=num_items,
+        num_unknown_items=0,
+    )
+
+
+def ours(data: Data) -> float:
+    """Samples/s of ``training.fit``, negatives drawn as it goes."""
+    model = NeuMF(CONFIG, data.num_users, data.num_items)
+    with tempfile.TemporaryDirectory() as logs:
+        trained = training.fit(model, CONFIG, data, seed=0, log_dir=logs, name="neumf")
+    assert trained.samples_per_second
+    return trained.samples_per_second
+
+
+def plain_keras(data: Data) -> float:
+    """Samples/s of ``fit``; negatives drawn beforehand, as many rows in a batch."""
+    positives = read_positives(data, data.train_files)
+    rows = 1 + CONFIG.num_negatives
+    uniform = np.random.default_rng(0).random(
+        [len(positives), CONFIG.num_negatives], np.float32
+    )
+    negatives = negative_sampler(positives)(
+        tf.constant(positives.user_index), tf.constant(uniform)
+    )
+    user = np.repeat(positives.user_index, rows)
+    item = np.concatenate([positives.item_index[:, np.newaxis], negatives], 1).ravel()
+    label = np.tile(np.eye(1, rows, dtype=np.float32)[0], len(positives))
+    model = functional_neumf(data.num_users, data.num_items)
+    model.compile(
+        tf.keras.optimizers.Adam(CONFIG.learning_rate),
+        tf.keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+    clock = Clock()
+    model.fit(
+        [user, item],
+        label,
+        batch_size=CONFIG.batch_size * rows,
+        epochs=CONFIG.epochs,
+        verbose=0,
+        callbacks=[clock],
+    )
+    return len(label) / clock.fastest
+
+
+def functional_neumf(num_users: int, num_items: int) -> tf.keras.Model:
+    """He et al. 2017, figure 3, as tutorials write it: a pair in, a logit out."""
+    user, item = (tf.keras.Input([], dtype=tf.int32) for _ in range(2))
+
+    def embed(index: tf.Tensor, rows: int, dim: int) -> tf.Tensor:
+        return tf.keras.layers.Embedding(rows, dim)(index)
+
+    dim, width = CONFIG.embedding_dim, CONFIG.hidden_units[0] // 2
+    product = embed(user, num_users, dim) * embed(item, num_items, dim)
+    tower = tf.keras.layers.Concatenate()(
+        [embed(user, num_users, width), embed(item, num_items, width)]
+    )
+    for units in CONFIG.hidden_units[1:]:
+        tower = tf.keras.layers.Dense(units, "relu")(tower)
+    joined = tf.keras.layers.Concatenate()([product, tower])
+    return tf.keras.Model([user, item], tf.keras.layers.Dense(1)(joined)[:, 0])
+
+
+def main(out: Path) -> None:
+    """Runs both in turn, so that what slows the machine slows both."""
+    data = read_data(out)
+    speeds: dict[str, list[float]] = {"ours": [], "keras": []}
+    for _ in range(ROUNDS):
+        for name, train in (("ours", ours), ("keras", plain_keras)):
+            tf.keras.backend.clear_session()
+            tf.keras.utils.set_random_seed(0)
+            speeds[name].append(train(data))
+    print(json.dumps(speeds))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
