@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
+from absl import logging as absl_logging
 from rich import box
 from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
@@ -129,6 +130,9 @@ def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
         )
         root.handlers[:] = [handler]
         root.setLevel(logging.INFO)
+        # TFX's own level, which TensorFlow may have set since.
+        undo.callback(absl_logging.set_verbosity, absl_logging.get_verbosity())
+        absl_logging.set_verbosity(absl_logging.INFO)
         yield open_console(person)
 
 

@@ -12,6 +12,7 @@ from tfx.types import standard_artifacts
 from tfx.utils import io_utils, path_utils
 
 from components.champion import decision
+from components.ranking_metrics.statistics import METRICS
 from trainer_modules.model_card import read_card, write_card
 
 DECISION_FILE = "decision.json"
@@ -101,6 +102,7 @@ def _candidate(models: list[Any], evaluation: Any) -> decision.Candidate:
     metrics = {
         metric: _number(value)
         for metric, value in result.get_metrics_for_slice().items()
+        if metric in METRICS  # and not its difference from the live model's
     }
     return decision.Candidate(
         name=read_card(path_utils.serving_model_path(model.uri))["model"],

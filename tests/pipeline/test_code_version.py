@@ -48,7 +48,7 @@ def versions():
         ("trainer_modules/training.py", {"popularity", "mf_als", "neumf"}),
         ("trainer_modules/preprocessing.py", {"transform"}),
         ("trainer_modules/features.py", set(STEPS) - {"champion"}),
-        ("components/ranking_metrics/statistics.py", {"metrics"}),
+        ("components/ranking_metrics/statistics.py", {"metrics", "champion"}),
         ("components/champion/decision.py", {"champion"}),
         # Reach a step as values among its parameters.
         ("trainer_modules/configs.py", set()),
