@@ -11,12 +11,12 @@ from trainer_modules.model_card import read_card
 
 
 class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
-    """The champion that was blessed last, unless it is one of this run's candidates.
+    """The champion that was blessed last and is not one of this run's candidates.
 
     A candidate that is live already is judged as a candidate, on the same users in the
     same run, and Champion compares the others with it: to judge it a second time as
-    their baseline would tell nothing, and would run every Evaluator again after each
-    run that changed what is live.
+    their baseline would tell nothing. The baseline is then the one that it replaced, as
+    when it was judged first; so a run with nothing new takes all from the cache.
 
     Inputs: ``champion`` and ``blessing`` of earlier runs, ``candidates`` of this one.
     """
@@ -31,14 +31,17 @@ class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
             for blessing in input_dict["blessing"]
             if blessing.get_int_custom_property("blessed") == 1
         }
-        champions = [a for a in input_dict["champion"] if a.uri in blessed]
-        if not champions:
-            return nothing
-        live = max(champions, key=lambda artifact: artifact.id)
-        origin = read_card(path_utils.serving_model_path(live.uri))["origin"]
-        if origin in {candidate.uri for candidate in input_dict["candidates"]}:
-            return nothing
-        return {**nothing, "champion": [live]}
+        candidates = {candidate.uri for candidate in input_dict["candidates"]}
+        for champion in sorted(
+            input_dict["champion"], key=lambda a: a.id, reverse=True
+        ):
+            if champion.uri in blessed and _origin(champion) not in candidates:
+                return {**nothing, "champion": [champion]}
+        return nothing
+
+
+def _origin(champion: Artifact) -> str:
+    return str(read_card(path_utils.serving_model_path(champion.uri))["origin"])
 
 
 def live_model_resolver(candidates: Any) -> tfx.dsl.Resolver:

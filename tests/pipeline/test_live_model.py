@@ -60,3 +60,10 @@ def test_a_candidate_that_is_live_already_is_no_baseline(world):
     assert len(world.found()) == 1
     world.candidate("Trainer/1")
     assert world.found() == []
+
+
+def test_what_the_live_candidate_replaced_stays_the_baseline(world):
+    replaced = world.champion(3, "Trainer/1")
+    world.champion(7, "Trainer/2")
+    world.candidate("Trainer/2")
+    assert world.found() == [replaced]
