@@ -110,13 +110,14 @@ def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str
     outputs = _outputs(MetadataStore(connection), run_id)
     decided = _decision(outputs)
     counts = _counts(outputs)
+    status = _status(steps, decided)
     run = {
         "run": {
             "id": run_id,
             "started": _iso(started),
             "seconds": time.time() - started,
             "out": config.out,
-            "status": _status(steps, decided),
+            "status": status,
             "log": str(Path(config.out, "runs", run_id, "run.log")),
         },
         "data": _data(dataset.name, counts),
@@ -139,7 +140,7 @@ def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str
             for name in config.models
         ],
         "live": live(out / "live"),
-        "changed": bool(decided.get("changed")),
+        "changed": status == CHANGED,
     }
     path = out / "runs" / run_id / RUN_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
