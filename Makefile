@@ -8,10 +8,11 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-e2e check format lock bench-pipeline clean
+.PHONY: help install run test test-fast test-e2e check format lock clean \
+  bench-pipeline bench-ncf bench-ctr bench-rmse bench-seq bench-optimizers
 
 help: ## Show the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
 
 run: $(READY) ## Train three models on the generated sample; keep the best live
 	@$(BIN)/marquee run
@@ -44,6 +45,14 @@ lock: $(UV) ## Resolve requirements.in into requirements.txt
 bench-pipeline: DATA := ml-1m
 bench-pipeline: $(READY) ## This pipeline and TFX's own components on the same ratings
 	@$(BIN)/python -m benchmarks.pipeline --data $(DATA) $(PARTS)
+
+# Figures of docs/results.md; ROWS="gmf mlp" measures those rows of the table again.
+bench-ncf bench-ctr bench-rmse bench-seq: DATA := ml-1m
+bench-ncf bench-ctr bench-rmse bench-seq: $(READY) ## Models beside published figures
+	@$(BIN)/python -m benchmarks.quality $(@:bench-%=%) --data $(DATA) $(ROWS)
+
+bench-optimizers: $(READY) ## Adam and LazyAdam on tables of many rows
+	@$(BIN)/python -m benchmarks.optimizers
 
 clean: ## Remove .venv, .uv, caches and builds; runs stay
 	@rm -rf $(VENV) .uv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \

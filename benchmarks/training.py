@@ -20,7 +20,8 @@ from trainer_modules import training
 from trainer_modules.configs import NeuMFConfig
 from trainer_modules.inputs import Data, read_positives
 from trainer_modules.models.neumf import NeuMF
-from trainer_modules.tasks.retrieval import negative_sampler
+from trainer_modules.sizes import Sizes
+from trainer_modules.tasks.negatives import negative_sampler
 
 ROUNDS = 3
 CONFIG = NeuMFConfig(epochs=3)  # the first traces; the fastest counts, for both
@@ -58,15 +59,14 @@ def read_data(out: Path) -> Data:
         train_files=[f"{examples}/Split-{f.TRAIN_SPLIT}/*"],
         eval_files=[f"{examples}/Split-{f.EVAL_SPLIT}/*"],
         feature_spec=transform.transformed_feature_spec(),
-        num_users=num_users,
-        num_items=num_items,
+        sizes=Sizes(num_users, num_items),
         num_unknown_items=0,
     )
 
 
 def ours(data: Data) -> float:
     """Samples/s of ``training.fit``, negatives drawn as it goes."""
-    model = NeuMF(CONFIG, data.num_users, data.num_items)
+    model = NeuMF(CONFIG, data.sizes)
     with tempfile.TemporaryDirectory() as logs:
         trained = training.fit(model, CONFIG, data, seed=0, log_dir=logs, name="neumf")
     assert trained.samples_per_second
@@ -86,7 +86,7 @@ def plain_keras(data: Data) -> float:
     user = np.repeat(positives.user_index, rows)
     item = np.concatenate([positives.item_index[:, np.newaxis], negatives], 1).ravel()
     label = np.tile(np.eye(1, rows, dtype=np.float32)[0], len(positives))
-    model = functional_neumf(data.num_users, data.num_items)
+    model = functional_neumf(data.sizes.num_users, data.sizes.num_items)
     model.compile(
         tf.keras.optimizers.Adam(CONFIG.learning_rate),
         tf.keras.losses.BinaryCrossentropy(from_logits=True),

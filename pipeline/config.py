@@ -19,6 +19,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from trainer_modules.configs import LOSSES, GradientConfig, SequenceConfig, parse
 from trainer_modules.registry import MODELS, POPULARITY
 
 SplitKind = Literal["leave_last_out", "temporal", "random"]
@@ -72,7 +73,14 @@ Threshold = Annotated[
         description="'all', '> x' or '>= x' with a number x, in quotes",
     ),
 ]
-_TEXTS = (Text, Text | None, Threshold)
+Negative = Annotated[
+    str,
+    Meta(
+        pattern=r"^<=? *-?\d+(\.\d+)?$",
+        description="'< x' or '<= x' with a number x, in quotes",
+    ),
+]
+_TEXTS = (Text, Text | None, Threshold, Negative | None)
 # What a model's setting of a plain type may be; another bound stands as an Annotated
 # type at the setting itself.
 _SETTINGS: dict[Any, Any] = {
@@ -148,9 +156,12 @@ class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
       threshold: ``all``, ``> x`` or ``>= x``, with x in the ratings' own unit.
+      negative: ``< x`` or ``<= x``: when it counts as disliked; what is neither is left
+        out of training and judging. None: all that is not liked is disliked.
     """
 
     threshold: Threshold = "> 3"
+    negative: Negative | None = None
 
 
 class VocabularyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,9 +170,11 @@ class VocabularyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
       min_item_ratings: items with fewer ratings share the unknown item's row, which
         so learns what a new item deserves.
+      leave_out: side features that no model reads.
     """
 
     min_item_ratings: Count = 2
+    leave_out: list[Text] = []
 
 
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -185,9 +198,12 @@ class EvaluationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
       max_scored_pairs: users x items scored at most for one model; beyond, a seeded
         sample of users is judged, and the report says so.
+      num_sampled_negatives: beside each target in the ``sampled_`` metrics; published
+        figures are of 99 or 100.
     """
 
     max_scored_pairs: Count = 200_000_000
+    num_sampled_negatives: Count = 99
 
 
 def _default_floors() -> dict[Floor, Share]:
@@ -283,7 +299,11 @@ def load_config(
         gate = msgspec.structs.replace(config.gate, floors=floors)
         config = msgspec.structs.replace(config, gate=gate)
     _check_combinations(config, document)
-    return _with_models(config, config.models)
+    config = _with_models(config, config.models)
+    for name, settings in config.models.items():
+        if problem := _model_problem(name, settings, config):
+            raise document.error(f"models.{name}", problem)
+    return config
 
 
 def select_models(config: PipelineConfig, names: Iterable[str]) -> PipelineConfig:
@@ -304,7 +324,11 @@ def select_models(config: PipelineConfig, names: Iterable[str]) -> PipelineConfi
     if not chosen:
         message = f"no model named; choose from {', '.join(MODELS)} or all"
         raise ConfigError(None, None, "--models", message)
-    return _with_models(config, {name: config.models.get(name, {}) for name in chosen})
+    models = {name: config.models.get(name, {}) for name in chosen}
+    for name in models:
+        if problem := _model_problem(name, models[name], config):
+            raise ConfigError(None, None, f"--models {name}", problem)
+    return _with_models(config, models)
 
 
 def _with_models(
@@ -315,6 +339,34 @@ def _with_models(
     if POPULARITY in models:
         floor = {}
     return msgspec.structs.replace(config, models=floor | dict(models))
+
+
+def _model_problem(
+    name: str, settings: Mapping[str, Any], config: PipelineConfig
+) -> str | None:
+    """Why a model cannot learn what it is told to; None where it can."""
+    model = parse(MODELS[name].config_class, settings)
+    if not isinstance(model, GradientConfig):
+        return None
+    if model.loss not in LOSSES[model.task]:
+        return (
+            f"the task {model.task} cannot learn by {model.loss}; choose from "
+            f"{', '.join(LOSSES[model.task])}"
+        )
+    if (model.task == "next_item") != isinstance(model, SequenceConfig):
+        return (
+            f"{name} learns {MODELS[name].task}: only models that read the order of a "
+            "history learn next_item, and those learn nothing else"
+        )
+    if model.task != "rating" and not model.num_negatives:
+        return f"the task {model.task} needs num_negatives, at least 1"
+    learns_labels = model.task == "rating" and model.loss == "cross_entropy"
+    if learns_labels and config.label.threshold == "all" and not model.num_negatives:
+        return (
+            "it learns liked from disliked ratings, and with label.threshold 'all' "
+            f"none is disliked; set models.{name}.num_negatives, or a threshold"
+        )
+    return None
 
 
 def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
@@ -515,7 +567,8 @@ class _Document:
             wanted
         ):
             names = typing.get_args(wanted)
-            raise self.error(key, f"no {_show(value)}{_nearest(str(value), names)}")
+            nearest = _nearest(str(value), names, is_key=False)
+            raise self.error(key, f"no {_show(value)}{nearest}")
         try:
             msgspec.convert(value, wanted)
         except msgspec.ValidationError as error:
@@ -551,8 +604,8 @@ def _yaml_problem(error: yaml.YAMLError) -> tuple[int | None, None, str]:
     return line, None, f"not YAML: {error.problem}"
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
-    """What to write instead of an unknown name."""
+def _nearest(name: str, names: Iterable[str], is_key: bool = True) -> str:
+    """What to write instead of an unknown name, of a key or of a choice."""
     choices = list(names)
     if name in SHOWN_METRICS:
         return f": it is shown, but is no bar; choose from {', '.join(choices)}"
@@ -563,7 +616,7 @@ def _nearest(name: str, names: Iterable[str]) -> str:
         return f"; did you mean {close[0]!r}?"
     elsewhere = {key.rpartition(".")[2]: key for key in _known_keys(PipelineConfig, "")}
     close = difflib.get_close_matches(name.rpartition(".")[2], elsewhere, n=1)
-    if close:
+    if close and is_key:
         return f"; did you mean {elsewhere[close[0]]}?"
     return f"; expected one of {', '.join(choices)}"
 

@@ -7,7 +7,7 @@ import tensorflow_model_analysis as tfma
 
 from components.ranking_metrics import extractors
 from components.ranking_metrics.metrics import TargetMetric
-from components.ranking_metrics.statistics import METRICS
+from components.ranking_metrics.statistics import METRICS, NUM_SAMPLED
 from pipeline.code_version import code_version
 from pipeline.config import GateConfig
 
@@ -15,12 +15,18 @@ CANDIDATE = "candidate"
 BASELINE = "baseline"
 
 
-def eval_config(gate: GateConfig) -> tfma.EvalConfig:
+def eval_config(
+    gate: GateConfig, num_sampled_negatives: int = NUM_SAMPLED
+) -> tfma.EvalConfig:
     """All metrics of the candidate and, where one is live, of the live model.
 
     Floors are bounds of the value. In the metric by which models are compared, the
     candidate may lose at most ``gate.max_loss`` against the live model; TFX drops this
     bound where nothing is live.
+
+    Args:
+      gate: the bar.
+      num_sampled_negatives: in the sampled metrics.
     """
     return tfma.EvalConfig(
         model_specs=[
@@ -29,7 +35,9 @@ def eval_config(gate: GateConfig) -> tfma.EvalConfig:
         ],
         slicing_specs=[tfma.SlicingSpec()],
         metrics_specs=[
-            tfma.MetricsSpec(metrics=[_metric(name, gate) for name in METRICS])
+            tfma.MetricsSpec(
+                metrics=[_metric(name, gate, num_sampled_negatives) for name in METRICS]
+            )
         ],
     )
 
@@ -44,13 +52,15 @@ def _model_spec(name: str, is_baseline: bool = False) -> tfma.ModelSpec:
     )
 
 
-def _metric(name: str, gate: GateConfig) -> tfma.MetricConfig:
+def _metric(name: str, gate: GateConfig, num_sampled: int) -> tfma.MetricConfig:
     # The version is in the configuration for the cache alone.
     version = code_version(TargetMetric.__module__, extractors.__name__)
     config = tfma.MetricConfig(
         class_name=TargetMetric.__name__,
         module=TargetMetric.__module__,
-        config=json.dumps({"name": name, "code_version": version}),
+        config=json.dumps(
+            {"name": name, "num_sampled": num_sampled, "code_version": version}
+        ),
     )
     threshold = config.threshold
     if name in gate.floors:

@@ -109,6 +109,8 @@ def create_pipeline(
         disable_analyzer_cache=True,  # it is keyed by span, and we have one
         custom_config={
             "label_threshold": config.label.threshold,
+            "label_negative": config.label.negative,
+            "leave_out": config.vocabulary.leave_out,
             "min_item_ratings": config.vocabulary.min_item_ratings,
             "code_version": code_version("trainer_modules.preprocessing"),
         },
@@ -138,7 +140,9 @@ def create_pipeline(
             model=trainer.outputs["model"],
             baseline_model=live_model.outputs["champion"],
             schema=schema.outputs["schema"],
-            eval_config=eval_config(config.gate),
+            eval_config=eval_config(
+                config.gate, config.evaluation.num_sampled_negatives
+            ),
             example_splits=[f.TEST_SPLIT],
             module_path=extractors.__name__,
         ).with_id(f"Evaluator_{name}")
@@ -193,6 +197,7 @@ def _trainer_config(name: str, config: PipelineConfig) -> dict[str, Any]:
         "seed": config.train.seed,
         "require_gpu": config.train.require_gpu,
         "mixed_precision": config.train.mixed_precision,
+        "leave_out": config.vocabulary.leave_out,
         "max_scored_pairs": config.evaluation.max_scored_pairs,
         "code_version": code_version(
             run_fn.__module__, f"trainer_modules.models.{name}"

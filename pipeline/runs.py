@@ -3,6 +3,7 @@
 Imports TFX only to execute: ``marquee show`` has no time for it.
 """
 
+import contextlib
 import datetime
 import gc
 import json
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
+from components.ratings_example_gen import BadInputError, has_timestamps
 from pipeline import datasets
-from pipeline.config import PipelineConfig
+from pipeline.config import ConfigError, PipelineConfig
+from trainer_modules.registry import MODELS
 
 if TYPE_CHECKING:  # TFX takes seconds to import
     from ml_metadata import MetadataStore
@@ -70,11 +73,13 @@ def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str
       The object that ``marquee show --json`` prints.
 
     Raises:
+      ConfigError: a model cannot be built for this data.
       DatasetError: there is no such data.
       SchemaError: the schema cannot be used.
     """
     started = time.time()
     dataset = datasets.resolve(config.data.source, observer.progress)
+    check_models(config, dataset.folder)
     out = Path(config.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
 
@@ -144,8 +149,35 @@ def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str
     }
     path = out / "runs" / run_id / RUN_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_without_nan(run), indent=1))
+    # Whole or not at all: a run that is killed now leaves no half of an answer.
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(_without_nan(run), indent=1))
+    unfinished.replace(path)
     return run
+
+
+def check_models(config: PipelineConfig, data: Path) -> None:
+    """Refuses models that cannot be built for the data, before anything is started.
+
+    Raises:
+      ConfigError: a model learns from the order of ratings that have no times.
+    """
+    chosen = config.data
+    in_order = [name for name in config.models if MODELS[name].task == "next_item"]
+    if not in_order:
+        return
+    # What cannot be recognised is an error of the first step, which says it better.
+    with contextlib.suppress(BadInputError):
+        if not has_timestamps(data, chosen.columns, chosen.users, chosen.items):
+            others = ",".join(name for name in config.models if name not in in_order)
+            raise ConfigError(
+                None,
+                None,
+                f"models.{in_order[0]}",
+                f"{', '.join(in_order)} learns what comes next, and {data} has no "
+                "column of times; name it, as in --set data.columns.timestamp=when, "
+                f"or leave such models out, as in --models {others}",
+            )
 
 
 def read(out: Path, run_id: str | None) -> dict[str, Any]:
@@ -219,7 +251,6 @@ def _decision(outputs: dict[tuple[str, str], str]) -> dict[str, Any]:
 
 def _status(steps: "list[StepResult]", decided: dict[str, Any]) -> str:
     from components.anomaly_gate import AnomaliesError
-    from components.ratings_example_gen import BadInputError
 
     errors = [step.error for step in steps if step.error]
     if any(isinstance(error, BadInputError) for error in errors):

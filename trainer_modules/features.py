@@ -13,7 +13,8 @@ Raw Examples (one per user, written by ``components/ratings_example_gen``):
 =====================  =====  ======================================================
 
 Transformed Examples carry ``<name>_index`` int64 features instead of ids
-(0 padding, 1 unknown, known values from 2 by falling frequency) and ``label``.
+(0 padding, 1 unknown, known values from 2 by falling frequency), ``label`` (1 liked, 0
+disliked, -1 neither: left out of training and judging) and the ``rating`` itself.
 
 This module imports nothing, so that Beam workers can read it for free.
 """
@@ -35,11 +36,14 @@ USER_INDEX = "user_index"
 ITEM_INDEX = "item_index"
 HISTORY_ITEM_INDEX = HISTORY_PREFIX + ITEM_INDEX
 LABEL = "label"
+LIKED, DISLIKED, NEITHER = 1, 0, -1
 HISTORY_LABEL = HISTORY_PREFIX + LABEL
 
 USER_VOCABULARY = "user_id"
 ITEM_VOCABULARY = "item_id"
 USER_FEATURE_VOCABULARY = "user_feature"
+
+CATALOGUE_FILE = "catalogue.parquet"  # in the artifact of CatalogueGen
 
 PADDING_INDEX = 0
 UNKNOWN_INDEX = 1
@@ -54,3 +58,13 @@ SPLITS = (TRAIN_SPLIT, EVAL_SPLIT, TEST_SPLIT)
 def is_user_feature(name: str) -> bool:
     """True for a side feature of the user (``user_gender``), not for the id."""
     return name.startswith(USER_FEATURE_PREFIX) and name != USER_ID
+
+
+def is_item_feature(name: str) -> bool:
+    """True for a side feature of the item (``item_genres``), not for the id."""
+    return name.startswith(ITEM_FEATURE_PREFIX) and name != ITEM_ID
+
+
+def index_of(name: str) -> str:
+    """The transformed feature that holds the vocabulary indices of a side feature."""
+    return f"{name}_index"

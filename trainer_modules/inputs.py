@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.interactions import Interactions
+from trainer_modules.interactions import Interactions, Ratings
+from trainer_modules.sizes import Sizes, Table
 
 READ_BATCH = 512  # user records parsed at once
 
@@ -21,16 +22,14 @@ class Data:
       train_files: patterns of the transformed ``train`` records.
       eval_files: the same of ``eval``.
       feature_spec: how to parse a record.
-      num_users: rows of a user table, the reserved ones included.
-      num_items: rows of an item table, the reserved ones included.
+      sizes: of the tables.
       num_unknown_items: items of the catalogue without a row of their own.
     """
 
     train_files: list[str]
     eval_files: list[str]
     feature_spec: Mapping[str, Any]
-    num_users: int
-    num_items: int
+    sizes: Sizes
     num_unknown_items: int
 
     def records(self, file_patterns: Sequence[str], *names: str) -> tf.data.Dataset:
@@ -44,30 +43,70 @@ class Data:
         )
 
 
+def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
+    """Reads the targets of all records."""
+    parts: dict[str, list[Any]] = {
+        name: [] for name in (f.USER_INDEX, f.ITEM_INDEX, f.LABEL, f.RATING)
+    }
+    for batch in data.records(file_patterns, *parts):
+        row = batch[f.ITEM_INDEX].value_rowids()
+        parts[f.USER_INDEX].append(tf.gather(batch[f.USER_INDEX][:, 0], row).numpy())
+        for name in (f.ITEM_INDEX, f.LABEL, f.RATING):
+            parts[name].append(batch[name].flat_values.numpy())
+    user, item, label, rating = (
+        np.concatenate([np.zeros(0), *part]) for part in parts.values()
+    )
+    return Ratings(
+        user.astype(np.int32),
+        item.astype(np.int32),
+        label.astype(np.int32),
+        rating.astype(np.float32),
+    )
+
+
+def mean_rating(data: Data) -> float:
+    """Of all training ratings, in stars; 0 where there is none."""
+    total, count = 0.0, 0
+    for batch in data.records(data.train_files, f.RATING):
+        stars = batch[f.RATING].flat_values
+        total += float(tf.reduce_sum(stars))
+        count += len(stars)
+    return total / max(count, 1)
+
+
 def read_positives(data: Data, file_patterns: Sequence[str]) -> Interactions:
     """Everything that was liked, from the targets of all records.
 
     Raises:
       ValueError: if nothing was.
     """
-    users, items = [], []
-    for batch in data.records(file_patterns, f.USER_INDEX, f.ITEM_INDEX, f.LABEL):
-        liked = batch[f.LABEL].flat_values == 1
-        user = tf.gather(batch[f.USER_INDEX][:, 0], batch[f.ITEM_INDEX].value_rowids())
-        users.append(tf.boolean_mask(user, liked).numpy().astype(np.int32))
-        items.append(
-            tf.boolean_mask(batch[f.ITEM_INDEX].flat_values, liked)
-            .numpy()
-            .astype(np.int32)
-        )
-    if not sum(map(len, users)):
+    ratings = read_ratings(data, file_patterns)
+    liked = ratings.where(ratings.label == f.LIKED)
+    if not len(liked):
         raise ValueError(
             f"no positive among the training ratings in {', '.join(file_patterns)}: "
             "lower label.threshold"
         )
     return Interactions.of(
-        np.concatenate(users), np.concatenate(items), data.num_users, data.num_items
+        liked.user_index, liked.item_index, data.sizes.num_users, data.sizes.num_items
     )
+
+
+def read_user_fields(data: Data) -> dict[str, Table]:
+    """The users' side features: field → [num_users, L] indices, padded with 0."""
+    fields = data.sizes.user_fields
+    if not fields:
+        return {}
+    batches = list(data.records(data.train_files, f.USER_INDEX, *fields))
+    tables = {}
+    for field in fields:
+        longest = max(int(batch[field].bounding_shape()[1]) for batch in batches)
+        table = np.zeros([data.sizes.num_users, longest], np.int32)
+        for batch in batches:
+            users = batch[f.USER_INDEX][:, 0].numpy()
+            table[users] = batch[field].to_tensor(shape=[None, longest]).numpy()
+        tables[field] = table
+    return tables
 
 
 def eval_users(data: Data, limit: int) -> tf.data.Dataset:
@@ -75,20 +114,24 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
 
     Returns:
       Batches of ``user_index`` [B], ``history_item_index`` and ``history_label``
-      [B, H], ``item_index`` (the targets) and ``label`` [B, T], padded with 0.
+      [B, H], ``item_index`` (the targets), ``label`` and ``rating`` [B, T], padded with
+      0 (labels with -1), and the users' fields [B, L].
     """
     names = (
         f.USER_INDEX,
         f.ITEM_INDEX,
         f.LABEL,
+        f.RATING,
         f.HISTORY_ITEM_INDEX,
         f.HISTORY_LABEL,
+        *data.sizes.user_fields,
     )
 
     def dense(batch: dict[str, Any]) -> dict[str, tf.Tensor]:
         user = batch.pop(f.USER_INDEX)
+        label = batch.pop(f.LABEL).to_tensor(f.NEITHER)
         padded = {name: value.to_tensor() for name, value in batch.items()}
-        return padded | {f.USER_INDEX: user[:, 0]}
+        return padded | {f.USER_INDEX: user[:, 0], f.LABEL: label}
 
     batches = data.records(data.eval_files, *names)
     return batches.take(-(-limit // READ_BATCH)).map(dense)

@@ -1,7 +1,8 @@
 """The training pairs in memory: what a closed-form model solves and the others sample.
 
-Eight bytes a pair: 32 million ratings are 256 MB, which is the one thing in training
-that grows with the ratings.
+Eight bytes a pair, and as many for its label and stars where a task learns from them:
+32 million ratings are 512 MB, which is the one thing in training that grows with the
+ratings.
 """
 
 import dataclasses
@@ -10,6 +11,36 @@ import numpy as np
 import numpy.typing as npt
 
 Indices = npt.NDArray[np.int32]
+Stars = npt.NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratings:
+    """Rated pairs, in the order of the records; each user's own in the order of time.
+
+    Attributes:
+      user_index: [N] vocabulary indices.
+      item_index: [N] vocabulary indices.
+      label: [N] 1 liked, 0 disliked, -1 neither.
+      rating: [N] stars.
+    """
+
+    user_index: Indices
+    item_index: Indices
+    label: Indices
+    rating: Stars
+
+    def __len__(self) -> int:
+        return len(self.user_index)
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "Ratings":
+        """Those that a mask [N] chooses."""
+        return Ratings(
+            self.user_index[chosen],
+            self.item_index[chosen],
+            self.label[chosen],
+            self.rating[chosen],
+        )
 
 
 @dataclasses.dataclass(frozen=True)

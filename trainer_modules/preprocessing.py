@@ -10,8 +10,13 @@ import tensorflow_transform as tft
 from trainer_modules import features as f
 
 EVERYTHING_POSITIVE = "all"
-_COMPARISONS = {">": operator.gt, ">=": operator.ge}
-_THRESHOLD = re.compile(r"(>=?)\s*(\d+(?:\.\d+)?)")
+_COMPARISONS = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+_THRESHOLD = re.compile(r"([<>]=?)\s*(-?\d+(?:\.\d+)?)")
 
 
 def preprocessing_fn(
@@ -25,14 +30,21 @@ def preprocessing_fn(
     Args:
       inputs: the raw features of ``features.py``: ``user_id`` [B, 1], others ragged
         [B, (N)].
-      custom_config: ``label_threshold`` (``all``, ``> x`` or ``>= x`` stars) and
-        ``min_item_ratings``.
+      custom_config: ``label_threshold`` (``all``, ``> x`` or ``>= x`` stars),
+        ``label_negative`` (``< x``, ``<= x``, or None for all that is not liked),
+        ``min_item_ratings`` and ``leave_out`` (side features).
 
     Returns:
       ``user_index`` [B, 1] and ragged [B, (N)] ``item_index``, ``label``, the same for
-      ``history_``, and ``<name>_index`` for each side feature of the user; all int64.
+      ``history_``, and ``<name>_index`` for each side feature of the user; all int64;
+      and ``rating`` as it came.
     """
-    threshold = custom_config["label_threshold"]
+
+    def labels(rating: tf.RaggedTensor) -> tf.RaggedTensor:
+        return label(
+            rating, custom_config["label_threshold"], custom_config["label_negative"]
+        )
+
     users = _vocabulary(inputs[f.USER_ID], f.USER_VOCABULARY, min_count=None)
     items = _vocabulary(
         inputs[f.ITEM_ID].flat_values,
@@ -43,10 +55,15 @@ def preprocessing_fn(
         f.USER_INDEX: _known_or_unknown(inputs[f.USER_ID], users),
         f.ITEM_INDEX: _index(inputs[f.ITEM_ID], items),
         f.HISTORY_ITEM_INDEX: _index(inputs[f.HISTORY_ITEM_ID], items),
-        f.LABEL: label(inputs[f.RATING], threshold),
-        f.HISTORY_LABEL: label(inputs[f.HISTORY_RATING], threshold),
+        f.LABEL: labels(inputs[f.RATING]),
+        f.HISTORY_LABEL: labels(inputs[f.HISTORY_RATING]),
+        f.RATING: inputs[f.RATING],
     }
-    side = {name: inputs[name] for name in sorted(filter(f.is_user_feature, inputs))}
+    side = {
+        name: inputs[name]
+        for name in sorted(filter(f.is_user_feature, inputs))
+        if name not in custom_config["leave_out"]
+    }
     # One vocabulary for all of them, of "name=value": each vocabulary costs a dozen
     # Beam stages, and models look all of them up in one table.
     named = {name: _named(values, name) for name, values in side.items()}
@@ -56,7 +73,7 @@ def preprocessing_fn(
         min_count=None,
     )
     for name, values in named.items():
-        outputs[f"{name}_index"] = _index(values, vocabulary)
+        outputs[f.index_of(name)] = _index(values, vocabulary)
     return outputs
 
 
@@ -76,18 +93,35 @@ def _known_or_unknown(ids: tf.Tensor, vocabulary: tf.Tensor) -> tf.Tensor:
     return tft.apply_vocabulary(ids, vocabulary, default_value=-1) + f.NUM_RESERVED
 
 
-def label(rating: tf.RaggedTensor, threshold: str) -> tf.RaggedTensor:
-    """1 where a rating passes the threshold, else 0.
+def label(
+    rating: tf.RaggedTensor, threshold: str, negative: str | None = None
+) -> tf.RaggedTensor:
+    """1 (liked) where a rating passes the threshold, 0 (not) where it is negative.
+
+    Without ``negative`` that is all that is not liked; else what is neither is -1.
 
     Raises:
-      ValueError: for a threshold that is none of ``all``, ``> x`` and ``>= x``.
+      ValueError: for a threshold that is none of ``all``, ``> x`` and ``>= x``, and a
+        ``negative`` that is none of ``< x`` and ``<= x``.
     """
     if threshold == EVERYTHING_POSITIVE:
         return tf.cast(tf.ones_like(rating), tf.int64)
-    match = _THRESHOLD.fullmatch(threshold)
-    if not match:
+    stars = rating.flat_values
+    labels = tf.where(
+        _compare(stars, threshold, ">"),
+        f.LIKED,
+        f.DISLIKED
+        if negative is None
+        else tf.where(_compare(stars, negative, "<"), f.DISLIKED, f.NEITHER),
+    )
+    return rating.with_flat_values(tf.cast(labels, tf.int64))
+
+
+def _compare(stars: tf.Tensor, bound: str, sign: str) -> tf.Tensor:
+    match = _THRESHOLD.fullmatch(bound)
+    if not match or not match[1].startswith(sign):
+        others = "'all', " if sign == ">" else ""
         raise ValueError(
-            f"label threshold {threshold!r}: expected 'all', '> x' or '>= x'"
+            f"label bound {bound!r}: expected {others}'{sign} x' or '{sign}= x'"
         )
-    passes = _COMPARISONS[match[1]](rating.flat_values, float(match[2]))
-    return rating.with_flat_values(tf.cast(passes, tf.int64))
+    return _COMPARISONS[match[1]](stars, float(match[2]))

@@ -4,21 +4,21 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 
-MAX_SCORED_PAIRS = (
-    1 << 22
-)  # users x items scored at once: 16 MB for each unit of a layer
+# Users x items scored at once: 128 MiB for a layer of 256 units.
+MAX_SCORED_PAIRS = 1 << 17
 
 
 def score_unseen(
     model: tf.keras.Model, features: dict[str, tf.Tensor], num_items: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Scores for each user every item with an id.
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Scores for each user every item with an id, and the unknown one.
 
     Returns:
-      Scores [B, V - NUM_RESERVED], and True there where the user has not seen the item.
+      Scores [B, V - NUM_RESERVED], True there where the user has not seen the item, and
+      the unknown item's score [B].
     """
-    catalogue = tf.range(f.NUM_RESERVED, num_items)[tf.newaxis, :]
-    scores = model({**features, f.ITEM_INDEX: catalogue})
+    catalogue = tf.range(f.UNKNOWN_INDEX, num_items)[tf.newaxis, :]
+    scores = tf.cast(model({**features, f.ITEM_INDEX: catalogue}), tf.float32)
     history = tf.cast(features[f.HISTORY_ITEM_INDEX], tf.int32)  # [B, H]
     row = tf.range(tf.shape(history)[0])[:, tf.newaxis] + tf.zeros_like(history)
     times_seen = tf.scatter_nd(
@@ -26,7 +26,7 @@ def score_unseen(
         tf.ones([tf.size(history)], tf.int32),
         [tf.shape(history)[0], num_items],
     )
-    return tf.cast(scores, tf.float32), times_seen[:, f.NUM_RESERVED :] == 0
+    return scores[:, 1:], times_seen[:, f.NUM_RESERVED :] == 0, scores[:, 0]
 
 
 def rank_targets(
@@ -94,10 +94,7 @@ def _rank_rows(
     num_unknown_items: int,
     num_top: int,
 ) -> dict[str, tf.Tensor]:
-    scores, unseen = score_unseen(model, features, num_items)
-    unknown = tf.constant([[f.UNKNOWN_INDEX]])
-    unknown_score = model({**features, f.ITEM_INDEX: unknown})[:, 0]
-    unknown_score = tf.cast(unknown_score, tf.float32)  # [B]
+    scores, unseen, unknown_score = score_unseen(model, features, num_items)
     history = features[f.HISTORY_ITEM_INDEX]
     unknown_seen = tf.math.count_nonzero(history == f.UNKNOWN_INDEX, 1)
     unknown_left = tf.maximum(num_unknown_items - unknown_seen, 0)  # [B]

@@ -14,7 +14,8 @@ class ModelSpec:
       name: the key in configurations, the file in ``models/`` and the test's name.
       class_name: the class in that file.
       config_class: its settings, with the paper's defaults.
-      task: ``retrieval`` (learns from drawn negatives) or ``closed_form`` (is solved).
+      task: what it learns from unless its settings say otherwise (``GradientConfig``),
+        or ``closed_form`` (it is solved).
       summary: what it computes, in a line.
       paper: where it comes from.
     """
@@ -49,12 +50,132 @@ MODELS: dict[str, ModelSpec] = {
             paper="Hu, Koren, Volinsky 2008; Rendle, Krichene, Zhang, Koren 2022",
         ),
         ModelSpec(
+            name="gmf",
+            class_name="GMF",
+            config_class=configs.GMFConfig,
+            task="retrieval",
+            summary="a product of user and item with learned weights",
+            paper="He, Liao, Zhang, Nie, Hu, Chua 2017",
+        ),
+        ModelSpec(
+            name="mlp",
+            class_name="MLP",
+            config_class=configs.MLPConfig,
+            task="retrieval",
+            summary="a tower over user and item",
+            paper="He, Liao, Zhang, Nie, Hu, Chua 2017",
+        ),
+        ModelSpec(
+            name="mf_sgd",
+            class_name="MFSGD",
+            config_class=configs.MFSGDConfig,
+            task="rating",
+            summary="mean, biases and a product of factors, by stochastic gradients",
+            paper="Koren, Bell, Volinsky 2009; Rendle, Krichene, Zhang, Anderson 2020",
+        ),
+        ModelSpec(
             name="neumf",
             class_name="NeuMF",
             config_class=configs.NeuMFConfig,
             task="retrieval",
             summary="a generalised product and a tower over user and item, joined",
             paper="He, Liao, Zhang, Nie, Hu, Chua 2017",
+        ),
+        ModelSpec(
+            name="ncf",
+            class_name="NCF",
+            config_class=configs.NCFConfig,
+            task="retrieval",
+            summary="neumf with a sigmoid on the product: a positive against a list",
+            paper="He, Liao, Zhang, Nie, Hu, Chua 2017, in RecLearn's form",
+        ),
+        ModelSpec(
+            name="warp_mf",
+            class_name="WARPMF",
+            config_class=configs.WARPMFConfig,
+            task="retrieval",
+            summary="a product over ids and side features, learned by a ranking loss",
+            paper="Weston, Bengio, Usunier 2011; Kula 2015 (LightFM)",
+        ),
+        ModelSpec(
+            name="fm",
+            class_name="FM",
+            config_class=configs.FMConfig,
+            task="rating",
+            summary="a weight for each field and a product for each pair of fields",
+            paper="Rendle 2010",
+        ),
+        ModelSpec(
+            name="deepfm",
+            class_name="DeepFM",
+            config_class=configs.DeepFMConfig,
+            task="rating",
+            summary="a factorisation machine and a deep network, sharing embeddings",
+            paper="Guo, Tang, Ye, Li, He 2017",
+        ),
+        ModelSpec(
+            name="afm",
+            class_name="AFM",
+            config_class=configs.AFMConfig,
+            task="rating",
+            summary="a factorisation machine that attends to the pairs that matter",
+            paper="Xiao, Ye, He, Zhang, Wu, Chua 2017",
+        ),
+        ModelSpec(
+            name="autoint",
+            class_name="AutoInt",
+            config_class=configs.AutoIntConfig,
+            task="rating",
+            summary="fields that attend to each other, beside a deep network",
+            paper="Song, Shi, Xiao, Duan, Xu, Zhang, Tang 2019",
+        ),
+        ModelSpec(
+            name="dcn",
+            class_name="DCN",
+            config_class=configs.DCNConfig,
+            task="rating",
+            summary="crosses of all fields beside a deep network",
+            paper="Wang, Fu, Fu, Wang 2017; Wang, Shivanna et al. 2021",
+        ),
+        ModelSpec(
+            name="ipnn",
+            class_name="IPNN",
+            config_class=configs.IPNNConfig,
+            task="rating",
+            summary="a deep network over the fields and their inner products",
+            paper="Qu, Cai, Ren, Zhang, Yu, Wen, Wang 2016",
+        ),
+        ModelSpec(
+            name="opnn",
+            class_name="OPNN",
+            config_class=configs.OPNNConfig,
+            task="rating",
+            summary="a deep network over the fields and their outer products",
+            paper="Qu, Cai, Ren, Zhang, Yu, Wen, Wang 2016",
+        ),
+        ModelSpec(
+            name="wide_deep",
+            class_name="WideDeep",
+            config_class=configs.WideDeepConfig,
+            task="rating",
+            summary="a linear and a deep part, each with an optimizer of its own",
+            paper="Cheng et al. 2016",
+        ),
+        ModelSpec(
+            name="xdeepfm",
+            class_name="XDeepFM",
+            config_class=configs.XDeepFMConfig,
+            task="rating",
+            summary="interactions of vectors, layer by layer, beside a deep network",
+            paper="Lian, Zhou, Zhang, Chen, Xie, Sun 2018",
+        ),
+        ModelSpec(
+            name="attrec",
+            class_name="AttRec",
+            config_class=configs.AttRecConfig,
+            task="next_item",
+            summary="self-attention over the last items beside a user's factors",
+            paper="Zhang, Tay, Yao, Sun 2018",
         ),
     )
 }

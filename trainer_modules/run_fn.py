@@ -10,10 +10,11 @@ from tfx import v1 as tfx
 
 from trainer_modules import configs, training
 from trainer_modules import features as f
-from trainer_modules.inputs import Data
+from trainer_modules.inputs import Data, mean_rating, read_user_fields
 from trainer_modules.model_card import write_card
 from trainer_modules.registry import MODELS
-from trainer_modules.signatures import Served
+from trainer_modules.signatures import Served, Unit
+from trainer_modules.sizes import Sizes, read_item_fields, user_fields
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
@@ -21,31 +22,21 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
     ``custom_config`` holds ``model``, ``config`` (fields of the model's config),
     ``seed``, ``require_gpu``, ``mixed_precision``, ``max_scored_pairs`` (users x items
-    that ``evaluate`` scores) and ``num_rated_items`` (of the catalogue).
+    that ``evaluate`` scores), ``leave_out`` (side features), ``catalogue`` (its folder)
+    and ``num_rated_items`` (of the catalogue).
     """
     settings: dict[str, Any] = fn_args.custom_config
     spec = MODELS[settings["model"]]
     config = configs.parse(spec.config_class, settings["config"])
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    num_users, num_items = (
-        transform.vocabulary_size_by_name(name)
-        for name in (f.USER_VOCABULARY, f.ITEM_VOCABULARY)
-    )
-    data = Data(
-        train_files=fn_args.train_files,
-        eval_files=fn_args.eval_files,
-        feature_spec=transform.transformed_feature_spec(),
-        num_users=num_users + f.NUM_RESERVED,
-        num_items=num_items + f.NUM_RESERVED,
-        num_unknown_items=max(0, settings["num_rated_items"] - num_items),
-    )
+    data = read_data(fn_args, transform)
     tf.keras.utils.set_random_seed(settings["seed"])
     tf.keras.mixed_precision.set_global_policy(
         "mixed_float16" if settings["mixed_precision"] else "float32"
     )
     module = importlib.import_module(f"trainer_modules.models.{spec.name}")
     with training.strategy(settings["require_gpu"]).scope():
-        model = getattr(module, spec.class_name)(config, data.num_users, data.num_items)
+        model = getattr(module, spec.class_name)(config, data.sizes)
     if spec.task == "closed_form":
         trained = training.solve(model, data)
     else:
@@ -57,11 +48,13 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             log_dir=fn_args.model_run_dir,
             name=spec.name,
         )
-    share_of_users = min(1.0, settings["max_scored_pairs"] / (num_users * num_items))
+    num_pairs = data.sizes.num_users * data.sizes.num_items
+    share_of_users = min(1.0, settings["max_scored_pairs"] / num_pairs)
     served = Served(
         model,
         transform,
-        is_logit=spec.task != "closed_form",
+        unit=_unit(config),
+        user_fields=read_user_fields(data),
         num_unknown_items=data.num_unknown_items,
         share_of_users=share_of_users,
     )
@@ -78,3 +71,37 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             "share_of_users": share_of_users,
         },
     )
+
+
+def read_data(fn_args: tfx.components.FnArgs, transform: tft.TFTransformOutput) -> Data:
+    """What the Trainer was given, and the sizes that it decides."""
+    settings = fn_args.custom_config
+    item_ids = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
+    user_values = transform.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
+    item_fields, num_item_values = read_item_fields(
+        settings["catalogue"], item_ids, settings["leave_out"]
+    )
+    data = Data(
+        train_files=fn_args.train_files,
+        eval_files=fn_args.eval_files,
+        feature_spec=transform.transformed_feature_spec(),
+        sizes=Sizes(
+            num_users=transform.vocabulary_size_by_name(f.USER_VOCABULARY)
+            + f.NUM_RESERVED,
+            num_items=len(item_ids) + f.NUM_RESERVED,
+            user_fields=user_fields(user_values),
+            num_user_values=len(user_values) + f.NUM_RESERVED,
+            item_fields=item_fields,
+            num_item_values=num_item_values,
+        ),
+        num_unknown_items=max(0, settings["num_rated_items"] - len(item_ids)),
+    )
+    sizes = dataclasses.replace(data.sizes, mean_rating=mean_rating(data))
+    return dataclasses.replace(data, sizes=sizes)
+
+
+def _unit(config: Any) -> Unit:
+    """Of a model's scores: what its loss compares them with."""
+    if not isinstance(config, configs.GradientConfig):
+        return "probability"
+    return "stars" if config.loss == "squared_error" else "logit"

@@ -5,15 +5,18 @@ nothing of this package to be loaded.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer_modules import features as f
 from trainer_modules.ranking import rank_targets, score_unseen
+from trainer_modules.sizes import Table
 
 NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
 HASHES = 1 << 20  # of user ids; a sample of users is those with the lowest
+Unit = Literal["logit", "probability", "stars"]
 HASH_KEY = (2017, 1031)  # another than ExampleGen's, which orders the users
 
 
@@ -25,7 +28,8 @@ class Served(tf.Module):
         model: tf.keras.Model,
         transform: tft.TFTransformOutput,
         *,
-        is_logit: bool,
+        unit: Unit,
+        user_fields: Mapping[str, Table],
         num_unknown_items: int,
         share_of_users: float,
     ):
@@ -34,7 +38,9 @@ class Served(tf.Module):
         Args:
           model: scores [B, C].
           transform: the graph and the vocabularies.
-          is_logit: whether a score is a logit; else it is a probability, give or take.
+          unit: of the scores.
+          user_fields: side features of the known users, [num_users, L] each, for
+            requests that do not bring them along.
           num_unknown_items: items of the catalogue that the vocabulary has not.
           share_of_users: that ``evaluate`` ranks for, by a hash of their ids; all of
             them from 1.
@@ -50,7 +56,10 @@ class Served(tf.Module):
         vocabulary = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
         self.item_ids = tf.constant([b""] * f.NUM_RESERVED + list(vocabulary))
         self.num_items = len(vocabulary) + f.NUM_RESERVED
-        self.is_logit = is_logit
+        self.unit = unit
+        self.user_fields = {
+            name: tf.constant(table, tf.int64) for name, table in user_fields.items()
+        }
         self.num_unknown_items = num_unknown_items
         self.share_of_users = share_of_users
 
@@ -118,7 +127,7 @@ class Served(tf.Module):
             f.HISTORY_RATING: history.with_flat_values(rating),
         }
         features, _ = self._features(self.transform(raw))
-        scores, unseen = score_unseen(self.model, features, self.num_items)
+        scores, unseen, _ = score_unseen(self.model, features, self.num_items)
         top = tf.math.top_k(
             tf.where(unseen, scores, -float("inf")),
             tf.minimum(k, self.num_items - f.NUM_RESERVED),
@@ -135,9 +144,10 @@ class Served(tf.Module):
           examples: [B] serialized, as ``RatingsExampleGen`` writes them.
 
         Returns:
-          For each target, [B, T] with ``rank`` 0 for padding and for users who are not
-          in the sample: ``score``,
-          ``probability``, ``label`` and ``rank``; for each user
+          For each target, [B, T]: ``label`` (-1 for padding and for what was neither
+          liked nor disliked), ``score``, ``probability`` of being liked, ``error`` (in
+          stars where scores are stars, else of the probability) and ``rank``, which is
+          0 for padding and for users who are not in the sample; for each user
           ``num_candidates`` and ``catalogue_size`` [B] and ``top_item`` [B, 10].
         """
         raw = self._parse(examples, {})
@@ -147,7 +157,9 @@ class Served(tf.Module):
             raw[f.USER_ID][:, 0], HASHES, list(HASH_KEY)
         )
         is_in_sample = tf.cast(place, tf.float64) < self.share_of_users * HASHES
-        rows = tf.where(is_in_sample)[:, 0]
+        # A batch with nobody to rank has no shape; the first one's rank is dropped.
+        is_first = tf.range(tf.shape(targets)[0]) == 0
+        rows = tf.where(is_in_sample | is_first)[:, 0]
         ranked = rank_targets(
             self.model,
             {name: tf.gather(value, rows) for name, value in features.items()},
@@ -165,17 +177,28 @@ class Served(tf.Module):
             )
             for name, value in ranked.items()
         }
-        score = ranked["score"]
+        if self.share_of_users < 1:
+            ranked["rank"] *= tf.cast(is_in_sample, tf.int64)[:, tf.newaxis]
+            scores = self.model({**features, f.ITEM_INDEX: targets})
+            ranked["score"] = tf.cast(scores, tf.float32)
+        label = transformed[f.LABEL].to_tensor(f.NEITHER)
+        probability = self._probability(ranked["score"])
+        if self.unit == "stars":
+            error = ranked["score"] - transformed[f.RATING].to_tensor()
+        else:
+            error = probability - tf.cast(label, tf.float32)
         catalogue_size = self.num_items - f.NUM_RESERVED + self.num_unknown_items
         return ranked | {
-            "probability": (
-                tf.nn.sigmoid(score)
-                if self.is_logit
-                else tf.clip_by_value(score, 0.0, 1.0)
-            ),
-            "label": transformed[f.LABEL].to_tensor(),
+            "probability": probability,
+            "error": error,
+            "label": label,
             "catalogue_size": tf.fill([num_users], catalogue_size),
         }
+
+    def _probability(self, score: tf.Tensor) -> tf.Tensor:
+        if self.unit == "logit":
+            return tf.nn.sigmoid(score)
+        return tf.clip_by_value(score, 0.0, 1.0)
 
     def _parse(
         self, examples: tf.Tensor, more: Mapping[str, tf.DType]
@@ -191,8 +214,26 @@ class Served(tf.Module):
         self, transformed: Mapping[str, tf.RaggedTensor]
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """What a model reads of the users, and ``item_index`` [B, C], padded with 0."""
-        return {
-            f.USER_INDEX: transformed[f.USER_INDEX][:, 0],
+        user = transformed[f.USER_INDEX][:, 0]
+        fields = {
+            name: self._user_field(
+                transformed[name].to_tensor(), tf.gather(table, user)
+            )
+            for name, table in self.user_fields.items()
+        }
+        return fields | {
+            f.USER_INDEX: user,
             f.HISTORY_ITEM_INDEX: transformed[f.HISTORY_ITEM_INDEX].to_tensor(),
             f.HISTORY_LABEL: transformed[f.HISTORY_LABEL].to_tensor(),
         }, transformed[f.ITEM_INDEX].to_tensor()
+
+    @staticmethod
+    def _user_field(told: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+        """The values [B, L] that a request tells, or else those that training saw."""
+        width = tf.maximum(tf.shape(told)[1], tf.shape(known)[1])
+        told, known = (
+            tf.pad(values, [[0, 0], [0, width - tf.shape(values)[1]]])
+            for values in (told, known)
+        )
+        is_told = tf.reduce_any(told != f.PADDING_INDEX, 1, keepdims=True)
+        return tf.where(is_told, told, known)

@@ -57,7 +57,7 @@ class Executor(base_executor.BaseExecutor):
         artifact = artifact_utils.get_single_instance(output_dict["catalogue"])
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink)
-        with fileio.open(f"{artifact.uri}/{reader.CATALOGUE_FILE}", "wb") as file:
+        with fileio.open(f"{artifact.uri}/{features.CATALOGUE_FILE}", "wb") as file:
             file.write(sink.getvalue().to_pybytes())
         for name, count in dataclasses.asdict(counts).items():
             artifact.set_int_custom_property(name, count)

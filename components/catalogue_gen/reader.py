@@ -17,7 +17,6 @@ from components.ratings_example_gen.problems import fatal
 from components.ratings_example_gen.reader import Block, read_rows, to_text
 from trainer_modules import features
 
-CATALOGUE_FILE = "catalogue.parquet"
 TITLE = "title"
 ITEM_GENRES = features.ITEM_FEATURE_PREFIX + "genres"
 ITEM_YEAR = features.ITEM_FEATURE_PREFIX + "year"
@@ -43,7 +42,7 @@ def read_catalogue(uri: str) -> pa.Table:
     Columns: ``item_id`` string, ``title`` string or null, ``item_<feature>`` list of
     strings, empty where nothing is known.
     """
-    with files.open_binary(f"{uri}/{CATALOGUE_FILE}") as file:
+    with files.open_binary(f"{uri}/{features.CATALOGUE_FILE}") as file:
         return pq.read_table(file)
 
 

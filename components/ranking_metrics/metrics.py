@@ -6,7 +6,7 @@ from typing import Any
 import apache_beam as beam
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.ranking_metrics.statistics import METRICS, Statistics
+from components.ranking_metrics.statistics import METRICS, NUM_SAMPLED, Statistics
 
 BASE_NAME = "_target_statistics"  # the underscore keeps it out of what TFMA writes
 COMPACT_EVERY = 1024  # users
@@ -15,12 +15,12 @@ COMPACT_EVERY = 1024  # users
 class TargetStatistics(beam.CombineFn):
     """Sums ``Statistics`` over the users of a slice."""
 
-    def __init__(self, model_name: str):
-        self.model_name = model_name
+    def __init__(self, model_name: str, num_sampled: int):
+        self.model_name, self.num_sampled = model_name, num_sampled
 
     def create_accumulator(self) -> Statistics:
         """Nothing summed yet."""
-        return Statistics()
+        return Statistics(self.num_sampled)
 
     def add_input(
         self, total: Statistics, user: metric_types.StandardMetricInputs
@@ -33,7 +33,7 @@ class TargetStatistics(beam.CombineFn):
 
     def merge_accumulators(self, totals: Iterable[Statistics]) -> Statistics:
         """Adds the sums of several workers."""
-        merged = Statistics()
+        merged = self.create_accumulator()
         for total in totals:
             merged.merge(total)
         merged.compact()
@@ -51,11 +51,14 @@ class TargetMetric(metric_types.Metric):
     computation, and makes it once.
     """
 
-    def __init__(self, name: str, code_version: str = ""):
+    def __init__(
+        self, name: str, num_sampled: int = NUM_SAMPLED, code_version: str = ""
+    ):
         """Makes the metric.
 
         Args:
           name: one of ``METRICS``.
+          num_sampled: negatives in the sampled metrics; the same for all metrics.
           code_version: part of an Evaluator's cache key, otherwise unused.
 
         Raises:
@@ -63,11 +66,13 @@ class TargetMetric(metric_types.Metric):
         """
         if name not in METRICS:
             raise ValueError(f"no metric {name!r}; there are {', '.join(METRICS)}")
-        super().__init__(_computations, name=name, code_version=code_version)
+        super().__init__(
+            _computations, name=name, num_sampled=num_sampled, code_version=code_version
+        )
 
 
 def _computations(
-    name: str, model_names: list[str] | None = None, **_: Any
+    name: str, num_sampled: int, model_names: list[str] | None = None, **_: Any
 ) -> list[metric_types.MetricComputation]:
     computations: list[Any] = []
     for model_name in model_names or [""]:
@@ -83,7 +88,9 @@ def _computations(
 
         computations += [
             metric_types.MetricComputation(
-                keys=[base], preprocessors=None, combiner=TargetStatistics(model_name)
+                keys=[base],
+                preprocessors=None,
+                combiner=TargetStatistics(model_name, num_sampled),
             ),
             metric_types.DerivedMetricComputation(keys=[key], result=pick),
         ]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import gammaln
 
 K = 10
-NUM_SAMPLED = 99  # negatives in the sampled metrics that papers print
+NUM_SAMPLED = 99  # negatives in the sampled metrics, as most papers print them
 
 RANKING_METRICS = (
     f"hit_rate@{K}",
@@ -55,12 +55,15 @@ _CLIP = 1e-7  # keeps the logarithm of a certain mistake finite, as Keras does
 Floats = npt.NDArray[np.float64]
 
 
-def ranking_metrics(rank: npt.NDArray[np.int64], num_candidates: int) -> Floats:
+def ranking_metrics(
+    rank: npt.NDArray[np.int64], num_candidates: int, num_sampled: int = NUM_SAMPLED
+) -> Floats:
     """The ``RANKING_METRICS`` of one user.
 
     Args:
       rank: [P] ranks from 1 of the liked targets among the items not seen; P >= 1.
       num_candidates: how many items the user has not seen.
+      num_sampled: negatives in the sampled metrics.
 
     Returns:
       One number for each, NaN for ``mean_rank_auc`` and the sampled ones where nothing
@@ -71,7 +74,7 @@ def ranking_metrics(rank: npt.NDArray[np.int64], num_candidates: int) -> Floats:
     found = rank[rank <= K]
     ahead = rank - 1 - np.arange(num_liked)  # items ahead that were not liked
     num_others = num_candidates - num_liked
-    sampled = expected_gains(ahead, num_others)
+    sampled = expected_gains(ahead, num_others, num_sampled)
     return np.array(
         [
             float(len(found) > 0),
@@ -86,21 +89,24 @@ def ranking_metrics(rank: npt.NDArray[np.int64], num_candidates: int) -> Floats:
     )
 
 
-def expected_gains(ahead: npt.NDArray[np.int64], num_others: int) -> Floats:
+def expected_gains(
+    ahead: npt.NDArray[np.int64], num_others: int, num_sampled: int
+) -> Floats:
     """The chance of each of the first K places among sampled negatives, exactly.
 
     Of ``num_others`` items ``ahead`` are ranked before the target. A sample of
-    ``NUM_SAMPLED`` of them, without replacement, holds j of those ahead with the
+    ``num_sampled`` of them, without replacement, holds j of those ahead with the
     hypergeometric probability, and then the target is at place j + 1.
 
     Args:
       ahead: [P].
       num_others: how many items there are to sample from.
+      num_sampled: how many are.
 
     Returns:
       [P, K] probabilities of the places 1 to K.
     """
-    n = min(NUM_SAMPLED, num_others)
+    n = min(num_sampled, num_others)
     a = np.clip(ahead, 0, num_others)[:, np.newaxis].astype(np.float64)
     j = np.arange(K, dtype=np.float64)[np.newaxis, :]
     behind = num_others - a
@@ -141,8 +147,12 @@ class Statistics:
 
     What grows with the data are the score and the label of each target, 16 bytes, of
     which the exact AUC is made; and one set of items, bounded by the catalogue.
+
+    Attributes:
+      num_sampled: negatives in the sampled metrics; the other fields are sums.
     """
 
+    num_sampled: int = NUM_SAMPLED
     num_users: int = 0
     ranking_sum: Floats = field(default_factory=lambda: np.zeros(len(RANKING_METRICS)))
     ranking_squares: Floats = field(
@@ -162,15 +172,20 @@ class Statistics:
 
     def add_user(self, outputs: Mapping[str, npt.NDArray[np.number]]) -> None:
         """Adds a user from the ``evaluate`` signature's outputs for that user."""
-        is_target = outputs["rank"] > 0
-        if not is_target.any():  # not in the sample of users
+        is_target = outputs["label"] >= 0
+        if not is_target.any():
             return
         rank = outputs["rank"][is_target].astype(np.int64)
         label = outputs["label"][is_target].astype(np.int64)
         probability = outputs["probability"][is_target].astype(np.float64)
         liked = rank[label == 1]
-        if len(liked):
-            metrics = ranking_metrics(liked, int(outputs["num_candidates"]))
+        if rank[0] > 0:  # in the sample of users
+            self.num_users += 1
+            self.top_items.update(outputs["top_item"].tolist())
+        if rank[0] > 0 and len(liked):
+            metrics = ranking_metrics(
+                liked, int(outputs["num_candidates"]), self.num_sampled
+            )
             self.ranking_sum += np.nan_to_num(metrics)
             self.ranking_squares += np.nan_to_num(metrics) ** 2
             self.ranking_users += ~np.isnan(metrics)
@@ -184,12 +199,12 @@ class Statistics:
         clipped = np.clip(probability, _CLIP, 1 - _CLIP)
         self.log_loss -= np.log(np.where(label == 1, clipped, 1 - clipped)).sum()
         self.probability += probability.sum()
-        self.squared_error += ((probability - label) ** 2).sum()
+        self.squared_error += (
+            outputs["error"][is_target].astype(np.float64) ** 2
+        ).sum()
         self.scores.append(outputs["score"][is_target].astype(np.float64))
         self.labels.append(label)
-        self.top_items.update(outputs["top_item"].tolist())
         self.catalogue_size = max(self.catalogue_size, int(outputs["catalogue_size"]))
-        self.num_users += 1
 
     def merge(self, other: "Statistics") -> None:
         """Adds another's sums."""

@@ -14,7 +14,24 @@ from components.ratings_example_gen.settings import Settings
 if TYPE_CHECKING:
     from components.ratings_example_gen.inspection import DataSummary
 
-__all__ = ["BadInputError", "Problem", "Settings", "inspect"]
+__all__ = ["BadInputError", "Problem", "Settings", "has_timestamps", "inspect"]
+
+
+def has_timestamps(
+    path: Path,
+    columns: Mapping[str, str],
+    users: str | None = None,
+    items: str | None = None,
+) -> bool:
+    """Whether the ratings at a path have a column of times; reads first lines alone.
+
+    Raises:
+        BadInputError: When nothing is recognised there.
+    """
+    from components.ratings_example_gen import files, formats
+
+    paths = files.list_files(str(path))
+    return formats.recognise(paths, columns, users, items).has_timestamps
 
 
 def inspect(

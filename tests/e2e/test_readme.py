@@ -34,7 +34,7 @@ def test_commands_of_the_readme(marquee, copy_of_the_code, own_ratings, tmp_path
         result = marquee(code, *arguments)
         assert result.status == 0, f"{command}\n{result.text}"
         ran.append(arguments[0])
-    assert ran == ["models", "doctor", "data", "schema", "run"]
+    assert ran == ["models", "doctor", "run", "data", "schema", "run"]
     shown = marquee(code, "show", "--out", out)
     assert shown.status == 0
     assert "is live" in shown.text

@@ -118,6 +118,11 @@ def test_a_file_changes_what_it_names_and_nothing_else(write):
         ("data:\n  columns:\n    usr: 0\n", 3, "data.columns.usr", "mean 'user_id'"),
         ("label:\n  threshold: '=> 3'\n", 2, "label.threshold", "'>= x'"),
         ("label:\n  threshold: 3\n", 2, "label.threshold", "'> x'"),
+        ("label:\n  negative: '> 3'\n", 2, "label.negative", "'<= x'"),
+        ("label:\n  negative: all\n", 2, "label.negative", "'< x'"),
+        ("vocabulary:\n  leave_out: [1]\n", 2, "vocabulary.leave_out", "text"),
+        ("models:\n  fm:\n    loss: brp\n", 3, "models.fm.loss", "mean 'bpr'"),
+        ("models:\n  fm:\n    task: 1\n", 3, "models.fm.task", "rating, retrieval"),
         ("gate:\n  metric: ndgc@10\n", 2, "gate.metric", "mean 'ndcg@10'"),
         ("gate:\n  metric: rmse\n", 2, "gate.metric", "is no bar"),
         ("gate:\n  floors:\n    aucc: 1\n", 3, "gate.floors.aucc", "mean 'auc'"),
@@ -210,6 +215,14 @@ def test_an_override_joins_the_models_and_floors_that_are_there():
     [
         ("label.threshold=> 4", lambda c: c.label.threshold == "> 4"),
         ("label.threshold=>=3", lambda c: c.label.threshold == ">=3"),
+        ("label.negative=< 2.5", lambda c: c.label.negative == "< 2.5"),
+        ("label.negative=<=2", lambda c: c.label.negative == "<=2"),
+        ("label.negative=null", lambda c: c.label.negative is None),
+        (
+            "vocabulary.leave_out=[user_zip, item_year]",
+            lambda c: c.vocabulary.leave_out == ["user_zip", "item_year"],
+        ),
+        ("models.fm.num_negatives=0", lambda c: c.models["fm"]["num_negatives"] == 0),
         ("out=2024", lambda c: c.out == "2024"),
         ("out=a=b", lambda c: c.out == "a=b"),
         ("data.items=null", lambda c: c.data.items is None),
@@ -270,6 +283,30 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
             "label: {threshold: all}\ngate:\n  floors:\n    auc: 0.6\n",
             4,
             "gate.floors.auc",
+            "none is disliked",
+        ),
+        (
+            "models:\n  fm:\n    loss: bpr\n",
+            2,
+            "models.fm",
+            "the task rating cannot learn by bpr",
+        ),
+        (
+            "models:\n  neumf:\n    task: next_item\n",
+            2,
+            "models.neumf",
+            "order of a history",
+        ),
+        (
+            "models:\n  neumf:\n    num_negatives: 0\n",
+            2,
+            "models.neumf",
+            "needs num_negatives",
+        ),
+        (
+            "label: {threshold: all}\nmodels:\n  fm:\n",
+            3,
+            "models.fm",
             "none is disliked",
         ),
         (
@@ -366,3 +403,11 @@ KEYS = st.sampled_from(
 def test_any_override_is_a_configuration_or_an_error(key, value):
     result = outcome(None, [f"{key}={value}"])
     assert isinstance(result, PipelineConfig) or result.file is None
+
+
+@pytest.mark.parametrize(
+    "setting", ["models.attrec.task=retrieval", "models.gmf.task=next_item"]
+)
+def test_only_models_that_read_an_order_learn_what_comes_next(setting):
+    error = error_of(overrides=[setting])
+    assert "read the order of a history learn next_item" in error.message

@@ -34,6 +34,12 @@ def test_all_metrics_are_measured_of_two_models_on_all_users():
     assert list(config.slicing_specs) == [tfma.SlicingSpec()]
 
 
+def test_the_number_of_sampled_negatives_is_told_to_every_metric():
+    config = evaluation.eval_config(GateConfig(), num_sampled_negatives=100)
+    [spec] = config.metrics_specs
+    assert {json.loads(m.config)["num_sampled"] for m in spec.metrics} == {100}
+
+
 def test_floors_are_bounds_of_their_metrics_alone(asked):
     metrics = asked(metric="mrr", floors={"auc": 0.6, "mrr": 0.1}, max_loss=0.02)
     floors = {

@@ -10,6 +10,7 @@ import pytest
 from components.anomaly_gate import AnomaliesError
 from components.ratings_example_gen import BadInputError
 from pipeline import runs
+from pipeline.config import ConfigError, DataConfig, PipelineConfig
 from pipeline.local_runner import StepResult
 
 
@@ -98,6 +99,37 @@ def test_dates_are_utc_and_data_without_counts_has_none():
         "last": "1970-01-02T00:00:00+00:00",
     }
     assert runs._data("mine", {}) == {"source": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "is_refused"),
+    [
+        ("user_id,item_id,rating", {}, True),
+        ("user_id,item_id,rating,timestamp", {}, False),
+        ("user_id,item_id,rating,when", {}, True),
+        ("user_id,item_id,rating,when", {"timestamp": "when"}, False),
+    ],
+)
+def test_a_model_of_what_comes_next_needs_times(tmp_path, header, columns, is_refused):
+    (tmp_path / "mine.csv").write_text(f"{header}\n" + "7,8,3,978300760\n" * 3)
+    if columns:
+        columns |= {"user_id": "user_id", "item_id": "item_id"}
+    config = PipelineConfig(
+        data=DataConfig(columns=columns), models={"mf_als": {}, "attrec": {}}
+    )
+    if is_refused:
+        told = (
+            r"models.attrec: .*column of times.*data.columns.timestamp.*--models mf_als"
+        )
+        with pytest.raises(ConfigError, match=told):
+            runs.check_models(config, tmp_path)
+    else:
+        runs.check_models(config, tmp_path)
+    runs.check_models(PipelineConfig(models={"mf_als": {}}), tmp_path)
+
+
+def test_data_that_is_none_is_left_for_the_first_step_to_refuse(tmp_path):
+    runs.check_models(PipelineConfig(models={"attrec": {}}), tmp_path)
 
 
 def test_reading_a_run_again_does_not_import_tfx():

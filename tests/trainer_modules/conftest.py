@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import apache_beam as beam
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -19,16 +21,27 @@ from tfx_bsl.public import tfxio
 
 from trainer_modules import features as f
 from trainer_modules import preprocessing, training
-from trainer_modules.inputs import Data
+from trainer_modules.inputs import Data, read_user_fields
 from trainer_modules.interactions import Interactions
 from trainer_modules.registry import MODELS
 from trainer_modules.signatures import Served
+from trainer_modules.sizes import Sizes, read_item_fields, user_fields
 
 TESTS = Path(__file__).parents[1]
 SCHEMA = TESTS.parent / "schema" / "ratings.pbtxt"
 
+TRANSFORM_CONFIG = {
+    "label_threshold": "> 3",
+    "label_negative": None,
+    "min_item_ratings": 1,
+    "leave_out": [],
+}
 SIDE = 12  # items of each colour of the board
 NUM_USERS = 48
+# What is known of users and items beside their ids; nothing of it tells the colour.
+GENDERS = [[b"F"], [b"M"], []]
+OCCUPATIONS = [[b"cook", b"poet"], [b"cook"], [], [b"nurse", b"poet", b"cook"]]
+GENRES = [["Drama", "War"], [], ["War"], ["Comedy", "Drama", "War"]]
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +132,22 @@ def _encoded(batch_and_passthrough, schema):
     return RecordBatchToExamplesEncoder(schema).encode(batch_and_passthrough[0])
 
 
+@pytest.fixture(scope="session")
+def catalogue(tmp_path_factory):
+    """Writes items with their features as CatalogueGen does; returns the folder."""
+
+    def write(item_ids, **lists):
+        folder = tmp_path_factory.mktemp("catalogue")
+        columns = {f.ITEM_ID: pa.array(item_ids, pa.string())} | {
+            name: pa.array(values, pa.list_(pa.string()))
+            for name, values in lists.items()
+        }
+        pq.write_table(pa.table(columns), folder / f.CATALOGUE_FILE)
+        return str(folder)
+
+    return write
+
+
 @dataclasses.dataclass(frozen=True)
 class Planted:
     """A checkerboard: users like items of their own colour only."""
@@ -130,56 +159,116 @@ class Planted:
 
 
 @pytest.fixture(scope="session")
-def planted(serialize, transform):
-    """Each user liked ten of the twelve items of a colour; the eleventh is for eval."""
-    random = np.random.default_rng(1)
+def planted(serialize, transform, catalogue):
+    """Users rate eleven of the twelve items of their colour, and five of the other.
+
+    The last of either are for eval.
+    """
+    random, in_time = np.random.default_rng(1), np.random.default_rng(2)
     train, held_out, never_rated = [], [], {}
     for user in range(NUM_USERS):
-        own = [f"{'bw'[user % 2]}{n:02}".encode() for n in range(SIDE)]
-        other = f"{'wb'[user % 2]}{random.integers(SIDE):02}".encode()
-        random.shuffle(own)
-        user_id = f"u{user:02}".encode()
-        never_rated[user_id] = own[11]
-        past = [*own[:10], other]
-        rating = [*[5.0] * 10, 1.0]
-        train.append(serialize(user_id=[user_id], item_id=past, rating=rating))
+        own, other = (
+            [f"{colour}{n:02}".encode() for n in random.permutation(SIDE)]
+            for colour in ("bw", "wb")[user % 2]
+        )
+        never_rated[f"u{user:02}".encode()] = own[11]
+        # In an order in time that tells nothing, or it would be what next_item learns.
+        stars = [*[(i, 5.0) for i in own[:10]], *[(i, 1.0) for i in other[:4]]]
+        past, rating = zip(*(stars[n] for n in in_time.permutation(14)), strict=True)
+        known = {
+            "user_id": [f"u{user:02}".encode()],
+            "user_gender": GENDERS[user % 3],
+            "user_occupation": OCCUPATIONS[user // 2 % 4],
+        }
+        train.append(serialize(item_id=past, rating=rating, **known))
         held_out.append(
             serialize(
-                user_id=[user_id],
-                item_id=own[10:11],
-                rating=[4.0],
+                item_id=[own[10], other[4]],
+                rating=[4.0, 2.0],
                 history_item_id=past,
                 history_rating=rating,
+                **known,
             )
         )
     output, files = transform(
         {f.TRAIN_SPLIT: train, f.EVAL_SPLIT: held_out},
-        {"label_threshold": "> 3", "min_item_ratings": 1},
+        TRANSFORM_CONFIG,
     )
-    sizes = [
-        output.vocabulary_size_by_name(name) + f.NUM_RESERVED
-        for name in (f.USER_VOCABULARY, f.ITEM_VOCABULARY)
-    ]
+    items = [f"{colour}{n:02}" for colour in "bw" for n in range(SIDE)]
+    genres = [GENRES[n % 4] for n in range(len(items))]
+    folder = catalogue([*items, "rare"], item_genres=[*genres, ["Western"]])
+    item_ids, user_values = (
+        output.vocabulary_by_name(name)
+        for name in (f.ITEM_VOCABULARY, f.USER_FEATURE_VOCABULARY)
+    )
+    item_fields, num_item_values = read_item_fields(folder, item_ids)
+    sizes = Sizes(
+        num_users=NUM_USERS + f.NUM_RESERVED,
+        num_items=len(items) + f.NUM_RESERVED,
+        user_fields=user_fields(user_values),
+        num_user_values=len(user_values) + f.NUM_RESERVED,
+        item_fields=item_fields,
+        num_item_values=num_item_values,
+    )
     data = Data(
         [files[f.TRAIN_SPLIT]],
         [files[f.EVAL_SPLIT]],
         output.transformed_feature_spec(),
-        *sizes,
+        sizes,
         num_unknown_items=0,
     )
     return Planted(output, data, held_out, never_rated)
 
 
 @pytest.fixture(scope="session")
+def transformed_log(planted, serialize, tmp_path_factory):
+    """Writes transformed records of (item, label, stars) by user; without fields."""
+    spec = planted.data.feature_spec
+
+    def record(user, targets, history):
+        lists = {
+            f.ITEM_INDEX: [item for item, _, _ in targets],
+            f.LABEL: [label for _, label, _ in targets],
+            f.RATING: [stars for _, _, stars in targets],
+            f.HISTORY_ITEM_INDEX: [item for item, _, _ in history],
+            f.HISTORY_LABEL: [label for _, label, _ in history],
+        }
+        named = {spec[name].value_key: values for name, values in lists.items()}
+        return serialize(**{f.USER_INDEX: [user]}, **named)
+
+    def data(train, held_out, num_users, num_items, num_unknown_items=0):
+        folder = tmp_path_factory.mktemp("log")
+        records = {
+            f.TRAIN_SPLIT: [record(user, rated, []) for user, rated in train.items()],
+            f.EVAL_SPLIT: [
+                record(user, targets, train.get(user, []))
+                for user, targets in held_out.items()
+            ],
+        }
+        for split, serialized in records.items():
+            with tf.io.TFRecordWriter(str(folder / split), "GZIP") as writer:
+                for each in serialized:
+                    writer.write(each)
+        return Data(
+            [str(folder / f.TRAIN_SPLIT)],
+            [str(folder / f.EVAL_SPLIT)],
+            spec,
+            Sizes(num_users, num_items),
+            num_unknown_items,
+        )
+
+    return data
+
+
+@pytest.fixture(scope="session")
 def build():
     """Makes an untrained model of the registry with its paper's settings, or others."""
 
-    def model(name, num_users, num_items, seed=0, **overrides):
-        spec = MODELS[name]
+    def model(name, sizes, seed=0, **overrides):
         tf.keras.utils.set_random_seed(seed)
         module = importlib.import_module(f"trainer_modules.models.{name}")
-        config = dataclasses.replace(spec.config_class(), **overrides)
-        return getattr(module, spec.class_name)(config, num_users, num_items)
+        model_class = getattr(module, MODELS[name].class_name)
+        return model_class(configured(name, overrides), sizes)
 
     return model
 
@@ -189,15 +278,13 @@ def train(planted, build, tmp_path_factory):
     """Trains a model of the registry on the planted log."""
 
     def trained(name, seed=0, **overrides):
-        model = build(
-            name, planted.data.num_users, planted.data.num_items, seed, **overrides
-        )
+        model = build(name, planted.data.sizes, seed, **overrides)
         if MODELS[name].task == "closed_form":
             training.solve(model, planted.data)
         else:
             training.fit(
                 model,
-                model_config(name, overrides),
+                configured(name, overrides),
                 planted.data,
                 seed=seed,
                 log_dir=str(tmp_path_factory.mktemp("log")),
@@ -208,43 +295,57 @@ def train(planted, build, tmp_path_factory):
     return trained
 
 
-def model_config(name, overrides):
+def configured(name, overrides):
     return dataclasses.replace(MODELS[name].config_class(), **overrides)
 
 
 @pytest.fixture(scope="session")
 def trained(train):
-    """Each model of the registry, trained once with its paper's settings."""
+    """Each model of the registry, trained once with its paper's settings.
+
+    But for patience: an epoch of so little data is a hundred steps.
+    """
     models = {}
 
     def model(name):
         if name not in models:
-            models[name] = train(name)
+            is_fitted = MODELS[name].task != "closed_form"
+            models[name] = train(name, **({"patience": 8} if is_fitted else {}))
         return models[name]
 
     return model
 
 
 @pytest.fixture(scope="session")
-def served(planted, trained, tmp_path_factory):
-    """Each model of the registry as it is served, and the folder of its SavedModel."""
-    exported = {}
+def serve(planted):
+    """Joins a model to the planted log's transform graph."""
 
-    def export(name):
-        if name not in exported:
-            folder = str(tmp_path_factory.mktemp(name))
-            serving = Served(
-                trained(name),
-                planted.output,
-                is_logit=MODELS[name].task != "closed_form",
-                num_unknown_items=3,
-                share_of_users=1.0,
-            )
-            serving.save(folder)
-            exported[name] = serving, folder
-        return exported[name]
+    def served(model, unit, share_of_users=1.0):
+        return Served(
+            model,
+            planted.output,
+            unit=unit,
+            user_fields=read_user_fields(planted.data),
+            num_unknown_items=3,
+            share_of_users=share_of_users,
+        )
 
-    return export
+    return served
+
+
+@pytest.fixture(scope="session")
+def served(serve, trained):
+    """Each model of the registry as it is served."""
+    models = {}
+
+    def model(name):
+        if name not in models:
+            loss = getattr(configured(name, {}), "loss", None)
+            unit = {None: "probability", "squared_error": "stars"}.get(loss, "logit")
+            models[name] = serve(trained(name), unit)
+        return models[name]
+
+    return model
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ def parsed(planted, records):
     """Users' indices of each record's lists, by the vocabularies."""
     vocabularies = {
         name: [b"", b"?", *planted.output.vocabulary_by_name(name)]
-        for name in (f.USER_VOCABULARY, f.ITEM_VOCABULARY)
+        for name in (f.USER_VOCABULARY, f.ITEM_VOCABULARY, f.USER_FEATURE_VOCABULARY)
     }
     rows = []
     for record in records:
@@ -29,9 +29,20 @@ def parsed(planted, records):
                 vocabularies["item_id"].index(item)
                 for item in feature[name].bytes_list.value
             ]
-        row["liked"] = [r > 3 for r in feature[f.HISTORY_RATING].float_list.value]
+        for name in ("user_gender", "user_occupation"):
+            row[f.index_of(name)] = [
+                vocabularies["user_feature"].index(name.encode() + b"=" + value)
+                for value in feature[name].bytes_list.value
+            ]
+        row["stars"] = list(feature[f.HISTORY_RATING].float_list.value)
+        row["liked"] = [stars > 3 for stars in row["stars"]]
         rows.append(row)
     return rows
+
+
+def padded(lists, padding=0):
+    longest = max(map(len, lists))
+    return [[*values, *[padding] * (longest - len(values))] for values in lists]
 
 
 def test_positives_are_what_was_liked_each_once(planted):
@@ -51,13 +62,14 @@ def test_positives_are_what_was_liked_each_once(planted):
         )
         assert pairs == sorted(expected)
         assert found.user_index.dtype == found.item_index.dtype == np.int32
-        assert (found.num_users, found.num_items) == (data.num_users, data.num_items)
+        assert found.num_users == data.sizes.num_users
+        assert found.num_items == data.sizes.num_items
 
 
 def test_positives_of_several_files_are_joined(planted):
     data = planted.data
     both = inputs.read_positives(data, data.train_files + data.eval_files)
-    assert len(both) == len(planted.records) * 11
+    assert len(both) == len(planted.records) * 11  # ten of train, one of eval
 
 
 def test_no_positive_at_all_is_an_error_that_says_so(planted, tmp_path):
@@ -68,21 +80,62 @@ def test_no_positive_at_all_is_an_error_that_says_so(planted, tmp_path):
         inputs.read_positives(planted.data, [path])
 
 
+def test_ratings_are_in_the_order_of_the_records(planted):
+    expected = [
+        (row["user"], item, int(liked), stars)
+        for row in parsed(planted, planted.records)
+        for item, liked, stars in zip(
+            row[f.HISTORY_ITEM_ID], row["liked"], row["stars"], strict=True
+        )
+    ]
+    found = inputs.read_ratings(planted.data, planted.data.train_files)
+    columns = [getattr(found, field.name) for field in dataclasses.fields(found)]
+    assert list(zip(*(column.tolist() for column in columns), strict=True)) == expected
+    assert [column.dtype for column in columns] == [np.int32] * 3 + [np.float32]
+    disliked = found.where(found.label == 0)
+    assert len(disliked) == sum(not liked for _, _, liked, _ in expected)
+    assert set(disliked.rating.tolist()) == {1.0}
+    mean = np.mean([stars for *_, stars in expected])
+    assert inputs.mean_rating(planted.data) == pytest.approx(mean)
+
+
+def test_user_fields_are_tables_by_user(planted):
+    tables = inputs.read_user_fields(planted.data)
+    rows = parsed(planted, planted.records)
+    assert list(tables) == ["user_gender_index", "user_occupation_index"]
+    for name, table in tables.items():
+        assert table.shape[0] == planted.data.sizes.num_users
+        assert not table[:2].any()  # of nobody
+        wanted = padded([row[name] for row in rows])
+        assert table[[row["user"] for row in rows]].tolist() == wanted
+
+
+def test_without_user_fields_there_is_no_table(planted):
+    ids = dataclasses.replace(planted.data.sizes, user_fields=())
+    assert inputs.read_user_fields(dataclasses.replace(planted.data, sizes=ids)) == {}
+
+
 def test_eval_users_have_their_history_and_their_targets(planted):
     expected = parsed(planted, planted.records)
     [batch] = inputs.eval_users(planted.data, 1000)
-    assert {name: value.dtype for name, value in batch.items()} == dict.fromkeys(
+    types = dict.fromkeys(
         ("user_index", "item_index", "label", "history_item_index", "history_label"),
         tf.int64,
-    )
+    ) | {"user_gender_index": tf.int64, "user_occupation_index": tf.int64}
+    types["rating"] = tf.float32
+    assert {name: value.dtype for name, value in batch.items()} == types
     assert batch[f.USER_INDEX].numpy().tolist() == [row["user"] for row in expected]
     for name, wanted in (
         (f.ITEM_INDEX, f.ITEM_ID),
         (f.HISTORY_ITEM_INDEX, f.HISTORY_ITEM_ID),
         (f.HISTORY_LABEL, "liked"),
+        ("user_gender_index", "user_gender_index"),
+        ("user_occupation_index", "user_occupation_index"),
     ):
-        assert batch[name].numpy().tolist() == [row[wanted] for row in expected]
-    assert batch[f.LABEL].numpy().tolist() == [[1]] * len(expected)
+        rows = [row[wanted] for row in expected]
+        assert batch[name].numpy().tolist() == padded(rows), name
+    assert batch[f.LABEL].numpy().tolist() == [[1, 0]] * len(expected)
+    assert batch[f.RATING].numpy().tolist() == [[4.0, 2.0]] * len(expected)
 
 
 def test_eval_users_are_as_many_as_whole_batches_hold(planted, monkeypatch):

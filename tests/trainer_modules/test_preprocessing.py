@@ -9,9 +9,19 @@ from trainer_modules import features as f
 from trainer_modules import preprocessing
 
 MIN_ITEM_RATINGS = 2
+CONFIG = {
+    "label_threshold": "> 3",
+    "label_negative": "< 3",
+    "min_item_ratings": MIN_ITEM_RATINGS,
+    "leave_out": ["user_occupation", "item_year"],
+}
 # user, (item, stars), side features; odd ids on purpose.
 TRAIN = [
-    ("1", [("a", 5.0), ("b", 3.0), ("c", 1.0)], {"user_gender": ["F"]}),
+    (
+        "1",
+        [("a", 5.0), ("b", 3.0), ("c", 1.0)],
+        {"user_gender": ["F"], "user_occupation": ["cook"]},
+    ),
     ("2", [("a", 3.5), ("b", 4.0)], {"user_gender": ["M"], "user_zip": ["F"]}),
     ("3", [("a", 0.5), ("Ünïcode 電影", 5.0)], {"user_gender": ["M"]}),
     ("4", [("Ünïcode 電影", 3.0), ("once", 5.0)], {}),
@@ -51,9 +61,7 @@ def records(serialize):
 
 @pytest.fixture(scope="module")
 def transformed(transform, records):
-    return transform(
-        records, {"label_threshold": "> 3", "min_item_ratings": MIN_ITEM_RATINGS}
-    )
+    return transform(records, CONFIG)
 
 
 def by_falling_frequency(values, min_count=1):
@@ -72,6 +80,7 @@ SIDE = by_falling_frequency(
     for _, _, side in TRAIN
     for name, values in side.items()
     for value in values
+    if name != "user_occupation"
 )
 
 
@@ -79,14 +88,19 @@ def index(value, vocabulary):
     return vocabulary.index(value) + 2 if value in vocabulary else 1
 
 
+def label(stars):
+    return 1 if stars > 3 else 0 if stars < 3 else -1
+
+
 def expected(user, targets, history, side):
-    side_names = ("user_age", "user_gender", "user_occupation", "user_zip")
+    side_names = ("user_age", "user_gender", "user_zip")
     return {
         "user_index": [index(user, USERS)],
         "item_index": [index(item, ITEMS) for item, _ in targets],
-        "label": [int(stars > 3) for _, stars in targets],
+        "label": [label(stars) for _, stars in targets],
+        "rating": [stars for _, stars in targets],
         "history_item_index": [index(item, ITEMS) for item, _ in history],
-        "history_label": [int(stars > 3) for _, stars in history],
+        "history_label": [label(stars) for _, stars in history],
     } | {
         f"{name}_index": [index(f"{name}={v}", SIDE) for v in side.get(name, [])]
         for name in side_names
@@ -159,7 +173,33 @@ def test_a_threshold_makes_labels(threshold, labels):
     assert found.to_list() == [labels[:2], [], labels[2:]]
 
 
-@pytest.mark.parametrize("threshold", ["", "3", "< 3", "=> 3", "> x", "> -1", "> 3 "])
+@pytest.mark.parametrize(
+    ("threshold", "negative", "labels"),
+    [
+        ("> 3", None, [0, 0, 0, 1, 1]),
+        ("> 3", "< 3", [0, 0, -1, 1, 1]),
+        ("> 3", "<= 3", [0, 0, 0, 1, 1]),
+        (">= 3.5", "<1", [0, -1, -1, 1, 1]),
+        ("> 1", "<= 5", [0, 0, 1, 1, 1]),  # liked counts first
+        ("all", "< 3", [1, 1, 1, 1, 1]),
+    ],
+)
+def test_what_is_neither_liked_nor_disliked_has_a_label_of_its_own(
+    threshold, negative, labels
+):
+    stars = tf.ragged.constant([[0.5, 1.0], [], [3.0, 3.5, 5.0]], dtype=tf.float32)
+    found = preprocessing.label(stars, threshold, negative)
+    assert found.dtype == tf.int64
+    assert found.to_list() == [labels[:2], [], labels[2:]]
+
+
+@pytest.mark.parametrize("threshold", ["", "3", "< 3", "=> 3", "> x", "> - 1", "> 3 "])
 def test_a_threshold_that_is_none_is_refused(threshold):
     with pytest.raises(ValueError, match="expected 'all', '> x' or '>= x'"):
         preprocessing.label(tf.ragged.constant([[1.0]]), threshold)
+
+
+@pytest.mark.parametrize("negative", ["", "3", "> 3", "=< 3", "< x", "all", "< 3 "])
+def test_a_bound_of_the_disliked_that_is_none_is_refused(negative):
+    with pytest.raises(ValueError, match="expected '< x' or '<= x'"):
+        preprocessing.label(tf.ragged.constant([[1.0]]), "> 3", negative)

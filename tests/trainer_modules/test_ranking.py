@@ -8,6 +8,7 @@ from hypothesis import given, settings
 
 from trainer_modules import features as f
 from trainer_modules import ranking
+from trainer_modules.sizes import Sizes
 
 NUM_ITEMS = 9  # two reserved, seven with an id
 SCORES = [0.0, 0.5, 0.5, 1.0, -2.0, float("nan"), float("inf"), -float("inf")]
@@ -100,11 +101,11 @@ def test_a_constant_score_ranks_last_and_so_does_one_that_is_no_number():
         assert found["rank"].numpy().tolist() == [[5, 5]]
 
 
-@pytest.mark.parametrize("name", ["mf_als", "neumf"])
+@pytest.mark.parametrize("name", ["mf_als", "neumf", "deepfm"])
 def test_a_target_is_compared_with_itself_at_equal_precision(name, build):
     # The same score computed in two shapes differs in its last bits.
     num_users, num_items = 60, 400
-    model = build(name, num_users, num_items, embedding_dim=48)
+    model = build(name, Sizes(num_users, num_items), embedding_dim=48)
     random = np.random.default_rng(0)
     user = {f.USER_INDEX: tf.range(num_users)}
     nothing = tf.zeros([num_users, 0], tf.int64)

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.signatures import Served
+from trainer_modules.inputs import read_user_fields
 
 # -I: neither this project nor the working folder is on the path.
 ASK = """
@@ -75,10 +75,11 @@ def targets(planted, serialize):
     return [*planted.records[:5], new_user]
 
 
-@pytest.fixture(scope="module", params=["mf_als", "neumf"])
-def asked(request, served, records, targets):
+@pytest.fixture(scope="module", params=["mf_als", "fm"])
+def asked(request, served, records, targets, tmp_path_factory):
     """Answers of the model in memory and of a process that has only TensorFlow."""
-    serving, folder = served(request.param)
+    serving, folder = served(request.param), str(tmp_path_factory.mktemp("served"))
+    serving.save(folder)
     memory = {
         "serving_default": serving.score(tf.constant(records)),
         "evaluate": serving.evaluate(tf.constant(targets)),
@@ -180,39 +181,134 @@ def test_ranks_of_evaluate_are_places_in_the_list_of_recommend(asked, planted, t
             )
             if stars > 3
         ]
-        [disliked] = set(feature["history_item_id"].bytes_list.value) - set(liked)
+        disliked = set(feature["history_item_id"].bytes_list.value) - set(liked)
         ids = serving.recommend(
             tf.constant([feature["user_id"].bytes_list.value[0]]),
             tf.constant([liked]),
             tf.constant(K),
         )["item_id"].numpy()[0]
-        ids = [item for item in ids.tolist() if item != disliked]
-        place = ids.index(feature["item_id"].bytes_list.value[0]) + 1
-        assert ranks[row].tolist() == [place, 0]
+        ids = [item for item in ids.tolist() if item not in disliked]
+        liked_one, disliked_one = feature["item_id"].bytes_list.value
+        assert ranks[row, 0] == ids.index(liked_one) + 1
+        # The list has none of the three items without an id, which may come before.
+        assert ranks[row, 1] - ids.index(disliked_one) - 1 in (0, 3)
 
 
 def test_evaluate_says_what_metrics_need(asked, planted):
     evaluated = {name: v.numpy() for name, v in asked[1]["evaluate"].items()}
     catalogue = len(planted.output.vocabulary_by_name(f.ITEM_VOCABULARY)) + 3
     assert evaluated["catalogue_size"].tolist() == [catalogue] * 6
-    assert evaluated["num_candidates"].tolist() == [catalogue - 11] * 5 + [catalogue]
+    assert evaluated["num_candidates"].tolist() == [catalogue - 14] * 5 + [catalogue]
     assert evaluated["label"].tolist() == [[1, 0]] * 6
     assert evaluated["top_item"].shape == (6, 10)
     assert (evaluated["rank"][5] > 0).all()  # an unknown target has a rank too
     assert ((evaluated["probability"] >= 0) & (evaluated["probability"] <= 1)).all()
 
 
-def test_a_sample_of_users_leaves_the_others_out(served, planted):
-    serving, _ = served("popularity")
-    everybody = serving.evaluate(tf.constant(planted.records))["rank"].numpy()[:, 0]
-    assert (everybody > 0).all()
-    sampling = Served(
-        serving.model,
-        planted.output,
-        is_logit=False,
-        num_unknown_items=3,
-        share_of_users=0.5,
+def test_outside_of_the_sample_a_user_is_scored_but_not_ranked(served, serve, planted):
+    records = tf.constant(planted.records)
+    everybody = served("fm").evaluate(records)
+    assert (everybody["rank"].numpy() > 0).all()
+    sampling = serve(served("fm").model, "logit", share_of_users=0.5)
+    half = sampling.evaluate(records)
+    is_ranked = half["rank"].numpy()[:, 0] > 0
+    assert 12 <= is_ranked.sum() <= 36  # of 48: by a hash, within four deviations
+    for name in ("rank", "num_candidates", "top_item"):
+        one, other = (answer[name].numpy()[is_ranked] for answer in (half, everybody))
+        np.testing.assert_array_equal(one, other, err_msg=name)
+    assert not half["rank"].numpy()[~is_ranked].any()
+    for name in ("label", "score", "probability", "error", "catalogue_size"):
+        np.testing.assert_allclose(
+            half[name], everybody[name], rtol=1e-4, atol=1e-6, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_batch_may_have_nobody_of_the_sample(served, serve, planted, share):
+    serving = serve(served("popularity").model, "probability", share_of_users=share)
+    rank = serving.evaluate(tf.constant(planted.records[:3]))["rank"].numpy()
+    assert rank.shape == (3, 2)
+    assert (rank > 0).all() == (rank > 0).any() == bool(share)
+
+
+class Told(tf.keras.Model):
+    """Scores 1 + half of the item's index: nothing that training could blur."""
+
+    def call(self, features, training=False):
+        score = 1 + tf.cast(features[f.ITEM_INDEX], tf.float32) / 2
+        return score + tf.zeros_like(features[f.USER_INDEX], tf.float32)[:, tf.newaxis]
+
+
+@pytest.fixture
+def rated(planted, serialize):
+    """Two users; the second has two targets less."""
+    first, second, third = planted.output.vocabulary_by_name(f.ITEM_VOCABULARY)[:3]
+    return tf.constant(
+        [
+            serialize(
+                user_id=[b"u01"], item_id=[first, third, second], rating=[5.0, 1.0, 4.0]
+            ),
+            serialize(user_id=[b"u02"], item_id=[second], rating=[2.5]),
+        ]
     )
-    half = sampling.evaluate(tf.constant(planted.records))["rank"].numpy()[:, 0]
-    assert 12 <= (half > 0).sum() <= 36  # of 48: by a hash, within four deviations
-    np.testing.assert_array_equal(half[half > 0], everybody[half > 0])
+
+
+def test_the_error_of_stars_is_in_stars(serve, rated):
+    serving = serve(Told(), "stars")
+    answer = serving.evaluate(rated)
+    np.testing.assert_array_equal(answer["score"], [[2, 3, 2.5], [2.5, 0, 0]])
+    error = answer["error"].numpy()
+    np.testing.assert_allclose(error[0], [2 - 5, 3 - 1, 2.5 - 4], atol=1e-6)
+    np.testing.assert_allclose(error[1, 0], 0, atol=1e-6)
+    assert answer["label"].numpy().tolist() == [[1, 0, 1], [0, -1, -1]]
+    assert ((answer["probability"] >= 0) & (answer["probability"] <= 1)).numpy().all()
+
+
+def test_the_error_of_a_logit_is_that_of_its_probability(serve, rated):
+    serving = serve(Told(), "logit")
+    answer = serving.evaluate(rated)
+    probability = 1 / (1 + np.exp(-np.array([2, 3, 2.5])))
+    np.testing.assert_allclose(answer["probability"][0], probability, rtol=1e-6)
+    np.testing.assert_allclose(answer["error"][0], probability - [1, 0, 1], rtol=1e-5)
+    serving = serve(Told(), "probability")
+    answer = serving.evaluate(rated)
+    np.testing.assert_allclose(answer["error"][0], [0, 1, 0], atol=1e-6)
+
+
+class Fields(tf.keras.Model):
+    """Scores with the sum of the indices of a user's occupations."""
+
+    def call(self, features, training=False):
+        total = tf.reduce_sum(features["user_occupation_index"], 1, keepdims=True)
+        return tf.cast(total, tf.float32) + tf.zeros(tf.shape(features[f.ITEM_INDEX]))
+
+
+def test_a_request_s_fields_count_and_without_any_those_of_training(
+    serve, planted, serialize
+):
+    values = planted.output.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
+    cook, nurse, poet = (
+        values.index(b"user_occupation=" + name) + 2
+        for name in (b"cook", b"nurse", b"poet")
+    )
+    people = [  # u06 was trained as nurse, poet and cook, u04 with nothing known
+        (b"u06", [], cook + nurse + poet),
+        (b"u06", [b"cook"], cook),
+        (b"u06", [b"unheard of"], 1),
+        (b"u04", [], 0),
+        (b"u04", [b"poet"], poet),
+        (b"new", [], 0),
+        (b"new", [b"cook", b"poet"], cook + poet),
+    ]
+    records = [
+        serialize(user_id=[user], candidate_item_id=[b"b00"], user_occupation=told)
+        for user, told, _ in people
+    ]
+    serving = serve(Fields(), "logit")
+    score = serving.score(tf.constant(records))["score"].numpy()
+    assert score[:, 0].tolist() == [total for *_, total in people]
+    # ``recommend`` has no place for them: it takes what training knew.
+    users = tf.constant([b"u06", b"new"])
+    listed = serving.recommend(users, tf.constant([[b""]] * 2), tf.constant(1))
+    assert listed["score"].numpy().tolist() == [[cook + nurse + poet], [0]]
+    assert set(read_user_fields(planted.data)) == set(serving.user_fields)

@@ -1,11 +1,18 @@
 """One side of implicit matrix factorisation, given the other: rows from columns."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
+from trainer_modules.interactions import Interactions
 from trainer_modules.layers.conjugate_gradients import conjugate_gradients
+from trainer_modules.layers.padded_rows import padded_rows
+
+STEPS = 6  # from the last alternation's solution; exact to the 3rd digit of HR and NDCG
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +30,28 @@ class ImplicitLeastSquares:
 
     regularization: float
     unobserved_weight: float
+
+    def improve(
+        self, solved: tf.Variable, rows: Interactions, fixed: tf.Variable
+    ) -> None:
+        """Steps all rows that rated anything towards their solutions; others get 0.
+
+        Args:
+          solved: [R, D] where the rows stand.
+          rows: the columns that each rated.
+          fixed: [V, D] the columns' vectors.
+        """
+        gramian = tf.matmul(fixed, fixed, transpose_a=True)
+        start, solution = solved.numpy(), np.zeros(solved.shape, np.float32)
+        for index, columns in padded_rows(rows):
+            solution[index] = self._traced_step(
+                columns, start[index], fixed, gramian, STEPS
+            )
+        solved.assign(solution)
+
+    @functools.cached_property
+    def _traced_step(self) -> Callable[..., tf.Tensor]:
+        return tf.function(self.step, reduce_retracing=True)
 
     def step(
         self,
@@ -62,8 +91,17 @@ class ImplicitLeastSquares:
     def solve(
         self, columns: tf.Tensor, fixed: tf.Tensor, gramian: tf.Tensor
     ) -> tf.Tensor:
-        """Solves one row [D] exactly, from the columns [H] that it rated, 0 padded."""
-        rated = tf.gather(fixed, columns[columns != f.PADDING_INDEX])
+        """Solves rows [R, D] exactly, from the columns [R, H] they rated, 0 padded."""
+        return tf.map_fn(
+            lambda row: self._solution(row, fixed, gramian),
+            columns,
+            fn_output_signature=tf.TensorSpec(gramian.shape[:1], tf.float32),
+        )
+
+    def _solution(
+        self, columns: tf.Tensor, fixed: tf.Tensor, gramian: tf.Tensor
+    ) -> tf.Tensor:
+        rated = tf.gather(fixed, columns[columns != f.PADDING_INDEX])  # [H, D]
         ridge = self._ridge(tf.cast(tf.shape(rated)[0], tf.float32), fixed)
         system = tf.matmul(rated, rated, transpose_a=True)
         system += self.unobserved_weight * gramian

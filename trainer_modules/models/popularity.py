@@ -11,15 +11,16 @@ import tensorflow as tf
 from trainer_modules import features as f
 from trainer_modules.configs import PopularityConfig
 from trainer_modules.interactions import Interactions
+from trainer_modules.sizes import Sizes
 
 
 class Popularity(tf.keras.Model):
     """score(u, i) = the share of all users who liked i."""
 
-    def __init__(self, config: PopularityConfig, num_users: int, num_items: int):
+    def __init__(self, config: PopularityConfig, sizes: Sizes):
         super().__init__()
-        del config, num_users  # nothing to choose, and the same for every user
-        self.share = tf.Variable(tf.zeros([num_items]), trainable=False)
+        del config  # nothing to choose, and the same for every user
+        self.share = tf.Variable(tf.zeros([sizes.num_items]), trainable=False)
 
     def solve(self, interactions: Interactions) -> None:
         """Counts."""

@@ -27,6 +27,7 @@ def outputs():
             "label": label.astype(np.int64),
             "score": score,
             "probability": np.clip(score, 0, 1),
+            "error": np.clip(score, 0, 1) - label,
             "num_candidates": np.int64(num_candidates),
             "top_item": np.array(top_item, np.int32),
             "catalogue_size": np.int32(catalogue_size),

@@ -34,7 +34,7 @@ class Judged(tf.Module):
     def evaluate(self, examples):
         ints = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
         record = tf.io.parse_example(examples, {"place": ints, "liked": ints})
-        rank, label = record["place"].to_tensor(), record["liked"].to_tensor()
+        rank, label = record["place"].to_tensor(), record["liked"].to_tensor(-1)
         shift = {"good": 0, "slightly_worse": 3, "zero": 20}.get(self.kind, 0)
         rank = tf.where(rank > 0, rank + shift, 0)
         score = 1 / (1 + tf.cast(rank, tf.float32)) + 0.5 * tf.cast(label, tf.float32)
@@ -42,11 +42,13 @@ class Judged(tf.Module):
             rank = tf.where(rank > 0, tf.constant(NUM_ITEMS, tf.int64), 0)
             score = tf.zeros_like(score) + (0.5 if self.kind == "constant" else np.nan)
         users = tf.shape(rank)[0]
+        probability = tf.clip_by_value(score, 0, 1)
         return {
             "rank": rank,
             "label": label,
             "score": score,
-            "probability": tf.clip_by_value(score, 0, 1),
+            "probability": probability,
+            "error": probability - tf.cast(label, tf.float32),
             "num_candidates": tf.fill([users], tf.constant(NUM_ITEMS, tf.int64)),
             "catalogue_size": tf.fill([users], NUM_ITEMS),
             "top_item": tf.tile(tf.range(2, 12)[tf.newaxis], [users, 1]),
@@ -194,5 +196,5 @@ def test_a_metric_that_does_not_exist_is_refused():
 
 
 def test_configuration_survives_tfma():
-    config = TargetMetric("ndcg@10", code_version="abc").get_config()
-    assert json.loads(json.dumps(config)) == {"name": "ndcg@10", "code_version": "abc"}
+    given = {"name": "ndcg@10", "num_sampled": 100, "code_version": "abc"}
+    assert json.loads(json.dumps(TargetMetric(**given).get_config())) == given

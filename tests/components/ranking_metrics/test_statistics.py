@@ -122,27 +122,27 @@ def test_auc_of_infinite_scores_counts_them_and_of_nan_is_nan():
 
 
 @pytest.mark.parametrize(("ahead", "num_others"), [(0, 5), (2, 5), (5, 5), (3, 7)])
-def test_chances_of_places_are_those_of_all_samples(monkeypatch, ahead, num_others):
-    monkeypatch.setattr(statistics, "NUM_SAMPLED", 4)
+def test_chances_of_places_are_those_of_all_samples(ahead, num_others):
     samples = list(itertools.combinations(range(num_others), 4))
     places = [sum(other < ahead for other in sample) for sample in samples]
     expected = [places.count(place) / len(samples) for place in range(10)]
-    [found] = statistics.expected_gains(np.array([ahead]), num_others)
+    [found] = statistics.expected_gains(np.array([ahead]), num_others, 4)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_sampled_metrics_are_what_sampling_comes_to():
+@pytest.mark.parametrize("num_sampled", [99, 100])
+def test_sampled_metrics_are_what_sampling_comes_to(num_sampled):
     random = np.random.default_rng(0)
     rank, num_candidates = 120, 3000
     draws = 20000
-    # Of 2999 others 119 are ahead; 99 are drawn.
-    place = 1 + random.hypergeometric(119, 2880, 99, draws)
+    # Of 2999 others 119 are ahead.
+    place = 1 + random.hypergeometric(119, 2880, num_sampled, draws)
     hits = place <= 10
     gains = np.where(hits, 1 / np.log2(place + 1), 0)
     found = dict(
         zip(
             statistics.RANKING_METRICS,
-            statistics.ranking_metrics(np.array([rank]), num_candidates),
+            statistics.ranking_metrics(np.array([rank]), num_candidates, num_sampled),
             strict=True,
         )
     )
@@ -158,13 +158,35 @@ def test_coverage_is_of_the_items_in_anybodys_list(outputs):
     assert total.results()["coverage@10"] == 4 / 16
 
 
-def test_padding_and_users_outside_of_the_sample_count_nowhere(outputs):
-    with_padding = Statistics()
-    with_padding.add_user(outputs([(3, 1, 0.7), (0, 0, 9.0)], 20))
-    with_padding.add_user(outputs([(0, 1, 0.7)], 20, top_item=[0, 0]))
-    without = Statistics()
+def test_padding_and_what_was_neither_liked_nor_disliked_count_nowhere(outputs):
+    total, without = Statistics(), Statistics()
+    total.add_user(outputs([(3, 1, 0.7), (2, -1, 9.0), (0, -1, 9.0)], 20))
+    total.add_user(outputs([(4, -1, 0.1)], 20, top_item=[8, 9], catalogue_size=99))
     without.add_user(outputs([(3, 1, 0.7)], 20))
-    np.testing.assert_equal(with_padding.results(), without.results())
+    np.testing.assert_equal(total.results(), without.results())
+
+
+def test_users_outside_of_the_sample_count_in_label_metrics_alone(reference, outputs):
+    ranked = [[(3, 1, 0.7), (9, 0, 0.2)], [(1, 1, 0.4)]]
+    outside = [(0, 0, 0.6), (0, 1, 0.3)]
+    total = summed(outputs, [(targets, 20) for targets in ranked])
+    total.add_user(outputs(outside, 0, top_item=[0, 0]))
+    found, sampled = total.results(), summed(outputs, [(r, 20) for r in ranked])
+    for name in ("num_users", "coverage@10", *statistics.RANKING_METRICS):
+        assert found[name] == sampled.results()[name], name
+    everybody = [target for targets in [*ranked, outside] for target in targets]
+    _, label, score = (np.array(column) for column in zip(*everybody, strict=True))
+    assert found["num_targets"] == 5
+    assert found["auc"] == pytest.approx(reference.auc(score, label))
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean((score - label) ** 2)))
+
+
+def test_rmse_is_of_the_error_that_the_model_tells(outputs):
+    total = Statistics()
+    stars = np.array([0.5, -2.0, 99.0], np.float32)  # the last is padding's
+    user = outputs([(3, 1, 4.5), (5, 0, 1.0), (0, -1, 0.0)], 20) | {"error": stars}
+    total.add_user(user)
+    assert total.results()["rmse"] == pytest.approx(np.sqrt((0.25 + 4) / 2))
 
 
 def test_nobody_is_nan_not_zero():

@@ -4,10 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
+from trainer_modules.sizes import Sizes
 
 
 def test_a_score_is_the_share_of_users_who_liked_the_item(build, interactions):
-    model = build("popularity", 6, 5)
+    model = build("popularity", Sizes(6, 5))
     model.solve(interactions([(2, 2), (3, 2), (4, 2), (5, 4), (3, 1)], 6, 5))
     score = model(
         {

@@ -1,0 +1,62 @@
+"""``make bench-optimizers``: Adam and LazyAdam on embedding tables of many rows.
+
+Adam decays the moments of every row in every step; LazyAdam touches the rows of the
+batch alone. Both in turn, in one process, on the same batches; only ratios travel.
+"""
+
+import statistics
+import time
+
+import click
+import tensorflow as tf
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from trainer_modules.training import OPTIMIZERS
+
+DIM, BATCH, STEPS, ROUNDS = 16, 4096, 20, 5
+NAMES = ("adam", "lazy_adam")
+
+
+def seconds_per_step(name: str, num_rows: int) -> float:
+    """Trains a table against random targets, and times the steps after the first."""
+    table = tf.Variable(tf.random.normal([num_rows, DIM]))
+    optimizer = OPTIMIZERS[name](0.001)
+
+    @tf.function(jit_compile=False)
+    def step(rows: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.gather(table, rows) ** 2)
+        optimizer.minimize(loss, [table], tape=tape)
+
+    batches = [
+        tf.random.uniform([BATCH], maxval=num_rows, dtype=tf.int32)
+        for _ in range(STEPS + 1)
+    ]
+    step(batches[0])
+    started = time.perf_counter()
+    for batch in batches[1:]:
+        step(batch)
+    table.numpy()  # waits for the last one
+    return (time.perf_counter() - started) / STEPS
+
+
+@click.command()
+def main() -> None:
+    """Prints the milliseconds of a step for tables of several sizes."""
+    shown = Table("rows", "Adam, ms", "LazyAdam, ms", "ratio", box=box.MARKDOWN)
+    for num_rows in (10_000, 100_000, 1_000_000):
+        times: dict[str, list[float]] = {name: [] for name in NAMES}
+        for _ in range(ROUNDS):
+            for name in NAMES:
+                times[name].append(1000 * seconds_per_step(name, num_rows))
+        adam, lazy = (statistics.median(times[name]) for name in NAMES)
+        shown.add_row(
+            f"{num_rows:,}", f"{adam:.1f}", f"{lazy:.1f}", f"{adam / lazy:.1f}"
+        )
+    Console(width=80).print(shown)
+
+
+if __name__ == "__main__":
+    main()

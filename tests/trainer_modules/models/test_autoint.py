@@ -1,0 +1,58 @@
+"""AutoInt: equations 5 to 9 of Song et al. 2019, head by head."""
+
+import numpy as np
+
+
+def interacted(layer, fields):
+    """[F, D] to [F, A]: each field attends to all, and keeps itself."""
+    attention = layer.attention
+    result = fields @ layer.residual.kernel.numpy() + attention.projection_bias.numpy()
+    for query, key, value, out in zip(
+        attention.query_kernel.numpy(),
+        attention.key_kernel.numpy(),
+        attention.value_kernel.numpy(),
+        attention.projection_kernel.numpy(),
+        strict=True,
+    ):
+        score = (fields @ query) @ (fields @ key).T / np.sqrt(query.shape[1])
+        weight = np.exp(score) / np.exp(score).sum(1, keepdims=True)
+        result += weight @ (fields @ value) @ out
+    return np.maximum(result, 0)
+
+
+def test_score_is_of_the_fields_after_attention(with_fields):
+    model = with_fields.model(
+        "autoint", embedding_dim=3, num_layers=2, head_dim=4, hidden_units=()
+    )
+    fields = with_fields.vectors(model.embeddings)
+    expected = np.zeros(fields.shape[:2])
+    for place in np.ndindex(expected.shape):
+        attended = fields[place]
+        for layer in model.interacting:
+            attended = interacted(layer, attended)
+        expected[place] = (
+            attended.ravel() @ model.prediction.kernel.numpy()[:, 0]
+            + model.prediction.bias.numpy()
+        )
+    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)
+
+
+def test_a_tower_reads_the_fields_before_attention(with_fields):
+    model = with_fields.model("autoint", num_layers=1, hidden_units=(6, 5))
+    kernel = model.prediction.kernel.numpy()
+    model.prediction.kernel.assign(
+        np.where(np.arange(len(kernel)) < 4 * 16, 0, kernel.T).T
+    )
+    joined = with_fields.vectors(model.embeddings).reshape([3, 2, -1])
+    deep = with_fields.tower(model.towers[0], joined)
+    expected = deep @ kernel[-5:, 0] + model.prediction.bias.numpy()
+    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)
+
+
+def test_query_key_and_value_start_apart(with_fields, build):
+    model = build("autoint", num_layers=1, sizes=with_fields.sizes)
+    model(with_fields.pairs)
+    attention = model.interacting[0].attention
+    kernels = [attention.query_kernel, attention.key_kernel, attention.value_kernel]
+    for a, b in zip(kernels, kernels[1:], strict=False):
+        assert np.abs(a - b).mean() > 0.1

@@ -1,0 +1,19 @@
+"""IPNN: section 3.2 of Qu et al. 2016, pair by pair."""
+
+import itertools
+
+import numpy as np
+
+
+def test_the_tower_reads_fields_and_inner_products(with_fields):
+    model = with_fields.model("ipnn", embedding_dim=3, hidden_units=(6, 5))
+    fields = with_fields.vectors(model.embeddings)
+    expected = np.zeros([3, 2])
+    for place in np.ndindex(3, 2):
+        products = [v @ w for v, w in itertools.combinations(fields[place], 2)]
+        signals = np.concatenate([fields[place].ravel(), products])
+        hidden = with_fields.tower(model.tower, signals)
+        expected[place] = (
+            hidden @ model.prediction.kernel.numpy() + model.prediction.bias.numpy()
+        )[0]
+    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)

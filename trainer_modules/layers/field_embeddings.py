@@ -1,0 +1,90 @@
+"""The embeddings of everything categorical that is known of a user and an item."""
+
+import tensorflow as tf
+
+from trainer_modules import features as f
+from trainer_modules.layers.decay import decay
+from trainer_modules.sizes import Sizes
+
+
+class FieldEmbeddings(tf.keras.layers.Layer):
+    """One vector for each field of a pair: the ids, then the side features of both.
+
+    Of a field with several values it is the mean of theirs (as in RecBole and DeepCTR);
+    of one without a known value, 0. The values of all user fields share a table, and so
+    do those of all item fields. In training, the vectors that are read decay.
+    """
+
+    def __init__(self, sizes: Sizes, dim: int, stddev: float = 0.01, l2: float = 0.0):
+        """Makes the tables.
+
+        Args:
+          sizes: of the data; also says which fields there are.
+          dim: D, of each vector.
+          stddev: of the random start.
+          l2: weight decay.
+        """
+        super().__init__()
+        self.l2 = l2
+        self.user_fields = sizes.user_fields
+        self.item_fields = [tf.constant(table) for table in sizes.item_fields.values()]
+
+        def table(rows: int) -> tf.keras.layers.Embedding:
+            return tf.keras.layers.Embedding(
+                rows,
+                dim,
+                embeddings_initializer=tf.keras.initializers.RandomNormal(
+                    stddev=stddev
+                ),
+            )
+
+        self.user = table(sizes.num_users)
+        self.item = table(sizes.num_items)
+        self.user_value = table(sizes.num_user_values) if self.user_fields else None
+        self.item_value = table(sizes.num_item_values) if self.item_fields else None
+
+    def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Looks them up.
+
+        Args:
+          features: ``user_index`` [B], ``item_index`` [B, C] or [1, C], and each user
+            field [B, L], padded with 0.
+          training: if so, the decay is added to the losses.
+
+        Returns:
+          [B, C, F, D].
+        """
+        user = self.of_users(features)[:, tf.newaxis]  # [B, 1, F_u, D]
+        item = self.of_items(features[f.ITEM_INDEX])  # [B or 1, C, F_i, D]
+        num_users, num_items = tf.shape(user)[0], tf.shape(item)[1]
+
+        def each_pair(vectors: tf.Tensor) -> tf.Tensor:
+            return tf.broadcast_to(
+                vectors, [num_users, num_items, vectors.shape[2], vectors.shape[3]]
+            )
+
+        fields = tf.concat([each_pair(user), each_pair(item)], 2)  # [B, C, F, D]
+        if training and self.l2:
+            self.add_loss(decay(self.l2, *tf.unstack(fields, axis=2)))
+        return fields
+
+    def of_users(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The vectors of the users' fields, [B, F_u, D], the id first."""
+        values = [_mean(self.user_value, features[name]) for name in self.user_fields]
+        return tf.stack([self.user(features[f.USER_INDEX]), *values], 1)
+
+    def of_items(self, item_index: tf.Tensor) -> tf.Tensor:
+        """The vectors of the items' fields, [..., F_i, D], the id first."""
+        values = [
+            _mean(self.item_value, tf.gather(table, item_index))
+            for table in self.item_fields
+        ]
+        return tf.stack([self.item(item_index), *values], -2)
+
+
+def _mean(table: tf.keras.layers.Embedding, index: tf.Tensor) -> tf.Tensor:
+    """The mean vector [..., D] of the known values among [..., L] indices."""
+    vectors = table(index)
+    known = tf.cast(index >= f.NUM_RESERVED, vectors.dtype)[..., tf.newaxis]
+    total = tf.reduce_sum(vectors * known, -2)
+    return total / tf.maximum(tf.reduce_sum(known, -2), 1)

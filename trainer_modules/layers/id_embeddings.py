@@ -1,0 +1,41 @@
+"""The embeddings of a user and its candidates by their ids alone."""
+
+import tensorflow as tf
+
+from trainer_modules import features as f
+from trainer_modules.layers.decay import decay
+from trainer_modules.sizes import Sizes
+
+
+class IdEmbeddings(tf.keras.layers.Layer):
+    """Two tables; in training, the vectors that are read decay."""
+
+    def __init__(self, sizes: Sizes, dim: int, stddev: float = 0.01, l2: float = 0.0):
+        """Makes the tables.
+
+        Args:
+          sizes: of the data.
+          dim: D, of each vector.
+          stddev: of the random start; 0.01 is He et al.'s.
+          l2: weight decay.
+        """
+        super().__init__()
+        self.l2 = l2
+
+        def table(rows: int) -> tf.keras.layers.Embedding:
+            # An initializer of its own: the same one would draw the same numbers again.
+            normal = tf.keras.initializers.RandomNormal(stddev=stddev)
+            return tf.keras.layers.Embedding(rows, dim, normal)
+
+        self.user = table(sizes.num_users)
+        self.item = table(sizes.num_items)
+
+    def call(
+        self, features: dict[str, tf.Tensor], training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Looks up users [B, D] and their candidates [B, C, D] or [1, C, D]."""
+        user = self.user(features[f.USER_INDEX])
+        item = self.item(features[f.ITEM_INDEX])
+        if training:
+            self.add_loss(decay(self.l2, user, item))
+        return user, item

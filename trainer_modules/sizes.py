@@ -1,0 +1,94 @@
+"""What the data decides about a model: how many ids there are, and which fields."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from trainer_modules import features as f
+
+Table = npt.NDArray[np.int32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """The tables that a model needs, in rows, and its fields beside the two ids.
+
+    Attributes:
+      num_users: rows of a user table, the reserved ones included.
+      num_items: V, rows of an item table, the reserved ones included.
+      user_fields: transformed side features of the user (``user_gender_index``).
+      num_user_values: rows of the one table for the values of all of them.
+      item_fields: side feature of the item → [V, L] indices of its values, padded
+        with 0; all 0 where nothing is known.
+      num_item_values: rows of the one table for the values of all of them.
+      mean_rating: of the training ratings, in stars.
+    """
+
+    num_users: int
+    num_items: int
+    user_fields: tuple[str, ...] = ()
+    num_user_values: int = f.NUM_RESERVED
+    item_fields: Mapping[str, Table] = dataclasses.field(default_factory=dict)
+    num_item_values: int = f.NUM_RESERVED
+    mean_rating: float = 0.0
+
+    @property
+    def num_fields(self) -> int:
+        """F: both ids, and the side features of both."""
+        return 2 + len(self.user_fields) + len(self.item_fields)
+
+
+def user_fields(vocabulary: Sequence[bytes]) -> tuple[str, ...]:
+    """The transformed features that a vocabulary of "name=value" has values of."""
+    names = {entry.partition(b"=")[0].decode() for entry in vocabulary if b"=" in entry}
+    return tuple(f.index_of(name) for name in sorted(names))
+
+
+def read_item_fields(
+    catalogue: str, item_ids: Sequence[bytes], without: Sequence[str] = ()
+) -> tuple[dict[str, Table], int]:
+    """Reads the catalogue's side features as tables by item index.
+
+    Args:
+      catalogue: folder of the artifact.
+      item_ids: the vocabulary, without the reserved rows.
+      without: features to leave out.
+
+    Returns:
+      Feature → [V, L] indices of values, padded with 0, and how many rows a table for
+      the values of all features needs.
+    """
+    with tf.io.gfile.GFile(f"{catalogue}/{f.CATALOGUE_FILE}", "rb") as file:
+        items = pq.read_table(pa.BufferReader(file.read()))
+    names = [
+        name
+        for name in items.column_names
+        if f.is_item_feature(name) and name not in without
+    ]
+    row_of = {id.encode(): row for row, id in enumerate(items[f.ITEM_ID].to_pylist())}
+    rows = [row_of[item_id] for item_id in item_ids]
+    values = {
+        name: [items[name][row].as_py() or [] for row in rows] if rows else []
+        for name in names
+    }
+    vocabulary = {
+        pair: index
+        for index, pair in enumerate(
+            sorted({(n, v) for n in names for lists in values[n] for v in lists}),
+            start=f.NUM_RESERVED,
+        )
+    }
+    tables = {}
+    for name in names:
+        longest = max(map(len, values[name]), default=0)
+        table = np.zeros([f.NUM_RESERVED + len(item_ids), longest], np.int32)
+        for index, row in enumerate(values[name], start=f.NUM_RESERVED):
+            table[index, : len(row)] = [vocabulary[name, value] for value in row]
+        if longest:
+            tables[name] = table
+    return tables, f.NUM_RESERVED + len(vocabulary)
