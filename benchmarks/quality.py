@@ -7,6 +7,7 @@ kept in ``docs/results/``, from which ``docs/results.md`` is written anew.
 """
 
 import datetime
+import shlex
 import statistics
 import tempfile
 from pathlib import Path
@@ -28,7 +29,8 @@ INTRODUCTION = """# Results
 
 Each model beside the best that is published for it under the same protocol. Written by
 `make bench-ncf`, `bench-ctr`, `bench-rmse` and `bench-seq`; every figure is of the test
-split, every hyper-parameter and epoch was chosen on the eval split.
+split, every hyper-parameter and epoch was chosen on the eval split. Minutes and pairs/s
+are of cores that did other work at the same time: read them as upper and lower bounds.
 """
 
 console = Console(width=120)
@@ -205,7 +207,7 @@ def section(table: Table, name: str, data: str, rows: dict[str, Measured]) -> st
         lines[-1:] = [f"Reached is what misses by at most {table.tolerance:g}.", ""]
     lines += ["<details><summary>The commands</summary>", ""]
     for row in shown:
-        options = " ".join(f"--set '{one}'" for one in rows[row.name].settings)
+        options = " ".join(f"--set {shlex.quote(s)}" for s in rows[row.name].settings)
         lines.append(f"    marquee run --data {data} --models {row.model} {options}")
     return "\n".join([*lines, "", "</details>", ""])
 

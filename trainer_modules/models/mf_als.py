@@ -51,10 +51,12 @@ class MFALS(tf.keras.Model):
         history = tf.math.unsorted_segment_sum(
             fingerprint(item[:, np.newaxis]), user, interactions.num_users
         )
-        self.history.assign(history)
-        # Of whom nothing is known may well be like the others.
-        mean = tf.reduce_mean(tf.gather(users, np.unique(user)), 0)
-        users.assign(tf.where(history[:, tf.newaxis] == 0, mean, users))
+        # Of whom nothing is known may well be like the others; so may the unknown
+        # user be, whose row all that training did not know have shared.
+        known = (history != 0) & (tf.range(interactions.num_users) != f.UNKNOWN_INDEX)
+        mean = tf.reduce_mean(tf.boolean_mask(users, known), 0)
+        users.assign(tf.where(known[:, tf.newaxis], users, mean))
+        self.history.assign(tf.where(known, history, 0))
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns scores [B, C]."""
