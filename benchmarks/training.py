@@ -18,7 +18,7 @@ import tensorflow_transform as tft
 from trainer_modules import features as f
 from trainer_modules import training
 from trainer_modules.configs import NeuMFConfig
-from trainer_modules.inputs import Data, read_positives
+from trainer_modules.inputs import Data
 from trainer_modules.models.neumf import NeuMF
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks.negatives import negative_sampler
@@ -75,7 +75,8 @@ def ours(data: Data) -> float:
 
 def plain_keras(data: Data) -> float:
     """Samples/s of ``fit``; negatives drawn beforehand, as many rows in a batch."""
-    positives = read_positives(data, data.train_files)
+    ratings = data.train_ratings
+    positives = data.interactions(ratings.where(ratings.liked()))
     rows = 1 + CONFIG.num_negatives
     uniform = np.random.default_rng(0).random(
         [len(positives), CONFIG.num_negatives], np.float32

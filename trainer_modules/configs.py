@@ -26,10 +26,11 @@ Activation = Literal[
 AT_LEAST_0 = Meta(ge=0, description="a whole number, at least 0")
 
 # What each task can learn by: from labels or stars, or from an order.
+OF_AN_ORDER = ("cross_entropy", "balanced_cross_entropy", "bpr", "hinge", "warp")
 LOSSES: dict[str, tuple[str, ...]] = {
     "rating": ("cross_entropy", "squared_error"),
-    "retrieval": ("cross_entropy", "balanced_cross_entropy", "bpr", "hinge", "warp"),
-    "next_item": ("cross_entropy", "balanced_cross_entropy", "bpr", "hinge", "warp"),
+    "retrieval": OF_AN_ORDER,
+    "next_item": OF_AN_ORDER,
 }
 
 
@@ -70,11 +71,14 @@ class GradientConfig:
         take less.
       learning_rate: of the optimizer; of ``sgd`` for a full batch, and in proportion
         for the smaller ones of few data.
+      learning_rate_decay: what the learning rate is multiplied by over an epoch.
       optimizer: ``auto`` is ``lazy_adam``, which leaves the moments of untouched rows
         alone, where the users or the items are many, and else ``adam``.
       num_negatives: items drawn for each positive or rating, anew in every epoch.
       negative_power: beta; an item is drawn in proportion to popularity^beta.
       patience: epochs without a better eval metric before training stops.
+      refit: once the eval split has chosen the epoch, train anew for as long on both
+        splits together; takes up to twice the time.
     """
 
     task: Task = "retrieval"
@@ -87,6 +91,7 @@ class GradientConfig:
     num_negatives: Annotated[int, AT_LEAST_0] = 4
     negative_power: float = 0.0
     patience: int = 5
+    refit: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,21 +239,6 @@ class FMConfig(FieldsConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class DeepFMConfig(FieldsConfig):
-    """Guo et al. 2017.
-
-    Attributes:
-      hidden_units: of the deep network.
-      activation: of its layers.
-      dropout_rate: before each of them.
-    """
-
-    hidden_units: tuple[int, ...] = (256, 256, 256)
-    activation: Activation = "relu"
-    dropout_rate: float = 0.1
-
-
-@dataclasses.dataclass(frozen=True)
 class AFMConfig(FieldsConfig):
     """Xiao et al. 2017.
 
@@ -283,6 +273,17 @@ class FieldsTowerConfig(FieldsConfig):
     hidden_units: tuple[int, ...] = (128, 128)
     activation: Activation = "relu"
     dropout_rate: float = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepFMConfig(FieldsTowerConfig):
+    """Guo et al. 2017, as wide as RecBole published."""
+
+    learning_rate: float = 0.003
+    patience: int = 3
+    l2: float = 0.0
+    hidden_units: tuple[int, ...] = (256, 256, 256)
+    dropout_rate: float = 0.1
 
 
 @dataclasses.dataclass(frozen=True)

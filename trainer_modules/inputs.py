@@ -1,6 +1,7 @@
 """Transformed user records, as training and its eval metric want them."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ READ_BATCH = 512  # user records parsed at once
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What a Trainer is given.
+    """What a Trainer is given; each part is read once, when it is first asked for.
 
     Attributes:
       train_files: patterns of the transformed ``train`` records.
@@ -42,6 +43,30 @@ class Data:
             .map(lambda serialized: tf.io.parse_example(serialized, spec))
         )
 
+    @functools.cached_property
+    def train_ratings(self) -> Ratings:
+        """What to learn from."""
+        return read_ratings(self, self.train_files)
+
+    @functools.cached_property
+    def eval_ratings(self) -> Ratings:
+        """What chooses the epoch."""
+        return read_ratings(self, self.eval_files)
+
+    @functools.cached_property
+    def user_fields(self) -> dict[str, Table]:
+        """The users' side features: field → [num_users, L] indices, padded with 0."""
+        return read_user_fields(self)
+
+    def interactions(self, ratings: Ratings) -> Interactions:
+        """Their pairs, each once."""
+        return Interactions.of(
+            ratings.user_index,
+            ratings.item_index,
+            self.sizes.num_users,
+            self.sizes.num_items,
+        )
+
 
 def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
     """Reads the targets of all records."""
@@ -61,34 +86,6 @@ def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
         item.astype(np.int32),
         label.astype(np.int32),
         rating.astype(np.float32),
-    )
-
-
-def mean_rating(data: Data) -> float:
-    """Of all training ratings, in stars; 0 where there is none."""
-    total, count = 0.0, 0
-    for batch in data.records(data.train_files, f.RATING):
-        stars = batch[f.RATING].flat_values
-        total += float(tf.reduce_sum(stars))
-        count += len(stars)
-    return total / max(count, 1)
-
-
-def read_positives(data: Data, file_patterns: Sequence[str]) -> Interactions:
-    """Everything that was liked, from the targets of all records.
-
-    Raises:
-      ValueError: if nothing was.
-    """
-    ratings = read_ratings(data, file_patterns)
-    liked = ratings.where(ratings.label == f.LIKED)
-    if not len(liked):
-        raise ValueError(
-            f"no positive among the training ratings in {', '.join(file_patterns)}: "
-            "lower label.threshold"
-        )
-    return Interactions.of(
-        liked.user_index, liked.item_index, data.sizes.num_users, data.sizes.num_items
     )
 
 

@@ -10,6 +10,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from trainer_modules import features as f
+
 Indices = npt.NDArray[np.int32]
 Stars = npt.NDArray[np.float32]
 
@@ -33,14 +35,42 @@ class Ratings:
     def __len__(self) -> int:
         return len(self.user_index)
 
-    def where(self, chosen: npt.NDArray[np.bool_]) -> "Ratings":
-        """Those that a mask [N] chooses."""
+    def where(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Ratings":
+        """Those that a mask [N] or places in the log choose."""
         return Ratings(
             self.user_index[chosen],
             self.item_index[chosen],
             self.label[chosen],
             self.rating[chosen],
         )
+
+    def joined(self, other: "Ratings") -> "Ratings":
+        """Each user's ratings, then those that the others have of the same user."""
+        both = Ratings(
+            np.concatenate([self.user_index, other.user_index]),
+            np.concatenate([self.item_index, other.item_index]),
+            np.concatenate([self.label, other.label]),
+            np.concatenate([self.rating, other.rating]),
+        )
+        return both.where(np.argsort(both.user_index, kind="stable"))
+
+    def mean(self) -> float:
+        """Of all stars; 0 where there is none."""
+        return float(self.rating.mean(dtype=np.float64)) if len(self) else 0.0
+
+    def liked(self) -> npt.NDArray[np.int64]:
+        """Places in the log of what was liked.
+
+        Raises:
+          ValueError: if nothing was.
+        """
+        places = np.flatnonzero(self.label == f.LIKED)
+        if not len(places):
+            raise ValueError(
+                f"no positive among the {len(self)} ratings to learn from: lower "
+                "label.threshold"
+            )
+        return places
 
 
 @dataclasses.dataclass(frozen=True)

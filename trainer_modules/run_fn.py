@@ -10,7 +10,7 @@ from tfx import v1 as tfx
 
 from trainer_modules import configs, training
 from trainer_modules import features as f
-from trainer_modules.inputs import Data, mean_rating, read_user_fields
+from trainer_modules.inputs import Data
 from trainer_modules.model_card import write_card
 from trainer_modules.registry import MODELS
 from trainer_modules.signatures import Served, Unit
@@ -30,18 +30,24 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     config = configs.parse(spec.config_class, settings["config"])
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     data = read_data(fn_args, transform)
-    tf.keras.utils.set_random_seed(settings["seed"])
     tf.keras.mixed_precision.set_global_policy(
         "mixed_float16" if settings["mixed_precision"] else "float32"
     )
     module = importlib.import_module(f"trainer_modules.models.{spec.name}")
-    with training.strategy(settings["require_gpu"]).scope():
-        model = getattr(module, spec.class_name)(config, data.sizes)
+    sizes = dataclasses.replace(data.sizes, mean_rating=data.train_ratings.mean())
+    strategy = training.strategy(settings["require_gpu"])
+
+    def build() -> tf.keras.Model:
+        tf.keras.utils.set_random_seed(settings["seed"])
+        with strategy.scope():
+            return getattr(module, spec.class_name)(config, sizes)
+
     if spec.task == "closed_form":
+        model = build()
         trained = training.solve(model, data)
     else:
-        trained = training.fit(
-            model,
+        model, trained = training.fit_and_refit(
+            build,
             config,
             data,
             seed=settings["seed"],
@@ -54,7 +60,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         model,
         transform,
         unit=_unit(config),
-        user_fields=read_user_fields(data),
+        user_fields=data.user_fields,
         num_unknown_items=data.num_unknown_items,
         share_of_users=share_of_users,
     )
@@ -81,7 +87,7 @@ def read_data(fn_args: tfx.components.FnArgs, transform: tft.TFTransformOutput) 
     item_fields, num_item_values = read_item_fields(
         settings["catalogue"], item_ids, settings["leave_out"]
     )
-    data = Data(
+    return Data(
         train_files=fn_args.train_files,
         eval_files=fn_args.eval_files,
         feature_spec=transform.transformed_feature_spec(),
@@ -96,8 +102,6 @@ def read_data(fn_args: tfx.components.FnArgs, transform: tft.TFTransformOutput) 
         ),
         num_unknown_items=max(0, settings["num_rated_items"] - len(item_ids)),
     )
-    sizes = dataclasses.replace(data.sizes, mean_rating=mean_rating(data))
-    return dataclasses.replace(data, sizes=sizes)
 
 
 def _unit(config: Any) -> Unit:

@@ -2,18 +2,18 @@
 
 import contextlib
 import dataclasses
-import functools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import tensorflow as tf
 
 from trainer_modules import addons
 from trainer_modules.configs import GradientConfig
-from trainer_modules.inputs import Data, read_positives
+from trainer_modules.inputs import Data
+from trainer_modules.interactions import Ratings
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks import losses, next_item, rating, retrieval
 from trainer_modules.tasks.task import Trainee, TrainingSet
@@ -27,7 +27,7 @@ OPTIMIZERS = {
     "lazy_adam": addons.LazyAdam,
     "sgd": tf.keras.optimizers.SGD,
 }
-TRAINING_SETS: dict[str, Callable[[Data, Any, int], TrainingSet]] = {
+TRAINING_SETS: dict[str, Callable[[Data, Ratings, Any, int], TrainingSet]] = {
     "rating": rating.training_set,
     "retrieval": retrieval.training_set,
     "next_item": next_item.training_set,
@@ -45,11 +45,14 @@ class Trained:
       samples_per_second: pairs through the model, negatives included; None for a
         closed form.
       epochs: passes or alternations made.
+      best_epochs: passes after which the eval split chose to stop, of each half that
+        was pre-trained, then of the whole.
     """
 
     seconds: float
     samples_per_second: float | None
     epochs: int | None
+    best_epochs: tuple[int, ...] = ()
 
 
 @runtime_checkable
@@ -87,10 +90,47 @@ def solve(model: tf.keras.Model, data: Data) -> Trained:
     Nothing is chosen with the eval split here, so it is data like the rest: all that
     came before the test's targets.
     """
-    interactions = read_positives(data, data.train_files + data.eval_files)
+    ratings = data.train_ratings.joined(data.eval_ratings)
+    interactions = data.interactions(ratings.where(ratings.liked()))
     started = time.monotonic()
     model.solve(interactions)
     return Trained(time.monotonic() - started, None, None)
+
+
+def fit_and_refit(
+    build: Callable[[], tf.keras.Model],
+    config: GradientConfig,
+    data: Data,
+    *,
+    seed: int,
+    log_dir: str,
+    name: str,
+) -> tuple[tf.keras.Model, Trained]:
+    """Builds a model and fits it; with ``refit`` once more, on the eval split too.
+
+    As in Rendle et al. 2020 (https://arxiv.org/abs/2005.09683), section 3.2: what is
+    held out to choose with is given back before the model is used. ``build`` makes the
+    model, the same one each time; the rest is as ``fit`` has it.
+    """
+    model = build()
+    first = fit(model, config, data, seed=seed, log_dir=log_dir, name=name)
+    if not config.refit:
+        return model, first
+    model = build()
+    again = fit(
+        model,
+        config,
+        data,
+        seed=seed,
+        log_dir=f"{log_dir}/refit",
+        name=name,
+        epochs=first.best_epochs,
+    )
+    return model, dataclasses.replace(
+        again,
+        seconds=first.seconds + again.seconds,
+        epochs=(first.epochs or 0) + (again.epochs or 0),
+    )
 
 
 def fit(
@@ -101,6 +141,7 @@ def fit(
     seed: int,
     log_dir: str,
     name: str,
+    epochs: Sequence[int] = (),
 ) -> Trained:
     """Fits by gradient descent, and leaves the weights of the best epoch in the model.
 
@@ -111,22 +152,71 @@ def fit(
       seed: of the shuffles and the negatives.
       log_dir: where TensorBoard finds the run.
       name: of the model, in what is said of the progress.
+      epochs: to make on both splits together, as ``Trained.best_epochs`` tells them;
+        without them, the eval split chooses.
     """
     halves = model.pretrain() if isinstance(model, Pretrained) else ()
     pretrained = [
-        fit(half, alone, data, seed=seed, log_dir=f"{log_dir}/{half.name}", name=name)
-        for half, alone in halves
+        fit(
+            half,
+            alone,
+            data,
+            seed=seed,
+            log_dir=f"{log_dir}/{half.name}",
+            name=name,
+            epochs=epochs[number : number + 1],
+        )
+        for number, (half, alone) in enumerate(halves)
     ]
-    training_set = TRAINING_SETS[config.task](data, config, seed)
+    ratings = data.train_ratings
+    if epochs:
+        ratings = ratings.joined(data.eval_ratings)
+    training_set = TRAINING_SETS[config.task](data, ratings, config, seed)
+    trainee = _compiled(model, config, data, training_set)
+    num_epochs = epochs[-1] if epochs else config.epochs
+    progress = Progress(name, num_epochs, training_set.pairs)
+    callbacks = [progress, tf.keras.callbacks.TensorBoard(log_dir, write_graph=False)]
+    if not epochs:
+        validating = validation(model, config, data)
+        early_stopping = tf.keras.callbacks.EarlyStopping(
+            validating.metric,
+            mode=validating.mode,
+            patience=config.patience,
+            restore_best_weights=True,
+        )
+        progress.metric = validating.metric
+        callbacks = [validating, *callbacks, early_stopping]
+    started = time.monotonic()
+    trainee.fit(
+        training_set.batches,
+        epochs=num_epochs,
+        steps_per_epoch=training_set.steps,
+        verbose=0,
+        callbacks=callbacks,
+    )
+    best_epoch = num_epochs
+    if not epochs:
+        # Keras restores them only where it stopped early, not after the last epoch.
+        trainee.set_weights(early_stopping.best_weights)
+        best_epoch = early_stopping.best_epoch + 1
+    return Trained(
+        time.monotonic() - started + sum(half.seconds for half in pretrained),
+        progress.samples_per_second,
+        progress.epochs_done,
+        (*(epoch for half in pretrained for epoch in half.best_epochs), best_epoch),
+    )
+
+
+def _compiled(
+    model: tf.keras.Model, config: GradientConfig, data: Data, training_set: TrainingSet
+) -> Trainee:
+    """The model with its loss, and an optimizer for each of its parts."""
     learning_rate = config.learning_rate
     if config.optimizer == "sgd":  # a sum over rows: as much for each in any batch
         learning_rate *= training_set.batch_size / config.batch_size
     parts = getattr(model, "optimized_apart", [])  # [(layer, optimizer, learning rate)]
-    decayed = functools.partial(
-        tf.keras.optimizers.schedules.ExponentialDecay,
-        decay_steps=training_set.steps,
-        decay_rate=config.learning_rate_decay,
-    )
+    optimizers = [(config.optimizer, learning_rate)]
+    optimizers += [(optimizer, rate) for _, optimizer, rate in parts]
     with model.distribute_strategy.scope():
         trainee = Trainee(
             model,
@@ -136,42 +226,18 @@ def fit(
         )
         trainee.compile(
             optimizer=[
-                _optimizer(optimizer, decayed(rate), data.sizes)
-                for optimizer, rate in (
-                    (config.optimizer, learning_rate),
-                    *((own, own_rate) for _, own, own_rate in parts),
+                _optimizer(
+                    optimizer,
+                    tf.keras.optimizers.schedules.ExponentialDecay(
+                        rate, training_set.steps, config.learning_rate_decay
+                    ),
+                    data.sizes,
                 )
+                for optimizer, rate in optimizers
             ],
             steps_per_execution=min(training_set.steps, STEPS_PER_CALL),
         )
-    validating = validation(model, config, data)
-    progress = Progress(name, config.epochs, training_set.pairs, validating.metric)
-    early_stopping = tf.keras.callbacks.EarlyStopping(
-        validating.metric,
-        mode=validating.mode,
-        patience=config.patience,
-        restore_best_weights=True,
-    )
-    started = time.monotonic()
-    trainee.fit(
-        training_set.batches,
-        epochs=config.epochs,
-        steps_per_epoch=training_set.steps,
-        verbose=0,
-        callbacks=[
-            validating,
-            progress,
-            early_stopping,
-            tf.keras.callbacks.TensorBoard(log_dir, write_graph=False),
-        ],
-    )
-    # Keras restores them only where it stopped early, not after the last epoch.
-    trainee.set_weights(early_stopping.best_weights)
-    return Trained(
-        time.monotonic() - started + sum(half.seconds for half in pretrained),
-        progress.samples_per_second,
-        progress.epochs_done,
-    )
+    return trainee
 
 
 def _optimizer(
@@ -188,9 +254,11 @@ def _optimizer(
 class Progress(tf.keras.callbacks.Callback):
     """Says after each epoch how it went, for whoever listens."""
 
-    def __init__(self, name: str, epochs: int, samples_per_epoch: int, metric: str):
+    metric: str | None = None  # of the eval split, where it is asked
+
+    def __init__(self, name: str, epochs: int, samples_per_epoch: int):
         super().__init__()
-        self.name, self.epochs, self.metric = name, epochs, metric
+        self.name, self.epochs = name, epochs
         self.samples_per_epoch = samples_per_epoch
         self.epochs_done = 0
         self.fastest = math.inf
@@ -220,7 +288,7 @@ class Progress(tf.keras.callbacks.Callback):
                     "epoch": epoch + 1,
                     "epochs": self.epochs,
                     "loss": float(logs["loss"]),
-                    "metric": logs[self.metric],
+                    "metric": logs[self.metric] if self.metric else None,
                     "metric_name": self.metric,
                     "samples_per_second": self.samples_per_epoch / self.trained,
                 }

@@ -9,12 +9,7 @@ from scipy import stats
 
 from trainer_modules import features as f
 from trainer_modules.configs import GradientConfig
-from trainer_modules.inputs import (
-    Data,
-    eval_users,
-    read_ratings,
-    read_user_fields,
-)
+from trainer_modules.inputs import Data, eval_users
 from trainer_modules.ranking import rank_targets
 
 RANKED_USERS = 2048  # choose the epoch; more costs more than it tells
@@ -62,7 +57,7 @@ def validation(
         kind = StarsError
     elif config.task == "rating" and not config.num_negatives:
         kind = LabelsAUC
-    measured_on = kind.measured_on(read_ratings(data, data.eval_files).label)
+    measured_on = kind.measured_on(data.eval_ratings.label)
     if not measured_on.any():
         raise ValueError(
             f"no rating of the eval split can tell the {kind.metric} that chooses the "
@@ -124,11 +119,10 @@ class _Targets(Validation):
     def __init__(self, scorer: tf.keras.Model, data: Data):
         super().__init__()
         self.scorer = scorer
-        self.targets = read_ratings(data, data.eval_files)
+        self.targets = data.eval_ratings
         user = self.targets.user_index
-        fields = read_user_fields(data)
         self.pairs = tf.data.Dataset.from_tensor_slices(
-            {name: table[user] for name, table in fields.items()}
+            {name: table[user] for name, table in data.user_fields.items()}
             | {f.USER_INDEX: user, f.ITEM_INDEX: self.targets.item_index[:, np.newaxis]}
         ).batch(SCORED_PAIRS)
 

@@ -182,13 +182,8 @@ class Statistics:
         if rank[0] > 0:  # in the sample of users
             self.num_users += 1
             self.top_items.update(outputs["top_item"].tolist())
-        if rank[0] > 0 and len(liked):
-            metrics = ranking_metrics(
-                liked, int(outputs["num_candidates"]), self.num_sampled
-            )
-            self.ranking_sum += np.nan_to_num(metrics)
-            self.ranking_squares += np.nan_to_num(metrics) ** 2
-            self.ranking_users += ~np.isnan(metrics)
+            if len(liked):
+                self._add_ranks(liked, int(outputs["num_candidates"]))
         said = probability > 0.5
         self.confusion += [
             np.sum(said & (label == 1)),
@@ -205,6 +200,12 @@ class Statistics:
         self.scores.append(outputs["score"][is_target].astype(np.float64))
         self.labels.append(label)
         self.catalogue_size = max(self.catalogue_size, int(outputs["catalogue_size"]))
+
+    def _add_ranks(self, rank: npt.NDArray[np.int64], num_candidates: int) -> None:
+        metrics = ranking_metrics(rank, num_candidates, self.num_sampled)
+        self.ranking_sum += np.nan_to_num(metrics)
+        self.ranking_squares += np.nan_to_num(metrics) ** 2
+        self.ranking_users += ~np.isnan(metrics)
 
     def merge(self, other: "Statistics") -> None:
         """Adds another's sums."""

@@ -21,7 +21,7 @@ from tfx_bsl.public import tfxio
 
 from trainer_modules import features as f
 from trainer_modules import preprocessing, training
-from trainer_modules.inputs import Data, read_user_fields
+from trainer_modules.inputs import Data
 from trainer_modules.interactions import Interactions
 from trainer_modules.registry import MODELS
 from trainer_modules.signatures import Served
@@ -325,7 +325,7 @@ def serve(planted):
             model,
             planted.output,
             unit=unit,
-            user_fields=read_user_fields(planted.data),
+            user_fields=planted.data.user_fields,
             num_unknown_items=3,
             share_of_users=share_of_users,
         )
@@ -346,6 +346,13 @@ def served(serve, trained):
         return models[name]
 
     return model
+
+
+@pytest.fixture
+def _mixed_float16():
+    tf.keras.mixed_precision.set_global_policy("mixed_float16")
+    yield
+    tf.keras.mixed_precision.set_global_policy("float32")
 
 
 @pytest.fixture(scope="session")

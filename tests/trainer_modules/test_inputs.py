@@ -54,9 +54,9 @@ def test_positives_are_what_was_liked_each_once(planted):
         if liked
     }
     data = planted.data
-    twice = data.train_files * 2
-    for files in (data.train_files, twice):
-        found = inputs.read_positives(data, files)
+    once = data.train_ratings
+    for ratings in (once, once.joined(once)):
+        found = data.interactions(ratings.where(ratings.liked()))
         pairs = list(
             zip(found.user_index.tolist(), found.item_index.tolist(), strict=True)
         )
@@ -66,18 +66,21 @@ def test_positives_are_what_was_liked_each_once(planted):
         assert found.num_items == data.sizes.num_items
 
 
-def test_positives_of_several_files_are_joined(planted):
+def test_ratings_of_both_splits_are_joined(planted):
     data = planted.data
-    both = inputs.read_positives(data, data.train_files + data.eval_files)
-    assert len(both) == len(planted.records) * 11  # ten of train, one of eval
+    both = data.train_ratings.joined(data.eval_ratings)
+    assert len(both.liked()) == len(planted.records) * 11  # ten of train, one of eval
+    assert both.rating[-1] == data.eval_ratings.rating[-1]
 
 
-def test_no_positive_at_all_is_an_error_that_says_so(planted, tmp_path):
+def test_no_rating_at_all_is_an_error_that_says_so(planted, tmp_path):
     path = str(tmp_path / "none.gz")
     with tf.io.TFRecordWriter(path, "GZIP"):
         pass
-    with pytest.raises(ValueError, match="no positive.*none.gz.*label.threshold"):
-        inputs.read_positives(planted.data, [path])
+    nothing = inputs.read_ratings(planted.data, [path])
+    with pytest.raises(ValueError, match="no positive among the 0 .*label.threshold"):
+        nothing.liked()
+    assert nothing.mean() == 0
 
 
 def test_ratings_are_in_the_order_of_the_records(planted):
@@ -88,7 +91,7 @@ def test_ratings_are_in_the_order_of_the_records(planted):
             row[f.HISTORY_ITEM_ID], row["liked"], row["stars"], strict=True
         )
     ]
-    found = inputs.read_ratings(planted.data, planted.data.train_files)
+    found = planted.data.train_ratings
     columns = [getattr(found, field.name) for field in dataclasses.fields(found)]
     assert list(zip(*(column.tolist() for column in columns), strict=True)) == expected
     assert [column.dtype for column in columns] == [np.int32] * 3 + [np.float32]
@@ -96,11 +99,11 @@ def test_ratings_are_in_the_order_of_the_records(planted):
     assert len(disliked) == sum(not liked for _, _, liked, _ in expected)
     assert set(disliked.rating.tolist()) == {1.0}
     mean = np.mean([stars for *_, stars in expected])
-    assert inputs.mean_rating(planted.data) == pytest.approx(mean)
+    assert found.mean() == pytest.approx(mean)
 
 
 def test_user_fields_are_tables_by_user(planted):
-    tables = inputs.read_user_fields(planted.data)
+    tables = planted.data.user_fields
     rows = parsed(planted, planted.records)
     assert list(tables) == ["user_gender_index", "user_occupation_index"]
     for name, table in tables.items():
@@ -112,7 +115,7 @@ def test_user_fields_are_tables_by_user(planted):
 
 def test_without_user_fields_there_is_no_table(planted):
     ids = dataclasses.replace(planted.data.sizes, user_fields=())
-    assert inputs.read_user_fields(dataclasses.replace(planted.data, sizes=ids)) == {}
+    assert dataclasses.replace(planted.data, sizes=ids).user_fields == {}
 
 
 def test_eval_users_have_their_history_and_their_targets(planted):

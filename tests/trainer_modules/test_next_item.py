@@ -11,7 +11,6 @@ from hypothesis import given, settings
 
 from trainer_modules import features as f
 from trainer_modules.configs import AttRecConfig
-from trainer_modules.inputs import read_ratings
 from trainer_modules.interactions import Ratings
 from trainer_modules.layers.last_items import last_items
 from trainer_modules.tasks import next_item
@@ -78,7 +77,7 @@ CONFIG = AttRecConfig(batch_size=16, num_negatives=3, max_history_length=4)
 @pytest.fixture(scope="module")
 def past(planted):
     """Everybody's items and labels, oldest first."""
-    ratings = read_ratings(planted.data, planted.data.train_files)
+    ratings = planted.data.train_ratings
     users = {}
     for user, item, label in zip(
         ratings.user_index.tolist(),
@@ -91,7 +90,7 @@ def past(planted):
 
 
 def epoch(data, config=CONFIG, seed=0, number=0):
-    training_set = next_item.training_set(data, config, seed)
+    training_set = next_item.training_set(data, data.train_ratings, config, seed)
     first = number * training_set.steps
     return list(
         itertools.islice(training_set.batches, first, first + training_set.steps)
@@ -146,11 +145,7 @@ def test_a_seed_repeats_its_batches_and_no_epoch_repeats_another(planted):
             assert (all_of(first, name) != all_of(another, name)).mean() > 0.3
 
 
-def test_nothing_liked_is_an_error_that_says_what_to_do(planted, monkeypatch):
-    def disliked(data, files):
-        ratings = read_ratings(data, files)
-        return dataclasses.replace(ratings, label=np.zeros_like(ratings.label))
-
-    monkeypatch.setattr(next_item, "read_ratings", disliked)
+def test_nothing_liked_is_an_error_that_says_what_to_do(transformed_log):
+    disliked = transformed_log({2: [(2, 0, 1.0), (3, -1, 3.0)]}, {}, 4, 5)
     with pytest.raises(ValueError, match="no positive.*lower label.threshold"):
-        next_item.training_set(planted.data, CONFIG, 0)
+        epoch(disliked)

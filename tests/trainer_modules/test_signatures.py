@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.inputs import read_user_fields
 
 # -I: neither this project nor the working folder is on the path.
 ASK = """
@@ -311,4 +310,4 @@ def test_a_request_s_fields_count_and_without_any_those_of_training(
     users = tf.constant([b"u06", b"new"])
     listed = serving.recommend(users, tf.constant([[b""]] * 2), tf.constant(1))
     assert listed["score"].numpy().tolist() == [[cook + nurse + poet], [0]]
-    assert set(read_user_fields(planted.data)) == set(serving.user_fields)
+    assert set(planted.data.user_fields) == set(serving.user_fields)

@@ -1,5 +1,6 @@
 """The one training loop: repeatable, on any number of devices, best epoch kept."""
 
+import dataclasses
 import json
 import logging
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from trainer_modules import training, validation
+from trainer_modules.configs import NeuMFConfig
 from trainer_modules.inputs import eval_users
 
 SMALL = {"epochs": 2, "batch_size": 64, "learning_rate": 0.01}
@@ -82,6 +84,43 @@ def test_the_weights_of_the_best_epoch_are_kept(
         np.testing.assert_array_equal(kept, wanted)
 
 
+def test_refit_is_training_as_long_on_both_splits(
+    transformed_log, build, tmp_path, monkeypatch
+):
+    log = {user: [(2 + user * n % 7, 1, 5.0) for n in (1, 2, 3)] for user in (2, 3, 4)}
+    held_out = {user: [(2 + user * 4 % 7, 1, 5.0)] for user in (2, 4)}
+    joined = {user: rated + held_out.get(user, []) for user, rated in log.items()}
+    halves = {"pretraining_epochs": 3, "pretraining_learning_rate": 0.01}
+    config = NeuMFConfig(**SMALL, **halves, patience=1, refit=True)
+
+    def trained(data, config, metrics):
+        told = iter(metrics)
+        monkeypatch.setattr(validation.Ranking, "measure", lambda self: next(told))
+        return training.fit_and_refit(
+            lambda: build("neumf", data.sizes, **dataclasses.asdict(config)),
+            config,
+            data,
+            seed=0,
+            log_dir=str(tmp_path),
+            name="neumf",
+        )
+
+    model, how = trained(
+        transformed_log(log, held_out, 5, 9),
+        config,
+        [*(0.1, 0.5, 0.2), *(0.3, 0.5, 0.4), *(0.9, 0.8)],  # of GMF, MLP, and both
+    )
+    assert how.best_epochs == (2, 2, 1)
+    assert how.epochs == 2 + 1
+    expected, _ = trained(
+        transformed_log(joined, held_out, 5, 9),
+        dataclasses.replace(config, pretraining_epochs=2, epochs=1, refit=False),
+        [1, 2, 3, 4, 5],
+    )
+    for a, b in zip(model.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_lazy_adam_lowers_the_loss_too(heard):
     _, said = heard("fm", optimizer="lazy_adam")
     assert said[1]["loss"] < said[0]["loss"]
@@ -92,13 +131,6 @@ def test_stars_are_learnt_and_the_epoch_chosen_by_their_error(heard):
     assert said[-1]["loss"] < said[0]["loss"]
     assert said[-1]["metric_name"] == "rmse"
     assert said[-1]["metric"] == min(progress["metric"] for progress in said)
-
-
-@pytest.fixture
-def _mixed_float16():
-    tf.keras.mixed_precision.set_global_policy("mixed_float16")
-    yield
-    tf.keras.mixed_precision.set_global_policy("float32")
 
 
 @pytest.mark.usefixtures("_mixed_float16")
@@ -128,8 +160,9 @@ TRAIN_ON_DEVICES = """
     import numpy as np
     import tensorflow as tf
     from trainer_modules import training
-    from trainer_modules.configs import NeuMFConfig
+    from trainer_modules.configs import NCFConfig, NeuMFConfig
     from trainer_modules.inputs import Data
+    from trainer_modules.models.ncf import NCF
     from trainer_modules.models.neumf import NeuMF
     from trainer_modules.sizes import Sizes
 
@@ -144,22 +177,34 @@ TRAIN_ON_DEVICES = """
     sizes = Sizes(*told["sizes"])
     data = Data(told["train"], told["eval"], spec, sizes, 0)
 
-    # Batches of three, which two devices share as two and one.
-    config = NeuMFConfig(epochs=1, batch_size=3, l2=0.001)
+    # Batches of three, which two devices share as two and one; nothing is dropped, as
+    # it would not be the same.
+    neumf = NeuMFConfig(epochs=1, batch_size=3, l2=0.001)
+    ncf = NCFConfig(
+        epochs=1,
+        batch_size=3,
+        embedding_dim=4,
+        hidden_units=(8, 4, 2),
+        dropout_rate=0.0,
+        l2=0.01,
+    )
 
-    def trained(strategy):
+    def trained(strategy, model_class, config):
         tf.keras.utils.set_random_seed(0)
         with strategy.scope():
-            model = NeuMF(config, sizes)
-        training.fit(model, config, data, seed=0, log_dir=told["logs"], name="neumf")
+            model = model_class(config, sizes)
+        training.fit(model, config, data, seed=0, log_dir=told["logs"], name="model")
         return strategy.num_replicas_in_sync, model.get_weights()
 
-    one, alone = trained(tf.distribute.get_strategy())
-    two, shared = trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
-    assert (one, two) == (1, 2)
-    for a, b in zip(alone, shared, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
-    print("the same", len(alone))
+    mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    cases = [("neumf", NeuMF, neumf, 1e-5), ("ncf", NCF, ncf, 1e-4)]
+    for name, *made_of, rtol in cases:
+        one, alone = trained(tf.distribute.get_strategy(), *made_of)
+        two, shared = trained(mirrored, *made_of)
+        assert (one, two) == (1, 2)
+        for a, b in zip(alone, shared, strict=True):
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-5, err_msg=name)
+        print(name, "the same", len(alone))
 """
 
 
@@ -183,4 +228,4 @@ def test_two_devices_give_the_weights_of_one(planted, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.splitlines()[-1] == "the same 14"
+    assert done.stdout.splitlines()[-2:] == ["neumf the same 14", "ncf the same 14"]

@@ -36,6 +36,6 @@ class IdEmbeddings(tf.keras.layers.Layer):
         """Looks up users [B, D] and their candidates [B, C, D] or [1, C, D]."""
         user = self.user(features[f.USER_INDEX])
         item = self.item(features[f.ITEM_INDEX])
-        if training:
+        if training and self.l2:
             self.add_loss(decay(self.l2, user, item))
         return user, item

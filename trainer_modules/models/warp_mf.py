@@ -39,7 +39,7 @@ class WARPMF(tf.keras.Model):
         each, place = tf.unique(tf.reshape(index, [-1]))
         items = tf.reduce_sum(self.embeddings.of_items(each), -2)  # [N, D + 1]
         item = tf.gather(items, tf.reshape(place, tf.shape(index)))  # [.., C, D + 1]
-        if training:
+        if training and self.l2:
             self.add_loss(decay(self.l2, user, item))
         product = dot_product(user[:, :-1], item[..., :-1])  # [B, C]
         score = product + user[:, -1:] + item[..., -1]  # [B, C]

@@ -12,18 +12,14 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.configs import SequenceConfig
-from trainer_modules.inputs import Data, read_ratings, read_user_fields
-from trainer_modules.interactions import Interactions, Ratings
-from trainer_modules.tasks.negatives import negative_sampler
-from trainer_modules.tasks.task import (
-    Batch,
-    TrainingSet,
-    shuffled_batches,
-    user_features,
-)
+from trainer_modules.inputs import Data
+from trainer_modules.interactions import Ratings
+from trainer_modules.tasks.task import Batch, Pairs, TrainingSet, beside_negatives
 
 
-def training_set(data: Data, config: SequenceConfig, seed: int) -> TrainingSet:
+def training_set(
+    data: Data, ratings: Ratings, config: SequenceConfig, seed: int
+) -> TrainingSet:
     """What was liked in the first column of each batch, drawn items in the others.
 
     Beside them ``history_item_index`` [B, L]: the last L items that the user rated
@@ -33,43 +29,21 @@ def training_set(data: Data, config: SequenceConfig, seed: int) -> TrainingSet:
     Raises:
       ValueError: if nothing was liked.
     """
-    ratings = read_ratings(data, data.train_files)
-    rated = Interactions.of(
-        ratings.user_index,
-        ratings.item_index,
-        data.sizes.num_users,
-        data.sizes.num_items,
-    )
-    liked = tf.where(ratings.label == f.LIKED)[:, 0]  # [N] places in the log
-    if not len(liked):
-        raise ValueError(
-            "no positive among the training ratings in "
-            f"{', '.join(data.train_files)}: lower label.threshold"
-        )
-    fields = read_user_fields(data)
-    user_index = tf.constant(ratings.user_index)
-    item_index = tf.constant(ratings.item_index)
+    places = ratings.liked()
+    liked = ratings.where(places)
     window = windows(ratings, config.max_history_length)
-    draw = negative_sampler(rated, config.negative_power)
-    num_negatives = config.num_negatives
+    place = tf.constant(places)
 
-    def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
-        place = tf.gather(liked, rows)  # [B]
-        user = tf.gather(user_index, place)  # [B]
-        positive = tf.gather(item_index, place)[:, tf.newaxis]  # [B, 1]
-        uniform = tf.random.stateless_uniform(
-            [batch_size, num_negatives + 1], seed=[seed + 1, step]
-        )
-        label = tf.one_hot(tf.zeros([batch_size], tf.int32), 1 + num_negatives)
-        return user_features(user, fields, hide=uniform[:, 0]) | {
-            f.HISTORY_ITEM_INDEX: window(place),
-            f.ITEM_INDEX: tf.concat([positive, draw(user, uniform[:, 1:])], 1),
-            f.LABEL: label,
-        }
+    def history(rows: tf.Tensor) -> Batch:
+        return {f.HISTORY_ITEM_INDEX: window(tf.gather(place, rows))}
 
-    return TrainingSet(
-        *shuffled_batches(len(liked), config.batch_size, seed, make),
-        num_candidates=1 + num_negatives,
+    return beside_negatives(
+        Pairs(liked.user_index, liked.item_index, np.ones(len(liked), np.float32)),
+        data.interactions(ratings),
+        data.user_fields,
+        config,
+        seed,
+        history,
     )
 
 

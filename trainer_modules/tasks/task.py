@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 
 from trainer_modules import features as f
+from trainer_modules.configs import GradientConfig
+from trainer_modules.interactions import Indices, Interactions, Stars
 from trainer_modules.sizes import Table
+from trainer_modules.tasks.losses import LossFunction
+from trainer_modules.tasks.negatives import negative_sampler
 
 MIN_STEPS = 100  # in an epoch: little data is worth smaller steps, and more of them
 UNKNOWN_USER_RATE = 0.01  # of the pairs train the row that new users are scored with
 
 Batch = dict[str, tf.Tensor]
-LossFunction = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 OptimizedVariables = tuple[tf.keras.optimizers.Optimizer, Sequence[tf.Variable]]
 
 
@@ -37,6 +40,66 @@ class TrainingSet:
     def pairs(self) -> int:
         """Of user and item, through the model in an epoch."""
         return self.steps * self.batch_size * self.num_candidates
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """What each batch's first column is taken from.
+
+    Attributes:
+      user_index: [N].
+      item_index: [N].
+      target: [N] what the score should be near: stars, or 1 or 0.
+    """
+
+    user_index: Indices
+    item_index: Indices
+    target: Stars
+
+
+def beside_negatives(
+    pairs: Pairs,
+    known: Interactions,
+    fields: Mapping[str, Table],
+    config: GradientConfig,
+    seed: int,
+    more: Callable[[tf.Tensor], Batch] = lambda rows: {},
+) -> TrainingSet:
+    """Pairs in the first column, and items drawn for their users, labelled 0, beside.
+
+    Args:
+      pairs: N of them.
+      known: what is never drawn.
+      fields: side features of all users, [num_users, L] each.
+      config: how many are drawn, and how; the size of a batch.
+      seed: of the order and of what is drawn.
+      more: rows [B] of the pairs → what else a model reads of them.
+    """
+    num_negatives = config.num_negatives
+    user_index = tf.constant(pairs.user_index)
+    item_index, target = tf.constant(pairs.item_index), tf.constant(pairs.target)
+    draw = negative_sampler(known, config.negative_power) if num_negatives else None
+
+    def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
+        user = tf.gather(user_index, rows)  # [B]
+        item = tf.gather(item_index, rows)[:, tf.newaxis]  # [B, 1]
+        label = tf.gather(target, rows)[:, tf.newaxis]  # [B, 1]
+        uniform = tf.random.stateless_uniform(
+            [batch_size, num_negatives + 1], seed=[seed + 1, step]
+        )
+        if draw:
+            item = tf.concat([item, draw(user, uniform[:, 1:])], 1)
+        return {
+            **user_features(user, fields, hide=uniform[:, 0]),
+            **more(rows),
+            f.ITEM_INDEX: item,
+            f.LABEL: tf.pad(label, [[0, 0], [0, num_negatives]]),
+        }
+
+    return TrainingSet(
+        *shuffled_batches(len(pairs.user_index), config.batch_size, seed, make),
+        num_candidates=1 + num_negatives,
+    )
 
 
 def shuffled_batches(

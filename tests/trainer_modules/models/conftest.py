@@ -1,4 +1,4 @@
-"""Users and items with side features, and plain arithmetic over them."""
+"""Users and items with and without side features, and plain arithmetic over them."""
 
 from types import SimpleNamespace
 
@@ -30,12 +30,7 @@ def with_fields(build):
     """
 
     def model(name, sizes=SIZES, **overrides):
-        made = build(name, sizes, **overrides)
-        made(PAIRS)
-        random = np.random.default_rng(0)
-        for weight in made.trainable_variables:
-            weight.assign(random.normal(0, 0.5, weight.shape))
-        return made
+        return randomised(build(name, sizes, **overrides), PAIRS, 0.5)
 
     return SimpleNamespace(
         model=model,
@@ -44,8 +39,44 @@ def with_fields(build):
         vectors=vectors,
         linear=linear,
         tower=tower,
+        prediction=prediction,
     )
 
+
+@pytest.fixture(scope="session")
+def with_ids(build):
+    """The same of a model over the ids alone."""
+
+    def model(name, **overrides):
+        return randomised(build(name, ID_SIZES, **overrides), ID_PAIRS, 0.8)
+
+    return SimpleNamespace(
+        model=model,
+        sizes=ID_SIZES,
+        pairs=ID_PAIRS,
+        each_pair=[
+            (row, column, USER_OF_IDS[row], item)
+            for row, items in enumerate(ITEM_OF_IDS)
+            for column, item in enumerate(items)
+        ],
+        two_sided_layers=two_sided_layers,
+    )
+
+
+def randomised(model, pairs, stddev):
+    model(pairs)
+    random = np.random.default_rng(0)
+    for weight in model.trainable_variables:
+        weight.assign(random.normal(0, stddev, weight.shape))
+    return model
+
+
+ID_SIZES = Sizes(num_users=5, num_items=6)
+USER_OF_IDS, ITEM_OF_IDS = [2, 4], [[3, 5, 1], [1, 2, 2]]
+ID_PAIRS = {
+    f.USER_INDEX: tf.constant(USER_OF_IDS),
+    f.ITEM_INDEX: tf.constant(ITEM_OF_IDS),
+}
 
 PAIRS = {
     f.USER_INDEX: tf.constant(USER),
@@ -97,3 +128,18 @@ def tower(layers, inputs):
     for layer in layers.dense:
         hidden = np.maximum(hidden @ layer.kernel.numpy() + layer.bias.numpy(), 0)
     return hidden
+
+
+def prediction(model, inputs):
+    """[...]: the logit of a tower over [..., N]."""
+    hidden = tower(model.tower, inputs)
+    last = model.prediction
+    return (hidden @ last.kernel.numpy() + last.bias.numpy())[..., 0]
+
+
+def two_sided_layers(tower):
+    """(weight, bias) of each layer of a tower over user and item side by side."""
+    [of_user] = tower.first_user.get_weights()
+    of_item, bias = tower.first_item.get_weights()
+    deeper = [layer.get_weights() for layer in tower.deeper.dense]
+    return [(np.concatenate([of_user, of_item]), bias), *deeper]

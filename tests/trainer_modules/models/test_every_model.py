@@ -16,7 +16,6 @@ import tensorflow as tf
 
 from trainer_modules import configs
 from trainer_modules import features as f
-from trainer_modules.inputs import read_user_fields
 from trainer_modules.registry import MODELS, POPULARITY
 from trainer_modules.sizes import Sizes
 
@@ -235,13 +234,6 @@ def test_a_missing_feature_raises_where_it_would_matter(model):
     assert {f.USER_INDEX, f.ITEM_INDEX} <= raised
 
 
-@pytest.fixture
-def _mixed_float16():
-    tf.keras.mixed_precision.set_global_policy("mixed_float16")
-    yield
-    tf.keras.mixed_precision.set_global_policy("float32")
-
-
 @pytest.mark.usefixtures("_mixed_float16")
 def test_mixed_precision_leaves_scores_and_variables_in_float32(name, build):
     model = build(name, FIELDS)
@@ -292,6 +284,8 @@ def changed(value, hint):
     """Another value of the same type."""
     if typing.get_origin(hint) is typing.Literal:
         return next(other for other in typing.get_args(hint) if other != value)
+    if isinstance(value, bool):
+        return not value
     return tuple(v + 1 for v in value) if isinstance(value, tuple) else value * 2 + 1
 
 
@@ -389,7 +383,7 @@ def test_scores_raw_bytes_as_it_scores_indices(
             [indices(candidates, item_vocabulary)] * 3,
             [indices(history, item_vocabulary)] * 3,
             [label] * 3,
-            read_user_fields(planted.data),
+            planted.data.user_fields,
         )
     )
     np.testing.assert_allclose(

@@ -2,26 +2,11 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
-
-from trainer_modules import features as f
-from trainer_modules.sizes import Sizes
-
-SIZES = Sizes(num_users=5, num_items=6)
-PAIRS = {
-    f.USER_INDEX: tf.constant([2, 4]),
-    f.ITEM_INDEX: tf.constant([[3, 5, 1], [1, 2, 2]]),
-}
 
 
 @pytest.fixture
-def model(build):
-    model = build("gmf", SIZES, embedding_dim=3, l2=0.1)
-    random = np.random.default_rng(0)
-    model(PAIRS)
-    for weight in model.trainable_variables:
-        weight.assign(random.normal(0, 0.8, weight.shape))
-    return model
+def model(with_ids):
+    return with_ids.model("gmf", embedding_dim=3, l2=0.1)
 
 
 def tables(model):
@@ -29,30 +14,28 @@ def tables(model):
     return embeddings.user.embeddings.numpy(), embeddings.item.embeddings.numpy()
 
 
-def test_score_weighs_the_terms_of_the_product(model):
+def test_score_weighs_the_terms_of_the_product(model, with_ids):
     users, items = tables(model)
     h, bias = model.product.h.numpy(), model.product.bias.numpy()
-    score = model(PAIRS)
-    for row in range(2):
-        for column in range(3):
-            p = users[PAIRS[f.USER_INDEX][row]]
-            q = items[PAIRS[f.ITEM_INDEX][row, column]]
-            expected = sum(h[d] * p[d] * q[d] for d in range(3)) + bias
-            np.testing.assert_allclose(score[row, column], expected, rtol=1e-4)
+    score = model(with_ids.pairs)
+    for row, column, user, item in with_ids.each_pair:
+        p, q = users[user], items[item]
+        expected = sum(h[d] * p[d] * q[d] for d in range(3)) + bias
+        np.testing.assert_allclose(score[row, column], expected, rtol=1e-4)
 
 
-def test_starts_as_matrix_factorisation(build):
-    model = build("gmf", SIZES, embedding_dim=3, stddev=1.0)
-    score = model(PAIRS)
+def test_starts_as_matrix_factorisation(build, with_ids):
+    model = build("gmf", with_ids.sizes, embedding_dim=3, stddev=1.0)
+    score = model(with_ids.pairs)
     users, items = tables(model)
     np.testing.assert_allclose(score[1, 0], users[4] @ items[1], rtol=1e-5)
 
 
-def test_what_a_batch_reads_decays_as_often_as_it_is_read(model):
+def test_what_a_batch_reads_decays_as_often_as_it_is_read(model, with_ids):
     users, items = tables(model)
-    model(PAIRS)
+    model(with_ids.pairs)
     assert sum(model.losses) == 0
-    model(PAIRS, training=True)
+    model(with_ids.pairs, training=True)
     of_users = np.mean([(users[user] ** 2).sum() for user in (2, 4)])
     of_items = np.mean([(items[item] ** 2).sum() for item in (3, 5, 1, 1, 2, 2)])
     np.testing.assert_allclose(

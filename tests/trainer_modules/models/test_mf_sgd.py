@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.inputs import mean_rating
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks import losses
 from trainer_modules.tasks.task import Trainee
@@ -97,7 +96,7 @@ def test_a_step_adds_up_the_updates_of_its_ratings(started):
 
 def test_the_mean_is_of_the_training_ratings(planted):
     # 10 of everybody's 14 ratings have 5 stars, the others 1.
-    np.testing.assert_allclose(mean_rating(planted.data), 54 / 14, rtol=1e-6)
+    np.testing.assert_allclose(planted.data.train_ratings.mean(), 54 / 14, rtol=1e-6)
 
 
 def test_by_its_settings_it_learns_to_retrieve(planted, train):

@@ -2,64 +2,45 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
-
-from trainer_modules import features as f
-from trainer_modules.sizes import Sizes
-
-SIZES = Sizes(num_users=5, num_items=6)
-PAIRS = {
-    f.USER_INDEX: tf.constant([2, 4]),
-    f.ITEM_INDEX: tf.constant([[3, 5, 1], [1, 2, 2]]),
-}
 
 
 @pytest.fixture
-def make(build):
+def make(with_ids):
     def model(**settings):
-        made = build(
-            "neumf", SIZES, embedding_dim=3, hidden_units=(8, 6, 4, 2), **settings
+        return with_ids.model(
+            "neumf", embedding_dim=3, hidden_units=(8, 6, 4, 2), **settings
         )
-        random = np.random.default_rng(0)
-        made(PAIRS)
-        for weight in made.trainable_variables:
-            weight.assign(random.normal(0, 0.8, weight.shape))
-        return made
 
     return model
 
 
-def test_score_joins_the_product_and_the_tower_by_one_h(make):
+def test_score_joins_the_product_and_the_tower_by_one_h(make, with_ids):
     model = make()
-    score = model(PAIRS)
+    score = model(with_ids.pairs)
     users, items, tower_users, tower_items = (
         table.embeddings.numpy()
         for half in (model.gmf, model.mlp)
         for table in (half.embeddings.user, half.embeddings.item)
     )
-    [of_user] = model.mlp.first_user.get_weights()
-    of_item, bias = model.mlp.first_item.get_weights()
-    layers = [(np.concatenate([of_user, of_item]), bias)]
-    layers += [layer.get_weights() for layer in model.mlp.deeper.dense]
+    layers = with_ids.two_sided_layers(model.mlp)
     h = np.concatenate([model.gmf.h, model.mlp.h.kernel[:, 0]])
-    for row, user in enumerate(PAIRS[f.USER_INDEX]):
-        for column, item in enumerate(PAIRS[f.ITEM_INDEX][row]):
-            product = users[user] * items[item]
-            tower = np.concatenate([tower_users[user], tower_items[item]])
-            for weight, bias in layers:
-                tower = np.maximum(tower @ weight + bias, 0)
-            expected = np.concatenate([product, tower]) @ h + model.gmf.bias
-            np.testing.assert_allclose(score[row, column], expected, rtol=1e-4)
+    for row, column, user, item in with_ids.each_pair:
+        product = users[user] * items[item]
+        tower = np.concatenate([tower_users[user], tower_items[item]])
+        for weight, bias in layers:
+            tower = np.maximum(tower @ weight + bias, 0)
+        expected = np.concatenate([product, tower]) @ h + model.gmf.bias
+        np.testing.assert_allclose(score[row, column], expected, rtol=1e-4)
 
 
-def test_without_pre_training_nothing_changes(make):
+def test_without_pre_training_nothing_changes(make, with_ids):
     model = make()
-    before = model(PAIRS)
+    before = model(with_ids.pairs)
     assert list(model.pretrain()) == []
-    np.testing.assert_array_equal(model(PAIRS), before)
+    np.testing.assert_array_equal(model(with_ids.pairs), before)
 
 
-def test_pre_trained_halves_are_joined_by_alpha(make):
+def test_pre_trained_halves_are_joined_by_alpha(make, with_ids):
     model = make(
         pretraining_epochs=7,
         pretraining_learning_rate=0.2,
@@ -74,9 +55,9 @@ def test_pre_trained_halves_are_joined_by_alpha(make):
         # As training would do: what was learned is what is joined.
         for weight in half.trainable_variables:
             weight.assign(weight * 1.1)
-        logits.append(half(PAIRS).numpy())
+        logits.append(half(with_ids.pairs).numpy())
     gmf, mlp = logits
-    np.testing.assert_allclose(model(PAIRS), 0.3 * gmf + 0.7 * mlp, rtol=1e-4)
+    np.testing.assert_allclose(model(with_ids.pairs), 0.3 * gmf + 0.7 * mlp, rtol=1e-4)
 
 
 def test_training_trains_each_half_and_then_both(train, caplog):

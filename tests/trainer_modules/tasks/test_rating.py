@@ -21,7 +21,7 @@ LIKED = {user: [row for row in rows if row[1] == 1] for user, rows in RATED.item
 def batches(data, epochs=1, seed=0, **settings):
     """Users, items and labels of each row, and the hidden users counted."""
     config = GradientConfig(task="rating", **settings)
-    training_set = rating.training_set(data, config, seed)
+    training_set = rating.training_set(data, data.train_ratings, config, seed)
     taken = itertools.islice(training_set.batches, epochs * training_set.steps)
     return training_set, [
         (
@@ -88,7 +88,8 @@ def test_one_kind_of_label_is_an_error_without_negatives(transformed_log):
 
 def test_batches_have_fixed_shapes_and_the_users_fields(planted):
     config = GradientConfig(task="rating", num_negatives=2, batch_size=4)
-    training_set = rating.training_set(planted.data, config, 0)
+    data = planted.data
+    training_set = rating.training_set(data, data.train_ratings, config, 0)
     shapes = {
         name: (spec.shape.as_list(), spec.dtype)
         for name, spec in training_set.batches.element_spec.items()

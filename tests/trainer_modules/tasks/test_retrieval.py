@@ -36,7 +36,7 @@ def data(transformed_log, known):
 
 def training_set(data, batch_size=4, seed=0):
     config = GradientConfig(batch_size=batch_size, num_negatives=NEGATIVES)
-    return retrieval.training_set(data, config, seed)
+    return retrieval.training_set(data, data.train_ratings, config, seed)
 
 
 def epochs(data, count, **settings):
