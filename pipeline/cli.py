@@ -35,6 +35,7 @@ _MENDABLE = {
         EXIT_ANOMALIES,
     ),
     "components.anomaly_gate.schema.SchemaError": ("Bad schema", EXIT_CONFIG),
+    "components.pusher.versions.VersionError": ("No such version", EXIT_CONFIG),
 }
 _LOG = "marquee.log"  # in click's meta: the log of the run, when there is one
 _VERBOSE = "marquee.verbose"
@@ -310,6 +311,36 @@ def _columns(options: tuple[str, ...]) -> dict[str, str]:
     # Any own file will do: the mapping is checked, nothing is read.
     config = load_config(None, flags={"--data": ("data.source", "."), **flags})
     return config.data.columns
+
+
+@main.command("versions")
+@out_option
+@verbose_option
+def list_versions(out: Path) -> None:
+    """List the models that are and were live, the newest first."""
+    from components.pusher import versions
+    from pipeline.console import open_console, print_versions
+
+    print_versions(open_console(), versions.versions(out / "live"), out)
+
+
+@main.command()
+@click.argument("version", type=int, required=False)
+@out_option
+@verbose_option
+def rollback(version: int | None, out: Path) -> None:
+    """Make an older model live again.
+
+    The one of VERSION, else the one before the live model. Its files are checked and
+    get a new number; the next `marquee run` holds new models against it.
+    """
+    from components.pusher import versions
+
+    restored = versions.rollback(out / "live", version)
+    click.echo(
+        f"{restored.model} of version {restored.restored} is live, as version "
+        f"{restored.number}: {restored.folder}"
+    )
 
 
 @main.command()

@@ -35,9 +35,13 @@ RankingMetric = Literal[
     "coverage@10",
 ]
 LabelMetric = Literal["auc", "accuracy", "precision", "recall"]
-GateMetric = Literal[RankingMetric, LabelMetric]
+# Models are compared by what can be measured of each user, or weighed by user.
+ComparedMetric = Literal[
+    "hit_rate@10", "ndcg@10", "mrr", "recall@10", "precision@10", "mean_rank_auc", "auc"
+]
 LABEL_METRICS: tuple[str, ...] = typing.get_args(LabelMetric)
-GATE_METRICS: tuple[str, ...] = typing.get_args(GateMetric)
+RANKING_METRICS: tuple[str, ...] = typing.get_args(RankingMetric)
+GATE_METRICS: tuple[str, ...] = RANKING_METRICS + LABEL_METRICS
 # Shown, but no bar: the sampled ones say nothing that the full ones do not (DESIGN.md
 # 4), and of an error less is better.
 SHOWN_METRICS = (
@@ -53,6 +57,13 @@ Column = Annotated[
     str, Meta(extra={"names": ("user_id", "item_id", "rating", "timestamp")})
 ]
 Floor = Annotated[str, Meta(extra={"names": GATE_METRICS})]
+Slice = Annotated[
+    str,
+    Meta(
+        pattern="^(activity|user_.+)$",
+        description="'activity', or a side feature of users, as 'user_gender'",
+    ),
+]
 # A Meta's description is what an error says was expected.
 Share = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
 PartOfRatings = Annotated[
@@ -211,19 +222,59 @@ def _default_floors() -> dict[Floor, Share]:
 
 
 class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model must show before it may go live.
+    """What a model must show before it may go live (``components/champion/rules.py``).
 
     Attributes:
       metric: the metric by which models are compared; the best one goes live.
-      floors: metric → the least value that passes.
+      floors: metric → the least value that passes; AUC and a ranking metric always.
       max_loss: absolute loss in ``metric`` against the live model that still passes.
       min_gain_over_popularity: absolute gain in ``metric`` over popularity needed.
+      slices: what users are told apart by: ``activity``, or a side feature.
+      min_slice_users: a slice of fewer users is told, and refuses nobody.
+      confidence: of the intervals that decide what is chance.
+      resamples: of the bootstrap that makes them.
+      min_score_std: of all scores; below it a model says the same of everybody.
+      min_calibration: of a model that tells probabilities: their mean over the share
+        of ratings that are liked.
+      max_calibration: the same.
+      min_coverage_of_live: share of the live model's catalogue coverage that is needed.
+      without_baseline: what follows where the live model cannot be judged: ``refuse``
+        everything, or hold candidates against the other rules alone.
     """
 
-    metric: GateMetric = "ndcg@10"
+    metric: ComparedMetric = "ndcg@10"
     floors: dict[Floor, Share] = msgspec.field(default_factory=_default_floors)
     max_loss: Share = 0.005
     min_gain_over_popularity: Share = 0.0
+    slices: list[Slice] = msgspec.field(default_factory=lambda: ["activity"])
+    min_slice_users: Count = 100
+    confidence: PartOfRatings = 0.95
+    resamples: Annotated[
+        int, Meta(ge=1000, description="a whole number, at least 1000")
+    ] = 1000
+    min_score_std: Size = 0.01
+    min_calibration: Size = 0.5
+    max_calibration: Size = 2.0
+    min_coverage_of_live: Share = 0.5
+    without_baseline: Literal["refuse", "floors_only"] = "refuse"
+
+
+class ServingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model may take where it serves; a pushed model stayed within.
+
+    Attributes:
+      check_seconds: for loading it and all questions of the check before a push.
+      max_memory_mb: resident, TensorFlow's own included.
+      max_latency_ms: median of one answer, 1,000 candidates or a whole list.
+      max_size_mb: of its files.
+      keep_versions: of those that were live; the one before the live one stays always.
+    """
+
+    check_seconds: Size = 120.0
+    max_memory_mb: Size = 4000.0
+    max_latency_ms: Size = 250.0
+    max_size_mb: Size = 2000.0
+    keep_versions: Count = 5
 
 
 class SchemaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -254,6 +305,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       train: how.
       evaluation: how far.
       gate: the bar.
+      serving: what a live model may take.
       schema: what the data must look like.
       out: folder of the metadata store, artifacts, live models and runs.
     """
@@ -266,6 +318,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train: TrainConfig = TrainConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     gate: GateConfig = GateConfig()
+    serving: ServingConfig = ServingConfig()
     schema: SchemaConfig = SchemaConfig()
     out: Text = "marquee-out"
 
@@ -392,8 +445,19 @@ def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
                     key,
                     f"{metric} compares liked with disliked ratings, and with "
                     "label.threshold 'all' none is disliked; gate on a ranking metric: "
-                    f"{', '.join(typing.get_args(RankingMetric))}",
+                    f"{', '.join(RANKING_METRICS)}",
                 )
+    gated = {gate.metric, *gate.floors}
+    if config.label.threshold != "all" and "auc" not in gated:
+        raise document.error(
+            "gate.floors", "auc is always among them; give it a floor, as in auc: 0.5"
+        )
+    if not gated & set(RANKING_METRICS):
+        raise document.error(
+            "gate.floors",
+            "a ranking metric is always among them; give one a floor, or compare by "
+            f"one (gate.metric): {', '.join(RANKING_METRICS)}",
+        )
     for name in ("items", "users", "columns"):
         if data.source in NAMES and getattr(data, name):
             raise document.error(

@@ -27,6 +27,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from components.pusher.versions import Version, VersionError, verify
+
 if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.inspection import DataSummary
     from pipeline.local_runner import StepResult
@@ -42,6 +44,7 @@ LEADERBOARD_METRICS = (
     "precision@10",
     "mean_rank_auc",
 )
+_INTERVAL_WIDTH = len("0.1234–0.5678")
 _STATES = {  # state → words, style, sign
     "done": ("done", "green", "✓"),
     "cached": ("from cache", "cyan", "✓"),
@@ -389,6 +392,9 @@ def _leaderboard(
     table.add_column("model", no_wrap=True)
     # Model, auc, seconds and parameters are always there, each with a margin of 2.
     taken = max(len(inert(model["name"])) for model in judged) + 6 + 7 + 10 + 4 * 2
+    first = LEADERBOARD_METRICS[0]
+    has_intervals = any(first in (model.get("intervals") or {}) for model in judged)
+    taken += (_INTERVAL_WIDTH + 2) * has_intervals
     metrics: list[str] = []
     for metric in LEADERBOARD_METRICS:
         taken += max(6, *map(len, metric.split("@"))) + 2
@@ -396,16 +402,29 @@ def _leaderboard(
             metrics.append(metric)
     for metric in (*metrics, "auc"):
         table.add_column(metric.replace("@", "\n@"), justify="right", no_wrap=True)
+        if metric == first and has_intervals:
+            table.add_column("interval", justify="right", no_wrap=True)
     for name in ("train", "parameters"):
         table.add_column(name, justify="right", no_wrap=True)
     for model in sorted(judged, key=_best_first):
         table.add_row(
             Text(inert(model["name"]), _VERDICT_STYLES.get(model["verdict"], "")),
-            *(Text(_figure(model["metrics"].get(name))) for name in (*metrics, "auc")),
+            *_figures(model, (*metrics, "auc"), first if has_intervals else None),
             Text(_optional(model.get("train_seconds"), _duration)),
             Text(_optional(model.get("parameters"), "{:,}".format)),
         )
     return table
+
+
+def _figures(
+    model: Mapping[str, Any], metrics: Sequence[str], with_interval: str | None
+) -> Iterator[Text]:
+    """Cells of the metrics; one of them has its interval behind it."""
+    for name in metrics:
+        yield Text(_figure(model["metrics"].get(name)))
+        if name == with_interval:
+            ends = (model.get("intervals") or {}).get(name, [])
+            yield Text("–".join(_figure(end) for end in ends), "dim")
 
 
 def _sample_of_users(models: Sequence[Mapping[str, Any]]) -> RenderableType | None:
@@ -445,6 +464,37 @@ def _verdicts(models: Sequence[Mapping[str, Any]]) -> RenderableType | None:
             Text(inert(model.get("rule") or "")),
         )
     return table
+
+
+def print_versions(console: Console, versions: Sequence[Version], out: Path) -> None:
+    """The newest first; the files of each are compared with their checksums."""
+    if not versions:
+        console.print(f"No model was ever live in {inert(str(out))}.")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in ("version", "model", "live since"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("files")
+    for version in reversed(versions):
+        is_live = version is versions[-1]
+        restored = f", of version {version.restored}" if version.restored else ""
+        table.add_row(
+            Text(str(version.number)),
+            Text(f"{inert(version.model)}{restored}", "bold green" if is_live else ""),
+            Text(version.pushed),
+            _files(version.folder),
+        )
+    console.print(table)
+    console.print("\nmarquee rollback [VERSION] makes an older one live again.")
+
+
+def _files(folder: Path) -> Text:
+    """Whether a version is as it was pushed."""
+    try:
+        verify(folder)
+    except VersionError as error:
+        return Text(f"not as pushed: {error}", "bold red", overflow="fold")
+    return Text("as pushed")
 
 
 def _live(run: Mapping[str, Any]) -> RenderableType:

@@ -1,54 +1,70 @@
-"""What TFMA measures of each model, and what a model must reach."""
+"""What TFMA measures of each model, and the rules that hold a model to it.
 
+The rules themselves, each with its words, are ``components/champion/rules.py``.
+"""
+
+import dataclasses
 import json
-import math
 
 import tensorflow_model_analysis as tfma
 
+from components.champion.comparison import Bootstrap
+from components.champion.rules import Gate
 from components.ranking_metrics import extractors
-from components.ranking_metrics.metrics import TargetMetric
+from components.ranking_metrics.metrics import USERS, TargetMetric
 from components.ranking_metrics.statistics import METRICS, NUM_SAMPLED
 from pipeline.code_version import code_version
 from pipeline.config import GateConfig
-
-CANDIDATE = "candidate"
-BASELINE = "baseline"
 
 
 def eval_config(
     gate: GateConfig, num_sampled_negatives: int = NUM_SAMPLED
 ) -> tfma.EvalConfig:
-    """All metrics of the candidate and, where one is live, of the live model.
+    """All metrics of a model, on all users and on each slice.
 
-    Floors are bounds of the value. In the metric by which models are compared, the
-    candidate may lose at most ``gate.max_loss`` against the live model; TFX drops this
-    bound where nothing is live.
+    Floors are TFMA's thresholds too, so that its blessing says something to whoever
+    reads it; what goes live is decided by ``rules`` alone.
 
     Args:
       gate: the bar.
       num_sampled_negatives: in the sampled metrics.
     """
     return tfma.EvalConfig(
+        # A SavedModel with signatures; TFMA would try to load a Keras model first.
         model_specs=[
-            _model_spec(CANDIDATE),
-            _model_spec(BASELINE, is_baseline=True),
+            tfma.ModelSpec(model_type=tfma.TF_GENERIC, signature_name="evaluate")
         ],
-        slicing_specs=[tfma.SlicingSpec()],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            *(tfma.SlicingSpec(feature_keys=[key]) for key in gate.slices),
+        ],
         metrics_specs=[
             tfma.MetricsSpec(
-                metrics=[_metric(name, gate, num_sampled_negatives) for name in METRICS]
+                metrics=[
+                    _metric(name, gate, num_sampled_negatives)
+                    for name in (*METRICS, USERS)
+                ]
             )
         ],
     )
 
 
-def _model_spec(name: str, is_baseline: bool = False) -> tfma.ModelSpec:
-    return tfma.ModelSpec(
-        name=name,
-        # A SavedModel with signatures; TFMA would try to load a Keras model first.
-        model_type=tfma.TF_GENERIC,
-        signature_name="evaluate",
-        is_baseline=is_baseline,
+def rules(gate: GateConfig) -> str:
+    """The bar as Champion takes it: a ``Gate`` as JSON."""
+    return json.dumps(
+        dataclasses.asdict(
+            Gate(
+                metric=gate.metric,
+                floors=gate.floors,
+                max_loss=gate.max_loss,
+                min_gain=gate.min_gain_over_popularity,
+                min_slice_users=gate.min_slice_users,
+                min_score_std=gate.min_score_std,
+                calibration=(gate.min_calibration, gate.max_calibration),
+                min_coverage_of_live=gate.min_coverage_of_live,
+                bootstrap=Bootstrap(gate.resamples, gate.confidence),
+            )
+        )
     )
 
 
@@ -62,12 +78,8 @@ def _metric(name: str, gate: GateConfig, num_sampled: int) -> tfma.MetricConfig:
             {"name": name, "num_sampled": num_sampled, "code_version": version}
         ),
     )
-    threshold = config.threshold
     if name in gate.floors:
-        threshold.value_threshold.lower_bound.value = gate.floors[name]
-    if name == gate.metric:
-        if name not in gate.floors:
-            threshold.value_threshold.lower_bound.value = -math.inf
-        threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
-        threshold.change_threshold.absolute.value = -gate.max_loss
+        # Of all users: on a slice, a value may lie below by chance.
+        bound = config.per_slice_thresholds.add(slicing_specs=[tfma.SlicingSpec()])
+        bound.threshold.value_threshold.lower_bound.value = gate.floors[name]
     return config

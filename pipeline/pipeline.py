@@ -12,13 +12,16 @@ from components.anomaly_gate.schema import rating_range, read_schema
 from components.catalogue_gen.component import CatalogueGen
 from components.catalogue_gen.reader import items_fingerprint
 from components.champion.component import Champion
+from components.infra_check.component import InfraCheck
+from components.live_evaluator.component import LiveEvaluator
+from components.pusher.component import Pusher
 from components.ranking_metrics import extractors
 from components.ratings_example_gen.component import RatingsExampleGen
 from components.ratings_example_gen.settings import Settings
 from components.trainer.component import Trainer
 from pipeline.code_version import code_version
 from pipeline.config import PipelineConfig
-from pipeline.evaluation import eval_config
+from pipeline.evaluation import eval_config, rules
 from pipeline.live_model import live_model_resolver
 from trainer_modules import features as f
 from trainer_modules.configs import parse
@@ -132,39 +135,57 @@ def create_pipeline(
     }
     models = union([trainer.outputs["model"] for trainer in trainers.values()])
 
-    # Each judged on the test split, beside the model that is live now.
-    live_model = live_model_resolver(models)
+    # Each judged on the test split, and so is the model that is live now.
+    judging: dict[str, Any] = {
+        "examples": raw,
+        "schema": schema.outputs["schema"],
+        "eval_config": eval_config(
+            config.gate, config.evaluation.num_sampled_negatives
+        ),
+        "example_splits": [f.TEST_SPLIT],
+        "module_path": extractors.__name__,
+    }
     evaluators = {
         name: tfx.components.Evaluator(
-            examples=raw,
-            model=trainer.outputs["model"],
-            baseline_model=live_model.outputs["champion"],
-            schema=schema.outputs["schema"],
-            eval_config=eval_config(
-                config.gate, config.evaluation.num_sampled_negatives
-            ),
-            example_splits=[f.TEST_SPLIT],
-            module_path=extractors.__name__,
+            model=trainer.outputs["model"], **judging
         ).with_id(f"Evaluator_{name}")
         for name, trainer in trainers.items()
     }
+    live_model = live_model_resolver(models, live_folder)
+    live_evaluator = LiveEvaluator(model=live_model.outputs["champion"], **judging)
 
-    # The best of those that passed goes live.
+    # The best of those that passed, if it is surely better than what is live.
     champion = Champion(
         models=models,
         evaluations=union([e.outputs["evaluation"] for e in evaluators.values()]),
-        metric=config.gate.metric,
-        min_gain=config.gate.min_gain_over_popularity,
+        live_evaluation=live_evaluator.outputs["evaluation"],
+        examples=raw,
+        gate=rules(config.gate),
+        needs_live=config.gate.without_baseline == "refuse",
         reference=POPULARITY,
         live_folder=live_folder,
         code_version=code_version("components.champion.component"),
     )
-    pusher = tfx.components.Pusher(
+
+    # Asked what production will ask, then live under a new number.
+    infra_check = InfraCheck(
         model=champion.outputs["champion"],
-        model_blessing=champion.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=live_folder)
+        examples=raw,
+        catalogue=catalogue.outputs["catalogue"],
+        seconds=config.serving.check_seconds,
+        memory_mb=config.serving.max_memory_mb,
+        latency_ms=config.serving.max_latency_ms,
+        size_mb=config.serving.max_size_mb,
+        code_version=code_version(
+            "components.infra_check.component", "components.infra_check.probe"
         ),
+    )
+    pusher = Pusher(
+        model=champion.outputs["champion"],
+        blessing=champion.outputs["blessing"],
+        infra_blessing=infra_check.outputs["blessing"],
+        live_folder=live_folder,
+        keep_versions=config.serving.keep_versions,
     )
     return tfx.dsl.Pipeline(
         pipeline_name=NAME,
@@ -178,9 +199,11 @@ def create_pipeline(
             gate,
             transform,
             *trainers.values(),
-            live_model,
             *evaluators.values(),
+            live_model,
+            live_evaluator,
             champion,
+            infra_check,
             pusher,
         ],
         enable_cache=True,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
+from components.pusher import versions
 from components.ratings_example_gen import BadInputError, has_timestamps
 from pipeline import datasets
 from pipeline.config import ConfigError, PipelineConfig
@@ -115,7 +116,7 @@ def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str
     outputs = _outputs(MetadataStore(connection), run_id)
     decided = _decision(outputs)
     counts = _counts(outputs)
-    status = _status(steps, decided)
+    status = _status(steps, decided, outputs)
     run = {
         "run": {
             "id": run_id,
@@ -145,6 +146,11 @@ def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str
             for name in config.models
         ],
         "live": live(out / "live"),
+        "gate": {
+            "metric": decided["metric"],
+            "live": decided["live"],
+            "serving": _infra(outputs),
+        },
         "changed": status == CHANGED,
     }
     path = out / "runs" / run_id / RUN_FILE
@@ -209,16 +215,10 @@ def exit_status(run: dict[str, Any]) -> int:
 
 def live(folder: Path) -> dict[str, Any]:
     """What is live in a folder of versions: ``version`` and ``model``, or None."""
-    versions = (
-        [path for path in folder.iterdir() if path.name.isdigit()]
-        if folder.is_dir()
-        else []
-    )
-    if not versions:
+    version = versions.live(folder)
+    if version is None:
         return {"version": None, "model": None}
-    newest = max(versions, key=lambda path: int(path.name))
-    card = json.loads((newest / "assets.extra" / "marquee.json").read_text())
-    return {"version": newest.name, "model": card["model"]}
+    return {"version": str(version.number), "model": version.model}
 
 
 def _outputs(store: "MetadataStore", run_id: str) -> dict[tuple[str, str], str]:
@@ -244,12 +244,22 @@ def _counts(outputs: dict[tuple[str, str], str]) -> dict[str, Any]:
 def _decision(outputs: dict[tuple[str, str], str]) -> dict[str, Any]:
     folder = outputs.get(("Champion", "decided"))
     if folder is None:
-        return {"models": [], "champion": None, "changed": False}
+        return {
+            "models": [],
+            "champion": None,
+            "changed": False,
+            "metric": None,
+            "live": None,
+        }
     decided: dict[str, Any] = json.loads(Path(folder, "decision.json").read_text())
     return decided
 
 
-def _status(steps: "list[StepResult]", decided: dict[str, Any]) -> str:
+def _status(
+    steps: "list[StepResult]",
+    decided: dict[str, Any],
+    outputs: dict[tuple[str, str], str],
+) -> str:
     from components.anomaly_gate import AnomaliesError
 
     errors = [step.error for step in steps if step.error]
@@ -259,10 +269,23 @@ def _status(steps: "list[StepResult]", decided: dict[str, Any]) -> str:
         return ANOMALIES
     if errors:
         return FAILED
-    if decided["champion"] is None:
+    if not any(each["verdict"] in ("live", "passed") for each in decided["models"]):
+        return REFUSED
+    if not decided["changed"]:
+        return UNCHANGED
+    if not _infra(outputs)["blessed"]:
         return REFUSED
     pushed = next(step for step in steps if step.name == "Pusher").state == "done"
-    return CHANGED if decided["changed"] and pushed else UNCHANGED
+    return CHANGED if pushed else UNCHANGED
+
+
+def _infra(outputs: dict[tuple[str, str], str]) -> dict[str, Any]:
+    """What InfraCheck found."""
+    folder = outputs.get(("InfraCheck", "blessing"))
+    if folder is None:
+        return {"blessed": False, "problems": []}
+    checked: dict[str, Any] = json.loads(Path(folder, "checked.json").read_text())
+    return checked
 
 
 def _data(source: str, counts: dict[str, Any]) -> dict[str, Any]:
@@ -294,6 +317,9 @@ def _model(
         "verdict": "failed",
         "rule": "",
         "metrics": {},
+        "intervals": {},
+        "slices": {},
+        "findings": [],
         "parameters": None,
         "train_seconds": None,
         "samples_per_second": None,
@@ -316,8 +342,12 @@ def _model(
         last_line = (str(failed.error).strip() or repr(failed.error)).splitlines()[-1]
         model["rule"] = f"{failed.name}: {last_line.strip()}"
     elif verdict:
-        for key in ("verdict", "rule", "metrics"):
+        for key in ("verdict", "rule", "metrics", "intervals", "slices", "findings"):
             model[key] = verdict[key]
+        problems = _infra(outputs)["problems"]
+        if verdict["verdict"] == "live" and decided["changed"] and problems:
+            model["verdict"] = "refused"
+            model["rule"] = f"is not fit to serve: {'; '.join(problems)}"
     else:
         model["rule"] = "a step before it failed"
     return model

@@ -10,6 +10,7 @@ from tfx import v1 as tfx
 
 from trainer_modules import configs, training
 from trainer_modules import features as f
+from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import Data
 from trainer_modules.model_card import write_card
 from trainer_modules.registry import MODELS
@@ -61,6 +62,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         transform,
         unit=_unit(config),
         user_fields=data.user_fields,
+        list_statistics=ListStatistics(data.train_ratings, data.sizes),
         num_unknown_items=data.num_unknown_items,
         share_of_users=share_of_users,
     )

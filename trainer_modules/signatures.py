@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer_modules import features as f
+from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.ranking import rank_targets, score_unseen
 from trainer_modules.sizes import Table
 
@@ -30,6 +31,7 @@ class Served(tf.Module):
         *,
         unit: Unit,
         user_fields: Mapping[str, Table],
+        list_statistics: ListStatistics,
         num_unknown_items: int,
         share_of_users: float,
     ):
@@ -41,6 +43,7 @@ class Served(tf.Module):
           unit: of the scores.
           user_fields: side features of the known users, [num_users, L] each, for
             requests that do not bring them along.
+          list_statistics: of the lists that ``evaluate`` makes.
           num_unknown_items: items of the catalogue that the vocabulary has not.
           share_of_users: that ``evaluate`` ranks for, by a hash of their ids; all of
             them from 1.
@@ -60,6 +63,7 @@ class Served(tf.Module):
         self.user_fields = {
             name: tf.constant(table, tf.int64) for name, table in user_fields.items()
         }
+        self.list_statistics = list_statistics
         self.num_unknown_items = num_unknown_items
         self.share_of_users = share_of_users
 
@@ -86,14 +90,17 @@ class Served(tf.Module):
 
         Args:
           examples: [B] serialized, with ``user_id``, ``candidate_item_id`` [C] and, as
-            far as they are known, ``history_item_id``, ``history_rating`` and side
-            features.
+            far as they are known, ``history_item_id``, ``history_rating`` (items
+            without one count as liked) and side features.
 
         Returns:
           ``score`` [B, C], -inf where an Example has fewer candidates than others.
         """
         raw = self._parse(examples, {f.CANDIDATE_ITEM_ID: tf.string})
         raw[f.ITEM_ID] = raw.pop(f.CANDIDATE_ITEM_ID)
+        raw[f.HISTORY_RATING] = _as_long_as(
+            raw[f.HISTORY_ITEM_ID], raw[f.HISTORY_RATING], tf.float32.max
+        )
         features, candidates = self._features(self.transform(raw))
         scores = self.model({**features, f.ITEM_INDEX: candidates})
         is_real = tf.sequence_mask(raw[f.ITEM_ID].row_lengths(), tf.shape(scores)[1])
@@ -148,7 +155,8 @@ class Served(tf.Module):
           liked nor disliked), ``score``, ``probability`` of being liked, ``error`` (in
           stars where scores are stars, else of the probability) and ``rank``, which is
           0 for padding and for users who are not in the sample; for each user
-          ``num_candidates`` and ``catalogue_size`` [B] and ``top_item`` [B, 10].
+          ``num_candidates`` and ``catalogue_size`` [B], ``top_item`` [B, 10] and what
+          ``ListStatistics`` says of it [B].
         """
         raw = self._parse(examples, {})
         transformed = self.transform(raw)
@@ -188,12 +196,17 @@ class Served(tf.Module):
         else:
             error = probability - tf.cast(label, tf.float32)
         catalogue_size = self.num_items - f.NUM_RESERVED + self.num_unknown_items
-        return ranked | {
-            "probability": probability,
-            "error": error,
-            "label": label,
-            "catalogue_size": tf.fill([num_users], catalogue_size),
-        }
+        lists = self.list_statistics(ranked["top_item"], features[f.HISTORY_ITEM_INDEX])
+        return (
+            ranked
+            | lists
+            | {
+                "probability": probability,
+                "error": error,
+                "label": label,
+                "catalogue_size": tf.fill([num_users], catalogue_size),
+            }
+        )
 
     def _probability(self, score: tf.Tensor) -> tf.Tensor:
         if self.unit == "logit":
@@ -237,3 +250,17 @@ class Served(tf.Module):
         )
         is_told = tf.reduce_any(told != f.PADDING_INDEX, 1, keepdims=True)
         return tf.where(is_told, told, known)
+
+
+def _as_long_as(
+    items: tf.RaggedTensor, values: tf.RaggedTensor, otherwise: float
+) -> tf.RaggedTensor:
+    """The first values of each row, as many as there are items."""
+    length = items.row_lengths()
+    missing = tf.reduce_max(length) - values.bounding_shape(axis=1)
+    dense = tf.pad(
+        values.to_tensor(otherwise),
+        [[0, 0], [0, tf.maximum(missing, 0)]],
+        constant_values=otherwise,
+    )
+    return tf.RaggedTensor.from_tensor(dense, length)

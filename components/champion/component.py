@@ -1,22 +1,24 @@
 """Champion: the judged models in, the one to go live out, with its reasons."""
 
 import dataclasses
-import hashlib
 import json
 import os
+from pathlib import Path
 from typing import Any
 
-import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 from tfx.types import standard_artifacts
 from tfx.utils import io_utils, path_utils
 
 from components.champion import decision
-from components.ranking_metrics.statistics import METRICS
+from components.champion.comparison import Bootstrap
+from components.champion.judgements import evaluated_model, read_judged
+from components.champion.rules import OVERALL, Gate, Judged
+from components.live_evaluator.executor import NOT_JUDGED_FILE
+from components.pusher import versions
 from trainer_modules.model_card import read_card, write_card
 
 DECISION_FILE = "decision.json"
-MANIFEST_FILE = "manifest.json"
 
 
 class Decision(tfx.dsl.Artifact):
@@ -31,8 +33,12 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     evaluations: tfx.dsl.components.InputArtifact[
         list[standard_artifacts.ModelEvaluation]
     ],
-    metric: tfx.dsl.components.Parameter[str],
-    min_gain: tfx.dsl.components.Parameter[float],
+    live_evaluation: tfx.dsl.components.InputArtifact[
+        standard_artifacts.ModelEvaluation
+    ],
+    examples: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
+    gate: tfx.dsl.components.Parameter[str],
+    needs_live: tfx.dsl.components.Parameter[bool],
     reference: tfx.dsl.components.Parameter[str],
     live_folder: tfx.dsl.components.Parameter[str],
     code_version: tfx.dsl.components.Parameter[str],
@@ -40,25 +46,33 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     blessing: tfx.dsl.components.OutputArtifact[standard_artifacts.ModelBlessing],
     decided: tfx.dsl.components.OutputArtifact[Decision],
 ) -> None:
-    """Chooses among the models that the Evaluators blessed.
+    """Chooses among the models that were judged.
 
     Args:
       models: what this run's Trainers made, those of failed ones missing.
       evaluations: one for each model, in any order.
-      metric: by which models are compared.
-      min_gain: needed over the reference.
+      live_evaluation: of the live model, by LiveEvaluator.
+      examples: that all of them were judged on.
+      gate: ``Gate`` as JSON.
+      needs_live: whether nothing may go live while the live model cannot be judged.
       reference: the name of the model that is the bar.
-      live_folder: where versions are pushed to; the newest is live.
+      live_folder: where versions are pushed to.
       code_version: part of the cache key.
-      champion: a copy of the chosen model with a manifest of checksums; empty where
-        nothing passed.
+      champion: a copy of the chosen model; empty where nothing was chosen.
       blessing: given where the chosen model is not the live one already.
       decided: the verdicts.
     """
     del code_version
-    candidates = [_candidate(models, evaluation) for evaluation in evaluations]
-    live_uri = live_origin(live_folder)
-    verdicts = decision.decide(candidates, reference, metric, min_gain, live_uri)
+    rules = parse_gate(gate)
+    candidates = [_candidate(models, evaluation.uri) for evaluation in evaluations]
+    live, problem = _live(Path(live_folder), candidates, live_evaluation.uri)
+    bar = decision.Bar(
+        next((c for c in candidates if c.name == reference), None),
+        live,
+        problem,
+        needs_live,
+    )
+    verdicts = decision.decide(candidates, bar, rules, reference)
     chosen = next(
         (
             candidate
@@ -67,7 +81,7 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
         ),
         None,
     )
-    is_news = chosen is not None and chosen.uri != live_uri
+    is_news = chosen is not None and (live is None or chosen.uri != live.uri)
     if chosen is not None:
         _copy(chosen, champion)
     blessing.set_int_custom_property("blessed", int(is_news))
@@ -76,13 +90,21 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
         os.path.join(blessing.uri, "BLESSED" if is_news else "NOT_BLESSED"), ""
     )
     report = {
-        "metric": metric,
+        "metric": rules.metric,
         "reference": reference,
+        "gate": dataclasses.asdict(rules),
+        "examples": examples.uri,
+        "live": {
+            "model": live.name if live else None,
+            "uri": live.uri if live else None,
+            "problem": problem,
+            "metrics": dict(live.slices[OVERALL].metrics) if live else {},
+        },
         "champion": chosen.name if chosen else None,
         "changed": is_news,
         "models": [
-            dataclasses.asdict(verdict) | {"uri": c.uri, "metrics": c.metrics}
-            for c, verdict in zip(candidates, verdicts, strict=True)
+            _told(candidate, verdict, rules)
+            for candidate, verdict in zip(candidates, verdicts, strict=True)
         ],
     }
     io_utils.write_string_file(
@@ -90,87 +112,75 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     )
 
 
-def _candidate(models: list[Any], evaluation: Any) -> decision.Candidate:
-    result = tfma.load_eval_result(evaluation.uri)
-    # TFMA drops the name of a model that was evaluated alone.
-    name = next(s.name for s in result.config.model_specs if not s.is_baseline)
-    if name:
-        result = tfma.load_eval_result(evaluation.uri, model_name=name)
-    model = next(
-        m for m in models if result.model_location.startswith(f"{m.uri.rstrip('/')}/")
+def parse_gate(told: str) -> Gate:
+    """The bar of a parameter: what ``dataclasses.asdict`` and JSON made of it."""
+    values = json.loads(told)
+    return Gate(
+        **values
+        | {
+            "bootstrap": Bootstrap(**values["bootstrap"]),
+            "calibration": tuple(values["calibration"]),
+        }
     )
-    metrics = {
-        metric: _number(value)
-        for metric, value in result.get_metrics_for_slice().items()
-        if metric in METRICS  # and not its difference from the live model's
+
+
+def _candidate(models: list[Any], evaluation_uri: str) -> Judged:
+    folder = evaluated_model(evaluation_uri)
+    model = next(m for m in models if folder.startswith(f"{m.uri.rstrip('/')}/"))
+    return read_judged(evaluation_uri, folder, model.uri)
+
+
+def _live(
+    live_folder: Path, candidates: list[Judged], evaluation_uri: str
+) -> tuple[Judged | None, str]:
+    """The model that serves as it was judged, or why it could not be."""
+    try:
+        version = versions.live(live_folder)
+        if version is None:
+            return None, ""
+        versions.verify(version.folder)
+    except versions.VersionError as error:
+        return None, str(error)
+    for candidate in candidates:
+        if candidate.uri == version.origin:
+            return candidate, ""
+    not_judged = Path(evaluation_uri, NOT_JUDGED_FILE)
+    if not_judged.exists():
+        return None, not_judged.read_text()
+    folder = evaluated_model(evaluation_uri)
+    origin = read_card(folder)["origin"]
+    if origin != version.origin:
+        return None, (
+            f"{folder} was judged, and version {version.number} serves another model"
+        )
+    return read_judged(evaluation_uri, folder, origin), ""
+
+
+def _told(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str, Any]:
+    overall = candidate.slices[OVERALL]
+    intervals = {
+        metric: gate.bootstrap.of(overall.users, metric)
+        for metric in (gate.metric, "auc")
+        if overall.users.has(metric)
     }
-    return decision.Candidate(
-        name=read_card(path_utils.serving_model_path(model.uri))["model"],
-        uri=model.uri,
-        metrics=metrics,
-        failures=_failures(evaluation.uri),
-    )
+    return {
+        **dataclasses.asdict(verdict),
+        "uri": candidate.uri,
+        "metrics": dict(overall.metrics),
+        "intervals": {
+            metric: [interval.lower, interval.upper]
+            for metric, interval in intervals.items()
+        },
+        "slices": {
+            name: {"users": len(part.users.user), "metrics": dict(part.metrics)}
+            for name, part in sorted(candidate.slices.items())
+            if name != OVERALL
+        },
+    }
 
 
-def _number(value: dict[str, Any]) -> float:
-    return float(value.get("doubleValue", "nan"))
-
-
-def _failures(evaluation_uri: str) -> tuple[str, ...]:
-    """What TFMA's validation found, in words.
-
-    It also finds a loss wherever the live model's metric is 0, which has no ratio to
-    compare: a live model that finds nothing any more would stay for good.
-    """
-    validation = tfma.load_validation_result(evaluation_uri)
-    found = []
-    num_imagined = 0
-    for part in validation.metric_validations_per_slice:
-        for failure in part.failures:
-            value = failure.metric_value.double_value.value
-            bound = failure.metric_threshold
-            if failure.metric_key.is_diff:
-                allowed = -bound.change_threshold.absolute.value
-                if value >= -allowed:
-                    num_imagined += 1
-                    continue
-                text = f"loses {-value:.4f} against the live model, {allowed:g} allowed"
-            else:
-                floor = bound.value_threshold.lower_bound.value
-                text = f"{value:.4f} is below the floor of {floor:g}"
-            found.append(f"{failure.metric_key.name} {text}")
-    if not found and not num_imagined and not validation.validation_ok:
-        found.append("the Evaluator did not bless it, and gave no reason")
-    return tuple(found)
-
-
-def live_origin(live_folder: str) -> str | None:
-    """The Model artifact that the live version is a copy of; None if none is live."""
-    fileio = tfx.dsl.io.fileio
-    if not fileio.exists(live_folder):
-        return None
-    versions = [name for name in fileio.listdir(live_folder) if name.isdigit()]
-    if not versions:
-        return None
-    newest = os.path.join(live_folder, max(versions, key=int))
-    return str(read_card(newest)["origin"])
-
-
-def _copy(chosen: decision.Candidate, champion: Any) -> None:
-    """Copies a model, and writes down where it is from and what its files hash to."""
+def _copy(chosen: Judged, champion: Any) -> None:
+    """Copies a model, and writes down where it is from."""
     folder = path_utils.serving_model_path(champion.uri)
     io_utils.copy_dir(path_utils.serving_model_path(chosen.uri), folder)
     write_card(folder, read_card(folder) | {"origin": chosen.uri})
-    checksums = {}
-    for parent, _, files in tfx.dsl.io.fileio.walk(folder):
-        for file in files:
-            path = os.path.join(parent, file)
-            with tfx.dsl.io.fileio.open(path, "rb") as opened:
-                content = opened.read()
-            checksums[os.path.relpath(path, folder)] = hashlib.sha256(
-                content
-            ).hexdigest()
-    io_utils.write_string_file(
-        os.path.join(folder, "assets.extra", MANIFEST_FILE),
-        json.dumps({"sha256": dict(sorted(checksums.items()))}, indent=1),
-    )

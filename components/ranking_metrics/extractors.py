@@ -1,12 +1,20 @@
 """What TFMA takes along from a user's record to its metrics: as little as possible."""
 
+import hashlib
+import itertools
 from typing import Any
 
 import apache_beam as beam
-import tensorflow as tf
+import numpy as np
+import numpy.typing as npt
 import tensorflow_model_analysis as tfma
 
 from trainer_modules import features as f
+
+USER_HASH = "user_hash"
+ACTIVITY = "activity"  # a slice
+# The least ratings before the targets -> what such users are called.
+ACTIVITIES = {0: "new", 1: "1-19", 20: "20-99", 100: "100-499", 500: "500+"}
 
 
 def custom_extractors(
@@ -38,18 +46,39 @@ class _KeepWhatSlicesNeed(beam.PTransform):
 
 
 def _lightened(extracts: dict[str, Any]) -> dict[str, Any]:
-    """Keeps of the features what slices need: the user's own, as padded arrays."""
-    own = {
-        name: _padded(value)
-        for name, value in extracts[tfma.FEATURES_KEY].items()
-        if name == f.USER_ID or f.is_user_feature(name)
+    """Keeps of the features what slices need, one value of each for each user."""
+    features = extracts[tfma.FEATURES_KEY]
+    own: dict[str, npt.NDArray[Any]] = {
+        name: _joined(value)
+        for name, value in features.items()
+        if f.is_user_feature(name)
     }
+    [splits] = features[f.HISTORY_ITEM_ID].nested_row_splits
+    own[ACTIVITY] = activity(np.diff(splits))
+    own[USER_HASH] = np.array(
+        [[user_hash(user_id)] for user_id in np.ravel(features[f.USER_ID])], np.uint64
+    )
     return {**extracts, tfma.FEATURES_KEY: own}
 
 
-def _padded(value: Any) -> Any:
-    if isinstance(value, tfma.types.RaggedTensorValue):
-        [row_splits] = value.nested_row_splits
-        ragged = tf.RaggedTensor.from_row_splits(value.values, row_splits)
-        return ragged.to_tensor().numpy()
-    return value
+def activity(num_ratings: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
+    """What users [B] with so many ratings are called, [B, 1]."""
+    place = np.searchsorted(list(ACTIVITIES), num_ratings, side="right") - 1
+    return np.array(list(ACTIVITIES.values()))[place][:, np.newaxis]
+
+
+def user_hash(user_id: bytes) -> int:
+    """64 bits that stand for a user, the same in every run and for every model."""
+    return int.from_bytes(hashlib.blake2b(user_id, digest_size=8).digest(), "big")
+
+
+def _joined(values: tfma.types.RaggedTensorValue) -> npt.NDArray[np.object_]:
+    """What is known of users [B], [B, 1]: several values as one, as in ``F|M``."""
+    [splits] = values.nested_row_splits
+    return np.array(
+        [
+            [b"|".join(values.values[start:end]) or b"unknown"]
+            for start, end in itertools.pairwise(splits)
+        ],
+        np.object_,
+    )

@@ -1,51 +1,79 @@
 """``TargetMetric``: any of the statistics as a metric that TFMA computes and gates."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.ranking_metrics.statistics import METRICS, NUM_SAMPLED, Statistics
+from components.ranking_metrics.extractors import USER_HASH
+from components.ranking_metrics.statistics import (
+    METRICS,
+    NUM_SAMPLED,
+    Columns,
+    Statistics,
+    measure_user,
+)
 
+USERS = "users"
 BASE_NAME = "_target_statistics"  # the underscore keeps it out of what TFMA writes
 COMPACT_EVERY = 1024  # users
 
+Measured = tuple[Columns, int]
 
-class TargetStatistics(beam.CombineFn):
-    """Sums ``Statistics`` over the users of a slice."""
+
+class MeasureUser(metric_types.Preprocessor):
+    """Measures each user once, however many slices the user is in."""
 
     def __init__(self, model_name: str, num_sampled: int):
+        super().__init__(f"{BASE_NAME}:{model_name}:{num_sampled}")
         self.model_name, self.num_sampled = model_name, num_sampled
 
-    def create_accumulator(self) -> Statistics:
-        """Nothing summed yet."""
-        return Statistics(self.num_sampled)
+    def process(self, extracts: dict[str, Any]) -> Iterator[Measured]:
+        """What ``Statistics`` adds of a user; nothing of one without a target."""
+        user = metric_types.StandardMetricInputs(extracts)
+        outputs = user.get_predictions(self.model_name)
+        [id_hash] = np.ravel(extracts[tfma.FEATURES_KEY][USER_HASH])
+        columns = measure_user(outputs, int(id_hash), self.num_sampled)
+        if columns:
+            yield columns, int(outputs["catalogue_size"])
 
-    def add_input(
-        self, total: Statistics, user: metric_types.StandardMetricInputs
-    ) -> Statistics:
+
+class TargetStatistics(beam.CombineFn):
+    """Puts the users of a slice together."""
+
+    def __init__(self, model_name: str):
+        self.model_name = model_name
+
+    def create_accumulator(self) -> Statistics:
+        """Nobody yet."""
+        return Statistics()
+
+    def add_input(self, total: Statistics, user: Measured) -> Statistics:
         """Adds one user."""
-        total.add_user(user.get_predictions(self.model_name))
-        if len(total.scores) > COMPACT_EVERY:
+        total.add(*user)
+        if len(total.parts["user"]) > COMPACT_EVERY:
             total.compact()
         return total
 
     def merge_accumulators(self, totals: Iterable[Statistics]) -> Statistics:
-        """Adds the sums of several workers."""
+        """Adds those of several workers."""
         merged = self.create_accumulator()
         for total in totals:
             merged.merge(total)
         merged.compact()
         return merged
 
-    def extract_output(self, total: Statistics) -> dict[Any, dict[str, float]]:
+    def extract_output(self, total: Statistics) -> dict[Any, dict[str, Any]]:
         """All metrics under one private key."""
-        return {_base_key(self.model_name): total.results()}
+        users = {USERS: total.users().encoded()}
+        return {_base_key(self.model_name): {**total.results(), **users}}
 
 
 class TargetMetric(metric_types.Metric):
-    """One of ``METRICS``, chosen by its name.
+    """One of ``METRICS``, or ``USERS``, chosen by its name.
 
     All of them come from one pass over the users: TFMA sees that each asks for the same
     computation, and makes it once.
@@ -57,14 +85,14 @@ class TargetMetric(metric_types.Metric):
         """Makes the metric.
 
         Args:
-          name: one of ``METRICS``.
+          name: one of ``METRICS``; ``USERS`` is ``Users.encoded``, of one by one.
           num_sampled: negatives in the sampled metrics; the same for all metrics.
           code_version: part of an Evaluator's cache key, otherwise unused.
 
         Raises:
-          ValueError: for a name that is none of ``METRICS``.
+          ValueError: for another name.
         """
-        if name not in METRICS:
+        if name not in (*METRICS, USERS):
             raise ValueError(f"no metric {name!r}; there are {', '.join(METRICS)}")
         super().__init__(
             _computations, name=name, num_sampled=num_sampled, code_version=code_version
@@ -83,14 +111,14 @@ def _computations(
             metrics: dict[Any, Any],
             base: metric_types.MetricKey = base,
             key: metric_types.MetricKey = key,
-        ) -> dict[Any, float]:
+        ) -> dict[Any, Any]:
             return {key: metrics[base][name]}
 
         computations += [
             metric_types.MetricComputation(
                 keys=[base],
-                preprocessors=None,
-                combiner=TargetStatistics(model_name, num_sampled),
+                preprocessors=[MeasureUser(model_name, num_sampled)],
+                combiner=TargetStatistics(model_name),
             ),
             metric_types.DerivedMetricComputation(keys=[key], result=pick),
         ]

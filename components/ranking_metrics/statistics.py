@@ -1,4 +1,4 @@
-"""What is summed over users to get every metric at once; plain numpy.
+"""What is kept of each user to get every metric at once; plain numpy.
 
 A user's targets come with their rank among all items that the user has not seen, and
 with a label, 1 for those that the user liked. Ranking metrics average over the users
@@ -8,10 +8,14 @@ who liked at least one target; label metrics are over all targets.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
+
+from components.ranking_metrics.users import Users
+from trainer_modules import features as f
 
 K = 10
 NUM_SAMPLED = 99  # negatives in the sampled metrics, as most papers print them
@@ -39,8 +43,17 @@ STANDARD_ERROR = "_standard_error"  # behind the name of a ranking metric
 STANDARD_ERRORS = tuple(
     f"{name}{STANDARD_ERROR}" for name in (f"hit_rate@{K}", f"ndcg@{K}")
 )
-OTHER_METRICS = (
+# Of the first K items of each list; none is gated by itself.
+BEYOND_ACCURACY = (
     f"coverage@{K}",
+    f"gini@{K}",
+    f"novelty@{K}",
+    f"diversity@{K}",
+    f"popularity_lift@{K}",
+)
+OTHER_METRICS = (
+    *BEYOND_ACCURACY,
+    "finite_scores",
     "score_std",
     "num_users",
     "num_targets",
@@ -141,126 +154,222 @@ def area_under_curve(score: Floats, label: npt.NDArray[np.int64]) -> float:
     return float((ranks - num_liked * (num_liked + 1) / 2) / (num_liked * num_others))
 
 
+Outputs = Mapping[str, npt.NDArray[Any]]
+Columns = dict[str, npt.NDArray[Any]]
+
+# What is kept of each user, and of each target: name -> type, and shape of one.
+USER_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
+    "user": (np.uint64, ()),
+    "num_targets": (np.int32, ()),
+    "is_ranked": (np.bool_, ()),
+    "ranking": (np.float64, (len(RANKING_METRICS),)),
+    "top_item": (np.int32, (K,)),
+    "novelty": (np.float32, ()),
+    "diversity": (np.float32, ()),
+    "list_popularity": (np.float32, ()),
+    "history_popularity": (np.float32, ()),
+}
+TARGET_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
+    "label": (np.int8, ()),
+    "score": (np.float32, ()),
+    "probability": (np.float32, ()),
+    "error": (np.float32, ()),
+}
+COLUMNS = USER_COLUMNS | TARGET_COLUMNS
+
+
+def measure_user(outputs: Outputs, user: int, num_sampled: int) -> Columns | None:
+    """What is kept of one user: a row of each of ``USER_COLUMNS``, T of the others.
+
+    Args:
+      outputs: of the ``evaluate`` signature for that user.
+      user: a hash of the id.
+      num_sampled: negatives in the sampled metrics.
+
+    Returns:
+      None for a user without a target that tells anything.
+    """
+    is_target = outputs["label"] >= 0
+    if not is_target.any():
+        return None
+    rank, label = outputs["rank"][is_target], outputs["label"][is_target]
+    is_ranked = bool(rank[0] > 0)  # in the sample of users
+    liked = rank[label == 1].astype(np.int64)
+    ranking = np.full(len(RANKING_METRICS), np.nan)
+    if is_ranked and len(liked):
+        ranking = ranking_metrics(liked, int(outputs["num_candidates"]), num_sampled)
+    top_item = np.zeros(K, np.int32)  # a small catalogue fills less
+    top_item[: len(outputs["top_item"])] = outputs["top_item"]
+    of_user = {
+        **outputs,
+        "user": user,
+        "num_targets": len(label),
+        "is_ranked": is_ranked,
+        "ranking": ranking,
+        "top_item": top_item,
+    }
+    columns: Columns = {
+        name: np.asarray(of_user[name], kind).reshape(1, *shape)
+        for name, (kind, shape) in USER_COLUMNS.items()
+    }
+    return columns | {
+        name: outputs[name][is_target].astype(kind)
+        for name, (kind, _) in TARGET_COLUMNS.items()
+    }
+
+
 @dataclass
 class Statistics:
-    """Sums over users; adding is associative, so that workers may split the users.
-
-    What grows with the data are the score and the label of each target, 16 bytes, of
-    which the exact AUC is made; and one set of items, bounded by the catalogue.
+    """The users that were measured, in any order; fields of several add up.
 
     Attributes:
-      num_sampled: negatives in the sampled metrics; the other fields are sums.
+      catalogue_size: items that could be recommended.
+      parts: for each of ``COLUMNS`` arrays that are yet to be joined.
     """
 
-    num_sampled: int = NUM_SAMPLED
-    num_users: int = 0
-    ranking_sum: Floats = field(default_factory=lambda: np.zeros(len(RANKING_METRICS)))
-    ranking_squares: Floats = field(
-        default_factory=lambda: np.zeros(len(RANKING_METRICS))
-    )
-    ranking_users: Floats = field(
-        default_factory=lambda: np.zeros(len(RANKING_METRICS))
-    )
-    scores: list[Floats] = field(default_factory=list)
-    labels: list[npt.NDArray[np.int64]] = field(default_factory=list)
-    confusion: Floats = field(default_factory=lambda: np.zeros(4))  # TP, FP, TN, FN
-    log_loss: float = 0.0
-    probability: float = 0.0
-    squared_error: float = 0.0
-    top_items: set[int] = field(default_factory=set)
     catalogue_size: int = 0
+    parts: dict[str, list[npt.NDArray[Any]]] = field(
+        default_factory=lambda: {name: [] for name in COLUMNS}
+    )
 
-    def add_user(self, outputs: Mapping[str, npt.NDArray[np.number]]) -> None:
-        """Adds a user from the ``evaluate`` signature's outputs for that user."""
-        is_target = outputs["label"] >= 0
-        if not is_target.any():
-            return
-        rank = outputs["rank"][is_target].astype(np.int64)
-        label = outputs["label"][is_target].astype(np.int64)
-        probability = outputs["probability"][is_target].astype(np.float64)
-        liked = rank[label == 1]
-        if rank[0] > 0:  # in the sample of users
-            self.num_users += 1
-            self.top_items.update(outputs["top_item"].tolist())
-            if len(liked):
-                self._add_ranks(liked, int(outputs["num_candidates"]))
-        said = probability > 0.5
-        self.confusion += [
-            np.sum(said & (label == 1)),
-            np.sum(said & (label == 0)),
-            np.sum(~said & (label == 0)),
-            np.sum(~said & (label == 1)),
-        ]
-        clipped = np.clip(probability, _CLIP, 1 - _CLIP)
-        self.log_loss -= np.log(np.where(label == 1, clipped, 1 - clipped)).sum()
-        self.probability += probability.sum()
-        self.squared_error += (
-            outputs["error"][is_target].astype(np.float64) ** 2
-        ).sum()
-        self.scores.append(outputs["score"][is_target].astype(np.float64))
-        self.labels.append(label)
-        self.catalogue_size = max(self.catalogue_size, int(outputs["catalogue_size"]))
-
-    def _add_ranks(self, rank: npt.NDArray[np.int64], num_candidates: int) -> None:
-        metrics = ranking_metrics(rank, num_candidates, self.num_sampled)
-        self.ranking_sum += np.nan_to_num(metrics)
-        self.ranking_squares += np.nan_to_num(metrics) ** 2
-        self.ranking_users += ~np.isnan(metrics)
+    def add(self, columns: Columns, catalogue_size: int) -> None:
+        """Adds what ``measure_user`` told."""
+        self.catalogue_size = max(self.catalogue_size, catalogue_size)
+        for name, parts in self.parts.items():
+            parts.append(columns[name])
 
     def merge(self, other: "Statistics") -> None:
-        """Adds another's sums."""
-        self.num_users += other.num_users
-        self.ranking_sum += other.ranking_sum
-        self.ranking_squares += other.ranking_squares
-        self.ranking_users += other.ranking_users
-        self.scores += other.scores
-        self.labels += other.labels
-        self.confusion += other.confusion
-        self.log_loss += other.log_loss
-        self.probability += other.probability
-        self.squared_error += other.squared_error
-        self.top_items |= other.top_items
+        """Adds another's users."""
         self.catalogue_size = max(self.catalogue_size, other.catalogue_size)
+        for name, parts in self.parts.items():
+            parts += other.parts[name]
 
     def compact(self) -> None:
         """Joins the arrays, so that many users are few objects."""
-        if len(self.scores) > 1:
-            self.scores = [np.concatenate(self.scores)]
-            self.labels = [np.concatenate(self.labels)]
+        for parts in self.parts.values():
+            if len(parts) > 1:
+                parts[:] = [np.concatenate(parts)]
+
+    def columns(self) -> Columns:
+        """All users, ordered by their hash, and all targets in that order."""
+        self.compact()
+        found = {
+            name: parts[0] if parts else np.zeros((0, *shape), kind)
+            for (name, parts), (kind, shape) in zip(
+                self.parts.items(), COLUMNS.values(), strict=True
+            )
+        }
+        order = np.argsort(found["user"], kind="stable")
+        of_target = np.repeat(np.arange(len(order)), found["num_targets"])
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        target_order = np.argsort(place[of_target], kind="stable")
+        return {
+            name: column[order if name in USER_COLUMNS else target_order]
+            for name, column in found.items()
+        }
+
+    def users(self) -> Users:
+        """What a comparison with another model needs."""
+        columns = self.columns()
+        return Users(
+            columns["user"],
+            RANKING_METRICS,
+            columns["ranking"].astype(np.float32),
+            np.repeat(
+                np.arange(len(columns["user"]), dtype=np.int32), columns["num_targets"]
+            ),
+            columns["score"],
+            columns["label"],
+        )
 
     def results(self) -> dict[str, float]:
         """All ``METRICS``; NaN where there was nothing to measure on."""
-        self.compact()
-        score = self.scores[0] if self.scores else np.zeros(0)
-        label = self.labels[0] if self.labels else np.zeros(0, np.int64)
-        n, liked = len(label), float(label.sum())
-        hits, false_alarms, right_noes, _ = self.confusion
-        ranking = [
-            _ratio(total, users)
-            for total, users in zip(self.ranking_sum, self.ranking_users, strict=True)
-        ]
-        return dict(zip(RANKING_METRICS, ranking, strict=True)) | {
-            "auc": area_under_curve(score, label),
-            "accuracy": _ratio(hits + right_noes, n),
-            "precision": _ratio(hits, hits + false_alarms),
-            "recall": _ratio(hits, liked),
-            "log_loss": _ratio(self.log_loss, n),
-            "calibration": _ratio(self.probability, liked),
-            "rmse": math.sqrt(_ratio(self.squared_error, n)) if n else math.nan,
-            f"coverage@{K}": _ratio(len(self.top_items), self.catalogue_size),
-            "score_std": float(score.std()) if n else math.nan,
-            "num_users": float(self.num_users),
-            "num_targets": float(n),
-            **{name: self._standard_error(name) for name in STANDARD_ERRORS},
-        }
+        columns = self.columns()
+        return (
+            _ranking_results(columns)
+            | _label_results(columns)
+            | _list_results(columns, self.catalogue_size)
+        )
 
-    def _standard_error(self, name: str) -> float:
-        """Of a mean over users, as if they were drawn at random from many."""
-        place = RANKING_METRICS.index(name.removesuffix(STANDARD_ERROR))
-        users = self.ranking_users[place]
-        mean = _ratio(self.ranking_sum[place], users)
-        variance = _ratio(self.ranking_squares[place], users) - mean**2
-        return math.sqrt(max(0.0, variance) / users) if users else math.nan
+
+def _ranking_results(columns: Columns) -> dict[str, float]:
+    values = columns["ranking"].astype(np.float64)
+    results = {"num_users": float(columns["is_ranked"].sum())}
+    for name, value in zip(RANKING_METRICS, values.T, strict=True):
+        value = value[~np.isnan(value)]
+        results[name] = _mean(value)
+        error = name + STANDARD_ERROR
+        if error in STANDARD_ERRORS:
+            # Of a mean over users, as if they were drawn at random from many.
+            n = len(value)
+            results[error] = float(value.std() / math.sqrt(n)) if n else math.nan
+    return results
+
+
+def _label_results(columns: Columns) -> dict[str, float]:
+    label = columns["label"].astype(np.int64)
+    score, probability, error = (
+        columns[name].astype(np.float64) for name in ("score", "probability", "error")
+    )
+    n, liked, said = len(label), int(label.sum()), probability > 0.5
+    hits = int((said & (label == 1)).sum())
+    clipped = np.clip(probability, _CLIP, 1 - _CLIP)
+    return {
+        "auc": area_under_curve(score, label),
+        "accuracy": _mean((said == label).astype(np.float64)),
+        "precision": _ratio(hits, int(said.sum())),
+        "recall": _ratio(hits, liked),
+        "log_loss": _mean(-np.log(np.where(label == 1, clipped, 1 - clipped))),
+        "calibration": _ratio(float(probability.sum()), liked),
+        "rmse": math.sqrt(_mean(error**2)) if n else math.nan,
+        "finite_scores": _mean(np.isfinite(score).astype(np.float64)),
+        "score_std": float(score.std()) if n else math.nan,
+        "num_targets": float(n),
+    }
+
+
+def _list_results(columns: Columns, catalogue_size: int) -> dict[str, float]:
+    ranked = columns["is_ranked"]
+    times = np.bincount(columns["top_item"][ranked].ravel(), minlength=1)
+    times = np.sort(times[f.NUM_RESERVED :][times[f.NUM_RESERVED :] > 0])
+    lists, histories = (
+        float(columns[name][ranked].astype(np.float64).sum())
+        for name in ("list_popularity", "history_popularity")
+    )
+    return {
+        f"coverage@{K}": _ratio(len(times), catalogue_size),
+        f"gini@{K}": gini(times, catalogue_size),
+        f"novelty@{K}": _nan_mean(columns["novelty"][ranked]),
+        f"diversity@{K}": _nan_mean(columns["diversity"][ranked]),
+        f"popularity_lift@{K}": _ratio(lists - histories, histories),
+    }
+
+
+def gini(times: npt.NDArray[np.int64], catalogue_size: int) -> float:
+    """How unequally items are recommended: 0 all alike, towards 1 a few alone.
+
+    Castells, Hurley, Vargas 2015 ("Novelty and Diversity in Recommender Systems",
+    section 26.3.3), of the items' shares of all places.
+
+    Args:
+      times: [I] how often each of the recommended items is, ascending.
+      catalogue_size: V; the others are recommended never.
+    """
+    total = times.sum()
+    if not total or catalogue_size < 2:
+        return math.nan
+    place = np.arange(catalogue_size - len(times) + 1, catalogue_size + 1)
+    weighted = ((2 * place - catalogue_size - 1) * times).sum()
+    return float(weighted / (total * (catalogue_size - 1)))
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _nan_mean(values: npt.NDArray[np.float32]) -> float:
+    return _mean(values[~np.isnan(values)].astype(np.float64))
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -92,6 +92,7 @@ def test_edited_model_is_the_only_one_that_runs_again(story):
         "Trainer_neumf",
         "Evaluator_neumf",
         "Champion",
+        "InfraCheck",
         "Pusher",
     }
     assert story.edited.run["live"] == story.first.run["live"]

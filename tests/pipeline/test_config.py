@@ -228,7 +228,10 @@ def test_an_override_joins_the_models_and_floors_that_are_there():
         ("data.items=null", lambda c: c.data.items is None),
         ("data.columns.user_id=0", lambda c: c.data.columns == {"user_id": "0"}),
         ("out=2020-99-99", lambda c: c.out == "2020-99-99"),
-        ("gate.floors={mrr: 0.1}", lambda c: c.gate.floors == {"mrr": 0.1}),
+        (
+            "gate.floors={auc: 0.6, mrr: 0.1}",
+            lambda c: c.gate.floors == {"auc": 0.6, "mrr": 0.1},
+        ),
         ("models.mf_als.epochs=2", lambda c: c.models["mf_als"] == {"epochs": 2}),
     ],
 )
@@ -284,6 +287,18 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
             4,
             "gate.floors.auc",
             "none is disliked",
+        ),
+        (
+            "gate:\n  floors:\n    mrr: 0.1\n",
+            2,
+            "gate.floors",
+            "auc is always among them",
+        ),
+        (
+            "gate:\n  metric: auc\n  floors:\n    auc: 0.6\n",
+            3,
+            "gate.floors",
+            "a ranking metric is always among them",
         ),
         (
             "models:\n  fm:\n    loss: bpr\n",

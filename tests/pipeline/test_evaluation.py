@@ -1,11 +1,13 @@
-"""What TFMA is asked for."""
+"""What TFMA is asked for, and Champion."""
 
 import json
-import math
 
 import pytest
 import tensorflow_model_analysis as tfma
 
+from components.champion.comparison import Bootstrap
+from components.champion.component import parse_gate
+from components.champion.rules import Gate
 from components.ranking_metrics.statistics import METRICS
 from pipeline import evaluation
 from pipeline.config import GateConfig
@@ -21,17 +23,20 @@ def asked():
     return configs
 
 
-def test_all_metrics_are_measured_of_two_models_on_all_users():
-    config = evaluation.eval_config(GateConfig())
+def test_all_metrics_are_measured_on_all_users_and_on_slices():
+    config = evaluation.eval_config(GateConfig(slices=["activity", "user_gender"]))
     tfma.utils.verify_eval_config(config)
     assert [json.loads(m.config)["name"] for m in config.metrics_specs[0].metrics] == (
-        list(METRICS)
+        [*METRICS, "users"]
     )
     assert [(s.signature_name, s.is_baseline) for s in config.model_specs] == [
-        ("evaluate", False),
-        ("evaluate", True),
+        ("evaluate", False)
     ]
-    assert list(config.slicing_specs) == [tfma.SlicingSpec()]
+    assert list(config.slicing_specs) == [
+        tfma.SlicingSpec(),
+        tfma.SlicingSpec(feature_keys=["activity"]),
+        tfma.SlicingSpec(feature_keys=["user_gender"]),
+    ]
 
 
 def test_the_number_of_sampled_negatives_is_told_to_every_metric():
@@ -40,30 +45,21 @@ def test_the_number_of_sampled_negatives_is_told_to_every_metric():
     assert {json.loads(m.config)["num_sampled"] for m in spec.metrics} == {100}
 
 
-def test_floors_are_bounds_of_their_metrics_alone(asked):
+def test_floors_are_bounds_of_their_metrics_on_all_users_alone(asked):
     metrics = asked(metric="mrr", floors={"auc": 0.6, "mrr": 0.1}, max_loss=0.02)
     floors = {
-        name: metric.threshold.value_threshold.lower_bound.value
+        name: [
+            (
+                list(bound.slicing_specs),
+                bound.threshold.value_threshold.lower_bound.value,
+            )
+            for bound in metric.per_slice_thresholds
+        ]
         for name, metric in metrics.items()
-        if metric.threshold.HasField("value_threshold")
+        if metric.per_slice_thresholds
     }
-    assert floors == {"auc": 0.6, "mrr": 0.1}
-
-
-def test_only_the_gate_metric_is_compared_with_the_live_model(asked):
-    metrics = asked(metric="mrr", floors={"auc": 0.6}, max_loss=0.02)
-    changes = {
-        name: metric.threshold.change_threshold
-        for name, metric in metrics.items()
-        if metric.threshold.HasField("change_threshold")
-    }
-    assert set(changes) == {"mrr"}
-    assert changes["mrr"].absolute.value == -0.02
-    assert changes["mrr"].direction == tfma.MetricDirection.HIGHER_IS_BETTER
-    # TFX asks for a value threshold too, or it blesses nothing where nothing is live;
-    # NaN is not above it.
-    lower = metrics["mrr"].threshold.value_threshold.lower_bound.value
-    assert lower == -math.inf
+    everybody = [tfma.SlicingSpec()]
+    assert floors == {"auc": [(everybody, 0.6)], "mrr": [(everybody, 0.1)]}
 
 
 def test_the_code_is_in_the_cache_key(asked, monkeypatch):
@@ -71,3 +67,30 @@ def test_the_code_is_in_the_cache_key(asked, monkeypatch):
     monkeypatch.setattr(evaluation, "code_version", lambda *modules: "another")
     after = asked()
     assert all(before[name] != after[name] for name in METRICS)
+
+
+def test_champion_reads_the_rules_as_they_were_configured():
+    config = GateConfig(
+        metric="mrr",
+        floors={"auc": 0.6},
+        max_loss=0.02,
+        min_gain_over_popularity=0.03,
+        min_slice_users=7,
+        confidence=0.9,
+        resamples=2000,
+        min_score_std=0.5,
+        min_calibration=0.8,
+        max_calibration=1.2,
+        min_coverage_of_live=0.4,
+    )
+    assert parse_gate(evaluation.rules(config)) == Gate(
+        metric="mrr",
+        floors={"auc": 0.6},
+        max_loss=0.02,
+        min_gain=0.03,
+        min_slice_users=7,
+        min_score_std=0.5,
+        calibration=(0.8, 1.2),
+        min_coverage_of_live=0.4,
+        bootstrap=Bootstrap(2000, 0.9),
+    )

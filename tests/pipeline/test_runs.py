@@ -44,32 +44,51 @@ def test_no_run_at_all_says_how_to_start_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("errors", "decided", "pushed", "exit_status"),
+    ("errors", "verdicts", "is_news", "pushed", "exit_status"),
     [
-        ({}, {"champion": "neumf", "changed": True}, "done", 0),
-        ({}, {"champion": "neumf", "changed": False}, "cached", 0),
-        ({}, {"champion": None, "changed": False}, "done", 5),
-        ({"RatingsExampleGen": BadInputError}, None, "skipped", 3),
-        ({"AnomalyGate": AnomaliesError}, None, "skipped", 4),
-        (
-            {"Trainer_neumf": RuntimeError},
-            {"champion": "a", "changed": True},
-            "done",
-            6,
-        ),
-        ({"Transform": OSError}, None, "skipped", 6),
+        ({}, ["reference", "live", "passed"], True, "done", 0),
+        ({}, ["reference", "live"], False, "cached", 0),
+        ({}, ["reference", "passed"], False, "done", 0),  # not surely better
+        ({}, ["reference", "refused"], False, "done", 5),
+        ({"RatingsExampleGen": BadInputError}, [], False, "skipped", 3),
+        ({"AnomalyGate": AnomaliesError}, [], False, "skipped", 4),
+        ({"Trainer_neumf": RuntimeError}, ["live"], True, "done", 6),
+        ({"Transform": OSError}, [], False, "skipped", 6),
     ],
 )
-def test_exit_status_says_what_came_of_the_run(errors, decided, pushed, exit_status):
-    decided = decided or {"champion": None, "changed": False}
+def test_exit_status_says_what_came_of_the_run(
+    errors, verdicts, is_news, pushed, exit_status, checked
+):
+    models = [{"verdict": verdict} for verdict in verdicts]
+    decided = {"models": models, "changed": is_news}
     steps = [
         StepResult(name, "failed", 1.0, kind.__new__(kind))
         for name, kind in errors.items()
     ]
     steps.append(StepResult("Pusher", pushed, 0.1))
-    status = runs._status(steps, decided)
+    status = runs._status(steps, decided, checked(blessed=True))
     assert runs.exit_status({"run": {"status": status}}) == exit_status
-    assert (status == runs.CHANGED) == (exit_status == 0 and pushed == "done")
+    assert (status == runs.CHANGED) == (is_news and not errors)
+
+
+def test_a_champion_that_cannot_serve_is_refused(checked):
+    steps = [StepResult("Pusher", "done", 0.1)]
+    decided = {"models": [{"verdict": "live"}], "changed": True}
+    assert runs._status(steps, decided, checked(blessed=True)) == runs.CHANGED
+    assert runs._status(steps, decided, checked(blessed=False)) == runs.REFUSED
+    assert runs._status(steps, decided, {}) == runs.REFUSED
+
+
+@pytest.fixture
+def checked(tmp_path):
+    """The outputs of a run whose InfraCheck said so."""
+
+    def outputs(blessed):
+        told = {"blessed": blessed, "problems": []}
+        (tmp_path / "checked.json").write_text(json.dumps(told))
+        return {("InfraCheck", "blessing"): str(tmp_path)}
+
+    return outputs
 
 
 def test_live_is_the_highest_version_that_is_a_number(tmp_path):
@@ -77,7 +96,8 @@ def test_live_is_the_highest_version_that_is_a_number(tmp_path):
     for version, model in (("99", "neumf"), ("1000", "mf_als"), ("tmp-2000", "x")):
         folder = tmp_path / "live" / version / "assets.extra"
         folder.mkdir(parents=True)
-        (folder / "marquee.json").write_text(json.dumps({"model": model}))
+        card = {"model": model, "origin": "a", "pushed": "now", "restored": None}
+        (folder / "marquee.json").write_text(json.dumps(card))
     assert runs.live(tmp_path / "live") == {"version": "1000", "model": "mf_als"}
 
 

@@ -21,6 +21,7 @@ from tfx_bsl.public import tfxio
 
 from trainer_modules import features as f
 from trainer_modules import preprocessing, training
+from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Interactions
 from trainer_modules.registry import MODELS
@@ -326,6 +327,9 @@ def serve(planted):
             planted.output,
             unit=unit,
             user_fields=planted.data.user_fields,
+            list_statistics=ListStatistics(
+                planted.data.train_ratings, planted.data.sizes
+            ),
             num_unknown_items=3,
             share_of_users=share_of_users,
         )

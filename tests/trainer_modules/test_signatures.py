@@ -165,6 +165,24 @@ def test_recommends_what_it_scores_best(asked, serialize):
     )
 
 
+@pytest.mark.parametrize("told", [[], [5.0], [5.0, 5.0, 5.0]])
+def test_a_history_without_all_of_its_ratings_counts_as_liked(asked, serialize, told):
+    serving = asked[0]
+    records = [
+        serialize(
+            user_id=[b"new"],
+            candidate_item_id=[b"b00", b"w05"],
+            history_item_id=[b"b04", b"b05"],
+            history_rating=rating,
+        )
+        for rating in (told, [5.0, 5.0])
+    ]
+    records.append(serialize(user_id=[b"u01"], candidate_item_id=[b"b00", b"w05"]))
+    score = serving.score(tf.constant(records))["score"].numpy()
+    np.testing.assert_allclose(score[0], score[1], rtol=1e-5)
+    assert np.isfinite(score).all()
+
+
 def test_ranks_of_evaluate_are_places_in_the_list_of_recommend(asked, planted, targets):
     serving, memory, _ = asked
     ranks = memory["evaluate"]["rank"].numpy()

@@ -1,16 +1,42 @@
-"""Champion on artifacts: what is copied, blessed and told."""
+"""Champion on artifacts that TFMA wrote: what is copied, blessed and told."""
 
-import hashlib
+import dataclasses
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.metrics.metric_types import MetricKey
+from tensorflow_model_analysis.writers import (
+    eval_config_writer,
+    metrics_plots_and_validations_writer,
+)
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
 from components.champion import component
+from components.champion.comparison import Bootstrap
+from components.champion.rules import Gate
+from components.live_evaluator.executor import NOT_JUDGED_FILE
+from components.pusher import versions
+from components.ranking_metrics.users import Users
 from trainer_modules.model_card import read_card, write_card
+
+N = 300
+GATE = Gate(
+    metric="ndcg@10",
+    floors={"auc": 0.5},
+    max_loss=0.005,
+    min_gain=0.0,
+    min_slice_users=50,
+    min_score_std=0.01,
+    calibration=(0.5, 2.0),
+    min_coverage_of_live=0.5,
+    bootstrap=Bootstrap(),
+)
 
 
 def artifact(kind, folder):
@@ -20,102 +46,130 @@ def artifact(kind, folder):
     return made
 
 
-@pytest.fixture
-def world(tmp_path, monkeypatch):
-    """Models by name, with what TFMA said of each; runs Champion over them."""
-    results, validations = {}, {}
-    monkeypatch.setattr(
-        tfma, "load_eval_result", lambda uri, model_name=None: results[uri]
+def users_of(ndcg, shift):
+    """N users, half of whom have twice the mean; two targets each."""
+    values = np.full([N, 1], ndcg, np.float32)
+    values[::2] *= 1.5
+    values[1::2] *= 0.5
+    return Users(
+        user=np.arange(N, dtype=np.uint64) + np.uint64(shift),
+        metrics=("ndcg@10",),
+        values=values,
+        target_user=np.repeat(np.arange(N, dtype=np.int32), 2),
+        score=np.tile(np.array([0.9, 0.1], np.float32), N),
+        label=np.tile(np.array([1, 0], np.int8), N),
     )
-    monkeypatch.setattr(tfma, "load_validation_result", validations.__getitem__)
-    models, evaluations = [], []
-
-    def judged(name, metrics, *failures):
-        model = artifact(standard_artifacts.Model, tmp_path / "Trainer" / name)
-        serving = path_utils.serving_model_path(model.uri)
-        write_card(serving, {"model": name, "parameters": 7})
-        for file, content in (("saved_model.pb", name), ("variables/data", "weights")):
-            path = tmp_path / "Trainer" / name / "Format-Serving" / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
-        evaluation = artifact(standard_artifacts.ModelEvaluation, tmp_path / "E" / name)
-        results[evaluation.uri] = SimpleNamespace(
-            config=tfma.EvalConfig(model_specs=[tfma.ModelSpec(name="")]),
-            model_location=serving,
-            get_metrics_for_slice=lambda: {
-                metric: {"doubleValue": value} for metric, value in metrics.items()
-            },
-        )
-        validation = tfma.ValidationResult(validation_ok=not failures)
-        part = validation.metric_validations_per_slice.add()
-        for failure in failures:
-            part.failures.add().CopyFrom(failure)
-        validations[evaluation.uri] = validation
-        models.append(model)
-        evaluations.insert(0, evaluation)  # in another order than the models
-        return model.uri
-
-    def run(number="1", min_gain=0.0):
-        made = {
-            "champion": artifact(
-                standard_artifacts.Model, tmp_path / f"champion{number}"
-            ),
-            "blessing": artifact(
-                standard_artifacts.ModelBlessing, tmp_path / f"blessing{number}"
-            ),
-            "decided": artifact(component.Decision, tmp_path / f"decided{number}"),
-        }
-        component.Champion.test_call(
-            models=models,
-            evaluations=evaluations,
-            metric="ndcg@10",
-            min_gain=min_gain,
-            reference="popularity",
-            live_folder=str(tmp_path / "live"),
-            code_version="1",
-            **made,
-        )
-        told = json.loads((tmp_path / f"decided{number}" / "decision.json").read_text())
-        return SimpleNamespace(**made, told=told)
-
-    def push(done, version):
-        """What Pusher does."""
-        source = path_utils.serving_model_path(done.champion.uri)
-        write_card(str(tmp_path / "live" / version), read_card(source))
-
-    return SimpleNamespace(judged=judged, run=run, push=push, folder=tmp_path)
 
 
-def failure(metric, value, *, floor=None, max_loss=None):
-    found = tfma.proto.validation_result_pb2.ValidationFailure()
-    found.metric_key.name = metric
-    found.metric_value.double_value.value = value
-    if floor is not None:
-        found.metric_threshold.value_threshold.lower_bound.value = floor
-    else:
-        found.metric_key.is_diff = True
-        found.metric_threshold.change_threshold.absolute.value = -max_loss
-    return found
+def write_evaluation(folder, model_folder, ndcg, shift=0, **metrics):
+    """As TFMA does, on all users and on one slice."""
+    users = users_of(ndcg, shift)
+    values = {
+        "ndcg@10": ndcg,
+        "auc": 1.0,
+        "finite_scores": 1.0,
+        "score_std": 0.4,
+        "coverage@10": 0.5,
+    } | metrics
+    config = tfma.EvalConfig(model_specs=[tfma.ModelSpec()])
+    (folder / "eval_config.json").write_text(
+        eval_config_writer._serialize_eval_run(config, "", "", {"": model_folder})
+    )
+    path = str(folder / "metrics-00000-of-00001.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
+        for key in ((), (("activity", "new"),)):
+            measured = {MetricKey(name=name): value for name, value in values.items()}
+            measured[MetricKey(name="users")] = users.encoded()
+            told = metrics_plots_and_validations_writer.convert_slice_metrics_to_proto(
+                (key, measured), None
+            )
+            writer.write(told.SerializeToString())
 
 
-def test_the_best_model_is_copied_whole_with_a_manifest(world):
-    world.judged("popularity", {"ndcg@10": 0.1, "auc": 0.6})
-    uri = world.judged("mf_als", {"ndcg@10": 0.3, "auc": 0.8})
-    world.judged("neumf", {"ndcg@10": 0.2, "auc": 0.9})
+@pytest.fixture
+def world(tmp_path):
+    """Models by name with their evaluations; runs Champion over them."""
+
+    class World:
+        folder = tmp_path
+        live = tmp_path / "live"
+
+        def __init__(self):
+            self.models, self.evaluations, self.runs = [], [], 0
+            self.live_evaluation = artifact(
+                standard_artifacts.ModelEvaluation, tmp_path / "L"
+            )
+            self.not_judged("nothing is live")
+
+        def judged(self, name, ndcg, **metrics):
+            model = artifact(standard_artifacts.Model, tmp_path / "Trainer" / name)
+            serving = path_utils.serving_model_path(model.uri)
+            card = {"model": name, "parameters": 7, "config": {}}
+            write_card(serving, card)
+            Path(serving, "saved_model.pb").write_text(name)
+            evaluation = artifact(
+                standard_artifacts.ModelEvaluation, tmp_path / "E" / name
+            )
+            write_evaluation(Path(evaluation.uri), serving, ndcg, **metrics)
+            self.models.append(model)
+            self.evaluations.insert(0, evaluation)  # in another order than the models
+            return model.uri
+
+        def forget(self):
+            self.models, self.evaluations = [], []
+
+        def not_judged(self, why):
+            Path(self.live_evaluation.uri, NOT_JUDGED_FILE).write_text(why)
+
+        def live_is_judged(self, done, ndcg, **metrics):
+            Path(self.live_evaluation.uri, NOT_JUDGED_FILE).unlink()
+            folder = path_utils.serving_model_path(done.champion.uri)
+            write_evaluation(Path(self.live_evaluation.uri), folder, ndcg, **metrics)
+
+        def run(self, needs_live=True):
+            self.runs += 1
+            made = {
+                name: artifact(kind, tmp_path / f"{name}{self.runs}")
+                for name, kind in (
+                    ("champion", standard_artifacts.Model),
+                    ("blessing", standard_artifacts.ModelBlessing),
+                    ("decided", component.Decision),
+                )
+            }
+            component.Champion.test_call(
+                models=self.models,
+                evaluations=self.evaluations,
+                live_evaluation=self.live_evaluation,
+                examples=artifact(standard_artifacts.Examples, tmp_path / "examples"),
+                gate=json.dumps(dataclasses.asdict(GATE)),
+                needs_live=needs_live,
+                reference="popularity",
+                live_folder=str(self.live),
+                code_version="1",
+                **made,
+            )
+            told = Path(made["decided"].uri, "decision.json").read_text()
+            told = json.loads(told)
+            verdicts = {m["name"]: m["verdict"] for m in told["models"]}
+            rules = {m["name"]: m["rule"] for m in told["models"]}
+            return SimpleNamespace(**made, told=told, verdicts=verdicts, rules=rules)
+
+        def push(self, done):
+            folder = path_utils.serving_model_path(done.champion.uri)
+            return versions.push(Path(folder), self.live, keep=5)
+
+    return World()
+
+
+def test_the_best_model_is_copied_whole_and_told_with_its_reasons(world):
+    world.judged("popularity", 0.1)
+    uri = world.judged("mf_als", 0.3)
+    world.judged("neumf", 0.2)
     done = world.run()
 
     folder = world.folder / "champion1" / "Format-Serving"
     assert (folder / "saved_model.pb").read_text() == "mf_als"
-    assert read_card(str(folder)) == {"model": "mf_als", "parameters": 7, "origin": uri}
-    manifest = json.loads((folder / "assets.extra" / "manifest.json").read_text())
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert manifest["sha256"] == {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-        if path.name != "manifest.json"
-    }
-    assert len(manifest["sha256"]) == 3
-
+    assert read_card(str(folder))["origin"] == uri
     assert done.blessing.get_int_custom_property("blessed") == 1
     assert done.blessing.get_string_custom_property("current_model") == (
         done.champion.uri
@@ -123,65 +177,121 @@ def test_the_best_model_is_copied_whole_with_a_manifest(world):
     assert (world.folder / "blessing1" / "BLESSED").exists()
     assert done.told["champion"] == "mf_als"
     assert done.told["changed"] is True
-    assert {m["name"]: (m["verdict"], m["metrics"]) for m in done.told["models"]} == {
-        "popularity": ("reference", {"ndcg@10": 0.1, "auc": 0.6}),
-        "mf_als": ("live", {"ndcg@10": 0.3, "auc": 0.8}),
-        "neumf": ("passed", {"ndcg@10": 0.2, "auc": 0.9}),
+    assert done.told["examples"].endswith("examples")
+    assert done.verdicts == {
+        "popularity": "reference",
+        "mf_als": "live",
+        "neumf": "passed",
+    }
+    [mf_als] = [m for m in done.told["models"] if m["name"] == "mf_als"]
+    assert mf_als["metrics"]["ndcg@10"] == pytest.approx(0.3)
+    low, high = mf_als["intervals"]["ndcg@10"]
+    assert 0.27 < low < 0.3 < high < 0.33
+    assert mf_als["slices"]["activity=new"]["users"] == N
+    rules = {(f["rule"], f["slice"]) for f in mf_als["findings"]}
+    assert rules == {
+        ("finite", ""),
+        ("spread", ""),
+        ("floor", ""),
+        ("floor", "activity=new"),
+        ("reference", ""),
+        ("reference", "activity=new"),
     }
 
 
 def test_nothing_is_copied_where_nothing_passed(world):
-    world.judged("popularity", {"ndcg@10": 0.1})
-    world.judged("mf_als", {"ndcg@10": 0.1})
-    world.judged("neumf", {"ndcg@10": 0.9}, failure("auc", 0.4, floor=0.5))
+    world.judged("popularity", 0.1)
+    world.judged("mf_als", 0.1)
+    world.judged("neumf", 0.9, auc=0.4)
     done = world.run()
     assert list((world.folder / "champion1").iterdir()) == []
     assert done.blessing.get_int_custom_property("blessed") == 0
     assert [p.name for p in (world.folder / "blessing1").iterdir()] == ["NOT_BLESSED"]
     assert done.told["champion"] is None
     assert done.told["changed"] is False
-    rules = {m["name"]: m["rule"] for m in done.told["models"]}
-    assert rules["neumf"] == "auc 0.4000 is below the floor of 0.5"
+    assert done.rules["neumf"].startswith("auc is 0.4000; 0.5 is needed")
 
 
 def test_what_is_live_already_is_no_news(world):
-    world.judged("popularity", {"ndcg@10": 0.1})
-    uri = world.judged("mf_als", {"ndcg@10": 0.3})
-    world.judged("neumf", {"ndcg@10": 0.2})
-    world.push(world.run("1"), "100")
-    assert component.live_origin(str(world.folder / "live")) == uri
-
-    again = world.run("2")
+    world.judged("popularity", 0.1)
+    world.judged("mf_als", 0.3)
+    world.push(world.run())
+    world.judged("neumf", 0.2)
+    again = world.run()
     assert again.told["champion"] == "mf_als"
     assert again.told["changed"] is False
     assert again.blessing.get_int_custom_property("blessed") == 0
 
-    better = world.judged("deepfm", {"ndcg@10": 0.4})
-    third = world.run("3")
+    world.judged("deepfm", 0.4)
+    third = world.run()
     assert third.told["changed"] is True
-    world.push(third, "99")  # versions are numbers: the older one stays live
-    assert component.live_origin(str(world.folder / "live")) == uri
-    world.push(third, "1000")
-    assert component.live_origin(str(world.folder / "live")) == better
+    assert third.verdicts["deepfm"] == "live"
+    assert "over what was live" in third.rules["deepfm"]
 
 
-def test_losing_against_the_live_model_is_told_in_words(world):
-    world.judged("popularity", {"ndcg@10": 0.1})
-    world.judged("mf_als", {"ndcg@10": 0.3}, failure("ndcg@10", -0.02, max_loss=0.005))
-    rules = {m["name"]: m["rule"] for m in world.run().told["models"]}
-    assert rules["mf_als"] == (
-        "ndcg@10 loses 0.0200 against the live model, 0.005 allowed"
-    )
+@pytest.mark.parametrize(
+    ("ndcg", "verdict"), [(0.2, "refused"), (0.3, "passed"), (0.35, "live")]
+)
+def test_candidates_are_held_against_the_live_model_of_an_earlier_run(
+    world, ndcg, verdict
+):
+    world.judged("popularity", 0.1)
+    world.judged("mf_als", 0.3)
+    first = world.run()
+    world.push(first)
+    world.forget()
+    world.live_is_judged(first, 0.3)
+    world.judged("popularity", 0.1)
+    world.judged("neumf", ndcg)
+    done = world.run()
+    assert done.verdicts["neumf"] == verdict
+    assert done.told["live"]["model"] == "mf_als"
+    assert done.told["changed"] == (verdict == "live")
 
 
-def test_a_live_model_that_finds_nothing_any_more_blocks_nobody(world):
-    # TFMA fails every change against a baseline of 0: test_metrics.py shows it.
-    world.judged("popularity", {"ndcg@10": 0.1})
-    world.judged("mf_als", {"ndcg@10": 0.3}, failure("ndcg@10", 0.3, max_loss=0.005))
-    assert world.run().told["champion"] == "mf_als"
+@pytest.mark.parametrize("needs_live", [True, False])
+def test_a_live_model_that_cannot_be_judged_is_told(world, needs_live):
+    world.judged("popularity", 0.1)
+    world.judged("mf_als", 0.3)
+    world.push(world.run())
+    world.forget()
+    world.judged("popularity", 0.1)
+    world.judged("neumf", 0.4)
+    world.not_judged("Feature user_gender is missing")
+    done = world.run(needs_live)
+    assert done.verdicts["neumf"] == ("refused" if needs_live else "live")
+    assert "Feature user_gender is missing" in done.rules["neumf"]
+    assert done.told["live"]["problem"] == "Feature user_gender is missing"
 
 
-def test_nothing_is_live_in_a_folder_that_is_empty_or_not_there(tmp_path):
-    assert component.live_origin(str(tmp_path / "live")) is None
-    (tmp_path / "live" / "half-copied").mkdir(parents=True)
-    assert component.live_origin(str(tmp_path / "live")) is None
+def test_a_tampered_live_model_is_no_baseline(world):
+    world.judged("popularity", 0.1)
+    world.judged("mf_als", 0.3)
+    version = world.push(world.run())
+    (version.folder / "saved_model.pb").write_text("something else")
+    done = world.run()
+    assert done.verdicts["mf_als"] == "refused"
+    assert "saved_model.pb is not as it was pushed" in done.rules["mf_als"]
+
+
+def test_an_evaluation_of_another_model_than_the_live_one_is_not_taken_for_it(world):
+    world.judged("popularity", 0.1)
+    world.judged("mf_als", 0.3)
+    first = world.run()
+    world.push(first)
+    world.judged("deepfm", 0.5)
+    world.push(world.run())
+    world.forget()
+    world.live_is_judged(first, 0.3)
+    world.judged("popularity", 0.1)
+    world.judged("neumf", 0.4)
+    done = world.run()
+    assert done.verdicts["neumf"] == "refused"
+    assert "version 2 serves another model" in done.rules["neumf"]
+
+
+def test_models_judged_on_different_users_are_an_error(world):
+    world.judged("popularity", 0.1)
+    world.judged("mf_als", 0.3, shift=5)
+    with pytest.raises(ValueError, match="different users: 300 and 300, of which 295"):
+        world.run()

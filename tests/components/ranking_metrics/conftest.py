@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from components.ranking_metrics.statistics import measure_user
+
 REFERENCE = Path(__file__).parents[2] / "reference" / "ranking.py"
 
 
@@ -30,7 +32,24 @@ def outputs():
             "error": np.clip(score, 0, 1) - label,
             "num_candidates": np.int64(num_candidates),
             "top_item": np.array(top_item, np.int32),
+            "novelty": np.float32(3.5),
+            "diversity": np.float32(np.nan),
+            "list_popularity": np.float32(0.2),
+            "history_popularity": np.float32(0.1),
             "catalogue_size": np.int32(catalogue_size),
         }
 
     return of_user
+
+
+@pytest.fixture(scope="session")
+def add():
+    """Adds a user to Statistics, as TFMA's metric does."""
+
+    def added(total, told, user=None, num_sampled=99):
+        user = len(total.parts["user"]) if user is None else user
+        columns = measure_user(told, user, num_sampled)
+        if columns:
+            total.add(columns, int(told["catalogue_size"]))
+
+    return added

@@ -25,18 +25,22 @@ def users(draw):
     return draw(st.permutations(targets)), num_candidates
 
 
-def summed(outputs, people):
-    total = Statistics()
-    for targets, num_candidates in people:
-        total.add_user(outputs(targets, num_candidates))
-    return total
+@pytest.fixture(scope="session")
+def summed(outputs, add):
+    def of_people(people):
+        total = Statistics()
+        for targets, num_candidates in people:
+            add(total, outputs(targets, num_candidates))
+        return total
+
+    return of_people
 
 
 @given(st.lists(users(), min_size=1, max_size=8))
 def test_ranking_metrics_are_means_over_users_who_liked_a_target(
-    reference, outputs, people
+    reference, summed, people
 ):
-    found = summed(outputs, people).results()
+    found = summed(people).results()
     each = [
         reference.user_metrics([r for r, label, _ in targets if label], num_candidates)
         for targets, num_candidates in people
@@ -55,8 +59,8 @@ def test_ranking_metrics_are_means_over_users_who_liked_a_target(
 
 
 @given(st.lists(users(), min_size=1, max_size=8))
-def test_label_metrics_are_over_all_targets(reference, outputs, people):
-    found = summed(outputs, people).results()
+def test_label_metrics_are_over_all_targets(reference, summed, people):
+    found = summed(people).results()
     targets = [target for targets, _ in people for target in targets]
     label = [yes for _, yes, _ in targets]
     score = [float(np.float32(s)) for _, _, s in targets]
@@ -79,6 +83,9 @@ def test_label_metrics_are_over_all_targets(reference, outputs, people):
         "num_users": len(people),
         "num_targets": n,
         "coverage@10": 2 / 50,
+        "novelty@10": 3.5,
+        "popularity_lift@10": 1.0,
+        "finite_scores": 1.0,
     }
     for name, value in expected.items():
         np.testing.assert_allclose(
@@ -88,11 +95,11 @@ def test_label_metrics_are_over_all_targets(reference, outputs, people):
 
 
 @given(st.lists(users(), min_size=2, max_size=8), st.data())
-def test_workers_may_split_the_users_in_any_way(outputs, people, data):
-    whole = summed(outputs, people).results()
+def test_workers_may_split_the_users_in_any_way(summed, people, data):
+    whole = summed(people).results()
     parts = [Statistics() for _ in range(3)]
     for person in people:
-        data.draw(st.sampled_from(parts)).merge(summed(outputs, [person]))
+        data.draw(st.sampled_from(parts)).merge(summed([person]))
     merged = Statistics()
     for part in data.draw(st.permutations(parts)):
         if data.draw(st.booleans()):
@@ -151,27 +158,29 @@ def test_sampled_metrics_are_what_sampling_comes_to(num_sampled):
         assert abs(found[f"sampled_{name}@10"] - sampled.mean()) < 5 * deviation
 
 
-def test_coverage_is_of_the_items_in_anybodys_list(outputs):
+def test_coverage_is_of_the_items_in_anybodys_list(outputs, add):
     total = Statistics()
     for top in ([2, 3, 4], [4, 3, 7], [2, 2, 2]):
-        total.add_user(outputs([(1, 1, 0.5)], 9, top_item=top, catalogue_size=16))
+        add(total, outputs([(1, 1, 0.5)], 9, top_item=top, catalogue_size=16))
     assert total.results()["coverage@10"] == 4 / 16
 
 
-def test_padding_and_what_was_neither_liked_nor_disliked_count_nowhere(outputs):
+def test_padding_and_what_was_neither_liked_nor_disliked_count_nowhere(outputs, add):
     total, without = Statistics(), Statistics()
-    total.add_user(outputs([(3, 1, 0.7), (2, -1, 9.0), (0, -1, 9.0)], 20))
-    total.add_user(outputs([(4, -1, 0.1)], 20, top_item=[8, 9], catalogue_size=99))
-    without.add_user(outputs([(3, 1, 0.7)], 20))
+    add(total, outputs([(3, 1, 0.7), (2, -1, 9.0), (0, -1, 9.0)], 20))
+    add(total, outputs([(4, -1, 0.1)], 20, top_item=[8, 9], catalogue_size=99))
+    add(without, outputs([(3, 1, 0.7)], 20))
     np.testing.assert_equal(total.results(), without.results())
 
 
-def test_users_outside_of_the_sample_count_in_label_metrics_alone(reference, outputs):
+def test_users_outside_of_the_sample_count_in_label_metrics_alone(
+    reference, outputs, summed, add
+):
     ranked = [[(3, 1, 0.7), (9, 0, 0.2)], [(1, 1, 0.4)]]
     outside = [(0, 0, 0.6), (0, 1, 0.3)]
-    total = summed(outputs, [(targets, 20) for targets in ranked])
-    total.add_user(outputs(outside, 0, top_item=[0, 0]))
-    found, sampled = total.results(), summed(outputs, [(r, 20) for r in ranked])
+    total = summed([(targets, 20) for targets in ranked])
+    add(total, outputs(outside, 0, top_item=[0, 0]))
+    found, sampled = total.results(), summed([(r, 20) for r in ranked])
     for name in ("num_users", "coverage@10", *statistics.RANKING_METRICS):
         assert found[name] == sampled.results()[name], name
     everybody = [target for targets in [*ranked, outside] for target in targets]
@@ -181,12 +190,55 @@ def test_users_outside_of_the_sample_count_in_label_metrics_alone(reference, out
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean((score - label) ** 2)))
 
 
-def test_rmse_is_of_the_error_that_the_model_tells(outputs):
+def test_rmse_is_of_the_error_that_the_model_tells(outputs, add):
     total = Statistics()
     stars = np.array([0.5, -2.0, 99.0], np.float32)  # the last is padding's
     user = outputs([(3, 1, 4.5), (5, 0, 1.0), (0, -1, 0.0)], 20) | {"error": stars}
-    total.add_user(user)
+    add(total, user)
     assert total.results()["rmse"] == pytest.approx(np.sqrt((0.25 + 4) / 2))
+
+
+def test_novelty_is_a_mean_and_popularity_lift_a_ratio_of_sums(outputs, add):
+    total = Statistics()
+    told = [(1.0, 0.5, 0.3, 0.1), (4.0, math.nan, 0.2, 0.1)]
+    for novelty, diversity, lists, histories in told:
+        user = outputs([(1, 1, 0.5)], 9) | {
+            "novelty": np.float32(novelty),
+            "diversity": np.float32(diversity),
+            "list_popularity": np.float32(lists),
+            "history_popularity": np.float32(histories),
+        }
+        add(total, user)
+    found = total.results()
+    assert found["novelty@10"] == pytest.approx(2.5)
+    assert found["diversity@10"] == pytest.approx(0.5)
+    assert found["popularity_lift@10"] == pytest.approx(0.5 / 0.2 - 1)
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=12))
+def test_gini_is_half_the_mean_difference_of_two_items(times):
+    mean = np.mean(times)
+    differences = [abs(a - b) for a, b in itertools.permutations(times, 2)]
+    recommended = np.sort([t for t in times if t]).astype(np.int64)
+    found = statistics.gini(recommended, len(times))
+    if not recommended.size:
+        assert math.isnan(found)
+    else:
+        assert found == pytest.approx(np.mean(differences) / (2 * mean))
+
+
+def test_users_are_in_the_order_of_their_hash_each_with_own_targets(outputs, add):
+    total = Statistics()
+    add(total, outputs([(3, 1, 0.3), (4, 0, 0.4)], 20), user=9)
+    add(total, outputs([(1, 0, 0.1)], 20), user=2)
+    add(total, outputs([(5, 1, 0.5)], 20), user=2**64 - 1)
+    users = total.users()
+    assert users.user.tolist() == [2, 9, 2**64 - 1]
+    assert users.target_user.tolist() == [0, 1, 1, 2]
+    np.testing.assert_allclose(users.score, [0.1, 0.3, 0.4, 0.5], rtol=1e-6)
+    assert users.label.tolist() == [0, 1, 0, 1]
+    mrr = users.values[:, users.metrics.index("mrr")]
+    np.testing.assert_allclose(mrr, [np.nan, 1 / 3, 1 / 5], rtol=1e-6)
 
 
 def test_nobody_is_nan_not_zero():
@@ -195,9 +247,9 @@ def test_nobody_is_nan_not_zero():
     assert all(math.isnan(value) for value in results.values())
 
 
-def test_a_score_that_is_no_number_makes_what_is_made_of_it_nan(outputs):
+def test_a_score_that_is_no_number_makes_what_is_made_of_it_nan(outputs, add):
     total = Statistics()
-    total.add_user(outputs([(3, 1, math.nan), (2, 0, 0.5)], 20))
+    add(total, outputs([(3, 1, math.nan), (2, 0, 0.5)], 20))
     results = total.results()
     for name in ("auc", "score_std", "log_loss", "rmse", "calibration"):
         assert math.isnan(results[name]), name

@@ -1,0 +1,62 @@
+"""InfraCheck: a chosen model in, the word whether it can serve out."""
+
+import json
+import os
+from pathlib import Path
+
+from tfx import v1 as tfx
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.utils import io_utils, path_utils
+
+from components.catalogue_gen.artifacts import Catalogue
+from components.infra_check.check import Budget, check
+from components.infra_check.questions import questions
+from trainer_modules import features as f
+
+CHECKED_FILE = "checked.json"
+
+
+@tfx.dsl.components.component
+def InfraCheck(  # noqa: N802 - TFX names a component like the class that it becomes
+    model: tfx.dsl.components.InputArtifact[standard_artifacts.Model],
+    examples: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
+    catalogue: tfx.dsl.components.InputArtifact[Catalogue],
+    seconds: tfx.dsl.components.Parameter[float],
+    memory_mb: tfx.dsl.components.Parameter[float],
+    latency_ms: tfx.dsl.components.Parameter[float],
+    size_mb: tfx.dsl.components.Parameter[float],
+    code_version: tfx.dsl.components.Parameter[str],
+    blessing: tfx.dsl.components.OutputArtifact[standard_artifacts.InfraBlessing],
+) -> None:
+    """Asks the model in a process of its own, and blesses it if it answers well.
+
+    TFX's InfraValidator does this where Docker or Kubernetes is; this needs neither.
+
+    Args:
+      model: the champion; empty where nothing passed.
+      examples: of which the test split has a user to ask about.
+      catalogue: the items to ask about.
+      seconds: for everything.
+      memory_mb: resident.
+      latency_ms: of one answer.
+      size_mb: of the files.
+      code_version: part of the cache key.
+      blessing: what the Pusher reads; beside it ``checked.json``, with the problems in
+        words and all that was measured.
+    """
+    del code_version
+    folder = Path(path_utils.serving_model_path(model.uri))
+    problems: tuple[str, ...] = ("nothing was chosen",)
+    figures = {}
+    if folder.is_dir():
+        split = artifact_utils.get_split_uri([examples], f.TEST_SPLIT)
+        asked = questions(sorted(Path(split).iterdir()), Path(catalogue.uri))
+        budget = Budget(seconds, int(memory_mb * 1e6), latency_ms, int(size_mb * 1e6))
+        checked = check(folder, asked, budget)
+        problems, figures = checked.problems, dict(checked.figures)
+    is_fit = not problems
+    blessing.set_int_custom_property("blessed", int(is_fit))
+    told = {"blessed": is_fit, "problems": problems, **figures}
+    io_utils.write_string_file(
+        os.path.join(blessing.uri, CHECKED_FILE), json.dumps(told, indent=1)
+    )

@@ -1,0 +1,1 @@
+"""Judges the model that serves on the users that judge the candidates."""

@@ -1,0 +1,43 @@
+"""Pusher: a model that passed everything in, a new live version out."""
+
+from pathlib import Path
+
+from tfx import v1 as tfx
+from tfx.types import standard_artifacts
+from tfx.utils import path_utils
+
+from components.pusher import versions
+
+
+@tfx.dsl.components.component
+def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
+    model: tfx.dsl.components.InputArtifact[standard_artifacts.Model],
+    blessing: tfx.dsl.components.InputArtifact[standard_artifacts.ModelBlessing],
+    infra_blessing: tfx.dsl.components.InputArtifact[standard_artifacts.InfraBlessing],
+    live_folder: tfx.dsl.components.Parameter[str],
+    keep_versions: tfx.dsl.components.Parameter[int],
+    pushed_model: tfx.dsl.components.OutputArtifact[standard_artifacts.PushedModel],
+) -> None:
+    """Makes the champion live, unless one of the blessings is missing.
+
+    TFX's Pusher writes into the folder that is being watched, keeps no checksums, and
+    never removes a version.
+
+    Args:
+      model: the champion.
+      blessing: of Champion.
+      infra_blessing: of InfraCheck.
+      live_folder: a file system's folder, with one for each version.
+      keep_versions: that stay.
+      pushed_model: ``pushed`` is 1 or 0; ``pushed_destination`` and ``pushed_version``
+        say where.
+    """
+    blessings = (blessing, infra_blessing)
+    if not all(each.get_int_custom_property("blessed") == 1 for each in blessings):
+        pushed_model.set_int_custom_property("pushed", 0)
+        return
+    folder = Path(path_utils.serving_model_path(model.uri))
+    version = versions.push(folder, Path(live_folder), keep_versions)
+    pushed_model.set_int_custom_property("pushed", 1)
+    pushed_model.set_string_custom_property("pushed_destination", str(version.folder))
+    pushed_model.set_string_custom_property("pushed_version", str(version.number))

@@ -1,0 +1,243 @@
+"""The folder of live models: one numbered folder a version, the highest is live.
+
+That is what TensorFlow Serving watches. A version appears under its number by one
+rename, when all of its files and their checksums are on disk; until then it has a name
+that starts with a dot, which nobody reads. A number is never used twice.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "assets.extra/manifest.json"
+CARD = "assets.extra/marquee.json"
+LOCK = ".lock"
+UNFINISHED = ".unfinished-"
+READ_BYTES = 1 << 20
+
+
+class VersionError(RuntimeError):
+    """A version is not there, or not as it was pushed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Version:
+    """A model that is or was live.
+
+    Attributes:
+      number: of its folder.
+      folder: a SavedModel.
+      model: its name in the registry.
+      origin: the Model artifact that it is a copy of.
+      pushed: when, ISO 8601 in UTC.
+      restored: the version that a rollback took it from; None for a pushed one.
+    """
+
+    number: int
+    folder: Path
+    model: str
+    origin: str
+    pushed: str
+    restored: int | None
+
+
+def versions(live_folder: Path) -> list[Version]:
+    """All whole versions, the live one last."""
+    numbers = sorted(_numbers(live_folder))
+    return [_read(live_folder / str(number)) for number in numbers]
+
+
+def live(live_folder: Path) -> Version | None:
+    """The one that serves; None before the first push."""
+    numbers = _numbers(live_folder)
+    return _read(live_folder / str(max(numbers))) if numbers else None
+
+
+def push(model_folder: Path, live_folder: Path, keep: int) -> Version:
+    """Makes a SavedModel live.
+
+    Args:
+      model_folder: with a card that names the model and its origin.
+      live_folder: made where it is missing.
+      keep: versions that stay; see ``_prune``.
+
+    Raises:
+      OSError: if it cannot be written; what was live stays so.
+    """
+    return _publish(model_folder, live_folder, keep, restored=None)
+
+
+def rollback(live_folder: Path, number: int | None) -> Version:
+    """Makes an older version live again, as a new one with its files; removes none.
+
+    Args:
+      live_folder: of the versions.
+      number: of the version; None takes the newest whose model is another than the
+        live one's.
+
+    Raises:
+      VersionError: if there is no such version, or its files are not those pushed.
+    """
+    known = versions(live_folder)
+    if number is None:
+        older = [v for v in known if v.origin != known[-1].origin]
+    else:
+        older = [v for v in known if v.number == number]
+    if not older:
+        told = ", ".join(str(v.number) for v in known) or "none"
+        wanted = "an older one" if number is None else f"version {number}"
+        raise VersionError(f"{live_folder} has not {wanted}; it has {told}")
+    chosen = older[-1]
+    verify(chosen.folder)
+    return _publish(chosen.folder, live_folder, None, restored=chosen.number)
+
+
+def verify(folder: Path) -> None:
+    """Compares a version's files with the checksums that were written when it was made.
+
+    Raises:
+      VersionError: names the first file that is changed, missing or new.
+    """
+    path = folder / MANIFEST
+    try:
+        expected: dict[str, str] = dict(json.loads(path.read_text())["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise VersionError(f"{path} cannot be read: {error}") from error
+    found = {
+        str(file.relative_to(folder))
+        for file in folder.rglob("*")
+        if file.is_file() and file != path
+    }
+    for name in sorted(expected.keys() | found):
+        try:
+            is_whole = _sha256(folder / name) == expected.get(name)
+        except FileNotFoundError as error:
+            raise VersionError(
+                f"{folder / name} is missing; roll back, or push again"
+            ) from error
+        if not is_whole:
+            raise VersionError(
+                f"{folder / name} is not as it was pushed; roll back, or push again"
+            )
+
+
+def _publish(
+    model_folder: Path, live_folder: Path, keep: int | None, restored: int | None
+) -> Version:
+    live_folder.mkdir(parents=True, exist_ok=True)
+    with _locked(live_folder):
+        _remove_unfinished(live_folder)
+        # Reads all, as ``_prune`` will: what it cannot read stops the push before it.
+        last = max((v.number for v in versions(live_folder)), default=0)
+        unfinished = live_folder / f"{UNFINISHED}{uuid.uuid4().hex}"
+        pushed = datetime.datetime.now(datetime.timezone.utc)
+        _copy(
+            model_folder,
+            unfinished,
+            {"pushed": pushed.isoformat(timespec="seconds"), "restored": restored},
+        )
+        folder = live_folder / str(last + 1)
+        unfinished.rename(folder)
+        _sync(live_folder)
+        if keep is not None:
+            _prune(live_folder, keep)
+    return _read(folder)
+
+
+def _copy(source: Path, target: Path, more: dict[str, Any]) -> None:
+    """Copies files with their checksums, and waits until they are on disk."""
+    checksums = {}
+    shutil.copytree(source, target)
+    card = target / CARD
+    card.write_text(json.dumps(json.loads(card.read_text()) | more, indent=1))
+    (target / MANIFEST).unlink(missing_ok=True)
+    for file in sorted(target.rglob("*")):
+        if file.is_file():
+            checksums[str(file.relative_to(target))] = _sha256(file)
+    (target / MANIFEST).write_text(json.dumps({"sha256": checksums}, indent=1))
+    for path in (target, *target.rglob("*")):
+        _sync(path)
+
+
+def _prune(live_folder: Path, keep: int) -> None:
+    """Removes the oldest beyond ``keep``, never the live model nor the one before it.
+
+    The one before it is the newest of another origin: what a rollback goes back to,
+    however often the same model was pushed since.
+    """
+    known = versions(live_folder)
+    last_good = [v.number for v in known if v.origin != known[-1].origin][-1:]
+    kept = {v.number for v in known[-max(keep, 1) :]} | set(last_good)
+    for version in known:
+        if version.number not in kept:
+            # Out of sight at once: a reader never sees half of it.
+            gone = live_folder / f"{UNFINISHED}{uuid.uuid4().hex}"
+            version.folder.rename(gone)
+            shutil.rmtree(gone)
+
+
+def _numbers(live_folder: Path) -> list[int]:
+    if not live_folder.is_dir():
+        return []
+    return [
+        int(path.name)
+        for path in live_folder.iterdir()
+        if path.name.isdecimal() and str(int(path.name)) == path.name and path.is_dir()
+    ]
+
+
+def _read(folder: Path) -> Version:
+    try:
+        card = json.loads((folder / CARD).read_text())
+        return Version(
+            int(folder.name),
+            folder,
+            card["model"],
+            card["origin"],
+            card["pushed"],
+            card["restored"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise VersionError(
+            f"{folder / CARD} cannot be read ({error!r}): the folder is none that "
+            "`marquee run` pushed; move it away"
+        ) from error
+
+
+@contextlib.contextmanager
+def _locked(live_folder: Path) -> Iterator[None]:
+    """One push at a time; a process that dies lets go of it."""
+    with open(live_folder / LOCK, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_unfinished(live_folder: Path) -> None:
+    """What a push left that was killed; the lock is held, so that none is at work."""
+    for path in live_folder.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(path)
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with open(file, "rb") as opened:
+        while block := opened.read(READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

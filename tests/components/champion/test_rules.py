@@ -1,0 +1,433 @@
+"""The gate's rules, one case each: what passes, what refuses, and in which words."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from components.champion.comparison import Bootstrap
+from components.champion.rules import OVERALL, Gate, Judged, Slice, judge
+from components.ranking_metrics.users import Users
+
+NAN = math.nan
+NEW, OLD = "activity=new", "activity=old"
+# The first forty are new: a slice that counts, and one of few.
+MANY, FEW = slice(0, 40), slice(40, 50)
+SLICES = {NEW: MANY, "activity=rare": FEW, OLD: slice(50, 200)}
+GATE = Gate(
+    metric="ndcg@10",
+    floors={"auc": 0.5, "ndcg@10": 0.05},
+    max_loss=0.005,
+    min_gain=0.0,
+    min_slice_users=20,
+    min_score_std=0.01,
+    calibration=(0.5, 2.0),
+    min_coverage_of_live=0.5,
+    bootstrap=Bootstrap(400),
+)
+LEVEL = np.full(200, 0.2)
+NOISE = np.random.default_rng(0).normal(0, 0.1, 200)
+
+
+def measured(value, score, label, overall):
+    """A slice, with metrics that are those of its users."""
+    users = Users(
+        np.arange(len(value), dtype=np.uint64),
+        ("ndcg@10",),
+        value[:, np.newaxis].astype(np.float32),
+        np.repeat(np.arange(len(value), dtype=np.int32), 2),
+        score.ravel().astype(np.float32),
+        label.ravel().astype(np.int8),
+    )
+    metrics = {
+        name: float(users.weighted(name)(np.ones([1, len(value)]))[0])
+        for name in ("ndcg@10", "auc")
+    }
+    return Slice(metrics | overall, users)
+
+
+def judged(name, value=LEVEL, score=(0.9, 0.1), tells_probabilities=False, **metrics):
+    """Of each user's nDCG and scores of a liked and another target."""
+    score = np.broadcast_to(score, [len(value), 2])
+    label = np.broadcast_to([1, 0], [len(value), 2])
+    overall = {
+        "finite_scores": 1.0,
+        "score_std": 0.4,
+        "calibration": 1.0,
+        "coverage@10": 0.4,
+    } | {key.replace("_at_", "@"): number for key, number in metrics.items()}
+    slices = {OVERALL: measured(value, score, label, overall)}
+    for slice_name, part in SLICES.items():
+        slices[slice_name] = measured(value[part], score[part], label[part], {})
+    return Judged(name, f"models/{name}", 10, tells_probabilities, slices)
+
+
+POPULARITY = judged("popularity", LEVEL - 0.1)
+SERVING = judged("serving", LEVEL)
+
+
+def findings(candidate, reference=POPULARITY, live=None, gate=GATE):
+    """By rule, slice and metric; no two are of the same."""
+    found = judge(candidate, reference, live, gate)
+    named = {(each.rule, each.slice, each.metric): each for each in found}
+    assert len(named) == len(found)
+    return named
+
+
+def refusals(*args, **kwargs):
+    return {
+        key[:2]: each.words
+        for key, each in findings(*args, **kwargs).items()
+        if each.passed is False
+    }
+
+
+def without(candidate, part, **changed):
+    """The same with other metrics on a slice; those that are None are missing."""
+    metrics = dict(candidate.slices[part].metrics)
+    for name, value in changed.items():
+        name = name.replace("_at_", "@")
+        del metrics[name]
+        if value is not None:
+            metrics[name] = value
+    users = candidate.slices[part].users
+    slices = {**candidate.slices, part: Slice(metrics, users)}
+    return dataclasses.replace(candidate, slices=slices)
+
+
+def test_a_good_model_passes_every_rule_on_every_slice():
+    found = findings(judged("a", LEVEL + 0.01), live=SERVING)
+    everywhere = {
+        (rule, name, metric)
+        for name in (OVERALL, *SLICES)
+        for rule, metric in (
+            ("floor", "auc"),
+            ("floor", "ndcg@10"),
+            ("reference", "ndcg@10"),
+            ("live", "ndcg@10"),
+        )
+    }
+    assert set(found) == everywhere | {
+        ("finite", OVERALL, "finite_scores"),
+        ("spread", OVERALL, "score_std"),
+        ("coverage", OVERALL, "coverage@10"),
+    }
+    for (_, name, _), each in found.items():
+        assert each.passed is (None if name == "activity=rare" else True), each
+        assert each.words
+    gain = found["live", OLD, "ndcg@10"].interval
+    assert gain.num_users == 150
+    assert (gain.value, gain.lower, gain.upper) == pytest.approx((0.01,) * 3, abs=1e-6)
+    floor = found["floor", OVERALL, "ndcg@10"].interval
+    assert (floor.value, floor.num_users) == (pytest.approx(0.21), 200)
+
+
+# Floors
+
+
+@pytest.mark.parametrize(("value", "passes"), [(0.04, False), (0.05, True)])
+def test_a_floor_is_the_least_that_passes(value, passes):
+    candidate = judged("a", np.full(200, np.float32(value), np.float64))
+    gate = dataclasses.replace(GATE, floors={"ndcg@10": float(np.float32(0.05))})
+    each = findings(candidate, gate=gate)["floor", OVERALL, "ndcg@10"]
+    assert each.passed is passes
+    assert each.words == f"ndcg@10 is {value:.4f}; 0.05 is needed"
+
+
+def test_on_a_slice_only_what_is_surely_below_the_floor_refuses():
+    value = LEVEL.copy()
+    value[MANY] = np.where(np.arange(40) % 10 == 0, 0.4, 0)  # 0.04, give or take 0.04
+    words = refusals(judged("a", value), reference=judged("popularity", value - 0.1))
+    assert words == {}
+    value[MANY] = 0.01
+    words = refusals(judged("a", value), reference=judged("popularity", value - 0.1))
+    assert words == {
+        ("floor", NEW): f"ndcg@10 is 0.0100 on {NEW}; 0.05 is needed",
+    }
+
+
+def test_the_floor_of_auc_is_over_all_targets():
+    score = np.tile([0.9, 0.1], [200, 1])
+    score[:120] = 0.1, 0.9
+    words = refusals(judged("a", score=score))
+    # Everybody's targets beside everybody's, a half of ties.
+    assert words["floor", OVERALL] == "auc is 0.4000; 0.5 is needed"
+    assert words["floor", NEW] == f"auc is 0.0000 on {NEW}; 0.5 is needed"
+    assert ("floor", OLD) not in words
+
+
+def test_a_metric_that_has_no_users_is_held_against_its_floor_as_it_is():
+    gate = dataclasses.replace(GATE, floors={"coverage@10": 0.3}, min_slice_users=999)
+    assert refusals(judged("a"), gate=gate) == {}
+    assert refusals(judged("a", coverage_at_10=0.2), gate=gate) == {
+        ("floor", OVERALL): "coverage@10 is 0.2000; 0.3 is needed"
+    }
+
+
+# Scores
+
+
+@pytest.mark.parametrize("share", [0.999, 0.0])
+def test_all_scores_have_to_be_numbers(share):
+    assert refusals(judged("a", finite_scores=share)) == {
+        ("finite", OVERALL): f"{1 - share:.2%} of the scores are no numbers"
+    }
+
+
+@pytest.mark.parametrize(
+    ("std", "passes"), [(0.0, False), (0.01, False), (0.011, True)]
+)
+def test_a_model_has_to_tell_users_apart(std, passes):
+    words = refusals(judged("a", score_std=std))
+    assert words == (
+        {}
+        if passes
+        else {
+            ("spread", OVERALL): f"the scores' standard deviation is {std:g}; 0.01 is "
+            "needed"
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "passes"),
+    [(0.49, False), (0.5, True), (2.0, True), (2.01, False), (NAN, False)],
+)
+def test_probabilities_have_to_be_some(ratio, passes):
+    candidate = judged("a", tells_probabilities=True, calibration=ratio)
+    words = refusals(candidate)
+    assert (words == {}) == passes
+    if not passes:
+        assert words == {
+            ("calibration", OVERALL): f"it expects {ratio:.3f} times the likes that "
+            "there are; 0.5 to 2 times is allowed"
+        }
+    # Nobody asks it of other scores.
+    other = dataclasses.replace(candidate, tells_probabilities=False)
+    assert ("calibration", OVERALL, "calibration") not in findings(other)
+    assert refusals(other) == {}
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.19, False), (0.2, True), (0.9, True)])
+def test_coverage_may_not_collapse_against_the_live_model(share, passes):
+    candidate = judged("a", LEVEL + 0.01, coverage_at_10=share)
+    words = refusals(candidate, live=SERVING)
+    assert words == (
+        {}
+        if passes
+        else {
+            ("coverage", OVERALL): "it recommends 19.0% of the catalogue, the live "
+            "model 40.0%; 20.0% is needed"
+        }
+    )
+    assert refusals(candidate) == {}  # without a live model there is nothing to lose
+
+
+# Against others
+
+
+@pytest.mark.parametrize(("loss", "passes"), [(0.004, True), (0.006, False)])
+def test_a_loss_against_the_live_model_has_a_margin(loss, passes):
+    words = refusals(judged("a", LEVEL - loss), live=SERVING)
+    assert set(words) == (
+        set() if passes else {("live", name) for name in (OVERALL, NEW, OLD)}
+    )
+    if not passes:
+        told = "ndcg@10 is -0.0060 [-0.0060, -0.0060] from the live model's"
+        assert words["live", OVERALL] == f"{told}; a loss of 0.005 is allowed"
+        assert words["live", OLD] == f"{told} on {OLD}; a loss of 0.005 is allowed"
+
+
+@pytest.mark.parametrize("rule", ["live", "reference"])
+def test_overall_no_loss_has_to_be_shown_and_on_a_slice_none_may_be(rule):
+    noisy = judged("a", LEVEL + NOISE - NOISE.mean() + 0.001)
+    others = {"reference": POPULARITY, rule: SERVING}
+    found = findings(noisy, **others)
+    overall = found[rule, OVERALL, "ndcg@10"]
+    assert overall.interval.value == pytest.approx(0.001, abs=1e-6)
+    assert overall.interval.lower < -GATE.max_loss < 0 < overall.interval.upper
+    assert set(refusals(noisy, **others)) == {(rule, OVERALL)}
+
+
+@pytest.mark.parametrize(
+    ("gain", "min_gain", "passes", "needed"),
+    [
+        (0.0, 0.0, False, "a gain is needed"),  # equality is none
+        (0.001, 0.0, True, "a gain is needed"),
+        (0.04, 0.05, False, "a gain of 0.05 is needed"),
+        (0.06, 0.05, True, "a gain of 0.05 is needed"),
+        (-0.001, -0.002, True, "a loss of 0.002 is allowed"),
+    ],
+)
+def test_popularity_has_to_be_beaten(gain, min_gain, passes, needed):
+    gate = dataclasses.replace(GATE, min_gain=min_gain)
+    candidate = judged("a", POPULARITY.slices[OVERALL].users.values[:, 0] + gain)
+    each = findings(candidate, gate=gate)["reference", OVERALL, "ndcg@10"]
+    assert each.passed is passes
+    told = f"ndcg@10 is {gain:+.4f} [{gain:+.4f}, {gain:+.4f}] from popularity's"
+    assert each.words == f"{told}; {needed}"
+
+
+def test_on_a_slice_the_gain_over_popularity_may_be_small_or_nothing():
+    gate = dataclasses.replace(GATE, min_gain=0.05)
+    value = LEVEL.copy()
+    value[MANY] -= 0.1  # as popularity, which is what a model falls back to
+    assert refusals(judged("a", value), gate=gate) == {}
+    value[MANY] -= 0.01
+    told = "ndcg@10 is -0.0100 [-0.0100, -0.0100] from popularity's"
+    assert refusals(judged("a", value), gate=gate) == {
+        ("reference", NEW): f"{told} on {NEW}; a gain of 0.05 is needed"
+    }
+
+
+@pytest.mark.parametrize("max_loss", [0.0, 0.005])
+def test_a_slice_that_is_as_with_the_live_model_is_no_loss(max_loss):
+    gate = dataclasses.replace(GATE, max_loss=max_loss)
+    value = LEVEL + 0.01
+    value[MANY] -= 0.01
+    assert refusals(judged("a", value), live=SERVING, gate=gate) == {}
+
+
+def test_what_is_terrible_for_new_users_is_refused_however_good_it_is_else():
+    value = LEVEL + 0.3
+    value[MANY] = 0.06
+    candidate = judged("a", value)
+    words = refusals(candidate, live=SERVING)
+    assert set(words) == {("live", NEW), ("reference", NEW)}
+    assert words["live", NEW].startswith("ndcg@10 is -0.1400 [-0.1400, -0.1400] from")
+    assert f"on {NEW};" in words["live", NEW]
+    found = findings(candidate, live=SERVING)
+    assert found["live", OVERALL, "ndcg@10"].interval.lower > 0.1
+
+
+def test_a_small_slice_is_told_and_refuses_nobody():
+    value = LEVEL + 0.05
+    value[FEW] = 0.0
+    candidate = judged("a", value)
+    found = findings(candidate, live=SERVING)
+    for rule in ("floor", "reference", "live"):
+        each = found[rule, "activity=rare", "ndcg@10"]
+        assert each.passed is None
+        assert each.interval.num_users == 10
+        assert "on activity=rare" in each.words
+    assert found["live", "activity=rare", "ndcg@10"].interval.upper < -0.1
+    assert refusals(candidate, live=SERVING) == {}
+    at_ten = dataclasses.replace(GATE, min_slice_users=10)
+    words = refusals(candidate, live=SERVING, gate=at_ten)
+    assert set(words) == {
+        (rule, "activity=rare") for rule in ("floor", "reference", "live")
+    }
+
+
+# What is missing
+
+
+@pytest.mark.parametrize("value", [None, NAN])
+@pytest.mark.parametrize(
+    ("rule", "metric"),
+    [
+        ("floor", "auc"),
+        ("floor", "ndcg@10"),
+        ("finite", "finite_scores"),
+        ("spread", "score_std"),
+        ("calibration", "calibration"),
+        ("coverage", "coverage@10"),
+    ],
+)
+def test_a_metric_that_is_missing_or_no_number_refuses(rule, metric, value):
+    good = judged("a", LEVEL + 0.01, tells_probabilities=True)
+    assert refusals(good, live=SERVING) == {}
+    broken = without(good, OVERALL, **{metric.replace("@", "_at_"): value})
+    # What models are compared by is missing in the comparisons too.
+    rules = {rule, "reference", "live"} if metric == "ndcg@10" else {rule}
+    assert set(refusals(broken, live=SERVING)) == {(rule, OVERALL) for rule in rules}
+
+
+@pytest.mark.parametrize("value", [None, NAN])
+@pytest.mark.parametrize("metric", ["auc", "ndcg_at_10"])
+def test_a_metric_that_is_missing_on_a_slice_refuses(metric, value):
+    good = judged("a", LEVEL + 0.01)
+    broken = without(good, NEW, **{metric: value})
+    rules = {"floor", "reference", "live"} if metric != "auc" else {"floor"}
+    assert set(refusals(broken, live=SERVING)) == {(rule, NEW) for rule in rules}
+    assert refusals(without(good, "activity=rare", **{metric: value})) == {}
+
+
+@pytest.mark.parametrize("value", [None, NAN])
+def test_coverage_that_the_live_model_has_not_refuses(value):
+    live = without(SERVING, OVERALL, coverage_at_10=value)
+    words = refusals(judged("a", LEVEL + 0.01), live=live)
+    assert set(words) == {("coverage", OVERALL)}
+
+
+def test_users_without_the_metric_refuse():
+    value = LEVEL + 0.01
+    value[MANY] = NAN
+    words = refusals(judged("a", value), live=SERVING)
+    assert set(words) == {(rule, NEW) for rule in ("floor", "live", "reference")}
+    words = refusals(judged("a", np.full(200, NAN)), live=SERVING)
+    assert set(words) == {
+        (rule, name)
+        for rule in ("floor", "live", "reference")
+        for name in (OVERALL, NEW, OLD)
+    }
+
+
+def test_scores_that_are_no_numbers_are_no_auc():
+    score = np.tile([0.9, 0.1], [200, 1])
+    score[199] = NAN, 0.1
+    words = refusals(judged("a", score=score))
+    assert words == {
+        ("floor", OVERALL): "auc is nan; 0.5 is needed",
+        ("floor", OLD): f"auc is nan on {OLD}; 0.5 is needed",
+    }
+
+
+@pytest.mark.parametrize("rule", ["live", "reference"])
+@pytest.mark.parametrize("broken", [np.nan, None])
+def test_what_the_other_model_has_not_refuses(rule, broken):
+    other = {"live": SERVING, "reference": POPULARITY}[rule]
+    slices = dict(other.slices)
+    for name in (NEW, "activity=rare"):
+        if broken is None:
+            del slices[name]
+        else:
+            users = slices[name].users
+            values = np.full_like(users.values, np.nan)
+            users = dataclasses.replace(users, values=values)
+            slices[name] = dataclasses.replace(slices[name], users=users)
+    others = {"live": SERVING, rule: dataclasses.replace(other, slices=slices)}
+    candidate = judged("a", LEVEL + 0.01)
+    words = refusals(candidate, **others)
+    assert set(words) == {(rule, NEW)}
+    if broken is None:
+        assert words[rule, NEW] == f"{other.name} was not judged on {NEW}"
+    found = findings(candidate, **others)
+    assert found[rule, "activity=rare", "ndcg@10"].passed is None
+
+
+def test_without_the_bar_nobody_passes_it():
+    words = refusals(judged("a", LEVEL + 0.5), reference=None)
+    assert words == {
+        ("reference", OVERALL): "the bar was not judged, so that it cannot be passed"
+    }
+
+
+def test_models_judged_on_different_users_are_not_compared():
+    half = judged("half", LEVEL[:180])
+    with pytest.raises(ValueError, match="200 and 180, of which 180 are the same"):
+        judge(judged("a"), half, None, GATE)
+
+
+def test_auc_may_be_what_models_are_compared_by():
+    gate = dataclasses.replace(GATE, metric="auc")
+    chance = np.random.default_rng(0)
+    liked = chance.normal(0, 1, [200, 2])
+    score = {gap: liked + [gap, 0] for gap in (0.0, 2.0)}
+    bar = judged("popularity", score=score[0.0])
+    floors = dataclasses.replace(gate, floors={})
+    assert refusals(judged("a", score=score[2.0]), reference=bar, gate=floors) == {}
+    words = refusals(bar, reference=judged("a", score=score[2.0]), gate=floors)
+    assert set(words) == {("reference", name) for name in (OVERALL, NEW, OLD)}
+    assert words["reference", OVERALL].startswith("auc is -0.")

@@ -1,0 +1,96 @@
+"""Pusher on artifacts: what it takes to go live, and what is told of it."""
+
+import pytest
+from tfx.types import standard_artifacts
+from tfx.utils import path_utils
+
+from components.pusher import versions
+from components.pusher.component import Pusher
+from trainer_modules.model_card import write_card
+
+
+def artifact(kind, folder, blessed=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    made = kind()
+    made.uri = str(folder)
+    if blessed is not None:
+        made.set_int_custom_property("blessed", blessed)
+    return made
+
+
+@pytest.fixture
+def champion(tmp_path):
+    """What Champion chose; an artifact with nothing in it where that was nobody."""
+
+    def make(origin=None):
+        model = artifact(standard_artifacts.Model, tmp_path / f"champion_{origin}")
+        if origin:
+            serving = path_utils.serving_model_path(model.uri)
+            write_card(serving, {"model": "mf_als", "origin": origin})
+            (
+                tmp_path / f"champion_{origin}" / "Format-Serving" / "saved_model.pb"
+            ).touch()
+        return model
+
+    return make
+
+
+@pytest.fixture
+def push(tmp_path):
+    """Runs the component: the PushedModel artifact."""
+
+    def run(model, blessed=1, fit=1, keep_versions=5):
+        pushed = artifact(standard_artifacts.PushedModel, tmp_path / "pushed")
+        Pusher.test_call(
+            model=model,
+            blessing=artifact(
+                standard_artifacts.ModelBlessing, tmp_path / "blessing", blessed
+            ),
+            infra_blessing=artifact(
+                standard_artifacts.InfraBlessing, tmp_path / "infra", fit
+            ),
+            live_folder=str(tmp_path / "live"),
+            keep_versions=keep_versions,
+            pushed_model=pushed,
+        )
+        return pushed
+
+    return run
+
+
+def test_a_blessed_model_goes_live(champion, push, tmp_path):
+    pushed = push(champion("a"))
+    assert pushed.get_int_custom_property("pushed") == 1
+    assert pushed.get_string_custom_property("pushed_version") == "1"
+    folder = tmp_path / "live" / "1"
+    assert pushed.get_string_custom_property("pushed_destination") == str(folder)
+    assert (folder / "saved_model.pb").is_file()
+    versions.verify(folder)
+    assert versions.live(tmp_path / "live").origin == "a"
+    again = push(champion("b"))
+    assert again.get_string_custom_property("pushed_version") == "2"
+    assert versions.live(tmp_path / "live").origin == "b"
+
+
+@pytest.mark.parametrize(
+    ("blessed", "fit"), [(0, 0), (0, 1), (1, 0), (None, 1), (1, None)]
+)
+def test_both_blessings_are_needed(champion, push, tmp_path, blessed, fit):
+    push(champion("a"))
+    pushed = push(champion("b"), blessed, fit)
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert not pushed.get_string_custom_property("pushed_destination")
+    assert not pushed.get_string_custom_property("pushed_version")
+    assert [v.origin for v in versions.versions(tmp_path / "live")] == ["a"]
+
+
+def test_where_nothing_was_chosen_nothing_is_pushed(champion, push, tmp_path):
+    pushed = push(champion(), blessed=0, fit=0)
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert not (tmp_path / "live").exists()
+
+
+def test_only_so_many_versions_stay(champion, push, tmp_path):
+    for origin in "abcd":
+        push(champion(origin), keep_versions=2)
+    assert [v.origin for v in versions.versions(tmp_path / "live")] == ["c", "d"]
