@@ -9,7 +9,8 @@ PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-fast test-e2e check format lock clean \
-  bench-pipeline bench-ncf bench-ctr bench-rmse bench-seq bench-optimizers
+  bench-pipeline bench-ncf bench-ctr bench-rmse bench-seq bench-optimizers \
+  bench-deepctr
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -53,6 +54,12 @@ bench-ncf bench-ctr bench-rmse bench-seq: $(READY) ## Models beside published fi
 
 bench-optimizers: $(READY) ## Adam and LazyAdam on tables of many rows
 	@$(BIN)/python -m benchmarks.optimizers
+
+# Not in the lock: it is what we are compared with, and nothing needs it.
+bench-deepctr: $(READY) | $(UV) ## Speed of training beside DeepCTR, which it installs in build/
+	@$(UV) pip install --quiet --target build/deepctr --no-deps \
+	  --python $(BIN)/python deepctr==0.9.4
+	@PYTHONPATH=build/deepctr $(BIN)/python -m benchmarks.deepctr
 
 clean: ## Remove .venv, .uv, caches and builds; runs stay
 	@rm -rf $(VENV) .uv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \

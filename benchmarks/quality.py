@@ -10,6 +10,7 @@ import datetime
 import shlex
 import statistics
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def measure(table: Table, row: Row, data: str, out: Path) -> Measured:
     shared = table.set | table.set_for.get(data, {})
     settings = row.settings | row.settings_for.get(data, {})
     options = shared | {f"models.{row.model}.{k}": v for k, v in settings.items()}
-    sets = [f"{key}={_yaml(value)}" for key, value in options.items()]
+    sets = set_options(options)
     found, seconds = [], []
     seeds = table.split_seeds.get(data, [0])
     for seed in seeds:
@@ -240,9 +241,14 @@ def read_table(name: str) -> Table:
     return msgspec.yaml.decode((TABLES / f"{name}.yaml").read_bytes(), type=Table)
 
 
-def _yaml(value: Any) -> str:
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=1000)
-    return text.removesuffix("...\n").strip()
+def set_options(keys: Mapping[str, Any]) -> list[str]:
+    """What ``--set`` takes for keys of the configuration."""
+
+    def text(value: Any) -> str:
+        written: str = yaml.safe_dump(value, default_flow_style=True, width=1000)
+        return written.removesuffix("...\n").strip()
+
+    return [f"{key}={text(value)}" for key, value in keys.items()]
 
 
 @click.command()

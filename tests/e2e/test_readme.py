@@ -27,14 +27,16 @@ def test_commands_of_the_readme(marquee, copy_of_the_code, own_ratings, tmp_path
             continue
         name, *arguments = shlex.split(command)
         assert name == "marquee"
-        if arguments[0] in ("run", "show"):
+        if arguments[0] in ("run", "show", "versions"):
             arguments += ["--out", out]
         if arguments[0] == "show":
             continue  # needs the run, which stands below it
         result = marquee(code, *arguments)
         assert result.status == 0, f"{command}\n{result.text}"
         ran.append(arguments[0])
-    assert ran == ["models", "doctor", "run", "data", "schema", "run"]
+    assert ran == [
+        *("versions", "models", "doctor", "run", "data", "schema", "run", "versions")
+    ]
     shown = marquee(code, "show", "--out", out)
     assert shown.status == 0
     assert "is live" in shown.text

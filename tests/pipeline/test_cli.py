@@ -12,6 +12,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 import pipeline
+from components.pusher import versions
 from pipeline import cli
 from pipeline.config import ConfigError
 from trainer_modules.registry import MODELS
@@ -360,3 +361,47 @@ def test_a_proposed_schema_can_be_used_as_one(marquee, ratings):
 
 def test_the_error_of_the_contract_is_a_config_error():
     assert cli._kind(ConfigError(None, None, None, "")) == ("Bad configuration", 2)
+
+
+@pytest.fixture
+def pushed(tmp_path):
+    """Versions 1 and 2, of two models, below the default folder."""
+    live = tmp_path / "marquee-out" / "live"
+    for name in ("mf_als", "neumf"):
+        card = tmp_path / name / "assets.extra" / "marquee.json"
+        card.parent.mkdir(parents=True)
+        card.write_text(json.dumps({"model": name, "origin": f"Trainer_{name}"}))
+        (tmp_path / name / "saved_model.pb").write_text(name)
+        versions.push(tmp_path / name, live, keep=5)
+    return live
+
+
+def test_versions_are_listed_newest_first_with_the_state_of_their_files(
+    marquee, pushed
+):
+    (pushed / "1" / "saved_model.pb").write_text("something else")
+    shown = marquee("versions")
+    assert shown.status == 0
+    rows = [line.split() for line in shown.out.splitlines()]
+    rows = [row for row in rows if row and row[0].isdigit()]
+    assert [row[:2] for row in rows] == [["2", "neumf"], ["1", "mf_als"]]
+    assert rows[0][-2:] == ["as", "pushed"]
+    assert "not as pushed" in " ".join(rows[1])
+
+
+def test_a_rollback_makes_the_model_before_live_again(marquee, pushed):
+    told = marquee("rollback")
+    assert told.status == 0
+    assert told.out.startswith("mf_als of version 1 is live, as version 3: ")
+    assert versions.live(pushed).model == "mf_als"
+    assert marquee("rollback", "2").out.startswith("neumf of version 2 is live")
+    assert "neumf, of version 2" in marquee("versions").out
+
+
+def test_there_is_nothing_to_roll_back_to(marquee, pushed):
+    told = marquee("rollback", "7")
+    assert told.status == cli.EXIT_CONFIG
+    assert "has not version 7; it has 1, 2" in " ".join(told.err.split())
+    assert versions.live(pushed).number == 2
+    assert "No model was ever live" in marquee("versions", "--out", "nowhere").out
+    assert marquee("rollback", "--out", "nowhere").status == cli.EXIT_CONFIG

@@ -9,12 +9,21 @@ from trainer_modules.sizes import Sizes
 
 def test_a_score_is_the_share_of_users_who_liked_the_item(build, interactions):
     model = build("popularity", Sizes(6, 5))
-    model.solve(interactions([(2, 2), (3, 2), (4, 2), (5, 4), (3, 1)], 6, 5))
+    model.solve(interactions([(2, 2), (3, 2), (4, 2), (5, 4), (3, 3), (3, 1)], 6, 5))
     score = model(
         {
             f.USER_INDEX: tf.constant([2, 1]),
             f.ITEM_INDEX: tf.constant([[0, 1, 2, 3, 4]]),
         }
     )
-    shares = [0, 1 / 4, 3 / 4, 0, 1 / 4]  # of the users 2, 3, 4 and 5
+    shares = [0, 1 / 4, 3 / 4, 1 / 4, 1 / 4]  # of the users 2, 3, 4 and 5
     np.testing.assert_allclose(score, [shares, shares])
+
+
+def test_an_unknown_item_is_no_more_popular_than_any_known_one(build, interactions):
+    model = build("popularity", Sizes(6, 4))
+    # Four users like items that nobody else does: all of them in the unknown row.
+    model.solve(
+        interactions([(2, 1), (3, 1), (4, 1), (5, 1), (2, 2), (3, 2), (4, 3)], 6, 4)
+    )
+    np.testing.assert_allclose(model.share, [0, 1 / 4, 2 / 4, 1 / 4])

@@ -1,0 +1,166 @@
+"""``make bench-deepctr``: DeepFM and AutoInt by us and by DeepCTR, in turn.
+
+The same MovieLens 1M ratings, fields, sizes and rows in a batch: 16 numbers an
+embedding, three layers of 256, 4,096 rows. A pass over the training rows counts, and of
+two passes the faster one, as the first traces.
+"""
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from deepctr.feature_column import SparseFeat, VarLenSparseFeat, get_feature_names
+from deepctr.models import AutoInt as DeepCTRAutoInt
+from deepctr.models import DeepFM as DeepCTRDeepFM
+
+from benchmarks.pipeline import Figure, machine, marquee, print_figures
+from benchmarks.quality import read_table, set_options
+from benchmarks.training import Clock
+from trainer_modules import features as f
+from trainer_modules import training
+from trainer_modules.configs import AutoIntConfig, DeepFMConfig
+from trainer_modules.inputs import Data
+from trainer_modules.models.autoint import AutoInt
+from trainer_modules.models.deepfm import DeepFM
+from trainer_modules.run_fn import read_data
+
+ROUNDS = 3
+EPOCHS = 2
+BATCH = 4096
+UNITS = (256, 256, 256)
+SIZES: dict[str, Any] = {
+    "embedding_dim": 16,
+    "hidden_units": UNITS,
+    "batch_size": BATCH,
+    "epochs": EPOCHS,
+    "dropout_rate": 0.0,
+    "l2": 0.0,
+}
+OURS = {
+    "DeepFM": (DeepFM, DeepFMConfig(**SIZES)),
+    "AutoInt": (AutoInt, AutoIntConfig(**SIZES, num_layers=3)),
+}
+DEEPCTR = {
+    "DeepFM": lambda columns: DeepCTRDeepFM(
+        columns, columns, dnn_hidden_units=UNITS, l2_reg_embedding=0, l2_reg_linear=0
+    ),
+    "AutoInt": lambda columns: DeepCTRAutoInt(
+        columns,
+        columns,
+        att_layer_num=3,
+        att_embedding_size=8,
+        att_head_num=2,
+        dnn_hidden_units=UNITS,
+        l2_reg_embedding=0,
+        l2_reg_linear=0,
+    ),
+}
+
+
+def prepared(out: Path) -> Data:
+    """What a Trainer is given after the data steps of ``make bench-ctr``."""
+    marquee(out, "ml-1m", "popularity", *set_options(read_table("ctr").set))
+    artifacts = out / "artifacts"
+    [graph] = (artifacts / "Transform" / "transform_graph").iterdir()
+    [examples] = (artifacts / "Transform" / "transformed_examples").iterdir()
+    [catalogue] = (artifacts / "CatalogueGen" / "catalogue").iterdir()
+    return read_data(
+        SimpleNamespace(
+            train_files=[f"{examples}/Split-{f.TRAIN_SPLIT}/*"],
+            eval_files=[f"{examples}/Split-{f.EVAL_SPLIT}/*"],
+            custom_config={
+                "catalogue": str(catalogue),
+                "leave_out": ["user_zip"],
+                "num_rated_items": 0,
+            },
+        ),
+        tft.TFTransformOutput(str(graph)),
+    )
+
+
+def ours(name: str, data: Data) -> float:
+    """Rows/s of ``training.fit``."""
+    model_class, config = OURS[name]
+    with tempfile.TemporaryDirectory() as logs:
+        trained = training.fit(
+            model_class(config, data.sizes),
+            config,
+            data,
+            seed=0,
+            log_dir=logs,
+            name=name,
+        )
+    assert trained.samples_per_second
+    return trained.samples_per_second
+
+
+def deepctr(name: str, data: Data) -> float:
+    """Rows/s of DeepCTR's model by Keras ``fit`` on arrays in memory."""
+    ratings = data.train_ratings
+    ratings = ratings.where(ratings.label != f.NEITHER)
+    user, item = ratings.user_index, ratings.item_index
+    tables = {
+        f.USER_INDEX: (user[:, np.newaxis], data.sizes.num_users),
+        f.ITEM_INDEX: (item[:, np.newaxis], data.sizes.num_items),
+    }
+    for field, table in data.user_fields.items():
+        tables[field] = table[user], data.sizes.num_user_values
+    for field, table in data.sizes.item_fields.items():
+        tables[field] = table[item], data.sizes.num_item_values
+    columns = []
+    for field, (values, rows) in tables.items():
+        column = SparseFeat(field, rows, embedding_dim=16)
+        if values.shape[1] > 1:
+            column = VarLenSparseFeat(column, maxlen=values.shape[1], combiner="mean")
+        columns.append(column)
+    arrays = {field: np.squeeze(values) for field, (values, _) in tables.items()}
+    inputs = {name: arrays[name] for name in get_feature_names(columns)}
+    model = DEEPCTR[name](columns)
+    model.compile("adam", "binary_crossentropy")
+    clock = Clock()
+    model.fit(
+        inputs,
+        ratings.label.astype(np.float32),
+        batch_size=BATCH,
+        epochs=EPOCHS,
+        verbose=0,
+        callbacks=[clock],
+    )
+    return len(ratings) / clock.fastest
+
+
+@click.command()
+def main() -> None:
+    """Runs both in turn, so that what slows the machine slows both."""
+    before = machine()
+    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
+        data = prepared(Path(folder))
+        speeds: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            for who, train in (("ours", ours), ("DeepCTR", deepctr)):
+                for name in OURS:
+                    tf.keras.backend.clear_session()
+                    tf.keras.utils.set_random_seed(0)
+                    speeds.setdefault(f"{name}, {who}", []).append(train(name, data))
+    medians = {what: statistics.median(found) for what, found in speeds.items()}
+    print(f"load {before['load_average']:.1f} at the start", file=sys.stderr)
+    figures = []
+    for name in OURS:
+        mine, others = medians[f"{name}, ours"], medians[f"{name}, DeepCTR"]
+        figures += [
+            Figure(f"{name}, ours", mine / 1e3, "thousand rows/s"),
+            Figure(f"{name}, DeepCTR", others / 1e3, "thousand rows/s"),
+            Figure(f"{name}, ratio of the medians", mine / others, "×", at_least=1),
+        ]
+    print_figures(figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,275 @@
+"""Bad models, a copy and a better one: each ends as it must, for its reason.
+
+They are made by hand around the transform graph of a real run, exported like any other,
+judged by TFX's Evaluator on the test split, and held against the rules by Champion.
+"""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx.components.evaluator.executor import Executor
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.types import standard_artifacts
+from tfx.utils import path_utils, proto_utils
+
+from components.champion import component
+from components.live_evaluator.executor import NOT_JUDGED_FILE
+from components.pusher import versions
+from components.ranking_metrics import extractors
+from pipeline.config import GateConfig
+from pipeline.evaluation import eval_config, rules
+from trainer_modules import features as f
+from trainer_modules.beyond_accuracy import ListStatistics
+from trainer_modules.configs import MFALSConfig
+from trainer_modules.interactions import Interactions
+from trainer_modules.model_card import write_card
+from trainer_modules.models.mf_als import MFALS
+from trainer_modules.run_fn import read_data
+from trainer_modules.signatures import Served
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+# Some users whom one model serves badly: data set -> the slice that they are.
+FEW = {"sample": "user_age=18", "ml-100k": "user_occupation=student"}
+
+
+class Scores(tf.keras.Model):
+    """Any function of what a model reads, and the models that it uses."""
+
+    def __init__(self, score, *uses):
+        super().__init__()
+        self.score, self.uses = score, list(uses)
+
+    def call(self, features, training=False):
+        return self.score(features)
+
+
+def solved(data, embedding_dim, interactions=None):
+    tf.keras.utils.set_random_seed(0)
+    model = MFALS(MFALSConfig(embedding_dim=embedding_dim), data.sizes)
+    liked = data.train_ratings.where(data.train_ratings.liked())
+    model.solve(interactions or data.interactions(liked))
+    return model
+
+
+def pairs(features):
+    """Users [B, 1] and items [B or 1, C], as numbers."""
+    user = tf.cast(features[f.USER_INDEX], tf.float32)[:, tf.newaxis]
+    return user, tf.cast(features[f.ITEM_INDEX], tf.float32)
+
+
+def made_by_hand(data, is_one_of_few):
+    """The models by name; ``live`` is what they are to replace."""
+    live, better = solved(data, 2), solved(data, 64)
+    # What popularity learns from, as every closed form does.
+    ratings = data.train_ratings.joined(data.eval_ratings)
+    known = data.interactions(ratings.where(ratings.liked()))
+    count = tf.math.bincount(tf.constant(known.item_index), minlength=known.num_items)
+    popularity = tf.math.log(1 + tf.cast(count, tf.float32))
+    # Each user likes as many items as before, but some other user's.
+    other = np.random.default_rng(0).permutation(known.item_index)
+    shuffled = Interactions.of(
+        known.user_index, other, known.num_users, known.num_items
+    )
+
+    def noise(features):
+        user, item = pairs(features)
+        chaos = tf.sin(user * 12.9898 + item * 78.233) * 43758.5453
+        return chaos - tf.floor(chaos)
+
+    def nan_for_some(features):
+        user, _ = pairs(features)
+        return tf.where(user % 7 == 0, np.nan, better(features))
+
+    def popular_only(features):
+        _, item = pairs(features)
+        user, _ = pairs(features)
+        return tf.gather(popularity, tf.cast(item, tf.int32)) + 0 * user
+
+    def bad_for_few(features):
+        few = is_one_of_few(features)[:, tf.newaxis]
+        return tf.where(few, -popular_only(features), better(features))
+
+    def constant(features):
+        user, item = pairs(features)
+        return 0.3 + 0 * (user + item)
+
+    return {
+        "live": live,
+        "constant": Scores(constant),
+        "random": Scores(noise),
+        "shuffled labels": solved(data, 64, shuffled),
+        "nan for some": Scores(nan_for_some, better),
+        "popular items only": Scores(popular_only),
+        "bad for few": Scores(bad_for_few, better),
+        "copy of live": live,
+        "better": better,
+    }
+
+
+def few_of(data_set, transform):
+    """Tells whether users [B] are some of the few."""
+    name, _, value = FEW[data_set].partition("=")
+    vocabulary = transform.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
+    index = vocabulary.index(f"{name}={value}".encode()) + f.NUM_RESERVED
+    return lambda told: tf.reduce_any(told[f.index_of(name)] == index, 1)
+
+
+def newest(folder):
+    return max(folder.iterdir(), key=lambda path: int(path.name))
+
+
+def artifact(kind, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    made = kind()
+    made.uri = str(folder)
+    return made
+
+
+@pytest.fixture(scope="module", params=["sample", "ml-100k"])
+def judged(request, marquee, copy_of_the_code, tmp_path_factory):
+    """What Champion said of all of them, and on which slice one is bad."""
+    gate = GateConfig(slices=[FEW[request.param].partition("=")[0]], min_slice_users=30)
+    if request.param != "sample":
+        request.getfixturevalue("movielens_dir")
+    out = tmp_path_factory.mktemp("out")
+    run = marquee(
+        copy_of_the_code(),
+        *("run", "--out", str(out), "--data", request.param),
+        *("--models", "popularity"),
+    )
+    assert run.status == 5, run.text  # popularity alone never goes live
+    made = out / "artifacts"
+    transform = tft.TFTransformOutput(str(newest(made / "Transform/transform_graph")))
+    transformed = newest(made / "Transform/transformed_examples")
+    catalogue = newest(made / "CatalogueGen/catalogue")
+    settings = {"catalogue": str(catalogue), "leave_out": [], "num_rated_items": 0}
+    data = read_data(
+        SimpleNamespace(
+            train_files=[f"{transformed}/Split-train/*"],
+            eval_files=[f"{transformed}/Split-eval/*"],
+            custom_config=settings,
+        ),
+        transform,
+    )
+    examples = artifact(
+        standard_artifacts.Examples, newest(made / "RatingsExampleGen/examples")
+    )
+    examples.split_names = json.dumps(list(f.SPLITS))
+    schema = artifact(
+        standard_artifacts.Schema, newest(made / "ImportSchemaGen/schema")
+    )
+    folder = tmp_path_factory.mktemp("models")
+
+    def evaluated(name, model):
+        evaluation = artifact(standard_artifacts.ModelEvaluation, folder / "E" / name)
+        context = BaseBeamExecutor.Context(
+            beam_pipeline_args=["--runner=DirectRunner"], tmp_dir=str(folder)
+        )
+        Executor(context).Do(
+            {"examples": [examples], "model": [model], "schema": [schema]},
+            {
+                "evaluation": [evaluation],
+                "blessing": [
+                    artifact(standard_artifacts.ModelBlessing, folder / "B" / name)
+                ],
+            },
+            {
+                "eval_config": proto_utils.proto_to_json(eval_config(gate)),
+                "example_splits": json.dumps([f.TEST_SPLIT]),
+                "module_path": extractors.__name__,
+            },
+        )
+        return evaluation
+
+    models, evaluations, champion = [], [], None
+    popularity = artifact(
+        standard_artifacts.Model, newest(made / "Trainer_popularity/model")
+    )
+    for name, scores in made_by_hand(data, few_of(request.param, transform)).items():
+        model = artifact(standard_artifacts.Model, folder / name)
+        serving = path_utils.serving_model_path(model.uri)
+        Served(
+            scores,
+            transform,
+            unit="probability",
+            user_fields=data.user_fields,
+            list_statistics=ListStatistics(data.train_ratings, data.sizes),
+            num_unknown_items=0,
+            share_of_users=1.0,
+        ).save(serving)
+        card = {"model": name, "parameters": 7, "config": {}}
+        if name == "live":
+            write_card(serving, card | {"origin": "what is live"})
+            versions.push(Path(serving), folder / "versions", keep=5)
+            champion = evaluated(name, model)
+            continue
+        write_card(serving, card)
+        models.append(model)
+        evaluations.append(evaluated(name, model))
+    assert not Path(champion.uri, NOT_JUDGED_FILE).exists()
+    decided = artifact(component.Decision, folder / "decided")
+    component.Champion.test_call(
+        models=[popularity, *models],
+        evaluations=[evaluated("popularity", popularity), *evaluations],
+        live_evaluation=champion,
+        examples=examples,
+        gate=rules(gate),
+        needs_live=True,
+        reference="popularity",
+        live_folder=str(folder / "versions"),
+        code_version="1",
+        champion=artifact(standard_artifacts.Model, folder / "champion"),
+        blessing=artifact(standard_artifacts.ModelBlessing, folder / "blessing"),
+        decided=decided,
+    )
+    told = json.loads(Path(decided.uri, "decision.json").read_text())
+    verdicts = {each["name"]: each for each in told["models"]}
+    return verdicts, FEW[request.param]
+
+
+def refused_by(verdict):
+    return {
+        (finding["rule"], finding["slice"])
+        for finding in verdict["findings"]
+        if finding["passed"] is False
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("constant", "spread"),
+        ("random", "reference"),
+        ("shuffled labels", "live"),
+        ("nan for some", "finite"),
+        ("popular items only", "reference"),
+    ],
+)
+def test_a_bad_model_is_refused_for_what_is_bad(judged, name, rule):
+    verdict = judged[0][name]
+    assert verdict["verdict"] == "refused", verdict["rule"]
+    assert (rule, "") in refused_by(verdict)
+
+
+def test_a_model_that_is_bad_for_few_is_refused_for_them_alone(judged):
+    verdicts, few = judged
+    assert verdicts["bad for few"]["verdict"] == "refused"
+    assert {where for _, where in refused_by(verdicts["bad for few"])} == {few}
+    assert few in verdicts["bad for few"]["rule"]
+
+
+def test_a_copy_of_the_live_model_is_as_good_and_replaces_nothing(judged):
+    copy = judged[0]["copy of live"]
+    assert copy["verdict"] == "passed"
+    assert "may be chance" in copy["rule"]
+
+
+def test_a_truly_better_model_goes_live(judged):
+    better = judged[0]["better"]
+    assert better["verdict"] == "live"
+    assert "over what was live" in better["rule"]
