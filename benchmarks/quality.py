@@ -47,6 +47,7 @@ class Row(msgspec.Struct, forbid_unknown_fields=True):
       by: who published them, in a few words.
       settings: of the model, where they differ from its defaults.
       settings_for: data set → settings that differ there.
+      tried: what else was, where the floor is not reached.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Row(msgspec.Struct, forbid_unknown_fields=True):
     by: str = ""
     settings: dict[str, Any] = {}
     settings_for: dict[str, dict[str, Any]] = {}
+    tried: str = ""
 
 
 class Table(msgspec.Struct, forbid_unknown_fields=True):
@@ -206,6 +208,14 @@ def section(table: Table, name: str, data: str, rows: dict[str, Measured]) -> st
     ]
     if table.tolerance:
         lines[-1:] = [f"Reached is what misses by at most {table.tolerance:g}.", ""]
+    short = [
+        f"- {row.name}: {row.tried.strip()}"
+        for row in shown
+        if row.tried and reached(table, row, data, rows[row.name].metrics) == "no"
+    ]
+    if short:
+        lines += ["Not reached, and what was tried (figures of the eval split):", ""]
+        lines += [*short, ""]
     lines += ["<details><summary>The commands</summary>", ""]
     for row in shown:
         options = " ".join(f"--set {shlex.quote(s)}" for s in rows[row.name].settings)

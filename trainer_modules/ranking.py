@@ -110,9 +110,13 @@ def _rank_rows(
     )
     target_score = tf.where(tf.math.is_nan(score), -float("inf"), score)
 
+    num_unseen = tf.math.count_nonzero(unseen, 1)  # [B]
+
     def num_not_behind(row_and_score: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         row, score = row_and_score
-        known = tf.math.count_nonzero(unseen[row] & ~(scores[row] < score))
+        # Counted apart: a graph makes >= of "not <", which is another thing of a NaN.
+        behind = tf.math.count_nonzero(unseen[row] & (scores[row] < score))
+        known = num_unseen[row] - behind
         is_behind = unknown_score[row] < score
         return known + tf.where(is_behind, tf.zeros([], tf.int64), unknown_left[row])
 
@@ -130,6 +134,6 @@ def _rank_rows(
     return {
         "score": tf.scatter_nd(cells, score, tf.shape(targets, tf.int64)),
         "rank": tf.scatter_nd(cells, rank, tf.shape(targets, tf.int64)),
-        "num_candidates": tf.math.count_nonzero(unseen, 1) + unknown_left,
+        "num_candidates": num_unseen + unknown_left,
         "top_item": top.indices + f.NUM_RESERVED,
     }

@@ -120,3 +120,30 @@ def test_a_target_is_compared_with_itself_at_equal_precision(name, build):
         model, features, tf.cast(best, tf.int64) + 2, num_items, 0, 1
     )
     np.testing.assert_array_equal(found["rank"], [[1, 2, 3]] * num_users)
+
+
+def test_a_graph_ranks_a_score_that_is_no_number_last_too():
+    # Grappler makes "not <" into ">=", of which a NaN is neither.
+    nan = float("nan")
+    people = [
+        ([nan] * NUM_ITEMS, {2}, {3, 4}),
+        ([0.0, 0.1, 0.2, nan, 0.4, 0.5, nan, 0.7, 0.8], set(), {3, 8}),
+    ]
+    scores, seen, targets = zip(*people, strict=True)
+    histories = tf.constant(padded([[2], [0]]), tf.int64)
+
+    @tf.function
+    def rank(table, history, target):
+        def model(features):
+            rows = tf.gather(table, features[f.USER_INDEX])
+            return tf.gather(rows, features[f.ITEM_INDEX][0], axis=1)
+
+        users = {f.USER_INDEX: tf.range(2), f.HISTORY_ITEM_INDEX: history}
+        return ranking.rank_targets(model, users, target, NUM_ITEMS, 0, 3)["rank"]
+
+    found = rank(
+        tf.constant(scores, tf.float32),
+        histories,
+        tf.constant([sorted(items) for items in targets], tf.int64),
+    )
+    assert found.numpy().tolist() == [[6, 6], [7, 3]]
