@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-e2e check format lock clean \
+.PHONY: help install run test test-fast test-e2e test-movielens check format lock clean \
   bench-pipeline bench-ncf bench-ctr bench-rmse bench-seq bench-optimizers \
   bench-deepctr
 
@@ -24,7 +24,10 @@ test-fast: $(READY) ## Unit tests, a few minutes
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not e2e"
 
 test-e2e: $(READY) ## Whole pipelines, several minutes
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m e2e
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "e2e and not slow"
+
+test-movielens: $(READY) ## The same on MovieLens 100K and 1M (MARQUEE_DATA_DIR)
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m slow
 
 check: $(READY) ## Formatting, lint and types, as CI checks them
 	@$(BIN)/ruff format --check --quiet --diff .

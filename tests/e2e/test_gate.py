@@ -130,16 +130,20 @@ def artifact(kind, folder):
     return made
 
 
-@pytest.fixture(scope="module", params=["sample", "ml-100k"])
+@pytest.fixture(
+    scope="module",
+    params=["sample", pytest.param("ml-100k", marks=pytest.mark.slow)],
+)
 def judged(request, marquee, copy_of_the_code, tmp_path_factory):
     """What Champion said of all of them, and on which slice one is bad."""
     gate = GateConfig(slices=[FEW[request.param].partition("=")[0]], min_slice_users=30)
-    if request.param != "sample":
-        request.getfixturevalue("movielens_dir")
+    data_set = request.param
+    if data_set != "sample":
+        data_set = str(request.getfixturevalue("movielens_dir") / data_set)
     out = tmp_path_factory.mktemp("out")
     run = marquee(
         copy_of_the_code(),
-        *("run", "--out", str(out), "--data", request.param),
+        *("run", "--out", str(out), "--data", data_set),
         *("--models", "popularity"),
     )
     assert run.status == 5, run.text  # popularity alone never goes live
