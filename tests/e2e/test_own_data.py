@@ -9,7 +9,7 @@ def test_movielens_100k_goes_live(marquee, copy_of_the_code, movielens_dir, tmp_
     result = marquee(
         copy_of_the_code(),
         *("run", "--data", str(movielens_dir / "ml-100k"), "--out", str(tmp_path)),
-        *("--models", "mf_als", "--set", "split.kind=temporal"),
+        *("--models", "mf_als", "--set", "models.mf_als.embedding_dim=64"),
     )
     assert result.status == 0, result.text
     data, rows = result.run["data"], result.run["rows"]
