@@ -18,6 +18,7 @@ from components.pusher import versions
 from components.ratings_example_gen import BadInputError, has_timestamps
 from pipeline import datasets
 from pipeline.config import ConfigError, PipelineConfig
+from trainer_modules import features as f
 from trainer_modules.registry import MODELS
 
 if TYPE_CHECKING:  # TFX takes seconds to import
@@ -327,7 +328,7 @@ def _model(
     }
     folder = outputs.get((f"Trainer_{name}", "model"))
     if folder:
-        card = Path(folder, "Format-Serving", "assets.extra", "marquee.json")
+        card = Path(folder, "Format-Serving", f.CARD_FILE)
         told = json.loads(card.read_text())
         for key in (
             "parameters",

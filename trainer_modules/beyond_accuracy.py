@@ -1,5 +1,6 @@
 """What recommended lists are like, whether or not they are right."""
 
+import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
@@ -26,11 +27,12 @@ class ListStatistics(tf.Module):
         self.popularity = tf.maximum(count, 1) / tf.cast(sizes.num_users, tf.float32)
         self.genres = None
         if GENRES in sizes.item_fields:
-            table = tf.constant(sizes.item_fields[GENRES])
-            has = tf.reduce_max(tf.one_hot(table, sizes.num_item_values), 1)  # [V, G]
-            self.genres = has * tf.cast(
-                tf.range(sizes.num_item_values) >= f.NUM_RESERVED, tf.float32
-            )
+            table = sizes.item_fields[GENRES]
+            row, column = np.nonzero(table >= f.NUM_RESERVED)
+            values, genre = np.unique(table[row, column], return_inverse=True)
+            has = np.zeros([len(table), len(values)], np.float32)
+            has[row, genre] = 1
+            self.genres = tf.constant(has)  # [V, G]
 
     def __call__(self, top_item: tf.Tensor, history: tf.Tensor) -> dict[str, tf.Tensor]:
         """Measures each user's list.

@@ -44,6 +44,7 @@ ITEM_VOCABULARY = "item_id"
 USER_FEATURE_VOCABULARY = "user_feature"
 
 CATALOGUE_FILE = "catalogue.parquet"  # in the artifact of CatalogueGen
+CARD_FILE = "assets.extra/marquee.json"  # in an exported model
 
 PADDING_INDEX = 0
 UNKNOWN_INDEX = 1

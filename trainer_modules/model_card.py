@@ -5,12 +5,12 @@ from typing import Any
 
 import tensorflow as tf
 
-CARD = "assets.extra/marquee.json"
+from trainer_modules import features as f
 
 
 def write_card(model_folder: str, card: dict[str, Any]) -> None:
     """Writes or replaces the card of a SavedModel."""
-    path = f"{model_folder}/{CARD}"
+    path = f"{model_folder}/{f.CARD_FILE}"
     tf.io.gfile.makedirs(path.rpartition("/")[0])
     with tf.io.gfile.GFile(path, "w") as file:
         file.write(json.dumps(card, indent=1))
@@ -24,6 +24,6 @@ def read_card(model_folder: str) -> dict[str, Any]:
       ``samples_per_second``, ``epochs``, ``share_of_users`` (that ``evaluate`` ranks
       for); of a champion also ``origin``.
     """
-    with tf.io.gfile.GFile(f"{model_folder}/{CARD}") as file:
+    with tf.io.gfile.GFile(f"{model_folder}/{f.CARD_FILE}") as file:
         card: dict[str, Any] = json.loads(file.read())
     return card

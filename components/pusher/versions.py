@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from trainer_modules import features as f
+
 MANIFEST = "assets.extra/manifest.json"
-CARD = "assets.extra/marquee.json"
 LOCK = ".lock"
 UNFINISHED = ".unfinished-"
 READ_BYTES = 1 << 20
@@ -157,7 +158,7 @@ def _copy(source: Path, target: Path, more: dict[str, Any]) -> None:
     """Copies files with their checksums, and waits until they are on disk."""
     checksums = {}
     shutil.copytree(source, target)
-    card = target / CARD
+    card = target / f.CARD_FILE
     card.write_text(json.dumps(json.loads(card.read_text()) | more, indent=1))
     (target / MANIFEST).unlink(missing_ok=True)
     for file in sorted(target.rglob("*")):
@@ -197,7 +198,7 @@ def _numbers(live_folder: Path) -> list[int]:
 
 def _read(folder: Path) -> Version:
     try:
-        card = json.loads((folder / CARD).read_text())
+        card = json.loads((folder / f.CARD_FILE).read_text())
         return Version(
             int(folder.name),
             folder,
@@ -208,8 +209,8 @@ def _read(folder: Path) -> Version:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise VersionError(
-            f"{folder / CARD} cannot be read ({error!r}): the folder is none that "
-            "`marquee run` pushed; move it away"
+            f"{folder / f.CARD_FILE} cannot be read ({error!r}): the folder is none "
+            "that `marquee run` pushed; move it away"
         ) from error
 
 

@@ -251,36 +251,30 @@ class Statistics:
                 parts[:] = [np.concatenate(parts)]
 
     def columns(self) -> Columns:
-        """All users, ordered by their hash, and all targets in that order."""
+        """All users and all targets, in the order in which they came."""
         self.compact()
-        found = {
+        return {
             name: parts[0] if parts else np.zeros((0, *shape), kind)
             for (name, parts), (kind, shape) in zip(
                 self.parts.items(), COLUMNS.values(), strict=True
             )
         }
-        order = np.argsort(found["user"], kind="stable")
-        of_target = np.repeat(np.arange(len(order)), found["num_targets"])
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        target_order = np.argsort(place[of_target], kind="stable")
-        return {
-            name: column[order if name in USER_COLUMNS else target_order]
-            for name, column in found.items()
-        }
 
     def users(self) -> Users:
-        """What a comparison with another model needs."""
+        """What a comparison with another model needs: users ordered by their hash."""
         columns = self.columns()
+        order = np.argsort(columns["user"], kind="stable")
+        place = np.empty(len(order), np.int32)
+        place[order] = np.arange(len(order))
+        target_user = np.repeat(place, columns["num_targets"])
+        target_order = np.argsort(target_user, kind="stable")
         return Users(
-            columns["user"],
+            columns["user"][order],
             RANKING_METRICS,
-            columns["ranking"].astype(np.float32),
-            np.repeat(
-                np.arange(len(columns["user"]), dtype=np.int32), columns["num_targets"]
-            ),
-            columns["score"],
-            columns["label"],
+            columns["ranking"][order].astype(np.float32),
+            target_user[target_order],
+            columns["score"][target_order],
+            columns["label"][target_order],
         )
 
     def results(self) -> dict[str, float]:

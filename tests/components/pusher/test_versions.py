@@ -18,6 +18,7 @@ from hypothesis import given, settings
 
 from components.pusher import versions
 from components.pusher.versions import VersionError
+from trainer_modules import features as f
 
 ROOT = Path(__file__).parents[3]
 KEEP_ALL = 1000
@@ -183,7 +184,7 @@ def test_a_numbered_folder_of_somebody_else_is_told_with_advice(three, model):
 
 @pytest.mark.parametrize("card", ["", "[]", "{}", '{"model": "a", "origin": "b"}'])
 def test_a_card_that_says_too_little_is_told(three, card):
-    (three / "3" / versions.CARD).write_text(card)
+    (three / "3" / f.CARD_FILE).write_text(card)
     with pytest.raises(VersionError, match="3/assets.extra/marquee.json cannot be"):
         versions.live(three)
 
