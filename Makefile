@@ -8,8 +8,8 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-e2e test-movielens check format lock clean \
-  bench-pipeline bench-ncf bench-ctr bench-rmse bench-seq bench-optimizers \
+.PHONY: help install run test test-fast test-slow test-movielens check format lock clean \
+  bench-pipeline bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
   bench-deepctr
 
 help: ## Show the targets
@@ -18,16 +18,17 @@ help: ## Show the targets
 run: $(READY) ## Train three models on the generated sample; keep the best live
 	@$(BIN)/marquee run
 
-test: test-fast test-e2e ## All tests
+test: $(READY) ## All tests that are not slow
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not movielens"
 
 test-fast: $(READY) ## Unit tests, a few minutes
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not e2e"
 
-test-e2e: $(READY) ## Whole pipelines, several minutes
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m "e2e and not slow"
+test-slow: $(READY) ## The gate, retraining and README from end to end
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "slow and not movielens"
 
 test-movielens: $(READY) ## The same on MovieLens 100K and 1M (MARQUEE_DATA_DIR)
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m slow
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m movielens
 
 check: $(READY) ## Formatting, lint and types, as CI checks them
 	@$(BIN)/ruff format --check --quiet --diff .
@@ -54,6 +55,9 @@ bench-pipeline: $(READY) ## This pipeline and TFX's own components on the same r
 bench-ncf bench-ctr bench-rmse bench-seq: DATA := ml-1m
 bench-ncf bench-ctr bench-rmse bench-seq: $(READY) ## Models beside published figures
 	@$(BIN)/python -m benchmarks.quality $(@:bench-%=%) --data $(DATA) $(ROWS)
+
+bench-retrain: $(READY) ## MovieLens 1M month by month, beside a model never retrained
+	@$(BIN)/python -m benchmarks.retraining
 
 bench-optimizers: $(READY) ## Adam and LazyAdam on tables of many rows
 	@$(BIN)/python -m benchmarks.optimizers

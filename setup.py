@@ -10,7 +10,7 @@ TENSORFLOW = "tensorflow[and-cuda]==2.15.1"  # the version that tfx==1.15.1 asks
 def runtime_requirements() -> list[str]:
     """The pins of requirements.in, up to what only checks and tests need."""
     lines = Path(__file__).with_name("requirements.in").read_text().splitlines()
-    runtime = lines[: lines.index("# Checks and tests.")]
+    runtime = lines[: lines.index("# Checks, tests and benchmarks.")]
     return [line for line in runtime if line and not line.startswith("#")]
 
 

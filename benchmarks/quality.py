@@ -243,6 +243,8 @@ def write_results() -> None:
         for data in DATA:
             if rows := _read(path.stem, data):
                 sections.append(section(read_table(path.stem), path.stem, data, rows))
+    # What other benchmarks wrote as a whole.
+    sections += [path.read_text() for path in sorted(MEASURED.glob("*.md"))]
     RESULTS.write_text("\n".join(sections))
 
 

@@ -8,10 +8,15 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from pipeline.config import PipelineConfig
+    from pipeline.spans import Window
 
 EXIT_UNEXPECTED = 1
 EXIT_CONFIG = 2
@@ -34,6 +39,8 @@ _MENDABLE = {
         "Anomalies in the data",
         EXIT_ANOMALIES,
     ),
+    "components.ratings_example_gen.spans.SpansError": ("No data", EXIT_BAD_INPUT),
+    "pipeline.spans.ChangedSpanError": ("Anomalies in the data", EXIT_ANOMALIES),
     "components.anomaly_gate.schema.SchemaError": ("Bad schema", EXIT_CONFIG),
     "components.pusher.versions.VersionError": ("No such version", EXIT_CONFIG),
 }
@@ -135,6 +142,38 @@ def main() -> None:
     """Train recommender models on ratings; keep the best that passes live."""
 
 
+_run_options = (
+    click.option(
+        "--models",
+        metavar="A,B|all",
+        help="Models to train; 'marquee models' lists them.",
+    ),
+    click.option(
+        "--config",
+        "config_file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="YAML with what differs from configs/default.yaml.",
+    ),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="One key of the configuration, as in split.kind=temporal. Repeatable.",
+    ),
+    click.option("--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]"),
+    verbose_option,
+)
+
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What both ``run`` and ``retrain`` take, beside the data."""
+    for option in reversed(_run_options):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.option(
     "--data",
@@ -142,48 +181,72 @@ def main() -> None:
     help="sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, or a"
     " file or folder of yours.",
 )
-@click.option(
-    "--models",
-    metavar="A,B|all",
-    help="Models to train; 'marquee models' lists them.",
-)
-@click.option(
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="YAML with what differs from configs/default.yaml.",
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="One key of the configuration, as in split.kind=temporal. Repeatable.",
-)
-@click.option("--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]")
-@verbose_option
+@run_options
 @click.pass_context
-def run(
-    ctx: click.Context,
+def run(ctx: click.Context, /, **options: Any) -> None:
+    """Read, check, train, judge; the best that passes goes live."""
+    _execute(ctx, _config(**options))
+
+
+@main.command()
+@click.option("--data", metavar="PATH", help="Folder of the spans.")
+@click.option(
+    "--accept",
+    "accepted",
+    multiple=True,
+    metavar="SPAN",
+    help="Take in a span that has changed since it was taken in. Repeatable.",
+)
+@run_options
+@click.pass_context
+def retrain(ctx: click.Context, /, accepted: tuple[str, ...], **options: Any) -> None:
+    """Take in new spans, retrain, judge; the best goes live.
+
+    A span is a folder below PATH, named by a day (2026-11-21) or a number, with
+    ratings and, once it is whole, a file _SUCCESS. With nothing new since the last
+    time it does nothing.
+    """
+    from pipeline import retraining
+    from pipeline.console import open_console, print_nothing_new
+
+    config = _config(**options, defaults={"split.kind": "temporal"})
+    window = retraining.plan(config, accepted)
+    last = retraining.last_verdict(config, window)
+    if last is not None:
+        print_nothing_new(open_console(), window.told(), last)
+        return
+    _execute(ctx, config, window)
+
+
+def _config(
     data: str | None,
     models: str | None,
     config_file: Path | None,
     settings: tuple[str, ...],
     out: str | None,
-) -> None:
-    """Read, check, train, judge; the best that passes goes live."""
+    defaults: Mapping[str, str] | None = None,
+) -> "PipelineConfig":
+    """The configuration that the options of a command make."""
     from pipeline.config import load_config, select_models
-    from pipeline.console import RunView, captured_output, open_console, print_run
 
     flags = {"--data": ("data.source", data), "--out": ("out", out)}
     config = load_config(
         config_file,
         settings,
         {flag: (key, text) for flag, (key, text) in flags.items() if text is not None},
+        defaults,
     )
     if models is not None:
         config = select_models(config, [name.strip() for name in models.split(",")])
+    return config
+
+
+def _execute(
+    ctx: click.Context, config: "PipelineConfig", window: "Window | None" = None
+) -> None:
+    """Runs the pipeline, on spans where there is a window; prints what came of it."""
+    from pipeline.console import RunView, captured_output, open_console, print_run
+
     verbose = _VERBOSE in ctx.meta
     run_id, log = _new_run(Path(config.out))
     ctx.meta[_LOG] = log
@@ -194,7 +257,12 @@ def run(
                 view.progress("loading TensorFlow and TFX", 0, None)
                 from pipeline import runs
 
-                result = runs.execute(config, run_id, view)
+                if window:
+                    from pipeline import retraining
+
+                    result = retraining.retrain(config, window, run_id, view)
+                else:
+                    result = runs.execute(config, run_id, view)
             except BaseException:
                 logging.exception("The run stopped.")
                 raise

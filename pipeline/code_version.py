@@ -40,6 +40,15 @@ def code_version(*modules: str) -> str:
     return digest.hexdigest()[:12]
 
 
+def version_of_all() -> str:
+    """Returns 12 hexadecimal digits for all sources, whichever step uses them."""
+    digest = hashlib.sha256()
+    for package in (*PACKAGES, "pipeline"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def _imports(source: bytes) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

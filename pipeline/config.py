@@ -84,6 +84,13 @@ Threshold = Annotated[
         description="'all', '> x' or '>= x' with a number x, in quotes",
     ),
 ]
+Window = Annotated[
+    str,
+    Meta(
+        pattern=r"^(all|[1-9]\d* (spans|days))$",
+        description="'all', 'N spans' or 'N days'",
+    ),
+]
 Negative = Annotated[
     str,
     Meta(
@@ -91,7 +98,7 @@ Negative = Annotated[
         description="'< x' or '<= x' with a number x, in quotes",
     ),
 ]
-_TEXTS = (Text, Text | None, Threshold, Negative | None)
+_TEXTS = (Text, Text | None, Threshold, Negative | None, Window)
 # What a model's setting of a plain type may be; another bound stands as an Annotated
 # type at the setting itself.
 _SETTINGS: dict[Any, Any] = {
@@ -283,9 +290,28 @@ class SchemaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
       path: a schema of one's own (``marquee schema propose`` writes one); None: the
         curated ``schema/ratings.pbtxt``.
+      spans: a schema with drift comparators; None: ``schema/spans.pbtxt``.
     """
 
     path: Text | None = None
+    spans: Text | None = None
+
+
+class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``marquee retrain`` takes in, beside ``data``.
+
+    Attributes:
+      window: ``all``, ``N spans`` (the newest that are whole) or ``N days`` (up to the
+        newest; of dated spans).
+      drift: what follows where the newest span is past a threshold of
+        ``schema.spans`` against the one that the live model learned from: ``stop`` for
+        a person, or ``warn`` and go on.
+      min_drift_ratings: a span of fewer ratings is not compared.
+    """
+
+    window: Window = "all"
+    drift: Literal["stop", "warn"] = "stop"
+    min_drift_ratings: Count = 1000
 
 
 def _default_models() -> dict[str, dict[str, Any]]:
@@ -307,6 +333,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       gate: the bar.
       serving: what a live model may take.
       schema: what the data must look like.
+      retrain: what ``marquee retrain`` takes in.
       out: folder of the metadata store, artifacts, live models and runs.
     """
 
@@ -320,6 +347,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gate: GateConfig = GateConfig()
     serving: ServingConfig = ServingConfig()
     schema: SchemaConfig = SchemaConfig()
+    retrain: RetrainConfig = RetrainConfig()
     out: Text = "marquee-out"
 
 
@@ -327,6 +355,7 @@ def load_config(
     path: Path | None,
     overrides: Sequence[str] = (),
     flags: Mapping[str, tuple[str, str]] | None = None,
+    defaults: Mapping[str, str] | None = None,
 ) -> PipelineConfig:
     """Reads a configuration and checks all of it.
 
@@ -336,6 +365,7 @@ def load_config(
       overrides: ``key=value`` with a dotted key, as ``--set`` takes them; the value is
         YAML, and is added to a mapping rather than put in its place.
       flags: flag of the command line → the key that it sets, and the text.
+      defaults: key → text, of a command whose default is another than the file's.
 
     Raises:
       ConfigError: for the first thing that is wrong.
@@ -345,6 +375,9 @@ def load_config(
         document.override(override)
     for flag, (key, text) in (flags or {}).items():
         document.put(key, text, flag)
+    for key, text in (defaults or {}).items():
+        if key not in document:
+            document.put(key, text, "by default")
     config = msgspec.convert(document.checked(), PipelineConfig)
     if config.label.threshold == "all" and "gate.floors" not in document:
         # Without a disliked rating there is no such metric to hold against a model.

@@ -319,6 +319,16 @@ class RunView(logging.Handler):
         return grid
 
 
+# What may be odd about spans -> how it is said.
+_ODD_SPANS = {
+    "late": "late, and taken in:",
+    "unfinished": "not yet whole, and left out:",
+    "empty": "empty:",
+    "missing": "a span may be missing",
+    "gone": "taken in once, and gone:",
+}
+
+
 def print_run(console: Terminal, run: Mapping[str, Any]) -> None:
     """Prints what came of a run.
 
@@ -329,6 +339,7 @@ def print_run(console: Terminal, run: Mapping[str, Any]) -> None:
     for part in (
         _headline(run),
         _rows(run["rows"]),
+        _spans(run.get("spans")),
         _failed_steps(run["steps"]),
         _leaderboard(run["models"], console.width),
         _sample_of_users(run["models"]),
@@ -370,6 +381,61 @@ def _rows(rows: Mapping[str, Any] | None) -> RenderableType | None:
         for name in ("kept", "quarantined", "duplicates", "truncated")
     )
     return Text.assemble(("Rows", "bold"), f"  {rows['read']:,} read = {parts}")
+
+
+def print_nothing_new(
+    console: Terminal, spans: Mapping[str, Any], last: Mapping[str, Any]
+) -> None:
+    """Prints that a retraining has nothing to learn.
+
+    Args:
+      console: where to.
+      spans: the window, as ``run.json`` has it.
+      last: the retraining that learned from the same.
+    """
+    console.print(_spans(spans))
+    console.print(
+        Text(
+            f"Nothing new since run {inert(last['run'])} ({inert(last['status'])}); "
+            "nothing was done."
+        )
+    )
+
+
+def _spans(spans: Mapping[str, Any] | None) -> RenderableType | None:
+    """What was taken in, and what is odd about it."""
+    if not spans:
+        return None
+    names = [inert(name) for name in spans["names"]]
+    told = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    lines = [
+        Text.assemble(
+            ("Spans", "bold"), f"  {told}: {len(names)}, {len(spans['new'])} new"
+        )
+    ]
+    drift = spans.get("drift") or {}
+    warnings = [
+        *(
+            f"{what} {', '.join(map(inert, spans[key]))}"
+            for key, what in _ODD_SPANS.items()
+            if spans[key]
+        ),
+        *(
+            f"{each['ratings']:,} ratings of {inert(each['spans'][0])} stand in "
+            f"{inert(each['spans'][1])} again; one of each is kept"
+            for each in spans.get("overlaps", [])
+        ),
+        *(
+            f"drift since {inert(drift['live_span'])}: {each['feature']} "
+            f"{each['value']:.3f}, allowed {each['threshold']:g}"
+            for each in drift.get("measured", [])
+            if each["is_drift"]
+        ),
+    ]
+    if drift.get("not_compared"):
+        warnings.append(f"drift not measured: {inert(drift['not_compared'])}")
+    lines += [Text(f"  {warning}", "yellow") for warning in warnings]
+    return Group(*lines)
 
 
 def _failed_steps(steps: Sequence[Mapping[str, Any]]) -> RenderableType | None:

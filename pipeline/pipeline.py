@@ -1,23 +1,29 @@
 """All of it, in the order in which the data meets it."""
 
 import dataclasses
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tfx import v1 as tfx
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.types.channel import union
 
 from components.anomaly_gate.component import AnomalyGate
-from components.anomaly_gate.schema import rating_range, read_schema
+from components.anomaly_gate.schema import SPANS_SCHEMA, rating_range, read_schema
 from components.catalogue_gen.component import CatalogueGen
-from components.catalogue_gen.reader import items_fingerprint
+from components.catalogue_gen.reader import items_beside, items_fingerprint
 from components.champion.component import Champion
+from components.drift_gate.component import DriftGate
 from components.infra_check.component import InfraCheck
 from components.live_evaluator.component import LiveEvaluator
+from components.pusher import versions
 from components.pusher.component import Pusher
 from components.ranking_metrics import extractors
 from components.ratings_example_gen.component import RatingsExampleGen
 from components.ratings_example_gen.settings import Settings
+from components.span_statistics.component import SpanStatistics
 from components.trainer.component import Trainer
 from pipeline.code_version import code_version
 from pipeline.config import PipelineConfig
@@ -48,6 +54,7 @@ def create_pipeline(
     pipeline_root: str,
     live_folder: str,
     schema_path: Path,
+    spans: Sequence[str] = (),
     metadata: tfx.orchestration.metadata.ConnectionConfigType,
 ) -> tfx.dsl.Pipeline:
     """Lays the steps out; nothing runs yet.
@@ -58,32 +65,35 @@ def create_pipeline(
       pipeline_root: where artifacts go.
       live_folder: where the champion is pushed to, a folder for each version.
       schema_path: the curated schema, a file.
+      spans: names of the spans in ``data``, the oldest first; of no spans empty.
       metadata: of the metadata store.
     """
     # Ratings in: one Example per user, each rating in exactly one split.
     rating_min, rating_max = rating_range(read_schema(schema_path))
+    settings = Settings(
+        columns=dict(config.data.columns),
+        users=config.data.users,
+        items=config.data.items,
+        split_kind=config.split.kind,
+        eval_fraction=config.split.eval_fraction,
+        test_fraction=config.split.test_fraction,
+        seed=config.split.seed,
+        max_history=config.data.max_history,
+        max_bad_fraction=config.data.max_bad_fraction,
+        rating_min=rating_min,
+        rating_max=rating_max,
+        spans=tuple(spans),
+        code_version=code_version("components.ratings_example_gen.executor"),
+    )
     examples = RatingsExampleGen(
         input_base=str(data if data.is_dir() else data.parent),
         pattern="*" if data.is_dir() else data.name,
-        settings=Settings(
-            columns=dict(config.data.columns),
-            users=config.data.users,
-            items=config.data.items,
-            split_kind=config.split.kind,
-            eval_fraction=config.split.eval_fraction,
-            test_fraction=config.split.test_fraction,
-            seed=config.split.seed,
-            max_history=config.data.max_history,
-            max_bad_fraction=config.data.max_bad_fraction,
-            rating_min=rating_min,
-            rating_max=rating_max,
-            code_version=code_version("components.ratings_example_gen.executor"),
-        ),
+        settings=settings,
     )
     raw = examples.outputs["examples"]
 
     # Items in: the catalogue.
-    items = config.data.items or str(data)
+    items = config.data.items or items_beside(str(data))
     catalogue = CatalogueGen(
         examples=raw,
         items=items,
@@ -103,6 +113,26 @@ def create_pipeline(
         source=str(data),
     )
 
+    # New ratings held against those that the live model learned from.
+    drift: list[Any] = []
+    newest: dict[str, Any] = {}
+    if spans:
+        span_statistics = SpanStatistics(
+            examples=raw,
+            input_base=str(data),
+            span=spans[-1],
+            settings=settings.to_json(),
+            code_version=code_version("components.span_statistics.component"),
+        )
+        newest = {
+            "span_statistics": span_statistics.outputs["statistics"],
+            "newest_span": spans[-1],
+        }
+        drift = [
+            span_statistics,
+            _drift_gate(config, span_statistics, spans[-1], Path(live_folder)),
+        ]
+
     # Ids to indices, ratings to labels: the same graph in training and serving.
     transform = tfx.components.Transform(
         examples=raw,
@@ -118,7 +148,8 @@ def create_pipeline(
             "code_version": code_version("trainer_modules.preprocessing"),
         },
     )
-    transform.add_upstream_node(gate)
+    for gatekeeper in (gate, *drift[1:]):
+        transform.add_upstream_node(gatekeeper)
 
     # One Trainer for each model.
     trainers = {
@@ -165,6 +196,7 @@ def create_pipeline(
         reference=POPULARITY,
         live_folder=live_folder,
         code_version=code_version("components.champion.component"),
+        **newest,
     )
 
     # Asked what production will ask, then live under a new number.
@@ -197,6 +229,7 @@ def create_pipeline(
             schema,
             validator,
             gate,
+            *drift,
             transform,
             *trainers.values(),
             *evaluators.values(),
@@ -209,6 +242,25 @@ def create_pipeline(
         enable_cache=True,
         metadata_connection_config=metadata,
         beam_pipeline_args=BEAM_ARGS,
+    )
+
+
+def _drift_gate(
+    config: PipelineConfig, statistics: BaseComponent, span: str, live_folder: Path
+) -> BaseComponent:
+    live = versions.live(live_folder)
+    schema_path = Path(config.schema.spans or SPANS_SCHEMA)
+    return DriftGate(
+        statistics=statistics.outputs["statistics"],
+        span=span,
+        live_model=str(live.folder) if live else "",
+        schema_path=str(schema_path),
+        schema_fingerprint=hashlib.sha256(
+            read_schema(schema_path).SerializeToString(deterministic=True)
+        ).hexdigest(),
+        min_ratings=config.retrain.min_drift_ratings,
+        stops=config.retrain.drift == "stop",
+        code_version=code_version("components.drift_gate.component"),
     )
 
 

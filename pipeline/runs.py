@@ -18,6 +18,7 @@ from components.pusher import versions
 from components.ratings_example_gen import BadInputError, has_timestamps
 from pipeline import datasets
 from pipeline.config import ConfigError, PipelineConfig
+from pipeline.spans import Window
 from trainer_modules import features as f
 from trainer_modules.registry import MODELS
 
@@ -66,10 +67,21 @@ class Observer(Protocol):
         """A step ended, or was skipped."""
 
 
-def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str, Any]:
+def execute(
+    config: PipelineConfig,
+    run_id: str,
+    observer: Observer,
+    window: Window | None = None,
+) -> dict[str, Any]:
     """Runs everything, and writes the run's object to ``runs/<run_id>/run.json``.
 
     A failing step is part of what came of the run, not an exception.
+
+    Args:
+      config: what the person chose.
+      run_id: names the run.
+      observer: is told how it goes.
+      window: of the spans to learn from; None where the data is no folder of spans.
 
     Returns:
       The object that ``marquee show --json`` prints.
@@ -81,7 +93,8 @@ def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str
     """
     started = time.time()
     dataset = datasets.resolve(config.data.source, observer.progress)
-    check_models(config, dataset.folder)
+    names = window.names if window else ()
+    check_models(config, dataset.folder.joinpath(*names[-1:]))
     out = Path(config.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
 
@@ -104,6 +117,7 @@ def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str
         pipeline_root=str(out / "artifacts"),
         live_folder=str(out / "live"),
         schema_path=Path(config.schema.path or CURATED_SCHEMA),
+        spans=names,
         metadata=connection,
     )
     observer.steps([component.id for component in pipeline.components])
@@ -128,6 +142,7 @@ def execute(config: PipelineConfig, run_id: str, observer: Observer) -> dict[str
             "log": str(Path(config.out, "runs", run_id, "run.log")),
         },
         "data": _data(dataset.name, counts),
+        "spans": window and _spans(window, counts, outputs),
         "rows": {
             name: counts.get(name)
             for name in ("read", "kept", "quarantined", "duplicates", "truncated")
@@ -262,11 +277,12 @@ def _status(
     outputs: dict[tuple[str, str], str],
 ) -> str:
     from components.anomaly_gate import AnomaliesError
+    from components.drift_gate import DriftError
 
     errors = [step.error for step in steps if step.error]
     if any(isinstance(error, BadInputError) for error in errors):
         return BAD_INPUT
-    if any(isinstance(error, AnomaliesError) for error in errors):
+    if any(isinstance(error, AnomaliesError | DriftError) for error in errors):
         return ANOMALIES
     if errors:
         return FAILED
@@ -287,6 +303,16 @@ def _infra(outputs: dict[tuple[str, str], str]) -> dict[str, Any]:
         return {"blessed": False, "problems": []}
     checked: dict[str, Any] = json.loads(Path(folder, "checked.json").read_text())
     return checked
+
+
+def _spans(
+    window: Window, counts: dict[str, Any], outputs: dict[tuple[str, str], str]
+) -> dict[str, Any]:
+    """The window, the ratings that stand in two of its spans, and the drift."""
+    folder = outputs.get(("DriftGate", "drift"))
+    drift = json.loads(Path(folder, "drift.json").read_text()) if folder else None
+    overlaps = counts.get("overlaps", [])
+    return {**window.told(), "overlaps": overlaps, "drift": drift}
 
 
 def _data(source: str, counts: dict[str, Any]) -> dict[str, Any]:

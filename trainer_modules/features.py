@@ -45,6 +45,8 @@ USER_FEATURE_VOCABULARY = "user_feature"
 
 CATALOGUE_FILE = "catalogue.parquet"  # in the artifact of CatalogueGen
 CARD_FILE = "assets.extra/marquee.json"  # in an exported model
+# In a live model's folder too: what the newest ratings were like that it learned from.
+SPAN_STATISTICS_FILE = "assets.extra/span_statistics.pb"
 
 PADDING_INDEX = 0
 UNKNOWN_INDEX = 1

@@ -22,7 +22,7 @@ def read_card(model_folder: str) -> dict[str, Any]:
     Returns:
       ``model`` (its name), ``config``, ``parameters``, ``train_seconds``,
       ``samples_per_second``, ``epochs``, ``share_of_users`` (that ``evaluate`` ranks
-      for); of a champion also ``origin``.
+      for); of a champion also ``origin``, and ``newest_span`` if it learned from spans.
     """
     with tf.io.gfile.GFile(f"{model_folder}/{f.CARD_FILE}") as file:
         card: dict[str, Any] = json.loads(file.read())

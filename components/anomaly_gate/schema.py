@@ -9,6 +9,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from trainer_modules import features
 
 CURATED_SCHEMA = Path(__file__).parents[2] / "schema" / "ratings.pbtxt"
+SPANS_SCHEMA = CURATED_SCHEMA.with_name("spans.pbtxt")
 
 
 class SchemaError(ValueError):

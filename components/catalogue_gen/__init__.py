@@ -5,9 +5,10 @@ type in ``artifacts``; they import TFX. What is exported here does not.
 """
 
 from components.catalogue_gen.reader import (
+    items_beside,
     items_fingerprint,
     read_catalogue,
     read_items,
 )
 
-__all__ = ["items_fingerprint", "read_catalogue", "read_items"]
+__all__ = ["items_beside", "items_fingerprint", "read_catalogue", "read_items"]

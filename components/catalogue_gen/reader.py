@@ -21,6 +21,8 @@ TITLE = "title"
 ITEM_GENRES = features.ITEM_FEATURE_PREFIX + "genres"
 ITEM_YEAR = features.ITEM_FEATURE_PREFIX + "year"
 
+# Files of items, as MovieLens and we name them.
+_NAMES = {"u.item", "movies.dat", "movies.csv", "items.csv"}
 _NO_GENRES = {"(no genres listed)", "unknown"}
 # "Heat (1995)", and "Fawlty Towers (1975-1979)" of MovieLens 20M and later.
 _YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
@@ -44,6 +46,16 @@ def read_catalogue(uri: str) -> pa.Table:
     """
     with files.open_binary(f"{uri}/{features.CATALOGUE_FILE}") as file:
         return pq.read_table(file)
+
+
+def items_beside(ratings: str) -> str:
+    """Where the items are that lie beside ratings; empty where there are none.
+
+    Args:
+        ratings: A folder, an archive or a file. A file of ratings is no file of items.
+    """
+    names = {part.base_name for part in _parts(ratings)}
+    return ratings if names & _NAMES else ""
 
 
 def items_fingerprint(path: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tfx import v1 as tfx
-from tfx.types import standard_artifacts
+from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
+from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
 from components.champion import decision
@@ -16,6 +17,7 @@ from components.champion.judgements import evaluated_model, read_judged
 from components.champion.rules import OVERALL, Gate, Judged
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.pusher import versions
+from trainer_modules import features as f
 from trainer_modules.model_card import read_card, write_card
 
 DECISION_FILE = "decision.json"
@@ -45,6 +47,10 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     champion: tfx.dsl.components.OutputArtifact[standard_artifacts.Model],
     blessing: tfx.dsl.components.OutputArtifact[standard_artifacts.ModelBlessing],
     decided: tfx.dsl.components.OutputArtifact[Decision],
+    span_statistics: tfx.dsl.components.InputArtifact[
+        standard_artifacts.ExampleStatistics
+    ] = None,
+    newest_span: tfx.dsl.components.Parameter[str] = "",
 ) -> None:
     """Chooses among the models that were judged.
 
@@ -61,6 +67,9 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
       champion: a copy of the chosen model; empty where nothing was chosen.
       blessing: given where the chosen model is not the live one already.
       decided: the verdicts.
+      span_statistics: of the newest span, which go live with the model, so that later
+        spans can be held against them.
+      newest_span: its name.
     """
     del code_version
     rules = parse_gate(gate)
@@ -84,6 +93,8 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     is_news = chosen is not None and (live is None or chosen.uri != live.uri)
     if chosen is not None:
         _copy(chosen, champion)
+        if span_statistics is not None:
+            _add_statistics(champion, span_statistics, newest_span)
     blessing.set_int_custom_property("blessed", int(is_news))
     blessing.set_string_custom_property("current_model", champion.uri)
     io_utils.write_string_file(
@@ -184,3 +195,16 @@ def _copy(chosen: Judged, champion: Any) -> None:
     folder = path_utils.serving_model_path(champion.uri)
     io_utils.copy_dir(path_utils.serving_model_path(chosen.uri), folder)
     write_card(folder, read_card(folder) | {"origin": chosen.uri})
+
+
+def _add_statistics(champion: Any, statistics: Any, newest_span: str) -> None:
+    """Puts what the newest span was like into the champion's folder."""
+    folder = path_utils.serving_model_path(champion.uri)
+    [split] = artifact_utils.decode_split_names(statistics.split_names)
+    split_folder = artifact_utils.get_split_uri([statistics], split)
+    io_utils.copy_file(
+        os.path.join(split_folder, DEFAULT_FILE_NAME),
+        os.path.join(folder, f.SPAN_STATISTICS_FILE),
+        overwrite=True,
+    )
+    write_card(folder, read_card(folder) | {"newest_span": newest_span})

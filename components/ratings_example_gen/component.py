@@ -8,7 +8,7 @@ from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2, range_config_pb2
 
-from components.ratings_example_gen import files
+from components.ratings_example_gen import files, spans
 from components.ratings_example_gen.executor import (
     Executor,
     find_layout,
@@ -32,8 +32,11 @@ class RatingsDriver(driver.FileBasedDriver):
         resolved: dict[str, Any] = super().resolve_exec_properties(
             exec_properties, pipeline_info, component_info
         )
-        layout = find_layout(resolved, read_settings(resolved))
+        settings = read_settings(resolved)
+        layout = find_layout(resolved, settings)
         resolved[utils.FINGERPRINT_PROPERTY_NAME] = files.fingerprint(layout.paths)
+        if settings.spans:
+            resolved[utils.SPAN_PROPERTY_NAME] = spans.number_of(settings.spans[-1])
         return resolved
 
 

@@ -12,7 +12,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.ratings_example_gen import files, formats, ingest, problems
+from components.ratings_example_gen import files, formats, ingest, problems, spans
 from components.ratings_example_gen.formats import Layout
 from components.ratings_example_gen.problems import BadInputError, Problem
 from components.ratings_example_gen.settings import KINDS_BY_TIME, Settings
@@ -53,7 +53,10 @@ def find_layout(exec_properties: dict[str, Any], settings: Settings) -> Layout:
         exec_properties[standard_component_specs.INPUT_CONFIG_KEY], input_config
     )
     base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-    paths = files.list_files(base, input_config.splits[0].pattern)
+    if settings.spans:
+        paths = spans.paths_of(base, settings.spans)
+    else:
+        paths = files.list_files(base, input_config.splits[0].pattern)
     layout = formats.recognise(
         paths, settings.columns, settings.users, settings.items, base
     )
@@ -93,7 +96,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         settings = read_settings(exec_properties)
         layout = find_layout(exec_properties, settings)
         with self._make_beam_pipeline() as pipeline:
-            ingest.ingest(pipeline, layout, settings, artifact.uri)
+            base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+            ingest.ingest(pipeline, layout, settings, base, artifact.uri)
         path = f"{artifact.uri}/{ingest.COUNTS_FILE}"
         with files.open_binary(path) as file:
             counts = json.load(file)

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from components.ratings_example_gen import files, problems
 from components.ratings_example_gen.problems import BadInputError, fatal
@@ -51,8 +51,11 @@ ALIASES = {
 }
 # Files that lie beside ratings and hold something else.
 _BESIDE = re.compile(
-    r"(users?|items?|movies?|books?|products?|tags?|links?|genome-\w+|readme)\.", re.I
+    r"(users?|items?|movies?|books?|products?|tags?|links?|genome-\w+|readme)\."
+    r"|u\.(user|item|genre|occupation|info)$",
+    re.I,
 )
+_MOVIELENS_HEADER = b"userId,movieId,rating,timestamp"
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,11 @@ def find_parts(paths: Sequence[str]) -> list[Part]:
     return parts
 
 
+def lies_beside_ratings(path: str) -> bool:
+    """Whether a file's name says that it holds users, items or tags, not ratings."""
+    return _BESIDE.match(os.path.basename(path)) is not None
+
+
 def first_line(part: Part) -> bytes:
     """Returns the first line that is not blank, without its end; empty if none."""
     with open_part(part) as f:
@@ -236,45 +244,34 @@ def recognise(
 
 def _recognise_movielens(parts: Sequence[Part]) -> Layout | None:
     by_name = {part.base_name: part for part in parts}
-    if "u.data" in by_name:
-        ratings = replace(
-            by_name["u.data"],
-            delimiter="\t",
-            quoted=False,
-            latin1=True,
-            num_fields=4,
-            columns=tuple(zip(RATINGS_COLUMNS, range(4), strict=True)),
+
+    def ratings(name: str, **layout: Any) -> tuple[Part, ...]:
+        """Every file of the name: spans have one each."""
+        columns = tuple(zip(RATINGS_COLUMNS, range(4), strict=True))
+        return tuple(
+            replace(part, latin1=True, num_fields=4, columns=columns, **layout)
+            for part in parts
+            if part.base_name == name
         )
+
+    if "u.data" in by_name:
         users = _fixed_users(
             by_name.get("u.user"), "|", ("age", "gender", "occupation", "zip")
         )
-        return Layout("MovieLens 100K", (ratings,), users, _path(by_name.get("u.item")))
+        items = _path(by_name.get("u.item"))
+        parts_of = ratings("u.data", delimiter="\t", quoted=False)
+        return Layout("MovieLens 100K", parts_of, users, items)
     if "ratings.dat" in by_name:
-        ratings = replace(
-            by_name["ratings.dat"],
-            delimiter="::",
-            quoted=False,
-            latin1=True,
-            num_fields=4,
-            columns=tuple(zip(RATINGS_COLUMNS, range(4), strict=True)),
-        )
         users = _fixed_users(
             by_name.get("users.dat"), "::", ("gender", "age", "occupation", "zip")
         )
         items = _path(by_name.get("movies.dat"))
-        return Layout("MovieLens 1M/10M", (ratings,), users, items)
-    if "ratings.csv" in by_name:
-        part = by_name["ratings.csv"]
-        if first_line(part) == b"userId,movieId,rating,timestamp":
-            ratings = replace(
-                part,
-                header_lines=1,
-                latin1=True,
-                num_fields=4,
-                columns=tuple(zip(RATINGS_COLUMNS, range(4), strict=True)),
-            )
-            items = _path(by_name.get("movies.csv"))
-            return Layout("MovieLens 20M or later", (ratings,), None, items)
+        parts_of = ratings("ratings.dat", delimiter="::", quoted=False)
+        return Layout("MovieLens 1M/10M", parts_of, users, items)
+    tables = ratings("ratings.csv", header_lines=1)
+    if tables and all(first_line(part) == _MOVIELENS_HEADER for part in tables):
+        items = _path(by_name.get("movies.csv"))
+        return Layout("MovieLens 20M or later", tables, None, items)
     return None
 
 
@@ -302,7 +299,7 @@ def _recognise_own(
     parts: Sequence[Part], columns: Mapping[str, str], place: str
 ) -> Layout:
     candidates = [part for part in parts if part.base_name.endswith(DATA_SUFFIXES)]
-    ratings = [part for part in candidates if not _BESIDE.match(part.base_name)]
+    ratings = [part for part in candidates if not lies_beside_ratings(part.base_name)]
     if len(parts) == 1:
         ratings = list(parts)  # Asked for by name, whatever the name is.
     if not ratings:

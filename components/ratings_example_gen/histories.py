@@ -4,6 +4,7 @@ One call handles one bucket of users, with sorts of whole arrays.
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,7 @@ class Histories:
         timestamp: [N] int64 seconds UTC, None where the data has no times.
         duplicates: Older ratings of a pair (user, item) that were left out.
         truncated: Oldest ratings of long users that were left out.
+        overlaps: (older, newer) span → ratings that stand in both.
     """
 
     user_id: pa.Array
@@ -64,14 +66,18 @@ class Histories:
     timestamp: Int64 | None
     duplicates: int
     truncated: int
+    overlaps: Counter[tuple[int, int]]
 
 
-def group_ratings(tables: Sequence[pa.Table], max_history: int) -> Histories:
+def group_ratings(
+    tables: Sequence[pa.Table], max_history: int, span_of_block: Sequence[int] = ()
+) -> Histories:
     """Groups the ratings of one bucket by user.
 
     Args:
         tables: Ratings with a column ``order``, in any order.
         max_history: Ratings that a user may have at most; the newest are kept.
+        span_of_block: The span that each block is of; empty where there are none.
     """
     table = pa.concat_tables(tables)
     users = table[USER_ID].combine_chunks().dictionary_encode()
@@ -97,7 +103,28 @@ def group_ratings(tables: Sequence[pa.Table], max_history: int) -> Histories:
         timestamp=None if times is None else times[kept],
         duplicates=len(rows) - num_unique,
         truncated=num_unique - len(kept),
+        overlaps=_overlaps(
+            (user[rows], item[rows], None if times is None else times[rows]),
+            np.asarray(span_of_block, np.int64)[order[rows] >> ROWS_PER_BLOCK_BITS],
+        )
+        if span_of_block
+        else Counter(),
     )
+
+
+def _overlaps(
+    keys: tuple[Int64, Int64, Int64 | None], span: Int64
+) -> Counter[tuple[int, int]]:
+    """Counts ratings of one user, item and time [N] that stand in two spans."""
+    known = [key for key in keys if key is not None]
+    rows = np.lexsort((span, *known))
+    same = np.ones(max(0, len(rows) - 1), np.bool_)
+    for key in known:
+        same &= key[rows][1:] == key[rows][:-1]
+    older, newer = span[rows][:-1][same], span[rows][1:][same]
+    differ = older != newer
+    pairs = zip(older[differ].tolist(), newer[differ].tolist(), strict=True)
+    return Counter(pairs)
 
 
 def _is_last_of_pair(user: Int64, item: Int64, num_items: int) -> npt.NDArray[np.bool_]:

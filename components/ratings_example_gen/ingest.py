@@ -35,6 +35,7 @@ from components.ratings_example_gen.problems import BadInputError
 from components.ratings_example_gen.reader import Block, RatingsReader, plan_blocks
 from components.ratings_example_gen.reports import BlockReport, first_lines, summarise
 from components.ratings_example_gen.settings import RANDOM, TEMPORAL, Settings
+from components.ratings_example_gen.spans import span_of
 from components.ratings_example_gen.users import UserTable, read_users
 from trainer_modules.features import SPLITS, TRAIN_SPLIT
 
@@ -117,9 +118,10 @@ class _GroupUsers(beam.DoFn):
 
     HOURS = "hours"
 
-    def __init__(self, max_history: int, with_hours: bool):
+    def __init__(self, max_history: int, with_hours: bool, span_of_block: list[int]):
         self._max_history = max_history
         self._with_hours = with_hours
+        self._span_of_block = span_of_block
 
     def process(self, element: Any) -> Iterator[Any]:
         bucket, pieces = element
@@ -127,7 +129,7 @@ class _GroupUsers(beam.DoFn):
         tables = [_from_bytes(piece) for piece in pieces if isinstance(piece, bytes)]
         if not tables:  # Users of the users file who never rated.
             return
-        histories = group_ratings(tables, self._max_history)
+        histories = group_ratings(tables, self._max_history, self._span_of_block)
         yield TaggedOutput(FINDINGS, (_Summarise.COUNTS, _count(histories)))
         if self._with_hours and histories.timestamp is not None:
             hours, ratings = np.unique(
@@ -150,6 +152,7 @@ def _count(histories: Histories) -> dict[str, Any]:
         "truncated": histories.truncated,
         "users": len(histories.user_id),
         "items": set(pc.unique(histories.item_id).to_pylist()),
+        "overlaps": histories.overlaps,
         "first": None if times is None else int(times.min()),
         "last": None if times is None else int(times.max()),
     }
@@ -167,8 +170,9 @@ class _Summarise(beam.CombineFn):
     COUNTS = "counts"
     RECORDS = "records"
 
-    def __init__(self, parts: tuple[Part, ...]):
+    def __init__(self, parts: tuple[Part, ...], spans: tuple[str, ...]):
         self._parts = parts
+        self._spans = spans
 
     def create_accumulator(self) -> dict[str, Any]:
         """Returns no findings."""
@@ -177,7 +181,13 @@ class _Summarise(beam.CombineFn):
             self.REPORT: [],
             self.USERS_ERROR: [],
             self.RECORDS: Counter(),
-            self.COUNTS: {**counts, "items": set(), "first": None, "last": None},
+            self.COUNTS: {
+                **counts,
+                "items": set(),
+                "overlaps": Counter(),
+                "first": None,
+                "last": None,
+            },
         }
 
     def add_input(self, found: dict[str, Any], finding: Any) -> dict[str, Any]:
@@ -204,9 +214,13 @@ class _Summarise(beam.CombineFn):
     def extract_output(self, found: dict[str, Any]) -> dict[str, Any]:
         """Returns what ``reports.summarise`` makes of the findings."""
         counts = found[self.COUNTS]
+        overlaps = [
+            {"spans": [self._spans[older], self._spans[newer]], "ratings": ratings}
+            for (older, newer), ratings in sorted(counts["overlaps"].items())
+        ]
         return summarise(
             found[self.REPORT],
-            {**counts, "items": len(counts["items"])},
+            {**counts, "items": len(counts["items"]), "overlaps": overlaps},
             found[self.RECORDS],
             self._parts,
             found[self.USERS_ERROR],
@@ -218,6 +232,7 @@ def _add_counts(sums: dict[str, Any], counts: dict[str, Any]) -> None:
     for name in ("kept", "duplicates", "truncated", "users"):
         sums[name] += counts[name]
     sums["items"] |= counts["items"]
+    sums["overlaps"] += counts["overlaps"]
     for name, choose in (("first", min), ("last", max)):
         known = [x for x in (sums[name], counts[name]) if x is not None]
         sums[name] = choose(known, default=None)
@@ -291,9 +306,9 @@ def count_buckets(layout: Layout) -> int:
 
 
 def ingest(
-    pipeline: beam.Pipeline, layout: Layout, settings: Settings, folder: str
+    pipeline: beam.Pipeline, layout: Layout, settings: Settings, base: str, folder: str
 ) -> None:
-    """Builds the pipeline that writes ``folder``.
+    """Builds the pipeline that reads what lies in ``base`` and writes ``folder``.
 
     It will hold ``Split-train`` and so on with gzipped TFRecords, ``counts.json``,
     and ``quarantine.jsonl`` where bad rows are allowed and found.
@@ -303,10 +318,15 @@ def ingest(
     keep_bad = settings.max_bad_fraction > 0
     by_time = settings.split_kind == TEMPORAL
     reader = RatingsReader(settings.rating_min, settings.rating_max)
+    blocks = plan_blocks(parts)
+    place = {name: number for number, name in enumerate(settings.spans)}
+    span_of_block = [
+        place[span_of(parts[block.part].path, base)] for block in blocks if place
+    ]
 
     read = (
         pipeline
-        | "CreateBlocks" >> beam.Create(plan_blocks(parts), reshuffle=True)
+        | "CreateBlocks" >> beam.Create(blocks, reshuffle=True)
         | "ReadBlocks"
         >> beam.ParDo(_ReadBlock(parts, reader, num_buckets, keep_bad)).with_outputs(
             FINDINGS, _ReadBlock.BAD, main="ratings"
@@ -327,9 +347,9 @@ def ingest(
         | "RatingsAndUsers" >> beam.Flatten(pipeline=pipeline)
         | "GroupByBucket" >> beam.GroupByKey()
         | "GroupUsers"
-        >> beam.ParDo(_GroupUsers(settings.max_history, by_time)).with_outputs(
-            FINDINGS, _GroupUsers.HOURS, main="histories"
-        )
+        >> beam.ParDo(
+            _GroupUsers(settings.max_history, by_time, span_of_block)
+        ).with_outputs(FINDINGS, _GroupUsers.HOURS, main="histories")
     )
     if keep_bad:
         before = AsSingleton(
@@ -365,7 +385,7 @@ def ingest(
     _ = (
         [*findings, grouped[FINDINGS], records]
         | "AllFindings" >> beam.Flatten()
-        | "Summarise" >> beam.CombineGlobally(_Summarise(parts))
+        | "Summarise" >> beam.CombineGlobally(_Summarise(parts, settings.spans))
         | "WriteCounts"
         >> beam.Map(
             lambda summary: _write_text(

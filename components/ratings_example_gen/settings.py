@@ -28,6 +28,8 @@ class Settings:
         max_bad_fraction: Share of rows that may be bad before the run is refused.
         rating_min: Lowest rating accepted, None for any.
         rating_max: Highest rating accepted, None for any.
+        spans: Names of the spans to read, the oldest first; empty where the input is no
+            folder of spans.
         code_version: Hash of the sources; part of the cache key, otherwise unused.
     """
 
@@ -42,6 +44,7 @@ class Settings:
     max_bad_fraction: float = 0.0
     rating_min: float | None = None
     rating_max: float | None = None
+    spans: tuple[str, ...] = ()
     code_version: str = ""
 
     def __post_init__(self) -> None:
@@ -73,4 +76,5 @@ class Settings:
     @classmethod
     def from_json(cls, text: str) -> "Settings":
         """Reads what ``to_json`` wrote."""
-        return cls(**json.loads(text))
+        values = json.loads(text)
+        return cls(**{**values, "spans": tuple(values["spans"])})

@@ -32,7 +32,7 @@ from trainer_modules.models.mf_als import MFALS
 from trainer_modules.run_fn import read_data
 from trainer_modules.signatures import Served
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 # Some users whom one model serves badly: data set -> the slice that they are.
 FEW = {"sample": "user_age=18", "ml-100k": "user_occupation=student"}
 
@@ -132,7 +132,7 @@ def artifact(kind, folder):
 
 @pytest.fixture(
     scope="module",
-    params=["sample", pytest.param("ml-100k", marks=pytest.mark.slow)],
+    params=["sample", pytest.param("ml-100k", marks=pytest.mark.movielens)],
 )
 def judged(request, marquee, copy_of_the_code, tmp_path_factory):
     """What Champion said of all of them, and on which slice one is bad."""

@@ -5,6 +5,7 @@ import pytest
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
+@pytest.mark.movielens
 def test_movielens_100k_goes_live(marquee, copy_of_the_code, movielens_dir, tmp_path):
     result = marquee(
         copy_of_the_code(),

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 README = Path(__file__).parents[2] / "README.md"
-# The two of make are what CI itself runs; MovieLens 1M has tests/accuracy.
-ELSEWHERE = ("make run", "make test", "marquee run --data ml-1m")
+# The two of make are what CI itself runs; MovieLens 1M has tests/accuracy, and spans
+# that grow have test_retrain.py.
+ELSEWHERE = (
+    *("make run", "make test", "marquee run --data ml-1m"),
+    "marquee retrain --data spans",
+)
 
 
 def commands():

@@ -119,7 +119,7 @@ def test_help_and_models_answer_at_once(arguments):
 def test_help_names_every_command_and_exit_status(marquee):
     shown = marquee("--help")
     assert shown.status == 0
-    names = "data doctor models rollback run schema show versions"
+    names = "data doctor models retrain rollback run schema show versions"
     for name in names.split():
         assert f"\n  {name} " in shown.out
     assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("0123456")

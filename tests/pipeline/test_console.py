@@ -335,3 +335,31 @@ def test_verbose_shows_all_of_the_log_as_it_comes(tmp_path, capfd):
     assert shown == "at once\n"
     assert capfd.readouterr().err == "x" * 100_000 + "\n"
     assert log.read_text() == "of an earlier run\nat once\n" + "x" * 100_000 + "\n"
+
+
+def test_what_is_odd_about_spans_is_said_and_nothing_else(run):
+    nothing = dict.fromkeys(
+        ("late", "unfinished", "empty", "missing", "gone", "overlaps"), []
+    )
+    run["spans"] = {"names": ["1", "2"], "new": ["2"], "drift": None} | nothing
+    quiet = printed(run, 100)
+    assert "Spans  1 to 2: 2, 1 new" in quiet
+    assert "late" not in quiet
+    run["spans"] |= {
+        "late": ["1\x1b[2J"],
+        "overlaps": [{"spans": ["1", "2"], "ratings": 1234}],
+        "drift": {
+            "live_span": "1",
+            "not_compared": "",
+            "measured": [
+                {"feature": name, "value": 0.3, "threshold": 0.1, "is_drift": drifted}
+                for name, drifted in (("rating", True), ("item_id", False))
+            ],
+        },
+    }
+    odd = printed(run, 100)
+    assert "late, and taken in: 1" in odd
+    assert "\x1b[2J" not in odd
+    assert "1,234 ratings of 1 stand in 2 again; one of each is kept" in odd
+    assert "drift since 1: rating 0.300, allowed 0.1" in odd
+    assert "item_id" not in odd

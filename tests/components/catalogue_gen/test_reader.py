@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.catalogue_gen import catalogue
-from components.catalogue_gen.reader import items_fingerprint, read_items
+from components.catalogue_gen.reader import items_beside, items_fingerprint, read_items
 from components.ratings_example_gen import BadInputError, problems
 
 GENRES = b"unknown|0\nAction|1\nComedy|2\n\n"
@@ -165,6 +165,23 @@ class TestJoin:
         table, counts = catalogue.join(self.ITEMS, {"a", "b"})
         assert table["item_id"].to_pylist() == ["a", "b"]
         assert counts == catalogue.Counts(2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["ratings.csv", "items.csv"], True),
+        (["2026-11-21/ratings.dat", "movies.dat"], True),
+        (["ratings.csv"], False),  # was read as the items, with their last rating
+        (["part-0.csv", "part-1.csv"], False),
+    ],
+)
+def test_ratings_are_no_items(tmp_path, names, found):
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("user_id,item_id,rating\nu1,i1,4\n")
+    assert items_beside(str(tmp_path)) == (str(tmp_path) if found else "")
 
 
 def test_fingerprint_follows_the_files_that_are_read(tmp_path):

@@ -23,6 +23,7 @@ from components.champion.rules import Gate
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.pusher import versions
 from components.ranking_metrics.users import Users
+from trainer_modules import features as f
 from trainer_modules.model_card import read_card, write_card
 
 N = 300
@@ -126,7 +127,7 @@ def world(tmp_path):
             folder = path_utils.serving_model_path(done.champion.uri)
             write_evaluation(Path(self.live_evaluation.uri), folder, ndcg, **metrics)
 
-        def run(self, needs_live=True):
+        def run(self, needs_live=True, **newest):
             self.runs += 1
             made = {
                 name: artifact(kind, tmp_path / f"{name}{self.runs}")
@@ -147,6 +148,7 @@ def world(tmp_path):
                 live_folder=str(self.live),
                 code_version="1",
                 **made,
+                **newest,
             )
             told = Path(made["decided"].uri, "decision.json").read_text()
             told = json.loads(told)
@@ -197,6 +199,21 @@ def test_the_best_model_is_copied_whole_and_told_with_its_reasons(world):
         ("reference", ""),
         ("reference", "activity=new"),
     }
+
+
+def test_what_the_newest_span_was_like_goes_live_with_the_model(world):
+    world.judged("popularity", 0.1)
+    world.judged("mf_als", 0.3)
+    statistics = artifact(standard_artifacts.ExampleStatistics, world.folder / "S")
+    statistics.split_names = json.dumps(["ratings"])
+    split = Path(statistics.uri, "Split-ratings")
+    split.mkdir()
+    (split / "FeatureStats.pb").write_bytes(b"shares")
+    done = world.run(span_statistics=statistics, newest_span="2026-11-21")
+    version = world.push(done)
+    assert (version.folder / f.SPAN_STATISTICS_FILE).read_bytes() == b"shares"
+    assert read_card(str(version.folder))["newest_span"] == "2026-11-21"
+    versions.verify(version.folder)
 
 
 def test_nothing_is_copied_where_nothing_passed(world):

@@ -316,3 +316,41 @@ def test_movielens_100k(movielens_dir, tmp_path):
     assert summary.first.timestamp() == counts["first"] == 874_724_710
     assert summary.last.timestamp() == counts["last"] == 893_286_638
     assert summary.sparsity == pytest.approx(1 - 100_000 / (943 * 1682))
+
+
+def test_spans_are_read_in_their_order_with_users_beside_them(tmp_path):
+    """Three spans in MovieLens's layout; the newest rating of a pair is kept."""
+    spans = {
+        "9": ["1::7::2::900", "1::8::4::901", "2::7::3::902"],
+        "10": ["1::7::5::1000", "1::8::4::901", "2::8::1::1001", "2::9::1::1002"],
+        "11": ["1::9::1::1100", "2::6::4::1101", "1::8::4::901"],
+        "12": ["3::1::1::1"],  # outside the window
+    }
+    folder = tmp_path / "spans"
+    for name, rows in spans.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "ratings.dat").write_text("\n".join(rows) + "\n")
+    (folder / "users.dat").write_text("1::F::25::4::01\n2::M::35::7::02\n")
+    window = ("9", "10", "11")
+    artifact, counts = run(folder, tmp_path / "out", spans=window)
+    assert (counts["read"], counts["kept"], counts["duplicates"]) == (10, 7, 3)
+    # Of user 1 and item 8 one rating stands in all three; item 7 was rated anew.
+    assert counts["overlaps"] == [
+        {"spans": ["9", "10"], "ratings": 1},
+        {"spans": ["10", "11"], "ratings": 1},
+    ]
+    test = read_split(tmp_path / "out", "test")
+    assert test["1"]["history_item_id"] == ["8", "7"]
+    assert test["1"]["history_rating"] == [4.0, 5.0]
+    assert {user: row["user_gender"] for user, row in test.items()} == {
+        "1": ["F"],
+        "2": ["M"],
+    }
+    component = RatingsExampleGen(str(folder), Settings(spans=window))
+    assert resolve(component)["span"] == 11
+
+
+def test_without_spans_nothing_overlaps(movielens, tmp_path):
+    _, counts = run(movielens, tmp_path / "out")
+    assert counts["overlaps"] == []
+    assert counts["duplicates"] > 0

@@ -1,0 +1,84 @@
+"""SpanStatistics: TFDV's statistics of one span's ratings, a row each."""
+
+import os
+
+import apache_beam as beam
+import pyarrow as pa
+import tensorflow_data_validation as tfdv
+from tfx import v1 as tfx
+from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
+from tfx.types import artifact_utils, standard_artifacts
+
+from components.ratings_example_gen import files, formats
+from components.ratings_example_gen.formats import ITEM_ID, RATING, USER_ID, Layout
+from components.ratings_example_gen.reader import Block, RatingsReader, plan_blocks
+from components.ratings_example_gen.settings import Settings
+
+SPLIT = "ratings"
+COLUMNS = (USER_ID, ITEM_ID, RATING)
+
+
+@tfx.dsl.components.component(use_beam=True)
+def SpanStatistics(  # noqa: N802 - TFX names a component like the class that it becomes
+    examples: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
+    input_base: tfx.dsl.components.Parameter[str],
+    span: tfx.dsl.components.Parameter[str],
+    settings: tfx.dsl.components.Parameter[str],
+    code_version: tfx.dsl.components.Parameter[str],
+    statistics: tfx.dsl.components.OutputArtifact[standard_artifacts.ExampleStatistics],
+    beam_pipeline: tfx.dsl.components.BeamComponentParameter[beam.Pipeline] = None,
+) -> None:
+    """Counts who rated, what was rated, and how.
+
+    Args:
+      examples: that the span is part of; they are read first, and refuse bad input.
+      input_base: the folder of the spans.
+      span: the name of the newest, the one to look at.
+      settings: of RatingsExampleGen, as JSON.
+      code_version: part of the cache key.
+      statistics: one split, ``ratings``.
+      beam_pipeline: set by TFX.
+    """
+    del examples, code_version
+    layout = layout_of(input_base, span, Settings.from_json(settings))
+    reader = RatingsReader(None, None)
+    statistics.split_names = artifact_utils.encode_split_names([SPLIT])
+    folder = artifact_utils.get_split_uri([statistics], SPLIT)
+    with beam_pipeline as pipeline:
+        _ = (
+            pipeline
+            | "CreateBlocks" >> beam.Create(plan_blocks(layout.ratings))
+            | "ReadBlocks" >> beam.FlatMap(_record_batches, layout, reader)
+            | "GenerateStatistics"
+            >> tfdv.GenerateStatistics(tfdv.StatsOptions(num_top_values=20))
+            | "WriteStatistics"
+            >> tfdv.WriteStatisticsToBinaryFile(os.path.join(folder, DEFAULT_FILE_NAME))
+        )
+
+
+def layout_of(input_base: str, span: str, settings: Settings) -> Layout:
+    """What the span's files hold."""
+    paths = files.list_files(f"{input_base}/{span}")
+    return formats.recognise(paths, settings.columns, place=f"{input_base}/{span}")
+
+
+def _record_batches(
+    block: Block, layout: Layout, reader: RatingsReader
+) -> list[pa.RecordBatch]:
+    """The block's good rows as TFDV reads them: a list of one value in each cell."""
+    batches = []
+    for ratings in reader.read(layout.ratings[block.part], block):
+        rows = ratings.table.select(COLUMNS).combine_chunks()
+        ends = pa.array(range(rows.num_rows + 1), pa.int32())
+        for batch in rows.to_batches():
+            values = {
+                USER_ID: batch[USER_ID].cast(pa.binary()),
+                ITEM_ID: batch[ITEM_ID].cast(pa.binary()),
+                RATING: batch[RATING],
+            }
+            lists = [
+                pa.ListArray.from_arrays(ends.slice(0, len(array) + 1), array)
+                for array in values.values()
+            ]
+            batches.append(pa.RecordBatch.from_arrays(lists, list(values)))
+    return batches

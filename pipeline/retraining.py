@@ -1,0 +1,72 @@
+"""One retraining: new spans in, and a better model live, or the old one as it was."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from components.ratings_example_gen.spans import SpansError
+from pipeline import runs, spans
+from pipeline.code_version import version_of_all
+from pipeline.config import PipelineConfig
+from pipeline.datasets import NAMES
+
+# What a retraining that learned nothing new is not repeated for.
+VERDICTS = (runs.CHANGED, runs.UNCHANGED, runs.REFUSED)
+
+
+def plan(config: PipelineConfig, accepted: tuple[str, ...]) -> spans.Window:
+    """Looks at the spans of ``data.source``.
+
+    Raises:
+      SpansError: there are none, or not such as can be read.
+      ChangedSpanError: an old one is not what it was.
+      ConfigError: the window cannot be had of them.
+    """
+    folder = Path(config.data.source)
+    if config.data.source in NAMES or not folder.is_dir():
+        raise SpansError(
+            f"{config.data.source} is no folder of spans; name one, as in: "
+            "marquee retrain --data spans"
+        )
+    taken_in = spans.TakenIn.read(Path(config.out))
+    return spans.plan(folder, config.retrain.window, taken_in, accepted)
+
+
+def last_verdict(config: PipelineConfig, window: spans.Window) -> dict[str, Any] | None:
+    """The retraining that learned from the same already; None where there is none."""
+    last = spans.TakenIn.read(Path(config.out)).last
+    same = (
+        last
+        and last["fingerprints"] == window.fingerprints
+        and last["settings"] == _settings(config)
+    )
+    return last if same else None
+
+
+def retrain(
+    config: PipelineConfig, window: spans.Window, run_id: str, observer: runs.Observer
+) -> dict[str, Any]:
+    """Runs everything on the window's spans, and remembers them.
+
+    A run that stopped (bad input, an anomaly, drift, a failed step) is not remembered:
+    the next retraining meets the same spans again.
+
+    Returns:
+      The run's object, as ``runs.execute`` does.
+    """
+    run = runs.execute(config, run_id, observer, window)
+    if run["run"]["status"] in VERDICTS:
+        out = Path(config.out)
+        taken_in = spans.TakenIn.read(out)
+        taken_in.add(window, _settings(config), run_id, run["run"]["status"])
+        taken_in.write(out)
+    return run
+
+
+def _settings(config: PipelineConfig) -> str:
+    """A hash of all that decides what is learned, beside the ratings."""
+    digest = hashlib.sha256(msgspec.json.encode(config, order="deterministic"))
+    digest.update(version_of_all().encode())
+    return digest.hexdigest()

@@ -1,0 +1,144 @@
+"""DriftGate on statistics that SpanStatistics made of small spans."""
+
+import json
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pytest
+from tfx.types import standard_artifacts
+
+from components.anomaly_gate.schema import SPANS_SCHEMA
+from components.drift_gate import DriftError
+from components.drift_gate.component import Drift, DriftGate
+from components.ratings_example_gen.settings import Settings
+from components.span_statistics.component import SpanStatistics
+from trainer_modules import features as f
+from trainer_modules.model_card import write_card
+
+N = 2000
+
+
+def ratings(seed, stars=(1, 2, 3, 4, 5), share_of_one_user=0.0, num_items=50):
+    """N ratings of users and items that are all alike, but for what a test changes."""
+    random = np.random.default_rng(seed)
+    user = random.integers(200, size=N)
+    user[: int(N * share_of_one_user)] = 7
+    item, star = random.integers(num_items, size=N), random.choice(stars, size=N)
+    return [
+        f"u{u},i{i},{s},1600000000" for u, i, s in zip(user, item, star, strict=True)
+    ]
+
+
+@pytest.fixture
+def statistics(tmp_path):
+    """Writes a span and has it counted."""
+
+    def counted(name, rows):
+        span = tmp_path / "spans" / name
+        span.mkdir(parents=True)
+        lines = ["user_id,item_id,rating,timestamp", *rows]
+        (span / "ratings.csv").write_text("\n".join(lines) + "\n")
+        artifact = standard_artifacts.ExampleStatistics()
+        artifact.uri = str(tmp_path / "statistics" / name)
+        SpanStatistics.test_call(
+            examples=standard_artifacts.Examples(),
+            input_base=str(tmp_path / "spans"),
+            span=name,
+            settings=Settings().to_json(),
+            code_version="1",
+            statistics=artifact,
+            beam_pipeline=beam.Pipeline(runner="DirectRunner"),
+        )
+        return artifact
+
+    return counted
+
+
+@pytest.fixture
+def live(statistics, tmp_path):
+    """A live model's folder, that learned from a span of evenly given stars."""
+    made = statistics("1", ratings(seed=1))
+    folder = tmp_path / "live" / "1"
+    write_card(str(folder), {"newest_span": "1"})
+    found = Path(made.uri, "Split-ratings", "FeatureStats.pb").read_bytes()
+    (folder / f.SPAN_STATISTICS_FILE).write_bytes(found)
+    return str(folder)
+
+
+def compared(statistics, live_model, tmp_path, *, stops=True, min_ratings=1000):
+    drift = Drift()
+    drift.uri = str(tmp_path / "drift")
+    DriftGate.test_call(
+        statistics=statistics,
+        span="2",
+        live_model=live_model,
+        schema_path=str(SPANS_SCHEMA),
+        schema_fingerprint="",
+        min_ratings=min_ratings,
+        stops=stops,
+        code_version="1",
+        drift=drift,
+    )
+    return json.loads(Path(drift.uri, "drift.json").read_text())
+
+
+def test_another_span_of_the_same_kind_is_no_drift(statistics, live, tmp_path):
+    told = compared(statistics("2", ratings(seed=2)), live, tmp_path)
+    assert (told["span"], told["live_span"]) == ("2", "1")
+    measured = {each["feature"]: each for each in told["measured"]}
+    assert set(measured) == {"user_id", "item_id", "rating"}
+    assert not any(each["is_drift"] for each in measured.values())
+
+
+def test_the_largest_difference_of_a_share_is_what_numpy_says(
+    statistics, live, tmp_path
+):
+    rows = ratings(seed=2, share_of_one_user=0.2)
+    told = compared(statistics("2", rows), live, tmp_path)
+
+    def shares(rows):
+        users = [int(row.split(",")[0][1:]) for row in rows]
+        return np.bincount(users, minlength=200) / len(rows)
+
+    expected = np.abs(shares(rows) - shares(ratings(seed=1))).max()
+    [found] = [m for m in told["measured"] if m["feature"] == "user_id"]
+    assert found["value"] == pytest.approx(expected, abs=1e-6)
+    assert found["distance"] == "L_INFTY"
+
+
+@pytest.mark.parametrize(
+    ("feature", "changed"),
+    [
+        ("rating", {"stars": (5,)}),
+        ("user_id", {"share_of_one_user": 0.6}),
+        ("item_id", {"num_items": 3}),
+    ],
+)
+def test_drift_stops_and_names_what_drifted(
+    statistics, live, tmp_path, feature, changed
+):
+    other = statistics("2", ratings(seed=2, **changed))
+    with pytest.raises(DriftError, match="not like those of span 1") as stopped:
+        compared(other, live, tmp_path)
+    assert [each.feature for each in stopped.value.measured] == [feature]
+    told = compared(other, live, tmp_path, stops=False)
+    assert [m["feature"] for m in told["measured"] if m["is_drift"]] == [feature]
+
+
+def test_few_ratings_are_not_compared(statistics, live, tmp_path):
+    few = statistics("2", ratings(seed=2, stars=(5,))[:50])
+    told = compared(few, live, tmp_path)
+    assert told["measured"] == []
+    assert "50 ratings are too few" in told["not_compared"]
+
+
+def test_without_a_live_model_of_spans_there_is_nothing_to_compare(
+    statistics, tmp_path
+):
+    newest = statistics("2", ratings(seed=2))
+    assert compared(newest, "", tmp_path)["not_compared"] == "nothing is live"
+    other = tmp_path / "other"
+    other.mkdir()
+    told = compared(newest, str(other), tmp_path)
+    assert "did not learn from spans" in told["not_compared"]

@@ -1,0 +1,130 @@
+"""Spans that arrive one after the other, and what each retraining makes of them."""
+
+import datetime
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+USERS, ITEMS, RATINGS = 150, 60, 1500
+FIRST = datetime.date(2026, 11, 15)
+
+
+def write_span(folder, day, stars=None, rows=(), whole=True):
+    """A day's ratings: users like the items of their own kind, odd or even."""
+    random = np.random.default_rng(day)
+    user, item = (random.integers(count, size=RATINGS) for count in (USERS, ITEMS))
+    own = random.random(RATINGS) < 0.8
+    item = np.where(own, item - item % 2 + user % 2, item)
+    liked, other = random.choice([4, 5], RATINGS), random.choice([1, 2, 3], RATINGS)
+    star = np.where(item % 2 == user % 2, liked, other)
+    if stars:
+        star[:] = stars
+    date = FIRST + datetime.timedelta(days=day)
+    time = random.integers(86_400, size=RATINGS) + 86_400 * (date.toordinal() - 719_163)
+    columns = zip(user, item, star, time, strict=True)
+    lines = [f"u{u},i{i},{s},{t}" for u, i, s, t in columns]
+    span = Path(folder, date.isoformat())
+    span.mkdir(parents=True)
+    text = "\n".join(["user_id,item_id,rating,timestamp", *lines, *rows]) + "\n"
+    (span / "ratings.csv").write_text(text)
+    if whole:
+        (span / "_SUCCESS").touch()
+    return lines
+
+
+@pytest.fixture(scope="module")
+def story(marquee, copy_of_the_code, tmp_path_factory):
+    """Four nights, one after the other, and asked twice in between."""
+    folder = tmp_path_factory.mktemp("nights")
+    spans, out = folder / "spans", folder / "out"
+    code = copy_of_the_code()
+
+    def retrain(*more):
+        return marquee(
+            code,
+            *("retrain", "--data", str(spans), "--out", str(out)),
+            *("--models", "mf_als", "--set", "models.mf_als.embedding_dim=8"),
+            *more,
+        )
+
+    for day in range(3):
+        write_span(spans, day)
+    told = SimpleNamespace(out=out, spans=spans)
+    told.first = retrain()
+    told.again = retrain()
+    # The next night: some ratings of the last span come again, and one is not whole.
+    repeated = write_span(folder / "elsewhere", 2)[:20]
+    write_span(spans, 4, rows=repeated)
+    write_span(spans, 5, whole=False)
+    told.second = retrain()
+    # All fives; then the day that was missing comes late, and an old one is edited.
+    write_span(spans, 6, stars=5)
+    told.fives = retrain()
+    (spans / "2026-11-21" / "_SUCCESS").unlink()
+    write_span(spans, 3)
+    edited = spans / "2026-11-15" / "ratings.csv"
+    edited.write_text(edited.read_text().replace(",5,", ",1,"))
+    told.edited = retrain()
+    told.live = sorted(path.name for path in (out / "live").glob("[0-9]*"))
+    told.accepted = retrain("--accept", "2026-11-15")
+    return told
+
+
+def test_the_first_retraining_takes_all_in_and_puts_a_model_live(story):
+    assert story.first.status == 0, story.first.text
+    spans = story.first.run["spans"]
+    assert spans["names"] == spans["new"] == ["2026-11-15", "2026-11-16", "2026-11-17"]
+    assert spans["drift"]["not_compared"] == "nothing is live"
+    assert story.first.run["live"]["model"] == "mf_als"
+
+
+def test_asked_twice_it_does_nothing_and_says_so(story):
+    assert story.again.status == 0, story.again.text
+    assert "Nothing new since run" in story.again.text
+    assert story.again.run["run"]["id"] == story.first.run["run"]["id"]
+
+
+def test_odd_spans_are_named_and_no_rating_counts_twice(story):
+    assert story.second.status in (0, 5), story.second.text
+    run = story.second.run
+    assert run["spans"]["new"] == ["2026-11-19"]
+    assert run["spans"]["unfinished"] == ["2026-11-20"]
+    assert run["spans"]["missing"] == [
+        "between 2026-11-17 and 2026-11-19 (2 days, usual is 1)"
+    ]
+    [overlap] = run["spans"]["overlaps"]
+    assert overlap["spans"] == ["2026-11-17", "2026-11-19"]
+    assert 15 <= overlap["ratings"] <= 20  # some pairs were rated anew that day
+    assert "stand in 2026-11-19 again" in story.second.text
+    assert run["rows"]["read"] == 4 * RATINGS + 20
+    measured = {m["feature"]: m for m in run["spans"]["drift"]["measured"]}
+    assert not any(each["is_drift"] for each in measured.values())
+
+
+def test_a_span_of_fives_stops_the_run_before_anything_is_trained(story):
+    assert story.fives.status == 4, story.fives.text
+    assert "2026-11-21 are not like those of span" in story.fives.text
+    states = {step["name"]: step["state"] for step in story.fives.run["steps"]}
+    assert states["DriftGate"] == "failed"
+    assert states["Trainer_mf_als"] == "skipped"
+    assert story.fives.run["live"] == story.second.run["live"]
+
+
+def test_an_edited_span_is_an_anomaly_until_it_is_accepted(story):
+    assert story.edited.status == 4, story.edited.text
+    assert "--accept 2026-11-15" in story.edited.text
+    assert story.accepted.status in (0, 5), story.accepted.text
+    spans = story.accepted.run["spans"]
+    assert spans["late"] == ["2026-11-18"]
+    assert "late, and taken in: 2026-11-18" in story.accepted.text
+
+
+def test_nothing_that_went_wrong_reached_the_live_model(story):
+    live = story.second.run["live"]["version"]
+    assert story.live[-1] == live
+    taken_in = json.loads((story.out / "spans.json").read_text())
+    assert "2026-11-21" not in taken_in["spans"]
