@@ -61,7 +61,9 @@ class Encoder:
                 continue
             entries = [user]
             entries += [column.entry(key, *target) for key, column in columns]
-            if with_history:
+            # Left out, not empty: of lists that are all empty TFDV says that 0 is the
+            # least value, which no schema allows.
+            if with_history and history[0] < history[1]:
                 entries += [column.entry(key, *history) for key, column in past]
             yield _field(_FIELD_1, b"".join(entries))
 

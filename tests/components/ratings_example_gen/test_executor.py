@@ -354,3 +354,18 @@ def test_without_spans_nothing_overlaps(movielens, tmp_path):
     _, counts = run(movielens, tmp_path / "out")
     assert counts["overlaps"] == []
     assert counts["duplicates"] > 0
+
+
+def test_a_user_without_a_history_has_no_feature_of_it(tmp_path):
+    """Of empty lists alone TFDV would say that their least value is 0."""
+    folder = tmp_path / "new"
+    folder.mkdir()
+    rows = [
+        f"{user}::{item}::4::{user * 3600}" for user in range(20) for item in (1, 2)
+    ]
+    (folder / "ratings.dat").write_text("\n".join(rows) + "\n")
+    run(folder, tmp_path / "out", split_kind="temporal")
+    found = read_split(tmp_path / "out", "test")
+    assert found
+    for values in found.values():
+        assert set(values) == {"item_id", "rating", "timestamp"}
