@@ -6,36 +6,33 @@ Imports at the top only what ``--help`` and ``models`` need: TFX takes 10 to 17 
 import logging
 import sys
 import tempfile
-import time
 import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-EXIT_UNEXPECTED = 1
-EXIT_CONFIG = 2
-EXIT_BAD_INPUT = 3
-EXIT_ANOMALIES = 4
-EXIT_INTERRUPTED = 130  # as shells have it
+from pipeline import exits
+
 DEFAULT_OUT = "marquee-out"
 
 # Errors that a person can mend → heading and exit status. By name: whoever raised one
 # has imported it, and importing the others would take seconds.
 _MENDABLE = {
-    "pipeline.config.ConfigError": ("Bad configuration", EXIT_CONFIG),
-    "pipeline.runs.RunNotFoundError": ("No such run", EXIT_CONFIG),
-    "pipeline.datasets.errors.DatasetError": ("No data", EXIT_BAD_INPUT),
+    "pipeline.config.ConfigError": ("Bad configuration", exits.CONFIG),
+    "pipeline.run_lock.BusyError": ("Busy", exits.BUSY),
+    "pipeline.runs.RunNotFoundError": ("No such run", exits.CONFIG),
+    "pipeline.datasets.errors.DatasetError": ("No data", exits.BAD_INPUT),
     "components.ratings_example_gen.problems.BadInputError": (
         "Bad input",
-        EXIT_BAD_INPUT,
+        exits.BAD_INPUT,
     ),
     "components.anomaly_gate.anomalies.AnomaliesError": (
         "Anomalies in the data",
-        EXIT_ANOMALIES,
+        exits.ANOMALIES,
     ),
-    "components.anomaly_gate.schema.SchemaError": ("Bad schema", EXIT_CONFIG),
-    "components.pusher.versions.VersionError": ("No such version", EXIT_CONFIG),
+    "components.anomaly_gate.schema.SchemaError": ("Bad schema", exits.CONFIG),
+    "components.pusher.versions.VersionError": ("No such version", exits.CONFIG),
 }
 _LOG = "marquee.log"  # in click's meta: the log of the run, when there is one
 _VERBOSE = "marquee.verbose"
@@ -52,17 +49,17 @@ class _Commands(click.Group):
             raise
         except (KeyboardInterrupt, click.Abort):
             _print_error("Stopped", "Finished steps are kept: run again to go on.")
-            ctx.exit(EXIT_INTERRUPTED)
+            ctx.exit(exits.INTERRUPTED)
         except Exception as error:
             heading, status = _kind(error)
             lines = [str(error)]
-            if status == EXIT_UNEXPECTED:
+            if status == exits.UNEXPECTED:
                 lines = [f"{type(error).__name__}: {error}"]
             if _LOG in ctx.meta:
                 lines.append(f"The log has the rest: {ctx.meta[_LOG]}")
             elif _VERBOSE in ctx.meta:
                 lines.append(traceback.format_exc())
-            elif status == EXIT_UNEXPECTED:
+            elif status == exits.UNEXPECTED:
                 lines.append("With -v it shows where that was.")
             _print_error(heading, "\n".join(lines))
             ctx.exit(status)
@@ -74,7 +71,7 @@ def _kind(error: Exception) -> tuple[str, int]:
         name = f"{ancestor.__module__}.{ancestor.__qualname__}"
         if name in _MENDABLE:
             return _MENDABLE[name]
-    return "Unexpected error", EXIT_UNEXPECTED
+    return "Unexpected error", exits.UNEXPECTED
 
 
 def _print_error(heading: str, message: str) -> None:
@@ -119,16 +116,8 @@ column_option = click.option(
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
-    epilog="""\b
-Exit status:
-  0  something passed, or nothing changed
-  1  unexpected error
-  2  bad configuration or command line
-  3  bad input, or none
-  4  anomalies in the data
-  5  every model refused
-  6  a step failed
-""",
+    epilog="\b\nExit status:\n"
+    + "\n".join(f"  {number}  {told}" for number, told in exits.MEANINGS.items()),
 )
 @click.version_option(package_name="marquee")
 def main() -> None:
@@ -173,6 +162,7 @@ def run(
     out: str | None,
 ) -> None:
     """Read, check, train, judge; the best that passes goes live."""
+    from pipeline import run_lock
     from pipeline.config import load_config, select_models
     from pipeline.console import RunView, captured_output, open_console, print_run
 
@@ -185,7 +175,7 @@ def run(
     if models is not None:
         config = select_models(config, [name.strip() for name in models.split(",")])
     verbose = _VERBOSE in ctx.meta
-    run_id, log = _new_run(Path(config.out))
+    run_id, log = ctx.with_resource(run_lock.one_run(Path(config.out)))
     ctx.meta[_LOG] = log
     with captured_output(log, verbose) as console:
         live = console.is_terminal and not console.is_dumb_terminal and not verbose
@@ -200,27 +190,6 @@ def run(
                 raise
     print_run(open_console(), result)
     ctx.exit(runs.exit_status(result))
-
-
-def _new_run(out: Path) -> tuple[str, Path]:
-    """Makes the folder of a run that starts now: its id, and the path of its log."""
-    from pipeline.config import ConfigError
-
-    while True:
-        run_id = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-        folder = out / "runs" / run_id
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            if not folder.is_dir():
-                message = f"{out} is no folder that runs can be kept in"
-                raise ConfigError(None, None, "out", message) from None
-            time.sleep(0.1)  # two runs in one second
-        except OSError as error:
-            message = f"cannot write to {out}: {error.strerror}"
-            raise ConfigError(None, None, "out", message) from error
-        else:
-            return run_id, folder / "run.log"
 
 
 @main.command()
@@ -292,7 +261,7 @@ def data(path: str, columns: tuple[str, ...]) -> None:
         summary = inspect(datasets.resolve(path, view.progress).folder, chosen)
     print_data(console, summary)
     if summary.bad_by_kind:
-        click.get_current_context().exit(EXIT_BAD_INPUT)
+        click.get_current_context().exit(exits.BAD_INPUT)
 
 
 def _columns(options: tuple[str, ...]) -> dict[str, str]:
@@ -332,15 +301,23 @@ def rollback(version: int | None, out: Path) -> None:
     """Make an older model live again.
 
     The one of VERSION, else the one before the live model. Its files are checked and
-    get a new number; the next `marquee run` holds new models against it.
+    get a new number; the next `marquee run` holds new models against it. A run that is
+    at work is not waited for.
     """
     from components.pusher import versions
+    from pipeline import run_lock
 
     restored = versions.rollback(out / "live", version)
     click.echo(
         f"{restored.model} of version {restored.restored} is live, as version "
         f"{restored.number}: {restored.folder}"
     )
+    if holder := run_lock.working(out):
+        click.echo(
+            f"A run is at work ({holder}). It may put a model live that it judged "
+            "against the one before: look at `marquee versions` when it has ended.",
+            err=True,
+        )
 
 
 @main.command()
@@ -357,7 +334,7 @@ def doctor(ctx: click.Context, out: Path) -> None:
         captured_output(Path(log.name), _VERBOSE in ctx.meta) as console,
     ):
         healthy = print_checks(console, examine(out))
-    ctx.exit(0 if healthy else EXIT_UNEXPECTED)
+    ctx.exit(0 if healthy else exits.UNEXPECTED)
 
 
 @main.group()

@@ -13,10 +13,11 @@ import pytest
 
 import pipeline
 from components.pusher import versions
-from pipeline import cli
+from pipeline import cli, exits, run_lock
 from pipeline.config import ConfigError
 from trainer_modules.registry import MODELS
 
+README = Path(__file__).parents[2] / "README.md"
 RESULT = {
     "run": {
         **{"id": "20261122-031500", "started": "2026-11-22T03:15:00Z", "seconds": 2.0},
@@ -122,8 +123,13 @@ def test_help_names_every_command_and_exit_status(marquee):
     names = "data doctor models rollback run schema show versions"
     for name in names.split():
         assert f"\n  {name} " in shown.out
-    assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("0123456")
+    assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("01234567")
     assert not re.search(r"\w\.\.\.$", shown.out, re.MULTILINE)  # nothing is cut
+
+
+def test_the_readme_has_every_exit_status_but_the_unexpected():
+    table = re.findall(r"^\| (\d) \| .+ \|$", README.read_text(), re.MULTILINE)
+    assert list(map(int, table)) == sorted(exits.MEANINGS.keys() - {exits.UNEXPECTED})
 
 
 def test_models_lists_name_task_settings_and_paper(marquee):
@@ -281,6 +287,27 @@ def test_two_runs_in_one_second_have_folders_of_their_own(marquee, runs):
     assert first < second
 
 
+def test_while_a_run_is_at_work_another_is_refused(marquee, runs, tmp_path):
+    with run_lock.one_run(tmp_path / "marquee-out") as (run_id, _):
+        refused = marquee("run")
+        assert refused.status == 7
+        words = " ".join(refused.err.split())
+        assert words.startswith(
+            f"Busy another run (run {run_id}, process {os.getpid()}"
+        )
+        assert "is working in marquee-out; wait for it, or name another --out" in words
+        assert runs.executed == []
+        assert marquee("run", "--out", "elsewhere").status == 0
+    assert marquee("run").status == 0
+
+
+def test_a_run_lets_go_of_its_folder_however_it_ends(marquee, runs):
+    for raised in (ZeroDivisionError("by zero"), KeyboardInterrupt(), None):
+        runs.raised = raised
+        assert marquee("run").status != exits.BUSY
+    assert len(runs.executed) == 3
+
+
 def test_an_output_folder_that_cannot_be(marquee, runs):
     Path("file").touch()
     for out in ("file", "file/out"):
@@ -398,10 +425,20 @@ def test_a_rollback_makes_the_model_before_live_again(marquee, pushed):
     assert "neumf, of version 2" in marquee("versions").out
 
 
+def test_a_rollback_does_not_wait_for_a_run_and_says_what_that_may_do(marquee, pushed):
+    assert marquee("rollback").err == ""
+    with run_lock.one_run(pushed.parent) as (run_id, _):
+        told = marquee("rollback")
+    assert told.status == 0
+    assert versions.live(pushed).number == 4
+    assert f"A run is at work (run {run_id}, " in told.err
+    assert "marquee versions" in told.err
+
+
 def test_there_is_nothing_to_roll_back_to(marquee, pushed):
     told = marquee("rollback", "7")
-    assert told.status == cli.EXIT_CONFIG
+    assert told.status == exits.CONFIG
     assert "has not version 7; it has 1, 2" in " ".join(told.err.split())
     assert versions.live(pushed).number == 2
     assert "No model was ever live" in marquee("versions", "--out", "nowhere").out
-    assert marquee("rollback", "--out", "nowhere").status == cli.EXIT_CONFIG
+    assert marquee("rollback", "--out", "nowhere").status == exits.CONFIG
