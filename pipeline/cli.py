@@ -3,18 +3,23 @@
 Imports at the top only what ``--help`` and ``models`` need: TFX takes 10 to 17 seconds.
 """
 
+import functools
 import logging
 import sys
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from pipeline import exits
 
+if TYPE_CHECKING:
+    from pipeline.schedule import Missed
+
 DEFAULT_OUT = "marquee-out"
+_FIRINGS_SHOWN = 20
 
 # Errors that a person can mend → heading and exit status. By name: whoever raised one
 # has imported it, and importing the others would take seconds.
@@ -113,6 +118,25 @@ column_option = click.option(
 )
 
 
+config_option = click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="YAML with what differs from configs/default.yaml.",
+)
+settings_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="One key of the configuration, as in split.kind=temporal. Repeatable.",
+)
+run_out_option = click.option(
+    "--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]"
+)
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
@@ -136,21 +160,9 @@ def main() -> None:
     metavar="A,B|all",
     help="Models to train; 'marquee models' lists them.",
 )
-@click.option(
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="YAML with what differs from configs/default.yaml.",
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="One key of the configuration, as in split.kind=temporal. Repeatable.",
-)
-@click.option("--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]")
+@config_option
+@settings_option
+@run_out_option
 @verbose_option
 @click.pass_context
 def run(
@@ -190,6 +202,85 @@ def run(
                 raise
     print_run(open_console(), result)
     ctx.exit(runs.exit_status(result))
+
+
+@main.command()
+@click.option(
+    "--cron",
+    metavar="EXPR",
+    help="When: minute, hour, day of the month, month, weekday; '0 3 * * *' is each day"
+    " at 3:00.",
+)
+@click.option(
+    "--timezone",
+    metavar="NAME",
+    default="UTC",
+    show_default=True,
+    help="Whose clock that is, as in Europe/Berlin.",
+)
+@click.option(
+    "--missed",
+    type=click.Choice(["once", "skip"]),
+    default="once",
+    show_default=True,
+    help="What to do about firings that were missed while the machine or the schedule"
+    " was down, or a run was still going: run once for all of them, or wait for the"
+    " next.",
+)
+@click.option("--log", "log_only", is_flag=True, help="Show the last firings, and end.")
+@click.option(
+    "--data", metavar="SPANS", help="The ratings, as `marquee retrain` takes them."
+)
+@config_option
+@settings_option
+@run_out_option
+@verbose_option
+@click.pass_context
+def schedule(
+    ctx: click.Context,
+    cron: str | None,
+    timezone: str,
+    missed: "Missed",
+    log_only: bool,
+    data: str | None,
+    config_file: Path | None,
+    settings: tuple[str, ...],
+    out: str | None,
+) -> None:
+    """Run `marquee retrain` by the clock, until it is stopped.
+
+    Each run is a process of its own, one at a time. What came of each stands in
+    schedule.jsonl in the folder of the runs, and all that they print in schedule.log.
+    """
+    from pipeline import console
+    from pipeline.config import load_config
+
+    flags = {"--data": ("data.source", data), "--out": ("out", out)}
+    given = {
+        flag: (key, text) for flag, (key, text) in flags.items() if text is not None
+    }
+    # Now, rather than at the first firing; which reads it again.
+    folder = Path(load_config(config_file, settings, given).out)
+    from pipeline import schedule as schedules
+
+    screen = console.open_console()
+    if log_only:
+        console.print_firings(
+            screen, schedules.firings(folder)[-_FIRINGS_SHOWN:], folder
+        )
+        return
+    if cron is None:
+        raise click.UsageError("say when: --cron '0 3 * * *' is each day at 3:00")
+    when = schedules.Schedule(cron, timezone)
+    arguments = [text for flag in given for text in (flag, given[flag][1])]
+    arguments += ["--config", str(config_file)] if config_file else []
+    arguments += [text for setting in settings for text in ("--set", setting)]
+    command = [sys.executable, "-m", "pipeline", "retrain", *arguments]
+    tell = functools.partial(console.print_firing, screen)
+    keeper = schedules.Keeper(when, missed, folder, command, tell)
+    log = folder / schedules.LOG_FILE
+    started = functools.partial(console.print_schedule, screen, when, log)
+    ctx.exit(schedules.keep(keeper, folder, started))
 
 
 @main.command()
