@@ -251,7 +251,8 @@ class Keeper:
         schedule = (self._schedule.cron, self._schedule.timezone)
         if last and (last.cron, last.timezone) == schedule:
             self._handled = last.due
-            if last.exit_status == exits.INTERRUPTED:  # stopped with us: due again
+            if last.exit_status == exits.INTERRUPTED and self._missed == "once":
+                # Stopped, as with the scheduler: due again.
                 self._handled -= datetime.timedelta(seconds=1)
         else:  # what another schedule missed is no concern of this one
             self._write(self._entry("scheduled", self._now()))
@@ -299,8 +300,7 @@ class Keeper:
         self._write(entry)
         status, run = self._start_and_wait(entry)
         while status == exits.BUSY and self._missed == "once":
-            if self._stopping.wait(self._retry_seconds):
-                break
+            self._stopping.wait(self._retry_seconds)
             status, run = self._start_and_wait(entry)
         self._write(
             msgspec.structs.replace(
@@ -409,7 +409,7 @@ def _verdict(out: Path, status: int | None, run_id: str | None) -> str:
     if status is None:
         return f"could not be started; {OUTPUT_FILE} says why"
     if status < 0:
-        return f"killed by {signal.Signals(-status).name}"
+        return f"killed by signal {-status} ({signal.strsignal(-status)})"
     if status == exits.INTERRUPTED:
         return "stopped"
     if run_id is not None and status != exits.UNEXPECTED:

@@ -13,7 +13,7 @@ import pytest
 
 import pipeline
 from components.pusher import versions
-from pipeline import cli, exits, run_lock
+from pipeline import cli, exits, run_lock, schedule
 from pipeline.config import ConfigError
 from trainer_modules.registry import MODELS
 
@@ -96,7 +96,9 @@ def runs(monkeypatch):
     return module
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["models"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["schedule", "--help"], ["models"]]
+)
 def test_help_and_models_answer_at_once(arguments):
     code = (
         "import sys\n"
@@ -120,7 +122,7 @@ def test_help_and_models_answer_at_once(arguments):
 def test_help_names_every_command_and_exit_status(marquee):
     shown = marquee("--help")
     assert shown.status == 0
-    names = "data doctor models rollback run schema show versions"
+    names = "data doctor models rollback run schedule schema show versions"
     for name in names.split():
         assert f"\n  {name} " in shown.out
     assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("01234567")
@@ -442,3 +444,100 @@ def test_there_is_nothing_to_roll_back_to(marquee, pushed):
     assert versions.live(pushed).number == 2
     assert "No model was ever live" in marquee("versions", "--out", "nowhere").out
     assert marquee("rollback", "--out", "nowhere").status == exits.CONFIG
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Notes which keepers were to be kept, and keeps none."""
+    asked = []
+
+    def keep(keeper, out, started):
+        asked.append((keeper, out))
+        started()
+        return 130
+
+    monkeypatch.setattr(schedule, "keep", keep)
+    return asked
+
+
+def test_a_schedule_passes_on_what_retraining_takes(marquee, kept):
+    Path("mine.yaml").write_text("out: from-file\nsplit: {kind: temporal}\n")
+    asked = marquee(
+        *("schedule", "--cron", "0 3 * * *", "--timezone", "Asia/Kolkata"),
+        *("--data", "spans of mine", "--config", "mine.yaml"),
+        *("--set", "train.seed=2", "--set", "models.mf_als.embedding_dim=8"),
+    )
+    assert asked.status == 130
+    assert asked.out.count(" 03:00 IST") == 3
+    [(keeper, out)] = kept
+    assert out == Path("from-file")
+    python, *command = keeper._command
+    assert python == sys.executable
+    assert command == [
+        *("-m", "pipeline", "retrain", "--data", "spans of mine"),
+        *("--config", "mine.yaml"),
+        *("--set", "train.seed=2", "--set", "models.mf_als.embedding_dim=8"),
+    ]
+    marquee("schedule", "--cron", "0 3 * * *", "--out", "flag", "--missed", "skip")
+    keeper, out = kept[-1]
+    assert out == Path("flag")
+    assert keeper._command[-3:] == ["retrain", "--out", "flag"]
+    assert keeper._missed == "skip"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--cron", "0 3 * *"], "--cron: '0 3 * *': it has 4 fields; expected minute,"),
+        (["--cron", "0 3 * * *", "--timezone", "Mars"], "--timezone: no timezone"),
+        (["--cron", "0 3 * * *", "--set", "train.sed=1"], "did you mean 'seed'?"),
+        (["--cron", "0 3 * * *", "--config", "no.yaml"], "no.yaml: cannot be read"),
+        (["--cron", "0 3 * * *", "--missed", "never"], "'once', 'skip'"),
+        ([], "say when: --cron '0 3 * * *'"),
+    ],
+)
+def test_a_schedule_that_cannot_be_kept_starts_nothing(marquee, kept, arguments, told):
+    refused = marquee("schedule", *arguments)
+    assert (refused.status, refused.out) == (2, "")
+    assert told in refused.err
+    assert kept == []
+    assert list(Path().iterdir()) == []
+
+
+def test_the_log_of_a_schedule_is_shown_newest_first(marquee):
+    assert "Nothing was due yet" in marquee("schedule", "--log").out
+    lines = [
+        {"event": "scheduled", "due": "2026-10-24T00:00:00Z"},
+        {"event": "started", "due": "2026-10-24T01:00:00Z"},
+        {
+            **{"event": "ended", "due": "2026-10-24T01:00:00Z", "exit_status": 0},
+            **{"started": "2026-10-24T01:00:00Z", "ended": "2026-10-24T01:05:02Z"},
+            **{"run": "20261024-010001", "verdict": "nothing changed; a\u001b[31m"},
+        },
+        {
+            **{"event": "skipped", "due": "2026-10-26T02:00:00Z", "missed": 1},
+            **{"verdict": "missed, and skipped"},
+        },
+        {
+            **{"event": "started", "due": "2026-10-28T02:00:00Z", "missed": 1},
+            **{"started": "2026-10-28T02:10:00Z", "late_seconds": 600.0},
+        },
+    ]
+    schedule = {"cron": "0 3 * * *", "timezone": "Europe/Berlin"}
+    Path("marquee-out").mkdir()
+    Path("marquee-out/schedule.jsonl").write_text(
+        "".join(json.dumps({**schedule, **line}) + "\n" for line in lines)
+    )
+    shown = marquee("schedule", "--log")
+    assert shown.status == 0
+    rows = " ".join(shown.out.split()).partition("2026-10-28")
+    newest, _, rest = "".join(rows[1:]).partition("2026-10-26")
+    missed, _, oldest = rest.partition("2026-10-24")
+    assert newest == (
+        "2026-10-28 03:00 CET - - at work; began 10:00 min late; in place of 1 missed "
+        "before it, too "
+    )
+    assert missed == " 03:00 CET - - missed, and skipped, with 1 before it "
+    assert oldest == (
+        " 03:00 CEST 5:02 min 20261024-010001 nothing changed; a\\x1b[31m"
+    )

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -311,13 +312,15 @@ def test_what_the_scheduler_did_not_survive_is_not_run_again(keeper, log_of, tmp
     assert schedule.firings(tmp_path) == [entry]
 
 
-def test_a_run_that_was_stopped_is_due_again(keeper, log_of):
+@pytest.mark.parametrize(("missed", "times"), [("once", 1), ("skip", 0)])
+def test_a_run_that_was_stopped_is_due_again_unless_one_skips(
+    keeper, log_of, missed, times
+):
     log_of({"event": "ended", "due": "2026-11-22T03:00:00Z", "exit_status": 130})
-    one, told = keeper(Clock(utc("2026-11-22T13:00")))
+    one, told = keeper(Clock(utc("2026-11-22T13:00")), missed=missed)
     one.fire()
-    assert [(entry.due, entry.missed) for entry in told] == [
-        (utc("2026-11-22T03:00"), 0)
-    ]
+    again = (utc("2026-11-22T03:00"), "ended", 0)
+    assert [(e.due, e.event, e.missed) for e in told] == [again] * times
 
 
 @pytest.mark.parametrize("torn", ['{"event": "ended", "due": "2026-11-2', "{", "\x00"])
@@ -402,7 +405,11 @@ def test_the_verdict_is_that_of_the_run(
         (script("import sys; sys.exit('why')"), 1, "unexpected error"),
         (script("import sys; sys.exit(2)"), 2, "bad configuration or command line"),
         (script("import sys; sys.exit(99)"), 99, "exit status 99"),
-        (script("import os; os.kill(os.getpid(), 9)"), -9, "killed by SIGKILL"),
+        (
+            script("import os; os.kill(os.getpid(), 9)"),
+            -9,
+            "killed by signal 9 (Killed)",
+        ),
         (("no such command",), None, "could not be started; schedule.log says why"),
     ],
 )
@@ -438,6 +445,24 @@ def test_a_folder_in_which_another_run_works_is_tried_again(
     entry = fired(keeper, command, missed=missed, retry_seconds=0.01)
     assert (tmp_path / "tries").read_text() == "x" * tries
     assert entry.exit_status == status
+
+
+def test_stopping_ends_the_wait_for_another_run(keeper, tmp_path):
+    marker = tmp_path / "tried"
+    busy = script(f"import sys; open({str(marker)!r}, 'w'); sys.exit(7)")
+    clock = Clock(utc("2026-11-22T13:00"))
+    one, told = keeper(clock, command=busy, retry_seconds=600)
+    clock.moment = utc("2026-11-23T03:00")
+    thread = threading.Thread(target=one.fire)
+    thread.start()
+    while not marker.exists():
+        time.sleep(0.01)
+    one.stop()
+    thread.join(60)
+    assert not thread.is_alive()
+    # By a signal, if it was still about to say that it is refused.
+    [entry] = told
+    assert entry.exit_status in (130, -2)
 
 
 # Processes
@@ -524,7 +549,7 @@ def test_a_second_signal_ends_a_run_that_does_not_stop(scheduler, log_of, tmp_pa
     one.send_signal(signal.SIGTERM)
     wait_for(tmp_path / "asked", one)
     one.send_signal(signal.SIGTERM)
-    assert one.communicate(timeout=60)[0] == "started\nkilled by SIGKILL\n"
+    assert one.communicate(timeout=60)[0] == "started\nkilled by signal 9 (Killed)\n"
     assert one.returncode == 0
     assert lines(tmp_path)[-1]["exit_status"] == -9
 
@@ -534,7 +559,7 @@ def test_a_killed_run_does_not_take_the_schedule_with_it(scheduler, log_of, tmp_
     dead = script("import os; os.kill(0, 9)")  # with all of its process group
     one = scheduler(*script(KEEP), str(tmp_path), *dead)
     assert one.stdout.readline() == "started\n"
-    assert one.stdout.readline() == "killed by SIGKILL\n"
+    assert one.stdout.readline() == "killed by signal 9 (Killed)\n"
     assert one.poll() is None
     one.send_signal(signal.SIGTERM)
     assert one.wait(timeout=60) == 0
