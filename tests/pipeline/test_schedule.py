@@ -6,7 +6,6 @@ around it.
 
 import datetime
 import json
-import os
 import re
 import signal
 import subprocess
@@ -499,14 +498,14 @@ def scheduler(tmp_path):
     """Starts a scheduler in a process of its own; ends those left."""
     started = []
 
-    def start(*command, environment=None):
+    def start(*command):
         one = subprocess.Popen(
             command,
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            env={**os.environ, **(environment or {})},
+            start_new_session=True,  # what it does to its group is not done to us
         )
         started.append(one)
         return one
