@@ -3,10 +3,10 @@
 Imports at the top only what ``--help`` and ``models`` need: TFX takes 10 to 17 seconds.
 """
 
+import functools
 import logging
 import sys
 import tempfile
-import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,35 +14,35 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from pipeline import exits
+
 if TYPE_CHECKING:
     from pipeline.config import PipelineConfig
+    from pipeline.schedule import Missed
     from pipeline.spans import Window
 
-EXIT_UNEXPECTED = 1
-EXIT_CONFIG = 2
-EXIT_BAD_INPUT = 3
-EXIT_ANOMALIES = 4
-EXIT_INTERRUPTED = 130  # as shells have it
 DEFAULT_OUT = "marquee-out"
+_FIRINGS_SHOWN = 20
 
 # Errors that a person can mend → heading and exit status. By name: whoever raised one
 # has imported it, and importing the others would take seconds.
 _MENDABLE = {
-    "pipeline.config.ConfigError": ("Bad configuration", EXIT_CONFIG),
-    "pipeline.runs.RunNotFoundError": ("No such run", EXIT_CONFIG),
-    "pipeline.datasets.errors.DatasetError": ("No data", EXIT_BAD_INPUT),
+    "pipeline.config.ConfigError": ("Bad configuration", exits.CONFIG),
+    "pipeline.run_lock.BusyError": ("Busy", exits.BUSY),
+    "pipeline.runs.RunNotFoundError": ("No such run", exits.CONFIG),
+    "pipeline.datasets.errors.DatasetError": ("No data", exits.BAD_INPUT),
     "components.ratings_example_gen.problems.BadInputError": (
         "Bad input",
-        EXIT_BAD_INPUT,
+        exits.BAD_INPUT,
     ),
     "components.anomaly_gate.anomalies.AnomaliesError": (
         "Anomalies in the data",
-        EXIT_ANOMALIES,
+        exits.ANOMALIES,
     ),
-    "components.ratings_example_gen.spans.SpansError": ("No data", EXIT_BAD_INPUT),
-    "pipeline.spans.ChangedSpanError": ("Anomalies in the data", EXIT_ANOMALIES),
-    "components.anomaly_gate.schema.SchemaError": ("Bad schema", EXIT_CONFIG),
-    "components.pusher.versions.VersionError": ("No such version", EXIT_CONFIG),
+    "components.ratings_example_gen.spans.SpansError": ("No data", exits.BAD_INPUT),
+    "pipeline.spans.ChangedSpanError": ("Anomalies in the data", exits.ANOMALIES),
+    "components.anomaly_gate.schema.SchemaError": ("Bad schema", exits.CONFIG),
+    "components.pusher.versions.VersionError": ("No such version", exits.CONFIG),
 }
 _LOG = "marquee.log"  # in click's meta: the log of the run, when there is one
 _VERBOSE = "marquee.verbose"
@@ -59,17 +59,17 @@ class _Commands(click.Group):
             raise
         except (KeyboardInterrupt, click.Abort):
             _print_error("Stopped", "Finished steps are kept: run again to go on.")
-            ctx.exit(EXIT_INTERRUPTED)
+            ctx.exit(exits.INTERRUPTED)
         except Exception as error:
             heading, status = _kind(error)
             lines = [str(error)]
-            if status == EXIT_UNEXPECTED:
+            if status == exits.UNEXPECTED:
                 lines = [f"{type(error).__name__}: {error}"]
             if _LOG in ctx.meta:
                 lines.append(f"The log has the rest: {ctx.meta[_LOG]}")
             elif _VERBOSE in ctx.meta:
                 lines.append(traceback.format_exc())
-            elif status == EXIT_UNEXPECTED:
+            elif status == exits.UNEXPECTED:
                 lines.append("With -v it shows where that was.")
             _print_error(heading, "\n".join(lines))
             ctx.exit(status)
@@ -81,7 +81,7 @@ def _kind(error: Exception) -> tuple[str, int]:
         name = f"{ancestor.__module__}.{ancestor.__qualname__}"
         if name in _MENDABLE:
             return _MENDABLE[name]
-    return "Unexpected error", EXIT_UNEXPECTED
+    return "Unexpected error", exits.UNEXPECTED
 
 
 def _print_error(heading: str, message: str) -> None:
@@ -123,53 +123,50 @@ column_option = click.option(
 )
 
 
+models_option = click.option(
+    "--models",
+    metavar="A,B|all",
+    help="Models to train; 'marquee models' lists them.",
+)
+config_option = click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="YAML with what differs from configs/default.yaml.",
+)
+settings_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="One key of the configuration, as in split.kind=temporal. Repeatable.",
+)
+run_out_option = click.option(
+    "--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]"
+)
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
-    epilog="""\b
-Exit status:
-  0  something passed, or nothing changed
-  1  unexpected error
-  2  bad configuration or command line
-  3  bad input, or none
-  4  anomalies in the data
-  5  every model refused
-  6  a step failed
-""",
+    epilog="\b\nExit status:\n"
+    + "\n".join(f"  {number}  {told}" for number, told in exits.MEANINGS.items()),
 )
 @click.version_option(package_name="marquee")
 def main() -> None:
     """Train recommender models on ratings; keep the best that passes live."""
 
 
-_run_options = (
-    click.option(
-        "--models",
-        metavar="A,B|all",
-        help="Models to train; 'marquee models' lists them.",
-    ),
-    click.option(
-        "--config",
-        "config_file",
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        help="YAML with what differs from configs/default.yaml.",
-    ),
-    click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="One key of the configuration, as in split.kind=temporal. Repeatable.",
-    ),
-    click.option("--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]"),
-    verbose_option,
-)
-
-
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
     """What both ``run`` and ``retrain`` take, beside the data."""
-    for option in reversed(_run_options):
+    for option in (
+        verbose_option,
+        run_out_option,
+        settings_option,
+        config_option,
+        models_option,
+    ):
         command = option(command)
     return command
 
@@ -245,10 +242,11 @@ def _execute(
     ctx: click.Context, config: "PipelineConfig", window: "Window | None" = None
 ) -> None:
     """Runs the pipeline, on spans where there is a window; prints what came of it."""
+    from pipeline import run_lock
     from pipeline.console import RunView, captured_output, open_console, print_run
 
     verbose = _VERBOSE in ctx.meta
-    run_id, log = _new_run(Path(config.out))
+    run_id, log = ctx.with_resource(run_lock.one_run(Path(config.out)))
     ctx.meta[_LOG] = log
     with captured_output(log, verbose) as console:
         live = console.is_terminal and not console.is_dumb_terminal and not verbose
@@ -270,25 +268,81 @@ def _execute(
     ctx.exit(runs.exit_status(result))
 
 
-def _new_run(out: Path) -> tuple[str, Path]:
-    """Makes the folder of a run that starts now: its id, and the path of its log."""
-    from pipeline.config import ConfigError
+@main.command()
+@click.option(
+    "--cron",
+    metavar="EXPR",
+    help="When: minute, hour, day of the month, month, weekday; '0 3 * * *' is each day"
+    " at 3:00.",
+)
+@click.option(
+    "--timezone",
+    metavar="NAME",
+    default="UTC",
+    show_default=True,
+    help="Whose clock that is, as in Europe/Berlin.",
+)
+@click.option(
+    "--missed",
+    type=click.Choice(["once", "skip"]),
+    default="once",
+    show_default=True,
+    help="What to do about firings that were missed while the machine or the schedule"
+    " was down, or a run was still going: run once for all of them, or wait for the"
+    " next.",
+)
+@click.option("--log", "log_only", is_flag=True, help="Show the last firings, and end.")
+@click.option(
+    "--data", metavar="SPANS", help="The ratings, as `marquee retrain` takes them."
+)
+@run_options
+@click.pass_context
+def schedule(
+    ctx: click.Context,
+    /,
+    cron: str | None,
+    timezone: str,
+    missed: "Missed",
+    log_only: bool,
+    **options: Any,
+) -> None:
+    """Run `marquee retrain` by the clock, until it is stopped.
 
-    while True:
-        run_id = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-        folder = out / "runs" / run_id
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            if not folder.is_dir():
-                message = f"{out} is no folder that runs can be kept in"
-                raise ConfigError(None, None, "out", message) from None
-            time.sleep(0.1)  # two runs in one second
-        except OSError as error:
-            message = f"cannot write to {out}: {error.strerror}"
-            raise ConfigError(None, None, "out", message) from error
-        else:
-            return run_id, folder / "run.log"
+    Each run is a process of its own, one at a time. What came of each stands in
+    schedule.jsonl in the folder of the runs, and all that they print in schedule.log.
+    """
+    from pipeline import console
+    from pipeline import schedule as schedules
+
+    # Read now, rather than at the first firing; which reads it again.
+    folder = Path(_config(**options).out)
+
+    screen = console.open_console()
+    if log_only:
+        console.print_firings(
+            screen, schedules.firings(folder)[-_FIRINGS_SHOWN:], folder
+        )
+        return
+    if cron is None:
+        raise click.UsageError("say when: --cron '0 3 * * *' is each day at 3:00")
+    when = schedules.Schedule(cron, timezone)
+    command = [sys.executable, "-m", "pipeline", "retrain", *_arguments(**options)]
+    tell = functools.partial(console.print_firing, screen)
+    keeper = schedules.Keeper(when, missed, folder, command, tell)
+    log = folder / schedules.LOG_FILE
+    started = functools.partial(console.print_schedule, screen, when, log)
+    ctx.exit(schedules.keep(keeper, folder, started))
+
+
+def _arguments(
+    settings: tuple[str, ...], config_file: Path | None, **options: str | None
+) -> list[str]:
+    """What makes a command of the same options."""
+    config = str(config_file) if config_file else None
+    given = {**options, "config": config}
+    flags = [(f"--{name}", text) for name, text in given.items() if text is not None]
+    flags += [("--set", setting) for setting in settings]
+    return [text for flag in flags for text in flag]
 
 
 @main.command()
@@ -360,7 +414,7 @@ def data(path: str, columns: tuple[str, ...]) -> None:
         summary = inspect(datasets.resolve(path, view.progress).folder, chosen)
     print_data(console, summary)
     if summary.bad_by_kind:
-        click.get_current_context().exit(EXIT_BAD_INPUT)
+        click.get_current_context().exit(exits.BAD_INPUT)
 
 
 def _columns(options: tuple[str, ...]) -> dict[str, str]:
@@ -400,15 +454,23 @@ def rollback(version: int | None, out: Path) -> None:
     """Make an older model live again.
 
     The one of VERSION, else the one before the live model. Its files are checked and
-    get a new number; the next `marquee run` holds new models against it.
+    get a new number; the next `marquee run` holds new models against it. A run that is
+    at work is not waited for.
     """
     from components.pusher import versions
+    from pipeline import run_lock
 
     restored = versions.rollback(out / "live", version)
     click.echo(
         f"{restored.model} of version {restored.restored} is live, as version "
         f"{restored.number}: {restored.folder}"
     )
+    if holder := run_lock.working(out):
+        click.echo(
+            f"A run is at work ({holder}). It may put a model live that it judged "
+            "against the one before: look at `marquee versions` when it has ended.",
+            err=True,
+        )
 
 
 @main.command()
@@ -425,7 +487,7 @@ def doctor(ctx: click.Context, out: Path) -> None:
         captured_output(Path(log.name), _VERBOSE in ctx.meta) as console,
     ):
         healthy = print_checks(console, examine(out))
-    ctx.exit(0 if healthy else EXIT_UNEXPECTED)
+    ctx.exit(0 if healthy else exits.UNEXPECTED)
 
 
 @main.group()

@@ -114,6 +114,8 @@ def run_locally(
             error = raised
             if not isinstance(raised, Exception):
                 raise
+            if _was_interrupted(raised):
+                raise KeyboardInterrupt from raised
         finally:
             if state in ("failed", "skipped"):
                 lost.add(name)
@@ -121,6 +123,13 @@ def run_locally(
             results.append(StepResult(name, state, seconds, error))
             on_end(results[-1])
     return results
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether ^C is behind an error: Beam makes a RuntimeError of one in a DoFn."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _can_run(node: pipeline_pb2.PipelineNode, lost: Collection[str]) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.pusher import versions
 from components.ratings_example_gen import BadInputError, has_timestamps
-from pipeline import datasets
+from pipeline import datasets, exits
 from pipeline.config import ConfigError, PipelineConfig
 from pipeline.spans import Window
 from trainer_modules import features as f
@@ -38,12 +38,12 @@ ANOMALIES = "the data has anomalies"
 REFUSED = "every model was refused"
 FAILED = "a step failed"
 EXIT_STATUS = {
-    CHANGED: 0,
-    UNCHANGED: 0,
-    BAD_INPUT: 3,
-    ANOMALIES: 4,
-    REFUSED: 5,
-    FAILED: 6,
+    CHANGED: exits.OK,
+    UNCHANGED: exits.OK,
+    BAD_INPUT: exits.BAD_INPUT,
+    ANOMALIES: exits.ANOMALIES,
+    REFUSED: exits.REFUSED,
+    FAILED: exits.FAILED,
 }
 
 

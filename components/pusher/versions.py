@@ -74,11 +74,16 @@ def push(model_folder: Path, live_folder: Path, keep: int) -> Version:
     Raises:
       OSError: if it cannot be written; what was live stays so.
     """
-    return _publish(model_folder, live_folder, keep, restored=None)
+    live_folder.mkdir(parents=True, exist_ok=True)
+    with _locked(live_folder):
+        return _publish(model_folder, live_folder, keep, restored=None)
 
 
 def rollback(live_folder: Path, number: int | None) -> Version:
     """Makes an older version live again, as a new one with its files; removes none.
+
+    A push that goes on meanwhile is waited for, and what it left is chosen from: its
+    model is the one to go back from, and it may have removed the oldest versions.
 
     Args:
       live_folder: of the versions.
@@ -88,18 +93,32 @@ def rollback(live_folder: Path, number: int | None) -> Version:
     Raises:
       VersionError: if there is no such version, or its files are not those pushed.
     """
+    if not live_folder.is_dir():
+        raise _not_there(live_folder, number, [])
+    with _locked(live_folder):
+        chosen = _choose(live_folder, number)
+        verify(chosen.folder)
+        return _publish(chosen.folder, live_folder, None, restored=chosen.number)
+
+
+def _choose(live_folder: Path, number: int | None) -> Version:
+    """The version that a rollback goes to."""
     known = versions(live_folder)
     if number is None:
         older = [v for v in known if v.origin != known[-1].origin]
     else:
         older = [v for v in known if v.number == number]
     if not older:
-        told = ", ".join(str(v.number) for v in known) or "none"
-        wanted = "an older one" if number is None else f"version {number}"
-        raise VersionError(f"{live_folder} has not {wanted}; it has {told}")
-    chosen = older[-1]
-    verify(chosen.folder)
-    return _publish(chosen.folder, live_folder, None, restored=chosen.number)
+        raise _not_there(live_folder, number, known)
+    return older[-1]
+
+
+def _not_there(
+    live_folder: Path, number: int | None, known: list[Version]
+) -> VersionError:
+    told = ", ".join(str(v.number) for v in known) or "none"
+    wanted = "an older one" if number is None else f"version {number}"
+    return VersionError(f"{live_folder} has not {wanted}; it has {told}")
 
 
 def verify(folder: Path) -> None:
@@ -134,23 +153,22 @@ def verify(folder: Path) -> None:
 def _publish(
     model_folder: Path, live_folder: Path, keep: int | None, restored: int | None
 ) -> Version:
-    live_folder.mkdir(parents=True, exist_ok=True)
-    with _locked(live_folder):
-        _remove_unfinished(live_folder)
-        # Reads all, as ``_prune`` will: what it cannot read stops the push before it.
-        last = max((v.number for v in versions(live_folder)), default=0)
-        unfinished = live_folder / f"{UNFINISHED}{uuid.uuid4().hex}"
-        pushed = datetime.datetime.now(datetime.timezone.utc)
-        _copy(
-            model_folder,
-            unfinished,
-            {"pushed": pushed.isoformat(timespec="seconds"), "restored": restored},
-        )
-        folder = live_folder / str(last + 1)
-        unfinished.rename(folder)
-        _sync(live_folder)
-        if keep is not None:
-            _prune(live_folder, keep)
+    """Copies a model to the next number, while the lock is held."""
+    _remove_unfinished(live_folder)
+    # Reads all, as ``_prune`` will: what it cannot read stops the push before it.
+    last = max((v.number for v in versions(live_folder)), default=0)
+    unfinished = live_folder / f"{UNFINISHED}{uuid.uuid4().hex}"
+    pushed = datetime.datetime.now(datetime.timezone.utc)
+    _copy(
+        model_folder,
+        unfinished,
+        {"pushed": pushed.isoformat(timespec="seconds"), "restored": restored},
+    )
+    folder = live_folder / str(last + 1)
+    unfinished.rename(folder)
+    _sync(live_folder)
+    if keep is not None:
+        _prune(live_folder, keep)
     return _read(folder)
 
 

@@ -13,10 +13,11 @@ import pytest
 
 import pipeline
 from components.pusher import versions
-from pipeline import cli
+from pipeline import cli, exits, run_lock, schedule
 from pipeline.config import ConfigError
 from trainer_modules.registry import MODELS
 
+README = Path(__file__).parents[2] / "README.md"
 RESULT = {
     "run": {
         **{"id": "20261122-031500", "started": "2026-11-22T03:15:00Z", "seconds": 2.0},
@@ -95,7 +96,9 @@ def runs(monkeypatch):
     return module
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["models"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["schedule", "--help"], ["models"]]
+)
 def test_help_and_models_answer_at_once(arguments):
     code = (
         "import sys\n"
@@ -119,11 +122,16 @@ def test_help_and_models_answer_at_once(arguments):
 def test_help_names_every_command_and_exit_status(marquee):
     shown = marquee("--help")
     assert shown.status == 0
-    names = "data doctor models retrain rollback run schema show versions"
+    names = "data doctor models retrain rollback run schedule schema show versions"
     for name in names.split():
         assert f"\n  {name} " in shown.out
-    assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("0123456")
+    assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("01234567")
     assert not re.search(r"\w\.\.\.$", shown.out, re.MULTILINE)  # nothing is cut
+
+
+def test_the_readme_has_every_exit_status_but_the_unexpected():
+    table = re.findall(r"^\| (\d) \| .+ \|$", README.read_text(), re.MULTILINE)
+    assert list(map(int, table)) == sorted(exits.MEANINGS.keys() - {exits.UNEXPECTED})
 
 
 def test_models_lists_name_task_settings_and_paper(marquee):
@@ -281,6 +289,27 @@ def test_two_runs_in_one_second_have_folders_of_their_own(marquee, runs):
     assert first < second
 
 
+def test_while_a_run_is_at_work_another_is_refused(marquee, runs, tmp_path):
+    with run_lock.one_run(tmp_path / "marquee-out") as (run_id, _):
+        refused = marquee("run")
+        assert refused.status == 7
+        words = " ".join(refused.err.split())
+        assert words.startswith(
+            f"Busy another run (run {run_id}, process {os.getpid()}"
+        )
+        assert "is working in marquee-out; wait for it, or name another --out" in words
+        assert runs.executed == []
+        assert marquee("run", "--out", "elsewhere").status == 0
+    assert marquee("run").status == 0
+
+
+def test_a_run_lets_go_of_its_folder_however_it_ends(marquee, runs):
+    for raised in (ZeroDivisionError("by zero"), KeyboardInterrupt(), None):
+        runs.raised = raised
+        assert marquee("run").status != exits.BUSY
+    assert len(runs.executed) == 3
+
+
 def test_an_output_folder_that_cannot_be(marquee, runs):
     Path("file").touch()
     for out in ("file", "file/out"):
@@ -398,10 +427,117 @@ def test_a_rollback_makes_the_model_before_live_again(marquee, pushed):
     assert "neumf, of version 2" in marquee("versions").out
 
 
+def test_a_rollback_does_not_wait_for_a_run_and_says_what_that_may_do(marquee, pushed):
+    assert marquee("rollback").err == ""
+    with run_lock.one_run(pushed.parent) as (run_id, _):
+        told = marquee("rollback")
+    assert told.status == 0
+    assert versions.live(pushed).number == 4
+    assert f"A run is at work (run {run_id}, " in told.err
+    assert "marquee versions" in told.err
+
+
 def test_there_is_nothing_to_roll_back_to(marquee, pushed):
     told = marquee("rollback", "7")
-    assert told.status == cli.EXIT_CONFIG
+    assert told.status == exits.CONFIG
     assert "has not version 7; it has 1, 2" in " ".join(told.err.split())
     assert versions.live(pushed).number == 2
     assert "No model was ever live" in marquee("versions", "--out", "nowhere").out
-    assert marquee("rollback", "--out", "nowhere").status == cli.EXIT_CONFIG
+    assert marquee("rollback", "--out", "nowhere").status == exits.CONFIG
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Notes which keepers were to be kept, and keeps none."""
+    asked = []
+
+    def keep(keeper, out, started):
+        asked.append((keeper, out))
+        started()
+        return 130
+
+    monkeypatch.setattr(schedule, "keep", keep)
+    return asked
+
+
+def test_a_schedule_passes_on_what_retraining_takes(marquee, kept):
+    Path("mine.yaml").write_text("out: from-file\nsplit: {kind: temporal}\n")
+    asked = marquee(
+        *("schedule", "--cron", "0 3 * * *", "--timezone", "Asia/Kolkata"),
+        *("--data", "spans of mine", "--models", "mf_als", "--config", "mine.yaml"),
+        *("--set", "train.seed=2", "--set", "models.mf_als.embedding_dim=8"),
+    )
+    assert asked.status == 130
+    assert asked.out.count(" 03:00 IST") == 3
+    [(keeper, out)] = kept
+    assert out == Path("from-file")
+    python, *command = keeper._command
+    assert python == sys.executable
+    assert command == [
+        *("-m", "pipeline", "retrain", "--data", "spans of mine"),
+        *("--models", "mf_als", "--config", "mine.yaml"),
+        *("--set", "train.seed=2", "--set", "models.mf_als.embedding_dim=8"),
+    ]
+    marquee("schedule", "--cron", "0 3 * * *", "--out", "flag", "--missed", "skip")
+    keeper, out = kept[-1]
+    assert out == Path("flag")
+    assert keeper._command[-3:] == ["retrain", "--out", "flag"]
+    assert keeper._missed == "skip"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--cron", "0 3 * *"], "--cron: '0 3 * *': it has 4 fields; expected minute,"),
+        (["--cron", "0 3 * * *", "--timezone", "Mars"], "--timezone: no timezone"),
+        (["--cron", "0 3 * * *", "--set", "train.sed=1"], "did you mean 'seed'?"),
+        (["--cron", "0 3 * * *", "--config", "no.yaml"], "no.yaml: cannot be read"),
+        (["--cron", "0 3 * * *", "--missed", "never"], "'once', 'skip'"),
+        ([], "say when: --cron '0 3 * * *'"),
+    ],
+)
+def test_a_schedule_that_cannot_be_kept_starts_nothing(marquee, kept, arguments, told):
+    refused = marquee("schedule", *arguments)
+    assert (refused.status, refused.out) == (2, "")
+    assert told in refused.err
+    assert kept == []
+    assert list(Path().iterdir()) == []
+
+
+def test_the_log_of_a_schedule_is_shown_newest_first(marquee):
+    assert "Nothing was due yet" in marquee("schedule", "--log").out
+    lines = [
+        {"event": "scheduled", "due": "2026-10-24T00:00:00Z"},
+        {"event": "started", "due": "2026-10-24T01:00:00Z"},
+        {
+            **{"event": "ended", "due": "2026-10-24T01:00:00Z", "exit_status": 0},
+            **{"started": "2026-10-24T01:00:00Z", "ended": "2026-10-24T01:05:02Z"},
+            **{"run": "20261024-010001", "verdict": "nothing changed; a\u001b[31m"},
+        },
+        {
+            **{"event": "skipped", "due": "2026-10-26T02:00:00Z", "missed": 1},
+            **{"verdict": "missed, and skipped"},
+        },
+        {
+            **{"event": "started", "due": "2026-10-28T02:00:00Z", "missed": 1},
+            **{"started": "2026-10-28T02:10:00Z", "late_seconds": 600.0},
+        },
+    ]
+    schedule = {"cron": "0 3 * * *", "timezone": "Europe/Berlin"}
+    Path("marquee-out").mkdir()
+    Path("marquee-out/schedule.jsonl").write_text(
+        "".join(json.dumps({**schedule, **line}) + "\n" for line in lines)
+    )
+    shown = marquee("schedule", "--log")
+    assert shown.status == 0
+    rows = " ".join(shown.out.split()).partition("2026-10-28")
+    newest, _, rest = "".join(rows[1:]).partition("2026-10-26")
+    missed, _, oldest = rest.partition("2026-10-24")
+    assert newest == (
+        "2026-10-28 03:00 CET - - at work; began 10:00 min late; in place of 1 missed "
+        "before it, too "
+    )
+    assert missed == " 03:00 CET - - missed, and skipped, with 1 before it "
+    assert oldest == (
+        " 03:00 CEST 5:02 min 20261024-010001 nothing changed; a\\x1b[31m"
+    )

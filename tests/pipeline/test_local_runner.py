@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_executor import BaseExecutor
@@ -24,6 +25,10 @@ def make_data(text: Parameter[str], examples: OutputArtifact[Examples]):
     Path(examples.uri, "data").write_text(text)
 
 
+def _interrupt(_):
+    raise KeyboardInterrupt
+
+
 @component
 def train(
     examples: InputArtifact[Examples],
@@ -35,6 +40,9 @@ def train(
         raise BrokenModelError("this model cannot be trained")
     if fate == "is interrupted":
         raise KeyboardInterrupt
+    if fate == "is interrupted in Beam":
+        with beam.Pipeline() as pipeline:
+            _ = pipeline | beam.Create([1]) | beam.Map(_interrupt)
     model.set_string_custom_property("trained_by", fate)
 
 
@@ -261,13 +269,14 @@ def test_resolver_is_cached_when_it_finds_the_same_again(make):
     assert state("5") == "cached"
 
 
-def test_interrupt_ends_the_run_after_it_was_reported(house):
+@pytest.mark.parametrize("fate", ["is interrupted", "is interrupted in Beam"])
+def test_interrupt_ends_the_run_after_it_was_reported(house, fate):
     started, ended = [], []
     with pytest.raises(KeyboardInterrupt):
-        run_locally(house(b="is interrupted"), "1", started.append, ended.append)
+        run_locally(house(b=fate), "1", started.append, ended.append)
     assert started == ["Data", "Trainer_a", "Trainer_b"]
     assert [result.state for result in ended] == ["done", "done", "failed"]
-    assert isinstance(ended[-1].error, KeyboardInterrupt)
+    assert "KeyboardInterrupt" in repr(ended[-1].error)
     assert set(states(run(house(), "2")).values()) == {"cached", "done"}
 
 

@@ -1,6 +1,7 @@
 """The folder of live models: numbers, checksums, rollbacks, kills and races."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import random
@@ -424,6 +425,47 @@ def test_two_pushes_at_once_wait_for_each_other(large, model, live, pusher):
     for number, origin in [(n, "large") for n in told[0]] + [(n, "b") for n in told[1]]:
         versions.verify(live / str(number))
         assert versions.versions(live)[number - 1].origin == origin
+
+
+ROLL_BACK = """
+    import sys
+    from pathlib import Path
+    from components.pusher import versions
+
+    print(versions.rollback(Path(sys.argv[1]), None).restored)
+"""
+
+
+def waits_for_a_lock(process):
+    """Whether the kernel has a process wait for somebody else's lock."""
+    waiting = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return any(words[1] == "->" and words[5] == str(process.pid) for words in waiting)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/locks").exists(), reason="only Linux tells who waits"
+)
+def test_a_rollback_chooses_from_what_a_push_before_it_left(three, model, tmp_path):
+    # A push of c that keeps two: with 3 and 4 there is no version 1 to go back to.
+    pushed = versions.push(model("c"), tmp_path / "elsewhere", 1)
+    with open(three / versions.LOCK, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(ROLL_BACK), three],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        while not waits_for_a_lock(process):
+            assert process.poll() is None
+            time.sleep(0.01)
+        pushed.folder.rename(three / "4")
+        for gone in ("1", "2"):
+            shutil.rmtree(three / gone)
+    assert process.communicate(timeout=60)[0] == "3\n"
+    assert numbers(three) == [3, 4, 5]
+    assert versions.live(three).origin == "b"
+    versions.verify(three / "5")
 
 
 def test_a_reader_never_sees_half_a_version(model, live, pusher):

@@ -1,0 +1,22 @@
+"""What the command ends with, and what that means."""
+
+OK = 0
+UNEXPECTED = 1
+CONFIG = 2
+BAD_INPUT = 3
+ANOMALIES = 4
+REFUSED = 5
+FAILED = 6
+BUSY = 7
+INTERRUPTED = 130  # as shells have it
+
+MEANINGS = {
+    OK: "something passed, or nothing changed",
+    UNEXPECTED: "unexpected error",
+    CONFIG: "bad configuration or command line",
+    BAD_INPUT: "bad input, or none",
+    ANOMALIES: "anomalies in the data",
+    REFUSED: "every model refused",
+    FAILED: "a step failed",
+    BUSY: "another run is working in that folder",
+}

@@ -1,0 +1,421 @@
+"""Retraining by the clock: a command started when a cron expression says so.
+
+APScheduler rings each minute and knows cron. What is due is worked out from the log, at
+every ring anew: a machine that slept, a scheduler that was down, a clock that was set
+and a run that took too long are one case, and no state is lost with the process.
+
+A run is a process of its own: whatever kills it, the schedule goes on.
+"""
+
+import contextlib
+import datetime
+import difflib
+import logging
+import os
+import queue
+import re
+import signal
+import subprocess
+import threading
+import zoneinfo
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from pipeline import exits, run_lock, runs
+from pipeline.config import ConfigError
+
+LOG_FILE = "schedule.jsonl"
+OUTPUT_FILE = "schedule.log"
+LOCK_FILE = "schedule.lock"
+
+UTC = datetime.timezone.utc
+PUNCTUAL = datetime.timedelta(minutes=1)  # cron knows nothing smaller
+RETRY_SECONDS = 60.0
+
+Missed = Literal["once", "skip"]
+_EXPECTED = (
+    "expected minute, hour, day of the month, month and weekday, as in '0 3 * * *' for "
+    "each day at 3:00"
+)
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")  # as cron counts them
+
+
+class Schedule:
+    """When to retrain.
+
+    Args:
+      cron: minute, hour, day of the month, month, weekday, as crontab has them; a day
+        of the month and a weekday together are refused, for cron takes either of them
+        and APScheduler both.
+      timezone: a name of the tz database.
+
+    Raises:
+      ConfigError: one of them is no such thing.
+    """
+
+    def __init__(self, cron: str, timezone: str):
+        self.cron, self.timezone = cron, timezone
+        try:
+            self._zone = zoneinfo.ZoneInfo(timezone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            near = difflib.get_close_matches(
+                timezone, zoneinfo.available_timezones(), 1
+            )
+            message = f"no timezone {timezone!r}; expected one as in Europe/Berlin"
+            message += f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(None, None, "--timezone", message) from error
+        try:
+            self._trigger = _trigger(cron, self._zone)
+        except (ValueError, KeyError) as error:
+            message = f"{cron!r}: {error}; {_EXPECTED}"
+            raise ConfigError(None, None, "--cron", message) from error
+        if not self.next(datetime.datetime.now(UTC), 1):
+            raise ConfigError(
+                None, None, "--cron", f"{cron!r} never comes; {_EXPECTED}"
+            )
+
+    def next(self, after: datetime.datetime, count: int) -> list[datetime.datetime]:
+        """The firings that follow a moment, in UTC; fewer if no more ever come."""
+        found: list[datetime.datetime] = []
+        while len(found) < count and (after := self._following(after)):
+            found.append(after)
+        return found
+
+    def due(
+        self, after: datetime.datetime, until: datetime.datetime
+    ) -> tuple[datetime.datetime | None, int]:
+        """The last firing after a moment and not after another, and how many there are.
+
+        Returns:
+          In UTC; None and 0 where there is none.
+        """
+        last, count = None, 0
+        while (after := self._following(after)) and after <= until:
+            last, count = after, count + 1
+        return last, count
+
+    def local(self, moment: datetime.datetime) -> str:
+        """A moment as a clock of the timezone shows it, to the minute."""
+        return _local(moment, self._zone)
+
+    def _following(self, moment: datetime.datetime) -> Any:
+        """In UTC: there each moment is there once, also when the clocks are changed."""
+        soon = moment.astimezone(UTC) + datetime.timedelta(seconds=1)
+        following = self._trigger.get_next_fire_time(None, soon)
+        return following and following.astimezone(UTC)
+
+
+def _local(moment: datetime.datetime, zone: zoneinfo.ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
+def _trigger(cron: str, zone: zoneinfo.ZoneInfo) -> CronTrigger:
+    fields = cron.lower().split()
+    if len(fields) != 5:
+        raise ValueError(f"it has {len(fields)} fields")
+    if "*" not in (fields[2], fields[4]):
+        raise ValueError("a day of the month and a weekday; one of them has to be *")
+    fields[4] = _weekdays(fields[4])
+    return CronTrigger.from_crontab(" ".join(fields), zone)
+
+
+def _weekdays(field: str) -> str:
+    """Weekdays by name: 0 is Sunday to cron, and Monday to APScheduler."""
+    chosen: set[int] = set()
+    for part in field.split(","):
+        digits = re.sub(
+            "|".join(_WEEKDAYS), lambda name: str(_WEEKDAYS.index(name[0])), part
+        )
+        found = re.fullmatch(r"(?:\*|([0-7])(?:-([0-7]))?)(?:/([1-7]))?", digits)
+        if found is None or found[3] and found[1] and not found[2]:
+            raise ValueError(f"no weekday {part!r}")
+        first = int(found[1] or 0)
+        last = int(found[2] or found[1] or 6)
+        last += 7 if last < first else 0  # fri-mon
+        chosen |= {day % 7 for day in range(first, last + 1, int(found[3] or 1))}
+    return ",".join(_WEEKDAYS[day] for day in sorted(chosen))
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the log; of two with the same ``due`` the later one counts.
+
+    Attributes:
+      event: ``scheduled``, the schedule is in force from then on; ``started``, a run
+        began; ``ended``, and what came of it; ``skipped``, it was missed for good.
+      due: the firing, in UTC. All up to it are dealt with.
+      cron: the schedule that it is of.
+      timezone: of that.
+      started: when the run began, in UTC.
+      ended: when it ended.
+      late_seconds: from due to started.
+      missed: earlier firings that this one stands for.
+      exit_status: of the run, as a shell has it, negative for the signal that killed
+        it; None where nobody saw it end.
+      run: its id; None where it made none.
+      verdict: in words.
+    """
+
+    event: Literal["scheduled", "started", "ended", "skipped"]
+    due: datetime.datetime
+    cron: str
+    timezone: str
+    started: datetime.datetime | None = None
+    ended: datetime.datetime | None = None
+    late_seconds: float = 0.0
+    missed: int = 0
+    exit_status: int | None = None
+    run: str | None = None
+    verdict: str = ""
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the run began noticeably after it was due."""
+        return self.late_seconds > PUNCTUAL.total_seconds()
+
+    def local(self, moment: datetime.datetime) -> str:
+        """A moment as a clock of the schedule's timezone shows it, to the minute."""
+        return _local(moment, zoneinfo.ZoneInfo(self.timezone))
+
+
+def read(out: Path) -> list[Entry]:
+    """All that the log of an output folder has, but for lines that a crash tore."""
+    entries = []
+    with contextlib.suppress(FileNotFoundError):
+        for line in (out / LOG_FILE).read_bytes().splitlines():
+            with contextlib.suppress(msgspec.DecodeError):
+                entries.append(msgspec.json.decode(line, type=Entry))
+    return entries
+
+
+def firings(out: Path) -> list[Entry]:
+    """The last that is known of each firing, the newest last."""
+    return list({e.due: e for e in read(out) if e.event != "scheduled"}.values())
+
+
+def _append(out: Path, entry: Entry) -> None:
+    """Adds a line in one write, and waits until it is on disk."""
+    with open(out / LOG_FILE, "a+b", buffering=0) as log:
+        if log.tell():
+            log.seek(-1, os.SEEK_END)
+            if log.read(1) != b"\n":  # torn: what follows begins a line of its own
+                log.write(b"\n")
+        log.write(msgspec.json.encode(entry) + b"\n")
+        os.fsync(log.fileno())
+
+
+class Keeper:
+    """Keeps a schedule: starts what is due, and writes down what came of it.
+
+    Args:
+      schedule: when.
+      missed: what to do about firings that had to be missed: ``once`` runs once for
+        all of them, ``skip`` waits for the next.
+      out: the output folder.
+      command: what to start; its exit statuses are those of ``marquee run``.
+      tell: called with each entry that says what came of a firing.
+      now: the clock, with a timezone.
+      retry_seconds: until a run that found another at work is tried again.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        missed: Missed,
+        out: Path,
+        command: Sequence[str],
+        tell: Callable[[Entry], None],
+        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(UTC),
+        retry_seconds: float = RETRY_SECONDS,
+    ):
+        self._schedule, self._missed = schedule, missed
+        self._out, self._command = out, command
+        self._tell, self._now = tell, now
+        self._retry_seconds = retry_seconds
+        self._handled = now()
+        self._stopping = threading.Event()
+        self._starting = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def resume(self) -> None:
+        """Takes up where the log ends, or begins it."""
+        last = next(reversed(read(self._out)), None)
+        if last and last.event == "started":
+            # Not run again: it may be what brought the machine down.
+            words = "not known: the scheduler ended before the run did"
+            self._write(msgspec.structs.replace(last, event="ended", verdict=words))
+        schedule = (self._schedule.cron, self._schedule.timezone)
+        if last and (last.cron, last.timezone) == schedule:
+            self._handled = last.due
+            if last.exit_status == exits.INTERRUPTED and self._missed == "once":
+                # Stopped, as with the scheduler: due again.
+                self._handled -= datetime.timedelta(seconds=1)
+        else:  # what another schedule missed is no concern of this one
+            self._write(self._entry("scheduled", self._now()))
+
+    def fire(self) -> None:
+        """Runs what is due by now, and then what came due meanwhile."""
+        while not self._stopping.is_set():
+            now = self._now()
+            # A clock that was ahead may have left a moment that is still to come.
+            self._handled = min(self._handled, now)
+            due, count = self._schedule.due(self._handled, now)
+            if due is None:
+                return
+            late = now - due
+            if self._missed == "skip" and late > PUNCTUAL:
+                words = "missed, and skipped"
+                self._write(
+                    self._entry("skipped", due, missed=count - 1, verdict=words)
+                )
+            else:
+                self._run(
+                    self._entry(
+                        "started",
+                        due,
+                        started=now,
+                        late_seconds=round(late.total_seconds(), 1),
+                        missed=count - 1,
+                    )
+                )
+
+    def stop(self) -> None:
+        """Starts nothing more, and asks the run that goes on to stop."""
+        with self._starting:
+            self._stopping.set()
+            if self._process:
+                self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Ends the run that goes on, and all that it started."""
+        if process := self._process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def _run(self, entry: Entry) -> None:
+        self._write(entry)
+        status, run = self._start_and_wait(entry)
+        while status == exits.BUSY and self._missed == "once":
+            self._stopping.wait(self._retry_seconds)
+            status, run = self._start_and_wait(entry)
+        self._write(
+            msgspec.structs.replace(
+                entry,
+                event="ended",
+                ended=self._now(),
+                exit_status=status,
+                run=run,
+                verdict=_verdict(self._out, status, run),
+            )
+        )
+
+    def _start_and_wait(self, entry: Entry) -> tuple[int | None, str | None]:
+        """Starts the command: its exit status and its run's id, as far as known."""
+        with open(self._out / OUTPUT_FILE, "ab", buffering=0) as output:
+            output.write(f"\n== {entry.local(entry.due)} ==\n".encode())
+            with self._starting:
+                if self._stopping.is_set():
+                    return exits.INTERRUPTED, None
+                try:
+                    # A session of its own: ^C in a terminal reaches only us, and the
+                    # run is told once.
+                    process = subprocess.Popen(
+                        self._command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+                except OSError as error:
+                    output.write(f"{self._command[0]}: {error}\n".encode())
+                    return None, None
+                self._process = process
+            status = process.wait()
+            self._process = None
+        holder = run_lock.read(self._out / run_lock.LOCK_FILE)
+        is_its = holder is not None and holder.process == process.pid
+        return status, holder.run if holder and is_its else None
+
+    def _entry(
+        self,
+        event: Literal["scheduled", "started", "skipped"],
+        due: datetime.datetime,
+        **more: Any,
+    ) -> Entry:
+        return Entry(
+            event=event,
+            due=due,
+            cron=self._schedule.cron,
+            timezone=self._schedule.timezone,
+            **more,
+        )
+
+    def _write(self, entry: Entry) -> None:
+        _append(self._out, entry)
+        self._handled = entry.due
+        if entry.event in ("ended", "skipped"):
+            self._tell(entry)
+
+
+def keep(keeper: Keeper, out: Path, started: Callable[[], None]) -> int:
+    """Keeps a schedule until SIGTERM or SIGINT; a second one kills the run.
+
+    Args:
+      keeper: of the schedule.
+      out: the output folder, for one scheduler at a time.
+      started: called when it is kept.
+
+    Returns:
+      The exit status.
+
+    Raises:
+      BusyError: another scheduler is at work in the folder.
+      ConfigError: the folder cannot be written to.
+    """
+    with run_lock.held(out / LOCK_FILE, "scheduler"):
+        keeper.resume()
+        # A handler may come at any moment, so that it must take no lock: a SimpleQueue
+        # is made for that, an Event is not.
+        signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: signals.put(number))
+        # It warns each minute that a run takes longer than one.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        scheduler = BackgroundScheduler(timezone=UTC)
+        scheduler.add_job(
+            keeper.fire,
+            CronTrigger(second=0, timezone=UTC),
+            next_run_time=datetime.datetime.now(UTC),
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+        scheduler.start()
+        started()
+        stopped_by = signals.get()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: keeper.kill())
+        keeper.stop()
+        scheduler.shutdown()  # when the run has ended, and its line is written
+    return exits.OK if stopped_by == signal.SIGTERM else exits.INTERRUPTED
+
+
+def _verdict(out: Path, status: int | None, run_id: str | None) -> str:
+    """What came of a run, in words."""
+    if status is None:
+        return f"could not be started; {OUTPUT_FILE} says why"
+    if status < 0:
+        return f"killed by signal {-status} ({signal.strsignal(-status)})"
+    if status == exits.INTERRUPTED:
+        return "stopped"
+    if run_id is not None and status != exits.UNEXPECTED:
+        with contextlib.suppress(runs.RunNotFoundError):  # it ended before its verdict
+            run = runs.read(out, run_id)
+            model, version = run["live"]["model"], run["live"]["version"]
+            live = f"{model} is live, version {version}" if model else "none is live"
+            return f"{run['run']['status']}; {live}"
+    return exits.MEANINGS.get(status, f"exit status {status}")
