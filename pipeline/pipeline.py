@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from tfx import types
 from tfx import v1 as tfx
 from tfx.types.channel import union
 
@@ -13,6 +14,7 @@ from components.catalogue_gen.component import CatalogueGen
 from components.catalogue_gen.reader import items_fingerprint
 from components.champion.component import Champion
 from components.infra_check.component import InfraCheck
+from components.infra_check.model_server import InfraValidator
 from components.live_evaluator.component import LiveEvaluator
 from components.pusher.component import Pusher
 from components.ranking_metrics import extractors
@@ -20,7 +22,7 @@ from components.ratings_example_gen.component import RatingsExampleGen
 from components.ratings_example_gen.settings import Settings
 from components.trainer.component import Trainer
 from pipeline.code_version import code_version
-from pipeline.config import PipelineConfig
+from pipeline.config import PipelineConfig, ServingConfig
 from pipeline.evaluation import eval_config, rules
 from pipeline.live_model import live_model_resolver
 from trainer_modules import features as f
@@ -168,17 +170,11 @@ def create_pipeline(
     )
 
     # Asked what production will ask, then live under a new number.
-    infra_check = InfraCheck(
+    infra_check = _infra_check(
+        config.serving,
         model=champion.outputs["champion"],
         examples=raw,
         catalogue=catalogue.outputs["catalogue"],
-        seconds=config.serving.check_seconds,
-        memory_mb=config.serving.max_memory_mb,
-        latency_ms=config.serving.max_latency_ms,
-        size_mb=config.serving.max_size_mb,
-        code_version=code_version(
-            "components.infra_check.component", "components.infra_check.probe"
-        ),
     )
     pusher = Pusher(
         model=champion.outputs["champion"],
@@ -209,6 +205,30 @@ def create_pipeline(
         enable_cache=True,
         metadata_connection_config=metadata,
         beam_pipeline_args=BEAM_ARGS,
+    )
+
+
+def _infra_check(
+    serving: ServingConfig,
+    model: types.BaseChannel,
+    examples: types.BaseChannel,
+    catalogue: types.BaseChannel,
+) -> tfx.types.BaseComponent:
+    if serving.infra_check != "process":
+        return InfraValidator(
+            model, examples, serving.infra_check, serving.check_seconds
+        )
+    return InfraCheck(
+        model=model,
+        examples=examples,
+        catalogue=catalogue,
+        seconds=serving.check_seconds,
+        memory_mb=serving.max_memory_mb,
+        latency_ms=serving.max_latency_ms,
+        size_mb=serving.max_size_mb,
+        code_version=code_version(
+            "components.infra_check.component", "components.infra_check.probe"
+        ),
     )
 
 
