@@ -9,13 +9,11 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import click
 import numpy as np
 import tensorflow as tf
-import tensorflow_transform as tft
 from deepctr.feature_column import SparseFeat, VarLenSparseFeat, get_feature_names
 from deepctr.models import AutoInt as DeepCTRAutoInt
 from deepctr.models import DeepFM as DeepCTRDeepFM
@@ -23,13 +21,13 @@ from deepctr.models import DeepFM as DeepCTRDeepFM
 from benchmarks.pipeline import Figure, machine, marquee, print_figures
 from benchmarks.quality import read_table, set_options
 from benchmarks.training import Clock
+from pipeline.trained_on import trainer_data
 from trainer_modules import features as f
 from trainer_modules import training
 from trainer_modules.configs import AutoIntConfig, DeepFMConfig
 from trainer_modules.inputs import Data
 from trainer_modules.models.autoint import AutoInt
 from trainer_modules.models.deepfm import DeepFM
-from trainer_modules.run_fn import read_data
 
 ROUNDS = 3
 EPOCHS = 2
@@ -67,22 +65,8 @@ DEEPCTR = {
 def prepared(out: Path) -> Data:
     """What a Trainer is given after the data steps of ``make bench-ctr``."""
     marquee(out, "ml-1m", "popularity", *set_options(read_table("ctr").set))
-    artifacts = out / "artifacts"
-    [graph] = (artifacts / "Transform" / "transform_graph").iterdir()
-    [examples] = (artifacts / "Transform" / "transformed_examples").iterdir()
-    [catalogue] = (artifacts / "CatalogueGen" / "catalogue").iterdir()
-    return read_data(
-        SimpleNamespace(
-            train_files=[f"{examples}/Split-{f.TRAIN_SPLIT}/*"],
-            eval_files=[f"{examples}/Split-{f.EVAL_SPLIT}/*"],
-            custom_config={
-                "catalogue": str(catalogue),
-                "leave_out": ["user_zip"],
-                "num_rated_items": 0,
-            },
-        ),
-        tft.TFTransformOutput(str(graph)),
-    )
+    data, _ = trainer_data(out, leave_out=["user_zip"])
+    return data
 
 
 def ours(name: str, data: Data) -> float:

@@ -1,18 +1,23 @@
 """``make bench-pipeline``: what this pipeline costs, beside TFX's own components.
 
 Every run is a process of its own, so that each pays the same imports (which no figure
-holds) and its peak memory is its own. Tables are Markdown, ready for
+holds) and its peak memory is its own. Tables are Markdown; ``--write`` puts them into
 ``docs/benchmarks.md``.
 """
 
+import contextlib
 import csv
+import datetime
+import io
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +25,7 @@ from typing import Any
 
 import click
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from rich import box
@@ -43,6 +49,8 @@ DATA_STEPS = (
 GIGABYTE = 1 << 30
 MODULE = (sys.executable, "-m")
 MARQUEE = Path(sys.executable).with_name("marquee")
+DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+SECONDS_BETWEEN_LOOKS = 0.2  # at memory
 
 console = Console(width=100)
 
@@ -76,7 +84,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a process left: its last line, and its peak of resident bytes."""
+    """What a process left: its last line, and the peak of resident bytes.
+
+    That of all its processes together, as far as looks now and then saw it.
+    """
 
     last_line: str
     peak_bytes: int
@@ -84,7 +95,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class MarqueeRun:
-    """A ``marquee run``: its ``run.json`` and the peak memory of its process."""
+    """A ``marquee run``: its ``run.json`` and the peak memory of its processes."""
 
     result: dict[str, Any]
     peak_bytes: int
@@ -211,11 +222,36 @@ def memory(data: str, folder: Path) -> list[Figure]:
     ]
 
 
+def catalogue(data: str, folder: Path) -> list[Figure]:
+    """Memory with 100,000 items and 200,000 users, of whom a sample is ranked for."""
+    del data  # generated
+    source = folder / "ml-generated-catalogue"
+    write_generated(source, 5_000_000, 200_000, num_items=100_000)
+    settings = ("models.mf_als.embedding_dim=16", "models.mf_als.epochs=2")
+    run = (folder / "out", str(source), "popularity,mf_als", *settings)
+    whole = marquee(*run)
+    # Another number of negatives: all is judged anew, and the rest is from the cache.
+    judging = marquee(*run, "evaluation.num_sampled_negatives=100")
+    als = whole.model("mf_als")
+    metrics, seconds = als["metrics"], whole.seconds(["Evaluator_mf_als"])
+    return [
+        Figure("peak of the run", whole.peak_bytes / GIGABYTE, "GB", at_most=6),
+        Figure("peak of judging alone", judging.peak_bytes / GIGABYTE, "GB", at_most=6),
+        Figure("the run, all steps", whole.result["run"]["seconds"], "s"),
+        Figure("Evaluator_mf_als", seconds["Evaluator_mf_als"], "s"),
+        Figure("share of users ranked for", als["share_of_users"]),
+        Figure("users ranked for", metrics["num_users"]),
+        Figure("mf_als ndcg@10", metrics["ndcg@10"]),
+        Figure("its standard error", metrics["ndcg@10_standard_error"]),
+    ]
+
+
 PARTS: dict[str, Callable[[str, Path], list[Figure]]] = {
     "stock": against_stock,
     "models": models,
     "training": training,
     "memory": memory,
+    "catalogue": catalogue,
 }
 
 
@@ -230,7 +266,11 @@ def run_process(*command: object) -> Finished:
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen([*map(str, command)], stdout=out, stderr=log)
-        _, status, usage = os.wait4(process.pid, 0)
+        peak = 0
+        while (waited := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+            peak = max(peak, resident_bytes(process.pid))
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        _, status, usage = waited
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         log.seek(0)
@@ -240,7 +280,20 @@ def run_process(*command: object) -> Finished:
             said = "\n".join([*log.read().splitlines()[-15:], *lines[-15:]])
             raise click.ClickException(f"{command} failed:\n{said}")
     bytes_per_unit = 1 if sys.platform == "darwin" else 1024
-    return Finished(lines[-1] if lines else "", usage.ru_maxrss * bytes_per_unit)
+    # The largest of them is known without looking.
+    peak = max(peak, usage.ru_maxrss * bytes_per_unit)
+    return Finished(lines[-1] if lines else "", peak)
+
+
+def resident_bytes(pid: int) -> int:
+    """Of a process and all that it has started, now."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in (parent, *parent.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += process.memory_info().rss
+    return total
 
 
 def marquee(
@@ -278,9 +331,10 @@ def write_ratings_by_row(data: str, folder: Path) -> None:
                 pa_csv.write_csv(table, file, options)
 
 
-def write_generated(folder: Path, num_ratings: int, num_users: int) -> None:
-    """Writes ratings in the layout of MovieLens 20M: 10,000 items, Zipf popularity."""
-    num_items = 10_000
+def write_generated(
+    folder: Path, num_ratings: int, num_users: int, num_items: int = 10_000
+) -> None:
+    """Writes ratings in the layout of MovieLens 20M, of Zipf popularity."""
     random = np.random.default_rng(2017)
     popularity = np.cumsum(1 / np.arange(1, num_items + 1))
     keys = np.empty(0, np.int64)
@@ -301,20 +355,43 @@ def write_generated(folder: Path, num_ratings: int, num_users: int) -> None:
         writer = csv.writer(file)
         writer.writerow(["movieId", "title", "genres"])
         for item in range(1, num_items + 1):
-            writer.writerow([item, f"Movie {item} (2000)", "Drama"])
+            genres = f"Genre {item % 20}|Genre {20 + item % 21}"
+            writer.writerow([item, f"Movie {item} (2000)", genres])
 
 
 # ---- What is printed.
 
 
-def print_figures(figures: list[Figure]) -> None:
+def print_figures(figures: list[Figure], to: Console = console) -> None:
     """Prints each figure beside its target."""
     table = Table("what", "measured", "target", "reached", box=box.MARKDOWN)
     for figure in figures:
         reached = ("yes" if figure.reached else "no") if figure.target else ""
         number = f"{figure.value:.4f}" if not figure.unit else f"{figure.value:.2f}"
         table.add_row(figure.what, f"{number} {figure.unit}", figure.target, reached)
-    console.print(table)
+    to.print(table)
+
+
+def write_docs(part: str, figures: list[Figure], before: dict[str, Any]) -> None:
+    """Puts a part's table in the place of its last one, with what it was measured on.
+
+    Raises:
+      click.ClickException: if the page has no place for it.
+    """
+    text = io.StringIO()
+    print_figures(figures, Console(file=text, width=100))
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    section = (
+        f"`PARTS={part}`, {before['cores']} cores, {before['memory_gb']:.0f} GB, "
+        f"{today}, load {before['load_average']:.1f} at the start:\n\n"
+        f"{text.getvalue().strip()}\n"
+    )
+    page = DOCS.read_text()
+    start, end = f"<!-- {part} -->\n", f"<!-- end of {part} -->\n"
+    place = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
+    if not place.search(page):
+        raise click.ClickException(f"{DOCS} has no {start!r} to write {part} behind")
+    DOCS.write_text(place.sub(lambda _: start + section + end, page))
 
 
 def machine() -> dict[str, Any]:
@@ -337,7 +414,10 @@ def machine() -> dict[str, Any]:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Writes all figures there too.",
 )
-def main(parts: tuple[str, ...], data: str, json_file: Path | None) -> None:
+@click.option("--write", is_flag=True, help="Writes the tables to docs/benchmarks.md.")
+def main(
+    parts: tuple[str, ...], data: str, json_file: Path | None, write: bool
+) -> None:
     """Measures PARTS, all of them if none is named, each in processes of its own."""
     measured: dict[str, list[Figure]] = {}
     before = machine()
@@ -350,6 +430,8 @@ def main(parts: tuple[str, ...], data: str, json_file: Path | None) -> None:
             console.print(f"\n{str(PARTS[part].__doc__).splitlines()[0]}")
             measured[part] = PARTS[part](data, Path(folder, part))
             print_figures(measured[part])
+            if write:
+                write_docs(part, measured[part], before)
     if json_file:
         parts_as_json = {
             part: [asdict(f) | {"reached": f.reached} for f in figures]

@@ -13,14 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_transform as tft
 
-from trainer_modules import features as f
+from pipeline.trained_on import trainer_data
 from trainer_modules import training
 from trainer_modules.configs import NeuMFConfig
 from trainer_modules.inputs import Data
 from trainer_modules.models.neumf import NeuMF
-from trainer_modules.sizes import Sizes
 from trainer_modules.tasks.negatives import negative_sampler
 
 ROUNDS = 3
@@ -43,25 +41,6 @@ class Clock(tf.keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         """Keeps the fastest."""
         self.fastest = min(self.fastest, self.trained)
-
-
-def read_data(out: Path) -> Data:
-    """What the Trainers of the newest run in ``out`` were given."""
-    artifacts = out / "artifacts" / "Transform"
-    [graph] = (artifacts / "transform_graph").iterdir()
-    [examples] = (artifacts / "transformed_examples").iterdir()
-    transform = tft.TFTransformOutput(str(graph))
-    num_users, num_items = (
-        transform.vocabulary_size_by_name(name) + f.NUM_RESERVED
-        for name in (f.USER_VOCABULARY, f.ITEM_VOCABULARY)
-    )
-    return Data(
-        train_files=[f"{examples}/Split-{f.TRAIN_SPLIT}/*"],
-        eval_files=[f"{examples}/Split-{f.EVAL_SPLIT}/*"],
-        feature_spec=transform.transformed_feature_spec(),
-        sizes=Sizes(num_users, num_items),
-        num_unknown_items=0,
-    )
 
 
 def ours(data: Data) -> float:
@@ -124,7 +103,7 @@ def functional_neumf(num_users: int, num_items: int) -> tf.keras.Model:
 
 def main(out: Path) -> None:
     """Runs both in turn, so that what slows the machine slows both."""
-    data = read_data(out)
+    data, _ = trainer_data(out)
     speeds: dict[str, list[float]] = {"ours": [], "keras": []}
     for _ in range(ROUNDS):
         for name, train in (("ours", ours), ("keras", plain_keras)):

@@ -270,6 +270,9 @@ class ServingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a model may take where it serves; a pushed model stayed within.
 
     Attributes:
+      infra_check: where the champion is asked before a push: in a ``process`` of its
+        own, or in TensorFlow Serving on ``docker`` or ``kubernetes``, which knows no
+        bounds but ``check_seconds``.
       check_seconds: for loading it and all questions of the check before a push.
       max_memory_mb: resident, TensorFlow's own included.
       max_latency_ms: median of one answer, 1,000 candidates or a whole list.
@@ -277,6 +280,7 @@ class ServingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       keep_versions: of those that were live; the one before the live one stays always.
     """
 
+    infra_check: Literal["process", "docker", "kubernetes"] = "process"
     check_seconds: Size = 120.0
     max_memory_mb: Size = 4000.0
     max_latency_ms: Size = 250.0
@@ -469,6 +473,12 @@ def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
             "train on; their sum must be below 1",
         )
     if config.label.threshold == "all":
+        if config.label.negative is not None:
+            raise document.error(
+                "label.negative",
+                "with label.threshold 'all' every rating is liked, and none can be "
+                "disliked; leave it out, or set a threshold, as in '> 3'",
+            )
         for key, metric in (
             ("gate.metric", gate.metric),
             *((f"gate.floors.{metric}", metric) for metric in gate.floors),
@@ -731,7 +741,7 @@ def _expected(wanted: Any) -> str:
     origin, inner = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is Annotated:
         return str(wanted.__metadata__[0].description)
-    if origin is tuple:
+    if origin in (tuple, list):
         return f"a list, each {_expected(inner[0])}"
     if inner:
         return " or ".join(_expected(each) for each in inner)

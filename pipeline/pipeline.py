@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tfx import types
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.types.channel import union
@@ -17,6 +18,7 @@ from components.catalogue_gen.reader import items_beside, items_fingerprint
 from components.champion.component import Champion
 from components.drift_gate.component import DriftGate
 from components.infra_check.component import InfraCheck
+from components.infra_check.model_server import InfraValidator
 from components.live_evaluator.component import LiveEvaluator
 from components.pusher import versions
 from components.pusher.component import Pusher
@@ -26,7 +28,7 @@ from components.ratings_example_gen.settings import Settings
 from components.span_statistics.component import SpanStatistics
 from components.trainer.component import Trainer
 from pipeline.code_version import code_version
-from pipeline.config import PipelineConfig
+from pipeline.config import PipelineConfig, ServingConfig
 from pipeline.evaluation import eval_config, rules
 from pipeline.live_model import live_model_resolver
 from trainer_modules import features as f
@@ -200,17 +202,11 @@ def create_pipeline(
     )
 
     # Asked what production will ask, then live under a new number.
-    infra_check = InfraCheck(
+    infra_check = _infra_check(
+        config.serving,
         model=champion.outputs["champion"],
         examples=raw,
         catalogue=catalogue.outputs["catalogue"],
-        seconds=config.serving.check_seconds,
-        memory_mb=config.serving.max_memory_mb,
-        latency_ms=config.serving.max_latency_ms,
-        size_mb=config.serving.max_size_mb,
-        code_version=code_version(
-            "components.infra_check.component", "components.infra_check.probe"
-        ),
     )
     pusher = Pusher(
         model=champion.outputs["champion"],
@@ -261,6 +257,30 @@ def _drift_gate(
         min_ratings=config.retrain.min_drift_ratings,
         stops=config.retrain.drift == "stop",
         code_version=code_version("components.drift_gate.component"),
+    )
+
+
+def _infra_check(
+    serving: ServingConfig,
+    model: types.BaseChannel,
+    examples: types.BaseChannel,
+    catalogue: types.BaseChannel,
+) -> tfx.types.BaseComponent:
+    if serving.infra_check != "process":
+        return InfraValidator(
+            model, examples, serving.infra_check, serving.check_seconds
+        )
+    return InfraCheck(
+        model=model,
+        examples=examples,
+        catalogue=catalogue,
+        seconds=serving.check_seconds,
+        memory_mb=serving.max_memory_mb,
+        latency_ms=serving.max_latency_ms,
+        size_mb=serving.max_size_mb,
+        code_version=code_version(
+            "components.infra_check.component", "components.infra_check.probe"
+        ),
     )
 
 

@@ -131,7 +131,8 @@ def execute(
     outputs = _outputs(MetadataStore(connection), run_id)
     decided = _decision(outputs)
     counts = _counts(outputs)
-    status = _status(steps, decided, outputs)
+    infra = _infra(outputs)
+    status = _status(steps, decided, infra)
     run = {
         "run": {
             "id": run_id,
@@ -158,14 +159,14 @@ def execute(
             for step in steps
         ],
         "models": [
-            _model(name, {step.name: step for step in steps}, outputs, decided)
+            _model(name, {step.name: step for step in steps}, outputs, decided, infra)
             for name in config.models
         ],
         "live": live(out / "live"),
         "gate": {
             "metric": decided["metric"],
             "live": decided["live"],
-            "serving": _infra(outputs),
+            "serving": infra,
         },
         "changed": status == CHANGED,
     }
@@ -274,7 +275,7 @@ def _decision(outputs: dict[tuple[str, str], str]) -> dict[str, Any]:
 def _status(
     steps: "list[StepResult]",
     decided: dict[str, Any],
-    outputs: dict[tuple[str, str], str],
+    infra: dict[str, Any],
 ) -> str:
     from components.anomaly_gate import AnomaliesError
     from components.drift_gate import DriftError
@@ -290,19 +291,20 @@ def _status(
         return REFUSED
     if not decided["changed"]:
         return UNCHANGED
-    if not _infra(outputs)["blessed"]:
+    if not infra["blessed"]:
         return REFUSED
     pushed = next(step for step in steps if step.name == "Pusher").state == "done"
     return CHANGED if pushed else UNCHANGED
 
 
 def _infra(outputs: dict[tuple[str, str], str]) -> dict[str, Any]:
-    """What InfraCheck found."""
-    folder = outputs.get(("InfraCheck", "blessing"))
-    if folder is None:
-        return {"blessed": False, "problems": []}
-    checked: dict[str, Any] = json.loads(Path(folder, "checked.json").read_text())
-    return checked
+    """What InfraCheck found, or InfraValidator in its place; ``check`` says which."""
+    for step in ("InfraCheck", "InfraValidator"):
+        if folder := outputs.get((step, "blessing")):
+            told = Path(folder, "checked.json").read_text()
+            checked: dict[str, Any] = json.loads(told)
+            return checked
+    return {"check": None, "blessed": False, "problems": []}
 
 
 def _spans(
@@ -335,6 +337,7 @@ def _model(
     steps: "dict[str, StepResult]",
     outputs: dict[tuple[str, str], str],
     decided: dict[str, Any],
+    infra: dict[str, Any],
 ) -> dict[str, Any]:
     """What became of one model."""
     trainer, evaluator = steps[f"Trainer_{name}"], steps[f"Evaluator_{name}"]
@@ -371,7 +374,7 @@ def _model(
     elif verdict:
         for key in ("verdict", "rule", "metrics", "intervals", "slices", "findings"):
             model[key] = verdict[key]
-        problems = _infra(outputs)["problems"]
+        problems = infra["problems"]
         if verdict["verdict"] == "live" and decided["changed"] and problems:
             model["verdict"] = "refused"
             model["rule"] = f"is not fit to serve: {'; '.join(problems)}"

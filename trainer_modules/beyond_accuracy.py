@@ -28,11 +28,11 @@ class ListStatistics(tf.Module):
         self.genres = None
         if GENRES in sizes.item_fields:
             table = sizes.item_fields[GENRES]
-            row, column = np.nonzero(table >= f.NUM_RESERVED)
-            values, genre = np.unique(table[row, column], return_inverse=True)
-            has = np.zeros([len(table), len(values)], np.float32)
-            has[row, genre] = 1
-            self.genres = tf.constant(has)  # [V, G]
+            genres = np.where(table >= f.NUM_RESERVED, table, f.PADDING_INDEX)
+            genres.sort(1)
+            again = genres[:, 1:] == genres[:, :-1]
+            genres[:, 1:][again] = f.PADDING_INDEX  # one that is named twice
+            self.genres = tf.constant(genres)  # [V, L]
 
     def __call__(self, top_item: tf.Tensor, history: tf.Tensor) -> dict[str, tf.Tensor]:
         """Measures each user's list.
@@ -63,9 +63,22 @@ class ListStatistics(tf.Module):
     def _diversity(self, top_item: tf.Tensor) -> tf.Tensor:
         if self.genres is None:
             return tf.fill(tf.shape(top_item)[:1], float("nan"))
-        genres = tf.gather(self.genres, top_item)  # [B, K, G]
-        count = tf.reduce_sum(genres, 2)  # [B, K]
-        both = tf.matmul(genres, genres, transpose_b=True)  # [B, K, K]
+        genres = tf.gather(self.genres, top_item)  # [B, K, L]
+        has_genre = genres != f.PADDING_INDEX
+        count = tf.reduce_sum(tf.cast(has_genre, tf.float32), 2)  # [B, K]
+
+        def more(both: tf.Tensor, genre: tf.Tensor) -> tf.Tensor:
+            """Adds where one genre of each item [B, K] is one of another item's."""
+            is_same = genre[:, :, tf.newaxis, tf.newaxis] == genres[:, tf.newaxis]
+            is_shared = tf.reduce_any(is_same & has_genre[:, tf.newaxis], 3)
+            return both + tf.cast(is_shared, tf.float32)
+
+        # One after the other: items may have hundreds, and there may be many thousands.
+        both = tf.foldl(
+            more,
+            tf.transpose(genres, [2, 0, 1]),
+            tf.zeros_like(count[:, :, tf.newaxis] + count[:, tf.newaxis]),
+        )  # [B, K, K]
         either = count[:, :, tf.newaxis] + count[:, tf.newaxis] - both
         distance = 1 - tf.math.divide_no_nan(both, either)
         has = tf.cast(count > 0, tf.float32)

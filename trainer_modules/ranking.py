@@ -6,6 +6,46 @@ from trainer_modules import features as f
 
 # Users x items scored at once: 128 MiB for a layer of 256 units.
 MAX_SCORED_PAIRS = 1 << 17
+NUM_RARE = 10  # items, the rarest with a row of their own: enough for a mean
+
+
+def score_candidates(
+    model: tf.keras.Model,
+    features: dict[str, tf.Tensor],
+    items: tf.Tensor,
+    num_items: int,
+) -> tf.Tensor:
+    """Scores each user's candidates.
+
+    Args:
+      model: scores [B, C] from features.
+      features: of the users, each [B, ...].
+      items: [B, C] indices.
+      num_items: V, the reserved ones included.
+
+    Returns:
+      [B, C]; an item without a row of its own scores as ``_no_better_than_rare`` says.
+    """
+    rare = tf.range(num_items)[f.NUM_RESERVED :][-NUM_RARE:]  # [N]
+    users, length = tf.shape(items)[0], tf.shape(items)[1]
+    more = tf.tile(tf.cast(rare, items.dtype)[tf.newaxis, :], [users, 1])
+    scores = model({**features, f.ITEM_INDEX: tf.concat([items, more], 1)})
+    scores = tf.cast(scores, tf.float32)
+    known, of_rare = scores[:, :length], scores[:, length:]
+    unknown = _no_better_than_rare(known, of_rare)
+    return tf.where(items == f.UNKNOWN_INDEX, unknown, known)
+
+
+def _no_better_than_rare(unknown: tf.Tensor, of_rare: tf.Tensor) -> tf.Tensor:
+    """What an item without a row of its own scores [B, C], given the rarest [B, N].
+
+    All such items train one row, which thus knows how much they are liked together, as
+    if it were one popular item. Of each of them nothing speaks for more than what the
+    rarest items score that have a row, in the mean.
+    """
+    if of_rare.shape[1] == 0:
+        return unknown
+    return tf.minimum(unknown, tf.reduce_mean(of_rare, 1, keepdims=True))
 
 
 def score_unseen(
@@ -26,7 +66,9 @@ def score_unseen(
         tf.ones([tf.size(history)], tf.int32),
         [tf.shape(history)[0], num_items],
     )
-    return scores[:, 1:], times_seen[:, f.NUM_RESERVED :] == 0, scores[:, 0]
+    known = scores[:, 1:]  # by falling frequency: the rarest are the last
+    unknown = _no_better_than_rare(scores[:, :1], known[:, -NUM_RARE:])
+    return known, times_seen[:, f.NUM_RESERVED :] == 0, unknown[:, 0]
 
 
 def rank_targets(
@@ -41,7 +83,7 @@ def rank_targets(
 
     Ties and scores that are not numbers count against the target. Items without an id
     of their own, too rare or too new, are candidates like others: all of them have the
-    score of the unknown row.
+    score of the unknown row, or what the rarest others have if that is less.
 
     Args:
       model: scores [B, C] from features.

@@ -12,7 +12,7 @@ import tensorflow_transform as tft
 
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
-from trainer_modules.ranking import rank_targets, score_unseen
+from trainer_modules.ranking import rank_targets, score_candidates, score_unseen
 from trainer_modules.sizes import Table
 
 NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
@@ -102,9 +102,9 @@ class Served(tf.Module):
             raw[f.HISTORY_ITEM_ID], raw[f.HISTORY_RATING], tf.float32.max
         )
         features, candidates = self._features(self.transform(raw))
-        scores = self.model({**features, f.ITEM_INDEX: candidates})
+        scores = score_candidates(self.model, features, candidates, self.num_items)
         is_real = tf.sequence_mask(raw[f.ITEM_ID].row_lengths(), tf.shape(scores)[1])
-        return {"score": tf.where(is_real, tf.cast(scores, tf.float32), -float("inf"))}
+        return {"score": tf.where(is_real, scores, -float("inf"))}
 
     @tf.function
     def recommend(
@@ -187,8 +187,9 @@ class Served(tf.Module):
         }
         if self.share_of_users < 1:
             ranked["rank"] *= tf.cast(is_in_sample, tf.int64)[:, tf.newaxis]
-            scores = self.model({**features, f.ITEM_INDEX: targets})
-            ranked["score"] = tf.cast(scores, tf.float32)
+            ranked["score"] = score_candidates(
+                self.model, features, targets, self.num_items
+            )
         label = transformed[f.LABEL].to_tensor(f.NEITHER)
         probability = self._probability(ranked["score"])
         if self.unit == "stars":

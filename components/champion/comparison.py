@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from components.ranking_metrics.users import Users
 
-RESAMPLES_AT_ONCE = 50  # times 8 bytes for each user
+# Resamples x users or targets at once; measuring them takes some ten arrays of 32 MB.
+CELLS_AT_ONCE = 1 << 22
 
 Floats = npt.NDArray[np.float64]
 
@@ -83,8 +84,9 @@ class Bootstrap:
             return Interval(np.nan, np.nan, np.nan, num_users)
         random = np.random.default_rng(self.seed)
         draws = []
-        for start in range(0, self.resamples, RESAMPLES_AT_ONCE):
-            count = min(RESAMPLES_AT_ONCE, self.resamples - start)
+        at_once = max(1, CELLS_AT_ONCE // max(num_users, len(users.target_user)))
+        for start in range(0, self.resamples, at_once):
+            count = min(at_once, self.resamples - start)
             drawn = random.integers(num_users, size=[count, num_users])
             drawn += num_users * np.arange(count)[:, np.newaxis]
             times = np.bincount(drawn.ravel(), minlength=count * num_users)

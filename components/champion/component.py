@@ -13,6 +13,7 @@ from tfx.utils import io_utils, path_utils
 
 from components.champion import decision
 from components.champion.comparison import Bootstrap
+from components.champion.driver import Driver
 from components.champion.judgements import evaluated_model, read_judged
 from components.champion.rules import OVERALL, Gate, Judged
 from components.live_evaluator.executor import NOT_JUDGED_FILE
@@ -121,6 +122,9 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     io_utils.write_string_file(
         os.path.join(decided.uri, DECISION_FILE), json.dumps(report, indent=1)
     )
+
+
+Champion.DRIVER_CLASS = Driver
 
 
 def parse_gate(told: str) -> Gate:

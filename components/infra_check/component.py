@@ -14,6 +14,7 @@ from components.infra_check.questions import questions
 from trainer_modules import features as f
 
 CHECKED_FILE = "checked.json"
+NOTHING_CHOSEN = "nothing was chosen"
 
 
 @tfx.dsl.components.component
@@ -30,7 +31,7 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
 ) -> None:
     """Asks the model in a process of its own, and blesses it if it answers well.
 
-    TFX's InfraValidator does this where Docker or Kubernetes is; this needs neither.
+    Where Docker or Kubernetes is, ``model_server`` can do this; here neither is needed.
 
     Args:
       model: the champion; empty where nothing passed.
@@ -46,7 +47,7 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
     """
     del code_version
     folder = Path(path_utils.serving_model_path(model.uri))
-    problems: tuple[str, ...] = ("nothing was chosen",)
+    problems: tuple[str, ...] = (NOTHING_CHOSEN,)
     figures = {}
     if folder.is_dir():
         split = artifact_utils.get_split_uri([examples], f.TEST_SPLIT)
@@ -56,7 +57,7 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
         problems, figures = checked.problems, dict(checked.figures)
     is_fit = not problems
     blessing.set_int_custom_property("blessed", int(is_fit))
-    told = {"blessed": is_fit, "problems": problems, **figures}
+    told = {"check": "process", "blessed": is_fit, "problems": problems, **figures}
     io_utils.write_string_file(
         os.path.join(blessing.uri, CHECKED_FILE), json.dumps(told, indent=1)
     )

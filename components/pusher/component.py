@@ -26,7 +26,7 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
     Args:
       model: the champion.
       blessing: of Champion.
-      infra_blessing: of InfraCheck.
+      infra_blessing: of InfraCheck or InfraValidator.
       live_folder: a file system's folder, with one for each version.
       keep_versions: that stay.
       pushed_model: ``pushed`` is 1 or 0; ``pushed_destination`` and ``pushed_version``

@@ -2,7 +2,8 @@
 
 That is what TensorFlow Serving watches. A version appears under its number by one
 rename, when all of its files and their checksums are on disk; until then it has a name
-that starts with a dot, which nobody reads. A number is never used twice.
+that starts with a dot, which nobody reads. A number is never used twice, nor when its
+version was removed by hand.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from trainer_modules import features as f
 
 MANIFEST = "assets.extra/manifest.json"
 LOCK = ".lock"
+LEDGER = ".ledger.json"
 UNFINISHED = ".unfinished-"
 READ_BYTES = 1 << 20
 
@@ -61,6 +63,22 @@ def live(live_folder: Path) -> Version | None:
     """The one that serves; None before the first push."""
     numbers = _numbers(live_folder)
     return _read(live_folder / str(max(numbers))) if numbers else None
+
+
+def life(live_folder: Path) -> str:
+    """Names the folder's present life, from one emptying by hand to the next.
+
+    Part of Champion's cache key. Pushes and rollbacks do not change it, so that a run
+    with nothing new comes from the cache; but where a person removed the folder, or all
+    versions in it, what Champion once said of it is no longer true.
+    """
+    live_folder.mkdir(parents=True, exist_ok=True)
+    with _locked(live_folder):
+        told = _ledger(live_folder)
+        if not _numbers(live_folder):
+            told = dataclasses.replace(told, emptied=told.last)
+        _write_ledger(live_folder, told)
+    return f"{told.folder}-{told.emptied}"
 
 
 def push(model_folder: Path, live_folder: Path, keep: int) -> Version:
@@ -156,7 +174,9 @@ def _publish(
     """Copies a model to the next number, while the lock is held."""
     _remove_unfinished(live_folder)
     # Reads all, as ``_prune`` will: what it cannot read stops the push before it.
-    last = max((v.number for v in versions(live_folder)), default=0)
+    versions(live_folder)
+    told = _ledger(live_folder)
+    number = told.last + 1
     unfinished = live_folder / f"{UNFINISHED}{uuid.uuid4().hex}"
     pushed = datetime.datetime.now(datetime.timezone.utc)
     _copy(
@@ -164,7 +184,9 @@ def _publish(
         unfinished,
         {"pushed": pushed.isoformat(timespec="seconds"), "restored": restored},
     )
-    folder = live_folder / str(last + 1)
+    # Before the rename: a push that dies between them only leaves a number out.
+    _write_ledger(live_folder, dataclasses.replace(told, last=number))
+    folder = live_folder / str(number)
     unfinished.rename(folder)
     _sync(live_folder)
     if keep is not None:
@@ -202,6 +224,42 @@ def _prune(live_folder: Path, keep: int) -> None:
             gone = live_folder / f"{UNFINISHED}{uuid.uuid4().hex}"
             version.folder.rename(gone)
             shutil.rmtree(gone)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ledger:
+    """What the versions themselves cannot tell once they are gone.
+
+    Attributes:
+      folder: another one where the folder was removed and made again.
+      last: the highest number that was ever used.
+      emptied: ``last`` when the folder was last found without a version.
+    """
+
+    folder: str
+    last: int
+    emptied: int
+
+
+def _ledger(live_folder: Path) -> _Ledger:
+    try:
+        told = _Ledger(**json.loads((live_folder / LEDGER).read_text()))
+    except FileNotFoundError:
+        told = _Ledger(uuid.uuid4().hex, 0, 0)
+    except (ValueError, TypeError) as error:
+        raise VersionError(
+            f"{live_folder / LEDGER} cannot be read ({error!r}): remove it, and "
+            "`marquee run` will write another"
+        ) from error
+    last = max([told.last, *_numbers(live_folder)])
+    return dataclasses.replace(told, last=last)
+
+
+def _write_ledger(live_folder: Path, ledger: _Ledger) -> None:
+    unfinished = live_folder / f"{UNFINISHED}{uuid.uuid4().hex}"
+    unfinished.write_text(json.dumps(dataclasses.asdict(ledger)))
+    _sync(unfinished)
+    unfinished.replace(live_folder / LEDGER)
 
 
 def _numbers(live_folder: Path) -> list[int]:
@@ -243,7 +301,10 @@ def _locked(live_folder: Path) -> Iterator[None]:
 def _remove_unfinished(live_folder: Path) -> None:
     """What a push left that was killed; the lock is held, so that none is at work."""
     for path in live_folder.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(path)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _sha256(file: Path) -> str:

@@ -6,12 +6,10 @@ judged by TFX's Evaluator on the test split, and held against the rules by Champ
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_transform as tft
 from tfx.components.evaluator.executor import Executor
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
@@ -23,13 +21,13 @@ from components.pusher import versions
 from components.ranking_metrics import extractors
 from pipeline.config import GateConfig
 from pipeline.evaluation import eval_config, rules
+from pipeline.trained_on import newest, trainer_data
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.configs import MFALSConfig
 from trainer_modules.interactions import Interactions
 from trainer_modules.model_card import write_card
 from trainer_modules.models.mf_als import MFALS
-from trainer_modules.run_fn import read_data
 from trainer_modules.signatures import Served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -119,12 +117,8 @@ def few_of(data_set, transform):
     return lambda told: tf.reduce_any(told[f.index_of(name)] == index, 1)
 
 
-def newest(folder):
-    return max(folder.iterdir(), key=lambda path: int(path.name))
-
-
 def artifact(kind, folder):
-    folder.mkdir(parents=True, exist_ok=True)
+    Path(folder).mkdir(parents=True, exist_ok=True)
     made = kind()
     made.uri = str(folder)
     return made
@@ -147,25 +141,13 @@ def judged(request, marquee, copy_of_the_code, tmp_path_factory):
         *("--models", "popularity"),
     )
     assert run.status == 5, run.text  # popularity alone never goes live
-    made = out / "artifacts"
-    transform = tft.TFTransformOutput(str(newest(made / "Transform/transform_graph")))
-    transformed = newest(made / "Transform/transformed_examples")
-    catalogue = newest(made / "CatalogueGen/catalogue")
-    settings = {"catalogue": str(catalogue), "leave_out": [], "num_rated_items": 0}
-    data = read_data(
-        SimpleNamespace(
-            train_files=[f"{transformed}/Split-train/*"],
-            eval_files=[f"{transformed}/Split-eval/*"],
-            custom_config=settings,
-        ),
-        transform,
-    )
+    data, transform = trainer_data(out)
     examples = artifact(
-        standard_artifacts.Examples, newest(made / "RatingsExampleGen/examples")
+        standard_artifacts.Examples, newest(out, "RatingsExampleGen", "examples")
     )
     examples.split_names = json.dumps(list(f.SPLITS))
     schema = artifact(
-        standard_artifacts.Schema, newest(made / "ImportSchemaGen/schema")
+        standard_artifacts.Schema, newest(out, "ImportSchemaGen", "schema")
     )
     folder = tmp_path_factory.mktemp("models")
 
@@ -192,7 +174,7 @@ def judged(request, marquee, copy_of_the_code, tmp_path_factory):
 
     models, evaluations, champion = [], [], None
     popularity = artifact(
-        standard_artifacts.Model, newest(made / "Trainer_popularity/model")
+        standard_artifacts.Model, newest(out, "Trainer_popularity", "model")
     )
     for name, scores in made_by_hand(data, few_of(request.param, transform)).items():
         model = artifact(standard_artifacts.Model, folder / name)

@@ -1,5 +1,7 @@
 """MovieLens 100K, and what a person's own file may have wrong with it."""
 
+import shutil
+
 import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -75,3 +77,25 @@ def test_anomaly_stops_the_run(marquee, copy_of_the_code, ratings, tmp_path):
     assert result.status == 4, result.text
     assert "user_country" in result.text
     assert not (tmp_path / "out" / "live").exists()
+
+
+def test_what_was_removed_by_hand_goes_live_again(
+    marquee, copy_of_the_code, ratings, tmp_path
+):
+    code, live = copy_of_the_code(), tmp_path / "out" / "live"
+    run = (
+        *("run", "--data", ratings(), "--out", str(tmp_path / "out")),
+        *("--models", "mf_als", "--set", "label.threshold=all"),
+        *("--set", "models.mf_als.embedding_dim=4"),
+        *("--set", "gate.min_score_std=0.001"),
+    )
+    first = marquee(code, *run)
+    assert first.run["live"]["model"] == "mf_als", first.text
+    shutil.rmtree(live)
+    refilled = marquee(code, *run)
+    assert refilled.run["live"]["model"] == "mf_als", refilled.text
+    ran = {s["name"] for s in refilled.run["steps"] if s["state"] == "done"}
+    assert ran == {"Champion", "InfraCheck", "Pusher"}
+    again = marquee(code, *run)
+    assert {s["state"] for s in again.run["steps"]} == {"cached"}
+    assert again.run["live"] == refilled.run["live"]

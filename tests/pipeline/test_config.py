@@ -121,6 +121,8 @@ def test_a_file_changes_what_it_names_and_nothing_else(write):
         ("label:\n  negative: '> 3'\n", 2, "label.negative", "'<= x'"),
         ("label:\n  negative: all\n", 2, "label.negative", "'< x'"),
         ("vocabulary:\n  leave_out: [1]\n", 2, "vocabulary.leave_out", "text"),
+        ("vocabulary:\n  leave_out: a\n", 2, "vocabulary.leave_out", "a list, each"),
+        ("gate:\n  slices: activity\n", 2, "gate.slices", "a list, each 'activity'"),
         ("models:\n  fm:\n    loss: brp\n", 3, "models.fm.loss", "mean 'bpr'"),
         ("models:\n  fm:\n    task: 1\n", 3, "models.fm.task", "rating, retrieval"),
         ("gate:\n  metric: ndgc@10\n", 2, "gate.metric", "mean 'ndcg@10'"),
@@ -335,6 +337,12 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
             3,
             "data.columns",
             "given twice",
+        ),
+        (
+            "label:\n  threshold: all\n  negative: '< 3'\n",
+            3,
+            "label.negative",
+            "none can be disliked",
         ),
     ],
 )

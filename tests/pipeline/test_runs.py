@@ -76,17 +76,17 @@ def test_a_champion_that_cannot_serve_is_refused(checked):
     decided = {"models": [{"verdict": "live"}], "changed": True}
     assert runs._status(steps, decided, checked(blessed=True)) == runs.CHANGED
     assert runs._status(steps, decided, checked(blessed=False)) == runs.REFUSED
-    assert runs._status(steps, decided, {}) == runs.REFUSED
+    assert runs._status(steps, decided, runs._infra({})) == runs.REFUSED
 
 
 @pytest.fixture
 def checked(tmp_path):
-    """The outputs of a run whose InfraCheck said so."""
+    """What a run reads of an InfraCheck that said so."""
 
     def outputs(blessed):
         told = {"blessed": blessed, "problems": []}
         (tmp_path / "checked.json").write_text(json.dumps(told))
-        return {("InfraCheck", "blessing"): str(tmp_path)}
+        return runs._infra({("InfraCheck", "blessing"): str(tmp_path)})
 
     return outputs
 

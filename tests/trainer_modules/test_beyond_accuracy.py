@@ -14,8 +14,8 @@ from trainer_modules.sizes import Sizes
 U, V = 8, 7
 # How often items 2 to 6 were rated; the last one never.
 RATED = {2: 4, 3: 2, 4: 1, 5: 3, 6: 0}
-GENRES = np.array([[0, 0], [0, 0], [2, 3], [3, 0], [0, 0], [4, 2], [2, 3]], np.int32)
-TOP = [[2, 3, 5], [4, 6, 2], [4, 3, 4]]
+GENRES = np.array([[0, 0], [0, 0], [2, 3], [3, 0], [0, 0], [4, 2], [3, 3]], np.int32)
+TOP = [[2, 3, 5], [6, 3, 2], [4, 3, 4]]
 HISTORY = [[3, 4, 0], [0, 0, 0], [2, 2, 6]]
 
 

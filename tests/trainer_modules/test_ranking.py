@@ -62,14 +62,23 @@ def ranked(people, num_unknown=0, num_top=3):
     ), targets
 
 
+def of_unknown(scores, num_rare=ranking.NUM_RARE):
+    """The unknown row's score, or the mean of the rarest items if that is less."""
+    rarest = scores[2:][-num_rare:]
+    mean = float(np.mean(np.float32(rarest)))
+    return np.nan if np.isnan([scores[1], mean]).any() else min(scores[1], mean)
+
+
 @settings(max_examples=30)
 @given(users, st.integers(0, 3), st.sampled_from([1, NUM_ITEMS * 2, NUM_ITEMS * 100]))
 def test_ranks_are_those_of_the_reference(reference, people, num_unknown, max_pairs):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "MAX_SCORED_PAIRS", max_pairs)  # blocks of 1, 2, all
+        patch.setattr(ranking, "NUM_RARE", 3)
         found, targets = ranked(people, num_unknown)
     for user, (scores, seen, _) in enumerate(people):
-        # The catalogue spelt out: each unknown item is an item with the score of row 1.
+        # The catalogue spelt out: each unknown item is an item like others.
+        scores = [0.0, of_unknown(scores, 3), *scores[2:]]
         left = max(0, num_unknown - (1 in seen))
         everything = [0.0, 0.0, *scores[2:], *[scores[1]] * left]
         stands_for = [
@@ -82,6 +91,30 @@ def test_ranks_are_those_of_the_reference(reference, people, num_unknown, max_pa
         assert found["num_candidates"][user] == len(candidates)
         real = targets[user] > 0
         np.testing.assert_array_equal(found["score"][user][real], np.float32(own)[real])
+
+
+def test_many_unknown_items_are_not_ahead_because_many_like_one_of_them():
+    # Row 1 is what a hundred items were liked together; each has about a rare one's.
+    scores = [0.0, 50.0, 9.0, 8.0, 7.0, 6.0, 5.0, 0.2, 0.1]
+    found, _ = ranked([(scores, set(), {2, 6, 7})], num_unknown=100)
+    # The mean of the seven is 5.04: only what is below stands behind the hundred.
+    assert found["rank"].numpy().tolist() == [[1, 105, 106]]
+    scores[1] = 0.15  # but it may be worse
+    found, _ = ranked([(scores, set(), {1, 2, 7})], num_unknown=100)
+    assert found["rank"].numpy().tolist() == [[106, 1, 6]]
+
+
+def test_candidates_without_a_row_score_alike_wherever_they_are_asked_for():
+    scores = [[0.0, 50.0, 9, 8, 7, 6, 5, 0.2, 0.1], [0, 0.5, 1, 1, 1, 1, 1, 1, 1]]
+    users = {f.USER_INDEX: tf.range(2)}
+    items = tf.constant([[1, 2, 1], [8, 1, 2]], tf.int64)
+    found = ranking.score_candidates(table_model(scores), users, items, NUM_ITEMS)
+    a, b = (of_unknown(each) for each in scores)
+    np.testing.assert_allclose(found, [[a, 9, a], [1, b, 1]], rtol=1e-6)
+    alone = ranking.score_candidates(
+        table_model([[0.0, 3.0]]), {f.USER_INDEX: tf.range(1)}, items[:1, :1], 2
+    )
+    np.testing.assert_array_equal(alone, [[3.0]])  # nothing has a row
 
 
 def test_the_top_is_the_best_of_what_is_not_seen():

@@ -3,8 +3,6 @@
 Cremonesi, Koren, Turrin: "Performance of Recommender Algorithms on Top-N
 Recommendation Tasks", RecSys 2010, https://doi.org/10.1145/1864708.1864721,
 section 3.1 (TopPop).
-Differs from the paper: items that share the unknown row have the score of the least
-popular item that has a row of its own, at most; together they may be liked by many.
 Shapes: B batch, C candidates, V item vocabulary.
 """
 
@@ -28,8 +26,6 @@ class Popularity(tf.keras.Model):
     def solve(self, interactions: Interactions) -> None:
         """Counts."""
         counts = np.bincount(interactions.item_index, minlength=interactions.num_items)
-        least = counts[f.NUM_RESERVED :].min(initial=counts.max())
-        counts[f.UNKNOWN_INDEX] = min(counts[f.UNKNOWN_INDEX], least)
         num_users = len(np.unique(interactions.user_index))
         self.share.assign((counts / num_users).astype(np.float32))
 

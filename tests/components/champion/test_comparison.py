@@ -2,12 +2,14 @@
 
 import math
 import random
+import tracemalloc
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from components.champion import comparison
 from components.champion.comparison import Bootstrap, Interval
 from components.ranking_metrics.users import Users
 
@@ -226,3 +228,18 @@ def test_as_many_resamples_are_drawn_as_were_asked_for(resamples, monkeypatch):
     )
     Bootstrap(resamples).of(users_of([0.1, 0.9, 0.4]), METRIC)
     assert drawn == [resamples]
+
+
+@pytest.mark.parametrize("metric", [METRIC, "auc"])
+def test_many_users_are_resampled_a_few_times_at_once(metric, monkeypatch):
+    chance = np.random.default_rng(4)
+    scores = chance.uniform(size=[2000, 2]).tolist()
+    many = users_of(chance.uniform(size=2000), [[(a, 1), (b, 0)] for a, b in scores])
+    at_once = Bootstrap(500).of(many, metric)
+    monkeypatch.setattr(comparison, "CELLS_AT_ONCE", 40_000)
+    tracemalloc.start()
+    assert Bootstrap(500).of(many, metric) == at_once
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # All at once, one array of what it takes is 8 or 16 MB.
+    assert peak < 8e6

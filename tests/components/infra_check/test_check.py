@@ -320,10 +320,14 @@ def test_a_model_that_is_fit_is_blessed_and_its_figures_are_kept(save, bless, tm
     assert blessed == 0
     assert told["blessed"] is False
     assert told["problems"] == ["it did not answer everything in 0.25 s"]
-    assert set(told) == {"blessed", "problems", "size_bytes"}
+    assert set(told) == {"check", "blessed", "problems", "size_bytes"}
 
 
 def test_where_nothing_was_chosen_nothing_is_blessed(bless, tmp_path):
     blessed, told = bless(tmp_path)
     assert blessed == 0
-    assert told == {"blessed": False, "problems": ["nothing was chosen"]}
+    assert told == {
+        "check": "process",
+        "blessed": False,
+        "problems": ["nothing was chosen"],
+    }

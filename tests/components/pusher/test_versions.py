@@ -486,3 +486,41 @@ def test_a_reader_never_sees_half_a_version(model, live, pusher):
     assert len(whole) > 10
     with contextlib.suppress(ProcessLookupError):
         process.kill()
+
+
+def test_a_life_lasts_over_pushes_and_rollbacks_until_the_folder_is_emptied(
+    model, live
+):
+    first = versions.life(live)
+    assert versions.life(live) == first  # nothing went live yet
+    for origin in ("a", "b"):
+        versions.push(model(origin), live, keep=1)
+        assert versions.life(live) == first
+    versions.rollback(live, None)
+    assert versions.life(live) == first
+
+    for version in versions.versions(live):  # hidden files stay, as with rm live/*
+        shutil.rmtree(version.folder)
+    second = versions.life(live)
+    assert versions.life(live) == second != first
+    assert versions.push(model("a"), live, KEEP_ALL).number == 4
+    assert versions.life(live) == second
+
+    shutil.rmtree(live)
+    third = versions.life(live)
+    assert third not in (first, second)
+    assert versions.push(model("a"), live, KEEP_ALL).number == 1
+    assert versions.life(live) == third
+
+
+def test_a_number_is_not_used_again_when_its_version_was_removed_by_hand(three, model):
+    shutil.rmtree(three / "3")
+    assert versions.push(model("c"), three, KEEP_ALL).number == 4
+
+
+def test_a_broken_ledger_is_an_error_that_says_what_to_do(three, model):
+    (three / versions.LEDGER).write_text("{}")
+    with pytest.raises(VersionError, match=r"ledger.json cannot be read.*remove it"):
+        versions.push(model("c"), three, KEEP_ALL)
+    (three / versions.LEDGER).unlink()
+    assert versions.push(model("c"), three, KEEP_ALL).number == 4

@@ -18,12 +18,3 @@ def test_a_score_is_the_share_of_users_who_liked_the_item(build, interactions):
     )
     shares = [0, 1 / 4, 3 / 4, 1 / 4, 1 / 4]  # of the users 2, 3, 4 and 5
     np.testing.assert_allclose(score, [shares, shares])
-
-
-def test_an_unknown_item_is_no_more_popular_than_any_known_one(build, interactions):
-    model = build("popularity", Sizes(6, 4))
-    # Four users like items that nobody else does: all of them in the unknown row.
-    model.solve(
-        interactions([(2, 1), (3, 1), (4, 1), (5, 1), (2, 2), (3, 2), (4, 3)], 6, 4)
-    )
-    np.testing.assert_allclose(model.share, [0, 1 / 4, 2 / 4, 1 / 4])

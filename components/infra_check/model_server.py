@@ -1,0 +1,169 @@
+"""TFX's InfraValidator: the model in the very server that production runs.
+
+It needs Docker, or to be a step on Kubernetes; ``InfraCheck`` needs neither.
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from docker import DockerClient
+from docker.errors import DockerException
+from docker.transport import UnixHTTPAdapter
+from requests import PreparedRequest
+from tfx import types
+from tfx import v1 as tfx
+from tfx.components.infra_validator import executor
+from tfx.dsl.components.base import executor_spec
+from tfx.proto import infra_validator_pb2
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, kube_utils, path_utils
+
+from components.infra_check.component import CHECKED_FILE, NOTHING_CHOSEN
+from trainer_modules import features as f
+
+Platform = Literal["docker", "kubernetes"]
+# The server of the same release as the client library that the lock holds.
+SERVER_TAG = importlib.metadata.version("tensorflow-serving-api")
+NUM_EXAMPLES = 10
+NUM_TRIES = 2  # a server may be slow to start once
+
+
+class PlatformError(RuntimeError):
+    """There is nothing to run a model server on: no word on the model."""
+
+
+class Executor(executor.Executor):
+    """Tells why a model was not blessed, and does not blame it for the platform.
+
+    TFX refuses a model when Docker does not answer, logs why, and says nothing of it;
+    where nothing was chosen it fails.
+    """
+
+    def Do(  # noqa: N802 - the name is TFX's
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Asks a model server, and writes ``checked.json`` as InfraCheck does.
+
+        Raises:
+          PlatformError: if there is none to be had.
+        """
+        platform = _platform(json.loads(exec_properties["serving_spec"]))
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        self._problems: list[str] = []
+        if Path(path_utils.serving_model_path(model.uri)).is_dir():
+            _require(platform)
+            super().Do(input_dict, output_dict, exec_properties)
+        else:
+            blessing.set_int_custom_property("blessed", 0)
+            self._problems.append(NOTHING_CHOSEN)
+        is_fit = blessing.get_int_custom_property("blessed") == 1
+        told = {
+            "check": platform,
+            "blessed": is_fit,
+            "problems": [] if is_fit else self._problems,
+        }
+        io_utils.write_string_file(
+            f"{blessing.uri}/{CHECKED_FILE}", json.dumps(told, indent=1)
+        )
+
+    def _ValidateOnce(self, **arguments: Any) -> None:  # noqa: N802 - TFX's name
+        try:
+            super()._ValidateOnce(**arguments)
+        except Exception as error:
+            words = (str(error).strip() or repr(error)).splitlines()[0]
+            if words not in self._problems:
+                self._problems.append(words)
+            raise
+
+
+class InfraValidator(tfx.components.InfraValidator):
+    """Loads the model in TensorFlow Serving, and has it rank for some test users."""
+
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        examples: types.BaseChannel,
+        platform: Platform,
+        seconds: float,
+    ):
+        """Makes the component.
+
+        Args:
+          model: the champion; empty where nothing passed.
+          examples: of which the test split is asked about.
+          platform: where the server runs.
+          seconds: for loading the model.
+        """
+        serving_spec = infra_validator_pb2.ServingSpec(
+            tensorflow_serving=infra_validator_pb2.TensorFlowServing(tags=[SERVER_TAG])
+        )
+        if platform == "docker":
+            serving_spec.local_docker.SetInParent()
+        else:
+            serving_spec.kubernetes.SetInParent()
+        super().__init__(
+            model=model,
+            examples=examples,
+            serving_spec=serving_spec,
+            validation_spec=infra_validator_pb2.ValidationSpec(
+                max_loading_time_seconds=max(1, int(seconds)), num_tries=NUM_TRIES
+            ),
+            request_spec=infra_validator_pb2.RequestSpec(
+                tensorflow_serving=infra_validator_pb2.TensorFlowServingRequestSpec(
+                    # The one that scores test records as they are.
+                    signature_names=["evaluate"]
+                ),
+                split_name=f.TEST_SPLIT,
+                num_examples=NUM_EXAMPLES,
+            ),
+        )
+
+
+def _platform(serving_spec: dict[str, Any]) -> Platform:
+    return "docker" if "local_docker" in serving_spec else "kubernetes"
+
+
+def _require(platform: Platform) -> None:
+    """Raises ``PlatformError`` where a server cannot even be started."""
+    otherwise = "or check without it, as with --set serving.infra_check=process"
+    if platform == "kubernetes":
+        if kube_utils.KFP_POD_NAME not in os.environ:
+            raise PlatformError(
+                "serving.infra_check is 'kubernetes', and this is no step of Kubeflow "
+                f"Pipelines: run it there, {otherwise}"
+            )
+        return
+    _let_docker_use_its_socket()
+    try:
+        with contextlib.closing(DockerClient()) as client:
+            client.ping()
+    except (DockerException, OSError) as error:
+        raise PlatformError(
+            "serving.infra_check is 'docker', and no Docker daemon answers "
+            f"({error}): start it, {otherwise}"
+        ) from error
+
+
+def _let_docker_use_its_socket() -> None:
+    """Gives docker 4.4, the newest that TFX takes, what requests 2.32 asks it for.
+
+    From there on requests gets a connection by another method, and without it says
+    "Not supported URL scheme http+docker" (docker-py 7.1 has it).
+    """
+
+    def connection(
+        self: UnixHTTPAdapter, request: PreparedRequest, *_: Any, **__: Any
+    ) -> Any:
+        return self.get_connection(request.url)
+
+    UnixHTTPAdapter.get_connection_with_tls_context = connection

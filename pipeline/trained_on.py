@@ -1,0 +1,46 @@
+"""What the Trainers of a run were given, for whoever trains beside the pipeline."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import tensorflow_transform as tft
+
+from trainer_modules import features as f
+from trainer_modules.inputs import Data
+from trainer_modules.run_fn import read_data
+
+
+def trainer_data(
+    out: Path, leave_out: Sequence[str] = ()
+) -> tuple[Data, tft.TFTransformOutput]:
+    """Reads the newest data in a run's folder, and the graph that transformed it.
+
+    Items without a row of their own are not counted: that is in the metadata store.
+
+    Args:
+      out: where ``marquee run`` left its artifacts.
+      leave_out: side features that no model is to read.
+    """
+    transform = tft.TFTransformOutput(newest(out, "Transform", "transform_graph"))
+    examples = newest(out, "Transform", "transformed_examples")
+    settings = {
+        "catalogue": newest(out, "CatalogueGen", "catalogue"),
+        "leave_out": list(leave_out),
+        "num_rated_items": 0,
+    }
+    data = read_data(
+        SimpleNamespace(
+            train_files=[f"{examples}/Split-{f.TRAIN_SPLIT}/*"],
+            eval_files=[f"{examples}/Split-{f.EVAL_SPLIT}/*"],
+            custom_config=settings,
+        ),
+        transform,
+    )
+    return data, transform
+
+
+def newest(out: Path, step: str, output: str) -> str:
+    """The folder of what a step put out last."""
+    made = Path(out, "artifacts", step, output).iterdir()
+    return str(max(made, key=lambda folder: int(folder.name)))
