@@ -620,6 +620,8 @@ def _files(folder: Path) -> Text:
 def _live(run: Mapping[str, Any]) -> RenderableType:
     live = run["live"]
     line = Text()
+    if why := run.get("not_pushed"):
+        line.append(f"The champion was not pushed: {inert(why)}.\n", "yellow")
     if live.get("version") is None:
         line.append("No model is live", "bold")
         return line.append(": none has passed in this folder yet.")

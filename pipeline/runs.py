@@ -132,7 +132,8 @@ def execute(
     decided = _decision(outputs)
     counts = _counts(outputs)
     infra = _infra(outputs)
-    status = _status(steps, decided, infra)
+    pushed = _pushed(outputs)
+    status = _status(steps, decided, infra, pushed)
     run = {
         "run": {
             "id": run_id,
@@ -162,6 +163,7 @@ def execute(
             _model(name, {step.name: step for step in steps}, outputs, decided, infra)
             for name in config.models
         ],
+        "not_pushed": pushed["overtaken"],
         "live": live(out / "live"),
         "gate": {
             "metric": decided["metric"],
@@ -276,6 +278,7 @@ def _status(
     steps: "list[StepResult]",
     decided: dict[str, Any],
     infra: dict[str, Any],
+    pushed: dict[str, Any],
 ) -> str:
     from components.anomaly_gate import AnomaliesError
     from components.drift_gate import DriftError
@@ -293,8 +296,17 @@ def _status(
         return UNCHANGED
     if not infra["blessed"]:
         return REFUSED
-    pushed = next(step for step in steps if step.name == "Pusher").state == "done"
-    return CHANGED if pushed else UNCHANGED
+    is_new = next(step for step in steps if step.name == "Pusher").state == "done"
+    return CHANGED if is_new and pushed["version"] else UNCHANGED
+
+
+def _pushed(outputs: dict[tuple[str, str], str]) -> dict[str, Any]:
+    """The version that Pusher made, in this run or when it was cached."""
+    folder = outputs.get(("Pusher", "pushed_model"))
+    if folder is None:
+        return {"version": None, "overtaken": ""}
+    told: dict[str, Any] = json.loads(Path(folder, "pushed.json").read_text())
+    return told
 
 
 def _infra(outputs: dict[tuple[str, str], str]) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
       live_folder: where versions are pushed to.
       code_version: part of the cache key.
       champion: a copy of the chosen model; empty where nothing was chosen.
-      blessing: given where the chosen model is not the live one already.
+      blessing: given where the chosen model is not the live one already; says which
+        version was live.
       decided: the verdicts.
       span_statistics: of the newest span, which go live with the model, so that later
         spans can be held against them.
@@ -75,6 +76,7 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     del code_version
     rules = parse_gate(gate)
     candidates = [_candidate(models, evaluation.uri) for evaluation in evaluations]
+    live_version = versions.live_number(Path(live_folder))
     live, problem = _live(Path(live_folder), candidates, live_evaluation.uri)
     bar = decision.Bar(
         next((c for c in candidates if c.name == reference), None),
@@ -97,6 +99,7 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
         if span_statistics is not None:
             _add_statistics(champion, span_statistics, newest_span)
     blessing.set_int_custom_property("blessed", int(is_news))
+    blessing.set_int_custom_property("live_version", live_version)
     blessing.set_string_custom_property("current_model", champion.uri)
     io_utils.write_string_file(
         os.path.join(blessing.uri, "BLESSED" if is_news else "NOT_BLESSED"), ""

@@ -1,12 +1,15 @@
 """Pusher: a model that passed everything in, a new live version out."""
 
+import json
 from pathlib import Path
 
 from tfx import v1 as tfx
 from tfx.types import standard_artifacts
-from tfx.utils import path_utils
+from tfx.utils import io_utils, path_utils
 
 from components.pusher import versions
+
+PUSHED_FILE = "pushed.json"
 
 
 @tfx.dsl.components.component
@@ -25,19 +28,30 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
 
     Args:
       model: the champion.
-      blessing: of Champion.
+      blessing: of Champion; ``live_version`` is what the model was judged against.
       infra_blessing: of InfraCheck or InfraValidator.
       live_folder: a file system's folder, with one for each version.
       keep_versions: that stay.
       pushed_model: ``pushed`` is 1 or 0; ``pushed_destination`` and ``pushed_version``
-        say where.
+        say where; ``pushed.json`` has the version, and why none was pushed if a
+        rollback, or another push, came since the model was judged.
     """
+    version, overtaken = None, ""
     blessings = (blessing, infra_blessing)
-    if not all(each.get_int_custom_property("blessed") == 1 for each in blessings):
-        pushed_model.set_int_custom_property("pushed", 0)
-        return
-    folder = Path(path_utils.serving_model_path(model.uri))
-    version = versions.push(folder, Path(live_folder), keep_versions)
-    pushed_model.set_int_custom_property("pushed", 1)
-    pushed_model.set_string_custom_property("pushed_destination", str(version.folder))
-    pushed_model.set_string_custom_property("pushed_version", str(version.number))
+    if all(each.get_int_custom_property("blessed") == 1 for each in blessings):
+        try:
+            version = versions.push(
+                Path(path_utils.serving_model_path(model.uri)),
+                Path(live_folder),
+                keep_versions,
+                instead_of=blessing.get_int_custom_property("live_version"),
+            )
+        except versions.OvertakenError as error:
+            overtaken = str(error)
+    pushed_model.set_int_custom_property("pushed", int(version is not None))
+    if version:
+        destination = str(version.folder)
+        pushed_model.set_string_custom_property("pushed_destination", destination)
+        pushed_model.set_string_custom_property("pushed_version", str(version.number))
+    told = {"version": version.number if version else None, "overtaken": overtaken}
+    io_utils.write_string_file(f"{pushed_model.uri}/{PUSHED_FILE}", json.dumps(told))

@@ -32,6 +32,10 @@ class VersionError(RuntimeError):
     """A version is not there, or not as it was pushed."""
 
 
+class OvertakenError(RuntimeError):
+    """Another version went live since a model was judged."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Version:
     """A model that is or was live.
@@ -81,19 +85,35 @@ def life(live_folder: Path) -> str:
     return f"{told.folder}-{told.emptied}"
 
 
-def push(model_folder: Path, live_folder: Path, keep: int) -> Version:
+def live_number(live_folder: Path) -> int:
+    """Of the version that serves; 0 before the first push."""
+    return max(_numbers(live_folder), default=0)
+
+
+def push(
+    model_folder: Path, live_folder: Path, keep: int, instead_of: int | None = None
+) -> Version:
     """Makes a SavedModel live.
 
     Args:
       model_folder: with a card that names the model and its origin.
       live_folder: made where it is missing.
       keep: versions that stay; see ``_prune``.
+      instead_of: the number of the version that the model was judged against, 0 if none
+        was live; None asks for no such thing.
 
     Raises:
+      OvertakenError: another version is live by now; nothing was pushed.
       OSError: if it cannot be written; what was live stays so.
     """
     live_folder.mkdir(parents=True, exist_ok=True)
     with _locked(live_folder):
+        now = live_number(live_folder)
+        if instead_of not in (None, now):
+            raise OvertakenError(
+                f"version {now} is live by now, and it was judged against "
+                f"{f'version {instead_of}' if instead_of else 'none'}"
+            )
         return _publish(model_folder, live_folder, keep, restored=None)
 
 

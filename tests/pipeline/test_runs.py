@@ -43,6 +43,9 @@ def test_no_run_at_all_says_how_to_start_one(tmp_path):
     assert issubclass(runs.RunNotFoundError, LookupError)
 
 
+PUSHED = {"version": 1, "overtaken": ""}
+
+
 @pytest.mark.parametrize(
     ("errors", "verdicts", "is_news", "pushed", "exit_status"),
     [
@@ -66,7 +69,7 @@ def test_exit_status_says_what_came_of_the_run(
         for name, kind in errors.items()
     ]
     steps.append(StepResult("Pusher", pushed, 0.1))
-    status = runs._status(steps, decided, checked(blessed=True))
+    status = runs._status(steps, decided, checked(blessed=True), PUSHED)
     assert runs.exit_status({"run": {"status": status}}) == exit_status
     assert (status == runs.CHANGED) == (is_news and not errors)
 
@@ -74,9 +77,21 @@ def test_exit_status_says_what_came_of_the_run(
 def test_a_champion_that_cannot_serve_is_refused(checked):
     steps = [StepResult("Pusher", "done", 0.1)]
     decided = {"models": [{"verdict": "live"}], "changed": True}
-    assert runs._status(steps, decided, checked(blessed=True)) == runs.CHANGED
-    assert runs._status(steps, decided, checked(blessed=False)) == runs.REFUSED
-    assert runs._status(steps, decided, runs._infra({})) == runs.REFUSED
+    fit, unfit = checked(blessed=True), checked(blessed=False)
+    assert runs._status(steps, decided, fit, PUSHED) == runs.CHANGED
+    assert runs._status(steps, decided, unfit, runs._pushed({})) == runs.REFUSED
+    assert runs._status(steps, decided, runs._infra({}), PUSHED) == runs.REFUSED
+
+
+def test_what_was_overtaken_by_a_rollback_changed_nothing(checked, tmp_path):
+    steps = [StepResult("Pusher", "done", 0.1)]
+    decided = {"models": [{"verdict": "live"}], "changed": True}
+    told = {"version": None, "overtaken": "version 3 is live by now"}
+    (tmp_path / "pushed.json").write_text(json.dumps(told))
+    pushed = runs._pushed({("Pusher", "pushed_model"): str(tmp_path)})
+    assert pushed["overtaken"]
+    status = runs._status(steps, decided, checked(blessed=True), pushed)
+    assert status == runs.UNCHANGED
 
 
 @pytest.fixture

@@ -173,6 +173,7 @@ def test_the_best_model_is_copied_whole_and_told_with_its_reasons(world):
     assert (folder / "saved_model.pb").read_text() == "mf_als"
     assert read_card(str(folder))["origin"] == uri
     assert done.blessing.get_int_custom_property("blessed") == 1
+    assert done.blessing.get_int_custom_property("live_version") == 0
     assert done.blessing.get_string_custom_property("current_model") == (
         done.champion.uri
     )

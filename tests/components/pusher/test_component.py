@@ -1,5 +1,7 @@
 """Pusher on artifacts: what it takes to go live, and what is told of it."""
 
+import json
+
 import pytest
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
@@ -39,13 +41,17 @@ def champion(tmp_path):
 def push(tmp_path):
     """Runs the component: the PushedModel artifact."""
 
-    def run(model, blessed=1, fit=1, keep_versions=5):
+    def run(model, blessed=1, fit=1, keep_versions=5, judged_against=None):
+        if judged_against is None:
+            judged_against = versions.live_number(tmp_path / "live")
         pushed = artifact(standard_artifacts.PushedModel, tmp_path / "pushed")
+        blessing = artifact(
+            standard_artifacts.ModelBlessing, tmp_path / "blessing", blessed
+        )
+        blessing.set_int_custom_property("live_version", judged_against)
         Pusher.test_call(
             model=model,
-            blessing=artifact(
-                standard_artifacts.ModelBlessing, tmp_path / "blessing", blessed
-            ),
+            blessing=blessing,
             infra_blessing=artifact(
                 standard_artifacts.InfraBlessing, tmp_path / "infra", fit
             ),
@@ -70,6 +76,23 @@ def test_a_blessed_model_goes_live(champion, push, tmp_path):
     again = push(champion("b"))
     assert again.get_string_custom_property("pushed_version") == "2"
     assert versions.live(tmp_path / "live").origin == "b"
+
+
+def test_what_was_rolled_back_meanwhile_is_not_pushed_over(champion, push, tmp_path):
+    push(champion("a"))
+    push(champion("b"))
+    versions.rollback(tmp_path / "live", None)
+    pushed = push(champion("c"), judged_against=2)
+    assert pushed.get_int_custom_property("pushed") == 0
+    told = json.loads((tmp_path / "pushed" / "pushed.json").read_text())
+    assert told["version"] is None
+    assert "version 3 is live by now" in told["overtaken"]
+    assert "against version 2" in told["overtaken"]
+    assert versions.live(tmp_path / "live").origin == "a"
+    push(champion("c"), judged_against=3)
+    told = json.loads((tmp_path / "pushed" / "pushed.json").read_text())
+    assert told == {"version": 4, "overtaken": ""}
+    assert versions.live(tmp_path / "live").origin == "c"
 
 
 @pytest.mark.parametrize(
