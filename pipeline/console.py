@@ -324,6 +324,7 @@ class RunView(logging.Handler):
 # What may be odd about spans -> how it is said.
 _ODD_SPANS = {
     "late": "late, and taken in:",
+    "too_late": "late, from before the window, and left out:",
     "unfinished": "not yet whole, and left out:",
     "empty": "empty:",
     "missing": "a span may be missing",

@@ -37,6 +37,7 @@ class Window:
       names: of the spans to learn from, the oldest first.
       new: those that no retraining has taken in.
       late: those of them that are older than one that was taken in.
+      too_late: spans that came when the window had left their time behind; left out.
       unfinished: spans whose writer has not said that they are whole; left out.
       empty: whole spans without a file; left out.
       missing: between which two spans there is a gap, in words.
@@ -47,6 +48,7 @@ class Window:
     names: tuple[str, ...]
     new: tuple[str, ...]
     late: tuple[str, ...]
+    too_late: tuple[str, ...]
     unfinished: tuple[str, ...]
     empty: tuple[str, ...]
     missing: tuple[str, ...]
@@ -145,13 +147,18 @@ def plan(
     ]
     if changed:
         raise ChangedSpanError(_changed(folder, changed))
-    known = [span.number for span in chosen if span.name in taken_in.spans]
+    known = sorted(number_of(name) for name in taken_in.spans)
     new = [span for span in chosen if span.name not in taken_in.spans]
     there = {span.name for span in spans}
     return Window(
         names=tuple(span.name for span in chosen),
         new=tuple(span.name for span in new),
-        late=tuple(s.name for s in new if known and s.number < max(known)),
+        late=tuple(s.name for s in new if known and s.number < known[-1]),
+        too_late=tuple(
+            s.name
+            for s in whole
+            if s.name not in taken_in.spans and known and known[0] < s.number < first
+        ),
         unfinished=tuple(span.name for span in spans if not span.is_whole),
         empty=tuple(
             s.name for s in spans if s.is_whole and not s.files and s.number >= first

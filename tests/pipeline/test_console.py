@@ -339,7 +339,7 @@ def test_verbose_shows_all_of_the_log_as_it_comes(tmp_path, capfd):
 
 def test_what_is_odd_about_spans_is_said_and_nothing_else(run):
     nothing = dict.fromkeys(
-        ("late", "unfinished", "empty", "missing", "gone", "overlaps"), []
+        ("late", "too_late", "unfinished", "empty", "missing", "gone", "overlaps"), []
     )
     run["spans"] = {"names": ["1", "2"], "new": ["2"], "drift": None} | nothing
     quiet = printed(run, 100)

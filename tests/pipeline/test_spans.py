@@ -74,10 +74,11 @@ def test_a_late_span_is_taken_in_and_named(spans):
 
 
 def test_a_late_span_from_before_the_window_is_not_taken_in(spans):
-    known = after(plan(spans("3", "4"), "2 spans", nothing()))
-    window = plan(spans("1"), "2 spans", known)
-    assert window.names == ("3", "4")
-    assert window.new == ()
+    known = after(plan(spans("2", "4", "5"), "all", nothing()))
+    window = plan(spans("1", "3"), "2 spans", known)
+    assert window.names == ("4", "5")
+    assert window.new == window.late == ()
+    assert window.too_late == ("3",)  # 1 is from before all that was ever asked for
 
 
 def test_a_gap_is_measured_by_what_is_usual(spans):
