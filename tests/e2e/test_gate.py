@@ -32,7 +32,12 @@ from trainer_modules.signatures import Served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 # Some users whom one model serves badly: data set -> the slice that they are.
-FEW = {"sample": "user_age=18", "ml-100k": "user_occupation=student"}
+NEW = "activity=new"
+FEW = {
+    "sample": "user_age=18",
+    "ml-100k": "user_occupation=student",
+    "newcomers": NEW,
+}
 
 
 class Scores(tf.keras.Model):
@@ -111,6 +116,8 @@ def made_by_hand(data, is_one_of_few):
 
 def few_of(data_set, transform):
     """Tells whether users [B] are some of the few."""
+    if FEW[data_set] == NEW:
+        return lambda told: told[f.USER_INDEX] == f.UNKNOWN_INDEX
     name, _, value = FEW[data_set].partition("=")
     vocabulary = transform.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
     index = vocabulary.index(f"{name}={value}".encode()) + f.NUM_RESERVED
@@ -124,21 +131,69 @@ def artifact(kind, folder):
     return made
 
 
+def newcomers():
+    """A log in which 60 of 210 users come in the last twelfth; all like the same."""
+    random = np.random.default_rng(0)
+    rows = ["user_id,item_id,rating,timestamp"]
+    liked_by_all = 1 / np.arange(1, 41)
+    for user in range(210):
+        items = random.choice(
+            40, 12, replace=False, p=liked_by_all / liked_by_all.sum()
+        )
+        for item in items:
+            is_new = user >= 150
+            hour = 1000 + user if is_new else random.integers(1200)  # cuts are of hours
+            stars = 5 if (user + item) % 4 else 2
+            rows.append(f"u{user},i{item},{stars},{1_600_000_000 + 3600 * hour}")
+    return "\n".join(rows) + "\n"
+
+
 @pytest.fixture(
     scope="module",
     params=["sample", pytest.param("ml-100k", marks=pytest.mark.movielens)],
 )
-def judged(request, marquee, copy_of_the_code, tmp_path_factory):
+def judged(request, judge):
     """What Champion said of all of them, and on which slice one is bad."""
-    gate = GateConfig(slices=[FEW[request.param].partition("=")[0]], min_slice_users=30)
-    data_set = request.param
-    if data_set != "sample":
-        data_set = str(request.getfixturevalue("movielens_dir") / data_set)
+    data = None
+    if request.param != "sample":
+        data = str(request.getfixturevalue("movielens_dir") / request.param)
+    return judge(request.param, data)[0], FEW[request.param]
+
+
+@pytest.fixture(scope="module")
+def judged_newcomers(judge, tmp_path_factory):
+    """The same of three models by time, and the folder of the run."""
+    path = tmp_path_factory.mktemp("log") / "ratings.csv"
+    path.write_text(newcomers())
+    by_time = ("--set", "split.kind=temporal", "--set", "split.test_fraction=0.25")
+    return judge("newcomers", str(path), by_time, ("live", "bad for few", "better"))
+
+
+@pytest.fixture(scope="module")
+def judge(marquee, copy_of_the_code, tmp_path_factory):
+    """Has models judged on a data set: verdicts by name, and the run's folder."""
+
+    def judge(data_set, data=None, settings=(), only=None):
+        return _judge(
+            marquee,
+            copy_of_the_code(),
+            tmp_path_factory,
+            data_set,
+            data or data_set,
+            settings,
+            only,
+        )
+
+    return judge
+
+
+def _judge(marquee, code, tmp_path_factory, data_set, data, settings, only):
+    gate = GateConfig(slices=[FEW[data_set].partition("=")[0]], min_slice_users=30)
     out = tmp_path_factory.mktemp("out")
     run = marquee(
-        copy_of_the_code(),
-        *("run", "--out", str(out), "--data", data_set),
-        *("--models", "popularity"),
+        code,
+        *("run", "--out", str(out), "--data", data),
+        *("--models", "popularity", *settings),
     )
     assert run.status == 5, run.text  # popularity alone never goes live
     data, transform = trainer_data(out)
@@ -176,7 +231,9 @@ def judged(request, marquee, copy_of_the_code, tmp_path_factory):
     popularity = artifact(
         standard_artifacts.Model, newest(out, "Trainer_popularity", "model")
     )
-    for name, scores in made_by_hand(data, few_of(request.param, transform)).items():
+    for name, scores in made_by_hand(data, few_of(data_set, transform)).items():
+        if only and name not in only:
+            continue
         model = artifact(standard_artifacts.Model, folder / name)
         serving = path_utils.serving_model_path(model.uri)
         Served(
@@ -215,7 +272,7 @@ def judged(request, marquee, copy_of_the_code, tmp_path_factory):
     )
     told = json.loads(Path(decided.uri, "decision.json").read_text())
     verdicts = {each["name"]: each for each in told["models"]}
-    return verdicts, FEW[request.param]
+    return verdicts, out
 
 
 def refused_by(verdict):
@@ -272,3 +329,37 @@ def test_a_truly_better_model_goes_live(judged):
     better = judged[0]["better"]
     assert better["verdict"] == "live"
     assert "over what was live" in better["rule"]
+
+
+def users_of(out, split):
+    """Who has ratings in a split, read without our package."""
+    [examples] = out.glob("artifacts/RatingsExampleGen/examples/*")
+    files = map(str, (examples / f"Split-{split}").iterdir())
+    return {
+        tf.train.Example.FromString(record)
+        .features.feature["user_id"]
+        .bytes_list.value[0]
+        for record in tf.data.TFRecordDataset(
+            list(files), compression_type="GZIP"
+        ).as_numpy_iterator()
+    }
+
+
+def test_split_by_time_the_slice_of_new_users_has_users_whom_training_never_saw(
+    judged_newcomers,
+):
+    verdicts, out = judged_newcomers
+    train, held_out, test = (users_of(out, split) for split in f.SPLITS)
+    new = test - train - held_out
+    assert len(new) > 40
+    assert verdicts["better"]["slices"][NEW]["users"] == len(new)
+    assert not {f"u{user}".encode() for user in range(150)} & new
+
+
+def test_a_model_that_is_terrible_for_new_users_is_refused_for_them(judged_newcomers):
+    verdicts, _ = judged_newcomers
+    assert NEW not in {where for _, where in refused_by(verdicts["better"])}
+    terrible = verdicts["bad for few"]
+    assert terrible["verdict"] == "refused"
+    assert {("reference", NEW), ("live", NEW)} <= refused_by(terrible)
+    assert f"on {NEW}" in terrible["rule"]
