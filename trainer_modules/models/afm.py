@@ -3,8 +3,10 @@
 Xiao, Ye, He, Zhang, Wu, Chua: "Attentional Factorization Machines: Learning the Weight
 of Feature Interactions via Attention Networks", IJCAI 2017,
 https://arxiv.org/abs/1708.04617, equations 2 to 6.
-Differs from the paper: dropout instead of weight decay in the attention network; of two
-fields alone the one pair has the weight 1, and there is no attention network.
+Differs from the paper: dropout instead of weight decay in the attention network; p
+starts at P, where the model is a factorisation machine as long as attention is even
+(the paper trains one first); of two fields alone the one pair has the weight 1, and
+there is no attention network.
 Shapes: B batch, C candidates, F fields, P pairs of fields, D embedding.
 """
 
@@ -30,7 +32,13 @@ class AFM(tf.keras.Model):
             else tf.keras.layers.Lambda(lambda pairs: tf.ones_like(pairs[..., :1]))
         )
         self.dropout = tf.keras.layers.Dropout(config.dropout_rate)
-        self.prediction = tf.keras.layers.Dense(1, use_bias=False, dtype=tf.float32)
+        num_pairs = sizes.num_fields * (sizes.num_fields - 1) // 2
+        self.prediction = tf.keras.layers.Dense(
+            1,
+            use_bias=False,
+            kernel_initializer=tf.keras.initializers.Constant(num_pairs),
+            dtype=tf.float32,
+        )
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns logits [B, C]."""

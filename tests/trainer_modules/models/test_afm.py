@@ -39,6 +39,18 @@ def test_attention_is_shared_out_among_the_pairs(with_fields):
     np.testing.assert_allclose(weights.sum(2), 1, rtol=1e-5)
 
 
+def test_starts_as_a_factorisation_machine_where_attention_is_even(with_fields, build):
+    model = build("afm", with_fields.sizes, embedding_dim=3)
+    model(with_fields.pairs)  # makes the weights
+    model.attention.score.kernel.assign(tf.zeros_like(model.attention.score.kernel))
+    expected = with_fields.linear(model.linear)
+    fields = with_fields.vectors(model.embeddings)
+    for place in np.ndindex(expected.shape):
+        pairs = itertools.combinations(fields[place], 2)
+        expected[place] += sum(v @ w for v, w in pairs)
+    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)
+
+
 def test_one_pair_has_all_attention(with_fields):
     model = with_fields.model("afm", Sizes(5, 6))
     user = model.embeddings.user.embeddings.numpy()[2]
