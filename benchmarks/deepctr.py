@@ -132,7 +132,9 @@ def main() -> None:
                 for name in OURS:
                     tf.keras.backend.clear_session()
                     tf.keras.utils.set_random_seed(0)
-                    speeds.setdefault(f"{name}, {who}", []).append(train(name, data))
+                    speed = train(name, data)
+                    speeds.setdefault(f"{name}, {who}", []).append(speed)
+                    print(f"{name}, {who}: {speed / 1e3:.1f}", file=sys.stderr)
     medians = {what: statistics.median(found) for what, found in speeds.items()}
     print(f"load {before['load_average']:.1f} at the start", file=sys.stderr)
     figures = []

@@ -240,18 +240,21 @@ class FMConfig(FieldsConfig):
 
 @dataclasses.dataclass(frozen=True)
 class AFMConfig(FieldsConfig):
-    """Xiao et al. 2017.
+    """Xiao et al. 2017, in the setting that did best on MovieLens 1M's eval split.
 
     Attributes:
       attention_units: of the attention network.
       attention_dropout_rate: within it.
+      attention_l2: lambda of equation 10, for its matrix.
       dropout_rate: of what attention pools.
     """
 
-    learning_rate: float = 0.005
+    learning_rate: float = 0.006
     patience: int = 2
+    l2: float = 0.005
     attention_units: int = 32
     attention_dropout_rate: float = 0.0
+    attention_l2: float = 0.01
     dropout_rate: float = 0.1
 
 

@@ -2,9 +2,11 @@
 
 Xiao, Ye, He, Zhang, Wu, Chua: "Attentional Factorization Machines: Learning the Weight
 of Feature Interactions via Attention Networks", IJCAI 2017,
-https://arxiv.org/abs/1708.04617, equations 2 to 6.
-Differs from the paper: dropout instead of weight decay in the attention network; of two
-fields alone the one pair has the weight 1, and there is no attention network.
+https://arxiv.org/abs/1708.04617, equations 2 to 6 and 10.
+Differs from the paper: p starts at P, where the model is a factorisation machine as
+long as attention is even (the paper trains one first); there may be dropout in the
+attention network too; of two fields alone the one pair has the weight 1, and there is
+no attention network.
 Shapes: B batch, C candidates, F fields, P pairs of fields, D embedding.
 """
 
@@ -25,12 +27,22 @@ class AFM(tf.keras.Model):
         self.linear = LinearTerms(sizes)
         self.embeddings = FieldEmbeddings(sizes, config.embedding_dim, l2=config.l2)
         self.attention = (
-            PairAttention(config.attention_units, config.attention_dropout_rate)
+            PairAttention(
+                config.attention_units,
+                config.attention_dropout_rate,
+                config.attention_l2,
+            )
             if sizes.num_fields > 2
             else tf.keras.layers.Lambda(lambda pairs: tf.ones_like(pairs[..., :1]))
         )
         self.dropout = tf.keras.layers.Dropout(config.dropout_rate)
-        self.prediction = tf.keras.layers.Dense(1, use_bias=False, dtype=tf.float32)
+        num_pairs = sizes.num_fields * (sizes.num_fields - 1) // 2
+        self.prediction = tf.keras.layers.Dense(
+            1,
+            use_bias=False,
+            kernel_initializer=tf.keras.initializers.Constant(num_pairs),
+            dtype=tf.float32,
+        )
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns logits [B, C]."""
@@ -43,11 +55,13 @@ class AFM(tf.keras.Model):
 
 
 class PairAttention(tf.keras.layers.Layer):
-    """Equation 5: softmax over pairs of h^T ReLU(W (v_f * v_g) + b)."""
+    """Equation 5: softmax over pairs of h^T ReLU(W (v_f * v_g) + b); W may decay."""
 
-    def __init__(self, units: int, dropout_rate: float):
+    def __init__(self, units: int, dropout_rate: float, l2: float):
         super().__init__()
-        self.hidden = tf.keras.layers.Dense(units, "relu")
+        self.hidden = tf.keras.layers.Dense(
+            units, "relu", kernel_regularizer=tf.keras.regularizers.L2(l2)
+        )
         self.dropout = tf.keras.layers.Dropout(dropout_rate)
         self.score = tf.keras.layers.Dense(1, use_bias=False)
 

@@ -1,4 +1,4 @@
-"""AFM: equations 2 to 6 of Xiao et al. 2017, pair by pair."""
+"""AFM: equations 2 to 6 and 10 of Xiao et al. 2017, pair by pair."""
 
 import itertools
 
@@ -37,6 +37,25 @@ def test_attention_is_shared_out_among_the_pairs(with_fields):
     assert weights.shape == (5, 7, 6, 1)
     assert weights.std() > 0.01
     np.testing.assert_allclose(weights.sum(2), 1, rtol=1e-5)
+
+
+def test_starts_as_a_factorisation_machine_where_attention_is_even(with_fields, build):
+    model = build("afm", with_fields.sizes, embedding_dim=3)
+    model(with_fields.pairs)  # makes the weights
+    model.attention.score.kernel.assign(tf.zeros_like(model.attention.score.kernel))
+    expected = with_fields.linear(model.linear)
+    fields = with_fields.vectors(model.embeddings)
+    for place in np.ndindex(expected.shape):
+        pairs = itertools.combinations(fields[place], 2)
+        expected[place] += sum(v @ w for v, w in pairs)
+    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)
+
+
+def test_the_matrix_of_the_attention_decays(with_fields):
+    model = with_fields.model("afm", attention_units=4, attention_l2=0.3, l2=0.0)
+    model(with_fields.pairs, training=True)
+    squares = np.sum(model.attention.hidden.kernel.numpy() ** 2)
+    np.testing.assert_allclose(sum(model.losses), 0.3 * squares, rtol=1e-5)
 
 
 def test_one_pair_has_all_attention(with_fields):
