@@ -41,6 +41,7 @@ _MENDABLE = {
     ),
     "components.ratings_example_gen.spans.SpansError": ("No data", exits.BAD_INPUT),
     "pipeline.spans.ChangedSpanError": ("Anomalies in the data", exits.ANOMALIES),
+    "pipeline.recommending.UnknownItemError": ("No such item", exits.CONFIG),
     "components.anomaly_gate.schema.SchemaError": ("Bad schema", exits.CONFIG),
     "components.pusher.versions.VersionError": ("No such version", exits.CONFIG),
 }
@@ -433,6 +434,48 @@ def _columns(options: tuple[str, ...]) -> dict[str, str]:
     # Any own file will do: the mapping is checked, nothing is read.
     config = load_config(None, flags={"--data": ("data.source", "."), **flags})
     return config.data.columns
+
+
+@main.command()
+@click.option("--user", metavar="ID", required=True, help="Whose list.")
+@click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--like",
+    "likes",
+    multiple=True,
+    metavar="TITLE|ID",
+    help="What the user likes besides what the ratings say. Repeatable.",
+)
+@click.option("--why", is_flag=True, help="Show liked items that speak for each.")
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@verbose_option
+def recommend(
+    user: str, k: int, likes: tuple[str, ...], why: bool, out: Path, as_json: bool
+) -> None:
+    """Ask the live model for a user's list, in titles.
+
+    What the user has rated is left out. Of a user without ratings it is made of
+    --like, or of what is liked most.
+    """
+    import dataclasses
+
+    import msgspec
+
+    from pipeline.console import captured_output, open_console, print_answer
+
+    with (
+        tempfile.NamedTemporaryFile(suffix=".log") as log,
+        captured_output(Path(log.name), False),
+    ):
+        from pipeline.recommending import recommend as recommended
+
+        answer = recommended(out, user, k, likes, why)
+    if as_json:
+        text = msgspec.json.encode(dataclasses.asdict(answer))
+        click.echo(msgspec.json.format(text, indent=2))
+    else:
+        print_answer(open_console(), answer)
 
 
 @main.command("versions")

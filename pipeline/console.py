@@ -33,6 +33,7 @@ from components.pusher.versions import Version, VersionError, verify
 if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.inspection import DataSummary
     from pipeline.local_runner import StepResult
+    from pipeline.recommending import Answer
     from pipeline.schedule import Entry, Schedule
 
 PROGRESS_LOGGER = "marquee.progress"
@@ -61,6 +62,7 @@ _VERDICT_STYLES = {
     "failed": "bold red",
 }
 _ERROR_LINES = 20  # of a step's error; the log has all of it
+_LIKES_SHOWN = 5
 _BAR_WIDTH = 20
 
 
@@ -581,6 +583,36 @@ def _firing_words(entry: "Entry") -> str:
     if entry.missed:
         words += f"; in place of {entry.missed} missed before it, too"
     return words
+
+
+def print_answer(console: Console, answer: "Answer") -> None:
+    """A user's list from the live model."""
+    told = Text.assemble((f"User {inert(answer.user)}", "bold"))
+    if answer.known:
+        told.append(f"  {answer.rated:,} rated, {len(answer.liked):,} liked")
+    else:
+        told.append("  not among the ratings: ", "yellow")
+        told.append("what the likes say" if answer.liked else "what is liked most")
+    told.append(f"\nasked: {inert(answer.model)}, version {answer.version}")
+    if answer.liked:
+        shown = "; ".join(answer.liked[-_LIKES_SHOWN:])
+        told.append(f"\nliked last: {inert(shown)}")
+    console.print(told)
+    console.print()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("title", overflow="fold")
+    table.add_column("score", justify="right", no_wrap=True)
+    has_reasons = any(item.reasons for item in answer.items)
+    if has_reasons:
+        table.add_column("liked together with", overflow="fold")
+    for place, item in enumerate(answer.items, start=1):
+        reasons = "; ".join(
+            f"{reason.title} ({reason.users:,} users)" for reason in item.reasons
+        )
+        cells = [str(place), inert(item.title), f"{item.score:.4f}"]
+        table.add_row(*map(Text, [*cells, inert(reasons)] if has_reasons else cells))
+    console.print(table)
 
 
 def print_firings(console: Console, entries: Sequence["Entry"], out: Path) -> None:

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.pusher import versions
 from components.ratings_example_gen import BadInputError, has_timestamps
@@ -143,6 +145,7 @@ def execute(
             "status": status,
             "log": str(Path(config.out, "runs", run_id, "run.log")),
         },
+        "config": msgspec.to_builtins(config),
         "data": _data(dataset.name, counts),
         "spans": window and _spans(window, counts, outputs),
         "rows": {
@@ -238,6 +241,12 @@ def live(folder: Path) -> dict[str, Any]:
     if version is None:
         return {"version": None, "model": None}
     return {"version": str(version.number), "model": version.model}
+
+
+def newest(out: Path, step: str, output: str) -> str:
+    """The folder of what a step put out last."""
+    made = Path(out, "artifacts", step, output).iterdir()
+    return str(max(made, key=lambda folder: int(folder.name)))
 
 
 def _outputs(store: "MetadataStore", run_id: str) -> dict[tuple[str, str], str]:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import tensorflow_transform as tft
 
+from pipeline.runs import newest
 from trainer_modules import features as f
 from trainer_modules.inputs import Data
 from trainer_modules.run_fn import read_data
@@ -38,9 +39,3 @@ def trainer_data(
         transform,
     )
     return data, transform
-
-
-def newest(out: Path, step: str, output: str) -> str:
-    """The folder of what a step put out last."""
-    made = Path(out, "artifacts", step, output).iterdir()
-    return str(max(made, key=lambda folder: int(folder.name)))

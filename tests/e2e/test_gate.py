@@ -21,7 +21,8 @@ from components.pusher import versions
 from components.ranking_metrics import extractors
 from pipeline.config import GateConfig
 from pipeline.evaluation import eval_config, rules
-from pipeline.trained_on import newest, trainer_data
+from pipeline.runs import newest
+from pipeline.trained_on import trainer_data
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.configs import MFALSConfig

@@ -122,8 +122,10 @@ def test_help_and_models_answer_at_once(arguments):
 def test_help_names_every_command_and_exit_status(marquee):
     shown = marquee("--help")
     assert shown.status == 0
-    names = "data doctor models retrain rollback run schedule schema show versions"
-    for name in names.split():
+    for name in (
+        *("data", "doctor", "models", "recommend", "retrain", "rollback", "run"),
+        *("schedule", "schema", "show", "versions"),
+    ):
         assert f"\n  {name} " in shown.out
     assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("01234567")
     assert not re.search(r"\w\.\.\.$", shown.out, re.MULTILINE)  # nothing is cut

@@ -1,0 +1,254 @@
+"""What the live model recommends to one user, in titles, and what speaks for it."""
+
+import dataclasses
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import tensorflow as tf
+
+from components.catalogue_gen import read_catalogue
+from components.pusher import versions
+from pipeline import runs
+from trainer_modules import features as f
+from trainer_modules.labels import label
+
+NUM_REASONS = 3
+RECORDS_AT_ONCE = 512
+
+
+class UnknownItemError(LookupError):
+    """What a person says they like is no item, or several."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reason:
+    """A liked item that speaks for a recommended one.
+
+    Attributes:
+      item_id: of the liked one.
+      title: of it.
+      users: how many liked both.
+      cosine: that, over the root of the product of how many liked each; 0 to 1.
+    """
+
+    item_id: str
+    title: str
+    users: int
+    cosine: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommended:
+    """A place on the list."""
+
+    item_id: str
+    title: str
+    score: float
+    reasons: list[Reason]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """A user's list.
+
+    Attributes:
+      user: the id that was asked for.
+      known: whether the ratings at hand have any of the user.
+      model: that answers.
+      version: of it.
+      rated: how many items the user has rated.
+      liked: titles of what the list was made of, the newest last.
+      items: the list, best first.
+    """
+
+    user: str
+    known: bool
+    model: str
+    version: int
+    rated: int
+    liked: list[str]
+    items: list[Recommended]
+
+
+def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> Answer:
+    """Asks the live model for a user's list.
+
+    Args:
+      out: folder of the runs; the newest run's ratings say what the user has rated.
+      user: the id.
+      k: how many items.
+      likes: ids or titles of what the user likes besides.
+      why: whether to look for liked items that speak for each.
+
+    Raises:
+      VersionError: nothing is live, or its files are not those that were pushed.
+      RunNotFoundError: no run has finished.
+      UnknownItemError: a like is no item, or several.
+    """
+    live = versions.live(out / "live")
+    if live is None:
+        raise versions.VersionError(
+            f"no model is live in {out}: `marquee run` puts one there"
+        )
+    versions.verify(live.folder)
+    threshold = runs.read(out, None)["config"]["label"]["threshold"]
+    titles = Titles(read_catalogue(runs.newest(out, "CatalogueGen", "catalogue")))
+    liked: list[str] = []
+    rated: set[str] = set()
+    together: Counter[tuple[str, str]] = Counter()
+    likers: Counter[str] = Counter()
+    records = list(
+        _liked_by_user(runs.newest(out, "RatingsExampleGen", "examples"), threshold)
+    )
+    for name, items, of_them in records:
+        if name == user:
+            rated.update(items)
+            liked += [i for i, like in zip(items, of_them, strict=True) if like]
+    asked = [titles.find(like) for like in likes]
+    liked = list(dict.fromkeys([*liked, *asked]))
+    found = _ask(live.folder, user, liked, k + len(rated - set(liked)))
+    chosen = [(i, score) for i, score in found if i not in rated][:k]
+    if why:
+        likers, together = _count(records, {i for i, _ in chosen}, set(liked))
+    return Answer(
+        user=user,
+        known=bool(rated),
+        model=live.model,
+        version=live.number,
+        rated=len(rated),
+        liked=[titles.of(item) for item in liked],
+        items=[
+            Recommended(
+                item,
+                titles.of(item),
+                score,
+                _reasons(item, liked, likers, together, titles),
+            )
+            for item, score in chosen
+        ],
+    )
+
+
+class Titles:
+    """The items by what people call them."""
+
+    def __init__(self, catalogue: pa.Table):
+        rows = zip(
+            catalogue[f.ITEM_ID].to_pylist(),
+            catalogue["title"].to_pylist(),
+            strict=True,
+        )
+        self._titles = {item: title or item for item, title in rows}
+
+    def of(self, item_id: str) -> str:
+        """The title, or the id where there is none."""
+        return self._titles.get(item_id, item_id)
+
+    def find(self, text: str) -> str:
+        """The id of the item that is meant: by id, by whole title, or by a part of it.
+
+        Raises:
+          UnknownItemError: it is none, or several; names those that come near.
+        """
+        if text in self._titles:
+            return text
+        wanted = text.casefold()
+        by_title = {title.casefold(): item for item, title in self._titles.items()}
+        if wanted in by_title:
+            return by_title[wanted]
+        parts = [item for title, item in by_title.items() if wanted in title]
+        if len(parts) == 1:
+            return parts[0]
+        near = parts or [
+            by_title[title] for title in difflib.get_close_matches(wanted, by_title, 5)
+        ]
+        told = "; ".join(f"{item} {self.of(item)}" for item in near[:5])
+        raise UnknownItemError(
+            f"{text!r} is {'several items' if parts else 'no item'}"
+            + (f": say which by its id: {told}" if told else "")
+        )
+
+
+def _liked_by_user(
+    examples: str, threshold: str
+) -> Iterator[tuple[str, list[str], list[bool]]]:
+    """User, items rated and whether they are liked, for each record of all splits."""
+    files = [
+        path
+        for split in f.SPLITS  # the oldest ratings first
+        for path in sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
+    ]
+    spec = {
+        f.USER_ID: tf.io.FixedLenFeature([], tf.string),
+        f.ITEM_ID: tf.io.RaggedFeature(tf.string),
+        f.RATING: tf.io.RaggedFeature(tf.float32),
+    }
+    records = tf.data.TFRecordDataset(files, "GZIP").batch(RECORDS_AT_ONCE)
+    for batch in records.map(lambda r: tf.io.parse_example(r, spec)):
+        likes = label(batch[f.RATING], threshold) == 1
+        for user, items, liked in zip(
+            batch[f.USER_ID].numpy(),
+            batch[f.ITEM_ID].to_list(),
+            likes.to_list(),
+            strict=True,
+        ):
+            yield user.decode(), [item.decode() for item in items], liked
+
+
+def _ask(
+    model: Path, user: str, liked: Sequence[str], k: int
+) -> list[tuple[str, float]]:
+    """The live model's list, what is in ``liked`` left out."""
+    answer = tf.saved_model.load(str(model)).signatures["recommend"](
+        user_id=tf.constant([user]),
+        history_item_id=tf.constant([list(liked) or [""]]),
+        k=tf.constant(k),
+    )
+    items, scores = answer["item_id"][0].numpy(), answer["score"][0].numpy()
+    return [
+        (item.decode(), float(score))
+        for item, score in zip(items, scores, strict=True)
+        if item
+    ]
+
+
+def _count(
+    records: Sequence[tuple[str, list[str], list[bool]]],
+    recommended: set[str],
+    liked: set[str],
+) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """How many users like each item, and each pair of a recommended and a liked one."""
+    by_user: dict[str, set[str]] = {}
+    for user, items, likes in records:
+        known = by_user.setdefault(user, set())
+        known.update(i for i, like in zip(items, likes, strict=True) if like)
+    likers: Counter[str] = Counter()
+    together: Counter[tuple[str, str]] = Counter()
+    for known in by_user.values():
+        mine, theirs = known & liked, known & recommended
+        likers.update(mine | theirs)
+        together.update((item, like) for item in theirs for like in mine)
+    return likers, together
+
+
+def _reasons(
+    item: str,
+    liked: Sequence[str],
+    likers: Counter[str],
+    together: Counter[tuple[str, str]],
+    titles: Titles,
+) -> list[Reason]:
+    reasons = [
+        Reason(
+            like,
+            titles.of(like),
+            together[item, like],
+            together[item, like] / (likers[item] * likers[like]) ** 0.5,
+        )
+        for like in liked
+        if together[item, like]
+    ]
+    return sorted(reasons, key=lambda reason: -reason.cosine)[:NUM_REASONS]

@@ -1,0 +1,156 @@
+"""Titles, likes and reasons, on a live model that always says the same."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+
+from components.pusher import versions
+from pipeline.recommending import UnknownItemError, recommend
+from trainer_modules import features as f
+from trainer_modules.model_card import write_card
+
+TITLES = {
+    "1": "Toy Story (1995)",
+    "2": "Toy Story 2 (1999)",
+    "3": "Heat (1995)",
+    "4": None,
+    "5": "Alien (1979)",
+}
+# User -> split -> item -> stars; more than 3 is liked.
+RATED = {
+    "ann": {"train": {"1": 5, "3": 2}, "test": {"2": 4}},
+    "bob": {"train": {"1": 4, "2": 5, "5": 5}, "test": {}},
+    "cat": {"train": {"1": 4, "5": 4}, "test": {}},
+    "dan": {"train": {"4": 5}, "test": {}},
+}
+
+
+class Fixed(tf.Module):
+    """Lists the items by falling id, whoever asks, but for the history."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="user_id"),
+            tf.TensorSpec([None, None], tf.string, name="history_item_id"),
+            tf.TensorSpec([], tf.int32, name="k"),
+        ]
+    )
+    def recommend(self, user_id, history_item_id, k):
+        del user_id
+        items = tf.constant(["5", "4", "3", "2", "1"])
+        left = tf.boolean_mask(
+            items, ~tf.reduce_any(items[:, None] == history_item_id[0][None], 1)
+        )[:k]
+        score = tf.cast(tf.strings.to_number(left), tf.float32) / 10
+        return {"item_id": left[None], "score": score[None]}
+
+
+def write_examples(folder):
+    for split in ("train", "test"):
+        path = folder / f"Split-{split}"
+        path.mkdir(parents=True)
+        with tf.io.TFRecordWriter(str(path / "data.gz"), "GZIP") as writer:
+            for user, splits in RATED.items():
+                if not (rated := splits[split]):
+                    continue
+                ids = [item.encode() for item in rated]
+                feature = {
+                    "user_id": tf.train.Feature(
+                        bytes_list=tf.train.BytesList(value=[user.encode()])
+                    ),
+                    "item_id": tf.train.Feature(
+                        bytes_list=tf.train.BytesList(value=ids)
+                    ),
+                    "rating": tf.train.Feature(
+                        float_list=tf.train.FloatList(value=rated.values())
+                    ),
+                }
+                features = tf.train.Features(feature=feature)
+                example = tf.train.Example(features=features)
+                writer.write(example.SerializeToString())
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """The folder of a run whose model is live."""
+    out = tmp_path_factory.mktemp("out")
+    artifacts = out / "artifacts"
+    write_examples(artifacts / "RatingsExampleGen" / "examples" / "9")
+    catalogue = artifacts / "CatalogueGen" / "catalogue" / "10"
+    catalogue.mkdir(parents=True)
+    titles = {f.ITEM_ID: list(TITLES), "title": list(TITLES.values())}
+    pq.write_table(pa.table(titles), catalogue / f.CATALOGUE_FILE)
+    run = out / "runs" / "r1"
+    run.mkdir(parents=True)
+    config = {"label": {"threshold": "> 3"}}
+    (run / "run.json").write_text(json.dumps({"config": config}))
+    model = Fixed()
+    tf.saved_model.save(
+        model, str(out / "model"), signatures={"recommend": model.recommend}
+    )
+    write_card(str(out / "model"), {"model": "fixed", "origin": "a"})
+    versions.push(out / "model", out / "live", keep=5)
+    return out
+
+
+def ids(answer):
+    return [item.item_id for item in answer.items]
+
+
+def test_what_was_rated_in_any_split_is_left_out_liked_or_not(out):
+    answer = recommend(out, "ann", 10, [], why=False)
+    assert answer.known
+    assert answer.rated == 3
+    assert answer.liked == ["Toy Story (1995)", "Toy Story 2 (1999)"]
+    assert ids(answer) == ["5", "4"]  # 3 was disliked
+    assert [item.title for item in answer.items] == ["Alien (1979)", "4"]
+    assert (answer.model, answer.version) == ("fixed", 1)
+
+
+def test_a_list_is_as_long_as_was_asked(out):
+    assert ids(recommend(out, "ann", 1, [], why=False)) == ["5"]
+    assert len(recommend(out, "nobody", 4, [], why=False).items) == 4
+
+
+def test_an_unknown_user_has_only_the_given_likes(out):
+    answer = recommend(out, "nobody", 10, ["heat (1995)", "5"], why=False)
+    assert not answer.known
+    assert answer.liked == ["Heat (1995)", "Alien (1979)"]
+    assert ids(answer) == ["4", "2", "1"]
+
+
+def test_reasons_are_what_others_liked_together(out):
+    [alien, four] = recommend(out, "ann", 10, [], why=True).items
+    # bob and cat like 1 and 5; bob likes 2 and 5; 1 has three likers, 2 and 5 two.
+    first, second = alien.reasons
+    assert (first.title, first.users) == ("Toy Story (1995)", 2)
+    assert first.cosine == pytest.approx(2 / (2 * 3) ** 0.5)
+    assert (second.title, second.users) == ("Toy Story 2 (1999)", 1)
+    assert second.cosine == pytest.approx(1 / (2 * 2) ** 0.5)
+    assert four.reasons == []
+
+
+@pytest.mark.parametrize(
+    ("like", "said"),
+    [
+        ("Story", "several items.*1 Toy Story .1995.; 2 Toy Story 2"),
+        ("Tpy Story (1995)", "no item.*1 Toy Story"),
+        ("xyzzy", "no item$"),
+    ],
+)
+def test_a_like_that_is_no_one_item_is_refused(out, like, said):
+    with pytest.raises(UnknownItemError, match=said):
+        recommend(out, "ann", 10, [like], why=False)
+
+
+def test_a_part_of_one_title_is_enough(out):
+    answer = recommend(out, "nobody", 10, ["alien"], why=False)
+    assert answer.liked == ["Alien (1979)"]
+
+
+def test_without_a_live_model_it_says_what_to_do(tmp_path):
+    with pytest.raises(versions.VersionError, match="marquee run"):
+        recommend(tmp_path, "ann", 10, [], why=False)
