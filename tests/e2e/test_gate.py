@@ -152,7 +152,7 @@ def judged(request, marquee, copy_of_the_code, tmp_path_factory):
     transformed = newest(made / "Transform/transformed_examples")
     catalogue = newest(made / "CatalogueGen/catalogue")
     settings = {"catalogue": str(catalogue), "leave_out": [], "num_rated_items": 0}
-    data = read_data(
+    data, _ = read_data(
         SimpleNamespace(
             train_files=[f"{transformed}/Split-train/*"],
             eval_files=[f"{transformed}/Split-eval/*"],
