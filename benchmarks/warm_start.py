@@ -13,12 +13,13 @@ import logging
 import resource
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import click
+import msgspec
 import tensorflow as tf
 import tensorflow_transform as tft
 from rich.console import Console
@@ -41,18 +42,31 @@ from trainer_modules.warm_start import (
     write_item_values,
 )
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "warm-start.md"
+RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
+MEASURED, PAGE = RESULTS / "warm-start-ml-1m.json", RESULTS / "warm-start.md"
 CUTS = {  # of what the live model knew, and of what there is now
     "live": datetime.datetime(2000, 12, 1, tzinfo=datetime.timezone.utc),
     "now": datetime.datetime(2001, 1, 1, tzinfo=datetime.timezone.utc),
 }
 SEED = 0
 # Those that learn an order or a label: of their metrics, more is better.
-MEASURED = [
+LEARNING_AN_ORDER_OR_LABEL = [
     name
     for name, spec in MODELS.items()
     if getattr(spec.config_class, "loss", "squared_error") != "squared_error"
 ]
+
+INTRODUCTION = """# Warm start: ml-1m
+
+The live model was trained on the ratings before {live:%Y-%m-%d}; cold and warm are
+trained on those before {now:%Y-%m-%d}, from scratch and from the live model. Settings
+are each model's defaults, and the split is the pipeline's.
+
+Epochs and CPU seconds (of all cores, the eval metric included) are those until the
+eval metric was as good as the best of the cold start. Untrained and best are of the
+eval split, which chooses the epoch; test is of the test split after that epoch. The
+metrics are those of `trainer_modules/validation.py`.
+"""
 
 console = Console(width=100)
 
@@ -260,64 +274,103 @@ def card(name: str, month: Month) -> dict[str, Any]:
 # ---- What is written.
 
 
-def row(name: str, trainings: Mapping[str, Training]) -> str:
-    """A model's line of the table."""
-    cold, warm = trainings["cold"], trainings["warm"]
-    cells = [name, cold.metric, f"{cold.untrained:.4f}", f"{warm.untrained:.4f}"]
-    for each in (cold, warm):
-        epochs, seconds = each.until(cold.best) or ("never", float("nan"))
-        cells += [f"{epochs}", f"{seconds:.0f}"]
-    cells += [f"{each.best:.4f}" for each in (cold, warm)]
-    cells += [f"{each.test:.4f}" for each in (cold, warm)]
-    return f"| {' | '.join(cells)} |"
+class Row(msgspec.Struct):
+    """A model's line of the table, each pair cold and then warm.
+
+    Attributes:
+      metric: of the eval split, that chooses the epoch.
+      untrained: the metric at the start.
+      epochs: until it was as good as the best of the cold start; None: never.
+      cpu_seconds: the same.
+      best: of the epoch that was kept.
+      test: of the test split, of that epoch.
+      start: what the warm start carried over.
+      date: when.
+      cores: of the machine.
+    """
+
+    metric: str
+    untrained: tuple[float, float]
+    epochs: tuple[int | None, int | None]
+    cpu_seconds: tuple[float | None, float | None]
+    best: tuple[float, float]
+    test: tuple[float, float]
+    start: dict[str, Any]
+    date: datetime.date
+    cores: int
 
 
-def page(start: Start, rows: list[str]) -> str:
+def row(start: Start, cold: Training, warm: Training) -> Row:
+    """Both trainings until the eval metric was as good as the cold one's best."""
+    reached = [each.until(cold.best) or (None, None) for each in (cold, warm)]
+    return Row(
+        metric=cold.metric,
+        untrained=(cold.untrained, warm.untrained),
+        epochs=(reached[0][0], reached[1][0]),
+        cpu_seconds=(reached[0][1], reached[1][1]),
+        best=(cold.best, warm.best),
+        test=(cold.test, warm.test),
+        start=dict(start.warm_start or {}),
+        date=datetime.date.today(),
+        cores=machine()["cores"],
+    )
+
+
+def page(rows: Mapping[str, Row]) -> str:
     """The Markdown of all that was measured."""
-    kept = dict(start.warm_start or {})
+    columns: dict[str, tuple[str, Callable[[Row], tuple[Any, Any]]]] = {
+        "epochs": ("d", lambda row: row.epochs),
+        "CPU seconds": (".0f", lambda row: row.cpu_seconds),
+        "untrained": (".4f", lambda row: row.untrained),
+        "best": (".4f", lambda row: row.best),
+        "test": (".4f", lambda row: row.test),
+    }
     head = ["model", "metric"]
-    for what in ("untrained", "epochs", "CPU seconds", "best eval", "test"):
-        head += [f"{what}, cold", f"{what}, warm"]
-    # Epochs and seconds stand beside each other, cold and then warm.
-    head[5], head[6] = head[6], head[5]
-    lines = [
-        "# Warm start: ml-1m",
-        "",
-        f"Live: trained on the ratings before {CUTS['live']:%Y-%m-%d}. Cold and warm: "
-        f"on those before {CUTS['now']:%Y-%m-%d}, from scratch and from the live model "
-        f"({kept['users_kept']:,} users and {kept['items_kept']:,} items kept, "
-        f"{kept['new_users']:,} and {kept['new_items']:,} new). Epochs and CPU seconds "
-        "are those until the eval metric was as good as the best of the cold start. "
-        "Every setting is the model's default, every split the pipeline's; the metrics "
-        "are those that choose the epoch (`trainer_modules/validation.py`).",
-        "",
-        "| " + " | ".join(head) + " |",
-        "|" + "---|" * len(head),
-        *rows,
-        "",
-        f"`make bench-warm-start`, {machine()['cores']} cores, "
-        f"{datetime.date.today().isoformat()}; one seed.",
-        "",
-    ]
-    return "\n".join(lines)
+    head += [f"{name}, {how}" for name in columns for how in ("cold", "warm")]
+    head += ["users and items kept", "new"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name, found in rows.items():
+        cells = [name, found.metric]
+        for digits, values in columns.values():
+            cells += [
+                "never" if value is None else format(value, digits)
+                for value in values(found)
+            ]
+        cells += [
+            "{users_kept:,} and {items_kept:,}".format(**found.start),
+            "{new_users:,} and {new_items:,}".format(**found.start),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    days = sorted({found.date.isoformat() for found in rows.values()})
+    cores = max(found.cores for found in rows.values())
+    command = f"`make bench-warm-start`: {cores} cores, {' to '.join(days)}; one seed."
+    return "\n".join([INTRODUCTION.format(**CUTS), *lines, "", command, ""])
+
+
+def read() -> dict[str, Row]:
+    """What was measured so far, by model."""
+    if not MEASURED.exists():
+        return {}
+    return msgspec.json.decode(MEASURED.read_bytes(), type=dict[str, Row])
 
 
 @click.command()
-@click.argument("models", nargs=-1, type=click.Choice(MEASURED))
+@click.argument("models", nargs=-1, type=click.Choice(LEARNING_AN_ORDER_OR_LABEL))
 @click.option("--out", type=click.Path(path_type=Path), help="Keeps the data there.")
 def main(models: tuple[str, ...], out: Path | None) -> None:
-    """Measures MODELS, or neumf and deepfm; writes docs/results/warm-start.md."""
+    """Measures MODELS, or gmf and deepfm; writes docs/results/warm-start.md."""
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
         live, now = (month(name, out or Path(folder)) for name in CUTS)
-        rows = []
-        for name in models or ("neumf", "deepfm"):
+        for name in models or ("gmf", "deepfm"):
             start, trainings = compare(name, live, now)
-            rows.append(row(name, trainings))
             for how, each in trainings.items():
                 by_epoch = " ".join(f"{epoch.metric:.4f}" for epoch in each.epochs)
-                console.print(f"{name}, {how}: {each.untrained:.4f} {by_epoch}")
-            console.print(rows[-1])
-        PAGE.write_text(page(start, rows))
+                console.print(f"{name}, {how}: {each.untrained:.4f}, {by_epoch}")
+            found = row(start, trainings["cold"], trainings["warm"])
+            rows = read() | {name: found}
+            text = msgspec.json.format(msgspec.json.encode(rows), indent=1)
+            MEASURED.write_bytes(text + b"\n")
+            PAGE.write_text(page(rows))
 
 
 if __name__ == "__main__":
