@@ -203,8 +203,7 @@ def test_whatever_grows_with_a_vocabulary_says_with_which(name, build):
         assert [before[path][0], after[path][0]] == expected, path
 
 
-def test_rows_are_those_of_the_same_ids(started):
-    old, new, _ = started("deepfm")
+def assert_rows_are_those_of_the_same_ids(old, new):
     for table, then, now in (
         ("user", LIVE.user, NOW.user),
         ("item", LIVE.item, NOW.item),
@@ -218,6 +217,17 @@ def test_rows_are_those_of_the_same_ids(started):
             by_id = dict(zip(then, before[2:], strict=True))
             expected = [before[0], before[1], *(by_id.get(id, before[1]) for id in now)]
             np.testing.assert_array_equal(after, expected, err_msg=path)
+
+
+def test_rows_are_those_of_the_same_ids(started):
+    old, new, _ = started("deepfm")
+    assert_rows_are_those_of_the_same_ids(old, new)
+
+
+@pytest.mark.usefixtures("_mixed_float16")
+def test_rows_are_those_of_the_same_ids_in_mixed_precision(started):
+    old, new, _ = started("deepfm")
+    assert_rows_are_those_of_the_same_ids(old, new)
 
 
 def test_a_row_without_an_id_of_then_is_the_unknown_one():
