@@ -165,6 +165,9 @@ def _check(live: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     ):
         if live.get(key) != new[key]:
             raise UnfitError("the live model " + what.format(live.get(key), new[key]))
+    if live["config"].get("refit"):
+        # It would choose the first epoch: what it knows by heart cannot get better.
+        raise UnfitError("the live model has learnt from the eval split too (refit)")
     may_change = {field.name for field in dataclasses.fields(GradientConfig)}
     may_change -= {*WHAT_IS_LEARNT}
     for name, value in new["config"].items():

@@ -272,8 +272,8 @@ def test_a_warm_start_is_said(live, build):
 
 
 def test_how_it_learns_may_have_changed(live, build):
-    folder, _ = live("gmf", epochs=3, learning_rate=0.1, refit=True)
-    card = card_of("gmf", MODELS["gmf"].config_class())
+    folder, _ = live("gmf", epochs=3, learning_rate=0.1)
+    card = card_of("gmf", MODELS["gmf"].config_class(refit=True))
     start, _ = found(folder, build("gmf", NOW.sizes()), card)
     assert start.weights
 
@@ -304,6 +304,7 @@ def without(pattern):
     return change
 
 
+REFITTED = dataclasses.asdict(MODELS["gmf"].config_class(refit=True))
 OTHER_DIM = dataclasses.asdict(MODELS["gmf"].config_class(embedding_dim=4))
 
 
@@ -313,6 +314,7 @@ OTHER_DIM = dataclasses.asdict(MODELS["gmf"].config_class(embedding_dim=4))
         (cold(model="neumf"), "is neumf, not gmf"),
         (cold(fields=FIELDS[::-1]), r"reads the fields \['item_genres', 'user_job"),
         (cold(split={"kind": "random"}), "with the split {'kind': 'random'}, not {'k"),
+        (cold(config=REFITTED), r"has learnt from the eval split too \(refit\)"),
         (cold(config=OTHER_DIM), "has the embedding_dim 4, not 8"),
         (cold(config={}), "has the task None, not retrieval"),
         (shorter("user_id"), "user.embeddings has 7 rows, and its vocabulary 4 entr"),
