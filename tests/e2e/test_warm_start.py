@@ -21,7 +21,8 @@ def story(marquee, copy_of_the_code, own_ratings, tmp_path_factory):
     run += ("--set", "train.warm_start=true")
     first, again = marquee(code, *run), marquee(code, *run)
     new = [f"new,i{2 * n},5,{1_600_000_100 + n}" for n in range(5)]
-    new += [f"u{2 * n},new,5,{1_600_000_200 + n}" for n in range(5)]
+    # Of a user's ratings the last two are held out: only older ones make a row.
+    new += [f"u{2 * n},new,5,{1_500_000_000 + n}" for n in range(5)]
     ratings.write_text(own_ratings + "\n".join(new) + "\n")
     return SimpleNamespace(out=out, first=first, again=again, more=marquee(code, *run))
 
