@@ -10,7 +10,7 @@ PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-fast test-slow test-movielens check format lock clean \
   bench-pipeline bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
-  bench-deepctr
+  bench-deepctr bench-warm-start
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -61,6 +61,10 @@ bench-retrain: $(READY) ## MovieLens 1M month by month, beside a model never ret
 
 bench-optimizers: $(READY) ## Adam and LazyAdam on tables of many rows
 	@$(BIN)/python -m benchmarks.optimizers
+
+# Table of docs/results/warm-start.md; MODELS=gmf measures that one.
+bench-warm-start: $(READY) ## Epochs that a start from the live model saves
+	@$(BIN)/python -m benchmarks.warm_start $(MODELS)
 
 # Not in the lock: it is what we are compared with, and nothing needs it.
 bench-deepctr: $(READY) | $(UV) ## Speed of training beside DeepCTR, which it installs in build/

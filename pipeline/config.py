@@ -203,11 +203,14 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       require_gpu: fail, and say so, when TensorFlow sees no GPU.
       mixed_precision: compute in 16 bits where the GPU is faster so; weights stay
         float32.
+      warm_start: start from the live model where it is of the same kind; for models
+        that learn by gradient descent.
     """
 
     seed: Seed = 0
     require_gpu: bool = False
     mixed_precision: bool = False
+    warm_start: bool = False
 
 
 class EvaluationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -271,9 +271,10 @@ class RunView(logging.Handler):
             self._print(error_text(str(result.error) or type(result.error).__name__))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """An epoch of the running step is over."""
+        """An epoch of the running step is over, or something else is worth saying."""
         epoch: Mapping[str, Any] = getattr(record, "progress", {})
         if not epoch:
+            self._print(Text(f"  {inert(record.getMessage())}"))
             return
         self._epochs.append((time.monotonic(), epoch))
         if not self._live:

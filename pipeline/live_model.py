@@ -1,4 +1,4 @@
-"""Finds the live model for LiveEvaluator, the same way locally and on a cluster."""
+"""Finds the live model for who needs it, the same way locally and on a cluster."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
     ) -> dict[str, list[Artifact]]:
         """Returns at most one artifact under ``champion``, and none elsewhere."""
         nothing: dict[str, list[Artifact]] = {key: [] for key in input_dict}
-        candidates = {candidate.uri for candidate in input_dict["candidates"]}
+        candidates = self._candidates(store, input_dict)
         origins = [v.origin for v in versions.versions(self._live_folder)]
         while origins and origins[-1] in candidates:
             origins.pop()
@@ -44,6 +44,37 @@ class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
             if _origin(champion) == origins[-1]:
                 return {**nothing, "champion": [champion]}
         return nothing
+
+    def _candidates(
+        self, store: mlmd.MetadataStore, input_dict: dict[str, list[Artifact]]
+    ) -> set[str]:
+        return {candidate.uri for candidate in input_dict["candidates"]}
+
+
+class BaseModelStrategy(LiveModelStrategy):
+    """The same for Trainers, which run before there are candidates.
+
+    Candidates are here what was ever trained on this run's data: a model is no start
+    for itself, and a run with nothing new finds what it found the first time.
+
+    Inputs: ``champion`` of earlier runs, ``transform_graph`` of this one.
+    """
+
+    def _candidates(
+        self, store: mlmd.MetadataStore, input_dict: dict[str, list[Artifact]]
+    ) -> set[str]:
+        graphs = [graph.id for graph in input_dict["transform_graph"]]
+        trained_on = {
+            event.execution_id
+            for event in store.get_events_by_artifact_ids(graphs)
+            if event.type == mlmd.proto.Event.INPUT
+        }
+        made = {
+            event.artifact_id
+            for event in store.get_events_by_execution_ids(trained_on)
+            if event.type == mlmd.proto.Event.OUTPUT
+        }
+        return {artifact.uri for artifact in store.get_artifacts_by_id(made)}
 
 
 def _origin(champion: Artifact) -> str | None:
@@ -61,11 +92,31 @@ def live_model_resolver(candidates: Any, live_folder: str) -> tfx.dsl.Resolver:
       candidates: the union of this run's Model channels.
       live_folder: of the versions.
     """
+    return _resolver(LiveModelStrategy, live_folder, candidates=candidates).with_id(
+        "LiveModel"
+    )
+
+
+def base_model_resolver(transform_graph: Any, live_folder: str) -> tfx.dsl.Resolver:
+    """The resolver node; its output ``champion`` is what a warm start is from.
+
+    Args:
+      transform_graph: the channel of this run's.
+      live_folder: of the versions.
+    """
+    return _resolver(
+        BaseModelStrategy, live_folder, transform_graph=transform_graph
+    ).with_id("BaseModel")
+
+
+def _resolver(
+    strategy: type[LiveModelStrategy], live_folder: str, **this_run: Any
+) -> tfx.dsl.Resolver:
     return tfx.dsl.Resolver(
-        strategy_class=LiveModelStrategy,
+        strategy_class=strategy,
         config={"live_folder": live_folder},
         champion=tfx.dsl.Channel(
             type=tfx.types.standard_artifacts.Model, producer_component_id="Champion"
         ),
-        candidates=candidates,
-    ).with_id("LiveModel")
+        **this_run,
+    )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from tfx import types
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
@@ -30,7 +31,7 @@ from components.trainer.component import Trainer
 from pipeline.code_version import code_version
 from pipeline.config import PipelineConfig, ServingConfig
 from pipeline.evaluation import eval_config, rules
-from pipeline.live_model import live_model_resolver
+from pipeline.live_model import base_model_resolver, live_model_resolver
 from trainer_modules import features as f
 from trainer_modules.configs import parse
 from trainer_modules.preprocessing import preprocessing_fn
@@ -153,7 +154,12 @@ def create_pipeline(
     for gatekeeper in (gate, *drift[1:]):
         transform.add_upstream_node(gatekeeper)
 
-    # One Trainer for each model.
+    # One Trainer for each model; from the live model, if that is wanted.
+    base_model = (
+        base_model_resolver(transform.outputs["transform_graph"], live_folder)
+        if config.train.warm_start
+        else None
+    )
     trainers = {
         name: Trainer(
             run_fn=_dotted(run_fn),
@@ -163,6 +169,11 @@ def create_pipeline(
             train_split=f.TRAIN_SPLIT,
             eval_split=f.EVAL_SPLIT,
             custom_config=_trainer_config(name, config),
+            base_model=(
+                base_model.outputs["champion"]
+                if base_model and _learns_by_gradients(name)
+                else None
+            ),
         ).with_id(f"Trainer_{name}")
         for name in config.models
     }
@@ -227,6 +238,7 @@ def create_pipeline(
             gate,
             *drift,
             transform,
+            *([base_model] if base_model else []),
             *trainers.values(),
             *evaluators.values(),
             live_model,
@@ -292,12 +304,18 @@ def _trainer_config(name: str, config: PipelineConfig) -> dict[str, Any]:
         "seed": config.train.seed,
         "require_gpu": config.train.require_gpu,
         "mixed_precision": config.train.mixed_precision,
+        "warm_start": config.train.warm_start and _learns_by_gradients(name),
+        "split": msgspec.structs.asdict(config.split),
         "leave_out": config.vocabulary.leave_out,
         "max_scored_pairs": config.evaluation.max_scored_pairs,
         "code_version": code_version(
             run_fn.__module__, f"trainer_modules.models.{name}"
         ),
     }
+
+
+def _learns_by_gradients(name: str) -> bool:
+    return MODELS[name].task != "closed_form"
 
 
 def _dotted(function: object) -> str:

@@ -30,7 +30,7 @@ def trainer_data(
         "leave_out": list(leave_out),
         "num_rated_items": 0,
     }
-    data = read_data(
+    data, _ = read_data(
         SimpleNamespace(
             train_files=[f"{examples}/Split-{f.TRAIN_SPLIT}/*"],
             eval_files=[f"{examples}/Split-{f.EVAL_SPLIT}/*"],

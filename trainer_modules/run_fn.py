@@ -16,33 +16,57 @@ from trainer_modules.model_card import write_card
 from trainer_modules.registry import MODELS
 from trainer_modules.signatures import Served, Unit
 from trainer_modules.sizes import Sizes, read_item_fields, user_fields
+from trainer_modules.warm_start import (
+    Start,
+    find_start,
+    read_vocabularies,
+    write_item_values,
+)
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains the model that ``custom_config`` names and exports it.
 
     ``custom_config`` holds ``model``, ``config`` (fields of the model's config),
-    ``seed``, ``require_gpu``, ``mixed_precision``, ``max_scored_pairs`` (users x items
-    that ``evaluate`` scores), ``leave_out`` (side features), ``catalogue`` (its folder)
-    and ``num_rated_items`` (of the catalogue).
+    ``seed``, ``require_gpu``, ``mixed_precision``, ``warm_start`` (if wanted),
+    ``split`` (its settings), ``max_scored_pairs`` (users x items that ``evaluate``
+    scores), ``leave_out`` (side features), ``catalogue`` (its folder) and
+    ``num_rated_items`` (of the catalogue).
     """
     settings: dict[str, Any] = fn_args.custom_config
     spec = MODELS[settings["model"]]
     config = configs.parse(spec.config_class, settings["config"])
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    data = read_data(fn_args, transform)
+    data, item_values = read_data(fn_args, transform)
     tf.keras.mixed_precision.set_global_policy(
         "mixed_float16" if settings["mixed_precision"] else "float32"
     )
     module = importlib.import_module(f"trainer_modules.models.{spec.name}")
     sizes = dataclasses.replace(data.sizes, mean_rating=data.train_ratings.mean())
     strategy = training.strategy(settings["require_gpu"])
+    card = {
+        "model": spec.name,
+        "config": dataclasses.asdict(config),
+        "fields": [*sizes.user_fields, *sizes.item_fields],
+        "split": settings["split"],
+    }
+    start = Start()
 
     def build() -> tf.keras.Model:
         tf.keras.utils.set_random_seed(settings["seed"])
         with strategy.scope():
-            return getattr(module, spec.class_name)(config, sizes)
+            model = getattr(module, spec.class_name)(config, sizes)
+            start.give(model, sizes)
+        return model
 
+    if settings["warm_start"]:
+        start = find_start(
+            fn_args.base_model,
+            build(),
+            sizes,
+            lambda: read_vocabularies(transform.transform_savedmodel_dir, item_values),
+            card,
+        )
     if spec.task == "closed_form":
         model = build()
         trained = training.solve(model, data)
@@ -54,6 +78,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             seed=settings["seed"],
             log_dir=fn_args.model_run_dir,
             name=spec.name,
+            is_warm=start.warm_start is not None,
         )
     num_pairs = data.sizes.num_users * data.sizes.num_items
     share_of_users = min(1.0, settings["max_scored_pairs"] / num_pairs)
@@ -67,11 +92,13 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         share_of_users=share_of_users,
     )
     served.save(fn_args.serving_model_dir)
+    write_item_values(fn_args.serving_model_dir, item_values)
     write_card(
         fn_args.serving_model_dir,
         {
-            "model": spec.name,
-            "config": dataclasses.asdict(config),
+            **card,
+            "warm_start": start.warm_start,
+            "from_scratch": start.from_scratch,
             "parameters": model.count_params(),
             "train_seconds": trained.seconds,
             "samples_per_second": trained.samples_per_second,
@@ -81,15 +108,17 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     )
 
 
-def read_data(fn_args: tfx.components.FnArgs, transform: tft.TFTransformOutput) -> Data:
-    """What the Trainer was given, and the sizes that it decides."""
+def read_data(
+    fn_args: tfx.components.FnArgs, transform: tft.TFTransformOutput
+) -> tuple[Data, list[bytes]]:
+    """What the Trainer was given, the sizes that it decides, and the items' values."""
     settings = fn_args.custom_config
     item_ids = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
     user_values = transform.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
-    item_fields, num_item_values = read_item_fields(
+    item_fields, item_values = read_item_fields(
         settings["catalogue"], item_ids, settings["leave_out"]
     )
-    return Data(
+    data = Data(
         train_files=fn_args.train_files,
         eval_files=fn_args.eval_files,
         feature_spec=transform.transformed_feature_spec(),
@@ -100,10 +129,11 @@ def read_data(fn_args: tfx.components.FnArgs, transform: tft.TFTransformOutput) 
             user_fields=user_fields(user_values),
             num_user_values=len(user_values) + f.NUM_RESERVED,
             item_fields=item_fields,
-            num_item_values=num_item_values,
+            num_item_values=len(item_values) + f.NUM_RESERVED,
         ),
         num_unknown_items=max(0, settings["num_rated_items"] - len(item_ids)),
     )
+    return data, item_values
 
 
 def _unit(config: Any) -> Unit:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import tensorflow as tf
 from trainer_modules import features as f
 
 Table = npt.NDArray[np.int32]
+Vocabulary = Literal["user", "item", "user_value", "item_value"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,15 @@ class Sizes:
         """F: both ids, and the side features of both."""
         return 2 + len(self.user_fields) + len(self.item_fields)
 
+    def rows(self, vocabulary: Vocabulary) -> int:
+        """Of a table for the vocabulary, the reserved ones included."""
+        return {
+            "user": self.num_users,
+            "item": self.num_items,
+            "user_value": self.num_user_values,
+            "item_value": self.num_item_values,
+        }[vocabulary]
+
 
 def user_fields(vocabulary: Sequence[bytes]) -> tuple[str, ...]:
     """The transformed features that a vocabulary of "name=value" has values of."""
@@ -51,7 +62,7 @@ def user_fields(vocabulary: Sequence[bytes]) -> tuple[str, ...]:
 
 def read_item_fields(
     catalogue: str, item_ids: Sequence[bytes], without: Sequence[str] = ()
-) -> tuple[dict[str, Table], int]:
+) -> tuple[dict[str, Table], list[bytes]]:
     """Reads the catalogue's side features as tables by item index.
 
     Args:
@@ -60,8 +71,8 @@ def read_item_fields(
       without: features to leave out.
 
     Returns:
-      Feature → [V, L] indices of values, padded with 0, and how many rows a table for
-      the values of all features needs.
+      Feature → [V, L] indices of values, padded with 0, and the vocabulary of the
+      values of all features, "name=value", without the reserved rows.
     """
     with tf.io.gfile.GFile(f"{catalogue}/{f.CATALOGUE_FILE}", "rb") as file:
         items = pq.read_table(pa.BufferReader(file.read()))
@@ -91,4 +102,4 @@ def read_item_fields(
             table[index, : len(row)] = [vocabulary[name, value] for value in row]
         if longest:
             tables[name] = table
-    return tables, f.NUM_RESERVED + len(vocabulary)
+    return tables, [f"{name}={value}".encode() for name, value in vocabulary]

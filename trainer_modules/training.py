@@ -105,6 +105,7 @@ def fit_and_refit(
     seed: int,
     log_dir: str,
     name: str,
+    is_warm: bool = False,
 ) -> tuple[tf.keras.Model, Trained]:
     """Builds a model and fits it; with ``refit`` once more, on the eval split too.
 
@@ -113,7 +114,9 @@ def fit_and_refit(
     model, the same one each time; the rest is as ``fit`` has it.
     """
     model = build()
-    first = fit(model, config, data, seed=seed, log_dir=log_dir, name=name)
+    first = fit(
+        model, config, data, seed=seed, log_dir=log_dir, name=name, is_warm=is_warm
+    )
     if not config.refit:
         return model, first
     model = build()
@@ -124,6 +127,7 @@ def fit_and_refit(
         seed=seed,
         log_dir=f"{log_dir}/refit",
         name=name,
+        is_warm=is_warm,
         epochs=first.best_epochs,
     )
     return model, dataclasses.replace(
@@ -141,6 +145,7 @@ def fit(
     seed: int,
     log_dir: str,
     name: str,
+    is_warm: bool = False,
     epochs: Sequence[int] = (),
 ) -> Trained:
     """Fits by gradient descent, and leaves the weights of the best epoch in the model.
@@ -152,10 +157,12 @@ def fit(
       seed: of the shuffles and the negatives.
       log_dir: where TensorBoard finds the run.
       name: of the model, in what is said of the progress.
+      is_warm: the model starts from a trained one, and so do its halves.
       epochs: to make on both splits together, as ``Trained.best_epochs`` tells them;
         without them, the eval split chooses.
     """
-    halves = model.pretrain() if isinstance(model, Pretrained) else ()
+    needs_halves = isinstance(model, Pretrained) and not is_warm
+    halves = model.pretrain() if needs_halves else ()
     pretrained = [
         fit(
             half,

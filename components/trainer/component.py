@@ -65,6 +65,7 @@ class Trainer(base_component.BaseComponent):
         train_split: str,
         eval_split: str,
         custom_config: dict[str, Any],
+        base_model: types.BaseChannel | None = None,
     ):
         """Makes the component.
 
@@ -77,12 +78,14 @@ class Trainer(base_component.BaseComponent):
           train_split: to learn from.
           eval_split: to stop by.
           custom_config: what ``run_fn`` is told.
+          base_model: that training may start from, if there is one.
         """
         super().__init__(
             TrainerSpec(
                 examples=examples,
                 transform_graph=transform_graph,
                 catalogue=catalogue,
+                base_model=base_model,
                 train_args=tfx.proto.TrainArgs(splits=[train_split]),
                 eval_args=tfx.proto.EvalArgs(splits=[eval_split]),
                 run_fn=run_fn,

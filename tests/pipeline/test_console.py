@@ -203,6 +203,16 @@ def test_without_a_terminal_each_event_is_a_plain_line():
     ]
 
 
+def test_what_else_is_worth_saying_is_a_line_in_either_view():
+    for is_live in (False, True):
+        file = io.StringIO()
+        with RunView(open_console(file), live=is_live) as view:
+            view.started("Trainer_neumf")
+            logging.getLogger(PROGRESS_LOGGER).info("%s starts from %s", "neumf", EVIL)
+        assert "  neumf starts from [red]" in file.getvalue()
+        assert "\x07" not in file.getvalue()
+
+
 def test_nothing_listens_to_epochs_after_the_run():
     file = io.StringIO()
     with RunView(open_console(file), live=False):

@@ -1,11 +1,13 @@
-"""Which model LiveEvaluator judges."""
+"""Which model LiveEvaluator judges, and which one Trainers may start from."""
 
+import ml_metadata as mlmd
 import pytest
+from ml_metadata.proto import metadata_store_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
 from components.pusher import versions
-from pipeline.live_model import LiveModelStrategy
+from pipeline.live_model import BaseModelStrategy, LiveModelStrategy
 from trainer_modules.model_card import write_card
 
 
@@ -89,3 +91,79 @@ def test_a_live_model_that_the_store_does_not_know_is_not_found(world):
     world.inputs["champion"].clear()
     world.candidate("Trainer/9")
     assert world.found() == []
+
+
+@pytest.fixture
+def lineage(world, tmp_path):
+    """A real metadata store in which Trainers made models of transform graphs."""
+
+    class Lineage:
+        def __init__(self):
+            config = metadata_store_pb2.ConnectionConfig()
+            config.sqlite.filename_uri = str(tmp_path / "metadata.sqlite")
+            self.store = mlmd.MetadataStore(config)
+            self.trainer = self.store.put_execution_type(
+                metadata_store_pb2.ExecutionType(name="Trainer")
+            )
+            self.graph, self.model = (
+                self.store.put_artifact_type(metadata_store_pb2.ArtifactType(name=name))
+                for name in ("TransformGraph", "Model")
+            )
+
+        def artifact(self, kind, uri=""):
+            [number] = self.store.put_artifacts(
+                [metadata_store_pb2.Artifact(type_id=kind, uri=uri)]
+            )
+            return number
+
+        def trained(self, graph, *models, reads=()):
+            """An execution that reads a graph, and other models, and makes models."""
+            [execution] = self.store.put_executions(
+                [metadata_store_pb2.Execution(type_id=self.trainer)]
+            )
+            kinds = metadata_store_pb2.Event.Type
+            read = [graph, *(self.artifact(self.model, uri) for uri in reads)]
+            made = [self.artifact(self.model, uri) for uri in models]
+            self.store.put_events(
+                metadata_store_pb2.Event(
+                    artifact_id=number, execution_id=execution, type=kind
+                )
+                for numbers, kind in ((read, kinds.INPUT), (made, kinds.OUTPUT))
+                for number in numbers
+            )
+
+        def found(self, graph):
+            this_run = standard_artifacts.TransformGraph()
+            this_run.id = graph
+            inputs = {
+                "champion": world.inputs["champion"],
+                "transform_graph": [this_run],
+            }
+            strategy = BaseModelStrategy(str(world.live))
+            found = strategy.resolve_artifacts(self.store, inputs)
+            assert found["transform_graph"] == []
+            return found["champion"]
+
+    return Lineage()
+
+
+def test_a_start_is_the_live_model_of_other_data(world, lineage):
+    last_month, now = (lineage.artifact(lineage.graph) for _ in range(2))
+    lineage.trained(last_month, "Trainer/1", "Trainer/2")
+    assert lineage.found(now) == []
+    older = world.pushed(3, "Trainer/1")
+    assert lineage.found(now) == [older]
+    live = world.pushed(5, "Trainer/2")
+    assert lineage.found(now) == [live]
+    lineage.trained(now, "Trainer/3", reads=["Trainer/2"])
+    assert lineage.found(now) == [live]
+
+
+def test_a_model_of_the_same_data_is_no_start_for_itself(world, lineage):
+    last_month, now = (lineage.artifact(lineage.graph) for _ in range(2))
+    lineage.trained(last_month, "Trainer/1")
+    first = world.pushed(3, "Trainer/1")
+    lineage.trained(now, "Trainer/2")
+    world.pushed(5, "Trainer/2")
+    assert lineage.found(now) == [first]
+    assert lineage.found(last_month) == [world.inputs["champion"][0]]

@@ -11,6 +11,8 @@ from components.anomaly_gate.schema import CURATED_SCHEMA
 from pipeline.config import load_config
 from pipeline.pipeline import create_pipeline
 
+GRADIENT, CLOSED_FORM = ("neumf", "deepfm"), ("popularity", "mf_als")
+
 
 @pytest.fixture
 def nodes(tmp_path):
@@ -19,8 +21,9 @@ def nodes(tmp_path):
     def compiled(*settings):
         ratings = tmp_path / "ratings.csv"
         ratings.write_text("user_id,item_id,rating,timestamp\n1,2,3,4\n")
+        models = [f"models.{name}={{}}" for name in (*GRADIENT, *CLOSED_FORM)]
         pipeline = create_pipeline(
-            load_config(None, settings),
+            load_config(None, [*models, *settings]),
             ratings,
             pipeline_root=str(tmp_path / "artifacts"),
             live_folder=str(tmp_path / "live"),
@@ -70,3 +73,47 @@ def test_or_tensorflow_serving_not_executed_against_docker(nodes, chosen, platfo
     request = told(check, "request_spec")
     assert request["tensorflow_serving"] == {"signature_names": ["evaluate"]}
     assert request["split_name"] == "test"
+
+
+def test_trainers_may_start_from_the_live_model_only_if_that_is_wanted(nodes):
+    found = nodes()
+    assert "BaseModel" not in found
+    for name in (*GRADIENT, *CLOSED_FORM):
+        assert "base_model" not in found[f"Trainer_{name}"].inputs.inputs
+
+
+def test_models_that_learn_by_gradients_are_given_the_live_one(nodes):
+    found = nodes("train.warm_start=true")
+    for name in GRADIENT:
+        base_model = found[f"Trainer_{name}"].inputs.inputs["base_model"]
+        [channel] = base_model.channels
+        assert channel.producer_node_query.id == "BaseModel"
+        assert channel.output_key == "champion"
+        assert base_model.min_count == 0  # the first run has none
+    for name in CLOSED_FORM:
+        assert "base_model" not in found[f"Trainer_{name}"].inputs.inputs
+    # It waits for no model of this run, or there would be a circle.
+    [upstream] = found["BaseModel"].upstream_nodes
+    assert upstream == "Transform"
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_a_trainer_is_told_whether_it_may_and_how_the_ratings_are_split(
+    nodes, is_wanted
+):
+    found = nodes(
+        f"train.warm_start={is_wanted}", "split.kind=temporal", "split.seed=3"
+    )
+
+    def config_of(name):
+        return told(found[f"Trainer_{name}"], "custom_config")
+
+    assert [config_of(name)["warm_start"] for name in GRADIENT] == [is_wanted] * 2
+    assert [config_of(name)["warm_start"] for name in CLOSED_FORM] == [False] * 2
+    for name in (*GRADIENT, *CLOSED_FORM):
+        assert config_of(name)["split"] == {
+            "kind": "temporal",
+            "eval_fraction": 0.1,
+            "test_fraction": 0.1,
+            "seed": 3,
+        }

@@ -202,14 +202,14 @@ def planted(serialize, transform, catalogue):
         output.vocabulary_by_name(name)
         for name in (f.ITEM_VOCABULARY, f.USER_FEATURE_VOCABULARY)
     )
-    item_fields, num_item_values = read_item_fields(folder, item_ids)
+    item_fields, item_values = read_item_fields(folder, item_ids)
     sizes = Sizes(
         num_users=NUM_USERS + f.NUM_RESERVED,
         num_items=len(items) + f.NUM_RESERVED,
         user_fields=user_fields(user_values),
         num_user_values=len(user_values) + f.NUM_RESERVED,
         item_fields=item_fields,
-        num_item_values=num_item_values,
+        num_item_values=len(item_values) + f.NUM_RESERVED,
     )
     data = Data(
         [files[f.TRAIN_SPLIT]],

@@ -18,7 +18,7 @@ def test_a_users_fields_are_those_that_have_values():
 
 def test_item_fields_are_tables_of_known_items_in_the_vocabularys_order(catalogue):
     folder = catalogue(ITEMS, item_year=YEARS, item_genres=GENRES)
-    tables, rows = read_item_fields(folder, VOCABULARY)
+    tables, values = read_item_fields(folder, VOCABULARY)
     # Values by name, then by value: genres 1968, Drama, War; years 1968, 2000.
     assert tables["item_genres"].tolist() == [
         [0, 0, 0],  # padding
@@ -29,17 +29,23 @@ def test_item_fields_are_tables_of_known_items_in_the_vocabularys_order(catalogu
         [3, 0, 0],  # b
     ]
     assert tables["item_year"].tolist() == [[0], [0], [6], [5], [5], [0]]
-    assert rows == 7
+    assert values == [
+        b"item_genres=1968",
+        b"item_genres=Drama",
+        b"item_genres=War",
+        b"item_year=1968",
+        b"item_year=2000",
+    ]
     assert tables["item_year"].dtype == "int32"
 
 
 def test_a_feature_may_be_left_out_and_one_without_values_is_none(catalogue):
     folder = catalogue(ITEMS, item_year=YEARS, item_genres=GENRES, item_none=[[]] * 5)
-    tables, rows = read_item_fields(folder, VOCABULARY, without=["item_genres"])
+    tables, values = read_item_fields(folder, VOCABULARY, without=["item_genres"])
     assert list(tables) == ["item_year"]
-    assert rows == 4
-    assert read_item_fields(catalogue(ITEMS), VOCABULARY) == ({}, 2)
-    assert read_item_fields(folder, [], without=["item_year"]) == ({}, 2)
+    assert values == [b"item_year=1968", b"item_year=2000"]
+    assert read_item_fields(catalogue(ITEMS), VOCABULARY) == ({}, [])
+    assert read_item_fields(folder, [], without=["item_year"]) == ({}, [])
 
 
 def test_an_item_that_the_catalogue_has_not_is_an_error(catalogue):
@@ -52,3 +58,9 @@ def test_fields_are_both_ids_and_what_is_known_of_both(catalogue):
     assert Sizes(3, 6).num_fields == 2
     assert Sizes(3, 6, ("user_age_index", "user_zip_index"), 9).num_fields == 4
     assert Sizes(3, 6, item_fields=tables, num_item_values=4).num_fields == 3
+
+
+def test_each_vocabulary_has_the_rows_of_its_own_table():
+    sizes = Sizes(3, 6, num_user_values=9, num_item_values=4)
+    names = ("user", "item", "user_value", "item_value")
+    assert [sizes.rows(name) for name in names] == [3, 6, 9, 4]

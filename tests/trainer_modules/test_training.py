@@ -121,6 +121,29 @@ def test_refit_is_training_as_long_on_both_splits(
         np.testing.assert_array_equal(a, b)
 
 
+def test_halves_of_a_model_that_starts_warm_are_not_trained_alone(
+    planted, build, tmp_path
+):
+    config = NeuMFConfig(**SMALL, pretraining_epochs=1, refit=True)
+
+    def alone(is_warm):
+        folder = tmp_path / str(is_warm)
+        _, trained = training.fit_and_refit(
+            lambda: build("neumf", planted.data.sizes, **dataclasses.asdict(config)),
+            config,
+            planted.data,
+            seed=0,
+            log_dir=str(folder),
+            name="neumf",
+            is_warm=is_warm,
+        )
+        return len(trained.best_epochs), len(list(folder.rglob("train")))
+
+    # A log of the whole and, twice with the refit, of each half.
+    assert alone(is_warm=False) == (3, 6)
+    assert alone(is_warm=True) == (1, 2)
+
+
 def test_lazy_adam_lowers_the_loss_too(heard):
     _, said = heard("fm", optimizer="lazy_adam")
     assert said[1]["loss"] < said[0]["loss"]

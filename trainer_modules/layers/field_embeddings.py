@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.layers.decay import decay
-from trainer_modules.sizes import Sizes
+from trainer_modules.layers.vector_table import VectorTable
+from trainer_modules.sizes import Sizes, Vocabulary
 
 
 class FieldEmbeddings(tf.keras.layers.Layer):
@@ -29,19 +30,12 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         self.user_fields = sizes.user_fields
         self.item_fields = [tf.constant(table) for table in sizes.item_fields.values()]
 
-        def table(rows: int) -> tf.keras.layers.Embedding:
-            return tf.keras.layers.Embedding(
-                rows,
-                dim,
-                embeddings_initializer=tf.keras.initializers.RandomNormal(
-                    stddev=stddev
-                ),
-            )
+        def table(vocabulary: Vocabulary) -> tf.keras.layers.Layer:
+            return VectorTable(vocabulary, sizes, dim, stddev)
 
-        self.user = table(sizes.num_users)
-        self.item = table(sizes.num_items)
-        self.user_value = table(sizes.num_user_values) if self.user_fields else None
-        self.item_value = table(sizes.num_item_values) if self.item_fields else None
+        self.user, self.item = table("user"), table("item")
+        self.user_value = table("user_value") if self.user_fields else None
+        self.item_value = table("item_value") if self.item_fields else None
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Looks them up.
@@ -82,7 +76,7 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         return tf.stack([self.item(item_index), *values], -2)
 
 
-def _mean(table: tf.keras.layers.Embedding, index: tf.Tensor) -> tf.Tensor:
+def _mean(table: tf.keras.layers.Layer, index: tf.Tensor) -> tf.Tensor:
     """The mean vector [..., D] of the known values among [..., L] indices."""
     vectors = table(index)
     known = tf.cast(index >= f.NUM_RESERVED, vectors.dtype)[..., tf.newaxis]

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.layers.decay import decay
+from trainer_modules.layers.vector_table import VectorTable
 from trainer_modules.sizes import Sizes
 
 
@@ -21,14 +22,8 @@ class IdEmbeddings(tf.keras.layers.Layer):
         """
         super().__init__()
         self.l2 = l2
-
-        def table(rows: int) -> tf.keras.layers.Embedding:
-            # An initializer of its own: the same one would draw the same numbers again.
-            normal = tf.keras.initializers.RandomNormal(stddev=stddev)
-            return tf.keras.layers.Embedding(rows, dim, normal)
-
-        self.user = table(sizes.num_users)
-        self.item = table(sizes.num_items)
+        self.user = VectorTable("user", sizes, dim, stddev)
+        self.item = VectorTable("item", sizes, dim, stddev)
 
     def call(
         self, features: dict[str, tf.Tensor], training: bool = False

@@ -16,7 +16,8 @@ from trainer_modules.layers.dot_product import dot_product
 from trainer_modules.layers.last_items import last_items
 from trainer_modules.layers.mean_self_attention import MeanSelfAttention
 from trainer_modules.layers.squared_distance import negative_squared_distance
-from trainer_modules.sizes import Sizes
+from trainer_modules.layers.vector_table import VectorTable
+from trainer_modules.sizes import Sizes, Vocabulary
 
 
 class AttRec(tf.keras.Model):
@@ -30,22 +31,17 @@ class AttRec(tf.keras.Model):
         dim, self.length = config.embedding_dim, config.max_history_length
         is_inner = config.mode == "inner"
 
-        def table(rows: int) -> tf.keras.layers.Embedding:
-            return tf.keras.layers.Embedding(
-                rows,
-                dim,
-                embeddings_initializer=tf.keras.initializers.RandomNormal(stddev=0.01),
-                # Distances mean nothing where vectors may grow: section 3.3.
-                embeddings_constraint=(
-                    None if is_inner else tf.keras.constraints.MaxNorm(1.0, axis=1)
-                ),
-            )
+        # Distances mean nothing where vectors may grow: section 3.3.
+        bound = None if is_inner else tf.keras.constraints.MaxNorm(1.0, axis=1)
 
-        self.short_item = table(sizes.num_items)  # X
+        def table(vocabulary: Vocabulary) -> tf.keras.layers.Layer:
+            return VectorTable(vocabulary, sizes, dim, 0.01, bound)
+
+        self.short_item = table("item")  # X
         self.dropout = tf.keras.layers.Dropout(config.dropout_rate)
         self.attention = MeanSelfAttention(self.length, dim)
-        self.user = table(sizes.num_users)  # U
-        self.long_item = table(sizes.num_items)  # V
+        self.user = table("user")  # U
+        self.long_item = table("item")  # V
         # Of both sides of a product, or of a difference that is squared: the root.
         self.long_root = config.long_term_weight**0.5
         self.short_root = (1 - config.long_term_weight) ** 0.5

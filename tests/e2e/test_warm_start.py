@@ -1,0 +1,71 @@
+"""Retraining from the live model: nothing live, nothing new, then new ratings."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture(scope="module")
+def story(marquee, copy_of_the_code, own_ratings, tmp_path_factory):
+    """Three runs into one folder, the last of them with a new user and a new item."""
+    folder = tmp_path_factory.mktemp("warm")
+    ratings = folder / "ratings.csv"
+    ratings.write_text(own_ratings)
+    code, out = copy_of_the_code(), folder / "out"
+    run = ("run", "--data", str(ratings), "--out", str(out))
+    run += ("--models", "popularity,gmf", "--set", "label.threshold=all")
+    run += ("--set", "train.warm_start=true")
+    first, again = marquee(code, *run), marquee(code, *run)
+    new = [f"new,i{2 * n},5,{1_600_000_100 + n}" for n in range(5)]
+    # Of a user's ratings the last two are held out: only older ones make a row.
+    new += [f"u{2 * n},new,5,{1_500_000_000 + n}" for n in range(5)]
+    ratings.write_text(own_ratings + "\n".join(new) + "\n")
+    return SimpleNamespace(out=out, first=first, again=again, more=marquee(code, *run))
+
+
+def states(result):
+    return {step["name"]: step["state"] for step in result.run["steps"]}
+
+
+def cards(out):
+    folders = sorted(Path(out, "artifacts", "Trainer_gmf", "model").iterdir())
+    return [
+        json.loads((folder / "Format-Serving/assets.extra/marquee.json").read_text())
+        for folder in folders
+    ]
+
+
+def test_without_a_live_model_training_starts_from_scratch_and_says_so(story):
+    assert story.first.status == 0, story.first.text
+    assert story.first.run["live"]["model"] == "gmf"
+    reason = "no model is live that was trained on other data"
+    assert f"gmf starts from scratch: {reason}" in story.first.text
+    card, _ = cards(story.out)
+    assert (card["warm_start"], card["from_scratch"]) == (None, reason)
+
+
+def test_a_run_with_nothing_new_trains_nothing_though_its_model_is_live(story):
+    assert story.again.status == 0, story.again.text
+    assert set(states(story.again).values()) == {"cached"}
+
+
+def test_new_ratings_start_from_the_live_model(story):
+    assert story.more.status == 0, story.more.text
+    assert states(story.more)["Trainer_gmf"] == "done"
+    first, card = cards(story.out)
+    assert card["from_scratch"] is None
+    trainer = Path(card["warm_start"].pop("from"))
+    assert trainer.parent.parent.name == "Trainer_gmf"
+    # Of the 60 users and 40 items of then, all are there still.
+    assert card["warm_start"] == {
+        "users_kept": 60,
+        "items_kept": 40,
+        "new_users": 1,
+        "new_items": 1,
+    }
+    assert "gmf starts from the live model, with 60 of its users" in story.more.text
+    assert card["parameters"] == first["parameters"] + 2 * 8

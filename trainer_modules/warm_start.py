@@ -1,0 +1,265 @@
+"""Starts a training where the live model stands: its rows by id, the rest as it is.
+
+Vocabularies are ordered by frequency, so that with each training the rows of a table
+stand for other ids. The live model is read as data: the checkpoint of its SavedModel,
+its vocabularies and its card; none of its functions is loaded or run.
+"""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+from trainer_modules import features as f
+from trainer_modules.configs import GradientConfig
+from trainer_modules.interactions import Indices
+from trainer_modules.layers.vector_table import VectorTable
+from trainer_modules.model_card import read_card
+from trainer_modules.sizes import Sizes, Vocabulary
+
+Weights = npt.NDArray[np.float32]
+Vocabularies = Mapping[Vocabulary, Sequence[bytes]]  # without the reserved rows
+
+ITEM_VALUES_FILE = "assets.extra/item_values.json"  # in an exported model
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # TensorFlow's, in every checkpoint
+# Of the settings that all models have: what is learnt. The others say how it is learnt,
+# and may have changed.
+WHAT_IS_LEARNT = ("task", "loss")
+
+progress_log = logging.getLogger("marquee.progress")
+
+
+class UnfitError(Exception):
+    """The live model is no start for a training; says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """Where a training starts: as it is, from scratch.
+
+    Attributes:
+      weights: path in the model, by the names of its attributes → value; of all its
+        variables, or of none.
+      warm_start: for the card: ``from`` (the Model artifact), ``users_kept`` and
+        ``items_kept`` of the live model, ``new_users`` and ``new_items``.
+      from_scratch: for the card: why not from the live model, where that was wanted.
+    """
+
+    weights: Mapping[str, Weights] = dataclasses.field(default_factory=dict)
+    warm_start: Mapping[str, Any] | None = None
+    from_scratch: str | None = None
+
+    def give(self, model: tf.keras.Model, sizes: Sizes) -> None:
+        """Puts a new model there; in the scope of the strategy that is to train it."""
+        if self.weights:
+            for path, variable in _variables(model, sizes).items():
+                variable.assign(self.weights[path])
+
+
+def find_start(
+    live_folder: str | None,
+    model: tf.keras.Model,
+    sizes: Sizes,
+    vocabularies: Callable[[], Vocabularies],
+    card: Mapping[str, Any],
+) -> Start:
+    """Takes the live model for a start where it fits, and says what came of it.
+
+    An id that the live model has not starts from the row that it had for the unknown,
+    which is how it scored it.
+
+    Args:
+      live_folder: a SavedModel; None if nothing is live.
+      model: a new one; what it is made of is read, and its weights are left alone.
+      sizes: of the new model's data.
+      vocabularies: of the new model's data; asked for if there is a live model.
+      card: of the new model: ``model``, ``config``, ``fields`` and ``split``.
+    """
+    try:
+        if live_folder is None:
+            raise UnfitError("no model is live that was trained on other data")
+        live_card = read_card(live_folder)
+        _check(live_card, json.loads(json.dumps(card)))  # tuples are lists there
+        start = _remapped(
+            live_folder, live_card["origin"], model, sizes, vocabularies()
+        )
+    except UnfitError as error:
+        start = Start(from_scratch=str(error))
+    except (KeyError, OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        start = Start(from_scratch=f"the live model cannot be read: {said}")
+    progress_log.info("%s starts %s", card["model"], _in_words(start))
+    return start
+
+
+def _in_words(start: Start) -> str:
+    if start.warm_start is None:
+        return f"from scratch: {start.from_scratch}"
+    return (
+        "from the live model, with {users_kept} of its users and {items_kept} of its "
+        "items; {new_users} users and {new_items} items are new"
+    ).format(**start.warm_start)
+
+
+def live_rows(live: Sequence[bytes], now: Sequence[bytes]) -> Indices:
+    """The live table's row for each row of a new table.
+
+    Args:
+      live: the live model's vocabulary, without the reserved rows.
+      now: that of the new model.
+
+    Returns:
+      [len(now) + 2]; ``UNKNOWN_INDEX`` for what is not in the live one.
+    """
+    row_of = {entry: row for row, entry in enumerate(live, start=f.NUM_RESERVED)}
+    known = [row_of.get(entry, f.UNKNOWN_INDEX) for entry in now]
+    return np.array([f.PADDING_INDEX, f.UNKNOWN_INDEX, *known], np.int32)
+
+
+def read_vocabularies(folder: str, item_values: Sequence[bytes]) -> Vocabularies:
+    """Reads the vocabularies that a transform graph, or a model with it, looks up.
+
+    Args:
+      folder: of its SavedModel.
+      item_values: the vocabulary that is in no graph (``sizes.read_item_fields``).
+    """
+
+    def entries(name: str) -> list[bytes]:
+        path = f"{folder}/{tf.saved_model.ASSETS_DIRECTORY}/{name}"
+        with tf.io.gfile.GFile(path, "rb") as file:
+            return [line.rstrip(b"\n") for line in file]
+
+    return {
+        "user": entries(f.USER_VOCABULARY),
+        "item": entries(f.ITEM_VOCABULARY),
+        "user_value": entries(f.USER_FEATURE_VOCABULARY),
+        "item_value": item_values,
+    }
+
+
+def write_item_values(model_folder: str, item_values: Sequence[bytes]) -> None:
+    """Leaves beside a SavedModel what its graph does not tell a later start."""
+    path = f"{model_folder}/{ITEM_VALUES_FILE}"
+    tf.io.gfile.makedirs(path.rpartition("/")[0])
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(json.dumps([value.decode() for value in item_values]))
+
+
+def _check(live: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Compares two cards.
+
+    Raises:
+      UnfitError: if one's weights mean nothing to the other, or if the live model
+        may have learnt what is held out now.
+    """
+    for key, what in (
+        ("model", "is {}, not {}"),
+        ("fields", "reads the fields {}, not {}"),
+        ("split", "was trained with the split {}, not {}"),
+    ):
+        if live.get(key) != new[key]:
+            raise UnfitError("the live model " + what.format(live.get(key), new[key]))
+    if live["config"].get("refit"):
+        # It would choose the first epoch: what it knows by heart cannot get better.
+        raise UnfitError("the live model has learnt from the eval split too (refit)")
+    may_change = {field.name for field in dataclasses.fields(GradientConfig)}
+    may_change -= {*WHAT_IS_LEARNT}
+    for name, value in new["config"].items():
+        if name not in may_change and live["config"].get(name) != value:
+            raise UnfitError(
+                f"the live model has the {name} {live['config'].get(name)}, not {value}"
+            )
+
+
+def _remapped(
+    folder: str,
+    origin: str,
+    model: tf.keras.Model,
+    sizes: Sizes,
+    vocabularies: Vocabularies,
+) -> Start:
+    with tf.io.gfile.GFile(f"{folder}/{ITEM_VALUES_FILE}") as file:
+        values = [value.encode() for value in json.loads(file.read())]
+    live = read_vocabularies(folder, values)
+    rows = {name: live_rows(live[name], vocabularies[name]) for name in live}
+    read = _reader(folder)
+    variables = _variables(model, sizes)
+    vocabulary_of: dict[Any, Vocabulary] = {
+        layer.embeddings.ref(): layer.vocabulary
+        for layer in model.submodules
+        if isinstance(layer, VectorTable)
+    }
+    weights = {}
+    for path, variable in variables.items():
+        weight = read(path)
+        if variable.ref() in vocabulary_of:
+            name = vocabulary_of[variable.ref()]
+            if len(weight) != len(live[name]) + f.NUM_RESERVED:
+                raise UnfitError(
+                    f"the live model's {path} has {len(weight)} rows, and its "
+                    f"vocabulary {len(live[name])} entries"
+                )
+            weight = weight[rows[name]]
+        if weight.shape != tuple(variable.shape):
+            raise UnfitError(
+                f"the live model's {path} would be {list(weight.shape)}, and "
+                f"{list(variable.shape)} is needed"
+            )
+        weights[path] = weight
+    users, items = (
+        int(np.count_nonzero(rows[name] >= f.NUM_RESERVED)) for name in ("user", "item")
+    )
+    told = {
+        "from": origin,
+        "users_kept": users,
+        "items_kept": items,
+        "new_users": len(vocabularies["user"]) - users,
+        "new_items": len(vocabularies["item"]) - items,
+    }
+    return Start(weights, told)
+
+
+def _reader(folder: str) -> Callable[[str], Weights]:
+    """Makes the function that reads a variable of an exported model by its path.
+
+    A SavedModel's checkpoint names a Keras model's variables by number; the paths are
+    in its graph of objects.
+    """
+    checkpoint = tf.train.load_checkpoint(
+        f"{folder}/{tf.saved_model.VARIABLES_DIRECTORY}"
+        f"/{tf.saved_model.VARIABLES_FILENAME}"
+    )
+    graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(
+        checkpoint.get_tensor(OBJECT_GRAPH)
+    )
+
+    def read(path: str) -> Weights:
+        node = graph.nodes[0]
+        for name in ("model", *path.split(".")):
+            number = {child.local_name: child.node_id for child in node.children}
+            if name not in number:
+                raise UnfitError(f"the live model has no {path}")
+            node = graph.nodes[number[name]]
+        [attribute] = node.attributes
+        weights: Weights = checkpoint.get_tensor(attribute.checkpoint_key)
+        return weights
+
+    return read
+
+
+def _variables(model: tf.keras.Model, sizes: Sizes) -> dict[str, tf.Variable]:
+    """All of a model's, by path.
+
+    Layers make theirs when they first see a batch: here, of nobody and nothing.
+    """
+    nothing = tf.fill([1, 1], tf.constant(f.PADDING_INDEX, tf.int64))
+    lists = (f.HISTORY_ITEM_INDEX, f.HISTORY_LABEL, f.ITEM_INDEX, *sizes.user_fields)
+    model({f.USER_INDEX: nothing[0], **dict.fromkeys(lists, nothing)})
+    variables: dict[str, tf.Variable] = model.get_weight_paths()
+    return variables
