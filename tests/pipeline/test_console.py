@@ -208,7 +208,9 @@ def test_what_else_is_worth_saying_is_a_line_in_either_view():
         file = io.StringIO()
         with RunView(open_console(file), live=is_live) as view:
             view.started("Trainer_neumf")
-            logging.getLogger(PROGRESS_LOGGER).info("%s starts from %s", "neumf", EVIL)
+            # pytest keeps what is logged, and cannot send half a character on.
+            evil = EVIL.replace("\ud800", "")
+            logging.getLogger(PROGRESS_LOGGER).info("%s starts from %s", "neumf", evil)
         assert "  neumf starts from [red]" in file.getvalue()
         assert "\x07" not in file.getvalue()
 
