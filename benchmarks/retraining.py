@@ -254,8 +254,8 @@ def poison(
 
 def replay(
     months: dict[str, list[Rating]], beside: Path, folder: Path, last: int
-) -> tuple[list[Night], list[Poisoning]]:
-    """Every night but the last, whose month after is not there."""
+) -> list[Poisoning]:
+    """Every night but the last, whose month after is not there; writes as it goes."""
     spans, out = folder / "spans", folder / "out"
     spans.mkdir()
     for name in ("users.dat", "movies.dat"):
@@ -302,7 +302,8 @@ def replay(
         nights.append(night)
         told = ", ".join(f"{name} {value:.4f}" for name, value in every.items())
         console.print(f"{name}: {night.status}, version {night.live}; next: {told}")
-    return nights, poisonings
+        write(nights, poisonings)
+    return poisonings
 
 
 def draw(nights: list[Night]) -> None:
@@ -380,6 +381,17 @@ def section(nights: list[Night], poisonings: list[Poisoning]) -> str:
     return "\n".join(lines)
 
 
+def write(nights: list[Night], poisonings: list[Poisoning]) -> None:
+    """Writes what is measured by now, and ``docs/results.md`` with it."""
+    MEASURED.mkdir(exist_ok=True)
+    told = {"nights": nights, "poisonings": poisonings}
+    text = msgspec.json.format(msgspec.json.encode(told), indent=1)
+    (MEASURED / "retraining.replay.json").write_bytes(text + b"\n")
+    draw(nights)
+    SECTION.write_text(section(nights, poisonings))
+    write_results()
+
+
 @click.command()
 @click.option("--nights", default=1000, help="How many of the first months.")
 def main(nights: int) -> None:
@@ -387,14 +399,7 @@ def main(nights: int) -> None:
     source = datasets.resolve("ml-1m", lambda *_: None).folder
     months = read_months(source)
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
-        done, poisonings = replay(months, source, Path(folder), nights)
-    MEASURED.mkdir(exist_ok=True)
-    told = {"nights": done, "poisonings": poisonings}
-    text = msgspec.json.format(msgspec.json.encode(told), indent=1)
-    (MEASURED / "retraining.replay.json").write_bytes(text + b"\n")
-    draw(done)
-    SECTION.write_text(section(done, poisonings))
-    write_results()
+        poisonings = replay(months, source, Path(folder), nights)
     if not all(poisoning.live_stayed for poisoning in poisonings):
         raise SystemExit("a poisoned span reached the live model")
 

@@ -56,7 +56,7 @@ LEARNING_AN_ORDER_OR_LABEL = [
     if getattr(spec.config_class, "loss", "squared_error") != "squared_error"
 ]
 
-INTRODUCTION = """# Warm start: ml-1m
+INTRODUCTION = """## Warm start: ml-1m
 
 The live model was trained on the ratings before {live:%Y-%m-%d}; cold and warm are
 trained on those before {now:%Y-%m-%d}, from scratch and from the live model. Settings
