@@ -400,7 +400,7 @@ def test_scores_raw_bytes_as_it_scores_indices(
     # Without the other signatures, which test_signatures.py has: half of the time.
     score = served(name).score.get_concrete_function(tf.TensorSpec([None], tf.string))
     tf.saved_model.save(served(name), folder, signatures=score)
-    exported[name] = folder, in_memory.numpy()
+    exported[name] = folder, expected
 
 
 # -I: neither this project nor the working folder is on the path.
