@@ -42,7 +42,9 @@ def test_the_wheel_holds_every_module_the_schema_and_the_configuration(wheel):
         for package in PACKAGES
         for path in (ROOT / package).rglob("*.py")
     }
-    expected |= {"configs/default.yaml", "schema/ratings.pbtxt"}
+    expected |= {
+        *("configs/default.yaml", "schema/ratings.pbtxt", "schema/spans.pbtxt")
+    }
     held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     assert held == expected
 

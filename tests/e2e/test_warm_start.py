@@ -54,7 +54,8 @@ def test_a_run_with_nothing_new_trains_nothing_though_its_model_is_live(story):
 
 
 def test_new_ratings_start_from_the_live_model(story):
-    assert story.more.status == 0, story.more.text
+    # Whether it goes live is the gate's affair: it may be no better than the first.
+    assert story.more.status in (0, 5), story.more.text
     assert states(story.more)["Trainer_gmf"] == "done"
     first, card = cards(story.out)
     assert card["from_scratch"] is None
