@@ -8,11 +8,12 @@ import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 README = Path(__file__).parents[2] / "README.md"
-# The two of make are what CI itself runs; MovieLens 1M has tests/accuracy, and spans
-# that grow have test_retrain.py.
+SCHEDULE = 'marquee schedule --cron "0 3 * * *" --data spans'  # it never ends
+# The two of make are what CI itself runs; MovieLens 1M has tests/accuracy, spans that
+# grow test_retrain.py, and the schedule tests/pipeline/test_schedule.py.
 ELSEWHERE = (
     *("make run", "make test", "marquee run --data ml-1m"),
-    "marquee retrain --data spans",
+    *("marquee retrain --data spans", SCHEDULE),
 )
 
 
