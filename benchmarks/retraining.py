@@ -302,7 +302,7 @@ def replay(
         nights.append(night)
         told = ", ".join(f"{name} {value:.4f}" for name, value in every.items())
         console.print(f"{name}: {night.status}, version {night.live}; next: {told}")
-        write(nights, poisonings)
+        write(nights, poisonings, len(names) - 1)
     return poisonings
 
 
@@ -324,8 +324,8 @@ def draw(nights: list[Night]) -> None:
     plt.close(figure)
 
 
-def section(nights: list[Night], poisonings: list[Poisoning]) -> str:
-    """The Markdown of the replay."""
+def section(nights: list[Night], poisonings: list[Poisoning], months: int) -> str:
+    """The Markdown of the replay, of so many months if it is whole."""
     names = list(nights[0].ndcg)
     lines = [
         "## Retraining: ml-1m, month by month",
@@ -336,6 +336,8 @@ def section(nights: list[Night], poisonings: list[Poisoning]) -> str:
         f"(nDCG@{K} over the whole catalogue, what they had liked left out; of users "
         "who had rated before in brackets). Most ratings of MovieLens are a user's "
         "first evening, so most users of a month are new to every model.",
+        f"Measured: the nights up to {nights[-1].span[:7]}, of {months} in all; a "
+        "night on which nothing was live yet has no row.",
         "",
         f"![nDCG@{K} in the month after, month by month](results/{CHART.name})",
         "",
@@ -381,14 +383,14 @@ def section(nights: list[Night], poisonings: list[Poisoning]) -> str:
     return "\n".join(lines)
 
 
-def write(nights: list[Night], poisonings: list[Poisoning]) -> None:
+def write(nights: list[Night], poisonings: list[Poisoning], months: int) -> None:
     """Writes what is measured by now, and ``docs/results.md`` with it."""
     MEASURED.mkdir(exist_ok=True)
     told = {"nights": nights, "poisonings": poisonings}
     text = msgspec.json.format(msgspec.json.encode(told), indent=1)
     (MEASURED / "retraining.replay.json").write_bytes(text + b"\n")
     draw(nights)
-    SECTION.write_text(section(nights, poisonings))
+    SECTION.write_text(section(nights, poisonings, months))
     write_results()
 
 
