@@ -65,7 +65,7 @@ DEEPCTR = {
 def prepared(out: Path) -> Data:
     """What a Trainer is given after the data steps of ``make bench-ctr``."""
     marquee(out, "ml-1m", "popularity", *set_options(read_table("ctr").set))
-    data, _ = trainer_data(out, leave_out=["user_zip"])
+    data, *_ = trainer_data(out, leave_out=["user_zip"])
     return data
 
 

@@ -191,13 +191,6 @@ def judge(
     return every, of_known, len(users), int(known.sum())
 
 
-def serving_model(out: Path, step: str) -> Path:
-    """The newest model that a Trainer exported."""
-    folder = out / "artifacts" / step / "model"
-    newest = max(folder.iterdir(), key=lambda path: int(path.name))
-    return newest / "Format-Serving"
-
-
 def shuffled(ratings: list[Rating]) -> list[Rating]:
     """Every rating goes to another user's item."""
     order = np.random.default_rng(0).permutation(len(ratings))
@@ -285,7 +278,9 @@ def replay(
         models = {
             "live": live.folder,
             "never retrained": first,
-            "popularity": serving_model(out, "Trainer_popularity"),
+            "popularity": Path(
+                runs.newest(out, "Trainer_popularity", "model"), "Format-Serving"
+            ),
         }
         every, known, num_users, num_known = judge(models, past, months[following])
         night = Night(

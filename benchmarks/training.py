@@ -103,7 +103,7 @@ def functional_neumf(num_users: int, num_items: int) -> tf.keras.Model:
 
 def main(out: Path) -> None:
     """Runs both in turn, so that what slows the machine slows both."""
-    data, _ = trainer_data(out)
+    data, *_ = trainer_data(out)
     speeds: dict[str, list[float]] = {"ours": [], "keras": []}
     for _ in range(ROUNDS):
         for name, train in (("ours", ours), ("keras", plain_keras)):

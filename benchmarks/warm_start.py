@@ -15,7 +15,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -25,14 +24,16 @@ import tensorflow_transform as tft
 from rich.console import Console
 
 from benchmarks.pipeline import machine, marquee
+from benchmarks.quality import write_results
 from pipeline import datasets
+from pipeline.runs import newest
+from pipeline.trained_on import trainer_data
 from trainer_modules import features as f
 from trainer_modules import training
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import Data
 from trainer_modules.model_card import write_card
 from trainer_modules.registry import MODELS
-from trainer_modules.run_fn import read_data
 from trainer_modules.signatures import Served
 from trainer_modules.validation import validation
 from trainer_modules.warm_start import (
@@ -134,22 +135,9 @@ def month(name: str, out: Path) -> Month:
     if not folder.exists():
         write_ratings_before(CUTS[name], folder)
     marquee(out / name, str(folder), "popularity")
-    artifacts = out / name / "artifacts"
-    [graph] = (artifacts / "Transform" / "transform_graph").iterdir()
-    [examples] = (artifacts / "Transform" / "transformed_examples").iterdir()
-    [catalogue] = (artifacts / "CatalogueGen" / "catalogue").iterdir()
-    transform = tft.TFTransformOutput(str(graph))
-    files = {split: [f"{examples}/Split-{split}/*"] for split in f.SPLITS}
-    settings = {"catalogue": str(catalogue), "leave_out": [], "num_rated_items": 0}
-    data, item_values = read_data(
-        SimpleNamespace(
-            train_files=files[f.TRAIN_SPLIT],
-            eval_files=files[f.EVAL_SPLIT],
-            custom_config=settings,
-        ),
-        transform,
-    )
-    test = dataclasses.replace(data, eval_files=files[f.TEST_SPLIT])
+    data, item_values, transform = trainer_data(out / name)
+    examples = newest(out / name, "Transform", "transformed_examples")
+    test = dataclasses.replace(data, eval_files=[f"{examples}/Split-{f.TEST_SPLIT}/*"])
     return Month(transform, data, test, item_values)
 
 
@@ -371,6 +359,7 @@ def main(models: tuple[str, ...], out: Path | None) -> None:
             text = msgspec.json.format(msgspec.json.encode(rows), indent=1)
             MEASURED.write_bytes(text + b"\n")
             PAGE.write_text(page(rows))
+            write_results()
 
 
 if __name__ == "__main__":

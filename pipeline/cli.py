@@ -160,7 +160,7 @@ def main() -> None:
 
 
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What both ``run`` and ``retrain`` take, beside the data."""
+    """What ``run``, ``retrain`` and ``schedule`` take, beside the data."""
     for option in (
         verbose_option,
         run_out_option,

@@ -117,6 +117,7 @@ def create_pipeline(
     )
 
     # New ratings held against those that the live model learned from.
+    gatekeepers = [gate]
     drift: list[Any] = []
     newest: dict[str, Any] = {}
     if spans:
@@ -131,10 +132,9 @@ def create_pipeline(
             "span_statistics": span_statistics.outputs["statistics"],
             "newest_span": spans[-1],
         }
-        drift = [
-            span_statistics,
-            _drift_gate(config, span_statistics, spans[-1], Path(live_folder)),
-        ]
+        drift_gate = _drift_gate(config, span_statistics, spans[-1], Path(live_folder))
+        gatekeepers.append(drift_gate)
+        drift = [span_statistics, drift_gate]
 
     # Ids to indices, ratings to labels: the same graph in training and serving.
     transform = tfx.components.Transform(
@@ -151,7 +151,7 @@ def create_pipeline(
             "code_version": code_version("trainer_modules.preprocessing"),
         },
     )
-    for gatekeeper in (gate, *drift[1:]):
+    for gatekeeper in gatekeepers:
         transform.add_upstream_node(gatekeeper)
 
     # One Trainer for each model; from the live model, if that is wanted.

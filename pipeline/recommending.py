@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -100,10 +100,8 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     rated: set[str] = set()
     together: Counter[tuple[str, str]] = Counter()
     likers: Counter[str] = Counter()
-    records = list(
-        _liked_by_user(runs.newest(out, "RatingsExampleGen", "examples"), threshold)
-    )
-    for name, items, of_them in records:
+    examples = runs.newest(out, "RatingsExampleGen", "examples")
+    for name, items, of_them in _liked_by_user(examples, threshold):
         if name == user:
             rated.update(items)
             liked += [i for i, like in zip(items, of_them, strict=True) if like]
@@ -112,6 +110,8 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     found = _ask(live.folder, user, liked, k + len(rated - set(liked)))
     chosen = [(i, score) for i, score in found if i not in rated][:k]
     if why:
+        # Read again, rather than kept: all ratings would be in memory.
+        records = _liked_by_user(examples, threshold)
         likers, together = _count(records, {i for i, _ in chosen}, set(liked))
     return Answer(
         user=user,
@@ -216,7 +216,7 @@ def _ask(
 
 
 def _count(
-    records: Sequence[tuple[str, list[str], list[bool]]],
+    records: Iterable[tuple[str, list[str], list[bool]]],
     recommended: set[str],
     liked: set[str],
 ) -> tuple[Counter[str], Counter[tuple[str, str]]]:

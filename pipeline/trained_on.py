@@ -14,8 +14,8 @@ from trainer_modules.run_fn import read_data
 
 def trainer_data(
     out: Path, leave_out: Sequence[str] = ()
-) -> tuple[Data, tft.TFTransformOutput]:
-    """Reads the newest data in a run's folder, and the graph that transformed it.
+) -> tuple[Data, list[bytes], tft.TFTransformOutput]:
+    """Reads the newest data in a run's folder, as ``read_data``, and its transform.
 
     Items without a row of their own are not counted: that is in the metadata store.
 
@@ -30,7 +30,7 @@ def trainer_data(
         "leave_out": list(leave_out),
         "num_rated_items": 0,
     }
-    data, _ = read_data(
+    data, item_values = read_data(
         SimpleNamespace(
             train_files=[f"{examples}/Split-{f.TRAIN_SPLIT}/*"],
             eval_files=[f"{examples}/Split-{f.EVAL_SPLIT}/*"],
@@ -38,4 +38,4 @@ def trainer_data(
         ),
         transform,
     )
-    return data, transform
+    return data, item_values, transform

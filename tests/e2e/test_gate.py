@@ -197,7 +197,7 @@ def _judge(marquee, code, tmp_path_factory, data_set, data, settings, only):
         *("--models", "popularity", *settings),
     )
     assert run.status == 5, run.text  # popularity alone never goes live
-    data, transform = trainer_data(out)
+    data, _, transform = trainer_data(out)
     examples = artifact(
         standard_artifacts.Examples, newest(out, "RatingsExampleGen", "examples")
     )
