@@ -13,7 +13,8 @@ import pytest
 
 import pipeline
 from components.pusher import versions
-from pipeline import cli, exits, run_lock, schedule
+from pipeline import exits, run_lock, schedule
+from pipeline.cli import command
 from pipeline.config import ConfigError
 from trainer_modules.registry import MODELS
 
@@ -47,8 +48,9 @@ def marquee(capfd, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
+        capfd.readouterr()  # what a test's own imports have said
         with pytest.raises(SystemExit) as end:
-            cli.main(arguments, prog_name="marquee")
+            command.main(arguments, prog_name="marquee")
         return SimpleNamespace(
             status=end.value.code or 0, **capfd.readouterr()._asdict()
         )
@@ -227,7 +229,7 @@ def test_the_exit_status_is_that_of_the_run(marquee, runs, status):
     assert marquee("run").status == status
 
 
-@pytest.mark.parametrize("name", sorted(cli._MENDABLE))
+@pytest.mark.parametrize("name", sorted(command._MENDABLE))
 def test_an_error_that_a_person_can_mend_has_its_own_status(marquee, runs, name):
     module, _, class_name = name.rpartition(".")
     error_class = getattr(importlib.import_module(module), class_name)
@@ -241,16 +243,18 @@ def test_an_error_that_a_person_can_mend_has_its_own_status(marquee, runs, name)
 
     runs.raised = Raised()
     done = marquee("run")
-    assert done.status == cli._MENDABLE[name][1]
+    heading, status = command._MENDABLE[name]
+    assert done.status == status
     assert done.err.startswith(
-        f"{cli._MENDABLE[name][0]}\n    what is \\x1b[31mwrong\n    and what to do\n"
+        f"{heading}\n    what is \\x1b[31mwrong\n    and what to do\n"
     )
     assert "Traceback" not in done.out + done.err
 
 
 def test_each_kind_of_error_has_the_status_of_the_contract():
     statuses = {
-        name.rpartition(".")[2]: cli._MENDABLE[name][1] for name in cli._MENDABLE
+        name.rpartition(".")[2]: command._MENDABLE[name][1]
+        for name in command._MENDABLE
     }
     assert statuses["ConfigError"] == 2
     assert statuses["BadInputError"] == statuses["DatasetError"] == 3
@@ -391,7 +395,7 @@ def test_a_proposed_schema_can_be_used_as_one(marquee, ratings):
 
 
 def test_the_error_of_the_contract_is_a_config_error():
-    assert cli._kind(ConfigError(None, None, None, "")) == ("Bad configuration", 2)
+    assert command._kind(ConfigError(None, None, None, "")) == ("Bad configuration", 2)
 
 
 @pytest.fixture

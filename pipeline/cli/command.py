@@ -1,0 +1,204 @@
+"""The ``marquee`` command: what all its commands share, errors and options.
+
+Imports at the top only what ``--help`` and ``models`` need: TFX takes 10 to 17 seconds.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline import exits
+
+if TYPE_CHECKING:
+    from pipeline.config import PipelineConfig
+
+DEFAULT_OUT = "marquee-out"
+# Errors that a person can mend → heading and exit status. By name: whoever raised one
+# has imported it, and importing the others would take seconds.
+_MENDABLE = {
+    "pipeline.config.ConfigError": ("Bad configuration", exits.CONFIG),
+    "pipeline.run_lock.BusyError": ("Busy", exits.BUSY),
+    "pipeline.runs.RunNotFoundError": ("No such run", exits.CONFIG),
+    "pipeline.datasets.errors.DatasetError": ("No data", exits.BAD_INPUT),
+    "components.ratings_example_gen.problems.BadInputError": (
+        "Bad input",
+        exits.BAD_INPUT,
+    ),
+    "components.anomaly_gate.anomalies.AnomaliesError": (
+        "Anomalies in the data",
+        exits.ANOMALIES,
+    ),
+    "components.ratings_example_gen.spans.SpansError": ("No data", exits.BAD_INPUT),
+    "pipeline.spans.ChangedSpanError": ("Anomalies in the data", exits.ANOMALIES),
+    "pipeline.recommending.UnknownItemError": ("No such item", exits.CONFIG),
+    "components.anomaly_gate.schema.SchemaError": ("Bad schema", exits.CONFIG),
+    "components.pusher.versions.VersionError": ("No such version", exits.CONFIG),
+}
+LOG = "marquee.log"  # in click's meta: the log of the run, when there is one
+VERBOSE = "marquee.verbose"
+
+
+class _Commands(click.Group):
+    """Ends with one readable block and the right status, whatever is raised."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            _print_error("Stopped", "Finished steps are kept: run again to go on.")
+            ctx.exit(exits.INTERRUPTED)
+        except Exception as error:
+            heading, status = _kind(error)
+            lines = [str(error)]
+            if status == exits.UNEXPECTED:
+                lines = [f"{type(error).__name__}: {error}"]
+            if LOG in ctx.meta:
+                lines.append(f"The log has the rest: {ctx.meta[LOG]}")
+            elif VERBOSE in ctx.meta:
+                lines.append(traceback.format_exc())
+            elif status == exits.UNEXPECTED:
+                lines.append("With -v it shows where that was.")
+            _print_error(heading, "\n".join(lines))
+            ctx.exit(status)
+
+
+def _kind(error: Exception) -> tuple[str, int]:
+    """The heading and the exit status of an error."""
+    for ancestor in type(error).__mro__:
+        name = f"{ancestor.__module__}.{ancestor.__qualname__}"
+        if name in _MENDABLE:
+            return _MENDABLE[name]
+    return "Unexpected error", exits.UNEXPECTED
+
+
+def _print_error(heading: str, message: str) -> None:
+    from pipeline.console import error_text, open_console
+
+    console = open_console(sys.stderr)
+    console.print(heading, style="bold red")
+    console.print(error_text(message, sys.maxsize), soft_wrap=True)
+
+
+def _remember_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta[VERBOSE] = True
+
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_verbose,
+    help="Show what is logged, and where an error was.",
+)
+out_option = click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_OUT,
+    show_default=True,
+    help="Folder of the runs.",
+)
+column_option = click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=COLUMN",
+    help="Which column is the user_id, item_id, rating or timestamp: a header's name,"
+    " or a number from 0. Repeatable.",
+)
+models_option = click.option(
+    "--models",
+    metavar="A,B|all",
+    help="Models to train; 'marquee models' lists them.",
+)
+config_option = click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="YAML with what differs from configs/default.yaml.",
+)
+settings_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="One key of the configuration, as in split.kind=temporal. Repeatable.",
+)
+run_out_option = click.option(
+    "--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]"
+)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
+    epilog="\b\nExit status:\n"
+    + "\n".join(f"  {number}  {told}" for number, told in exits.MEANINGS.items()),
+)
+@click.version_option(package_name="marquee")
+def main() -> None:
+    """Train recommender models on ratings; keep the best that passes live."""
+
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What ``run``, ``retrain`` and ``schedule`` take, beside the data."""
+    for option in (
+        verbose_option,
+        run_out_option,
+        settings_option,
+        config_option,
+        models_option,
+    ):
+        command = option(command)
+    return command
+
+
+def read_config(
+    data: str | None,
+    models: str | None,
+    config_file: Path | None,
+    settings: tuple[str, ...],
+    out: str | None,
+    defaults: Mapping[str, str] | None = None,
+) -> "PipelineConfig":
+    """The configuration that the options of a command make."""
+    from pipeline.config import load_config, select_models
+
+    flags = {"--data": ("data.source", data), "--out": ("out", out)}
+    config = load_config(
+        config_file,
+        settings,
+        {flag: (key, text) for flag, (key, text) in flags.items() if text is not None},
+        defaults,
+    )
+    if models is not None:
+        config = select_models(config, [name.strip() for name in models.split(",")])
+    return config
+
+
+def read_columns(options: tuple[str, ...]) -> dict[str, str]:
+    """``--column user_id=member`` as the configuration has it, checked by it."""
+    from pipeline.config import load_config
+
+    for option in options:
+        if "=" not in option:
+            message = f"{option!r}: expected NAME=COLUMN, as in user_id=member"
+            raise click.BadParameter(message, param_hint="--column")
+    flags = {
+        f"--column {option}": (f"data.columns.{name}", column)
+        for option in options
+        for name, _, column in [option.partition("=")]
+    }
+    # Any own file will do: the mapping is checked, nothing is read.
+    config = load_config(None, flags={"--data": ("data.source", "."), **flags})
+    return config.data.columns

@@ -1,0 +1,113 @@
+"""What can be known before a run: the models, the data, its schema."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from pipeline import exits
+from pipeline.cli.command import (
+    VERBOSE,
+    column_option,
+    main,
+    read_columns,
+    verbose_option,
+)
+
+
+@main.command()
+def models() -> None:
+    """List the models: task, settings and paper."""
+    import dataclasses
+
+    from trainer_modules.registry import MODELS
+
+    for spec in MODELS.values():
+        click.secho(spec.name, bold=True, nl=False)
+        click.echo(f"  ({spec.task})")
+        settings = ", ".join(
+            f"{field.name}={field.default}"
+            for field in dataclasses.fields(spec.config_class)
+        )
+        for line in (spec.summary, settings, spec.paper):
+            if line:
+                text = click.wrap_text(
+                    line, min(88, _width()), initial_indent="  ", subsequent_indent="  "
+                )
+                click.echo(text)
+        click.echo()
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+@main.command()
+@click.argument("path")
+@column_option
+@verbose_option
+def data(path: str, columns: tuple[str, ...]) -> None:
+    """Look at ratings, without a run.
+
+    PATH is a file, a folder or a data set's name. Says what was recognised, counts,
+    dates, and the first problems; bad rows make the exit status 3.
+    """
+    from components.ratings_example_gen import inspect
+    from pipeline import datasets
+    from pipeline.console import RunView, open_console
+    from pipeline.console.data import print_data
+
+    chosen = read_columns(columns)
+    console = open_console()
+    with RunView(open_console(sys.stderr), live=sys.stderr.isatty()) as view:
+        view.progress(f"reading {path}", 0, None)
+        summary = inspect(datasets.resolve(path, view.progress).folder, chosen)
+    print_data(console, summary)
+    if summary.bad_by_kind:
+        click.get_current_context().exit(exits.BAD_INPUT)
+
+
+@main.group()
+def schema() -> None:
+    """Say what the data must look like."""
+
+
+@schema.command()
+@click.argument("path")
+@column_option
+@click.option(
+    "--to",
+    type=click.File("w", lazy=True),
+    default="-",
+    metavar="FILE",
+    help="Write it there, rather than print it.",
+)
+@verbose_option
+@click.pass_context
+def propose(
+    ctx: click.Context, path: str, columns: tuple[str, ...], to: TextIO
+) -> None:
+    """Write a schema that fits ratings of your own, to read and correct.
+
+    Then: marquee run --data PATH --set schema.path=FILE
+    """
+    from pipeline import datasets
+    from pipeline.console import captured_output
+
+    chosen = read_columns(columns)
+    with (
+        tempfile.NamedTemporaryFile(suffix=".log") as log,
+        captured_output(Path(log.name), VERBOSE in ctx.meta),
+    ):
+        from pipeline.schema_proposal import propose as proposed
+
+        text = proposed(datasets.resolve(path, _ignore).folder, chosen)
+    to.write(text)
+
+
+def _ignore(description: str, done: int, total: int | None) -> None:
+    """No progress: standard output is the schema."""

@@ -1,0 +1,90 @@
+"""The live model: asked for a list, and exchanged for an older one."""
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from pipeline.cli.command import main, out_option, verbose_option
+
+
+@main.command()
+@click.option("--user", metavar="ID", required=True, help="Whose list.")
+@click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--like",
+    "likes",
+    multiple=True,
+    metavar="TITLE|ID",
+    help="What the user likes besides what the ratings say. Repeatable.",
+)
+@click.option("--why", is_flag=True, help="Show liked items that speak for each.")
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@verbose_option
+def recommend(
+    user: str, k: int, likes: tuple[str, ...], why: bool, out: Path, as_json: bool
+) -> None:
+    """Ask the live model for a user's list, in titles.
+
+    What the user has rated is left out. Of a user without ratings it is made of
+    --like, or of what is liked most.
+    """
+    import dataclasses
+
+    import msgspec
+
+    from pipeline.console import captured_output, open_console
+    from pipeline.console.answer import print_answer
+
+    with (
+        tempfile.NamedTemporaryFile(suffix=".log") as log,
+        captured_output(Path(log.name), False),
+    ):
+        from pipeline.recommending import recommend as recommended
+
+        answer = recommended(out, user, k, likes, why)
+    if as_json:
+        text = msgspec.json.encode(dataclasses.asdict(answer))
+        click.echo(msgspec.json.format(text, indent=2))
+    else:
+        print_answer(open_console(), answer)
+
+
+@main.command("versions")
+@out_option
+@verbose_option
+def list_versions(out: Path) -> None:
+    """List the models that are and were live, the newest first."""
+    from components.pusher import versions
+    from pipeline.console import open_console
+    from pipeline.console.versions import print_versions
+
+    print_versions(open_console(), versions.versions(out / "live"), out)
+
+
+@main.command()
+@click.argument("version", type=int, required=False)
+@out_option
+@verbose_option
+def rollback(version: int | None, out: Path) -> None:
+    """Make an older model live again.
+
+    The one of VERSION, else the one before the live model. Its files are checked and
+    get a new number; the next `marquee run` holds new models against it. A run that is
+    at work is not waited for.
+    """
+    from components.pusher import versions
+    from pipeline import run_lock
+
+    restored = versions.rollback(out / "live", version)
+    click.echo(
+        f"{restored.model} of version {restored.restored} is live, as version "
+        f"{restored.number}: {restored.folder}"
+    )
+    if holder := run_lock.working(out):
+        click.echo(
+            f"A run is at work ({holder}). It may put a model live that it judged "
+            "against the one before: look at `marquee versions` when it has ended.",
+            err=True,
+        )

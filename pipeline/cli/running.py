@@ -1,0 +1,214 @@
+"""Runs: now, on new spans, by the clock; and what came of them."""
+
+import functools
+import logging
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline import exits
+from pipeline.cli.command import (
+    LOG,
+    VERBOSE,
+    main,
+    out_option,
+    read_config,
+    run_options,
+    verbose_option,
+)
+
+if TYPE_CHECKING:
+    from pipeline.config import PipelineConfig
+    from pipeline.schedule import Missed
+    from pipeline.spans import Window
+
+_FIRINGS_SHOWN = 20
+
+
+@main.command()
+@click.option(
+    "--data",
+    metavar="NAME|PATH",
+    help="sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, or a"
+    " file or folder of yours.",
+)
+@run_options
+@click.pass_context
+def run(ctx: click.Context, /, **options: Any) -> None:
+    """Read, check, train, judge; the best that passes goes live."""
+    _execute(ctx, read_config(**options))
+
+
+@main.command()
+@click.option("--data", metavar="PATH", help="Folder of the spans.")
+@click.option(
+    "--accept",
+    "accepted",
+    multiple=True,
+    metavar="SPAN",
+    help="Take in a span that has changed since it was taken in. Repeatable.",
+)
+@run_options
+@click.pass_context
+def retrain(ctx: click.Context, /, accepted: tuple[str, ...], **options: Any) -> None:
+    """Take in new spans, retrain, judge; the best goes live.
+
+    A span is a folder below PATH, named by a day (2026-11-21) or a number, with
+    ratings and, once it is whole, a file _SUCCESS. With nothing new since the last
+    time it does nothing.
+    """
+    from pipeline import retraining
+    from pipeline.console import open_console, print_nothing_new
+
+    config = read_config(**options, defaults={"split.kind": "temporal"})
+    window = retraining.plan(config, accepted)
+    last = retraining.last_verdict(config, window)
+    if last is not None:
+        print_nothing_new(open_console(), window.told(), last)
+        return
+    _execute(ctx, config, window)
+
+
+def _execute(
+    ctx: click.Context, config: "PipelineConfig", window: "Window | None" = None
+) -> None:
+    """Runs the pipeline, on spans where there is a window; prints what came of it."""
+    from pipeline import run_lock
+    from pipeline.console import RunView, captured_output, open_console, print_run
+
+    verbose = VERBOSE in ctx.meta
+    run_id, log = ctx.with_resource(run_lock.one_run(Path(config.out)))
+    ctx.meta[LOG] = log
+    with captured_output(log, verbose) as console:
+        live = console.is_terminal and not console.is_dumb_terminal and not verbose
+        with RunView(console, live) as view:
+            try:
+                view.progress("loading TensorFlow and TFX", 0, None)
+                from pipeline import runs
+
+                if window:
+                    from pipeline import retraining
+
+                    result = retraining.retrain(config, window, run_id, view)
+                else:
+                    result = runs.execute(config, run_id, view)
+            except BaseException:
+                logging.exception("The run stopped.")
+                raise
+    print_run(open_console(), result)
+    ctx.exit(runs.exit_status(result))
+
+
+@main.command()
+@click.option(
+    "--cron",
+    metavar="EXPR",
+    help="When: minute, hour, day of the month, month, weekday; '0 3 * * *' is each day"
+    " at 3:00.",
+)
+@click.option(
+    "--timezone",
+    metavar="NAME",
+    default="UTC",
+    show_default=True,
+    help="Whose clock that is, as in Europe/Berlin.",
+)
+@click.option(
+    "--missed",
+    type=click.Choice(["once", "skip"]),
+    default="once",
+    show_default=True,
+    help="What to do about firings that were missed while the machine or the schedule"
+    " was down, or a run was still going: run once for all of them, or wait for the"
+    " next.",
+)
+@click.option("--log", "log_only", is_flag=True, help="Show the last firings, and end.")
+@click.option(
+    "--data", metavar="SPANS", help="The ratings, as `marquee retrain` takes them."
+)
+@run_options
+@click.pass_context
+def schedule(
+    ctx: click.Context,
+    /,
+    cron: str | None,
+    timezone: str,
+    missed: "Missed",
+    log_only: bool,
+    **options: Any,
+) -> None:
+    """Run `marquee retrain` by the clock, until it is stopped.
+
+    Each run is a process of its own, one at a time. What came of each stands in
+    schedule.jsonl in the folder of the runs, and all that they print in schedule.log.
+    """
+    from pipeline import schedule as schedules
+    from pipeline.console import open_console
+    from pipeline.console.schedule import print_firing, print_firings, print_schedule
+
+    # Read now, rather than at the first firing; which reads it again.
+    folder = Path(read_config(**options).out)
+
+    screen = open_console()
+    if log_only:
+        print_firings(screen, schedules.firings(folder)[-_FIRINGS_SHOWN:], folder)
+        return
+    if cron is None:
+        raise click.UsageError("say when: --cron '0 3 * * *' is each day at 3:00")
+    when = schedules.Schedule(cron, timezone)
+    command = [sys.executable, "-m", "pipeline", "retrain", *_arguments(**options)]
+    tell = functools.partial(print_firing, screen)
+    keeper = schedules.Keeper(when, missed, folder, command, tell)
+    log = folder / schedules.LOG_FILE
+    started = functools.partial(print_schedule, screen, when, log)
+    ctx.exit(schedules.keep(keeper, folder, started))
+
+
+def _arguments(
+    settings: tuple[str, ...], config_file: Path | None, **options: str | None
+) -> list[str]:
+    """What makes a command of the same options."""
+    config = str(config_file) if config_file else None
+    given = {**options, "config": config}
+    flags = [(f"--{name}", text) for name, text in given.items() if text is not None]
+    flags += [("--set", setting) for setting in settings]
+    return [text for flag in flags for text in flag]
+
+
+@main.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@verbose_option
+def show(run_id: str | None, out: Path, as_json: bool) -> None:
+    """Show what came of a run: of RUN, else of the newest."""
+    import msgspec
+
+    from pipeline import runs
+    from pipeline.console import open_console, print_run
+
+    result = runs.read(out, run_id)
+    if as_json:  # msgspec writes NaN as null: JSON has no NaN
+        click.echo(msgspec.json.format(msgspec.json.encode(result), indent=2))
+    else:
+        print_run(open_console(), result)
+
+
+@main.command()
+@out_option
+@verbose_option
+@click.pass_context
+def doctor(ctx: click.Context, out: Path) -> None:
+    """Check that this machine can run the pipeline."""
+    from pipeline.console import captured_output
+    from pipeline.doctor import examine, print_checks
+
+    with (
+        tempfile.NamedTemporaryFile(suffix=".log") as log,
+        captured_output(Path(log.name), VERBOSE in ctx.meta) as console,
+    ):
+        healthy = print_checks(console, examine(out))
+    ctx.exit(0 if healthy else exits.UNEXPECTED)

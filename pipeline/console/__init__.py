@@ -1,0 +1,24 @@
+"""What a person sees in a terminal: a file for each thing that is shown."""
+
+from pipeline.console.progress import PROGRESS_LOGGER, RunView
+from pipeline.console.run import LEADERBOARD_METRICS, print_nothing_new, print_run
+from pipeline.console.terminal import (
+    Terminal,
+    captured_output,
+    error_text,
+    inert,
+    open_console,
+)
+
+__all__ = [
+    "LEADERBOARD_METRICS",
+    "PROGRESS_LOGGER",
+    "RunView",
+    "Terminal",
+    "captured_output",
+    "error_text",
+    "inert",
+    "open_console",
+    "print_nothing_new",
+    "print_run",
+]

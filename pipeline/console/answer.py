@@ -1,0 +1,44 @@
+"""A user's list from the live model."""
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.console.terminal import Terminal, inert
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to import
+    from pipeline.recommending import Answer
+
+_LIKES_SHOWN = 5
+
+
+def print_answer(console: Terminal, answer: "Answer") -> None:
+    """A user's list from the live model."""
+    told = Text.assemble((f"User {inert(answer.user)}", "bold"))
+    if answer.known:
+        told.append(f"  {answer.rated:,} rated, {len(answer.liked):,} liked")
+    else:
+        told.append("  not among the ratings: ", "yellow")
+        told.append("what the likes say" if answer.liked else "what is liked most")
+    told.append(f"\nasked: {inert(answer.model)}, version {answer.version}")
+    if answer.liked:
+        shown = "; ".join(answer.liked[-_LIKES_SHOWN:])
+        told.append(f"\nliked last: {inert(shown)}")
+    console.print(told)
+    console.print()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("title", overflow="fold")
+    table.add_column("score", justify="right", no_wrap=True)
+    has_reasons = any(item.reasons for item in answer.items)
+    if has_reasons:
+        table.add_column("liked together with", overflow="fold")
+    for place, item in enumerate(answer.items, start=1):
+        reasons = "; ".join(
+            f"{reason.title} ({reason.users:,} users)" for reason in item.reasons
+        )
+        cells = [str(place), inert(item.title), f"{item.score:.4f}"]
+        table.add_row(*map(Text, [*cells, inert(reasons)] if has_reasons else cells))
+    console.print(table)

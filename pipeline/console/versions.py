@@ -1,0 +1,42 @@
+"""The models that are and were live."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from components.pusher.versions import Version, VersionError, verify
+from pipeline.console.terminal import Terminal, inert
+
+
+def print_versions(console: Terminal, versions: Sequence[Version], out: Path) -> None:
+    """The newest first; the files of each are compared with their checksums."""
+    if not versions:
+        console.print(f"No model was ever live in {inert(str(out))}.")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in ("version", "model", "live since"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("files")
+    for version in reversed(versions):
+        is_live = version is versions[-1]
+        restored = f", of version {version.restored}" if version.restored else ""
+        table.add_row(
+            Text(str(version.number)),
+            Text(f"{inert(version.model)}{restored}", "bold green" if is_live else ""),
+            Text(version.pushed),
+            _files(version.folder),
+        )
+    console.print(table)
+    console.print("\nmarquee rollback [VERSION] makes an older one live again.")
+
+
+def _files(folder: Path) -> Text:
+    """Whether a version is as it was pushed."""
+    try:
+        verify(folder)
+    except VersionError as error:
+        return Text(f"not as pushed: {error}", "bold red", overflow="fold")
+    return Text("as pushed")
