@@ -14,7 +14,7 @@ from tfx_bsl.public import tfxio
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.champion.judgements import read_slices
 from components.ranking_metrics.extractors import activity, custom_extractors, user_hash
-from components.ranking_metrics.metrics import TargetMetric
+from components.ranking_metrics.metrics import TargetMetric, TargetStatistics
 from components.ranking_metrics.statistics import METRICS, Statistics
 from pipeline.config import GateConfig
 from pipeline.evaluation import eval_config
@@ -226,6 +226,15 @@ def test_activity_is_named_by_its_least_ratings():
 def test_a_users_hash_is_the_same_everywhere():
     # The first eight bytes of `b2sum -l 64`.
     assert user_hash(b"") == 0xE4A6A0577479B2B4
+
+
+def test_what_is_sent_between_workers_is_few_arrays(outputs, add):
+    total = Statistics()
+    for rank in range(1, 500):
+        add(total, outputs([(rank, 1, 0.5)], 500))
+    sent = TargetStatistics("").compact(total)
+    assert {len(parts) for parts in sent.parts.values()} == {1}
+    assert sent.results()["num_users"] == 499
 
 
 def test_a_metric_that_does_not_exist_is_refused():
