@@ -118,8 +118,9 @@ def _files(data: Data) -> RenderableType | None:
 
 def _steps(lineage: Lineage) -> RenderableType:
     table = _table("step")
-    for name in ("code", "run", "started"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("code", no_wrap=True)
+    for name in ("run", "started"):
+        table.add_column(name, overflow="fold")
     table.add_column("took", justify="right", no_wrap=True)
     for step in lineage.steps:
         started = step.started[:16].replace("T", " ")
