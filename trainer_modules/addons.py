@@ -9,7 +9,6 @@ with warnings.catch_warnings():
     # It says at import that it is no longer developed; the ADR says what we make of it.
     warnings.simplefilter("ignore", UserWarning)
     from tensorflow_addons.activations import mish
-    from tensorflow_addons.layers import MultiHeadAttention
     from tensorflow_addons.optimizers import LazyAdam
 
-__all__ = ["LazyAdam", "MultiHeadAttention", "mish"]
+__all__ = ["LazyAdam", "mish"]

@@ -25,7 +25,9 @@ class Tower(tf.keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Applies them."""
-        hidden = inputs
+        # A matrix: TensorFlow joins product, bias and ReLU of nothing else.
+        hidden = tf.reshape(inputs, [-1, inputs.shape[-1]])
         for layer in self.dense:
             hidden = layer(self.dropout(hidden, training=training))
-        return hidden
+        rows = tf.shape(inputs)[:-1]
+        return tf.reshape(hidden, tf.concat([rows, [hidden.shape[-1]]], 0))

@@ -3,14 +3,12 @@
 Song, Shi, Xiao, Duan, Xu, Zhang, Tang: "AutoInt: Automatic Feature Interaction Learning
 via Self-Attentive Neural Networks", CIKM 2019, https://arxiv.org/abs/1810.11921,
 equations 5 to 9; with a deep network it is the AutoInt+ of section 5.5.
-Differs from the paper: attention is scaled by the root of the size of a head; a product
-joins the heads (Vaswani et al. 2017), as TensorFlow Addons has it.
-Shapes: B batch, C candidates, F fields, D embedding, A a field's size after attention.
+Shapes: B batch, C candidates, F fields, D embedding, H heads, A a field's size after
+attention.
 """
 
 import tensorflow as tf
 
-from trainer_modules import addons
 from trainer_modules.configs import AutoIntConfig
 from trainer_modules.layers.field_embeddings import FieldEmbeddings
 from trainer_modules.layers.joined_fields import joined_fields
@@ -46,23 +44,26 @@ class AutoInt(tf.keras.Model):
 
 
 class Interacting(tf.keras.layers.Layer):
-    """Equation 8: ReLU(attention over the fields + W_res v)."""
+    """Equations 5 to 8: ReLU(attention over the fields + W_res v).
+
+    Products of matrices with the heads in front: four times as fast as the einsum of
+    TensorFlow Addons' attention (docs/adr/0014).
+    """
 
     def __init__(self, num_heads: int, head_dim: int):
         super().__init__()
-        self.attention = addons.MultiHeadAttention(
-            head_dim,
-            num_heads,
-            output_size=num_heads * head_dim,
-            kernel_initializer=_glorot_uniform,
+        self.num_heads = num_heads
+        self.query, self.key, self.value, self.residual = (
+            tf.keras.layers.Dense(num_heads * head_dim, use_bias=False)
+            for _ in range(4)
         )
-        self.residual = tf.keras.layers.Dense(num_heads * head_dim, use_bias=False)
 
     def call(self, fields: tf.Tensor) -> tf.Tensor:
         """[B, C, F, D] to [B, C, F, A]."""
-        return tf.nn.relu(self.attention([fields, fields]) + self.residual(fields))
-
-
-def _glorot_uniform(shape: list[int], dtype: tf.DType, **_: object) -> tf.Tensor:
-    """Drawn anew for each kernel: one initializer would make W_Query W_Key's equal."""
-    return tf.keras.initializers.GlorotUniform()(shape, dtype)
+        query, key, value = (
+            tf.stack(tf.split(of(fields), self.num_heads, -1))
+            for of in (self.query, self.key, self.value)
+        )  # [H, B, C, F, A / H]
+        weight = tf.nn.softmax(tf.matmul(query, key, transpose_b=True))  # equation 5
+        heads = tf.unstack(tf.matmul(weight, value))  # equation 6
+        return tf.nn.relu(tf.concat(heads, -1) + self.residual(fields))

@@ -5,19 +5,18 @@ import numpy as np
 
 def interacted(layer, fields):
     """[F, D] to [F, A]: each field attends to all, and keeps itself."""
-    attention = layer.attention
-    result = fields @ layer.residual.kernel.numpy() + attention.projection_bias.numpy()
-    for query, key, value, out in zip(
-        attention.query_kernel.numpy(),
-        attention.key_kernel.numpy(),
-        attention.value_kernel.numpy(),
-        attention.projection_kernel.numpy(),
+    heads = []
+    for query, key, value in zip(
+        *(
+            np.split(dense.kernel.numpy(), layer.num_heads, 1)
+            for dense in (layer.query, layer.key, layer.value)
+        ),
         strict=True,
     ):
-        score = (fields @ query) @ (fields @ key).T / np.sqrt(query.shape[1])
+        score = (fields @ query) @ (fields @ key).T
         weight = np.exp(score) / np.exp(score).sum(1, keepdims=True)
-        result += weight @ (fields @ value) @ out
-    return np.maximum(result, 0)
+        heads.append(weight @ (fields @ value))
+    return np.maximum(np.hstack(heads) + fields @ layer.residual.kernel.numpy(), 0)
 
 
 def test_score_is_of_the_fields_after_attention(with_fields):
@@ -52,7 +51,7 @@ def test_a_tower_reads_the_fields_before_attention(with_fields):
 def test_query_key_and_value_start_apart(with_fields, build):
     model = build("autoint", num_layers=1, sizes=with_fields.sizes)
     model(with_fields.pairs)
-    attention = model.interacting[0].attention
-    kernels = [attention.query_kernel, attention.key_kernel, attention.value_kernel]
+    layer = model.interacting[0]
+    kernels = [layer.query.kernel, layer.key.kernel, layer.value.kernel]
     for a, b in zip(kernels, kernels[1:], strict=False):
         assert np.abs(a - b).mean() > 0.1

@@ -80,9 +80,9 @@ def num_parameters(sizes):
         + (fields * 16 * 256 + 256) + 2 * (256 * 256 + 256) + 256,
         # W, b and h of equation 5, of which two fields have no need; p.
         "afm": 1 + n * (1 + 16) + (fields > 2) * (16 * 32 + 32 + 32) + 16,
-        # Query, key, value, joined heads and their bias, W_res of one layer; a tower.
+        # Query, key, value and W_res of one layer; a tower.
         "autoint": n * 16
-        + 5 * 16 * 16 + 16
+        + 4 * 16 * 16
         + (fields * 16 * 128 + 128) + (128 * 128 + 128)
         + (fields * 16 + 128 + 1),
         # W_l and b_l of two crosses; a tower.
