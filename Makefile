@@ -9,7 +9,7 @@ PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-fast test-slow test-movielens check format lock clean \
-  bench-pipeline bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
+  bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
   bench-deepctr bench-warm-start
 
 help: ## Show the targets
@@ -55,6 +55,9 @@ bench-pipeline: $(READY) ## This pipeline and TFX's own components on the same r
 bench-ncf bench-ctr bench-rmse bench-seq: DATA := ml-1m
 bench-ncf bench-ctr bench-rmse bench-seq: $(READY) ## Models beside published figures
 	@$(BIN)/python -m benchmarks.quality $(@:bench-%=%) --data $(DATA) $(ROWS)
+
+bench-batch: $(READY) ## Lists for all users of MovieLens 1M: seconds and memory
+	@$(BIN)/python -m benchmarks.pipeline batch --write
 
 bench-retrain: $(READY) ## MovieLens 1M month by month, beside a model never retrained
 	@$(BIN)/python -m benchmarks.retraining

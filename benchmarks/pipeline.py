@@ -28,6 +28,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -246,12 +247,41 @@ def catalogue(data: str, folder: Path) -> list[Figure]:
     ]
 
 
+def batch(data: str, folder: Path) -> list[Figure]:
+    """``marquee batch`` for all users, and for four times as many."""
+    marquee(folder / "out", data, "popularity,mf_als")
+    return lists_for_all(folder / "out")
+
+
+def lists_for_all(out: Path, times: int = 4) -> list[Figure]:
+    """Seconds and memory, process start included; changes the examples in ``out``."""
+    figures, peaks = [], []
+    for users in (1, times):
+        if users > 1:
+            examples = runs.newest(out, "RatingsExampleGen", "examples")
+            run_process(*MODULE, "benchmarks.batch", examples, users)
+        lists = out / "lists.parquet"
+        started = time.monotonic()
+        done = run_process(MARQUEE, "batch", "--runs", out, "--out", lists)
+        seconds = time.monotonic() - started
+        peaks.append(done.peak_bytes)
+        rows, whose = pq.read_metadata(lists).num_rows, f"{users} × users"
+        figures += [
+            Figure(f"{whose}, {rows:,} rows, from start to end", seconds, "s",
+                   at_most=20 if users == 1 else None),
+            Figure(f"{whose}, peak memory", done.peak_bytes / GIGABYTE, "GB"),
+        ]  # fmt: skip
+    ratio = peaks[1] / peaks[0]
+    return [*figures, Figure("ratio of the peaks", ratio, "×", at_most=1.2)]
+
+
 PARTS: dict[str, Callable[[str, Path], list[Figure]]] = {
     "stock": against_stock,
     "models": models,
     "training": training,
     "memory": memory,
     "catalogue": catalogue,
+    "batch": batch,
 }
 
 

@@ -15,8 +15,8 @@ import tensorflow_model_analysis as tfma
 import tensorflow_transform as tft
 from tfx import v1 as tfx
 
+from pipeline.beam_args import BEAM_ARGS
 from pipeline.local_runner import StepResult, run_locally
-from pipeline.pipeline import BEAM_ARGS
 from trainer_modules import features as f
 
 # What DESIGN.md compares; the schema and the Trainer are needed, and not counted.

@@ -28,6 +28,7 @@ from components.ratings_example_gen.component import RatingsExampleGen
 from components.ratings_example_gen.settings import Settings
 from components.span_statistics.component import SpanStatistics
 from components.trainer.component import Trainer
+from pipeline.beam_args import BEAM_ARGS
 from pipeline.code_version import code_version
 from pipeline.config import PipelineConfig, ServingConfig
 from pipeline.evaluation import eval_config, rules
@@ -39,15 +40,6 @@ from trainer_modules.registry import MODELS, POPULARITY
 from trainer_modules.run_fn import run_fn
 
 NAME = "marquee"
-BEAM_ARGS = [
-    "--runner=DirectRunner",
-    # The runner in this process ignores it; without it, TFX packs its own sources
-    # before every Beam step, which took 2 to 8 seconds each.
-    "--sdk_container_image=unused",
-    # dill, the default, resets the levels of all loggers with each function it pickles:
-    # a quarter of the seconds of a run on MovieLens 100K.
-    "--pickle_library=cloudpickle",
-]
 
 
 def create_pipeline(

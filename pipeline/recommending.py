@@ -88,12 +88,7 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
       RunNotFoundError: no run has finished.
       UnknownItemError: a like is no item, or several.
     """
-    live = versions.live(out / "live")
-    if live is None:
-        raise versions.VersionError(
-            f"no model is live in {out}: `marquee run` puts one there"
-        )
-    versions.verify(live.folder)
+    live = live_model(out)
     threshold = runs.read(out, None)["config"]["label"]["threshold"]
     titles = Titles(read_catalogue(runs.newest(out, "CatalogueGen", "catalogue")))
     liked: list[str] = []
@@ -101,7 +96,7 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     together: Counter[tuple[str, str]] = Counter()
     likers: Counter[str] = Counter()
     examples = runs.newest(out, "RatingsExampleGen", "examples")
-    for name, items, of_them in _liked_by_user(examples, threshold):
+    for name, items, of_them in read_rated(_files(examples), threshold):
         if name == user:
             rated.update(items)
             liked += [i for i, like in zip(items, of_them, strict=True) if like]
@@ -111,7 +106,7 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     chosen = [(i, score) for i, score in found if i not in rated][:k]
     if why:
         # Read again, rather than kept: all ratings would be in memory.
-        records = _liked_by_user(examples, threshold)
+        records = read_rated(_files(examples), threshold)
         likers, together = _count(records, {i for i, _ in chosen}, set(liked))
     return Answer(
         user=user,
@@ -172,21 +167,40 @@ class Titles:
         )
 
 
-def _liked_by_user(
-    examples: str, threshold: str
-) -> Iterator[tuple[str, list[str], list[bool]]]:
-    """User, items rated and whether they are liked, for each record of all splits."""
-    files = [
+def live_model(out: Path) -> versions.Version:
+    """The version that serves, its files compared with their checksums.
+
+    Raises:
+      VersionError: nothing is live, or its files are not those that were pushed.
+    """
+    live = versions.live(out / "live")
+    if live is None:
+        raise versions.VersionError(
+            f"no model is live in {out}: `marquee run` puts one there"
+        )
+    versions.verify(live.folder)
+    return live
+
+
+def _files(examples: str) -> list[str]:
+    """Of all splits, those of the oldest ratings first."""
+    return [
         path
-        for split in f.SPLITS  # the oldest ratings first
+        for split in f.SPLITS
         for path in sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
     ]
+
+
+def read_rated(
+    files: Sequence[str], threshold: str
+) -> Iterator[tuple[str, list[str], list[bool]]]:
+    """User, items rated and whether they are liked, for each record of some files."""
     spec = {
         f.USER_ID: tf.io.FixedLenFeature([], tf.string),
         f.ITEM_ID: tf.io.RaggedFeature(tf.string),
         f.RATING: tf.io.RaggedFeature(tf.float32),
     }
-    records = tf.data.TFRecordDataset(files, "GZIP").batch(RECORDS_AT_ONCE)
+    records = tf.data.TFRecordDataset(list(files), "GZIP").batch(RECORDS_AT_ONCE)
     for batch in records.map(lambda r: tf.io.parse_example(r, spec)):
         likes = label(batch[f.RATING], threshold) == 1
         for user, items, liked in zip(

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.command import main, out_option, verbose_option
+from pipeline.cli.command import (
+    DEFAULT_OUT,
+    VERBOSE,
+    main,
+    out_option,
+    verbose_option,
+)
 
 
 @main.command()
@@ -49,6 +55,49 @@ def recommend(
         click.echo(msgspec.json.format(text, indent=2))
     else:
         print_answer(open_console(), answer)
+
+
+@main.command()
+@click.option(
+    "--out",
+    "path",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The Parquet file to write. (The folder of the runs is --runs here.)",
+)
+@click.option("-k", default=100, show_default=True, type=click.IntRange(1, 10_000))
+@click.option(
+    "--runs",
+    "out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_OUT,
+    show_default=True,
+    help="Folder of the runs.",
+)
+@verbose_option
+@click.pass_context
+def batch(ctx: click.Context, path: Path, k: int, out: Path) -> None:
+    """Write the live model's list for every user to a Parquet file.
+
+    A row for each place: user_id, rank (from 1), item_id, score. What a user has rated
+    is left out. The file appears when it is whole.
+    """
+    from pipeline.console import captured_output, open_console
+    from pipeline.console.batch import print_written
+
+    if not path.absolute().parent.is_dir():
+        message = f"{path.absolute().parent} is no folder; make it first"
+        raise click.BadParameter(message, param_hint="--out")
+    with (
+        tempfile.NamedTemporaryFile(suffix=".log") as log,
+        captured_output(Path(log.name), VERBOSE in ctx.meta),
+    ):
+        from pipeline.batch import recommend_to_all
+
+        written = recommend_to_all(out, path.absolute(), k)
+    print_written(open_console(), written, path)
 
 
 @main.command("versions")

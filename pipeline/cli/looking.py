@@ -34,6 +34,30 @@ def lineage(version: str, out: Path, as_json: bool) -> None:
         print_lineage(open_console(), found)
 
 
+@main.command()
+@click.argument("first", metavar="RUN")
+@click.argument("second", metavar="RUN")
+@out_option
+@json_option
+@verbose_option
+def compare(first: str, second: str, out: Path, as_json: bool) -> None:
+    """Put two runs side by side.
+
+    Their data, the settings that differ, metrics with intervals, verdicts and seconds.
+    RUN is an id, as `marquee show` has it.
+    """
+    from pipeline import runs
+    from pipeline.compare import compare as compared
+    from pipeline.console import open_console
+    from pipeline.console.compare import print_comparison
+
+    found = compared(runs.read(out, first), runs.read(out, second))
+    if as_json:
+        _print_json(found)
+    else:
+        print_comparison(open_console(), found)
+
+
 def _print_json(value: Any) -> None:
     import msgspec
 

@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -15,6 +16,8 @@ ELSEWHERE = (
     *("make run", "make test", "marquee run --data ml-1m"),
     *("marquee retrain --data spans", SCHEDULE),
 )
+# The run that they need stands below them.
+NEED_A_RUN = ("show", "recommend", "batch", "lineage", "compare")
 
 
 def commands():
@@ -32,10 +35,10 @@ def test_commands_of_the_readme(marquee, copy_of_the_code, own_ratings, tmp_path
             continue
         name, *arguments = shlex.split(command)
         assert name == "marquee"
-        if arguments[0] in ("run", "show", "versions", "lineage"):
+        if arguments[0] in ("run", "versions"):
             arguments += ["--out", out]
-        if arguments[0] in ("show", "recommend", "lineage"):
-            continue  # needs the run, which stands below it
+        if arguments[0] in NEED_A_RUN:
+            continue
         result = marquee(code, *arguments)
         assert result.status == 0, f"{command}\n{result.text}"
         ran.append(arguments[0])
@@ -45,7 +48,18 @@ def test_commands_of_the_readme(marquee, copy_of_the_code, own_ratings, tmp_path
         (("versions",), "mf_als"),
         (("recommend", "--user", "u1"), "User u1"),
         (("lineage",), "my-ratings.csv"),
+        (("compare", *run_ids(out)), "live"),
     ):
         after = marquee(code, *command, "--out", out)
         assert after.status == 0, after.text
         assert said in after.text
+    lists = marquee(code, "batch", "--runs", out, "--out", "recs.parquet")
+    assert lists.status == 0, lists.text
+    assert set(pd.read_parquet(code / "recs.parquet").user_id) <= set(
+        pd.read_csv(code / "my-ratings.csv").user_id
+    )
+
+
+def run_ids(out):
+    """Of the two newest runs, the older one first."""
+    return [path.parent.name for path in sorted(Path(out).glob("runs/*/run.json"))][-2:]

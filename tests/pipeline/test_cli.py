@@ -125,7 +125,17 @@ def test_help_names_every_command_and_exit_status(marquee):
     shown = marquee("--help")
     assert shown.status == 0
     for name in (
-        *("data", "doctor", "lineage", "models", "recommend", "retrain", "rollback"),
+        *(
+            "batch",
+            "compare",
+            "data",
+            "doctor",
+            "lineage",
+            "models",
+            "recommend",
+            "retrain",
+            "rollback",
+        ),
         *("run", "schedule", "schema", "show", "versions"),
     ):
         assert f"\n  {name} " in shown.out

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfx.components.example_gen import utils
 from tfx.types import standard_artifacts
 
-from components.ratings_example_gen import Settings, inspect, problems
+from components.ratings_example_gen import Settings, ingest, inspect, problems
 from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
 from components.ratings_example_gen.executor import Executor, check
 from components.ratings_example_gen.problems import BadInputError
@@ -369,3 +369,24 @@ def test_a_user_without_a_history_has_no_feature_of_it(tmp_path):
     assert found
     for values in found.values():
         assert set(values) == {"item_id", "rating", "timestamp"}
+
+
+def test_files_of_one_number_hold_the_same_users_in_every_split(
+    movielens, tmp_path, monkeypatch
+):
+    """What ``pipeline/batch.py`` relies on."""
+    monkeypatch.setattr(ingest, "BUCKET_BYTES", 100)
+    run(movielens, tmp_path / "out")
+    shard_of: dict[str, str] = {}
+    for split in SPLITS:
+        names = sorted(
+            path.name for path in (tmp_path / f"out/Split-{split}").iterdir()
+        )
+        assert len(names) > 3
+        for name in names:
+            path = str(tmp_path / f"out/Split-{split}" / name)
+            for raw in tf.data.TFRecordDataset(path, "GZIP").as_numpy_iterator():
+                example = tf.train.Example.FromString(raw)
+                [user] = example.features.feature["user_id"].bytes_list.value
+                assert shard_of.setdefault(user, name) == name
+    assert len(set(shard_of.values())) > 3

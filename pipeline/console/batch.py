@@ -1,0 +1,23 @@
+"""What was written for all users."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from pipeline.console.figures import duration, thousands
+from pipeline.console.terminal import Terminal, inert
+
+if TYPE_CHECKING:  # TensorFlow and Beam take seconds to import
+    from pipeline.batch import Written
+
+
+def print_written(console: Terminal, written: "Written", path: Path) -> None:
+    """Rows, users, model and file (``marquee batch``); the path as it was given."""
+    console.print(
+        Text(
+            f"{inert(path)}: {written.rows:,} rows for {written.users:,} users, "
+            f"{thousands(written.bytes)}B, by {inert(written.model)} of version "
+            f"{written.version}, in {duration(written.seconds)}"
+        )
+    )
