@@ -36,7 +36,7 @@ check: $(READY) ## Formatting, lint and types, as CI checks them
 	@$(BIN)/mypy
 
 docs: $(READY) ## The site of docs/ in build/docs; a link that leads nowhere is an error
-	@DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet --clean
+	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet --clean
 
 format: $(READY) ## Write the code as check wants it
 	@$(BIN)/ruff check --quiet --fix .

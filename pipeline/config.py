@@ -724,11 +724,16 @@ def _nearest(name: str, names: Iterable[str], is_key: bool = True) -> str:
     close = difflib.get_close_matches(name, choices, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    elsewhere = {key.rpartition(".")[2]: key for key in _known_keys(PipelineConfig, "")}
+    elsewhere = {key.rpartition(".")[2]: key for key in known_keys()}
     close = difflib.get_close_matches(name.rpartition(".")[2], elsewhere, n=1)
     if close and is_key:
         return f"; did you mean {elsewhere[close[0]]}?"
     return f"; expected one of {', '.join(choices)}"
+
+
+def known_keys() -> Iterable[str]:
+    """Every dotted key there is, of settings and sections."""
+    return _known_keys(PipelineConfig, "")
 
 
 def _known_keys(wanted: Any, key: str) -> Iterable[str]:

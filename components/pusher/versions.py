@@ -139,6 +139,15 @@ def rollback(live_folder: Path, number: int | None) -> Version:
         return _publish(chosen.folder, live_folder, None, restored=chosen.number)
 
 
+def problem(folder: Path) -> str | None:
+    """How a version differs from what was pushed; None where it does not."""
+    try:
+        verify(folder)
+    except VersionError as error:
+        return str(error)
+    return None
+
+
 def _choose(live_folder: Path, number: int | None) -> Version:
     """The version that a rollback goes to."""
     known = versions(live_folder)

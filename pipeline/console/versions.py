@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from components.pusher.versions import Version, VersionError, verify
+from components.pusher.versions import Version, problem
 from pipeline.console.terminal import Terminal, inert
 
 
@@ -35,8 +35,6 @@ def print_versions(console: Terminal, versions: Sequence[Version], out: Path) ->
 
 def _files(folder: Path) -> Text:
     """Whether a version is as it was pushed."""
-    try:
-        verify(folder)
-    except VersionError as error:
-        return Text(f"not as pushed: {error}", "bold red", overflow="fold")
+    if told := problem(folder):
+        return Text(f"not as pushed: {inert(told)}", "bold red", overflow="fold")
     return Text("as pushed")
