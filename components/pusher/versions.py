@@ -165,7 +165,8 @@ def _not_there(
 ) -> VersionError:
     told = ", ".join(str(v.number) for v in known) or "none"
     wanted = "an older one" if number is None else f"version {number}"
-    return VersionError(f"{live_folder} has not {wanted}; it has {told}")
+    to_do = "" if known else ": `marquee run` puts a model there"
+    return VersionError(f"{live_folder} has not {wanted}; it has {told}{to_do}")
 
 
 def verify(folder: Path) -> None:

@@ -17,9 +17,8 @@ def print_versions(console: Terminal, versions: Sequence[Version], out: Path) ->
         console.print(f"No model was ever live in {inert(str(out))}.")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in ("version", "model", "live since"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("files")
+    for name in ("version", "model", "live since", "files"):
+        table.add_column(name, overflow="fold")  # narrow: no character is left out
     for version in reversed(versions):
         is_live = version is versions[-1]
         restored = f", of version {version.restored}" if version.restored else ""
