@@ -35,8 +35,9 @@ check: $(READY) ## Formatting, lint and types, as CI checks them
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 
+# Not --quiet: warnings that are not said are no errors of --strict either.
 docs: $(READY) ## The site of docs/ in build/docs; a link that leads nowhere is an error
-	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet --clean
+	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --clean
 
 format: $(READY) ## Write the code as check wants it
 	@$(BIN)/ruff check --quiet --fix .

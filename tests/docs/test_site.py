@@ -22,7 +22,7 @@ CODE = ("configs", "docs", "pipeline", "trainer_modules", "mkdocs.yml")
 def build(folder):
     """Builds the site of a copy: the process, and the folder of the pages."""
     process = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--quiet"],
+        [sys.executable, "-m", "mkdocs", "build", "--strict"],
         cwd=folder,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
