@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-slow test-movielens check format lock clean \
+.PHONY: help install run test test-fast test-slow test-movielens check docs format lock clean \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
   bench-deepctr bench-warm-start
 
@@ -34,6 +34,10 @@ check: $(READY) ## Formatting, lint and types, as CI checks them
 	@$(BIN)/ruff format --check --quiet --diff .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+
+# Not --quiet: warnings that are not said are no errors of --strict either.
+docs: $(READY) ## The site of docs/ in build/docs; a link that leads nowhere is an error
+	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --clean
 
 format: $(READY) ## Write the code as check wants it
 	@$(BIN)/ruff check --quiet --fix .

@@ -682,7 +682,7 @@ class _Document:
         try:
             msgspec.convert(value, wanted)
         except msgspec.ValidationError as error:
-            message = f"expected {_expected(wanted)}, got {_show(value)}"
+            message = f"expected {expected(wanted)}, got {_show(value)}"
             raise self.error(key, message) from error
         return value
 
@@ -724,11 +724,16 @@ def _nearest(name: str, names: Iterable[str], is_key: bool = True) -> str:
     close = difflib.get_close_matches(name, choices, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    elsewhere = {key.rpartition(".")[2]: key for key in _known_keys(PipelineConfig, "")}
+    elsewhere = {key.rpartition(".")[2]: key for key in known_keys()}
     close = difflib.get_close_matches(name.rpartition(".")[2], elsewhere, n=1)
     if close and is_key:
         return f"; did you mean {elsewhere[close[0]]}?"
     return f"; expected one of {', '.join(choices)}"
+
+
+def known_keys() -> Iterable[str]:
+    """Every dotted key there is, of settings and sections."""
+    return _known_keys(PipelineConfig, "")
 
 
 def _known_keys(wanted: Any, key: str) -> Iterable[str]:
@@ -739,15 +744,22 @@ def _known_keys(wanted: Any, key: str) -> Iterable[str]:
         yield from _known_keys(inner, place)
 
 
-def _expected(wanted: Any) -> str:
-    """A type in a person's words."""
+def expected(wanted: Any) -> str:
+    """What may stand where a type is wanted, in a person's words."""
+    wanted = _SETTINGS.get(wanted, wanted)
     origin, inner = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is Annotated:
         return str(wanted.__metadata__[0].description)
+    if origin is Literal:
+        return ", ".join(inner[:-1]) + f" or {inner[-1]}"
+    if origin is dict:
+        names, values = inner
+        known = ", ".join(names.__metadata__[0].extra["names"])
+        return f"a mapping of {known} to {expected(values)}"
     if origin in (tuple, list):
-        return f"a list, each {_expected(inner[0])}"
+        return f"a list, each {expected(inner[0])}"
     if inner:
-        return " or ".join(_expected(each) for each in inner)
+        return " or ".join(expected(each) for each in inner)
     return {bool: "true or false", str: "text", type(None): "null"}[wanted]
 
 

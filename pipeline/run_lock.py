@@ -145,5 +145,7 @@ def _written_to(out: Path) -> Iterator[None]:
     except Timeout:  # an OSError too
         raise
     except OSError as error:
-        message = f"cannot write to {out}: {error.strerror}"
+        message = (
+            f"cannot write to {out}: {error.strerror}; name another folder with --out"
+        )
         raise ConfigError(None, None, "out", message) from error

@@ -139,6 +139,15 @@ def rollback(live_folder: Path, number: int | None) -> Version:
         return _publish(chosen.folder, live_folder, None, restored=chosen.number)
 
 
+def problem(folder: Path) -> str | None:
+    """How a version differs from what was pushed; None where it does not."""
+    try:
+        verify(folder)
+    except VersionError as error:
+        return str(error)
+    return None
+
+
 def _choose(live_folder: Path, number: int | None) -> Version:
     """The version that a rollback goes to."""
     known = versions(live_folder)
@@ -156,7 +165,8 @@ def _not_there(
 ) -> VersionError:
     told = ", ".join(str(v.number) for v in known) or "none"
     wanted = "an older one" if number is None else f"version {number}"
-    return VersionError(f"{live_folder} has not {wanted}; it has {told}")
+    to_do = "" if known else ": `marquee run` puts a model there"
+    return VersionError(f"{live_folder} has not {wanted}; it has {told}{to_do}")
 
 
 def verify(folder: Path) -> None:

@@ -406,6 +406,14 @@ def _read_names(part: Part) -> tuple[Part, list[str], bool]:
     line = first_line(part)
     if not line:
         raise _empty(part)
+    if b"\0" in line:
+        raise fatal(
+            part.name,
+            problems.HEADER_MISMATCH,
+            "the file is binary, not text",
+            "Give CSV, TSV or Parquet; a Parquet file's name ends in .parquet, a "
+            "compressed one's in .gz or .zip.",
+        )
     text = line.decode("utf-8", errors="replace")
     delimiter = "\t"
     if not part.base_name.endswith(".tsv"):
@@ -435,7 +443,8 @@ def _mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:
         problems.HEADER_MISMATCH,
         f"the first line ({', '.join(names[:12])}) {what}",
         "Say which columns they are: data.columns maps user_id, item_id, rating and "
-        "timestamp to a column's name or its number, counted from 0.",
+        "timestamp to a column's name or its number, counted from 0, as in --set "
+        "data.columns.user_id=NAME (`marquee data`: --column user_id=NAME).",
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline import exits
+from pipeline.cli import completion
 
 if TYPE_CHECKING:
     from pipeline.config import PipelineConfig
@@ -119,6 +120,7 @@ column_option = click.option(
 models_option = click.option(
     "--models",
     metavar="A,B|all",
+    shell_complete=completion.models,
     help="Models to train; 'marquee models' lists them.",
 )
 config_option = click.option(
@@ -133,11 +135,23 @@ settings_option = click.option(
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
+    shell_complete=completion.settings,
     help="One key of the configuration, as in split.kind=temporal. Repeatable.",
 )
 run_out_option = click.option(
     "--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]"
 )
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, for programs."
+)
+
+
+def print_json(value: Any) -> None:
+    """Prints what a program can read; NaN, which JSON has not, becomes null."""
+    import msgspec
+
+    text = msgspec.json.encode(value, enc_hook=str)
+    click.echo(msgspec.json.format(text, indent=2))
 
 
 @click.group(

@@ -11,19 +11,33 @@ from pipeline import exits
 from pipeline.cli.command import (
     VERBOSE,
     column_option,
+    json_option,
     main,
+    print_json,
     read_columns,
     verbose_option,
 )
 
 
 @main.command()
-def models() -> None:
+@json_option
+def models(as_json: bool) -> None:
     """List the models: task, settings and paper."""
     import dataclasses
 
     from trainer_modules.registry import MODELS
 
+    if as_json:
+        print_json(
+            [
+                {
+                    **{"name": spec.name, "task": spec.task, "summary": spec.summary},
+                    **{"paper": spec.paper, "settings": spec.config_class()},
+                }
+                for spec in MODELS.values()
+            ]
+        )
+        return
     for spec in MODELS.values():
         click.secho(spec.name, bold=True, nl=False)
         click.echo(f"  ({spec.task})")
@@ -49,8 +63,9 @@ def _width() -> int:
 @main.command()
 @click.argument("path")
 @column_option
+@json_option
 @verbose_option
-def data(path: str, columns: tuple[str, ...]) -> None:
+def data(path: str, columns: tuple[str, ...], as_json: bool) -> None:
     """Look at ratings, without a run.
 
     PATH is a file, a folder or a data set's name. Says what was recognised, counts,
@@ -66,7 +81,10 @@ def data(path: str, columns: tuple[str, ...]) -> None:
     with RunView(open_console(sys.stderr), live=sys.stderr.isatty()) as view:
         view.progress(f"reading {path}", 0, None)
         summary = inspect(datasets.resolve(path, view.progress).folder, chosen)
-    print_data(console, summary)
+    if as_json:
+        print_json(summary)
+    else:
+        print_data(console, summary)
     if summary.bad_by_kind:
         click.get_current_context().exit(exits.BAD_INPUT)
 

@@ -1,15 +1,19 @@
 """The live model: asked for a list, and exchanged for an older one."""
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
 import click
 
+from pipeline.cli import completion
 from pipeline.cli.command import (
     DEFAULT_OUT,
     VERBOSE,
+    json_option,
     main,
     out_option,
+    print_json,
     verbose_option,
 )
 
@@ -26,7 +30,7 @@ from pipeline.cli.command import (
 )
 @click.option("--why", is_flag=True, help="Show liked items that speak for each.")
 @out_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @verbose_option
 def recommend(
     user: str, k: int, likes: tuple[str, ...], why: bool, out: Path, as_json: bool
@@ -36,10 +40,6 @@ def recommend(
     What the user has rated is left out. Of a user without ratings it is made of
     --like, or of what is liked most.
     """
-    import dataclasses
-
-    import msgspec
-
     from pipeline.console import captured_output, open_console
     from pipeline.console.answer import print_answer
 
@@ -51,8 +51,7 @@ def recommend(
 
         answer = recommended(out, user, k, likes, why)
     if as_json:
-        text = msgspec.json.encode(dataclasses.asdict(answer))
-        click.echo(msgspec.json.format(text, indent=2))
+        print_json(answer)
     else:
         print_answer(open_console(), answer)
 
@@ -102,18 +101,28 @@ def batch(ctx: click.Context, path: Path, k: int, out: Path) -> None:
 
 @main.command("versions")
 @out_option
+@json_option
 @verbose_option
-def list_versions(out: Path) -> None:
+def list_versions(out: Path, as_json: bool) -> None:
     """List the models that are and were live, the newest first."""
     from components.pusher import versions
     from pipeline.console import open_console
     from pipeline.console.versions import print_versions
 
-    print_versions(open_console(), versions.versions(out / "live"), out)
+    known = versions.versions(out / "live")
+    if as_json:
+        print_json(
+            [
+                {**dataclasses.asdict(v), "problem": versions.problem(v.folder)}
+                for v in reversed(known)
+            ]
+        )
+    else:
+        print_versions(open_console(), known, out)
 
 
 @main.command()
-@click.argument("version", type=int, required=False)
+@click.argument("version", type=int, required=False, shell_complete=completion.versions)
 @out_option
 @verbose_option
 def rollback(version: int | None, out: Path) -> None:

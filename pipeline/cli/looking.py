@@ -1,19 +1,26 @@
 """Looking back: where a model came from, and two runs side by side."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from pipeline.cli.command import main, out_option, verbose_option
-
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object."
+from pipeline.cli import completion
+from pipeline.cli.command import (
+    json_option,
+    main,
+    out_option,
+    print_json,
+    verbose_option,
 )
 
 
 @main.command()
-@click.argument("version", metavar="[live|VERSION]", default="live")
+@click.argument(
+    "version",
+    metavar="[live|VERSION]",
+    default="live",
+    shell_complete=completion.versions,
+)
 @out_option
 @json_option
 @verbose_option
@@ -29,14 +36,14 @@ def lineage(version: str, out: Path, as_json: bool) -> None:
 
     found = lineages.of(out, version)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         print_lineage(open_console(), found)
 
 
 @main.command()
-@click.argument("first", metavar="RUN")
-@click.argument("second", metavar="RUN")
+@click.argument("first", metavar="RUN", shell_complete=completion.runs)
+@click.argument("second", metavar="RUN", shell_complete=completion.runs)
 @out_option
 @json_option
 @verbose_option
@@ -53,12 +60,6 @@ def compare(first: str, second: str, out: Path, as_json: bool) -> None:
 
     found = compared(runs.read(out, first), runs.read(out, second))
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         print_comparison(open_console(), found)
-
-
-def _print_json(value: Any) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))

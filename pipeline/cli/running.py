@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline import exits
+from pipeline.cli import completion
 from pipeline.cli.command import (
     LOG,
     VERBOSE,
+    json_option,
     main,
     out_option,
+    print_json,
     read_config,
     run_options,
     verbose_option,
@@ -126,6 +129,7 @@ def _execute(
     " next.",
 )
 @click.option("--log", "log_only", is_flag=True, help="Show the last firings, and end.")
+@json_option
 @click.option(
     "--data", metavar="SPANS", help="The ratings, as `marquee retrain` takes them."
 )
@@ -138,6 +142,7 @@ def schedule(
     timezone: str,
     missed: "Missed",
     log_only: bool,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Run `marquee retrain` by the clock, until it is stopped.
@@ -154,8 +159,14 @@ def schedule(
 
     screen = open_console()
     if log_only:
-        print_firings(screen, schedules.firings(folder)[-_FIRINGS_SHOWN:], folder)
+        firings = schedules.firings(folder)[-_FIRINGS_SHOWN:]
+        if as_json:
+            print_json(firings[::-1])
+        else:
+            print_firings(screen, firings, folder)
         return
+    if as_json:
+        raise click.UsageError("--json is of the firings that --log shows")
     if cron is None:
         raise click.UsageError("say when: --cron '0 3 * * *' is each day at 3:00")
     when = schedules.Schedule(cron, timezone)
@@ -179,29 +190,30 @@ def _arguments(
 
 
 @main.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
+@click.argument(
+    "run_id", metavar="[RUN]", required=False, shell_complete=completion.runs
+)
 @out_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @verbose_option
 def show(run_id: str | None, out: Path, as_json: bool) -> None:
     """Show what came of a run: of RUN, else of the newest."""
-    import msgspec
-
     from pipeline import runs
     from pipeline.console import open_console, print_run
 
     result = runs.read(out, run_id)
-    if as_json:  # msgspec writes NaN as null: JSON has no NaN
-        click.echo(msgspec.json.format(msgspec.json.encode(result), indent=2))
+    if as_json:
+        print_json(result)
     else:
         print_run(open_console(), result)
 
 
 @main.command()
 @out_option
+@json_option
 @verbose_option
 @click.pass_context
-def doctor(ctx: click.Context, out: Path) -> None:
+def doctor(ctx: click.Context, out: Path, as_json: bool) -> None:
     """Check that this machine can run the pipeline."""
     from pipeline.console import captured_output
     from pipeline.doctor import examine, print_checks
@@ -210,5 +222,11 @@ def doctor(ctx: click.Context, out: Path) -> None:
         tempfile.NamedTemporaryFile(suffix=".log") as log,
         captured_output(Path(log.name), VERBOSE in ctx.meta) as console,
     ):
-        healthy = print_checks(console, examine(out))
+        if as_json:
+            checks = list(examine(out))
+            healthy = all(check.state != "fail" for check in checks)
+        else:
+            healthy = print_checks(console, examine(out))
+    if as_json:
+        print_json(checks)
     ctx.exit(0 if healthy else exits.UNEXPECTED)

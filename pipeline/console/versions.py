@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from components.pusher.versions import Version, VersionError, verify
+from components.pusher.versions import Version, problem
 from pipeline.console.terminal import Terminal, inert
 
 
@@ -17,9 +17,8 @@ def print_versions(console: Terminal, versions: Sequence[Version], out: Path) ->
         console.print(f"No model was ever live in {inert(str(out))}.")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in ("version", "model", "live since"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("files")
+    for name in ("version", "model", "live since", "files"):
+        table.add_column(name, overflow="fold")  # narrow: no character is left out
     for version in reversed(versions):
         is_live = version is versions[-1]
         restored = f", of version {version.restored}" if version.restored else ""
@@ -35,8 +34,6 @@ def print_versions(console: Terminal, versions: Sequence[Version], out: Path) ->
 
 def _files(folder: Path) -> Text:
     """Whether a version is as it was pushed."""
-    try:
-        verify(folder)
-    except VersionError as error:
-        return Text(f"not as pushed: {error}", "bold red", overflow="fold")
+    if told := problem(folder):
+        return Text(f"not as pushed: {inert(told)}", "bold red", overflow="fold")
     return Text("as pushed")

@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -55,6 +56,48 @@ def copy_of_the_code(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], P
 def marquee() -> Callable[..., SimpleNamespace]:
     """The command: where a copy of the code is, then the arguments."""
     return _marquee
+
+
+@pytest.fixture(scope="session")
+def commands() -> Callable[[Path], Iterator[str]]:
+    """The lines of a page's shell blocks, without their comments."""
+
+    def of(page: Path) -> Iterator[str]:
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in block.splitlines():
+                yield line.partition("  #")[0].partition(" # ")[0].strip()
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Runs a line as a person does, with the environment's commands on the path."""
+    programs = tmp_path_factory.mktemp("bin")
+    for name, module in {"marquee": "pipeline", "pytest": "pytest"}.items():
+        path = programs / name
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        path.chmod(0o755)
+    (programs / "python").symlink_to(sys.executable)
+
+    def run(line: str, folder: Path, code: Path = ROOT) -> str:
+        process = subprocess.run(
+            ["bash", "-c", line],
+            cwd=folder,
+            env={
+                **os.environ,
+                "PATH": f"{programs}:{os.environ['PATH']}",
+                "PYTHONPATH": str(code),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        told = process.stdout + process.stderr
+        assert process.returncode == 0, f"{line}\n{told}"
+        return told
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Every command in the README works, in the order in which it stands there."""
 
-import re
 import shlex
 from pathlib import Path
 
@@ -20,17 +19,13 @@ ELSEWHERE = (
 NEED_A_RUN = ("show", "recommend", "batch", "lineage", "compare")
 
 
-def commands():
-    for block in re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL):
-        for line in block.splitlines():
-            yield line.partition("#")[0].strip()
-
-
-def test_commands_of_the_readme(marquee, copy_of_the_code, own_ratings, tmp_path):
+def test_commands_of_the_readme(
+    marquee, copy_of_the_code, commands, own_ratings, tmp_path
+):
     code, out = copy_of_the_code(), str(tmp_path / "out")
     (code / "my-ratings.csv").write_text(own_ratings)
     ran = []
-    for command in commands():
+    for command in commands(README):
         if command in ELSEWHERE:
             continue
         name, *arguments = shlex.split(command)

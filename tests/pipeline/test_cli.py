@@ -43,22 +43,6 @@ RESULT = {
 
 
 @pytest.fixture
-def marquee(capfd, monkeypatch, tmp_path):
-    """Runs the command in an empty folder: status, standard output and error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        capfd.readouterr()  # what a test's own imports have said
-        with pytest.raises(SystemExit) as end:
-            command.main(arguments, prog_name="marquee")
-        return SimpleNamespace(
-            status=end.value.code or 0, **capfd.readouterr()._asdict()
-        )
-
-    return run
-
-
-@pytest.fixture
 def runs(monkeypatch):
     """Stands in for pipeline.runs: no TFX; notes what it was asked to execute."""
 
@@ -406,19 +390,6 @@ def test_a_proposed_schema_can_be_used_as_one(marquee, ratings):
 
 def test_the_error_of_the_contract_is_a_config_error():
     assert command._kind(ConfigError(None, None, None, "")) == ("Bad configuration", 2)
-
-
-@pytest.fixture
-def pushed(tmp_path):
-    """Versions 1 and 2, of two models, below the default folder."""
-    live = tmp_path / "marquee-out" / "live"
-    for name in ("mf_als", "neumf"):
-        card = tmp_path / name / "assets.extra" / "marquee.json"
-        card.parent.mkdir(parents=True)
-        card.write_text(json.dumps({"model": name, "origin": f"Trainer_{name}"}))
-        (tmp_path / name / "saved_model.pb").write_text(name)
-        versions.push(tmp_path / name, live, keep=5)
-    return live
 
 
 def test_versions_are_listed_newest_first_with_the_state_of_their_files(
