@@ -2,10 +2,12 @@
 
 import dataclasses
 import difflib
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
@@ -106,9 +108,8 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
             rated.update(items)
             liked += [i for i, like in zip(items, of_them, strict=True) if like]
     asked = [titles.find(like) for like in likes]
-    liked = list(dict.fromkeys([*liked, *asked]))
-    found = _ask(live.folder, user, liked, k + len(rated - set(liked)))
-    chosen = [(i, score) for i, score in found if i not in rated][:k]
+    liked, num_asked = question(rated, liked, asked, k)
+    chosen = choose(_ask(live.folder, user, liked, num_asked), rated, k)
     if why:
         # Read again, rather than kept: all ratings would be in memory.
         records = _liked_by_user(examples, threshold)
@@ -132,6 +133,33 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     )
 
 
+def question(
+    rated: Set[str], liked: Sequence[str], asked: Sequence[str], k: int
+) -> tuple[list[str], int]:
+    """What to ask a model for a user's list.
+
+    Args:
+      rated: items that are not to be on the list.
+      liked: those that the user likes, the newest last.
+      asked: more of them.
+      k: how many items the list shall have.
+
+    Returns:
+      The history that the list is made of, and how many items to ask for: the model
+      leaves out only what is in the history.
+    """
+    history = list(dict.fromkeys([*liked, *asked]))
+    return history, k + len(rated - set(history))
+
+
+def choose(
+    found: Iterable[tuple[str, float]], rated: Set[str], k: int
+) -> list[tuple[str, float]]:
+    """The first k of a model's list that the user has not rated."""
+    new = ((item, score) for item, score in found if item and item not in rated)
+    return list(itertools.islice(new, k))
+
+
 class Titles:
     """The items by what people call them."""
 
@@ -142,6 +170,7 @@ class Titles:
             strict=True,
         )
         self._titles = {item: title or item for item, title in rows}
+        self._by_title = {title.casefold(): i for i, title in self._titles.items()}
 
     def of(self, item_id: str) -> str:
         """The title, or the id where there is none."""
@@ -156,7 +185,7 @@ class Titles:
         if text in self._titles:
             return text
         wanted = text.casefold()
-        by_title = {title.casefold(): item for item, title in self._titles.items()}
+        by_title = self._by_title
         if wanted in by_title:
             return by_title[wanted]
         parts = [item for title, item in by_title.items() if wanted in title]
@@ -176,6 +205,20 @@ def _liked_by_user(
     examples: str, threshold: str
 ) -> Iterator[tuple[str, list[str], list[bool]]]:
     """User, items rated and whether they are liked, for each record of all splits."""
+    for users, items, likes in rated_by_users(examples, threshold):
+        for user, of_user, liked in zip(
+            users, items.to_list(), likes.to_list(), strict=True
+        ):
+            yield user.decode(), [item.decode() for item in of_user], liked
+
+
+def rated_by_users(
+    examples: str, threshold: str
+) -> Iterator[tuple[np.ndarray, tf.RaggedTensor, tf.RaggedTensor]]:
+    """Users [B], items they rated [B, N] and whether they are liked, of all splits.
+
+    A user is in one record of each split at most, and a rating in one split only.
+    """
     files = [
         path
         for split in f.SPLITS  # the oldest ratings first
@@ -189,13 +232,7 @@ def _liked_by_user(
     records = tf.data.TFRecordDataset(files, "GZIP").batch(RECORDS_AT_ONCE)
     for batch in records.map(lambda r: tf.io.parse_example(r, spec)):
         likes = label(batch[f.RATING], threshold) == 1
-        for user, items, liked in zip(
-            batch[f.USER_ID].numpy(),
-            batch[f.ITEM_ID].to_list(),
-            likes.to_list(),
-            strict=True,
-        ):
-            yield user.decode(), [item.decode() for item in items], liked
+        yield batch[f.USER_ID].numpy(), batch[f.ITEM_ID], likes
 
 
 def _ask(
@@ -209,9 +246,7 @@ def _ask(
     )
     items, scores = answer["item_id"][0].numpy(), answer["score"][0].numpy()
     return [
-        (item.decode(), float(score))
-        for item, score in zip(items, scores, strict=True)
-        if item
+        (item.decode(), float(score)) for item, score in zip(items, scores, strict=True)
     ]
 
 
