@@ -18,9 +18,7 @@ TOKEN_VARIABLE = "MARQUEE_SERVE_TOKEN"
     show_default=True,
     help="Address to listen at; 0.0.0.0 for all that the machine has.",
 )
-@click.option(
-    "--port", default=8501, show_default=True, type=click.IntRange(0, 65535)
-)
+@click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535))
 @click.option(
     "--token-file",
     metavar="FILE",

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -76,8 +76,8 @@ def create_app(
         batcher.close()
 
     routes: list[BaseRoute] = [
-        *Rest(live, batcher, settings).routes(),
         *Lists(live, ratings, batcher).routes(),
+        *Rest(live, batcher, settings).routes(),
         route("/healthz", health, "GET"),
         route("/metrics", show_metrics, "GET"),
         *openapi.routes(),
@@ -85,18 +85,18 @@ def create_app(
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        exception_handlers={HTTPException: _no_such_path},
+        exception_handlers={404: _no_such_path, 405: _no_such_path},
     )
     app.router.redirect_slashes = False
     return Gate(app, metrics, token)
 
 
-async def _again(look, seconds: float) -> None:
+async def _again(look: Callable[[], Awaitable[None]], seconds: float) -> None:
     while True:
         await look()
         await asyncio.sleep(seconds)
 
 
-async def _no_such_path(request: Request, refused: HTTPException) -> Response:
-    told = f"Malformed request: {request.method} {request.url.path}"
-    return error(refused.status_code, told)
+async def _no_such_path(request: Request, refused: Exception) -> Response:
+    status = refused.status_code if isinstance(refused, HTTPException) else 404
+    return error(status, f"Malformed request: {request.method} {request.url.path}")

@@ -15,7 +15,7 @@ from pipeline.serving.model import LoadedModel, Tensors
 from pipeline.serving.settings import ServingSettings
 from trainer_modules import features as f
 
-CALLS = 2  # of models at once: one is prepared while another computes
+SIGNATURES = 3  # that a model has
 
 
 @dataclasses.dataclass
@@ -41,17 +41,23 @@ _Key = tuple[LoadedModel, str, Hashable]
 class Batcher:
     """A bounded queue before the model; belongs to one event loop.
 
-    While the model has nothing to do a request waits ``batch_ms`` for others; while it
-    is busy, until it is free. Requests are joined if they are for the same signature,
-    and their histories of like length: padding is not free.
+    One call of a signature runs at a time. While there is none, a request waits
+    ``batch_ms`` for others; else until it has ended. Requests are joined if their
+    histories are of like length: padding is not free.
     """
 
     def __init__(self, settings: ServingSettings, metrics: Metrics):
+        """Starts no thread yet.
+
+        Args:
+          settings: how many may wait, how long, and how many are joined.
+          metrics: that count batches and who waits.
+        """
         self._settings, self._metrics = settings, metrics
-        self._waiting: dict[_Key, collections.deque[_Waiting]] = {}
-        self._length, self._running = 0, 0
-        self._threads = ThreadPoolExecutor(CALLS, "model")
-        self._timer: asyncio.TimerHandle | None = None
+        self._lanes: dict[str, _Lane] = {}
+        self._num_waiting = 0
+        # One for each signature, so that a long evaluation keeps no list waiting.
+        self._threads = ThreadPoolExecutor(SIGNATURES, "model")
 
     async def ask(self, model: LoadedModel, signature: str, inputs: Tensors) -> Tensors:
         """What the model answers.
@@ -65,75 +71,89 @@ class Batcher:
           RequestError: too many wait already (429); it took too long (504); or what
             the model itself says.
         """
-        if self._length >= self._settings.max_waiting:
+        if self._num_waiting >= self._settings.max_waiting:
             raise RequestError(429, "too many requests are waiting; try again")
         kind, rows, width = _kind(signature, inputs)
-        request = _Waiting(
-            inputs, rows, width, asyncio.get_running_loop().create_future()
-        )
-        key = (model, signature, kind)
-        self._waiting.setdefault(key, collections.deque()).append(request)
-        self._length += 1
-        self._metrics.queue.set(self._length)
-        self._wake()
+        answer = asyncio.get_running_loop().create_future()
+        lane = self._lanes.setdefault(signature, _Lane(self))
+        lane.add((model, signature, kind), _Waiting(inputs, rows, width, answer))
         try:
-            return await asyncio.wait_for(request.answer, self._settings.timeout)
+            return await asyncio.wait_for(answer, self._settings.timeout)
         except asyncio.TimeoutError:
-            raise RequestError(
-                504, f"no answer in {self._settings.timeout:g} s"
-            ) from None
+            told = f"no answer in {self._settings.timeout:g} s"
+            raise RequestError(504, told) from None
 
     def close(self) -> None:
         """Waits for the calls that run."""
         self._threads.shutdown()
 
-    def _wake(self) -> None:
-        """Starts calls, now or soon."""
-        if self._running >= CALLS:
-            return  # the one that ends first will look
-        if self._running == 0 and self._length < self._settings.max_batch:
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(
-                    self._settings.batch_ms / 1000, self._start
-                )
-            return
-        if self._length >= self._settings.max_batch:
+    def _count(self, more: int) -> None:
+        self._num_waiting += more
+        self._metrics.queue.set(self._num_waiting)
+
+
+class _Lane:
+    """Who waits for a signature; one call of it runs at a time."""
+
+    def __init__(self, batcher: Batcher):
+        self._batcher = batcher
+        self._most = batcher._settings.max_batch
+        self._waiting: dict[_Key, collections.deque[_Waiting]] = {}
+        self._num_rows = 0
+        self._is_running = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, key: _Key, request: _Waiting) -> None:
+        """Lets a request wait for its call, which starts now or soon."""
+        self._waiting.setdefault(key, collections.deque()).append(request)
+        self._num_rows += request.rows
+        self._batcher._count(1)
+        if self._is_running:
+            return  # its end starts the next
+        if self._num_rows >= self._most:
             self._start()
+        elif self._timer is None:
+            seconds = self._batcher._settings.batch_ms / 1000
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._start)
 
     def _start(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._waiting and self._running < CALLS:
+        while self._waiting and not self._is_running:
             key, batch = self._take()
             if batch:
-                self._running += 1
+                self._is_running = True
                 key[0].acquire()  # who asked may be gone before the call has ended
                 asyncio.get_running_loop().create_task(self._call(key, batch))
 
     def _take(self) -> tuple[_Key, list[_Waiting]]:
         """The kind that has waited longest, and as many of it as make a batch."""
         key = next(iter(self._waiting))
-        queue, batch, rows = self._waiting.pop(key), [], 0
-        while queue and (not batch or rows + queue[0].rows <= self._settings.max_batch):
+        queue, rows = self._waiting.pop(key), 0
+        batch: list[_Waiting] = []
+        while queue and (not batch or rows + queue[0].rows <= self._most):
             request = queue.popleft()
-            self._length -= 1
-            if not request.answer.done():  # nobody waits for it any more
+            self._num_rows -= request.rows
+            self._batcher._count(-1)
+            if not request.answer.done():  # else nobody waits for it any more
                 batch.append(request)
                 rows += request.rows
         if queue:
             self._waiting[key] = queue  # behind the other kinds
-        self._metrics.queue.set(self._length)
         return key, batch
 
     async def _call(self, key: _Key, batch: list[_Waiting]) -> None:
         model, signature, _ = key
-        self._metrics.batch_rows.observe(sum(request.rows for request in batch))
+        rows = sum(request.rows for request in batch)
+        self._batcher._metrics.batch_rows.observe(rows)
         run = asyncio.get_running_loop().run_in_executor
         try:
-            answers = await run(self._threads, _answers, model, signature, batch)
+            answers = await run(
+                self._batcher._threads, _answers, model, signature, batch
+            )
         finally:
-            self._running -= 1
+            self._is_running = False
             model.release()
             self._start()
         for request, told in zip(batch, answers, strict=True):

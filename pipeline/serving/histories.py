@@ -60,9 +60,7 @@ class Histories:
         order = np.argsort(owner, kind="stable")
         self._ratings = np.frombuffer(ratings, np.int32)[order]
         self._starts = np.zeros(len(self._users) + 1, np.int64)
-        np.cumsum(
-            np.bincount(owner, minlength=len(self._users)), out=self._starts[1:]
-        )
+        np.cumsum(np.bincount(owner, minlength=len(self._users)), out=self._starts[1:])
         self._items = [item.decode() for item in items]
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from pipeline.recommending import UnknownItemError, choose, question
+from pipeline.recommending import Titles, UnknownItemError, choose, question
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
 from pipeline.serving.http import JSON, route
@@ -16,7 +16,7 @@ from pipeline.serving.live import LiveModel
 from pipeline.serving.ratings import NewestRatings
 from trainer_modules import features as f
 
-PATH = "/v1/recommend/{user}"
+PATH = "/v1/recommend/{user:path}"
 MOST = 1000  # items of a list
 MOST_LIKES, LONGEST_LIKE = 100, 200
 
@@ -124,10 +124,11 @@ def _k(text: str) -> int:
     return int(text)
 
 
-def _found(titles, likes: list[str]) -> list[str]:
+def _found(titles: Titles, likes: list[str]) -> list[str]:
     if len(likes) > MOST_LIKES or max(map(len, likes)) > LONGEST_LIKE:
         raise RequestError(
-            400, f"at most {MOST_LIKES} likes of {LONGEST_LIKE} characters are looked up"
+            400,
+            f"at most {MOST_LIKES} likes of {LONGEST_LIKE} characters are looked up",
         )
     try:
         return [titles.find(like) for like in likes]

@@ -20,6 +20,7 @@ from trainer_modules import features as f
 
 Tensors = dict[str, np.ndarray]
 MODEL_NAME = "recommender"  # in the paths of TensorFlow Serving's REST API
+INTER_OP_THREADS = 2  # of each version: operations beside each other
 # What TensorFlow's errors are in HTTP (ToHTTPStatusCode in TensorFlow Serving).
 _STATUS = {
     tf.errors.InvalidArgumentError: 400,
@@ -74,8 +75,12 @@ class LoadedModel:
           threads: that one call may use.
         """
         self.number, self.name = version.number, version.model
+        # Threads of its own: what a version does when it is warmed keeps the threads
+        # busy that run operations, for seconds, and another one answers meanwhile.
         config = tf.compat.v1.ConfigProto(
-            intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
+            intra_op_parallelism_threads=threads,
+            inter_op_parallelism_threads=INTER_OP_THREADS,
+            use_per_session_threads=True,
         )
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         self._users, self._retired = 0, False
@@ -151,7 +156,7 @@ class LoadedModel:
         return dict(zip(signature.outputs, values, strict=True))
 
     def warm(self, rows: int) -> None:
-        """Asks once what it will be asked, which takes TensorFlow seconds the first time.
+        """Asks what it will be asked: the first time takes TensorFlow seconds.
 
         Args:
           rows: of the largest batch.

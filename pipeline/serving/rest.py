@@ -13,7 +13,7 @@ from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
 from pipeline.serving.http import JSON, body_of, route
 from pipeline.serving.live import LiveModel
-from pipeline.serving.model import MODEL_NAME
+from pipeline.serving.model import MODEL_NAME, LoadedModel, Tensors
 from pipeline.serving.settings import ServingSettings
 
 MODEL = f"/v1/models/{MODEL_NAME}"
@@ -143,10 +143,13 @@ class Rest:
         asked = request.path_params.get("version")
         states = self._live.states
         if asked is not None and asked not in states:
-            told = f"Could not find version {asked} of model {MODEL_NAME}"
-            raise RequestError(404, told)
+            raise RequestError(
+                404, f"Could not find version {asked} of model {MODEL_NAME}"
+            )
         if not states:
-            raise RequestError(404, f"Could not find any versions of model {MODEL_NAME}")
+            raise RequestError(
+                404, f"Could not find any versions of model {MODEL_NAME}"
+            )
         told = ModelStatus(
             [
                 VersionStatus(
@@ -166,7 +169,7 @@ class Rest:
             return Response(msgspec.json.encode(model.metadata), media_type=JSON)
 
 
-def _read(body: bytes, model: Any) -> tuple[str, tensors.Tensors, tensors.Format]:
+def _read(body: bytes, model: LoadedModel) -> tuple[str, Tensors, tensors.Format]:
     """The signature's name, its inputs, and the format to answer in."""
     told = tensors.parse(body)
     name = told.get("signature_name", "")

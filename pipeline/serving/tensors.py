@@ -165,9 +165,7 @@ def _flatten(told: Any, shape: list[int], level: int, flat: list[Any]) -> None:
         _flatten(value, shape, level + 1, flat)
 
 
-def _require(
-    flat: list[Any], wanted: type | tuple[type, ...], told: str
-) -> None:
+def _require(flat: list[Any], wanted: type | tuple[type, ...], told: str) -> None:
     for value in flat:
         is_bool = isinstance(value, bool) and wanted is not bool
         if is_bool or not isinstance(value, wanted):
