@@ -74,6 +74,7 @@ def create_app(
         for task in looking:
             task.cancel()
         batcher.close()
+        await live.close()
 
     routes: list[BaseRoute] = [
         *Lists(live, ratings, batcher).routes(),

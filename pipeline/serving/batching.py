@@ -6,16 +6,12 @@ import dataclasses
 from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-import tensorflow as tf
-
 from pipeline.serving.errors import RequestError
 from pipeline.serving.metrics import Metrics
-from pipeline.serving.model import LoadedModel, Tensors
+from pipeline.serving.process import SIGNATURES, ModelProcess
 from pipeline.serving.settings import ServingSettings
+from pipeline.serving.tensors import Tensors, num_rows
 from trainer_modules import features as f
-
-SIGNATURES = 3  # that a model has
 
 
 @dataclasses.dataclass
@@ -25,17 +21,15 @@ class _Waiting:
     Attributes:
       inputs: its tensors.
       rows: of them.
-      width: columns of its answer; what a longer request beside it adds is cut off.
       answer: is set in the event loop.
     """
 
     inputs: Tensors
     rows: int
-    width: int
     answer: "asyncio.Future[Tensors]"
 
 
-_Key = tuple[LoadedModel, str, Hashable]
+_Key = tuple[ModelProcess, str, Hashable]
 
 
 class Batcher:
@@ -59,7 +53,9 @@ class Batcher:
         # One for each signature, so that a long evaluation keeps no list waiting.
         self._threads = ThreadPoolExecutor(SIGNATURES, "model")
 
-    async def ask(self, model: LoadedModel, signature: str, inputs: Tensors) -> Tensors:
+    async def ask(
+        self, model: ModelProcess, signature: str, inputs: Tensors
+    ) -> Tensors:
         """What the model answers.
 
         Args:
@@ -73,10 +69,10 @@ class Batcher:
         """
         if self._num_waiting >= self._settings.max_waiting:
             raise RequestError(429, "too many requests are waiting; try again")
-        kind, rows, width = _kind(signature, inputs)
+        key = (model, signature, _kind(signature, inputs))
         answer = asyncio.get_running_loop().create_future()
         lane = self._lanes.setdefault(signature, _Lane(self))
-        lane.add((model, signature, kind), _Waiting(inputs, rows, width, answer))
+        lane.add(key, _Waiting(inputs, num_rows(inputs), answer))
         try:
             return await asyncio.wait_for(answer, self._settings.timeout)
         except asyncio.TimeoutError:
@@ -149,9 +145,8 @@ class _Lane:
         self._batcher._metrics.batch_rows.observe(rows)
         run = asyncio.get_running_loop().run_in_executor
         try:
-            answers = await run(
-                self._batcher._threads, _answers, model, signature, batch
-            )
+            inputs = [request.inputs for request in batch]
+            answers = await run(self._batcher._threads, model.ask, signature, inputs)
         finally:
             self._is_running = False
             model.release()
@@ -165,72 +160,12 @@ class _Lane:
                 request.answer.set_result(told)
 
 
-def _answers(
-    model: LoadedModel, signature: str, batch: list[_Waiting]
-) -> list[Tensors | Exception]:
-    """An answer for each request; what one of them breaks, the others do not notice."""
-    try:
-        joined = model(signature, _join([request.inputs for request in batch]))
-        return _split(joined, batch)
-    except Exception as error:
-        if len(batch) == 1:
-            return [error]
-    return [_answers(model, signature, [request])[0] for request in batch]
-
-
-def _kind(signature: str, inputs: Tensors) -> tuple[Hashable, int, int]:
-    """What can be joined with it, how many rows it has, and its answer's columns."""
-    rows = max((len(value) for value in inputs.values() if value.ndim), default=1)
+def _kind(signature: str, inputs: Tensors) -> Hashable:
+    """Requests of the same kind are joined."""
     if signature == "recommend":
         lengths = {len(inputs[f.USER_ID]), len(inputs[f.HISTORY_ITEM_ID])}
-        k = int(inputs["k"])
-        if len(lengths) == 1 and k >= 0:
-            return inputs[f.HISTORY_ITEM_ID].shape[1].bit_length(), rows, k
-    if signature == "serving_default" and rows:
-        with_candidates = [_num_candidates(told) for told in inputs["examples"]]
-        if None not in with_candidates:
-            return signature, rows, max(n or 0 for n in with_candidates)
-    return object(), rows, -1  # alone
-
-
-def _num_candidates(example: bytes) -> int | None:
-    try:
-        told = tf.train.Example.FromString(example)
-    except Exception:  # the model says what is wrong with it
-        return None
-    return len(told.features.feature[f.CANDIDATE_ITEM_ID].bytes_list.value)
-
-
-def _join(requests: list[Tensors]) -> Tensors:
-    if len(requests) == 1:
-        return requests[0]
-    joined = {}
-    for name in requests[0]:
-        values = [inputs[name] for inputs in requests]
-        if not values[0].ndim:
-            joined[name] = np.max(values)  # k: the others' lists are its beginnings
-            continue
-        if values[0].ndim > 1:
-            width = max(value.shape[1] for value in values)
-            values = [_padded(value, width) for value in values]
-        joined[name] = np.concatenate(values)
-    return joined
-
-
-def _padded(values: np.ndarray, width: int) -> np.ndarray:
-    missing = width - values.shape[1]
-    return np.pad(values, [(0, 0), (0, missing)], constant_values=b"")
-
-
-def _split(joined: Tensors, batch: list[_Waiting]) -> list[Tensors | Exception]:
-    if len(batch) == 1:
-        return [joined]
-    answers: list[Tensors | Exception] = []
-    start = 0
-    for request in batch:
-        end = start + request.rows
-        answers.append(
-            {name: value[start:end, : request.width] for name, value in joined.items()}
-        )
-        start = end
-    return answers
+        if len(lengths) == 1 and inputs["k"] >= 0:
+            return inputs[f.HISTORY_ITEM_ID].shape[1].bit_length()
+    if signature == "serving_default":
+        return signature
+    return object()  # alone: the model says what is wrong, or answers for many rows

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.recommending import rated_by_users
-
 
 @dataclasses.dataclass(frozen=True)
 class History:
@@ -37,6 +35,8 @@ class Histories:
           examples: folder of ``RatingsExampleGen``.
           threshold: what is liked, as ``label.threshold`` has it.
         """
+        from pipeline.recommending import rated_by_users  # TensorFlow takes seconds
+
         self._users: dict[str, int] = {}
         items: dict[bytes, int] = {}
         owners, ratings = array.array("i"), array.array("i")

@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from pipeline.recommending import Titles, UnknownItemError, choose, question
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
 from pipeline.serving.http import JSON, route
 from pipeline.serving.live import LiveModel
 from pipeline.serving.ratings import NewestRatings
+from pipeline.titles import Titles, UnknownItemError, choose, question
 from trainer_modules import features as f
 
 PATH = "/v1/recommend/{user:path}"
@@ -89,7 +89,7 @@ class Lists:
             "k": np.array(num_asked, np.int32),
         }
         with self._live.held() as model:
-            model.signature("recommend")
+            model.specs("recommend")
             answer = await self._batcher.ask(model, "recommend", inputs)
             name, version = model.name, model.number
         found = zip(answer["item_id"][0], answer["score"][0].tolist(), strict=True)

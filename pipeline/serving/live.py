@@ -17,10 +17,11 @@ from components.pusher import versions
 from components.pusher.versions import Version
 from pipeline.serving.errors import RequestError
 from pipeline.serving.metrics import Metrics
-from pipeline.serving.model import MODEL_NAME, LoadedModel
+from pipeline.serving.process import ModelProcess
 from pipeline.serving.settings import ServingSettings
 
 _log = logging.getLogger(__name__)
+MODEL_NAME = "recommender"  # in the paths of TensorFlow Serving's REST API
 AVAILABLE, LOADING, END = "AVAILABLE", "LOADING", "END"  # TensorFlow Serving's words
 
 
@@ -52,12 +53,12 @@ class LiveModel:
           metrics: that count what was refused.
         """
         self.states: dict[int, State] = {}
-        self.current: LoadedModel | None = None
+        self.current: ModelProcess | None = None
         self._folder, self._threads = folder, threads
         self._settings, self._metrics = settings, metrics
 
     @contextlib.contextmanager
-    def held(self, number: int | None = None) -> Iterator[LoadedModel]:
+    def held(self, number: int | None = None) -> Iterator[ModelProcess]:
         """The model that answers, which is not closed meanwhile.
 
         Args:
@@ -83,6 +84,11 @@ class LiveModel:
 
     async def look(self) -> None:
         """Takes over a newer version, if there is one."""
+        if self.current and not self.current.alive:
+            _log.error("version %d: its process has ended", self.current.number)
+            self._metrics.load_failures.labels("version").inc()
+            del self.states[self.current.number]
+            self.current = None
         served = self.current.number if self.current else 0
         for version in await asyncio.to_thread(self._newer, served):
             if await self._load(version):
@@ -121,8 +127,12 @@ class LiveModel:
             old.retire()
         return True
 
-    def _loaded(self, version: Version) -> LoadedModel:
+    def _loaded(self, version: Version) -> ModelProcess:
         versions.verify(version.folder)
-        model = LoadedModel(version, self._threads)
-        model.warm(self._settings.max_batch)
-        return model
+        return ModelProcess(version, self._threads, self._settings.max_batch)
+
+    async def close(self) -> None:
+        """Ends the model's process, when no request is left."""
+        if self.current:
+            model, self.current = self.current, None
+            await asyncio.to_thread(model.close)

@@ -3,14 +3,14 @@
 import asyncio
 import dataclasses
 import logging
+import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from components.catalogue_gen import read_catalogue
-from pipeline import runs
-from pipeline.recommending import Titles
 from pipeline.serving.histories import Histories
 from pipeline.serving.metrics import Metrics
+from pipeline.titles import Titles
 from trainer_modules import features as f
 
 _log = logging.getLogger(__name__)
@@ -55,7 +55,10 @@ class NewestRatings:
             found = await asyncio.to_thread(newest_whole, self._out)
             if found in (None, read):
                 return
-            self.current = await asyncio.to_thread(self._read, found)
+            # In a process of its own: requests would wait for what is read here.
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as reader:
+                reading = reader.submit(_read, self._out, *found)
+                self.current = await asyncio.wrap_future(reading)
         except Exception:  # what was read before goes on
             self._not_before = time.monotonic() + RETRY_SECONDS
             self._metrics.load_failures.labels("ratings").inc()
@@ -63,11 +66,15 @@ class NewestRatings:
             return
         _log.info("%d users are known", len(self.current.histories))
 
-    def _read(self, folders: tuple[Path, Path]) -> Known:
-        examples, catalogue = folders
-        threshold = runs.read(self._out, None)["config"]["label"]["threshold"]
-        histories = Histories(str(examples), threshold)
-        return Known(folders, histories, Titles(read_catalogue(str(catalogue))))
+
+def _read(out: Path, examples: Path, catalogue: Path) -> Known:
+    from components.catalogue_gen import read_catalogue
+    from pipeline import runs
+
+    threshold = runs.read(out, None)["config"]["label"]["threshold"]
+    histories = Histories(str(examples), threshold)
+    titles = Titles(read_catalogue(str(catalogue)))
+    return Known((examples, catalogue), histories, titles)
 
 
 def newest_whole(out: Path) -> tuple[Path, Path] | None:

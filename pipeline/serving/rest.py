@@ -12,8 +12,8 @@ from pipeline.serving import tensors
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
 from pipeline.serving.http import JSON, body_of, route
-from pipeline.serving.live import LiveModel
-from pipeline.serving.model import MODEL_NAME, LoadedModel, Tensors
+from pipeline.serving.live import MODEL_NAME, LiveModel
+from pipeline.serving.process import ModelProcess
 from pipeline.serving.settings import ServingSettings
 
 MODEL = f"/v1/models/{MODEL_NAME}"
@@ -166,14 +166,20 @@ class Rest:
     async def metadata(self, request: Request) -> Response:
         """Describes the signatures."""
         with self._live.held(request.path_params.get("version")) as model:
-            return Response(msgspec.json.encode(model.metadata), media_type=JSON)
+            told = Metadata(
+                ModelSpec(MODEL_NAME, "", str(model.number)),
+                {"signature_def": {"signature_def": model.signature_defs}},
+            )
+        return Response(msgspec.json.encode(told), media_type=JSON)
 
 
-def _read(body: bytes, model: LoadedModel) -> tuple[str, Tensors, tensors.Format]:
+def _read(
+    body: bytes, model: ModelProcess
+) -> tuple[str, tensors.Tensors, tensors.Format]:
     """The signature's name, its inputs, and the format to answer in."""
     told = tensors.parse(body)
     name = told.get("signature_name", "")
     if not isinstance(name, str):
         raise RequestError(400, "'signature_name' key must be a string value.")
     name = name or "serving_default"
-    return name, *tensors.inputs(told, model.signature(name).inputs)
+    return name, *tensors.inputs(told, model.specs(name))

@@ -1,10 +1,8 @@
 """Listens, and ends when it is asked to."""
 
 import gc
-import logging
 import os
 import signal
-import sys
 from pathlib import Path
 
 import uvicorn
@@ -13,7 +11,6 @@ from pipeline.serving.app import create_app
 from pipeline.serving.settings import ServingSettings
 
 CONNECTIONS = 1024  # more are answered 503 at once
-SWITCH_SECONDS = 0.001  # between threads, where Python's own is 0.005
 
 
 def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
@@ -27,9 +24,6 @@ def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
     # What the imports made stays for good: the collector need not walk it.
     gc.collect()
     gc.freeze()
-    # The loading of a version is Python in part, and must not keep requests waiting.
-    sys.setswitchinterval(SWITCH_SECONDS)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     # The server takes these over until it has drained, and raises them once more then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

@@ -7,6 +7,7 @@ infinities as JavaScript writes them, which JSON itself has not.
 
 import base64
 import binascii
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -14,10 +15,28 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.serving.errors import RequestError
-from pipeline.serving.model import Tensors, TensorSpec
 
+Tensors = dict[str, np.ndarray]
 Format = Literal["row", "columnar"]
 BYTES_SUFFIX = "_bytes"  # of outputs that are no text
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorSpec:
+    """What a signature takes under a name.
+
+    Attributes:
+      dtype: ``object`` for strings, which are bytes.
+      shape: None where a dimension may have any size.
+    """
+
+    dtype: np.dtype
+    shape: tuple[int | None, ...]
+
+
+def num_rows(inputs: Tensors) -> int:
+    """Rows of a request; a scalar has none."""
+    return max((len(value) for value in inputs.values() if value.ndim), default=1)
 
 
 def parse(body: bytes) -> dict[str, Any]:
