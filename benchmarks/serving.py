@@ -1,4 +1,4 @@
-"""``make bench-serve``: requests a second of ``marquee serve``, across a version switch.
+"""``make bench-serve``: the speed of ``marquee serve``, across a version switch.
 
 Server and client are processes of their own on the same cores. Requests are sent by the
 clock, not when the last answer came: a server that stands still for a second is late

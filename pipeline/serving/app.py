@@ -25,18 +25,6 @@ from pipeline.serving.rest import Rest
 from pipeline.serving.settings import ServingSettings
 
 
-class Health(msgspec.Struct):
-    """Whether requests are answered.
-
-    Attributes:
-      ready: whether a model is loaded.
-      version: of it; 0 for none.
-    """
-
-    ready: bool
-    version: int
-
-
 def create_app(
     out: Path, settings: ServingSettings, token: str | None, threads: int
 ) -> ASGIApp:
@@ -56,7 +44,7 @@ def create_app(
     async def health(_: Request) -> Response:
         """Says whether a model answers: 503 until there is one."""
         number = live.current.number if live.current else 0
-        told = msgspec.json.encode(Health(bool(number), number))
+        told = msgspec.json.encode(openapi.Health(bool(number), number))
         return Response(told, 200 if number else 503, media_type=JSON)
 
     async def show_metrics(_: Request) -> Response:

@@ -138,7 +138,7 @@ class LoadedModel:
         }
         for name, question in questions.items():
             if name in self.signatures:
-                # A batch of one, two and many rows: shapes that differ are optimised anew.
+                # TensorFlow optimises anew where a size is 1, or is not any more.
                 for times in (1, 2, rows):
                     batch = {
                         key: np.repeat(value, times, 0) if value.ndim else value

@@ -28,7 +28,7 @@ class LoadError(RuntimeError):
 
 
 class ModelProcess:
-    """A loaded version; ``ask`` may be called in threads, the rest in the event loop."""
+    """A loaded version. Threads may call ``ask``; all else is the event loop's."""
 
     def __init__(self, version: Version, threads: int, rows: int):
         """Starts the process and waits until the model is warm; seconds.

@@ -1,8 +1,6 @@
-"""What runs in the process of a version: it loads the model, and answers until asked no more.
+"""What runs in a version's own process; TensorFlow is imported only there."""
 
-Imports TensorFlow only there.
-"""
-
+import logging
 import os
 import signal
 import threading
@@ -22,6 +20,7 @@ def work(folder: str, threads: int, rows: int, connections: list[Connection]) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from pipeline.serving.model import LoadedModel
 
     try:

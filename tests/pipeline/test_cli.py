@@ -126,7 +126,7 @@ def test_help_names_every_command_and_exit_status(marquee):
     assert shown.status == 0
     for name in (
         *("data", "doctor", "models", "recommend", "retrain", "rollback", "run"),
-        *("schedule", "schema", "show", "versions"),
+        *("schedule", "schema", "serve", "show", "versions"),
     ):
         assert f"\n  {name} " in shown.out
     assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("01234567")
