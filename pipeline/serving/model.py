@@ -154,6 +154,8 @@ class LoadedModel:
         All are joined into one call. What one of them breaks, the others do not notice.
         """
         try:
+            if len(requests) == 1:
+                return [self(name, requests[0])]
             widths = [_width(name, inputs) for inputs in requests]
             joined = self(name, _join(requests))
             return _split(joined, requests, widths)
@@ -180,8 +182,6 @@ def _num_candidates(example: bytes) -> int:
 
 
 def _join(requests: list[Tensors]) -> Tensors:
-    if len(requests) == 1:
-        return requests[0]
     joined = {}
     for name in requests[0]:
         values = [inputs[name] for inputs in requests]
@@ -203,8 +203,6 @@ def _join(requests: list[Tensors]) -> Tensors:
 def _split(
     joined: Tensors, requests: list[Tensors], widths: list[int | None]
 ) -> list[Tensors | tuple[int, str]]:
-    if len(requests) == 1:
-        return [joined]
     answers: list[Tensors | tuple[int, str]] = []
     start = 0
     for inputs, width in zip(requests, widths, strict=True):

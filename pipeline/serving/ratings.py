@@ -56,9 +56,10 @@ class NewestRatings:
             if found in (None, read):
                 return
             # In a process of its own: requests would wait for what is read here.
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as reader:
-                reading = reader.submit(_read, self._out, *found)
-                self.current = await asyncio.wrap_future(reading)
+            reader = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+            reading = reader.submit(_read, self._out, *found)
+            reader.shutdown(wait=False)
+            self.current = await asyncio.wrap_future(reading)
         except Exception:  # what was read before goes on
             self._not_before = time.monotonic() + RETRY_SECONDS
             self._metrics.load_failures.labels("ratings").inc()
