@@ -34,6 +34,8 @@ class Error(msgspec.Struct):
 
 def error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """An error's answer."""
+    if status in (408, 413):  # the rest of the body is not read
+        headers = {"Connection": "close"}
     if status == 429:
         headers = {"Retry-After": "1"}
     body = msgspec.json.encode(Error(message))
