@@ -2,7 +2,7 @@
 
 Loading a model takes seconds of Python and TensorFlow. In the server's own process all
 requests would stand still meanwhile; in another one they do not, what a model breaks
-stays there, and its memory is gone when it ends. (docs/serving.md has the figures.)
+stays there, and its memory is gone when it ends.
 """
 
 import asyncio
