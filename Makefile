@@ -10,7 +10,7 @@ PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-fast test-slow test-movielens check docs format lock clean \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
-  bench-deepctr bench-warm-start
+  bench-deepctr bench-serve bench-warm-start
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -65,6 +65,9 @@ bench-batch: $(READY) ## Lists for all users of MovieLens 1M: seconds and memory
 
 bench-retrain: $(READY) ## MovieLens 1M month by month, beside a model never retrained
 	@$(BIN)/python -m benchmarks.retraining
+
+bench-serve: $(READY) ## Requests a second of the server, across a version switch
+	@$(BIN)/python -m benchmarks.serving --write
 
 bench-optimizers: $(READY) ## Adam and LazyAdam on tables of many rows
 	@$(BIN)/python -m benchmarks.optimizers

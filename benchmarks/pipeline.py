@@ -402,7 +402,9 @@ def print_figures(figures: list[Figure], to: Console = console) -> None:
     to.print(table)
 
 
-def write_docs(part: str, figures: list[Figure], before: dict[str, Any]) -> None:
+def write_docs(
+    part: str, figures: list[Figure], before: dict[str, Any], command: str
+) -> None:
     """Puts a part's table in the place of its last one, with what it was measured on.
 
     Raises:
@@ -412,7 +414,7 @@ def write_docs(part: str, figures: list[Figure], before: dict[str, Any]) -> None
     print_figures(figures, Console(file=text, width=100))
     today = datetime.datetime.now(datetime.timezone.utc).date()
     section = (
-        f"`PARTS={part}`, {before['cores']} cores, {before['memory_gb']:.0f} GB, "
+        f"`{command}`, {before['cores']} cores, {before['memory_gb']:.0f} GB, "
         f"{today}, load {before['load_average']:.1f} at the start:\n\n"
         f"{text.getvalue().strip()}\n"
     )
@@ -461,7 +463,7 @@ def main(
             measured[part] = PARTS[part](data, Path(folder, part))
             print_figures(measured[part])
             if write:
-                write_docs(part, measured[part], before)
+                write_docs(part, measured[part], before, f"PARTS={part}")
     if json_file:
         parts_as_json = {
             part: [asdict(f) | {"reached": f.reached} for f in figures]

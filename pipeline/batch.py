@@ -22,7 +22,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import runs
 from pipeline.beam_args import BEAM_ARGS
-from pipeline.recommending import live_model, read_rated
+from pipeline.rated import read_rated
+from pipeline.recommending import live_model
 from trainer_modules import features as f
 
 SCHEMA = pa.schema(

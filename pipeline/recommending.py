@@ -1,26 +1,19 @@
 """What the live model recommends to one user, in titles, and what speaks for it."""
 
 import dataclasses
-import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import pyarrow as pa
 import tensorflow as tf
 
 from components.catalogue_gen import read_catalogue
 from components.pusher import versions
 from pipeline import runs
-from trainer_modules import features as f
-from trainer_modules.labels import label
+from pipeline.rated import files_of, read_rated
+from pipeline.titles import Titles, choose, question
 
 NUM_REASONS = 3
-RECORDS_AT_ONCE = 512
-
-
-class UnknownItemError(LookupError):
-    """What a person says they like is no item, or several."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,18 +88,17 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     rated: set[str] = set()
     together: Counter[tuple[str, str]] = Counter()
     likers: Counter[str] = Counter()
-    examples = runs.newest(out, "RatingsExampleGen", "examples")
-    for name, items, of_them in read_rated(_files(examples), threshold):
+    files = files_of(runs.newest(out, "RatingsExampleGen", "examples"))
+    for name, items, of_them in read_rated(files, threshold):
         if name == user:
             rated.update(items)
             liked += [i for i, like in zip(items, of_them, strict=True) if like]
     asked = [titles.find(like) for like in likes]
-    liked = list(dict.fromkeys([*liked, *asked]))
-    found = _ask(live.folder, user, liked, k + len(rated - set(liked)))
-    chosen = [(i, score) for i, score in found if i not in rated][:k]
+    liked, num_asked = question(rated, liked, asked, k)
+    chosen = choose(_ask(live.folder, user, liked, num_asked), rated, k)
     if why:
         # Read again, rather than kept: all ratings would be in memory.
-        records = read_rated(_files(examples), threshold)
+        records = read_rated(files, threshold)
         likers, together = _count(records, {i for i, _ in chosen}, set(liked))
     return Answer(
         user=user,
@@ -127,46 +119,6 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     )
 
 
-class Titles:
-    """The items by what people call them."""
-
-    def __init__(self, catalogue: pa.Table):
-        rows = zip(
-            catalogue[f.ITEM_ID].to_pylist(),
-            catalogue["title"].to_pylist(),
-            strict=True,
-        )
-        self._titles = {item: title or item for item, title in rows}
-
-    def of(self, item_id: str) -> str:
-        """The title, or the id where there is none."""
-        return self._titles.get(item_id, item_id)
-
-    def find(self, text: str) -> str:
-        """The id of the item that is meant: by id, by whole title, or by a part of it.
-
-        Raises:
-          UnknownItemError: it is none, or several; names those that come near.
-        """
-        if text in self._titles:
-            return text
-        wanted = text.casefold()
-        by_title = {title.casefold(): item for item, title in self._titles.items()}
-        if wanted in by_title:
-            return by_title[wanted]
-        parts = [item for title, item in by_title.items() if wanted in title]
-        if len(parts) == 1:
-            return parts[0]
-        near = parts or [
-            by_title[title] for title in difflib.get_close_matches(wanted, by_title, 5)
-        ]
-        told = "; ".join(f"{item} {self.of(item)}" for item in near[:5])
-        raise UnknownItemError(
-            f"{text!r} is {'several items' if parts else 'no item'}"
-            + (f": say which by its id: {told}" if told else "")
-        )
-
-
 def live_model(out: Path) -> versions.Version:
     """The version that serves, its files compared with their checksums.
 
@@ -182,36 +134,6 @@ def live_model(out: Path) -> versions.Version:
     return live
 
 
-def _files(examples: str) -> list[str]:
-    """Of all splits, those of the oldest ratings first."""
-    return [
-        path
-        for split in f.SPLITS
-        for path in sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
-    ]
-
-
-def read_rated(
-    files: Sequence[str], threshold: str
-) -> Iterator[tuple[str, list[str], list[bool]]]:
-    """User, items rated and whether they are liked, for each record of some files."""
-    spec = {
-        f.USER_ID: tf.io.FixedLenFeature([], tf.string),
-        f.ITEM_ID: tf.io.RaggedFeature(tf.string),
-        f.RATING: tf.io.RaggedFeature(tf.float32),
-    }
-    records = tf.data.TFRecordDataset(list(files), "GZIP").batch(RECORDS_AT_ONCE)
-    for batch in records.map(lambda r: tf.io.parse_example(r, spec)):
-        likes = label(batch[f.RATING], threshold) == 1
-        for user, items, liked in zip(
-            batch[f.USER_ID].numpy(),
-            batch[f.ITEM_ID].to_list(),
-            likes.to_list(),
-            strict=True,
-        ):
-            yield user.decode(), [item.decode() for item in items], liked
-
-
 def _ask(
     model: Path, user: str, liked: Sequence[str], k: int
 ) -> list[tuple[str, float]]:
@@ -223,9 +145,7 @@ def _ask(
     )
     items, scores = answer["item_id"][0].numpy(), answer["score"][0].numpy()
     return [
-        (item.decode(), float(score))
-        for item, score in zip(items, scores, strict=True)
-        if item
+        (item.decode(), float(score)) for item, score in zip(items, scores, strict=True)
     ]
 
 

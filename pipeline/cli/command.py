@@ -35,7 +35,7 @@ _MENDABLE = {
     ),
     "components.ratings_example_gen.spans.SpansError": ("No data", exits.BAD_INPUT),
     "pipeline.spans.ChangedSpanError": ("Anomalies in the data", exits.ANOMALIES),
-    "pipeline.recommending.UnknownItemError": ("No such item", exits.CONFIG),
+    "pipeline.titles.UnknownItemError": ("No such item", exits.CONFIG),
     "components.anomaly_gate.schema.SchemaError": ("Bad schema", exits.CONFIG),
     "components.pusher.versions.VersionError": ("No such version", exits.CONFIG),
     "pipeline.lineage.NoLineageError": ("No lineage", exits.CONFIG),

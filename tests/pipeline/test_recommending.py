@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from components.pusher import versions
-from pipeline.recommending import UnknownItemError, recommend
+from pipeline.recommending import recommend
+from pipeline.titles import UnknownItemError
 from trainer_modules import features as f
 from trainer_modules.model_card import write_card
 

@@ -1,0 +1,63 @@
+"""The live model over HTTP."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from pipeline.cli.command import main, out_option, verbose_option
+
+TOKEN_VARIABLE = "MARQUEE_SERVE_TOKEN"
+
+
+@main.command()
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; 0.0.0.0 for all that the machine has.",
+)
+@click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535))
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help=f"Ask for the bearer token in its first line. [env: {TOKEN_VARIABLE}]",
+)
+@out_option
+@verbose_option
+def serve(host: str, port: int, token_file: Path | None, out: Path) -> None:
+    """Serve the live model over HTTP: lists, and TensorFlow Serving's REST API.
+
+    A model that is pushed, or rolled back to, takes over between two requests. Ends
+    on SIGTERM or Ctrl-C when the requests that run are answered.
+    """
+    import logging
+
+    from pipeline.serving.settings import ServingSettings
+
+    token = _token(token_file)
+    if token is None and host not in ("127.0.0.1", "::1", "localhost"):
+        click.echo(
+            f"Whoever reaches {host} may ask: name a token in {TOKEN_VARIABLE} or "
+            "--token-file.",
+            err=True,
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s"
+    )
+    from pipeline.serving.server import serve as served
+
+    served(out, ServingSettings(host=host, port=port), token)
+
+
+def _token(file: Path | None) -> str | None:
+    """The bearer token that is asked for; None where none is."""
+    if file is not None:
+        token = file.read_text().split("\n", 1)[0].strip()
+        if not token:
+            raise click.BadParameter(f"{file} is empty", param_hint="--token-file")
+        return token
+    return os.environ.get(TOKEN_VARIABLE) or None

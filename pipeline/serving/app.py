@@ -1,0 +1,91 @@
+"""Joins the parts of the server."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from pipeline.serving import openapi
+from pipeline.serving.batching import Batcher
+from pipeline.serving.http import JSON, Gate, error, route
+from pipeline.serving.lists import Lists
+from pipeline.serving.live import LiveModel
+from pipeline.serving.metrics import Metrics
+from pipeline.serving.ratings import NewestRatings
+from pipeline.serving.rest import Rest
+from pipeline.serving.settings import ServingSettings
+
+
+def create_app(
+    out: Path, settings: ServingSettings, token: str | None, threads: int
+) -> ASGIApp:
+    """The server of a folder of runs.
+
+    Args:
+      out: the folder; its ``live`` has the versions, its newest run the ratings.
+      settings: limits.
+      token: that requests need; None asks for none.
+      threads: that one call of the model may use.
+    """
+    metrics = Metrics()
+    live = LiveModel(out / "live", threads, settings, metrics)
+    ratings = NewestRatings(out, metrics)
+    batcher = Batcher(settings, metrics)
+
+    async def health(_: Request) -> Response:
+        """Says whether a model answers: 503 until there is one."""
+        number = live.current.number if live.current else 0
+        told = msgspec.json.encode(openapi.Health(bool(number), number))
+        return Response(told, 200 if number else 503, media_type=JSON)
+
+    async def show_metrics(_: Request) -> Response:
+        """Counts for Prometheus."""
+        told = generate_latest(metrics.registry)
+        return Response(told, media_type=CONTENT_TYPE_LATEST)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        looking = [
+            asyncio.create_task(_again(each.look, settings.poll_seconds))
+            for each in (live, ratings)
+        ]
+        yield
+        for task in looking:
+            task.cancel()
+        batcher.close()
+        await live.close()
+
+    routes: list[BaseRoute] = [
+        *Lists(live, ratings, batcher).routes(),
+        *Rest(live, batcher, settings).routes(),
+        route("/healthz", health, "GET"),
+        route("/metrics", show_metrics, "GET"),
+        *openapi.routes(),
+    ]
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={404: _no_such_path, 405: _no_such_path},
+    )
+    app.router.redirect_slashes = False
+    return Gate(app, metrics, token)
+
+
+async def _again(look: Callable[[], Awaitable[None]], seconds: float) -> None:
+    while True:
+        await look()
+        await asyncio.sleep(seconds)
+
+
+async def _no_such_path(request: Request, refused: Exception) -> Response:
+    status = refused.status_code if isinstance(refused, HTTPException) else 404
+    return error(status, f"Malformed request: {request.method} {request.url.path}")

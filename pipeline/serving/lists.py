@@ -1,0 +1,136 @@
+"""``/v1/recommend/{user}``: the live model's list for a user, with titles."""
+
+import asyncio
+
+import msgspec
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from pipeline.serving.batching import Batcher
+from pipeline.serving.errors import RequestError
+from pipeline.serving.http import JSON, route
+from pipeline.serving.live import LiveModel
+from pipeline.serving.ratings import NewestRatings
+from pipeline.titles import Titles, UnknownItemError, choose, question
+from trainer_modules import features as f
+
+PATH = "/v1/recommend/{user:path}"
+MOST = 1000  # items of a list
+MOST_LIKES, LONGEST_LIKE = 100, 200
+
+
+class Item(msgspec.Struct):
+    """A place on the list.
+
+    Attributes:
+      item_id: of the item.
+      title: of it; its id where it has none.
+      score: of the model; the larger the better, comparable within one list.
+    """
+
+    item_id: str
+    title: str
+    score: float
+
+
+class RecommendedList(msgspec.Struct):
+    """A user's list.
+
+    Attributes:
+      user: that was asked for.
+      known: whether the ratings at hand have any of the user.
+      made_of: ``history`` (what the user liked, and ``like``), ``likes`` (an unknown
+        user's ``like`` alone) or ``popularity`` (nothing is known).
+      model: that answered.
+      version: of it.
+      rated: how many items the user has rated; none of them is on the list.
+      items: best first.
+    """
+
+    user: str
+    known: bool
+    made_of: str
+    model: str
+    version: int
+    rated: int
+    items: list[Item]
+
+
+class Lists:
+    """The path of lists."""
+
+    def __init__(self, live: LiveModel, ratings: NewestRatings, batcher: Batcher):
+        self._live, self._ratings, self._batcher = live, ratings, batcher
+
+    def routes(self) -> list[BaseRoute]:
+        """One."""
+        return [route(PATH, self.recommend, "GET")]
+
+    async def recommend(self, request: Request) -> Response:
+        """Makes a user's list of what is not rated yet.
+
+        ``k`` is its length, 1 to 1000, else 10; each ``like`` is the id or the title of
+        an item that the user likes besides.
+        """
+        user = request.path_params["user"]
+        k = _k(request.query_params.get("k", "10"))
+        likes = request.query_params.getlist("like")
+        known = self._ratings.current
+        if known is None:
+            raise RequestError(503, "no run's ratings have been read yet")
+        asked = await asyncio.to_thread(_found, known.titles, likes) if likes else []
+        history = known.histories.of(user)
+        liked, num_asked = question(history.rated, history.liked, asked, k)
+        inputs = {
+            f.USER_ID: np.array([user.encode()], object),
+            f.HISTORY_ITEM_ID: _row([item.encode() for item in liked] or [b""]),
+            "k": np.array(num_asked, np.int32),
+        }
+        with self._live.held() as model:
+            model.specs("recommend")
+            answer = await self._batcher.ask(model, "recommend", inputs)
+            name, version = model.name, model.number
+        found = zip(answer["item_id"][0], answer["score"][0].tolist(), strict=True)
+        chosen = choose(((i.decode(), score) for i, score in found), history.rated, k)
+        told = RecommendedList(
+            user=user,
+            known=user in known.histories,
+            made_of=_made_of(bool(history.liked), bool(asked)),
+            model=name,
+            version=version,
+            rated=len(history.rated),
+            items=[Item(i, known.titles.of(i), score) for i, score in chosen],
+        )
+        return Response(msgspec.json.encode(told), media_type=JSON)
+
+
+def _row(values: list[bytes]) -> np.ndarray:
+    row = np.empty((1, len(values)), object)
+    row[0, :] = values
+    return row
+
+
+def _made_of(has_history: bool, has_likes: bool) -> str:
+    if has_history:
+        return "history"
+    return "likes" if has_likes else "popularity"
+
+
+def _k(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MOST):
+        raise RequestError(400, f"k={text[:20]!r}: expected a number from 1 to {MOST}")
+    return int(text)
+
+
+def _found(titles: Titles, likes: list[str]) -> list[str]:
+    if len(likes) > MOST_LIKES or max(map(len, likes)) > LONGEST_LIKE:
+        raise RequestError(
+            400,
+            f"at most {MOST_LIKES} likes of {LONGEST_LIKE} characters are looked up",
+        )
+    try:
+        return [titles.find(like) for like in likes]
+    except UnknownItemError as error:
+        raise RequestError(400, f"like={error}") from error

@@ -1,0 +1,50 @@
+"""What Prometheus reads of the server."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """Counters of one server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "marquee_requests",
+            "Requests answered, by path template and status.",
+            ["path", "status"],
+            registry=self.registry,
+        )
+        self.latency = Histogram(
+            "marquee_request_seconds",
+            "From a request's first byte to its answer's last.",
+            ["path"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.batch_rows = Histogram(
+            "marquee_batch_rows",
+            "Rows of a call of the model.",
+            buckets=_ROWS,
+            registry=self.registry,
+        )
+        self.queue = Gauge(
+            "marquee_queue_length",
+            "Requests that wait for the model.",
+            registry=self.registry,
+        )
+        self.version = Gauge(
+            "marquee_version_served",
+            "The version that answers; 0 for none.",
+            registry=self.registry,
+        )
+        self.load_failures = Counter(
+            "marquee_load_failures",
+            "Versions that were refused, and runs whose ratings could not be read.",
+            ["what"],
+            registry=self.registry,
+        )
+        for what in ("version", "ratings"):
+            self.load_failures.labels(what)

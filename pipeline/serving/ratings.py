@@ -1,0 +1,102 @@
+"""The newest ratings and titles at hand, read again when there are newer ones."""
+
+import asyncio
+import dataclasses
+import logging
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from pipeline.serving.histories import Histories
+from pipeline.serving.metrics import Metrics
+from pipeline.titles import Titles
+from trainer_modules import features as f
+
+_log = logging.getLogger(__name__)
+RETRY_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """What the ratings and the catalogue say.
+
+    Attributes:
+      folders: they were read from.
+      histories: of the users.
+      titles: of the items.
+    """
+
+    folders: tuple[Path, Path]
+    histories: Histories
+    titles: Titles
+
+
+class NewestRatings:
+    """What is known of users and items; ``current`` is None until it was read."""
+
+    def __init__(self, out: Path, metrics: Metrics):
+        """Reads nothing yet.
+
+        Args:
+          out: folder of the runs.
+          metrics: that count what could not be read.
+        """
+        self.current: Known | None = None
+        self._out, self._metrics = out, metrics
+        self._not_before = 0.0
+
+    async def look(self) -> None:
+        """Reads the newest ratings, if they were not read yet."""
+        read = self.current.folders if self.current else None
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            found = await asyncio.to_thread(newest_whole, self._out)
+            if found in (None, read):
+                return
+            # In a process of its own: requests would wait for what is read here.
+            reader = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+            reading = reader.submit(_read, self._out, *found)
+            reader.shutdown(wait=False)
+            self.current = await asyncio.wrap_future(reading)
+        except Exception:  # what was read before goes on
+            self._not_before = time.monotonic() + RETRY_SECONDS
+            self._metrics.load_failures.labels("ratings").inc()
+            _log.exception("the ratings in %s cannot be read", self._out)
+            return
+        _log.info("%d users are known", len(self.current.histories))
+
+
+def _read(out: Path, examples: Path, catalogue: Path) -> Known:
+    from components.catalogue_gen import read_catalogue
+    from pipeline import runs
+
+    threshold = runs.read(out, None)["config"]["label"]["threshold"]
+    histories = Histories(str(examples), threshold)
+    titles = Titles(read_catalogue(str(catalogue)))
+    return Known((examples, catalogue), histories, titles)
+
+
+def newest_whole(out: Path) -> tuple[Path, Path] | None:
+    """Examples and catalogue that belong together, or None before the first run.
+
+    A run that is at work may be writing newer ones. The catalogue is made of finished
+    Examples, and in one piece.
+    """
+    artifacts = out / "artifacts"
+    catalogues = _by_number(artifacts / "CatalogueGen" / "catalogue")
+    for number, catalogue in sorted(catalogues.items(), reverse=True):
+        if (catalogue / f.CATALOGUE_FILE).exists():
+            examples = _by_number(artifacts / "RatingsExampleGen" / "examples")
+            before = [each for each in examples if each < number]
+            if before:
+                return examples[max(before)], catalogue
+    return None
+
+
+def _by_number(folder: Path) -> dict[int, Path]:
+    """Outputs of a step by the number of the execution that made them."""
+    if not folder.is_dir():
+        return {}
+    return {int(made.name): made for made in folder.iterdir() if made.name.isdecimal()}

@@ -1,0 +1,32 @@
+"""What an operator chooses."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class ServingSettings:
+    """Limits of the server.
+
+    Attributes:
+      host: address to listen at.
+      port: of it; 0 takes any that is free.
+      max_batch: rows that one call of the model has at most, unless a single request
+        brings more.
+      batch_ms: how long a request waits for others while the model has nothing to do.
+      max_waiting: requests that wait for the model; one more is refused (429).
+      timeout: seconds that a request may take, the reading of its body apart (504), and
+        seconds that its body may take (408).
+      max_body: bytes of a request's body (413).
+      poll_seconds: between two looks for another version or another run.
+      drain_seconds: that requests have to end in after SIGTERM.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8501  # TensorFlow Serving's
+    max_batch: int = 32
+    batch_ms: float = 5.0
+    max_waiting: int = 256
+    timeout: float = 10.0
+    max_body: int = 4 << 20
+    poll_seconds: float = 1.0
+    drain_seconds: int = 20

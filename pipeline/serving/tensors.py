@@ -1,0 +1,254 @@
+"""JSON and tensors, as TensorFlow Serving's REST API has them.
+
+https://www.tensorflow.org/tfx/serving/api_rest: ``instances`` and ``predictions`` row
+by row, ``inputs`` and ``outputs`` column by column; bytes as ``{"b64": ...}``; NaN and
+infinities as JavaScript writes them, which JSON itself has not.
+"""
+
+import base64
+import binascii
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from pipeline.serving.errors import RequestError
+
+Tensors = dict[str, np.ndarray]
+Format = Literal["row", "columnar"]
+BYTES_SUFFIX = "_bytes"  # of outputs that are no text
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorSpec:
+    """What a signature takes under a name.
+
+    Attributes:
+      dtype: ``object`` for strings, which are bytes.
+      shape: None where a dimension may have any size.
+    """
+
+    dtype: np.dtype
+    shape: tuple[int | None, ...]
+
+
+def num_rows(inputs: Tensors) -> int:
+    """Rows of a request; a scalar has none."""
+    return max((len(value) for value in inputs.values() if value.ndim), default=1)
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """Reads the JSON object of a request.
+
+    Raises:
+      RequestError: it is none.
+    """
+    try:
+        told = json.loads(body)
+    except RecursionError:
+        raise RequestError(400, "JSON Parse error: nested too deeply") from None
+    except ValueError as error:  # of UTF-8 as well
+        raise RequestError(400, f"JSON Parse error: {error}") from error
+    if not isinstance(told, dict):
+        raise RequestError(400, "JSON Value: is not object")
+    return told
+
+
+def inputs(
+    told: Mapping[str, Any], specs: Mapping[str, TensorSpec]
+) -> tuple[Tensors, Format]:
+    """The tensors of a request, and the format in which to answer.
+
+    Args:
+      told: with ``instances`` or ``inputs``.
+      specs: what the signature takes.
+
+    Raises:
+      RequestError: they are not what it takes.
+    """
+    if ("instances" in told) == ("inputs" in told):
+        raise RequestError(
+            400,
+            "Not formatted correctly expecting only one of 'inputs' or 'instances' "
+            "keys to exist"
+            if "inputs" in told
+            else "Missing 'inputs' or 'instances' key",
+        )
+    if "inputs" in told:
+        return _columns(told["inputs"], specs), "columnar"
+    return _rows(told["instances"], specs), "row"
+
+
+def _columns(told: Any, specs: Mapping[str, TensorSpec]) -> Tensors:
+    if not isinstance(told, dict) or _is_base64(told):
+        told = {_only(specs, "inputs is a plain value/list"): told}
+    for name in specs:
+        if name not in told:
+            raise RequestError(400, f"Missing named input: {name} in 'inputs' object.")
+    return {name: _tensor(name, told[name], spec) for name, spec in specs.items()}
+
+
+def _rows(told: Any, specs: Mapping[str, TensorSpec]) -> Tensors:
+    if not isinstance(told, list):
+        raise RequestError(400, "Excepting 'instances' to be an list/array")
+    if not told:
+        raise RequestError(400, "No values in 'instances' array")
+    if not isinstance(told[0], dict) or _is_base64(told[0]):
+        name = _only(specs, "instances is a plain list")
+        told = [{name: row} for row in told]
+    for place, row in enumerate(told):
+        if not isinstance(row, dict) or row.keys() != specs.keys():
+            raise RequestError(
+                400,
+                f"Failed to process element: {place} of 'instances' list. JSON object "
+                f"keys must be equal to: {','.join(sorted(specs))}",
+            )
+    return {
+        name: _tensor(name, [row[name] for row in told], spec)
+        for name, spec in specs.items()
+    }
+
+
+def _only(specs: Mapping[str, TensorSpec], told: str) -> str:
+    """The name of the only input."""
+    if len(specs) > 1:
+        raise RequestError(
+            400,
+            f"{told}, but expecting objects with a key for each of the input tensors: "
+            f"{','.join(sorted(specs))}",
+        )
+    return next(iter(specs))
+
+
+def _tensor(name: str, told: Any, spec: TensorSpec) -> np.ndarray:
+    try:
+        values = _array(told, spec.dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise RequestError(400, f"input {name}: {error}") from error
+    if values.ndim != len(spec.shape) or any(
+        wanted not in (None, found)
+        for wanted, found in zip(spec.shape, values.shape, strict=True)
+    ):
+        shape = [wanted if wanted is not None else -1 for wanted in spec.shape]
+        raise RequestError(
+            400,
+            f"input {name}: expected shape {shape}, got {list(values.shape)}"
+            + ("; a scalar has no row format, use 'inputs'" if not spec.shape else ""),
+        )
+    return values
+
+
+def _array(told: Any, dtype: np.dtype) -> np.ndarray:
+    """An array of nested lists of equal lengths; strings are objects of bytes."""
+    shape: list[int] = []
+    first = told
+    while isinstance(first, list):
+        shape.append(len(first))
+        if not first:
+            break
+        first = first[0]
+    flat: list[Any] = []
+    _flatten(told, shape, 0, flat)
+    if dtype == np.dtype(object):
+        flat = [_bytes(value) for value in flat]
+    elif dtype == np.dtype(bool):
+        _require(flat, bool, "true or false")
+    elif np.issubdtype(dtype, np.integer):
+        _require(flat, int, f"an integer ({dtype})")
+        limits = np.iinfo(dtype)
+        for value in flat:
+            if not limits.min <= value <= limits.max:
+                raise ValueError(f"{value} is out of the range of {dtype}")
+    else:
+        _require(flat, (int, float), f"a number ({dtype})")
+    values = np.empty(len(flat), dtype)
+    values[:] = flat
+    return values.reshape(shape)
+
+
+def _flatten(told: Any, shape: list[int], level: int, flat: list[Any]) -> None:
+    if level == len(shape):
+        if isinstance(told, list):
+            raise ValueError(f"encountered list at unexpected level: {level}")
+        flat.append(told)
+        return
+    if not isinstance(told, list) or len(told) != shape[level]:
+        size = len(told) if isinstance(told, list) else "no list"
+        raise ValueError(
+            f"encountered list at unexpected size: {size} at level: {level} "
+            f"expected size: {shape[level]}"
+        )
+    for value in told:
+        _flatten(value, shape, level + 1, flat)
+
+
+def _require(flat: list[Any], wanted: type | tuple[type, ...], told: str) -> None:
+    for value in flat:
+        is_bool = isinstance(value, bool) and wanted is not bool
+        if is_bool or not isinstance(value, wanted):
+            raise ValueError(f"{json.dumps(value)[:80]} is not {told}")
+
+
+def _is_base64(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"b64"}
+        and isinstance(value["b64"], str)
+    )
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if not _is_base64(value):
+        raise ValueError(f"{json.dumps(value)[:80]} is no string")
+    try:
+        return base64.b64decode(value["b64"], validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"unable to base64 decode: {error}") from error
+
+
+def answer(outputs: Tensors, form: Format) -> bytes:
+    """The JSON of what a model answered.
+
+    Raises:
+      RequestError: rows were asked for, and an output has none.
+    """
+    told = {
+        name: _values(values, name.endswith(BYTES_SUFFIX))
+        for name, values in outputs.items()
+    }
+    if form == "columnar":
+        [first, *others] = told.values()
+        return _dump({"outputs": told if others else first})
+    if len({values.shape[:1] for values in outputs.values()}) != 1 or any(
+        not values.ndim for values in outputs.values()
+    ):
+        raise RequestError(400, "outputs have inconsistent batch sizes; use 'inputs'")
+    [first, *others] = told.values()
+    if not others:
+        return _dump({"predictions": first})
+    rows = zip(*told.values(), strict=True)
+    return _dump({"predictions": [dict(zip(told, row, strict=True)) for row in rows]})
+
+
+def _values(values: np.ndarray, as_base64: bool) -> Any:
+    """Nested lists; a float32 has the digits that it needs, and no more."""
+    if values.dtype == np.float32:
+        return values.astype("U").astype(np.float64).tolist()
+    if values.dtype == object:
+        text = np.empty(values.size, object)
+        text[:] = [
+            {"b64": base64.b64encode(value).decode()}
+            if as_base64
+            else value.decode("utf-8", "replace")
+            for value in values.reshape(-1)
+        ]
+        return text.reshape(values.shape).tolist()
+    return values.tolist()
+
+
+def _dump(told: Any) -> bytes:
+    return json.dumps(told, ensure_ascii=False).encode()

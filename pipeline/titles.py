@@ -1,0 +1,81 @@
+"""Items by their titles, and a list without what was rated; without TensorFlow."""
+
+import difflib
+import itertools
+from collections.abc import Iterable, Sequence, Set
+
+import pyarrow as pa
+
+from trainer_modules import features as f
+
+
+class UnknownItemError(LookupError):
+    """What a person says they like is no item, or several."""
+
+
+def question(
+    rated: Set[str], liked: Sequence[str], asked: Sequence[str], k: int
+) -> tuple[list[str], int]:
+    """What to ask a model for a user's list.
+
+    Args:
+      rated: items that are not to be on the list.
+      liked: those that the user likes, the newest last.
+      asked: more of them.
+      k: how many items the list shall have.
+
+    Returns:
+      The history that the list is made of, and how many items to ask for: the model
+      leaves out only what is in the history.
+    """
+    history = list(dict.fromkeys([*liked, *asked]))
+    return history, k + len(rated - set(history))
+
+
+def choose(
+    found: Iterable[tuple[str, float]], rated: Set[str], k: int
+) -> list[tuple[str, float]]:
+    """The first k of a model's list that the user has not rated."""
+    new = ((item, score) for item, score in found if item and item not in rated)
+    return list(itertools.islice(new, k))
+
+
+class Titles:
+    """The items by what people call them."""
+
+    def __init__(self, catalogue: pa.Table):
+        rows = zip(
+            catalogue[f.ITEM_ID].to_pylist(),
+            catalogue["title"].to_pylist(),
+            strict=True,
+        )
+        self._titles = {item: title or item for item, title in rows}
+        self._by_title = {title.casefold(): i for i, title in self._titles.items()}
+
+    def of(self, item_id: str) -> str:
+        """The title, or the id where there is none."""
+        return self._titles.get(item_id, item_id)
+
+    def find(self, text: str) -> str:
+        """The id of the item that is meant: by id, by whole title, or by a part of it.
+
+        Raises:
+          UnknownItemError: it is none, or several; names those that come near.
+        """
+        if text in self._titles:
+            return text
+        wanted = text.casefold()
+        by_title = self._by_title
+        if wanted in by_title:
+            return by_title[wanted]
+        parts = [item for title, item in by_title.items() if wanted in title]
+        if len(parts) == 1:
+            return parts[0]
+        near = parts or [
+            by_title[title] for title in difflib.get_close_matches(wanted, by_title, 5)
+        ]
+        told = "; ".join(f"{item} {self.of(item)}" for item in near[:5])
+        raise UnknownItemError(
+            f"{text!r} is {'several items' if parts else 'no item'}"
+            + (f": say which by its id: {told}" if told else "")
+        )
