@@ -28,7 +28,9 @@ TOKEN_VARIABLE = "MARQUEE_SERVE_TOKEN"
 @out_option
 @verbose_option
 def serve(host: str, port: int, token_file: Path | None, out: Path) -> None:
-    """Serve the live model over HTTP: lists, and TensorFlow Serving's REST API.
+    """Serve the live model over HTTP, and TensorFlow Serving's API.
+
+    Lists of users, with titles, and TensorFlow Serving's REST paths and bodies.
 
     A model that is pushed, or rolled back to, takes over between two requests. Ends
     on SIGTERM or Ctrl-C when the requests that run are answered.
