@@ -13,6 +13,9 @@ from pipeline.serving.settings import ServingSettings
 from pipeline.serving.tensors import Tensors, num_rows
 from trainer_modules import features as f
 
+# Histories up to here are joined: kinds take turns, and a call costs more than padding.
+JOINED_LENGTH = 255
+
 
 @dataclasses.dataclass
 class _Waiting:
@@ -165,7 +168,8 @@ def _kind(signature: str, inputs: Tensors) -> Hashable:
     if signature == "recommend":
         lengths = {len(inputs[f.USER_ID]), len(inputs[f.HISTORY_ITEM_ID])}
         if len(lengths) == 1 and inputs["k"] >= 0:
-            return inputs[f.HISTORY_ITEM_ID].shape[1].bit_length()
+            length = inputs[f.HISTORY_ITEM_ID].shape[1]
+            return max(length, JOINED_LENGTH).bit_length()
     if signature == "serving_default":
         return signature
     return object()  # alone: the model says what is wrong, or answers for many rows

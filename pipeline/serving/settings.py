@@ -24,7 +24,7 @@ class ServingSettings:
     host: str = "127.0.0.1"
     port: int = 8501  # TensorFlow Serving's
     max_batch: int = 32
-    batch_ms: float = 5.0
+    batch_ms: float = 2.0
     max_waiting: int = 256
     timeout: float = 10.0
     max_body: int = 4 << 20
