@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -107,7 +107,8 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
             liked += [i for i, like in zip(items, of_them, strict=True) if like]
     asked = [titles.find(like) for like in likes]
     liked = list(dict.fromkeys([*liked, *asked]))
-    found = _ask(live.folder, user, liked, k + len(rated - set(liked)))
+    signature = tf.saved_model.load(str(live.folder)).signatures["recommend"]
+    found = ask(signature, user, liked, k + len(rated - set(liked)))
     chosen = [(i, score) for i, score in found if i not in rated][:k]
     if why:
         # Read again, rather than kept: all ratings would be in memory.
@@ -198,11 +199,14 @@ def _liked_by_user(
             yield user.decode(), [item.decode() for item in items], liked
 
 
-def _ask(
-    model: Path, user: str, liked: Sequence[str], k: int
+def ask(
+    signature: Callable[..., Mapping[str, tf.Tensor]],
+    user: str,
+    liked: Sequence[str],
+    k: int,
 ) -> list[tuple[str, float]]:
-    """The live model's list, what is in ``liked`` left out."""
-    answer = tf.saved_model.load(str(model)).signatures["recommend"](
+    """A model's list by its ``recommend``, what is in ``liked`` left out."""
+    answer = signature(
         user_id=tf.constant([user]),
         history_item_id=tf.constant([list(liked) or [""]]),
         k=tf.constant(k),

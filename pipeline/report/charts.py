@@ -1,0 +1,334 @@
+"""The charts, as Vega-Lite. Each has its numbers in a table of the page too.
+
+Colours are the page's own (``var(--series-0)`` …), so that they follow light and dark.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from pipeline.report.contents import LIVE_BEFORE, Contents, Part
+from pipeline.report.curves import LOSS, Curve
+
+NUM_COLOURS = 8  # in report.css
+DASHES = ([1, 0], [6, 3], [2, 2])  # of lines, for more models than there are colours
+BEYOND_ACCURACY = {
+    "coverage@10": "Catalogue that is recommended to somebody (coverage)",
+    "gini@10": "How unequally items are recommended (Gini; 0 equal)",
+    "novelty@10": "Novelty (bits)",
+    "diversity@10": "Diversity of genres (mean Jaccard distance)",
+    "popularity_lift@10": "Popularity of lists over that of users' own histories",
+}
+_ROW = 26  # pixels for each model
+Rows = list[dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Colours:
+    """The same colour for a model in every chart.
+
+    Attributes:
+      of: model → CSS colour.
+      dash: model → of its lines.
+    """
+
+    of: Mapping[str, str]
+    dash: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def for_models(cls, names: Iterable[str], reference: str | None) -> "Colours":
+        """Gives grey to the bar, and colours to the others in their order."""
+        grey = {name: "var(--reference)" for name in (reference, LIVE_BEFORE) if name}
+        others = [name for name in names if name not in grey]
+        return cls(
+            {
+                **{
+                    name: f"var(--series-{place % NUM_COLOURS})"
+                    for place, name in enumerate(others)
+                },
+                **grey,
+            },
+            {
+                **{
+                    name: DASHES[place // NUM_COLOURS % len(DASHES)]
+                    for place, name in enumerate(others)
+                },
+                **dict.fromkeys(grey, DASHES[1]),
+            },
+        )
+
+    def swatch(self, name: str) -> str:
+        """A CSS class of that colour: the page's policy forbids styles of elements."""
+        return self.of[name].removeprefix("var(--").removesuffix(")")
+
+    def scale(self, names: Sequence[str]) -> alt.Scale:
+        """For an encoding of the models."""
+        return alt.Scale(domain=list(names), range=[self.of[name] for name in names])
+
+
+def charts(contents: Contents, colours: Colours) -> dict[str, dict[str, Any]]:
+    """Every chart that there is something to draw in, by its name in the page."""
+    judged = [model for model in contents.models if model["metrics"]]
+    drawn: dict[str, alt.Chart | alt.LayerChart] = {}
+    if judged:
+        shown = [*judged, *([contents.live_before] if contents.live_before else [])]
+        drawn["leaderboard"] = _leaderboard(shown, contents.metric, colours)
+        for metric, title in BEYOND_ACCURACY.items():
+            if any(model["metrics"].get(metric) is not None for model in judged):
+                drawn[metric] = _bars(judged, metric, title, colours)
+    if contents.slices:
+        drawn["slices"] = _slices(contents.slices, contents.metric, colours)
+    for quantity in quantities(contents.curves):
+        drawn[f"curve-{quantity}"] = _curves(contents.curves, quantity, colours)
+    timed = [model for model in contents.models if model["train_seconds"] is not None]
+    if timed:
+        drawn["time"] = _time(timed, colours)
+    if buckets(contents):
+        drawn["ratings"] = _ratings(buckets(contents))
+    return {name: chart.to_dict() for name, chart in drawn.items()}
+
+
+def quantities(curves: Mapping[str, Sequence[Curve]]) -> list[str]:
+    """What the curves are of: the loss, then the metrics of the eval split."""
+    of_all = [curve for each in curves.values() for curve in each]
+    metrics = {curve.metric for curve in of_all if curve.metric}
+    return [LOSS, *sorted(metrics)] if of_all else []
+
+
+def series(model: str, curve: Curve) -> str:
+    """What a curve is called."""
+    return f"{model} ({curve.part})" if curve.part else model
+
+
+def buckets(contents: Contents) -> Rows:
+    """The distribution of ratings, now and in the run before, in TFDV's buckets."""
+    runs = {"this run": next((x for x in contents.features if x.name == "rating"), None)}
+    if contents.changes and not contents.changes.is_same:
+        runs[f"run {contents.changes.run}"] = contents.changes.ratings
+    rows = []
+    for name, feature in runs.items():
+        total = sum(count for _, _, count in feature.buckets) if feature else 0
+        if feature and total:
+            rows += [
+                {"run": name, "low": low, "high": high, "share": count / total}
+                for low, high, count in feature.buckets
+                if count
+            ]
+    return rows
+
+
+def _leaderboard(
+    models: Sequence[Mapping[str, Any]], metric: str, colours: Colours
+) -> alt.LayerChart:
+    rows = [
+        {
+            "model": model["name"],
+            "value": model["metrics"].get(metric),
+            "lower": ends[0],
+            "upper": ends[1],
+        }
+        for model in models
+        for ends in [model["intervals"].get(metric) or (None, None)]
+    ]
+    names = [row["model"] for row in rows]
+    return _dots(rows, "model", names, metric, colours).properties(
+        height={"step": _ROW},
+        description=_in_words(metric, rows, "model"),
+    )
+
+
+def _slices(parts: Sequence[Part], metric: str, colours: Colours) -> alt.LayerChart:
+    rows = [
+        {
+            "model": part.model,
+            "slice": part.slice,
+            "users": part.users,
+            "value": part.metrics.get(metric),
+            "lower": part.interval[0] if part.interval else None,
+            "upper": part.interval[1] if part.interval else None,
+        }
+        for part in parts
+    ]
+    names = list(dict.fromkeys(part.model for part in parts))
+    chart = _dots(rows, "slice", names, metric, colours, offset="model")
+    height = len({part.slice for part in parts}) * (18 * len(names) + 14)
+    return chart.properties(
+        height=height, description=_in_words(f"{metric} on slices of users", rows)
+    )
+
+
+def _dots(
+    rows: Rows,
+    across: str,
+    models: Sequence[str],
+    metric: str,
+    colours: Colours,
+    offset: str | None = None,
+) -> alt.LayerChart:
+    """A point with its interval for each row."""
+    place = {"y": alt.Y(f"{across}:N", sort=None, title=None)}
+    if offset:
+        place["yOffset"] = alt.YOffset(f"{offset}:N", sort=list(models))
+    tooltip = [
+        *(alt.Tooltip(f"{name}:N") for name in dict.fromkeys(["model", across])),
+        alt.Tooltip("value:Q", title=metric, format=".4f"),
+        alt.Tooltip("lower:Q", title="from", format=".4f"),
+        alt.Tooltip("upper:Q", title="to", format=".4f"),
+        *([alt.Tooltip("users:Q", format=",d")] if offset else []),
+    ]
+    colour = alt.Color(
+        "model:N",
+        scale=colours.scale(models),
+        legend=alt.Legend(title=None, orient="top") if offset else None,
+    )
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        **place, color=colour, tooltip=tooltip
+    )
+    interval = base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(
+        x=alt.X("lower:Q", title=metric), x2="upper:Q"
+    )
+    point = base.mark_point(filled=True, size=90, opacity=1).encode(x="value:Q")
+    return _sized(alt.layer(interval, point))
+
+
+def _bars(
+    models: Sequence[Mapping[str, Any]], metric: str, title: str, colours: Colours
+) -> alt.LayerChart:
+    rows = [
+        {"model": model["name"], "value": model["metrics"].get(metric)}
+        for model in models
+    ]
+    return _row_of_bars(rows, title, ".4f", ".3~f", colours)
+
+
+def _time(models: Sequence[Mapping[str, Any]], colours: Colours) -> alt.LayerChart:
+    rows = [
+        {"model": model["name"], "value": model["train_seconds"]} for model in models
+    ]
+    return _row_of_bars(rows, "Seconds of training", ",.2f", ",.3~s", colours)
+
+
+def _row_of_bars(
+    rows: Rows, title: str, exact: str, short: str, colours: Colours
+) -> alt.LayerChart:
+    names = [row["model"] for row in rows]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("model:N", sort=None, title=None),
+        x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=4)),
+        color=alt.Color("model:N", scale=colours.scale(names), legend=None),
+        tooltip=["model:N", alt.Tooltip("value:Q", title=title, format=exact)],
+    )
+    bar = base.mark_bar(height=14, cornerRadiusEnd=2)
+    text = base.mark_text(align="left", dx=5).encode(
+        text=alt.Text("value:Q", format=short), color=alt.value("var(--ink-2)")
+    )
+    return _sized(alt.layer(bar, text)).properties(
+        height={"step": _ROW}, description=_in_words(title, rows, "model")
+    )
+
+
+def _curves(
+    curves: Mapping[str, Sequence[Curve]], quantity: str, colours: Colours
+) -> alt.LayerChart:
+    rows, of, dashes = [], {}, {}
+    for model, trainings in curves.items():
+        for place, curve in enumerate(trainings):
+            name = series(model, curve)
+            points = [
+                {
+                    "training": name,
+                    "epoch": epoch.number,
+                    "value": epoch.values[quantity],
+                    "best": epoch.number == curve.best,
+                }
+                for epoch in curve.epochs
+                if quantity in epoch.values
+            ]
+            if points:
+                rows += points
+                of[name] = colours.of[model]
+                dashes[name] = DASHES[place % 3] if place else colours.dash[model]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
+        y=alt.Y("value:Q", title=quantity, scale=alt.Scale(zero=False)),
+        color=alt.Color(
+            "training:N",
+            scale=alt.Scale(domain=list(of), range=list(of.values())),
+            legend=alt.Legend(title=None, orient="top"),
+        ),
+        strokeDash=alt.StrokeDash(
+            "training:N",
+            scale=alt.Scale(domain=list(dashes), range=list(dashes.values())),
+        ),
+        tooltip=[
+            "training:N",
+            "epoch:Q",
+            alt.Tooltip("value:Q", title=quantity, format=".4f"),
+        ],
+    )
+    line = base.mark_line(strokeWidth=2)
+    # Small targets are hard to hit: every epoch has one that is larger than it looks.
+    hover = base.mark_point(size=160, filled=True, opacity=0)
+    best = (
+        base.transform_filter(alt.datum.best)
+        .mark_point(size=110, filled=True, opacity=1)
+        .encode(strokeDash=alt.value([1, 0]))
+    )
+    names = ", ".join(of)
+    return _sized(alt.layer(line, hover, best)).properties(
+        height=260, description=f"{quantity} after each epoch of {names}"
+    )
+
+
+def _ratings(rows: Rows) -> alt.Chart:
+    names = list(dict.fromkeys(row["run"] for row in rows))
+    shown = [
+        {**row, "stars": f"{row['low']:g} – {row['high']:g}"} for row in rows
+    ]
+    chart = alt.Chart(alt.Data(values=shown)).mark_bar(cornerRadiusEnd=2)
+    return _sized(
+        chart.encode(
+            x=alt.X(
+                "stars:N",
+                title="rating",
+                sort=alt.EncodingSortField("low"),
+                axis=alt.Axis(labelAngle=0, labelOverlap=True),
+            ),
+            xOffset=alt.XOffset("run:N", sort=names),
+            y=alt.Y("share:Q", title="share", axis=alt.Axis(format="%", tickCount=4)),
+            color=alt.Color(
+                "run:N",
+                scale=alt.Scale(
+                    domain=names, range=["var(--series-0)", "var(--reference)"]
+                ),
+                legend=alt.Legend(title=None, orient="top") if names[1:] else None,
+            ),
+            tooltip=[
+                "run:N",
+                alt.Tooltip("stars:N", title="rating"),
+                alt.Tooltip("share:Q", format=".2%"),
+            ],
+        )
+    ).properties(height=220, description=_in_words("share of ratings", shown, "stars", "share"))
+
+
+def _sized(chart: Any) -> Any:
+    """As wide as the page lets it be."""
+    return chart.properties(
+        width="container",
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+    )
+
+
+def _in_words(
+    what: str, rows: Rows, name: str | None = None, value: str = "value"
+) -> str:
+    """For who cannot see the chart; the table below it has every number."""
+    if name is None:
+        return f"{what}; the table has the numbers"
+    told = ", ".join(
+        f"{row[name]} {row[value]:.4g}" for row in rows if row[value] is not None
+    )
+    return f"{what}: {told}"
