@@ -121,8 +121,8 @@ def _vega() -> str:
     name = f"vega-{vl_convert.__version__}.js"
     path = datasets.cache_folder().absolute() / name
     if not path.is_file():
-        # In a string of the script, `<\/` is `</`; the page would end at it.
-        script = vl_convert.javascript_bundle().replace("</", r"<\/")
+        # The page's script would end at it; in a string, `<\/` is `</`.
+        script = vl_convert.javascript_bundle().replace("</script", r"<\/script")
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".unfinished")
         unfinished.write_text(script, encoding="utf-8")
