@@ -57,9 +57,7 @@ class Window:
 
     def told(self) -> dict[str, Any]:
         """As ``run.json`` has it."""
-        told = dataclasses.asdict(self)
-        del told["fingerprints"]
-        return told
+        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass

@@ -57,7 +57,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Returns the content of ``counts.json``.
 
-    ``records`` are the Examples of each split;
+    ``records`` are the Examples of each split, ``files`` those that were read;
     ``read = kept + quarantined + duplicates + truncated``; ``bad_by_kind`` and
     ``first_problems`` say what the quarantined rows are, ``fatal`` and
     ``fatal_by_kind`` what stopped the reading of a file.
@@ -90,6 +90,10 @@ def summarise(
     fatal = [problem for error in errors for problem in error.first_problems]
     return {
         "read": sum(rows_of_part.values()),
+        "files": [
+            {"name": part.name, "bytes": part.size, "rows": rows_of_part[index]}
+            for index, part in enumerate(parts)
+        ],
         **counts,
         "quarantined": sum(by_kind.values()),
         "records": {split: records.get(split, 0) for split in SPLITS},

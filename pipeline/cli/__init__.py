@@ -1,6 +1,7 @@
 """The ``marquee`` command, a file for each kind of its commands."""
 
-from pipeline.cli import data, live, report, running  # noqa: F401, each adds its commands
+# Each adds its commands.
+from pipeline.cli import data, live, looking, report, running  # noqa: F401
 from pipeline.cli.command import main
 
 __all__ = ["main"]

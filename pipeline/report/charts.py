@@ -9,17 +9,18 @@ from typing import Any
 
 import altair as alt
 
+from pipeline.console.figures import duration, figure
 from pipeline.report.contents import LIVE_BEFORE, Contents, Part
 from pipeline.report.curves import LOSS, Curve
 
 NUM_COLOURS = 8  # in report.css
 DASHES = ([1, 0], [6, 3], [2, 2])  # of lines, for more models than there are colours
 BEYOND_ACCURACY = {
-    "coverage@10": "Catalogue that is recommended to somebody (coverage)",
-    "gini@10": "How unequally items are recommended (Gini; 0 equal)",
-    "novelty@10": "Novelty (bits)",
-    "diversity@10": "Diversity of genres (mean Jaccard distance)",
-    "popularity_lift@10": "Popularity of lists over that of users' own histories",
+    "coverage@10": "Coverage: share of items somebody gets",
+    "gini@10": "Gini: how unequally items are shown",
+    "novelty@10": "Novelty, in bits",
+    "diversity@10": "Diversity: how different the genres are",
+    "popularity_lift@10": "Popularity lift over users' own histories",
 }
 _ROW = 26  # pixels for each model
 Rows = list[dict[str, Any]]
@@ -134,7 +135,7 @@ def _leaderboard(
     ]
     names = [row["model"] for row in rows]
     return _dots(rows, "model", names, metric, colours).properties(
-        height={"step": _ROW},
+        height=_ROW * len(rows),
         description=_in_words(metric, rows, "model"),
     )
 
@@ -181,13 +182,13 @@ def _dots(
     colour = alt.Color(
         "model:N",
         scale=colours.scale(models),
-        legend=alt.Legend(title=None, orient="top") if offset else None,
+        legend=alt.Legend(title=None, orient="top", symbolOpacity=1) if offset else None,
     )
     base = alt.Chart(alt.Data(values=rows)).encode(
         **place, color=colour, tooltip=tooltip
     )
     interval = base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(
-        x=alt.X("lower:Q", title=metric), x2="upper:Q"
+        x=alt.X("lower:Q", title=None, axis=alt.Axis(tickCount=6)), x2="upper:Q"
     )
     point = base.mark_point(filled=True, size=90, opacity=1).encode(x="value:Q")
     return _sized(alt.layer(interval, point))
@@ -197,35 +198,45 @@ def _bars(
     models: Sequence[Mapping[str, Any]], metric: str, title: str, colours: Colours
 ) -> alt.LayerChart:
     rows = [
-        {"model": model["name"], "value": model["metrics"].get(metric)}
+        {
+            "model": model["name"],
+            "value": model["metrics"].get(metric),
+            "label": figure(model["metrics"].get(metric)),
+        }
         for model in models
     ]
-    return _row_of_bars(rows, title, ".4f", ".3~f", colours)
+    return _row_of_bars(rows, title, colours)
 
 
 def _time(models: Sequence[Mapping[str, Any]], colours: Colours) -> alt.LayerChart:
     rows = [
-        {"model": model["name"], "value": model["train_seconds"]} for model in models
+        {
+            "model": model["name"],
+            "value": model["train_seconds"],
+            "label": duration(model["train_seconds"]),
+        }
+        for model in models
     ]
-    return _row_of_bars(rows, "Seconds of training", ",.2f", ",.3~s", colours)
+    return _row_of_bars(rows, "seconds", colours)
 
 
-def _row_of_bars(
-    rows: Rows, title: str, exact: str, short: str, colours: Colours
-) -> alt.LayerChart:
+def _row_of_bars(rows: Rows, title: str, colours: Colours) -> alt.LayerChart:
+    """A bar for each row, with its figure beyond the end, right of zero."""
     names = [row["model"] for row in rows]
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("model:N", sort=None, title=None),
-        x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=4)),
+        x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4)),
         color=alt.Color("model:N", scale=colours.scale(names), legend=None),
-        tooltip=["model:N", alt.Tooltip("value:Q", title=title, format=exact)],
+        tooltip=["model:N", alt.Tooltip("label:N", title=title)],
     )
     bar = base.mark_bar(height=14, cornerRadiusEnd=2)
-    text = base.mark_text(align="left", dx=5).encode(
-        text=alt.Text("value:Q", format=short), color=alt.value("var(--ink-2)")
+    text = (
+        base.transform_calculate(end="max(0, datum.value)")
+        .mark_text(align="left", dx=6)
+        .encode(x="end:Q", text="label:N", color=alt.value("var(--ink-2)"))
     )
     return _sized(alt.layer(bar, text)).properties(
-        height={"step": _ROW}, description=_in_words(title, rows, "model")
+        height=_ROW * len(rows), description=_in_words(title, rows, "model")
     )
 
 
@@ -252,7 +263,12 @@ def _curves(
                 dashes[name] = DASHES[place % 3] if place else colours.dash[model]
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
-        y=alt.Y("value:Q", title=quantity, scale=alt.Scale(zero=False)),
+        y=alt.Y(
+            "value:Q",
+            title=None,
+            scale=alt.Scale(zero=False),
+            axis=alt.Axis(tickCount=5),
+        ),
         color=alt.Color(
             "training:N",
             scale=alt.Scale(domain=list(of), range=list(of.values())),
@@ -297,7 +313,7 @@ def _ratings(rows: Rows) -> alt.Chart:
                 axis=alt.Axis(labelAngle=0, labelOverlap=True),
             ),
             xOffset=alt.XOffset("run:N", sort=names),
-            y=alt.Y("share:Q", title="share", axis=alt.Axis(format="%", tickCount=4)),
+            y=alt.Y("share:Q", title=None, axis=alt.Axis(format="%", tickCount=4)),
             color=alt.Color(
                 "run:N",
                 scale=alt.Scale(

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from components.pusher.versions import VersionError
-from pipeline import runs
+from pipeline import lineage, runs
+from pipeline.lineage import Lineage, NoLineageError
 from pipeline.report.curves import Curve, read_curves
 from pipeline.report.data import STATISTICS, Artifacts, Changes, Feature, compare, features
 from pipeline.report.lists import Example, examples
@@ -56,6 +57,8 @@ class Contents:
       curves: model → its trainings.
       examples: lists of the live model.
       no_examples: why there are none; "" where there are.
+      lineage: where the model that is live now came from; None where that is not known.
+      no_lineage: why it is not; "" where it is.
       links: what → its place, seen from the report.
     """
 
@@ -70,6 +73,8 @@ class Contents:
     curves: Mapping[str, Sequence[Curve]]
     examples: Sequence[Example]
     no_examples: str
+    lineage: Lineage | None
+    no_lineage: str
     links: Mapping[str, str]
 
 
@@ -88,6 +93,7 @@ def gather(out: Path, run_id: str | None) -> Contents:
     metric = run["gate"]["metric"] or run["config"]["gate"]["metric"]
     models = sorted(run["models"], key=lambda model: _best_first(model, metric))
     lists, no_lists = _examples(out, run, artifacts)
+    origin, no_origin = _lineage(out)
     return Contents(
         run=run,
         metric=metric,
@@ -104,6 +110,8 @@ def gather(out: Path, run_id: str | None) -> Contents:
         },
         examples=lists,
         no_examples=no_lists,
+        lineage=origin,
+        no_lineage=no_origin,
         links=_links(out / "runs" / run["run"]["id"], artifacts),
     )
 
@@ -183,6 +191,14 @@ def _examples(
         logging.exception("The live model cannot be asked.")
         return [], str(error)
     return found, "" if found else "No model is live, or this run read no data."
+
+
+def _lineage(out: Path) -> tuple[Lineage | None, str]:
+    """Of the live model, or why it is not known."""
+    try:
+        return lineage.of(out, lineage.LIVE), ""
+    except (VersionError, NoLineageError) as error:
+        return None, str(error)
 
 
 def _links(folder: Path, artifacts: Artifacts) -> dict[str, str]:

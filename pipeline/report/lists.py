@@ -78,7 +78,7 @@ def examples(
                 len(rated),
                 [titles.of(item) for item in reversed(liked[-LIKED_SHOWN:])],
                 len(liked),
-                [(titles.of(i), score) for i, score in answer if i not in seen][:ITEMS],
+                [(titles.of(i), score) for i, score in answer if i and i not in seen][:ITEMS],
             )
         )
     return found

@@ -1,7 +1,9 @@
 """The page: the template filled, with its styles, scripts and charts inside."""
 
 import base64
+import datetime
 import hashlib
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -64,6 +66,8 @@ def render(contents: Contents) -> str:
         "thousands": thousands,
         "count": lambda value: optional(value, "{:,}".format),
         "percent": lambda value: optional(value, "{:.2%}".format),
+        "day": _day,
+        "pretty": lambda value: json.dumps(value, indent=1, ensure_ascii=False),
         "signed": "{:+.4f}".format,
     }
     headline, tone = _HEADLINES[contents.run["run"]["status"]]
@@ -114,6 +118,11 @@ def _inert(value: Any) -> Any:
 
 def _shorten(text: str) -> str:
     return text if len(text) <= _MOST else f"{text[:_MOST]}…"
+
+
+def _day(seconds: float) -> str:
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return f"{moment:%Y-%m-%d}"
 
 
 def _vega() -> str:

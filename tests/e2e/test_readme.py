@@ -32,9 +32,9 @@ def test_commands_of_the_readme(marquee, copy_of_the_code, own_ratings, tmp_path
             continue
         name, *arguments = shlex.split(command)
         assert name == "marquee"
-        if arguments[0] in ("run", "show", "versions"):
+        if arguments[0] in ("run", "show", "versions", "lineage"):
             arguments += ["--out", out]
-        if arguments[0] in ("show", "recommend"):
+        if arguments[0] in ("show", "recommend", "lineage"):
             continue  # needs the run, which stands below it
         result = marquee(code, *arguments)
         assert result.status == 0, f"{command}\n{result.text}"
@@ -44,6 +44,7 @@ def test_commands_of_the_readme(marquee, copy_of_the_code, own_ratings, tmp_path
         (("show",), "is live"),
         (("versions",), "mf_als"),
         (("recommend", "--user", "u1"), "User u1"),
+        (("lineage",), "my-ratings.csv"),
     ):
         after = marquee(code, *command, "--out", out)
         assert after.status == 0, after.text

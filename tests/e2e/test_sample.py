@@ -13,6 +13,7 @@ from ml_metadata import MetadataStore, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+ROOT = Path(__file__).parents[2]
 MODELS = ("popularity", "mf_als", "neumf")
 
 
@@ -189,6 +190,23 @@ def test_pushed_model_answers_from_raw_bytes_without_our_package(story):
     for items in answer["recommended"]:
         assert len(set(items)) == 5
         assert not {"1", "2"} & set(answer["recommended"][0])
+
+
+def test_lineage_of_what_is_live_names_the_run_and_the_files(story, marquee):
+    live, first = story.first.run["live"], story.first.run
+    told = marquee(ROOT, "lineage", "--json", "--out", str(story.out))
+    assert told.status == 0, told.text
+    found = json.loads(told.text)
+    assert (str(found["version"]), found["model"]) == (live["version"], live["model"])
+    # Nothing was made again since, though three runs came after it.
+    assert {step["run"] for step in found["steps"]} == {first["run"]["id"]}
+    assert sum(file["rows"] for file in found["data"]["files"]) == 80_000
+    for file in found["data"]["files"]:
+        assert Path(file["name"]).stat().st_size == file["bytes"]
+    settings = found["configuration"][f"Trainer_{live['model']}"]
+    assert settings["seed"] == first["config"]["train"]["seed"]
+    rule = model(story.first, live["model"])["rule"]
+    assert found["judgement"]["rule"] == rule
 
 
 def test_live_version_is_whole(story):

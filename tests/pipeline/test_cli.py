@@ -125,8 +125,8 @@ def test_help_names_every_command_and_exit_status(marquee):
     shown = marquee("--help")
     assert shown.status == 0
     for name in (
-        *("data", "doctor", "models", "recommend", "retrain", "rollback", "run"),
-        *("schedule", "schema", "show", "versions"),
+        *("data", "doctor", "lineage", "models", "recommend", "report", "retrain"),
+        *("rollback", "run", "schedule", "schema", "show", "versions"),
     ):
         assert f"\n  {name} " in shown.out
     assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("01234567")
