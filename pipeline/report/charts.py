@@ -22,6 +22,7 @@ BEYOND_ACCURACY = {
     "diversity@10": "Diversity: how different the genres are",
     "popularity_lift@10": "Popularity lift over users' own histories",
 }
+_TOWARDS_THE_MIDDLE = "datum.coverage > domain('x')[1] / 2 ? 'right' : 'left'"
 _ROW = 26  # pixels for each model
 Rows = list[dict[str, Any]]
 
@@ -79,6 +80,7 @@ def charts(contents: Contents, colours: Colours) -> dict[str, dict[str, Any]]:
         for metric, title in BEYOND_ACCURACY.items():
             if any(model["metrics"].get(metric) is not None for model in judged):
                 drawn[metric] = _bars(judged, metric, title, colours)
+        drawn["trade-off"] = _trade_off(judged, contents.metric, colours)
     if contents.slices:
         drawn["slices"] = _slices(contents.slices, contents.metric, colours)
     for quantity in quantities(contents.curves):
@@ -105,7 +107,9 @@ def series(model: str, curve: Curve) -> str:
 
 def buckets(contents: Contents) -> Rows:
     """The distribution of ratings, now and in the run before, in TFDV's buckets."""
-    runs = {"this run": next((x for x in contents.features if x.name == "rating"), None)}
+    runs = {
+        "this run": next((x for x in contents.features if x.name == "rating"), None)
+    }
     if contents.changes and not contents.changes.is_same:
         runs[f"run {contents.changes.run}"] = contents.changes.ratings
     rows = []
@@ -182,7 +186,9 @@ def _dots(
     colour = alt.Color(
         "model:N",
         scale=colours.scale(models),
-        legend=alt.Legend(title=None, orient="top", symbolOpacity=1) if offset else None,
+        legend=alt.Legend(title=None, orient="top", symbolOpacity=1)
+        if offset
+        else None,
     )
     base = alt.Chart(alt.Data(values=rows)).encode(
         **place, color=colour, tooltip=tooltip
@@ -206,6 +212,39 @@ def _bars(
         for model in models
     ]
     return _row_of_bars(rows, title, colours)
+
+
+def _trade_off(
+    models: Sequence[Mapping[str, Any]], metric: str, colours: Colours
+) -> alt.LayerChart:
+    """Accuracy over coverage: a model may buy one with the other."""
+    rows = [
+        {
+            "model": model["name"],
+            "coverage": model["metrics"].get("coverage@10"),
+            "value": model["metrics"].get(metric),
+        }
+        for model in models
+    ]
+    names = [row["model"] for row in rows]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("coverage:Q", title="coverage@10", axis=alt.Axis(tickCount=4)),
+        y=alt.Y("value:Q", title=metric, axis=alt.Axis(tickCount=4)),
+        color=alt.Color("model:N", scale=colours.scale(names), legend=None),
+        tooltip=[
+            "model:N",
+            alt.Tooltip("coverage:Q", title="coverage@10", format=".4f"),
+            alt.Tooltip("value:Q", title=metric, format=".4f"),
+        ],
+    )
+    point = base.mark_point(filled=True, size=90, opacity=1)
+    # Above the point, to its left in the right half: it stays inside the chart.
+    text = base.mark_text(dy=-11, align=alt.ExprRef(_TOWARDS_THE_MIDDLE)).encode(
+        text="model:N", color=alt.value("var(--ink-2)")
+    )
+    return _sized(alt.layer(point, text)).properties(
+        height=150, description=_in_words(f"{metric} over coverage@10", rows, "model")
+    )
 
 
 def _time(models: Sequence[Mapping[str, Any]], colours: Colours) -> alt.LayerChart:
@@ -300,9 +339,7 @@ def _curves(
 
 def _ratings(rows: Rows) -> alt.Chart:
     names = list(dict.fromkeys(row["run"] for row in rows))
-    shown = [
-        {**row, "stars": f"{row['low']:g} – {row['high']:g}"} for row in rows
-    ]
+    shown = [{**row, "stars": f"{row['low']:g} – {row['high']:g}"} for row in rows]
     chart = alt.Chart(alt.Data(values=shown)).mark_bar(cornerRadiusEnd=2)
     return _sized(
         chart.encode(
@@ -327,7 +364,9 @@ def _ratings(rows: Rows) -> alt.Chart:
                 alt.Tooltip("share:Q", format=".2%"),
             ],
         )
-    ).properties(height=220, description=_in_words("share of ratings", shown, "stars", "share"))
+    ).properties(
+        height=220, description=_in_words("share of ratings", shown, "stars", "share")
+    )
 
 
 def _sized(chart: Any) -> Any:

@@ -13,7 +13,14 @@ from components.pusher.versions import VersionError
 from pipeline import lineage, runs
 from pipeline.lineage import Lineage, NoLineageError
 from pipeline.report.curves import Curve, read_curves
-from pipeline.report.data import STATISTICS, Artifacts, Changes, Feature, compare, features
+from pipeline.report.data import (
+    STATISTICS,
+    Artifacts,
+    Changes,
+    Feature,
+    compare,
+    features,
+)
 from pipeline.report.lists import Example, examples
 
 LIVE_BEFORE = "live before"
@@ -128,9 +135,7 @@ def _live_before(run: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return {**live, "name": LIVE_BEFORE, "verdict": LIVE_BEFORE, "intervals": {}}
 
 
-def _parts(
-    model: Mapping[str, Any], metric: str, run: Mapping[str, Any]
-) -> list[Part]:
+def _parts(model: Mapping[str, Any], metric: str, run: Mapping[str, Any]) -> list[Part]:
     intervals = {
         finding["slice"]: finding["interval"]
         for finding in model["findings"]

@@ -80,7 +80,9 @@ def _curve(model_run: Path, folder: Path) -> Curve | None:
         return None
     steps = sorted(figures)
     epochs = [
-        Epoch(step + 1, figures[step], ends[step] - ends[last] if last in ends else None)
+        Epoch(
+            step + 1, figures[step], ends[step] - ends[last] if last in ends else None
+        )
         for step, last in zip(steps, [-1, *steps], strict=False)
     ]
     metric = next((name for name in MODES if name in epochs[0].values), None)

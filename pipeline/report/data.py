@@ -127,7 +127,9 @@ def compare(
         artifacts[examples] == artifacts_before.get(examples),
         figures,
         list(_moved(artifacts, artifacts_before)),
-        next((each for each in features(artifacts_before) if each.name == f.RATING), None),
+        next(
+            (each for each in features(artifacts_before) if each.name == f.RATING), None
+        ),
     )
 
 
@@ -141,9 +143,7 @@ def _moved(artifacts: Artifacts, before: Artifacts) -> list[Moved]:
         ]
         if len(files) == 2 and all(file.is_file() for file in files):
             now, then = (set(file.read_bytes().splitlines()) for file in files)
-            moved.append(
-                Moved(what, len(now - then), len(then - now), len(now & then))
-            )
+            moved.append(Moved(what, len(now - then), len(then - now), len(now & then)))
     return moved
 
 

@@ -78,14 +78,16 @@ def examples(
                 len(rated),
                 [titles.of(item) for item in reversed(liked[-LIKED_SHOWN:])],
                 len(liked),
-                [(titles.of(i), score) for i, score in answer if i and i not in seen][:ITEMS],
+                [(titles.of(i), score) for i, score in answer if i and i not in seen][
+                    :ITEMS
+                ],
             )
         )
     return found
 
 
 def _users(records: Path, threshold: str) -> Iterator[tuple[str, list[str], list[str]]]:
-    """User, rated and liked items, the oldest first, of the test split's first users."""
+    """User, rated and liked items, the oldest first, of the test split."""
     files = sorted(tf.io.gfile.glob(f"{records}/Split-{f.TEST_SPLIT}/*"))
     lists = {
         name: tf.io.RaggedFeature(kind)

@@ -77,8 +77,9 @@ def render(contents: Contents) -> str:
         run=contents.run,
         metric=contents.metric,
         reference=reference,
-        headline=headline.format(live=live or "no model")
-        .replace("no model stays live", "no model is live"),
+        headline=headline.format(live=live or "no model").replace(
+            "no model stays live", "no model is live"
+        ),
         tone=tone,
         live_model=_live_model(contents),
         against=_against(contents),
