@@ -20,8 +20,8 @@ CHARTS = {
     "trade-off",
 }
 BOXES = """() => Object.fromEntries(
-  ['header', 'nav', ...[...document.querySelectorAll('main section')].map(s => '#' + s.id),
-   ...[...document.querySelectorAll('[data-chart]')].map(c => '#' + CSS.escape(c.id))]
+  ['header', 'nav', ...[...document.querySelectorAll('main section, [data-chart]')]
+    .map(part => '#' + CSS.escape(part.id))]
   .map(name => {
     const box = document.querySelector(name).getBoundingClientRect();
     return [name, [box.x, box.y + scrollY, box.width, box.height].map(Math.round)];
@@ -133,7 +133,7 @@ def test_links_lead_to_files_that_are_there(report, page):
 def test_the_keyboard_reaches_everything(page):
     def focused():
         return page.evaluate(
-            "[document.activeElement.tagName, document.activeElement.textContent.trim()]"
+            "(at => [at.tagName, at.textContent.trim()])(document.activeElement)"
         )
 
     page.keyboard.press("Tab")

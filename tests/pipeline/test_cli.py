@@ -13,7 +13,7 @@ import pytest
 
 import pipeline
 from components.pusher import versions
-from pipeline import exits, run_lock, schedule
+from pipeline import exits, report, run_lock, schedule
 from pipeline.cli import command
 from pipeline.config import ConfigError
 from trainer_modules.registry import MODELS
@@ -93,6 +93,15 @@ def runs(monkeypatch):
 
     module.execute, module.read = execute, read
     module.exit_status = lambda result: module.status
+    module.reported, module.no_report = [], None
+
+    def write(out, run_id):
+        module.reported.append((out, run_id))
+        if module.no_report is not None:
+            raise module.no_report
+        return report.path_of(out, run_id)
+
+    monkeypatch.setattr(report, "write", write)
     monkeypatch.setitem(sys.modules, "pipeline.runs", module)
     monkeypatch.setattr(pipeline, "runs", module, raising=False)
     return module
@@ -323,6 +332,33 @@ def test_an_output_folder_that_cannot_be(marquee, runs):
         assert done.status == 2
         assert "out: " in done.err
         assert runs.executed == []
+
+
+def test_a_run_writes_its_report_and_says_where(marquee, runs):
+    done = marquee("run")
+    [(out, run_id)] = runs.reported
+    assert out == Path("marquee-out")
+    assert f"marquee-out/runs/{run_id}/report.html" in done.out
+    # Shown is what lies there; this one was not really written.
+    assert "report.html" not in marquee("show").out
+
+
+def test_a_report_that_cannot_be_written_is_said_and_spoils_no_run(marquee, runs):
+    runs.no_report = OSError("no\x1b[31m space")
+    done = marquee("run")
+    assert done.status == 0
+    words = " ".join(done.out.split())
+    assert "could not be written: OSError: no\\x1b[31m space." in words
+    assert "`marquee report` tries again" in words
+    [log] = Path("marquee-out/runs").glob("*/run.log")
+    assert "The report could not be written." in log.read_text()
+
+
+def test_a_report_is_written_again_on_demand(marquee, runs):
+    told = marquee("report", RESULT["run"]["id"], "--out", "elsewhere")
+    [(out, run_id)] = runs.reported
+    assert (out, run_id) == (Path("elsewhere"), RESULT["run"]["id"])
+    assert told.out == f"elsewhere/runs/{run_id}/report.html\n"
 
 
 @pytest.fixture

@@ -73,10 +73,8 @@ RUN = {
         "truncated": 0,
     },
     "steps": [
-        *(
-            {"name": name, "state": "done", "cached": False, "seconds": 2.0, "error": None}
-            for name in ("RatingsExampleGen", "Trainer_neumf", "Pusher")
-        )
+        {"name": name, "state": "done", "cached": False, "seconds": 2.0, "error": None}
+        for name in ("RatingsExampleGen", "Trainer_neumf", "Pusher")
     ],
     "models": [
         model("popularity", "reference", 0.0231),

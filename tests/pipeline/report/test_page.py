@@ -92,13 +92,9 @@ def test_every_part_has_a_heading_and_a_place_in_the_menu(page):
 
 
 def test_the_verdict_stands_at_the_top_with_its_numbers(contents):
-    words = " ".join(" ".join(Page(render(contents)).texts).split())
-    assert words.index("neumf is live, new in this run") < words.index("Leaderboard")
-    assert (
-        "ndcg@10 0.1289 [0.1089, 0.1489] , popularity 0.0231"
-        in words.replace(" ,", " ,")
-        or "0.1289 [0.1089, 0.1489], popularity 0.0231" in words
-    )
+    words = " ".join("".join(Page(render(contents)).texts).split())
+    assert words.index("neumf is live, new in this run") < words.index("Gate")
+    assert "0.1289 [0.1089, 0.1489], popularity 0.0231." in words
     assert "+0.1058" in words  # over popularity
 
 
