@@ -290,12 +290,13 @@ def _next_commands(
     if run["data"]["source"] == "sample":
         commands.insert(1, ("marquee run --data ml-1m", "the same with real ratings"))
         commands.insert(2, ("marquee data PATH", "look at ratings of your own"))
-    if isinstance(report, Path):
-        commands.insert(0, (str(report), "the report, for a browser"))
     grid = Table.grid(padding=(0, 3, 0, 0))
     grid.add_column(overflow="fold")
     grid.add_column(style="dim")
     for command, purpose in commands:
         grid.add_row(Text(f"  {inert(command)}"), Text(purpose))
-    log = Text.assemble(("Log", "bold"), f"  {inert(about['log'])}")
-    return Group(Text("Next", "bold"), grid, Text(), log)
+    files = Text()
+    if isinstance(report, Path):
+        files.append("Report", "bold").append(f"  {inert(report)}\n")
+    files.append("Log", "bold").append(f"  {inert(about['log'])}")
+    return Group(Text("Next", "bold"), grid, Text(), files)

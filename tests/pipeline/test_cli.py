@@ -99,7 +99,10 @@ def runs(monkeypatch):
         module.reported.append((out, run_id))
         if module.no_report is not None:
             raise module.no_report
-        return report.path_of(out, run_id)
+        path = report.path_of(out, RESULT["run"]["id"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return path
 
     monkeypatch.setattr(report, "write", write)
     monkeypatch.setitem(sys.modules, "pipeline.runs", module)
@@ -338,9 +341,10 @@ def test_a_run_writes_its_report_and_says_where(marquee, runs):
     done = marquee("run")
     [(out, run_id)] = runs.reported
     assert out == Path("marquee-out")
-    assert f"marquee-out/runs/{run_id}/report.html" in done.out
-    # Shown is what lies there; this one was not really written.
-    assert "report.html" not in marquee("show").out
+    assert Path(f"marquee-out/runs/{run_id}/run.log").is_file()
+    line = f"Report  marquee-out/runs/{RESULT['run']['id']}/report.html\n"
+    assert line in done.out
+    assert line in marquee("show").out
 
 
 def test_a_report_that_cannot_be_written_is_said_and_spoils_no_run(marquee, runs):
@@ -350,6 +354,7 @@ def test_a_report_that_cannot_be_written_is_said_and_spoils_no_run(marquee, runs
     words = " ".join(done.out.split())
     assert "could not be written: OSError: no\\x1b[31m space." in words
     assert "`marquee report` tries again" in words
+    assert "report.html" not in done.out + marquee("show").out
     [log] = Path("marquee-out/runs").glob("*/run.log")
     assert "The report could not be written." in log.read_text()
 
