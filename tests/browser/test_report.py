@@ -59,7 +59,7 @@ def test_charts_are_drawn_and_say_what_they_are(page):
         """charts => charts.map(c => [c.dataset.chart,
              c.querySelectorAll('svg .mark-symbol path, svg .mark-rect path, '
                                 + 'svg .mark-line path').length,
-             c.querySelector('svg').getAttribute('aria-label')])"""
+             c.getAttribute('aria-label')])"""
     )
     assert {name for name, _, _ in found} == CHARTS
     for name, marks, words in found:
