@@ -22,7 +22,6 @@ BEYOND_ACCURACY = {
     "diversity@10": "Diversity: how different the genres are",
     "popularity_lift@10": "Popularity lift over users' own histories",
 }
-_TOWARDS_THE_MIDDLE = "datum.coverage > domain('x')[1] / 2 ? 'right' : 'left'"
 _ROW = 26  # pixels for each model
 Rows = list[dict[str, Any]]
 
@@ -173,9 +172,6 @@ def _dots(
     offset: str | None = None,
 ) -> alt.LayerChart:
     """A point with its interval for each row."""
-    place = {"y": alt.Y(f"{across}:N", sort=None, title=None)}
-    if offset:
-        place["yOffset"] = alt.YOffset(f"{offset}:N", sort=list(models))
     tooltip = [
         *(alt.Tooltip(f"{name}:N") for name in dict.fromkeys(["model", across])),
         alt.Tooltip("value:Q", title=metric, format=".4f"),
@@ -190,9 +186,11 @@ def _dots(
         if offset
         else None,
     )
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        **place, color=colour, tooltip=tooltip
+    base = _chart(rows).encode(
+        y=alt.Y(f"{across}:N", sort=None, title=None), color=colour, tooltip=tooltip
     )
+    if offset:
+        base = base.encode(yOffset=alt.YOffset(f"{offset}:N", sort=list(models)))
     interval = base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(
         x=alt.X("lower:Q", title=None, axis=alt.Axis(tickCount=6)), x2="upper:Q"
     )
@@ -216,7 +214,7 @@ def _bars(
 
 def _trade_off(
     models: Sequence[Mapping[str, Any]], metric: str, colours: Colours
-) -> alt.LayerChart:
+) -> alt.Chart:
     """Accuracy over coverage: a model may buy one with the other."""
     rows = [
         {
@@ -227,22 +225,23 @@ def _trade_off(
         for model in models
     ]
     names = [row["model"] for row in rows]
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = _chart(rows).mark_point(filled=True, size=90, opacity=1)
+    base = base.encode(
         x=alt.X("coverage:Q", title="coverage@10", axis=alt.Axis(tickCount=4)),
         y=alt.Y("value:Q", title=metric, axis=alt.Axis(tickCount=4)),
-        color=alt.Color("model:N", scale=colours.scale(names), legend=None),
+        color=alt.Color(
+            "model:N",
+            scale=colours.scale(names),
+            legend=alt.Legend(title=None, orient="top"),
+        ),
         tooltip=[
             "model:N",
             alt.Tooltip("coverage:Q", title="coverage@10", format=".4f"),
             alt.Tooltip("value:Q", title=metric, format=".4f"),
         ],
     )
-    point = base.mark_point(filled=True, size=90, opacity=1)
-    # Above the point, to its left in the right half: it stays inside the chart.
-    text = base.mark_text(dy=-11, align=alt.ExprRef(_TOWARDS_THE_MIDDLE)).encode(
-        text="model:N", color=alt.value("var(--ink-2)")
-    )
-    return _sized(alt.layer(point, text)).properties(
+    # Names beside the points would lie over each other where models are alike.
+    return _sized(base).properties(
         height=150, description=_in_words(f"{metric} over coverage@10", rows, "model")
     )
 
@@ -262,7 +261,7 @@ def _time(models: Sequence[Mapping[str, Any]], colours: Colours) -> alt.LayerCha
 def _row_of_bars(rows: Rows, title: str, colours: Colours) -> alt.LayerChart:
     """A bar for each row, with its figure beyond the end, right of zero."""
     names = [row["model"] for row in rows]
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = _chart(rows).encode(
         y=alt.Y("model:N", sort=None, title=None),
         x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4)),
         color=alt.Color("model:N", scale=colours.scale(names), legend=None),
@@ -300,7 +299,7 @@ def _curves(
                 rows += points
                 of[name] = colours.of[model]
                 dashes[name] = DASHES[place % 3] if place else colours.dash[model]
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = _chart(rows).encode(
         x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
         y=alt.Y(
             "value:Q",
@@ -340,7 +339,7 @@ def _curves(
 def _ratings(rows: Rows) -> alt.Chart:
     names = list(dict.fromkeys(row["run"] for row in rows))
     shown = [{**row, "stars": f"{row['low']:g} – {row['high']:g}"} for row in rows]
-    chart = alt.Chart(alt.Data(values=shown)).mark_bar(cornerRadiusEnd=2)
+    chart = _chart(shown).mark_bar(cornerRadiusEnd=2)
     return _sized(
         chart.encode(
             x=alt.X(
@@ -367,6 +366,11 @@ def _ratings(rows: Rows) -> alt.Chart:
     ).properties(
         height=220, description=_in_words("share of ratings", shown, "stars", "share")
     )
+
+
+def _chart(rows: Rows) -> alt.Chart:
+    values: Any = alt.InlineData  # has no types of its own
+    return alt.Chart(values(values=rows))
 
 
 def _sized(chart: Any) -> Any:

@@ -140,18 +140,18 @@ def _parts(model: Mapping[str, Any], metric: str, run: Mapping[str, Any]) -> lis
         finding["slice"]: finding["interval"]
         for finding in model["findings"]
         if finding["rule"] == "floor" and finding["metric"] == metric
+        if finding["interval"]["lower"] is not None
     }
     parts = []
     for name, told in sorted(model["slices"].items(), key=_by_number):
         found = intervals.get(name)
-        ends = (found["lower"], found["upper"]) if found else (None, None)
         parts.append(
             Part(
                 model["name"],
                 name,
                 told["users"],
                 told["metrics"],
-                None if None in ends else ends,
+                (found["lower"], found["upper"]) if found else None,
                 told["users"] >= run["config"]["gate"]["min_slice_users"],
             )
         )

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +129,11 @@ def _day(seconds: float) -> str:
 
 def _vega() -> str:
     """Vega, Vega-Lite and vega-embed in one; kept, as making it takes seconds."""
-    name = f"vega-{vl_convert.__version__}.js"
+    name = f"vega-{metadata.version('vl-convert-python')}.js"
     path = datasets.cache_folder().absolute() / name
     if not path.is_file():
         # The page's script would end at it; in a string, `<\/` is `</`.
-        script = vl_convert.javascript_bundle().replace("</script", r"<\/script")
+        script = vl_convert.javascript_bundle(None).replace("</script", r"<\/script")
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".unfinished")
         unfinished.write_text(script, encoding="utf-8")
