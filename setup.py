@@ -26,7 +26,11 @@ setup(
         "schema",
         "configs",
     ],
-    package_data={"schema": ["*.pbtxt"], "configs": ["*.yaml"]},
+    package_data={
+        "schema": ["*.pbtxt"],
+        "configs": ["*.yaml"],
+        "pipeline.report": ["*.j2", "*.css", "*.js"],
+    },
     install_requires=runtime_requirements(),
     extras_require={"gpu": [TENSORFLOW]},
     entry_points={"console_scripts": ["marquee = pipeline.cli:main"]},

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -95,7 +95,8 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
             liked += [i for i, like in zip(items, of_them, strict=True) if like]
     asked = [titles.find(like) for like in likes]
     liked, num_asked = question(rated, liked, asked, k)
-    chosen = choose(_ask(live.folder, user, liked, num_asked), rated, k)
+    signature = tf.saved_model.load(str(live.folder)).signatures["recommend"]
+    chosen = choose(ask(signature, user, liked, num_asked), rated, k)
     if why:
         # Read again, rather than kept: all ratings would be in memory.
         records = read_rated(files, threshold)
@@ -134,11 +135,14 @@ def live_model(out: Path) -> versions.Version:
     return live
 
 
-def _ask(
-    model: Path, user: str, liked: Sequence[str], k: int
+def ask(
+    signature: Callable[..., Mapping[str, tf.Tensor]],
+    user: str,
+    liked: Sequence[str],
+    k: int,
 ) -> list[tuple[str, float]]:
-    """The live model's list, what is in ``liked`` left out."""
-    answer = tf.saved_model.load(str(model)).signatures["recommend"](
+    """A model's list by its ``recommend``, what is in ``liked`` left out."""
+    answer = signature(
         user_id=tf.constant([user]),
         history_item_id=tf.constant([list(liked) or [""]]),
         k=tf.constant(k),

@@ -230,6 +230,26 @@ def read(out: Path, run_id: str | None) -> dict[str, Any]:
     return run
 
 
+def artifacts(out: Path, run_id: str) -> dict[tuple[str, str], Path]:
+    """What the run's steps put out, made or cached: (step, output) → folder.
+
+    Only what is still there; nothing where the metadata store is gone.
+    """
+    from ml_metadata import MetadataStore
+    from ml_metadata.proto import metadata_store_pb2
+
+    if not (out / METADATA_FILE).is_file():
+        return {}
+    connection = metadata_store_pb2.ConnectionConfig()
+    connection.sqlite.filename_uri = str(out / METADATA_FILE)
+    connection.sqlite.connection_mode = (
+        metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+    )
+    found = _outputs(MetadataStore(connection), run_id)
+    folders = {name: Path(uri) for name, uri in found.items()}
+    return {name: folder for name, folder in folders.items() if folder.is_dir()}
+
+
 def exit_status(run: dict[str, Any]) -> int:
     """What ``marquee run`` exits with."""
     return EXIT_STATUS[run["run"]["status"]]

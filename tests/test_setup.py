@@ -43,7 +43,8 @@ def test_the_wheel_holds_every_module_the_schema_and_the_configuration(wheel):
         for path in (ROOT / package).rglob("*.py")
     }
     expected |= {
-        *("configs/default.yaml", "schema/ratings.pbtxt", "schema/spans.pbtxt")
+        *("configs/default.yaml", "schema/ratings.pbtxt", "schema/spans.pbtxt"),
+        *(f"pipeline/report/report.{kind}" for kind in ("css", "html.j2", "js")),
     }
     held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     assert held == expected

@@ -25,6 +25,7 @@ from pipeline.cli.command import (
 
 if TYPE_CHECKING:
     from pipeline.config import PipelineConfig
+    from pipeline.console import RunView
     from pipeline.schedule import Missed
     from pipeline.spans import Window
 
@@ -101,8 +102,21 @@ def _execute(
             except BaseException:
                 logging.exception("The run stopped.")
                 raise
-    print_run(open_console(), result)
+            written = _report(Path(config.out), run_id, view)
+    print_run(open_console(), result, written)
     ctx.exit(runs.exit_status(result))
+
+
+def _report(out: Path, run_id: str, view: "RunView") -> "Path | Exception":
+    """Writes the report; without one, the run is as good as with it."""
+    view.progress("writing the report", 0, None)
+    try:
+        from pipeline import report
+
+        return report.write(out, run_id)
+    except Exception as error:
+        logging.exception("The report could not be written.")
+        return error
 
 
 @main.command()
@@ -198,14 +212,15 @@ def _arguments(
 @verbose_option
 def show(run_id: str | None, out: Path, as_json: bool) -> None:
     """Show what came of a run: of RUN, else of the newest."""
-    from pipeline import runs
+    from pipeline import report, runs
     from pipeline.console import open_console, print_run
 
     result = runs.read(out, run_id)
+    written = report.path_of(out, result["run"]["id"])
     if as_json:
         print_json(result)
     else:
-        print_run(open_console(), result)
+        print_run(open_console(), result, written if written.is_file() else None)
 
 
 @main.command()

@@ -43,12 +43,15 @@ _ODD_SPANS = {
 }
 
 
-def print_run(console: Terminal, run: Mapping[str, Any]) -> None:
+def print_run(
+    console: Terminal, run: Mapping[str, Any], report: Path | Exception | None = None
+) -> None:
     """Prints what came of a run.
 
     Args:
       console: where to.
       run: the object of ``run.json``.
+      report: its file, or why it could not be written; None where there is none.
     """
     for part in (
         _headline(run),
@@ -59,7 +62,8 @@ def print_run(console: Terminal, run: Mapping[str, Any]) -> None:
         _sample_of_users(run["models"]),
         _verdicts(run["models"]),
         _live(run),
-        _next_commands(run),
+        _no_report(report),
+        _next_commands(run, report),
     ):
         if part is not None:
             console.print()
@@ -261,7 +265,19 @@ def _live(run: Mapping[str, Any]) -> RenderableType:
     return line.append(inert(Path(run["run"]["out"], "live", str(live["version"]))))
 
 
-def _next_commands(run: Mapping[str, Any]) -> RenderableType:
+def _no_report(report: Path | Exception | None) -> RenderableType | None:
+    if not isinstance(report, Exception):
+        return None
+    return Text(
+        f"The report could not be written: {type(report).__name__}: {inert(report)}. "
+        "`marquee report` tries again.",
+        "yellow",
+    )
+
+
+def _next_commands(
+    run: Mapping[str, Any], report: Path | Exception | None
+) -> RenderableType:
     """What a person may want to do now."""
     about = run["run"]
     where = (
@@ -279,5 +295,8 @@ def _next_commands(run: Mapping[str, Any]) -> RenderableType:
     grid.add_column(style="dim")
     for command, purpose in commands:
         grid.add_row(Text(f"  {inert(command)}"), Text(purpose))
-    log = Text.assemble(("Log", "bold"), f"  {inert(about['log'])}")
-    return Group(Text("Next", "bold"), grid, Text(), log)
+    files = Text()
+    if isinstance(report, Path):
+        files.append("Report", "bold").append(f"  {inert(report)}\n")
+    files.append("Log", "bold").append(f"  {inert(about['log'])}")
+    return Group(Text("Next", "bold"), grid, Text(), files)

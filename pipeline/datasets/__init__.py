@@ -42,10 +42,7 @@ def resolve(source: str, progress: Progress) -> Dataset:
     """
     if source not in NAMES:
         return Dataset(*_own_data(source))
-    cache_dir, data_dir = (
-        os.environ.get(name) for name in ("MARQUEE_CACHE_DIR", "MARQUEE_DATA_DIR")
-    )
-    cache = Path(cache_dir) if cache_dir else platformdirs.user_cache_path("marquee")
+    cache, data_dir = cache_folder(), os.environ.get("MARQUEE_DATA_DIR")
     try:
         if source == SAMPLE:
             return Dataset(source, _sample(cache.absolute()))
@@ -57,6 +54,12 @@ def resolve(source: str, progress: Progress) -> Dataset:
             "MARQUEE_CACHE_DIR moves it to where there is room and you may write."
         ) from error
     return Dataset(source, folder)
+
+
+def cache_folder() -> Path:
+    """Where what costs time is kept: `MARQUEE_CACHE_DIR`, else the system's place."""
+    named = os.environ.get("MARQUEE_CACHE_DIR")
+    return Path(named) if named else platformdirs.user_cache_path("marquee")
 
 
 def _sample(cache: Path) -> Path:

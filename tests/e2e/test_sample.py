@@ -209,6 +209,18 @@ def test_lineage_of_what_is_live_names_the_run_and_the_files(story, marquee):
     assert found["judgement"]["rule"] == rule
 
 
+def test_every_run_left_a_report_with_its_own_verdict(story):
+    reports = sorted(story.out.glob("runs/*/report.html"))
+    assert len(reports) == 4
+    first, again, _, broken = (report.read_text() for report in reports)
+    live = story.first.run["live"]["model"]
+    assert f"{live} is live, new in this run</h1>" in first
+    assert f"Nothing changed: {live} stays live</h1>" in again
+    assert "The data is the same: it came from the cache." in again
+    assert "<b>Trainer_neumf failed.</b>" in broken
+    assert str(reports[-1]) in story.broken.text.replace("\n", "")
+
+
 def test_live_version_is_whole(story):
     live = story.out / "live" / story.first.run["live"]["version"]
     manifest = json.loads((live / "assets.extra" / "manifest.json").read_text())

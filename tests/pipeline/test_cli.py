@@ -13,7 +13,7 @@ import pytest
 
 import pipeline
 from components.pusher import versions
-from pipeline import exits, run_lock, schedule
+from pipeline import exits, report, run_lock, schedule
 from pipeline.cli import command
 from pipeline.config import ConfigError
 from trainer_modules.registry import MODELS
@@ -77,6 +77,18 @@ def runs(monkeypatch):
 
     module.execute, module.read = execute, read
     module.exit_status = lambda result: module.status
+    module.reported, module.no_report = [], None
+
+    def write(out, run_id):
+        module.reported.append((out, run_id))
+        if module.no_report is not None:
+            raise module.no_report
+        path = report.path_of(out, RESULT["run"]["id"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return path
+
+    monkeypatch.setattr(report, "write", write)
     monkeypatch.setitem(sys.modules, "pipeline.runs", module)
     monkeypatch.setattr(pipeline, "runs", module, raising=False)
     return module
@@ -110,8 +122,8 @@ def test_help_names_every_command_and_exit_status(marquee):
     assert shown.status == 0
     for name in (
         *("batch", "compare", "data", "doctor", "lineage", "models", "recommend"),
-        *("retrain", "rollback", "run", "schedule", "schema", "serve", "show"),
-        "versions",
+        *("report", "retrain", "rollback", "run", "schedule", "schema", "serve"),
+        *("show", "versions"),
     ):
         assert f"\n  {name} " in shown.out
     assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("01234567")
@@ -308,6 +320,35 @@ def test_an_output_folder_that_cannot_be(marquee, runs):
         assert done.status == 2
         assert "out: " in done.err
         assert runs.executed == []
+
+
+def test_a_run_writes_its_report_and_says_where(marquee, runs):
+    done = marquee("run")
+    [(out, run_id)] = runs.reported
+    assert out == Path("marquee-out")
+    assert Path(f"marquee-out/runs/{run_id}/run.log").is_file()
+    line = f"Report  marquee-out/runs/{RESULT['run']['id']}/report.html\n"
+    assert line in done.out
+    assert line in marquee("show").out
+
+
+def test_a_report_that_cannot_be_written_is_said_and_spoils_no_run(marquee, runs):
+    runs.no_report = OSError("no\x1b[31m space")
+    done = marquee("run")
+    assert done.status == 0
+    words = " ".join(done.out.split())
+    assert "could not be written: OSError: no\\x1b[31m space." in words
+    assert "`marquee report` tries again" in words
+    assert "report.html" not in done.out + marquee("show").out
+    [log] = Path("marquee-out/runs").glob("*/run.log")
+    assert "The report could not be written." in log.read_text()
+
+
+def test_a_report_is_written_again_on_demand(marquee, runs):
+    told = marquee("report", RESULT["run"]["id"], "--out", "elsewhere")
+    [(out, run_id)] = runs.reported
+    assert (out, run_id) == (Path("elsewhere"), RESULT["run"]["id"])
+    assert told.out == f"elsewhere/runs/{run_id}/report.html\n"
 
 
 @pytest.fixture

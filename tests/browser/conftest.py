@@ -1,0 +1,109 @@
+"""A real run's report, in Debian's Chromium."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+# A title that tries to run.
+HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
+SMALL = [
+    *("--models", "popularity,mf_als,gmf", "--set", "models.gmf.epochs=4"),
+    *("--set", "models.mf_als.embedding_dim=16"),
+]
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Of a small run: ``path``, ``run`` (``run.json``)."""
+    out = tmp_path_factory.mktemp("run")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "run", "--out", str(out), *SMALL],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    [path] = out.glob("runs/*/report.html")
+    # A narrow pipe may fold the path.
+    assert str(path) in done.stdout.replace("\n", "")
+    run = json.loads(path.with_name("run.json").read_text())
+    return SimpleNamespace(path=path, run=run, out=out)
+
+
+@pytest.fixture
+def hostile_report(report: SimpleNamespace, tmp_path: Path) -> tuple[Path, str]:
+    """The same report, made anew of a catalogue whose titles try to run."""
+    out = tmp_path / "out"
+    shutil.copytree(report.out, out)
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from pipeline import recommending, report\n"
+        "recommending.Titles.of = lambda self, item: sys.argv[2]\n"
+        "print(report.write(Path(sys.argv[1]), None))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(out), HOSTILE],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return Path(done.stdout.splitlines()[-1]), HOSTILE
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's; playwright would bring one that its version was made for."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        pytest.fail("no chromium on this machine: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            # Root has no sandbox, and CI may be root; it opens our own file alone.
+            args=["--no-sandbox"] if os.geteuid() == 0 else [],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """A function that opens a file: its page, drawn, with what it ``said`` and asked.
+
+    ``page.said`` are lines of the console and errors, ``page.asked`` addresses.
+    """
+    contexts = []
+
+    def open_(path: Path, width: int = 1280, **options: Any) -> Page:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.said, page.asked = [], []  # type: ignore[attr-defined]
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("dialog", lambda dialog: (page.said.append("alert"), dialog.dismiss()))
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("html.ready")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()

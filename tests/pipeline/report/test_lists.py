@@ -1,0 +1,100 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+
+from components.pusher import versions
+from pipeline.report.lists import examples
+from trainer_modules import features as f
+
+
+class AllItems(tf.Module):
+    """Recommends i0, i1, … but for what is in the history; scores fall."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="user_id"),
+            tf.TensorSpec([None, None], tf.string, name="history_item_id"),
+            tf.TensorSpec([], tf.int32, name="k"),
+        ]
+    )
+    def recommend(self, user_id, history_item_id, k):
+        items = tf.strings.join(["i", tf.strings.as_string(tf.range(60))])
+        seen = tf.reduce_any(items[:, tf.newaxis] == history_item_id[0], 1)
+        left = tf.boolean_mask(items, ~seen)[:k]
+        score = 1.0 / tf.cast(tf.range(1, tf.shape(left)[0] + 1), tf.float32)
+        return {"item_id": left[tf.newaxis], "score": score[tf.newaxis]}
+
+
+def record(user, history, targets):
+    def feature(values):
+        if isinstance(values[0], float):
+            return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+        values = [value.encode() for value in values]
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+    named = {f.USER_ID: feature([user])}
+    for prefix, rated in ((f.HISTORY_PREFIX, history), ("", targets)):
+        named[prefix + f.ITEM_ID] = feature([item for item, _ in rated])
+        named[prefix + f.RATING] = feature([stars for _, stars in rated])
+    return tf.train.Example(features=tf.train.Features(feature=named))
+
+
+@pytest.fixture
+def artifacts(tmp_path):
+    """Twenty users, of whom u<n> has rated i0 … i<n> and the target; odd ones liked."""
+    split = tmp_path / "examples" / "Split-test"
+    split.mkdir(parents=True)
+    with tf.io.TFRecordWriter(str(split / "data.gz"), "GZIP") as writer:
+        for n in reversed(range(20)):
+            history = [(f"i{item}", 5.0 if item % 2 else 1.0) for item in range(n + 1)]
+            written = record(f"u{n:02}", history, [("i59", 5.0)])
+            writer.write(written.SerializeToString())
+    catalogue = tmp_path / "catalogue"
+    catalogue.mkdir()
+    ids = [f"i{n}" for n in range(60)]
+    titles = [f"Title {n}" for n in range(60)]
+    table = pa.table({f.ITEM_ID: ids, "title": titles})
+    pq.write_table(table, catalogue / f.CATALOGUE_FILE)
+    return {
+        ("RatingsExampleGen", "examples"): split.parent,
+        ("CatalogueGen", "catalogue"): catalogue,
+    }
+
+
+@pytest.fixture
+def live(tmp_path):
+    """A folder in which that model is live."""
+    folder, module = tmp_path / "model", AllItems()
+    tf.saved_model.save(module, str(folder), signatures={"recommend": module.recommend})
+    card = folder / f.CARD_FILE
+    card.parent.mkdir(exist_ok=True)
+    card.write_text(json.dumps({"model": "all", "origin": "here"}))
+    versions.push(folder, tmp_path / "live", keep=5)
+    return tmp_path / "live"
+
+
+def test_three_users_by_what_they_rated_and_what_is_new_to_them(live, artifacts, run):
+    little, most, much = examples(live, run, artifacts)
+    # The tenth, half and nine tenths of twenty users.
+    assert [each.user for each in (little, most, much)] == ["u02", "u10", "u18"]
+    assert (most.rated, most.num_liked) == (12, 6)
+    # Rated 1.0 are i0, i2 …: seen, if not liked, and on no list.
+    assert [title for title, _ in most.items] == [f"Title {n}" for n in range(11, 21)]
+    assert most.liked == ["Title 59", *(f"Title {n}" for n in (9, 7, 5, 3, 1))]
+    scores = [score for _, score in most.items]
+    assert scores == sorted(scores, reverse=True)
+    assert examples(live, run, artifacts) == [little, most, much]
+
+
+def test_without_a_live_model_or_data_there_are_none(live, artifacts, run, tmp_path):
+    assert examples(tmp_path / "nothing", run, artifacts) == []
+    assert examples(live, run, {}) == []
+
+
+def test_a_live_model_that_was_changed_is_not_asked(live, artifacts, run):
+    (live / "1" / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(versions.VersionError):
+        examples(live, run, artifacts)
