@@ -213,7 +213,8 @@ def test_charts_draw_the_numbers_of_the_tables(contents, run):
 
     def values(name):
         chart = charts[name]
-        return (chart.get("data") or chart["layer"][0]["data"])["values"]
+        data = chart.get("data") or chart["layer"][0]["data"]
+        return chart["datasets"][data["name"]]
 
     neumf = values("leaderboard")[0]
     assert (neumf["model"], neumf["value"]) == ("neumf", 0.1289)
