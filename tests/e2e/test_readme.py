@@ -10,13 +10,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 README = Path(__file__).parents[2] / "README.md"
 SCHEDULE = 'marquee schedule --cron "0 3 * * *" --data spans'  # it never ends
 # The two of make are what CI itself runs; MovieLens 1M has tests/accuracy, spans that
-# grow test_retrain.py, and the schedule tests/pipeline/test_schedule.py.
+# grow test_retrain.py; the schedule and the server have their tests in tests/pipeline.
 ELSEWHERE = (
     *("make run", "make test", "marquee run --data ml-1m"),
-    *("marquee retrain --data spans", SCHEDULE),
+    *("marquee retrain --data spans", SCHEDULE, "marquee serve"),
 )
 # The run that they need stands below them.
-NEED_A_RUN = ("show", "recommend", "batch", "lineage", "compare")
+NEED_A_RUN = ("show", "report", "recommend", "batch", "lineage", "compare")
 
 
 def test_commands_of_the_readme(
@@ -40,6 +40,7 @@ def test_commands_of_the_readme(
     assert ran == ["versions", "models", "doctor", "run", "data", "schema", "run"]
     for command, said in (
         (("show",), "is live"),
+        (("report",), "report.html"),
         (("versions",), "mf_als"),
         (("recommend", "--user", "u1"), "User u1"),
         (("lineage",), "my-ratings.csv"),
