@@ -51,6 +51,9 @@ class _Commands(click.Group):
         """Runs a command."""
         try:
             return super().invoke(ctx)
+        except click.FileError as error:
+            error.exit_code = exits.CONFIG  # the path was wrong; click says 1
+            raise
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except (KeyboardInterrupt, click.Abort):

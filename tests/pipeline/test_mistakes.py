@@ -72,6 +72,11 @@ MISTAKES = {
     "no folder of spans": (["retrain", "--data", "nowhere"], 3, ["nowhere", "spans"]),
     "cron": (["schedule", "--cron", "0 3 * *"], 2, ["4 fields", "0 3 * * *"]),
     "cron's range": (["schedule", "--cron", "99 3 * * *"], 2, ["99", "59"]),
+    "schema in no folder": (
+        ["schema", "propose", "good.csv", "--to", "nowhere/my.pbtxt"],
+        2,
+        ["nowhere/my.pbtxt", "No such file or directory"],
+    ),
     "command": (["rn"], 2, ["'rn'", "'run'"]),
     "option": (["run", "--model", "neumf"], 2, ["--models"]),
     "option left out": (["recommend"], 2, ["--user"]),
