@@ -51,9 +51,8 @@ class _Commands(click.Group):
         """Runs a command."""
         try:
             return super().invoke(ctx)
-        except click.FileError as error:
-            error.exit_code = exits.CONFIG  # the path was wrong; click says 1
-            raise
+        except click.FileError as error:  # a wrong path, for which click has status 1
+            raise click.UsageError(error.format_message(), ctx) from error
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except (KeyboardInterrupt, click.Abort):
