@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(2400)]
 README = Path(__file__).parents[2] / "README.md"
 SCHEDULE = 'marquee schedule --cron "0 3 * * *" --data spans'  # it never ends
 # The two of make are what CI itself runs; MovieLens 1M has tests/accuracy, spans that
