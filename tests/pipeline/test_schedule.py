@@ -533,7 +533,7 @@ def test_a_signal_stops_the_run_too_and_waits_for_its_end(
     one = scheduler(*script(KEEP), str(tmp_path), *work)
     wait_for(tmp_path / "at work", one)
     one.send_signal(number)
-    assert one.communicate(timeout=60)[0] == "started\nstopped\n"
+    assert one.communicate(timeout=240)[0] == "started\nstopped\n"
     assert one.returncode == status
     assert (tmp_path / "asked").exists()
     last = lines(tmp_path)[-1]
@@ -548,7 +548,7 @@ def test_a_second_signal_ends_a_run_that_does_not_stop(scheduler, log_of, tmp_pa
     one.send_signal(signal.SIGTERM)
     wait_for(tmp_path / "asked", one)
     one.send_signal(signal.SIGTERM)
-    assert one.communicate(timeout=60)[0] == "started\nkilled by signal 9 (Killed)\n"
+    assert one.communicate(timeout=240)[0] == "started\nkilled by signal 9 (Killed)\n"
     assert one.returncode == 0
     assert lines(tmp_path)[-1]["exit_status"] == -9
 
@@ -561,7 +561,7 @@ def test_a_killed_run_does_not_take_the_schedule_with_it(scheduler, log_of, tmp_
     assert one.stdout.readline() == "killed by signal 9 (Killed)\n"
     assert one.poll() is None
     one.send_signal(signal.SIGTERM)
-    assert one.wait(timeout=60) == 0
+    assert one.wait(timeout=240) == 0
 
 
 def test_a_killed_scheduler_says_so_when_it_is_back(scheduler, log_of, tmp_path):
@@ -575,7 +575,7 @@ def test_a_killed_scheduler_says_so_when_it_is_back(scheduler, log_of, tmp_path)
     assert back.stdout.readline().startswith("not known: the scheduler ended before")
     assert back.stdout.readline() == "started\n"
     back.send_signal(signal.SIGTERM)
-    assert back.wait(timeout=60) == 0
+    assert back.wait(timeout=240) == 0
     events = Counter(line["event"] for line in lines(tmp_path))
     assert events == {"ended": 2, "started": 1}  # the first stood there before
 
@@ -593,11 +593,11 @@ def test_the_command_tells_when_keeps_out_a_second_and_stops(scheduler, tmp_path
     assert days[2] - days[0] == datetime.timedelta(weeks=2)
     assert one.stdout.readline().split() == ["Log", f"{out}/schedule.jsonl"]
     second = scheduler(*command)
-    told = " ".join(second.communicate(timeout=60)[0].split())
+    told = " ".join(second.communicate(timeout=240)[0].split())
     assert second.returncode == 7
     assert f"another scheduler (process {one.pid} on " in told
     one.send_signal(signal.SIGTERM)
-    assert one.communicate(timeout=60)[0] == ""
+    assert one.communicate(timeout=240)[0] == ""
     assert one.returncode == 0
     assert [line["event"] for line in lines(out)] == ["scheduled"]
 
