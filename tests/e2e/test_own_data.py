@@ -79,6 +79,7 @@ def test_anomaly_stops_the_run(marquee, copy_of_the_code, ratings, tmp_path):
     assert not (tmp_path / "out" / "live").exists()
 
 
+@pytest.mark.slow
 def test_what_was_removed_by_hand_goes_live_again(
     marquee, copy_of_the_code, ratings, tmp_path
 ):

@@ -229,6 +229,7 @@ def test_the_examples_of_the_docs_are_answered(client):
         assert done.returncode == 0, (command, done.stderr, done.stdout)
 
 
+@pytest.mark.slow
 def test_a_pushed_version_takes_over_and_a_broken_one_does_not(client, out, ruled):
     """The last of this file: it changes what the server serves."""
     failed = []
