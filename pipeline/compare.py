@@ -169,8 +169,14 @@ def _model(first: Mapping[str, Any], second: Mapping[str, Any]) -> Model:
 
 
 def _metric(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Metric:
-    one, other = (run.get("intervals", {}).get(name) for run in (first, second))
+    one, other = (_interval(run, name) for run in (first, second))
     apart = one[1] < other[0] or other[1] < one[0] if one and other else None
     return Metric(
         name, first["metrics"].get(name), second["metrics"].get(name), one, other, apart
     )
+
+
+def _interval(model: Mapping[str, Any], metric: str) -> list[float] | None:
+    """Lower and upper end; None where it was not measured, as nobody liked a target."""
+    ends: list[float] | None = model.get("intervals", {}).get(metric)
+    return None if ends is None or None in ends else ends

@@ -91,6 +91,12 @@ def test_other_labels_or_splits_are_not_comparable(other, section, key, value, s
     assert said in reason
 
 
+def test_an_interval_that_could_not_be_measured_is_none(other):
+    other["models"][0]["intervals"]["ndcg@10"] = [None, None]
+    ndcg = compare(RUN, other).models[0].metrics[0]
+    assert (ndcg.second_interval, ndcg.apart) == (None, None)
+
+
 def test_other_data_or_spans_are_not_comparable(other):
     other["data"]["ratings"] = 100
     other["spans"] = {"names": ["2026-11-01"]}
