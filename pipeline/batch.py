@@ -3,6 +3,7 @@
 ``RatingsExampleGen`` writes a user's records of all splits into files of the same
 number. So a worker reads the files of one number after the other and knows all that
 their users have rated: nothing is shuffled, and memory does not grow with the users.
+It runs where the newest run's steps ran; workers elsewhere see the folder of the file.
 """
 
 import dataclasses
@@ -15,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import runs
-from pipeline.beam_args import BEAM_ARGS
+from pipeline.beam.options import beam_args
+from pipeline.config import BeamConfig
 from pipeline.rated import read_rated
 from pipeline.recommending import live_model
 from trainer_modules import features as f
@@ -95,7 +98,9 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
       RunNotFoundError: no run has finished.
     """
     live = live_model(out)
-    threshold = runs.read(out, None)["config"]["label"]["threshold"]
+    config = runs.read(out, None)["config"]
+    threshold = config["label"]["threshold"]
+    beam_config = msgspec.convert(config.get("beam", {}), BeamConfig)
     examples = runs.newest(out, "RatingsExampleGen", "examples")
     catalogue = runs.newest(out, "CatalogueGen", "catalogue")
     num_items = pq.read_metadata(Path(catalogue, f.CATALOGUE_FILE)).num_rows
@@ -105,7 +110,7 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
         prefix=f".{path.name}.unfinished-", dir=path.parent
     ) as folder:
         shards = _shards(examples)
-        options = PipelineOptions(BEAM_ARGS)
+        options = PipelineOptions(beam_args(beam_config))
         with beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline
