@@ -212,9 +212,7 @@ def of(out: Path, version: str) -> Lineage:
 
 def _choose(known: list[versions.Version], wanted: str, out: Path) -> versions.Version:
     if not known:
-        raise versions.VersionError(
-            f"no model is live in {out}: `marquee run` puts one there"
-        )
+        raise versions.nothing_live(out)
     if wanted == LIVE:
         return known[-1]
     for version in known:

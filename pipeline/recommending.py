@@ -128,9 +128,7 @@ def live_model(out: Path) -> versions.Version:
     """
     live = versions.live(out / "live")
     if live is None:
-        raise versions.VersionError(
-            f"no model is live in {out}: `marquee run` puts one there"
-        )
+        raise versions.nothing_live(out)
     versions.verify(live.folder)
     return live
 

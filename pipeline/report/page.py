@@ -1,7 +1,6 @@
 """The page: the template filled, with its styles, scripts and charts inside."""
 
 import base64
-import datetime
 import hashlib
 import json
 import shlex
@@ -15,7 +14,7 @@ import markupsafe
 import vl_convert
 
 from pipeline import datasets, runs
-from pipeline.console.figures import duration, figure, optional, thousands
+from pipeline.console.figures import day, duration, figure, optional, thousands
 from pipeline.console.terminal import inert
 from pipeline.report import charts
 from pipeline.report.contents import Contents
@@ -68,7 +67,7 @@ def render(contents: Contents) -> str:
         "thousands": thousands,
         "count": lambda value: optional(value, "{:,}".format),
         "percent": lambda value: optional(value, "{:.2%}".format),
-        "day": _day,
+        "day": day,
         "pretty": lambda value: json.dumps(value, indent=1, ensure_ascii=False),
         "signed": "{:+.4f}".format,
     }
@@ -121,11 +120,6 @@ def _inert(value: Any) -> Any:
 
 def _shorten(text: str) -> str:
     return text if len(text) <= _MOST else f"{text[:_MOST]}…"
-
-
-def _day(seconds: float) -> str:
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-    return f"{moment:%Y-%m-%d}"
 
 
 def _vega() -> str:
