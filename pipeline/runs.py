@@ -20,6 +20,7 @@ from components.pusher import versions
 from components.ratings_example_gen import BadInputError, has_timestamps
 from pipeline import datasets, exits
 from pipeline.config import ConfigError, PipelineConfig
+from pipeline.metadata import METADATA_FILE, open_metadata
 from pipeline.spans import Window
 from trainer_modules import features as f
 from trainer_modules.registry import MODELS
@@ -29,7 +30,6 @@ if TYPE_CHECKING:  # TFX takes seconds to import
 
     from pipeline.local_runner import StepResult
 
-METADATA_FILE = "metadata.sqlite"
 RUN_FILE = "run.json"
 
 # The status of a run → what `marquee run` exits with.
@@ -235,17 +235,9 @@ def artifacts(out: Path, run_id: str) -> dict[tuple[str, str], Path]:
 
     Only what is still there; nothing where the metadata store is gone.
     """
-    from ml_metadata import MetadataStore
-    from ml_metadata.proto import metadata_store_pb2
-
     if not (out / METADATA_FILE).is_file():
         return {}
-    connection = metadata_store_pb2.ConnectionConfig()
-    connection.sqlite.filename_uri = str(out / METADATA_FILE)
-    connection.sqlite.connection_mode = (
-        metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-    )
-    found = _outputs(MetadataStore(connection), run_id)
+    found = _outputs(open_metadata(out / METADATA_FILE), run_id)
     folders = {name: Path(uri) for name, uri in found.items()}
     return {name: folder for name, folder in folders.items() if folder.is_dir()}
 

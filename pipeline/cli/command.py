@@ -37,7 +37,7 @@ _MENDABLE = {
     "pipeline.titles.UnknownItemError": ("No such item", exits.CONFIG),
     "components.anomaly_gate.schema.SchemaError": ("Bad schema", exits.CONFIG),
     "components.pusher.versions.VersionError": ("No such version", exits.CONFIG),
-    "pipeline.lineage.NoLineageError": ("No lineage", exits.CONFIG),
+    "pipeline.lineage.store.NoLineageError": ("No lineage", exits.CONFIG),
 }
 LOG = "marquee.log"  # in click's meta: the log of the run, when there is one
 VERBOSE = "marquee.verbose"

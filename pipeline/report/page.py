@@ -17,8 +17,9 @@ from pipeline import datasets, runs
 from pipeline.console.figures import day, duration, figure, optional, thousands
 from pipeline.console.terminal import inert
 from pipeline.report import charts
+from pipeline.report.colours import Colours
 from pipeline.report.contents import Contents
-from pipeline.report.curves import fastest
+from pipeline.report.curves import fastest, quantities, series
 
 _HERE = Path(__file__).parent
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"  # the one thing that report.js asks for
@@ -48,7 +49,7 @@ def render(contents: Contents) -> str:
     reference = next(
         (m["name"] for m in contents.models if m["verdict"] == "reference"), None
     )
-    colours = charts.Colours.for_models([m["name"] for m in contents.models], reference)
+    colours = Colours.for_models([m["name"] for m in contents.models], reference)
     specs = charts.charts(contents, colours)
     style = (_HERE / "report.css").read_text()
     scripts = [_vega(), (_HERE / "report.js").read_text()]
@@ -87,8 +88,8 @@ def render(contents: Contents) -> str:
         rules=RULES,
         tally=_tally,
         charts=specs,
-        quantities=charts.quantities(contents.curves),
-        series=charts.series,
+        quantities=quantities(contents.curves),
+        series=series,
         fastest=fastest,
         buckets=charts.buckets(contents),
         beyond_accuracy=charts.BEYOND_ACCURACY,
