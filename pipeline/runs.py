@@ -261,6 +261,35 @@ def newest(out: Path, step: str, output: str) -> str:
     return str(max(made, key=lambda folder: int(folder.name)))
 
 
+def newest_data(out: Path) -> tuple[Path, Path]:
+    """Examples and catalogue that belong together, the newest that are whole.
+
+    A run that is at work may be writing newer ones. The catalogue is made of finished
+    Examples, and in one piece.
+
+    Raises:
+      RunNotFoundError: no run has come that far.
+    """
+    artifacts = out / "artifacts"
+    catalogues = _by_number(artifacts / "CatalogueGen" / "catalogue")
+    for number, catalogue in sorted(catalogues.items(), reverse=True):
+        if (catalogue / f.CATALOGUE_FILE).exists():
+            examples = _by_number(artifacts / "RatingsExampleGen" / "examples")
+            before = [each for each in examples if each < number]
+            if before:
+                return examples[max(before)], catalogue
+    raise RunNotFoundError(
+        f"{artifacts} has no ratings that were read; `marquee run` reads them"
+    )
+
+
+def _by_number(folder: Path) -> dict[int, Path]:
+    """Outputs of a step by the number of the execution that made them."""
+    if not folder.is_dir():
+        return {}
+    return {int(made.name): made for made in folder.iterdir() if made.name.isdecimal()}
+
+
 def _outputs(store: "MetadataStore", run_id: str) -> dict[tuple[str, str], str]:
     """What the run's steps put out, made or cached: (step, output) → folder."""
     context = store.get_context_by_type_and_name("pipeline_run", run_id)
