@@ -9,10 +9,10 @@ from typing import Any
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.pusher import versions
+from pipeline import runs
 from pipeline.lineage.contents import Data, Judgement, Lineage, SourceFile
 from pipeline.lineage.store import Store, parameters
 from pipeline.metadata import METADATA_FILE
-from pipeline.runs import RUN_FILE
 from trainer_modules import features as f
 
 LIVE = "live"
@@ -120,7 +120,7 @@ def _data(
     read, items = parameters(reader), parameters(steps["CatalogueGen"])
     [examples] = store.outputs(reader)["examples"]
     counts = _read(Path(examples.uri, "counts.json"))
-    run = _read(out / "runs" / store.run(reader) / RUN_FILE)
+    run = _read(out / "runs" / store.run(reader) / runs.RUN_FILE)
     hashes = (run.get("spans") or {}).get("fingerprints", {})
     return Data(
         source=read["input_base"],
