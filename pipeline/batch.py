@@ -6,8 +6,11 @@ their users have rated: nothing is shuffled, and memory does not grow with the u
 It runs where the newest run's steps ran; workers elsewhere see the folder of the file.
 """
 
+import contextlib
 import dataclasses
+import glob
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,9 +25,9 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline import runs
+from pipeline import run_lock, runs
 from pipeline.beam.options import beam_args
-from pipeline.config import BeamConfig
+from pipeline.config import BeamConfig, ConfigError
 from pipeline.rated import read_rated
 from pipeline.recommending import live_model
 from trainer_modules import features as f
@@ -41,6 +44,7 @@ ROW_GROUP = 1 << 17  # rows
 # Scores at once, of all items for some users: 64 MB.
 _PAIRS_AT_ONCE = 1 << 24
 _MAX_USERS_AT_ONCE = 256
+_LOCK_FILE = "batch.lock"
 _NUM_USERS = b"users"  # in the metadata of a shard's file
 
 _List = list[tuple[str, float]]  # items and scores, the best first
@@ -101,15 +105,12 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
     config = runs.read(out, None)["config"]
     threshold = config["label"]["threshold"]
     beam_config = msgspec.convert(config.get("beam", {}), BeamConfig)
-    examples = runs.newest(out, "RatingsExampleGen", "examples")
-    catalogue = runs.newest(out, "CatalogueGen", "catalogue")
-    num_items = pq.read_metadata(Path(catalogue, f.CATALOGUE_FILE)).num_rows
+    examples, catalogue = runs.newest_data(out)
+    num_items = pq.read_metadata(catalogue / f.CATALOGUE_FILE).num_rows
     users_at_once = max(1, min(_MAX_USERS_AT_ONCE, _PAIRS_AT_ONCE // num_items))
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(
-        prefix=f".{path.name}.unfinished-", dir=path.parent
-    ) as folder:
-        shards = _shards(examples)
+    with _unfinished(path) as folder:
+        shards = _shards(str(examples))
         options = PipelineOptions(beam_args(beam_config))
         with beam.Pipeline(options=options) as pipeline:
             _ = (
@@ -117,12 +118,14 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
                 | "CreateShards" >> beam.Create(list(shards.items()))
                 | "RecommendToUsers"
                 >> beam.ParDo(
-                    _Recommend(str(live.folder), threshold, k, users_at_once, folder)
+                    _Recommend(
+                        str(live.folder), threshold, k, users_at_once, str(folder)
+                    )
                 )
             )
         told = {"model": live.model, "version": str(live.number), "origin": live.origin}
-        whole = Path(folder, "whole")
-        parts = [Path(folder, name) for name in shards]
+        whole = folder / "whole"
+        parts = [folder / name for name in shards]
         users = _join(parts, whole, told)
         rows = pq.read_metadata(whole).num_rows
         whole.replace(path)
@@ -135,6 +138,26 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
         bytes=path.stat().st_size,
         seconds=time.monotonic() - started,
     )
+
+
+@contextlib.contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """A folder beside a file that is being made, which is gone at the end.
+
+    What a process left that was killed goes, too: nobody holds its lock any more.
+    """
+    prefix = f".{path.name}.unfinished-"
+    for lock in path.parent.glob(f"{glob.escape(prefix)}*/{_LOCK_FILE}"):
+        # One that is at work, or of somebody whose files are not ours to remove.
+        with (
+            contextlib.suppress(run_lock.BusyError, ConfigError),
+            run_lock.held(lock, "batch"),
+        ):
+            shutil.rmtree(lock.parent, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as made:
+        folder = Path(made)
+        with run_lock.held(folder / _LOCK_FILE, "batch"):
+            yield folder
 
 
 def _shards(examples: str) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from pipeline import DEFAULT_OUT
 from trainer_modules.configs import LOSSES, GradientConfig, SequenceConfig, parse
 from trainer_modules.registry import MODELS, POPULARITY
 
@@ -407,7 +408,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: SchemaConfig = SchemaConfig()
     retrain: RetrainConfig = RetrainConfig()
     beam: BeamConfig = BeamConfig()
-    out: Text = "marquee-out"
+    out: Text = DEFAULT_OUT
 
 
 def load_config(

@@ -18,6 +18,7 @@ import platformdirs
 from packaging.requirements import Requirement
 
 from pipeline.console import Terminal, inert
+from pipeline.metadata import METADATA_FILE, open_metadata
 
 # A run on MovieLens 1M takes at most 3 GB (the issue's own bound); some is for others.
 MIN_MEMORY = 4e9
@@ -69,7 +70,7 @@ def examine(out: Path) -> Iterator[Check]:
         ("disk", lambda: check_disk(out)),
         ("output folder", lambda: check_writable("output folder", out)),
         ("cache folder", lambda: check_writable("cache folder", cache)),
-        ("metadata store", lambda: check_metadata_store(out / "metadata.sqlite")),
+        ("metadata store", lambda: check_metadata_store(out / METADATA_FILE)),
     )
     for name, check in checks:
         try:
@@ -215,22 +216,16 @@ def _existing(folder: Path) -> Path:
 
 def check_metadata_store(database: Path) -> Check:
     """Reads the store of earlier runs, or makes one for a moment."""
-    from ml_metadata.metadata_store import metadata_store
+    if database.exists():
+        executions = len(open_metadata(database).get_executions())
+        text = f"{database} opens, {executions} executions recorded"
+        return Check("metadata store", "ok", text)
+
+    from ml_metadata import MetadataStore
     from ml_metadata.proto import metadata_store_pb2
 
     with tempfile.TemporaryDirectory() as temporary:
-        earlier = database.exists()
-        if not earlier:
-            database = Path(temporary, "metadata.sqlite")
         config = metadata_store_pb2.ConnectionConfig()
-        config.sqlite.filename_uri = str(database)
-        if earlier:
-            config.sqlite.connection_mode = (
-                metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-            )
-        store = metadata_store.MetadataStore(config)
-        executions = len(store.get_executions())
-    if earlier:
-        text = f"{database} opens, {executions} executions recorded"
-        return Check("metadata store", "ok", text)
+        config.sqlite.filename_uri = str(Path(temporary, METADATA_FILE))
+        MetadataStore(config).get_executions()
     return Check("metadata store", "ok", "SQLite opens; no earlier run in this folder")

@@ -83,12 +83,13 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     """
     live = live_model(out)
     threshold = runs.read(out, None)["config"]["label"]["threshold"]
-    titles = Titles(read_catalogue(runs.newest(out, "CatalogueGen", "catalogue")))
+    examples, catalogue = runs.newest_data(out)
+    titles = Titles(read_catalogue(str(catalogue)))
     liked: list[str] = []
     rated: set[str] = set()
     together: Counter[tuple[str, str]] = Counter()
     likers: Counter[str] = Counter()
-    files = files_of(runs.newest(out, "RatingsExampleGen", "examples"))
+    files = files_of(str(examples))
     for name, items, of_them in read_rated(files, threshold):
         if name == user:
             rated.update(items)
@@ -128,9 +129,7 @@ def live_model(out: Path) -> versions.Version:
     """
     live = versions.live(out / "live")
     if live is None:
-        raise versions.VersionError(
-            f"no model is live in {out}: `marquee run` puts one there"
-        )
+        raise versions.nothing_live(out)
     versions.verify(live.folder)
     return live
 

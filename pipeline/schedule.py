@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import difflib
 import logging
+import logging.handlers
 import os
 import queue
 import re
@@ -34,6 +35,9 @@ OUTPUT_FILE = "schedule.log"
 LOCK_FILE = "schedule.lock"
 
 UTC = datetime.timezone.utc
+# Of either log. The entries that stay are far more than anybody looks back at.
+MAX_LOG_BYTES = 10_000_000
+_OLD_OUTPUTS = 3
 PUNCTUAL = datetime.timedelta(minutes=1)  # cron knows nothing smaller
 RETRY_SECONDS = 60.0
 
@@ -206,6 +210,28 @@ def _append(out: Path, entry: Entry) -> None:
                 log.write(b"\n")
         log.write(msgspec.json.encode(entry) + b"\n")
         os.fsync(log.fileno())
+        is_long = log.tell() > MAX_LOG_BYTES
+    if is_long:
+        _forget_older_half(out / LOG_FILE)
+
+
+def _forget_older_half(log: Path) -> None:
+    """Keeps the newer lines, in one step: what is due is worked out from the last."""
+    lines = log.read_bytes().splitlines(keepends=True)
+    shorter = log.with_suffix(".unfinished")
+    with open(shorter, "wb") as file:
+        file.writelines(lines[len(lines) // 2 :])
+        file.flush()
+        os.fsync(file.fileno())
+    shorter.replace(log)
+
+
+def _put_aside(output: Path) -> None:
+    """Renames what the runs printed to ``.1``, where it is long; the oldest goes."""
+    if output.exists() and output.stat().st_size > MAX_LOG_BYTES:
+        logging.handlers.RotatingFileHandler(
+            output, backupCount=_OLD_OUTPUTS, delay=True
+        ).doRollover()
 
 
 class Keeper:
@@ -315,6 +341,7 @@ class Keeper:
 
     def _start_and_wait(self, entry: Entry) -> tuple[int | None, str | None]:
         """Starts the command: its exit status and its run's id, as far as known."""
+        _put_aside(self._out / OUTPUT_FILE)
         with open(self._out / OUTPUT_FILE, "ab", buffering=0) as output:
             output.write(f"\n== {entry.local(entry.due)} ==\n".encode())
             with self._starting:

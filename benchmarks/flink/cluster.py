@@ -29,7 +29,13 @@ SECONDS_TO_START = 120
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _MEMORY_FIGURES = "org.apache.flink.runtime.util.bash.BashJavaUtils"
-_JOB_SERVER = Path(__file__).with_name("JobServer.java")
+_JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+# See QuietClassLoader.java.
+_QUIETLY = (
+    *("-cp", str(JARS.with_name("quiet.jar"))),
+    "-Djava.system.class.loader=QuietClassLoader",
+    f"-Dflink.jars={JARS}",
+)
 
 # What Flink 1.16 needs of Java 17's modules; later Flinks come configured so.
 _EXPORTS = (
@@ -97,9 +103,11 @@ class Cluster:
             "taskmanager.memory.network.max": "768m",
             # Beam's classes stay from job to job, and so do the workers between stages.
             "classloader.resolve-order": "parent-first",
-            # A job goes on where a TaskManager was lost, and it is missed soon.
+            # A job starts anew where a TaskManager was lost, and it is missed soon. As a
+            # whole: by regions, each task of it that was lost would count as a failure.
+            "jobmanager.execution.failover-strategy": "full",
             "restart-strategy": "fixed-delay",
-            "restart-strategy.fixed-delay.attempts": 10,
+            "restart-strategy.fixed-delay.attempts": 2,
             "restart-strategy.fixed-delay.delay": "1 s",
             "heartbeat.interval": 1000,
             "heartbeat.timeout": 10000,
@@ -120,9 +128,7 @@ class Cluster:
             staging = f"--artifacts-dir={self._folder / 'staging'}"
             self._start(
                 "job-server",
-                # Without a class path of its own it would upload this folder.
-                [*_JAVA, "-Xmx512m", "-cp", "none", str(_JOB_SERVER), str(JARS)]
-                + [master, *ports, staging],
+                [*_JAVA, "-Xmx512m", *_QUIETLY, _JOB_SERVER, master, *ports, staging],
             )
             self._wait_until(self._is_ready, "TaskManagers, worker pools, job server")
         except BaseException:

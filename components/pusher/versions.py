@@ -69,6 +69,11 @@ def live(live_folder: Path) -> Version | None:
     return _read(live_folder / str(max(numbers))) if numbers else None
 
 
+def nothing_live(out: Path) -> VersionError:
+    """What to raise where a folder of runs has no version yet."""
+    return VersionError(f"no model is live in {out}: `marquee run` puts one there")
+
+
 def life(live_folder: Path) -> str:
     """Names the folder's present life, from one emptying by hand to the next.
 

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline import exits
+from pipeline import DEFAULT_OUT, exits
 from pipeline.cli import completion
 
 if TYPE_CHECKING:
     from pipeline.config import PipelineConfig
 
-DEFAULT_OUT = "marquee-out"
 # Errors that a person can mend → heading and exit status. By name: whoever raised one
 # has imported it, and importing the others would take seconds.
 _MENDABLE = {
@@ -38,7 +37,7 @@ _MENDABLE = {
     "pipeline.titles.UnknownItemError": ("No such item", exits.CONFIG),
     "components.anomaly_gate.schema.SchemaError": ("Bad schema", exits.CONFIG),
     "components.pusher.versions.VersionError": ("No such version", exits.CONFIG),
-    "pipeline.lineage.NoLineageError": ("No lineage", exits.CONFIG),
+    "pipeline.lineage.store.NoLineageError": ("No lineage", exits.CONFIG),
 }
 LOG = "marquee.log"  # in click's meta: the log of the run, when there is one
 VERBOSE = "marquee.verbose"
@@ -95,6 +94,22 @@ def _remember_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> No
         ctx.meta[VERBOSE] = True
 
 
+def _folder_of_runs(
+    *names: str,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option, and what its value is called."""
+    return click.option(
+        *names,
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_OUT,
+        show_default=True,
+        help="Folder of the runs.",
+    )
+
+
+out_option = _folder_of_runs("--out")
+runs_option = _folder_of_runs("--runs", "out")  # where --out is what is written
 verbose_option = click.option(
     "-v",
     "--verbose",
@@ -102,14 +117,6 @@ verbose_option = click.option(
     expose_value=False,
     callback=_remember_verbose,
     help="Show what is logged, and where an error was.",
-)
-out_option = click.option(
-    "--out",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_OUT,
-    show_default=True,
-    help="Folder of the runs.",
 )
 column_option = click.option(
     "--column",

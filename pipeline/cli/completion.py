@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from pipeline import DEFAULT_OUT
+
 
 def _out(ctx: click.Context) -> Path:
-    return Path(ctx.params.get("out") or "marquee-out")
+    return Path(ctx.params.get("out") or DEFAULT_OUT)
 
 
 def models(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

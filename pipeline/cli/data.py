@@ -1,8 +1,6 @@
 """What can be known before a run: the models, the data, its schema."""
 
 import sys
-import tempfile
-from pathlib import Path
 from typing import TextIO
 
 import click
@@ -114,13 +112,10 @@ def propose(
     Then: marquee run --data PATH --set schema.path=FILE
     """
     from pipeline import datasets
-    from pipeline.console import captured_output
+    from pipeline.console import hidden_output
 
     chosen = read_columns(columns)
-    with (
-        tempfile.NamedTemporaryFile(suffix=".log") as log,
-        captured_output(Path(log.name), VERBOSE in ctx.meta),
-    ):
+    with hidden_output(VERBOSE in ctx.meta):
         from pipeline.schema_proposal import propose as proposed
 
         text = proposed(datasets.resolve(path, _ignore).folder, chosen)

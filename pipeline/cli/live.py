@@ -1,19 +1,18 @@
 """The live model: asked for a list, and exchanged for an older one."""
 
 import dataclasses
-import tempfile
 from pathlib import Path
 
 import click
 
 from pipeline.cli import completion
 from pipeline.cli.command import (
-    DEFAULT_OUT,
     VERBOSE,
     json_option,
     main,
     out_option,
     print_json,
+    runs_option,
     verbose_option,
 )
 
@@ -40,13 +39,10 @@ def recommend(
     What the user has rated is left out. Of a user without ratings it is made of
     --like, or of what is liked most.
     """
-    from pipeline.console import captured_output, open_console
+    from pipeline.console import hidden_output, open_console
     from pipeline.console.answer import print_answer
 
-    with (
-        tempfile.NamedTemporaryFile(suffix=".log") as log,
-        captured_output(Path(log.name), False),
-    ):
+    with hidden_output():
         from pipeline.recommending import recommend as recommended
 
         answer = recommended(out, user, k, likes, why)
@@ -66,15 +62,7 @@ def recommend(
     help="The Parquet file to write. (The folder of the runs is --runs here.)",
 )
 @click.option("-k", default=100, show_default=True, type=click.IntRange(1, 10_000))
-@click.option(
-    "--runs",
-    "out",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_OUT,
-    show_default=True,
-    help="Folder of the runs.",
-)
+@runs_option
 @verbose_option
 @click.pass_context
 def batch(ctx: click.Context, path: Path, k: int, out: Path) -> None:
@@ -83,16 +71,13 @@ def batch(ctx: click.Context, path: Path, k: int, out: Path) -> None:
     A row for each place: user_id, rank (from 1), item_id, score. What a user has rated
     is left out. The file appears when it is whole.
     """
-    from pipeline.console import captured_output, open_console
+    from pipeline.console import hidden_output, open_console
     from pipeline.console.batch import print_written
 
     if not path.absolute().parent.is_dir():
         message = f"{path.absolute().parent} is no folder; make it first"
         raise click.BadParameter(message, param_hint="--out")
-    with (
-        tempfile.NamedTemporaryFile(suffix=".log") as log,
-        captured_output(Path(log.name), VERBOSE in ctx.meta),
-    ):
+    with hidden_output(VERBOSE in ctx.meta):
         from pipeline.batch import recommend_to_all
 
         written = recommend_to_all(out, path.absolute(), k)

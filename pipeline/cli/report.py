@@ -1,6 +1,5 @@
 """The report of a run, as a file to open in a browser."""
 
-import tempfile
 from pathlib import Path
 
 import click
@@ -22,12 +21,9 @@ def report(ctx: click.Context, run_id: str | None, out: Path) -> None:
     One HTML file that needs nothing but a browser; each run writes its own. Prints its
     path.
     """
-    from pipeline.console import captured_output
+    from pipeline.console import hidden_output
 
-    with (
-        tempfile.NamedTemporaryFile(suffix=".log") as log,
-        captured_output(Path(log.name), VERBOSE in ctx.meta),
-    ):
+    with hidden_output(VERBOSE in ctx.meta):
         from pipeline.report import write
 
         path = write(out, run_id)

@@ -3,7 +3,6 @@
 import functools
 import logging
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -230,13 +229,10 @@ def show(run_id: str | None, out: Path, as_json: bool) -> None:
 @click.pass_context
 def doctor(ctx: click.Context, out: Path, as_json: bool) -> None:
     """Check that this machine can run the pipeline."""
-    from pipeline.console import captured_output
+    from pipeline.console import hidden_output
     from pipeline.doctor import examine, print_checks
 
-    with (
-        tempfile.NamedTemporaryFile(suffix=".log") as log,
-        captured_output(Path(log.name), VERBOSE in ctx.meta) as console,
-    ):
+    with hidden_output(VERBOSE in ctx.meta) as console:
         if as_json:
             checks = list(examine(out))
             healthy = all(check.state != "fail" for check in checks)

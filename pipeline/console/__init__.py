@@ -6,6 +6,7 @@ from pipeline.console.terminal import (
     Terminal,
     captured_output,
     error_text,
+    hidden_output,
     inert,
     open_console,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "Terminal",
     "captured_output",
     "error_text",
+    "hidden_output",
     "inert",
     "open_console",
     "print_nothing_new",

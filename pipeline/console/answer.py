@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
+from pipeline.console.tables import headed_table
 from pipeline.console.terminal import Terminal, inert
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import
@@ -28,7 +27,7 @@ def print_answer(console: Terminal, answer: "Answer") -> None:
         told.append(f"\nliked last: {inert(shown)}")
     console.print(told)
     console.print()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = headed_table()
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("title", overflow="fold")
     table.add_column("score", justify="right", no_wrap=True)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -11,6 +10,7 @@ from rich.text import Text
 from pipeline.compare import Comparison, Difference, Metric
 from pipeline.console.figures import duration, figure, optional
 from pipeline.console.run import LEADERBOARD_METRICS
+from pipeline.console.tables import headed_table
 from pipeline.console.terminal import Terminal, inert
 
 # The first of the leaderboard, and those that have intervals.
@@ -53,18 +53,11 @@ def _differences(
     first: str, differences: Sequence[Difference], both: Sequence[str]
 ) -> Table:
     """A row for each; bold where the two are not the same."""
-    table = _table(first, *both)
+    table = headed_table(first, *both)
     for each in differences:
         style = "" if each.first == each.second else "bold"
         cells = (inert(each.name), _told(each.first), _told(each.second))
         table.add_row(*(Text(cell, style) for cell in cells))
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
     return table
 
 
@@ -77,7 +70,7 @@ def _told(value: Any) -> str:
 
 
 def _models(comparison: Comparison, both: Sequence[str]) -> RenderableType:
-    table = _table("model", "", *both, "difference")
+    table = headed_table("model", "", *both, "difference")
     for model in comparison.models:
         rows = [("verdict", *map(inert, model.verdict), "")]
         rows += [
@@ -116,7 +109,7 @@ def _difference(metric: Metric) -> str:
 
 
 def _seconds(seconds: Sequence[Difference], both: Sequence[str]) -> RenderableType:
-    table = _table("step", *both)
+    table = headed_table("step", *both)
     for each in seconds:
         times = (optional(value, duration) for value in (each.first, each.second))
         table.add_row(*map(Text, (inert(each.name), *times)))

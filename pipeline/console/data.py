@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from pipeline.console.figures import optional
+from pipeline.console.tables import fact_grid
 from pipeline.console.terminal import Terminal, error_text, inert
 
 if TYPE_CHECKING:  # Beam takes seconds to import
@@ -14,9 +14,6 @@ if TYPE_CHECKING:  # Beam takes seconds to import
 
 def print_data(console: Terminal, summary: "DataSummary") -> None:
     """Prints what a look at ratings found (``marquee data``)."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
     bad = sum(summary.bad_by_kind.values())
     facts = {
         "Layout": summary.layout,
@@ -33,10 +30,8 @@ def print_data(console: Terminal, summary: "DataSummary") -> None:
             else "none"
         ),
     }
-    for name, fact in facts.items():
-        if fact is not None:
-            grid.add_row(name, Text(inert(fact)))
-    console.print(grid)
+    known = {name: fact for name, fact in facts.items() if fact is not None}
+    console.print(fact_grid(known.items()))
     if bad:
         kinds = ", ".join(
             f"{count:,} {kind.replace('_', ' ')}"

@@ -1,5 +1,6 @@
 """Figures as a person reads them."""
 
+import datetime
 import math
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,12 @@ def thousands(value: float) -> str:
         if value >= size:
             return f"{value / size:.3g}{unit}"
     return f"{value:.0f}"
+
+
+def day(seconds: float) -> str:
+    """2026-11-22, of seconds UTC."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return f"{moment:%Y-%m-%d}"
 
 
 def duration(seconds: float) -> str:

@@ -1,15 +1,14 @@
 """Where a model came from."""
 
-import datetime
 import json
 from collections.abc import Iterator
 
-from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.console.figures import duration, figure
+from pipeline.console.figures import day, duration, figure
+from pipeline.console.tables import fact_grid, headed_table
 from pipeline.console.terminal import Terminal, inert
 from pipeline.lineage import Data, Lineage
 
@@ -21,8 +20,8 @@ def print_lineage(console: Terminal, lineage: Lineage) -> None:
     """From a version back to the files (``marquee lineage``)."""
     for part in (
         _headline(lineage),
-        _facts(_judgement(lineage)),
-        _facts(_data(lineage.data)),
+        fact_grid(_judgement(lineage)),
+        fact_grid(_data(lineage.data)),
         _files(lineage.data),
         _steps(lineage),
         _configuration(lineage),
@@ -72,7 +71,7 @@ def _data(data: Data) -> Iterator[tuple[str, str]]:
         yield "Rows", f"{counts['read']:,} read = {told}"
         yield "Counts", f"{counts['users']:,} users, {counts['items']:,} items"
     if counts["first"] is not None and counts["last"] is not None:
-        yield "Dates", f"{_day(counts['first'])} to {_day(counts['last'])}"
+        yield "Dates", f"{day(counts['first'])} to {day(counts['last'])}"
     if data.items:
         yield "Items", f"{data.items} ({data.items_fingerprint[:_HASH_SHOWN]})"
     yield "Schema", data.schema
@@ -86,24 +85,10 @@ def _data(data: Data) -> Iterator[tuple[str, str]]:
         )
 
 
-def _day(seconds: int) -> str:
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-    return f"{moment:%Y-%m-%d}"
-
-
-def _facts(facts: Iterator[tuple[str, str]]) -> RenderableType:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, fact in facts:
-        grid.add_row(name, Text(inert(fact)))
-    return grid
-
-
 def _files(data: Data) -> RenderableType | None:
     if not data.files:
         return None
-    table = _table("file")
+    table = headed_table("file")
     for name in ("bytes", "rows"):
         table.add_column(name, justify="right", no_wrap=True)
     for file in data.files[:_FILES_SHOWN]:
@@ -117,7 +102,7 @@ def _files(data: Data) -> RenderableType | None:
 
 
 def _steps(lineage: Lineage) -> RenderableType:
-    table = _table("step")
+    table = headed_table("step")
     table.add_column("code", no_wrap=True)
     for name in ("run", "started"):
         table.add_column(name, overflow="fold")
@@ -126,12 +111,6 @@ def _steps(lineage: Lineage) -> RenderableType:
         started = step.started[:16].replace("T", " ")
         cells = (step.name, step.code or "-", step.run, started)
         table.add_row(*(Text(inert(cell)) for cell in cells), duration(step.seconds))
-    return table
-
-
-def _table(first: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column(first, overflow="fold")
     return table
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import DEFAULT_OUT
 from pipeline.console.figures import duration, figure, optional
+from pipeline.console.tables import headed_table
 from pipeline.console.terminal import Terminal, error_text, inert
 
 # A narrow terminal leaves the last of them out.
@@ -172,7 +173,7 @@ def _leaderboard(
     judged = [model for model in models if model.get("metrics")]
     if not judged:
         return None
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = headed_table()
     table.add_column("model", no_wrap=True)
     # Model, auc, seconds and parameters are always there, each with a margin of 2.
     taken = max(len(inert(model["name"])) for model in judged) + 6 + 7 + 10 + 4 * 2
@@ -280,9 +281,7 @@ def _next_commands(
 ) -> RenderableType:
     """What a person may want to do now."""
     about = run["run"]
-    where = (
-        "" if about["out"] == "marquee-out" else f" --out {shlex.quote(about['out'])}"
-    )
+    where = "" if about["out"] == DEFAULT_OUT else f" --out {shlex.quote(about['out'])}"
     commands = [
         (f"marquee show{where}", "this again; with --json for programs"),
         (f"tensorboard --logdir {shlex.quote(about['out'])}", "the training curves"),

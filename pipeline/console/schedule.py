@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from pipeline.console.figures import duration
+from pipeline.console.tables import headed_table
 from pipeline.console.terminal import Terminal, inert
 
 if TYPE_CHECKING:  # only `marquee schedule` needs it
@@ -35,7 +34,7 @@ def print_firings(console: Terminal, entries: Sequence["Entry"], out: Path) -> N
     if not entries:
         console.print(f"Nothing was due yet in {inert(str(out))}.")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = headed_table()
     table.add_column("due", no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
     table.add_column("run", no_wrap=True)

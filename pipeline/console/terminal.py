@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -96,6 +97,20 @@ def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
         undo.callback(absl_logging.set_verbosity, absl_logging.get_verbosity())
         absl_logging.set_verbosity(absl_logging.INFO)
         yield open_console(person)
+
+
+@contextlib.contextmanager
+def hidden_output(verbose: bool = False) -> Iterator[Terminal]:
+    """``captured_output`` in a log that is gone at the end.
+
+    Args:
+      verbose: show on standard error what is logged.
+    """
+    with (
+        tempfile.NamedTemporaryFile(suffix=".log") as log,
+        captured_output(Path(log.name), verbose) as console,
+    ):
+        yield console
 
 
 def _line_by_line(fd: int) -> IO[str]:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from components.pusher.versions import Version, problem
+from pipeline.console.tables import headed_table
 from pipeline.console.terminal import Terminal, inert
 
 
@@ -16,9 +15,7 @@ def print_versions(console: Terminal, versions: Sequence[Version], out: Path) ->
     if not versions:
         console.print(f"No model was ever live in {inert(str(out))}.")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in ("version", "model", "live since", "files"):
-        table.add_column(name, overflow="fold")  # narrow: no character is left out
+    table = headed_table("version", "model", "live since", "files")
     for version in reversed(versions):
         is_live = version is versions[-1]
         restored = f", of version {version.restored}" if version.restored else ""

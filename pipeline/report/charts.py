@@ -1,20 +1,24 @@
-"""The charts, as Vega-Lite. Each has its numbers in a table of the page too.
+"""The charts, as Vega-Lite. Each has its numbers in a table of the page too."""
 
-Colours are the page's own (``var(--series-0)`` …), so that they follow light and dark.
-"""
-
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
 from pipeline.console.figures import duration, figure
-from pipeline.report.contents import LIVE_BEFORE, Contents, Part
-from pipeline.report.curves import LOSS, Curve
+from pipeline.report.colours import DASHES, Colours
+from pipeline.report.contents import Contents, Part
+from pipeline.report.curves import Curve, quantities, series
+from pipeline.report.marks import (
+    ROW,
+    Rows,
+    chart_of,
+    dots,
+    in_words,
+    row_of_bars,
+    sized,
+)
 
-NUM_COLOURS = 8  # in report.css
-DASHES = ([1, 0], [6, 3], [2, 2])  # of lines, for more models than there are colours
 BEYOND_ACCURACY = {
     "coverage@10": "Coverage: share of items somebody gets",
     "gini@10": "Gini: how unequally items are shown",
@@ -22,51 +26,6 @@ BEYOND_ACCURACY = {
     "diversity@10": "Diversity: how different the genres are",
     "popularity_lift@10": "Popularity lift over users' own histories",
 }
-_ROW = 26  # pixels for each model
-Rows = list[dict[str, Any]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Colours:
-    """The same colour for a model in every chart.
-
-    Attributes:
-      of: model → CSS colour.
-      dash: model → of its lines.
-    """
-
-    of: Mapping[str, str]
-    dash: Mapping[str, Sequence[int]]
-
-    @classmethod
-    def for_models(cls, names: Iterable[str], reference: str | None) -> "Colours":
-        """Gives grey to the bar, and colours to the others in their order."""
-        grey = {name: "var(--reference)" for name in (reference, LIVE_BEFORE) if name}
-        others = [name for name in names if name not in grey]
-        return cls(
-            {
-                **{
-                    name: f"var(--series-{place % NUM_COLOURS})"
-                    for place, name in enumerate(others)
-                },
-                **grey,
-            },
-            {
-                **{
-                    name: DASHES[place // NUM_COLOURS % len(DASHES)]
-                    for place, name in enumerate(others)
-                },
-                **dict.fromkeys(grey, DASHES[1]),
-            },
-        )
-
-    def swatch(self, name: str) -> str:
-        """A CSS class of that colour: the page's policy forbids styles of elements."""
-        return self.of[name].removeprefix("var(--").removesuffix(")")
-
-    def scale(self, names: Sequence[str]) -> alt.Scale:
-        """For an encoding of the models."""
-        return alt.Scale(domain=list(names), range=[self.of[name] for name in names])
 
 
 def charts(contents: Contents, colours: Colours) -> dict[str, dict[str, Any]]:
@@ -90,18 +49,6 @@ def charts(contents: Contents, colours: Colours) -> dict[str, dict[str, Any]]:
     if buckets(contents):
         drawn["ratings"] = _ratings(buckets(contents))
     return {name: chart.to_dict() for name, chart in drawn.items()}
-
-
-def quantities(curves: Mapping[str, Sequence[Curve]]) -> list[str]:
-    """What the curves are of: the loss, then the metrics of the eval split."""
-    of_all = [curve for each in curves.values() for curve in each]
-    metrics = {curve.metric for curve in of_all if curve.metric}
-    return [LOSS, *sorted(metrics)] if of_all else []
-
-
-def series(model: str, curve: Curve) -> str:
-    """What a curve is called."""
-    return f"{model} ({curve.part})" if curve.part else model
 
 
 def buckets(contents: Contents) -> Rows:
@@ -137,9 +84,9 @@ def _leaderboard(
         for ends in [model["intervals"].get(metric) or (None, None)]
     ]
     names = [row["model"] for row in rows]
-    return _dots(rows, "model", names, metric, colours).properties(
-        height=_ROW * len(rows),
-        description=_in_words(metric, rows, "model"),
+    return dots(rows, "model", names, metric, colours).properties(
+        height=ROW * len(rows),
+        description=in_words(metric, rows, "model"),
     )
 
 
@@ -156,46 +103,11 @@ def _slices(parts: Sequence[Part], metric: str, colours: Colours) -> alt.LayerCh
         for part in parts
     ]
     names = list(dict.fromkeys(part.model for part in parts))
-    chart = _dots(rows, "slice", names, metric, colours, offset="model")
+    chart = dots(rows, "slice", names, metric, colours, offset="model")
     height = len({part.slice for part in parts}) * (18 * len(names) + 14)
     return chart.properties(
-        height=height, description=_in_words(f"{metric} on slices of users", rows)
+        height=height, description=in_words(f"{metric} on slices of users", rows)
     )
-
-
-def _dots(
-    rows: Rows,
-    across: str,
-    models: Sequence[str],
-    metric: str,
-    colours: Colours,
-    offset: str | None = None,
-) -> alt.LayerChart:
-    """A point with its interval for each row."""
-    tooltip = [
-        *(alt.Tooltip(f"{name}:N") for name in dict.fromkeys(["model", across])),
-        alt.Tooltip("value:Q", title=metric, format=".4f"),
-        alt.Tooltip("lower:Q", title="from", format=".4f"),
-        alt.Tooltip("upper:Q", title="to", format=".4f"),
-        *([alt.Tooltip("users:Q", format=",d")] if offset else []),
-    ]
-    colour = alt.Color(
-        "model:N",
-        scale=colours.scale(models),
-        legend=alt.Legend(title=None, orient="top", symbolOpacity=1)
-        if offset
-        else None,
-    )
-    base = _chart(rows).encode(
-        y=alt.Y(f"{across}:N", sort=None, title=None), color=colour, tooltip=tooltip
-    )
-    if offset:
-        base = base.encode(yOffset=alt.YOffset(f"{offset}:N", sort=list(models)))
-    interval = base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(
-        x=alt.X("lower:Q", title=None, axis=alt.Axis(tickCount=6)), x2="upper:Q"
-    )
-    point = base.mark_point(filled=True, size=90, opacity=1).encode(x="value:Q")
-    return _sized(alt.layer(interval, point))
 
 
 def _bars(
@@ -209,7 +121,7 @@ def _bars(
         }
         for model in models
     ]
-    return _row_of_bars(rows, title, colours)
+    return row_of_bars(rows, title, colours)
 
 
 def _trade_off(
@@ -225,7 +137,7 @@ def _trade_off(
         for model in models
     ]
     names = [row["model"] for row in rows]
-    base = _chart(rows).mark_point(filled=True, size=90, opacity=1)
+    base = chart_of(rows).mark_point(filled=True, size=90, opacity=1)
     base = base.encode(
         x=alt.X("coverage:Q", title="coverage@10", axis=alt.Axis(tickCount=4)),
         y=alt.Y("value:Q", title=metric, axis=alt.Axis(tickCount=4)),
@@ -241,8 +153,8 @@ def _trade_off(
         ],
     )
     # Names beside the points would lie over each other where models are alike.
-    return _sized(base).properties(
-        height=150, description=_in_words(f"{metric} over coverage@10", rows, "model")
+    return sized(base).properties(
+        height=150, description=in_words(f"{metric} over coverage@10", rows, "model")
     )
 
 
@@ -255,27 +167,7 @@ def _time(models: Sequence[Mapping[str, Any]], colours: Colours) -> alt.LayerCha
         }
         for model in models
     ]
-    return _row_of_bars(rows, "seconds", colours)
-
-
-def _row_of_bars(rows: Rows, title: str, colours: Colours) -> alt.LayerChart:
-    """A bar for each row, with its figure beyond the end, right of zero."""
-    names = [row["model"] for row in rows]
-    base = _chart(rows).encode(
-        y=alt.Y("model:N", sort=None, title=None),
-        x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4)),
-        color=alt.Color("model:N", scale=colours.scale(names), legend=None),
-        tooltip=["model:N", alt.Tooltip("label:N", title=title)],
-    )
-    bar = base.mark_bar(height=14, cornerRadiusEnd=2)
-    text = (
-        base.transform_calculate(end="max(0, datum.value)")
-        .mark_text(align="left", dx=6)
-        .encode(x="end:Q", text="label:N", color=alt.value("var(--ink-2)"))
-    )
-    return _sized(alt.layer(bar, text)).properties(
-        height=_ROW * len(rows), description=_in_words(title, rows, "model")
-    )
+    return row_of_bars(rows, "seconds", colours)
 
 
 def _curves(
@@ -299,7 +191,7 @@ def _curves(
                 rows += points
                 of[name] = colours.of[model]
                 dashes[name] = DASHES[place % 3] if place else colours.dash[model]
-    base = _chart(rows).encode(
+    base = chart_of(rows).encode(
         x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
         y=alt.Y(
             "value:Q",
@@ -331,7 +223,7 @@ def _curves(
         .encode(strokeDash=alt.value([1, 0]))
     )
     names = ", ".join(of)
-    return _sized(alt.layer(line, hover, best)).properties(
+    return sized(alt.layer(line, hover, best)).properties(
         height=260, description=f"{quantity} after each epoch of {names}"
     )
 
@@ -339,8 +231,8 @@ def _curves(
 def _ratings(rows: Rows) -> alt.Chart:
     names = list(dict.fromkeys(row["run"] for row in rows))
     shown = [{**row, "stars": f"{row['low']:g} – {row['high']:g}"} for row in rows]
-    chart = _chart(shown).mark_bar(cornerRadiusEnd=2)
-    return _sized(
+    chart = chart_of(shown).mark_bar(cornerRadiusEnd=2)
+    return sized(
         chart.encode(
             x=alt.X(
                 "stars:N",
@@ -364,30 +256,5 @@ def _ratings(rows: Rows) -> alt.Chart:
             ],
         )
     ).properties(
-        height=220, description=_in_words("share of ratings", shown, "stars", "share")
+        height=220, description=in_words("share of ratings", shown, "stars", "share")
     )
-
-
-def _chart(rows: Rows) -> alt.Chart:
-    values: Any = alt.InlineData  # has no types of its own
-    return alt.Chart(values(values=rows))
-
-
-def _sized(chart: Any) -> Any:
-    """As wide as the page lets it be."""
-    return chart.properties(
-        width="container",
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-    )
-
-
-def _in_words(
-    what: str, rows: Rows, name: str | None = None, value: str = "value"
-) -> str:
-    """For who cannot see the chart; the table below it has every number."""
-    if name is None:
-        return f"{what}; the table has the numbers"
-    told = ", ".join(
-        f"{row[name]} {row[value]:.4g}" for row in rows if row[value] is not None
-    )
-    return f"{what}: {told}"

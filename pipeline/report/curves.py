@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,15 @@ def fastest(curve: Curve) -> float | None:
     """Seconds of the fastest epoch, its eval metric included; None of a single one."""
     known: list[Any] = [e.seconds for e in curve.epochs if e.seconds is not None]
     return min(known, default=None)
+
+
+def quantities(curves: Mapping[str, Sequence[Curve]]) -> list[str]:
+    """What the curves are of: the loss, then the metrics of the eval split."""
+    of_all = [curve for each in curves.values() for curve in each]
+    metrics = {curve.metric for curve in of_all if curve.metric}
+    return [LOSS, *sorted(metrics)] if of_all else []
+
+
+def series(model: str, curve: Curve) -> str:
+    """What a curve is called."""
+    return f"{model} ({curve.part})" if curve.part else model

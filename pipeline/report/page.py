@@ -1,7 +1,6 @@
 """The page: the template filled, with its styles, scripts and charts inside."""
 
 import base64
-import datetime
 import hashlib
 import json
 import shlex
@@ -15,11 +14,12 @@ import markupsafe
 import vl_convert
 
 from pipeline import datasets, runs
-from pipeline.console.figures import duration, figure, optional, thousands
+from pipeline.console.figures import day, duration, figure, optional, thousands
 from pipeline.console.terminal import inert
 from pipeline.report import charts
+from pipeline.report.colours import Colours
 from pipeline.report.contents import Contents
-from pipeline.report.curves import fastest
+from pipeline.report.curves import fastest, quantities, series
 
 _HERE = Path(__file__).parent
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"  # the one thing that report.js asks for
@@ -49,7 +49,7 @@ def render(contents: Contents) -> str:
     reference = next(
         (m["name"] for m in contents.models if m["verdict"] == "reference"), None
     )
-    colours = charts.Colours.for_models([m["name"] for m in contents.models], reference)
+    colours = Colours.for_models([m["name"] for m in contents.models], reference)
     specs = charts.charts(contents, colours)
     style = (_HERE / "report.css").read_text()
     scripts = [_vega(), (_HERE / "report.js").read_text()]
@@ -68,7 +68,7 @@ def render(contents: Contents) -> str:
         "thousands": thousands,
         "count": lambda value: optional(value, "{:,}".format),
         "percent": lambda value: optional(value, "{:.2%}".format),
-        "day": _day,
+        "day": day,
         "pretty": lambda value: json.dumps(value, indent=1, ensure_ascii=False),
         "signed": "{:+.4f}".format,
     }
@@ -88,8 +88,8 @@ def render(contents: Contents) -> str:
         rules=RULES,
         tally=_tally,
         charts=specs,
-        quantities=charts.quantities(contents.curves),
-        series=charts.series,
+        quantities=quantities(contents.curves),
+        series=series,
         fastest=fastest,
         buckets=charts.buckets(contents),
         beyond_accuracy=charts.BEYOND_ACCURACY,
@@ -121,11 +121,6 @@ def _inert(value: Any) -> Any:
 
 def _shorten(text: str) -> str:
     return text if len(text) <= _MOST else f"{text[:_MOST]}…"
-
-
-def _day(seconds: float) -> str:
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-    return f"{moment:%Y-%m-%d}"
 
 
 def _vega() -> str:

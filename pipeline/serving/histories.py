@@ -35,13 +35,12 @@ class Histories:
           examples: folder of ``RatingsExampleGen``.
           threshold: what is liked, as ``label.threshold`` has it.
         """
-        from pipeline import rated as rated_items  # TensorFlow takes seconds
+        from pipeline.rated import files_of, read_batches  # TensorFlow takes seconds
 
         self._users: dict[str, int] = {}
         items: dict[bytes, int] = {}
         owners, ratings = array.array("i"), array.array("i")
-        files = rated_items.files_of(examples)
-        for users, rated, liked in rated_items.read_batches(files, threshold):
+        for users, rated, liked in read_batches(files_of(examples), threshold):
             rows = [
                 self._users.setdefault(user.decode(), len(self._users))
                 for user in users.tolist()

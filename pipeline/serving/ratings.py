@@ -8,10 +8,10 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from pipeline import runs
 from pipeline.serving.histories import Histories
 from pipeline.serving.metrics import Metrics
 from pipeline.titles import Titles
-from trainer_modules import features as f
 
 _log = logging.getLogger(__name__)
 RETRY_SECONDS = 60.0
@@ -52,14 +52,16 @@ class NewestRatings:
         if time.monotonic() < self._not_before:
             return
         try:
-            found = await asyncio.to_thread(newest_whole, self._out)
-            if found in (None, read):
+            found = await asyncio.to_thread(runs.newest_data, self._out)
+            if found == read:
                 return
             # In a process of its own: requests would wait for what is read here.
             reader = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
             reading = reader.submit(_read, self._out, *found)
             reader.shutdown(wait=False)
             self.current = await asyncio.wrap_future(reading)
+        except runs.RunNotFoundError:  # before the first run
+            return
         except Exception:  # what was read before goes on
             self._not_before = time.monotonic() + RETRY_SECONDS
             self._metrics.load_failures.labels("ratings").inc()
@@ -70,33 +72,8 @@ class NewestRatings:
 
 def _read(out: Path, examples: Path, catalogue: Path) -> Known:
     from components.catalogue_gen import read_catalogue
-    from pipeline import runs
 
     threshold = runs.read(out, None)["config"]["label"]["threshold"]
     histories = Histories(str(examples), threshold)
     titles = Titles(read_catalogue(str(catalogue)))
     return Known((examples, catalogue), histories, titles)
-
-
-def newest_whole(out: Path) -> tuple[Path, Path] | None:
-    """Examples and catalogue that belong together, or None before the first run.
-
-    A run that is at work may be writing newer ones. The catalogue is made of finished
-    Examples, and in one piece.
-    """
-    artifacts = out / "artifacts"
-    catalogues = _by_number(artifacts / "CatalogueGen" / "catalogue")
-    for number, catalogue in sorted(catalogues.items(), reverse=True):
-        if (catalogue / f.CATALOGUE_FILE).exists():
-            examples = _by_number(artifacts / "RatingsExampleGen" / "examples")
-            before = [each for each in examples if each < number]
-            if before:
-                return examples[max(before)], catalogue
-    return None
-
-
-def _by_number(folder: Path) -> dict[int, Path]:
-    """Outputs of a step by the number of the execution that made them."""
-    if not folder.is_dir():
-        return {}
-    return {int(made.name): made for made in folder.iterdir() if made.name.isdecimal()}

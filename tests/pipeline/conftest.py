@@ -1,4 +1,4 @@
-"""The command in this process, and versions that were live."""
+"""The command in this process, versions that were live, ratings and recommenders."""
 
 import json
 from types import SimpleNamespace
@@ -36,3 +36,42 @@ def pushed(tmp_path):
         (tmp_path / name / "saved_model.pb").write_text(name)
         versions.push(tmp_path / name, live, keep=5)
     return live
+
+
+@pytest.fixture(scope="session")
+def write_ratings():
+    """Writes Examples as RatingsExampleGen does: user -> item -> stars."""
+    import tensorflow as tf  # takes seconds, which most tests have no need of
+
+    def write(path, rated):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+            for user, stars in rated.items():
+                example = tf.train.Example()
+                feature = example.features.feature
+                feature["user_id"].bytes_list.value.append(user.encode())
+                feature["item_id"].bytes_list.value.extend(i.encode() for i in stars)
+                feature["rating"].float_list.value.extend(stars.values())
+                writer.write(example.SerializeToString())
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def save_recommender():
+    """Saves a module whose ``recommend`` is asked as that of an exported model is."""
+    import tensorflow as tf
+
+    def save(module, folder, **other_signatures):
+        recommend = tf.function(
+            module.recommend,
+            input_signature=[
+                tf.TensorSpec([None], tf.string, name="user_id"),
+                tf.TensorSpec([None, None], tf.string, name="history_item_id"),
+                tf.TensorSpec([], tf.int32, name="k"),
+            ],
+        )
+        signatures = {"recommend": recommend, **other_signatures}
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+
+    return save

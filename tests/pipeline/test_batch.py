@@ -1,7 +1,11 @@
 """Lists for all users, of a model whose scores are a formula."""
 
 import json
+import subprocess
+import sys
+import time
 import zlib
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -10,11 +14,12 @@ import pytest
 import tensorflow as tf
 
 from components.pusher import versions
-from pipeline import batch
+from pipeline import batch, run_lock
 from pipeline.recommending import recommend
 from trainer_modules import features as f
 from trainer_modules.model_card import write_card
 
+ROOT = Path(__file__).parents[2]
 NUM_ITEMS = 40
 ITEMS = [str(number) for number in range(NUM_ITEMS)]
 
@@ -34,13 +39,6 @@ class Formula(tf.Module):
         self.scores = tf.constant(table, tf.float32)
         self.items = tf.constant(ITEMS)
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None], tf.string, name="user_id"),
-            tf.TensorSpec([None, None], tf.string, name="history_item_id"),
-            tf.TensorSpec([], tf.int32, name="k"),
-        ]
-    )
     def recommend(self, user_id, history_item_id, k):
         row = tf.argmax(user_id[:, None] == self.users[None], 1)
         seen = tf.reduce_any(history_item_id[:, :, None] == self.items, 1)
@@ -67,29 +65,17 @@ USERS = [*(f"u{number}" for number in range(30)), "everything", "zoë"]
 RATED = {user: rated(user, number) for number, user in enumerate(USERS)}
 
 
-def write_shard(path, split, users):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
-        for user in users:
-            if not (stars := RATED[user].get(split)):
-                continue
-            example = tf.train.Example()
-            feature = example.features.feature
-            feature["user_id"].bytes_list.value.append(user.encode())
-            feature["item_id"].bytes_list.value.extend(i.encode() for i in stars)
-            feature["rating"].float_list.value.extend(stars.values())
-            writer.write(example.SerializeToString())
-
-
 @pytest.fixture
-def out(tmp_path):
+def out(tmp_path, write_ratings, save_recommender):
     """The folder of a run, of three files for each split, whose model is live."""
     out = tmp_path / "out"
     examples = out / "artifacts" / "RatingsExampleGen" / "examples" / "2"
     for split in f.SPLITS:
         for shard in range(3):
             name = f"data_tfrecord-{shard:05}-of-00003.gz"
-            write_shard(examples / f"Split-{split}" / name, split, USERS[shard::3])
+            users = USERS[shard::3]
+            rated = {u: RATED[u][split] for u in users if split in RATED[u]}
+            write_ratings(examples / f"Split-{split}" / name, rated)
     catalogue = out / "artifacts" / "CatalogueGen" / "catalogue" / "3"
     catalogue.mkdir(parents=True)
     titles = {f.ITEM_ID: ITEMS, "title": ITEMS}
@@ -98,9 +84,8 @@ def out(tmp_path):
     run.mkdir(parents=True)
     config = {"label": {"threshold": "> 3"}}
     (run / "run.json").write_text(json.dumps({"config": config}))
-    model = Formula(USERS)
     folder = tmp_path / "model"
-    tf.saved_model.save(model, str(folder), {"recommend": model.recommend})
+    save_recommender(Formula(USERS), folder)
     write_card(str(folder), {"model": "formula", "origin": "a"})
     versions.push(folder, out / "live", keep=5)
     return out
@@ -177,6 +162,28 @@ def test_a_failing_run_leaves_the_file_before_it_and_nothing_else(out, tmp_path)
         batch.recommend_to_all(out, path, 5)
     assert path.read_text() == "the file of yesterday"
     assert list(folder.iterdir()) == [path]
+
+
+def test_what_a_killed_one_left_is_removed_by_the_next(out, tmp_path):
+    folder = tmp_path / "th[e]re"
+    folder.mkdir()
+    path = folder / "recs.parquet"
+    command = [sys.executable, "-m", "pipeline", "batch", "--runs", str(out)]
+    killed = subprocess.Popen([*command, "--out", str(path)], cwd=ROOT)
+    while not list(folder.glob(".recs.parquet.unfinished-*/batch.lock")):
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    [left] = folder.iterdir()
+    at_work = folder / ".recs.parquet.unfinished-at-work"
+    of_another = folder / ".other.parquet.unfinished-x"
+    of_another.mkdir()
+    with run_lock.held(at_work / "batch.lock", "batch"):
+        batch.recommend_to_all(out, path, 5)
+    assert set(folder.iterdir()) == {path, at_work, of_another}
+    assert not left.exists()
+    assert len(lists(path)) == len(USERS) - 1  # of whom one has rated everything
 
 
 def test_a_changed_model_is_not_asked(out, tmp_path):

@@ -32,13 +32,6 @@ RATED = {
 class Fixed(tf.Module):
     """Lists the items by falling id, whoever asks, but for the history."""
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None], tf.string, name="user_id"),
-            tf.TensorSpec([None, None], tf.string, name="history_item_id"),
-            tf.TensorSpec([], tf.int32, name="k"),
-        ]
-    )
     def recommend(self, user_id, history_item_id, k):
         del user_id
         items = tf.constant(["5", "4", "3", "2", "1"])
@@ -49,37 +42,15 @@ class Fixed(tf.Module):
         return {"item_id": left[None], "score": score[None]}
 
 
-def write_examples(folder):
-    for split in ("train", "test"):
-        path = folder / f"Split-{split}"
-        path.mkdir(parents=True)
-        with tf.io.TFRecordWriter(str(path / "data.gz"), "GZIP") as writer:
-            for user, splits in RATED.items():
-                if not (rated := splits[split]):
-                    continue
-                ids = [item.encode() for item in rated]
-                feature = {
-                    "user_id": tf.train.Feature(
-                        bytes_list=tf.train.BytesList(value=[user.encode()])
-                    ),
-                    "item_id": tf.train.Feature(
-                        bytes_list=tf.train.BytesList(value=ids)
-                    ),
-                    "rating": tf.train.Feature(
-                        float_list=tf.train.FloatList(value=rated.values())
-                    ),
-                }
-                features = tf.train.Features(feature=feature)
-                example = tf.train.Example(features=features)
-                writer.write(example.SerializeToString())
-
-
 @pytest.fixture(scope="module")
-def out(tmp_path_factory):
+def out(tmp_path_factory, write_ratings, save_recommender):
     """The folder of a run whose model is live."""
     out = tmp_path_factory.mktemp("out")
     artifacts = out / "artifacts"
-    write_examples(artifacts / "RatingsExampleGen" / "examples" / "9")
+    examples = artifacts / "RatingsExampleGen" / "examples" / "9"
+    for split in ("train", "test"):
+        rated = {user: splits[split] for user, splits in RATED.items() if splits[split]}
+        write_ratings(examples / f"Split-{split}" / "data.gz", rated)
     catalogue = artifacts / "CatalogueGen" / "catalogue" / "10"
     catalogue.mkdir(parents=True)
     titles = {f.ITEM_ID: list(TITLES), "title": list(TITLES.values())}
@@ -88,10 +59,7 @@ def out(tmp_path_factory):
     run.mkdir(parents=True)
     config = {"label": {"threshold": "> 3"}}
     (run / "run.json").write_text(json.dumps({"config": config}))
-    model = Fixed()
-    tf.saved_model.save(
-        model, str(out / "model"), signatures={"recommend": model.recommend}
-    )
+    save_recommender(Fixed(), out / "model")
     write_card(str(out / "model"), {"model": "fixed", "origin": "a"})
     versions.push(out / "model", out / "live", keep=5)
     return out
@@ -109,6 +77,16 @@ def test_what_was_rated_in_any_split_is_left_out_liked_or_not(out):
     assert ids(answer) == ["5", "4"]  # 3 was disliked
     assert [item.title for item in answer.items] == ["Alien (1979)", "4"]
     assert (answer.model, answer.version) == ("fixed", 1)
+
+
+def test_what_a_run_is_about_to_write_is_not_read(out):
+    before = recommend(out, "ann", 10, [], why=True)
+    artifacts = out / "artifacts"
+    half = artifacts / "RatingsExampleGen" / "examples" / "20" / "Split-train"
+    half.mkdir(parents=True)
+    (half / "data.gz").write_bytes(b"half a rec")
+    (artifacts / "CatalogueGen" / "catalogue" / "21").mkdir()
+    assert recommend(out, "ann", 10, [], why=True) == before
 
 
 def test_a_list_is_as_long_as_was_asked(out):

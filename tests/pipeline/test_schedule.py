@@ -424,6 +424,48 @@ def test_a_run_of_somebody_else_is_not_taken_for_one_s_own(keeper, tmp_path):
         assert fired(keeper, ("true",)).run is None
 
 
+def test_what_runs_print_is_put_aside_when_it_is_long(keeper, tmp_path, monkeypatch):
+    monkeypatch.setattr(schedule, "MAX_LOG_BYTES", 40)
+    for day in range(1, 8):
+        clock = Clock(utc(f"2026-11-{day:02}T03:00"))
+        one, _ = keeper(clock, command=script(f"print('{day}' * 50)"))
+        clock.moment += datetime.timedelta(days=1)
+        one.fire()
+    printed = {
+        path.name: path.read_text().split()[-1]
+        for path in tmp_path.glob("schedule.log*")
+    }
+    assert printed == {
+        "schedule.log": "7" * 50,
+        "schedule.log.1": "6" * 50,
+        "schedule.log.2": "5" * 50,
+        "schedule.log.3": "4" * 50,
+    }
+
+
+def test_a_long_log_loses_its_older_entries_and_no_firing(
+    keeper, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(schedule, "MAX_LOG_BYTES", 5000)
+    clock = Clock(utc("2026-11-01T03:00"))
+    fired = []
+    for _ in range(40):
+        one, told = keeper(clock)  # each time anew: only the log remembers
+        clock.moment += datetime.timedelta(days=1)
+        one.fire()
+        fired += [(entry.due, entry.missed) for entry in told]
+        assert (tmp_path / "schedule.jsonl").stat().st_size <= 5000
+    first = utc("2026-11-02T03:00")
+    assert fired == [(first + datetime.timedelta(days=n), 0) for n in range(40)]
+    kept = [entry.due for entry in schedule.firings(tmp_path)]
+    assert kept == [due for due, _ in fired[-len(kept) :]]
+    assert 5 < len(kept) < 40
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "schedule.jsonl",
+        "schedule.log",
+    }
+
+
 BUSY_TWICE = """
     import sys
     from pathlib import Path

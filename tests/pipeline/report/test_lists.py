@@ -13,13 +13,6 @@ from trainer_modules import features as f
 class AllItems(tf.Module):
     """Recommends i0, i1, … but for what is in the history; scores fall."""
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None], tf.string, name="user_id"),
-            tf.TensorSpec([None, None], tf.string, name="history_item_id"),
-            tf.TensorSpec([], tf.int32, name="k"),
-        ]
-    )
     def recommend(self, user_id, history_item_id, k):
         items = tf.strings.join(["i", tf.strings.as_string(tf.range(60))])
         seen = tf.reduce_any(items[:, tf.newaxis] == history_item_id[0], 1)
@@ -65,10 +58,10 @@ def artifacts(tmp_path):
 
 
 @pytest.fixture
-def live(tmp_path):
+def live(tmp_path, save_recommender):
     """A folder in which that model is live."""
-    folder, module = tmp_path / "model", AllItems()
-    tf.saved_model.save(module, str(folder), signatures={"recommend": module.recommend})
+    folder = tmp_path / "model"
+    save_recommender(AllItems(), folder)
     card = folder / f.CARD_FILE
     card.parent.mkdir(exist_ok=True)
     card.write_text(json.dumps({"model": "all", "origin": "here"}))

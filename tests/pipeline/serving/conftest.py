@@ -34,13 +34,6 @@ class Ruled(tf.Module):
         self.mark = tf.Variable(float(mark), name="mark")
         self.items = tf.constant([str(i) for i in range(30, 0, -1)])
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None], tf.string, name="user_id"),
-            tf.TensorSpec([None, None], tf.string, name="history_item_id"),
-            tf.TensorSpec([], tf.int32, name="k"),
-        ]
-    )
     def recommend(self, user_id, history_item_id, k):
         seen = tf.reduce_any(
             self.items[None, :, None] == history_item_id[:, None, :], 2
@@ -74,35 +67,18 @@ class Ruled(tf.Module):
         }
 
 
-def save(folder, mark):
-    model = Ruled(mark)
-    signatures = {
-        "serving_default": model.score,
-        "recommend": model.recommend,
-        "evaluate": model.evaluate,
-    }
-    tf.saved_model.save(model, str(folder), signatures=signatures)
-    write_card(str(folder), {"model": f"ruled-{mark}", "origin": f"origin-{mark}"})
-    return folder
+@pytest.fixture(scope="session")
+def write_data(write_ratings):
+    def write(out, rated, execution):
+        examples = out / f"artifacts/RatingsExampleGen/examples/{execution}"
+        for split, users in rated.items():
+            write_ratings(examples / f"Split-{split}" / "data.gz", users)
+        catalogue = out / f"artifacts/CatalogueGen/catalogue/{execution + 1}"
+        catalogue.mkdir(parents=True)
+        titles = {f.ITEM_ID: list(TITLES), "title": list(TITLES.values())}
+        pq.write_table(pa.table(titles), catalogue / f.CATALOGUE_FILE)
 
-
-def write_data(out, rated, execution):
-    examples = out / f"artifacts/RatingsExampleGen/examples/{execution}"
-    for split, users in rated.items():
-        path = examples / f"Split-{split}"
-        path.mkdir(parents=True)
-        with tf.io.TFRecordWriter(str(path / "data.gz"), "GZIP") as writer:
-            for user, stars in users.items():
-                example = tf.train.Example()
-                feature = example.features.feature
-                feature["user_id"].bytes_list.value.append(user.encode())
-                feature["item_id"].bytes_list.value.extend(i.encode() for i in stars)
-                feature["rating"].float_list.value.extend(stars.values())
-                writer.write(example.SerializeToString())
-    catalogue = out / f"artifacts/CatalogueGen/catalogue/{execution + 1}"
-    catalogue.mkdir(parents=True)
-    titles = {f.ITEM_ID: list(TITLES), "title": list(TITLES.values())}
-    pq.write_table(pa.table(titles), catalogue / f.CATALOGUE_FILE)
+    return write
 
 
 def write_run(out):
@@ -113,14 +89,21 @@ def write_run(out):
 
 
 @pytest.fixture(scope="session")
-def ruled(tmp_path_factory):
+def ruled(tmp_path_factory, save_recommender):
     """Two models that are told apart by their scores."""
-    folder = tmp_path_factory.mktemp("models")
-    return {mark: save(folder / str(mark), mark) for mark in (1, 2)}
+    folders = {}
+    for mark in (1, 2):
+        folder, model = tmp_path_factory.mktemp("model"), Ruled(mark)
+        save_recommender(
+            model, folder, serving_default=model.score, evaluate=model.evaluate
+        )
+        write_card(str(folder), {"model": f"ruled-{mark}", "origin": f"origin-{mark}"})
+        folders[mark] = folder
+    return folders
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory, ruled):
+def out(tmp_path_factory, ruled, write_data):
     """The folder of a run whose model is live."""
     out = tmp_path_factory.mktemp("out")
     write_data(out, RATED, 9)
@@ -184,11 +167,6 @@ def serving_fixture():
 @pytest.fixture(name="until")
 def until_fixture():
     return until
-
-
-@pytest.fixture(name="write_data")
-def write_data_fixture():
-    return write_data
 
 
 @pytest.fixture(name="write_run")

@@ -1,0 +1,159 @@
+"""A version followed back to the files: by the store, and what its steps wrote."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+from components.pusher import versions
+from pipeline import runs
+from pipeline.lineage.contents import Data, Judgement, Lineage, SourceFile
+from pipeline.lineage.store import Store, parameters
+from pipeline.metadata import METADATA_FILE
+from trainer_modules import features as f
+
+LIVE = "live"
+_READER = "RatingsExampleGen"
+_COUNTS = (
+    *("read", "kept", "quarantined", "duplicates", "truncated"),
+    *("users", "items", "first", "last"),
+)
+
+
+def of(out: Path, version: str) -> Lineage:
+    """Asks the metadata store about a version.
+
+    Args:
+      out: folder of the runs.
+      version: ``live`` or a number.
+
+    Raises:
+      VersionError: there is no such version.
+      NoLineageError: the store is missing, or is not the one that knows the model.
+    """
+    known = versions.versions(out / "live")
+    chosen = _choose(known, version, out)
+    store = Store(out / METADATA_FILE)
+    origin = store.model(chosen)
+    pushers = store.pushers(origin, chosen)
+    number = _pushed_as(known, chosen)
+    pusher = pushers.get(number) or pushers[max(pushers)]
+    champion = store.maker(store.inputs(pusher)["model"][0])
+    trainer = store.maker(origin)
+    made_of = {x.id: x for x in store.upstream(trainer)}
+    learned = [made_of[number] for number in sorted(made_of)]
+    judged = [
+        *(
+            evaluator
+            for artifact in store.inputs(champion)["evaluations"]
+            if origin in store.inputs(evaluator := store.maker(artifact))["model"]
+        ),
+        champion,
+        store.maker(store.inputs(pusher)["infra_blessing"][0]),
+        pusher,
+    ]
+    configuration = {
+        store.name(x): settings for x in learned if (settings := _settings(x))
+    }
+    # Among the settings as TFX caches by them, and yet data.
+    spans = configuration[_READER].pop("spans", [])
+    told = json.dumps(configuration, sort_keys=True)
+    card = json.loads((chosen.folder / f.CARD_FILE).read_text())
+    return Lineage(
+        version=chosen.number,
+        model=chosen.model,
+        is_live=chosen is known[-1],
+        since=chosen.pushed,
+        restored=chosen.restored,
+        origin=chosen.origin,
+        run=store.run(pusher),
+        warm_start=card.get("warm_start"),
+        configuration=configuration,
+        configuration_hash=hashlib.sha256(told.encode()).hexdigest(),
+        data=_data(out, store, {store.name(x): x for x in learned}, spans),
+        steps=[store.step(x) for x in (*learned, *judged)],
+        judgement=_judgement(store.outputs(champion), chosen),
+    )
+
+
+def _choose(known: list[versions.Version], wanted: str, out: Path) -> versions.Version:
+    if not known:
+        raise versions.nothing_live(out)
+    if wanted == LIVE:
+        return known[-1]
+    for version in known:
+        if str(version.number) == wanted:
+            return version
+    numbers = ", ".join(str(version.number) for version in known)
+    raise versions.VersionError(f"{out} has no version {wanted}; it has {numbers}")
+
+
+def _pushed_as(known: list[versions.Version], version: versions.Version) -> int:
+    """The number under which a model first went live, through all rollbacks."""
+    by_number = {each.number: each for each in known}
+    number = version.number
+    while number in by_number and (restored := by_number[number].restored):
+        number = restored
+    return number
+
+
+def _settings(execution: mlmd.Execution) -> dict[str, Any]:
+    """The settings of a step of ours, among TFX's parameters."""
+    told = json.loads(parameters(execution).get("custom_config", "null")) or {}
+    while set(told) in ({"custom_config"}, {"@type", "value"}):
+        # RatingsExampleGen's are JSON in a protocol buffer in JSON.
+        inner = told.get("custom_config") or told["value"]
+        told = json.loads(inner) if isinstance(inner, str) else inner
+    return {
+        name: value for name, value in sorted(told.items()) if name != "code_version"
+    }
+
+
+def _data(
+    out: Path, store: Store, steps: Mapping[str, mlmd.Execution], spans: list[str]
+) -> Data:
+    """What the first steps read, and counted."""
+    reader = steps[_READER]
+    read, items = parameters(reader), parameters(steps["CatalogueGen"])
+    [examples] = store.outputs(reader)["examples"]
+    counts = _read(Path(examples.uri, "counts.json"))
+    run = _read(out / "runs" / store.run(reader) / runs.RUN_FILE)
+    hashes = (run.get("spans") or {}).get("fingerprints", {})
+    return Data(
+        source=read["input_base"],
+        fingerprint=read["input_fingerprint"],
+        items=items["items"],
+        items_fingerprint=items["items_fingerprint"],
+        schema=parameters(steps["ImportSchemaGen"])["schema_file"],
+        spans={name: hashes.get(name) for name in spans},
+        files=[SourceFile(**file) for file in counts.get("files", [])],
+        counts={name: counts.get(name) for name in _COUNTS},
+    )
+
+
+def _judgement(
+    outputs: Mapping[str, list[mlmd.Artifact]], version: versions.Version
+) -> Judgement | None:
+    decided = _read(Path(outputs["decided"][0].uri, "decision.json"))
+    for model in decided.get("models", []):
+        if model["name"] == version.model:
+            return Judgement(
+                rule=model["rule"],
+                metric=decided["metric"],
+                metrics=model["metrics"],
+                intervals=model.get("intervals", {}),
+                instead_of=decided["live"]["model"],
+            )
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A file that a step wrote; empty where it is gone."""
+    try:
+        told: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return told
