@@ -5,6 +5,7 @@ TaskManager, and Beam's job server: processes of their own, ended by their ids.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -16,8 +17,6 @@ import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-
-import json
 
 ROOT = Path(__file__).parents[2]
 JARS = ROOT / "build" / "flink" / "jars"
@@ -65,23 +64,23 @@ class Cluster:
 
     Attributes:
       endpoint: of the job server, for ``beam.endpoint``.
-      workers: of the pools, for ``beam.workers``.
+      workers: for ``beam.workers``.
     """
-
-    workers = f"{POOL_HOST}:{POOL_PORT}"
 
     def __init__(self, folder: Path, task_managers: int = 2):
         """Starts nothing yet.
 
         Args:
           folder: an empty one, for configurations and logs.
-          task_managers: how many, of one slot each.
+          task_managers: how many, of one slot each; of none, Flink runs within the job
+            server, and workers are threads of the process that asks it.
         """
         self._folder = folder
         self._num_task_managers = task_managers
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         rpc, self._rest, job, artifacts, expansion = _free_ports(5)
         self.endpoint = f"localhost:{job}"
+        self.workers = f"{POOL_HOST}:{POOL_PORT}" if task_managers else "loopback"
         self._server_ports = {
             "job-port": job,
             "artifact-port": artifacts,
@@ -101,10 +100,10 @@ class Cluster:
             # Beam's batch stages all are there at once, each with buffers of its own.
             "taskmanager.memory.network.min": "768m",
             "taskmanager.memory.network.max": "768m",
-            # Beam's classes stay from job to job, and so do the workers between stages.
+            # Beam's classes stay from job to job, and workers from stage to stage.
             "classloader.resolve-order": "parent-first",
-            # A job starts anew where a TaskManager was lost, and it is missed soon. As a
-            # whole: by regions, each task of it that was lost would count as a failure.
+            # A job starts anew where a TaskManager was lost, which is seen soon. As a
+            # whole: by regions, each task that was lost with it counts as a failure.
             "jobmanager.execution.failover-strategy": "full",
             "restart-strategy": "fixed-delay",
             "restart-strategy.fixed-delay.attempts": 2,
@@ -119,16 +118,18 @@ class Cluster:
         if shutil.which("java") is None:
             raise FileNotFoundError("no java on the path; install Java 17")
         try:
-            self._start("job-manager", self._java("1g", _JOB_MANAGER, "--configDir"))
+            master = "--flink-master=[local]"
+            if self._num_task_managers:
+                master = f"--flink-master=localhost:{self._rest}"
+                self._start("job-manager", self._java("1g", _JOB_MANAGER))
             for number in range(self._num_task_managers):
                 self._start_worker_pool(number)
                 self.start_task_manager(number)
-            master = f"--flink-master=localhost:{self._rest}"
             ports = [f"--{name}={port}" for name, port in self._server_ports.items()]
             staging = f"--artifacts-dir={self._folder / 'staging'}"
             self._start(
                 "job-server",
-                [*_JAVA, "-Xmx512m", *_QUIETLY, _JOB_SERVER, master, *ports, staging],
+                [*_JAVA, "-Xmx3g", *_QUIETLY, _JOB_SERVER, master, *ports, staging],
             )
             self._wait_until(self._is_ready, "TaskManagers, worker pools, job server")
         except BaseException:
@@ -182,7 +183,7 @@ class Cluster:
             f"127.0.0.1 localhost {socket.gethostname()}\n"
             f"{_pool_address(number)} {POOL_HOST}\n"
         )
-        command = self._java("1g", _TASK_MANAGER, "--configDir")
+        command = self._java("1g", _TASK_MANAGER)
         command.insert(1, f"-Djdk.net.hosts.file={hosts}")
         self._start(name, [*command, *self._memory_figures()])
 
@@ -199,8 +200,8 @@ class Cluster:
             for number in range(self._num_task_managers)
         ]
         ports = [("localhost", self._server_ports["job-port"]), *pools]
-        return self.task_managers == self._num_task_managers and all(
-            map(_is_open, ports)
+        return all(map(_is_open, ports)) and (
+            not pools or self.task_managers == self._num_task_managers
         )
 
     def _wait_until(self, is_true: Any, what: str) -> None:
@@ -220,19 +221,19 @@ class Cluster:
             time.sleep(0.2)
 
     def _java(self, memory: str, main: str, *arguments: str) -> list[str]:
-        """The command of one of Flink's own programs, its configuration the last."""
+        """The command of one of Flink's own programs."""
         folder = self._folder / "conf"
         folder.mkdir(exist_ok=True)
         lines = (f"{key}: {value}\n" for key, value in self._configuration.items())
         Path(folder, "flink-conf.yaml").write_text("".join(lines))
         heap = f"-Xmx{memory}"
-        return [*_JAVA, heap, *_class_path(), main, *arguments, str(folder)]
+        class_path = f"{JARS}/*"
+        options = ["--configDir", str(folder)]
+        return [*_JAVA, heap, "-cp", class_path, main, *arguments, *options]
 
     def _memory_figures(self) -> list[str]:
         """A TaskManager starts only with every figure of its memory spelt out."""
-        command = self._java(
-            "256m", _MEMORY_FIGURES, "GET_TM_RESOURCE_PARAMS", "--configDir"
-        )
+        command = self._java("256m", _MEMORY_FIGURES, "GET_TM_RESOURCE_PARAMS")
         output = subprocess.run(command, capture_output=True, text=True, check=True)
         marks = "BASH_JAVA_UTILS_EXEC_RESULT:"
         found = [
@@ -259,10 +260,6 @@ class Cluster:
         url = f"http://localhost:{self._rest}/{path}"
         with urllib.request.urlopen(url, timeout=10) as answer:
             return json.load(answer)
-
-
-def _class_path() -> tuple[str, str]:
-    return "-cp", f"{JARS}/*"
 
 
 def _pool_address(number: int) -> str:

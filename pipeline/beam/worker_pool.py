@@ -5,18 +5,12 @@ for two: both would ask it for a worker of the same name. A worker is a thread h
 TensorFlow is imported once, and not by every stage of every step.
 """
 
+import importlib
 import logging
 
 import apache_beam.internal.pickler
 import click
 import grpc
-
-# What the functions of the pipeline's steps import, before the first of them is waited
-# for. TFX itself brings the coders of its Examples.
-import tensorflow_data_validation
-import tensorflow_model_analysis
-import tensorflow_transform.beam
-import tfx.components  # noqa: F401
 from apache_beam.portability.api import beam_fn_api_pb2_grpc
 from apache_beam.runners.worker.worker_pool_main import (
     BeamFnExternalWorkerPoolServicer,
@@ -25,6 +19,8 @@ from apache_beam.utils import thread_pool_executor
 
 # Of side inputs that a worker keeps between bundles.
 STATE_CACHE_BYTES = 256 << 20
+# What the functions of the steps import, before the first of them is waited for.
+_IMPORTED_BY_STEPS = ("tfx.components", "components.ranking_metrics.extractors")
 
 
 @click.command()
@@ -34,12 +30,17 @@ def main(address: str) -> None:
     logging.basicConfig(level=logging.WARNING)
     # As the flags of the jobs say; a worker in a process of its own would read them.
     apache_beam.internal.pickler.set_library("cloudpickle")
-    server = grpc.server(thread_pool_executor.shared_unbounded_instance())
+    server = grpc.server(
+        thread_pool_executor.shared_unbounded_instance(),
+        options=[("grpc.so_reuseport", 0)],  # else two pools share an address
+    )
     if not server.add_insecure_port(address):
         raise click.ClickException(f"{address} is taken; end what listens there.")
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(
         BeamFnExternalWorkerPoolServicer(state_cache_size=STATE_CACHE_BYTES), server
     )
+    for name in _IMPORTED_BY_STEPS:
+        importlib.import_module(name)
     server.start()
     click.echo(f"workers at {address}")
     server.wait_for_termination()

@@ -11,13 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
+
 from benchmarks.flink.cluster import Cluster
+from pipeline import exits
 
 pytestmark = [pytest.mark.flink, pytest.mark.timeout(1500)]
 
 SPLITS = ("train", "eval", "test")
+# Of a run with mf_als, which popularity comes with; each Beam step is one.
+NUM_JOBS = 5
 VOCABULARIES = "Transform/transform_graph/*/transform_fn/assets/*"
-TRANSFORM = 2  # of the jobs of a run: ExampleGen, StatisticsGen, Transform, Evaluators
+TRANSFORM = 2  # the jobs' order: ExampleGen, StatisticsGen, Transform, Evaluators
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,7 @@ def flink(start_run, cluster, on_flink):
     before = len(cluster.jobs())
     out = finished(*start_run("flink", *on_flink))
     states = [job["state"] for job in cluster.jobs()[before:]]
-    assert states == ["FINISHED"] * 5, "each Beam step is a job of its own"
+    assert states == ["FINISHED"] * NUM_JOBS
     return out
 
 
@@ -169,7 +173,7 @@ def test_without_a_job_server_the_run_says_so(start_run):
         *("nobody", "--set", "beam.runner=flink", "--set", "beam.endpoint=localhost:1")
     )
     output, _ = process.communicate()
-    assert process.returncode == 1
+    assert process.returncode == exits.FAILED
     assert "localhost:1" in output
     assert "RatingsExampleGen" in output
     assert not list(Path(out).glob("live/*"))
