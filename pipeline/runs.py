@@ -94,14 +94,6 @@ def execute(
       SchemaError: the schema cannot be used.
     """
     started = time.time()
-    if config.beam.runner == "dataflow":
-        raise ConfigError(
-            None,
-            None,
-            "beam.runner",
-            f"the machines of Dataflow do not see {config.out} on this one; compile the"
-            " pipeline for a cluster, with its root in Cloud Storage (docs/beam.md)",
-        )
     dataset = datasets.resolve(config.data.source, observer.progress)
     names = window.names if window else ()
     check_models(config, dataset.folder.joinpath(*names[-1:]))

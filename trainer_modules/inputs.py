@@ -36,8 +36,8 @@ class Data:
     def records(self, file_patterns: Sequence[str], *names: str) -> tf.data.Dataset:
         """Batches of user records: ``user_index`` [B, 1], lists ragged [B, (N)]."""
         spec = {name: self.feature_spec[name] for name in names}
-        # Where a cluster's job lost a worker and was started anew, there is the folder of
-        # Beam's first attempt too.
+        # Where a cluster's job lost a worker and was started anew, there is the folder
+        # of Beam's first attempt too.
         files = sorted(
             path
             for pattern in file_patterns

@@ -25,6 +25,7 @@ POOL_PORT = 50000
 POOL_HOST = "worker-pool"
 SECONDS_TO_START = 120
 
+_CONFIGURATION = "conf"
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _MEMORY_FIGURES = "org.apache.flink.runtime.util.bash.BashJavaUtils"
@@ -117,6 +118,10 @@ class Cluster:
             raise FileNotFoundError(f"no Flink in {JARS}; run `make flink` first")
         if shutil.which("java") is None:
             raise FileNotFoundError("no java on the path; install Java 17")
+        folder = self._folder / _CONFIGURATION
+        folder.mkdir()
+        lines = (f"{key}: {value}\n" for key, value in self._configuration.items())
+        (folder / "flink-conf.yaml").write_text("".join(lines))
         try:
             master = "--flink-master=[local]"
             if self._num_task_managers:
@@ -222,13 +227,9 @@ class Cluster:
 
     def _java(self, memory: str, main: str, *arguments: str) -> list[str]:
         """The command of one of Flink's own programs."""
-        folder = self._folder / "conf"
-        folder.mkdir(exist_ok=True)
-        lines = (f"{key}: {value}\n" for key, value in self._configuration.items())
-        Path(folder, "flink-conf.yaml").write_text("".join(lines))
         heap = f"-Xmx{memory}"
         class_path = f"{JARS}/*"
-        options = ["--configDir", str(folder)]
+        options = ["--configDir", str(self._folder / _CONFIGURATION)]
         return [*_JAVA, heap, "-cp", class_path, main, *arguments, *options]
 
     def _memory_figures(self) -> list[str]:

@@ -34,8 +34,11 @@ def main(address: str) -> None:
         thread_pool_executor.shared_unbounded_instance(),
         options=[("grpc.so_reuseport", 0)],  # else two pools share an address
     )
-    if not server.add_insecure_port(address):
-        raise click.ClickException(f"{address} is taken; end what listens there.")
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError as error:
+        message = f"cannot listen at {address}; is it another pool's? ({error})"
+        raise click.ClickException(message) from error
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(
         BeamFnExternalWorkerPoolServicer(state_cache_size=STATE_CACHE_BYTES), server
     )
