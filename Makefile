@@ -86,7 +86,7 @@ bench-warm-start: $(READY) ## Epochs that a start from the live model saves
 bench-deepctr: $(READY) | $(UV) ## Speed of training beside DeepCTR, which it installs in build/
 	@$(UV) pip install --quiet --target build/deepctr --no-deps \
 	  --python $(BIN)/python deepctr==0.9.4
-	@PYTHONPATH=build/deepctr $(BIN)/python -m benchmarks.deepctr
+	@PYTHONPATH=build/deepctr $(BIN)/python -m benchmarks.deepctr --write
 
 bench-flink: $(READY) flink ## The data steps on Flink, beside this process; ten times as large
 	@$(BIN)/python -m benchmarks.flink --write
