@@ -8,9 +8,9 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-slow test-movielens test-browser check docs format lock clean \
+.PHONY: help install run test test-fast test-slow test-movielens test-browser check docs format lock clean flink test-flink \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
-  bench-deepctr bench-serve bench-warm-start
+  bench-deepctr bench-serve bench-warm-start bench-flink
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -19,10 +19,10 @@ run: $(READY) ## Train three models on the generated sample; keep the best live
 	@$(BIN)/marquee run
 
 test: $(READY) ## All tests that are not slow
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not movielens and not browser"
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not movielens and not browser and not flink"
 
 test-fast: $(READY) ## Unit tests, a few minutes
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not e2e and not browser"
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not e2e and not browser and not flink"
 
 test-slow: $(READY) ## The gate, retraining and README from end to end
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m "slow and not movielens"
@@ -32,6 +32,9 @@ test-movielens: $(READY) ## The same on MovieLens 100K and 1M (MARQUEE_DATA_DIR)
 
 test-browser: $(READY) ## The report in Debian's Chromium (apt-get install chromium)
 	@$(BIN)/pytest -q -m browser
+
+test-flink: $(READY) flink ## The data steps on a Flink of its own (openjdk-17-jdk, maven)
+	@$(BIN)/pytest -q -m flink
 
 check: $(READY) ## Formatting, lint and types, as CI checks them
 	@$(BIN)/ruff format --check --quiet --diff .
@@ -83,7 +86,19 @@ bench-warm-start: $(READY) ## Epochs that a start from the live model saves
 bench-deepctr: $(READY) | $(UV) ## Speed of training beside DeepCTR, which it installs in build/
 	@$(UV) pip install --quiet --target build/deepctr --no-deps \
 	  --python $(BIN)/python deepctr==0.9.4
-	@PYTHONPATH=build/deepctr $(BIN)/python -m benchmarks.deepctr
+	@PYTHONPATH=build/deepctr $(BIN)/python -m benchmarks.deepctr --write
+
+bench-flink: $(READY) flink ## The data steps on Flink, beside this process; ten times as large
+	@$(BIN)/python -m benchmarks.flink --write
+
+flink: build/flink/quiet.jar ## A standalone Flink with Beam's job server, in build/flink
+
+build/flink/quiet.jar: benchmarks/flink/pom.xml benchmarks/flink/QuietClassLoader.java
+	@echo "Fetching Flink's jars (190 MB, some minutes the first time)"
+	@rm -rf build/flink
+	@mvn --quiet --batch-mode --file benchmarks/flink/pom.xml dependency:copy-dependencies
+	@javac -d build/flink/classes benchmarks/flink/QuietClassLoader.java
+	@jar --create --file $@ -C build/flink/classes .
 
 clean: ## Remove .venv, .uv, caches and builds; runs stay
 	@rm -rf $(VENV) .uv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \

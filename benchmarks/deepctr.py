@@ -18,7 +18,7 @@ from deepctr.feature_column import SparseFeat, VarLenSparseFeat, get_feature_nam
 from deepctr.models import AutoInt as DeepCTRAutoInt
 from deepctr.models import DeepFM as DeepCTRDeepFM
 
-from benchmarks.pipeline import Figure, machine, marquee, print_figures
+from benchmarks.pipeline import Figure, machine, marquee, print_figures, write_docs
 from benchmarks.quality import read_table, set_options
 from benchmarks.training import Clock
 from pipeline.trained_on import trainer_data
@@ -121,7 +121,8 @@ def deepctr(name: str, data: Data) -> float:
 
 
 @click.command()
-def main() -> None:
+@click.option("--write", is_flag=True, help="Writes the table to docs/benchmarks.md.")
+def main(write: bool) -> None:
     """Runs both in turn, so that what slows the machine slows both."""
     before = machine()
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
@@ -146,6 +147,8 @@ def main() -> None:
             Figure(f"{name}, ratio of the medians", mine / others, "×", at_least=1),
         ]
     print_figures(figures)
+    if write:
+        write_docs("deepctr", figures, before, "make bench-deepctr")
 
 
 if __name__ == "__main__":

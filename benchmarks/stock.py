@@ -15,7 +15,8 @@ import tensorflow_model_analysis as tfma
 import tensorflow_transform as tft
 from tfx import v1 as tfx
 
-from pipeline.beam_args import BEAM_ARGS
+from pipeline.beam.options import beam_args
+from pipeline.config import BeamConfig
 from pipeline.local_runner import StepResult, run_locally
 from trainer_modules import features as f
 
@@ -85,7 +86,7 @@ def create_pipeline(ratings: Path, out: Path) -> tfx.dsl.Pipeline:
                 str(out / "metadata.sqlite")
             )
         ),
-        beam_pipeline_args=BEAM_ARGS,
+        beam_pipeline_args=beam_args(BeamConfig()),
     )
 
 

@@ -3,6 +3,7 @@
 ``RatingsExampleGen`` writes a user's records of all splits into files of the same
 number. So a worker reads the files of one number after the other and knows all that
 their users have rated: nothing is shuffled, and memory does not grow with the users.
+It runs where the newest run's steps ran; workers elsewhere see the folder of the file.
 """
 
 import contextlib
@@ -18,14 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import run_lock, runs
-from pipeline.beam_args import BEAM_ARGS
-from pipeline.config import ConfigError
+from pipeline.beam.options import beam_args
+from pipeline.config import BeamConfig, ConfigError
 from pipeline.rated import read_rated
 from pipeline.recommending import live_model
 from trainer_modules import features as f
@@ -100,14 +102,16 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
       RunNotFoundError: no run has finished.
     """
     live = live_model(out)
-    threshold = runs.read(out, None)["config"]["label"]["threshold"]
+    config = runs.read(out, None)["config"]
+    threshold = config["label"]["threshold"]
+    beam_config = msgspec.convert(config.get("beam", {}), BeamConfig)
     examples, catalogue = runs.newest_data(out)
     num_items = pq.read_metadata(catalogue / f.CATALOGUE_FILE).num_rows
     users_at_once = max(1, min(_MAX_USERS_AT_ONCE, _PAIRS_AT_ONCE // num_items))
     started = time.monotonic()
     with _unfinished(path) as folder:
         shards = _shards(str(examples))
-        options = PipelineOptions(BEAM_ARGS)
+        options = PipelineOptions(beam_args(beam_config))
         with beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline

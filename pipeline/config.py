@@ -99,7 +99,29 @@ Negative = Annotated[
         description="'< x' or '<= x' with a number x, in quotes",
     ),
 ]
-_TEXTS = (Text, Text | None, Threshold, Negative | None, Window)
+Address = Annotated[
+    str, Meta(pattern=r"^[^\s:]+:\d+$", description="host:port, as 'localhost:8099'")
+]
+Workers = Annotated[
+    str,
+    Meta(
+        pattern=r"^(loopback|[^\s:]+:\d+)$",
+        description="'loopback', or host:port of worker pools",
+    ),
+]
+Flag = Annotated[
+    str, Meta(pattern="^--", description="a flag of Beam, as '--job_name=nightly'")
+]
+_TEXTS = (
+    Text,
+    Text | None,
+    Threshold,
+    Negative | None,
+    Window,
+    Address,
+    Workers,
+    Flag,
+)
 # What a model's setting of a plain type may be; another bound stands as an Annotated
 # type at the setting itself.
 _SETTINGS: dict[Any, Any] = {
@@ -322,6 +344,34 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_drift_ratings: Count = 1000
 
 
+class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the steps over all ratings run: reading, statistics, Transform, judging.
+
+    Attributes:
+      runner: ``direct`` is this process; the others are clusters.
+      endpoint: of Beam's job server in front of flink or spark.
+      workers: of flink and spark: ``loopback``, threads of this process; or the address
+        of a worker pool, as each TaskManager finds its own
+        (``pipeline/beam/worker_pool.py``).
+      image: a container with this code, for workers; in place of ``workers``.
+      parallelism: workers of flink; of dataflow the most there may be.
+      project: of dataflow.
+      region: of dataflow.
+      temp_location: of dataflow, a folder in Cloud Storage.
+      args: flags of Beam as they are, after those that follow from the above.
+    """
+
+    runner: Literal["direct", "flink", "spark", "dataflow"] = "direct"
+    endpoint: Address = "localhost:8099"
+    workers: Workers = "loopback"
+    image: Text | None = None
+    parallelism: Count = 2
+    project: Text | None = None
+    region: Text | None = None
+    temp_location: Text | None = None
+    args: list[Flag] = []
+
+
 def _default_models() -> dict[str, dict[str, Any]]:
     return {POPULARITY: {}, "mf_als": {}, "neumf": {}}
 
@@ -342,6 +392,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       serving: what a live model may take.
       schema: what the data must look like.
       retrain: what ``marquee retrain`` takes in.
+      beam: where the steps over all ratings run.
       out: folder of the metadata store, artifacts, live models and runs.
     """
 
@@ -356,6 +407,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     serving: ServingConfig = ServingConfig()
     schema: SchemaConfig = SchemaConfig()
     retrain: RetrainConfig = RetrainConfig()
+    beam: BeamConfig = BeamConfig()
     out: Text = DEFAULT_OUT
 
 
@@ -505,6 +557,12 @@ def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
             "a ranking metric is always among them; give one a floor, or compare by "
             f"one (gate.metric): {', '.join(RANKING_METRICS)}",
         )
+    if config.beam.runner == "dataflow":
+        for name in ("project", "region", "temp_location"):
+            if getattr(config.beam, name) is None:
+                raise document.error(
+                    f"beam.{name}", "Dataflow needs it; it has no default"
+                )
     for name in ("items", "users", "columns"):
         if data.source in NAMES and getattr(data, name):
             raise document.error(

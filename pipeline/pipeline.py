@@ -28,7 +28,7 @@ from components.ratings_example_gen.component import RatingsExampleGen
 from components.ratings_example_gen.settings import Settings
 from components.span_statistics.component import SpanStatistics
 from components.trainer.component import Trainer
-from pipeline.beam_args import BEAM_ARGS
+from pipeline.beam.options import beam_args
 from pipeline.code_version import code_version
 from pipeline.config import PipelineConfig, ServingConfig
 from pipeline.evaluation import eval_config, rules
@@ -241,7 +241,7 @@ def create_pipeline(
         ],
         enable_cache=True,
         metadata_connection_config=metadata,
-        beam_pipeline_args=BEAM_ARGS,
+        beam_pipeline_args=beam_args(config.beam),
     )
 
 

@@ -36,7 +36,14 @@ class Data:
     def records(self, file_patterns: Sequence[str], *names: str) -> tf.data.Dataset:
         """Batches of user records: ``user_index`` [B, 1], lists ragged [B, (N)]."""
         spec = {name: self.feature_spec[name] for name in names}
-        files = sorted(file for p in file_patterns for file in tf.io.gfile.glob(p))
+        # Where a cluster's job lost a worker and was started anew, there is the folder
+        # of Beam's first attempt too.
+        files = sorted(
+            path
+            for pattern in file_patterns
+            for path in tf.io.gfile.glob(pattern)
+            if not tf.io.gfile.isdir(path)
+        )
         return (
             tf.data.TFRecordDataset(files, compression_type="GZIP")
             .batch(READ_BATCH)

@@ -80,8 +80,17 @@ def _execute(
 ) -> None:
     """Runs the pipeline, on spans where there is a window; prints what came of it."""
     from pipeline import run_lock
+    from pipeline.config import ConfigError
     from pipeline.console import RunView, captured_output, open_console, print_run
 
+    if config.beam.runner == "dataflow":
+        raise ConfigError(
+            None,
+            None,
+            "beam.runner",
+            f"the machines of Dataflow do not see {config.out} on this one; compile the"
+            " pipeline for a cluster, with its root in Cloud Storage (docs/beam.md)",
+        )
     verbose = VERBOSE in ctx.meta
     run_id, log = ctx.with_resource(run_lock.one_run(Path(config.out)))
     ctx.meta[LOG] = log

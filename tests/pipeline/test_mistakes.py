@@ -58,6 +58,24 @@ MISTAKES = {
         2,
         ["deepfm", "none is disliked", "num_negatives"],
     ),
+    "job server's address": (
+        ["run", "--set", "beam.endpoint=localhost"],
+        2,
+        ["beam.endpoint", "host:port", "'localhost'"],
+    ),
+    "dataflow without a project": (
+        ["run", "--set", "beam.runner=dataflow"],
+        2,
+        ["beam.project", "Dataflow needs it"],
+    ),
+    "dataflow from this machine": (
+        [
+            *("run", "--set", "beam.runner=dataflow", "--set", "beam.project=p"),
+            *("--set", "beam.region=r", "--set", "beam.temp_location=gs://b/t"),
+        ],
+        2,
+        ["beam.runner", "do not see marquee-out", "Cloud Storage"],
+    ),
     "no YAML": (["run", "--config", "bad.yaml"], 2, ["bad.yaml:", "not YAML"]),
     "no such config": (["run", "--config", "no.yaml"], 2, ["no.yaml", "No such file"]),
     "unwritable folder": (

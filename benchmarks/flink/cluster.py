@@ -1,0 +1,282 @@
+"""A standalone Flink on loopback, as ``with Cluster(folder) as cluster``.
+
+A JobManager, TaskManagers of one slot each, a pool of Beam workers beside each
+TaskManager, and Beam's job server: processes of their own, ended by their ids.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+JARS = ROOT / "build" / "flink" / "jars"
+POOL_PORT = 50000
+# How a TaskManager finds its own pool: each reads a file of hosts of its own.
+POOL_HOST = "worker-pool"
+SECONDS_TO_START = 120
+
+_CONFIGURATION = "conf"
+_JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+_TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+_MEMORY_FIGURES = "org.apache.flink.runtime.util.bash.BashJavaUtils"
+_JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+# See QuietClassLoader.java.
+_QUIETLY = (
+    *("-cp", str(JARS.with_name("quiet.jar"))),
+    "-Djava.system.class.loader=QuietClassLoader",
+    f"-Dflink.jars={JARS}",
+)
+
+# What Flink 1.16 needs of Java 17's modules; later Flinks come configured so.
+_EXPORTS = (
+    "java.base/sun.net.util",
+    "java.rmi/sun.rmi.registry",
+    "java.security.jgss/sun.security.krb5",
+)
+_OPENS = (
+    *("lang", "net", "io", "nio", "lang.reflect", "text", "time", "util"),
+    *("util.concurrent", "util.concurrent.atomic", "util.concurrent.locks"),
+)
+_JAVA = (
+    "java",
+    # Short lives: half of their time would go into compiling themselves well.
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    *(f"--add-exports={package}=ALL-UNNAMED" for package in _EXPORTS),
+    *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _OPENS),
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+)
+
+
+class Cluster:
+    """Processes on this machine that together are a Flink with Beam's job server.
+
+    Attributes:
+      endpoint: of the job server, for ``beam.endpoint``.
+      workers: for ``beam.workers``.
+    """
+
+    def __init__(self, folder: Path, task_managers: int = 2):
+        """Starts nothing yet.
+
+        Args:
+          folder: an empty one, for configurations and logs.
+          task_managers: how many, of one slot each; of none, Flink runs within the job
+            server, and workers are threads of the process that asks it.
+        """
+        self._folder = folder
+        self._num_task_managers = task_managers
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        rpc, self._rest, job, artifacts, expansion = _free_ports(5)
+        self.endpoint = f"localhost:{job}"
+        self.workers = f"{POOL_HOST}:{POOL_PORT}" if task_managers else "loopback"
+        self._server_ports = {
+            "job-port": job,
+            "artifact-port": artifacts,
+            "expansion-port": expansion,
+        }
+        self._configuration = {
+            "jobmanager.rpc.address": "localhost",
+            "jobmanager.rpc.port": rpc,
+            "jobmanager.memory.process.size": "1g",
+            "rest.address": "localhost",
+            "rest.bind-address": "localhost",
+            "rest.port": self._rest,
+            "taskmanager.host": "localhost",
+            "taskmanager.bind-host": "localhost",
+            "taskmanager.numberOfTaskSlots": 1,
+            "taskmanager.memory.process.size": "3g",
+            # Beam's batch stages all are there at once, each with buffers of its own.
+            "taskmanager.memory.network.min": "768m",
+            "taskmanager.memory.network.max": "768m",
+            # Beam's classes stay from job to job, and workers from stage to stage.
+            "classloader.resolve-order": "parent-first",
+            # A job starts anew where a TaskManager was lost, which is seen soon. As a
+            # whole: by regions, each task that was lost with it counts as a failure.
+            "jobmanager.execution.failover-strategy": "full",
+            "restart-strategy": "fixed-delay",
+            "restart-strategy.fixed-delay.attempts": 2,
+            "restart-strategy.fixed-delay.delay": "1 s",
+            "heartbeat.interval": 1000,
+            "heartbeat.timeout": 10000,
+        }
+
+    def __enter__(self) -> "Cluster":
+        if not any(JARS.glob("beam-runners-flink-*.jar")):
+            raise FileNotFoundError(f"no Flink in {JARS}; run `make flink` first")
+        if shutil.which("java") is None:
+            raise FileNotFoundError("no java on the path; install Java 17")
+        folder = self._folder / _CONFIGURATION
+        folder.mkdir()
+        lines = (f"{key}: {value}\n" for key, value in self._configuration.items())
+        (folder / "flink-conf.yaml").write_text("".join(lines))
+        try:
+            master = "--flink-master=[local]"
+            if self._num_task_managers:
+                master = f"--flink-master=localhost:{self._rest}"
+                self._start("job-manager", self._java("1g", _JOB_MANAGER))
+            for number in range(self._num_task_managers):
+                self._start_worker_pool(number)
+                self.start_task_manager(number)
+            ports = [f"--{name}={port}" for name, port in self._server_ports.items()]
+            staging = f"--artifacts-dir={self._folder / 'staging'}"
+            self._start(
+                "job-server",
+                [*_JAVA, "-Xmx3g", *_QUIETLY, _JOB_SERVER, master, *ports, staging],
+            )
+            self._wait_until(self._is_ready, "TaskManagers, worker pools, job server")
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for process in reversed(self._processes.values()):
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    @property
+    def task_managers(self) -> int:
+        """How many the JobManager knows."""
+        try:
+            return len(self._ask("taskmanagers")["taskmanagers"])
+        except (urllib.error.URLError, ConnectionError):
+            return 0
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """What Flink says of all its jobs, the oldest first: name, state, duration."""
+        jobs = self._ask("jobs/overview")["jobs"]
+        return sorted(jobs, key=lambda job: job["start-time"])
+
+    def was_restarted(self, job: str) -> bool:
+        """Whether Flink had to start the job with this id anew."""
+        return bool(self._ask(f"jobs/{job}")["timestamps"]["RESTARTING"])
+
+    def kill_task_manager(self, number: int) -> None:
+        """Ends one with SIGKILL, as a machine that is lost."""
+        process = self._processes.pop(f"task-manager-{number}")
+        process.kill()
+        process.wait()
+
+    def start_task_manager(self, number: int) -> None:
+        """Starts one beside the worker pool of the same number."""
+        name = f"task-manager-{number}"
+        hosts = self._folder / f"{name}.hosts"
+        hosts.write_text(
+            f"127.0.0.1 localhost {socket.gethostname()}\n"
+            f"{_pool_address(number)} {POOL_HOST}\n"
+        )
+        command = self._java("1g", _TASK_MANAGER)
+        command.insert(1, f"-Djdk.net.hosts.file={hosts}")
+        self._start(name, [*command, *self._memory_figures()])
+
+    def _start_worker_pool(self, number: int) -> None:
+        address = f"{_pool_address(number)}:{POOL_PORT}"
+        self._start(
+            f"worker-pool-{number}",
+            [sys.executable, "-m", "pipeline.beam.worker_pool", address],
+        )
+
+    def _is_ready(self) -> bool:
+        pools = [
+            (_pool_address(number), POOL_PORT)
+            for number in range(self._num_task_managers)
+        ]
+        ports = [("localhost", self._server_ports["job-port"]), *pools]
+        return all(map(_is_open, ports)) and (
+            not pools or self.task_managers == self._num_task_managers
+        )
+
+    def _wait_until(self, is_true: Any, what: str) -> None:
+        end = time.monotonic() + SECONDS_TO_START
+        while not is_true():
+            for name, process in self._processes.items():
+                if process.poll() is not None:
+                    raise RuntimeError(
+                        f"{name} ended with status {process.returncode}:\n"
+                        f"{self._log(name).read_text()[-2000:]}"
+                    )
+            if time.monotonic() > end:
+                raise TimeoutError(
+                    f"{what} are not there after {SECONDS_TO_START} s; "
+                    f"logs in {self._folder}"
+                )
+            time.sleep(0.2)
+
+    def _java(self, memory: str, main: str, *arguments: str) -> list[str]:
+        """The command of one of Flink's own programs."""
+        heap = f"-Xmx{memory}"
+        class_path = f"{JARS}/*"
+        options = ["--configDir", str(self._folder / _CONFIGURATION)]
+        return [*_JAVA, heap, "-cp", class_path, main, *arguments, *options]
+
+    def _memory_figures(self) -> list[str]:
+        """A TaskManager starts only with every figure of its memory spelt out."""
+        command = self._java("256m", _MEMORY_FIGURES, "GET_TM_RESOURCE_PARAMS")
+        output = subprocess.run(command, capture_output=True, text=True, check=True)
+        marks = "BASH_JAVA_UTILS_EXEC_RESULT:"
+        found = [
+            line.partition(marks)[2]
+            for line in (output.stdout + output.stderr).splitlines()
+            if marks in line
+        ]
+        return found[-1].split()
+
+    def _start(self, name: str, command: list[str]) -> None:
+        with self._log(name).open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # The worker pools import the code of this checkout.
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    def _ask(self, path: str) -> Any:
+        url = f"http://localhost:{self._rest}/{path}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.load(answer)
+
+
+def _pool_address(number: int) -> str:
+    """One address of loopback for each, as each pod has its own."""
+    return f"127.0.0.{number + 1}"
+
+
+def _is_open(address: tuple[str, int]) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(address, timeout=1):
+        return True
+    return False
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,1 @@
+"""Where Beam runs the data steps: here, or on a cluster of machines."""
