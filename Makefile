@@ -5,10 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+# Tests that need more than Python and a package index have targets of their own.
+ALONE := not browser and not flink and not kubeflow and not kubernetes
 PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-slow test-movielens test-browser check docs format lock clean flink test-flink \
+.PHONY: help install run test test-fast test-slow test-movielens test-browser check docs format lock clean \
+  flink test-flink \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
   bench-deepctr bench-serve bench-warm-start bench-flink
 
@@ -19,10 +22,10 @@ run: $(READY) ## Train three models on the generated sample; keep the best live
 	@$(BIN)/marquee run
 
 test: $(READY) ## All tests that are not slow
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not movielens and not browser and not flink"
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not movielens and $(ALONE)"
 
 test-fast: $(READY) ## Unit tests, a few minutes
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not e2e and not browser and not flink"
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not e2e and $(ALONE)"
 
 test-slow: $(READY) ## The gate, retraining and README from end to end
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m "slow and not movielens"
