@@ -217,7 +217,11 @@ def _existing(folder: Path) -> Path:
 def check_metadata_store(database: Path) -> Check:
     """Reads the store of earlier runs, or makes one for a moment."""
     if database.exists():
-        executions = len(open_metadata(database).get_executions())
+        try:
+            executions = len(open_metadata(database).get_executions())
+        except Exception as error:
+            advice = "'marquee doctor --restore' puts back its last copy"
+            return Check("metadata store", "fail", f"{database}: {error}; {advice}")
         text = f"{database} opens, {executions} executions recorded"
         return Check("metadata store", "ok", text)
 

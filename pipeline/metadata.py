@@ -1,5 +1,9 @@
-"""The ML Metadata store of a folder of runs, for whoever only asks it."""
+"""The ML Metadata store of a folder of runs: asked, kept whole, and put back."""
 
+import contextlib
+import datetime
+import os
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +11,13 @@ if TYPE_CHECKING:  # not everybody who names the file opens it
     from ml_metadata import MetadataStore
 
 METADATA_FILE = "metadata.sqlite"
+BACKUP_FILE = "metadata.before-last-run.sqlite"
+# What SQLite keeps beside a database while it is written to.
+_BESIDE = ("-wal", "-shm")
+
+
+class MetadataError(RuntimeError):
+    """A store that cannot be used."""
 
 
 def open_metadata(path: Path) -> "MetadataStore":
@@ -22,3 +33,87 @@ def open_metadata(path: Path) -> "MetadataStore":
     config.sqlite.filename_uri = str(path)
     config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READONLY
     return MetadataStore(config)
+
+
+def prepare(out: Path) -> None:
+    """Makes the store ready for a run: checked, copied, open to readers meanwhile.
+
+    The copy is of what the runs before this one left; it is made only of a store that
+    is whole, so that the last good one is never overwritten. Write-ahead logging lets
+    others read while the run writes, and loses nothing when it is killed.
+
+    Raises:
+      MetadataError: the store is damaged, or another process keeps it locked.
+    """
+    path = out / METADATA_FILE
+    exists = path.exists()
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as store:
+            _check(store)
+            store.execute("PRAGMA journal_mode=WAL")
+            if exists:
+                _copy(store, out / BACKUP_FILE)
+    except sqlite3.Error as error:
+        raise MetadataError(f"{path}: {error}. {_what_to_do(out, error)}") from error
+
+
+def restore(out: Path) -> Path | None:
+    """Puts the copy in the store's place.
+
+    What the last run recorded is gone from it: its steps are done again, and a version
+    that it pushed stays live, with a shorter lineage.
+
+    Returns:
+      Where the store now is that stood there; None where there was none.
+
+    Raises:
+      MetadataError: there is no copy, or it is damaged too.
+    """
+    path, copy = out / METADATA_FILE, out / BACKUP_FILE
+    if not copy.is_file():
+        raise MetadataError(
+            f"there is no {copy} to put back: it is made when a second run begins. "
+            f"Without {path.name} all steps are done anew; move it away to begin so."
+        )
+    try:
+        with contextlib.closing(sqlite3.connect(copy)) as store:
+            _check(store)
+            now = datetime.datetime.now(datetime.timezone.utc)
+            damaged = path.with_name(f"metadata.{now:%Y%m%d-%H%M%S}.sqlite")
+            kept = None
+            if path.exists():
+                path.rename(damaged)
+                kept = damaged
+            for ending in _BESIDE:
+                # The log of one database must never be found beside another.
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(f"{path}{ending}", f"{damaged}{ending}")
+            _copy(store, path)
+    except sqlite3.Error as error:
+        raise MetadataError(f"{copy}: {error}; it is damaged too") from error
+    return kept
+
+
+def _check(store: sqlite3.Connection) -> None:
+    """Raises sqlite3.Error for a database whose pages do not fit together."""
+    [[found]] = store.execute("PRAGMA quick_check(1)").fetchall()
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+
+
+def _copy(store: sqlite3.Connection, path: Path) -> None:
+    """Writes a copy, whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(unfinished)) as copy:
+        store.backup(copy)
+    unfinished.replace(path)
+
+
+def _what_to_do(out: Path, error: sqlite3.Error) -> str:
+    if "locked" in str(error):
+        return "End what has it open, or wait for it."
+    return (
+        f"'marquee doctor --restore --out {out}' puts back what it was before the last "
+        "run, where there is a copy."
+    )

@@ -20,7 +20,7 @@ from components.pusher import versions
 from components.ratings_example_gen import BadInputError, has_timestamps
 from pipeline import datasets, exits
 from pipeline.config import ConfigError, PipelineConfig
-from pipeline.metadata import METADATA_FILE, open_metadata
+from pipeline.metadata import METADATA_FILE, open_metadata, prepare
 from pipeline.spans import Window
 from trainer_modules import features as f
 from trainer_modules.registry import MODELS
@@ -91,6 +91,7 @@ def execute(
     Raises:
       ConfigError: a model cannot be built for this data.
       DatasetError: there is no such data.
+      MetadataError: the metadata store is damaged, or locked.
       SchemaError: the schema cannot be used.
     """
     started = time.time()
@@ -99,6 +100,7 @@ def execute(
     check_models(config, dataset.folder.joinpath(*names[-1:]))
     out = Path(config.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
+    prepare(out)
 
     from tfx import v1 as tfx
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # has imported it, and importing the others would take seconds.
 _MENDABLE = {
     "pipeline.config.ConfigError": ("Bad configuration", exits.CONFIG),
+    "pipeline.metadata.MetadataError": ("No metadata store", exits.CONFIG),
     "pipeline.run_lock.BusyError": ("Busy", exits.BUSY),
     "pipeline.runs.RunNotFoundError": ("No such run", exits.CONFIG),
     "pipeline.datasets.errors.DatasetError": ("No data", exits.BAD_INPUT),

@@ -232,15 +232,28 @@ def show(run_id: str | None, out: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.option(
+    "--restore",
+    is_flag=True,
+    help="First put back the metadata store as it was before the last run; the damaged"
+    " one is kept beside it.",
+)
 @out_option
 @json_option
 @verbose_option
 @click.pass_context
-def doctor(ctx: click.Context, out: Path, as_json: bool) -> None:
+def doctor(ctx: click.Context, restore: bool, out: Path, as_json: bool) -> None:
     """Check that this machine can run the pipeline."""
     from pipeline.console import hidden_output
     from pipeline.doctor import examine, print_checks
 
+    if restore:
+        from pipeline import metadata, run_lock
+
+        with run_lock.held(out / run_lock.LOCK_FILE, "run"):
+            kept = metadata.restore(out)
+        if kept:
+            click.echo(f"What stood there is now {kept}.", err=True)
     with hidden_output(VERBOSE in ctx.meta) as console:
         if as_json:
             checks = list(examine(out))

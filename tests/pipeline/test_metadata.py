@@ -1,0 +1,158 @@
+"""A store that is damaged, locked or killed over; SQLite itself is the oracle."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.metadata import (
+    BACKUP_FILE,
+    METADATA_FILE,
+    MetadataError,
+    prepare,
+    restore,
+)
+
+
+@pytest.fixture
+def out(tmp_path):
+    """A folder whose store has one row, after the run that wrote it."""
+    prepare(tmp_path)
+    write(tmp_path, 1)
+    return tmp_path
+
+
+def write(out, number):
+    with contextlib.closing(sqlite3.connect(out / METADATA_FILE)) as store, store:
+        store.execute("CREATE TABLE IF NOT EXISTS runs (number INTEGER)")
+        store.execute("INSERT INTO runs VALUES (?)", [number])
+
+
+def rows(path):
+    with contextlib.closing(sqlite3.connect(path)) as store:
+        return [number for [number] in store.execute("SELECT number FROM runs")]
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[100:1000] = b"\xff" * 900
+    path.write_bytes(content)
+
+
+def test_the_copy_is_of_what_was_there_before_the_run(out):
+    assert not (out / BACKUP_FILE).exists()
+    prepare(out)
+    write(out, 2)
+    assert rows(out / METADATA_FILE) == [1, 2]
+    assert rows(out / BACKUP_FILE) == [1]
+    prepare(out)
+    assert rows(out / BACKUP_FILE) == [1, 2]
+
+
+def test_others_read_while_a_run_writes(out):
+    prepare(out)
+    with contextlib.closing(sqlite3.connect(out / METADATA_FILE)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("INSERT INTO runs VALUES (2)")
+        assert rows(out / METADATA_FILE) == [1]
+
+
+def test_a_damaged_store_stops_the_run_and_leaves_the_copy(out):
+    prepare(out)
+    write(out, 2)
+    damage(out / METADATA_FILE)
+    with pytest.raises(MetadataError, match="doctor --restore"):
+        prepare(out)
+    assert rows(out / BACKUP_FILE) == [1]
+
+
+def test_restore_puts_the_copy_back_and_keeps_what_was_there(out):
+    prepare(out)
+    write(out, 2)
+    damage(out / METADATA_FILE)
+    damaged = (out / METADATA_FILE).read_bytes()
+    kept = restore(out)
+    assert kept.read_bytes() == damaged
+    assert rows(out / METADATA_FILE) == [1]
+    prepare(out)
+    write(out, 3)
+    assert rows(out / METADATA_FILE) == [1, 3]
+
+
+def test_restore_never_mixes_one_store_with_the_log_of_another(out):
+    prepare(out)
+    # Killed in the middle: what was committed is in the log alone.
+    code = (
+        "import os, signal, sqlite3, sys\n"
+        "store = sqlite3.connect(sys.argv[1])\n"
+        "store.execute('INSERT INTO runs VALUES (2)')\n"
+        "store.commit()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    path = out / METADATA_FILE
+    killed = subprocess.run([sys.executable, "-c", code, path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert os.path.getsize(f"{path}-wal") > 0
+    kept = restore(out)
+    assert rows(path) == [1]
+    assert rows(kept) == [1, 2]
+
+
+def test_nothing_that_was_committed_is_lost_with_the_process(out):
+    code = (
+        "import os, signal, sqlite3, sys\n"
+        "store = sqlite3.connect(sys.argv[1])\n"
+        "store.execute('INSERT INTO runs VALUES (2)')\n"
+        "store.commit()\n"
+        "store.execute('INSERT INTO runs VALUES (3)')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    path = out / METADATA_FILE
+    subprocess.run([sys.executable, "-c", code, path], check=False)
+    prepare(out)
+    assert rows(path) == rows(out / BACKUP_FILE) == [1, 2]
+
+
+def test_without_a_copy_there_is_nothing_to_put_back(out):
+    with pytest.raises(MetadataError, match=f"no .*{BACKUP_FILE}"):
+        restore(out)
+    assert rows(out / METADATA_FILE) == [1]
+
+
+def test_a_damaged_copy_is_not_put_back(out):
+    prepare(out)
+    damage(out / BACKUP_FILE)
+    with pytest.raises(MetadataError, match="damaged too"):
+        restore(out)
+    assert rows(out / METADATA_FILE) == [1]
+
+
+def test_a_store_that_another_process_keeps_locked_is_told(out):
+    with contextlib.closing(sqlite3.connect(out / METADATA_FILE)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("INSERT INTO runs VALUES (2)")
+        with pytest.raises(MetadataError, match="locked.* End what has it open"):
+            prepare(out)
+
+
+def test_ml_metadata_reads_and_writes_such_a_store(tmp_path):
+    from ml_metadata import MetadataStore
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    from pipeline.metadata import open_metadata
+
+    prepare(tmp_path)
+    config = mlmd.ConnectionConfig()
+    config.sqlite.filename_uri = str(tmp_path / METADATA_FILE)
+    MetadataStore(config).put_artifact_type(mlmd.ArtifactType(name="Model"))
+    prepare(tmp_path)
+    for name in (METADATA_FILE, BACKUP_FILE):
+        [found] = open_metadata(tmp_path / name).get_artifact_types()
+        assert found.name == "Model"
+    with contextlib.closing(sqlite3.connect(tmp_path / METADATA_FILE)) as store:
+        assert store.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
