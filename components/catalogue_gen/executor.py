@@ -40,7 +40,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Reads the items file, or takes none when ``items`` is empty.
+        """Reads the items file, or takes none when the driver found none.
 
         Raises:
             BadInputError: When the items file has bad rows.

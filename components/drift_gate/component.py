@@ -14,6 +14,8 @@ from tfx.utils import io_utils
 
 from components.anomaly_gate.schema import read_schema
 from components.drift_gate.drift import DISTANCES, DriftError, Measured
+from components.drift_gate.driver import Driver
+from components.ratings_example_gen.executor import NEWEST_SPAN
 from components.span_statistics.component import SPLIT
 from trainer_modules import features as f
 from trainer_modules.model_card import read_card
@@ -30,32 +32,34 @@ class Drift(tfx.dsl.Artifact):
 @tfx.dsl.components.component
 def DriftGate(  # noqa: N802 - TFX names a component like the class that it becomes
     statistics: tfx.dsl.components.InputArtifact[standard_artifacts.ExampleStatistics],
-    span: tfx.dsl.components.Parameter[str],
-    live_model: tfx.dsl.components.Parameter[str],
+    live_folder: tfx.dsl.components.Parameter[str],
     schema_path: tfx.dsl.components.Parameter[str],
     schema_fingerprint: tfx.dsl.components.Parameter[str],
     min_ratings: tfx.dsl.components.Parameter[int],
     stops: tfx.dsl.components.Parameter[bool],
     code_version: tfx.dsl.components.Parameter[str],
     drift: tfx.dsl.components.OutputArtifact[Drift],
+    live_model: tfx.dsl.components.Parameter[str] = "",
 ) -> None:
     """Compares the newest span with the live model's, and stops where they are apart.
 
     Args:
       statistics: of ``SpanStatistics``.
-      span: the newest one's name.
-      live_model: the folder of the version that serves; empty where nothing does.
+      live_folder: where versions are pushed to.
       schema_path: a schema with drift comparators.
       schema_fingerprint: so that edited thresholds are noticed.
       min_ratings: a span of fewer is not compared: small samples are all apart.
       stops: whether what is past a threshold stops the run, or is told alone.
       code_version: part of the cache key.
       drift: what was found.
+      live_model: the folder of the version that serves; empty where nothing does. The
+        driver finds it.
 
     Raises:
       DriftError: naming every feature that is past its threshold.
     """
-    del schema_fingerprint, code_version
+    del live_folder, schema_fingerprint, code_version
+    span = statistics.get_string_custom_property(NEWEST_SPAN)
     folder = artifact_utils.get_split_uri([statistics], SPLIT)
     newest = tfdv.load_stats_binary(os.path.join(folder, DEFAULT_FILE_NAME))
     learned_from = Path(live_model, f.SPAN_STATISTICS_FILE)
@@ -93,6 +97,9 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
     io_utils.write_string_file(
         os.path.join(drift.uri, DRIFT_FILE), json.dumps(told, indent=1)
     )
+
+
+DriftGate.DRIVER_CLASS = Driver
 
 
 def measured_in(found: anomalies_pb2.Anomalies) -> list[Measured]:

@@ -28,6 +28,9 @@ PROPERTIES = {
     "users": "users",
     "items": "items",
 }
+# Name of the newest span, where the ratings are spans: the steps after this one look at
+# what was read, not at what lies in the folder by then.
+NEWEST_SPAN = "newest_span"
 
 
 def read_settings(exec_properties: dict[str, Any]) -> Settings:
@@ -112,6 +115,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 exec_properties[standard_component_specs.OUTPUT_FILE_FORMAT_KEY]
             ),
         )
+        if settings.spans:
+            artifact.set_string_custom_property(NEWEST_SPAN, settings.spans[-1])
         for name, property_name in PROPERTIES.items():
             artifact.set_int_custom_property(property_name, counts[name])
 

@@ -33,7 +33,7 @@ def examples(tmp_path) -> types.Artifact:
 
 def run(examples: types.Artifact, tmp_path, items: str) -> Catalogue:
     component = CatalogueGen(
-        types.Channel(type=standard_artifacts.Examples), items, "fingerprint", "code"
+        types.Channel(type=standard_artifacts.Examples), "ratings", items, "code"
     )
     artifact = Catalogue()
     artifact.uri = str(tmp_path / "catalogue")

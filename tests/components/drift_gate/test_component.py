@@ -41,10 +41,11 @@ def statistics(tmp_path):
         (span / "ratings.csv").write_text("\n".join(lines) + "\n")
         artifact = standard_artifacts.ExampleStatistics()
         artifact.uri = str(tmp_path / "statistics" / name)
+        examples = standard_artifacts.Examples()
+        examples.set_string_custom_property("newest_span", name)
         SpanStatistics.test_call(
-            examples=standard_artifacts.Examples(),
+            examples=examples,
             input_base=str(tmp_path / "spans"),
-            span=name,
             settings=Settings().to_json(),
             code_version="1",
             statistics=artifact,
@@ -71,7 +72,7 @@ def compared(statistics, live_model, tmp_path, *, stops=True, min_ratings=1000):
     drift.uri = str(tmp_path / "drift")
     DriftGate.test_call(
         statistics=statistics,
-        span="2",
+        live_folder=str(tmp_path / "live"),
         live_model=live_model,
         schema_path=str(SPANS_SCHEMA),
         schema_fingerprint="",
