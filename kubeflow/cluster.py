@@ -89,7 +89,7 @@ class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       secret: Secret with the keys ``user`` and ``password``.
     """
 
-    host: Name = "mysql"
+    host: Name = "marquee-metadata"
     port: Positive = 3306
     database: Name = "marquee"
     secret: Name = "marquee-metadata"
@@ -147,7 +147,7 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metadata: Metadata = Metadata()
     s3: S3 | None = None
     webhook: Webhook | None = Webhook()
-    service_account: Name = "pipeline-runner"
+    service_account: Name = "marquee"
     user: Positive = 10001
     image_pull_policy: str = "IfNotPresent"
     timezone: Name = "UTC"
