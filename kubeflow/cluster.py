@@ -15,7 +15,7 @@ from pipeline.config import ConfigError
 TRAINER = "Trainer"
 
 Name = Annotated[str, Meta(min_length=1)]
-Quantity = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(m|[kMGT]i?)?$")]
+Quantity = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(m|[kMGT]|[KMGT]i)?$")]
 AbsolutePath = Annotated[str, Meta(pattern=r"^/[^/].*[^/]$")]
 Number = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -58,6 +58,7 @@ class Training(Step, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
       gpus: number of ``nvidia.com/gpu``; 0 on a cluster without any.
+      accelerator: their kind on Vertex AI; on Kubernetes ``node_selector`` says that.
       node_selector: labels that its node must have.
       tolerations: of that node's taints.
     """
@@ -66,6 +67,7 @@ class Training(Step, frozen=True, forbid_unknown_fields=True):
     memory_limit: Quantity = "8Gi"
     timeout_seconds: Positive = 6 * 3600
     gpus: Number = 1
+    accelerator: Name = "NVIDIA_TESLA_T4"
     node_selector: dict[str, str] = {}
     tolerations: tuple[Toleration, ...] = (
         Toleration("nvidia.com/gpu", effect="NoSchedule"),

@@ -166,8 +166,23 @@ def _in_folder(folder: Path) -> Iterator[None]:
 def write_vertex(
     config: PipelineConfig, image: str, cluster: Cluster, spans: bool, path: Path
 ) -> None:
-    """Writes a job for Vertex AI; compiled, and never run there."""
-    raise NotImplementedError
+    """Writes a job for Vertex AI.
+
+    Raises:
+      ConfigError: the artifacts or the live models are where Vertex cannot see them.
+    """
+    if not cluster.root.startswith("gs://"):
+        message = f"is {cluster.root}, and Vertex AI has artifacts on gs:// alone"
+        raise ConfigError(None, None, "root", message)
+    if not cluster.live_folder.startswith("/gcs/"):
+        message = f"is {cluster.live_folder}; Vertex AI has buckets below /gcs/ alone"
+        raise ConfigError(None, None, "live_folder", message)
+    if config.train.warm_start:
+        message = "Vertex AI cannot look for the model to start from"
+        raise ConfigError(None, None, "train.warm_start", message)
+    from kubeflow import vertex
+
+    vertex.write(laid_out(config, cluster, spans), image, cluster, path)
 
 
 if __name__ == "__main__":
