@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-slow test-movielens test-browser check docs format lock clean \
+.PHONY: help install run test test-fast test-slow test-movielens test-browser test-kubeflow check docs format lock clean \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
   bench-deepctr bench-serve bench-warm-start
 
@@ -19,10 +19,10 @@ run: $(READY) ## Train three models on the generated sample; keep the best live
 	@$(BIN)/marquee run
 
 test: $(READY) ## All tests that are not slow
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not movielens and not browser"
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not movielens and not browser and not kubeflow"
 
 test-fast: $(READY) ## Unit tests, a few minutes
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not e2e and not browser"
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not e2e and not browser and not kubeflow"
 
 test-slow: $(READY) ## The gate, retraining and README from end to end
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m "slow and not movielens"
@@ -32,6 +32,9 @@ test-movielens: $(READY) ## The same on MovieLens 100K and 1M (MARQUEE_DATA_DIR)
 
 test-browser: $(READY) ## The report in Debian's Chromium (apt-get install chromium)
 	@$(BIN)/pytest -q -m browser
+
+test-kubeflow: $(READY) ## Every step of a workflow, on a MariaDB (apt-get install mariadb-server)
+	@$(BIN)/pytest -q -m kubeflow tests/kubeflow
 
 check: $(READY) ## Formatting, lint and types, as CI checks them
 	@$(BIN)/ruff format --check --quiet --diff .

@@ -97,8 +97,10 @@ def _adapted(pipeline: tfx.dsl.Pipeline, cluster: Cluster) -> tfx.dsl.Pipeline:
     live_model = LiveModel(
         models=chosen.inputs["models"], live_folder=cluster.live_folder
     ).with_id("LiveModel")
-    components[at] = live_model
+    resolver, components[at] = components[at], live_model
     for component in components:
+        component.upstream_nodes.discard(resolver)
+        component.downstream_nodes.discard(resolver)
         for name, channel in list(component.inputs.items()):
             if isinstance(channel, ResolvedChannel):
                 component.spec.inputs[name] = live_model.outputs["champion"]

@@ -6,7 +6,8 @@ from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
-from components.catalogue_gen.reader import items_beside, items_fingerprint
+from components.catalogue_gen.executor import find_items
+from components.catalogue_gen.reader import items_fingerprint
 
 
 class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
@@ -20,8 +21,7 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
         self, execution_info: data_types.ExecutionInfo
     ) -> driver_output_pb2.DriverOutput:
         """Returns ``items``, empty where there are none, and ``items_fingerprint``."""
-        told = execution_info.exec_properties
-        items = told["items"] or items_beside(told["ratings"])
+        items = find_items(execution_info.exec_properties)
         result = driver_output_pb2.DriverOutput()
         for name, value in (
             ("items", items),

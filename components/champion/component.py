@@ -28,7 +28,7 @@ DECISION_FILE = "decision.json"
 class Decision(tfx.dsl.Artifact):
     """``decision.json``: every model's verdict, rule and metrics, and what is live."""
 
-    TYPE_NAME = "MarqueeDecision"
+    TYPE_NAME = "marquee.Decision"
 
 
 @tfx.dsl.components.component

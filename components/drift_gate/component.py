@@ -15,6 +15,7 @@ from tfx.utils import io_utils
 from components.anomaly_gate.schema import read_schema
 from components.drift_gate.drift import DISTANCES, DriftError, Measured
 from components.drift_gate.driver import Driver
+from components.pusher import versions
 from components.ratings_example_gen.executor import NEWEST_SPAN
 from components.span_statistics.component import SPLIT
 from trainer_modules import features as f
@@ -26,7 +27,7 @@ DRIFT_FILE = "drift.json"
 class Drift(tfx.dsl.Artifact):
     """``drift.json``: which spans were compared, and every distance."""
 
-    TYPE_NAME = "Drift"
+    TYPE_NAME = "marquee.Drift"
 
 
 @tfx.dsl.components.component
@@ -39,7 +40,6 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
     stops: tfx.dsl.components.Parameter[bool],
     code_version: tfx.dsl.components.Parameter[str],
     drift: tfx.dsl.components.OutputArtifact[Drift],
-    live_model: tfx.dsl.components.Parameter[str] = "",
 ) -> None:
     """Compares the newest span with the live model's, and stops where they are apart.
 
@@ -52,26 +52,24 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
       stops: whether what is past a threshold stops the run, or is told alone.
       code_version: part of the cache key.
       drift: what was found.
-      live_model: the folder of the version that serves; empty where nothing does. The
-        driver finds it.
 
     Raises:
       DriftError: naming every feature that is past its threshold.
     """
-    del live_folder, schema_fingerprint, code_version
+    del schema_fingerprint, code_version
     span = statistics.get_string_custom_property(NEWEST_SPAN)
     folder = artifact_utils.get_split_uri([statistics], SPLIT)
     newest = tfdv.load_stats_binary(os.path.join(folder, DEFAULT_FILE_NAME))
-    learned_from = Path(live_model, f.SPAN_STATISTICS_FILE)
+    serving = versions.live(Path(live_folder))
     measured: list[Measured] = []
     live_span, not_compared = "", ""
-    if not live_model:
+    if serving is None:
         not_compared = "nothing is live"
-    elif not learned_from.exists():
+    elif not (serving.folder / f.SPAN_STATISTICS_FILE).exists():
         not_compared = "the live model did not learn from spans"
     else:
-        live_span = read_card(live_model)["newest_span"]
-        live = tfdv.load_stats_binary(str(learned_from))
+        live_span = read_card(str(serving.folder))["newest_span"]
+        live = tfdv.load_stats_binary(str(serving.folder / f.SPAN_STATISTICS_FILE))
         counts = [each.datasets[0].num_examples for each in (newest, live)]
         if min(counts) < min_ratings:
             not_compared = (

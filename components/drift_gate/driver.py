@@ -1,4 +1,4 @@
-"""What DriftGate compares with: the model that is live when the step runs."""
+"""What TFX's cache has to know of DriftGate's surroundings."""
 
 from pathlib import Path
 
@@ -10,9 +10,11 @@ from tfx.proto.orchestration import driver_output_pb2
 
 from components.pusher import versions
 
+LIVE_MODEL = "live_model"
+
 
 class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
-    """Looks into the live folder, so that another live model is another comparison."""
+    """Adds what is live to what makes DriftGate run again: it compares with that."""
 
     def __init__(self, metadata_handle: metadata.Metadata):
         base_driver.BaseDriver.__init__(self, metadata_handle)
@@ -21,10 +23,10 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
     def run(
         self, execution_info: data_types.ExecutionInfo
     ) -> driver_output_pb2.DriverOutput:
-        """Returns the folder of the live version as ``live_model``."""
+        """Returns the one property that is added."""
         live = versions.live(Path(execution_info.exec_properties["live_folder"]))
         result = driver_output_pb2.DriverOutput()
         data_types_utils.set_metadata_value(
-            result.exec_properties["live_model"], str(live.folder) if live else ""
+            result.exec_properties[LIVE_MODEL], str(live.folder) if live else ""
         )
         return result

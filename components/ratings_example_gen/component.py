@@ -1,6 +1,5 @@
 """RatingsExampleGen: rating logs in, one Example per user and split out."""
 
-import dataclasses
 from typing import Any
 
 from google.protobuf import any_pb2, wrappers_pb2
@@ -42,14 +41,9 @@ class RatingsDriver(driver.FileBasedDriver):
             exec_properties, pipeline_info, component_info
         )
         settings = read_settings(resolved)
-        if settings.window:
-            base = resolved[standard_component_specs.INPUT_BASE_KEY]
-            chosen = spans.in_window(spans.whole(base), settings.window)
-            names = tuple(span.name for span in chosen)
-            settings = dataclasses.replace(settings, spans=names, window="")
-            resolved[standard_component_specs.CUSTOM_CONFIG_KEY] = (
-                proto_utils.proto_to_json(_packed(settings))
-            )
+        resolved[standard_component_specs.CUSTOM_CONFIG_KEY] = (
+            proto_utils.proto_to_json(_packed(settings))
+        )
         layout = find_layout(resolved, settings)
         resolved[utils.FINGERPRINT_PROPERTY_NAME] = files.fingerprint(layout.paths)
         if settings.spans:
