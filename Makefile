@@ -10,7 +10,7 @@ ALONE := not browser and not flink and not kubeflow and not kubernetes
 PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-slow test-movielens test-browser check docs format lock clean \
+.PHONY: help install run test test-fast test-slow test-movielens test-browser test-kubeflow check docs format lock clean \
   flink test-flink \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
   bench-deepctr bench-serve bench-warm-start bench-flink
@@ -38,6 +38,9 @@ test-browser: $(READY) ## The report in Debian's Chromium (apt-get install chrom
 
 test-flink: $(READY) flink ## The data steps on a Flink of its own (openjdk-17-jdk, maven)
 	@$(BIN)/pytest -q -m flink
+
+test-kubeflow: $(READY) ## Every step of a workflow, on a MariaDB (apt-get install mariadb-server)
+	@$(BIN)/pytest -q -m kubeflow tests/kubeflow
 
 check: $(READY) ## Formatting, lint and types, as CI checks them
 	@$(BIN)/ruff format --check --quiet --diff .

@@ -19,16 +19,18 @@ setup(
     version="0.1.0",
     description="Ratings in; out comes the recommender that an evaluation let live",
     python_requires=">=3.10,<3.11",
-    # schema and configs hold no code and have no __init__.py; they are installed
-    # beside pipeline, where the code finds them in a checkout too.
+    # No __init__.py in those that would hide other people's packages of that name; they
+    # are installed beside pipeline, as they lie in a checkout.
     packages=[
         *find_packages(include=["pipeline*", "components*", "trainer_modules*"]),
         "schema",
         "configs",
+        "kubeflow",
     ],
     package_data={
         "schema": ["*.pbtxt"],
         "configs": ["*.yaml"],
+        "kubeflow": ["*.yaml"],
         "pipeline.report": ["*.j2", "*.css", "*.js"],
     },
     install_requires=runtime_requirements(),

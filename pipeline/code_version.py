@@ -41,11 +41,16 @@ def code_version(*modules: str) -> str:
 
 
 def version_of_all() -> str:
-    """Returns 12 hexadecimal digits for all sources, whichever step uses them."""
+    """Returns 12 hexadecimal digits for all sources, whichever step uses them.
+
+    The schemas are among them: they decide as code does.
+    """
     digest = hashlib.sha256()
-    for package in (*PACKAGES, "pipeline"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    paths = [
+        path for name in (*PACKAGES, "pipeline") for path in (ROOT / name).rglob("*.py")
+    ]
+    for path in sorted([*paths, *(ROOT / "schema").glob("*.pbtxt")]):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -109,7 +109,7 @@ def run_locally(
                     deployment, name
                 ),
             ).launch()
-            state = _state(store, execution)
+            state = state_of(store, execution)
         except BaseException as raised:
             error = raised
             if not isinstance(raised, Exception):
@@ -134,6 +134,12 @@ def _was_interrupted(error: BaseException | None) -> bool:
 
 def _can_run(node: pipeline_pb2.PipelineNode, lost: Collection[str]) -> bool:
     """Whether all that the step needs is there, ``lost`` being what never came."""
+    needed, unions = needs(node)
+    return needed.isdisjoint(lost) and all(union - set(lost) for union in unions)
+
+
+def needs(node: pipeline_pb2.PipelineNode) -> tuple[set[str], list[set[str]]]:
+    """The steps that must have succeeded, and groups of which one each must have."""
     inputs = node.inputs.inputs
     unions = [
         list(spec.mixed_inputs.input_keys)
@@ -152,9 +158,9 @@ def _can_run(node: pipeline_pb2.PipelineNode, lost: Collection[str]) -> bool:
         name for key in inputs if key not in parts for name in producers[key]
     }
     needed = (set(node.upstream_nodes) - in_unions) | on_their_own
-    return needed.isdisjoint(lost) and all(
-        any(producers[key].isdisjoint(lost) for key in union) for union in unions
-    )
+    return needed, [
+        {name for key in union for name in producers[key]} for union in unions
+    ]
 
 
 def _look_at_this_run_only(node: pipeline_pb2.PipelineNode) -> None:
@@ -174,7 +180,7 @@ def _look_at_this_run_only(node: pipeline_pb2.PipelineNode) -> None:
             )
 
 
-def _state(store: metadata.Metadata, execution: data_types.ExecutionInfo) -> State:
+def state_of(store: metadata.Metadata, execution: data_types.ExecutionInfo) -> State:
     """How ML Metadata says a step ended whose launcher came back without raising.
 
     Raises:

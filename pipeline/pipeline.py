@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,11 @@ from tfx.types.channel import union
 from components.anomaly_gate.component import AnomalyGate
 from components.anomaly_gate.schema import SPANS_SCHEMA, rating_range, read_schema
 from components.catalogue_gen.component import CatalogueGen
-from components.catalogue_gen.reader import items_beside, items_fingerprint
 from components.champion.component import Champion
 from components.drift_gate.component import DriftGate
 from components.infra_check.component import InfraCheck
 from components.infra_check.model_server import InfraValidator
 from components.live_evaluator.component import LiveEvaluator
-from components.pusher import versions
 from components.pusher.component import Pusher
 from components.ranking_metrics import extractors
 from components.ratings_example_gen.component import RatingsExampleGen
@@ -44,24 +43,27 @@ NAME = "marquee"
 
 def create_pipeline(
     config: PipelineConfig,
-    data: Path,
+    data: str,
     *,
     pipeline_root: str,
     live_folder: str,
     schema_path: Path,
     spans: Sequence[str] = (),
-    metadata: tfx.orchestration.metadata.ConnectionConfigType,
+    window: str = "",
+    metadata: tfx.orchestration.metadata.ConnectionConfigType | None = None,
 ) -> tfx.dsl.Pipeline:
-    """Lays the steps out; nothing runs yet.
+    """Lays the steps out; nothing runs yet, and nothing of the data is looked at.
 
     Args:
       config: what the person chose.
-      data: the folder or file of the ratings.
+      data: the folder or file of the ratings; on a cluster the steps alone can see it.
       pipeline_root: where artifacts go.
       live_folder: where the champion is pushed to, a folder for each version.
       schema_path: the curated schema, a file.
       spans: names of the spans in ``data``, the oldest first; of no spans empty.
-      metadata: of the metadata store.
+      window: in their place, where the pipeline is laid out once and runs many times:
+        which of the spans to take that are there when it runs.
+      metadata: of the metadata store, unless the runner knows it.
     """
     # Ratings in: one Example per user, each rating in exactly one split.
     rating_min, rating_max = rating_range(read_schema(schema_path))
@@ -78,21 +80,18 @@ def create_pipeline(
         rating_min=rating_min,
         rating_max=rating_max,
         spans=tuple(spans),
+        window=window,
         code_version=code_version("components.ratings_example_gen.executor"),
     )
-    examples = RatingsExampleGen(
-        input_base=str(data if data.is_dir() else data.parent),
-        pattern="*" if data.is_dir() else data.name,
-        settings=settings,
-    )
+    folder, file = os.path.split(data) if os.path.isfile(data) else (data, "*")
+    examples = RatingsExampleGen(input_base=folder, pattern=file, settings=settings)
     raw = examples.outputs["examples"]
 
     # Items in: the catalogue.
-    items = config.data.items or items_beside(str(data))
     catalogue = CatalogueGen(
         examples=raw,
-        items=items,
-        items_fingerprint=items_fingerprint(items),
+        ratings=data,
+        items=config.data.items or "",
         code_version=code_version("components.catalogue_gen.executor"),
     )
 
@@ -105,26 +104,22 @@ def create_pipeline(
     gate = AnomalyGate(
         statistics=statistics.outputs["statistics"],
         anomalies=validator.outputs["anomalies"],
-        source=str(data),
+        source=data,
     )
 
     # New ratings held against those that the live model learned from.
     gatekeepers = [gate]
     drift: list[Any] = []
     newest: dict[str, Any] = {}
-    if spans:
+    if spans or window:
         span_statistics = SpanStatistics(
             examples=raw,
-            input_base=str(data),
-            span=spans[-1],
+            input_base=data,
             settings=settings.to_json(),
             code_version=code_version("components.span_statistics.component"),
         )
-        newest = {
-            "span_statistics": span_statistics.outputs["statistics"],
-            "newest_span": spans[-1],
-        }
-        drift_gate = _drift_gate(config, span_statistics, spans[-1], Path(live_folder))
+        newest = {"span_statistics": span_statistics.outputs["statistics"]}
+        drift_gate = _drift_gate(config, span_statistics, live_folder)
         gatekeepers.append(drift_gate)
         drift = [span_statistics, drift_gate]
 
@@ -246,14 +241,12 @@ def create_pipeline(
 
 
 def _drift_gate(
-    config: PipelineConfig, statistics: BaseComponent, span: str, live_folder: Path
+    config: PipelineConfig, statistics: BaseComponent, live_folder: str
 ) -> BaseComponent:
-    live = versions.live(live_folder)
     schema_path = Path(config.schema.spans or SPANS_SCHEMA)
     return DriftGate(
         statistics=statistics.outputs["statistics"],
-        span=span,
-        live_model=str(live.folder) if live else "",
+        live_folder=live_folder,
         schema_path=str(schema_path),
         schema_fingerprint=hashlib.sha256(
             read_schema(schema_path).SerializeToString(deterministic=True)

@@ -117,7 +117,7 @@ def execute(
     )
     pipeline = create_pipeline(
         config,
-        dataset.folder,
+        str(dataset.folder),
         pipeline_root=str(out / "artifacts"),
         live_folder=str(out / "live"),
         schema_path=Path(config.schema.path or CURATED_SCHEMA),

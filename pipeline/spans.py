@@ -12,17 +12,17 @@ from statistics import median_low
 from typing import Any
 
 from components.ratings_example_gen.spans import (
-    MARKER,
     Span,
     SpansError,
     find_spans,
     fingerprint,
+    in_window,
     number_of,
+    whole,
 )
 from pipeline.config import ConfigError
 
 TAKEN_IN_FILE = "spans.json"
-_DATED_ONLY = "is of dated spans, and these are numbered; say how many spans instead"
 
 
 class ChangedSpanError(ValueError):
@@ -125,17 +125,15 @@ def plan(
       ChangedSpanError: a span of the window is not what was taken in.
       ConfigError: ``N days`` of numbered spans.
     """
-    spans = find_spans(folder)
+    spans = find_spans(str(folder))
     for name in accepted:
         if name not in {span.name for span in spans}:
             raise SpansError(f"{folder} has no span {name!r} that could be accepted")
-    whole = [span for span in spans if span.is_whole and span.files]
-    if not whole:
-        raise SpansError(
-            f"{folder} has {len(spans)} spans, and none is whole: a file {MARKER} in a "
-            "span says that its writer is done"
-        )
-    chosen = _in_window(whole, wanted)
+    with_ratings = whole(str(folder))
+    try:
+        chosen = in_window(with_ratings, wanted)
+    except SpansError as error:
+        raise ConfigError(None, None, "retrain.window", str(error)) from error
     first = chosen[0].number
     fingerprints = {span.name: fingerprint(span) for span in chosen}
     changed = [
@@ -154,7 +152,7 @@ def plan(
         late=tuple(s.name for s in new if known and s.number < known[-1]),
         too_late=tuple(
             s.name
-            for s in whole
+            for s in with_ratings
             if s.name not in taken_in.spans and known and known[0] < s.number < first
         ),
         unfinished=tuple(span.name for span in spans if not span.is_whole),
@@ -169,18 +167,6 @@ def plan(
         ),
         fingerprints=fingerprints,
     )
-
-
-def _in_window(spans: list[Span], wanted: str) -> list[Span]:
-    """The newest of them, the oldest first."""
-    if wanted == "all":
-        return spans
-    number, unit = wanted.split()
-    if unit == "spans":
-        return spans[-int(number) :]
-    if not spans[-1].is_dated:
-        raise ConfigError(None, None, "retrain.window", f"{wanted!r} {_DATED_ONLY}")
-    return [span for span in spans if span.number > spans[-1].number - int(number)]
 
 
 def _gaps(spans: list[Span]) -> list[str]:

@@ -17,7 +17,7 @@ CHECKED_FILE = "checked.json"
 class CheckedData(tfx.dsl.Artifact):
     """Says that the data fits the schema: ``checked.json`` has the rows per split."""
 
-    TYPE_NAME = "CheckedData"
+    TYPE_NAME = "marquee.CheckedData"
 
 
 @tfx.dsl.components.component

@@ -10,4 +10,4 @@ class Catalogue(artifact.Artifact):
     items file) and ``items_never_rated``. Read it with ``read_catalogue``.
     """
 
-    TYPE_NAME = "MarqueeCatalogue"
+    TYPE_NAME = "marquee.Catalogue"  # as Vertex AI wants titles

@@ -5,6 +5,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.catalogue_gen.artifacts import Catalogue
+from components.catalogue_gen.driver import Driver
 from components.catalogue_gen.executor import Executor
 
 
@@ -12,8 +13,8 @@ class CatalogueGenSpec(component_spec.ComponentSpec):
     """What CatalogueGen takes and makes."""
 
     PARAMETERS = {
+        "ratings": component_spec.ExecutionParameter(type=str),
         "items": component_spec.ExecutionParameter(type=str),
-        "items_fingerprint": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -30,27 +31,28 @@ class CatalogueGen(base_component.BaseComponent):
 
     SPEC_CLASS = CatalogueGenSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+    DRIVER_CLASS = Driver
 
     def __init__(
         self,
         examples: types.BaseChannel,
+        ratings: str,
         items: str = "",
-        items_fingerprint: str = "",
         code_version: str = "",
     ):
         """Makes the component.
 
         Args:
             examples: Of RatingsExampleGen.
-            items: Items file, or a MovieLens folder or archive; empty for none.
-            items_fingerprint: Of ``reader.items_fingerprint(items)``, so that an
-                edited file is noticed.
+            ratings: Folder or file of the ratings.
+            items: Items file, or a MovieLens folder or archive; empty looks beside the
+                ratings.
             code_version: Hash of the sources, so that edited code is noticed.
         """
         spec = CatalogueGenSpec(
             examples=examples,
+            ratings=ratings,
             items=items,
-            items_fingerprint=items_fingerprint,
             code_version=code_version,
             catalogue=types.Channel(type=Catalogue),
         )

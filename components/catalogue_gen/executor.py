@@ -31,6 +31,15 @@ def rated_items(examples: types.Artifact) -> set[str]:
     return {item_id.decode() for item_id in ids}
 
 
+def find_items(exec_properties: dict[str, Any]) -> str:
+    """Where the items are; empty where there are none.
+
+    The driver asks it for the cache, and the executor again: where a runner has no
+    drivers, nobody has asked before.
+    """
+    return exec_properties["items"] or reader.items_beside(exec_properties["ratings"])
+
+
 class Executor(base_executor.BaseExecutor):
     """Writes ``catalogue.parquet`` and records how many items are known."""
 
@@ -40,7 +49,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Reads the items file, or takes none when ``items`` is empty.
+        """Reads the items file, if there is one.
 
         Raises:
             BadInputError: When the items file has bad rows.
@@ -49,7 +58,7 @@ class Executor(base_executor.BaseExecutor):
         rated: set[str] = set()
         for examples in input_dict["examples"]:
             rated |= rated_items(examples)
-        path = exec_properties["items"]
+        path = find_items(exec_properties)
         nothing = {features.ITEM_ID: pa.array([], pa.string())}
         nothing[reader.TITLE] = pa.array([], pa.string())
         items = reader.read_items(path) if path else pa.table(nothing)

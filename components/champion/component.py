@@ -18,6 +18,7 @@ from components.champion.judgements import evaluated_model, read_judged
 from components.champion.rules import OVERALL, Gate, Judged
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.pusher import versions
+from components.ratings_example_gen.executor import NEWEST_SPAN
 from trainer_modules import features as f
 from trainer_modules.model_card import read_card, write_card
 
@@ -27,7 +28,7 @@ DECISION_FILE = "decision.json"
 class Decision(tfx.dsl.Artifact):
     """``decision.json``: every model's verdict, rule and metrics, and what is live."""
 
-    TYPE_NAME = "MarqueeDecision"
+    TYPE_NAME = "marquee.Decision"
 
 
 @tfx.dsl.components.component
@@ -51,7 +52,6 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     span_statistics: tfx.dsl.components.InputArtifact[
         standard_artifacts.ExampleStatistics
     ] = None,
-    newest_span: tfx.dsl.components.Parameter[str] = "",
 ) -> None:
     """Chooses among the models that were judged.
 
@@ -71,7 +71,6 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
       decided: the verdicts.
       span_statistics: of the newest span, which go live with the model, so that later
         spans can be held against them.
-      newest_span: its name.
     """
     del code_version
     rules = parse_gate(gate)
@@ -97,7 +96,7 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     if chosen is not None:
         _copy(chosen, champion)
         if span_statistics is not None:
-            _add_statistics(champion, span_statistics, newest_span)
+            _add_statistics(champion, span_statistics)
     blessing.set_int_custom_property("blessed", int(is_news))
     blessing.set_int_custom_property("live_version", live_version)
     blessing.set_string_custom_property("current_model", champion.uri)
@@ -162,9 +161,10 @@ def _live(
     for candidate in candidates:
         if candidate.uri == version.origin:
             return candidate, ""
-    not_judged = Path(evaluation_uri, NOT_JUDGED_FILE)
-    if not_judged.exists():
-        return None, not_judged.read_text()
+    not_judged = os.path.join(evaluation_uri, NOT_JUDGED_FILE)
+    if tfx.dsl.io.fileio.exists(not_judged):
+        with tfx.dsl.io.fileio.open(not_judged) as file:
+            return None, file.read()
     folder = evaluated_model(evaluation_uri)
     origin = read_card(folder)["origin"]
     if origin != version.origin:
@@ -204,7 +204,7 @@ def _copy(chosen: Judged, champion: Any) -> None:
     write_card(folder, read_card(folder) | {"origin": chosen.uri})
 
 
-def _add_statistics(champion: Any, statistics: Any, newest_span: str) -> None:
+def _add_statistics(champion: Any, statistics: Any) -> None:
     """Puts what the newest span was like into the champion's folder."""
     folder = path_utils.serving_model_path(champion.uri)
     [split] = artifact_utils.decode_split_names(statistics.split_names)
@@ -214,4 +214,5 @@ def _add_statistics(champion: Any, statistics: Any, newest_span: str) -> None:
         os.path.join(folder, f.SPAN_STATISTICS_FILE),
         overwrite=True,
     )
+    newest_span = statistics.get_string_custom_property(NEWEST_SPAN)
     write_card(folder, read_card(folder) | {"newest_span": newest_span})

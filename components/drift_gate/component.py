@@ -14,6 +14,9 @@ from tfx.utils import io_utils
 
 from components.anomaly_gate.schema import read_schema
 from components.drift_gate.drift import DISTANCES, DriftError, Measured
+from components.drift_gate.driver import Driver
+from components.pusher import versions
+from components.ratings_example_gen.executor import NEWEST_SPAN
 from components.span_statistics.component import SPLIT
 from trainer_modules import features as f
 from trainer_modules.model_card import read_card
@@ -24,14 +27,13 @@ DRIFT_FILE = "drift.json"
 class Drift(tfx.dsl.Artifact):
     """``drift.json``: which spans were compared, and every distance."""
 
-    TYPE_NAME = "Drift"
+    TYPE_NAME = "marquee.Drift"
 
 
 @tfx.dsl.components.component
 def DriftGate(  # noqa: N802 - TFX names a component like the class that it becomes
     statistics: tfx.dsl.components.InputArtifact[standard_artifacts.ExampleStatistics],
-    span: tfx.dsl.components.Parameter[str],
-    live_model: tfx.dsl.components.Parameter[str],
+    live_folder: tfx.dsl.components.Parameter[str],
     schema_path: tfx.dsl.components.Parameter[str],
     schema_fingerprint: tfx.dsl.components.Parameter[str],
     min_ratings: tfx.dsl.components.Parameter[int],
@@ -43,8 +45,7 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
 
     Args:
       statistics: of ``SpanStatistics``.
-      span: the newest one's name.
-      live_model: the folder of the version that serves; empty where nothing does.
+      live_folder: where versions are pushed to.
       schema_path: a schema with drift comparators.
       schema_fingerprint: so that edited thresholds are noticed.
       min_ratings: a span of fewer is not compared: small samples are all apart.
@@ -56,18 +57,19 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
       DriftError: naming every feature that is past its threshold.
     """
     del schema_fingerprint, code_version
+    span = statistics.get_string_custom_property(NEWEST_SPAN)
     folder = artifact_utils.get_split_uri([statistics], SPLIT)
     newest = tfdv.load_stats_binary(os.path.join(folder, DEFAULT_FILE_NAME))
-    learned_from = Path(live_model, f.SPAN_STATISTICS_FILE)
+    serving = versions.live(Path(live_folder))
     measured: list[Measured] = []
     live_span, not_compared = "", ""
-    if not live_model:
+    if serving is None:
         not_compared = "nothing is live"
-    elif not learned_from.exists():
+    elif not (serving.folder / f.SPAN_STATISTICS_FILE).exists():
         not_compared = "the live model did not learn from spans"
     else:
-        live_span = read_card(live_model)["newest_span"]
-        live = tfdv.load_stats_binary(str(learned_from))
+        live_span = read_card(str(serving.folder))["newest_span"]
+        live = tfdv.load_stats_binary(str(serving.folder / f.SPAN_STATISTICS_FILE))
         counts = [each.datasets[0].num_examples for each in (newest, live)]
         if min(counts) < min_ratings:
             not_compared = (
@@ -93,6 +95,9 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
     io_utils.write_string_file(
         os.path.join(drift.uri, DRIFT_FILE), json.dumps(told, indent=1)
     )
+
+
+DriftGate.DRIVER_CLASS = Driver
 
 
 def measured_in(found: anomalies_pb2.Anomalies) -> list[Measured]:

@@ -2,15 +2,15 @@
 
 import json
 import os
-from pathlib import Path
 
 from tfx import v1 as tfx
 from tfx.types import artifact_utils, standard_artifacts
-from tfx.utils import io_utils, path_utils
+from tfx.utils import io_utils
 
 from components.catalogue_gen.artifacts import Catalogue
 from components.infra_check.check import Budget, check
 from components.infra_check.questions import questions
+from components.local_model import local_model
 from trainer_modules import features as f
 
 CHECKED_FILE = "checked.json"
@@ -46,15 +46,16 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
         words and all that was measured.
     """
     del code_version
-    folder = Path(path_utils.serving_model_path(model.uri))
     problems: tuple[str, ...] = (NOTHING_CHOSEN,)
     figures = {}
-    if folder.is_dir():
-        split = artifact_utils.get_split_uri([examples], f.TEST_SPLIT)
-        asked = questions(sorted(Path(split).iterdir()), Path(catalogue.uri))
-        budget = Budget(seconds, int(memory_mb * 1e6), latency_ms, int(size_mb * 1e6))
-        checked = check(folder, asked, budget)
-        problems, figures = checked.problems, dict(checked.figures)
+    with local_model(model) as folder:
+        if folder.is_dir():
+            split = artifact_utils.get_split_uri([examples], f.TEST_SPLIT)
+            files = sorted(tfx.dsl.io.fileio.glob(f"{split}/*"))
+            asked = questions(files, catalogue.uri)
+            memory, size = int(memory_mb * 1e6), int(size_mb * 1e6)
+            checked = check(folder, asked, Budget(seconds, memory, latency_ms, size))
+            problems, figures = checked.problems, dict(checked.figures)
     is_fit = not problems
     blessing.set_int_custom_property("blessed", int(is_fit))
     told = {"check": "process", "blessed": is_fit, "problems": problems, **figures}

@@ -7,7 +7,6 @@ import contextlib
 import importlib.metadata
 import json
 import os
-from pathlib import Path
 from typing import Any, Literal
 
 from docker import DockerClient
@@ -58,7 +57,7 @@ class Executor(executor.Executor):
         model = artifact_utils.get_single_instance(input_dict["model"])
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         self._problems: list[str] = []
-        if Path(path_utils.serving_model_path(model.uri)).is_dir():
+        if tfx.dsl.io.fileio.isdir(path_utils.serving_model_path(model.uri)):
             _require(platform)
             super().Do(input_dict, output_dict, exec_properties)
         else:

@@ -1,11 +1,10 @@
 """What production will ask, of this data's own users and items."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import pyarrow.parquet as pq
 import tensorflow as tf
 
+from components.catalogue_gen import read_catalogue
 from components.infra_check.check import Questions
 from trainer_modules import features as f
 
@@ -14,7 +13,7 @@ NOTHING = "something that is in no catalogue"
 FEW, MANY = 10, 1000  # candidates
 
 
-def questions(example_files: Sequence[Path], catalogue: Path) -> Questions:
+def questions(example_files: Sequence[str], catalogue: str) -> Questions:
     """Known and unknown, empty and many.
 
     Args:
@@ -26,8 +25,7 @@ def questions(example_files: Sequence[Path], catalogue: Path) -> Questions:
       ValueError: if there is no user or no item to ask about.
     """
     user, history = _known_user(example_files)
-    items = pq.read_table(catalogue / f.CATALOGUE_FILE, columns=[f.ITEM_ID])
-    item_ids = items[f.ITEM_ID].to_pylist()
+    item_ids = read_catalogue(catalogue)[f.ITEM_ID].to_pylist()
     if not item_ids:
         raise ValueError(f"{catalogue} has no item to ask about")
     few = item_ids[:FEW]
@@ -47,14 +45,12 @@ def questions(example_files: Sequence[Path], catalogue: Path) -> Questions:
     }
 
 
-def _known_user(example_files: Sequence[Path]) -> tuple[str, list[str]]:
+def _known_user(example_files: Sequence[str]) -> tuple[str, list[str]]:
     for file in example_files:
-        records = tf.data.TFRecordDataset(str(file), compression_type="GZIP")
+        records = tf.data.TFRecordDataset(file, compression_type="GZIP")
         for record in records.take(1).as_numpy_iterator():
             features = tf.train.Example.FromString(record).features.feature
             [user] = features[f.USER_ID].bytes_list.value
             history = features[f.HISTORY_ITEM_ID].bytes_list.value
             return user.decode(), [item.decode() for item in history]
-    raise ValueError(
-        f"there is no user to ask about in {', '.join(map(str, example_files))}"
-    )
+    raise ValueError(f"there is no user to ask about in {', '.join(example_files)}")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from tfx import v1 as tfx
 from tfx.types import standard_artifacts
-from tfx.utils import io_utils, path_utils
+from tfx.utils import io_utils
 
+from components.local_model import local_model
 from components.pusher import versions
 
 PUSHED_FILE = "pushed.json"
@@ -39,13 +40,12 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
     version, overtaken = None, ""
     blessings = (blessing, infra_blessing)
     if all(each.get_int_custom_property("blessed") == 1 for each in blessings):
+        judged_against = blessing.get_int_custom_property("live_version")
         try:
-            version = versions.push(
-                Path(path_utils.serving_model_path(model.uri)),
-                Path(live_folder),
-                keep_versions,
-                instead_of=blessing.get_int_custom_property("live_version"),
-            )
+            with local_model(model) as folder:
+                version = versions.push(
+                    folder, Path(live_folder), keep_versions, judged_against
+                )
         except versions.OvertakenError as error:
             overtaken = str(error)
     pushed_model.set_int_custom_property("pushed", int(version is not None))

@@ -7,6 +7,8 @@ from tfx.components.example_gen import driver, utils
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.types import standard_component_specs
+from tfx.utils import proto_utils
 
 from components.ratings_example_gen import files, spans
 from components.ratings_example_gen.executor import (
@@ -23,16 +25,25 @@ class RatingsDriver(driver.FileBasedDriver):
 
     TFX's own fingerprint sees only what lies directly under the pattern and rounds
     times to a second; this one covers every part, and the users file wherever it is.
+    It chooses the spans of a window too: a pipeline for a cluster is laid out once, and
+    meets other spans in every run.
     """
 
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: Any, component_info: Any
     ) -> dict[str, Any]:
-        """Adds span, version and fingerprint to the execution's properties."""
+        """Adds span, version and fingerprint to the execution's properties.
+
+        Raises:
+            SpansError: When a window is wanted, and no span is whole.
+        """
         resolved: dict[str, Any] = super().resolve_exec_properties(
             exec_properties, pipeline_info, component_info
         )
         settings = read_settings(resolved)
+        resolved[standard_component_specs.CUSTOM_CONFIG_KEY] = (
+            proto_utils.proto_to_json(_packed(settings))
+        )
         layout = find_layout(resolved, settings)
         resolved[utils.FINGERPRINT_PROPERTY_NAME] = files.fingerprint(layout.paths)
         if settings.spans:
@@ -67,9 +78,6 @@ class RatingsExampleGen(FileBasedExampleGen):
                 the newest is taken.
             range_config: Takes one given span instead.
         """
-        text = wrappers_pb2.StringValue(value=(settings or Settings()).to_json())
-        packed = any_pb2.Any()
-        packed.Pack(text)
         split = example_gen_pb2.Input.Split(name="ratings", pattern=pattern)
         # The buckets are TFX's formality: the executor makes the splits itself.
         output_splits = [
@@ -82,6 +90,13 @@ class RatingsExampleGen(FileBasedExampleGen):
             output_config=example_gen_pb2.Output(
                 split_config=example_gen_pb2.SplitConfig(splits=output_splits)
             ),
-            custom_config=example_gen_pb2.CustomConfig(custom_config=packed),
+            custom_config=_packed(settings or Settings()),
             range_config=range_config,
         )
+
+
+def _packed(settings: Settings) -> example_gen_pb2.CustomConfig:
+    """As TFX takes them; ``read_settings`` unpacks them."""
+    packed = any_pb2.Any()
+    packed.Pack(wrappers_pb2.StringValue(value=settings.to_json()))
+    return example_gen_pb2.CustomConfig(custom_config=packed)

@@ -1,5 +1,6 @@
 """The Beam executor of RatingsExampleGen: what TFX calls, and what it records."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -28,17 +29,34 @@ PROPERTIES = {
     "users": "users",
     "items": "items",
 }
+# Name of the newest span, where the ratings are spans: the steps after this one look at
+# what was read, not at what lies in the folder by then.
+NEWEST_SPAN = "newest_span"
 
 
 def read_settings(exec_properties: dict[str, Any]) -> Settings:
-    """Returns the settings that the component packed into ``custom_config``."""
+    """Returns the settings that the component packed into ``custom_config``.
+
+    A window in them becomes the names of the spans that are there now. The driver asks
+    for them, and packs what it got; the executor reads that, or looks itself where a
+    runner has no drivers.
+
+    Raises:
+        SpansError: When a window is wanted, and no span is whole.
+    """
     config = example_gen_pb2.CustomConfig()
     proto_utils.json_to_proto(
         exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], config
     )
     text = wrappers_pb2.StringValue()
     config.custom_config.Unpack(text)
-    return Settings.from_json(text.value)
+    settings = Settings.from_json(text.value)
+    if not settings.window:
+        return settings
+    base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+    chosen = spans.in_window(spans.whole(base), settings.window)
+    names = tuple(span.name for span in chosen)
+    return dataclasses.replace(settings, spans=names, window="")
 
 
 def find_layout(exec_properties: dict[str, Any], settings: Settings) -> Layout:
@@ -112,6 +130,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 exec_properties[standard_component_specs.OUTPUT_FILE_FORMAT_KEY]
             ),
         )
+        if settings.spans:
+            artifact.set_string_custom_property(NEWEST_SPAN, settings.spans[-1])
         for name, property_name in PROPERTIES.items():
             artifact.set_int_custom_property(property_name, counts[name])
 

@@ -63,6 +63,37 @@ def list_files(base: str, pattern: str = "") -> list[str]:
     return sorted(path for path in set(files) if _is_data(path))
 
 
+def list_folder(folder: str) -> tuple[list[str], list[str]]:
+    """Returns the names of the folders and of the files right below a folder, sorted.
+
+    Names that begin with ``.`` or ``_`` are left out.
+    """
+    if _is_remote(folder):
+        from apache_beam.io.filesystems import FileSystems
+
+        # An object store has no folders, only names with slashes.
+        base = folder.rstrip("/") + "/"
+        [match] = FileSystems.match([f"{base}**"])
+        below = [m.path.removeprefix(base) for m in match.metadata_list]
+        folders = {path.partition("/")[0] for path in below if "/" in path}
+        names = {path for path in below if "/" not in path}
+    else:
+        with os.scandir(folder) as entries:
+            found = {entry.name: entry.is_dir() for entry in entries}
+        folders = {name for name, is_folder in found.items() if is_folder}
+        names = found.keys() - folders
+    return sorted(filter(_is_data, folders)), sorted(filter(_is_data, names))
+
+
+def exists(path: str) -> bool:
+    """Whether there is such a file."""
+    if not _is_remote(path):
+        return os.path.exists(path)
+    from apache_beam.io.filesystems import FileSystems
+
+    return bool(FileSystems.exists(path))
+
+
 def _is_data(path: str) -> bool:
     return os.path.basename(path)[:1] not in ("", ".", "_")
 

@@ -30,6 +30,9 @@ class Settings:
         rating_max: Highest rating accepted, None for any.
         spans: Names of the spans to read, the oldest first; empty where the input is no
             folder of spans.
+        window: Which spans to read of those that are there when the step runs, as
+            ``spans.in_window`` takes it; the driver puts their names into ``spans``.
+            Empty where the names are given, or there are no spans.
         code_version: Hash of the sources; part of the cache key, otherwise unused.
     """
 
@@ -45,6 +48,7 @@ class Settings:
     rating_min: float | None = None
     rating_max: float | None = None
     spans: tuple[str, ...] = ()
+    window: str = ""
     code_version: str = ""
 
     def __post_init__(self) -> None:

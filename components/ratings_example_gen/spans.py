@@ -45,17 +45,13 @@ class Span:
     files: tuple[tuple[str, int], ...]
 
 
-def find_spans(folder: Path) -> list[Span]:
+def find_spans(folder: str) -> list[Span]:
     """The spans in a folder, the oldest first.
 
     Raises:
         SpansError: it has none, or two that cannot be told apart or put in an order.
     """
-    found = [
-        _span(path)
-        for path in folder.iterdir()
-        if path.is_dir() and path.name[0] not in "._"
-    ]
+    found = [_span(folder, name) for name in files.list_folder(folder)[0]]
     if not found:
         raise SpansError(
             f"{folder} has no spans. A span is a folder that is named by a date or a "
@@ -78,18 +74,58 @@ def find_spans(folder: Path) -> list[Span]:
     return [by_number[number] for number in sorted(by_number)]
 
 
-def _span(path: Path) -> Span:
+def whole(folder: str) -> list[Span]:
+    """The spans that are whole and hold ratings, the oldest first.
+
+    Raises:
+        SpansError: there is none.
+    """
+    spans = find_spans(folder)
+    found = [span for span in spans if span.is_whole and span.files]
+    if not found:
+        raise SpansError(
+            f"{folder} has {len(spans)} spans, and none is whole: a file {MARKER} in a "
+            "span says that its writer is done"
+        )
+    return found
+
+
+def in_window(spans: Sequence[Span], wanted: str) -> list[Span]:
+    """The newest of some spans, the oldest of them first.
+
+    Args:
+        spans: The oldest first.
+        wanted: ``all``, ``N spans`` or ``N days``.
+
+    Raises:
+        SpansError: ``N days`` of numbered spans.
+    """
+    if wanted == "all":
+        return list(spans)
+    number, unit = wanted.split()
+    if unit == "spans":
+        return list(spans[-int(number) :])
+    if not spans[-1].is_dated:
+        raise SpansError(
+            f"{wanted!r} is of dated spans, and these are numbered; say how many spans "
+            "instead"
+        )
+    return [span for span in spans if span.number > spans[-1].number - int(number)]
+
+
+def _span(folder: str, name: str) -> Span:
+    path = f"{folder}/{name}"
     try:
-        number = number_of(path.name)
+        number = number_of(name)
     except ValueError as error:
         raise SpansError(
             f"{path} is no span ({error}): its name is neither a day as in 2026-11-21 "
             "nor a number. Rename it, or put it elsewhere (a leading _ hides it)."
         ) from error
     listed = tuple(
-        (name, files.size_and_time(name)[0]) for name in files.list_files(str(path))
+        (file, files.size_and_time(file)[0]) for file in files.list_files(path)
     )
-    return Span(path.name, number, "-" in path.name, (path / MARKER).exists(), listed)
+    return Span(name, number, "-" in name, files.exists(f"{path}/{MARKER}"), listed)
 
 
 def number_of(name: str) -> int:
@@ -126,12 +162,7 @@ def paths_of(folder: str, names: Sequence[str]) -> list[str]:
         SpansError: a span has a file of users or items, which would count for all.
     """
     # Years of other spans lie there too, which need not be walked.
-    beside = [
-        path
-        for file in sorted(Path(folder).iterdir())
-        if file.is_file()
-        for path in files.list_files(str(file))
-    ]
+    beside = [f"{folder}/{name}" for name in files.list_folder(folder)[1]]
     inside = [path for name in names for path in files.list_files(f"{folder}/{name}")]
     for path in inside:
         if formats.lies_beside_ratings(path):

@@ -10,6 +10,7 @@ from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.ratings_example_gen import files, formats
+from components.ratings_example_gen.executor import NEWEST_SPAN
 from components.ratings_example_gen.formats import ITEM_ID, RATING, USER_ID, Layout
 from components.ratings_example_gen.reader import Block, RatingsReader, plan_blocks
 from components.ratings_example_gen.settings import Settings
@@ -22,7 +23,6 @@ COLUMNS = (USER_ID, ITEM_ID, RATING)
 def SpanStatistics(  # noqa: N802 - TFX names a component like the class that it becomes
     examples: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
     input_base: tfx.dsl.components.Parameter[str],
-    span: tfx.dsl.components.Parameter[str],
     settings: tfx.dsl.components.Parameter[str],
     code_version: tfx.dsl.components.Parameter[str],
     statistics: tfx.dsl.components.OutputArtifact[standard_artifacts.ExampleStatistics],
@@ -31,17 +31,19 @@ def SpanStatistics(  # noqa: N802 - TFX names a component like the class that it
     """Counts who rated, what was rated, and how.
 
     Args:
-      examples: that the span is part of; they are read first, and refuse bad input.
+      examples: that the span is the newest part of; they are read first, and refuse bad
+        input.
       input_base: the folder of the spans.
-      span: the name of the newest, the one to look at.
       settings: of RatingsExampleGen, as JSON.
       code_version: part of the cache key.
-      statistics: one split, ``ratings``.
+      statistics: one split, ``ratings``; the span's name is a property.
       beam_pipeline: set by TFX.
     """
-    del examples, code_version
+    del code_version
+    span = examples.get_string_custom_property(NEWEST_SPAN)
     layout = layout_of(input_base, span, Settings.from_json(settings))
     reader = RatingsReader(None, None)
+    statistics.set_string_custom_property(NEWEST_SPAN, span)
     statistics.split_names = artifact_utils.encode_split_names([SPLIT])
     folder = artifact_utils.get_split_uri([statistics], SPLIT)
     with beam_pipeline as pipeline:

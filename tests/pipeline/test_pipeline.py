@@ -24,7 +24,7 @@ def nodes(tmp_path):
         models = [f"models.{name}={{}}" for name in (*GRADIENT, *CLOSED_FORM)]
         pipeline = create_pipeline(
             load_config(None, [*models, *settings]),
-            ratings,
+            str(ratings),
             pipeline_root=str(tmp_path / "artifacts"),
             live_folder=str(tmp_path / "live"),
             schema_path=CURATED_SCHEMA,

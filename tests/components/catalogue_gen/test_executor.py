@@ -1,5 +1,7 @@
 """The component's executor on Examples written by TensorFlow."""
 
+from types import SimpleNamespace
+
 import pytest
 import tensorflow as tf
 from tfx import types
@@ -8,6 +10,7 @@ from tfx.types import standard_artifacts
 from components.catalogue_gen import read_catalogue
 from components.catalogue_gen.artifacts import Catalogue
 from components.catalogue_gen.component import CatalogueGen
+from components.catalogue_gen.driver import Driver
 from components.catalogue_gen.executor import Executor
 
 
@@ -33,7 +36,7 @@ def examples(tmp_path) -> types.Artifact:
 
 def run(examples: types.Artifact, tmp_path, items: str) -> Catalogue:
     component = CatalogueGen(
-        types.Channel(type=standard_artifacts.Examples), items, "fingerprint", "code"
+        types.Channel(type=standard_artifacts.Examples), "ratings", items, "code"
     )
     artifact = Catalogue()
     artifact.uri = str(tmp_path / "catalogue")
@@ -67,3 +70,22 @@ def test_without_an_items_file(examples, tmp_path):
         "title": [None, None, None],
     }
     assert artifact.get_int_custom_property("items_without_features") == 3
+
+
+def test_items_that_arrive_beside_the_ratings_are_noticed_when_the_step_runs(tmp_path):
+    def found():
+        told = SimpleNamespace(exec_properties={"ratings": str(tmp_path), "items": ""})
+        properties = Driver(None).run(told).exec_properties
+        return (
+            properties["items"].string_value,
+            properties["items_fingerprint"].string_value,
+        )
+
+    (tmp_path / "ratings.csv").write_text("user_id,item_id,rating\n1,2,3\n")
+    assert found() == ("", "")
+    (tmp_path / "items.csv").write_text("item_id,title\n2,Two\n")
+    items, first = found()
+    assert items == str(tmp_path)
+    assert first
+    (tmp_path / "items.csv").write_text("item_id,title\n2,Another\n")
+    assert found()[1] != first

@@ -210,7 +210,8 @@ def test_what_the_newest_span_was_like_goes_live_with_the_model(world):
     split = Path(statistics.uri, "Split-ratings")
     split.mkdir()
     (split / "FeatureStats.pb").write_bytes(b"shares")
-    done = world.run(span_statistics=statistics, newest_span="2026-11-21")
+    statistics.set_string_custom_property("newest_span", "2026-11-21")
+    done = world.run(span_statistics=statistics)
     version = world.push(done)
     assert (version.folder / f.SPAN_STATISTICS_FILE).read_bytes() == b"shares"
     assert read_card(str(version.folder))["newest_span"] == "2026-11-21"

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import apache_beam as beam
 import numpy as np
@@ -11,12 +12,14 @@ from tfx.types import standard_artifacts
 from components.anomaly_gate.schema import SPANS_SCHEMA
 from components.drift_gate import DriftError
 from components.drift_gate.component import Drift, DriftGate
+from components.drift_gate.driver import Driver
 from components.ratings_example_gen.settings import Settings
 from components.span_statistics.component import SpanStatistics
 from trainer_modules import features as f
 from trainer_modules.model_card import write_card
 
 N = 2000
+CARD = {"model": "mf_als", "origin": "m", "pushed": "2026-11-21", "restored": None}
 
 
 def ratings(seed, stars=(1, 2, 3, 4, 5), share_of_one_user=0.0, num_items=50):
@@ -41,10 +44,11 @@ def statistics(tmp_path):
         (span / "ratings.csv").write_text("\n".join(lines) + "\n")
         artifact = standard_artifacts.ExampleStatistics()
         artifact.uri = str(tmp_path / "statistics" / name)
+        examples = standard_artifacts.Examples()
+        examples.set_string_custom_property("newest_span", name)
         SpanStatistics.test_call(
-            examples=standard_artifacts.Examples(),
+            examples=examples,
             input_base=str(tmp_path / "spans"),
-            span=name,
             settings=Settings().to_json(),
             code_version="1",
             statistics=artifact,
@@ -57,22 +61,21 @@ def statistics(tmp_path):
 
 @pytest.fixture
 def live(statistics, tmp_path):
-    """A live model's folder, that learned from a span of evenly given stars."""
+    """A live folder, whose model learned from a span of evenly given stars."""
     made = statistics("1", ratings(seed=1))
     folder = tmp_path / "live" / "1"
-    write_card(str(folder), {"newest_span": "1"})
+    write_card(str(folder), CARD | {"newest_span": "1"})
     found = Path(made.uri, "Split-ratings", "FeatureStats.pb").read_bytes()
     (folder / f.SPAN_STATISTICS_FILE).write_bytes(found)
-    return str(folder)
+    return str(folder.parent)
 
 
-def compared(statistics, live_model, tmp_path, *, stops=True, min_ratings=1000):
+def compared(statistics, live_folder, tmp_path, *, stops=True, min_ratings=1000):
     drift = Drift()
     drift.uri = str(tmp_path / "drift")
     DriftGate.test_call(
         statistics=statistics,
-        span="2",
-        live_model=live_model,
+        live_folder=live_folder,
         schema_path=str(SPANS_SCHEMA),
         schema_fingerprint="",
         min_ratings=min_ratings,
@@ -137,8 +140,22 @@ def test_without_a_live_model_of_spans_there_is_nothing_to_compare(
     statistics, tmp_path
 ):
     newest = statistics("2", ratings(seed=2))
-    assert compared(newest, "", tmp_path)["not_compared"] == "nothing is live"
     other = tmp_path / "other"
-    other.mkdir()
+    told = compared(newest, str(other), tmp_path)
+    assert told["not_compared"] == "nothing is live"
+    write_card(str(other / "1"), CARD)
     told = compared(newest, str(other), tmp_path)
     assert "did not learn from spans" in told["not_compared"]
+
+
+def test_what_is_live_decides_whether_it_is_compared_again(live, tmp_path):
+    """Part of the cache's key: the step runs again when another model went live."""
+
+    def key(folder):
+        told = SimpleNamespace(exec_properties={"live_folder": str(folder)})
+        return Driver(None).run(told).exec_properties["live_model"].string_value
+
+    assert key(tmp_path / "nowhere") == ""
+    assert key(live) == f"{live}/1"
+    write_card(f"{live}/2", CARD)
+    assert key(live) == f"{live}/2"

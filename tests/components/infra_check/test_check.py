@@ -119,12 +119,14 @@ def write_catalogue(folder, items):
     pq.write_table(pa.table({"item_id": ids}), folder / "catalogue.parquet")
 
 
+def examples_in(data):
+    return sorted(map(str, (data / "examples" / "Split-test").iterdir()))
+
+
 @pytest.fixture(scope="module")
 def asked(data):
     """What is asked in production, of these data."""
-    return questions(
-        sorted((data / "examples" / "Split-test").iterdir()), data / "catalogue"
-    )
+    return questions(examples_in(data), str(data / "catalogue"))
 
 
 @pytest.fixture(scope="module")
@@ -183,12 +185,12 @@ def test_known_and_unknown_empty_and_many_are_asked_about(asked):
 
 
 def test_without_a_user_or_an_item_there_is_nothing_to_ask(data, tmp_path):
-    files = sorted((data / "examples" / "Split-test").iterdir())
+    files = examples_in(data)
     with pytest.raises(ValueError, match="no user to ask about in .*data-00000-of"):
-        questions(files[:1], data / "catalogue")
+        questions(files[:1], str(data / "catalogue"))
     write_catalogue(tmp_path / "empty", [])
     with pytest.raises(ValueError, match="empty has no item to ask about"):
-        questions(files, tmp_path / "empty")
+        questions(files, str(tmp_path / "empty"))
 
 
 # Answers

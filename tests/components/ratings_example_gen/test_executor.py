@@ -12,8 +12,9 @@ from tfx.types import standard_artifacts
 
 from components.ratings_example_gen import Settings, ingest, inspect, problems
 from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
-from components.ratings_example_gen.executor import Executor, check
+from components.ratings_example_gen.executor import Executor, check, read_settings
 from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.spans import SpansError
 
 BEAM = [
     "--direct_running_mode=in_memory",
@@ -288,6 +289,29 @@ class TestDriver:
         assert resolved[utils.VERSION_PROPERTY_NAME] == 3
         assert "span-2/v-3/*" in resolved["input_config"]
 
+    def test_a_window_is_of_the_spans_that_are_there_when_it_runs(self, tmp_path):
+        component = RatingsExampleGen(str(tmp_path), Settings(window="2 spans"))
+
+        def names() -> tuple[str, ...]:
+            return read_settings(resolve(component)).spans
+
+        def arrive(name: str) -> None:
+            write_csv(tmp_path / name / "r.csv", [("u", "i", 1, 1)])
+            (tmp_path / name / "_SUCCESS").touch()
+
+        with pytest.raises(SpansError, match="no spans"):
+            resolve(component)
+        for name in ("1", "2"):
+            arrive(name)
+        assert names() == ("1", "2")
+        first = resolve(component)
+        assert resolve(component) == first  # or the cache would never serve it
+        arrive("3")
+        assert names() == ("2", "3")
+        assert resolve(component)[utils.SPAN_PROPERTY_NAME] == 3
+        # What the driver found stays, whatever arrives before the executor looks.
+        assert read_settings(first).spans == ("1", "2")
+
     def test_fingerprint_follows_the_files_that_are_read(self, movielens):
         component = RatingsExampleGen(str(movielens))
 
@@ -348,6 +372,7 @@ def test_spans_are_read_in_their_order_with_users_beside_them(tmp_path):
     }
     component = RatingsExampleGen(str(folder), Settings(spans=window))
     assert resolve(component)["span"] == 11
+    assert artifact.get_string_custom_property("newest_span") == "11"
 
 
 def test_without_spans_nothing_overlaps(movielens, tmp_path):

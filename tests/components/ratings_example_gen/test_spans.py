@@ -30,7 +30,7 @@ def put(tmp_path):
 def test_dated_spans_are_ordered_by_day_and_numbered_as_tfx_does(put, tmp_path):
     for name in ("2026-11-02", "2025-12-31", "2026-01-01"):
         put(f"{name}/ratings.csv")
-    spans = find_spans(tmp_path)
+    spans = find_spans(str(tmp_path))
     assert [span.name for span in spans] == ["2025-12-31", "2026-01-01", "2026-11-02"]
     day = datetime.date(1970, 1, 1) + datetime.timedelta(days=spans[0].number)
     assert day == datetime.date(2025, 12, 31)
@@ -40,7 +40,7 @@ def test_dated_spans_are_ordered_by_day_and_numbered_as_tfx_does(put, tmp_path):
 def test_numbered_spans_are_ordered_by_number_not_by_name(put, tmp_path):
     for name in ("9", "10", "011"):
         put(f"{name}/ratings.csv")
-    assert [span.name for span in find_spans(tmp_path)] == ["9", "10", "011"]
+    assert [span.name for span in find_spans(str(tmp_path))] == ["9", "10", "011"]
     assert number_of("011") == 11
 
 
@@ -48,14 +48,14 @@ def test_a_span_is_whole_once_its_writer_says_so(put, tmp_path):
     put("1/ratings.csv")
     put("2/ratings.csv")
     put("2/_SUCCESS", "")
-    assert [span.is_whole for span in find_spans(tmp_path)] == [False, True]
+    assert [span.is_whole for span in find_spans(str(tmp_path))] == [False, True]
 
 
 def test_the_mark_is_no_file_of_ratings(put, tmp_path):
     path = put("1/ratings.csv")
     put("1/_SUCCESS", "")
     put("1/.ratings.csv.part", "half")
-    [span] = find_spans(tmp_path)
+    [span] = find_spans(str(tmp_path))
     assert span.files == ((str(path), len(path.read_bytes())),)
 
 
@@ -73,23 +73,23 @@ def test_what_has_no_order_is_refused(put, tmp_path, names, said):
     for name in names:
         put(f"{name}/ratings.csv")
     with pytest.raises(SpansError, match=said):
-        find_spans(tmp_path)
+        find_spans(str(tmp_path))
 
 
 def test_hidden_folders_and_files_beside_are_no_spans(put, tmp_path):
     for name in ("_old/x/ratings.csv", ".cache/a", "users.csv", "3/ratings.csv"):
         put(name)
-    assert [span.name for span in find_spans(tmp_path)] == ["3"]
+    assert [span.name for span in find_spans(str(tmp_path))] == ["3"]
 
 
 def test_a_fingerprint_is_of_bytes_not_of_times(put, tmp_path):
     path = put("1/ratings.csv", "u1,i1,4,1600000000\n")
-    before = fingerprint(find_spans(tmp_path)[0])
+    before = fingerprint(find_spans(str(tmp_path))[0])
     os.utime(path, (1, 1))
-    assert fingerprint(find_spans(tmp_path)[0]) == before
+    assert fingerprint(find_spans(str(tmp_path))[0]) == before
     path.write_text("u1,i1,5,1600000000\n")  # as long, and as old
     os.utime(path, (1, 1))
-    assert fingerprint(find_spans(tmp_path)[0]) != before
+    assert fingerprint(find_spans(str(tmp_path))[0]) != before
 
 
 def test_files_are_those_of_the_spans_in_their_order_and_those_beside(put, tmp_path):

@@ -24,16 +24,18 @@ def counted(tmp_path):
             (span / f"part-{part}.csv").write_text("\n".join(lines) + "\n")
     artifact = standard_artifacts.ExampleStatistics()
     artifact.uri = str(tmp_path / "statistics")
+    examples = standard_artifacts.Examples()
+    examples.set_string_custom_property("newest_span", "2")
     SpanStatistics.test_call(
-        examples=standard_artifacts.Examples(),
+        examples=examples,
         input_base=str(tmp_path),
-        span="2",
         settings=Settings().to_json(),
         code_version="1",
         statistics=artifact,
         beam_pipeline=beam.Pipeline(runner="DirectRunner"),
     )
     assert artifact.split_names == '["ratings"]'
+    assert artifact.get_string_custom_property("newest_span") == "2"
     path = f"{artifact.uri}/Split-ratings/FeatureStats.pb"
     return tfdv.load_stats_binary(path).datasets[0]
 

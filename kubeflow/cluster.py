@@ -1,0 +1,198 @@
+"""What a cluster is like, and how a YAML file says so.
+
+``kubeflow/cluster.yaml`` has every key with its default. Nothing here is a secret:
+secrets are named, and stay in the cluster.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from pipeline.config import ConfigError
+
+TRAINER = "Trainer"
+
+Name = Annotated[str, Meta(min_length=1)]
+Quantity = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(m|[kMGT]|[KMGT]i)?$")]
+AbsolutePath = Annotated[str, Meta(pattern=r"^/[^/].*[^/]$")]
+Number = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a step's pod asks for, and how long it may try.
+
+    Attributes:
+      cpu: requested; the scheduler keeps it free.
+      memory: requested.
+      cpu_limit: at most; beyond, the pod is slowed.
+      memory_limit: at most; beyond, the pod is killed.
+      timeout_seconds: of one attempt.
+      retries: attempts after the first, whatever ended it: an error, a lost node, a
+        deleted pod.
+      backoff_seconds: before the first retry; twice as long before each further one.
+    """
+
+    cpu: Quantity = "500m"
+    memory: Quantity = "1Gi"
+    cpu_limit: Quantity = "2"
+    memory_limit: Quantity = "4Gi"
+    timeout_seconds: Positive = 3600
+    retries: Number = 2
+    backoff_seconds: Positive = 30
+
+
+class Toleration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a taint, as Kubernetes spells it."""
+
+    key: Name
+    operator: str = "Exists"
+    value: str | None = None
+    effect: str | None = None
+
+
+class Training(Step, frozen=True, forbid_unknown_fields=True):
+    """What a Trainer's pod asks for beside that.
+
+    Attributes:
+      gpus: number of ``nvidia.com/gpu``; 0 on a cluster without any.
+      accelerator: their kind on Vertex AI; on Kubernetes ``node_selector`` says that.
+      node_selector: labels that its node must have.
+      tolerations: of that node's taints.
+    """
+
+    memory: Quantity = "2Gi"
+    memory_limit: Quantity = "8Gi"
+    timeout_seconds: Positive = 6 * 3600
+    gpus: Number = 1
+    accelerator: Name = "NVIDIA_TESLA_T4"
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = (
+        Toleration("nvidia.com/gpu", effect="NoSchedule"),
+    )
+
+
+class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A PersistentVolumeClaim, and where every pod has it."""
+
+    claim: Name = "marquee"
+    path: AbsolutePath = "/marquee"
+
+
+class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The metadata store: MySQL, or MariaDB.
+
+    Attributes:
+      host: of the Service.
+      port: of it.
+      database: made by the first run.
+      secret: Secret with the keys ``user`` and ``password``.
+    """
+
+    host: Name = "marquee-metadata"
+    port: Positive = 3306
+    database: Name = "marquee"
+    secret: Name = "marquee-metadata"
+
+
+class S3(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An object store that speaks S3.
+
+    Attributes:
+      endpoint: with its scheme; empty for Amazon's own.
+      region: of the bucket.
+      secret: Secret with the keys of an account.
+      access_key: the name of the one in it.
+      secret_key: of the other.
+    """
+
+    endpoint: str = ""
+    region: Name = "us-east-1"
+    secret: Name = "marquee-s3"
+    access_key: Name = "accesskey"
+    secret_key: Name = "secretkey"
+
+
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is told that a run failed: a Secret's key that holds the URL."""
+
+    secret: Name = "marquee-webhook"
+    key: Name = "url"
+
+
+class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A cluster.
+
+    Attributes:
+      root: of the artifacts: ``s3://…``, ``gs://…`` or a folder of the volume.
+      live_folder: of the live versions, a folder of the volume: a version appears by
+        one rename, which object stores do not have.
+      volume: where that is.
+      metadata: the store.
+      s3: the object store; not needed where nothing is ``s3://…``.
+      webhook: told of failures; null tells nobody.
+      service_account: of the pods.
+      user: and group that they run as; any but root's 0.
+      image_pull_policy: of their image.
+      timezone: of the cron schedules: what Kubeflow's controller has in
+        ``CRON_SCHEDULE_TIMEZONE``.
+      steps: step, or kind of steps → what differs from ``Step``, and of Trainers from
+        ``Training``: ``Trainer_neumf`` counts more than ``Trainer``, and that more than
+        ``default``.
+    """
+
+    root: Name = "/marquee/artifacts"
+    live_folder: AbsolutePath = "/marquee/live"
+    volume: Volume = Volume()
+    metadata: Metadata = Metadata()
+    s3: S3 | None = None
+    webhook: Webhook | None = Webhook()
+    service_account: Name = "marquee"
+    user: Positive = 10001
+    image_pull_policy: str = "IfNotPresent"
+    timezone: Name = "UTC"
+    steps: dict[str, dict[str, Any]] = {}
+
+    def step(self, name: str) -> Step:
+        """What one step asks for; of a Trainer a ``Training``."""
+        kind = name.partition("_")[0]
+        values: dict[str, Any] = {}
+        for key in dict.fromkeys(("default", kind, name)):
+            values |= self.steps.get(key, {})
+        return msgspec.convert(values, _struct_of(name))
+
+
+def _struct_of(name: str) -> type[Step]:
+    return Training if name.partition("_")[0] == TRAINER else Step
+
+
+def read_cluster(path: Path) -> Cluster:
+    """Reads a cluster's file, and checks all of it.
+
+    Raises:
+      ConfigError: for the first thing that is wrong.
+    """
+    try:
+        cluster = msgspec.yaml.decode(path.read_bytes(), type=Cluster)
+    except OSError as error:
+        raise ConfigError(path, None, None, error.strerror or str(error)) from error
+    except msgspec.DecodeError as error:
+        message, _, place = str(error).partition(" - at ")
+        key = place.strip("`$.") or None
+        raise ConfigError(path, None, key, message) from error
+    for name, values in cluster.steps.items():
+        try:
+            msgspec.convert(values, _struct_of(name))
+        except msgspec.ValidationError as error:
+            message, _, place = str(error).partition(" - at ")
+            key = f"steps.{name}{place.strip('`$')}"
+            raise ConfigError(path, None, key, message) from error
+    if cluster.root.startswith("s3://") and cluster.s3 is None:
+        message = "the artifacts are on s3://, and nothing says where that is"
+        raise ConfigError(path, None, "s3", message)
+    if not cluster.live_folder.startswith(f"{cluster.volume.path}/"):
+        message = f"is not below the volume's path, {cluster.volume.path}"
+        raise ConfigError(path, None, "live_folder", message)
+    return cluster

@@ -1,0 +1,65 @@
+"""What a step's pod runs: TFX's own entry point, with what it lacks.
+
+``python -m kubeflow.entrypoint`` in the repository's folder, which is the image's
+working directory, with the arguments that ``KubeflowDagRunner`` made.
+"""
+
+import os
+import sys
+import traceback
+from typing import Any
+
+SOURCES = "MARQUEE_SOURCES"
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one step; returns the exit status of its pod."""
+    from pipeline.code_version import version_of_all
+
+    compiled_from, here = os.environ[SOURCES], version_of_all()
+    if compiled_from != here:
+        # The cache's keys were made of those sources, so it would give wrong answers.
+        print(
+            f"The workflow was compiled from sources {compiled_from}, and this image "
+            f"holds {here}. Compile it again from what the image was built from.",
+            file=sys.stderr,
+        )
+        return 2
+    if any("s3://" in argument for argument in arguments):
+        import tensorflow_io  # noqa: F401 - adds s3:// to TensorFlow
+
+    from tfx.orchestration.kubeflow import container_entrypoint
+
+    container_entrypoint.launcher.Launcher = _launcher()
+    container_entrypoint.main(arguments)
+    return 0
+
+
+def _launcher() -> type:
+    from tfx.orchestration.portable import launcher
+
+    from pipeline.local_runner import state_of
+
+    class Launcher(launcher.Launcher):
+        """Fails where TFX's own records a failure and returns as if there was none."""
+
+        def launch(self) -> Any:
+            execution = super().launch()
+            print(f"Step {execution.pipeline_node.node_info.id}: ", end="")
+            print(state_of(self._mlmd_connection, execution))
+            return execution
+
+    return Launcher
+
+
+if __name__ == "__main__":
+    try:
+        status = main(sys.argv[1:])
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # tensorflow-io aborts when the interpreter ends ("pure virtual method called"),
+    # after the step's work is done and recorded.
+    os._exit(status)

@@ -1,0 +1,65 @@
+"""The exit handler: tells a webhook that a run failed, or that one of its steps did.
+
+``python -m kubeflow.notify WORKFLOW STATUS FAILURES``: Argo's ``workflow.name``,
+``workflow.status`` and ``workflow.failures``. The URL is in ``MARQUEE_WEBHOOK_URL``,
+from a Secret. It imports nothing of the pipeline, which may be what is broken.
+"""
+
+import json
+import os
+import re
+import sys
+import urllib.request
+from typing import Any
+
+URL = "MARQUEE_WEBHOOK_URL"
+SECONDS = 30  # for an answer
+_ATTEMPT = re.compile(r"(.+)\(\d+\)$")
+
+
+def failed_steps(workflow: str, failures: str) -> dict[str, str]:
+    """Step → why, of those that failed for good.
+
+    Args:
+      workflow: its name; Argo counts the whole of it among what failed.
+      failures: of Argo: JSON, in a JSON string; every failed attempt stands beside its
+        step, and knows why.
+    """
+    told: Any = json.loads(failures or "null")
+    nodes: list[dict[str, str]] = json.loads(told) if isinstance(told, str) else told
+    steps: dict[str, str] = {}
+    attempts: dict[str, str] = {}
+    for node in sorted(nodes or [], key=lambda node: node["finishedAt"] or ""):
+        name, why = node["displayName"], node["message"]
+        if attempt := _ATTEMPT.match(name):
+            attempts[attempt[1]] = why
+        elif name != workflow:
+            steps[name] = why
+    return {name: attempts.get(name) or why for name, why in steps.items()}
+
+
+def main(workflow: str, status: str, failures: str) -> int:
+    """Sends what there is to tell; returns the exit status of the pod."""
+    failed = failed_steps(workflow, failures)
+    if status == "Succeeded" and not failed:
+        print(f"{workflow}: nothing failed")
+        return 0
+    steps = "; ".join(f"{name}: {why}" if why else name for name, why in failed.items())
+    message = {
+        "text": f"Marquee run {workflow}: {status}. Failed: {steps or 'no step'}",
+        "workflow": workflow,
+        "status": status,
+        "failed": failed,
+    }
+    request = urllib.request.Request(
+        os.environ[URL],
+        json.dumps(message).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        print(f"{workflow}: told, answered {answer.status}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,166 @@
+"""The compiled workflow, each step a process with its own command, on a MariaDB.
+
+What Argo does around them is the fixture ``pods``; the steps, their arguments, their
+order and the environment are those of the file that the cluster gets.
+"""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+import tensorflow as tf
+import yaml
+from ml_metadata import MetadataStore, proto
+
+from components.pusher import versions
+
+pytestmark = [pytest.mark.kubeflow, pytest.mark.timeout(3600)]
+KILLED = "trainer-mf-als"
+RESOLVERS = {"LiveModel"}
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory, compile_workflow, cluster_file, store, spans, pods):
+    """A run with a killed step, the same again, and the first step on a new span."""
+    folder = tmp_path_factory.mktemp("cluster")
+    volume = folder / "volume"
+    cluster = cluster_file(
+        root=f"{volume}/artifacts",
+        live_folder=f"{volume}/live",
+        volume={"path": str(volume)},
+        metadata={"host": store.host, "port": store.port},
+        steps={"Trainer": {"gpus": 0}},
+    )
+    compiled = compile_workflow(
+        folder / "marquee.yaml",
+        *("--data", f"{volume}/spans", "--spans", "--cluster", str(cluster)),
+        *("--models", "mf_als", "--set", "models.mf_als.embedding_dim=16"),
+    )
+    assert compiled.status == 0, compiled.output
+    machine = pods(yaml.safe_load(compiled.text), folder / "runs")
+    arriving = spans(volume / "spans", 2)
+    next(arriving)
+    told = SimpleNamespace(machine=machine, live=volume / "live", text=compiled.text)
+    told.first = machine.run("first", kill=KILLED)
+    told.first_live = versions.versions(told.live)
+    told.second = machine.run("second")
+    next(arriving)
+    told.third = machine.run("third", only=("ratingsexamplegen",))
+    connection = proto.ConnectionConfig()
+    connection.mysql.host, connection.mysql.port = store.host, store.port
+    connection.mysql.database, connection.mysql.user = "marquee", "marquee"
+    connection.mysql.password = "a password of these tests"
+    told.store = Store(MetadataStore(connection))
+    return told
+
+
+class Store:
+    """What the database knows."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def executions(self, run):
+        """Step → its executions, in one run."""
+        context = self.store.get_context_by_type_and_name("pipeline_run", run)
+        found = {}
+        for execution in self.store.get_executions_by_context(context.id):
+            contexts = self.store.get_contexts_by_execution(execution.id)
+            [node] = [c.name for c in contexts if c.type == "node"]
+            found.setdefault(node.split(".", 1)[1], []).append(execution)
+        return found
+
+    def states(self, run):
+        """Step → the state of its only execution."""
+        return {
+            step: proto.Execution.State.Name(execution.last_known_state)
+            for step, [execution] in self.executions(run).items()
+        }
+
+    def makers(self, execution):
+        """The executions that made what one read."""
+        inputs = (proto.Event.INPUT, proto.Event.DECLARED_INPUT)
+        read = [
+            event.artifact_id
+            for event in self.store.get_events_by_execution_ids([execution.id])
+            if event.type in inputs
+        ]
+        ids = {
+            event.execution_id
+            for event in (self.store.get_events_by_artifact_ids(read) if read else [])
+            if event.type in (proto.Event.OUTPUT, proto.Event.INTERNAL_OUTPUT)
+        }
+        return self.store.get_executions_by_id(ids)
+
+
+def test_every_step_of_the_first_run_succeeded(story):
+    assert set(story.first.phases.values()) == {"Succeeded"}
+    assert len(story.first.phases) == 18
+
+
+def test_a_killed_step_is_tried_again_and_leaves_one_execution(story):
+    tries = dict.fromkeys(story.first.phases, 1) | {KILLED: 2}
+    assert story.first.attempts == tries
+    [execution] = story.store.executions("first")["Trainer_mf_als"]
+    assert execution.last_known_state == proto.Execution.COMPLETE
+
+
+def test_the_pushed_model_answers(story):
+    [live] = story.first_live
+    assert live.model == "mf_als"
+    versions.verify(live.folder)
+    model = tf.saved_model.load(str(live.folder))
+    answer = model.signatures["recommend"](
+        user_id=tf.constant(["1"]),
+        history_item_id=tf.constant([["1"]]),
+        k=tf.constant(10),
+    )
+    assert answer["item_id"].shape == (1, 10)
+    assert len(set(answer["item_id"].numpy()[0])) == 10
+
+
+def test_the_database_leads_from_the_pushed_model_back_to_the_ratings(story):
+    executions = story.store.executions("first")
+    step_of = {e.id: step for step, [e] in executions.items()}
+    waiting, found = list(executions["Pusher"]), set()
+    while waiting:
+        execution = waiting.pop()
+        if step_of[execution.id] not in found:
+            found.add(step_of[execution.id])
+            waiting += story.store.makers(execution)
+    # All but what only looks on.
+    assert set(executions) - found == {"AnomalyGate", "DriftGate"} & set(executions) | {
+        "ExampleValidator",
+        "StatisticsGen",
+        "LiveModel",
+    }
+    [pusher] = executions["Pusher"]
+    assert pusher.custom_properties["live_folder"].string_value == str(story.live)
+
+
+def test_the_second_run_is_served_from_the_cache(story):
+    assert set(story.second.phases.values()) == {"Succeeded"}
+    states = story.store.states("second")
+    by_state = Counter(state for s, state in states.items() if s not in RESOLVERS)
+    assert by_state == {"CACHED": 17}, states
+    assert [v.number for v in versions.versions(story.live)] == [1]
+
+
+def test_a_later_run_of_the_same_workflow_takes_in_what_arrived(story):
+    assert story.third.phases == {"ratingsexamplegen": "Succeeded"}
+    newest = {}
+    for run in ("first", "second", "third"):
+        [execution] = story.store.executions(run)["RatingsExampleGen"]
+        [artifact] = [
+            story.store.store.get_artifacts_by_id([event.artifact_id])[0]
+            for event in story.store.store.get_events_by_execution_ids([execution.id])
+            if event.type == proto.Event.OUTPUT
+        ]
+        newest[run] = artifact.custom_properties["newest_span"].string_value
+    assert newest == {"first": "1", "second": "1", "third": "2"}
+
+
+def test_the_secret_is_in_no_file(story):
+    assert "a password of these tests" not in story.text
+    for task in story.first.phases:
+        assert "a password of these tests" not in story.machine.log(story.first, task)
