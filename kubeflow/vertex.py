@@ -143,7 +143,7 @@ def _together(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return together
 
 
-def _resources(step: Step) -> _Resources:
+def _resources(step: Step) -> Any:
     """In cores and gigabytes."""
     resources = _Resources(
         cpu_limit=_number(step.cpu_limit), memory_limit=_number(step.memory_limit) / 1e9
