@@ -16,7 +16,7 @@ from trainer_modules.registry import MODELS, POPULARITY
 MAX_BYTES = 900_000
 _SECRET_NAME = re.compile(r"(?i)password|passwd|secret|token|credential|access_?key")
 _SECRET_VALUES = {
-    "a URL with a password": re.compile(r"\w+://[^/\s:@\"]+:[^/\s@\"]+@"),
+    "a URL with a password": re.compile(r"://[^/\s:@\"]+:[^/\s@\"]+@"),
     "an AWS access key": re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
 }

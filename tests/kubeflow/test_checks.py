@@ -47,6 +47,7 @@ def test_what_is_compiled_passes(problems):
 
 def test_too_large(workflow, problems):
     template(workflow, "transform")["container"]["args"].append("x" * 900_000)
+    # A pattern that tried each letter as the first one would take hours of them.
     said = problems()
     assert "bytes, and Kubernetes surely takes 900,000" in said
     # One workflow for each family, popularity being in all of them.
