@@ -10,8 +10,8 @@ ALONE := not browser and not flink and not kubeflow and not kubernetes
 PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-slow test-movielens test-browser test-kubeflow check docs format lock clean \
-  flink test-flink \
+.PHONY: help install run test test-fast test-slow test-movielens test-browser test-flink test-kubeflow \
+  test-kubernetes check docs format lock clean flink image \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
   bench-deepctr bench-serve bench-warm-start bench-flink
 
@@ -42,10 +42,34 @@ test-flink: $(READY) flink ## The data steps on a Flink of its own (openjdk-17-j
 test-kubeflow: $(READY) ## Every step of a workflow, on a MariaDB (apt-get install mariadb-server)
 	@$(BIN)/pytest -q -m kubeflow tests/kubeflow
 
+# Each may be named on the command line: what builds an image, and how the nodes of the
+# cluster that KUBECONFIG names get it (LOAD_ARCHIVE takes the file that buildah writes).
+VARIANT := cpu
+IMAGE := docker.io/library/marquee:$(VARIANT)
+ARCHIVE := build/marquee-$(VARIANT).tar
+LOAD_ARCHIVE := ctr --namespace k8s.io images import
+ifneq ($(shell command -v buildah 2>/dev/null),)
+  BUILD_IMAGE := buildah bud --isolation chroot --network host --layers
+  LOAD_IMAGE := mkdir -p build && rm -f $(ARCHIVE) && \
+    buildah push -q $(IMAGE) docker-archive:$(ARCHIVE):$(IMAGE) && \
+    $(LOAD_ARCHIVE) $(ARCHIVE)
+else
+  BUILD_IMAGE := docker build
+  LOAD_IMAGE := kind load docker-image $(IMAGE)
+endif
+
+image: ## Build the image of Kubeflow's steps; VARIANT=gpu for GPUs
+	@$(BUILD_IMAGE) --build-arg VARIANT=$(VARIANT) -f kubeflow/Dockerfile -t $(IMAGE) .
+
+test-kubernetes: $(READY) image ## Real runs on the cluster of KUBECONFIG, half an hour (docs/kubeflow.md)
+	@$(LOAD_IMAGE)
+	@MARQUEE_IMAGE=$(IMAGE) $(BIN)/pytest -q -m kubernetes tests/kubernetes
+
 check: $(READY) ## Formatting, lint and types, as CI checks them
 	@$(BIN)/ruff format --check --quiet --diff .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+	@$(BIN)/hadolint kubeflow/Dockerfile
 
 # Not --quiet: warnings that are not said are no errors of --strict either.
 docs: $(READY) ## The site of docs/ in build/docs; a link that leads nowhere is an error
@@ -61,6 +85,10 @@ install: $(READY) ## Make .venv and install what is locked; every target does th
 lock: $(UV) ## Resolve requirements.in into requirements.txt
 	@$(UV) pip compile --quiet --python-version 3.10 --generate-hashes --no-header \
 	  --no-annotate requirements.in -o requirements.txt
+	@for variant in cpu gpu; do $(UV) pip compile --quiet --python-version 3.10 \
+	  --generate-hashes --no-header --no-annotate --constraint requirements.txt \
+	  kubeflow/requirements-$$variant.in -o kubeflow/requirements-$$variant.txt || exit; \
+	done
 
 # DATA=ml-100k is quick; PARTS="stock training" measures those alone (docs/benchmarks.md).
 bench-pipeline: DATA := ml-1m

@@ -5,7 +5,9 @@ working directory, with the arguments that ``KubeflowDagRunner`` made.
 """
 
 import os
+import resource
 import sys
+import time
 import traceback
 from typing import Any
 
@@ -52,12 +54,21 @@ def _launcher() -> type:
     return Launcher
 
 
+def measured(seconds: float) -> str:
+    """What the step took, its own processes included."""
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak = max(resource.getrusage(who).ru_maxrss for who in whose)
+    return f"{seconds:.1f} s, at most {peak / 1024:.0f} MiB"  # of KiB, on Linux
+
+
 if __name__ == "__main__":
+    started = time.monotonic()
     try:
         status = main(sys.argv[1:])
     except BaseException:
         traceback.print_exc()
         status = 1
+    print(measured(time.monotonic() - started))
     sys.stdout.flush()
     sys.stderr.flush()
     # tensorflow-io aborts when the interpreter ends ("pure virtual method called"),

@@ -176,14 +176,9 @@ def _s3_env(cluster: Cluster) -> list[dict[str, Any]]:
         return []
     plain = {"AWS_REGION": s3.region, "AWS_EC2_METADATA_DISABLED": "true"}
     if s3.endpoint:
-        scheme, _, host = s3.endpoint.partition("://")
-        is_https = str(int(scheme == "https"))
-        plain |= {
-            "AWS_ENDPOINT_URL": s3.endpoint,
-            "S3_ENDPOINT": host,
-            "S3_USE_HTTPS": is_https,
-            "S3_VERIFY_SSL": is_https,
-        }
+        # With its scheme: tensorflow-io takes a bare name for one that speaks TLS, and
+        # tries each request for a minute.
+        plain |= {"AWS_ENDPOINT_URL": s3.endpoint, "S3_ENDPOINT": s3.endpoint}
     return [
         *({"name": name, "value": value} for name, value in plain.items()),
         _secret("AWS_ACCESS_KEY_ID", s3.secret, s3.access_key),

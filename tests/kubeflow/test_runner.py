@@ -121,8 +121,8 @@ def test_secrets_are_references(steps):
     ):
         assert env[name]["valueFrom"]["secretKeyRef"] == {"name": secret, "key": key}
     assert env["AWS_ENDPOINT_URL"]["value"] == "http://minio:9000"
-    assert env["S3_ENDPOINT"]["value"] == "minio:9000"
-    assert env["S3_USE_HTTPS"]["value"] == "0"
+    # With its scheme: tensorflow-io takes a bare name for one that speaks TLS.
+    assert env["S3_ENDPOINT"]["value"] == "http://minio:9000"
 
 
 def test_the_steps_are_told_where_things_are_on_the_cluster(steps):

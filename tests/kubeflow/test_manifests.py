@@ -1,0 +1,79 @@
+"""The manifests, without a cluster: against Kubernetes' schemas, and our rules."""
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+MANIFESTS = Path(__file__).parents[2] / "kubeflow" / "manifests"
+KUBERNETES = "1.33"
+FILES = sorted(p for p in MANIFESTS.rglob("*.yaml") if p.name != "kustomization.yaml")
+
+
+def objects(path: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+def pods() -> list[Any]:
+    return [
+        pytest.param(found["spec"]["template"]["spec"], id=found["metadata"]["name"])
+        for path in FILES
+        for found in objects(path)
+        if found["kind"] in ("Deployment", "StatefulSet")
+    ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_object_is_as_the_schema_of_its_kind_says(path):
+    for found in objects(path):
+        kubernetes_validate.validate(found, KUBERNETES, strict=True)
+
+
+def test_a_field_that_kubernetes_does_not_know_is_seen():
+    [claim] = objects(MANIFESTS / "volume.yaml")
+    claim["spec"]["accessMode"] = claim["spec"].pop("accessModes")
+    with pytest.raises(kubernetes_validate.ValidationError, match="accessMode"):
+        kubernetes_validate.validate(claim, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize("name", [".", "flink"])
+def test_kustomize_applies_every_file_of_its_folder(name):
+    folder = MANIFESTS / name
+    [kustomization] = objects(folder / "kustomization.yaml")
+    there = {p.name for p in folder.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(kustomization["resources"]) == there
+
+
+def test_no_secret_is_written_down():
+    assert not [f for path in FILES for f in objects(path) if f["kind"] == "Secret"]
+
+
+@pytest.mark.parametrize("pod", pods())
+def test_pods_run_as_no_root_with_no_rights_and_bounds(pod):
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["automountServiceAccountToken"] is False
+    for container in pod["containers"]:
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        # Flink's image writes its settings into its own folder.
+        if "flink:" not in container["image"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+        assert "memory" in container["resources"]["limits"]
+
+
+def test_the_service_account_may_do_one_thing():
+    account, role, binding = objects(MANIFESTS / "service-account.yaml")
+    assert role["kind"] == "Role"  # of a namespace, not of the cluster
+    assert role["rules"] == [
+        {
+            "apiGroups": ["argoproj.io"],
+            "resources": ["workflowtaskresults"],
+            "verbs": ["create", "patch"],
+        }
+    ]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert [s["name"] for s in binding["subjects"]] == [account["metadata"]["name"]]

@@ -1,0 +1,423 @@
+"""The cluster that KUBECONFIG names, with Kubeflow Pipelines in it and our manifests.
+
+Nothing here knows which cluster that is: all of it goes through kubectl, and through
+the kfp client over a forwarded port.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CLUSTER = Path(__file__).with_name("cluster.yaml")
+NAMESPACE = "kubeflow"
+IMAGE = os.environ.get("MARQUEE_IMAGE", "docker.io/library/marquee:cpu")
+VOLUME_FOLDER = "/tmp/marquee-volume"  # on the node, where nothing makes volumes
+
+
+class Cluster:
+    """What kubectl does, in the namespace of the runs."""
+
+    def __call__(self, *words: str, stdin: str | None = None) -> str:
+        """Returns what ``kubectl WORDS`` prints; raises with what it complains of."""
+        done = self.tried(*words, stdin=stdin)
+        if done.returncode:
+            raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr}")
+        return done.stdout
+
+    def tried(
+        self, *words: str, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """What came of it, a failure too."""
+        return subprocess.run(
+            ["kubectl", "--namespace", NAMESPACE, *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+        )
+
+    def get(self, *words: str) -> Any:
+        """What ``kubectl get WORDS`` knows."""
+        return json.loads(self("get", *words, "--output", "json"))
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        self("apply", "--filename", "-", stdin=yaml.safe_dump_all(objects))
+
+    @staticmethod
+    def until(holds: Callable[[], Any], seconds: float, otherwise: str) -> Any:
+        """Waits for something to hold, and returns it."""
+        end = time.monotonic() + seconds
+        while not (found := holds()):
+            if time.monotonic() > end:
+                raise AssertionError(f"{otherwise}, in {seconds:.0f} s")
+            time.sleep(0.5)
+        return found
+
+    @contextlib.contextmanager
+    def forwarded(self, service: str, port: int) -> Iterator[int]:
+        """The port on this machine that leads to a service's."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            here = free.getsockname()[1]
+        words = ["port-forward", f"service/{service}", f"{here}:{port}"]
+        forward = subprocess.Popen(
+            ["kubectl", "--namespace", NAMESPACE, *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            Cluster.until(lambda: _answers(here), 30, f"{service} does not answer")
+            yield here
+        finally:
+            forward.terminate()
+            forward.wait()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """Kubernetes, reachable."""
+    if "KUBECONFIG" not in os.environ:
+        pytest.fail("KUBECONFIG names no cluster; docs/kubeflow.md has some")
+    kubectl = Cluster()
+    kubectl("get", "service", "ml-pipeline")
+    return kubectl
+
+
+@pytest.fixture(scope="session")
+def applied(cluster: Cluster) -> Cluster:
+    """The cluster with our manifests, and with a volume if it makes none itself."""
+    cluster("apply", "--kustomize", str(ROOT / "kubeflow" / "manifests"))
+    account = {"user": "root", "password": ""}  # of Kubeflow Pipelines' own MySQL
+    cluster.apply(secret("marquee-metadata", account))
+    if not cluster.get("storageclass")["items"]:
+        cluster.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": "marquee"},
+                "spec": {
+                    "capacity": {"storage": "50Gi"},
+                    "accessModes": ["ReadWriteMany"],
+                    "claimRef": {"namespace": NAMESPACE, "name": "marquee"},
+                    "hostPath": {"path": VOLUME_FOLDER, "type": "DirectoryOrCreate"},
+                },
+            }
+        )
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def in_pod(applied: Cluster) -> Iterator[Callable[..., str]]:
+    """Runs a command in a pod as the steps' are, and returns what it printed."""
+    names: list[str] = []
+
+    def run(*command: str, seconds: float = 300) -> str:
+        names.append(f"marquee-test-{time.monotonic_ns()}")
+        applied.apply(step_pod(names[-1], list(command)))
+        status = Cluster.until(
+            lambda: _ended(applied.get("pod", names[-1])), seconds, "the pod runs on"
+        )
+        printed = applied("logs", names[-1])
+        assert status == "Succeeded", printed
+        return printed
+
+    yield run
+    for name in names:
+        applied("delete", "pod", name, "--wait=false")
+
+
+def secret(name: str, values: dict[str, str]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "stringData": values,
+    }
+
+
+def served(name: str, command: list[str], port: int) -> list[dict[str, Any]]:
+    """A pod of the steps' image that answers at a port, and the Service of that."""
+    pod = step_pod(name, command)
+    pod["metadata"]["labels"] = {"app": name}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": name}, "ports": [{"port": port}]},
+    }
+    return [pod, service]
+
+
+def _ended(pod: dict[str, Any]) -> str | None:
+    phase = pod["status"]["phase"]
+    return phase if phase in ("Succeeded", "Failed") else None
+
+
+def step_pod(name: str, command: list[str], **container: Any) -> dict[str, Any]:
+    """A pod of the steps' image, user and volumes."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "serviceAccountName": "marquee",
+            "restartPolicy": "Never",
+            "containers": [
+                {
+                    "name": "main",
+                    "image": IMAGE,
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": command,
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "readOnlyRootFilesystem": True,
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                    "volumeMounts": [
+                        {"name": "marquee", "mountPath": "/marquee"},
+                        {"name": "tmp", "mountPath": "/tmp"},
+                    ],
+                    **container,
+                }
+            ],
+            "volumes": [
+                {"name": "marquee", "persistentVolumeClaim": {"claimName": "marquee"}},
+                {"name": "tmp", "emptyDir": {}},
+            ],
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def client(applied: Cluster) -> Iterator[Any]:
+    """The kfp client, at the API server of Kubeflow Pipelines."""
+    import kfp
+
+    with applied.forwarded("ml-pipeline", 8888) as port:
+        yield kfp.Client(host=f"http://127.0.0.1:{port}")
+
+
+class Run:
+    """A run of Kubeflow Pipelines, and the Argo workflow that it is."""
+
+    def __init__(self, cluster: Cluster, run_id: str):
+        self._cluster = cluster
+        self.id = run_id
+
+    @property
+    def workflow(self) -> dict[str, Any]:
+        found = self._cluster.get(
+            "workflows", "--selector", f"pipeline/runid={self.id}"
+        )
+        [workflow] = found["items"] or [{"metadata": {"name": ""}, "status": {}}]
+        return workflow
+
+    @property
+    def name(self) -> str:
+        return str(self.workflow["metadata"]["name"])
+
+    def steps(self) -> dict[str, dict[str, Any]]:
+        """Step as Argo names it → how it stands, with its attempts."""
+        nodes = self.workflow["status"].get("nodes", {}).values()
+        tried = {node["id"]: node for node in nodes}
+        return {
+            node["displayName"]: {
+                **node,
+                "attempts": [tried[i] for i in node.get("children", []) if i in tried],
+            }
+            for node in nodes
+            if node["type"] == "Retry"
+        }
+
+    def pods(self, step: str) -> list[dict[str, Any]]:
+        """Of a step, one for each attempt, the first one first."""
+        words = ("pods", "--selector", f"workflows.argoproj.io/workflow={self.name}")
+        named = "workflows.argoproj.io/node-name"
+        return sorted(
+            (
+                pod
+                for pod in self._cluster.get(*words)["items"]
+                if f".{step}(" in pod["metadata"]["annotations"].get(named, "")
+            ),
+            key=lambda pod: pod["metadata"]["creationTimestamp"],
+        )
+
+    def running(self, step: str, seconds: float = 900) -> dict[str, Any]:
+        """Waits for a step's pod, and for its process."""
+
+        def found() -> dict[str, Any] | None:
+            pods = self.pods(step)
+            running = pods and pods[-1]["status"]["phase"] == "Running"
+            return pods[-1] if running else None
+
+        return Cluster.until(found, seconds, f"{step} of {self.name} does not run")
+
+    def ended(self, seconds: float = 2400) -> str:
+        """Waits for the end, and returns the workflow's phase."""
+
+        def phase() -> str | None:
+            now = self.workflow["status"].get("phase")
+            return now if now in ("Succeeded", "Failed", "Error") else None
+
+        return Cluster.until(phase, seconds, f"the run {self.name} goes on")
+
+    def log(self, step: str) -> str:
+        """What a step's last attempt printed."""
+        name = self.pods(step)[-1]["metadata"]["name"]
+        return self._cluster("logs", name, "--container", "main")
+
+
+@pytest.fixture(scope="session")
+def run_of(applied: Cluster) -> Callable[[str], Run]:
+    """The run of an id, as Kubeflow Pipelines gave it one."""
+    return lambda run_id: Run(applied, run_id)
+
+
+@pytest.fixture(scope="session")
+def folder(applied: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A folder of this session on the volume, which the steps' user may write to."""
+    from pipeline import datasets
+
+    movielens = datasets.resolve("ml-100k", lambda *_: None).folder
+    name = f"/marquee/test-{int(time.time())}"
+    keeper = step_pod("marquee-volume", ["sleep", "infinity"])
+    keeper["spec"]["containers"][0]["securityContext"] = {"runAsUser": 0}
+    applied("delete", "pod", "marquee-volume", "--ignore-not-found")
+    applied.apply(keeper)
+    applied("wait", "pod/marquee-volume", "--for=condition=Ready", "--timeout=300s")
+    applied("exec", "marquee-volume", "--", "mkdir", "-p", name)
+    _to_volume(applied, movielens, f"{name}/ratings")
+    yield name
+    applied("exec", "marquee-volume", "--", "rm", "-r", name)
+    applied("delete", "pod", "marquee-volume", "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def copy(applied: Cluster) -> Callable[[Path, str], None]:
+    """Copies a folder to the volume."""
+    return lambda source, target: _to_volume(applied, source, target)
+
+
+def _to_volume(cluster: Cluster, source: Path, target: str) -> None:
+    """Copies a folder to the volume; it is the steps' user's there."""
+    parent = str(Path(target).parent)
+    cluster("exec", "marquee-volume", "--", "mkdir", "-p", parent)
+    cluster("cp", str(source), f"marquee-volume:{target}")
+    owned = ["chown", "-R", "10001:10001", parent]
+    cluster("exec", "marquee-volume", "--", *owned)
+
+
+@pytest.fixture(scope="session")
+def compiled(
+    folder: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Compiles by ``kubeflow/runner.py``, for the tests' cluster with changes."""
+    made = tmp_path_factory.mktemp("workflows")
+
+    def compile_(name: str, *flags: str, data: str = "", **changes: Any) -> Path:
+        cluster = yaml.safe_load(CLUSTER.read_text())
+        steps = cluster["steps"] | changes.pop("steps", {})
+        database = f"marquee_{Path(folder).name.replace('-', '_')}"
+        metadata = {"metadata": {"host": "mysql", "database": database}}
+        cluster |= (
+            metadata | {"live_folder": f"{folder}/live", "steps": steps} | changes
+        )
+        settings = made / f"{name}-cluster.yaml"
+        settings.write_text(yaml.safe_dump(cluster))
+        workflow = made / f"{name}.yaml"
+        words = ["--image", IMAGE, "--data", data or f"{folder}/ratings", *flags]
+        words += ["--cluster", str(settings), "--output", str(workflow)]
+        runner = [sys.executable, "kubeflow/runner.py", *words]
+        done = subprocess.run(runner, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return workflow
+
+    return compile_
+
+
+RECEIVER = """
+import http.server
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        print(self.rfile.read(int(self.headers["Content-Length"])).decode(), flush=True)
+        self.send_response(204)
+        self.end_headers()
+http.server.HTTPServer(("", 8080), Receiver).serve_forever()
+"""
+
+
+@pytest.fixture(scope="session")
+def told(applied: Cluster) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What the webhook was told, by all runs."""
+    name = "marquee-receiver"
+    applied("delete", f"pod/{name}", "--ignore-not-found")
+    applied.apply(
+        *served(name, ["python", "-c", RECEIVER], 8080),
+        secret("marquee-webhook", {"url": f"http://{name}:8080/"}),
+    )
+    applied("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
+    yield lambda: [json.loads(line) for line in applied("logs", name).splitlines()]
+    applied("delete", f"pod/{name}", f"service/{name}", "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def start(applied: Cluster, client: Any, told: Any) -> Callable[[Path], Run]:
+    """Uploads a workflow through the kfp client, and runs it."""
+    experiment = client.create_experiment("marquee-tests")
+
+    def run(workflow: Path) -> Run:
+        name = f"{workflow.stem}-{time.time_ns()}"
+        pipeline = client.upload_pipeline(str(workflow), pipeline_name=name)
+        started = client.run_pipeline(
+            experiment.id, name, pipeline_id=pipeline.id, service_account="marquee"
+        )
+        run = Run(applied, started.id)
+        Cluster.until(
+            lambda: run.name, 60, "Kubeflow Pipelines makes no workflow of the run"
+        )
+        return run
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def answer(applied: Cluster, folder: str) -> Iterator[Callable[[Any], Any]]:
+    """Asks the live model, over HTTP, in a pod that serves what the runs pushed."""
+    command = ["python", "-m", "pipeline", "serve", "--out", folder]
+    applied.apply(*served("marquee-answer", [*command, "--host", "0.0.0.0"], 8501))
+    applied("wait", "pod/marquee-answer", "--for=condition=Ready", "--timeout=60s")
+
+    with applied.forwarded("marquee-answer", 8501) as port:
+        url = f"http://127.0.0.1:{port}/v1/models/recommender"
+
+        def ask(body: Any) -> Any:
+            asked = requests.post(f"{url}:predict", json=body, timeout=60)
+            asked.raise_for_status()
+            return asked.json()
+
+        def is_loaded() -> bool:
+            with contextlib.suppress(requests.RequestException):
+                return requests.get(url, timeout=5).ok
+            return False
+
+        applied.until(is_loaded, 180, "the server loads no model")
+        yield ask
+    applied("delete", "pod/marquee-answer", "service/marquee-answer", "--wait=false")
