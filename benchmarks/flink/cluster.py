@@ -103,6 +103,8 @@ class Cluster:
             "taskmanager.memory.network.max": "768m",
             # Beam's classes stay from job to job, and workers from stage to stage.
             "classloader.resolve-order": "parent-first",
+            # Beam keeps what it loaded past the end of a job, on purpose.
+            "classloader.check-leaked-classloader": False,
             # A job starts anew where a TaskManager was lost, which is seen soon. As a
             # whole: by regions, each task that was lost with it counts as a failure.
             "jobmanager.execution.failover-strategy": "full",
@@ -189,7 +191,9 @@ class Cluster:
             f"{_pool_address(number)} {POOL_HOST}\n"
         )
         command = self._java("1g", _TASK_MANAGER)
-        command.insert(1, f"-Djdk.net.hosts.file={hosts}")
+        # Beyond Flink's own buffers of the network there are Beam's, as large as the
+        # data that waits for a worker.
+        command[1:1] = ["-XX:MaxDirectMemorySize=3g", f"-Djdk.net.hosts.file={hosts}"]
         self._start(name, [*command, *self._memory_figures()])
 
     def _start_worker_pool(self, number: int) -> None:
