@@ -13,6 +13,7 @@ import jinja2
 import markupsafe
 import vl_convert
 
+from components.drift_gate.drift import DISTANCES
 from pipeline import datasets, runs
 from pipeline.console.figures import day, duration, figure, optional, thousands
 from pipeline.console.terminal import inert
@@ -86,6 +87,7 @@ def render(contents: Contents) -> str:
         live_model=_live_model(contents),
         against=_against(contents),
         rules=RULES,
+        distances=DISTANCES,
         tally=_tally,
         charts=specs,
         quantities=quantities(contents.curves),
