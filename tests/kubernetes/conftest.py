@@ -61,7 +61,7 @@ class Cluster:
         while not (found := holds()):
             if time.monotonic() > end:
                 raise AssertionError(f"{otherwise}, in {seconds:.0f} s")
-            time.sleep(0.5)
+            time.sleep(2)  # kubectl itself takes some of the cores
         return found
 
     @contextlib.contextmanager
