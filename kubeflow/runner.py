@@ -14,6 +14,7 @@ from typing import Any, Literal
 import click
 import msgspec
 
+from components.anomaly_gate.schema import SchemaError
 from kubeflow.cluster import Cluster, read_cluster
 from pipeline import exits
 from pipeline.cli.command import (
@@ -92,7 +93,7 @@ def main(
             write_vertex(config, image, cluster, spans, path)
         else:
             write_argo(config, image, cluster, spans, schedule, path)
-    except ConfigError as error:
+    except (ConfigError, SchemaError) as error:
         click.echo(str(error), err=True)
         ctx.exit(exits.CONFIG)
     click.echo(f"{path}: {path.stat().st_size:,} bytes")

@@ -98,7 +98,7 @@ def test_no_pod_is_root_or_can_become_it_or_writes_beside_its_volumes(workflow):
     assert spec["securityContext"]["runAsUser"] == 10001
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     containers = [t["container"] for t in spec["templates"] if "container" in t]
-    assert len(containers) == 22  # 21 steps, and who tells of failures
+    assert len(containers) == 21  # 20 steps, and who tells of failures
     for container in containers:
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -141,7 +141,6 @@ def test_what_changes_between_runs_is_not_in_the_file(steps):
     assert settings["spans"] == []
     assert settings["split_kind"] == "temporal"
     assert told(steps["DriftGate"], "live_folder") == "/marquee/live"
-    assert told(steps["DriftGate"], "live_model") in (None, "")
     assert told(steps["CatalogueGen"], "items") in (None, "")
 
 
