@@ -16,7 +16,7 @@ PACKAGES = ("pipeline", "components", "trainer_modules")
 def wheel(tmp_path_factory):
     """Built from the source archive, as Beam's workers build it."""
     source = tmp_path_factory.mktemp("source")
-    for name in (*PACKAGES, "schema", "configs"):
+    for name in (*PACKAGES, "kubeflow", "schema", "configs"):
         shutil.copytree(
             ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -43,6 +43,8 @@ def test_the_wheel_holds_every_module_the_schema_and_the_configuration(wheel):
         for path in (ROOT / package).rglob("*.py")
     }
     expected |= {
+        *(f"kubeflow/{path.name}" for path in (ROOT / "kubeflow").glob("*.py")),
+        "kubeflow/cluster.yaml",
         *("configs/default.yaml", "schema/ratings.pbtxt", "schema/spans.pbtxt"),
         *(f"pipeline/report/report.{kind}" for kind in ("css", "html.j2", "js")),
     }
