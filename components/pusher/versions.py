@@ -59,13 +59,14 @@ class Version:
 
 def versions(live_folder: Path) -> list[Version]:
     """All whole versions, the live one last."""
-    return [read(live_folder / str(number)) for number in sorted(numbers(live_folder))]
+    numbers = sorted(_numbers(live_folder))
+    return [_read(live_folder / str(number)) for number in numbers]
 
 
 def live(live_folder: Path) -> Version | None:
     """The one that serves; None before the first push."""
-    number = live_number(live_folder)
-    return read(live_folder / str(number)) if number else None
+    numbers = _numbers(live_folder)
+    return _read(live_folder / str(max(numbers))) if numbers else None
 
 
 def nothing_live(out: Path) -> VersionError:
@@ -83,7 +84,7 @@ def life(live_folder: Path) -> str:
     live_folder.mkdir(parents=True, exist_ok=True)
     with _locked(live_folder):
         told = _ledger(live_folder)
-        if not numbers(live_folder):
+        if not _numbers(live_folder):
             told = dataclasses.replace(told, emptied=told.last)
         _write_ledger(live_folder, told)
     return f"{told.folder}-{told.emptied}"
@@ -91,7 +92,7 @@ def life(live_folder: Path) -> str:
 
 def live_number(live_folder: Path) -> int:
     """Of the version that serves; 0 before the first push."""
-    return max(numbers(live_folder), default=0)
+    return max(_numbers(live_folder), default=0)
 
 
 def push(
@@ -225,7 +226,7 @@ def _publish(
     _sync(live_folder)
     if keep is not None:
         _prune(live_folder, keep)
-    return read(folder)
+    return _read(folder)
 
 
 def _copy(source: Path, target: Path, more: dict[str, Any]) -> None:
@@ -285,7 +286,7 @@ def _ledger(live_folder: Path) -> _Ledger:
             f"{live_folder / LEDGER} cannot be read ({error!r}): remove it, and "
             "`marquee run` will write another"
         ) from error
-    last = max([told.last, *numbers(live_folder)])
+    last = max([told.last, *_numbers(live_folder)])
     return dataclasses.replace(told, last=last)
 
 
@@ -296,8 +297,7 @@ def _write_ledger(live_folder: Path, ledger: _Ledger) -> None:
     unfinished.replace(live_folder / LEDGER)
 
 
-def numbers(live_folder: Path) -> list[int]:
-    """Of all versions, whole or not, in any order."""
+def _numbers(live_folder: Path) -> list[int]:
     if not live_folder.is_dir():
         return []
     return [
@@ -307,12 +307,7 @@ def numbers(live_folder: Path) -> list[int]:
     ]
 
 
-def read(folder: Path) -> Version:
-    """Describes a version by its card.
-
-    Raises:
-      VersionError: it has none that can be read.
-    """
+def _read(folder: Path) -> Version:
     try:
         card = json.loads((folder / f.CARD_FILE).read_text())
         return Version(

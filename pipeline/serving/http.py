@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -62,7 +62,7 @@ async def body_of(request: Request, settings: ServingSettings) -> bytes:
     """A request's body, read no further than it may be long.
 
     Raises:
-      RequestError: it is too long (413), too slow (408), or not whole (400).
+      RequestError: it is too long (413), or too slow (408).
     """
     too_long = RequestError(413, f"the body is longer than {settings.max_body} bytes")
     told = request.headers.get("content-length", "0")
@@ -82,8 +82,6 @@ async def body_of(request: Request, settings: ServingSettings) -> bytes:
     except asyncio.TimeoutError:
         told = f"the body did not come in {settings.timeout:g} s"
         raise RequestError(408, told) from None
-    except ClientDisconnect:  # nobody reads this, but it is counted
-        raise RequestError(400, "the client hung up within its body") from None
 
 
 class Gate:
