@@ -31,15 +31,8 @@ from pipeline.cli.command import (
 @out_option
 @json_option
 @verbose_option
-@click.pass_context
 def recommend(
-    ctx: click.Context,
-    user: str,
-    k: int,
-    likes: tuple[str, ...],
-    why: bool,
-    out: Path,
-    as_json: bool,
+    user: str, k: int, likes: tuple[str, ...], why: bool, out: Path, as_json: bool
 ) -> None:
     """Ask the live model for a user's list, in titles.
 
@@ -49,7 +42,7 @@ def recommend(
     from pipeline.console import hidden_output, open_console
     from pipeline.console.answer import print_answer
 
-    with hidden_output(VERBOSE in ctx.meta):
+    with hidden_output():
         from pipeline.recommending import recommend as recommended
 
         answer = recommended(out, user, k, likes, why)

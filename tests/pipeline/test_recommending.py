@@ -133,13 +133,3 @@ def test_a_part_of_one_title_is_enough(out):
 def test_without_a_live_model_it_says_what_to_do(tmp_path):
     with pytest.raises(versions.VersionError, match="marquee run"):
         recommend(tmp_path, "ann", 10, [], why=False)
-
-
-def test_what_is_logged_is_shown_where_it_is_asked_for(out, marquee):
-    asked = ("recommend", "--user", "ann", "--out", str(out))
-    quiet, verbose = marquee(*asked), marquee(*asked, "-v")
-    assert (quiet.status, quiet.err) == (0, "")
-    assert verbose.status == 0
-    assert verbose.out == quiet.out
-    # What TensorFlow says of a SavedModel that it loads.
-    assert "fingerprint" in verbose.err.lower()
