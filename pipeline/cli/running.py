@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,16 @@ def _execute(
             f"the machines of Dataflow do not see {config.out} on this one; compile the"
             " pipeline for a cluster, with its root in Cloud Storage (docs/beam.md)",
         )
+    if config.beam.runner in ("flink", "spark"):
+        host, _, port = config.beam.endpoint.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            message = (
+                f"no job server answers at {config.beam.endpoint} ({error}); start it,"
+                " or say where it is (docs/beam.md)"
+            )
+            raise ConfigError(None, None, "beam.endpoint", message) from error
     verbose = VERBOSE in ctx.meta
     run_id, log = ctx.with_resource(run_lock.one_run(Path(config.out)))
     ctx.meta[LOG] = log
