@@ -9,7 +9,10 @@ import glob
 import hashlib
 import os
 from collections.abc import Iterable
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from apache_beam.io.filesystems import FileSystems
 
 
 def _is_remote(path: str) -> bool:
@@ -21,11 +24,10 @@ def open_binary(path: str) -> IO[bytes]:
     if not _is_remote(path):
         return open(path, "rb")
     from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
 
     return cast(
         IO[bytes],
-        FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED),
+        _beam().open(path, compression_type=CompressionTypes.UNCOMPRESSED),
     )
 
 
@@ -34,9 +36,7 @@ def size_and_time(path: str) -> tuple[int, float]:
     if not _is_remote(path):
         status = os.stat(path)
         return status.st_size, status.st_mtime
-    from apache_beam.io.filesystems import FileSystems
-
-    metadata = FileSystems.match([path])[0].metadata_list[0]
+    metadata = _beam().match([path])[0].metadata_list[0]
     return metadata.size_in_bytes, metadata.last_updated_in_seconds or 0.0
 
 
@@ -47,10 +47,8 @@ def list_files(base: str, pattern: str = "") -> list[str]:
     left out: they are the marks that other programs leave beside their parts.
     """
     if _is_remote(base):
-        from apache_beam.io.filesystems import FileSystems
-
-        root = FileSystems.join(base, pattern) if pattern else base.rstrip("/")
-        matches = FileSystems.match([root, root + "/**"])
+        root = _beam().join(base, pattern) if pattern else base.rstrip("/")
+        matches = _beam().match([root, root + "/**"])
         files = [m.path for match in matches for m in match.metadata_list]
     else:
         found = glob.glob(pattern, root_dir=base) if pattern else [""]
@@ -69,11 +67,9 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
     Names that begin with ``.`` or ``_`` are left out.
     """
     if _is_remote(folder):
-        from apache_beam.io.filesystems import FileSystems
-
         # An object store has no folders, only names with slashes.
         base = folder.rstrip("/") + "/"
-        [match] = FileSystems.match([f"{base}**"])
+        [match] = _beam().match([f"{base}**"])
         below = [m.path.removeprefix(base) for m in match.metadata_list]
         folders = {path.partition("/")[0] for path in below if "/" in path}
         names = {path for path in below if "/" not in path}
@@ -89,9 +85,17 @@ def exists(path: str) -> bool:
     """Whether there is such a file."""
     if not _is_remote(path):
         return os.path.exists(path)
-    from apache_beam.io.filesystems import FileSystems
+    return bool(_beam().exists(path))
 
-    return bool(FileSystems.exists(path))
+
+def _beam() -> type["FileSystems"]:
+    """Beam's filesystems: S3's has to have options, which a pipeline brings along."""
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    if FileSystems._pipeline_options is None:  # drivers and checks make no pipeline
+        FileSystems.set_options(PipelineOptions([]))
+    return FileSystems
 
 
 def _is_data(path: str) -> bool:

@@ -7,6 +7,7 @@ either, by the usual order user, item, rating, timestamp.
 """
 
 import csv
+import errno
 import gzip
 import io
 import os
@@ -31,6 +32,8 @@ DELIMITERS = ("::", "\t", ",", ";", "|")
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet", ".inter")
 # Longest line that is still believed to be text; MovieLens's longest has 200 bytes.
 MAX_LINE_BYTES = 1 << 20
+# Of Parquet in a zip, which is read as a whole.
+MAX_MEMBER_BYTES = 256 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # Names that columns of published rating logs really have, without case and marks.
@@ -136,19 +139,33 @@ def open_part(part: Part) -> Iterator[IO[bytes]]:
     Raises:
         BadInputError: When the archive is damaged, encrypted or cut short.
     """
+    with unpacking(part.name), files.open_binary(part.path) as raw:
+        if part.member:
+            with zipfile.ZipFile(raw) as archive, archive.open(part.member) as f:
+                yield _unzipped(f, part.member)
+        else:
+            yield _unzipped(raw, part.path)
+
+
+@contextmanager
+def unpacking(name: str) -> Iterator[None]:
+    """Names the file in what libraries say of its bytes; a disk's errors stay so.
+
+    Raises:
+        BadInputError: When they are not what they should be.
+    """
     try:
-        with files.open_binary(part.path) as raw:
-            if part.member:
-                with zipfile.ZipFile(raw) as archive, archive.open(part.member) as f:
-                    yield _unzipped(f, part.member)
-            else:
-                yield _unzipped(raw, part.path)
+        yield
     except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-        raise damaged(part.name, error) from error
-    except (RuntimeError, NotImplementedError) as error:
-        if not part.member:
+        raise damaged(name, error) from error
+    except OSError as error:
+        # A seek to where an archive says that something is; Arrow gives no number. What
+        # a disk or a remote file system says is told as it is.
+        if type(error) is not OSError or error.errno not in (None, errno.EINVAL):
             raise
-        raise damaged(part.name, error) from error
+        raise damaged(name, error) from error
+    except (NotImplementedError, RuntimeError) as error:  # zipfile's; a password
+        raise damaged(name, error) from error
 
 
 def _unzipped(raw: IO[bytes], name: str) -> IO[bytes]:
@@ -159,10 +176,11 @@ def _unzipped(raw: IO[bytes], name: str) -> IO[bytes]:
 
 def damaged(name: str, error: Exception) -> BadInputError:
     """Returns the error for an archive that cannot be read to its end."""
+    said = str(error).splitlines() or [repr(error)]
     return fatal(
         name,
         problems.TRUNCATED_ARCHIVE,
-        f"the archive is damaged or cut short ({error})",
+        f"the archive is damaged or cut short ({said[0]})",
         "Get the file again and compare its size with the original.",
     )
 
@@ -174,15 +192,16 @@ def find_parts(paths: Sequence[str]) -> list[Part]:
         if not path.lower().endswith(".zip"):
             parts.append(Part(path, size=files.size_and_time(path)[0]))
             continue
-        try:
-            with files.open_binary(path) as raw, zipfile.ZipFile(raw) as archive:
-                members = archive.infolist()
-        except zipfile.BadZipFile as error:
-            raise damaged(path, error) from error
+        with (
+            unpacking(path),
+            files.open_binary(path) as raw,
+            zipfile.ZipFile(raw) as archive,
+        ):
+            members = archive.infolist()
         parts += [
             Part(path, info.filename, size=info.file_size)
             for info in members
-            if not info.is_dir()
+            if not info.filename.endswith("/")
             and not any(name[:1] in "._" for name in info.filename.split("/"))
         ]
     return parts
@@ -360,10 +379,12 @@ def describe(part: Part, columns: Mapping[str, str]) -> Part:
     part, names, has_header = _read_names(part)
     known = {name: _match(name, names) for name in RATINGS_COLUMNS}
     if columns:
-        found = {
-            name: _mapped(part, names, name, column) for name, column in columns.items()
-        }
         by_number = all(column.isdecimal() for column in columns.values())
+        found = {
+            # The first row of a file without a header may say "1", too.
+            name: _mapped(part, names, name, column, by_number)
+            for name, column in columns.items()
+        }
         has_header = not by_number or any(
             known[name] == index for name, index in found.items() if name in known
         )
@@ -376,6 +397,8 @@ def describe(part: Part, columns: Mapping[str, str]) -> Part:
         raise _mismatch(
             part, names, "names no column that is known as the user's and the item's id"
         )
+    if len(set(found.values())) < len(found):
+        raise _mismatch(part, names, "has one column for two of those mapped")
     missing = {USER_ID, ITEM_ID} - found.keys()
     if missing:
         raise _mismatch(part, names, f"is given no column for {', '.join(missing)}")
@@ -396,12 +419,15 @@ def _read_names(part: Part) -> tuple[Part, list[str], bool]:
     if part.base_name.endswith(".parquet"):
         import pyarrow as pa
         import pyarrow.parquet as pq
+        import pyarrow_hotfix  # noqa: F401 - or a type in the file would be unpickled
 
         try:
             with open_part(part) as f:
                 names = pq.ParquetFile(seekable(f)).schema_arrow.names
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, UnicodeDecodeError) as error:
             raise damaged(part.name, error) from error
+        if len(set(names)) < len(names):
+            raise _mismatch(part, names, "has two columns of one name")
         return replace(part, delimiter=PARQUET), names, True
     line = first_line(part)
     if not line:
@@ -424,8 +450,22 @@ def _read_names(part: Part) -> tuple[Part, list[str], bool]:
 
 
 def seekable(f: IO[bytes]) -> IO[bytes]:
-    """Parquet's table of contents is at the end; a zip's member cannot seek well."""
-    return io.BytesIO(f.read()) if isinstance(f, zipfile.ZipExtFile) else f
+    """Parquet's table of contents is at the end; a zip's member cannot seek well.
+
+    Raises:
+        BadInputError: When the member is too large to be in memory as a whole.
+    """
+    if not isinstance(f, zipfile.ZipExtFile):
+        return f
+    whole = f.read(MAX_MEMBER_BYTES + 1)
+    if len(whole) > MAX_MEMBER_BYTES:
+        raise fatal(
+            f.name,
+            problems.UNREADABLE_FILE,
+            f"a Parquet file of more than {MAX_MEMBER_BYTES >> 20} MB within a zip",
+            "Unpack the archive: Parquet is compressed by itself.",
+        )
+    return io.BytesIO(whole)
 
 
 def _empty(part: Part) -> BadInputError:
@@ -460,10 +500,12 @@ def _match(column: str, names: Sequence[str]) -> int | None:
     return None
 
 
-def _mapped(part: Part, names: Sequence[str], name: str, column: str) -> int:
+def _mapped(
+    part: Part, names: Sequence[str], name: str, column: str, by_number: bool
+) -> int:
     if name not in RATINGS_COLUMNS:
         raise _mismatch(part, names, f"cannot have a column for {name!r}")
-    if column in names:
+    if column in names and not by_number:
         return list(names).index(column)
     if column.isdecimal() and int(column) < len(names):
         return int(column)

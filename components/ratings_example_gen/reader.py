@@ -6,12 +6,10 @@ that turn out to be bad are looked at one by one, to say where they are and why.
 One line is one row: values hold no newlines.
 """
 
-import gzip
 import re
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, cast
 
@@ -21,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+import pyarrow_hotfix  # noqa: F401 - or a type in a file would be unpickled
 
 from components.ratings_example_gen import formats, problems
 from components.ratings_example_gen.formats import (
@@ -39,6 +38,10 @@ from components.ratings_example_gen.problems import (
 )
 
 BLOCK_BYTES = 16 << 20
+# Of text at once: where every line is bad, a line of two bytes takes 300 of memory.
+PIECE_BYTES = 1 << 20
+# What Arrow wrote at most without being asked for more.
+MAX_GROUP_ROWS = 64 << 20
 # Stands for "::" while a block is parsed; a line that holds it is refused.
 _SEPARATOR = b"\x01"
 # Years 1 and 9999. Milliseconds and nanoseconds of our days are beyond them.
@@ -141,13 +144,10 @@ def read_rows(part: Part, block: Block) -> Iterator[Rows]:
         BadInputError: When the archive is cut short or a line never ends.
     """
     with formats.open_part(part) as f:
-        try:
-            if part.delimiter == formats.PARQUET:
-                yield from _read_parquet(part, block, f)
-            else:
-                yield from _read_text(part, block, f)
-        except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-            raise formats.damaged(part.name, error) from error
+        if part.delimiter == formats.PARQUET:
+            yield from _read_parquet(part, block, f)
+        else:
+            yield from _read_text(part, block, f)
 
 
 def _read_text(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
@@ -170,7 +170,7 @@ def _read_text(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
             remaining -= len(head)
             begin += 1
     while remaining > 0:
-        data = f.read(min(remaining, BLOCK_BYTES))
+        data = f.read(min(remaining, PIECE_BYTES))
         if not data:
             break
         if not data.endswith(b"\n"):
@@ -345,28 +345,61 @@ def _locator(
 def _read_parquet(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
     try:
         file = pq.ParquetFile(formats.seekable(f))
+        names = {name: file.schema_arrow.names[i] for name, i in part.columns}
         begin = 0
         for group in range(block.begin, block.end or file.num_row_groups):
-            names = {name: file.schema_arrow.names[i] for name, i in part.columns}
+            if file.metadata.row_group(group).num_rows > MAX_GROUP_ROWS:
+                raise fatal(
+                    part.name,
+                    problems.UNREADABLE_FILE,
+                    f"a row group of more than {MAX_GROUP_ROWS:,} rows",
+                    "Write it in smaller row groups: each is in memory as a whole.",
+                )
+            # Not in batches: this Arrow's reader of batches dies of a damaged file.
             table = file.read_row_group(group, columns=list(names.values()))
-            columns = {name: table[old].combine_chunks() for name, old in names.items()}
+            columns = {
+                name: _plain(table[old].combine_chunks()) for name, old in names.items()
+            }
             yield Rows(columns, _row_locator(table), [], begin, table.num_rows)
             begin += table.num_rows
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise formats.damaged(part.name, error) from error
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    """Returns text of any of Arrow's types as binary: Parquet checks no UTF-8."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_large_list(values.type):
+        values = values.cast(pa.list_(values.type.value_type))
+    is_text = (
+        pa.types.is_string(values.type)
+        or pa.types.is_large_string(values.type)
+        or pa.types.is_large_binary(values.type)
+        or pa.types.is_fixed_size_binary(values.type)
+    )
+    return values.cast(pa.binary()) if is_text else values
 
 
 def _row_locator(
     table: pa.Table,
 ) -> Callable[[npt.NDArray[np.int64]], list[tuple[int, str]]]:
     def locate(rows: npt.NDArray[np.int64]) -> list[tuple[int, str]]:
-        texts = table.take(pa.array(rows)).to_pylist()
+        taken = table.take(pa.array(rows))
+        texts = zip(*(map(_shown, column) for column in taken.columns), strict=True)
         return [
-            (int(row) + 1, ", ".join(map(str, text.values()))[:MAX_TEXT])
+            (int(row) + 1, ", ".join(text)[:MAX_TEXT])
             for row, text in zip(rows, texts, strict=True)
         ]
 
     return locate
+
+
+def _shown(value: pa.Scalar) -> str:
+    try:
+        return str(value.as_py())
+    except (OverflowError, ValueError):  # a time after 9999; text that is not UTF-8
+        return "(unreadable)"
 
 
 class RatingsReader:
@@ -397,13 +430,16 @@ class RatingsReader:
         faults = _Faults(len(rows.columns[USER_ID]))
         columns = {}
         for name in (USER_ID, ITEM_ID):
-            columns[name] = _to_ids(rows.columns[name], name, part.latin1, faults)
+            with _naming_type(part, name, rows.columns[name]):
+                columns[name] = _to_ids(rows.columns[name], name, part.latin1, faults)
         if RATING in rows.columns:
-            columns[RATING] = self._to_ratings(rows.columns[RATING], faults)
+            with _naming_type(part, RATING, rows.columns[RATING]):
+                columns[RATING] = self._to_ratings(rows.columns[RATING], faults)
         else:
             columns[RATING] = np.ones(faults.num_rows, np.float32)
         if TIMESTAMP in rows.columns:
-            columns[TIMESTAMP] = _to_times(rows.columns[TIMESTAMP], faults)
+            with _naming_type(part, TIMESTAMP, rows.columns[TIMESTAMP]):
+                columns[TIMESTAMP] = _to_times(rows.columns[TIMESTAMP], faults)
         table = pa.table(columns)
         if faults.any:
             table = table.filter(pa.array(faults.good))
@@ -425,11 +461,27 @@ class RatingsReader:
             problems.RATING_OUT_OF_RANGE,
             f"rating outside {_bound(low)} to {_bound(high)}",
         )
-        as_float32 = numbers.astype(np.float32)
+        with np.errstate(over="ignore"):  # infinite, which is found below
+            as_float32 = numbers.astype(np.float32)
         faults.add(
             ~np.isfinite(as_float32), problems.NOT_FINITE, "rating is not finite"
         )
         return as_float32
+
+
+@contextmanager
+def _naming_type(part: Part, name: str, values: pa.Array) -> Iterator[None]:
+    """Says which column Arrow cannot convert: Parquet has types for everything."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise fatal(
+            part.name,
+            problems.HEADER_MISMATCH,
+            f"its column of {name} is of type {values.type}, which cannot be used so",
+            "Write ids as text or whole numbers, ratings as numbers, times as "
+            "timestamps or seconds.",
+        ) from error
 
 
 def _name_faults(rows: Rows, faults: "_Faults") -> list[BadRow]:
@@ -484,19 +536,17 @@ def _to_ids(values: pa.Array, name: str, latin1: bool, faults: _Faults) -> pa.Ar
 
 def _to_strings(values: pa.Array, name: str, latin1: bool, faults: _Faults) -> pa.Array:
     """Returns strings; whole numbers of any Parquet type look the same."""
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
     if pa.types.is_list(values.type):
         values = pc.binary_join(values.cast(pa.list_(pa.string())), "|")
     if pa.types.is_floating(values.type):
-        whole = pc.equal(values, pc.floor(values))
+        whole = pc.and_(
+            pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), 2.0**63)
+        )
         if pc.all(pc.fill_null(whole, True)).as_py():
             values = values.cast(pa.int64())
     if not pa.types.is_binary(values.type):
-        values = values.cast(pa.string())
-    else:
-        values = _decode(values, name, latin1, faults)
-    return pc.fill_null(values, "")
+        values = values.cast(pa.string()).cast(pa.binary())
+    return _decode(pc.fill_null(values, b""), name, latin1, faults)
 
 
 def _decode(values: pa.Array, name: str, latin1: bool, faults: _Faults) -> pa.Array:
@@ -526,7 +576,7 @@ def _to_numbers(
     values: pa.Array, what: str, kind: str, faults: _Faults
 ) -> npt.NDArray[np.float64]:
     """Returns float64; what is no finite number becomes a fault, and 0."""
-    if pa.types.is_binary(values.type) or pa.types.is_string(values.type):
+    if pa.types.is_binary(values.type):
         try:
             numbers = values.cast(pa.float64())
         except pa.ArrowInvalid:
@@ -578,7 +628,8 @@ def to_text(part: Part, rows: Rows) -> dict[str, list[str]]:
     columns = {}
     for name, values in rows.columns.items():
         convert = _to_ids if name == id_column else _to_strings
-        columns[name] = convert(values, name, part.latin1, faults).to_pylist()
+        with _naming_type(part, name, values):
+            columns[name] = convert(values, name, part.latin1, faults).to_pylist()
     bad = _name_faults(rows, faults)
     if bad:
         raise BadInputError(

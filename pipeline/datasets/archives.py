@@ -48,9 +48,9 @@ def whole_folder(destination: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def md5_of(path: Path) -> str:
-    """Hexadecimal MD5 of a file, which is what GroupLens publishes."""
-    digest = hashlib.md5(usedforsecurity=False)
+def digest_of(path: Path, algorithm: str) -> str:
+    """Hexadecimal digest of a file; GroupLens publishes ``md5`` of its archives."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
             digest.update(block)
@@ -82,7 +82,7 @@ def download(url: str, path: Path, md5: str, progress: Progress) -> None:
                 f"{url}: the connection broke {MAX_CONNECTIONS} times. "
                 "Run this again: it goes on from where it broke."
             )
-    if (found := md5_of(part)) != md5:
+    if (found := digest_of(part, "md5")) != md5:
         part.unlink()
         raise DatasetError(
             f"{url}: what came has MD5 {found}, but {md5} was published. "

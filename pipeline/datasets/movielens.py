@@ -12,7 +12,7 @@ from pathlib import Path
 
 import requests
 
-from pipeline.datasets.archives import Progress, download, md5_of, unpack
+from pipeline.datasets.archives import Progress, digest_of, download, unpack
 from pipeline.datasets.errors import DatasetError
 
 SERVER = "https://files.grouplens.org/datasets/movielens"
@@ -31,8 +31,12 @@ class Release:
     """Of the archive."""
     files: tuple[str, ...]
     """What the pipeline reads; the ratings first."""
-    file_md5: Mapping[str, str] = field(default_factory=dict)
-    """By which the files are known when the archive was packed again."""
+    file_sha256: Mapping[str, str] = field(default_factory=dict)
+    """Of the files, which are known by it when the archive was packed again too.
+
+    Taken from files that had GroupLens's MD5: that alone can be forged for a file of
+    one's own making, though not for one that is published.
+    """
     folder: str = ""
     """Name of the folder in the archive where it is not the release's."""
 
@@ -45,21 +49,35 @@ RELEASES: Mapping[str, Release] = {
         md5="0e33842e24a9c977be4e0107933c0723",
         num_bytes=4_924_029,
         files=("u.data", "u.item", "u.user", "u.genre"),
-        file_md5={
-            "u.data": "6e47046882bad158b0efbb84cd5cb987",
-            "u.item": "2b6d1756f16d2ef8f83156dde7be4e69",
-            "u.user": "1b53539edc13caad0282c8500608a319",
-            "u.genre": "a7578bdb37758741ae9429d2c736af18",
+        file_sha256={
+            "u.data": (
+                "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"
+            ),
+            "u.item": (
+                "6dd287831559152bea892eb27694a492ff14926ac5f7a16e5f8c4968e6fe13c3"
+            ),
+            "u.user": (
+                "f120e114da2e8cf314fd28f99417c94ae9ddf1cb6db8ce0e4b5995d40e90e62c"
+            ),
+            "u.genre": (
+                "9757e0d3e6b298159a80dd48eaf938114690e911e39af97a76949ef1663610bb"
+            ),
         },
     ),
     "ml-1m": Release(
         md5="c4d9eecfca2ab87c1945afe126590906",
         num_bytes=5_917_549,
         files=(*_DAT_FILES, "users.dat"),
-        file_md5={
-            "ratings.dat": "a89aa3591bc97d6d4e0c89459ff39362",
-            "movies.dat": "ef9fd9ff8d1b33faf73e2122c371e910",
-            "users.dat": "681c0711d0d4548cd3d4718a49c2dcd8",
+        file_sha256={
+            "ratings.dat": (
+                "506d64ca44484487c11dc2d9a28de5c54948213e6b96285e298afe28d6ea4e0f"
+            ),
+            "movies.dat": (
+                "0140fc2356357c1a851d0f52e893a1e4d3696df632c4141cea8d5bc3d621f0b9"
+            ),
+            "users.dat": (
+                "1dc3a95300cb19f7c10e027daf29b8cdf1d908dab65b5edfb45950aa389a10a3"
+            ),
         },
     ),
     "ml-10m": Release(
@@ -120,8 +138,8 @@ def fetch(name: str, cache: Path, data_dir: Path | None, progress: Progress) -> 
         archive = cache / archive_name
         _download(name, archive, progress)
 
-    original = md5_of(archive) == release.md5
-    if not original and not release.file_md5:
+    original = digest_of(archive, "md5") == release.md5
+    if not original and not release.file_sha256:
         raise DatasetError(
             f"{archive}: its MD5 is not {release.md5}, which GroupLens published. "
             f"Delete it and get {SERVER}/{archive_name} again."
@@ -144,13 +162,13 @@ def _has_files(folder: Path, release: Release) -> bool:
 
 def _check_files(folder: Path, origin: Path, name: str) -> None:
     """Raise unless the files in `folder` are GroupLens's, as far as that is known."""
-    for file, md5 in RELEASES[name].file_md5.items():
+    for file, sha256 in RELEASES[name].file_sha256.items():
         path = folder / file
-        found = md5_of(path) if path.is_file() else "none: it is missing"
-        if found != md5:
+        found = digest_of(path, "sha256") if path.is_file() else "none: it is missing"
+        if found != sha256:
             raise DatasetError(
-                f"{origin}: not {name} as GroupLens published it. MD5 of {file} is "
-                f"{found}, should be {md5}. Get {SERVER}/{name}.zip again."
+                f"{origin}: not {name} as GroupLens published it. SHA-256 of {file} is "
+                f"{found}, should be {sha256}. Get {SERVER}/{name}.zip again."
             )
 
 

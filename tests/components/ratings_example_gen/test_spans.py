@@ -6,9 +6,11 @@ import os
 import pytest
 
 from components.ratings_example_gen.spans import (
+    Span,
     SpansError,
     find_spans,
     fingerprint,
+    in_window,
     number_of,
     paths_of,
 )
@@ -106,3 +108,28 @@ def test_users_and_items_inside_a_span_are_refused(put, tmp_path, name):
     put(f"9/{name}")
     with pytest.raises(SpansError, match="beside"):
         paths_of(str(tmp_path), ["9"])
+
+
+def span_of(name):
+    return Span(name, number_of(name), "-" in name, True, ())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ("all", ["2026-11-01", "2026-11-20", "2026-11-21"]),
+        ("2 spans", ["2026-11-20", "2026-11-21"]),
+        ("9 spans", ["2026-11-01", "2026-11-20", "2026-11-21"]),
+        ("1 days", ["2026-11-21"]),
+        ("20 days", ["2026-11-20", "2026-11-21"]),
+        ("21 days", ["2026-11-01", "2026-11-20", "2026-11-21"]),
+    ],
+)
+def test_a_window_is_of_the_newest(wanted, names):
+    spans = [span_of(each) for each in ("2026-11-01", "2026-11-20", "2026-11-21")]
+    assert [span.name for span in in_window(spans, wanted)] == names
+
+
+def test_numbers_have_no_days():
+    with pytest.raises(SpansError, match="say how many spans instead"):
+        in_window([span_of("7"), span_of("8")], "3 days")

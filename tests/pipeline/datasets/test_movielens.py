@@ -20,6 +20,10 @@ def md5(content):
     return hashlib.md5(content).hexdigest()
 
 
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
 def zip_of(members, folder="ml-1m/", compression=zipfile.ZIP_DEFLATED):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
@@ -39,7 +43,7 @@ def small_releases(monkeypatch):
         md5=md5(ORIGINAL),
         num_bytes=len(ORIGINAL),
         files=tuple(MEMBERS),
-        file_md5={name: md5(content) for name, content in MEMBERS.items()},
+        file_sha256={name: sha256(content) for name, content in MEMBERS.items()},
     )
     unknown = movielens.Release(
         md5=md5(ORIGINAL), num_bytes=len(ORIGINAL), files=tuple(MEMBERS), folder="odd"
@@ -124,7 +128,7 @@ def test_repacked_archive_with_one_other_byte_is_refused(
     changed = MEMBERS | {name: MEMBERS[name].replace(b"1", b"2", 1)}
     (tmp_path / "ml-1m.zip").write_bytes(zip_of(changed))
 
-    with pytest.raises(DatasetError, match=f"MD5 of {name}"):
+    with pytest.raises(DatasetError, match=f"SHA-256 of {name}"):
         movielens.fetch("ml-1m", tmp_path / "cache", tmp_path, reported)
 
     assert os.listdir(tmp_path / "cache") == []
@@ -169,7 +173,7 @@ def test_unpacked_folder_with_another_byte_is_refused(no_network, tmp_path, repo
         (folder / file).write_bytes(content)
     (folder / "ratings.dat").write_bytes(b"1::1193::4::978300760\n")
 
-    with pytest.raises(DatasetError, match=r"MD5 of ratings\.dat"):
+    with pytest.raises(DatasetError, match=r"SHA-256 of ratings\.dat"):
         movielens.fetch("ml-1m", tmp_path / "cache", tmp_path, reported)
 
 
