@@ -31,8 +31,15 @@ from pipeline.cli.command import (
 @out_option
 @json_option
 @verbose_option
+@click.pass_context
 def recommend(
-    user: str, k: int, likes: tuple[str, ...], why: bool, out: Path, as_json: bool
+    ctx: click.Context,
+    user: str,
+    k: int,
+    likes: tuple[str, ...],
+    why: bool,
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Ask the live model for a user's list, in titles.
 
@@ -42,7 +49,7 @@ def recommend(
     from pipeline.console import hidden_output, open_console
     from pipeline.console.answer import print_answer
 
-    with hidden_output():
+    with hidden_output(VERBOSE in ctx.meta):
         from pipeline.recommending import recommend as recommended
 
         answer = recommended(out, user, k, likes, why)

@@ -43,7 +43,7 @@ def create_app(
 
     async def health(_: Request) -> Response:
         """Says whether a model answers: 503 until there is one."""
-        number = live.current.number if live.current else 0
+        number = live.number
         told = msgspec.json.encode(openapi.Health(bool(number), number))
         return Response(told, 200 if number else 503, media_type=JSON)
 
@@ -61,8 +61,9 @@ def create_app(
         yield
         for task in looking:
             task.cancel()
-        batcher.close()
+        # Calls that still run are for nobody: they end with the model's process.
         await live.close()
+        batcher.close()
 
     routes: list[BaseRoute] = [
         *Lists(live, ratings, batcher).routes(),

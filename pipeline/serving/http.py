@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,7 +38,9 @@ def error(status: int, message: str, headers: dict[str, str] | None = None) -> R
         headers = {"Connection": "close"}
     if status == 429:
         headers = {"Retry-After": "1"}
-    body = msgspec.json.encode(Error(message))
+    # JSON can name half a surrogate pair, which no UTF-8 can repeat.
+    told = message.encode(errors="backslashreplace").decode()
+    body = msgspec.json.encode(Error(told))
     return Response(body, status, headers, media_type=JSON)
 
 
@@ -62,7 +64,7 @@ async def body_of(request: Request, settings: ServingSettings) -> bytes:
     """A request's body, read no further than it may be long.
 
     Raises:
-      RequestError: it is too long (413), or too slow (408).
+      RequestError: it is too long (413), too slow (408), or not whole (400).
     """
     too_long = RequestError(413, f"the body is longer than {settings.max_body} bytes")
     told = request.headers.get("content-length", "0")
@@ -82,6 +84,8 @@ async def body_of(request: Request, settings: ServingSettings) -> bytes:
     except asyncio.TimeoutError:
         told = f"the body did not come in {settings.timeout:g} s"
         raise RequestError(408, told) from None
+    except ClientDisconnect:  # nobody reads this, but it is counted
+        raise RequestError(400, "the client hung up within its body") from None
 
 
 class Gate:

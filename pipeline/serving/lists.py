@@ -119,7 +119,8 @@ def _made_of(has_history: bool, has_likes: bool) -> str:
 
 
 def _k(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MOST):
+    is_number = text.isascii() and text.isdecimal() and len(text) < 10
+    if not (is_number and 1 <= int(text) <= MOST):
         raise RequestError(400, f"k={text[:20]!r}: expected a number from 1 to {MOST}")
     return int(text)
 

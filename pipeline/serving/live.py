@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.pusher import versions
-from components.pusher.versions import Version
 from pipeline.serving.errors import RequestError
 from pipeline.serving.metrics import Metrics
 from pipeline.serving.process import ModelProcess
@@ -82,53 +81,62 @@ class LiveModel:
         finally:
             model.release()
 
+    @property
+    def number(self) -> int:
+        """The version that answers; 0 for none."""
+        return self.current.number if self.current and self.current.alive else 0
+
     async def look(self) -> None:
-        """Takes over a newer version, if there is one."""
+        """Takes over a newer version, if there is one.
+
+        Where the one that answers has died, it is loaded again; if it cannot be, the
+        newest before it that can.
+        """
         if self.current and not self.current.alive:
             _log.error("version %d: its process has ended", self.current.number)
             self._metrics.load_failures.labels("version").inc()
-            del self.states[self.current.number]
+            self._metrics.version.set(0)
+            self.states[self.current.number] = State(END)
             self.current = None
         served = self.current.number if self.current else 0
-        for version in await asyncio.to_thread(self._newer, served):
-            if await self._load(version):
+        for number in await asyncio.to_thread(self._newer, served):
+            if await self._load(number):
                 return
 
-    def _newer(self, than: int) -> list[Version]:
+    def _newer(self, than: int) -> list[int]:
         """Versions after one, the newest first, without those that were refused."""
         try:
-            known = versions.versions(self._folder)
-        except versions.VersionError as error:  # pruned just now, or not readable
+            known = versions.numbers(self._folder)
+        except OSError as error:  # the next look may find it again
             _log.warning("%s", error)
             return []
-        return [
-            version
-            for version in reversed(known)
-            if version.number > than and version.number not in self.states
-        ]
+        refused = {number for number, state in self.states.items() if state.error}
+        return sorted({n for n in known if n > than} - refused, reverse=True)
 
-    async def _load(self, version: Version) -> bool:
+    async def _load(self, number: int) -> bool:
         """Puts a version in the place of the present one; False where it is refused."""
-        _log.info("version %d (%s): loading", version.number, version.model)
-        self.states[version.number] = State(LOADING)
+        _log.info("version %d: loading", number)
+        self.states[number] = State(LOADING)
         try:
-            model = await asyncio.to_thread(self._loaded, version)
+            model = await asyncio.to_thread(self._loaded, number)
         except Exception as error:  # whatever it is, the old version goes on
-            self.states[version.number] = State(END, str(error) or repr(error))
+            self.states[number] = State(END, str(error) or repr(error))
             self._metrics.load_failures.labels("version").inc()
-            _log.error("version %d is refused: %s", version.number, error)
+            _log.error("version %d is refused: %s", number, error)
             return False
         old, self.current = self.current, model
-        self.states[version.number] = State(AVAILABLE)
-        self._metrics.version.set(version.number)
-        _log.info("version %d (%s): serves", version.number, version.model)
+        self.states[number] = State(AVAILABLE)
+        self._metrics.version.set(number)
+        _log.info("version %d (%s): serves", number, model.name)
         if old:
             self.states[old.number] = State(END)
             old.retire()
         return True
 
-    def _loaded(self, version: Version) -> ModelProcess:
-        versions.verify(version.folder)
+    def _loaded(self, number: int) -> ModelProcess:
+        folder = self._folder / str(number)
+        versions.verify(folder)
+        version = versions.read(folder)
         return ModelProcess(version, self._threads, self._settings.max_batch)
 
     async def close(self) -> None:

@@ -58,7 +58,7 @@ class ModelProcess:
         self._all = [pair[0] for pair in pairs]
         for connection in self._all:
             self._free.put(connection)
-        self._users, self._retired = 0, False
+        self._users, self._retired, self._hung_up = 0, False, False
         try:
             if not self._all[0].poll(START_SECONDS):
                 raise LoadError(f"it was not loaded in {START_SECONDS:g} s")
@@ -94,6 +94,7 @@ class ModelProcess:
             connection.send((signature, requests))
             answers = connection.recv()
         except (OSError, EOFError):
+            self._hung_up = True  # seen some moments before the process is reaped
             return [RequestError(503, "the model's process has ended")] * len(requests)
         finally:
             self._free.put(connection)
@@ -104,7 +105,7 @@ class ModelProcess:
     @property
     def alive(self) -> bool:
         """Whether the process is there."""
-        return self._process.is_alive()
+        return self._process.is_alive() and not self._hung_up
 
     def acquire(self) -> None:
         """Keeps the process from being ended."""

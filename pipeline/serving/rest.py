@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import msgspec
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -17,8 +18,17 @@ from pipeline.serving.process import ModelProcess
 from pipeline.serving.settings import ServingSettings
 
 MODEL = f"/v1/models/{MODEL_NAME}"
-VERSION = MODEL + "/versions/{version:int}"
+VERSION = MODEL + "/versions/{version:version}"
 LARGE_BODY = 1 << 14  # bytes: reading it would keep others waiting
+
+
+class _VersionConvertor(IntegerConvertor):
+    """Of no more digits than TensorFlow Serving's 64 bits; Python refuses thousands."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_url_convertor("version", _VersionConvertor())
 
 
 class PredictRequest(msgspec.Struct):

@@ -1,6 +1,10 @@
 """Titles, likes and reasons, on a live model that always says the same."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +17,7 @@ from pipeline.titles import UnknownItemError
 from trainer_modules import features as f
 from trainer_modules.model_card import write_card
 
+ROOT = Path(__file__).parents[2]
 TITLES = {
     "1": "Toy Story (1995)",
     "2": "Toy Story 2 (1999)",
@@ -133,3 +138,20 @@ def test_a_part_of_one_title_is_enough(out):
 def test_without_a_live_model_it_says_what_to_do(tmp_path):
     with pytest.raises(versions.VersionError, match="marquee run"):
         recommend(tmp_path, "ann", 10, [], why=False)
+
+
+@pytest.mark.parametrize("option", [[], ["-v"]])
+def test_what_is_logged_is_shown_where_it_is_asked_for(out, option):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pipeline", "recommend", "--user", "ann"),
+            *("--out", str(out), *option),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},  # it says what it is made for
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Alien (1979)" in done.stdout
+    assert ("This TensorFlow binary is optimized" in done.stderr) == bool(option)

@@ -263,3 +263,22 @@ def test_a_pushed_version_takes_over_and_a_broken_one_does_not(client, out, rule
     states = client.get(MODEL).json()["model_version_status"]
     assert {state["version"] for state in states} >= {"1", "2", "3"}
     assert failed == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status"),
+    [
+        ("GET", f"/v1/models/recommender/versions/{'9' * 5000}", None, 404),
+        ("GET", f"/v1/recommend/ann?k={'0' * 8}1{'9' * 30}", None, 400),
+        (
+            "POST",
+            "/v1/models/recommender:predict",
+            b'{"signature_name": "\\ud800", "instances": []}',
+            400,
+        ),
+    ],
+)
+def test_what_tests_of_abuse_found_is_refused(client, method, path, content, status):
+    answer = client.request(method, path, content=content)
+    assert answer.status_code == status
+    assert answer.json()["error"]

@@ -1,0 +1,213 @@
+"""What stalls, dies or is damaged while the server runs; the processes are real."""
+
+import contextlib
+import json
+import re
+import shutil
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from components.pusher import versions
+
+MODEL = "/v1/models/recommender"
+PATIENCE = 300  # seconds: a model is loaded slowly where others use the machine
+LIST = "/v1/recommend/ann?k=1"  # Film 28: 28 + 1000 · the model's mark
+
+
+def model_process(client):
+    """The version's own process, once that which read the ratings has ended."""
+    end, found = time.monotonic() + PATIENCE, []
+    while len(found) != 1 and time.monotonic() < end:
+        found = []
+        for child in psutil.Process(client.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ends just now
+                found += [child] if "spawn_main" in " ".join(child.cmdline()) else []
+        time.sleep(0.1)
+    [only] = found
+    return only
+
+
+def metric(client, name):
+    told = re.search(
+        rf"^{re.escape(name)} (\S+)", client.get("/metrics").text, re.MULTILINE
+    )
+    return float(told[1]) if told else 0.0
+
+
+def refused(client):
+    return metric(client, 'marquee_load_failures_total{what="version"}')
+
+
+def score(client):
+    answer = client.get(LIST)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"][0]["score"]
+
+
+def until_answered_by(client, number):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        answer = client.get(LIST)
+        if answer.status_code == 200 and answer.json()["version"] == number:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{number} never answers:\n{client.log.read_text()[-3000:]}")
+
+
+def connect(client):
+    address = (client.base_url.host, client.base_url.port)
+    return socket.create_connection(address, timeout=60)
+
+
+def head(length):
+    return (
+        f"POST {MODEL}:predict HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n"
+    ).encode()
+
+
+def send_slowly(client):
+    """A byte of the body each second: what is answered, and after how long."""
+    started = time.monotonic()
+    with connect(client) as raw:
+        raw.sendall(head(1000))
+        raw.settimeout(1)
+        answer = b""
+        while time.monotonic() < started + 60:
+            try:
+                received = raw.recv(4096)
+            except TimeoutError:
+                raw.sendall(b" ")
+                continue
+            if not received:  # it has hung up
+                break
+            answer += received
+    return answer, time.monotonic() - started
+
+
+def test_ten_seconds_are_the_most_that_a_request_takes(client):
+    def ask():
+        started = time.monotonic()
+        return client.get(LIST), time.monotonic() - started
+
+    process = model_process(client)
+    process.suspend()
+    try:
+        with ThreadPoolExecutor() as pool:
+            asking, sending = pool.submit(ask), pool.submit(send_slowly, client)
+            answer, seconds = asking.result()
+            slow_answer, slow_seconds = sending.result()
+    finally:
+        process.resume()
+    assert (answer.status_code, answer.json()) == (504, {"error": "no answer in 10 s"})
+    assert 10 <= seconds < 20
+    assert slow_answer.startswith(b"HTTP/1.1 408 ")
+    body = slow_answer.partition(b"\r\n\r\n")[2]
+    assert json.loads(body) == {"error": "the body did not come in 10 s"}
+    assert 10 <= slow_seconds < 20
+    # What comes next has its own answer, not the one that nobody waited for.
+    assert score(client) == 1028
+    told = client.get("/v1/recommend/nobody?k=1").json()
+    assert told["items"][0]["item_id"] == "30"
+    assert metric(client, "marquee_queue_length") == 0
+
+
+def test_a_client_that_hangs_up_is_no_fault_of_ours(client):
+    with connect(client) as raw:
+        raw.sendall(head(1000) + b"half")
+    deadline = time.monotonic() + 20
+    counted = f'marquee_requests_total{{path="{MODEL}:predict",status="400"}}'
+    while not metric(client, counted) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert metric(client, counted) == 1
+    assert "Traceback" not in client.log.read_text()
+
+
+def test_a_model_whose_process_dies_is_started_again(client):
+    before = score(client)
+    process = model_process(client)
+    process.kill()
+    seen = []
+    end = time.monotonic() + PATIENCE
+    while (not seen or 503 not in seen or seen[-1] != 200) and time.monotonic() < end:
+        seen.append(client.get(LIST).status_code)
+        if seen[-1] == 503 and seen.count(503) == 1:
+            assert client.get("/healthz").status_code == 503
+        if seen.count(503) == 30:  # seconds: the server has seen it
+            assert metric(client, "marquee_version_served") == 0
+        time.sleep(0.1)
+    assert set(seen) <= {200, 503}
+    assert (503 in seen, seen[-1]) == (True, 200)
+    assert score(client) == before
+    assert client.get("/healthz").json() == {"ready": True, "version": 1}
+    assert metric(client, "marquee_version_served") == 1
+    assert model_process(client).pid != process.pid
+    assert "version 1: its process has ended" in client.log.read_text()
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "assets.extra/marquee.json"])
+def test_a_version_that_is_damaged_is_refused_and_the_old_one_goes_on(
+    client, out, ruled, name
+):
+    before, count = score(client), refused(client)
+    client.process.send_signal(signal.SIGSTOP)  # it does not see the whole version
+    try:
+        pushed = versions.push(ruled[2], out / "live", keep=9)
+        path = pushed.folder / name
+        *most, last = path.read_bytes()
+        path.write_bytes(bytes([*most, last ^ 1]))
+    finally:
+        client.process.send_signal(signal.SIGCONT)
+    end, told = time.monotonic() + PATIENCE, {}
+    while told.get("state") != "END" and time.monotonic() < end:
+        answer = client.get(f"{MODEL}/versions/{pushed.number}").json()
+        [told] = answer.get("model_version_status", [{}])
+        time.sleep(0.1)
+    why = f"{pushed.folder / name} is not as it was pushed"
+    assert told["state"] == "END"
+    assert why in told["status"]["error_message"]
+    assert f"version {pushed.number} is refused: {why}" in client.log.read_text()
+    time.sleep(2)  # it is looked at no more
+    assert refused(client) == count + 1
+    assert score(client) == before
+    shutil.rmtree(pushed.folder)  # with its card broken nothing could be pushed
+
+
+def test_what_was_live_before_answers_where_the_live_version_is_lost(
+    client, out, ruled
+):
+    newest = versions.push(ruled[2], out / "live", keep=9)
+    until_answered_by(client, newest.number)
+    (newest.folder / "saved_model.pb").write_bytes(b"damaged")
+    assert score(client) == 2028  # what is in memory is whole
+    model_process(client).kill()
+    until_answered_by(client, 1)
+    assert score(client) == 1028
+    told = client.get(MODEL).json()["model_version_status"]
+    states = {int(version["version"]): version for version in told}
+    lost = states[newest.number]
+    assert lost["state"] == "END"
+    assert "saved_model.pb is not as it was pushed" in lost["status"]["error_message"]
+    assert states[1]["state"] == "AVAILABLE"
+
+
+@pytest.mark.slow
+def test_a_model_that_hangs_does_not_keep_the_server_from_ending(client):
+    """The last of this file."""
+    process = model_process(client)
+    process.suspend()
+    try:
+        with ThreadPoolExecutor() as pool:
+            asking = pool.submit(client.get, LIST)
+            time.sleep(0.5)
+            client.process.send_signal(signal.SIGTERM)
+            assert asking.result().status_code == 504
+        assert client.process.wait(60) == 0
+        assert not process.is_running()
+    finally:
+        if process.is_running():
+            process.kill()
