@@ -29,6 +29,8 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.utils import name_utils
 
+from pipeline import seals
+
 State = Literal["done", "cached", "failed", "skipped"]
 
 _RESOLVER = name_utils.get_full_name(tfx.dsl.Resolver)
@@ -99,17 +101,21 @@ def run_locally(
         state: State = "failed"
         error: BaseException | None = None
         try:
-            execution = launcher.Launcher(
-                pipeline_node=node,
-                mlmd_connection=store,
-                pipeline_info=ir.pipeline_info,
-                pipeline_runtime_spec=ir.runtime_spec,
-                executor_spec=runner_utils.extract_executor_spec(deployment, name),
-                custom_driver_spec=runner_utils.extract_custom_driver_spec(
-                    deployment, name
-                ),
-            ).launch()
-            state = state_of(store, execution)
+            with seals.respected():
+                execution = launcher.Launcher(
+                    pipeline_node=node,
+                    mlmd_connection=store,
+                    pipeline_info=ir.pipeline_info,
+                    pipeline_runtime_spec=ir.runtime_spec,
+                    executor_spec=runner_utils.extract_executor_spec(deployment, name),
+                    custom_driver_spec=runner_utils.extract_custom_driver_spec(
+                        deployment, name
+                    ),
+                ).launch()
+            ended = state_of(store, execution)
+            if ended == "done":
+                seals.seal(store, execution.execution_id)
+            state = ended
         except BaseException as raised:
             error = raised
             if not isinstance(raised, Exception):

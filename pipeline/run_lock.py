@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from filelock import FileLock, Timeout
 from pipeline.config import ConfigError
 
 LOCK_FILE = "run.lock"
+TEMPORARY_FOLDER = "tmp"
 
 
 class BusyError(RuntimeError):
@@ -59,7 +61,8 @@ def one_run(out: Path) -> Iterator[tuple[str, Path]]:
     with held(out / LOCK_FILE, "run"):
         run_id, folder = _new_run(out)
         _tell(out / LOCK_FILE, run_id)
-        yield run_id, folder / "run.log"
+        with _temporary_files(out):
+            yield run_id, folder / "run.log"
 
 
 @contextlib.contextmanager
@@ -135,6 +138,28 @@ def _new_run(out: Path) -> tuple[str, Path]:
                 folder.mkdir(parents=True)
             return run_id, folder
         time.sleep(0.1)  # two runs in one second
+
+
+@contextlib.contextmanager
+def _temporary_files(out: Path) -> Iterator[None]:
+    """Keeps temporary files in the folder, of this process and of those it starts.
+
+    A killed run removes nothing. Where Beam and the checks leave theirs among those of
+    everybody, nobody can tell whose they were; here `marquee clean` knows.
+    """
+    folder = (out / TEMPORARY_FOLDER).absolute()
+    with _written_to(out):
+        folder.mkdir(exist_ok=True)
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before
+        tempfile.tempdir = None
 
 
 @contextlib.contextmanager

@@ -61,10 +61,13 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
     folder = artifact_utils.get_split_uri([statistics], SPLIT)
     newest = tfdv.load_stats_binary(os.path.join(folder, DEFAULT_FILE_NAME))
     serving = versions.live(Path(live_folder))
+    changed = versions.problem(serving.folder) if serving else None
     measured: list[Measured] = []
     live_span, not_compared = "", ""
     if serving is None:
         not_compared = "nothing is live"
+    elif changed:
+        not_compared = changed
     elif not (serving.folder / f.SPAN_STATISTICS_FILE).exists():
         not_compared = "the live model did not learn from spans"
     else:

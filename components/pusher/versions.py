@@ -59,14 +59,13 @@ class Version:
 
 def versions(live_folder: Path) -> list[Version]:
     """All whole versions, the live one last."""
-    numbers = sorted(_numbers(live_folder))
-    return [_read(live_folder / str(number)) for number in numbers]
+    return [read(live_folder / str(number)) for number in sorted(numbers(live_folder))]
 
 
 def live(live_folder: Path) -> Version | None:
     """The one that serves; None before the first push."""
-    numbers = _numbers(live_folder)
-    return _read(live_folder / str(max(numbers))) if numbers else None
+    number = live_number(live_folder)
+    return read(live_folder / str(number)) if number else None
 
 
 def nothing_live(out: Path) -> VersionError:
@@ -84,7 +83,7 @@ def life(live_folder: Path) -> str:
     live_folder.mkdir(parents=True, exist_ok=True)
     with _locked(live_folder):
         told = _ledger(live_folder)
-        if not _numbers(live_folder):
+        if not numbers(live_folder):
             told = dataclasses.replace(told, emptied=told.last)
         _write_ledger(live_folder, told)
     return f"{told.folder}-{told.emptied}"
@@ -92,7 +91,7 @@ def life(live_folder: Path) -> str:
 
 def live_number(live_folder: Path) -> int:
     """Of the version that serves; 0 before the first push."""
-    return max(_numbers(live_folder), default=0)
+    return max(numbers(live_folder), default=0)
 
 
 def push(
@@ -226,7 +225,7 @@ def _publish(
     _sync(live_folder)
     if keep is not None:
         _prune(live_folder, keep)
-    return _read(folder)
+    return read(folder)
 
 
 def _copy(source: Path, target: Path, more: dict[str, Any]) -> None:
@@ -286,7 +285,7 @@ def _ledger(live_folder: Path) -> _Ledger:
             f"{live_folder / LEDGER} cannot be read ({error!r}): remove it, and "
             "`marquee run` will write another"
         ) from error
-    last = max([told.last, *_numbers(live_folder)])
+    last = max([told.last, *numbers(live_folder)])
     return dataclasses.replace(told, last=last)
 
 
@@ -297,7 +296,8 @@ def _write_ledger(live_folder: Path, ledger: _Ledger) -> None:
     unfinished.replace(live_folder / LEDGER)
 
 
-def _numbers(live_folder: Path) -> list[int]:
+def numbers(live_folder: Path) -> list[int]:
+    """Of all versions, whole or not, in any order."""
     if not live_folder.is_dir():
         return []
     return [
@@ -307,7 +307,12 @@ def _numbers(live_folder: Path) -> list[int]:
     ]
 
 
-def _read(folder: Path) -> Version:
+def read(folder: Path) -> Version:
+    """Describes a version by its card.
+
+    Raises:
+      VersionError: it has none that can be read.
+    """
     try:
         card = json.loads((folder / f.CARD_FILE).read_text())
         return Version(
@@ -323,6 +328,12 @@ def _read(folder: Path) -> Version:
             f"{folder / f.CARD_FILE} cannot be read ({error!r}): the folder is none "
             "that `marquee run` pushed; move it away"
         ) from error
+
+
+def remove_unfinished(live_folder: Path) -> None:
+    """Removes what a push left that was killed; one that is at work is waited for."""
+    with _locked(live_folder):
+        _remove_unfinished(live_folder)
 
 
 @contextlib.contextmanager

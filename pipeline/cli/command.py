@@ -3,6 +3,7 @@
 Imports at the top only what ``--help`` and ``models`` need: TFX takes 10 to 17 seconds.
 """
 
+import errno
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -63,6 +64,8 @@ class _Commands(click.Group):
             lines = [str(error)]
             if status == exits.UNEXPECTED:
                 lines = [f"{type(error).__name__}: {error}"]
+            if _is_full(error):
+                lines.append("Make room and run again: finished steps are kept.")
             if LOG in ctx.meta:
                 lines.append(f"The log has the rest: {ctx.meta[LOG]}")
             elif VERBOSE in ctx.meta:
@@ -79,7 +82,14 @@ def _kind(error: Exception) -> tuple[str, int]:
         name = f"{ancestor.__module__}.{ancestor.__qualname__}"
         if name in _MENDABLE:
             return _MENDABLE[name]
+    if _is_full(error):
+        return "Disk full", exits.FAILED
     return "Unexpected error", exits.UNEXPECTED
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether there was no room to write, on the disk or for this person."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _print_error(heading: str, message: str) -> None:

@@ -181,11 +181,27 @@ def test_what_is_no_configuration_at_all_is_refused(write, text, line, message):
     assert "\n" not in str(error)
 
 
-def test_a_tag_builds_no_object(write, tmp_path):
-    made = tmp_path / "made"
-    error = error_of(write(f"out: !!python/object/apply:os.mkdir ['{made}']\n"))
+@pytest.mark.parametrize(
+    "value",
+    [
+        "!!python/object/apply:os.mkdir ['{made}']",
+        "!!python/object/new:os.mkdir ['{made}']",
+        "!!python/name:os.system ''",
+        "!!python/module:os ''",
+        "!!python/tuple [1]",
+        "!!set {{a}}",
+        "!!timestamp 2026-01-01",
+        "!mine a",
+        "[a, !!python/name:os.system '']",
+    ],
+)
+def test_a_tag_builds_no_object(write, tmp_path, value):
+    value = value.format(made=tmp_path / "made")
+    error = error_of(write(f"out: {value}\n"))
     assert error.line == 1
-    assert not made.exists()
+    assert "tags and aliases are not supported" in str(error)
+    assert "seed" in str(error_of(None, [f"train.seed={value}"]))
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

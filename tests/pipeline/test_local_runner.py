@@ -303,3 +303,30 @@ def test_reports_each_step_once_as_it_ends(house):
     assert [(r.state, r.name) for r in results] == [
         event for event in events if event[0] != "start"
     ]
+
+
+@pytest.mark.parametrize("fate", ["shorter", "other", "gone", "more"])
+def test_a_damaged_output_is_made_anew_and_never_served_from_cache(
+    make, tmp_path, fate
+):
+    def nodes():
+        data = make_data(text="ratings").with_id("Data")
+        trainer = train(examples=data.outputs["examples"], fate="trained")
+        return data, trainer.with_id("Trainer")
+
+    def again(run_id):
+        return states(run(make(*nodes()), run_id))
+
+    assert again("1") == {"Data": "done", "Trainer": "done"}
+    assert again("2") == {"Data": "cached", "Trainer": "cached"}
+    [data] = tmp_path.glob("artifacts/Data/examples/*/data")
+    if fate == "gone":
+        data.unlink()
+    elif fate == "more":
+        data.with_name("another").touch()
+    else:
+        data.write_text({"shorter": "rat", "other": "ratingz"}[fate])
+    assert again("3") == {"Data": "done", "Trainer": "done"}
+    made = sorted(tmp_path.glob("artifacts/Data/examples/*"), key=lambda p: int(p.name))
+    assert (made[-1] / "data").read_text() == "ratings"
+    assert again("4") == {"Data": "cached", "Trainer": "cached"}

@@ -287,7 +287,7 @@ def test_a_tampered_live_model_is_no_baseline(world):
     world.judged("popularity", 0.1)
     world.judged("mf_als", 0.3)
     version = world.push(world.run())
-    (version.folder / "saved_model.pb").write_text("something else")
+    (version.folder / "saved_model.pb").write_text("mf_alS")
     done = world.run()
     assert done.verdicts["mf_als"] == "refused"
     assert "saved_model.pb is not as it was pushed" in done.rules["mf_als"]

@@ -13,6 +13,7 @@ from components.anomaly_gate.schema import SPANS_SCHEMA
 from components.drift_gate import DriftError
 from components.drift_gate.component import Drift, DriftGate
 from components.drift_gate.driver import Driver
+from components.pusher import versions
 from components.ratings_example_gen.settings import Settings
 from components.span_statistics.component import SpanStatistics
 from trainer_modules import features as f
@@ -22,14 +23,23 @@ N = 2000
 CARD = {"model": "mf_als", "origin": "m", "pushed": "2026-11-21", "restored": None}
 
 
-def ratings(seed, stars=(1, 2, 3, 4, 5), share_of_one_user=0.0, num_items=50):
+def ratings(
+    seed,
+    stars=(1, 2, 3, 4, 5),
+    share_of_one_user=0.0,
+    num_items=50,
+    share_of_one_item=0.0,
+    item_id="i{}",
+):
     """N ratings of users and items that are all alike, but for what a test changes."""
     random = np.random.default_rng(seed)
     user = random.integers(200, size=N)
     user[: int(N * share_of_one_user)] = 7
     item, star = random.integers(num_items, size=N), random.choice(stars, size=N)
+    item[N - int(N * share_of_one_item) :] = 3
     return [
-        f"u{u},i{i},{s},1600000000" for u, i, s in zip(user, item, star, strict=True)
+        f"u{u},{item_id.format(i)},{s},1600000000"
+        for u, i, s in zip(user, item, star, strict=True)
     ]
 
 
@@ -63,11 +73,12 @@ def statistics(tmp_path):
 def live(statistics, tmp_path):
     """A live folder, whose model learned from a span of evenly given stars."""
     made = statistics("1", ratings(seed=1))
-    folder = tmp_path / "live" / "1"
-    write_card(str(folder), CARD | {"newest_span": "1"})
+    model = tmp_path / "model"
+    write_card(str(model), CARD | {"newest_span": "1"})
     found = Path(made.uri, "Split-ratings", "FeatureStats.pb").read_bytes()
-    (folder / f.SPAN_STATISTICS_FILE).write_bytes(found)
-    return str(folder.parent)
+    (model / f.SPAN_STATISTICS_FILE).write_bytes(found)
+    versions.push(model, tmp_path / "live", keep=9)
+    return str(tmp_path / "live")
 
 
 def compared(statistics, live_folder, tmp_path, *, stops=True, min_ratings=1000):
@@ -91,7 +102,31 @@ def test_another_span_of_the_same_kind_is_no_drift(statistics, live, tmp_path):
     assert (told["span"], told["live_span"]) == ("2", "1")
     measured = {each["feature"]: each for each in told["measured"]}
     assert set(measured) == {"user_id", "item_id", "rating"}
-    assert not any(each["is_drift"] for each in measured.values())
+    assert not any(each["is_drift"] for each in told["measured"])
+
+
+def test_the_divergence_of_items_is_what_numpy_says(statistics, live, tmp_path):
+    """Half of the ratings are of items that the live model's span does not have."""
+    rows = ratings(seed=2)
+    rows[: N // 2] = ratings(seed=3, item_id="new-{}")[: N // 2]
+    told = compared(statistics("2", rows), live, tmp_path)
+
+    def shares(rows):
+        names = [f"{kind}{number}" for kind in ("i", "new-") for number in range(50)]
+        return np.array([sum(f",{name}," in row for row in rows) for name in names]) / N
+
+    one, other = shares(rows), shares(ratings(seed=1))
+    middle = (one + other) / 2
+    expected = sum(
+        np.sum(p[p > 0] * np.log2(p[p > 0] / middle[p > 0])) / 2 for p in (one, other)
+    )
+    [found] = [
+        m["value"]
+        for m in told["measured"]
+        if (m["feature"], m["distance"]) == ("item_id", "JENSEN_SHANNON_DIVERGENCE")
+    ]
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert 0.2 < found < 0.6  # far from none, and allowed
 
 
 def test_the_largest_difference_of_a_share_is_what_numpy_says(
@@ -116,6 +151,11 @@ def test_the_largest_difference_of_a_share_is_what_numpy_says(
         ("rating", {"stars": (5,)}),
         ("user_id", {"share_of_one_user": 0.6}),
         ("item_id", {"num_items": 3}),
+        ("item_id", {"share_of_one_item": 0.15}),
+        ("item_id", {"item_id": "new-{}"}),
+        ("item_id", {"item_id": "I{}"}),
+        ("item_id", {"item_id": "i{} "}),
+        ("item_id", {"item_id": "i0{}"}),
     ],
 )
 def test_drift_stops_and_names_what_drifted(
@@ -124,9 +164,9 @@ def test_drift_stops_and_names_what_drifted(
     other = statistics("2", ratings(seed=2, **changed))
     with pytest.raises(DriftError, match="not like those of span 1") as stopped:
         compared(other, live, tmp_path)
-    assert [each.feature for each in stopped.value.measured] == [feature]
+    assert {each.feature for each in stopped.value.measured} == {feature}
     told = compared(other, live, tmp_path, stops=False)
-    assert [m["feature"] for m in told["measured"] if m["is_drift"]] == [feature]
+    assert {m["feature"] for m in told["measured"] if m["is_drift"]} == {feature}
 
 
 def test_few_ratings_are_not_compared(statistics, live, tmp_path):
@@ -143,9 +183,21 @@ def test_without_a_live_model_of_spans_there_is_nothing_to_compare(
     other = tmp_path / "other"
     told = compared(newest, str(other), tmp_path)
     assert told["not_compared"] == "nothing is live"
-    write_card(str(other / "1"), CARD)
+    write_card(str(tmp_path / "model"), CARD)
+    versions.push(tmp_path / "model", other, keep=9)
     told = compared(newest, str(other), tmp_path)
     assert "did not learn from spans" in told["not_compared"]
+
+
+def test_the_live_model_s_changed_statistics_are_not_compared(
+    statistics, live, tmp_path
+):
+    path = Path(live, "1", f.SPAN_STATISTICS_FILE)
+    whole = path.read_bytes()
+    path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    told = compared(statistics("2", ratings(seed=2, stars=(5,))), live, tmp_path)
+    assert told["measured"] == []
+    assert f"{path} is not as it was pushed" in told["not_compared"]
 
 
 def test_what_is_live_decides_whether_it_is_compared_again(live, tmp_path):

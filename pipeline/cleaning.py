@@ -1,0 +1,122 @@
+"""What killed runs left in a folder of runs, and nothing else needs."""
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.pusher import versions
+from pipeline import run_lock
+from pipeline.metadata import METADATA_FILE, MetadataError, open_metadata
+
+_UNFINISHED = ".unfinished"  # ends the name of a file that is renamed once it is whole
+
+
+@dataclasses.dataclass(frozen=True)
+class Leftover:
+    """A file or folder that nothing needs.
+
+    Attributes:
+      path: of it.
+      size: of all its files, in bytes.
+      reason: why it is of no use.
+    """
+
+    path: Path
+    size: int
+    reason: str
+
+
+def leftovers(out: Path) -> list[Leftover]:
+    """Finds what may be removed while no run is at work, which the caller sees to.
+
+    Raises:
+      MetadataError: the store is missing or damaged, which alone knows what is needed.
+    """
+    found = [
+        *_artifacts(out),
+        *((path, "a push or rollback that was killed") for path in _unpushed(out)),
+        *((path, "a temporary file of a killed run") for path in _temporary(out)),
+        *((path, "written by half") for path in _half_written(out)),
+    ]
+    return [Leftover(path, _size(path), reason) for path, reason in found]
+
+
+def remove(leftover: Leftover, live_folder: Path) -> None:
+    """Removes it.
+
+    Raises:
+      OSError: it cannot be removed.
+    """
+    if leftover.path.parent == live_folder:
+        # A rollback needs no run: its own lock tells whether one is at work.
+        versions.remove_unfinished(live_folder)
+    elif leftover.path.is_dir():
+        shutil.rmtree(leftover.path)
+    else:
+        leftover.path.unlink()
+
+
+def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:
+    """Outputs and working folders of executions that never came to a good end."""
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    folders = sorted(out.glob("artifacts/*/*/*"))
+    if not folders:
+        return
+    path = out / METADATA_FILE
+    if not path.is_file():
+        raise MetadataError(
+            f"{path} is missing, which alone knows what is needed. Put it back from a "
+            f"backup ('marquee doctor --restore --out {out}'); without it, all of "
+            f"{out / 'artifacts'} is made anew, and may be removed by hand"
+        )
+    try:
+        store = open_metadata(path)
+        good = {
+            execution.id
+            for execution in store.get_executions()
+            if execution.last_known_state
+            in (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+        }
+        uris = {artifact.id: artifact.uri for artifact in store.get_artifacts()}
+        needed = {
+            uris[event.artifact_id]
+            for event in (store.get_events_by_execution_ids(good) if good else ())
+            if event.artifact_id in uris
+        }
+    except RuntimeError as error:
+        raise MetadataError(
+            f"{path} cannot be read: {error}. 'marquee doctor --restore --out {out}' "
+            "puts back what it was before the last run, where there is a copy"
+        ) from error
+    kept = {Path(uri).absolute() for uri in needed}
+    for folder in folders:
+        if folder.parent.parent.name == ".system" or not folder.name.isdecimal():
+            continue
+        if folder.absolute() not in kept:
+            yield folder, "an output of a step that did not finish"
+    # Of an execution by its number; of a run, gone as soon as the step is done.
+    for folder in sorted(out.glob("artifacts/*/.system/executor_execution/*")):
+        if not folder.name.isdecimal() or int(folder.name) not in good:
+            yield folder, "a working folder of a step that did not finish"
+    for folder in sorted(out.glob("artifacts/*/.system/stateful_working_dir/*")):
+        yield folder, "a working folder of a step that did not finish"
+
+
+def _unpushed(out: Path) -> list[Path]:
+    return sorted(Path(out, "live").glob(f"{versions.UNFINISHED}*"))
+
+
+def _temporary(out: Path) -> list[Path]:
+    return sorted(Path(out, run_lock.TEMPORARY_FOLDER).glob("*"))
+
+
+def _half_written(out: Path) -> list[Path]:
+    patterns = (f"*{_UNFINISHED}", f"runs/*/*{_UNFINISHED}")
+    return sorted(path for pattern in patterns for path in out.glob(pattern))
+
+
+def _size(path: Path) -> int:
+    files = [path, *path.rglob("*")] if path.is_dir() else [path]
+    return sum(file.lstat().st_size for file in files if not file.is_dir())
