@@ -93,19 +93,20 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     )
     served.save(fn_args.serving_model_dir)
     write_item_values(fn_args.serving_model_dir, item_values)
-    write_card(
-        fn_args.serving_model_dir,
-        {
-            **card,
-            "warm_start": start.warm_start,
-            "from_scratch": start.from_scratch,
-            "parameters": model.count_params(),
-            "train_seconds": trained.seconds,
-            "samples_per_second": trained.samples_per_second,
-            "epochs": trained.epochs,
-            "share_of_users": share_of_users,
-        },
-    )
+    card = {
+        **card,
+        "warm_start": start.warm_start,
+        "from_scratch": start.from_scratch,
+        "parameters": model.count_params(),
+        "train_seconds": trained.seconds,
+        "samples_per_second": trained.samples_per_second,
+        "epochs": trained.epochs,
+        "share_of_users": share_of_users,
+    }
+    write_card(fn_args.serving_model_dir, card)
+    # An object store has no empty folder, and what is not there is not served from the
+    # cache: closed forms have no curves.
+    write_card(fn_args.model_run_dir, card)
 
 
 def read_data(

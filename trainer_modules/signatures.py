@@ -125,7 +125,9 @@ class Served(tf.Module):
         rating = tf.fill(tf.shape(history.flat_values), tf.float32.max)  # all liked
         raw = {
             name: tf.RaggedTensor.from_row_splits(
-                tf.zeros([0], dtype), tf.zeros_like(history.row_splits)
+                tf.zeros([0], dtype),
+                tf.zeros_like(history.row_splits),
+                validate=False,  # half of the functions of the graph, if it were
             )
             for name, dtype in self.list_types.items()
         } | {

@@ -1,11 +1,11 @@
 """TFX's Evaluator for a model that may not be there, or not fit the data any more."""
 
+import itertools
 import logging
 from typing import Any
 
 from tfx import types
 from tfx.components.evaluator import executor
-from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 NOT_JUDGED_FILE = "not_judged.txt"
@@ -36,5 +36,7 @@ class Executor(executor.Executor):
                 logging.exception("the live model could not be judged")
                 problem = (str(error).strip() or repr(error)).splitlines()[-1]
         if problem:
-            uri = artifact_utils.get_single_uri(output_dict["evaluation"])
-            io_utils.write_string_file(f"{uri}/{NOT_JUDGED_FILE}", problem)
+            # In each output: an object store has no empty folder, and what is not there
+            # is not served from the cache.
+            for artifact in itertools.chain(*output_dict.values()):
+                io_utils.write_string_file(f"{artifact.uri}/{NOT_JUDGED_FILE}", problem)

@@ -25,6 +25,11 @@ def story(marquee, copy_of_the_code, tmp_path_factory):
     # Too few epochs to go live: the edited model is to be none that is the others' bar.
     run = ("run", "--out", str(out), "--set", "models.neumf.epochs=3")
     first = marquee(code, *run)
+    made = {
+        path: any(file.is_file() for file in path.rglob("*"))
+        for path in out.glob("artifacts/*/*/*")
+        if path.name.isdecimal()
+    }
     again = marquee(code, *run)
     neumf = code / "trainer_modules" / "models" / "neumf.py"
     source = neumf.read_text()
@@ -33,7 +38,7 @@ def story(marquee, copy_of_the_code, tmp_path_factory):
     neumf.write_text(source.replace("super().__init__()", "raise OSError('broken')"))
     broken = marquee(code, *run)
     return SimpleNamespace(
-        out=out, first=first, again=again, edited=edited, broken=broken
+        out=out, first=first, made=made, again=again, edited=edited, broken=broken
     )
 
 
@@ -84,6 +89,12 @@ def test_second_run_takes_every_step_from_the_cache_and_changes_nothing(story):
     assert not again.run["changed"]
     assert again.run["live"] == story.first.run["live"]
     assert again.run["models"] == story.first.run["models"]
+
+
+def test_no_step_made_an_empty_folder(story):
+    """An object store has none, and what is not there is not served from the cache."""
+    assert len(story.made) > 20
+    assert [path for path, is_there in story.made.items() if not is_there] == []
 
 
 def test_edited_model_is_the_only_one_that_runs_again(story):
