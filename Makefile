@@ -6,12 +6,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # Tests that need more than Python and a package index have targets of their own.
-ALONE := not browser and not flink and not kubeflow and not kubernetes
+ALONE := not browser and not flink and not kubeflow and not kubernetes and not reliability
 PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-slow test-movielens test-browser test-flink test-kubeflow \
-  test-kubernetes check docs format lock clean flink image \
+.PHONY: help install licences run test test-fast test-slow test-movielens test-browser test-flink test-kubeflow \
+  test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
   bench-deepctr bench-serve bench-warm-start bench-flink
 
@@ -65,6 +65,9 @@ test-kubernetes: $(READY) image ## Real runs on the cluster of KUBECONFIG, half 
 	@$(LOAD_IMAGE)
 	@MARQUEE_IMAGE=$(IMAGE) $(BIN)/pytest -q -m kubernetes tests/kubernetes
 
+test-reliability: $(READY) ## Kills, faults, hostile input, half an hour (apt-get install faketime)
+	@$(BIN)/pytest -q -m reliability
+
 check: $(READY) ## Formatting, lint and types, as CI checks them
 	@$(BIN)/ruff format --check --quiet --diff .
 	@$(BIN)/ruff check --quiet .
@@ -74,6 +77,9 @@ check: $(READY) ## Formatting, lint and types, as CI checks them
 # Not --quiet: warnings that are not said are no errors of --strict either.
 docs: $(READY) ## The site of docs/ in build/docs; a link that leads nowhere is an error
 	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --clean
+
+licences: $(READY) ## What the locked packages say of their licences, in docs/licences.md
+	@$(BIN)/python docs/licences.py
 
 format: $(READY) ## Write the code as check wants it
 	@$(BIN)/ruff check --quiet --fix .

@@ -4,7 +4,6 @@ What Argo does around them is the fixture ``pods``; the steps, their arguments, 
 order and the environment are those of the file that the cluster gets.
 """
 
-from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +15,6 @@ from components.pusher import versions
 
 pytestmark = [pytest.mark.kubeflow, pytest.mark.timeout(3600)]
 KILLED = "trainer-mf-als"
-RESOLVERS = {"LiveModel"}
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +125,9 @@ def test_the_database_leads_from_the_pushed_model_back_to_the_ratings(story):
         execution = waiting.pop()
         if step_of[execution.id] not in found:
             found.add(step_of[execution.id])
-            waiting += story.store.makers(execution)
+            # A later run that is served from the cache is a maker too.
+            makers = story.store.makers(execution)
+            waiting += [maker for maker in makers if maker.id in step_of]
     # All but what only looks on.
     assert set(executions) - found == {"AnomalyGate", "DriftGate"} & set(executions) | {
         "ExampleValidator",
@@ -141,8 +141,10 @@ def test_the_database_leads_from_the_pushed_model_back_to_the_ratings(story):
 def test_the_second_run_is_served_from_the_cache(story):
     assert set(story.second.phases.values()) == {"Succeeded"}
     states = story.store.states("second")
-    by_state = Counter(state for s, state in states.items() if s not in RESOLVERS)
-    assert by_state == {"CACHED": 17}, states
+    done = {step for step, state in states.items() if state != "CACHED"}
+    # A model is live now, and the data is compared with what it learned from.
+    assert done == {"LiveModel", "DriftGate"}
+    assert len(states) == 18
     assert [v.number for v in versions.versions(story.live)] == [1]
 
 

@@ -336,10 +336,13 @@ def compiled(
         cluster = yaml.safe_load(CLUSTER.read_text())
         steps = cluster["steps"] | changes.pop("steps", {})
         database = f"marquee_{Path(folder).name.replace('-', '_')}"
-        metadata = {"metadata": {"host": "mysql", "database": database}}
-        cluster |= (
-            metadata | {"live_folder": f"{folder}/live", "steps": steps} | changes
-        )
+        # A store of its own counts from 1 again, and so do the folders of artifacts.
+        cluster |= {
+            "root": f"{cluster['root']}/{Path(folder).name}",
+            "metadata": {"host": "mysql", "database": database},
+            "live_folder": f"{folder}/live",
+            "steps": steps,
+        } | changes
         settings = made / f"{name}-cluster.yaml"
         settings.write_text(yaml.safe_dump(cluster))
         workflow = made / f"{name}.yaml"
@@ -402,20 +405,22 @@ def start(applied: Cluster, client: Any, told: Any) -> Callable[[Path], Run]:
 def answer(applied: Cluster, folder: str) -> Iterator[Callable[[Any], Any]]:
     """Asks the live model, over HTTP, in a pod that serves what the runs pushed."""
     command = ["python", "-m", "pipeline", "serve", "--out", folder]
+    applied("delete", "pod/marquee-answer", "--ignore-not-found")
     applied.apply(*served("marquee-answer", [*command, "--host", "0.0.0.0"], 8501))
     applied("wait", "pod/marquee-answer", "--for=condition=Ready", "--timeout=60s")
 
     with applied.forwarded("marquee-answer", 8501) as port:
-        url = f"http://127.0.0.1:{port}/v1/models/recommender"
+        server = f"http://127.0.0.1:{port}"
 
         def ask(body: Any) -> Any:
-            asked = requests.post(f"{url}:predict", json=body, timeout=60)
+            url = f"{server}/v1/models/recommender:predict"
+            asked = requests.post(url, json=body, timeout=60)
             asked.raise_for_status()
             return asked.json()
 
         def is_loaded() -> bool:
             with contextlib.suppress(requests.RequestException):
-                return requests.get(url, timeout=5).ok
+                return requests.get(f"{server}/healthz", timeout=5).ok
             return False
 
         applied.until(is_loaded, 180, "the server loads no model")

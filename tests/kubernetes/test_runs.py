@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import tarfile
 import urllib.request
 from types import SimpleNamespace
@@ -140,7 +141,10 @@ def test_no_process_is_root(on_s3):
     assert on_s3.identity.strip() == "10001"
 
 
-def test_all_steps_stand_in_the_metadata_store_with_their_lineage(on_s3, executions):
+def test_all_steps_stand_in_the_metadata_store_with_their_lineage(
+    on_s3, executions, folder
+):
+    name = folder.rsplit("/", 1)[1]
     told = executions(on_s3.run)
     assert {e["state"] for e in told} <= {"COMPLETE", "CACHED"}
     made_by = {artifact: e for e in told for artifact in e["out"]}
@@ -153,7 +157,7 @@ def test_all_steps_stand_in_the_metadata_store_with_their_lineage(on_s3, executi
             before += maker["in"]
     assert {"RatingsExampleGen", "Transform", "Champion", "Trainer_mf_als"} <= steps
     uris = [uri for e in told for uri in e["uris"]]
-    assert all(uri.startswith("s3://mlpipeline/marquee/") for uri in uris)
+    assert all(uri.startswith(f"s3://mlpipeline/{name}/") for uri in uris)
 
 
 def test_the_pushed_model_answers(on_s3, answer):
@@ -165,10 +169,10 @@ def test_the_pushed_model_answers(on_s3, answer):
 
 
 def test_a_step_s_log_is_reachable_through_kubeflow(on_s3, applied):
-    attempt = _attempt(on_s3.run, "trainer-mf-als")
+    pod = on_s3.run.pods("trainer-mf-als")[-1]["metadata"]["name"]
     with applied.forwarded("ml-pipeline", 8888) as port:
-        url = f"http://127.0.0.1:{port}/apis/v1beta1/runs/{on_s3.run.id}/nodes"
-        url = f"{url}/{attempt['id']}/log"
+        url = f"http://127.0.0.1:{port}/apis/v1alpha1/runs/{on_s3.run.id}/nodes"
+        url = f"{url}/{pod}/log"
         with urllib.request.urlopen(url, timeout=60) as log:
             assert b"Step Trainer_mf_als: done" in log.read()
 
@@ -184,7 +188,7 @@ def test_what_a_step_made_is_told_in_kubeflow(on_s3, applied):
         [file] = [archive.extractfile(member) for member in archive]
         told = json.loads(file.read())
     [page] = [each for each in told["outputs"] if each["type"] == "markdown"]
-    assert "s3://mlpipeline/marquee/Champion/" in page["source"]
+    assert re.search(r"s3://mlpipeline/test-\d+/Champion/", page["source"])
 
 
 def test_the_second_run_takes_every_step_from_the_cache(on_s3, again, executions):
