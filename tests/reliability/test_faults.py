@@ -1,0 +1,128 @@
+"""Faults of the machine: each is told in words with its status, and nothing is lost."""
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOBODY = 65534
+
+pytestmark = pytest.mark.reliability
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+
+
+@pytest.fixture
+def log(tmp_path, write_log):
+    path = tmp_path / "log.csv"
+    write_log(path)
+    return path
+
+
+@pytest.fixture
+def marquee(log, tmp_path, run_arguments):
+    """A run in a process of its own: status and what it said."""
+
+    def run(out, *others):
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", *(others or run_arguments(log, out))],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    return run
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """A file system of a size in memory, gone with the test."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options):
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True
+        )
+        return folder
+
+    yield mount
+    subprocess.run(["umount", "--lazy", folder], check=False)
+
+
+@needs_root
+def test_a_read_only_disk_stops_the_run_before_any_work(marquee, mounted):
+    disk = mounted("ro")
+    status, told = marquee(disk / "out")
+    assert status == 2
+    assert f"cannot write to {disk / 'out'}: Read-only file system" in told
+    assert "name another folder with --out" in told
+
+
+@needs_root
+def test_without_permission_the_run_stops_before_any_work(log, tmp_path, run_arguments):
+    out = tmp_path / "out"
+    out.mkdir(mode=0o755)
+    os.chown(out, NOBODY, NOBODY)
+    # Root without the capability that lets it write everywhere.
+    done = subprocess.run(
+        [
+            *("setpriv", "--bounding-set", "-dac_override,-dac_read_search"),
+            *(sys.executable, "-m", "pipeline"),
+            *map(str, run_arguments(log, out)),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = " ".join(done.stderr.split())
+    assert done.returncode == 2, told
+    assert f"cannot write to {out}: Permission denied" in told
+    assert list(out.iterdir()) == []
+
+
+@needs_root
+def test_a_full_disk_is_told_and_nothing_is_live(marquee, mounted):
+    disk = mounted("size=512k")
+    status, told = marquee(disk / "out")
+    assert status == 6, told
+    assert "No space left on device" in told
+    assert "Make room and run again" in told
+    assert not list(disk.glob("out/live/[0-9]*"))
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A metadata store with its copy, as two runs leave them."""
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("metadata.sqlite", "metadata.before-last-run.sqlite"):
+        with contextlib.closing(sqlite3.connect(out / name)) as made, made:
+            made.execute("CREATE TABLE kept (number INTEGER)")
+            made.execute("INSERT INTO kept VALUES (1)")
+    return out / "metadata.sqlite"
+
+
+def test_a_damaged_store_stops_the_run_and_is_put_back(marquee, store):
+    content = bytearray(store.read_bytes())
+    content[100:2000] = b"\xff" * 1900
+    store.write_bytes(content)
+    status, told = marquee(store.parent)
+    assert status == 2
+    assert str(store) in told
+    assert "marquee doctor --restore" in told
+    assert store.read_bytes() == content
+    marquee(None, "doctor", "--restore", "--out", str(store.parent))
+    with contextlib.closing(sqlite3.connect(store)) as back:
+        assert back.execute("SELECT number FROM kept").fetchall() == [(1,)]
+    [kept] = store.parent.glob("metadata.2*.sqlite")
+    assert kept.read_bytes() == content
