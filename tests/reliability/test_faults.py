@@ -91,13 +91,20 @@ def test_without_permission_the_run_stops_before_any_work(log, tmp_path, run_arg
 
 
 @needs_root
-def test_a_full_disk_is_told_and_nothing_is_live(marquee, mounted):
-    disk = mounted("size=512k")
+@pytest.mark.parametrize("kilobytes", [512, 2048, 4096])
+def test_a_full_disk_is_told_and_with_room_the_run_goes_on(
+    marquee, mounted, live_files, kilobytes
+):
+    disk = mounted(f"size={kilobytes}k")
     status, told = marquee(disk / "out")
     assert status == 6, told
     assert "No space left on device" in told
     assert "Make room and run again" in told
-    assert not list(disk.glob("out/live/[0-9]*"))
+    assert live_files(disk / "out") == {}
+    subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
+    status, told = marquee(disk / "out")
+    assert status == 0, told
+    assert len(live_files(disk / "out")) == 1
 
 
 @pytest.fixture
@@ -126,3 +133,19 @@ def test_a_damaged_store_stops_the_run_and_is_put_back(marquee, store):
         assert back.execute("SELECT number FROM kept").fetchall() == [(1,)]
     [kept] = store.parent.glob("metadata.2*.sqlite")
     assert kept.read_bytes() == content
+
+
+def test_a_store_that_is_kept_locked_stops_the_run_and_the_next_is_well(
+    marquee, store, live_files
+):
+    content = store.read_bytes()
+    with contextlib.closing(sqlite3.connect(store)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        status, told = marquee(store.parent)
+    assert status == 2, told
+    assert f"{store}: database is locked" in told
+    assert "End what has it open" in told
+    assert store.read_bytes() == content
+    status, told = marquee(store.parent)
+    assert status == 0, told
+    assert len(live_files(store.parent)) == 1

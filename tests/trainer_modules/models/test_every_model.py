@@ -124,7 +124,8 @@ def features(user, items, history=None, label=None, user_fields=USER_FIELDS):
 
 USERS = [2, 5, 3]
 ITEMS = [[2, 8, 3, 5], [4, 2, 7, 1], [8, 8, 6, 2]]
-HISTORY = [[4, 5, 0], [3, 0, 0], [0, 0, 0]]
+# Three, for of two items each can look only at the other: no projection matters.
+HISTORY = [[4, 5, 7], [3, 0, 0], [0, 0, 0]]
 
 
 @pytest.fixture(params=list(MODELS), scope="module")
