@@ -10,6 +10,7 @@ import pytest
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parents[2]
 SPANS = ("1997-12-31", "1998-04-30")  # the days that MovieLens 100K's halves end with
+STEPS = ("ratingsexamplegen", "transform", "trainer-mf-als")
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,9 @@ def story(applied, client, compiled, copy, folder, run_of, spans, told):
     made.paused = schedule("pause", "nightly")
     made.listed_paused = schedule("list")
     made.second_phase = made.second.ended()
+    # With the schedule go its runs.
+    made.status = [run.workflow["status"] for run in (made.first, made.second)]
+    made.logs = [{s: run.log(s) for s in STEPS} for run in (made.first, made.second)]
     made.deleted = schedule("delete", "nightly")
     made.listed_deleted = schedule("list")
     return made
@@ -114,12 +118,13 @@ def test_a_schedule_is_made_once_and_can_be_seen_paused_and_removed(story):
 
 def test_it_fires_twice_one_run_at_a_time(story):
     assert (story.first_phase, story.second_phase) == ("Succeeded", "Succeeded")
-    ended = story.first.workflow["status"]["finishedAt"]
-    assert story.second.workflow["status"]["startedAt"] >= ended
+    first, second = story.status
+    assert second["startedAt"] >= first["finishedAt"]
 
 
 def test_the_second_run_takes_the_new_span_in_and_retrains(story):
-    for step in ("ratingsexamplegen", "transform", "trainer-mf-als"):
-        assert ": done" in story.second.log(step)
-    assert SPANS[1] not in story.first.log("ratingsexamplegen")
-    assert SPANS[1] in story.second.log("ratingsexamplegen")
+    first, second = story.logs
+    for step in STEPS:
+        assert ": done" in second[step]
+    assert SPANS[1] not in first["ratingsexamplegen"]
+    assert SPANS[1] in second["ratingsexamplegen"]
