@@ -13,7 +13,7 @@ PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 .PHONY: help install licences run test test-fast test-slow test-movielens test-browser test-flink test-kubeflow \
   test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
-  bench-deepctr bench-serve bench-warm-start bench-flink
+  bench-deepctr bench-recbole bench-serve bench-warm-start bench-flink
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -127,6 +127,12 @@ bench-deepctr: $(READY) | $(UV) ## Speed of training beside DeepCTR, which it in
 	@$(UV) pip install --quiet --target build/deepctr --no-deps \
 	  --python $(BIN)/python deepctr==0.9.4
 	@PYTHONPATH=build/deepctr $(BIN)/python -m benchmarks.deepctr --write
+
+bench-recbole: $(READY) | $(UV) ## Speed of training beside RecBole, which it installs in build/ (5 GB)
+	@$(UV) venv --quiet --clear --python $(BIN)/python build/recbole
+	@$(UV) pip install --quiet --python build/recbole/bin/python \
+	  recbole==1.2.1 torch==2.13.0 'numpy<2'
+	@$(BIN)/python -m benchmarks.recbole --write
 
 bench-flink: $(READY) flink ## The data steps on Flink, beside this process; ten times as large
 	@$(BIN)/python -m benchmarks.flink --write

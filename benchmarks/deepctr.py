@@ -18,10 +18,9 @@ from deepctr.feature_column import SparseFeat, VarLenSparseFeat, get_feature_nam
 from deepctr.models import AutoInt as DeepCTRAutoInt
 from deepctr.models import DeepFM as DeepCTRDeepFM
 
-from benchmarks.pipeline import Figure, machine, marquee, print_figures, write_docs
-from benchmarks.quality import read_table, set_options
+from benchmarks.pipeline import Figure, machine, print_figures, write_docs
+from benchmarks.quality import ctr_data
 from benchmarks.training import Clock
-from pipeline.trained_on import trainer_data
 from trainer_modules import features as f
 from trainer_modules import training
 from trainer_modules.configs import AutoIntConfig, DeepFMConfig
@@ -60,13 +59,6 @@ DEEPCTR = {
         l2_reg_linear=0,
     ),
 }
-
-
-def prepared(out: Path) -> Data:
-    """What a Trainer is given after the data steps of ``make bench-ctr``."""
-    marquee(out, "ml-1m", "popularity", *set_options(read_table("ctr").set))
-    data, *_ = trainer_data(out, leave_out=["user_zip"])
-    return data
 
 
 def ours(name: str, data: Data) -> float:
@@ -126,7 +118,7 @@ def main(write: bool) -> None:
     """Runs both in turn, so that what slows the machine slows both."""
     before = machine()
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
-        data = prepared(Path(folder))
+        data = ctr_data(Path(folder))
         speeds: dict[str, list[float]] = {}
         for _ in range(ROUNDS):
             for who, train in (("ours", ours), ("DeepCTR", deepctr)):

@@ -20,6 +20,8 @@ import yaml
 from rich.console import Console
 
 from benchmarks.pipeline import machine, marquee
+from pipeline.trained_on import trainer_data
+from trainer_modules.inputs import Data
 
 TABLES = Path(__file__).resolve().parent / "tables"
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -261,6 +263,13 @@ def set_options(keys: Mapping[str, Any]) -> list[str]:
         return written.removesuffix("...\n").strip()
 
     return [f"{key}={text(value)}" for key, value in keys.items()]
+
+
+def ctr_data(out: Path) -> Data:
+    """What a Trainer is given after the data steps of ``make bench-ctr``."""
+    marquee(out, "ml-1m", "popularity", *set_options(read_table("ctr").set))
+    data, *_ = trainer_data(out, leave_out=["user_zip"])
+    return data
 
 
 @click.command()

@@ -91,7 +91,7 @@ def test_without_permission_the_run_stops_before_any_work(log, tmp_path, run_arg
 
 
 @needs_root
-@pytest.mark.parametrize("kilobytes", [512, 2048, 4096])
+@pytest.mark.parametrize("kilobytes", [512, 1024, 2048])
 def test_a_full_disk_is_told_and_with_room_the_run_goes_on(
     marquee, mounted, live_files, kilobytes
 ):

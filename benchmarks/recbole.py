@@ -1,0 +1,142 @@
+"""``make bench-recbole``: xDeepFM by us and by RecBole, in turn, each in its process.
+
+MovieLens 1M with the same fields and rows in a batch, at the sizes that our table has
+and at those of RecBole's. A pass counts: of ours over all ratings the faster of two, as
+the first traces; of RecBole's one over 200,000 of them, after some batches to warm up.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from benchmarks.pipeline import Figure, machine, print_figures, write_docs
+from benchmarks.quality import ctr_data
+from trainer_modules import features as f
+from trainer_modules import training
+from trainer_modules.configs import XDeepFMConfig
+from trainer_modules.inputs import Data
+from trainer_modules.models.xdeepfm import XDeepFM
+
+ROUNDS = 3
+ROWS = 200_000  # of RecBole's pass, whose speed does not hang on it
+PYTHON = Path(__file__).parents[1] / "build" / "recbole" / "bin" / "python"
+SCRIPT = Path(__file__).with_name("recbole_training.py")
+BATCH = 4096
+SIZES = {  # of the compressed interactions, and of the tower
+    "our table's sizes": ((16, 16), (256, 256, 256)),
+    "RecBole's sizes": ((100, 100, 100), (512, 512, 512)),
+}
+
+
+def write_rows(data: Data, folder: Path) -> None:
+    """RecBole's three files of a data set named rows, of some that have a label."""
+    ratings = data.train_ratings
+    labelled = np.flatnonzero(ratings.label != f.NEITHER)
+    ratings = ratings.where(np.random.default_rng(0).permutation(labelled)[:ROWS])
+    (folder / "rows").mkdir()
+
+    def write(ending: str, columns: dict[str, np.ndarray]) -> None:
+        path = folder / "rows" / f"rows.{ending}"
+        pd.DataFrame(columns).to_csv(path, sep="\t", index=False)
+
+    def typed(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = {}
+        for name, values in table.items():
+            if values.shape[1] == 1:
+                found[f"{name}:token"] = values[:, 0]
+            else:
+                texts = [" ".join(map(str, row[row > 0])) for row in values]
+                found[f"{name}:token_seq"] = np.array(texts)
+        return found
+
+    write(
+        "inter",
+        {
+            "user_id:token": ratings.user_index,
+            "item_id:token": ratings.item_index,
+            "label:float": ratings.label,
+        },
+    )
+    users = np.arange(data.sizes.num_users)
+    write("user", {"user_id:token": users, **typed(data.user_fields)})
+    items = np.arange(data.sizes.num_items)
+    write("item", {"item_id:token": items, **typed(data.sizes.item_fields)})
+
+
+def ours(data: Data, cin: tuple[int, ...], hidden: tuple[int, ...]) -> float:
+    """Rows/s of ``training.fit``."""
+    config = XDeepFMConfig(
+        embedding_dim=16,
+        cin_units=cin,
+        hidden_units=hidden,
+        batch_size=BATCH,
+        epochs=2,
+        dropout_rate=0.0,
+        l2=0.0,
+    )
+    tf.keras.backend.clear_session()
+    with tempfile.TemporaryDirectory() as logs:
+        trained = training.fit(
+            XDeepFM(config, data.sizes),
+            config,
+            data,
+            seed=0,
+            log_dir=logs,
+            name="xdeepfm",
+        )
+    assert trained.samples_per_second
+    return trained.samples_per_second
+
+
+def recbole(folder: Path, cin: tuple[int, ...], hidden: tuple[int, ...]) -> float:
+    """Rows/s of RecBole's own loop over an epoch."""
+    layers = [json.dumps(cin), json.dumps(hidden)]
+    command = [PYTHON, "-I", SCRIPT, folder, *layers, str(BATCH)]  # not this recbole
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise click.ClickException("RecBole failed; what it said is above")
+    return float(done.stdout.split()[-1])
+
+
+@click.command()
+@click.option("--write", is_flag=True, help="Writes the table to docs/benchmarks.md.")
+def main(write: bool) -> None:
+    """Runs both in turn, so that what slows the machine slows both."""
+    before = machine()
+    speeds: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name:
+        folder = Path(name)
+        data = ctr_data(folder / "out")
+        write_rows(data, folder)
+        for _ in range(ROUNDS):
+            for sizes, layers in SIZES.items():
+                for who, speed in (
+                    ("ours", ours(data, *layers)),
+                    ("RecBole", recbole(folder, *layers)),
+                ):
+                    speeds.setdefault(f"{sizes}, {who}", []).append(speed)
+                    print(f"{sizes}, {who}: {speed / 1e3:.1f}", file=sys.stderr)
+    medians = {what: statistics.median(found) for what, found in speeds.items()}
+    figures = []
+    for sizes in SIZES:
+        mine, others = medians[f"{sizes}, ours"], medians[f"{sizes}, RecBole"]
+        figures += [
+            Figure(f"{sizes}, ours", mine / 1e3, "thousand rows/s"),
+            Figure(f"{sizes}, RecBole", others / 1e3, "thousand rows/s"),
+            Figure(f"{sizes}, ratio of the medians", mine / others, "×", at_least=5),
+        ]
+    print_figures(figures)
+    if write:
+        write_docs("recbole", figures, before, "make bench-recbole")
+
+
+if __name__ == "__main__":
+    main()
