@@ -5,7 +5,6 @@ embedding, three layers of 256, 4,096 rows. A pass over the training rows counts
 two passes the faster one, as the first traces.
 """
 
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +17,7 @@ from deepctr.feature_column import SparseFeat, VarLenSparseFeat, get_feature_nam
 from deepctr.models import AutoInt as DeepCTRAutoInt
 from deepctr.models import DeepFM as DeepCTRDeepFM
 
-from benchmarks.pipeline import Figure, machine, print_figures, write_docs
+from benchmarks.pipeline import beside, machine, print_figures, write_docs
 from benchmarks.quality import ctr_data
 from benchmarks.training import Clock
 from trainer_modules import features as f
@@ -128,16 +127,8 @@ def main(write: bool) -> None:
                     speed = train(name, data)
                     speeds.setdefault(f"{name}, {who}", []).append(speed)
                     print(f"{name}, {who}: {speed / 1e3:.1f}", file=sys.stderr)
-    medians = {what: statistics.median(found) for what, found in speeds.items()}
     print(f"load {before['load_average']:.1f} at the start", file=sys.stderr)
-    figures = []
-    for name in OURS:
-        mine, others = medians[f"{name}, ours"], medians[f"{name}, DeepCTR"]
-        figures += [
-            Figure(f"{name}, ours", mine / 1e3, "thousand rows/s"),
-            Figure(f"{name}, DeepCTR", others / 1e3, "thousand rows/s"),
-            Figure(f"{name}, ratio of the medians", mine / others, "×", at_least=1),
-        ]
+    figures = beside(speeds, OURS, "DeepCTR", at_least=1)
     print_figures(figures)
     if write:
         write_docs("deepctr", figures, before, "make bench-deepctr")

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -390,6 +390,27 @@ def write_generated(
 
 
 # ---- What is printed.
+
+
+def beside(
+    speeds: Mapping[str, Sequence[float]],
+    names: Iterable[str],
+    other: str,
+    at_least: float,
+) -> list[Figure]:
+    """Rows/s of ``NAME, ours`` and ``NAME, OTHER``, and the ratio of their medians."""
+    figures = []
+    for name in names:
+        mine = statistics.median(speeds[f"{name}, ours"])
+        others = statistics.median(speeds[f"{name}, {other}"])
+        figures += [
+            Figure(f"{name}, ours", mine / 1e3, "thousand rows/s"),
+            Figure(f"{name}, {other}", others / 1e3, "thousand rows/s"),
+            Figure(
+                f"{name}, ratio of the medians", mine / others, "×", at_least=at_least
+            ),
+        ]
+    return figures
 
 
 def print_figures(figures: list[Figure], to: Console = console) -> None:

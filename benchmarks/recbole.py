@@ -6,7 +6,6 @@ the first traces; of RecBole's one over 200,000 of them, after some batches to w
 """
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from benchmarks.pipeline import Figure, machine, print_figures, write_docs
+from benchmarks.pipeline import beside, machine, print_figures, write_docs
 from benchmarks.quality import ctr_data
 from trainer_modules import features as f
 from trainer_modules import training
@@ -124,15 +123,7 @@ def main(write: bool) -> None:
                 ):
                     speeds.setdefault(f"{sizes}, {who}", []).append(speed)
                     print(f"{sizes}, {who}: {speed / 1e3:.1f}", file=sys.stderr)
-    medians = {what: statistics.median(found) for what, found in speeds.items()}
-    figures = []
-    for sizes in SIZES:
-        mine, others = medians[f"{sizes}, ours"], medians[f"{sizes}, RecBole"]
-        figures += [
-            Figure(f"{sizes}, ours", mine / 1e3, "thousand rows/s"),
-            Figure(f"{sizes}, RecBole", others / 1e3, "thousand rows/s"),
-            Figure(f"{sizes}, ratio of the medians", mine / others, "×", at_least=5),
-        ]
+    figures = beside(speeds, SIZES, "RecBole", at_least=5)
     print_figures(figures)
     if write:
         write_docs("recbole", figures, before, "make bench-recbole")

@@ -1,7 +1,10 @@
 """What every Trainer step runs: settings in, a trained and exported model out."""
 
+import contextlib
 import dataclasses
 import importlib
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -24,6 +27,20 @@ from trainer_modules.warm_start import (
 )
 
 
+@contextlib.contextmanager
+def _naming_memory() -> Iterator[None]:
+    """Says in a line what Keras says in pages of its own calls."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        tensor = re.search(r"tensor with shape\s?\[[\d,]*\]", str(error))
+        raise MemoryError(
+            f"no memory for a {tensor[0] if tensor else error}. Give the model a "
+            "smaller embedding_dim or batch_size, or the machine more memory."
+        ) from error
+
+
+@_naming_memory()
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains the model that ``custom_config`` names and exports it.
 
@@ -32,6 +49,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     ``split`` (its settings), ``max_scored_pairs`` (users x items that ``evaluate``
     scores), ``leave_out`` (side features), ``catalogue`` (its folder) and
     ``num_rated_items`` (of the catalogue).
+
+    Raises:
+      MemoryError: the model takes more than there is.
     """
     settings: dict[str, Any] = fn_args.custom_config
     spec = MODELS[settings["model"]]

@@ -86,7 +86,7 @@ def test_of_two_runs_at_once_one_is_refused(finished, starter, run_arguments, ru
     assert status in (0, 5), starter.text()
     # The first may be over before the second has imported what it needs.
     assert other.returncode == 7, other.stderr
-    assert "is at work" in other.stderr
+    assert "is working in" in " ".join(other.stderr.split())
 
 
 def test_a_clock_that_goes_back_changes_nothing(
@@ -111,7 +111,8 @@ def test_a_trainer_out_of_memory_fails_alone(finished, run, run_arguments, live_
     told = " ".join((ended.stdout + ended.stderr).split())
     assert ended.returncode == 6, told
     assert "Trainer_gmf" in told
-    assert "OOM" in told or "memory" in told
+    assert "no memory for a tensor with shape[122,50000000]" in told
+    assert "report could not be written" not in told
     assert live_files(out) == before
     again = run()
     assert again.status in (0, 5), again.text

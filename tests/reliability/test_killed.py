@@ -121,7 +121,8 @@ def test_killed_anywhere_a_run_goes_on(
         twice = {s: n for s, n in times.items() if n > 1 and s not in RESOLVERS}
         print(chains, dict(killed), "twice:", twice, flush=True)
         assert not twice
-        assert set(STEPS) <= set(times)
+        # The schema hangs on no data: a folder's second chain has it from the cache.
+        assert set(STEPS) - set(times) <= ({"ImportSchemaGen"} if chains % 2 else set())
         cleaned = starter.run("clean", "--out", out, "--yes", "--json")
         assert cleaned.status == 0, cleaned.text
         assert live_files(out) == before

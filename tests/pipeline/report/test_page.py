@@ -141,6 +141,14 @@ def test_a_run_that_stopped_at_its_input_still_has_a_report(contents, run):
     assert json.loads(page.raw["application/json"][0]) == {}
 
 
+@pytest.mark.parametrize("check", ["process", "docker"])
+def test_a_run_in_which_nothing_was_chosen_has_a_report(contents, run, check):
+    # As InfraCheck writes it then, and as it does of a model server.
+    serving = {"check": check, "blessed": False, "problems": ["nothing was chosen"]}
+    run["gate"]["serving"] = serving
+    assert "nothing was chosen" in Page(render(contents)).texts
+
+
 def test_texts_from_data_are_inert(contents, hostile, run):
     run["data"]["source"] = run["models"][2]["rule"] = hostile
     run["models"][1]["slices"] = {
