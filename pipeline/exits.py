@@ -20,3 +20,6 @@ MEANINGS = {
     FAILED: "a step failed",
     BUSY: "another run is working in that folder",
 }
+
+# What to do where the disk is full, wherever that is told.
+MAKE_ROOM = "Make room and run again: finished steps are kept."

@@ -33,10 +33,14 @@ def _naming_memory() -> Iterator[None]:
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
-        tensor = re.search(r"tensor with shape\s?\[[\d,]*\]", str(error))
+        tensor = re.search(
+            r"OOM when allocating (tensor with shape\[.*?\])", str(error)
+        )
+        if not tensor:  # a disk can be full, too
+            raise
         raise MemoryError(
-            f"no memory for a {tensor[0] if tensor else error}. Give the model a "
-            "smaller embedding_dim or batch_size, or the machine more memory."
+            f"no memory for a {tensor[1]}. Give the model a smaller embedding_dim or "
+            "batch_size, or the machine more memory."
         ) from error
 
 

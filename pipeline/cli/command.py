@@ -65,7 +65,7 @@ class _Commands(click.Group):
             if status == exits.UNEXPECTED:
                 lines = [f"{type(error).__name__}: {error}"]
             if _is_full(error):
-                lines.append("Make room and run again: finished steps are kept.")
+                lines.append(exits.MAKE_ROOM)
             if LOG in ctx.meta:
                 lines.append(f"The log has the rest: {ctx.meta[LOG]}")
             elif VERBOSE in ctx.meta:

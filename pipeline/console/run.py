@@ -1,6 +1,8 @@
 """What came of a run."""
 
+import errno
 import math
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import DEFAULT_OUT
+from pipeline import DEFAULT_OUT, exits
 from pipeline.console.figures import duration, figure, optional
 from pipeline.console.tables import headed_table
 from pipeline.console.terminal import Terminal, error_text, inert
@@ -162,7 +164,10 @@ def _failed_steps(steps: Sequence[Mapping[str, Any]]) -> RenderableType | None:
     for step in steps:
         if step["state"] == "failed":
             lines.append(Text(f"✗ {inert(step['name'])} failed", "bold red"))
-            lines.append(error_text(str(step.get("error") or "see the log")))
+            error = str(step.get("error") or "see the log")
+            lines.append(error_text(error))
+            if os.strerror(errno.ENOSPC) in error:
+                lines.append(Text(f"    {exits.MAKE_ROOM}"))
     return Group(*lines) if lines else None
 
 
