@@ -151,6 +151,14 @@ def test_a_failed_model_and_missing_figures_are_shown(run):
     assert "nan" not in text
 
 
+def test_of_a_full_disk_it_is_said_what_to_do(run):
+    error = "model/8/saved_model.pb.tmp60; No space left on device"
+    run["steps"][2] |= {"state": "failed", "error": error}
+    assert f"{error}\n    Make room and run again" in printed(run, 120)
+    run["steps"][2]["error"] = "no luck"
+    assert "Make room" not in printed(run, 120)
+
+
 def test_a_run_without_models_is_shown(run):
     run["models"] = []
     run["rows"] = None
