@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(7200)]
 
-KILLS = 50
+KILLS = 100
 # What they find is looked up anew in each run.
 RESOLVERS = {"LiveModel", "BaseModel"}
 STEPS = {  # step -> seconds that it takes at most, for the moment of the kill
