@@ -34,6 +34,7 @@ Each model beside the best that is published for it under the same protocol. Wri
 `make bench-ncf`, `bench-ctr`, `bench-rmse` and `bench-seq`; every figure is of the test
 split, every hyper-parameter and epoch was chosen on the eval split. Minutes and pairs/s
 are of cores that did other work at the same time: read them as upper and lower bounds.
+What steps take as pods of Kubernetes is in [Pods](results/kubernetes.md).
 """
 
 console = Console(width=120)
