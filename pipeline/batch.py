@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from components import durable
 from pipeline import run_lock, runs
 from pipeline.beam.options import beam_args
 from pipeline.config import BeamConfig, ConfigError
@@ -128,7 +129,7 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
         parts = [folder / name for name in shards]
         users = _join(parts, whole, told)
         rows = pq.read_metadata(whole).num_rows
-        whole.replace(path)
+        durable.move(whole, path)
     return Written(
         path=path,
         model=live.model,

@@ -5,11 +5,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from components import durable
 from components.pusher import versions
 from pipeline import run_lock
 from pipeline.metadata import METADATA_FILE, MetadataError, open_metadata
-
-_UNFINISHED = ".unfinished"  # ends the name of a file that is renamed once it is whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +104,7 @@ def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _unpushed(out: Path) -> list[Path]:
-    return sorted(Path(out, "live").glob(f"{versions.UNFINISHED}*"))
+    return sorted(Path(out, "live").glob(f"{durable.UNFINISHED}*"))
 
 
 def _temporary(out: Path) -> list[Path]:
@@ -113,7 +112,7 @@ def _temporary(out: Path) -> list[Path]:
 
 
 def _half_written(out: Path) -> list[Path]:
-    patterns = (f"*{_UNFINISHED}", f"runs/*/*{_UNFINISHED}")
+    patterns = (f"{durable.UNFINISHED}*", f"runs/*/{durable.UNFINISHED}*")
     return sorted(path for pattern in patterns for path in out.glob(pattern))
 
 

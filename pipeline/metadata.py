@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components import durable
+
 if TYPE_CHECKING:  # not everybody who names the file opens it
     from ml_metadata import MetadataStore
 
@@ -103,11 +105,11 @@ def _check(store: sqlite3.Connection) -> None:
 
 def _copy(store: sqlite3.Connection, path: Path) -> None:
     """Writes a copy, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    with contextlib.closing(sqlite3.connect(unfinished)) as copy:
+    with (
+        durable.replacing(path) as unfinished,
+        contextlib.closing(sqlite3.connect(unfinished)) as copy,
+    ):
         store.backup(copy)
-    unfinished.replace(path)
 
 
 def _what_to_do(out: Path, error: sqlite3.Error) -> str:

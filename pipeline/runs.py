@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from components import durable
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.pusher import versions
 from components.ratings_example_gen import BadInputError, has_timestamps
@@ -179,10 +180,7 @@ def execute(
     }
     path = out / "runs" / run_id / RUN_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Whole or not at all: a run that is killed now leaves no half of an answer.
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(_without_nan(run), indent=1))
-    unfinished.replace(path)
+    durable.write(path, json.dumps(_without_nan(run), indent=1))
     return run
 
 

@@ -27,6 +27,7 @@ import msgspec
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from components import durable
 from pipeline import exits, run_lock, runs
 from pipeline.config import ConfigError
 
@@ -218,12 +219,7 @@ def _append(out: Path, entry: Entry) -> None:
 def _forget_older_half(log: Path) -> None:
     """Keeps the newer lines, in one step: what is due is worked out from the last."""
     lines = log.read_bytes().splitlines(keepends=True)
-    shorter = log.with_suffix(".unfinished")
-    with open(shorter, "wb") as file:
-        file.writelines(lines[len(lines) // 2 :])
-        file.flush()
-        os.fsync(file.fileno())
-    shorter.replace(log)
+    durable.write(log, b"".join(lines[len(lines) // 2 :]))
 
 
 def _put_aside(output: Path) -> None:

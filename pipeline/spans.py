@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any
 
+from components import durable
 from components.ratings_example_gen.spans import (
     Span,
     SpansError,
@@ -104,9 +105,8 @@ class TakenIn:
 
     def write(self, out: Path) -> None:
         """Writes ``spans.json``, whole or not at all."""
-        unfinished = out / f"{TAKEN_IN_FILE}.unfinished"
-        unfinished.write_text(json.dumps(dataclasses.asdict(self), indent=1))
-        unfinished.replace(out / TAKEN_IN_FILE)
+        told = json.dumps(dataclasses.asdict(self), indent=1)
+        durable.write(out / TAKEN_IN_FILE, told)
 
 
 def plan(

@@ -12,19 +12,18 @@ import datetime
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from components import durable
 from trainer_modules import features as f
 
 MANIFEST = "assets.extra/manifest.json"
 LOCK = ".lock"
 LEDGER = ".ledger.json"
-UNFINISHED = ".unfinished-"
 READ_BYTES = 1 << 20
 
 
@@ -211,7 +210,8 @@ def _publish(
     versions(live_folder)
     told = _ledger(live_folder)
     number = told.last + 1
-    unfinished = live_folder / f"{UNFINISHED}{uuid.uuid4().hex}"
+    folder = live_folder / str(number)
+    unfinished = durable.unfinished_beside(folder)
     pushed = datetime.datetime.now(datetime.timezone.utc)
     _copy(
         model_folder,
@@ -220,9 +220,7 @@ def _publish(
     )
     # Before the rename: a push that dies between them only leaves a number out.
     _write_ledger(live_folder, dataclasses.replace(told, last=number))
-    folder = live_folder / str(number)
-    unfinished.rename(folder)
-    _sync(live_folder)
+    durable.move(unfinished, folder)
     if keep is not None:
         _prune(live_folder, keep)
     return read(folder)
@@ -240,7 +238,7 @@ def _copy(source: Path, target: Path, more: dict[str, Any]) -> None:
             checksums[str(file.relative_to(target))] = _sha256(file)
     (target / MANIFEST).write_text(json.dumps({"sha256": checksums}, indent=1))
     for path in (target, *target.rglob("*")):
-        _sync(path)
+        durable.sync(path)
 
 
 def _prune(live_folder: Path, keep: int) -> None:
@@ -255,7 +253,7 @@ def _prune(live_folder: Path, keep: int) -> None:
     for version in known:
         if version.number not in kept:
             # Out of sight at once: a reader never sees half of it.
-            gone = live_folder / f"{UNFINISHED}{uuid.uuid4().hex}"
+            gone = durable.unfinished_beside(version.folder)
             version.folder.rename(gone)
             shutil.rmtree(gone)
 
@@ -290,10 +288,7 @@ def _ledger(live_folder: Path) -> _Ledger:
 
 
 def _write_ledger(live_folder: Path, ledger: _Ledger) -> None:
-    unfinished = live_folder / f"{UNFINISHED}{uuid.uuid4().hex}"
-    unfinished.write_text(json.dumps(dataclasses.asdict(ledger)))
-    _sync(unfinished)
-    unfinished.replace(live_folder / LEDGER)
+    durable.write(live_folder / LEDGER, json.dumps(dataclasses.asdict(ledger)))
 
 
 def numbers(live_folder: Path) -> list[int]:
@@ -346,7 +341,7 @@ def _locked(live_folder: Path) -> Iterator[None]:
 
 def _remove_unfinished(live_folder: Path) -> None:
     """What a push left that was killed; the lock is held, so that none is at work."""
-    for path in live_folder.glob(f"{UNFINISHED}*"):
+    for path in live_folder.glob(f"{durable.UNFINISHED}*"):
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -359,11 +354,3 @@ def _sha256(file: Path) -> str:
         while block := opened.read(READ_BYTES):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

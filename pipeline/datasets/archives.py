@@ -16,6 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from components import durable
 from pipeline.datasets.errors import DatasetError
 
 Progress = Callable[[str, int, int | None], None]
@@ -88,7 +89,7 @@ def download(url: str, path: Path, md5: str, progress: Progress) -> None:
             f"{url}: what came has MD5 {found}, but {md5} was published. "
             f"It was deleted; run this again to download it anew."
         )
-    part.replace(path)
+    durable.move(part, path)
 
 
 def _receive(

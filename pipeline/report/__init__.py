@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from components import durable
+
 REPORT_FILE = "report.html"
 
 
@@ -30,7 +32,5 @@ def write(out: Path, run_id: str | None) -> Path:
 
     contents = gather(out, run_id)
     path = path_of(out, contents.run["run"]["id"])
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(render(contents), encoding="utf-8")
-    unfinished.replace(path)
+    durable.write(path, render(contents))
     return path

@@ -13,6 +13,7 @@ import jinja2
 import markupsafe
 import vl_convert
 
+from components import durable
 from components.drift_gate.drift import DISTANCES
 from pipeline import datasets, runs
 from pipeline.console.figures import day, duration, figure, optional, thousands
@@ -135,9 +136,7 @@ def _vega() -> str:
             "</script", r"<\/script"
         )
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_text(script, encoding="utf-8")
-        unfinished.replace(path)
+        durable.write(path, script)
     return path.read_text(encoding="utf-8")
 
 

@@ -14,7 +14,11 @@ STATES = {
     3: mlmd.Execution.FAILED,
     4: mlmd.Execution.CACHED,  # of the first one's output
 }
-LEFT = {
+HALF_WRITTEN = {
+    "runs/20260101-000000/.unfinished-0",
+    ".unfinished-1",
+}
+LEFT = HALF_WRITTEN | {
     "artifacts/Trainer/model/2",
     "artifacts/Trainer/model/3",
     "artifacts/Trainer/model/9",  # that no execution names
@@ -23,8 +27,6 @@ LEFT = {
     "artifacts/Trainer/.system/stateful_working_dir/20260101-000000",
     "live/.unfinished-0",
     "tmp/beam-temp",
-    "runs/20260101-000000/report.unfinished",
-    ".metadata.before-last-run.sqlite.unfinished",
 }
 KEPT = {
     "artifacts/Trainer/model/1",
@@ -60,7 +62,7 @@ def out(tmp_path, pushed):
         store.put_events([event])
     for name in LEFT | KEPT:
         path = out / name
-        if path.suffix in (".log", ".unfinished"):
+        if path.suffix == ".log" or name in HALF_WRITTEN:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"x" * 100)
         elif not path.exists():

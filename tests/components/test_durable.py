@@ -1,0 +1,70 @@
+"""Files appear whole or not at all; faults of the disk are injected here."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from components import durable
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_the_disk_has_the_file_before_its_name_and_the_name_before_it_returns(
+    tmp_path, monkeypatch
+):
+    events = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(descriptor):
+        events.append(("on disk", Path(os.readlink(f"/proc/self/fd/{descriptor}"))))
+        fsync(descriptor)
+
+    def renamed(source, target):
+        events.append(("renamed", source))
+        assert source.read_text() == "new"
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    durable.write(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new"
+    [(_, unfinished), *_] = events
+    assert unfinished.name.startswith(".unfinished-")
+    assert events == [
+        ("on disk", unfinished),
+        ("renamed", unfinished),
+        ("on disk", tmp_path),
+    ]
+
+
+@pytest.mark.parametrize("where", ["write", "fsync", "rename"])
+def test_with_a_full_disk_that_is_injected_the_old_file_stays(
+    tmp_path, monkeypatch, where
+):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def full(*_):
+        raise FULL
+
+    owner, name = {
+        "write": (Path, "write_bytes"),
+        "fsync": (os, "fsync"),
+        "rename": (Path, "replace"),
+    }[where]
+    monkeypatch.setattr(owner, name, full)
+    with pytest.raises(OSError, match="No space left"):
+        durable.write(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_moves_whole(tmp_path):
+    made = durable.unfinished_beside(tmp_path / "1")
+    made.mkdir()
+    (made / "model").write_text("weights")
+    durable.move(made, tmp_path / "1")
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    assert (tmp_path / "1" / "model").read_text() == "weights"
