@@ -8,7 +8,8 @@ Raw Examples (one per user, written by ``components/ratings_example_gen``):
                               ``eval`` and ``test`` the targets to predict
 ``rating``             float  [N] stars; 1.0 where the log has no rating
 ``timestamp``          int64  [N] seconds UTC; absent where the log has none
-``history_item_id`` …         [H] ``eval`` and ``test`` only: all that came earlier
+``history_item_id`` …         [H] ``eval`` and ``test`` only: the user's ratings in all
+                              earlier splits, time-ordered; none of them is a candidate
 ``user_<name>``        bytes  [0..n] side features of the user, categorical
 =====================  =====  ======================================================
 

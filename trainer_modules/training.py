@@ -87,8 +87,8 @@ def strategy(require_gpu: bool) -> tf.distribute.Strategy:
 def solve(model: tf.keras.Model, data: Data) -> Trained:
     """Solves a closed-form model.
 
-    Nothing is chosen with the eval split here, so it is data like the rest: all that
-    came before the test's targets.
+    Nothing is chosen with the eval split here, so it is data like the rest: in every
+    kind of split it precedes the test and is in the history of the test records.
     """
     ratings = data.train_ratings.joined(data.eval_ratings)
     interactions = data.interactions(ratings.where(ratings.liked()))

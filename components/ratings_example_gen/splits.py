@@ -1,7 +1,9 @@
 """Divides each user's history between train, eval and test.
 
-Whatever the kind, a split is for each user a range of targets and a range of what
-came before them, within the user's own ratings (DESIGN.md, decision 2).
+Whatever the kind, a split is, for each user, a range of targets and a range of the
+ratings that precede them (DESIGN.md, decision 2). What precedes the test is all of
+train and eval: it is excluded from the candidates at test, and a model may learn from
+it.
 """
 
 import hashlib
@@ -71,28 +73,39 @@ def random(
 ) -> tuple[Histories, dict[str, Ranges]]:
     """Each rating to a split by a seeded hash of (user, item).
 
-    Returns the histories with each user's ratings reordered by split, and oldest
-    first within it.
+    Returns:
+        The histories with each user's ratings reordered by split, oldest first within
+        it. Behind them, the ratings of train and eval stand once more, by user and
+        time: that is what a user's test targets have as their history, as it is what a
+        model may learn from before it is tested.
     """
     begins = histories.begins
-    user = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
+    num_users, num_ratings = len(begins) - 1, len(histories.rating)
+    user = np.repeat(np.arange(num_users), np.diff(begins))
     share = _hash_to_unit(histories, user, seed)
     eval_fraction, test_fraction = fractions
-    split = (share >= 1 - eval_fraction - test_fraction).astype(np.int64)
-    split += share >= 1 - test_fraction
-    rows = np.lexsort((split, user))
+    is_eval = share >= 1 - eval_fraction - test_fraction
+    is_test = share >= 1 - test_fraction
+    split = is_eval.astype(np.int64) + is_test
+    rows = np.concatenate([np.lexsort((split, user)), np.flatnonzero(~is_test)])
     reordered = replace(
         histories,
         item_id=histories.item_id.take(pa.array(rows)),
         rating=histories.rating[rows],
         timestamp=None if histories.timestamp is None else histories.timestamp[rows],
     )
-    counts = np.zeros((len(begins) - 1, len(SPLITS)), np.int64)
+    counts = np.zeros((num_users, len(SPLITS)), np.int64)
     np.add.at(counts, (user, split), 1)
     first = begins[:-1] + counts[:, 0]
     second = first + counts[:, 1]
     ranges = _cut(begins[:-1], first, second, begins[1:])
-    test = replace(ranges[TEST_SPLIT], history_end=first)
+    before_test = counts[:, 0] + counts[:, 1]
+    history_end = num_ratings + np.cumsum(before_test)
+    test = replace(
+        ranges[TEST_SPLIT],
+        history_begin=history_end - before_test,
+        history_end=history_end,
+    )
     return reordered, {**ranges, TEST_SPLIT: test}
 
 

@@ -187,9 +187,13 @@ def test_random(rows, max_history, seed):
     assert everything(found) == everything({"all": by_user})
     for split in SPLITS:
         for user, record in found[split].items():
-            in_train = found["train"].get(user, Record([], [])).targets
-            assert record.history == ([] if split == "train" else in_train)
             order = {rating: n for n, rating in enumerate(by_user[user])}
+            before = [
+                rating
+                for earlier in SPLITS[: SPLITS.index(split)]
+                for rating in found[earlier].get(user, Record([], [])).targets
+            ]
+            assert record.history == sorted(before, key=order.__getitem__)
             positions = [order[rating] for rating in record.targets]
             assert positions == sorted(positions)
 
