@@ -6,9 +6,11 @@ under another name, forced to disk, renamed, and the rename is forced to disk to
 
 import contextlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Begins the name of a file or folder that is renamed once it is whole. What a killed
 # process left under such a name is removed by the next push, or by `marquee clean`.
@@ -68,3 +70,21 @@ def sync(path: Path) -> None:
 def unfinished_beside(path: Path) -> Path:
     """A new name in the same folder, for what will be renamed to ``path``."""
     return path.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
+
+
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all in it; a link is unlinked, never followed.
+
+    Raises:
+      OSError: it, or something in it, cannot be removed. What has vanished meanwhile is
+        no error.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, onerror=_unless_vanished)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _unless_vanished(_act: Any, _path: str, problem: Any) -> None:
+    if not isinstance(problem[1], FileNotFoundError):
+        raise problem[1]

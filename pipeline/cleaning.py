@@ -1,7 +1,6 @@
 """What killed runs left in a folder of runs, and nothing else needs."""
 
 import dataclasses
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,10 +49,8 @@ def remove(leftover: Leftover, live_folder: Path) -> None:
     if leftover.path.parent == live_folder:
         # A rollback needs no run: its own lock tells whether one is at work.
         versions.remove_unfinished(live_folder)
-    elif leftover.path.is_dir():
-        shutil.rmtree(leftover.path)
     else:
-        leftover.path.unlink()
+        durable.remove(leftover.path)
 
 
 def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:

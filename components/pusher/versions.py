@@ -12,6 +12,7 @@ import datetime
 import fcntl
 import hashlib
 import json
+import logging
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ MANIFEST = "assets.extra/manifest.json"
 LOCK = ".lock"
 LEDGER = ".ledger.json"
 READ_BYTES = 1 << 20
+
+_log = logging.getLogger("marquee.progress")  # a person sees it in any command
 
 
 class VersionError(RuntimeError):
@@ -59,6 +62,17 @@ class Version:
 def versions(live_folder: Path) -> list[Version]:
     """All whole versions, the live one last."""
     return [read(live_folder / str(number)) for number in sorted(numbers(live_folder))]
+
+
+def _readable(live_folder: Path) -> list[Version]:
+    """The versions that can be read, the live one last; the others are reported."""
+    found = []
+    for number in sorted(numbers(live_folder)):
+        try:
+            found.append(read(live_folder / str(number)))
+        except VersionError as error:
+            _log.warning("Version %d is left alone: %s.", number, error)
+    return found
 
 
 def live(live_folder: Path) -> Version | None:
@@ -101,7 +115,8 @@ def push(
     Args:
       model_folder: with a card that names the model and its origin.
       live_folder: made where it is missing.
-      keep: versions that stay; see ``_prune``.
+      keep: versions that stay; see ``_prune``. What cannot be removed is reported, and
+        tried again at the next push.
       instead_of: the number of the version that the model was judged against, 0 if none
         was live; None asks for no such thing.
 
@@ -117,6 +132,7 @@ def push(
                 f"version {now} is live by now, and it was judged against "
                 f"{f'version {instead_of}' if instead_of else 'none'}"
             )
+        live(live_folder)  # a folder that nobody pushed must not be the newest
         return _publish(model_folder, live_folder, keep, restored=None)
 
 
@@ -153,12 +169,11 @@ def problem(folder: Path) -> str | None:
 
 def _choose(live_folder: Path, number: int | None) -> Version:
     """The version that a rollback goes to."""
-    known = versions(live_folder)
-    if number is None:
-        older = [v for v in known if v.origin != known[-1].origin]
-    else:
-        older = [v for v in known if v.number == number]
-    if not older:
+    if number in numbers(live_folder):
+        return read(live_folder / str(number))
+    current, known = live(live_folder), _readable(live_folder)
+    older = [v for v in known if current and v.origin != current.origin]
+    if number is not None or not older:
         raise _not_there(live_folder, number, known)
     return older[-1]
 
@@ -206,8 +221,6 @@ def _publish(
 ) -> Version:
     """Copies a model to the next number, while the lock is held."""
     _remove_unfinished(live_folder)
-    # Reads all, as ``_prune`` will: what it cannot read stops the push before it.
-    versions(live_folder)
     told = _ledger(live_folder)
     number = told.last + 1
     folder = live_folder / str(number)
@@ -245,17 +258,18 @@ def _prune(live_folder: Path, keep: int) -> None:
     """Removes the oldest beyond ``keep``, never the live model nor the one before it.
 
     The one before it is the newest of another origin: what a rollback goes back to,
-    however often the same model was pushed since.
+    however often the same model was pushed since. A version that cannot be read stays.
     """
-    known = versions(live_folder)
+    known = _readable(live_folder)
     last_good = [v.number for v in known if v.origin != known[-1].origin][-1:]
     kept = {v.number for v in known[-max(keep, 1) :]} | set(last_good)
     for version in known:
         if version.number not in kept:
             # Out of sight at once: a reader never sees half of it.
             gone = durable.unfinished_beside(version.folder)
-            version.folder.rename(gone)
-            shutil.rmtree(gone)
+            with _reported(f"Cannot remove version {version.number}"):
+                version.folder.rename(gone)
+                durable.remove(gone)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -342,10 +356,17 @@ def _locked(live_folder: Path) -> Iterator[None]:
 def _remove_unfinished(live_folder: Path) -> None:
     """What a push left that was killed; the lock is held, so that none is at work."""
     for path in live_folder.glob(f"{durable.UNFINISHED}*"):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        with _reported(f"Cannot remove {path}"):
+            durable.remove(path)
+
+
+@contextlib.contextmanager
+def _reported(failure: str) -> Iterator[None]:
+    """Lets a push or rollback go on when old files cannot be removed."""
+    try:
+        yield
+    except OSError as error:
+        _log.warning("%s: %s. The next push tries again.", failure, error)
 
 
 def _sha256(file: Path) -> str:

@@ -525,3 +525,83 @@ def test_a_broken_ledger_is_an_error_that_says_what_to_do(three, model):
         versions.push(model("c"), three, KEEP_ALL)
     (three / versions.LEDGER).unlink()
     assert versions.push(model("c"), three, KEEP_ALL).number == 4
+
+
+# Clean-up that fails
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A file in a folder that no version's removal may reach."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "precious").write_text("kept")
+    yield folder
+    assert (folder / "precious").read_text() == "kept"
+
+
+def test_a_version_that_is_a_link_is_unlinked_and_never_followed(
+    three, model, elsewhere
+):
+    moved = elsewhere / "1"
+    shutil.move(three / "1", moved)
+    (three / "1").symlink_to(moved)
+    before = everything(moved)
+    versions.push(model("c"), three, 2)
+    versions.push(model("d"), three, 2)
+    assert numbers(three) == [4, 5]
+    assert unfinished(three) == []
+    assert everything(moved) == before
+    assert versions.rollback(three, None).origin == "c"
+
+
+@pytest.mark.parametrize("dangles", [False, True])
+def test_a_link_that_a_killed_push_left_is_unlinked(three, model, elsewhere, dangles):
+    name = ".unfinished-0"
+    (three / name).symlink_to(elsewhere / ("nothing" if dangles else ""))
+    (three / "2" / "link").symlink_to(elsewhere)
+    assert versions.push(model("c"), three, 1).number == 4
+    assert versions.rollback(three, None).origin == "b"
+    assert not (three / name).is_symlink()
+    assert numbers(three) == [3, 4, 5]
+
+
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError, OSError])
+@pytest.mark.parametrize("what", ["rename", "removal"])
+def test_a_clean_up_that_fails_is_reported_and_tried_again(
+    three, model, monkeypatch, caplog, what, error
+):
+    owner, name = {
+        "rename": (Path, "rename"),
+        "removal": (versions.durable, "remove"),
+    }[what]
+
+    def failing(*_):
+        raise error("injected")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(owner, name, failing)
+        assert versions.push(model("c"), three, 1).number == 4
+        assert versions.rollback(three, None).origin == "b"
+        assert versions.push(model("d"), three, 1).number == 6
+    assert "Cannot remove version 1: injected" in caplog.text
+    assert "tries again" in caplog.text
+    versions.push(model("e"), three, 1)
+    assert numbers(three) == [6, 7]
+    assert unfinished(three) == []
+
+
+def test_an_old_version_that_cannot_be_read_stays_and_blocks_nothing(
+    three, model, caplog
+):
+    (three / "1" / f.CARD_FILE).unlink()
+    assert versions.push(model("c"), three, 1).number == 4
+    assert versions.rollback(three, None).origin == "b"
+    assert numbers(three) == [1, 3, 4, 5]
+    assert "Version 1 is left alone" in caplog.text
+
+
+def test_a_rollback_to_a_number_needs_no_other_card(three):
+    (three / "3" / f.CARD_FILE).unlink()
+    assert versions.rollback(three, 1).origin == "a"
+    assert versions.live(three).origin == "a"
