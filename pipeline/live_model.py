@@ -9,6 +9,7 @@ from tfx.types import Artifact
 from tfx.utils import path_utils
 
 from components.pusher import versions
+from pipeline import lookups
 from trainer_modules.model_card import read_card
 
 
@@ -63,11 +64,10 @@ class BaseModelStrategy(LiveModelStrategy):
     def _candidates(
         self, store: mlmd.MetadataStore, input_dict: dict[str, list[Artifact]]
     ) -> set[str]:
-        graphs = [graph.id for graph in input_dict["transform_graph"]]
         trained_on = {
-            event.execution_id
-            for event in store.get_events_by_artifact_ids(graphs)
-            if event.type == mlmd.proto.Event.INPUT
+            execution.id
+            for graph in input_dict["transform_graph"]
+            for execution in lookups.users(store, graph.id)
         }
         made = {
             event.artifact_id

@@ -9,6 +9,7 @@ from typing import Any
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.pusher import versions
+from pipeline import lookups
 from pipeline.lineage.contents import Step
 from pipeline.metadata import open_metadata
 
@@ -68,16 +69,14 @@ class Store:
         """The executions of a step that really ran and used an artifact."""
         return [
             execution
-            for execution in self._executions(used, mlmd.Event.INPUT)
+            for execution in lookups.users(self._store, used)
             if execution.type.endswith(f".{step}")
-            and execution.last_known_state == mlmd.Execution.COMPLETE
         ]
 
     def maker(self, artifact: int) -> mlmd.Execution:
         """The execution that made an artifact; others took it from the cache."""
-        for execution in self._executions(artifact, mlmd.Event.OUTPUT):
-            if execution.last_known_state == mlmd.Execution.COMPLETE:
-                return execution
+        for execution in lookups.makers(self._store, artifact):
+            return execution
         raise NoLineageError(
             f"{self._path} does not know what made its artifact {artifact}: a part of "
             "it is missing. Put it back from a backup"
@@ -136,14 +135,6 @@ class Store:
     def _context(self, execution: mlmd.Execution, kind: str) -> str:
         contexts = self._store.get_contexts_by_execution(execution.id)
         return str(next(c.name for c in contexts if c.type == kind))
-
-    def _executions(self, artifact: int, kind: int) -> list[mlmd.Execution]:
-        ids = [
-            event.execution_id
-            for event in self._store.get_events_by_artifact_ids([artifact])
-            if event.type == kind
-        ]
-        return list(self._store.get_executions_by_id(ids)) if ids else []
 
     def _unknown(self, version: versions.Version, what: str) -> NoLineageError:
         return NoLineageError(

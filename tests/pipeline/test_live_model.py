@@ -119,7 +119,12 @@ def lineage(world, tmp_path):
         def trained(self, graph, *models, reads=()):
             """An execution that reads a graph, and other models, and makes models."""
             [execution] = self.store.put_executions(
-                [metadata_store_pb2.Execution(type_id=self.trainer)]
+                [
+                    metadata_store_pb2.Execution(
+                        type_id=self.trainer,
+                        last_known_state=metadata_store_pb2.Execution.COMPLETE,
+                    )
+                ]
             )
             kinds = metadata_store_pb2.Event.Type
             read = [graph, *(self.artifact(self.model, uri) for uri in reads)]
