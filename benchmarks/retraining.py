@@ -21,7 +21,6 @@ import matplotlib.pyplot as plt
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from rich.console import Console
 
 from benchmarks.pipeline import MARQUEE
@@ -29,6 +28,8 @@ from benchmarks.quality import MEASURED, write_results
 from components.pusher import versions
 from components.ratings_example_gen.spans import MARKER
 from pipeline import datasets, runs
+from pipeline.histories import History
+from pipeline.recommending import ask, load_recommend
 
 MODELS = "mf_als"
 # Chosen on the eval split of the spans up to 2000-10. Ten places of a few hundred users
@@ -136,17 +137,13 @@ def recommended(
     model: Path, users: Sequence[str], liked: dict[str, list[str]]
 ) -> list[list[str]]:
     """Each user's list from a served model, what they liked left out."""
-    recommend = tf.saved_model.load(str(model)).signatures["recommend"]
+    recommend = load_recommend(model)
     lists: list[list[str]] = []
     for start in range(0, len(users), USERS_PER_CALL):
-        asked = users[start : start + USERS_PER_CALL]
-        history = tf.ragged.constant([liked.get(u, []) for u in asked], dtype=tf.string)
-        answer = recommend(
-            user_id=tf.constant(asked),
-            history_item_id=history.to_tensor(""),
-            k=tf.constant(K),
-        )
-        lists += [[i.decode() for i in row] for row in answer["item_id"].numpy()]
+        some = users[start : start + USERS_PER_CALL]
+        histories = [History().liking(liked.get(user, [])) for user in some]
+        answer = ask(recommend, some, histories, K)
+        lists += [[item for item, _ in row] for row in answer]
     return lists
 
 

@@ -9,28 +9,27 @@ It runs where the newest run's steps ran; workers elsewhere see the folder of th
 import contextlib
 import dataclasses
 import glob
+import itertools
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components import durable
 from pipeline import run_lock, runs
 from pipeline.beam.options import beam_args
 from pipeline.config import BeamConfig, ConfigError
-from pipeline.rated import read_rated
-from pipeline.recommending import live_model
+from pipeline.histories import Histories, History, files_of
+from pipeline.recommending import ask, live_model, load_recommend
 from trainer_modules import features as f
 
 SCHEMA = pa.schema(
@@ -47,8 +46,6 @@ _PAIRS_AT_ONCE = 1 << 24
 _MAX_USERS_AT_ONCE = 256
 _LOCK_FILE = "batch.lock"
 _NUM_USERS = b"users"  # in the metadata of a shard's file
-
-_List = list[tuple[str, float]]  # items and scores, the best first
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,19 +71,6 @@ class Written:
     seconds: float
 
 
-@dataclasses.dataclass
-class _User:
-    """What a user has rated: ids; those that are liked in order, the newest last."""
-
-    rated: set[str] = dataclasses.field(default_factory=set)
-    liked: dict[str, None] = dataclasses.field(default_factory=dict)
-
-    @property
-    def num_disliked(self) -> int:
-        """How many rated items the model may list, as it is not told of them."""
-        return len(self.rated) - len(self.liked)
-
-
 def recommend_to_all(out: Path, path: Path, k: int) -> Written:
     """Writes the k best items that a user has not rated, for all users.
 
@@ -104,7 +88,6 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
     """
     live = live_model(out)
     config = runs.read(out, None)["config"]
-    threshold = config["label"]["threshold"]
     beam_config = msgspec.convert(config.get("beam", {}), BeamConfig)
     examples, catalogue = runs.newest_data(out)
     num_items = pq.read_metadata(catalogue / f.CATALOGUE_FILE).num_rows
@@ -116,11 +99,11 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
         with beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline
-                | "CreateShards" >> beam.Create(list(shards.items()))
+                | "CreateShards" >> beam.Create(shards)
                 | "RecommendToUsers"
                 >> beam.ParDo(
                     _Recommend(
-                        str(live.folder), threshold, k, users_at_once, str(folder)
+                        str(live.folder), str(examples), k, users_at_once, str(folder)
                     )
                 )
             )
@@ -161,87 +144,59 @@ def _unfinished(path: Path) -> Iterator[Path]:
             yield folder
 
 
-def _shards(examples: str) -> dict[str, list[str]]:
-    """Name of a shard → its files, those of older ratings first."""
-    shards: dict[str, list[str]] = {}
-    for split in f.SPLITS:
-        for path in sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*")):
-            shards.setdefault(os.path.basename(path), []).append(path)
-    return dict(sorted(shards.items()))
+def _shards(examples: str) -> list[str]:
+    """Returns the names of files; those of one name have the same users."""
+    files = itertools.chain(*files_of(examples).values())
+    return sorted({os.path.basename(path) for path in files})
 
 
 class _Recommend(beam.DoFn):
-    """(name, files) of a shard → a Parquet file of that name, with its users' lists."""
+    """Name of a shard → a Parquet file of that name, with its users' lists."""
 
     def __init__(
-        self, model: str, threshold: str, k: int, users_at_once: int, folder: str
+        self, model: str, examples: str, k: int, users_at_once: int, folder: str
     ):
         self._model = model
-        self._threshold = threshold
+        self._examples = examples
         self._k = k
         self._users_at_once = users_at_once
         self._folder = folder
 
     def setup(self) -> None:
         """Loads the model, once for a worker."""
-        self._loaded = tf.saved_model.load(self._model)
+        self._recommend = load_recommend(Path(self._model))
 
     def teardown(self) -> None:
         """Lets go of it while TensorFlow still can free it without complaint."""
-        del self._loaded
+        del self._recommend
 
-    def process(self, element: Any) -> None:
-        name, files = element
-        users: dict[str, _User] = {}
-        for user, items, likes in read_rated(files, self._threshold):
-            known = users.setdefault(user, _User())
-            known.rated.update(items)
-            known.liked |= dict.fromkeys(
-                item for item, like in zip(items, likes, strict=True) if like
-            )
-        schema = SCHEMA.with_metadata({_NUM_USERS: str(len(users))})
+    def process(self, name: str) -> None:
+        """Writes the lists of the shard's users."""
+        histories = Histories(files_of(self._examples, name))
+        schema = SCHEMA.with_metadata({_NUM_USERS: str(len(histories))})
         with pq.ParquetWriter(Path(self._folder, name), schema) as writer:
-            waiting = iter(sorted(users))
+            waiting = iter(sorted(histories))
             while group := list(islice(waiting, max(1, ROW_GROUP // self._k))):
-                writer.write_table(self._lists({user: users[user] for user in group}))
+                known = {user: histories.of(user) for user in group}
+                writer.write_table(self._lists(known))
 
-    def _lists(self, users: Mapping[str, _User]) -> pa.Table:
-        """The rows of some users, in their order."""
+    def _lists(self, known: Mapping[str, History]) -> pa.Table:
+        """Returns the rows of some users, in their order."""
         # Side by side those with histories of about the same length.
-        by_length = sorted(users, key=lambda user: len(users[user].rated))
-        lists: dict[str, _List] = {}
-        for first in range(0, len(users), self._users_at_once):
-            asked = by_length[first : first + self._users_at_once]
-            found = self._ask([users[user] for user in asked], asked)
-            lists |= zip(asked, found, strict=True)
+        by_length = sorted(known, key=lambda user: len(known[user].items))
+        lists: dict[str, list[tuple[str, float]]] = {}
+        for first in range(0, len(known), self._users_at_once):
+            users = by_length[first : first + self._users_at_once]
+            histories = [known[user] for user in users]
+            found = ask(self._recommend, users, histories, self._k)
+            lists |= zip(users, found, strict=True)
         rows = [
             (user, rank, item, score)
-            for user in users
+            for user in known
             for rank, (item, score) in enumerate(lists[user], start=1)
         ]
         columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
         return pa.table(list(map(pa.array, columns, SCHEMA.types)), schema=SCHEMA)
-
-    def _ask(self, users: Collection[_User], names: Sequence[str]) -> Iterator[_List]:
-        """The k best items of each user, what is rated left out."""
-        longest = max(len(user.liked) for user in users)
-        histories = [
-            [*user.liked, *[""] * (longest - len(user.liked))] for user in users
-        ]
-        answer = self._loaded.signatures["recommend"](
-            user_id=tf.constant(names),
-            history_item_id=tf.constant(histories, tf.string, [len(users), longest]),
-            k=tf.constant(self._k + max(user.num_disliked for user in users)),
-        )
-        items, scores = answer["item_id"].numpy(), answer["score"].numpy().tolist()
-        for user, ids, of_them in zip(users, items, scores, strict=True):
-            rated = {item.encode() for item in user.rated}
-            unseen = (
-                (item.decode(), score)
-                for item, score in zip(ids, of_them, strict=True)
-                if item and item not in rated
-            )
-            yield list(islice(unseen, self._k))
 
 
 def _join(parts: Iterable[Path], whole: Path, about: Mapping[str, str]) -> int:

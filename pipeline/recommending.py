@@ -1,19 +1,33 @@
 """What the live model recommends to one user, in titles, and what speaks for it."""
 
 import dataclasses
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from components.catalogue_gen import read_catalogue
 from components.pusher import versions
 from pipeline import runs
-from pipeline.rated import files_of, read_rated
-from pipeline.titles import Titles, choose, question
+from pipeline.histories import (
+    Histories,
+    History,
+    check_inputs,
+    files_of,
+    listed,
+    read_records,
+    recommend_inputs,
+)
+from pipeline.titles import Titles
+from trainer_modules import features as f
+from trainer_modules.labels import label
 
 NUM_REASONS = 3
+
+Recommend = Any  # a model's signature: tensors by name → tensors by name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,29 +99,23 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     threshold = runs.read(out, None)["config"]["label"]["threshold"]
     examples, catalogue = runs.newest_data(out)
     titles = Titles(read_catalogue(str(catalogue)))
-    liked: list[str] = []
-    rated: set[str] = set()
+    files = files_of(str(examples))
+    known = Histories(files, {user}).of(user)
+    history = known.liking(titles.find(like) for like in likes)
+    liked = history.liked(threshold)
+    [chosen] = ask(load_recommend(live.folder), [user], [history], k)
     together: Counter[tuple[str, str]] = Counter()
     likers: Counter[str] = Counter()
-    files = files_of(str(examples))
-    for name, items, of_them in read_rated(files, threshold):
-        if name == user:
-            rated.update(items)
-            liked += [i for i, like in zip(items, of_them, strict=True) if like]
-    asked = [titles.find(like) for like in likes]
-    liked, num_asked = question(rated, liked, asked, k)
-    signature = tf.saved_model.load(str(live.folder)).signatures["recommend"]
-    chosen = choose(ask(signature, user, liked, num_asked), rated, k)
     if why:
         # Read again, rather than kept: all ratings would be in memory.
-        records = read_rated(files, threshold)
+        records = _read_liked(files, threshold)
         likers, together = _count(records, {i for i, _ in chosen}, set(liked))
     return Answer(
         user=user,
-        known=bool(rated),
+        known=bool(known.items),
         model=live.model,
         version=live.number,
-        rated=len(rated),
+        rated=len(known.items),
         liked=[titles.of(item) for item in liked],
         items=[
             Recommended(
@@ -134,34 +142,45 @@ def live_model(out: Path) -> versions.Version:
     return live
 
 
+def load_recommend(folder: Path) -> Recommend:
+    """Loads a version's ``recommend``.
+
+    Raises:
+      SignatureError: It does not take what it has to be asked with.
+    """
+    signature: Recommend = tf.saved_model.load(str(folder)).signatures["recommend"]
+    check_inputs(signature.structured_input_signature[1])
+    return signature
+
+
 def ask(
-    signature: Callable[..., Mapping[str, tf.Tensor]],
-    user: str,
-    liked: Sequence[str],
-    k: int,
-) -> list[tuple[str, float]]:
-    """A model's list by its ``recommend``, what is in ``liked`` left out."""
-    answer = signature(
-        user_id=tf.constant([user]),
-        history_item_id=tf.constant([list(liked) or [""]]),
-        k=tf.constant(k),
-    )
-    items, scores = answer["item_id"][0].numpy(), answer["score"][0].numpy()
-    return [
-        (item.decode(), float(score)) for item, score in zip(items, scores, strict=True)
-    ]
+    recommend: Recommend, users: Sequence[str], histories: Sequence[History], k: int
+) -> list[list[tuple[str, float]]]:
+    """Returns the k best items that are not in a user's history, for each user."""
+    inputs = recommend_inputs(users, histories, k)
+    answer = recommend(**{name: tf.constant(value) for name, value in inputs.items()})
+    rows = zip(answer["item_id"].numpy(), answer["score"].numpy(), strict=True)
+    return [listed(items, scores) for items, scores in rows]
+
+
+def _read_liked(
+    files: Mapping[str, Sequence[str]], threshold: str
+) -> Iterator[tuple[str, list[str]]]:
+    """Yields users and items that they liked, record by record."""
+    for batch in read_records(itertools.chain(*files.values())):
+        is_liked = label(batch[f.RATING], threshold) == f.LIKED
+        liked = tf.ragged.boolean_mask(batch[f.ITEM_ID], is_liked).to_list()
+        for user, items in zip(batch[f.USER_ID].numpy(), liked, strict=True):
+            yield user.decode(), [item.decode() for item in items]
 
 
 def _count(
-    records: Iterable[tuple[str, list[str], list[bool]]],
-    recommended: set[str],
-    liked: set[str],
+    records: Iterable[tuple[str, list[str]]], recommended: set[str], liked: set[str]
 ) -> tuple[Counter[str], Counter[tuple[str, str]]]:
-    """How many users like each item, and each pair of a recommended and a liked one."""
+    """Counts who likes each item, and each pair of a recommended and a liked one."""
     by_user: dict[str, set[str]] = {}
-    for user, items, likes in records:
-        known = by_user.setdefault(user, set())
-        known.update(i for i, like in zip(items, likes, strict=True) if like)
+    for user, items in records:
+        by_user.setdefault(user, set()).update(items)
     likers: Counter[str] = Counter()
     together: Counter[tuple[str, str]] = Counter()
     for known in by_user.values():

@@ -1,8 +1,6 @@
-"""Items by their titles, and a list without what was rated; without TensorFlow."""
+"""Items by their titles; without TensorFlow."""
 
 import difflib
-import itertools
-from collections.abc import Iterable, Sequence, Set
 
 import pyarrow as pa
 
@@ -11,33 +9,6 @@ from trainer_modules import features as f
 
 class UnknownItemError(LookupError):
     """What a person says they like is no item, or several."""
-
-
-def question(
-    rated: Set[str], liked: Sequence[str], asked: Sequence[str], k: int
-) -> tuple[list[str], int]:
-    """What to ask a model for a user's list.
-
-    Args:
-      rated: items that are not to be on the list.
-      liked: those that the user likes, the newest last.
-      asked: more of them.
-      k: how many items the list shall have.
-
-    Returns:
-      The history that the list is made of, and how many items to ask for: the model
-      leaves out only what is in the history.
-    """
-    history = list(dict.fromkeys([*liked, *asked]))
-    return history, k + len(rated - set(history))
-
-
-def choose(
-    found: Iterable[tuple[str, float]], rated: Set[str], k: int
-) -> list[tuple[str, float]]:
-    """The first k of a model's list that the user has not rated."""
-    new = ((item, score) for item, score in found if item and item not in rated)
-    return list(itertools.islice(new, k))
 
 
 class Titles:

@@ -4,6 +4,7 @@ What is written holds the transform graph, the vocabularies and the weights, and
 nothing of this package to be loaded.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -18,6 +19,7 @@ from trainer_modules.sizes import Table
 NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
 HASHES = 1 << 20  # of user ids; a sample of users is those with the lowest
 Unit = Literal["logit", "probability", "stars"]
+_TO_THE_END = 1 << 30  # bytes
 HASH_KEY = (2017, 1031)  # another than ExampleGen's, which orders the users
 
 
@@ -79,6 +81,8 @@ class Served(tf.Module):
                 "recommend": self.recommend.get_concrete_function(
                     tf.TensorSpec([None], tf.string, name=f.USER_ID),
                     tf.TensorSpec([None, None], tf.string, name=f.HISTORY_ITEM_ID),
+                    tf.TensorSpec([None, None], tf.float32, name=f.HISTORY_RATING),
+                    tf.TensorSpec([None, None], tf.string, name=f.USER_FEATURES),
                     tf.TensorSpec([], tf.int32, name="k"),
                 ),
             },
@@ -108,13 +112,26 @@ class Served(tf.Module):
 
     @tf.function
     def recommend(
-        self, user_id: tf.Tensor, history_item_id: tf.Tensor, k: tf.Tensor
+        self,
+        user_id: tf.Tensor,
+        history_item_id: tf.Tensor,
+        history_rating: tf.Tensor,
+        user_features: tf.Tensor,
+        k: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         """Finds the best items that are not in a user's history.
 
+        With all that a user has rated so far it ranks as ``evaluate`` does: the model
+        itself knows what is liked, and whether it reads what was liked or all.
+
         Args:
           user_id: [B]; one that training has not seen is scored as an unknown user.
-          history_item_id: [B, H] what the user has liked so far, padded with "".
+          history_item_id: [B, H] what the user has rated so far, liked or not, oldest
+            first, padded with "".
+          history_rating: [B, R] the ratings of the first R of them, in the unit of the
+            training data. An item without one, or with NaN, counts as liked.
+          user_features: [B, N] side features, as in "user_gender=F", padded with "".
+            Without any, those that training saw of the user are taken.
           k: how many; fewer come back where the catalogue has no more.
 
         Returns:
@@ -122,7 +139,13 @@ class Served(tf.Module):
           has seen so much that fewer are left.
         """
         history = tf.RaggedTensor.from_tensor(history_item_id, padding="")
-        rating = tf.fill(tf.shape(history.flat_values), tf.float32.max)  # all liked
+        rating = _as_long_as(
+            history, tf.RaggedTensor.from_tensor(history_rating), tf.float32.max
+        )
+        is_given = ~tf.math.is_nan(rating.flat_values)
+        rating = rating.with_flat_values(
+            tf.where(is_given, rating.flat_values, tf.float32.max)
+        )
         raw = {
             name: tf.RaggedTensor.from_row_splits(
                 tf.zeros([0], dtype),
@@ -133,7 +156,12 @@ class Served(tf.Module):
         } | {
             f.USER_ID: user_id[:, tf.newaxis],
             f.HISTORY_ITEM_ID: history,
-            f.HISTORY_RATING: history.with_flat_values(rating),
+            f.HISTORY_RATING: rating,
+        }
+        raw |= {
+            name: _values_of(name, user_features)
+            for name in raw
+            if f.is_user_feature(name)
         }
         features, _ = self._features(self.transform(raw))
         scores, unseen, _ = score_unseen(self.model, features, self.num_items)
@@ -267,3 +295,12 @@ def _as_long_as(
         constant_values=otherwise,
     )
     return tf.RaggedTensor.from_tensor(dense, length)
+
+
+def _values_of(name: str, named: tf.Tensor) -> tf.RaggedTensor:
+    """The values of one side feature among "name=value" [B, N] of several."""
+    is_it = tf.strings.regex_full_match(named, f"{re.escape(name)}=(?s:.*)")
+    values = tf.ragged.boolean_mask(named, is_it)
+    return values.with_flat_values(
+        tf.strings.substr(values.flat_values, len(f"{name}=".encode()), _TO_THE_END)
+    )

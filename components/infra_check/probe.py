@@ -74,7 +74,13 @@ def question_of(
     history = tf.constant(
         [question["history"]], tf.string, [1, len(question["history"])]
     )
-    return lambda: recommend(user_id=user, history_item_id=history, k=tf.constant(10))
+    return lambda: recommend(
+        user_id=user,
+        history_item_id=history,
+        history_rating=tf.zeros([1, 0]),  # all count as liked
+        user_features=tf.zeros([1, 0], tf.string),
+        k=tf.constant(10),
+    )
 
 
 def serialized(**lists: list[str]) -> bytes:

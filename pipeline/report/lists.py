@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from components.catalogue_gen import read_catalogue
 from components.pusher import versions
-from pipeline.recommending import ask
-from pipeline.titles import Titles, choose, question
+from pipeline.histories import Histories, files_of
+from pipeline.recommending import ask, load_recommend
+from pipeline.titles import Titles
 from trainer_modules import features as f
-from trainer_modules.labels import label
 
 ITEMS = 10
 LIKED_SHOWN = 8
@@ -60,53 +60,43 @@ def examples(
         return []
     versions.verify(live.folder)
     titles = Titles(read_catalogue(str(catalogue)))
-    users = sorted(
-        _users(records, run["config"]["label"]["threshold"]),
-        key=lambda user: (len(user[1]), user[0]),
-    )
+    users = sorted((rated, user) for user, rated in _users(records))
     if not users:
         return []
-    recommend = tf.saved_model.load(str(live.folder)).signatures["recommend"]
+    threshold = run["config"]["label"]["threshold"]
+    chosen = {a: users[int(share * len(users))][1] for a, share in ACTIVITY.items()}
+    histories = Histories(files_of(str(records)), set(chosen.values()))
+    known = [histories.of(user) for user in chosen.values()]
+    lists = ask(load_recommend(live.folder), list(chosen.values()), known, ITEMS)
     found = []
-    for activity, share in ACTIVITY.items():
-        user, rated, liked = users[int(share * len(users))]
-        seen = set(rated)
-        history, num_asked = question(seen, liked, [], ITEMS)
-        chosen = choose(ask(recommend, user, history, num_asked), seen, ITEMS)
+    for (activity, user), history, items in zip(
+        chosen.items(), known, lists, strict=True
+    ):
+        liked = history.liked(threshold)
         found.append(
             Example(
                 user,
                 activity,
-                len(rated),
+                len(history.items),
                 [titles.of(item) for item in reversed(liked[-LIKED_SHOWN:])],
                 len(liked),
-                [(titles.of(item), score) for item, score in chosen],
+                [(titles.of(item), score) for item, score in items],
             )
         )
     return found
 
 
-def _users(records: Path, threshold: str) -> Iterator[tuple[str, list[str], list[str]]]:
-    """User, rated and liked items, the oldest first, of the test split."""
-    files = sorted(tf.io.gfile.glob(f"{records}/Split-{f.TEST_SPLIT}/*"))
-    lists = {
-        name: tf.io.RaggedFeature(kind)
-        for name, kind in {
-            f.HISTORY_ITEM_ID: tf.string,
-            f.ITEM_ID: tf.string,
-            f.HISTORY_RATING: tf.float32,
-            f.RATING: tf.float32,
-        }.items()
+def _users(records: Path) -> Iterator[tuple[str, int]]:
+    """Yields users of the test split, and how many items they rated."""
+    files = files_of(str(records))[f.TEST_SPLIT]
+    spec = {
+        f.USER_ID: tf.io.FixedLenFeature([], tf.string),
+        f.HISTORY_ITEM_ID: tf.io.RaggedFeature(tf.string),
+        f.ITEM_ID: tf.io.RaggedFeature(tf.string),
     }
-    spec = {f.USER_ID: tf.io.FixedLenFeature([], tf.string), **lists}
-    dataset = tf.data.TFRecordDataset(files, "GZIP").take(USERS_LOOKED_AT).batch(256)
+    paths = tf.constant(files, tf.string)
+    dataset = tf.data.TFRecordDataset(paths, "GZIP").take(USERS_LOOKED_AT).batch(256)
     for batch in dataset.map(lambda record: tf.io.parse_example(record, spec)):
-        items = tf.concat([batch[f.HISTORY_ITEM_ID], batch[f.ITEM_ID]], 1).to_list()
-        ratings = tf.concat([batch[f.HISTORY_RATING], batch[f.RATING]], 1)
-        likes = (label(ratings, threshold) == f.LIKED).to_list()
-        for user, rated, liked in zip(
-            batch[f.USER_ID].numpy(), items, likes, strict=True
-        ):
-            names = [item.decode() for item in rated]
-            chosen = [n for n, like in zip(names, liked, strict=True) if like]
-            yield user.decode(), names, chosen
+        rated = batch[f.HISTORY_ITEM_ID].row_lengths() + batch[f.ITEM_ID].row_lengths()
+        for user, number in zip(batch[f.USER_ID].numpy(), rated.numpy(), strict=True):
+            yield user.decode(), int(number)

@@ -166,7 +166,7 @@ class _Lane:
 def _kind(signature: str, inputs: Tensors) -> Hashable:
     """Requests of the same kind are joined."""
     if signature == "recommend":
-        lengths = {len(inputs[f.USER_ID]), len(inputs[f.HISTORY_ITEM_ID])}
+        lengths = {len(value) for value in inputs.values() if value.ndim}
         if len(lengths) == 1 and inputs["k"] >= 0:
             length = inputs[f.HISTORY_ITEM_ID].shape[1]
             return max(length, JOINED_LENGTH).bit_length()

@@ -3,18 +3,17 @@
 import asyncio
 
 import msgspec
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from pipeline.histories import listed, recommend_inputs
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
 from pipeline.serving.http import JSON, route
 from pipeline.serving.live import LiveModel
 from pipeline.serving.ratings import NewestRatings
-from pipeline.titles import Titles, UnknownItemError, choose, question
-from trainer_modules import features as f
+from pipeline.titles import Titles, UnknownItemError
 
 PATH = "/v1/recommend/{user:path}"
 MOST = 1000  # items of a list
@@ -41,8 +40,8 @@ class RecommendedList(msgspec.Struct):
     Attributes:
       user: that was asked for.
       known: whether the ratings at hand have any of the user.
-      made_of: ``history`` (what the user liked, and ``like``), ``likes`` (an unknown
-        user's ``like`` alone) or ``popularity`` (nothing is known).
+      made_of: ``history`` (what the user has rated, and ``like``), ``likes`` (an
+        unknown user's ``like`` alone) or ``popularity`` (nothing is known).
       model: that answered.
       version: of it.
       rated: how many items the user has rated; none of them is on the list.
@@ -81,35 +80,23 @@ class Lists:
         if known is None:
             raise RequestError(503, "no run's ratings have been read yet")
         asked = await asyncio.to_thread(_found, known.titles, likes) if likes else []
-        history = known.histories.of(user)
-        liked, num_asked = question(history.rated, history.liked, asked, k)
-        inputs = {
-            f.USER_ID: np.array([user.encode()], object),
-            f.HISTORY_ITEM_ID: _row([item.encode() for item in liked] or [b""]),
-            "k": np.array(num_asked, np.int32),
-        }
+        rated = known.histories.of(user)
+        inputs = recommend_inputs([user], [rated.liking(asked)], k)
         with self._live.held() as model:
             model.specs("recommend")
             answer = await self._batcher.ask(model, "recommend", inputs)
             name, version = model.name, model.number
-        found = zip(answer["item_id"][0], answer["score"][0].tolist(), strict=True)
-        chosen = choose(((i.decode(), score) for i, score in found), history.rated, k)
+        items = listed(answer["item_id"][0], answer["score"][0])
         told = RecommendedList(
             user=user,
             known=user in known.histories,
-            made_of=_made_of(bool(history.liked), bool(asked)),
+            made_of=_made_of(bool(rated.items), bool(asked)),
             model=name,
             version=version,
-            rated=len(history.rated),
-            items=[Item(i, known.titles.of(i), score) for i, score in chosen],
+            rated=len(rated.items),
+            items=[Item(i, known.titles.of(i), score) for i, score in items],
         )
         return Response(msgspec.json.encode(told), media_type=JSON)
-
-
-def _row(values: list[bytes]) -> np.ndarray:
-    row = np.empty((1, len(values)), object)
-    row[0, :] = values
-    return row
 
 
 def _made_of(has_history: bool, has_likes: bool) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 
+from pipeline.histories import History, check_inputs, recommend_inputs
 from pipeline.serving.errors import RequestError
 from pipeline.serving.tensors import Tensors, TensorSpec, num_rows
 from trainer_modules import features as f
@@ -121,17 +122,16 @@ class LoadedModel:
 
         Raises:
           RequestError: it does not answer.
+          SignatureError: its ``recommend`` is that of another release.
         """
+        if "recommend" in self.signatures:
+            check_inputs(self.signatures["recommend"].inputs)
         example = tf.train.Example()
         for name in (f.USER_ID, f.ITEM_ID, f.HISTORY_ITEM_ID, f.CANDIDATE_ITEM_ID):
             example.features.feature[name].bytes_list.value.append(b"?")
         example.features.feature[f.RATING].float_list.value.append(1.0)
         questions: dict[str, Tensors] = {
-            "recommend": {
-                f.USER_ID: np.array([b"?"], object),
-                f.HISTORY_ITEM_ID: np.array([[b"?"]], object),
-                "k": np.array(10, np.int32),
-            },
+            "recommend": recommend_inputs(["?"], [History(["?"], [1.0])], 10),
             "serving_default": {
                 "examples": np.array([example.SerializeToString()], object)
             },
@@ -190,9 +190,12 @@ def _join(requests: list[Tensors]) -> Tensors:
             continue
         if values[0].ndim > 1:
             width = max(value.shape[1] for value in values)
+            padding = b"" if values[0].dtype == object else np.nan  # no rating
             values = [
                 np.pad(
-                    value, [(0, 0), (0, width - value.shape[1])], constant_values=b""
+                    value,
+                    [(0, 0), (0, width - value.shape[1])],
+                    constant_values=padding,
                 )
                 for value in values
             ]

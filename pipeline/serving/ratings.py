@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from pipeline import runs
-from pipeline.serving.histories import Histories
+from pipeline.histories import Histories, files_of
 from pipeline.serving.metrics import Metrics
 from pipeline.titles import Titles
 
@@ -57,7 +57,7 @@ class NewestRatings:
                 return
             # In a process of its own: requests would wait for what is read here.
             reader = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-            reading = reader.submit(_read, self._out, *found)
+            reading = reader.submit(_read, *found)
             reader.shutdown(wait=False)
             self.current = await asyncio.wrap_future(reading)
         except runs.RunNotFoundError:  # before the first run
@@ -70,10 +70,9 @@ class NewestRatings:
         _log.info("%d users are known", len(self.current.histories))
 
 
-def _read(out: Path, examples: Path, catalogue: Path) -> Known:
+def _read(examples: Path, catalogue: Path) -> Known:
     from components.catalogue_gen import read_catalogue
 
-    threshold = runs.read(out, None)["config"]["label"]["threshold"]
-    histories = Histories(str(examples), threshold)
+    histories = Histories(files_of(str(examples)))
     titles = Titles(read_catalogue(str(catalogue)))
     return Known((examples, catalogue), histories, titles)

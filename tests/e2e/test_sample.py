@@ -173,6 +173,8 @@ for start in range(0, len(records), 250):
 some = model.signatures["recommend"](
     user_id=tf.constant(["1", "nobody"]),
     history_item_id=tf.constant([["1", "2"], ["", ""]]),
+    history_rating=tf.constant([[5.0, 1.0], [0.0, 0.0]]),
+    user_features=tf.constant([[""], [""]]),
     k=tf.constant(5),
 )
 print(json.dumps({

@@ -111,6 +111,8 @@ def test_the_pushed_model_answers(story):
     answer = model.signatures["recommend"](
         user_id=tf.constant(["1"]),
         history_item_id=tf.constant([["1"]]),
+        history_rating=tf.constant([[5.0]]),
+        user_features=tf.constant([[""]]),
         k=tf.constant(10),
     )
     assert answer["item_id"].shape == (1, 10)

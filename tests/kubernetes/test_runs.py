@@ -170,7 +170,13 @@ def test_all_steps_stand_in_the_metadata_store_with_their_lineage(
 def test_the_pushed_model_answers(on_s3, answer):
     body = {
         "signature_name": "recommend",
-        "inputs": {"user_id": ["42"], "history_item_id": [["1", "2"]], "k": 5},
+        "inputs": {
+            "user_id": ["42"],
+            "history_item_id": [["1", "2"]],
+            "history_rating": [[5, 2]],
+            "user_features": [[]],
+            "k": 5,
+        },
     }
     assert len(answer(body)["outputs"]["item_id"][0]) == 5
 

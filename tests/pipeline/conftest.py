@@ -59,18 +59,25 @@ def write_ratings():
 
 @pytest.fixture(scope="session")
 def save_recommender():
-    """Saves a module whose ``recommend`` is asked as that of an exported model is."""
+    """Saves a module whose ``recommend`` is asked as that of an exported model is.
+
+    The module's own takes users, items of their histories, and k.
+    """
     import tensorflow as tf
 
     def save(module, folder, **other_signatures):
-        recommend = tf.function(
-            module.recommend,
+        @tf.function(
             input_signature=[
                 tf.TensorSpec([None], tf.string, name="user_id"),
                 tf.TensorSpec([None, None], tf.string, name="history_item_id"),
+                tf.TensorSpec([None, None], tf.float32, name="history_rating"),
+                tf.TensorSpec([None, None], tf.string, name="user_features"),
                 tf.TensorSpec([], tf.int32, name="k"),
-            ],
+            ]
         )
+        def recommend(user_id, history_item_id, history_rating, user_features, k):
+            return module.recommend(user_id, history_item_id, k)
+
         signatures = {"recommend": recommend, **other_signatures}
         tf.saved_model.save(module, str(folder), signatures=signatures)
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import subprocess
 import sys
 import textwrap
@@ -27,6 +28,8 @@ ASK = """
         "recommend": signatures["recommend"](
             user_id=tf.constant(told["users"]),
             history_item_id=tf.constant(told["histories"]),
+            history_rating=tf.constant(told["ratings"]),
+            user_features=tf.constant(told["features"]),
             k=tf.constant(told["k"]),
         ),
     }
@@ -48,6 +51,8 @@ ASK = """
 """
 USERS = ["u03", "u08", "new"]
 HISTORIES = [["b01", "w02", "never"], ["b04", "", ""], ["", "", ""]]
+RATINGS = [[5.0, 5.0, 5.0], [5.0, math.nan, math.nan], [math.nan] * 3]
+FEATURES = [["user_gender=F"]] * 3
 K = 99  # more than the catalogue has
 
 
@@ -83,7 +88,7 @@ def asked(request, served, records, targets, tmp_path_factory):
         "serving_default": serving.score(tf.constant(records)),
         "evaluate": serving.evaluate(tf.constant(targets)),
         "recommend": serving.recommend(
-            tf.constant(USERS), tf.constant(HISTORIES), tf.constant(K)
+            *map(tf.constant, (USERS, HISTORIES, RATINGS, FEATURES, K))
         ),
     }
     question = {
@@ -92,6 +97,8 @@ def asked(request, served, records, targets, tmp_path_factory):
         "targets": [base64.b64encode(r).decode() for r in targets],
         "users": USERS,
         "histories": HISTORIES,
+        "ratings": RATINGS,
+        "features": FEATURES,
         "k": K,
     }
     done = subprocess.run(
@@ -158,6 +165,7 @@ def test_recommends_what_it_scores_best(asked, serialize):
         candidate_item_id=ids,
         history_item_id=[b"b04"],
         history_rating=[5.0],
+        user_gender=[b"F"],
     )
     score = serving.score(tf.constant([record]))["score"]
     np.testing.assert_allclose(
@@ -188,23 +196,14 @@ def test_ranks_of_evaluate_are_places_in_the_list_of_recommend(asked, planted, t
     ranks = memory["evaluate"]["rank"].numpy()
     for row, record in enumerate(targets[:5]):
         feature = tf.train.Example.FromString(record).features.feature
-        # The list is of what a user liked; here what was not liked is left in.
-        liked = [
-            item
-            for item, stars in zip(
-                feature["history_item_id"].bytes_list.value,
-                feature["history_rating"].float_list.value,
-                strict=True,
-            )
-            if stars > 3
-        ]
-        disliked = set(feature["history_item_id"].bytes_list.value) - set(liked)
         ids = serving.recommend(
             tf.constant([feature["user_id"].bytes_list.value[0]]),
-            tf.constant([liked]),
+            tf.constant([list(feature["history_item_id"].bytes_list.value)]),
+            tf.constant([list(feature["history_rating"].float_list.value)]),
+            tf.constant([[]], tf.string),
             tf.constant(K),
         )["item_id"].numpy()[0]
-        ids = [item for item in ids.tolist() if item not in disliked]
+        ids = [item for item in ids.tolist() if item]
         liked_one, disliked_one = feature["item_id"].bytes_list.value
         assert ranks[row, 0] == ids.index(liked_one) + 1
         # The list has none of the three items without an id, which may come before.
@@ -300,7 +299,7 @@ class Fields(tf.keras.Model):
         return tf.cast(total, tf.float32) + tf.zeros(tf.shape(features[f.ITEM_INDEX]))
 
 
-def test_a_request_s_fields_count_and_without_any_those_of_training(
+def test_fields_of_a_request_count_and_without_any_those_of_training(
     serve, planted, serialize
 ):
     values = planted.output.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
@@ -324,8 +323,15 @@ def test_a_request_s_fields_count_and_without_any_those_of_training(
     serving = serve(Fields(), "logit")
     score = serving.score(tf.constant(records))["score"].numpy()
     assert score[:, 0].tolist() == [total for *_, total in people]
-    # ``recommend`` has no place for them: it takes what training knew.
-    users = tf.constant([b"u06", b"new"])
-    listed = serving.recommend(users, tf.constant([[b""]] * 2), tf.constant(1))
-    assert listed["score"].numpy().tolist() == [[cook + nurse + poet], [0]]
+    named = [
+        [f"user_occupation={name.decode()}" for name in told] for _, told, _ in people
+    ]
+    listed = serving.recommend(
+        tf.constant([user for user, *_ in people]),
+        tf.constant([[b""]] * len(people)),
+        tf.zeros([len(people), 0]),
+        tf.ragged.constant(named, dtype=tf.string).to_tensor(""),
+        tf.constant(1),
+    )
+    assert listed["score"].numpy()[:, 0].tolist() == [total for *_, total in people]
     assert set(planted.data.user_fields) == set(serving.user_fields)

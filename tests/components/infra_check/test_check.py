@@ -65,10 +65,12 @@ class Answers(tf.Module):
         input_signature=[
             tf.TensorSpec([None], tf.string, name="user_id"),
             tf.TensorSpec([None, None], tf.string, name="history_item_id"),
+            tf.TensorSpec([None, None], tf.float32, name="history_rating"),
+            tf.TensorSpec([None, None], tf.string, name="user_features"),
             tf.TensorSpec([], tf.int32, name="k"),
         ]
     )
-    def recommend(self, user_id, history_item_id, k):
+    def recommend(self, user_id, history_item_id, history_rating, user_features, k):
         place = tf.range(k)  # as of a catalogue that has less than was asked for
         is_item = place < (0 if self.kind == "deaf" else 2)
         item_id = tf.where(is_item, tf.strings.as_string(place), "")

@@ -15,10 +15,11 @@ class AllItems(tf.Module):
 
     def recommend(self, user_id, history_item_id, k):
         items = tf.strings.join(["i", tf.strings.as_string(tf.range(60))])
-        seen = tf.reduce_any(items[:, tf.newaxis] == history_item_id[0], 1)
-        left = tf.boolean_mask(items, ~seen)[:k]
-        score = 1.0 / tf.cast(tf.range(1, tf.shape(left)[0] + 1), tf.float32)
-        return {"item_id": left[tf.newaxis], "score": score[tf.newaxis]}
+        seen = tf.reduce_any(items[:, None] == history_item_id[:, None], 2)
+        score = tf.where(seen, -1.0, 1 / tf.range(1.0, 61.0))
+        top = tf.math.top_k(score, k)
+        left = tf.where(top.values > 0, tf.gather(items, top.indices), "")
+        return {"item_id": left, "score": top.values}
 
 
 def record(user, history, targets):
@@ -30,6 +31,8 @@ def record(user, history, targets):
 
     named = {f.USER_ID: feature([user])}
     for prefix, rated in ((f.HISTORY_PREFIX, history), ("", targets)):
+        if not rated:
+            continue
         named[prefix + f.ITEM_ID] = feature([item for item, _ in rated])
         named[prefix + f.RATING] = feature([stars for _, stars in rated])
     return tf.train.Example(features=tf.train.Features(feature=named))
@@ -38,13 +41,15 @@ def record(user, history, targets):
 @pytest.fixture
 def artifacts(tmp_path):
     """Twenty users, of whom u<n> has rated i0 … i<n> and the target; odd ones liked."""
-    split = tmp_path / "examples" / "Split-test"
-    split.mkdir(parents=True)
-    with tf.io.TFRecordWriter(str(split / "data.gz"), "GZIP") as writer:
-        for n in reversed(range(20)):
-            history = [(f"i{item}", 5.0 if item % 2 else 1.0) for item in range(n + 1)]
-            written = record(f"u{n:02}", history, [("i59", 5.0)])
-            writer.write(written.SerializeToString())
+    examples = tmp_path / "examples"
+    for split in ("train", "test"):
+        file = examples / f"Split-{split}" / "data.gz"
+        file.parent.mkdir(parents=True)
+        with tf.io.TFRecordWriter(str(file), "GZIP") as writer:
+            for n in reversed(range(20)):
+                before = [(f"i{i}", 5.0 if i % 2 else 1.0) for i in range(n + 1)]
+                rated = ([], before) if split == "train" else (before, [("i59", 5.0)])
+                writer.write(record(f"u{n:02}", *rated).SerializeToString())
     catalogue = tmp_path / "catalogue"
     catalogue.mkdir()
     ids = [f"i{n}" for n in range(60)]
@@ -52,7 +57,7 @@ def artifacts(tmp_path):
     table = pa.table({f.ITEM_ID: ids, "title": titles})
     pq.write_table(table, catalogue / f.CATALOGUE_FILE)
     return {
-        ("RatingsExampleGen", "examples"): split.parent,
+        ("RatingsExampleGen", "examples"): examples,
         ("CatalogueGen", "catalogue"): catalogue,
     }
 

@@ -39,7 +39,7 @@ def ids(answer):
 
 def test_a_known_user_gets_what_is_not_rated_in_any_split(client):
     answer = client.get("/v1/recommend/ann?k=3").json()
-    # Of 30, 29 and 27, which ann has rated, 29 is not liked and not in the history.
+    # 30, 29 and 27 are rated; 29 is disliked, and left out all the same.
     assert ids(answer) == ["28", "26", "25"]
     assert answer["items"][0] == {
         **{"item_id": "28", "title": "Film 28 (1928)", "score": 1028.0}
@@ -99,11 +99,12 @@ def test_several_outputs_are_named_and_bytes_are_base64(client):
 
 def test_recommend_has_a_scalar_and_so_columns_alone(client):
     row = {"user_id": "x", "history_item_id": ["30"], "k": 2}
+    row |= {"history_rating": [5], "user_features": []}
     asked = {"signature_name": "recommend", "instances": [row]}
     status, told = predict(client, asked)
     assert status == 400
     assert "scalar" in told["error"]
-    columns = {"user_id": ["x"], "history_item_id": [["30"]], "k": 2}
+    columns = {name: [value] for name, value in row.items()} | {"k": 2}
     status, told = predict(client, {"signature_name": "recommend", "inputs": columns})
     assert status == 200
     assert told["outputs"]["item_id"] == [["29", "28"]]
