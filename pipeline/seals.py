@@ -14,6 +14,8 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration import metadata
 from tfx.orchestration.portable import cache_utils
 
+from components import content_hash
+
 SEAL = "content_sha256"
 
 
@@ -63,12 +65,9 @@ def respected() -> Iterator[None]:
 
 
 def _digest(folder: Path) -> str:
-    """Of the names and contents of all files in a folder."""
+    """Returns a hash of the names and contents of all files in a folder."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            content = hashlib.sha256()
-            while block := file.read(1 << 20):
-                content.update(block)
-        digest.update(f"{path.relative_to(folder)}\0{content.hexdigest()}\n".encode())
+        content = content_hash.of_file(path)
+        digest.update(f"{path.relative_to(folder)}\0{content}\n".encode())
     return digest.hexdigest()

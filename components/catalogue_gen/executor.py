@@ -12,6 +12,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.catalogue_gen import catalogue, reader
+from components.ratings_example_gen.fingerprints import unchanged
 from trainer_modules import features
 
 # Records decoded at once: some megabytes of ids for users with 1,000 ratings.
@@ -52,7 +53,7 @@ class Executor(base_executor.BaseExecutor):
         """Reads the items file, if there is one.
 
         Raises:
-            BadInputError: When the items file has bad rows.
+            BadInputError: When the items file has bad rows, or changed meanwhile.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         rated: set[str] = set()
@@ -61,7 +62,12 @@ class Executor(base_executor.BaseExecutor):
         path = find_items(exec_properties)
         nothing = {features.ITEM_ID: pa.array([], pa.string())}
         nothing[reader.TITLE] = pa.array([], pa.string())
-        items = reader.read_items(path) if path else pa.table(nothing)
+        if path:
+            expected = exec_properties.get("items_fingerprint")
+            with unchanged(reader.paths_read(path), expected):
+                items = reader.read_items(path)
+        else:
+            items = pa.table(nothing)
         table, counts = catalogue.join(items, rated)
         artifact = artifact_utils.get_single_instance(output_dict["catalogue"])
         sink = pa.BufferOutputStream()

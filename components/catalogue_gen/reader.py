@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.ratings_example_gen import files, formats, problems
+from components.ratings_example_gen.fingerprints import fingerprint
 from components.ratings_example_gen.formats import Part
 from components.ratings_example_gen.problems import fatal
 from components.ratings_example_gen.reader import Block, read_rows, to_text
@@ -62,7 +63,12 @@ def items_fingerprint(path: str) -> str:
     """Returns a hash that changes when a file of the items' source is edited."""
     if not path:
         return ""
-    return files.fingerprint({part.path for part in _parts_read(path)})
+    return fingerprint(paths_read(path))
+
+
+def paths_read(path: str) -> list[str]:
+    """Returns the files whose bytes decide what the items are."""
+    return sorted({part.path for part in _parts_read(path)})
 
 
 def read_items(path: str) -> pa.Table:

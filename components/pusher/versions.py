@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import datetime
 import fcntl
-import hashlib
 import json
 import logging
 import shutil
@@ -19,13 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components import durable
+from components import content_hash, durable
 from trainer_modules import features as f
 
 MANIFEST = "assets.extra/manifest.json"
 LOCK = ".lock"
 LEDGER = ".ledger.json"
-READ_BYTES = 1 << 20
 
 _log = logging.getLogger("marquee.progress")  # a person sees it in any command
 
@@ -205,7 +203,7 @@ def verify(folder: Path) -> None:
     }
     for name in sorted(expected.keys() | found):
         try:
-            is_whole = _sha256(folder / name) == expected.get(name)
+            is_whole = content_hash.of_file(folder / name) == expected.get(name)
         except FileNotFoundError as error:
             raise VersionError(
                 f"{folder / name} is missing; roll back, or push again"
@@ -248,7 +246,7 @@ def _copy(source: Path, target: Path, more: dict[str, Any]) -> None:
     (target / MANIFEST).unlink(missing_ok=True)
     for file in sorted(target.rglob("*")):
         if file.is_file():
-            checksums[str(file.relative_to(target))] = _sha256(file)
+            checksums[str(file.relative_to(target))] = content_hash.of_file(file)
     (target / MANIFEST).write_text(json.dumps({"sha256": checksums}, indent=1))
     for path in (target, *target.rglob("*")):
         durable.sync(path)
@@ -367,11 +365,3 @@ def _reported(failure: str) -> Iterator[None]:
         yield
     except OSError as error:
         _log.warning("%s: %s. The next push tries again.", failure, error)
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with open(file, "rb") as opened:
-        while block := opened.read(READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

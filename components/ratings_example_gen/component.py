@@ -10,12 +10,13 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.types import standard_component_specs
 from tfx.utils import proto_utils
 
-from components.ratings_example_gen import files, spans
+from components.ratings_example_gen import spans
 from components.ratings_example_gen.executor import (
     Executor,
     find_layout,
     read_settings,
 )
+from components.ratings_example_gen.fingerprints import fingerprint
 from components.ratings_example_gen.settings import Settings
 from trainer_modules.features import SPLITS
 
@@ -45,7 +46,7 @@ class RatingsDriver(driver.FileBasedDriver):
             proto_utils.proto_to_json(_packed(settings))
         )
         layout = find_layout(resolved, settings)
-        resolved[utils.FINGERPRINT_PROPERTY_NAME] = files.fingerprint(layout.paths)
+        resolved[utils.FINGERPRINT_PROPERTY_NAME] = fingerprint(layout.paths)
         if settings.spans:
             resolved[utils.SPAN_PROPERTY_NAME] = spans.number_of(settings.spans[-1])
         return resolved

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf import wrappers_pb2
 from tfx import types
-from tfx.components.example_gen import write_split
+from tfx.components.example_gen import utils, write_split
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
@@ -14,6 +14,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.ratings_example_gen import files, formats, ingest, problems, spans
+from components.ratings_example_gen.fingerprints import fingerprint, unchanged
 from components.ratings_example_gen.formats import Layout
 from components.ratings_example_gen.problems import BadInputError, Problem
 from components.ratings_example_gen.settings import KINDS_BY_TIME, Settings
@@ -104,8 +105,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """Runs the pipeline, records the counts, and refuses input that is too bad.
 
         Raises:
-            BadInputError: When a file cannot be read, more rows are bad than
-                ``max_bad_fraction`` allows, or a split has no records.
+            BadInputError: When a file cannot be read or changed meanwhile, more rows
+                are bad than ``max_bad_fraction`` allows, or a split has no records.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(
@@ -113,8 +114,15 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         )
         settings = read_settings(exec_properties)
         layout = find_layout(exec_properties, settings)
-        with self._make_beam_pipeline() as pipeline:
-            base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+        base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+        # Taken by the driver; a runner without drivers has not asked before.
+        expected = exec_properties.get(utils.FINGERPRINT_PROPERTY_NAME) or fingerprint(
+            layout.paths
+        )
+        with (
+            unchanged(layout.paths, expected),
+            self._make_beam_pipeline() as pipeline,
+        ):
             ingest.ingest(pipeline, layout, settings, base, artifact.uri)
         path = f"{artifact.uri}/{ingest.COUNTS_FILE}"
         with files.open_binary(path) as file:

@@ -1,28 +1,56 @@
-"""Lists, opens and fingerprints input files, on this machine or a remote one.
+"""Lists and opens input files, on this machine or a remote one.
 
 Paths with a scheme (``gs://``, ``s3://``, ``hdfs://``) go through Beam's
 filesystems, which every worker has; plain paths need no Beam at all, so that
 ``marquee data PATH`` answers without importing it.
+
+Only regular files are opened. Whatever else a folder can contain (pipes, sockets,
+devices, links that lead nowhere) is refused by name, because opening it could block
+for ever and leaving it out could lose ratings silently.
 """
 
+import errno
 import glob
-import hashlib
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.problems import BadInputError, fatal
 
 if TYPE_CHECKING:
     from apache_beam.io.filesystems import FileSystems
 
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe (FIFO)",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+}
+_MOVE_IT = (
+    "If it does not belong to the data, remove it, or rename it to begin with a dot or "
+    "an underscore: such names are ignored."
+)
 
-def _is_remote(path: str) -> bool:
+
+def is_remote(path: str) -> bool:
+    """Returns whether a path names an object in a remote store."""
     return "://" in path
 
 
 def open_binary(path: str) -> IO[bytes]:
-    """Opens a file for reading, seekable, without unpacking it."""
-    if not _is_remote(path):
-        return open(path, "rb")
+    """Opens a file for reading, seekable, without unpacking it.
+
+    Raises:
+        BadInputError: When it is not a regular file, or cannot be reached.
+    """
+    if not is_remote(path):
+        status_of(path)
+        with _naming(path):
+            return open(path, "rb")
     from apache_beam.io.filesystem import CompressionTypes
 
     return cast(
@@ -31,10 +59,75 @@ def open_binary(path: str) -> IO[bytes]:
     )
 
 
-def size_and_time(path: str) -> tuple[int, float]:
-    """Returns a file's length in bytes and when it was last changed."""
-    if not _is_remote(path):
+def status_of(path: str) -> os.stat_result:
+    """Returns the status of a local file that can be read like a file.
+
+    Raises:
+        BadInputError: When it is a folder, a pipe, a socket or a device, or cannot be
+            reached. It is not opened.
+    """
+    with _naming(path):
         status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a regular file")
+        raise fatal(
+            path,
+            problems.NOT_A_FILE,
+            f"this is {kind}; only regular files are read",
+            f"Save its content to a regular file and name that. {_MOVE_IT}",
+        )
+    return status
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Turns the ways in which a path leads to nothing into errors of that path.
+
+    Raises:
+        BadInputError: For a missing file, a bad link or a missing permission. Other
+            errors of the operating system (a failing disk) are not the input's.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if os.path.islink(path):
+            what = f"a broken symbolic link to {os.readlink(path)}"
+            raise _bad_link(path, what) from error
+        raise fatal(
+            path,
+            problems.UNREADABLE_FILE,
+            "there is no such file or folder",
+            "Check the path. If it was there when the run started, run again once "
+            "nobody changes the data.",
+        ) from error
+    except PermissionError as error:
+        raise fatal(
+            path,
+            problems.UNREADABLE_FILE,
+            "permission denied",
+            "Give the user of this process the right to read it; a folder needs the "
+            "right to search, too.",
+        ) from error
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise _bad_link(path, "part of a loop of symbolic links") from error
+
+
+def _bad_link(path: str, what: str) -> BadInputError:
+    return fatal(
+        path, problems.NOT_A_FILE, f"this is {what}", f"Correct the link. {_MOVE_IT}"
+    )
+
+
+def size_and_time(path: str) -> tuple[int, float]:
+    """Returns a file's length in bytes and when it was last changed.
+
+    Raises:
+        BadInputError: When it is not a regular file, or cannot be reached.
+    """
+    if not is_remote(path):
+        status = status_of(path)
         return status.st_size, status.st_mtime
     metadata = _beam().match([path])[0].metadata_list[0]
     return metadata.size_in_bytes, metadata.last_updated_in_seconds or 0.0
@@ -43,53 +136,94 @@ def size_and_time(path: str) -> tuple[int, float]:
 def list_files(base: str, pattern: str = "") -> list[str]:
     """Returns the files that a path, or a glob below it, names, in sorted order.
 
-    Folders are walked to the bottom. Names that begin with ``.`` or ``_`` are
-    left out: they are the marks that other programs leave beside their parts.
+    Folders are walked to the bottom, and links to folders are followed. Names that
+    begin with ``.`` or ``_`` are left out: they are the marks that other programs
+    leave beside their parts.
+
+    Raises:
+        BadInputError: When something there is not a file, or cannot be read.
     """
-    if _is_remote(base):
+    if is_remote(base):
         root = _beam().join(base, pattern) if pattern else base.rstrip("/")
         matches = _beam().match([root, root + "/**"])
-        files = [m.path for match in matches for m in match.metadata_list]
-    else:
-        found = glob.glob(pattern, root_dir=base) if pattern else [""]
-        roots = [os.path.join(base, name) if name else base for name in found]
-        files = [root for root in roots if os.path.isfile(root)]
-        for root in roots:
-            for folder, subfolders, names in os.walk(root):
-                subfolders[:] = [name for name in subfolders if name[0] not in "._"]
-                files += [os.path.join(folder, name) for name in names]
-    return sorted(path for path in set(files) if _is_data(path))
+        paths = {m.path for match in matches for m in match.metadata_list}
+        return sorted(
+            path
+            for path in paths
+            if all(map(_is_data, path.removeprefix(base).strip("/").split("/")))
+        )
+    roots = [base]
+    if pattern and os.path.isdir(base):
+        found = glob.glob(pattern, root_dir=base)
+        wanted = [n for n in found if _is_data(n) or not _is_data(pattern)]
+        roots = [os.path.join(base, name) for name in wanted]
+    return sorted({file for root in roots for file in _walk(root, frozenset())})
+
+
+def _walk(path: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+    """Yields a file, or all files below a folder.
+
+    Args:
+        path: A local file or folder.
+        above: Device and inode of the folders that lead to it.
+    """
+    if not os.path.isdir(path):
+        status_of(path)
+        yield path
+        return
+    with _naming(path):
+        status = os.stat(path)
+        with os.scandir(path) as entries:
+            below = [entry for entry in entries if _is_data(entry.name)]
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        raise _bad_link(path, "a symbolic link to a folder that contains it")
+    for entry in below:
+        if entry.is_file(follow_symlinks=False):  # told by scandir: nothing is asked
+            yield entry.path
+        else:
+            yield from _walk(entry.path, above | {here})
 
 
 def list_folder(folder: str) -> tuple[list[str], list[str]]:
     """Returns the names of the folders and of the files right below a folder, sorted.
 
     Names that begin with ``.`` or ``_`` are left out.
+
+    Raises:
+        BadInputError: When something there is not a file, or cannot be read.
     """
-    if _is_remote(folder):
+    if is_remote(folder):
         # An object store has no folders, only names with slashes.
         base = folder.rstrip("/") + "/"
         [match] = _beam().match([f"{base}**"])
         below = [m.path.removeprefix(base) for m in match.metadata_list]
         folders = {path.partition("/")[0] for path in below if "/" in path}
         names = {path for path in below if "/" not in path}
-    else:
-        with os.scandir(folder) as entries:
-            found = {entry.name: entry.is_dir() for entry in entries}
-        folders = {name for name, is_folder in found.items() if is_folder}
-        names = found.keys() - folders
-    return sorted(filter(_is_data, folders)), sorted(filter(_is_data, names))
+        return sorted(filter(_is_data, folders)), sorted(filter(_is_data, names))
+    with _naming(folder), os.scandir(folder) as entries:
+        found = sorted(entry.name for entry in entries if _is_data(entry.name))
+    inside = [name for name in found if os.path.isdir(os.path.join(folder, name))]
+    files = [name for name in found if name not in set(inside)]
+    for name in files:
+        status_of(os.path.join(folder, name))
+    return inside, files
 
 
 def exists(path: str) -> bool:
-    """Whether there is such a file."""
-    if not _is_remote(path):
+    """Returns whether there is such a file."""
+    if not is_remote(path):
         return os.path.exists(path)
     return bool(_beam().exists(path))
 
 
+def stored_checksum(path: str) -> str:
+    """Returns the checksum that a remote store keeps of a file, without reading it."""
+    return str(_beam().checksum(path))
+
+
 def _beam() -> type["FileSystems"]:
-    """Beam's filesystems: S3's has to have options, which a pipeline brings along."""
+    """Returns Beam's filesystems; S3's needs options, which a pipeline brings along."""
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -100,16 +234,3 @@ def _beam() -> type["FileSystems"]:
 
 def _is_data(path: str) -> bool:
     return os.path.basename(path)[:1] not in ("", ".", "_")
-
-
-def fingerprint(paths: Iterable[str]) -> str:
-    """Returns a hash that changes when a file is added, removed or edited.
-
-    It covers names, lengths and times of change, not the bytes: the bytes of
-    100 million ratings would take longer to hash than the rest of the driver.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        size, changed = size_and_time(path)
-        digest.update(f"{path}\0{size}\0{changed:.6f}\n".encode())
-    return digest.hexdigest()

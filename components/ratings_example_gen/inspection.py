@@ -9,7 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.ratings_example_gen import files, formats
-from components.ratings_example_gen.formats import ITEM_ID, RATING, TIMESTAMP, USER_ID
+from components.ratings_example_gen.fingerprints import unchanged
+from components.ratings_example_gen.formats import (
+    ITEM_ID,
+    RATING,
+    TIMESTAMP,
+    USER_ID,
+    Layout,
+)
 from components.ratings_example_gen.problems import BadInputError, Problem
 from components.ratings_example_gen.reader import RatingsReader, plan_blocks
 from components.ratings_example_gen.reports import BlockReport, summarise
@@ -83,7 +90,11 @@ def inspect_path(
     """
     place = str(path)
     layout = formats.recognise(files.list_files(place), columns, users, items, place)
-    reader = RatingsReader(rating_min, rating_max)
+    with unchanged(layout.paths):
+        return _inspect(layout, RatingsReader(rating_min, rating_max))
+
+
+def _inspect(layout: Layout, reader: RatingsReader) -> DataSummary:
     user_ids: set[str] = set()
     item_ids: set[str] = set()
     ratings_range, times = _Range(), _Range()

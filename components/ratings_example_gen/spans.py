@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from components import content_hash
 from components.ratings_example_gen import files, formats
 
 MARKER = "_SUCCESS"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NUMBER = re.compile(r"\d+")
 _EPOCH = datetime.date(1970, 1, 1)
-_CHUNK = 1 << 20
 
 
 class SpansError(ValueError):
@@ -150,8 +150,7 @@ def fingerprint(span: Span) -> str:
     for path, size in span.files:
         digest.update(f"{Path(path).name}\0{size}\0".encode())
         with files.open_binary(path) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
+            content_hash.update(digest, file)
     return digest.hexdigest()
 
 

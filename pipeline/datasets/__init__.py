@@ -9,6 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
+from components.ratings_example_gen import files
 from pipeline.datasets import movielens, sample
 from pipeline.datasets.archives import Progress, whole_folder
 from pipeline.datasets.errors import DatasetError
@@ -39,6 +40,7 @@ def resolve(source: str, progress: Progress) -> Dataset:
 
     Raises:
         DatasetError: there is no such data, or it cannot be had; says what to do.
+        BadInputError: the path is neither a folder nor a regular file.
     """
     if source not in NAMES:
         return Dataset(*_own_data(source))
@@ -74,7 +76,10 @@ def _sample(cache: Path) -> Path:
 
 def _own_data(source: str) -> tuple[str, Path]:
     path = Path(source).expanduser().absolute()
-    if source and path.exists():
+    if source and path.is_dir():
+        return path.name, path
+    if source and os.path.lexists(path):
+        files.status_of(str(path))
         return path.name, path
     if re.search(r"[/\\.~]", source):
         raise DatasetError(

@@ -1,6 +1,5 @@
 """Files from the network, folders from archives: checked, whole or not at all."""
 
-import hashlib
 import os
 import re
 import secrets
@@ -16,7 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from components import durable
+from components import content_hash, durable
 from pipeline.datasets.errors import DatasetError
 
 Progress = Callable[[str, int, int | None], None]
@@ -49,15 +48,6 @@ def whole_folder(destination: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def digest_of(path: Path, algorithm: str) -> str:
-    """Hexadecimal digest of a file; GroupLens publishes ``md5`` of its archives."""
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def download(url: str, path: Path, md5: str, progress: Progress) -> None:
     """Get a file. It has its name only once it is complete and its checksum is right.
 
@@ -83,7 +73,7 @@ def download(url: str, path: Path, md5: str, progress: Progress) -> None:
                 f"{url}: the connection broke {MAX_CONNECTIONS} times. "
                 "Run this again: it goes on from where it broke."
             )
-    if (found := digest_of(part, "md5")) != md5:
+    if (found := content_hash.of_file(part, "md5")) != md5:
         part.unlink()
         raise DatasetError(
             f"{url}: what came has MD5 {found}, but {md5} was published. "

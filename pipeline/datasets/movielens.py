@@ -12,7 +12,8 @@ from pathlib import Path
 
 import requests
 
-from pipeline.datasets.archives import Progress, digest_of, download, unpack
+from components import content_hash
+from pipeline.datasets.archives import Progress, download, unpack
 from pipeline.datasets.errors import DatasetError
 
 SERVER = "https://files.grouplens.org/datasets/movielens"
@@ -138,7 +139,7 @@ def fetch(name: str, cache: Path, data_dir: Path | None, progress: Progress) -> 
         archive = cache / archive_name
         _download(name, archive, progress)
 
-    original = digest_of(archive, "md5") == release.md5
+    original = content_hash.of_file(archive, "md5") == release.md5
     if not original and not release.file_sha256:
         raise DatasetError(
             f"{archive}: its MD5 is not {release.md5}, which GroupLens published. "
@@ -164,7 +165,7 @@ def _check_files(folder: Path, origin: Path, name: str) -> None:
     """Raise unless the files in `folder` are GroupLens's, as far as that is known."""
     for file, sha256 in RELEASES[name].file_sha256.items():
         path = folder / file
-        found = digest_of(path, "sha256") if path.is_file() else "none: it is missing"
+        found = content_hash.of_file(path) if path.is_file() else "none: it is missing"
         if found != sha256:
             raise DatasetError(
                 f"{origin}: not {name} as GroupLens published it. SHA-256 of {file} is "

@@ -16,13 +16,14 @@ Only ``Generator.random`` of PCG64 is drawn from, whose stream numpy keeps the s
 between versions; everything else is the inverse of a distribution function.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from components import content_hash
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -199,21 +200,20 @@ def write_sample(folder: Path) -> None:
         version=VERSION, users=NUM_USERS, items=NUM_ITEMS, ratings=NUM_RATINGS
     )
     (folder / "README").write_bytes(readme.encode("latin-1"))
-    digests = [f"{_md5(folder / name)}  {name}" for name in FILES]
-    _write(folder / CHECKSUMS, digests)
+    _write(folder / CHECKSUMS, _checksums(folder))
 
 
 def is_whole(folder: Path) -> bool:
     """True when the folder holds every byte that `write_sample` wrote into it."""
     try:
         lines = (folder / CHECKSUMS).read_text("latin-1").splitlines()
-        return lines == [f"{_md5(folder / name)}  {name}" for name in FILES]
+        return lines == _checksums(folder)
     except OSError:
         return False
 
 
-def _md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+def _checksums(folder: Path) -> list[str]:
+    return [f"{content_hash.of_file(folder / name, 'md5')}  {name}" for name in FILES]
 
 
 def _write(path: Path, lines: list[str]) -> None:

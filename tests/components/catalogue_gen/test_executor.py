@@ -7,11 +7,12 @@ import tensorflow as tf
 from tfx import types
 from tfx.types import standard_artifacts
 
-from components.catalogue_gen import read_catalogue
+from components.catalogue_gen import read_catalogue, reader
 from components.catalogue_gen.artifacts import Catalogue
 from components.catalogue_gen.component import CatalogueGen
 from components.catalogue_gen.driver import Driver
 from components.catalogue_gen.executor import Executor
+from components.ratings_example_gen.problems import BadInputError
 
 
 @pytest.fixture
@@ -35,8 +36,10 @@ def examples(tmp_path) -> types.Artifact:
 
 
 def run(examples: types.Artifact, tmp_path, items: str) -> Catalogue:
+    ratings = tmp_path / "ratings"
+    ratings.mkdir()
     component = CatalogueGen(
-        types.Channel(type=standard_artifacts.Examples), "ratings", items, "code"
+        types.Channel(type=standard_artifacts.Examples), str(ratings), items, "code"
     )
     artifact = Catalogue()
     artifact.uri = str(tmp_path / "catalogue")
@@ -45,6 +48,23 @@ def run(examples: types.Artifact, tmp_path, items: str) -> Catalogue:
         {"examples": [examples]}, {"catalogue": [artifact]}, component.exec_properties
     )
     return artifact
+
+
+def test_an_items_file_that_changes_while_it_is_read_is_refused(
+    examples, tmp_path, monkeypatch
+):
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,title\n1,One\n")
+    read = reader.read_items
+
+    def read_and_change(*arguments):
+        items = read(*arguments)
+        path.write_text("item_id,title\n1,Two\n")
+        return items
+
+    monkeypatch.setattr(reader, "read_items", read_and_change)
+    with pytest.raises(BadInputError, match="items.csv: the file changed"):
+        run(examples, tmp_path, str(path))
 
 
 def test_with_an_items_file(examples, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -36,10 +37,15 @@ def resolve(component: RatingsExampleGen) -> dict:
 def run(folder: Path, out: Path, pattern: str = "*", **settings):
     """Runs driver and executor; returns the artifact and its counts."""
     component = RatingsExampleGen(str(folder), Settings(**settings), pattern)
+    return execute(resolve(component), out)
+
+
+def execute(resolved: dict, out: Path):
+    """Runs the executor alone, with what the driver resolved."""
     artifact = standard_artifacts.Examples()
     artifact.uri = str(out)
     context = Executor.Context(beam_pipeline_args=BEAM, tmp_dir=str(out), unique_id="1")
-    Executor(context).Do({}, {"examples": [artifact]}, resolve(component))
+    Executor(context).Do({}, {"examples": [artifact]}, resolved)
     return artifact, json.loads((out / "counts.json").read_text("utf-8"))
 
 
@@ -328,6 +334,42 @@ class TestDriver:
         with (movielens / "ratings.dat").open("a") as file:
             file.write("\n1::1::1::1")
         assert fingerprint() not in (first, second)
+
+    def test_fingerprint_is_of_bytes(self, movielens):
+        component = RatingsExampleGen(str(movielens))
+        before = resolve(component)[utils.FINGERPRINT_PROPERTY_NAME]
+        edit_unseen(movielens / "ratings.dat")
+        assert resolve(component)[utils.FINGERPRINT_PROPERTY_NAME] != before
+
+
+def edit_unseen(path: Path) -> None:
+    """Changes a file, and neither its length nor its time of change."""
+    status = path.stat()
+    content = path.read_bytes()
+    path.write_bytes(content[:-3] + b"9" + content[-2:])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.read_bytes() != content
+
+
+class TestChangedFiles:
+    def test_after_the_driver_saw_them(self, movielens, tmp_path):
+        resolved = resolve(RatingsExampleGen(str(movielens)))
+        edit_unseen(movielens / "ratings.dat")
+        with pytest.raises(BadInputError, match="changed while it was read"):
+            execute(resolved, tmp_path / "out")
+
+    @pytest.mark.parametrize("change", [edit_unseen, Path.unlink])
+    def test_while_they_are_read(self, movielens, tmp_path, monkeypatch, change):
+        resolved = resolve(RatingsExampleGen(str(movielens)))
+        build = ingest.ingest
+
+        def build_and_change(*arguments):
+            build(*arguments)
+            change(movielens / "ratings.dat")
+
+        monkeypatch.setattr(ingest, "ingest", build_and_change)
+        with pytest.raises(BadInputError, match="ratings.dat: the file changed"):
+            execute(resolved, tmp_path / "out")
 
 
 def test_movielens_100k(movielens_dir, tmp_path):

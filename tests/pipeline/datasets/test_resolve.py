@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from components.ratings_example_gen import BadInputError
 from pipeline import datasets
 from pipeline.datasets import sample
 
@@ -120,3 +121,13 @@ def test_movielens_at_hand_is_found_by_the_environment(
     assert found.folder.is_absolute()
     assert found.folder.samefile(at_hand)
     assert Path(cache).exists() is False
+
+
+@pytest.mark.timeout(60)  # an opened pipe would block for ever
+def test_a_path_that_is_neither_folder_nor_file_is_refused(tmp_path, reported):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(BadInputError, match="pipe.csv: this is a named pipe"):
+        datasets.resolve(str(tmp_path / "pipe.csv"), reported)
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(BadInputError, match="link: this is a broken symbolic link"):
+        datasets.resolve(str(tmp_path / "link"), reported)
