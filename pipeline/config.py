@@ -57,6 +57,8 @@ SHOWN_METRICS = (
 Column = Annotated[
     str, Meta(extra={"names": ("user_id", "item_id", "rating", "timestamp")})
 ]
+ItemColumn = Annotated[str, Meta(extra={"names": ("item_id", "title")})]
+UserColumn = Annotated[str, Meta(extra={"names": ("user_id",)})]
 Floor = Annotated[str, Meta(extra={"names": GATE_METRICS})]
 Slice = Annotated[
     str,
@@ -112,6 +114,7 @@ Workers = Annotated[
 Flag = Annotated[
     str, Meta(pattern="^--", description="a flag of Beam, as '--job_name=nightly'")
 ]
+_COLUMNS = ("data.columns.", "data.item_columns.", "data.user_columns.")
 _TEXTS = (
     Text,
     Text | None,
@@ -156,8 +159,13 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
       source: ``sample``, a MovieLens release (``ml-1m`` …) or the path of a file or
         folder of one's own.
-      items: a file with the items' features; None looks beside the ratings.
-      users: a file with the users' features; None looks beside the ratings.
+      items: File with the items' features; None looks among the ratings and beside a
+        single file of them; ``none`` reads no such file.
+      users: File with the users' features, in the same way.
+      item_columns: Which column of the items' file is the ``item_id`` and the
+        ``title``: a header's name, or a number counted from 0. What is not named is
+        recognised by its header; all other columns are features.
+      user_columns: Which column of the users' file is the ``user_id``, in the same way.
       columns: which column is the ``user_id``, ``item_id``, ``rating`` and
         ``timestamp``: a header's name, or a number counted from 0 where there is no
         header. Empty: recognised by layout or header.
@@ -169,6 +177,8 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: Text = "sample"
     items: Text | None = None
     users: Text | None = None
+    item_columns: dict[ItemColumn, Text] = {}
+    user_columns: dict[UserColumn, Text] = {}
     columns: dict[Column, Text] = {}
     max_bad_fraction: Share = 0.0
     max_history: Count = 10_000
@@ -563,17 +573,20 @@ def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
                 raise document.error(
                     f"beam.{name}", "Dataflow needs it; it has no default"
                 )
-    for name in ("items", "users", "columns"):
+    for name in ("items", "users", "columns", "item_columns", "user_columns"):
         if data.source in NAMES and getattr(data, name):
             raise document.error(
                 f"data.{name}",
                 f"{data.source} has its own; this is for a file or folder of yours, "
                 "given as data.source or --data",
             )
-    if len(set(data.columns.values())) < len(data.columns):
-        raise document.error(
-            "data.columns", "one column is given twice; each needs a column of its own"
-        )
+    for name in ("columns", "item_columns", "user_columns"):
+        columns = getattr(data, name)
+        if len(set(columns.values())) < len(columns):
+            raise document.error(
+                f"data.{name}",
+                "one column is given twice; each needs a column of its own",
+            )
 
 
 class _Loader(yaml.SafeLoader):
@@ -726,9 +739,7 @@ class _Document:
 
     def _checked_value(self, wanted: Any, value: Any, key: str) -> Any:
         # Column 0, and a folder called 2024 in a --set: text all the same.
-        is_text = isinstance(self._origins.get(key), str) or key.startswith(
-            "data.columns."
-        )
+        is_text = isinstance(self._origins.get(key), str) or key.startswith(_COLUMNS)
         if is_text and wanted in _TEXTS and isinstance(value, bool | int | float):
             value = self._texts[key]
         wanted = _SETTINGS.get(wanted, wanted)

@@ -24,12 +24,12 @@ from components.live_evaluator.component import LiveEvaluator
 from components.pusher.component import Pusher
 from components.ranking_metrics import extractors
 from components.ratings_example_gen.component import RatingsExampleGen
-from components.ratings_example_gen.settings import Settings
 from components.span_statistics.component import SpanStatistics
 from components.trainer.component import Trainer
 from pipeline.beam.options import beam_args
 from pipeline.code_version import code_version
 from pipeline.config import PipelineConfig, ServingConfig
+from pipeline.data_settings import data_settings
 from pipeline.evaluation import eval_config, rules
 from pipeline.live_model import base_model_resolver, live_model_resolver
 from trainer_modules import features as f
@@ -67,16 +67,8 @@ def create_pipeline(
     """
     # Ratings in: one Example per user, each rating in exactly one split.
     rating_min, rating_max = rating_range(read_schema(schema_path))
-    settings = Settings(
-        columns=dict(config.data.columns),
-        users=config.data.users,
-        items=config.data.items,
-        split_kind=config.split.kind,
-        eval_fraction=config.split.eval_fraction,
-        test_fraction=config.split.test_fraction,
-        seed=config.split.seed,
-        max_history=config.data.max_history,
-        max_bad_fraction=config.data.max_bad_fraction,
+    settings = dataclasses.replace(
+        data_settings(config),
         rating_min=rating_min,
         rating_max=rating_max,
         spans=tuple(spans),
@@ -91,7 +83,7 @@ def create_pipeline(
     catalogue = CatalogueGen(
         examples=raw,
         ratings=data,
-        items=config.data.items or "",
+        settings=settings,
         code_version=code_version("components.catalogue_gen.executor"),
     )
 

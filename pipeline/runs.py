@@ -21,6 +21,7 @@ from components.pusher import versions
 from components.ratings_example_gen import BadInputError, has_timestamps
 from pipeline import datasets, exits
 from pipeline.config import ConfigError, PipelineConfig
+from pipeline.data_settings import data_settings
 from pipeline.metadata import METADATA_FILE, open_metadata, prepare
 from pipeline.spans import Window
 from trainer_modules import features as f
@@ -190,13 +191,12 @@ def check_models(config: PipelineConfig, data: Path) -> None:
     Raises:
       ConfigError: a model learns from the order of ratings that have no times.
     """
-    chosen = config.data
     in_order = [name for name in config.models if MODELS[name].task == "next_item"]
     if not in_order:
         return
     # What cannot be recognised is an error of the first step, which says it better.
     with contextlib.suppress(BadInputError):
-        if not has_timestamps(data, chosen.columns, chosen.users, chosen.items):
+        if not has_timestamps(data, data_settings(config)):
             others = ",".join(name for name in config.models if name not in in_order)
             raise ConfigError(
                 None,

@@ -1,20 +1,17 @@
 """Writes a schema for a person's own ratings, from the ratings and the curated one."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.anomaly_gate.schema import CURATED_SCHEMA, read_schema
-from components.ratings_example_gen import inspect
-from components.ratings_example_gen.files import list_files
-from components.ratings_example_gen.formats import recognise
+from components.ratings_example_gen import Settings, inspect
 from components.ratings_example_gen.problems import NON_NUMERIC_RATING, fatal
 from trainer_modules import features
 
 
-def propose(path: Path, columns: Mapping[str, str]) -> str:
+def propose(path: Path, settings: Settings) -> str:
     """Returns a schema in text format, with comments on what to review.
 
     It is ``schema/ratings.pbtxt`` with the range of the ratings and the side features
@@ -22,13 +19,12 @@ def propose(path: Path, columns: Mapping[str, str]) -> str:
 
     Args:
         path: a file or a folder of ratings.
-        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → the column's name
-            or its 0-based number; empty: recognised.
+        settings: How the ratings and the files of items and users are read.
 
     Raises:
         BadInputError: there are no ratings that can be read.
     """
-    summary = inspect(path, columns)
+    summary = inspect(path, settings)
     if summary.rating_min is None or summary.rating_max is None:
         raise fatal(
             str(path),
@@ -36,12 +32,8 @@ def propose(path: Path, columns: Mapping[str, str]) -> str:
             "not one rating can be read",
             f"See its first problems with: marquee data {path}",
         )
-    users = recognise(list_files(str(path)), columns).users
-    found = sorted(
-        name
-        for name, _ in (users.columns if users else ())
-        if features.is_user_feature(name)
-    )
+    users = summary.users_file
+    found = sorted(feature.name for feature in users.features) if users else []
 
     schema = read_schema(CURATED_SCHEMA)
     for feature in schema.feature:

@@ -4,11 +4,6 @@ The component is in ``component``, its executor in ``executor`` and the artifact
 type in ``artifacts``; they import TFX. What is exported here does not.
 """
 
-from components.catalogue_gen.reader import (
-    items_beside,
-    items_fingerprint,
-    read_catalogue,
-    read_items,
-)
+from components.catalogue_gen.reader import read_catalogue
 
-__all__ = ["items_beside", "items_fingerprint", "read_catalogue", "read_items"]
+__all__ = ["read_catalogue"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from components.ratings_example_gen.side_summary import MAX_NAMED
 from trainer_modules import features
 
 
@@ -16,11 +17,13 @@ class Counts:
         items: Rows of the catalogue.
         items_without_features: Rated, but not in the items file.
         items_never_rated: In the items file, but never rated.
+        first_without: The first rated items that are not in the items file.
     """
 
     items: int
     items_without_features: int
     items_never_rated: int
+    first_without: tuple[str, ...] = ()
 
 
 def join(items: pa.Table, rated: Set[str]) -> tuple[pa.Table, Counts]:
@@ -41,5 +44,7 @@ def join(items: pa.Table, rated: Set[str]) -> tuple[pa.Table, Counts]:
     }
     blank[features.ITEM_ID] = pa.array(unknown, pa.string())
     table = pa.concat_tables([items, pa.table(blank, schema=items.schema)])
-    counts = Counts(table.num_rows, len(unknown), len(known - rated))
+    counts = Counts(
+        table.num_rows, len(unknown), len(known - rated), tuple(unknown[:MAX_NAMED])
+    )
     return table.sort_by(features.ITEM_ID).combine_chunks(), counts

@@ -7,6 +7,7 @@ from tfx.types import component_spec, standard_artifacts
 from components.catalogue_gen.artifacts import Catalogue
 from components.catalogue_gen.driver import Driver
 from components.catalogue_gen.executor import Executor
+from components.ratings_example_gen import Settings
 
 
 class CatalogueGenSpec(component_spec.ComponentSpec):
@@ -14,7 +15,7 @@ class CatalogueGenSpec(component_spec.ComponentSpec):
 
     PARAMETERS = {
         "ratings": component_spec.ExecutionParameter(type=str),
-        "items": component_spec.ExecutionParameter(type=str),
+        "settings": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -37,7 +38,7 @@ class CatalogueGen(base_component.BaseComponent):
         self,
         examples: types.BaseChannel,
         ratings: str,
-        items: str = "",
+        settings: Settings | None = None,
         code_version: str = "",
     ):
         """Makes the component.
@@ -45,14 +46,13 @@ class CatalogueGen(base_component.BaseComponent):
         Args:
             examples: Of RatingsExampleGen.
             ratings: Folder or file of the ratings.
-            items: Items file, or a MovieLens folder or archive; empty looks beside the
-                ratings.
+            settings: Of RatingsExampleGen: where the items are, and their columns.
             code_version: Hash of the sources, so that edited code is noticed.
         """
         spec = CatalogueGenSpec(
             examples=examples,
             ratings=ratings,
-            items=items,
+            settings=(settings or Settings()).to_json(),
             code_version=code_version,
             catalogue=types.Channel(type=Catalogue),
         )

@@ -24,7 +24,7 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
         items = find_items(execution_info.exec_properties)
         result = driver_output_pb2.DriverOutput()
         for name, value in (
-            ("items", items),
+            ("items", items.name if items else ""),
             ("items_fingerprint", items_fingerprint(items)),
         ):
             data_types_utils.set_metadata_value(result.exec_properties[name], value)

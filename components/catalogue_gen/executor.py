@@ -1,6 +1,7 @@
 """The executor of CatalogueGen."""
 
 import dataclasses
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -11,10 +12,21 @@ from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.catalogue_gen import catalogue, reader
+from components.catalogue_gen import catalogue
+from components.catalogue_gen.reader import (
+    describe_items,
+    no_items,
+    paths_read,
+    read_items,
+)
+from components.ratings_example_gen import Settings
 from components.ratings_example_gen.fingerprints import unchanged
+from components.ratings_example_gen.formats import Part
+from components.ratings_example_gen.side_files import side_files_of
 from trainer_modules import features
 
+# Beside the catalogue: how the items' file and the ratings overlap.
+COUNTS_FILE = "counts.json"
 # Records decoded at once: some megabytes of ids for users with 1,000 ratings.
 _RECORDS = 512
 
@@ -32,13 +44,14 @@ def rated_items(examples: types.Artifact) -> set[str]:
     return {item_id.decode() for item_id in ids}
 
 
-def find_items(exec_properties: dict[str, Any]) -> str:
-    """Where the items are; empty where there are none.
+def find_items(exec_properties: dict[str, Any]) -> Part | None:
+    """Returns the file of the items; None where there is none.
 
-    The driver asks it for the cache, and the executor again: where a runner has no
-    drivers, nobody has asked before.
+    The driver calls it for the cache, and the executor again, because some runners have
+    no drivers.
     """
-    return exec_properties["items"] or reader.items_beside(exec_properties["ratings"])
+    settings = Settings.from_json(exec_properties["settings"])
+    return side_files_of(exec_properties["ratings"], settings).items
 
 
 class Executor(base_executor.BaseExecutor):
@@ -59,20 +72,25 @@ class Executor(base_executor.BaseExecutor):
         rated: set[str] = set()
         for examples in input_dict["examples"]:
             rated |= rated_items(examples)
-        path = find_items(exec_properties)
-        nothing = {features.ITEM_ID: pa.array([], pa.string())}
-        nothing[reader.TITLE] = pa.array([], pa.string())
-        if path:
+        part = find_items(exec_properties)
+        items = no_items()
+        if part:
+            settings = Settings.from_json(exec_properties["settings"])
             expected = exec_properties.get("items_fingerprint")
-            with unchanged(reader.paths_read(path), expected):
-                items = reader.read_items(path)
-        else:
-            items = pa.table(nothing)
-        table, counts = catalogue.join(items, rated)
+            with unchanged(paths_read(part), expected):
+                items = read_items(describe_items(part, settings.item_columns))
+        table, counts = catalogue.join(items.table, rated)
         artifact = artifact_utils.get_single_instance(output_dict["catalogue"])
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink)
         with fileio.open(f"{artifact.uri}/{features.CATALOGUE_FILE}", "wb") as file:
             file.write(sink.getvalue().to_pybytes())
-        for name, count in dataclasses.asdict(counts).items():
-            artifact.set_int_custom_property(name, count)
+        found = {
+            **dataclasses.asdict(counts),
+            "file": part.name if part else None,
+            "repeated": items.num_duplicates,
+        }
+        with fileio.open(f"{artifact.uri}/{COUNTS_FILE}", "w") as file:
+            file.write(json.dumps(found, ensure_ascii=False))
+        for name in ("items", "items_without_features", "items_never_rated"):
+            artifact.set_int_custom_property(name, found[name])

@@ -5,25 +5,29 @@ Rows are few (tens of thousands) beside ratings, so that clarity goes before spe
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.ratings_example_gen import files, formats, problems
+from components.ratings_example_gen.beside import ITEMS
 from components.ratings_example_gen.fingerprints import fingerprint
 from components.ratings_example_gen.formats import Part
 from components.ratings_example_gen.problems import fatal
-from components.ratings_example_gen.reader import Block, read_rows, to_text
+from components.ratings_example_gen.side_columns import (
+    TITLE,
+    Columns,
+    SideTable,
+    describe,
+)
+from components.ratings_example_gen.side_values import read_pieces
 from trainer_modules import features
 
-TITLE = "title"
 ITEM_GENRES = features.ITEM_FEATURE_PREFIX + "genres"
 ITEM_YEAR = features.ITEM_FEATURE_PREFIX + "year"
 
-# Files of items, as MovieLens and we name them.
-_NAMES = {"u.item", "movies.dat", "movies.csv", "items.csv"}
 _NO_GENRES = {"(no genres listed)", "unknown"}
 # "Heat (1995)", and "Fawlty Towers (1975-1979)" of MovieLens 20M and later.
 _YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
@@ -32,11 +36,18 @@ _FLAGS_BEGIN = 5
 
 
 @dataclass(frozen=True)
-class _Source:
-    """The items' table, and how its columns become features."""
+class Items:
+    """The items of a file.
 
-    part: Part
-    to_features: Callable[[dict[str, list[str]]], dict[str, list[list[str]]]]
+    Attributes:
+        table: The columns of ``read_catalogue``, distinct ids, in the file's order.
+        num_duplicates: Rows that a later row for the same item overruled.
+        num_decoded: Values with HTML entities, which were decoded.
+    """
+
+    table: pa.Table
+    num_duplicates: int = 0
+    num_decoded: int = 0
 
 
 def read_catalogue(uri: str) -> pa.Table:
@@ -49,57 +60,52 @@ def read_catalogue(uri: str) -> pa.Table:
         return pq.read_table(file)
 
 
-def items_beside(ratings: str) -> str:
-    """Where the items are that lie beside ratings; empty where there are none.
-
-    Args:
-        ratings: A folder, an archive or a file. A file of ratings is no file of items.
-    """
-    names = {part.base_name for part in _parts(ratings)}
-    return ratings if names & _NAMES else ""
-
-
-def items_fingerprint(path: str) -> str:
+def items_fingerprint(part: Part | None) -> str:
     """Returns a hash that changes when a file of the items' source is edited."""
-    if not path:
+    if part is None:
         return ""
-    return fingerprint(paths_read(path))
+    return fingerprint(paths_read(part))
 
 
-def paths_read(path: str) -> list[str]:
+def paths_read(part: Part) -> list[str]:
     """Returns the files whose bytes decide what the items are."""
-    return sorted({part.path for part in _parts_read(path)})
+    return sorted({part.path, *(other.path for other in _genres_of(part))})
 
 
-def read_items(path: str) -> pa.Table:
-    """Reads a file of items, or finds it in a MovieLens folder or archive.
+def no_items() -> Items:
+    """Returns what is known of the items where there is no file of them."""
+    nothing = pa.array([], pa.string())
+    return Items(pa.table({features.ITEM_ID: nothing, TITLE: nothing}))
 
-    Returns the columns of ``read_catalogue``, in the file's order. Of two rows for
-    one item the later counts.
+
+def read_items(table: SideTable) -> Items:
+    """Reads a file of items to its end; of two rows for one item the later counts.
 
     Raises:
-        BadInputError: When there is no such file or a row is bad: side features are
+        BadInputError: When the file has no rows or a row is bad: side features are
             never left out silently.
     """
-    source = _find_source(path)
-    columns: dict[str, list[str]] = {}
-    for rows in read_rows(source.part, Block(0, 0)):
-        for name, values in to_text(source.part, rows).items():
-            columns.setdefault(name, []).extend(values)
-    ids = columns.pop(features.ITEM_ID, [])
+    ids: list[str] = []
+    titles: list[str | None] = []
+    by_feature: Columns = {}
+    num_decoded = 0
+    for piece in read_pieces(table):
+        ids += piece.ids
+        titles += piece.titles or [None] * len(piece.ids)
+        num_decoded += piece.num_decoded
+        for name, values in piece.features.items():
+            by_feature.setdefault(name, []).extend(values)
     if not ids:
         raise fatal(
-            source.part.name,
+            table.part.name,
             problems.EMPTY_FILE,
             "the file has no rows",
-            "Put the items in, or name no items file.",
+            "Add the items, or use no file of items (data.items=none).",
         )
-    by_feature = source.to_features(columns)
-    titles = [title or None for title in columns.get(TITLE, [""] * len(ids))]
     last = {item_id: row for row, item_id in enumerate(ids)}
-    table = pa.table(
+    found = pa.table(
         {
-            features.ITEM_ID: pa.array(ids),
+            features.ITEM_ID: pa.array(ids, pa.string()),
             TITLE: pa.array(titles, pa.string()),
             **{
                 name: pa.array(values, pa.list_(pa.string()))
@@ -107,58 +113,47 @@ def read_items(path: str) -> pa.Table:
             },
         }
     )
-    return table.take(pa.array(last.values()))
+    rows = found.take(pa.array(last.values()))
+    return Items(rows, len(ids) - len(last), num_decoded)
 
 
-def _parts(path: str) -> list[Part]:
-    return formats.find_parts(files.list_files(path))
+def describe_items(part: Part, columns: Mapping[str, str]) -> SideTable:
+    """Returns how to read a file of items, MovieLens's or a person's own.
+
+    Raises:
+        BadInputError: When no column is known as the id's, or u.genre is missing.
+    """
+    if not columns:
+        if part.base_name == "u.item":
+            return _movielens_100k(part)
+        if part.base_name in ("movies.dat", "movies.csv"):
+            first = formats.first_line(part)
+            if part.base_name == "movies.dat" and first.count(b"::") == 2:
+                return _movielens(part, "::", header_lines=0)
+            if first == b"movieId,title,genres":
+                return _movielens(part, ",", header_lines=1)
+    return describe(part, ITEMS, columns)
 
 
-def _parts_read(path: str) -> list[Part]:
-    """The items' table, and u.genre when that is needed to read it."""
-    source = _find_source(path)
-    return [source.part, *_beside(source.part, "u.genre")]
-
-
-def _beside(part: Part, name: str) -> list[Part]:
-    """Returns the file ``name`` of the same folder or archive, if it is there."""
+def _genres_of(part: Part) -> list[Part]:
+    """Returns the file that names the genres of ``u.item``, if it is there."""
     if part.base_name != "u.item":
         return []
     if part.member:
         parts = formats.find_parts([part.path])
     else:
-        parts = _parts(posixpath.dirname(part.path) or ".")
-    return [other for other in parts if other.base_name == name][:1]
+        folder = posixpath.dirname(part.path) or "."
+        names = files.list_folder(folder)[1]
+        parts = formats.find_parts([f"{folder}/{n}" for n in names if n == "u.genre"])
+    return [other for other in parts if other.base_name == "u.genre"][:1]
 
 
-def _find_source(path: str) -> _Source:
-    parts = _parts(path)
-    by_name = {part.base_name: part for part in parts}
-    if part := by_name.get("u.item"):
-        return _movielens_100k(part)
-    if part := by_name.get("movies.dat"):
-        return _movielens(part, "::", header_lines=0)
-    if (part := by_name.get("movies.csv")) and (
-        formats.first_line(part) == b"movieId,title,genres"
-    ):
-        return _movielens(part, ",", header_lines=1)
-    part = by_name.get("items.csv") or (parts[0] if len(parts) == 1 else None)
-    if part is None:
-        raise fatal(
-            path,
-            problems.NO_ITEMS_FILE,
-            f"no items file among {len(parts)} files",
-            "Give the file itself: a CSV, TSV or Parquet with a column item_id.",
-        )
-    return _own(part)
-
-
-def _movielens_100k(part: Part) -> _Source:
-    genre_files = _beside(part, "u.genre")
+def _movielens_100k(part: Part) -> SideTable:
+    genre_files = _genres_of(part)
     if not genre_files:
         raise fatal(
             part.name,
-            problems.NO_ITEMS_FILE,
+            problems.NO_SIDE_FILE,
             "u.genre, which names the genre flags, is not beside it",
             "Put u.genre of the same archive there.",
         )
@@ -177,21 +172,21 @@ def _movielens_100k(part: Part) -> _Source:
         ),
     )
 
-    def to_features(columns: dict[str, list[str]]) -> dict[str, list[list[str]]]:
+    def to_features(columns: Columns, titles: Sequence[str | None]) -> Columns:
         by_item = zip(*(columns[genre] for genre in genres), strict=True)
         return {
             ITEM_GENRES: [
                 _without_unknown(
                     genre
                     for genre, flag in zip(genres, row, strict=True)
-                    if flag == "1"
+                    if flag == ["1"]
                 )
                 for row in by_item
             ],
-            ITEM_YEAR: _years(columns[TITLE]),
+            ITEM_YEAR: _years(titles),
         }
 
-    return _Source(part, to_features)
+    return SideTable(ITEMS, part, adapt=to_features)
 
 
 def _read_genres(part: Part) -> list[str]:
@@ -200,7 +195,7 @@ def _read_genres(part: Part) -> list[str]:
     return [line.split("|")[0] for line in lines]
 
 
-def _movielens(part: Part, delimiter: str, header_lines: int) -> _Source:
+def _movielens(part: Part, delimiter: str, header_lines: int) -> SideTable:
     part = replace(
         part,
         delimiter=delimiter,
@@ -211,40 +206,16 @@ def _movielens(part: Part, delimiter: str, header_lines: int) -> _Source:
         columns=((features.ITEM_ID, 0), (TITLE, 1), (ITEM_GENRES, 2)),
     )
 
-    def to_features(columns: dict[str, list[str]]) -> dict[str, list[list[str]]]:
-        return {
-            ITEM_GENRES: _lists(columns[ITEM_GENRES]),
-            ITEM_YEAR: _years(columns[TITLE]),
-        }
+    def to_features(columns: Columns, titles: Sequence[str | None]) -> Columns:
+        genres = [_without_unknown(values) for values in columns[ITEM_GENRES]]
+        return {ITEM_GENRES: genres, ITEM_YEAR: _years(titles)}
 
-    return _Source(part, to_features)
-
-
-def _own(part: Part) -> _Source:
-    part = formats.describe_features(
-        part, features.ITEM_ID, features.ITEM_FEATURE_PREFIX
-    )
-    titles = {features.ITEM_FEATURE_PREFIX + name for name in (TITLE, "name")}
-    columns = tuple(
-        (TITLE if name in titles else name, index) for name, index in part.columns
-    )
-
-    def to_features(columns: dict[str, list[str]]) -> dict[str, list[list[str]]]:
-        return {
-            name: _lists(values) for name, values in columns.items() if name != TITLE
-        }
-
-    return _Source(replace(part, columns=columns), to_features)
-
-
-def _lists(values: Iterable[str]) -> list[list[str]]:
-    """Splits ``Action|Comedy``; several values of a feature are joined so."""
-    return [_without_unknown(value.split("|")) for value in values]
+    return SideTable(ITEMS, part, adapt=to_features)
 
 
 def _without_unknown(values: Iterable[str]) -> list[str]:
-    return [value for value in values if value and value not in _NO_GENRES]
+    return [value for value in values if value not in _NO_GENRES]
 
 
-def _years(titles: Iterable[str]) -> list[list[str]]:
-    return [_YEAR.findall(title) for title in titles]
+def _years(titles: Iterable[str | None]) -> list[list[str]]:
+    return [_YEAR.findall(title or "") for title in titles]

@@ -4,7 +4,6 @@ The component is in ``component`` and its executor in ``executor``; they import
 TFX. What is exported here does not, and pyarrow only when something is read.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["BadInputError", "Problem", "Settings", "has_timestamps", "inspect"]
 
 
-def has_timestamps(
-    path: Path,
-    columns: Mapping[str, str],
-    users: str | None = None,
-    items: str | None = None,
-) -> bool:
+def has_timestamps(path: Path, settings: Settings) -> bool:
     """Whether the ratings at a path have a column of times; reads first lines alone.
 
     Raises:
@@ -31,18 +25,12 @@ def has_timestamps(
     from components.ratings_example_gen import files, formats
 
     paths = files.list_files(str(path))
-    return formats.recognise(paths, columns, users, items).has_timestamps
+    layout = formats.recognise(paths, settings.columns, settings.declared, str(path))
+    return layout.has_timestamps
 
 
-def inspect(
-    path: Path,
-    columns: Mapping[str, str] | None = None,
-    users: str | None = None,
-    items: str | None = None,
-    rating_min: float | None = None,
-    rating_max: float | None = None,
-) -> "DataSummary":
+def inspect(path: Path, settings: Settings | None = None) -> "DataSummary":
     """Returns what ``inspection.inspect_path`` finds, which see."""
     from components.ratings_example_gen.inspection import inspect_path
 
-    return inspect_path(path, columns, users, items, rating_min, rating_max)
+    return inspect_path(path, settings)

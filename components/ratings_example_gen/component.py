@@ -13,7 +13,7 @@ from tfx.utils import proto_utils
 from components.ratings_example_gen import spans
 from components.ratings_example_gen.executor import (
     Executor,
-    find_layout,
+    find_input,
     read_settings,
 )
 from components.ratings_example_gen.fingerprints import fingerprint
@@ -45,8 +45,8 @@ class RatingsDriver(driver.FileBasedDriver):
         resolved[standard_component_specs.CUSTOM_CONFIG_KEY] = (
             proto_utils.proto_to_json(_packed(settings))
         )
-        layout = find_layout(resolved, settings)
-        resolved[utils.FINGERPRINT_PROPERTY_NAME] = fingerprint(layout.paths)
+        paths = find_input(resolved, settings).paths
+        resolved[utils.FINGERPRINT_PROPERTY_NAME] = fingerprint(paths)
         if settings.spans:
             resolved[utils.SPAN_PROPERTY_NAME] = spans.number_of(settings.spans[-1])
         return resolved

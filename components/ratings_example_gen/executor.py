@@ -18,6 +18,9 @@ from components.ratings_example_gen.fingerprints import fingerprint, unchanged
 from components.ratings_example_gen.formats import Layout
 from components.ratings_example_gen.problems import BadInputError, Problem
 from components.ratings_example_gen.settings import KINDS_BY_TIME, Settings
+from components.ratings_example_gen.side_columns import SideTable
+from components.ratings_example_gen.side_files import find_side_files
+from components.ratings_example_gen.users import describe_users
 from trainer_modules.features import SPLITS
 
 # Count in counts.json → custom property of the artifact.
@@ -60,7 +63,26 @@ def read_settings(exec_properties: dict[str, Any]) -> Settings:
     return dataclasses.replace(settings, spans=names, window="")
 
 
-def find_layout(exec_properties: dict[str, Any], settings: Settings) -> Layout:
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """What is read.
+
+    Attributes:
+        layout: The ratings.
+        users: The users' side features, None where there are none.
+    """
+
+    layout: Layout
+    users: SideTable | None
+
+    @property
+    def paths(self) -> list[str]:
+        """Every file whose bytes decide what the Examples hold."""
+        users = [self.users.part] if self.users else []
+        return sorted({part.path for part in (*self.layout.ratings, *users)})
+
+
+def find_input(exec_properties: dict[str, Any], settings: Settings) -> Input:
     """Recognises the files that ``input_base`` and the resolved pattern name.
 
     Raises:
@@ -76,9 +98,7 @@ def find_layout(exec_properties: dict[str, Any], settings: Settings) -> Layout:
         paths = spans.paths_of(base, settings.spans)
     else:
         paths = files.list_files(base, input_config.splits[0].pattern)
-    layout = formats.recognise(
-        paths, settings.columns, settings.users, settings.items, base
-    )
+    layout = formats.recognise(paths, settings.columns, settings.declared, base)
     if settings.split_kind in KINDS_BY_TIME and not layout.has_timestamps:
         raise problems.fatal(
             layout.ratings[0].name,
@@ -86,7 +106,9 @@ def find_layout(exec_properties: dict[str, Any], settings: Settings) -> Layout:
             f"no column of times, which the split {settings.split_kind!r} needs",
             "Name the column (data.columns.timestamp), or take split.kind=random.",
         )
-    return layout
+    part = find_side_files(paths, layout.ratings, settings.items, settings.users).users
+    users = describe_users(part, settings.user_columns) if part else None
+    return Input(layout, users)
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -113,17 +135,19 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
         settings = read_settings(exec_properties)
-        layout = find_layout(exec_properties, settings)
+        found = find_input(exec_properties, settings)
         base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        # Taken by the driver; a runner without drivers has not asked before.
+        # Taken by the driver; some runners have no drivers.
         expected = exec_properties.get(utils.FINGERPRINT_PROPERTY_NAME) or fingerprint(
-            layout.paths
+            found.paths
         )
         with (
-            unchanged(layout.paths, expected),
+            unchanged(found.paths, expected),
             self._make_beam_pipeline() as pipeline,
         ):
-            ingest.ingest(pipeline, layout, settings, base, artifact.uri)
+            ingest.ingest(
+                pipeline, found.layout, found.users, settings, base, artifact.uri
+            )
         path = f"{artifact.uri}/{ingest.COUNTS_FILE}"
         with files.open_binary(path) as file:
             counts = json.load(file)

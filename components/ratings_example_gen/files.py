@@ -210,6 +210,24 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
     return inside, files
 
 
+def neighbours(path: str) -> list[str]:
+    """Returns the other files in the folder of a file, sorted.
+
+    Whatever is not a file is left out: nobody named it as data.
+
+    Raises:
+        BadInputError: When the folder cannot be read.
+    """
+    folder = os.path.dirname(path)
+    if is_remote(path):
+        found = [m.path for m in _beam().match([f"{folder}/*"])[0].metadata_list]
+    else:
+        with _naming(folder), os.scandir(folder or ".") as entries:
+            names = [entry.name for entry in entries if entry.is_file()]
+        found = [os.path.join(folder, name) for name in names]
+    return sorted(other for other in found if other != path and _is_data(other))
+
+
 def exists(path: str) -> bool:
     """Returns whether there is such a file."""
     if not is_remote(path):

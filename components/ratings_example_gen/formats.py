@@ -14,12 +14,13 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
 from components.ratings_example_gen import files, problems
+from components.ratings_example_gen.beside import holds_no_ratings
 from components.ratings_example_gen.problems import BadInputError, fatal
 from trainer_modules import features
 
@@ -52,12 +53,6 @@ ALIASES = {
     RATING: {"rating", "ratings", "score", "stars", "overall", "bookrating"},
     TIMESTAMP: {"timestamp", "time", "ts", "unixtime", "unixreviewtime", "timestamps"},
 }
-# Files that lie beside ratings and hold something else.
-_BESIDE = re.compile(
-    r"(users?|items?|movies?|books?|products?|tags?|links?|genome-\w+|readme)\."
-    r"|u\.(user|item|genre|occupation|info)$",
-    re.I,
-)
 _MOVIELENS_HEADER = b"userId,movieId,rating,timestamp"
 
 
@@ -111,20 +106,10 @@ class Layout:
     Attributes:
         name: For a person, such as ``MovieLens 1M/10M``.
         ratings: The parts that hold ratings, in reading order.
-        users: The users' side features, columns ``user_id`` and ``user_<name>``.
-        items: The path of the items file, None where there is none.
     """
 
     name: str
     ratings: tuple[Part, ...]
-    users: Part | None = None
-    items: str | None = None
-
-    @property
-    def paths(self) -> list[str]:
-        """Every file whose bytes decide what the Examples hold."""
-        parts = [*self.ratings, *([self.users] if self.users else [])]
-        return sorted({part.path for part in parts})
 
     @property
     def has_timestamps(self) -> bool:
@@ -207,11 +192,6 @@ def find_parts(paths: Sequence[str]) -> list[Part]:
     return parts
 
 
-def lies_beside_ratings(path: str) -> bool:
-    """Whether a file's name says that it holds users, items or tags, not ratings."""
-    return _BESIDE.match(os.path.basename(path)) is not None
-
-
 def first_line(part: Part) -> bytes:
     """Returns the first line that is not blank, without its end; empty if none."""
     with open_part(part) as f:
@@ -234,8 +214,7 @@ def split_line(text: str, part: Part) -> list[str]:
 def recognise(
     paths: Sequence[str],
     columns: Mapping[str, str] | None = None,
-    users: str | None = None,
-    items: str | None = None,
+    apart: Collection[str] = (),
     place: str = "the input",
 ) -> Layout:
     """Returns the layout of the given files.
@@ -244,21 +223,16 @@ def recognise(
         paths: Files, as ``files.list_files`` finds them.
         columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → the column's
             name or its 0-based number; empty means by file name and header.
-        users: A file with side features of the users, for own data.
-        items: A file with features of the items, for own data.
+        apart: Those that hold something else, whatever their names are.
         place: Where the files were looked for, to name it in an error.
 
     Raises:
         BadInputError: When no file holds ratings, one is empty or damaged, or a
             header does not match the mapping.
     """
-    beside = {path for path in (users, items) if path}
-    parts = [part for part in find_parts(paths) if part.path not in beside]
+    parts = [part for part in find_parts(paths) if part.path not in apart]
     layout = None if columns else _recognise_movielens(parts)
-    layout = layout or _recognise_own(parts, columns or {}, place)
-    if users:
-        layout = replace(layout, users=users_part(users))
-    return replace(layout, items=items or layout.items)
+    return layout or _recognise_own(parts, columns or {}, place)
 
 
 def _recognise_movielens(parts: Sequence[Part]) -> Layout | None:
@@ -274,51 +248,22 @@ def _recognise_movielens(parts: Sequence[Part]) -> Layout | None:
         )
 
     if "u.data" in by_name:
-        users = _fixed_users(
-            by_name.get("u.user"), "|", ("age", "gender", "occupation", "zip")
-        )
-        items = _path(by_name.get("u.item"))
         parts_of = ratings("u.data", delimiter="\t", quoted=False)
-        return Layout("MovieLens 100K", parts_of, users, items)
+        return Layout("MovieLens 100K", parts_of)
     if "ratings.dat" in by_name:
-        users = _fixed_users(
-            by_name.get("users.dat"), "::", ("gender", "age", "occupation", "zip")
-        )
-        items = _path(by_name.get("movies.dat"))
         parts_of = ratings("ratings.dat", delimiter="::", quoted=False)
-        return Layout("MovieLens 1M/10M", parts_of, users, items)
+        return Layout("MovieLens 1M/10M", parts_of)
     tables = ratings("ratings.csv", header_lines=1)
     if tables and all(first_line(part) == _MOVIELENS_HEADER for part in tables):
-        items = _path(by_name.get("movies.csv"))
-        return Layout("MovieLens 20M or later", tables, None, items)
+        return Layout("MovieLens 20M or later", tables)
     return None
-
-
-def _path(part: Part | None) -> str | None:
-    return part.path if part else None
-
-
-def _fixed_users(
-    part: Part | None, delimiter: str, names: tuple[str, ...]
-) -> Part | None:
-    if part is None:
-        return None
-    columns = (USER_ID, *(features.USER_FEATURE_PREFIX + name for name in names))
-    return replace(
-        part,
-        delimiter=delimiter,
-        quoted=False,
-        latin1=True,
-        num_fields=len(columns),
-        columns=tuple((name, i) for i, name in enumerate(columns)),
-    )
 
 
 def _recognise_own(
     parts: Sequence[Part], columns: Mapping[str, str], place: str
 ) -> Layout:
     candidates = [part for part in parts if part.base_name.endswith(DATA_SUFFIXES)]
-    ratings = [part for part in candidates if not lies_beside_ratings(part.base_name)]
+    ratings = [part for part in candidates if not holds_no_ratings(part.base_name)]
     if len(parts) == 1:
         ratings = list(parts)  # Asked for by name, whatever the name is.
     if not ratings:
@@ -348,17 +293,7 @@ def _recognise_own(
     header = "with" if any(part.header_lines for part in described) else "without"
     if kinds != {PARQUET}:
         kind += f" {header} header"
-    by_name = {part.base_name: part for part in parts}
-    items = _path(by_name.get("items.csv") or by_name.get("movies.csv"))
-    users = by_name.get("users.csv")
-    return Layout(
-        kind,
-        described,
-        describe_features(users, USER_ID, features.USER_FEATURE_PREFIX)
-        if users and users not in ratings
-        else None,
-        items,
-    )
+    return Layout(kind, described)
 
 
 def _odd_one_out(parts: Sequence[Part]) -> Part:
@@ -376,7 +311,7 @@ def describe(part: Part, columns: Mapping[str, str]) -> Part:
     Raises:
         BadInputError: When the part is empty or lacks a mapped column.
     """
-    part, names, has_header = _read_names(part)
+    part, names, has_header = read_names(part)
     known = {name: _match(name, names) for name in RATINGS_COLUMNS}
     if columns:
         by_number = all(column.isdecimal() for column in columns.values())
@@ -412,8 +347,12 @@ def describe(part: Part, columns: Mapping[str, str]) -> Part:
     )
 
 
-def _read_names(part: Part) -> tuple[Part, list[str], bool]:
-    """Returns the part with its delimiter, its first row, and if that is names."""
+def read_names(part: Part) -> tuple[Part, list[str], bool]:
+    """Returns the part with its delimiter, its first row, and if that is names.
+
+    Raises:
+        BadInputError: When the part is empty, binary or damaged.
+    """
     if part.size == 0:
         raise _empty(part)
     if part.base_name.endswith(".parquet"):
@@ -527,38 +466,3 @@ def _in_usual_order(names: Sequence[str]) -> bool:
     except ValueError:
         return False
     return True
-
-
-def users_part(path: str) -> Part:
-    """Describes a person's own file of users: a header with ``user_id``."""
-    return describe_features(
-        find_parts([path])[0], USER_ID, features.USER_FEATURE_PREFIX
-    )
-
-
-def describe_features(part: Part, id_column: str, prefix: str) -> Part:
-    """Describes a table of side features: an id column and everything else.
-
-    Column ``age`` becomes ``user_age`` with the prefix ``user_``; one that has the
-    prefix keeps its name.
-
-    Raises:
-        BadInputError: When no column is known as the id's.
-    """
-    part, names, _ = _read_names(part)
-    index = _match(id_column, names)
-    if index is None and "id" in names:
-        index = names.index("id")
-    if index is None:
-        raise _mismatch(part, names, f"names no column that is known as {id_column}")
-    columns = [(id_column, index)]
-    for i, name in enumerate(names):
-        if i != index:
-            plain = re.sub(r"\W+", "_", name.strip().lower())
-            columns.append((prefix + plain.removeprefix(prefix), i))
-    return replace(
-        part,
-        header_lines=int(part.delimiter != PARQUET),
-        num_fields=len(names),
-        columns=tuple(columns),
-    )

@@ -8,7 +8,7 @@ cost per element does not matter. Nothing here imports TFX or TensorFlow.
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -35,8 +35,15 @@ from components.ratings_example_gen.problems import BadInputError
 from components.ratings_example_gen.reader import Block, RatingsReader, plan_blocks
 from components.ratings_example_gen.reports import BlockReport, first_lines, summarise
 from components.ratings_example_gen.settings import RANDOM, TEMPORAL, Settings
+from components.ratings_example_gen.side_columns import SideTable
+from components.ratings_example_gen.side_summary import MAX_NAMED
 from components.ratings_example_gen.spans import span_of
-from components.ratings_example_gen.users import UserTable, read_users
+from components.ratings_example_gen.users import (
+    UserPiece,
+    UserTable,
+    merge,
+    read_users,
+)
 from trainer_modules.features import SPLITS, TRAIN_SPLIT
 
 COUNTS_FILE = "counts.json"
@@ -106,9 +113,9 @@ class _ReadUsers(beam.DoFn):
     def __init__(self, num_buckets: int):
         self._num_buckets = num_buckets
 
-    def process(self, part: Part) -> Iterator[Any]:
+    def process(self, table: SideTable) -> Iterator[Any]:
         try:
-            yield from read_users(part, self._num_buckets)
+            yield from read_users(table, self._num_buckets)
         except BadInputError as error:
             yield TaggedOutput(FINDINGS, (_Summarise.USERS_ERROR, error))
 
@@ -127,21 +134,22 @@ class _GroupUsers(beam.DoFn):
         bucket, pieces = element
         pieces = list(pieces)
         tables = [_from_bytes(piece) for piece in pieces if isinstance(piece, bytes)]
+        known, num_duplicates = merge([p for p in pieces if isinstance(p, UserPiece)])
+        if num_duplicates:
+            repeated = {"users_repeated": num_duplicates}
+            yield TaggedOutput(FINDINGS, (_Summarise.COUNTS, repeated))
         if not tables:  # Users of the users file who never rated.
             return
         histories = group_ratings(tables, self._max_history, self._span_of_block)
-        yield TaggedOutput(FINDINGS, (_Summarise.COUNTS, _count(histories)))
+        counts = _count(histories) | _count_known(histories, known)
+        yield TaggedOutput(FINDINGS, (_Summarise.COUNTS, counts))
         if self._with_hours and histories.timestamp is not None:
             hours, ratings = np.unique(
                 histories.timestamp // splits.HOUR, return_counts=True
             )
             counted = dict(zip(hours.tolist(), ratings.tolist(), strict=True))
             yield TaggedOutput(self.HOURS, counted)
-        users: UserTable = {}
-        for piece in pieces:
-            if isinstance(piece, dict):
-                users.update(piece)
-        yield bucket, histories, users
+        yield bucket, histories, known
 
 
 def _count(histories: Histories) -> dict[str, Any]:
@@ -158,6 +166,21 @@ def _count(histories: Histories) -> dict[str, Any]:
     }
 
 
+def _count_known(histories: Histories, known: UserTable) -> dict[str, Any]:
+    """Counts the users that the users file has, and names the first of the others."""
+    unknown = [user for user in histories.user_id.to_pylist() if user not in known]
+    return {
+        "users_with_features": len(histories.user_id) - len(unknown),
+        "first_users_without": sorted(unknown)[:MAX_NAMED],
+    }
+
+
+_SUMS = (
+    *("kept", "duplicates", "truncated", "users"),
+    *("users_with_features", "users_repeated"),
+)
+
+
 class _Summarise(beam.CombineFn):
     """Puts together all that was found: (what, value) → content of counts.json.
 
@@ -170,13 +193,16 @@ class _Summarise(beam.CombineFn):
     COUNTS = "counts"
     RECORDS = "records"
 
-    def __init__(self, parts: tuple[Part, ...], spans: tuple[str, ...]):
+    def __init__(
+        self, parts: tuple[Part, ...], spans: tuple[str, ...], users_file: str | None
+    ):
         self._parts = parts
         self._spans = spans
+        self._users_file = users_file
 
     def create_accumulator(self) -> dict[str, Any]:
         """Returns no findings."""
-        counts = dict.fromkeys(("kept", "duplicates", "truncated", "users"), 0)
+        counts = dict.fromkeys(_SUMS, 0)
         return {
             self.REPORT: [],
             self.USERS_ERROR: [],
@@ -185,6 +211,7 @@ class _Summarise(beam.CombineFn):
                 **counts,
                 "items": set(),
                 "overlaps": Counter(),
+                "first_users_without": [],
                 "first": None,
                 "last": None,
             },
@@ -220,21 +247,28 @@ class _Summarise(beam.CombineFn):
         ]
         return summarise(
             found[self.REPORT],
-            {**counts, "items": len(counts["items"]), "overlaps": overlaps},
+            {
+                **counts,
+                "items": len(counts["items"]),
+                "overlaps": overlaps,
+                "users_file": self._users_file,
+            },
             found[self.RECORDS],
             self._parts,
             found[self.USERS_ERROR],
         )
 
 
-def _add_counts(sums: dict[str, Any], counts: dict[str, Any]) -> None:
-    """Adds a bucket's counts; items are counted once."""
-    for name in ("kept", "duplicates", "truncated", "users"):
-        sums[name] += counts[name]
-    sums["items"] |= counts["items"]
-    sums["overlaps"] += counts["overlaps"]
+def _add_counts(sums: dict[str, Any], counts: Mapping[str, Any]) -> None:
+    """Adds some counts of a bucket; items are counted once."""
+    for name in _SUMS:
+        sums[name] += counts.get(name, 0)
+    sums["items"] |= counts.get("items", set())
+    sums["overlaps"] += counts.get("overlaps", Counter())
+    named = sums["first_users_without"] + counts.get("first_users_without", [])
+    sums["first_users_without"] = sorted(named)[:MAX_NAMED]
     for name, choose in (("first", min), ("last", max)):
-        known = [x for x in (sums[name], counts[name]) if x is not None]
+        known = [x for x in (sums[name], counts.get(name)) if x is not None]
         sums[name] = choose(known, default=None)
 
 
@@ -306,7 +340,12 @@ def count_buckets(layout: Layout) -> int:
 
 
 def ingest(
-    pipeline: beam.Pipeline, layout: Layout, settings: Settings, base: str, folder: str
+    pipeline: beam.Pipeline,
+    layout: Layout,
+    users: SideTable | None,
+    settings: Settings,
+    base: str,
+    folder: str,
 ) -> None:
     """Builds the pipeline that reads what lies in ``base`` and writes ``folder``.
 
@@ -333,15 +372,15 @@ def ingest(
         )
     )
     pieces, findings = [read["ratings"]], [read[FINDINGS]]
-    if layout.users:
-        users = (
+    if users:
+        features_of_users = (
             pipeline
-            | "CreateUsersFile" >> beam.Create([layout.users], reshuffle=False)
+            | "CreateUsersFile" >> beam.Create([users], reshuffle=False)
             | "ReadUsers"
             >> beam.ParDo(_ReadUsers(num_buckets)).with_outputs(FINDINGS, main="users")
         )
-        pieces.append(users["users"])
-        findings.append(users[FINDINGS])
+        pieces.append(features_of_users["users"])
+        findings.append(features_of_users[FINDINGS])
     grouped = (
         pieces
         | "RatingsAndUsers" >> beam.Flatten(pipeline=pipeline)
@@ -385,7 +424,10 @@ def ingest(
     _ = (
         [*findings, grouped[FINDINGS], records]
         | "AllFindings" >> beam.Flatten()
-        | "Summarise" >> beam.CombineGlobally(_Summarise(parts, settings.spans))
+        | "Summarise"
+        >> beam.CombineGlobally(
+            _Summarise(parts, settings.spans, users.part.name if users else None)
+        )
         | "WriteCounts"
         >> beam.Map(
             lambda summary: _write_text(

@@ -1,6 +1,6 @@
 """Says what a path holds, with the reader that the pipeline uses."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.catalogue_gen.reader import describe_items
 from components.ratings_example_gen import files, formats
 from components.ratings_example_gen.fingerprints import unchanged
 from components.ratings_example_gen.formats import (
@@ -20,6 +21,11 @@ from components.ratings_example_gen.formats import (
 from components.ratings_example_gen.problems import BadInputError, Problem
 from components.ratings_example_gen.reader import RatingsReader, plan_blocks
 from components.ratings_example_gen.reports import BlockReport, summarise
+from components.ratings_example_gen.settings import Settings
+from components.ratings_example_gen.side_columns import SideTable
+from components.ratings_example_gen.side_files import find_side_files
+from components.ratings_example_gen.side_summary import SideSummary, summarise_side
+from components.ratings_example_gen.users import describe_users
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,9 @@ class DataSummary:
     Attributes:
         layout: What was recognised, for a person.
         files: The parts that hold ratings.
-        items_file: File with items, None where there is none.
-        users_file: File with users, None where there is none.
+        items_file: What the file of the items holds, None where there is none.
+        users_file: The same of the users.
+        unused: Tables that lie there and are not read.
         read: Rows of ratings.
         kept: Rows that are not bad; duplicates are among them.
         bad_by_kind: Bad rows by kind.
@@ -46,8 +53,9 @@ class DataSummary:
 
     layout: str
     files: list[str]
-    items_file: str | None
-    users_file: str | None
+    items_file: SideSummary | None
+    users_file: SideSummary | None
+    unused: list[str]
     read: int
     kept: int
     bad_by_kind: dict[str, int]
@@ -76,11 +84,7 @@ class _Range:
 
 def inspect_path(
     path: Path,
-    columns: Mapping[str, str] | None = None,
-    users: str | None = None,
-    items: str | None = None,
-    rating_min: float | None = None,
-    rating_max: float | None = None,
+    settings: Settings | None = None,
 ) -> DataSummary:
     """Reads a path to its end, one block at a time, and says what it holds.
 
@@ -88,13 +92,28 @@ def inspect_path(
         BadInputError: When nothing is recognised or a file cannot be read. Bad rows
             do not raise: they are in the summary.
     """
+    settings = settings or Settings()
     place = str(path)
-    layout = formats.recognise(files.list_files(place), columns, users, items, place)
-    with unchanged(layout.paths):
-        return _inspect(layout, RatingsReader(rating_min, rating_max))
+    paths = files.list_files(place)
+    layout = formats.recognise(paths, settings.columns, settings.declared, place)
+    side = find_side_files(paths, layout.ratings, settings.items, settings.users)
+    # Recognised before anything is read: a wrong column need not wait for the ratings.
+    items = describe_items(side.items, settings.item_columns) if side.items else None
+    users = describe_users(side.users, settings.user_columns) if side.users else None
+    tables = [table for table in (items, users) if table]
+    read = [*layout.ratings, *(table.part for table in tables)]
+    reader = RatingsReader(settings.rating_min, settings.rating_max)
+    with unchanged(sorted({part.path for part in read})):
+        return _inspect(layout, reader, items, users, side.unused)
 
 
-def _inspect(layout: Layout, reader: RatingsReader) -> DataSummary:
+def _inspect(
+    layout: Layout,
+    reader: RatingsReader,
+    items: SideTable | None,
+    users: SideTable | None,
+    unused: Sequence[str],
+) -> DataSummary:
     user_ids: set[str] = set()
     item_ids: set[str] = set()
     ratings_range, times = _Range(), _Range()
@@ -120,8 +139,9 @@ def _inspect(layout: Layout, reader: RatingsReader) -> DataSummary:
     return DataSummary(
         layout=layout.name,
         files=[part.name for part in layout.ratings],
-        items_file=layout.items,
-        users_file=layout.users.name if layout.users else None,
+        items_file=summarise_side(items, item_ids) if items else None,
+        users_file=summarise_side(users, user_ids) if users else None,
+        unused=list(unused),
         read=summary["read"],
         kept=kept,
         bad_by_kind=summary["bad_by_kind"],

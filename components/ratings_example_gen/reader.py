@@ -536,8 +536,6 @@ def _to_ids(values: pa.Array, name: str, latin1: bool, faults: _Faults) -> pa.Ar
 
 def _to_strings(values: pa.Array, name: str, latin1: bool, faults: _Faults) -> pa.Array:
     """Returns strings; whole numbers of any Parquet type look the same."""
-    if pa.types.is_list(values.type):
-        values = pc.binary_join(values.cast(pa.list_(pa.string())), "|")
     if pa.types.is_floating(values.type):
         whole = pc.and_(
             pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), 2.0**63)
@@ -617,8 +615,8 @@ def _to_times(values: pa.Array, faults: _Faults) -> npt.NDArray[np.int64]:
     return np.floor(np.where(outside, 0, seconds)).astype(np.int64)
 
 
-def to_text(part: Part, rows: Rows) -> dict[str, list[str]]:
-    """Returns columns of side features as strings, nothing as ``""``.
+def to_text(part: Part, rows: Rows) -> dict[str, pa.Array]:
+    """Returns columns of side features as strings or lists of strings, nothing as "".
 
     Raises:
         BadInputError: When a row has the wrong fields, no id or undecodable bytes.
@@ -628,8 +626,10 @@ def to_text(part: Part, rows: Rows) -> dict[str, list[str]]:
     columns = {}
     for name, values in rows.columns.items():
         convert = _to_ids if name == id_column else _to_strings
+        if pa.types.is_list(values.type) and name != id_column:
+            convert = _to_lists
         with _naming_type(part, name, values):
-            columns[name] = convert(values, name, part.latin1, faults).to_pylist()
+            columns[name] = convert(values, name, part.latin1, faults)
     bad = _name_faults(rows, faults)
     if bad:
         raise BadInputError(
@@ -637,3 +637,16 @@ def to_text(part: Part, rows: Rows) -> dict[str, list[str]]:
             advice="Correct these rows: side features are never left out silently.",
         )
     return columns
+
+
+def _to_lists(values: pa.Array, name: str, latin1: bool, faults: _Faults) -> pa.Array:
+    """Returns lists of strings; a null is an empty list."""
+    flat = _Faults(len(values.flatten()))
+    strings = _to_strings(values.flatten(), name, latin1, flat)
+    if flat.any:
+        rows = pc.list_parent_indices(values).to_numpy()[flat.rows]
+        [(kind, reason), *_] = flat.kinds_and_reasons()
+        faults.add(np.isin(np.arange(len(values)), rows), kind, reason)
+    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(False)
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(ends, strings)

@@ -18,8 +18,12 @@ class Settings:
     Attributes:
         columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → column name or
             0-based number; empty means by layout and header.
-        users: File with side features of users, None for the layout's own.
-        items: File with features of items, known here only to be left out.
+        users: File with side features of users; ``none`` for no file; None looks for
+            one among the ratings.
+        items: File with side features of items, in the same way; read by CatalogueGen.
+        user_columns: ``user_id`` → column name or 0-based number in the users file;
+            empty means by its header.
+        item_columns: ``item_id``, ``title`` → the same in the items file.
         split_kind: One of ``KINDS``.
         eval_fraction: Share of the ratings for eval (``temporal``, ``random``).
         test_fraction: Share of the ratings for test (``temporal``, ``random``).
@@ -39,6 +43,8 @@ class Settings:
     columns: dict[str, str] = field(default_factory=dict)
     users: str | None = None
     items: str | None = None
+    user_columns: dict[str, str] = field(default_factory=dict)
+    item_columns: dict[str, str] = field(default_factory=dict)
     split_kind: str = LEAVE_LAST_OUT
     eval_fraction: float = 0.1
     test_fraction: float = 0.1
@@ -72,6 +78,11 @@ class Settings:
             raise ValueError(
                 f"max_bad_fraction is {self.max_bad_fraction}; expected 0 up to below 1"
             )
+
+    @property
+    def declared(self) -> list[str]:
+        """The files that were named for users and items, which hold no ratings."""
+        return [path for path in (self.users, self.items) if path]
 
     def to_json(self) -> str:
         """Returns the settings as text that is equal for equal settings."""

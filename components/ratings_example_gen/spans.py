@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components import content_hash
-from components.ratings_example_gen import files, formats
+from components.ratings_example_gen import files
+from components.ratings_example_gen.beside import holds_no_ratings
 
 MARKER = "_SUCCESS"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -164,7 +165,7 @@ def paths_of(folder: str, names: Sequence[str]) -> list[str]:
     beside = [f"{folder}/{name}" for name in files.list_folder(folder)[1]]
     inside = [path for name in names for path in files.list_files(f"{folder}/{name}")]
     for path in inside:
-        if formats.lies_beside_ratings(path):
+        if holds_no_ratings(path):
             raise SpansError(
                 f"{path}: what is known of users and items counts for all spans; put "
                 f"it beside them, in {folder}."

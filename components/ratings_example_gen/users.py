@@ -1,35 +1,91 @@
 """Reads the users' side features, in the buckets that the ratings are in."""
 
 import zlib
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from components.ratings_example_gen.formats import USER_ID, Part
-from components.ratings_example_gen.reader import Block, read_rows, to_text
-
-VALUE_SEPARATOR = "|"
+from components.ratings_example_gen import formats
+from components.ratings_example_gen.beside import USERS
+from components.ratings_example_gen.formats import Part
+from components.ratings_example_gen.side_columns import SideTable, describe
+from components.ratings_example_gen.side_values import read_pieces
 
 UserTable = dict[str, list[tuple[str, list[str]]]]
 """user id → (feature name, values)."""
 
 
-def read_users(part: Part, num_buckets: int) -> Iterator[tuple[int, UserTable]]:
-    """Yields (bucket, users) of a users file, some megabytes at a time.
+@dataclass(frozen=True)
+class UserPiece:
+    """Some rows of the users file that belong to one bucket.
 
-    Values are categories; several of one feature are separated by ``|``. Of two
-    rows for one user the later counts.
+    Attributes:
+        number: Position in the file; of two rows for one user the later counts.
+        num_rows: Rows, of which several may be of one user.
+        users: What they say.
+    """
+
+    number: int
+    num_rows: int
+    users: UserTable
+
+
+def merge(pieces: Iterable[UserPiece]) -> tuple[UserTable, int]:
+    """Returns the users of one bucket, and how many rows were overruled by later ones.
+
+    Beam brings the pieces in any order.
+    """
+    users: UserTable = {}
+    num_rows = 0
+    for piece in sorted(pieces, key=lambda piece: piece.number):
+        users.update(piece.users)
+        num_rows += piece.num_rows
+    return users, num_rows - len(users)
+
+
+# MovieLens's files without a header: separator, and what follows the id.
+_MOVIELENS = {
+    "u.user": ("|", ("age", "gender", "occupation", "zip")),
+    "users.dat": ("::", ("gender", "age", "occupation", "zip")),
+}
+
+
+def describe_users(part: Part, columns: Mapping[str, str]) -> SideTable:
+    """Returns how to read a file of users, MovieLens's or a person's own.
 
     Raises:
-        BadInputError: When a row is bad: a feature that is wrong for one user makes
-            the file suspect for all, so it is never skipped.
+        BadInputError: When no column is known as the id's.
     """
-    for rows in read_rows(part, Block(0, 0)):
+    delimiter, names = _MOVIELENS.get(part.base_name, (",", ()))
+    fields = (USERS.id_column, *(USERS.prefix + name for name in names))
+    first = formats.first_line(part).decode("latin-1") if names else ""
+    if columns or not names or len(first.split(delimiter)) != len(fields):
+        return describe(part, USERS, columns)
+    part = replace(
+        part,
+        delimiter=delimiter,
+        quoted=False,
+        latin1=True,
+        num_fields=len(fields),
+        columns=tuple((name, i) for i, name in enumerate(fields)),
+    )
+    return SideTable(USERS, part)
+
+
+def read_users(table: SideTable, num_buckets: int) -> Iterator[tuple[int, UserPiece]]:
+    """Yields (bucket, piece) of a users file, some megabytes at a time.
+
+    Raises:
+        BadInputError: When a row is bad.
+    """
+    for number, piece in enumerate(read_pieces(table)):
         buckets: defaultdict[int, UserTable] = defaultdict(dict)
-        columns = to_text(part, rows)
-        ids = columns.pop(USER_ID)
-        for row, user_id in enumerate(ids):
-            buckets[zlib.crc32(user_id.encode()) % num_buckets][user_id] = [
-                (name, [v for v in values[row].split(VALUE_SEPARATOR) if v])
-                for name, values in columns.items()
+        num_rows: Counter[int] = Counter()
+        for row, user_id in enumerate(piece.ids):
+            bucket = zlib.crc32(user_id.encode()) % num_buckets
+            num_rows[bucket] += 1
+            buckets[bucket][user_id] = [
+                (name, values[row]) for name, values in piece.features.items()
             ]
-        yield from buckets.items()
+        for bucket, users in buckets.items():
+            yield bucket, UserPiece(number, num_rows[bucket], users)

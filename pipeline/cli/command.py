@@ -129,14 +129,6 @@ verbose_option = click.option(
     callback=_remember_verbose,
     help="Show what is logged, and where an error was.",
 )
-column_option = click.option(
-    "--column",
-    "columns",
-    multiple=True,
-    metavar="NAME=COLUMN",
-    help="Which column is the user_id, item_id, rating or timestamp: a header's name,"
-    " or a number from 0. Repeatable.",
-)
 models_option = click.option(
     "--models",
     metavar="A,B|all",
@@ -158,6 +150,21 @@ settings_option = click.option(
     shell_complete=completion.settings,
     help="One key of the configuration, as in split.kind=temporal. Repeatable.",
 )
+_COLUMN_FLAGS = {  # flag → the setting that it adds to, and its help
+    "--column": (
+        "data.columns",
+        "Which column is the user_id, item_id, rating or timestamp: a header's name, or"
+        " a number from 0. What is not named is recognised. Repeatable.",
+    ),
+    "--item-column": (
+        "data.item_columns",
+        "The same for the item_id or title in the file of the items.",
+    ),
+    "--user-column": (
+        "data.user_columns",
+        "The same for the user_id in the file of the users.",
+    ),
+}
 run_out_option = click.option(
     "--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]"
 )
@@ -185,55 +192,51 @@ def main() -> None:
     """Train recommender models on ratings; keep the best that passes live."""
 
 
+def data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that say how data is read, wherever it is read."""
+    for flag, (_, text) in reversed(_COLUMN_FLAGS.items()):
+        option = click.option(flag, multiple=True, metavar="NAME=COLUMN", help=text)
+        command = option(command)
+    return settings_option(config_option(command))
+
+
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What ``run``, ``retrain`` and ``schedule`` take, beside the data."""
-    for option in (
-        verbose_option,
-        run_out_option,
-        settings_option,
-        config_option,
-        models_option,
-    ):
+    """Adds what ``run``, ``retrain`` and ``schedule`` take, beside the data."""
+    for option in (verbose_option, run_out_option, data_options, models_option):
         command = option(command)
     return command
 
 
 def read_config(
     data: str | None,
-    models: str | None,
     config_file: Path | None,
     settings: tuple[str, ...],
-    out: str | None,
+    models: str | None = None,
+    out: str | None = None,
     defaults: Mapping[str, str] | None = None,
+    **columns: tuple[str, ...],
 ) -> "PipelineConfig":
-    """The configuration that the options of a command make."""
+    """Returns the configuration that the options of a command make."""
     from pipeline.config import load_config, select_models
 
-    flags = {"--data": ("data.source", data), "--out": ("out", out)}
-    config = load_config(
-        config_file,
-        settings,
-        {flag: (key, text) for flag, (key, text) in flags.items() if text is not None},
-        defaults,
-    )
+    given = {"--data": ("data.source", data), "--out": ("out", out)}
+    flags = {
+        flag: (key, text) for flag, (key, text) in given.items() if text is not None
+    }
+    config = load_config(config_file, settings, flags | _columns(columns), defaults)
     if models is not None:
         config = select_models(config, [name.strip() for name in models.split(",")])
     return config
 
 
-def read_columns(options: tuple[str, ...]) -> dict[str, str]:
-    """``--column user_id=member`` as the configuration has it, checked by it."""
-    from pipeline.config import load_config
-
-    for option in options:
-        if "=" not in option:
-            message = f"{option!r}: expected NAME=COLUMN, as in user_id=member"
-            raise click.BadParameter(message, param_hint="--column")
-    flags = {
-        f"--column {option}": (f"data.columns.{name}", column)
-        for option in options
-        for name, _, column in [option.partition("=")]
-    }
-    # Any own file will do: the mapping is checked, nothing is read.
-    config = load_config(None, flags={"--data": ("data.source", "."), **flags})
-    return config.data.columns
+def _columns(given: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, str]]:
+    """Returns the key and the value of each ``--column user_id=member``."""
+    flags = {}
+    for flag, (section, _) in _COLUMN_FLAGS.items():
+        for option in given.get(flag.strip("-").replace("-", "_"), ()):
+            name, equals, column = option.partition("=")
+            if not equals:
+                message = f"{option!r}: expected NAME=COLUMN, as in user_id=member"
+                raise click.BadParameter(message, param_hint=flag)
+            flags[f"{flag} {option}"] = (f"{section}.{name}", column)
+    return flags

@@ -1,18 +1,18 @@
 """What can be known before a run: the models, the data, its schema."""
 
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
 from pipeline import exits
 from pipeline.cli.command import (
     VERBOSE,
-    column_option,
+    data_options,
     json_option,
     main,
     print_json,
-    read_columns,
+    read_config,
     verbose_option,
 )
 
@@ -60,10 +60,10 @@ def _width() -> int:
 
 @main.command()
 @click.argument("path")
-@column_option
+@data_options
 @json_option
 @verbose_option
-def data(path: str, columns: tuple[str, ...], as_json: bool) -> None:
+def data(path: str, as_json: bool, **options: Any) -> None:
     """Look at ratings, without a run.
 
     PATH is a file, a folder or a data set's name. Says what was recognised, counts,
@@ -73,12 +73,13 @@ def data(path: str, columns: tuple[str, ...], as_json: bool) -> None:
     from pipeline import datasets
     from pipeline.console import RunView, open_console
     from pipeline.console.data import print_data
+    from pipeline.data_settings import data_settings
 
-    chosen = read_columns(columns)
+    settings = data_settings(read_config(path, **options))
     console = open_console()
     with RunView(open_console(sys.stderr), live=sys.stderr.isatty()) as view:
         view.progress(f"reading {path}", 0, None)
-        summary = inspect(datasets.resolve(path, view.progress).folder, chosen)
+        summary = inspect(datasets.resolve(path, view.progress).folder, settings)
     if as_json:
         print_json(summary)
     else:
@@ -94,7 +95,7 @@ def schema() -> None:
 
 @schema.command()
 @click.argument("path")
-@column_option
+@data_options
 @click.option(
     "--to",
     type=click.File("w", lazy=True),
@@ -104,21 +105,20 @@ def schema() -> None:
 )
 @verbose_option
 @click.pass_context
-def propose(
-    ctx: click.Context, path: str, columns: tuple[str, ...], to: TextIO
-) -> None:
+def propose(ctx: click.Context, /, path: str, to: TextIO, **options: Any) -> None:
     """Write a schema that fits ratings of your own, to read and correct.
 
     Then: marquee run --data PATH --set schema.path=FILE
     """
     from pipeline import datasets
     from pipeline.console import hidden_output
+    from pipeline.data_settings import data_settings
 
-    chosen = read_columns(columns)
+    settings = data_settings(read_config(path, **options))
     with hidden_output(VERBOSE in ctx.meta):
         from pipeline.schema_proposal import propose as proposed
 
-        text = proposed(datasets.resolve(path, _ignore).folder, chosen)
+        text = proposed(datasets.resolve(path, _ignore).folder, settings)
     to.write(text)
 
 

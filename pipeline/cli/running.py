@@ -212,14 +212,17 @@ def schedule(
 
 
 def _arguments(
-    settings: tuple[str, ...], config_file: Path | None, **options: str | None
+    settings: tuple[str, ...],
+    config_file: Path | None,
+    **options: str | tuple[str, ...] | None,
 ) -> list[str]:
-    """What makes a command of the same options."""
+    """Returns the arguments that give a command the same options."""
     config = str(config_file) if config_file else None
-    given = {**options, "config": config}
-    flags = [(f"--{name}", text) for name, text in given.items() if text is not None]
-    flags += [("--set", setting) for setting in settings]
-    return [text for flag in flags for text in flag]
+    arguments = []
+    for name, given in {**options, "set": settings, "config": config}.items():
+        for value in (given,) if isinstance(given, str) else given or ():
+            arguments += [f"--{name.replace('_', '-')}", value]
+    return arguments
 
 
 @main.command()

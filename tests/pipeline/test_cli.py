@@ -485,6 +485,7 @@ def test_a_schedule_passes_on_what_retraining_takes(marquee, kept):
         *("schedule", "--cron", "0 3 * * *", "--timezone", "Asia/Kolkata"),
         *("--data", "spans of mine", "--models", "mf_als", "--config", "mine.yaml"),
         *("--set", "train.seed=2", "--set", "models.mf_als.embedding_dim=8"),
+        *("--column", "user_id=member", "--item-column", "title=name"),
     )
     assert asked.status == 130
     assert asked.out.count(" 03:00 IST") == 3
@@ -494,8 +495,9 @@ def test_a_schedule_passes_on_what_retraining_takes(marquee, kept):
     assert python == sys.executable
     assert command == [
         *("-m", "pipeline", "retrain", "--data", "spans of mine"),
-        *("--models", "mf_als", "--config", "mine.yaml"),
-        *("--set", "train.seed=2", "--set", "models.mf_als.embedding_dim=8"),
+        *("--models", "mf_als", "--column", "user_id=member"),
+        *("--item-column", "title=name", "--set", "train.seed=2"),
+        *("--set", "models.mf_als.embedding_dim=8", "--config", "mine.yaml"),
     ]
     marquee("schedule", "--cron", "0 3 * * *", "--out", "flag", "--missed", "skip")
     keeper, out = kept[-1]

@@ -19,11 +19,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.catalogue_gen.reader import read_items
-from components.ratings_example_gen import BadInputError
-from components.ratings_example_gen.formats import users_part
+from components.catalogue_gen.reader import describe_items, read_items
+from components.ratings_example_gen import BadInputError, Settings
+from components.ratings_example_gen.formats import find_parts
 from components.ratings_example_gen.inspection import inspect_path
-from components.ratings_example_gen.users import read_users
+from components.ratings_example_gen.users import describe_users, read_users
 
 ADDRESS_SPACE = 4 << 30  # bytes; what the libraries map when they are imported is 2 GB
 
@@ -124,12 +124,13 @@ def mutated(chance, content, others):
 
 def read_it(path, kind):
     if kind == "ratings":
-        inspect_path(path, rating_min=0.5, rating_max=5)
-    elif kind == "items":
-        read_items(str(path))
-    else:
-        for _ in read_users(users_part(str(path)), num_buckets=1):
-            pass
+        inspect_path(path, Settings(rating_min=0.5, rating_max=5))
+    for part in find_parts([str(path)]):
+        if kind == "items":
+            read_items(describe_items(part, {}))
+        elif kind == "users":
+            for _ in read_users(describe_users(part, {}), num_buckets=1):
+                pass
 
 
 def main(seed, count, folder):

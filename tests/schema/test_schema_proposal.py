@@ -3,7 +3,7 @@
 import pytest
 
 from components.anomaly_gate.schema import rating_range, read_schema
-from components.ratings_example_gen import BadInputError
+from components.ratings_example_gen import BadInputError, Settings
 from pipeline.schema_proposal import propose
 
 RATINGS = """\
@@ -30,7 +30,7 @@ def proposed(folder):
     """Returns the text and the schema that is read back from it."""
 
     def _proposed():
-        text = propose(folder, {})
+        text = propose(folder, Settings())
         path = folder / "mine.pbtxt"
         path.write_text(text)
         return text, read_schema(path)
@@ -77,7 +77,8 @@ def test_lists_stay_ragged(proposed):
 def test_columns_are_passed_on(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("who,what,stars\nann,dune,4\nbob,emma,2\n")
-    text = propose(path, {"user_id": "who", "item_id": "what", "rating": "stars"})
+    columns = {"user_id": "who", "item_id": "what", "rating": "stars"}
+    text = propose(path, Settings(columns=columns))
     assert "rating and history_rating: 2 to 4" in text
 
 
@@ -85,4 +86,4 @@ def test_ratings_that_cannot_be_read_are_an_error(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("user_id,item_id,rating\nann,dune,good\n")
     with pytest.raises(BadInputError, match="marquee data .*log.csv"):
-        propose(path, {})
+        propose(path, Settings())

@@ -7,11 +7,12 @@ import tensorflow as tf
 from tfx import types
 from tfx.types import standard_artifacts
 
-from components.catalogue_gen import read_catalogue, reader
+from components.catalogue_gen import executor, read_catalogue
 from components.catalogue_gen.artifacts import Catalogue
 from components.catalogue_gen.component import CatalogueGen
 from components.catalogue_gen.driver import Driver
 from components.catalogue_gen.executor import Executor
+from components.ratings_example_gen import Settings
 from components.ratings_example_gen.problems import BadInputError
 
 
@@ -36,10 +37,14 @@ def examples(tmp_path) -> types.Artifact:
 
 
 def run(examples: types.Artifact, tmp_path, items: str) -> Catalogue:
-    ratings = tmp_path / "ratings"
-    ratings.mkdir()
+    ratings = tmp_path / "ratings" / "ratings.csv"
+    ratings.parent.mkdir()
+    ratings.write_text("user_id,item_id,rating\nu,1,3\n")
     component = CatalogueGen(
-        types.Channel(type=standard_artifacts.Examples), str(ratings), items, "code"
+        types.Channel(type=standard_artifacts.Examples),
+        str(ratings),
+        Settings(items=items or None),
+        "code",
     )
     artifact = Catalogue()
     artifact.uri = str(tmp_path / "catalogue")
@@ -55,14 +60,14 @@ def test_an_items_file_that_changes_while_it_is_read_is_refused(
 ):
     path = tmp_path / "items.csv"
     path.write_text("item_id,title\n1,One\n")
-    read = reader.read_items
+    read = executor.read_items
 
     def read_and_change(*arguments):
         items = read(*arguments)
         path.write_text("item_id,title\n1,Two\n")
         return items
 
-    monkeypatch.setattr(reader, "read_items", read_and_change)
+    monkeypatch.setattr(executor, "read_items", read_and_change)
     with pytest.raises(BadInputError, match="items.csv: the file changed"):
         run(examples, tmp_path, str(path))
 
@@ -94,7 +99,10 @@ def test_without_an_items_file(examples, tmp_path):
 
 def test_items_that_arrive_beside_the_ratings_are_noticed_when_the_step_runs(tmp_path):
     def found():
-        told = SimpleNamespace(exec_properties={"ratings": str(tmp_path), "items": ""})
+        settings = Settings().to_json()
+        told = SimpleNamespace(
+            exec_properties={"ratings": str(tmp_path), "settings": settings}
+        )
         properties = Driver(None).run(told).exec_properties
         return (
             properties["items"].string_value,
@@ -105,7 +113,7 @@ def test_items_that_arrive_beside_the_ratings_are_noticed_when_the_step_runs(tmp
     assert found() == ("", "")
     (tmp_path / "items.csv").write_text("item_id,title\n2,Two\n")
     items, first = found()
-    assert items == str(tmp_path)
+    assert items == str(tmp_path / "items.csv")
     assert first
     (tmp_path / "items.csv").write_text("item_id,title\n2,Another\n")
     assert found()[1] != first

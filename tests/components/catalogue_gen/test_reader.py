@@ -8,8 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.catalogue_gen import catalogue
-from components.catalogue_gen.reader import items_beside, items_fingerprint, read_items
-from components.ratings_example_gen import BadInputError, problems
+from components.catalogue_gen.reader import (
+    describe_items,
+    items_fingerprint,
+    read_items,
+)
+from components.ratings_example_gen import BadInputError, formats, problems
+from components.ratings_example_gen.side_files import find_side_files
 
 GENRES = b"unknown|0\nAction|1\nComedy|2\n\n"
 U_ITEM = (
@@ -17,6 +22,12 @@ U_ITEM = (
     "2|Misérables, Les (1995)|01-Jan-1995||http://y|0|0|1\n"
     "267|unknown||||1|0|0\n"
 ).encode("latin-1")
+
+
+def items_of(path: str, columns=None) -> pa.Table:
+    """Finds a file of items as ``data.items`` does, and reads it."""
+    part = find_side_files([], (), items=path).items
+    return read_items(describe_items(part, columns or {})).table
 
 
 def rows(table: pa.Table) -> dict[str, tuple]:
@@ -38,23 +49,23 @@ class TestMovieLens:
     def test_100k_flags_get_their_names(self, tmp_path, name):
         (tmp_path / "u.item").write_bytes(U_ITEM)
         (tmp_path / "u.genre").write_bytes(GENRES)
-        assert rows(read_items(str(tmp_path / name))) == EXPECTED_100K
+        assert rows(items_of(str(tmp_path / name))) == EXPECTED_100K
 
     def test_100k_in_its_archive(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "ml.zip", "w") as archive:
             archive.writestr("ml-100k/u.genre", GENRES)
             archive.writestr("ml-100k/u.item", U_ITEM)
-        assert rows(read_items(str(tmp_path / "ml.zip"))) == EXPECTED_100K
+        assert rows(items_of(str(tmp_path / "ml.zip"))) == EXPECTED_100K
 
     def test_100k_without_names_of_genres(self, tmp_path):
         (tmp_path / "u.item").write_bytes(U_ITEM)
         with pytest.raises(BadInputError, match=r"u\.genre"):
-            read_items(str(tmp_path / "u.item"))
+            items_of(str(tmp_path / "u.item"))
 
     def test_1m(self, tmp_path):
         text = "1::Café (1997)::Drama|Crime\n2::No year::(no genres listed)\n"
         (tmp_path / "movies.dat").write_bytes(text.encode("latin-1"))
-        assert rows(read_items(str(tmp_path))) == {
+        assert rows(items_of(str(tmp_path))) == {
             "1": ("Café (1997)", ["Drama", "Crime"], ["1997"]),
             "2": ("No year", [], []),
         }
@@ -65,14 +76,14 @@ class TestMovieLens:
             writer.writerow(["movieId", "title", "genres"])
             writer.writerow(["9", 'Say "hi", (2001)', "Action"])
             writer.writerow(["10", "Series (2006–2007) ", "(no genres listed)"])
-        assert rows(read_items(str(tmp_path))) == {
+        assert rows(items_of(str(tmp_path))) == {
             "9": ('Say "hi", (2001)', ["Action"], ["2001"]),
-            "10": ("Series (2006–2007) ", [], ["2006"]),
+            "10": ("Series (2006–2007)", [], ["2006"]),
         }
 
     def test_real_100k_and_1m(self, movielens_dir):
-        hundred = read_items(str(movielens_dir / "ml-100k"))
-        million = read_items(str(movielens_dir / "ml-1m"))
+        hundred = items_of(str(movielens_dir / "ml-100k"))
+        million = items_of(str(movielens_dir / "ml-1m"))
         assert (hundred.num_rows, million.num_rows) == (1682, 3883)
         genres = {g for row in million["item_genres"].to_pylist() for g in row}
         assert len(genres) == 18  # README of ml-1m lists them.
@@ -82,7 +93,7 @@ class TestOwn:
     def test_every_column_is_a_feature(self, tmp_path):
         path = tmp_path / "things.csv"
         path.write_text("item_id,Name,Main Colour,item_tags\n7,Cup,red,a|b\n8,,,\n")
-        table = read_items(str(path))
+        table = items_of(str(path))
         assert table.to_pylist() == [
             {
                 "item_id": "7",
@@ -97,7 +108,7 @@ class TestOwn:
         path = tmp_path / "items.parquet"
         source = {"id": [1, 2], "tags": [["a", "b"], None], "price": [1.5, 2.0]}
         pq.write_table(pa.table(source), path)
-        assert read_items(str(path)).to_pylist() == [
+        assert items_of(str(path)).to_pylist() == [
             {
                 "item_id": "1",
                 "title": None,
@@ -110,7 +121,7 @@ class TestOwn:
     def test_the_later_of_two_rows_counts(self, tmp_path):
         path = tmp_path / "items.csv"
         path.write_text("item_id,title\n1,old\n2,other\n1,new\n")
-        titles = read_items(str(path)).to_pylist()
+        titles = items_of(str(path)).to_pylist()
         assert {row["item_id"]: row["title"] for row in titles} == {
             "1": "new",
             "2": "other",
@@ -129,7 +140,7 @@ class TestOwn:
         path = tmp_path / "items.csv"
         path.write_bytes(data)
         with pytest.raises(BadInputError) as caught:
-            read_items(str(path))
+            items_of(str(path))
         assert caught.value.counts == {kind: 1}
         assert f"{path}:{line}: " in str(caught.value)
 
@@ -137,7 +148,7 @@ class TestOwn:
         path = tmp_path / "items.csv"
         path.write_text("name,colour\nCup,red\n")
         with pytest.raises(BadInputError, match="item_id"):
-            read_items(str(path))
+            items_of(str(path))
 
 
 class TestJoin:
@@ -158,7 +169,10 @@ class TestJoin:
             {"item_id": "c", "title": None, "item_genres": []},
         ]
         assert counts == catalogue.Counts(
-            items=4, items_without_features=2, items_never_rated=1
+            items=4,
+            items_without_features=2,
+            items_never_rated=1,
+            first_without=("0", "c"),
         )
 
     def test_nothing_unknown(self):
@@ -167,29 +181,13 @@ class TestJoin:
         assert counts == catalogue.Counts(2, 0, 0)
 
 
-@pytest.mark.parametrize(
-    ("names", "found"),
-    [
-        (["ratings.csv", "items.csv"], True),
-        (["2026-11-21/ratings.dat", "movies.dat"], True),
-        (["ratings.csv"], False),  # was read as the items, with their last rating
-        (["part-0.csv", "part-1.csv"], False),
-    ],
-)
-def test_ratings_are_no_items(tmp_path, names, found):
-    for name in names:
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("user_id,item_id,rating\nu1,i1,4\n")
-    assert items_beside(str(tmp_path)) == (str(tmp_path) if found else "")
-
-
 def test_fingerprint_follows_the_files_that_are_read(tmp_path):
     (tmp_path / "u.item").write_bytes(U_ITEM)
     (tmp_path / "u.genre").write_bytes(GENRES)
-    first = items_fingerprint(str(tmp_path))
+    [part] = formats.find_parts([str(tmp_path / "u.item")])
+    first = items_fingerprint(part)
     (tmp_path / "u.data").write_bytes(b"1\t1\t1\t1\n")
-    assert items_fingerprint(str(tmp_path)) == first
+    assert items_fingerprint(part) == first
     (tmp_path / "u.genre").write_bytes(GENRES + b"New|3\n")
-    assert items_fingerprint(str(tmp_path)) != first
-    assert items_fingerprint("") == ""
+    assert items_fingerprint(part) != first
+    assert items_fingerprint(None) == ""

@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
-from components.catalogue_gen.reader import read_items
 from components.ratings_example_gen import files
 from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.settings import Settings
+from components.ratings_example_gen.side_files import find_side_files
 
 ROWS = "user_id,item_id,rating\nu1,i1,4\n"
 READ_REMOTE = """
@@ -86,9 +87,9 @@ def test_nor_is_it_opened_when_it_is_named(folder, monkeypatch, make, said):
     with pytest.raises(BadInputError, match=said):
         inspect_path(path)
     with pytest.raises(BadInputError, match=said):
-        inspect_path(folder / "ratings.csv", users=str(path))
+        inspect_path(folder / "ratings.csv", Settings(users=str(path)))
     with pytest.raises(BadInputError, match=said):
-        read_items(str(path))
+        find_side_files([], (), items=str(path))
     with pytest.raises(BadInputError, match=said):
         files.list_folder(str(folder))
 
@@ -168,3 +169,12 @@ def test_beam_s_filesystems_have_options_before_a_pipeline_was_made():
         [sys.executable, "-c", READ_REMOTE], capture_output=True, text=True, check=False
     )
     assert done.stderr.splitlines()[-1] == "ValueError: hdfs_host is not set"
+
+
+def test_neighbours_are_files_and_nothing_else(folder):
+    make_fifo(folder / "pipe.csv")
+    (folder / "below").mkdir()
+    (folder / "items.csv").write_text("item_id\n1\n")
+    (folder / "_SUCCESS").touch()
+    found = files.neighbours(str(folder / "ratings.csv"))
+    assert found == [str(folder / "items.csv")]

@@ -20,6 +20,7 @@ import pytest
 from components.ratings_example_gen import formats, problems, reader
 from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 GOOD = b"user_id,item_id,rating,timestamp\n1,10,4,5\n2,20,3,5\n"
@@ -112,10 +113,11 @@ def test_two_columns_of_one_name(tmp_path):
 def test_a_number_is_a_column_s_place_though_a_row_has_it(tmp_path):
     (tmp_path / "own.csv").write_text("1,2,3,0\n1,3,4,0\n")
     columns = {"user_id": "0", "item_id": "1", "rating": "2", "timestamp": "3"}
-    found = inspect_path(tmp_path / "own.csv", columns)
+    found = inspect_path(tmp_path / "own.csv", Settings(columns=columns))
     assert (found.kept, found.users, found.items) == (2, 1, 2)
+    wrong = Settings(columns={"user_id": "0", "item_id": "00"})
     with pytest.raises(BadInputError, match="one column for two"):
-        inspect_path(tmp_path / "own.csv", {"user_id": "0", "item_id": "00"})
+        inspect_path(tmp_path / "own.csv", wrong)
 
 
 # Archives. Members are read where they are, never unpacked: names lead nowhere.

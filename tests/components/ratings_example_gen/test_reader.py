@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from components.ratings_example_gen import files, formats, problems, reports
 from components.ratings_example_gen.problems import BadInputError
 from components.ratings_example_gen.reader import RatingsReader, plan_blocks
-from components.ratings_example_gen.users import read_users
+from components.ratings_example_gen.users import describe_users, read_users
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
@@ -475,10 +475,10 @@ class TestUsers:
     }
 
     def users(self, path: Path, num_buckets: int = 3) -> dict:
-        part = formats.users_part(str(path))
+        [part] = formats.find_parts([str(path)])
         found = {}
-        for _, users in read_users(part, num_buckets):
-            found.update(users)
+        for _, piece in read_users(describe_users(part, {}), num_buckets):
+            found.update(piece.users)
         return found
 
     def test_csv(self, tmp_path):
@@ -497,7 +497,5 @@ class TestUsers:
         write(tmp_path / "r.csv", b"user,item\nu1,i1\n")
         people = write(tmp_path / "people.csv", b"user,age\nu1,3\n")
         paths = files.list_files(str(tmp_path))
-        layout = formats.recognise(paths, users=str(people))
+        layout = formats.recognise(paths, apart=[str(people)])
         assert [part.base_name for part in layout.ratings] == ["r.csv"]
-        assert layout.users is not None
-        assert layout.paths == sorted([str(tmp_path / "r.csv"), str(people)])

@@ -1,0 +1,213 @@
+"""Recognises the columns of a file of items or users: id, title and features.
+
+What is recognised is shown to a person, and what is not read too; ``data.item_columns``
+and ``data.user_columns`` name what is recognised wrongly.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from components.ratings_example_gen import formats, problems
+from components.ratings_example_gen.beside import Kind
+from components.ratings_example_gen.formats import Part
+from components.ratings_example_gen.problems import BadInputError, fatal
+
+TITLE = "title"
+Columns = dict[str, list[list[str]]]
+"""Column → the values of each row."""
+
+# RecBole writes a column's type behind its name; the sequences are separated by blanks.
+_TYPED = re.compile(r"(.+):(token|token_seq|float|float_seq)")
+_SEQUENCES = ("token_seq", "float_seq")
+# Columns that pandas adds when a table is saved with its index.
+_SAVED_INDEX = re.compile(r"|unnamed: \d+|index|level_\d+|__index_level_\d+__")
+
+
+@dataclass(frozen=True)
+class SideTable:
+    """A file of items or users, and how its columns are read.
+
+    Attributes:
+        kind: What it describes.
+        part: The file; its columns are the id's, ``title`` where there is one, and the
+            features with their prefix.
+        headers: Name in ``part.columns`` → the column's name in the file.
+        sequences: Features whose values are separated by blanks.
+        unread: Name in the file → why the column is not read.
+        adapt: Makes the features of these columns and the titles, where the columns are
+            not the features already.
+    """
+
+    kind: Kind
+    part: Part
+    headers: Mapping[str, str] = field(default_factory=dict)
+    sequences: frozenset[str] = frozenset()
+    unread: Mapping[str, str] = field(default_factory=dict)
+    adapt: Callable[[Columns, Sequence[str | None]], Columns] | None = None
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the columns that become features, with their prefix."""
+        return [name for name, _ in self.part.columns[1:] if name != TITLE]
+
+
+def describe(part: Part, kind: Kind, columns: Mapping[str, str]) -> SideTable:
+    """Returns how to read a person's own file of items or users.
+
+    Column ``age`` of users becomes ``user_age``; ``user_age`` keeps its name.
+
+    Args:
+        part: The file.
+        kind: What it describes.
+        columns: The id's name in ``features`` and, of items, ``title`` → the column's
+            name or 0-based number; what is not named is recognised.
+
+    Raises:
+        BadInputError: When no column, or more than one, may hold the ids; a named
+            column is missing; or two columns make one feature.
+    """
+    part, names, _ = formats.read_names(part)
+    header = _Header(part, kind, names)
+    id_index = header.named(columns.get(kind.id_column), kind.id_column)
+    if id_index is None:
+        id_index = header.find_id()
+    title_index = header.named(columns.get(TITLE), TITLE)
+    if title_index is None and kind.has_titles:
+        title_index = header.find_title(id_index)
+    found = [(kind.id_column, id_index)]
+    if title_index is not None:
+        found.append((TITLE, title_index))
+    unread = {}
+    for index, name in enumerate(names):
+        if index in (id_index, title_index):
+            continue
+        if reason := header.reason_to_skip(index, id_index):
+            unread[name] = reason
+        else:
+            found.append((header.feature(index), index))
+    header.check_distinct(found)
+    part = replace(
+        part,
+        header_lines=int(part.delimiter != formats.PARQUET),
+        num_fields=len(names),
+        columns=tuple(found),
+    )
+    sequences = frozenset(
+        name for name, index in found if header.types[index] in _SEQUENCES
+    )
+    shown = {name: names[index] for name, index in found}
+    return SideTable(kind, part, shown, sequences - {TITLE, kind.id_column}, unread)
+
+
+class _Header:
+    """The names of a table's columns, and what each may mean."""
+
+    def __init__(self, part: Part, kind: Kind, names: Sequence[str]):
+        self._part, self._kind, self._names = part, kind, names
+        typed = [_TYPED.fullmatch(name.strip()) for name in names]
+        is_typed = all(typed)
+        self.types = [match[2] if match and is_typed else "" for match in typed]
+        self._plain = [
+            match[1] if match and is_typed else name
+            for match, name in zip(typed, names, strict=True)
+        ]
+        self._keys = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in self._plain]
+        self._indices = [
+            index
+            for index, name in enumerate(self._plain)
+            if _SAVED_INDEX.fullmatch(name.strip().lower())
+        ]
+
+    def named(self, column: str | None, meaning: str) -> int | None:
+        """Returns the index of a column that a person named; None if they did not."""
+        if column is None:
+            return None
+        for names in (self._names, self._plain):
+            if column in names:
+                return list(names).index(column)
+        if column.isdecimal() and int(column) < len(self._names):
+            return int(column)
+        raise self._error(f"has no column {column!r} for {meaning}")
+
+    def find_id(self) -> int:
+        """Returns the column of ids: the exact name before another one."""
+        exact = self._kind.id_column.replace("_", "")
+        known = formats.ALIASES[self._kind.id_column] | {"id"}
+        for wanted in ({exact}, known):
+            found = self._matching(wanted)
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise self._ambiguous(found, f"the {self._kind.one}'s id")
+        raise self._error(f"names no column known as the {self._kind.one}'s id")
+
+    def find_title(self, id_index: int) -> int | None:
+        """Returns the column of titles: title, name, movie_title, then movie."""
+        nouns = self._kind.nouns
+        for wanted in (
+            {TITLE},
+            {"name"},
+            {noun + ending for noun in nouns for ending in (TITLE, "name")},
+            set(nouns),
+        ):
+            found = [index for index in self._matching(wanted) if index != id_index]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise self._ambiguous(found, f"the {self._kind.one}'s title")
+        return None
+
+    def reason_to_skip(self, index: int, id_index: int) -> str | None:
+        """Why a column is not read; None where it is a feature."""
+        if index in self._indices:
+            return "a saved row number"
+        if self._keys[index] in formats.ALIASES[self._kind.id_column] | {"id"}:
+            return f"another id; {self._names[id_index]!r} is the id"
+        return None
+
+    def feature(self, index: int) -> str:
+        """Returns the name of the feature that a column becomes."""
+        prefix = self._kind.prefix
+        plain = re.sub(r"\W+", "_", self._plain[index].strip().lower()).strip("_")
+        return prefix + (plain.removeprefix(prefix) or str(index))
+
+    def check_distinct(self, found: Sequence[tuple[str, int]]) -> None:
+        """Raises BadInputError when two columns make one feature, or are one column."""
+        seen: dict[str, int] = {}
+        for name, index in found:
+            if name in seen:
+                first = self._names[seen[name]]
+                raise self._error(
+                    f"has two columns for {name}: {first!r} and {self._names[index]!r}"
+                )
+            seen[name] = index
+        if len(set(seen.values())) < len(seen):
+            raise self._error("has one column for both the id and the title")
+
+    def _matching(self, wanted: set[str]) -> list[int]:
+        return [
+            index
+            for index, key in enumerate(self._keys)
+            if key in wanted and index not in self._indices
+        ]
+
+    def _ambiguous(self, found: Sequence[int], what: str) -> BadInputError:
+        names = " and ".join(repr(self._names[index]) for index in found)
+        return self._error(
+            f"has {len(found)} columns that may be {what}: {names}",
+            problems.AMBIGUOUS_COLUMNS,
+        )
+
+    def _error(self, what: str, kind: str = problems.HEADER_MISMATCH) -> BadInputError:
+        one, meanings = self._kind.one, [self._kind.id_column]
+        if self._kind.has_titles:
+            meanings.append(TITLE)
+        return fatal(
+            self._part.name,
+            kind,
+            f"the first line ({', '.join(self._names[:12])}) {what}",
+            f"State the column: --{one}-column {meanings[0]}=NAME, or in a "
+            f"configuration data.{one}_columns, which takes {' and '.join(meanings)}. "
+            f"To use no file of {self._kind.name}: data.{self._kind.name}=none.",
+        )

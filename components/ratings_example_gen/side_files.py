@@ -1,0 +1,110 @@
+"""Finds the files of items and users that belong to some ratings.
+
+They lie in the folder or archive of the ratings, beside a single file of ratings, or
+beside spans; ``data.items`` and ``data.users`` name them wherever they are, or say
+``none``. A run, ``marquee data`` and ``marquee schema propose`` all look here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from components.ratings_example_gen import beside, files, formats, problems
+from components.ratings_example_gen.beside import ITEMS, USERS, Kind
+from components.ratings_example_gen.formats import Part
+from components.ratings_example_gen.problems import fatal
+from components.ratings_example_gen.settings import Settings
+
+# Files of these names are tables, whether or not they are read.
+_TABLES = (
+    *(*formats.DATA_SUFFIXES, *beside.SUFFIXES),
+    *(ITEMS.suffix, USERS.suffix, ".xlsx", ".xls"),
+)
+
+
+@dataclass(frozen=True)
+class SideFiles:
+    """What lies beside ratings.
+
+    Attributes:
+        items: The file of the items, None where there is none.
+        users: The file of the users, None where there is none.
+        unused: Tables that lie there and are not read.
+    """
+
+    items: Part | None
+    users: Part | None
+    unused: tuple[str, ...]
+
+
+def find_side_files(
+    paths: Sequence[str],
+    ratings: Sequence[Part],
+    items: str | None = None,
+    users: str | None = None,
+) -> SideFiles:
+    """Returns the files of items and users, and what else lies beside the ratings.
+
+    Args:
+        paths: Files of the ratings and what lies among them.
+        ratings: Those of them that hold ratings.
+        items: The file of the items, or a folder or archive with it; ``none`` for no
+            file; None to look among ``paths``, and beside a single file.
+        users: The file of the users, in the same way.
+
+    Raises:
+        BadInputError: When a declared file does not exist, or several fit equally well.
+    """
+    taken = {path for path in (items, users) if path}
+    around = [*paths, *_beside_single_file(paths)]
+    parts = formats.find_parts([path for path in around if path not in taken])
+    found_items = _find(ITEMS, items, parts, ratings)
+    found_users = _find(USERS, users, parts, ratings)
+    read = {part.name for part in (*ratings, found_items, found_users) if part}
+    tables = [part for part in parts if part.base_name.endswith(_TABLES)]
+    unused = tuple(part.name for part in tables if part.name not in read)
+    return SideFiles(found_items, found_users, unused)
+
+
+def side_files_of(data: str, settings: Settings) -> SideFiles:
+    """Returns the files of items and users that belong to some data.
+
+    Args:
+        data: The folder, archive or file of the ratings.
+        settings: Of RatingsExampleGen.
+
+    Raises:
+        BadInputError: As ``find_side_files``, or when there are no ratings.
+    """
+    if settings.spans or settings.window:  # They lie beside the spans, for all of them.
+        paths = [f"{data}/{name}" for name in files.list_folder(data)[1]]
+        return find_side_files(paths, (), settings.items, settings.users)
+    paths = files.list_files(data)
+    layout = formats.recognise(paths, settings.columns, settings.declared, data)
+    return find_side_files(paths, layout.ratings, settings.items, settings.users)
+
+
+def _beside_single_file(paths: Sequence[str]) -> list[str]:
+    if len(paths) != 1:
+        return []
+    found = files.neighbours(paths[0])
+    return [path for path in found if not path.lower().endswith(".zip")]
+
+
+def _find(
+    kind: Kind, declared: str | None, parts: Sequence[Part], ratings: Sequence[Part]
+) -> Part | None:
+    if declared == beside.NONE:
+        return None
+    if not declared:
+        return beside.find(kind, parts, ratings)
+    parts = formats.find_parts(files.list_files(declared))
+    found = parts[0] if len(parts) == 1 else beside.find(kind, parts, ())
+    if found is None:
+        raise fatal(
+            declared,
+            problems.NO_SIDE_FILE,
+            f"no file of {kind.name} among {len(parts)} files",
+            "Name the file itself: CSV, TSV, Parquet or JSON lines with a column "
+            f"{kind.id_column}.",
+        )
+    return found

@@ -1,0 +1,121 @@
+"""Summarises what a file of items or users holds, for a person to check."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from components.ratings_example_gen.side_columns import TITLE, SideTable
+from components.ratings_example_gen.side_values import read_pieces
+
+# Ids named among those that a file lacks.
+MAX_NAMED = 3
+# Values shown of a feature.
+_MAX_VALUES = 3
+
+
+@dataclass(frozen=True)
+class FeatureSummary:
+    """One feature of items or users.
+
+    Attributes:
+        name: As models and schemas have it.
+        column: Its column in the file.
+        example: The values of the first row that has any.
+        has_several: Whether some row has several values.
+        missing: Rows without a value.
+    """
+
+    name: str
+    column: str
+    example: list[str]
+    has_several: bool
+    missing: int
+
+
+@dataclass(frozen=True)
+class SideSummary:
+    """A file of items or users, and how it fits the ratings.
+
+    Attributes:
+        file: The file.
+        id_column: The column of the ids, as the file has it.
+        title_column: That of the titles, None where there is none.
+        title_example: The first title.
+        features: The other columns that are read.
+        unread: Columns that are not read → why.
+        rows: Rows of the file.
+        repeated: Rows that a later row for the same id overrules.
+        decoded: Values with HTML entities, which are decoded.
+        rated: Rated items, or users who rated.
+        matched: How many of those are in the file.
+        first_missing: The first of the others.
+    """
+
+    file: str
+    id_column: str
+    title_column: str | None
+    title_example: str | None
+    features: list[FeatureSummary]
+    unread: dict[str, str]
+    rows: int
+    repeated: int
+    decoded: int
+    rated: int
+    matched: int
+    first_missing: list[str]
+
+
+class _Feature:
+    """What was seen of one feature."""
+
+    def __init__(self) -> None:
+        self.example: list[str] = []
+        self.has_several = False
+        self.missing = 0
+
+    def add(self, rows: list[list[str]]) -> None:
+        for values in rows:
+            self.missing += not values
+            self.has_several |= len(values) > 1
+            if len(values) > len(self.example) <= 1:
+                self.example = values[:_MAX_VALUES]
+
+
+def summarise_side(table: SideTable, rated: Set[str]) -> SideSummary:
+    """Reads a file of items or users to its end.
+
+    Args:
+        table: The file.
+        rated: Ids of the items or users in the ratings.
+
+    Raises:
+        BadInputError: When a row is bad.
+    """
+    ids: set[str] = set()
+    found: dict[str, _Feature] = {}
+    rows = decoded = 0
+    title = None
+    for piece in read_pieces(table):
+        ids.update(piece.ids)
+        rows += len(piece.ids)
+        decoded += piece.num_decoded
+        title = title or next(filter(None, piece.titles or []), None)
+        for name, values in piece.features.items():
+            found.setdefault(name, _Feature()).add(values)
+    missing = sorted(rated - ids)
+    return SideSummary(
+        file=table.part.name,
+        id_column=table.headers.get(table.kind.id_column, table.kind.id_column),
+        title_column=table.headers.get(TITLE),
+        title_example=title,
+        features=[
+            FeatureSummary(name, table.headers.get(name, name), **vars(feature))
+            for name, feature in found.items()
+        ],
+        unread=dict(table.unread),
+        rows=rows,
+        repeated=rows - len(ids),
+        decoded=decoded,
+        rated=len(rated),
+        matched=len(rated) - len(missing),
+        first_missing=missing[:MAX_NAMED],
+    )

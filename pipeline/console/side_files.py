@@ -1,0 +1,66 @@
+"""The files of items and users that belong to ratings, and how well they fit."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from components.ratings_example_gen.side_summary import FeatureSummary, SideSummary
+
+_MAX_NAMES = 5
+# Below this share of matched ids, a file probably has other ids than the ratings.
+FEW = 0.5
+
+
+def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
+    """Yields the lines that describe a file of items or users.
+
+    Args:
+        kind: ``items`` or ``users``.
+        summary: What the file holds; None where there is no file.
+    """
+    if summary is None:
+        yield f"no file found; data.{kind}=PATH names one"
+        return
+    yield f"{summary.file}: {summary.rows:,} rows"
+    yield matched(kind, summary.rated, summary.matched, summary.first_missing)
+    columns = f"id: column {summary.id_column!r}"
+    if summary.title_column is not None:
+        columns += f"; title: column {summary.title_column!r}"
+        columns += f" ({summary.title_example!r})" if summary.title_example else ""
+    yield columns
+    if summary.features:
+        shown = [_feature(feature, summary.rows) for feature in summary.features]
+        yield f"features: {', '.join(shown)}"
+    if summary.unread:
+        unread = (f"{name!r} ({reason})" for name, reason in summary.unread.items())
+        yield f"columns not read: {', '.join(unread)}"
+    if summary.repeated:
+        yield (f"{summary.repeated:,} rows repeat an id; the last row of an id counts")
+    if summary.decoded:
+        yield f"{summary.decoded:,} values had HTML entities (&amp;), now decoded"
+
+
+def matched(kind: str, rated: int, found: int, missing: Sequence[str]) -> str:
+    """Returns how many of the rated items, or of the users, a file describes."""
+    whom = "rated items" if kind == "items" else "users"
+    share = found / rated if rated else 1.0
+    line = f"{found:,} of {rated:,} {whom} found in it ({share:.0%})"
+    if missing:
+        line += f"; first missing: {', '.join(map(repr, missing))}"
+    return line
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Returns the first of some names, and how many more there are."""
+    shown = ", ".join(names[:_MAX_NAMES])
+    rest = len(names) - _MAX_NAMES
+    return f"{shown} and {rest:,} more" if rest > 0 else shown
+
+
+def _feature(feature: "FeatureSummary", rows: int) -> str:
+    facts = [", ".join(feature.example)] if feature.example else []
+    if feature.has_several:
+        facts = [f"several values: {', '.join(feature.example)}"]
+    if feature.missing:
+        facts.append(f"missing in {feature.missing / rows:.0%}")
+    return f"{feature.name} ({'; '.join(facts)})"
