@@ -3,7 +3,8 @@
 ``RatingsExampleGen`` writes a user's records of all splits into files of the same
 number. So a worker reads the files of one number after the other and knows all that
 their users have rated: nothing is shuffled, and memory does not grow with the users.
-It runs where the newest run's steps ran; workers elsewhere see the folder of the file.
+It runs where the run did that accepted the data; workers elsewhere see the folder of
+the file.
 """
 
 import contextlib
@@ -29,6 +30,7 @@ from pipeline import run_lock, runs
 from pipeline.beam.options import beam_args
 from pipeline.config import BeamConfig, ConfigError
 from pipeline.histories import Histories, History, files_of
+from pipeline.lineage import accepted_data
 from pipeline.recommending import ask, live_model, load_recommend
 from trainer_modules import features as f
 
@@ -78,23 +80,24 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
     path, when it is whole. Its metadata say which model and version it is from.
 
     Args:
-      out: folder of the runs; the newest run's ratings say who the users are.
+      out: Folder of the runs. The data that the live version was accepted with say
+        who the users are.
       path: of the file; its folder is there.
       k: how many items for each user.
 
     Raises:
       VersionError: nothing is live, or its files are not those that were pushed.
-      RunNotFoundError: no run has finished.
+      NoLineageError: The data that the live version was accepted with are not there.
     """
     live = live_model(out)
-    config = runs.read(out, None)["config"]
+    data = accepted_data(out, live)
+    config = runs.read(out, data.run)["config"]
     beam_config = msgspec.convert(config.get("beam", {}), BeamConfig)
-    examples, catalogue = runs.newest_data(out)
-    num_items = pq.read_metadata(catalogue / f.CATALOGUE_FILE).num_rows
+    num_items = pq.read_metadata(data.catalogue / f.CATALOGUE_FILE).num_rows
     users_at_once = max(1, min(_MAX_USERS_AT_ONCE, _PAIRS_AT_ONCE // num_items))
     started = time.monotonic()
     with _unfinished(path) as folder:
-        shards = _shards(str(examples))
+        shards = _shards(str(data.examples))
         options = PipelineOptions(beam_args(beam_config))
         with beam.Pipeline(options=options) as pipeline:
             _ = (
@@ -103,7 +106,11 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
                 | "RecommendToUsers"
                 >> beam.ParDo(
                     _Recommend(
-                        str(live.folder), str(examples), k, users_at_once, str(folder)
+                        str(live.folder),
+                        str(data.examples),
+                        k,
+                        users_at_once,
+                        str(folder),
                     )
                 )
             )

@@ -8,6 +8,7 @@ from tfx import v1 as tfx
 from tfx.types import Artifact
 from tfx.utils import path_utils
 
+from components.artifact_place import place_of
 from components.pusher import versions
 from pipeline import lookups
 from trainer_modules.model_card import read_card
@@ -49,7 +50,7 @@ class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
     def _candidates(
         self, store: mlmd.MetadataStore, input_dict: dict[str, list[Artifact]]
     ) -> set[str]:
-        return {candidate.uri for candidate in input_dict["candidates"]}
+        return {place_of(candidate.uri) for candidate in input_dict["candidates"]}
 
 
 class BaseModelStrategy(LiveModelStrategy):
@@ -74,7 +75,7 @@ class BaseModelStrategy(LiveModelStrategy):
             for event in store.get_events_by_execution_ids(trained_on)
             if event.type == mlmd.proto.Event.OUTPUT
         }
-        return {artifact.uri for artifact in store.get_artifacts_by_id(made)}
+        return {place_of(each.uri) for each in store.get_artifacts_by_id(made)}
 
 
 def _origin(champion: Artifact) -> str | None:
@@ -82,7 +83,7 @@ def _origin(champion: Artifact) -> str | None:
     folder = path_utils.serving_model_path(champion.uri)
     if not tfx.dsl.io.fileio.exists(folder):
         return None
-    return str(read_card(folder)["origin"])
+    return place_of(read_card(folder)["origin"])
 
 
 def live_model_resolver(candidates: Any, live_folder: str) -> tfx.dsl.Resolver:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components import durable
+from components.artifact_place import place_of
 
 if TYPE_CHECKING:  # not everybody who names the file opens it
     from ml_metadata import MetadataStore
 
 METADATA_FILE = "metadata.sqlite"
+ARTIFACTS = "artifacts"
 BACKUP_FILE = "metadata.before-last-run.sqlite"
 # What SQLite keeps beside a database while it is written to.
 _BESIDE = ("-wal", "-shm")
@@ -35,6 +37,11 @@ def open_metadata(path: Path) -> "MetadataStore":
     config.sqlite.filename_uri = str(path)
     config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READONLY
     return MetadataStore(config)
+
+
+def artifact_folder(out: Path, uri: str) -> Path:
+    """Where an artifact's files are, in a folder of runs that may have been moved."""
+    return out / ARTIFACTS / place_of(uri)
 
 
 def prepare(out: Path) -> None:

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from components.catalogue_gen import read_catalogue
 from components.pusher import versions
-from pipeline import runs
 from pipeline.histories import (
     Histories,
     History,
@@ -21,6 +20,7 @@ from pipeline.histories import (
     read_records,
     recommend_inputs,
 )
+from pipeline.lineage import accepted_data
 from pipeline.titles import Titles
 from trainer_modules import features as f
 from trainer_modules.labels import label
@@ -84,7 +84,8 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     """Asks the live model for a user's list.
 
     Args:
-      out: folder of the runs; the newest run's ratings say what the user has rated.
+      out: Folder of the runs. The data that the live version was accepted with say
+        what the user has rated.
       user: the id.
       k: how many items.
       likes: ids or titles of what the user likes besides.
@@ -92,14 +93,14 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
 
     Raises:
       VersionError: nothing is live, or its files are not those that were pushed.
-      RunNotFoundError: no run has finished.
+      NoLineageError: The data that the live version was accepted with are not there.
       UnknownItemError: a like is no item, or several.
     """
     live = live_model(out)
-    threshold = runs.read(out, None)["config"]["label"]["threshold"]
-    examples, catalogue = runs.newest_data(out)
-    titles = Titles(read_catalogue(str(catalogue)))
-    files = files_of(str(examples))
+    data = accepted_data(out, live)
+    threshold = data.threshold
+    titles = Titles(read_catalogue(str(data.catalogue)))
+    files = files_of(str(data.examples))
     known = Histories(files, {user}).of(user)
     history = known.liking(titles.find(like) for like in likes)
     liked = history.liked(threshold)

@@ -22,7 +22,12 @@ from components.ratings_example_gen import BadInputError, has_timestamps
 from pipeline import datasets, exits
 from pipeline.config import ConfigError, PipelineConfig
 from pipeline.data_settings import data_settings
-from pipeline.metadata import METADATA_FILE, open_metadata, prepare
+from pipeline.metadata import (
+    METADATA_FILE,
+    artifact_folder,
+    open_metadata,
+    prepare,
+)
 from pipeline.spans import Window
 from trainer_modules import features as f
 from trainer_modules.registry import MODELS
@@ -238,7 +243,7 @@ def artifacts(out: Path, run_id: str) -> dict[tuple[str, str], Path]:
     if not (out / METADATA_FILE).is_file():
         return {}
     found = _outputs(open_metadata(out / METADATA_FILE), run_id)
-    folders = {name: Path(uri) for name, uri in found.items()}
+    folders = {name: artifact_folder(out, uri) for name, uri in found.items()}
     return {name: folder for name, folder in folders.items() if folder.is_dir()}
 
 
@@ -259,35 +264,6 @@ def newest(out: Path, step: str, output: str) -> str:
     """The folder of what a step put out last."""
     made = Path(out, "artifacts", step, output).iterdir()
     return str(max(made, key=lambda folder: int(folder.name)))
-
-
-def newest_data(out: Path) -> tuple[Path, Path]:
-    """Examples and catalogue that belong together, the newest that are whole.
-
-    A run that is at work may be writing newer ones. The catalogue is made of finished
-    Examples, and in one piece.
-
-    Raises:
-      RunNotFoundError: no run has come that far.
-    """
-    artifacts = out / "artifacts"
-    catalogues = _by_number(artifacts / "CatalogueGen" / "catalogue")
-    for number, catalogue in sorted(catalogues.items(), reverse=True):
-        if (catalogue / f.CATALOGUE_FILE).exists():
-            examples = _by_number(artifacts / "RatingsExampleGen" / "examples")
-            before = [each for each in examples if each < number]
-            if before:
-                return examples[max(before)], catalogue
-    raise RunNotFoundError(
-        f"{artifacts} has no ratings that were read; `marquee run` reads them"
-    )
-
-
-def _by_number(folder: Path) -> dict[int, Path]:
-    """Outputs of a step by the number of the execution that made them."""
-    if not folder.is_dir():
-        return {}
-    return {int(made.name): made for made in folder.iterdir() if made.name.isdecimal()}
 
 
 def _outputs(store: "MetadataStore", run_id: str) -> dict[tuple[str, str], str]:

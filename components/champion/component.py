@@ -11,6 +11,7 @@ from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
+from components.artifact_place import LIVE_ORIGIN, ORIGIN, place_of
 from components.champion import decision
 from components.champion.comparison import Bootstrap
 from components.champion.driver import Driver
@@ -92,8 +93,13 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
         ),
         None,
     )
-    is_news = chosen is not None and (live is None or chosen.uri != live.uri)
+    is_news = chosen is not None and (
+        live is None or place_of(chosen.uri) != place_of(live.uri)
+    )
+    # In the store, where serving looks for the data that a live model was judged with.
+    decided.set_string_custom_property(LIVE_ORIGIN, place_of(live.uri) if live else "")
     if chosen is not None:
+        champion.set_string_custom_property(ORIGIN, place_of(chosen.uri))
         _copy(chosen, champion)
         if span_statistics is not None:
             _add_statistics(champion, span_statistics)
@@ -143,7 +149,7 @@ def parse_gate(told: str) -> Gate:
 
 def _candidate(models: list[Any], evaluation_uri: str) -> Judged:
     folder = evaluated_model(evaluation_uri)
-    model = next(m for m in models if folder.startswith(f"{m.uri.rstrip('/')}/"))
+    model = next(m for m in models if f"/{place_of(m.uri)}/" in folder)
     return read_judged(evaluation_uri, folder, model.uri)
 
 
@@ -159,14 +165,14 @@ def _live(
     except versions.VersionError as error:
         return None, str(error)
     for candidate in candidates:
-        if candidate.uri == version.origin:
+        if place_of(candidate.uri) == version.origin:
             return candidate, ""
     not_judged = os.path.join(evaluation_uri, NOT_JUDGED_FILE)
     if tfx.dsl.io.fileio.exists(not_judged):
         with tfx.dsl.io.fileio.open(not_judged) as file:
             return None, file.read()
     folder = evaluated_model(evaluation_uri)
-    origin = read_card(folder)["origin"]
+    origin = place_of(read_card(folder)["origin"])
     if origin != version.origin:
         return None, (
             f"{folder} was judged, and version {version.number} serves another model"
@@ -198,10 +204,10 @@ def _told(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str,
 
 
 def _copy(chosen: Judged, champion: Any) -> None:
-    """Copies a model, and writes down where it is from."""
+    """Copies a model, and records where it is from."""
     folder = path_utils.serving_model_path(champion.uri)
     io_utils.copy_dir(path_utils.serving_model_path(chosen.uri), folder)
-    write_card(folder, read_card(folder) | {"origin": chosen.uri})
+    write_card(folder, read_card(folder) | {"origin": place_of(chosen.uri)})
 
 
 def _add_statistics(champion: Any, statistics: Any) -> None:

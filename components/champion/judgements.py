@@ -2,7 +2,9 @@
 
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.writers.eval_config_writer import load_eval_run
+from tfx.dsl.io import fileio
 
+from components.artifact_place import place_of
 from components.champion.rules import OVERALL, Judged, Slice
 from components.ranking_metrics.metrics import USERS
 from components.ranking_metrics.statistics import METRICS
@@ -60,10 +62,17 @@ def read_slices(evaluation_uri: str) -> dict[str, Slice]:
 
 
 def evaluated_model(evaluation_uri: str) -> str:
-    """The folder of the SavedModel that an evaluation is of."""
+    """Returns the folder of the SavedModel that an evaluation is of.
+
+    TFMA recorded where that was. If the folder of runs was moved or copied since, the
+    model is below the same root as the evaluation.
+    """
     _, _, _, locations = load_eval_run(evaluation_uri)
-    [location] = locations.values()
-    return str(location)
+    [location] = map(str, locations.values())
+    model, _, serving = location.rpartition("/")
+    root = evaluation_uri.rstrip("/").removesuffix(place_of(evaluation_uri))
+    moved = f"{root}{place_of(model)}/{serving}"
+    return moved if fileio.isdir(moved) else location
 
 
 def _slice_name(key: tfma.proto.metrics_for_slice_pb2.SliceKey) -> str:

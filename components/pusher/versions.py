@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from components import content_hash, durable
+from components.artifact_place import place_of
 from trainer_modules import features as f
 
 MANIFEST = "assets.extra/manifest.json"
@@ -44,7 +45,7 @@ class Version:
       number: of its folder.
       folder: a SavedModel.
       model: its name in the registry.
-      origin: the Model artifact that it is a copy of.
+      origin: the place of the Model artifact that it is a copy of (``place_of``).
       pushed: when, ISO 8601 in UTC.
       restored: the version that a rollback took it from; None for a pushed one.
     """
@@ -326,7 +327,7 @@ def read(folder: Path) -> Version:
             int(folder.name),
             folder,
             card["model"],
-            card["origin"],
+            place_of(card["origin"]),
             card["pushed"],
             card["restored"],
         )

@@ -39,6 +39,10 @@ _MENDABLE = {
     "pipeline.titles.UnknownItemError": ("No such item", exits.CONFIG),
     "components.anomaly_gate.schema.SchemaError": ("Bad schema", exits.CONFIG),
     "components.pusher.versions.VersionError": ("No such version", exits.CONFIG),
+    "pipeline.lineage.accepted.NoAcceptedDataError": (
+        "No data to serve from",
+        exits.CONFIG,
+    ),
     "pipeline.lineage.store.NoLineageError": ("No lineage", exits.CONFIG),
 }
 LOG = "marquee.log"  # in click's meta: the log of the run, when there is one

@@ -5,17 +5,21 @@ what was made of what, with which settings and code; what the steps counted and 
 stands in their artifacts, and is left out where those are gone.
 """
 
+from pipeline.lineage.accepted import AcceptedData, NoAcceptedDataError, accepted_data
 from pipeline.lineage.contents import Data, Judgement, Lineage, SourceFile, Step
 from pipeline.lineage.store import NoLineageError
 from pipeline.lineage.trace import LIVE, of
 
 __all__ = [
     "LIVE",
+    "AcceptedData",
     "Data",
     "Judgement",
     "Lineage",
+    "NoAcceptedDataError",
     "NoLineageError",
     "SourceFile",
     "Step",
+    "accepted_data",
     "of",
 ]

@@ -1,17 +1,21 @@
 """The questions that lineage asks the ML Metadata store."""
 
 import datetime
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ml_metadata import ListOptions
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from components.artifact_place import LIVE_ORIGIN, ORIGIN, place_of
 from components.pusher import versions
 from pipeline import lookups
 from pipeline.lineage.contents import Step
-from pipeline.metadata import open_metadata
+from pipeline.metadata import artifact_folder, open_metadata
+from trainer_modules import features as f
 
 # Somewhere in the parameters of a step, which may be JSON in JSON.
 _CODE = re.compile(r"code_version\W+([0-9a-f]{12})\b")
@@ -24,14 +28,19 @@ class NoLineageError(LookupError):
 
 
 class Store:
-    """The metadata store of a folder of runs, read only."""
+    """The metadata store of a folder of runs, read only.
+
+    Attributes:
+      path: Of its file, in the folder of the runs.
+    """
 
     def __init__(self, path: Path):
-        self._path = path
+        self.path = path
         if not path.is_file():
             raise NoLineageError(
-                f"{path} is missing, which alone knows where models came from. Put it "
-                "back from a backup; the next `marquee run` would make an empty one"
+                f"{path} is missing. Only this store records where a model came from "
+                "and which data it was accepted with. Restore it from a backup; the "
+                "next `marquee run` would start an empty one"
             )
         try:
             self._store = open_metadata(path)
@@ -43,10 +52,13 @@ class Store:
 
     def model(self, version: versions.Version) -> int:
         """The id of the Model artifact that a version is a copy of."""
-        found = self._store.get_artifacts_by_uri(version.origin)
-        if not found:
-            raise self._unknown(version, version.origin)
-        return int(found[0].id)
+        # The root is another one after a move, and "_" stands for any character.
+        quoted = version.origin.replace("'", "''")
+        options = ListOptions(filter_query=f"uri LIKE '%{quoted}'")
+        for artifact in self._store.get_artifacts(options):
+            if place_of(artifact.uri) == version.origin:
+                return int(artifact.id)
+        raise self._unknown(version, version.origin)
 
     def pushers(
         self, model: int, version: versions.Version
@@ -65,6 +77,59 @@ class Store:
             raise self._unknown(version, f"a push of {version.origin}")
         return found
 
+    def finished(self, step: str) -> Iterator[mlmd.Execution]:
+        """The executions of a step that ran or came from the cache, newest first.
+
+        The store numbers executions as they begin: no clock and no name has a say.
+        """
+        good = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+        for kind in self._store.get_execution_types():
+            if kind.name.endswith(f".{step}"):
+                found = self._store.get_executions_by_type(kind.name)
+                for execution in sorted(found, key=lambda each: -each.id):
+                    if execution.last_known_state in good:
+                        yield execution
+
+    def champion(self, pusher: mlmd.Execution) -> mlmd.Execution:
+        """The Champion whose choice a Pusher had before it."""
+        return self.maker(self.inputs(pusher)["model"][0])
+
+    def left_live(self, pusher: mlmd.Execution) -> str:
+        """The place of the Model that was live when a Pusher had ended; "" for none."""
+        [pushed] = self.outputs(pusher)["pushed_model"]
+        made = self.outputs(self.champion(pusher))
+        if pushed.custom_properties["pushed"].int_value:
+            [chosen] = made["champion"]
+            return self._origin(chosen)
+        [decided] = made["decided"]
+        return decided.custom_properties[LIVE_ORIGIN].string_value
+
+    def _origin(self, champion: mlmd.Artifact) -> str:
+        """The place of the Model that a champion is a copy of."""
+        if recorded := champion.custom_properties[ORIGIN].string_value:
+            return recorded
+        # Champion did not record it yet: the copy's card has it.
+        serving = self.folder(champion.id) / "Format-Serving"
+        card = serving / f.CARD_FILE
+        return place_of(json.loads(card.read_text())["origin"]) if card.exists() else ""
+
+    def folder(self, artifact: int) -> Path:
+        """Where an artifact's files are, wherever the folder of runs was moved to."""
+        [found] = self._store.get_artifacts_by_id([artifact])
+        return artifact_folder(self.path.parent, found.uri)
+
+    def transform(self, trainer: mlmd.Execution) -> mlmd.Execution:
+        """The Transform whose examples a Trainer learned from."""
+        return self.maker(self.inputs(trainer)["transform_graph"][0])
+
+    def source(self, used_examples: mlmd.Execution) -> str:
+        """The path of the ratings that became the ``examples`` of a step."""
+        reader = self.maker(self.inputs(used_examples)["examples"][0])
+        told = parameters(reader)
+        [split] = json.loads(told["input_config"])["splits"]
+        folder, pattern = told["input_base"], split["pattern"]
+        return folder if pattern == "*" else f"{folder}/{pattern}"
+
     def _of_type(self, step: str, used: int) -> list[mlmd.Execution]:
         """The executions of a step that really ran and used an artifact."""
         return [
@@ -78,7 +143,7 @@ class Store:
         for execution in lookups.makers(self._store, artifact):
             return execution
         raise NoLineageError(
-            f"{self._path} does not know what made its artifact {artifact}: a part of "
+            f"{self.path} does not know what made its artifact {artifact}: a part of "
             "it is missing. Put it back from a backup"
         )
 
@@ -138,7 +203,7 @@ class Store:
 
     def _unknown(self, version: versions.Version, what: str) -> NoLineageError:
         return NoLineageError(
-            f"{self._path} does not know {what}, so version {version.number} "
+            f"{self.path} does not know {what}, so version {version.number} "
             f"({version.model}) was made with another store. Put that one back from a "
             "backup, or let `marquee run` make a model that this one knows"
         )
@@ -149,4 +214,16 @@ def parameters(execution: mlmd.Execution) -> dict[str, Any]:
     return {
         name: getattr(value, value.WhichOneof("value"))
         for name, value in execution.custom_properties.items()
+    }
+
+
+def settings(execution: mlmd.Execution) -> dict[str, Any]:
+    """The settings that a step of ours was given in ``custom_config``."""
+    told = json.loads(parameters(execution).get("custom_config", "null")) or {}
+    while set(told) in ({"custom_config"}, {"@type", "value"}):
+        # RatingsExampleGen's are JSON in a protocol buffer in JSON.
+        inner = told.get("custom_config") or told["value"]
+        told = json.loads(inner) if isinstance(inner, str) else inner
+    return {
+        name: value for name, value in sorted(told.items()) if name != "code_version"
     }

@@ -11,7 +11,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from components.pusher import versions
 from pipeline import runs
 from pipeline.lineage.contents import Data, Judgement, Lineage, SourceFile
-from pipeline.lineage.store import Store, parameters
+from pipeline.lineage.store import Store, parameters, settings
 from pipeline.metadata import METADATA_FILE
 from trainer_modules import features as f
 
@@ -56,7 +56,9 @@ def of(out: Path, version: str) -> Lineage:
         pusher,
     ]
     configuration = {
-        store.name(x): settings for x in learned if (settings := _settings(x))
+        store.name(x): chosen_settings
+        for x in learned
+        if (chosen_settings := settings(x))
     }
     # Among the settings as TFX caches by them, and yet data.
     spans = configuration[_READER].pop("spans", [])
@@ -75,7 +77,7 @@ def of(out: Path, version: str) -> Lineage:
         configuration_hash=hashlib.sha256(told.encode()).hexdigest(),
         data=_data(out, store, {store.name(x): x for x in learned}, spans),
         steps=[store.step(x) for x in (*learned, *judged)],
-        judgement=_judgement(store.outputs(champion), chosen),
+        judgement=_judgement(store, champion, chosen),
     )
 
 
@@ -100,18 +102,6 @@ def _pushed_as(known: list[versions.Version], version: versions.Version) -> int:
     return number
 
 
-def _settings(execution: mlmd.Execution) -> dict[str, Any]:
-    """The settings of a step of ours, among TFX's parameters."""
-    told = json.loads(parameters(execution).get("custom_config", "null")) or {}
-    while set(told) in ({"custom_config"}, {"@type", "value"}):
-        # RatingsExampleGen's are JSON in a protocol buffer in JSON.
-        inner = told.get("custom_config") or told["value"]
-        told = json.loads(inner) if isinstance(inner, str) else inner
-    return {
-        name: value for name, value in sorted(told.items()) if name != "code_version"
-    }
-
-
 def _data(
     out: Path, store: Store, steps: Mapping[str, mlmd.Execution], spans: list[str]
 ) -> Data:
@@ -119,7 +109,7 @@ def _data(
     reader = steps[_READER]
     read, items = parameters(reader), parameters(steps["CatalogueGen"])
     [examples] = store.outputs(reader)["examples"]
-    counts = _read(Path(examples.uri, "counts.json"))
+    counts = _read(store.folder(examples.id) / "counts.json")
     run = _read(out / "runs" / store.run(reader) / runs.RUN_FILE)
     hashes = (run.get("spans") or {}).get("fingerprints", {})
     return Data(
@@ -135,9 +125,10 @@ def _data(
 
 
 def _judgement(
-    outputs: Mapping[str, list[mlmd.Artifact]], version: versions.Version
+    store: Store, champion: mlmd.Execution, version: versions.Version
 ) -> Judgement | None:
-    decided = _read(Path(outputs["decided"][0].uri, "decision.json"))
+    [told] = store.outputs(champion)["decided"]
+    decided = _read(store.folder(told.id) / "decision.json")
     for model in decided.get("models", []):
         if model["name"] == version.model:
             return Judgement(

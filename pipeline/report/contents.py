@@ -99,7 +99,7 @@ def gather(out: Path, run_id: str | None) -> Contents:
     artifacts = runs.artifacts(out, run["run"]["id"])
     metric = run["gate"]["metric"] or run["config"]["gate"]["metric"]
     models = sorted(run["models"], key=lambda model: _best_first(model, metric))
-    lists, no_lists = _examples(out, run, artifacts)
+    lists, no_lists = _examples(out)
     origin, no_origin = _lineage(out)
     return Contents(
         run=run,
@@ -186,16 +186,14 @@ def _changes(out: Path, run: Mapping[str, Any], artifacts: Artifacts) -> Changes
     return None
 
 
-def _examples(
-    out: Path, run: Mapping[str, Any], artifacts: Artifacts
-) -> tuple[list[Example], str]:
+def _examples(out: Path) -> tuple[list[Example], str]:
     """The lists, or why there are none: the rest of the report is worth having."""
     try:
-        found = examples(out / "live", run, artifacts)
-    except VersionError as error:
+        found = examples(out)
+    except (VersionError, NoLineageError) as error:
         logging.exception("The live model cannot be asked.")
         return [], str(error)
-    return found, "" if found else "No model is live, or this run read no data."
+    return found, "" if found else "No model is live."
 
 
 def _lineage(out: Path) -> tuple[Lineage | None, str]:

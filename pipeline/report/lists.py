@@ -1,15 +1,15 @@
 """What the live model recommends to a few users, beside what they liked."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
 from components.catalogue_gen import read_catalogue
 from components.pusher import versions
 from pipeline.histories import Histories, files_of
+from pipeline.lineage import accepted_data
 from pipeline.recommending import ask, load_recommend
 from pipeline.titles import Titles
 from trainer_modules import features as f
@@ -42,37 +42,35 @@ class Example:
     items: list[tuple[str, float]]
 
 
-def examples(
-    live_folder: Path, run: Mapping[str, Any], artifacts: Mapping[tuple[str, str], Path]
-) -> list[Example]:
+def examples(out: Path) -> list[Example]:
     """Asks the live model for the lists of three users, chosen by how much they rated.
 
-    The same data gives the same users. None where nothing is live, or the run has no
-    data to choose them from.
+    They are users of the data that the live version was accepted with: a run that was
+    refused has no part in what is served. The same data gives the same users. Empty
+    where nothing is live.
 
     Raises:
-      VersionError: the live model's files are not those that were pushed.
+      VersionError: The live model's files are not those that were pushed.
+      NoLineageError: The data that the live version was accepted with are not there.
     """
-    live = versions.live(live_folder)
-    records = artifacts.get(("RatingsExampleGen", "examples"))
-    catalogue = artifacts.get(("CatalogueGen", "catalogue"))
-    if live is None or records is None or catalogue is None:
+    live = versions.live(out / "live")
+    if live is None:
         return []
     versions.verify(live.folder)
-    titles = Titles(read_catalogue(str(catalogue)))
-    users = sorted((rated, user) for user, rated in _users(records))
+    data = accepted_data(out, live)
+    titles = Titles(read_catalogue(str(data.catalogue)))
+    users = sorted((rated, user) for user, rated in _users(data.examples))
     if not users:
         return []
-    threshold = run["config"]["label"]["threshold"]
     chosen = {a: users[int(share * len(users))][1] for a, share in ACTIVITY.items()}
-    histories = Histories(files_of(str(records)), set(chosen.values()))
+    histories = Histories(files_of(str(data.examples)), set(chosen.values()))
     known = [histories.of(user) for user in chosen.values()]
     lists = ask(load_recommend(live.folder), list(chosen.values()), known, ITEMS)
     found = []
     for (activity, user), history, items in zip(
         chosen.items(), known, lists, strict=True
     ):
-        liked = history.liked(threshold)
+        liked = history.liked(data.threshold)
         found.append(
             Example(
                 user,

@@ -20,7 +20,7 @@ from pipeline.serving.http import JSON, Gate, error, route
 from pipeline.serving.lists import Lists
 from pipeline.serving.live import LiveModel
 from pipeline.serving.metrics import Metrics
-from pipeline.serving.ratings import NewestRatings
+from pipeline.serving.ratings import AcceptedRatings
 from pipeline.serving.rest import Rest
 from pipeline.serving.settings import ServingSettings
 
@@ -31,14 +31,15 @@ def create_app(
     """The server of a folder of runs.
 
     Args:
-      out: the folder; its ``live`` has the versions, its newest run the ratings.
+      out: The folder. ``live`` in it has the versions, and its metadata store records
+        which ratings each was accepted with.
       settings: limits.
       token: that requests need; None asks for none.
       threads: that one call of the model may use.
     """
     metrics = Metrics()
-    live = LiveModel(out / "live", threads, settings, metrics)
-    ratings = NewestRatings(out, metrics)
+    ratings = AcceptedRatings(out, metrics)
+    live = LiveModel(out / "live", threads, settings, metrics, ratings.look)
     batcher = Batcher(settings, metrics)
 
     async def health(_: Request) -> Response:
@@ -52,11 +53,15 @@ def create_app(
         told = generate_latest(metrics.registry)
         return Response(told, media_type=CONTENT_TYPE_LATEST)
 
+    async def look_at_ratings() -> None:
+        if live.current:
+            await ratings.look(live.current)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         looking = [
-            asyncio.create_task(_again(each.look, settings.poll_seconds))
-            for each in (live, ratings)
+            asyncio.create_task(_again(look, settings.poll_seconds))
+            for look in (live.look, look_at_ratings)
         ]
         yield
         for task in looking:

@@ -12,7 +12,8 @@ from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
 from pipeline.serving.http import JSON, route
 from pipeline.serving.live import LiveModel
-from pipeline.serving.ratings import NewestRatings
+from pipeline.serving.process import ModelProcess
+from pipeline.serving.ratings import AcceptedRatings, Known
 from pipeline.titles import Titles, UnknownItemError
 
 PATH = "/v1/recommend/{user:path}"
@@ -60,7 +61,7 @@ class RecommendedList(msgspec.Struct):
 class Lists:
     """The path of lists."""
 
-    def __init__(self, live: LiveModel, ratings: NewestRatings, batcher: Batcher):
+    def __init__(self, live: LiveModel, ratings: AcceptedRatings, batcher: Batcher):
         self._live, self._ratings, self._batcher = live, ratings, batcher
 
     def routes(self) -> list[BaseRoute]:
@@ -76,13 +77,13 @@ class Lists:
         user = request.path_params["user"]
         k = _k(request.query_params.get("k", "10"))
         likes = request.query_params.getlist("like")
-        known = self._ratings.current
-        if known is None:
-            raise RequestError(503, "no run's ratings have been read yet")
-        asked = await asyncio.to_thread(_found, known.titles, likes) if likes else []
-        rated = known.histories.of(user)
-        inputs = recommend_inputs([user], [rated.liking(asked)], k)
         with self._live.held() as model:
+            known = self._known_to(model)
+            asked = []
+            if likes:
+                asked = await asyncio.to_thread(_found, known.titles, likes)
+            rated = known.histories.of(user)
+            inputs = recommend_inputs([user], [rated.liking(asked)], k)
             model.specs("recommend")
             answer = await self._batcher.ask(model, "recommend", inputs)
             name, version = model.name, model.number
@@ -97,6 +98,16 @@ class Lists:
             items=[Item(i, known.titles.of(i), score) for i, score in items],
         )
         return Response(msgspec.json.encode(told), media_type=JSON)
+
+    def _known_to(self, model: ModelProcess) -> Known:
+        known = self._ratings.of(model)
+        if known is None:
+            raise RequestError(
+                503,
+                f"the ratings that version {model.number} was accepted with have not "
+                "been read; see the server's log",
+            )
+        return known
 
 
 def _made_of(has_history: bool, has_likes: bool) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from components.pusher import versions
@@ -41,7 +41,12 @@ class LiveModel:
     """The model of a folder of versions; belongs to one event loop."""
 
     def __init__(
-        self, folder: Path, threads: int, settings: ServingSettings, metrics: Metrics
+        self,
+        folder: Path,
+        threads: int,
+        settings: ServingSettings,
+        metrics: Metrics,
+        before_switch: Callable[[ModelProcess], Awaitable[None]],
     ):
         """Loads nothing yet.
 
@@ -50,11 +55,13 @@ class LiveModel:
           threads: that one call of the model may use.
           settings: of the server.
           metrics: that count what was refused.
+          before_switch: Awaited before a loaded version takes over from another.
         """
         self.states: dict[int, State] = {}
         self.current: ModelProcess | None = None
         self._folder, self._threads = folder, threads
         self._settings, self._metrics = settings, metrics
+        self._before_switch = before_switch
 
     @contextlib.contextmanager
     def held(self, number: int | None = None) -> Iterator[ModelProcess]:
@@ -124,6 +131,8 @@ class LiveModel:
             self._metrics.load_failures.labels("version").inc()
             _log.error("version %d is refused: %s", number, error)
             return False
+        if self.current:
+            await self._before_switch(model)
         old, self.current = self.current, model
         self.states[number] = State(AVAILABLE)
         self._metrics.version.set(number)

@@ -41,6 +41,7 @@ class ModelProcess:
         Raises:
           LoadError: it says why the model is not fit to serve.
         """
+        self.version = version
         self.number, self.name = version.number, version.model
         context = multiprocessing.get_context("spawn")
         pairs = [context.Pipe() for _ in range(SIGNATURES)]

@@ -1,16 +1,24 @@
-"""The newest ratings and titles at hand, read again when there are newer ones."""
+"""The ratings and titles that the answering version was accepted with.
+
+A version that takes over brings its own; they are read beforehand. They are read again
+when a later run has accepted newer ones for the same version. Without them no list is
+made: other ratings would make a known user unknown.
+"""
 
 import asyncio
 import dataclasses
 import logging
 import multiprocessing
 import time
+import weakref
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from pipeline import runs
 from pipeline.histories import Histories, files_of
+from pipeline.lineage import AcceptedData, NoLineageError, accepted_data
+from pipeline.metadata import METADATA_FILE
 from pipeline.serving.metrics import Metrics
+from pipeline.serving.process import ModelProcess
 from pipeline.titles import Titles
 
 _log = logging.getLogger(__name__)
@@ -22,57 +30,90 @@ class Known:
     """What the ratings and the catalogue say.
 
     Attributes:
-      folders: they were read from.
-      histories: of the users.
-      titles: of the items.
+      data: Where they were read from.
+      histories: Of the users.
+      titles: Of the items.
     """
 
-    folders: tuple[Path, Path]
+    data: AcceptedData
     histories: Histories
     titles: Titles
 
 
-class NewestRatings:
-    """What is known of users and items; ``current`` is None until it was read."""
+class AcceptedRatings:
+    """What is known of users and items, for each version that is loaded."""
 
     def __init__(self, out: Path, metrics: Metrics):
         """Reads nothing yet.
 
         Args:
-          out: folder of the runs.
-          metrics: that count what could not be read.
+          out: Folder of the runs.
+          metrics: Counts what could not be read.
         """
-        self.current: Known | None = None
         self._out, self._metrics = out, metrics
-        self._not_before = 0.0
+        self._known: weakref.WeakKeyDictionary[ModelProcess, Known] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._one_at_a_time = asyncio.Lock()
+        self._looked_at: object = None
+        self._problem, self._not_before = "", 0.0
 
-    async def look(self) -> None:
-        """Reads the newest ratings, if they were not read yet."""
-        read = self.current.folders if self.current else None
-        if time.monotonic() < self._not_before:
-            return
-        try:
-            found = await asyncio.to_thread(runs.newest_data, self._out)
-            if found == read:
+    def of(self, model: ModelProcess) -> Known | None:
+        """What a version answers from; None until it was read."""
+        return self._known.get(model)
+
+    async def look(self, model: ModelProcess) -> None:
+        """Reads what a version was accepted with, unless that was read already."""
+        async with self._one_at_a_time:
+            # Called every second: the store is queried only when it has changed.
+            state = (model.number, _state_of(self._out / METADATA_FILE))
+            must_wait = time.monotonic() < self._not_before
+            if must_wait or (state == self._looked_at and not self._problem):
                 return
-            # In a process of its own: requests would wait for what is read here.
-            reader = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-            reading = reader.submit(_read, *found)
-            reader.shutdown(wait=False)
-            self.current = await asyncio.wrap_future(reading)
-        except runs.RunNotFoundError:  # before the first run
-            return
-        except Exception:  # what was read before goes on
-            self._not_before = time.monotonic() + RETRY_SECONDS
+            try:
+                await self._look(model)
+            except Exception as error:  # what was read before goes on
+                if state == self._looked_at or not isinstance(error, NoLineageError):
+                    self._not_before = time.monotonic() + RETRY_SECONDS
+                self._report(model, error)
+            else:
+                self._problem = ""
+            self._looked_at = state
+
+    def _report(self, model: ModelProcess, error: Exception) -> None:
+        """Logs and counts a problem once, until it is another one."""
+        problem = f"version {model.number}: its ratings cannot be read: {error}"
+        if problem != self._problem:
+            self._problem = problem
             self._metrics.load_failures.labels("ratings").inc()
-            _log.exception("the ratings in %s cannot be read", self._out)
-            return
-        _log.info("%d users are known", len(self.current.histories))
+            _log.error(problem, exc_info=not isinstance(error, NoLineageError))
+
+    async def _look(self, model: ModelProcess) -> None:
+        data = await asyncio.to_thread(accepted_data, self._out, model.version)
+        for known in list(self._known.values()):
+            if dataclasses.replace(known.data, run=data.run) == data:
+                self._known[model] = known  # a later run took it from the cache
+                return
+        # In a process of its own: requests would wait for what is read here.
+        reader = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        reading = reader.submit(_read, data)
+        reader.shutdown(wait=False)
+        self._known[model] = await asyncio.wrap_future(reading)
+        _log.info(
+            "version %d: %d users are known, from %s as of run %s",
+            *(model.number, len(self._known[model].histories), data.source, data.run),
+        )
 
 
-def _read(examples: Path, catalogue: Path) -> Known:
+def _state_of(store: Path) -> list[tuple[int, int]]:
+    """Changes whenever the store is written to, its write-ahead log included."""
+    paths = (store, store.with_name(f"{store.name}-wal"))
+    stats = [path.stat() for path in paths if path.exists()]
+    return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
+
+
+def _read(data: AcceptedData) -> Known:
     from components.catalogue_gen import read_catalogue
 
-    histories = Histories(files_of(str(examples)))
-    titles = Titles(read_catalogue(str(catalogue)))
-    return Known((examples, catalogue), histories, titles)
+    histories = Histories(files_of(str(data.examples)))
+    return Known(data, histories, Titles(read_catalogue(str(data.catalogue))))

@@ -4,6 +4,8 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.pusher import versions
 from pipeline.cli import command
@@ -82,3 +84,105 @@ def save_recommender():
         tf.saved_model.save(module, str(folder), signatures=signatures)
 
     return save
+
+
+class StoreWriter:
+    """Writes a metadata store as TFX does: artifacts, executions, events, contexts."""
+
+    def __init__(self, out):
+        config = mlmd.ConnectionConfig()
+        config.sqlite.filename_uri = str(out / "metadata.sqlite")
+        config.sqlite.connection_mode = (
+            mlmd.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        self.out, self.store, self.types = out, MetadataStore(config), {}
+
+    def _type(self, kind, name):
+        if name not in self.types:
+            made = getattr(mlmd, f"{kind}Type")(name=name)
+            self.types[name] = getattr(self.store, f"put_{kind.lower()}_type")(made)
+        return self.types[name]
+
+    def artifact(self, place, **custom):
+        """An artifact, and its folder below the folder of runs."""
+        folder = self.out / "artifacts" / place
+        folder.mkdir(parents=True, exist_ok=True)
+        made = mlmd.Artifact(type_id=self._type("Artifact", "A"), uri=str(folder))
+        for name, value in custom.items():
+            kind = "int_value" if isinstance(value, int) else "string_value"
+            setattr(made.custom_properties[name], kind, value)
+        [made.id] = self.store.put_artifacts([made])
+        return made
+
+    def step(self, name, run, inputs, outputs, told=(), state=mlmd.Execution.COMPLETE):
+        """An execution with its events and contexts."""
+        kind = f"components.{name.partition('_')[0]}"
+        made = mlmd.Execution(
+            type_id=self._type("Execution", kind), last_known_state=state
+        )
+        for key, value in dict(told).items():
+            made.custom_properties[key].string_value = value
+        contexts = [self._context("pipeline_run", run)]
+        contexts.append(self._context("node", f"marquee.{name}"))
+        pairs = []
+        sides = ((mlmd.Event.INPUT, inputs), (mlmd.Event.OUTPUT, outputs))
+        for side, artifacts in sides:
+            for key, artifact in artifacts:
+                event = mlmd.Event(type=side)
+                event.path.steps.add().key = key
+                event.path.steps.add().index = 0
+                pairs.append((artifact, event))
+        self.store.put_execution(made, pairs, contexts, True)  # contexts are reused
+
+    def _context(self, kind, name):
+        return mlmd.Context(type_id=self._type("Context", kind), type=kind, name=name)
+
+    def read(self, run, number, model="", source="/data/ratings.csv", threshold="> 3"):
+        """The steps of a run up to its Trainer; folders are numbered from one on."""
+        examples = self.artifact(f"RatingsExampleGen/examples/{number}")
+        catalogue = self.artifact(f"CatalogueGen/catalogue/{number + 1}")
+        graph = self.artifact(f"Transform/transform_graph/{number}")
+        model = self.artifact(model or f"Trainer_m/model/{number}")
+        folder, _, file = source.rpartition("/")
+        pattern = json.dumps({"splits": [{"name": "ratings", "pattern": file}]})
+        reading = {"input_base": folder, "input_config": pattern}
+        told = {"custom_config": json.dumps({"label_threshold": threshold})}
+        used = [("examples", examples)]
+        self.step("RatingsExampleGen", run, [], used, reading)
+        self.step("CatalogueGen", run, used, [("catalogue", catalogue)])
+        self.step("Transform", run, used, [("transform_graph", graph)], told)
+        used = [("transform_graph", graph), ("catalogue", catalogue)]
+        self.step("Trainer_m", run, used, [("model", model)])
+        return SimpleNamespace(examples=examples, catalogue=catalogue, model=model)
+
+    def judge(self, run, data, number, live="", pushes=False, **state):
+        """Champion, which chose the run's model if it pushes; and Pusher."""
+        origin = "/".join(data.model.uri.split("/")[-3:]) if pushes else ""
+        chosen = self.artifact(f"Champion/champion/{number}", origin=origin)
+        decided = self.artifact(f"Champion/decided/{number}", live_origin=live)
+        pushed = self.artifact(f"Pusher/pushed_model/{number}", pushed=int(pushes))
+        used = [("models", data.model), ("examples", data.examples)]
+        made = [("champion", chosen), ("decided", decided)]
+        self.step("Champion", run, used, made)
+        self.step(
+            "Pusher", run, [("model", chosen)], [("pushed_model", pushed)], **state
+        )
+        return origin
+
+
+@pytest.fixture(scope="session")
+def store_writer():
+    """Opens the metadata store of a folder of runs, to write what runs recorded."""
+    return StoreWriter
+
+
+@pytest.fixture(scope="session")
+def accept():
+    """Records that a run read some data and put a model of them live."""
+
+    def record(out, number, run="r1", **reading):
+        store = StoreWriter(out)
+        return store.judge(run, store.read(run, number, **reading), number, pushes=True)
+
+    return record

@@ -66,7 +66,7 @@ RATED = {user: rated(user, number) for number, user in enumerate(USERS)}
 
 
 @pytest.fixture
-def out(tmp_path, write_ratings, save_recommender):
+def out(tmp_path, write_ratings, save_recommender, accept):
     """The folder of a run, of three files for each split, whose model is live."""
     out = tmp_path / "out"
     examples = out / "artifacts" / "RatingsExampleGen" / "examples" / "2"
@@ -82,11 +82,10 @@ def out(tmp_path, write_ratings, save_recommender):
     pq.write_table(pa.table(titles), catalogue / f.CATALOGUE_FILE)
     run = out / "runs" / "r1"
     run.mkdir(parents=True)
-    config = {"label": {"threshold": "> 3"}}
-    (run / "run.json").write_text(json.dumps({"config": config}))
+    (run / "run.json").write_text(json.dumps({"config": {}}))
     folder = tmp_path / "model"
     save_recommender(Formula(USERS), folder)
-    write_card(str(folder), {"model": "formula", "origin": "a"})
+    write_card(str(folder), {"model": "formula", "origin": accept(out, 2)})
     versions.push(folder, out / "live", keep=5)
     return out
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 
 import pytest
-from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.pusher import versions
@@ -29,74 +28,23 @@ FILE = {"name": "/data/2026-11-01/a.csv", "bytes": 120, "rows": 9}
 COUNTS = {"read": 9, "kept": 8, "users": 3, "items": 5, "first": 0, "last": 86_400}
 
 
-class Written:
-    """A metadata store that grows by steps."""
-
-    def __init__(self, out):
-        config = mlmd.ConnectionConfig()
-        config.sqlite.filename_uri = str(out / "metadata.sqlite")
-        config.sqlite.connection_mode = (
-            mlmd.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        )
-        self.out, self.store, self.types = out, MetadataStore(config), {}
-
-    def _type(self, kind, name):
-        if name not in self.types:
-            made = getattr(mlmd, f"{kind}Type")(name=name)
-            self.types[name] = getattr(self.store, f"put_{kind.lower()}_type")(made)
-        return self.types[name]
-
-    def artifact(self, step, output, **custom):
-        """A folder that a step is about to put out."""
-        folder = self.out / "artifacts" / step / output / str(len(custom))
-        folder.mkdir(parents=True, exist_ok=True)
-        made = mlmd.Artifact(type_id=self._type("Artifact", "A"), uri=str(folder))
-        for name, value in custom.items():
-            made.custom_properties[name].string_value = value
-        [made.id] = self.store.put_artifacts([made])
-        return made
-
-    def step(self, name, run, inputs, outputs, told, state=COMPLETE):
-        """An execution with its events and contexts; 2 s long."""
-        kind = f"components.{name.partition('_')[0]}"
-        made = mlmd.Execution(
-            type_id=self._type("Execution", kind), last_known_state=state
-        )
-        for key, value in told.items():
-            made.custom_properties[key].string_value = value
-        contexts = [self._context("pipeline_run", run)]
-        contexts.append(self._context("node", f"marquee.{name}"))
-        pairs = []
-        sides = ((mlmd.Event.INPUT, inputs), (mlmd.Event.OUTPUT, outputs))
-        for side, artifacts in sides:
-            for key, artifact in artifacts:
-                event = mlmd.Event(type=side)
-                event.path.steps.add().key = key
-                event.path.steps.add().index = 0
-                pairs.append((artifact, event))
-        self.store.put_execution(made, pairs, contexts, True)  # contexts are reused
-
-    def _context(self, kind, name):
-        return mlmd.Context(type_id=self._type("Context", kind), type=kind, name=name)
-
-
 @pytest.fixture
-def out(tmp_path):
+def out(tmp_path, store_writer):
     """Run r1 made a model and pushed it as version 1; r2 took all from the cache."""
-    written = Written(tmp_path)
-    examples = written.artifact("RatingsExampleGen", "examples")
-    catalogue = written.artifact("CatalogueGen", "catalogue")
-    schema = written.artifact("ImportSchemaGen", "schema")
-    graph = written.artifact("Transform", "transform_graph")
-    model = written.artifact("Trainer_mf_als", "model")
-    other = written.artifact("Trainer_gmf", "model")
-    base = written.artifact("Champion", "old")
-    evaluation = written.artifact("Evaluator_mf_als", "evaluation")
-    of_other = written.artifact("Evaluator_gmf", "evaluation")
-    champion = written.artifact("Champion", "champion")
-    decided = written.artifact("Champion", "decided")
-    blessing = written.artifact("InfraCheck", "blessing")
-    pushed = written.artifact("Pusher", "pushed_model", pushed_version="1")
+    written = store_writer(tmp_path)
+    examples = written.artifact("RatingsExampleGen/examples/0")
+    catalogue = written.artifact("CatalogueGen/catalogue/0")
+    schema = written.artifact("ImportSchemaGen/schema/0")
+    graph = written.artifact("Transform/transform_graph/0")
+    model = written.artifact("Trainer_mf_als/model/0")
+    other = written.artifact("Trainer_gmf/model/0")
+    base = written.artifact("Champion/old/0")
+    evaluation = written.artifact("Evaluator_mf_als/evaluation/0")
+    of_other = written.artifact("Evaluator_gmf/evaluation/0")
+    champion = written.artifact("Champion/champion/0")
+    decided = written.artifact("Champion/decided/0")
+    blessing = written.artifact("InfraCheck/blessing/0")
+    pushed = written.artifact("Pusher/pushed_model/0", pushed_version="1")
     write(examples, "counts.json", COUNTS | {"files": [FILE]})
     metrics = {"ndcg@10": 0.25}
     told = {"name": "mf_als", "rule": "best of 2", "metrics": metrics}
@@ -252,13 +200,13 @@ def test_what_the_files_told_is_left_out_when_they_are_gone(out):
 
 
 @pytest.mark.parametrize("lost", ["no model", "no push", "no store", "no database"])
-def test_a_store_that_does_not_know_says_what_to_do(out, lost):
+def test_a_store_that_does_not_know_says_what_to_do(out, lost, store_writer):
     if lost == "no model":
         push(out, "/elsewhere")
     elif lost == "no push":
         push(out, str(out / "artifacts" / "Trainer_gmf" / "model" / "0"))
         (out / "metadata.sqlite").unlink()
-        Written(out).artifact("Trainer_gmf", "model")
+        store_writer(out).artifact("Trainer_gmf/model/0")
     elif lost == "no store":
         (out / "metadata.sqlite").unlink()
     else:

@@ -1,6 +1,5 @@
 """Titles, likes and reasons, on a live model that always says the same."""
 
-import json
 import os
 import subprocess
 import sys
@@ -48,7 +47,7 @@ class Fixed(tf.Module):
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory, write_ratings, save_recommender):
+def out(tmp_path_factory, write_ratings, save_recommender, accept):
     """The folder of a run whose model is live."""
     out = tmp_path_factory.mktemp("out")
     artifacts = out / "artifacts"
@@ -60,12 +59,9 @@ def out(tmp_path_factory, write_ratings, save_recommender):
     catalogue.mkdir(parents=True)
     titles = {f.ITEM_ID: list(TITLES), "title": list(TITLES.values())}
     pq.write_table(pa.table(titles), catalogue / f.CATALOGUE_FILE)
-    run = out / "runs" / "r1"
-    run.mkdir(parents=True)
-    config = {"label": {"threshold": "> 3"}}
-    (run / "run.json").write_text(json.dumps({"config": config}))
+    origin = accept(out, 9)
     save_recommender(Fixed(), out / "model")
-    write_card(str(out / "model"), {"model": "fixed", "origin": "a"})
+    write_card(str(out / "model"), {"model": "fixed", "origin": origin})
     versions.push(out / "model", out / "live", keep=5)
     return out
 

@@ -43,32 +43,6 @@ def test_no_run_at_all_says_how_to_start_one(tmp_path):
     assert issubclass(runs.RunNotFoundError, LookupError)
 
 
-def test_the_newest_data_is_that_of_a_catalogue_that_is_whole(tmp_path):
-    """Step by step, as two runs write it; the numbers are not of one length."""
-    steps = tmp_path / "artifacts"
-
-    def began(step, output, number):
-        folder = steps / step / output / str(number)
-        folder.mkdir(parents=True)
-        return folder
-
-    with pytest.raises(runs.RunNotFoundError, match="marquee run"):
-        runs.newest_data(tmp_path)
-    examples = began("RatingsExampleGen", "examples", 98)
-    catalogue = began("CatalogueGen", "catalogue", 99)
-    with pytest.raises(runs.RunNotFoundError, match="marquee run"):
-        runs.newest_data(tmp_path)
-    (catalogue / "catalogue.parquet").touch()
-    assert runs.newest_data(tmp_path) == (examples, catalogue)
-    newer_examples = began("RatingsExampleGen", "examples", 120)
-    (steps / "CatalogueGen" / "catalogue" / ".system").mkdir()
-    assert runs.newest_data(tmp_path) == (examples, catalogue)
-    newer = began("CatalogueGen", "catalogue", 121)
-    assert runs.newest_data(tmp_path) == (examples, catalogue)
-    (newer / "catalogue.parquet").touch()
-    assert runs.newest_data(tmp_path) == (newer_examples, newer)
-
-
 PUSHED = {"version": 1, "overtaken": ""}
 
 

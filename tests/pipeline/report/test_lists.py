@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -6,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from components.pusher import versions
+from pipeline.lineage import NoAcceptedDataError
 from pipeline.report.lists import examples
 from trainer_modules import features as f
 
@@ -39,9 +41,9 @@ def record(user, history, targets):
 
 
 @pytest.fixture
-def artifacts(tmp_path):
+def data(tmp_path):
     """Twenty users, of whom u<n> has rated i0 … i<n> and the target; odd ones liked."""
-    examples = tmp_path / "examples"
+    examples = tmp_path / "artifacts/RatingsExampleGen/examples/1"
     for split in ("train", "test"):
         file = examples / f"Split-{split}" / "data.gz"
         file.parent.mkdir(parents=True)
@@ -50,32 +52,29 @@ def artifacts(tmp_path):
                 before = [(f"i{i}", 5.0 if i % 2 else 1.0) for i in range(n + 1)]
                 rated = ([], before) if split == "train" else (before, [("i59", 5.0)])
                 writer.write(record(f"u{n:02}", *rated).SerializeToString())
-    catalogue = tmp_path / "catalogue"
-    catalogue.mkdir()
+    catalogue = tmp_path / "artifacts/CatalogueGen/catalogue/2"
+    catalogue.mkdir(parents=True)
     ids = [f"i{n}" for n in range(60)]
     titles = [f"Title {n}" for n in range(60)]
     table = pa.table({f.ITEM_ID: ids, "title": titles})
     pq.write_table(table, catalogue / f.CATALOGUE_FILE)
-    return {
-        ("RatingsExampleGen", "examples"): examples,
-        ("CatalogueGen", "catalogue"): catalogue,
-    }
+    return examples
 
 
 @pytest.fixture
-def live(tmp_path, save_recommender):
-    """A folder in which that model is live."""
+def out(tmp_path, data, save_recommender, accept):
+    """A folder of runs in which that model is live, accepted with those users."""
     folder = tmp_path / "model"
     save_recommender(AllItems(), folder)
     card = folder / f.CARD_FILE
     card.parent.mkdir(exist_ok=True)
-    card.write_text(json.dumps({"model": "all", "origin": "here"}))
+    card.write_text(json.dumps({"model": "all", "origin": accept(tmp_path, 1)}))
     versions.push(folder, tmp_path / "live", keep=5)
-    return tmp_path / "live"
+    return tmp_path
 
 
-def test_three_users_by_what_they_rated_and_what_is_new_to_them(live, artifacts, run):
-    little, most, much = examples(live, run, artifacts)
+def test_three_users_by_what_they_rated_and_what_is_new_to_them(out):
+    little, most, much = examples(out)
     # The tenth, half and nine tenths of twenty users.
     assert [each.user for each in (little, most, much)] == ["u02", "u10", "u18"]
     assert (most.rated, most.num_liked) == (12, 6)
@@ -84,15 +83,22 @@ def test_three_users_by_what_they_rated_and_what_is_new_to_them(live, artifacts,
     assert most.liked == ["Title 59", *(f"Title {n}" for n in (9, 7, 5, 3, 1))]
     scores = [score for _, score in most.items]
     assert scores == sorted(scores, reverse=True)
-    assert examples(live, run, artifacts) == [little, most, much]
+    assert examples(out) == [little, most, much]
 
 
-def test_without_a_live_model_or_data_there_are_none(live, artifacts, run, tmp_path):
-    assert examples(tmp_path / "nothing", run, artifacts) == []
-    assert examples(live, run, {}) == []
+def test_without_a_live_model_there_are_none(tmp_path):
+    assert examples(tmp_path) == []
 
 
-def test_a_live_model_that_was_changed_is_not_asked(live, artifacts, run):
-    (live / "1" / "saved_model.pb").write_bytes(b"")
+def test_without_the_data_that_it_was_accepted_with_it_is_an_error(out, data):
+    shutil.rmtree(data)
+    with pytest.raises(
+        NoAcceptedDataError, match=r"examples/1 is missing.*marquee run"
+    ):
+        examples(out)
+
+
+def test_a_live_model_that_was_changed_is_not_asked(out):
+    (out / "live" / "1" / "saved_model.pb").write_bytes(b"")
     with pytest.raises(versions.VersionError):
-        examples(live, run, artifacts)
+        examples(out)

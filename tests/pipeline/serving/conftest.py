@@ -1,7 +1,6 @@
 """A live folder of a model that answers by rules, and a server of it on loopback."""
 
 import contextlib
-import json
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from components.pusher import versions
 from trainer_modules import features as f
 from trainer_modules.model_card import write_card
 
+ORIGIN = "Trainer_ruled/model/{}"
 ROOT = Path(__file__).parents[3]
 TITLES = {str(i): f"Film {i} (19{i:02d})" for i in range(1, 31)}
 RATED = {  # split -> user -> item -> stars; more than 3 is liked
@@ -68,7 +68,9 @@ class Ruled(tf.Module):
 
 
 @pytest.fixture(scope="session")
-def write_data(write_ratings):
+def write_data(write_ratings, accept):
+    """Writes data with which both models were accepted."""
+
     def write(out, rated, execution):
         examples = out / f"artifacts/RatingsExampleGen/examples/{execution}"
         for split, users in rated.items():
@@ -77,15 +79,10 @@ def write_data(write_ratings):
         catalogue.mkdir(parents=True)
         titles = {f.ITEM_ID: list(TITLES), "title": list(TITLES.values())}
         pq.write_table(pa.table(titles), catalogue / f.CATALOGUE_FILE)
+        for mark in (1, 2):
+            accept(out, execution, model=ORIGIN.format(mark))
 
     return write
-
-
-def write_run(out):
-    (out / "runs/r1").mkdir(parents=True)
-    config = {"label": {"threshold": "> 3"}}
-    told = {"run": {"id": "r1"}, "config": config}
-    (out / "runs/r1/run.json").write_text(json.dumps(told))
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +94,9 @@ def ruled(tmp_path_factory, save_recommender):
         save_recommender(
             model, folder, serving_default=model.score, evaluate=model.evaluate
         )
-        write_card(str(folder), {"model": f"ruled-{mark}", "origin": f"origin-{mark}"})
+        write_card(
+            str(folder), {"model": f"ruled-{mark}", "origin": ORIGIN.format(mark)}
+        )
         folders[mark] = folder
     return folders
 
@@ -107,7 +106,6 @@ def out(tmp_path_factory, ruled, write_data):
     """The folder of a run whose model is live."""
     out = tmp_path_factory.mktemp("out")
     write_data(out, RATED, 9)
-    write_run(out)
     versions.push(ruled[1], out / "live", keep=9)
     return out
 
@@ -167,8 +165,3 @@ def serving_fixture():
 @pytest.fixture(name="until")
 def until_fixture():
     return until
-
-
-@pytest.fixture(name="write_run")
-def write_run_fixture():
-    return write_run

@@ -13,7 +13,7 @@ from pipeline.cli.serving import TOKEN_VARIABLE
 
 
 def test_without_a_model_it_waits_for_one_and_refuses_a_broken_one(
-    tmp_path, ruled, serving, until, write_data, write_run
+    tmp_path, ruled, serving, until, write_data
 ):
     with serving(
         tmp_path, env={**os.environ, TOKEN_VARIABLE: "s3cret"}, wait=False
@@ -38,7 +38,6 @@ def test_without_a_model_it_waits_for_one_and_refuses_a_broken_one(
         counted = c.get("/metrics").text
         assert 'marquee_load_failures_total{what="version"} 1.0' in counted
         # Ratings that come later are read when they come.
-        write_run(tmp_path)
         write_data(tmp_path, {"train": {"ann": {"30": 5.0}}}, 3)
         told = until(c, "/v1/recommend/ann?k=1").json()
         assert (told["items"][0]["item_id"], told["rated"]) == ("29", 1)
