@@ -9,6 +9,7 @@ REFUSED = 5
 FAILED = 6
 BUSY = 7
 INTERRUPTED = 130  # as shells have it
+READER_GONE = 141  # as shells have it: nobody reads standard output any more
 
 MEANINGS = {
     OK: "something passed, or nothing changed",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline import DEFAULT_OUT, exits
+from pipeline import DEFAULT_OUT, exits, streams
 from pipeline.cli import completion
 
 if TYPE_CHECKING:
@@ -52,18 +52,26 @@ VERBOSE = "marquee.verbose"
 class _Commands(click.Group):
     """Ends with one readable block and the right status, whatever is raised."""
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Runs the program, on whatever it is to print to."""
+        streams.prepare()
+        return super().main(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command."""
         try:
             return super().invoke(ctx)
         except click.FileError as error:  # a wrong path, for which click has status 1
             raise click.UsageError(error.format_message(), ctx) from error
-        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit):
             raise
         except (KeyboardInterrupt, click.Abort):
             _print_error("Stopped", "Finished steps are kept: run again to go on.")
             ctx.exit(exits.INTERRUPTED)
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and streams.reader_is_gone():
+                streams.silence(sys.stdout)
+                ctx.exit(exits.READER_GONE)
             heading, status = _kind(error)
             lines = [str(error)]
             if status == exits.UNEXPECTED:

@@ -19,6 +19,8 @@ from absl import logging as absl_logging
 from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
+from pipeline import streams
+
 _ERROR_LINES = 20  # of a step's error; the log has all of it
 
 
@@ -49,6 +51,11 @@ class Terminal(Console):
     def size(self, new_size: tuple[int, int]) -> None:
         self._width, self._height = new_size
 
+    def on_broken_pipe(self) -> None:
+        """Goes on without a word: a run is worth more than its progress lines."""
+        self.quiet = True
+        streams.silence(self.file)
+
 
 def open_console(file: IO[str] | None = None, width: int | None = None) -> Terminal:
     """A console on a file (else standard output) that reads nothing into a text."""
@@ -74,8 +81,8 @@ def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
         for copy in saved.values():
             undo.callback(os.close, copy)
         person = undo.enter_context(
-            open(saved[1], "w", encoding=sys.stdout.encoding, errors="replace",
-                 closefd=False)
+            open(saved[1], "w", encoding=sys.stdout.encoding,
+                 errors=sys.stdout.errors, closefd=False)
         )  # fmt: skip
         if verbose:
             undo.enter_context(_followed(log, saved[2]))

@@ -44,24 +44,34 @@ def resolve(source: str, progress: Progress) -> Dataset:
     """
     if source not in NAMES:
         return Dataset(*_own_data(source))
-    cache, data_dir = cache_folder(), os.environ.get("MARQUEE_DATA_DIR")
+    data_dir = os.environ.get("MARQUEE_DATA_DIR")
     try:
+        cache = cache_folder()
         if source == SAMPLE:
-            return Dataset(source, _sample(cache.absolute()))
+            return Dataset(source, _sample(cache))
         at_hand = Path(data_dir).absolute() if data_dir else None
-        folder = movielens.fetch(source, cache.absolute(), at_hand, progress)
+        folder = movielens.fetch(source, cache, at_hand, progress)
     except OSError as error:
         raise DatasetError(
-            f"{source}: {error}. The cache folder is {cache}; "
-            "MARQUEE_CACHE_DIR moves it to where there is room and you may write."
+            f"{source}: {error}. Set MARQUEE_CACHE_DIR to a folder for the cache that "
+            "can be written to and has room."
         ) from error
     return Dataset(source, folder)
 
 
 def cache_folder() -> Path:
-    """Where what costs time is kept: `MARQUEE_CACHE_DIR`, else the system's place."""
+    """The folder for what takes time to make or to download.
+
+    `MARQUEE_CACHE_DIR`, else the system's place (`XDG_CACHE_HOME`, `~/.cache`).
+
+    Raises:
+        FileNotFoundError: this user has no home folder that it could be in.
+    """
     named = os.environ.get("MARQUEE_CACHE_DIR")
-    return Path(named) if named else platformdirs.user_cache_path("marquee")
+    try:
+        return Path(named or platformdirs.user_cache_path("marquee")).absolute()
+    except RuntimeError as error:  # no HOME, and no entry in /etc/passwd
+        raise FileNotFoundError(str(error)) from error
 
 
 def _sample(cache: Path) -> Path:
@@ -75,7 +85,7 @@ def _sample(cache: Path) -> Path:
 
 
 def _own_data(source: str) -> tuple[str, Path]:
-    path = Path(source).expanduser().absolute()
+    path = Path(os.path.expanduser(source)).absolute()
     if source and path.is_dir():
         return path.name, path
     if source and os.path.lexists(path):

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -127,17 +128,31 @@ def _shorten(text: str) -> str:
 
 
 def _vega() -> str:
-    """Vega, Vega-Lite and vega-embed in one; kept, as making it takes seconds."""
+    """Vega, Vega-Lite and vega-embed in one script.
+
+    It is kept in the cache folder, as it takes seconds to make. Where that folder
+    cannot be read or written to, the report is written all the same.
+    """
     name = f"vega-{metadata.version('vl-convert-python')}.js"
-    path = datasets.cache_folder().absolute() / name
-    if not path.is_file():
+    try:
+        return (datasets.cache_folder() / name).read_text(encoding="utf-8")
+    except OSError:
         # The page's script would end at it; in a string, `<\/` is `</`.
-        script = vl_convert.javascript_bundle(_SNIPPET).replace(
+        script: str = vl_convert.javascript_bundle(_SNIPPET).replace(
             "</script", r"<\/script"
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        durable.write(path, script)
-    return path.read_text(encoding="utf-8")
+    try:
+        folder = datasets.cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        durable.write(folder / name, script)
+    except OSError as error:
+        logging.getLogger(__name__).warning(
+            "%s cannot be kept for the next report (%s). Set MARQUEE_CACHE_DIR to a "
+            "folder that can be written to.",
+            name,
+            error,
+        )
+    return script
 
 
 def _hash(text: str) -> str:

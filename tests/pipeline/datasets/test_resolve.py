@@ -1,4 +1,5 @@
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,33 @@ def test_a_path_that_is_neither_folder_nor_file_is_refused(tmp_path, reported):
     (tmp_path / "link").symlink_to("nowhere")
     with pytest.raises(BadInputError, match="link: this is a broken symbolic link"):
         datasets.resolve(str(tmp_path / "link"), reported)
+
+
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME", "MARQUEE_CACHE_DIR"])
+def test_a_cache_that_cannot_be_names_the_variable(monkeypatch, reported, variable):
+    for name in ("MARQUEE_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "/dev/null/nobody")
+    with pytest.raises(datasets.DatasetError, match="Set MARQUEE_CACHE_DIR to a "):
+        datasets.resolve("sample", reported)
+
+
+def test_a_user_without_a_home_is_told_so(monkeypatch, reported, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    homeless(monkeypatch)
+    with pytest.raises(datasets.DatasetError, match="home directory.* MARQUEE_CACHE"):
+        datasets.resolve("sample", reported)
+    with pytest.raises(datasets.DatasetError, match="~/ratings.csv: no such file"):
+        datasets.resolve("~/ratings.csv", reported)
+    assert list(tmp_path.iterdir()) == []  # no folder that is called ~
+
+
+def homeless(monkeypatch):
+    """As a container's user is that has a number and no entry in /etc/passwd."""
+
+    def unknown(_):
+        raise KeyError("uid not found")
+
+    for name in ("HOME", "MARQUEE_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)

@@ -249,3 +249,15 @@ def test_a_model_has_the_same_colour_in_all_charts(contents):
 
     walk(charts)
     assert found == {"var(--series-0)"}
+
+
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME", "MARQUEE_CACHE_DIR"])
+def test_without_a_cache_folder_it_is_written_and_the_log_names_the_variable(
+    contents, monkeypatch, caplog, variable
+):
+    for name in ("MARQUEE_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "/dev/null/nobody")
+    assert "vegaEmbed" in render(contents)
+    [message] = [r.message for r in caplog.records if "cannot be kept" in r.message]
+    assert "Set MARQUEE_CACHE_DIR to a folder" in message
