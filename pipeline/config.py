@@ -268,20 +268,24 @@ class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a model must show before it may go live (``components/champion/rules.py``).
 
     Attributes:
-      metric: the metric by which models are compared; the best one goes live.
-      floors: metric → the least value that passes; AUC and a ranking metric always.
-      max_loss: absolute loss in ``metric`` against the live model that still passes.
-      min_gain_over_popularity: absolute gain in ``metric`` over popularity needed.
-      slices: what users are told apart by: ``activity``, or a side feature.
-      min_slice_users: a slice of fewer users is told, and refuses nobody.
-      confidence: of the intervals that decide what is chance.
-      resamples: of the bootstrap that makes them.
-      min_score_std: of all scores; below it a model says the same of everybody.
-      min_calibration: of a model that tells probabilities: their mean over the share
-        of ratings that are liked.
-      max_calibration: the same.
-      min_coverage_of_live: share of the live model's catalogue coverage that is needed.
-      without_baseline: what follows where the live model cannot be judged: ``refuse``
+      metric: The metric by which models are compared; the best one goes live.
+      floors: Metric → the least value that passes; AUC and a ranking metric always.
+      max_loss: Absolute loss in ``metric`` against the live model; a model that surely
+        loses more is refused.
+      min_gain_over_popularity: Absolute gain in ``metric`` over popularity required.
+      min_users: Users with a target by which ``metric`` is measured; with fewer in the
+        test split, no model goes live.
+      slices: What users are divided by: ``activity``, or a side feature.
+      min_slice_users: Users with a target; smaller slices are reported but never refuse
+        a model.
+      confidence: Confidence level of the intervals.
+      min_score_std: Standard deviation of all scores; below it, a model scores
+        everybody alike.
+      min_calibration: Predicted over observed likes, at least, for models whose scores
+        are probabilities.
+      max_calibration: Upper bound on the same ratio.
+      min_coverage_of_live: Share of the live model's catalogue coverage required.
+      without_baseline: What to do where the live model cannot be judged: ``refuse``
         everything, or hold candidates against the other rules alone.
     """
 
@@ -289,12 +293,10 @@ class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     floors: dict[Floor, Share] = msgspec.field(default_factory=_default_floors)
     max_loss: Share = 0.005
     min_gain_over_popularity: Share = 0.0
+    min_users: Count = 100
     slices: list[Slice] = msgspec.field(default_factory=lambda: ["activity"])
     min_slice_users: Count = 100
     confidence: PartOfRatings = 0.95
-    resamples: Annotated[
-        int, Meta(ge=1000, description="a whole number, at least 1000")
-    ] = 1000
     min_score_std: Size = 0.01
     min_calibration: Size = 0.5
     max_calibration: Size = 2.0

@@ -8,7 +8,6 @@ import json
 
 import tensorflow_model_analysis as tfma
 
-from components.champion.comparison import Bootstrap
 from components.champion.rules import Gate
 from components.ranking_metrics import extractors
 from components.ranking_metrics.metrics import USERS, TargetMetric
@@ -58,11 +57,12 @@ def rules(gate: GateConfig) -> str:
                 floors=gate.floors,
                 max_loss=gate.max_loss,
                 min_gain=gate.min_gain_over_popularity,
+                min_users=gate.min_users,
                 min_slice_users=gate.min_slice_users,
                 min_score_std=gate.min_score_std,
                 calibration=(gate.min_calibration, gate.max_calibration),
                 min_coverage_of_live=gate.min_coverage_of_live,
-                bootstrap=Bootstrap(gate.resamples, gate.confidence),
+                confidence=gate.confidence,
             )
         )
     )

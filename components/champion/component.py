@@ -13,10 +13,10 @@ from tfx.utils import io_utils, path_utils
 
 from components.artifact_place import LIVE_ORIGIN, ORIGIN, place_of
 from components.champion import decision
-from components.champion.comparison import Bootstrap
+from components.champion.comparison import interval
 from components.champion.driver import Driver
 from components.champion.judgements import evaluated_model, read_judged
-from components.champion.rules import OVERALL, Gate, Judged
+from components.champion.rules import OVERALL, Gate, Judged, count_users
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.pusher import versions
 from components.ratings_example_gen.executor import NEWEST_SPAN
@@ -136,15 +136,9 @@ Champion.DRIVER_CLASS = Driver
 
 
 def parse_gate(told: str) -> Gate:
-    """The bar of a parameter: what ``dataclasses.asdict`` and JSON made of it."""
+    """Reads the bar from a parameter that ``dataclasses.asdict`` and JSON made."""
     values = json.loads(told)
-    return Gate(
-        **values
-        | {
-            "bootstrap": Bootstrap(**values["bootstrap"]),
-            "calibration": tuple(values["calibration"]),
-        }
-    )
+    return Gate(**values | {"calibration": tuple(values["calibration"])})
 
 
 def _candidate(models: list[Any], evaluation_uri: str) -> Judged:
@@ -183,7 +177,7 @@ def _live(
 def _told(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str, Any]:
     overall = candidate.slices[OVERALL]
     intervals = {
-        metric: gate.bootstrap.of(overall.users, metric)
+        metric: interval(overall.users, metric, gate.confidence)
         for metric in (gate.metric, "auc")
         if overall.users.has(metric)
     }
@@ -192,11 +186,13 @@ def _told(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str,
         "uri": candidate.uri,
         "metrics": dict(overall.metrics),
         "intervals": {
-            metric: [interval.lower, interval.upper]
-            for metric, interval in intervals.items()
+            metric: [found.lower, found.upper] for metric, found in intervals.items()
         },
         "slices": {
-            name: {"users": len(part.users.user), "metrics": dict(part.metrics)}
+            name: {
+                "users": count_users(part.users, gate.metric),
+                "metrics": dict(part.metrics),
+            }
             for name, part in sorted(candidate.slices.items())
             if name != OVERALL
         },

@@ -1,10 +1,10 @@
-"""Which model goes live: verdicts with reasons out of what the rules found."""
+"""Decides which model goes live: a verdict with its reason for every candidate."""
 
 import dataclasses
 from collections.abc import Sequence
 
-from components.champion.comparison import Interval
-from components.champion.rules import OVERALL, Finding, Gate, Judged, judge
+from components.champion.comparison import Interval, difference
+from components.champion.rules import OVERALL, Finding, Gate, Judged, judge, signed
 
 LIVE = "live"
 PASSED = "passed"
@@ -14,13 +14,14 @@ REFERENCE = "reference"
 
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """What the candidates are held against.
+    """What the candidates are compared with.
 
     Attributes:
-      reference: the model that they have to beat; None where it was not judged.
-      live: the model that serves; None where none does, or it could not be judged.
-      live_problem: why it could not; "" where it could, or nothing is live.
-      needs_live: whether nothing may pass while the live model cannot be judged.
+      reference: The model that they have to beat; None where it was not judged.
+      live: The model that serves; None where none does, or it could not be judged.
+      live_problem: Why the live model could not be judged; "" where it could, or
+        nothing is live.
+      needs_live: Whether nothing may pass while the live model cannot be judged.
     """
 
     reference: Judged | None
@@ -31,13 +32,13 @@ class Bar:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What became of a candidate.
+    """The verdict on a candidate.
 
     Attributes:
-      name: in the registry.
+      name: Its name in the registry.
       verdict: ``LIVE``, ``PASSED``, ``REFUSED`` or ``REFERENCE``.
-      rule: what decided it, in a line.
-      findings: of every rule, on every slice.
+      rule: What decided it, in a line.
+      findings: Of every rule, on every slice.
     """
 
     name: str
@@ -51,20 +52,24 @@ def decide(
 ) -> list[Verdict]:
     """Judges candidates by the rules, against the live model and each other.
 
-    The best of those that passed goes live where it is surely better than what is live:
-    a difference that chance may have made promotes nobody. The more candidates there
-    are, the wider the intervals for this one question (Bonferroni), as one of many may
-    be lucky. Of equals the live model wins, then the one with fewer parameters.
+    The best of those that passed goes live where its gain over the live model is
+    significant. The confidence of that one interval is Bonferroni's for all candidates
+    that were judged, refused ones included: how many of them the other rules refuse
+    depends on the same data. Of equals the live model wins, then the one with fewer
+    parameters.
 
     Args:
-      candidates: all that were judged in this run.
-      bar: the reference and the live model, judged on the same users.
-      gate: the rules' bounds.
-      reference: the name of the model that is the bar, and no candidate.
+      candidates: All that were judged in this run.
+      bar: The reference and the live model, judged on the same users.
+      gate: The bounds of the rules.
+      reference: The name of the model that is the bar, and no candidate.
 
     Returns:
       A verdict for each, in the same order; at most one is ``LIVE``.
     """
+    challengers = [
+        c for c in candidates if c.name != reference and not _is(c, bar.live)
+    ]
     findings = {
         c.uri: tuple(judge(c, bar.reference, _other_than(c, bar.live), gate))
         for c in candidates
@@ -72,7 +77,7 @@ def decide(
     refusals = {c.uri: _refusal(findings[c.uri], bar) for c in candidates}
     fit = [c for c in candidates if c.name != reference and not refusals[c.uri]]
     fit.sort(key=lambda c: (-_value(c, gate), not _is(c, bar.live), c.parameters))
-    gains = {c.uri: _gain(c, bar.live, gate, len(fit)) for c in fit}
+    gains = {c.uri: _gain(c, bar.live, gate, len(challengers)) for c in fit}
     chosen = next((c for c in fit if _may_replace(c, bar.live, gains[c.uri])), None)
     verdicts = []
     for c in candidates:
@@ -107,15 +112,13 @@ def _value(candidate: Judged, gate: Gate) -> float:
 
 
 def _gain(
-    candidate: Judged, live: Judged | None, gate: Gate, num_fit: int
+    candidate: Judged, live: Judged | None, gate: Gate, num_judged: int
 ) -> Interval | None:
     if live is None or _is(candidate, live):
         return None
     own, others = (each.slices[OVERALL].users for each in (candidate, live))
-    bootstrap = dataclasses.replace(
-        gate.bootstrap, confidence=1 - (1 - gate.bootstrap.confidence) / num_fit
-    )
-    return bootstrap.difference(own, others, gate.metric)
+    confidence = 1 - (1 - gate.confidence) / num_judged
+    return difference(own, others, gate.metric, confidence)
 
 
 def _may_replace(candidate: Judged, live: Judged | None, gain: Interval | None) -> bool:
@@ -130,17 +133,17 @@ def _why(
     gain: Interval | None,
 ) -> str:
     others = "the only one that passed" if len(fit) == 1 else f"best of {len(fit)}"
-    told = f"{others}: {gate.metric} {_value(chosen, gate):.4f}"
+    words = f"{others}: {gate.metric} {_value(chosen, gate):.4f}"
     if bar.reference:
         name, value = bar.reference.name, _value(bar.reference, gate)
-        told += f", {name} has {value:.4f}"
+        words += f", {name} has {value:.4f}"
     if gain:
-        told += f"; {_interval(gain)} over what was live"
+        words += f"; {signed(gain)} over the model that was live"
     elif _is(chosen, bar.live):
-        told += "; it was live already"
+        words += "; it was live already"
     elif bar.live_problem:
-        told += f"; what is live could not be judged: {bar.live_problem}"
-    return told
+        words += f"; the live model could not be judged: {bar.live_problem}"
+    return words
 
 
 def _why_not(
@@ -148,15 +151,11 @@ def _why_not(
 ) -> str:
     if gain and not gain.lower > 0:
         return (
-            f"{gate.metric} is {_interval(gain)} over the live model's: that may be "
-            "chance"
+            f"{gate.metric} is {signed(gain)} from the live model's; the gain over the "
+            "live model is not significant"
         )
-    assert chosen is not None  # a fit candidate that is no chance gain has a better one
+    assert chosen is not None  # or no candidate that is fit has such a gain
     own, best = _value(candidate, gate), _value(chosen, gate)
     if own == best:
-        return f"{gate.metric} {own:.4f} is as {chosen.name}'s, which is preferred"
+        return f"{gate.metric} {own:.4f} ties with {chosen.name}, which is preferred"
     return f"{gate.metric} {own:.4f} is not above {chosen.name}'s {best:.4f}"
-
-
-def _interval(found: Interval) -> str:
-    return f"{found.value:+.4f} [{found.lower:+.4f}, {found.upper:+.4f}]"

@@ -1,6 +1,6 @@
-"""The rules of the gate: a judged model in, what speaks for and against it out.
+"""The rules of the gate: holds a judged model against each, and gives the findings.
 
-A number that is missing or not a number never passes a rule.
+A number that is missing or NaN never passes a rule.
 """
 
 import dataclasses
@@ -8,13 +8,22 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from components.champion.comparison import Bootstrap, Interval
-from components.ranking_metrics.users import Users
+import numpy as np
+
+from components.champion.comparison import Interval, difference, interval
+from components.ranking_metrics.users import AUC, Users
 
 OVERALL = ""  # the slice of all users
 
 Kind = Literal[
-    "floor", "live", "reference", "finite", "spread", "calibration", "coverage"
+    "users",
+    "floor",
+    "live",
+    "reference",
+    "finite",
+    "spread",
+    "calibration",
+    "coverage",
 ]
 
 
@@ -55,27 +64,33 @@ class Gate:
     """The bar.
 
     Attributes:
-      metric: by which models are compared.
-      floors: metric → the least that passes.
-      max_loss: in ``metric`` against the live model, absolute.
-      min_gain: in ``metric`` over the reference, absolute.
-      min_slice_users: smaller slices are told, and refuse nobody.
-      min_score_std: of all scores; below it, the model says the same of everybody.
-      calibration: bounds of the mean probability over the share of what was liked, for
-        models whose scores are made to be probabilities.
-      min_coverage_of_live: share of the live model's catalogue coverage.
-      bootstrap: how intervals are drawn.
+      metric: The metric by which models are compared.
+      floors: Metric → the least value that passes.
+      max_loss: Absolute loss in ``metric`` against the live model; a model that surely
+        loses more is refused.
+      min_gain: Absolute gain in ``metric`` over the reference that must be sure.
+      min_users: Users for whom ``metric`` can be measured; with fewer, every model is
+        refused.
+      min_slice_users: The same on a slice; smaller slices are reported but never refuse
+        a model.
+      min_score_std: Standard deviation of all scores; below it, the model scores
+        everybody alike.
+      calibration: Bounds of predicted over observed likes, for models whose scores are
+        probabilities.
+      min_coverage_of_live: Share of the live model's catalogue coverage.
+      confidence: Of all intervals.
     """
 
     metric: str
     floors: Mapping[str, float]
     max_loss: float
     min_gain: float
+    min_users: int
     min_slice_users: int
     min_score_std: float
     calibration: tuple[float, float]
     min_coverage_of_live: float
-    bootstrap: Bootstrap
+    confidence: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,12 +98,12 @@ class Finding:
     """One rule on one slice.
 
     Attributes:
-      rule: which.
-      slice: of the users.
-      metric: what was measured.
-      interval: of the metric, or of its difference from another model's.
-      passed: None where the slice is too small to refuse anybody.
-      words: what was found, for a person.
+      rule: The kind of rule.
+      slice: Name of the slice of users.
+      metric: The metric that was measured.
+      interval: Of the metric, or of its difference from another model's.
+      passed: None where the rule does not apply, as on a slice with few users.
+      words: The finding, for a person.
     """
 
     rule: Kind
@@ -105,32 +120,66 @@ def judge(
     """Holds a candidate against every rule.
 
     Args:
-      candidate: the model.
-      reference: the one that it must beat, judged on the same users; None where it
+      candidate: The model.
+      reference: The model that it must beat, judged on the same users; None where it
         could not be judged, which refuses all others.
-      live: the one that serves, judged on the same users; None where nothing does.
-      gate: the bar.
+      live: The model that serves, judged on the same users; None where none does.
+      gate: The bar.
     """
-    findings = list(_of_the_scores(candidate, gate))
+    others = [model for model in (reference, live) if model]
+    findings = [_users(candidate, gate), *_of_the_scores(candidate, gate)]
     if live:
         findings.append(_coverage(candidate, live, gate))
-    for name, part in candidate.slices.items():
-        for metric, floor in gate.floors.items():
-            if name == OVERALL or part.users.has(metric):
-                findings.append(_floor(name, part, metric, floor, gate))
-        if reference:
-            findings.append(
-                _against("reference", name, part, reference, -gate.min_gain, gate)
-            )
-        if live:
-            findings.append(_against("live", name, part, live, gate.max_loss, gate))
+    for name in candidate.slices:
+        on_slice = list(_on_slice(name, candidate, reference, live, gate))
+        count = max(_num_users(model, name, gate) for model in (candidate, *others))
+        if name != OVERALL and count < gate.min_slice_users:
+            on_slice = [dataclasses.replace(each, passed=None) for each in on_slice]
+        findings += on_slice
     if not reference:
         nothing = Interval(math.nan, math.nan, math.nan, 0)
-        words = "the bar was not judged, so that it cannot be passed"
+        words = "popularity was not judged, and every model must beat it"
         findings.append(
             Finding("reference", OVERALL, gate.metric, nothing, False, words)
         )
     return findings
+
+
+def _on_slice(
+    name: str,
+    candidate: Judged,
+    reference: Judged | None,
+    live: Judged | None,
+    gate: Gate,
+) -> Iterator[Finding]:
+    part = candidate.slices[name]
+    for metric, floor in gate.floors.items():
+        if name == OVERALL or part.users.has(metric):
+            yield _floor(name, part, metric, floor, gate)
+    if reference:
+        yield _reference(name, part, reference, gate)
+    if live:
+        yield _live(name, part, live, gate)
+
+
+def _num_users(model: Judged, name: str, gate: Gate) -> int:
+    """Counts the users of a slice for whom the metric could be measured."""
+    if name not in model.slices:
+        return 0
+    return count_users(model.slices[name].users, gate.metric)
+
+
+def _users(candidate: Judged, gate: Gate) -> Finding:
+    count = _num_users(candidate, OVERALL, gate)
+    return Finding(
+        "users",
+        OVERALL,
+        "num_users",
+        Interval(count, count, count, count),
+        count >= gate.min_users,
+        f"{gate.metric} could be measured for {count} test users; at least "
+        f"{gate.min_users} are required (gate.min_users)",
+    )
 
 
 def _of_the_scores(candidate: Judged, gate: Gate) -> Iterator[Finding]:
@@ -141,7 +190,7 @@ def _of_the_scores(candidate: Judged, gate: Gate) -> Iterator[Finding]:
         "finite_scores",
         candidate,
         finite == 1,
-        f"{1 - finite:.2%} of the scores are no numbers",
+        f"{1 - finite:.2%} of the scores are not finite",
     )
     spread = metrics.get("score_std", math.nan)
     yield _plain(
@@ -149,8 +198,8 @@ def _of_the_scores(candidate: Judged, gate: Gate) -> Iterator[Finding]:
         "score_std",
         candidate,
         spread > gate.min_score_std,
-        f"the scores' standard deviation is {spread:.4g}; {gate.min_score_std:g} is "
-        "needed",
+        f"the standard deviation of the scores is {spread:.4g}; more than "
+        f"{gate.min_score_std:g} is required",
     )
     if candidate.tells_probabilities:
         low, high = gate.calibration
@@ -160,7 +209,7 @@ def _of_the_scores(candidate: Judged, gate: Gate) -> Iterator[Finding]:
             "calibration",
             candidate,
             low <= ratio <= high,
-            f"it expects {ratio:.3f} times the likes that there are; {low:g} to "
+            f"predicted likes are {ratio:.3f} times the observed likes; {low:g} to "
             f"{high:g} times is allowed",
         )
 
@@ -170,14 +219,14 @@ def _coverage(candidate: Judged, live: Judged, gate: Gate) -> Finding:
     own, others = (
         each.slices[OVERALL].metrics.get(name, math.nan) for each in (candidate, live)
     )
-    needed = gate.min_coverage_of_live * others
+    required = gate.min_coverage_of_live * others
     return _plain(
         "coverage",
         name,
         candidate,
-        own >= needed,
-        f"it recommends {own:.1%} of the catalogue, the live model {others:.1%}; "
-        f"{needed:.1%} is needed",
+        own >= required,
+        f"it recommends {own:.1%} of the catalogue, the live model {others:.1%}; at "
+        f"least {required:.1%} is required",
     )
 
 
@@ -186,65 +235,100 @@ def _plain(
 ) -> Finding:
     overall = candidate.slices[OVERALL]
     value = overall.metrics.get(metric, math.nan)
-    interval = Interval(value, value, value, len(overall.users.user))
-    return Finding(rule, OVERALL, metric, interval, passed, words)
+    found = Interval(value, value, value, len(overall.users.user))
+    return Finding(rule, OVERALL, metric, found, passed, words)
 
 
 def _floor(name: str, part: Slice, metric: str, floor: float, gate: Gate) -> Finding:
+    """Overall the value must reach the floor; a slice must not surely be below it."""
     value = part.metrics.get(metric, math.nan)
-    if part.users.has(metric):
-        interval = gate.bootstrap.of(part.users, metric)
-        interval = dataclasses.replace(interval, value=value)
+    if not part.users.has(metric):
+        found = Interval(value, value, value, len(part.users.user))
+        reached = value
     else:
-        interval = Interval(value, value, value, len(part.users.user))
-    # On a slice chance is large: only what is surely below the floor refuses.
-    reached = value if name == OVERALL else interval.upper
-    return Finding(
-        "floor",
-        name,
-        metric,
-        interval,
-        _gated(name, part, gate, reached >= floor and not math.isnan(value)),
-        f"{metric} is {value:.4f}{_on(name)}; {floor:g} is needed",
+        found = interval(part.users, metric, gate.confidence)
+        found = dataclasses.replace(found, value=value)
+        reached = value if name == OVERALL else found.upper
+    if metric == AUC and part.users.has_one_label():
+        which = "liked" if part.users.label.any() else "disliked"
+        words = (
+            f"auc is not defined{_on(name)}, as every test rating is {which}; its "
+            "floor does not apply"
+        )
+        return Finding("floor", name, metric, found, None, words)
+    passed = bool(reached >= floor and not math.isnan(value))
+    rule = (
+        f"at least {floor:g} is required"
+        if name == OVERALL
+        else f"a slice that is surely below {floor:g} is refused"
     )
+    words = f"{metric} is {value:.4f}{_on(name)}; {rule}"
+    return Finding("floor", name, metric, found, passed, words)
 
 
-def _against(
-    rule: Kind, name: str, part: Slice, other: Judged, margin: float, gate: Gate
-) -> Finding:
-    """Overall it must be shown not to lose; on a slice, not be shown to lose."""
-    if name not in other.slices:
-        nothing = Interval(math.nan, math.nan, math.nan, len(part.users.user))
-        passed = _gated(name, part, gate, False)
-        words = f"{other.name} was not judged{_on(name)}"
-        return Finding(rule, name, gate.metric, nothing, passed, words)
-    found = gate.bootstrap.difference(part.users, other.slices[name].users, gate.metric)
+def _reference(name: str, part: Slice, reference: Judged, gate: Gate) -> Finding:
+    """Overall a gain must be sure; a slice must not surely lose."""
+    least = gate.min_gain
+    found = _difference(name, part, reference, gate)
     if name == OVERALL:
-        passed = found.lower > -margin
+        passed = found.lower > least
+        rule = f"a sure gain of more than {least:g} is required"
     else:
-        passed = found.upper >= min(-margin, 0.0)  # as good as the other is no loss
-    # TFMA's own figure of it has to be there too: it is what is compared later.
-    passed = passed and not math.isnan(part.metrics.get(gate.metric, math.nan))
-    label = "the live model" if rule == "live" else other.name
-    allowed = (
-        f"a loss of {margin:g} is allowed"
-        if margin > 0
-        else (f"a gain of {-margin:g} is needed" if margin < 0 else "a gain is needed")
-    )
-    return Finding(
-        rule,
-        name,
-        gate.metric,
-        found,
-        _gated(name, part, gate, passed),
-        f"{gate.metric} is {found.value:+.4f} [{found.lower:+.4f}, {found.upper:+.4f}] "
-        f"from {label}'s{_on(name)}; {allowed}",
+        least = min(least, 0.0)  # as good as the reference is no loss
+        passed = found.upper >= least
+        rule = _no_sure_loss(-least)
+    return _compared(
+        "reference", name, part, reference, found, passed, rule, gate.metric
     )
 
 
-def _gated(name: str, part: Slice, gate: Gate, passed: bool) -> bool | None:
-    is_small = name != OVERALL and len(part.users.user) < gate.min_slice_users
-    return None if is_small else bool(passed)
+def _live(name: str, part: Slice, live: Judged, gate: Gate) -> Finding:
+    """Nowhere may a model surely lose; ``decision`` asks for a sure gain on top."""
+    found = _difference(name, part, live, gate)
+    passed = found.upper >= -gate.max_loss
+    rule = _no_sure_loss(gate.max_loss)
+    return _compared("live", name, part, live, found, passed, rule, gate.metric)
+
+
+def _no_sure_loss(margin: float) -> str:
+    more = f" of more than {margin:g}" if margin else ""
+    return f"a sure loss{more} is refused"
+
+
+def _difference(name: str, part: Slice, other: Judged, gate: Gate) -> Interval:
+    if name not in other.slices:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    others = other.slices[name].users
+    return difference(part.users, others, gate.metric, gate.confidence)
+
+
+def _compared(
+    kind: Kind,
+    name: str,
+    part: Slice,
+    other: Judged,
+    found: Interval,
+    passed: bool,
+    rule: str,
+    metric: str,
+) -> Finding:
+    label = "the live model" if kind == "live" else other.name
+    words = f"{metric} is {signed(found)} from {label}'s{_on(name)}; {rule}"
+    if name not in other.slices:
+        words = f"{label} was not judged{_on(name)}"
+    # TFMA's own figure must be there too: it is what candidates are ordered by.
+    passed = bool(passed and not math.isnan(part.metrics.get(metric, math.nan)))
+    return Finding(kind, name, metric, found, passed, words)
+
+
+def signed(found: Interval) -> str:
+    """Writes a difference with its interval."""
+    return f"{found.value:+.4f} [{found.lower:+.4f}, {found.upper:+.4f}]"
+
+
+def count_users(users: Users, metric: str) -> int:
+    """Counts the users for whom a metric could be measured."""
+    return int(np.count_nonzero(~np.isnan(users.values_of(metric))))
 
 
 def _on(name: str) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -58,58 +57,56 @@ class Users:
             raise ValueError(f"these bytes are no users: {error!r}") from error
 
     def has(self, metric: str) -> bool:
-        """Whether the metric can be had of resamples."""
+        """Returns whether ``values_of`` has the metric."""
         return metric in (*self.metrics, AUC)
 
-    def known_to(self, other: "Users") -> "Users":
-        """The same, without metrics of users of whom the other has none."""
-        values = np.where(np.isnan(other.values), np.nan, self.values)
-        return dataclasses.replace(self, values=values)
+    def values_of(self, metric: str) -> Floats:
+        """Returns one value per user [N] whose mean is the metric.
 
-    def weighted(self, metric: str) -> Callable[[Floats], Floats]:
-        """Makes the function that measures resamples of the users.
+        The variance of the values over the number of users is that of the metric. NaN
+        for users for whom it cannot be measured.
 
         Args:
-          metric: a mean over users, or ``auc`` over all targets.
-
-        Returns:
-          [R, N] how often each user counts → [R], NaN where nothing is left to measure.
+          metric: One of ``metrics``, or ``auc`` over all targets.
         """
         if metric == AUC:
-            return self._weighted_auc()
-        column = self.values[:, self.metrics.index(metric)].astype(np.float64)
-        counts = ~np.isnan(column)
-        value = np.where(counts, column, 0.0)
+            return self._auc_values()
+        return self.values[:, self.metrics.index(metric)].astype(np.float64)
 
-        def mean(weights: Floats) -> Floats:
-            with np.errstate(invalid="ignore"):
-                found: Floats = (weights @ value) / (weights @ counts)
-            return found
+    def has_one_label(self) -> bool:
+        """Returns whether the targets are all liked or all not: no AUC is defined."""
+        return len(np.unique(self.label)) == 1
 
-        return mean
+    def _auc_values(self) -> Floats:
+        """Returns the AUC plus each user's influence on it.
 
-    def _weighted_auc(self) -> Callable[[Floats], Floats]:
-        """Mann and Whitney's statistic, each target as often as its user."""
-        order = np.argsort(self.score, kind="stable")
-        score, label = self.score[order], self.label[order]
-        user = self.target_user[order]
-        # Equal scores are one group; within it half of the pairs stand right.
-        new_group = np.ones(len(score), np.bool_)
-        new_group[1:] = score[1:] != score[:-1]  # infinite ones may be equal too
-        group = np.cumsum(new_group) - 1
-        first = np.flatnonzero(new_group)
-        is_valid = len(score) > 0 and not np.isnan(score).any()
+        Mann and Whitney's statistic with the targets of a user as a cluster: Obuchowski
+        1997, "Nonparametric analysis of clustered ROC curve data" (Biometrics 53).
+        """
+        num_users = len(self.user)
+        if len(np.unique(self.label)) < 2 or np.isnan(self.score).any():
+            return np.full(num_users, np.nan)
+        is_liked = self.label == 1
+        liked, other = np.sort(self.score[is_liked]), np.sort(self.score[~is_liked])
+        # The share of the other kind that each target is ordered rightly against.
+        right = np.where(
+            is_liked,
+            _share_below(other, self.score),
+            1 - _share_below(liked, self.score),
+        )
+        area = right[is_liked].mean()
+        share = np.where(is_liked, 1 / len(liked), 1 / len(other))
+        influence = np.bincount(
+            self.target_user, (right - area) * share, minlength=num_users
+        )
+        return area + num_users * influence
 
-        def auc(weights: Floats) -> Floats:
-            if not is_valid:
-                return np.full(len(weights), np.nan)
-            weight = weights[:, user]  # [R, T]
-            liked, other = weight * label, weight * (1 - label)
-            below = np.cumsum(np.add.reduceat(other, first, 1), 1)  # [R, groups]
-            of_group = np.diff(below, axis=1, prepend=0)
-            ahead = np.sum(liked * (below - of_group / 2)[:, group], 1)
-            with np.errstate(invalid="ignore"):
-                found: Floats = ahead / (liked.sum(1) * other.sum(1))
-            return found
 
-        return auc
+def _share_below(
+    ordered: npt.NDArray[np.float32], score: npt.NDArray[np.float32]
+) -> Floats:
+    """Returns which share of ``ordered`` is below each score; ties are a half."""
+    below = np.searchsorted(ordered, score, "left")
+    not_above = np.searchsorted(ordered, score, "right")
+    found: Floats = (below + not_above) / (2 * len(ordered))
+    return found

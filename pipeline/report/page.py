@@ -28,13 +28,14 @@ _HERE = Path(__file__).parent
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"  # the one thing that report.js asks for
 _MOST = 30  # characters of a value in the table of statistics
 RULES = {
-    "finite": "Every score is a number.",
+    "users": "Enough test users have a target by which the metric is measured.",
+    "finite": "Every score is finite.",
     "spread": "Scores differ between items: their standard deviation is above a bound.",
-    "calibration": "Expected likes over likes is within bounds.",
+    "calibration": "Predicted likes over observed likes is within bounds.",
     "coverage": "Recommends enough of what the live model does of the catalogue.",
-    "floor": "Reaches the least that is asked; on a slice, its interval does.",
-    "reference": "Surely better than the bar; on a slice, not surely worse.",
-    "live": "Not surely worse than the live model, beyond what is allowed.",
+    "floor": "Reaches the floor; on a slice, is not surely below it.",
+    "reference": "Surely better than popularity; on a slice, not surely worse.",
+    "live": "Not surely worse than the live model by more than gate.max_loss.",
 }
 # A run's status → the first words, and their tone.
 _HEADLINES = {

@@ -102,9 +102,9 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def own_ratings() -> str:
-    """A small log of one's own, 60 users in two camps: each sees only its own items."""
+    """A small log of 240 users in two camps: each sees only its own items."""
     rows = ["user_id,item_id,rating,timestamp"]
-    for user in range(60):
+    for user in range(240):
         for turn in range(12):
             item = 2 * ((user + 3 * turn) % 20) + user % 2
             rows.append(f"u{user},i{item},{4 + turn % 2},{1_600_000_000 + turn}")

@@ -40,8 +40,8 @@ def test_bad_rows_stop_the_run_and_are_named(
     path = ratings("u1,i1,five,1600000000\nu2,i2\n")
     result = marquee(copy_of_the_code(), "run", "--data", path, "--out", str(tmp_path))
     assert result.status == 3, result.text
-    assert "ratings.csv:722" in result.text
-    assert "ratings.csv:723" in result.text
+    assert "ratings.csv:2882" in result.text
+    assert "ratings.csv:2883" in result.text
     assert result.run["live"]["version"] is None
 
 
@@ -55,9 +55,9 @@ def test_allowed_bad_rows_are_quarantined(marquee, copy_of_the_code, ratings, tm
     )
     assert result.status in (0, 5), result.text
     rows = result.run["rows"]
-    assert (rows["read"], rows["quarantined"]) == (721, 1)
+    assert (rows["read"], rows["quarantined"]) == (2881, 1)
     [quarantine] = tmp_path.glob("artifacts/RatingsExampleGen/*/*/quarantine.jsonl")
-    assert '"line": 722' in quarantine.read_text()
+    assert '"line": 2882' in quarantine.read_text()
 
 
 def test_anomaly_stops_the_run(marquee, copy_of_the_code, ratings, tmp_path):

@@ -5,7 +5,6 @@ import json
 import pytest
 import tensorflow_model_analysis as tfma
 
-from components.champion.comparison import Bootstrap
 from components.champion.component import parse_gate
 from components.champion.rules import Gate
 from components.ranking_metrics.statistics import METRICS
@@ -75,9 +74,9 @@ def test_champion_reads_the_rules_as_they_were_configured():
         floors={"auc": 0.6},
         max_loss=0.02,
         min_gain_over_popularity=0.03,
+        min_users=70,
         min_slice_users=7,
         confidence=0.9,
-        resamples=2000,
         min_score_std=0.5,
         min_calibration=0.8,
         max_calibration=1.2,
@@ -88,9 +87,10 @@ def test_champion_reads_the_rules_as_they_were_configured():
         floors={"auc": 0.6},
         max_loss=0.02,
         min_gain=0.03,
+        min_users=70,
         min_slice_users=7,
         min_score_std=0.5,
         calibration=(0.8, 1.2),
         min_coverage_of_live=0.4,
-        bootstrap=Bootstrap(2000, 0.9),
+        confidence=0.9,
     )

@@ -18,7 +18,6 @@ from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
 from components.champion import component
-from components.champion.comparison import Bootstrap
 from components.champion.rules import Gate
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.pusher import versions
@@ -32,11 +31,12 @@ GATE = Gate(
     floors={"auc": 0.5},
     max_loss=0.005,
     min_gain=0.0,
+    min_users=50,
     min_slice_users=50,
     min_score_std=0.01,
     calibration=(0.5, 2.0),
     min_coverage_of_live=0.5,
-    bootstrap=Bootstrap(),
+    confidence=0.95,
 )
 
 
@@ -197,6 +197,7 @@ def test_the_best_model_is_copied_whole_and_told_with_its_reasons(world):
     assert mf_als["slices"]["activity=new"]["users"] == N
     rules = {(f["rule"], f["slice"]) for f in mf_als["findings"]}
     assert rules == {
+        ("users", ""),
         ("finite", ""),
         ("spread", ""),
         ("floor", ""),
@@ -232,7 +233,7 @@ def test_nothing_is_copied_where_nothing_passed(world):
     assert [p.name for p in (world.folder / "blessing1").iterdir()] == ["NOT_BLESSED"]
     assert done.told["champion"] is None
     assert done.told["changed"] is False
-    assert done.rules["neumf"].startswith("auc is 0.4000; 0.5 is needed")
+    assert done.rules["neumf"].startswith("auc is 0.4000; at least 0.5 is required")
 
 
 def test_what_is_live_already_is_no_news(world):
@@ -249,7 +250,7 @@ def test_what_is_live_already_is_no_news(world):
     third = world.run()
     assert third.told["changed"] is True
     assert third.verdicts["deepfm"] == "live"
-    assert "over what was live" in third.rules["deepfm"]
+    assert "over the model that was live" in third.rules["deepfm"]
 
 
 @pytest.mark.parametrize(

@@ -110,45 +110,28 @@ def test_something_else_is_no_users():
             Users.decoded(other)
 
 
-# Users who count several times, or never
+# One value per user
 
 
-def repeated(rows, weights):
-    """The same rows, each as often as it counts."""
-    return [row for row, n in zip(rows, weights, strict=True) for _ in range(n)]
-
-
-@st.composite
-def resampled(draw):
-    rows = draw(people)
-    times = st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows))
-    return rows, draw(st.lists(times, min_size=1, max_size=3))
-
-
-@given(resampled())
-def test_a_weighted_mean_is_that_of_repeated_users(drawn):
-    rows, weights = drawn
+@given(people)
+def test_the_values_of_a_ranking_metric_are_those_that_were_measured(rows):
     for column, metric in enumerate(METRICS):
-        found = users_of(rows).weighted(metric)(np.array(weights, np.float64))
-        expected = []
-        for times in weights:
-            each = [row[column] for row in repeated(rows, times)]
-            each = [value for value in each if not math.isnan(value)]
-            expected.append(sum(each) / len(each) if each else NAN)
-        assert found.shape == (len(weights),)
-        np.testing.assert_allclose(found, expected, atol=1e-9, err_msg=metric)
+        np.testing.assert_array_equal(
+            users_of(rows).values_of(metric),
+            np.array([row[column] for row in rows], np.float32),
+        )
 
 
-@given(resampled())
-def test_a_weighted_auc_is_that_of_repeated_users(reference, drawn):
-    rows, weights = drawn
-    found = users_of(rows).weighted(AUC)(np.array(weights, np.float64))
-    expected = []
-    for times in weights:
-        flat = [target for row in repeated(rows, times) for target in row[2]]
-        score, label = ([t[n] for t in flat] for n in (0, 1))
-        expected.append(reference.auc(score, label))
-    np.testing.assert_allclose(found, expected, atol=1e-9)
+@given(people)
+def test_the_mean_of_the_values_of_auc_is_the_auc(reference, rows):
+    found = users_of(rows).values_of(AUC)
+    assert found.shape == (len(rows),)
+    flat = [target for row in rows for target in row[2]]
+    expected = reference.auc([t[0] for t in flat], [t[1] for t in flat])
+    if math.isnan(expected):
+        assert np.isnan(found).all()
+    else:
+        assert found.mean() == pytest.approx(expected, abs=1e-9)
 
 
 def test_auc_by_hand():
@@ -157,42 +140,52 @@ def test_auc_by_hand():
         (NAN, NAN, [(0.5, 0)]),
         (NAN, NAN, [(0.5, 1), (0.7, 0)]),
     ]
-    auc = users_of(rows).weighted(AUC)
     # 0.9 is before three; 0.5 before one, level with one, behind one.
-    [everybody, without, twice] = auc(np.array([[1, 1, 1], [1, 0, 1], [1, 2, 1.0]]))
-    assert everybody == pytest.approx((3 + 1.5) / 6)
-    assert without == pytest.approx((2 + 1) / 4)
-    assert twice == pytest.approx((4 + 2) / 8)
+    area = 4.5 / 6
+    liked, other = {0.9: 1, 0.5: 0.5}, {0.1: 1, 0.5: 0.75, 0.7: 0.5}
+    influence = [
+        (liked[0.9] - area) / 2 + (other[0.1] - area) / 3,
+        (other[0.5] - area) / 3,
+        (liked[0.5] - area) / 2 + (other[0.7] - area) / 3,
+    ]
+    found = users_of(rows).values_of(AUC)
+    np.testing.assert_allclose(found, [area + 3 * each for each in influence])
 
 
-def test_one_score_that_is_no_number_makes_auc_none_of_everybody():
+def test_the_variance_of_the_values_of_auc_is_that_of_the_jackknife(reference):
+    """Leaves one user out at a time, which needs no formula for the influence."""
+    chance = np.random.default_rng(7)
+    rows = []
+    for _ in range(300):
+        labels = chance.integers(0, 2, chance.integers(1, 4))
+        rows.append((NAN, NAN, [(round(chance.normal(y), 1), y) for y in labels]))
+
+    def auc(rows):
+        flat = [target for row in rows for target in row[2]]
+        return reference.auc([t[0] for t in flat], [t[1] for t in flat])
+
+    without = np.array([auc(rows[:n] + rows[n + 1 :]) for n in range(300)])
+    jackknife = 299 * without.var()
+    values = users_of(rows).values_of(AUC)
+    assert values.var(ddof=1) / 300 == pytest.approx(jackknife, rel=0.03)
+
+
+def test_a_score_that_is_nan_leaves_no_auc():
     rows = [(0.5, 0.5, [(0.9, 1), (0.1, 0)]), (0.5, 0.5, [(NAN, 1)])]
     users = users_of(rows)
-    found = users.weighted(AUC)(np.ones([3, 2]))
-    assert found.shape == (3,)
-    assert np.isnan(found).all()
-    np.testing.assert_array_equal(users.weighted("mrr")(np.ones([3, 2])), [0.5] * 3)
+    assert np.isnan(users.values_of(AUC)).all()
+    np.testing.assert_array_equal(users.values_of("mrr"), [0.5] * 2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"), [([1, 1], True), ([0], True), ([], False), ([1, 0], False)]
+)
+def test_whether_all_targets_have_one_label(labels, expected):
+    users = users_of([(0.5, 0.5, [(0.5, label) for label in labels])])
+    assert users.has_one_label() is expected
+    assert np.isnan(users.values_of(AUC)).all() == (len(labels) < 2 or expected)
 
 
 @pytest.mark.parametrize("metric", [*METRICS, AUC])
-def test_nobody_is_nan(metric):
-    found = users_of([]).weighted(metric)(np.ones([2, 0]))
-    assert found.shape == (2,)
-    assert np.isnan(found).all()
-
-
-# Two models
-
-
-def test_known_to_leaves_out_what_the_other_has_not():
-    own = users_of([(0.1, 0.2, []), (0.3, NAN, []), (0.5, 0.6, [(1.0, 1)])])
-    other = users_of([(0.9, NAN, []), (0.9, 0.9, []), (NAN, 0.9, [])])
-    known = own.known_to(other)
-    np.testing.assert_array_equal(
-        known.values, np.array([[0.1, NAN], [0.3, NAN], [NAN, 0.6]], np.float32)
-    )
-    assert known.values.dtype == np.float32
-    assert_equal(
-        users_of([(0.1, 0.2, []), (0.3, NAN, []), (0.5, 0.6, [(1.0, 1)])]), own
-    )
-    assert_equal(own.known_to(own), own)
+def test_nobody_has_no_values(metric):
+    assert users_of([]).values_of(metric).shape == (0,)
