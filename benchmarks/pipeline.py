@@ -34,8 +34,10 @@ from rich.console import Console
 from rich.table import Table
 
 from components.anomaly_gate.schema import CURATED_SCHEMA, rating_range, read_schema
-from components.ratings_example_gen import files, formats
-from components.ratings_example_gen.reader import RatingsReader, plan_blocks
+from components.ratings_example_gen import files
+from components.ratings_example_gen.read.blocks import plan_blocks
+from components.ratings_example_gen.read.ratings import RatingsReader
+from components.ratings_example_gen.recognise.recognition import recognise
 from pipeline import datasets, runs
 
 DATA_STEPS = (
@@ -346,7 +348,7 @@ def write_ratings_by_row(data: str, folder: Path) -> None:
     """Writes the ratings for CsvExampleGen, with the label that its Evaluator reads."""
     source = datasets.resolve(data, lambda *_: None).folder
     base, pattern = (source, "*") if source.is_dir() else (source.parent, source.name)
-    layout = formats.recognise(files.list_files(str(base), pattern), place=str(source))
+    layout = recognise(files.list_files(str(base), pattern), place=str(source))
     reader = RatingsReader(*rating_range(read_schema(CURATED_SCHEMA)))
     folder.mkdir(parents=True)
     # CsvExampleGen takes the quotes around a name in the header as part of the name.

@@ -21,7 +21,7 @@ from components.catalogue_gen.reader import (
 )
 from components.ratings_example_gen import Settings
 from components.ratings_example_gen.fingerprints import unchanged
-from components.ratings_example_gen.formats import Part
+from components.ratings_example_gen.recognise.parts import Part
 from components.ratings_example_gen.side_files import side_files_of
 from trainer_modules import features
 

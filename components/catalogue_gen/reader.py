@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.ratings_example_gen import files, formats, problems
+from components.ratings_example_gen import files, problems
 from components.ratings_example_gen.beside import ITEMS
 from components.ratings_example_gen.fingerprints import fingerprint
-from components.ratings_example_gen.formats import Part
 from components.ratings_example_gen.problems import fatal
+from components.ratings_example_gen.recognise import movielens
+from components.ratings_example_gen.recognise.parts import Part, find_parts, open_part
+from components.ratings_example_gen.recognise.sample import first_line
 from components.ratings_example_gen.side_columns import (
     TITLE,
     Columns,
@@ -127,11 +129,11 @@ def describe_items(part: Part, columns: Mapping[str, str]) -> SideTable:
         if part.base_name == "u.item":
             return _movielens_100k(part)
         if part.base_name in ("movies.dat", "movies.csv"):
-            first = formats.first_line(part)
+            first = first_line(part)
             if part.base_name == "movies.dat" and first.count(b"::") == 2:
-                return _movielens(part, "::", header_lines=0)
+                return _movielens(part, "::", header=False)
             if first == b"movieId,title,genres":
-                return _movielens(part, ",", header_lines=1)
+                return _movielens(part, ",", header=True)
     return describe(part, ITEMS, columns)
 
 
@@ -140,11 +142,11 @@ def _genres_of(part: Part) -> list[Part]:
     if part.base_name != "u.item":
         return []
     if part.member:
-        parts = formats.find_parts([part.path])
+        parts = find_parts([part.path])
     else:
         folder = posixpath.dirname(part.path) or "."
         names = files.list_folder(folder)[1]
-        parts = formats.find_parts([f"{folder}/{n}" for n in names if n == "u.genre"])
+        parts = find_parts([f"{folder}/{n}" for n in names if n == "u.genre"])
     return [other for other in parts if other.base_name == "u.genre"][:1]
 
 
@@ -161,8 +163,7 @@ def _movielens_100k(part: Part) -> SideTable:
     flags = range(_FLAGS_BEGIN, _FLAGS_BEGIN + len(genres))
     part = replace(
         part,
-        delimiter="|",
-        quoted=False,
+        dialect=movielens.fixed("|"),
         latin1=True,
         num_fields=flags.stop,
         columns=(
@@ -190,18 +191,18 @@ def _movielens_100k(part: Part) -> SideTable:
 
 
 def _read_genres(part: Part) -> list[str]:
-    with formats.open_part(part) as file:
+    with open_part(part) as file:
         lines = file.read().decode("latin-1").split()
     return [line.split("|")[0] for line in lines]
 
 
-def _movielens(part: Part, delimiter: str, header_lines: int) -> SideTable:
+def _movielens(part: Part, delimiter: str, *, header: bool) -> SideTable:
     part = replace(
         part,
-        delimiter=delimiter,
-        quoted=delimiter == ",",
+        dialect=movielens.fixed(
+            delimiter, quote='"' if delimiter == "," else "", header=header
+        ),
         latin1=True,
-        header_lines=header_lines,
         num_fields=3,
         columns=((features.ITEM_ID, 0), (TITLE, 1), (ITEM_GENRES, 2)),
     )

@@ -22,10 +22,11 @@ def has_timestamps(path: Path, settings: Settings) -> bool:
     Raises:
         BadInputError: When nothing is recognised there.
     """
-    from components.ratings_example_gen import files, formats
+    from components.ratings_example_gen import files
+    from components.ratings_example_gen.recognise.recognition import recognise
 
     paths = files.list_files(str(path))
-    layout = formats.recognise(paths, settings.columns, settings.declared, str(path))
+    layout = recognise(paths, settings.columns, settings.declared, str(path))
     return layout.has_timestamps
 
 

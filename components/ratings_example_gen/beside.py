@@ -14,7 +14,7 @@ from components.ratings_example_gen.problems import AMBIGUOUS_FILES, fatal
 from trainer_modules import features
 
 if TYPE_CHECKING:
-    from components.ratings_example_gen.formats import Part
+    from components.ratings_example_gen.recognise.parts import Part
 
 NONE = "none"  # instead of a path: no such file, whatever lies there
 # Of tables that can be read.

@@ -53,7 +53,7 @@ class RatingsDriver(driver.FileBasedDriver):
 
 
 class RatingsExampleGen(FileBasedExampleGen):
-    """Reads MovieLens's layouts and own CSV, TSV and Parquet (see ``formats``).
+    """Reads MovieLens's layouts and a person's own files (see ``recognise``).
 
     Outputs ``examples`` with the splits train, eval and test; in the artifact's
     folder ``counts.json`` and, when bad rows were allowed and found,

@@ -13,7 +13,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.ratings_example_gen.formats import ITEM_ID, RATING, TIMESTAMP, USER_ID
+from components.ratings_example_gen.recognise.columns import (
+    ITEM_ID,
+    RATING,
+    TIMESTAMP,
+    USER_ID,
+)
 
 # Where a rating stands in the input: the block's number, then the row's.
 ORDER = "order"

@@ -20,10 +20,6 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import AsSingleton, TaggedOutput
 
 from components.ratings_example_gen import examples, splits, tfrecords
-from components.ratings_example_gen.formats import (
-    Layout,
-    Part,
-)
 from components.ratings_example_gen.histories import (
     ORDER,
     ROWS_PER_BLOCK_BITS,
@@ -32,7 +28,11 @@ from components.ratings_example_gen.histories import (
     scatter,
 )
 from components.ratings_example_gen.problems import BadInputError
-from components.ratings_example_gen.reader import Block, RatingsReader, plan_blocks
+from components.ratings_example_gen.read.blocks import plan_blocks
+from components.ratings_example_gen.read.ratings import RatingsReader
+from components.ratings_example_gen.read.rows import Block
+from components.ratings_example_gen.recognise.layout import Layout
+from components.ratings_example_gen.recognise.parts import Part
 from components.ratings_example_gen.reports import BlockReport, first_lines, summarise
 from components.ratings_example_gen.settings import RANDOM, TEMPORAL, Settings
 from components.ratings_example_gen.side_columns import SideTable

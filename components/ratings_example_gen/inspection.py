@@ -9,17 +9,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.catalogue_gen.reader import describe_items
-from components.ratings_example_gen import files, formats
+from components.ratings_example_gen import files
 from components.ratings_example_gen.fingerprints import unchanged
-from components.ratings_example_gen.formats import (
+from components.ratings_example_gen.problems import BadInputError, Problem
+from components.ratings_example_gen.read.blocks import plan_blocks
+from components.ratings_example_gen.read.ratings import RatingsReader
+from components.ratings_example_gen.recognise.columns import (
     ITEM_ID,
     RATING,
     TIMESTAMP,
     USER_ID,
-    Layout,
 )
-from components.ratings_example_gen.problems import BadInputError, Problem
-from components.ratings_example_gen.reader import RatingsReader, plan_blocks
+from components.ratings_example_gen.recognise.layout import Layout
+from components.ratings_example_gen.recognise.recognition import recognise
 from components.ratings_example_gen.reports import BlockReport, summarise
 from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_columns import SideTable
@@ -95,7 +97,7 @@ def inspect_path(
     settings = settings or Settings()
     place = str(path)
     paths = files.list_files(place)
-    layout = formats.recognise(paths, settings.columns, settings.declared, place)
+    layout = recognise(paths, settings.columns, settings.declared, place)
     side = find_side_files(paths, layout.ratings, settings.items, settings.users)
     # Recognised before anything is read: a wrong column need not wait for the ratings.
     items = describe_items(side.items, settings.item_columns) if side.items else None

@@ -18,6 +18,7 @@ EMPTY_ID = "empty_id"
 UNDECODABLE_BYTES = "undecodable_bytes"
 UNCLOSED_QUOTE = "unclosed_quote"
 CONTROL_CHARACTER = "control_character"
+NOT_JSON = "not_json"
 
 HEADER_MISMATCH = "header_mismatch"
 TRUNCATED_ARCHIVE = "truncated_archive"

@@ -4,9 +4,10 @@ from collections import Counter
 from typing import Any
 
 from components.ratings_example_gen import problems
-from components.ratings_example_gen.formats import Part
 from components.ratings_example_gen.problems import BadInputError, Problem
-from components.ratings_example_gen.reader import BadRow, Block, Ratings
+from components.ratings_example_gen.read.ratings import Ratings
+from components.ratings_example_gen.read.rows import BadRow, Block
+from components.ratings_example_gen.recognise.parts import Part
 from trainer_modules.features import SPLITS
 
 

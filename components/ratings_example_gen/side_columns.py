@@ -8,10 +8,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from components.ratings_example_gen import formats, problems
+from components.ratings_example_gen import problems
 from components.ratings_example_gen.beside import Kind
-from components.ratings_example_gen.formats import Part
+from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.problems import BadInputError, fatal
+from components.ratings_example_gen.recognise.columns import ALIASES
+from components.ratings_example_gen.recognise.parts import Part
+from components.ratings_example_gen.recognise.sample import names_of
 
 TITLE = "title"
 Columns = dict[str, list[list[str]]]
@@ -67,7 +70,7 @@ def describe(part: Part, kind: Kind, columns: Mapping[str, str]) -> SideTable:
         BadInputError: When no column, or more than one, may hold the ids; a named
             column is missing; or two columns make one feature.
     """
-    part, names, _ = formats.read_names(part)
+    part, names = names_of(part, Dialect(), kind.id_column)
     header = _Header(part, kind, names)
     id_index = header.named(columns.get(kind.id_column), kind.id_column)
     if id_index is None:
@@ -89,7 +92,6 @@ def describe(part: Part, kind: Kind, columns: Mapping[str, str]) -> SideTable:
     header.check_distinct(found)
     part = replace(
         part,
-        header_lines=int(part.delimiter != formats.PARQUET),
         num_fields=len(names),
         columns=tuple(found),
     )
@@ -133,7 +135,7 @@ class _Header:
     def find_id(self) -> int:
         """Returns the column of ids: the exact name before another one."""
         exact = self._kind.id_column.replace("_", "")
-        known = formats.ALIASES[self._kind.id_column] | {"id"}
+        known = {*ALIASES[self._kind.id_column], "id"}
         for wanted in ({exact}, known):
             found = self._matching(wanted)
             if len(found) == 1:
@@ -162,7 +164,7 @@ class _Header:
         """Why a column is not read; None where it is a feature."""
         if index in self._indices:
             return "a saved row number"
-        if self._keys[index] in formats.ALIASES[self._kind.id_column] | {"id"}:
+        if self._keys[index] in {*ALIASES[self._kind.id_column], "id"}:
             return f"another id; {self._names[id_index]!r} is the id"
         return None
 

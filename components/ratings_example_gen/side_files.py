@@ -8,15 +8,20 @@ beside spans; ``data.items`` and ``data.users`` name them wherever they are, or 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.ratings_example_gen import beside, files, formats, problems
+from components.ratings_example_gen import beside, files, problems
 from components.ratings_example_gen.beside import ITEMS, USERS, Kind
-from components.ratings_example_gen.formats import Part
 from components.ratings_example_gen.problems import fatal
+from components.ratings_example_gen.recognise.parts import (
+    DATA_SUFFIXES,
+    Part,
+    find_parts,
+)
+from components.ratings_example_gen.recognise.recognition import recognise
 from components.ratings_example_gen.settings import Settings
 
 # Files of these names are tables, whether or not they are read.
 _TABLES = (
-    *(*formats.DATA_SUFFIXES, *beside.SUFFIXES),
+    *(*DATA_SUFFIXES, *beside.SUFFIXES),
     *(ITEMS.suffix, USERS.suffix, ".xlsx", ".xls"),
 )
 
@@ -56,7 +61,7 @@ def find_side_files(
     """
     taken = {path for path in (items, users) if path}
     around = [*paths, *_beside_single_file(paths)]
-    parts = formats.find_parts([path for path in around if path not in taken])
+    parts = find_parts([path for path in around if path not in taken])
     found_items = _find(ITEMS, items, parts, ratings)
     found_users = _find(USERS, users, parts, ratings)
     read = {part.name for part in (*ratings, found_items, found_users) if part}
@@ -79,7 +84,7 @@ def side_files_of(data: str, settings: Settings) -> SideFiles:
         paths = [f"{data}/{name}" for name in files.list_folder(data)[1]]
         return find_side_files(paths, (), settings.items, settings.users)
     paths = files.list_files(data)
-    layout = formats.recognise(paths, settings.columns, settings.declared, data)
+    layout = recognise(paths, settings.columns, settings.declared, data)
     return find_side_files(paths, layout.ratings, settings.items, settings.users)
 
 
@@ -97,7 +102,7 @@ def _find(
         return None
     if not declared:
         return beside.find(kind, parts, ratings)
-    parts = formats.find_parts(files.list_files(declared))
+    parts = find_parts(files.list_files(declared))
     found = parts[0] if len(parts) == 1 else beside.find(kind, parts, ())
     if found is None:
         raise fatal(

@@ -8,7 +8,9 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from components.ratings_example_gen.reader import Block, read_rows, to_text
+from components.ratings_example_gen.read.blocks import read_rows
+from components.ratings_example_gen.read.rows import Block
+from components.ratings_example_gen.read.values import to_text
 from components.ratings_example_gen.side_columns import TITLE, SideTable
 
 # What stands for a missing value.

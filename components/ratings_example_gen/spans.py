@@ -1,7 +1,7 @@
 """Ratings that arrive bit by bit: a folder of spans, each a folder of its own.
 
 ``spans/2026-11-21/ratings.csv`` or ``spans/17/part-0.csv``: a span is named by a date
-or a number, holds ratings in any layout of ``formats``, and has a file ``_SUCCESS``
+or a number, holds ratings in any layout of ``recognise``, and has a file ``_SUCCESS``
 (Hadoop's and Spark's mark) when it is whole. What is known of users and items lies
 beside the spans.
 """

@@ -5,9 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from components.ratings_example_gen import formats
 from components.ratings_example_gen.beside import USERS
-from components.ratings_example_gen.formats import Part
+from components.ratings_example_gen.recognise import movielens
+from components.ratings_example_gen.recognise.parts import Part
+from components.ratings_example_gen.recognise.sample import first_line
 from components.ratings_example_gen.side_columns import SideTable, describe
 from components.ratings_example_gen.side_values import read_pieces
 
@@ -58,13 +59,12 @@ def describe_users(part: Part, columns: Mapping[str, str]) -> SideTable:
     """
     delimiter, names = _MOVIELENS.get(part.base_name, (",", ()))
     fields = (USERS.id_column, *(USERS.prefix + name for name in names))
-    first = formats.first_line(part).decode("latin-1") if names else ""
+    first = first_line(part).decode("latin-1") if names else ""
     if columns or not names or len(first.split(delimiter)) != len(fields):
         return describe(part, USERS, columns)
     part = replace(
         part,
-        delimiter=delimiter,
-        quoted=False,
+        dialect=movielens.fixed(delimiter),
         latin1=True,
         num_fields=len(fields),
         columns=tuple((name, i) for i, name in enumerate(fields)),

@@ -9,10 +9,14 @@ from tfx import v1 as tfx
 from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.types import artifact_utils, standard_artifacts
 
-from components.ratings_example_gen import files, formats
+from components.ratings_example_gen import files
 from components.ratings_example_gen.executor import NEWEST_SPAN
-from components.ratings_example_gen.formats import ITEM_ID, RATING, USER_ID, Layout
-from components.ratings_example_gen.reader import Block, RatingsReader, plan_blocks
+from components.ratings_example_gen.read.blocks import plan_blocks
+from components.ratings_example_gen.read.ratings import RatingsReader
+from components.ratings_example_gen.read.rows import Block
+from components.ratings_example_gen.recognise.columns import ITEM_ID, RATING, USER_ID
+from components.ratings_example_gen.recognise.layout import Layout
+from components.ratings_example_gen.recognise.recognition import recognise
 from components.ratings_example_gen.settings import Settings
 
 SPLIT = "ratings"
@@ -61,7 +65,7 @@ def SpanStatistics(  # noqa: N802 - TFX names a component like the class that it
 def layout_of(input_base: str, span: str, settings: Settings) -> Layout:
     """What the span's files hold."""
     paths = files.list_files(f"{input_base}/{span}")
-    return formats.recognise(paths, settings.columns, place=f"{input_base}/{span}")
+    return recognise(paths, settings.columns, place=f"{input_base}/{span}")
 
 
 def _record_batches(

@@ -13,7 +13,8 @@ from components.catalogue_gen.reader import (
     items_fingerprint,
     read_items,
 )
-from components.ratings_example_gen import BadInputError, formats, problems
+from components.ratings_example_gen import BadInputError, problems
+from components.ratings_example_gen.recognise.parts import find_parts
 from components.ratings_example_gen.side_files import find_side_files
 
 GENRES = b"unknown|0\nAction|1\nComedy|2\n\n"
@@ -184,7 +185,7 @@ class TestJoin:
 def test_fingerprint_follows_the_files_that_are_read(tmp_path):
     (tmp_path / "u.item").write_bytes(U_ITEM)
     (tmp_path / "u.genre").write_bytes(GENRES)
-    [part] = formats.find_parts([str(tmp_path / "u.item")])
+    [part] = find_parts([str(tmp_path / "u.item")])
     first = items_fingerprint(part)
     (tmp_path / "u.data").write_bytes(b"1\t1\t1\t1\n")
     assert items_fingerprint(part) == first

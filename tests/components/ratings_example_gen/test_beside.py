@@ -4,7 +4,7 @@ import pytest
 
 from components.ratings_example_gen import BadInputError
 from components.ratings_example_gen.beside import ITEMS, USERS, find, holds_no_ratings
-from components.ratings_example_gen.formats import Part
+from components.ratings_example_gen.recognise.parts import Part
 
 
 def parts(*names: str) -> list[Part]:

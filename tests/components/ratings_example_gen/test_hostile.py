@@ -17,9 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.ratings_example_gen import formats, problems, reader
+from components.ratings_example_gen import problems
 from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.read import parquet
+from components.ratings_example_gen.recognise import parts
 from components.ratings_example_gen.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -161,7 +163,7 @@ def test_parquet_in_a_zip_has_a_bound(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "own.zip", "w") as archive:
         archive.write(tmp_path / "own.parquet", "own.parquet")
     assert inspect_path(tmp_path / "own.zip").kept == 3
-    monkeypatch.setattr(formats, "MAX_MEMBER_BYTES", 500)
+    monkeypatch.setattr(parts, "MAX_MEMBER_BYTES", 500)
     with pytest.raises(BadInputError, match="Unpack the archive"):
         inspect_path(tmp_path / "own.zip")
 
@@ -241,9 +243,9 @@ def test_a_row_group_of_too_many_rows_is_refused_before_it_is_read(
     tmp_path, monkeypatch
 ):
     path = write(tmp_path)
-    monkeypatch.setattr(reader, "MAX_GROUP_ROWS", 3)
+    monkeypatch.setattr(parquet, "MAX_GROUP_ROWS", 3)
     assert inspect_path(path).kept == 3
-    monkeypatch.setattr(reader, "MAX_GROUP_ROWS", 2)
+    monkeypatch.setattr(parquet, "MAX_GROUP_ROWS", 2)
     with pytest.raises(BadInputError, match="row group of more than 2 rows"):
         inspect_path(path)
 

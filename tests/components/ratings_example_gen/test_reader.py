@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import re
 import zipfile
 from collections import Counter
@@ -16,9 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.ratings_example_gen import files, formats, problems, reports
+from components.ratings_example_gen import files, problems, reports
+from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.problems import BadInputError
-from components.ratings_example_gen.reader import RatingsReader, plan_blocks
+from components.ratings_example_gen.read.blocks import plan_blocks
+from components.ratings_example_gen.read.ratings import RatingsReader
+from components.ratings_example_gen.recognise.parts import Part, find_parts
+from components.ratings_example_gen.recognise.recognition import recognise
 from components.ratings_example_gen.users import describe_users, read_users
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -34,10 +39,11 @@ class Found:
     bad: list[tuple[int, str]]
 
 
-def read(path: Path, columns=None, block_bytes=1 << 24, limits=(None, None)) -> Found:
+def read(path: Path, columns=None, block_bytes=1 << 24, **dialect) -> Found:
     """Reads a path with the code under test, whatever number of blocks it takes."""
-    layout = formats.recognise(files.list_files(str(path)), columns)
-    return read_parts(layout.ratings, block_bytes, limits)
+    paths = files.list_files(str(path))
+    layout = recognise(paths, columns, dialect=Dialect(**dialect))
+    return read_parts(layout.ratings, block_bytes)
 
 
 def read_parts(parts, block_bytes=1 << 24, limits=(None, None)) -> Found:
@@ -62,26 +68,52 @@ def float32(value: float) -> float:
 
 
 def by_hand(data: bytes, delimiter=",", quoted=True, num_fields=4) -> Found:
-    """Parses user, item, rating, timestamp line by line, in plain Python."""
+    """Parses user, item, rating, timestamp record by record, in plain Python.
+
+    A line with an odd number of quotes and the next such line are one record, if that
+    has the right number of fields.
+    """
     found = Found([], [])
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    number = 0
+    while number < len(lines):
+        first, number = number, number + 1
+        line = lines[first]
+        if quoted and line.count(b'"') % 2:
+            closing = (n for n in range(number, len(lines)) if lines[n].count(b'"') % 2)
+            last = next(closing, first)
+            whole = b"\n".join(lines[first : last + 1])
+            if last > first and is_record(whole, delimiter, num_fields):
+                line, number = whole, last + 1
         line = line.removesuffix(b"\r")
         if line:
             row = parse_line(line, delimiter, quoted, num_fields)
+            number_of_first = first + 1
             if isinstance(row, str):
-                found.bad.append((number, row))
+                found.bad.append((number_of_first, row))
             else:
                 found.rows.append(row)
     return found
 
 
+def is_record(data: bytes, delimiter: str, num_fields: int) -> bool:
+    """Whether some lines are one record, by Python's csv."""
+    text = io.StringIO(data.decode("latin-1"), newline="")
+    try:
+        records = list(csv.reader(text, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return False
+    return [len(record) for record in records] == [num_fields]
+
+
 def parse_line(line: bytes, delimiter: str, quoted: bool, num_fields: int):
-    if b"\r" in line:
+    if b"\r" in line.replace(b"\r\n", b""):
         return problems.CONTROL_CHARACTER
     text = line.decode("latin-1")
     if quoted:
         try:
-            fields = next(csv.reader([text], delimiter=delimiter, strict=True))
+            lines = io.StringIO(text, newline="")
+            fields = next(csv.reader(lines, delimiter=delimiter, strict=True))
         except csv.Error:
             return problems.UNCLOSED_QUOTE
     else:
@@ -91,10 +123,10 @@ def parse_line(line: bytes, delimiter: str, quoted: bool, num_fields: int):
     ids = []
     for field in fields[:2]:
         try:
-            ids.append(field.encode("latin-1").decode("utf-8"))
+            ids.append(field.encode("latin-1").decode("utf-8").strip(" \t\n\v\f\r"))
         except UnicodeDecodeError:
             return problems.UNDECODABLE_BYTES
-        if not field:
+        if not ids[-1]:
             return problems.EMPTY_ID
     kinds = (problems.NON_NUMERIC_RATING, problems.NON_NUMERIC_TIME)
     numbers = []
@@ -117,14 +149,14 @@ def write(path: Path, data: bytes) -> Path:
     return path
 
 
-def own_part(path: Path, **changes) -> formats.Part:
+def own_part(path: Path, **changes) -> Part:
     described = {
-        "delimiter": ",",
+        "dialect": Dialect(",", quote='"', null_values=()),
         "num_fields": 4,
         "columns": (("user_id", 0), ("item_id", 1), ("rating", 2), ("timestamp", 3)),
         "size": path.stat().st_size,
     }
-    return formats.Part(str(path), **{**described, **changes})
+    return Part(str(path), **{**described, **changes})
 
 
 # Mostly near-misses of rows, so that every kind of damage is met often.
@@ -162,7 +194,7 @@ class TestAgainstLinesParsedByHand:
     @given(data=NOISE, block_bytes=st.integers(12, 80))
     def test_any_bytes_without_quotes(self, tmp_path_factory, data, block_bytes):
         path = write(tmp_path_factory.getbasetemp() / "noise.tsv", data)
-        part = own_part(path, delimiter="\t", quoted=False)
+        part = own_part(path, dialect=Dialect("\t", quote="", null_values=()))
         assert read_parts([part], block_bytes) == by_hand(data, "\t", quoted=False)
 
     @settings(max_examples=50)
@@ -170,7 +202,7 @@ class TestAgainstLinesParsedByHand:
     def test_any_bytes_between_double_colons(self, tmp_path_factory, data):
         data = data.replace(b"\x01", b"1")  # A line with it is refused; see below.
         path = write(tmp_path_factory.getbasetemp() / "noise.dat", data)
-        part = own_part(path, delimiter="::", quoted=False)
+        part = own_part(path, dialect=Dialect("::", quote="", null_values=()))
         assert read_parts([part]) == by_hand(data, "::", quoted=False)
 
     @settings(max_examples=50)
@@ -192,11 +224,13 @@ class TestAgainstLinesParsedByHand:
             writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
             writer.writerow(["user_id", "item_id"])
             writer.writerows((name, name[::-1]) for name in ids)
-        assert read(path).rows == [(name, name[::-1], 1.0, 0) for name in ids]
+        found = read(path, delimiter=",", keep_blanks=True, null_values=())
+        assert found.rows == [(name, name[::-1], 1.0, 0) for name in ids]
 
     @settings(max_examples=50)
     @given(data=NOISE, block_bytes=st.integers(12, 80))
     def test_every_line_is_kept_or_named(self, tmp_path_factory, data, block_bytes):
+        data = data.replace(b'"', b"'")  # each line is a record
         path = write(tmp_path_factory.getbasetemp() / "all.csv", data)
         found = read_parts([own_part(path)], block_bytes)
         lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
@@ -326,7 +360,7 @@ class TestFormats:
     def test_recognises(self, tmp_path, names, layout):
         for name, data in names.items():
             write(tmp_path / name, data)
-        found = formats.recognise(files.list_files(str(tmp_path)))
+        found = recognise(files.list_files(str(tmp_path)))
         assert found.name == layout
         assert read(tmp_path).rows[0][:2] == ("1", "2")
 
@@ -475,7 +509,7 @@ class TestUsers:
     }
 
     def users(self, path: Path, num_buckets: int = 3) -> dict:
-        [part] = formats.find_parts([str(path)])
+        [part] = find_parts([str(path)])
         found = {}
         for _, piece in read_users(describe_users(part, {}), num_buckets):
             found.update(piece.users)
@@ -497,5 +531,5 @@ class TestUsers:
         write(tmp_path / "r.csv", b"user,item\nu1,i1\n")
         people = write(tmp_path / "people.csv", b"user,age\nu1,3\n")
         paths = files.list_files(str(tmp_path))
-        layout = formats.recognise(paths, apart=[str(people)])
+        layout = recognise(paths, apart=[str(people)])
         assert [part.base_name for part in layout.ratings] == ["r.csv"]

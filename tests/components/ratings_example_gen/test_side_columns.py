@@ -6,7 +6,7 @@ import pytest
 
 from components.ratings_example_gen import BadInputError
 from components.ratings_example_gen.beside import ITEMS, USERS
-from components.ratings_example_gen.formats import find_parts
+from components.ratings_example_gen.recognise.parts import find_parts
 from components.ratings_example_gen.side_columns import describe
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from components.ratings_example_gen import BadInputError, problems
 from components.ratings_example_gen.beside import ITEMS
-from components.ratings_example_gen.formats import find_parts
+from components.ratings_example_gen.recognise.parts import find_parts
 from components.ratings_example_gen.side_columns import describe
 from components.ratings_example_gen.side_values import read_pieces, split_values
 

@@ -1,0 +1,147 @@
+"""How a text table is written: separator, encoding, quotes, numbers and times.
+
+``Dialect`` is one frozen dataclass with two uses. As *declared* by a person, a field
+that is None is to be guessed (``data.delimiter`` and so on in the configuration). As
+*resolved* by recognition, every field that matters to the file is filled in.
+
+It is not tied to ratings: tables of items and users use the same dialect and parser.
+
+- ``split_records(text, dialect)`` splits a sample into records, each a list of fields.
+- ``recognise.parts.Part`` is a file (or a member of an archive) with its resolved
+  dialect, the number of its fields and the columns to read, by name and position;
+  ``recognise.parts.open_part`` opens its bytes, recoded as UTF-8.
+- ``read.blocks.plan_blocks`` and ``read.blocks.read_rows`` yield its rows, column by
+  column, as they are written. Records may span lines inside quotes.
+- ``read.values.to_text`` converts them to strings: null values and bad bytes found,
+  surrounding blanks trimmed.
+"""
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from typing import Any
+
+# Runs of blanks and tabs.
+WHITESPACE = "whitespace"
+# A separator is a character or several; these can also be given by name.
+DELIMITER_NAMES = {
+    "comma": ",",
+    "semicolon": ";",
+    "tab": "\t",
+    "pipe": "|",
+    " ": WHITESPACE,
+    "blank": WHITESPACE,
+}
+NULL_VALUES = (
+    "",
+    "NULL",
+    "null",
+    "\\N",
+    "NaN",
+    "nan",
+    "None",
+    "NA",
+    "N/A",
+    "<NA>",
+)
+UTF_8 = "utf-8"
+ISO_8601 = "iso8601"
+UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    r"""How a text table is written; None means that recognition decides.
+
+    Attributes:
+        delimiter: Between fields: one character or several, or ``whitespace`` for runs
+            of blanks and tabs.
+        encoding: A codec of Python, such as ``utf-8``, ``latin-1`` or ``utf-16``.
+        quote: Encloses fields that hold separators or line ends; empty for none. A
+            doubled quote inside stands for one.
+        escape: Takes the meaning from the next character, as in ``\"``; empty for none.
+        header: Whether the first record names the columns.
+        decimal: Decimal mark of numbers.
+        thousands: Mark between groups of three digits; empty for none.
+        timestamp_format: ``iso8601``, or a format of ``strptime``; empty for numbers.
+        timestamp_unit: ``s``, ``ms``, ``us`` or ``ns`` since 1970, for numbers.
+        timezone: IANA name of the zone of times that name no offset.
+        null_values: Texts that stand for no value.
+        keep_blanks: Whether blanks around an id belong to it.
+    """
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    header: bool | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    timestamp_format: str | None = None
+    timestamp_unit: str | None = None
+    timezone: str | None = None
+    null_values: tuple[str, ...] | None = None
+    keep_blanks: bool = False
+
+    @property
+    def is_utf_8(self) -> bool:
+        """Whether the file's bytes need no recoding."""
+        return self.encoding in (None, UTF_8)
+
+    @property
+    def nulls(self) -> tuple[str, ...]:
+        """The texts that stand for no value, those by default if none are given."""
+        return NULL_VALUES if self.null_values is None else self.null_values
+
+
+def split_records(text: str, dialect: Dialect) -> list[list[str]]:
+    """Splits text into records and those into fields; blank lines are left out.
+
+    Args:
+        text: Whole lines; a record that the end of the text cuts is split as it is.
+        dialect: With a delimiter.
+    """
+    if not dialect.quote or not dialect.delimiter or len(dialect.delimiter) > 1:
+        return [
+            split_line(line, dialect)
+            for line in text.split("\n")
+            if line.removesuffix("\r")
+        ]
+    text = without_escaped_nulls(text, dialect)
+    lines = io.StringIO(text, newline="")
+    try:
+        return [record for record in csv.reader(lines, **_csv(dialect)) if record]
+    except csv.Error:  # NUL, a stray carriage return, or a field of more than 128 KB
+        return [line.split(dialect.delimiter) for line in text.splitlines() if line]
+
+
+def split_line(line: str, dialect: Dialect) -> list[str]:
+    """Splits one record without its end into fields."""
+    line = line.removesuffix("\r")
+    if dialect.delimiter == WHITESPACE:
+        return line.split()
+    if not dialect.quote or dialect.delimiter is None or len(dialect.delimiter) > 1:
+        return line.split(dialect.delimiter)
+    try:
+        lines = io.StringIO(line, newline="")
+        return next(csv.reader(lines, **_csv(dialect)), [])
+    except csv.Error:
+        return line.split(dialect.delimiter)
+
+
+def _csv(dialect: Dialect) -> dict[str, Any]:
+    known = {
+        "delimiter": dialect.delimiter,
+        "quotechar": dialect.quote,
+        "escapechar": dialect.escape,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def without_escaped_nulls(text: str, dialect: Dialect) -> str:
+    r"""Empties fields of ``\N``: where ``\`` escapes, it would be read as an N."""
+    if dialect.escape != "\\" or "\\N" not in text:
+        return text
+    mark = re.escape(dialect.delimiter or "")
+    return re.sub(rf"(^|{mark})\\N(?={mark}|\r?$)", r"\1", text, flags=re.MULTILINE)

@@ -1,0 +1,120 @@
+"""Turns rows, as they are written, into checked ratings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.read.blocks import read_rows
+from components.ratings_example_gen.read.faults import (
+    Faults,
+    name_faults,
+    naming_type,
+)
+from components.ratings_example_gen.read.rows import BadRow, Block, Rows
+from components.ratings_example_gen.read.times import to_times
+from components.ratings_example_gen.read.values import to_ids, to_numbers
+from components.ratings_example_gen.recognise.columns import (
+    ITEM_ID,
+    RATING,
+    TIMESTAMP,
+    USER_ID,
+)
+from components.ratings_example_gen.recognise.parts import Part
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """The good rows of some consecutive lines, and what is wrong with the others.
+
+    Attributes:
+        table: ``user_id``, ``item_id`` string, ``rating`` float32, ``timestamp``
+            int64 where the data has times; in the order of the file.
+        bad: The other rows; lines are counted from the block's first.
+        end: Lines of the block up to here, blank ones and the header too.
+    """
+
+    table: pa.Table
+    bad: list[BadRow]
+    end: int
+
+    @property
+    def num_rows(self) -> int:
+        """Rows read, good and bad."""
+        return self.table.num_rows + len(self.bad)
+
+
+class RatingsReader:
+    """Turns blocks of one layout into checked ratings.
+
+    Attributes:
+        rating_min: Lowest rating that is accepted, None without limit.
+        rating_max: Highest rating that is accepted, None without limit.
+    """
+
+    def __init__(
+        self, rating_min: float | None = None, rating_max: float | None = None
+    ):
+        self.rating_min = rating_min
+        self.rating_max = rating_max
+
+    def read(self, part: Part, block: Block) -> Iterator[Ratings]:
+        """Yields the block's ratings; lines are counted from the block's first.
+
+        Raises:
+            BadInputError: When the archive is cut short or a line never ends.
+        """
+        for rows in read_rows(part, block):
+            yield self.check(part, rows)
+
+    def check(self, part: Part, rows: Rows) -> Ratings:
+        """Converts the columns and takes out the rows that do not convert."""
+        faults = Faults(len(rows.columns[USER_ID]))
+        columns = {}
+        for name in (USER_ID, ITEM_ID):
+            with naming_type(part, name, rows.columns[name]):
+                columns[name] = to_ids(rows.columns[name], name, part, faults)
+        if RATING in rows.columns:
+            with naming_type(part, RATING, rows.columns[RATING]):
+                columns[RATING] = self._to_ratings(rows.columns[RATING], part, faults)
+        else:
+            columns[RATING] = np.ones(faults.num_rows, np.float32)
+        if TIMESTAMP in rows.columns:
+            with naming_type(part, TIMESTAMP, rows.columns[TIMESTAMP]):
+                columns[TIMESTAMP] = to_times(rows.columns[TIMESTAMP], part, faults)
+        table = pa.table(columns)
+        if faults.any:
+            table = table.filter(pa.array(faults.good))
+        bad = name_faults(rows, faults)
+        return Ratings(table, bad, rows.begin + rows.num_lines)
+
+    def _to_ratings(
+        self, values: pa.Array, part: Part, faults: Faults
+    ) -> npt.NDArray[np.float32]:
+        numbers = to_numbers(
+            values, "rating", problems.NON_NUMERIC_RATING, part, faults
+        )
+        low, high = self.rating_min, self.rating_max
+        outside = np.zeros(len(numbers), np.bool_)
+        if low is not None:
+            outside |= numbers < low
+        if high is not None:
+            outside |= numbers > high
+        faults.add(
+            outside,
+            problems.RATING_OUT_OF_RANGE,
+            f"rating outside {_bound(low)} to {_bound(high)}",
+        )
+        with np.errstate(over="ignore"):  # infinite, which is found below
+            as_float32 = numbers.astype(np.float32)
+        faults.add(
+            ~np.isfinite(as_float32), problems.NOT_FINITE, "rating is not finite"
+        )
+        return as_float32
+
+
+def _bound(value: float | None) -> str:
+    return "any" if value is None else f"{value:g}"

@@ -1,0 +1,447 @@
+"""Reads rows of delimited text.
+
+A record is one line, or several that a quote holds together. A line with an odd number
+of quotes opens a record of several lines if the next such line closes it, within
+``MAX_RECORD_BYTES``, and the whole is a record with the right number of fields;
+otherwise the line stands alone, and is a bad row. So one stray quote costs one line,
+not the rest of the file. Only records that turn out to be bad are looked at one by one,
+to report where they are and why.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import IO, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.dialect import WHITESPACE, Dialect, split_records
+from components.ratings_example_gen.problems import MAX_TEXT, fatal
+from components.ratings_example_gen.read.rows import BadRow, Block, Rows
+from components.ratings_example_gen.recognise.parts import (
+    BYTE_ORDER_MARK,
+    DATA_SUFFIXES,
+    MAX_LINE_BYTES,
+    Part,
+    open_part,
+)
+
+# Of text at once: where every line is bad, a line of two bytes takes 300 of memory.
+PIECE_BYTES = 1 << 20
+MAX_RECORD_BYTES = MAX_LINE_BYTES
+# Stands for a separator of several bytes while a piece is parsed; a line that holds it
+# is refused.
+_SEPARATOR = b"\x01"
+
+Mask = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.int64]
+
+
+def cut(part: Part, block_bytes: int) -> list[tuple[int, int]]:
+    """Cuts a part into ranges of bytes; a record belongs to where it begins.
+
+    Without quotes any place will do, since the reader goes on to the next line. With
+    them a worker could not know whether it begins inside a record, so the file is read
+    once to cut it between records.
+    """
+    begins = list(range(0, part.size, block_bytes))
+    if part.dialect.quote and len(begins) > 1:
+        with open_part(part) as f:
+            begins = [0, *_record_begins(part, f, block_bytes)]
+    ends = [*begins[1:], part.size]
+    return list(zip(begins, ends, strict=False))
+
+
+def _record_begins(part: Part, f: IO[bytes], block_bytes: int) -> Iterator[int]:
+    """Yields where the first record begins after each multiple of ``block_bytes``."""
+    offset, target = 0, block_bytes
+    for data in pieces(part, f):
+        end = offset + len(data)
+        begins = None
+        while target < end:
+            if begins is None:
+                begins = _begins(part, data) + offset
+            place = int(np.searchsorted(begins, target))
+            if place == len(begins):
+                break
+            yield int(begins[place])
+            target = (int(begins[place]) // block_bytes + 1) * block_bytes
+        offset = end
+
+
+def _begins(part: Part, data: bytes) -> Positions:
+    return _Records(part, data).begins
+
+
+def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
+    """Yields the rows of all records that begin within the block.
+
+    Raises:
+        BadInputError: When a line never ends.
+    """
+    begin = 0
+    before_header = not block.begin and bool(part.dialect.header)
+    for data in pieces_of(part, block, f):
+        if before_header:
+            end = _header_end(part, data)
+            before_header = end is None
+            skipped = data[:end]
+            begin += _count_lines(skipped)
+            data = data[len(skipped) :]
+        if data:
+            rows = _parse(part, data, begin)
+            begin += rows.num_lines
+            yield rows
+
+
+def pieces_of(part: Part, block: Block, f: IO[bytes]) -> Iterator[bytes]:
+    """Yields the records that begin within the block, some megabytes at a time."""
+    remaining = block.end - block.begin if block.end else sys.maxsize
+    if block.begin:
+        # The line that the block's beginning cuts belongs to the block before.
+        f.seek(block.begin - 1)
+        remaining -= len(read_line(part, f)) - 1
+    for number, data in enumerate(pieces(part, f, remaining)):
+        at_start = not block.begin and not number
+        yield data.removeprefix(BYTE_ORDER_MARK) if at_start else data
+
+
+def pieces(part: Part, f: IO[bytes], remaining: int = sys.maxsize) -> Iterator[bytes]:
+    """Yields whole records, some megabytes at a time.
+
+    Args:
+        part: How they are written.
+        f: At the beginning of a record.
+        remaining: Bytes to where no further record may begin.
+    """
+    carried = b""
+    while True:
+        data = f.read(min(remaining, PIECE_BYTES)) if remaining > 0 else b""
+        is_last = not data
+        if data and not data.endswith(b"\n"):
+            data += read_line(part, f)
+        remaining -= len(data)
+        data = carried + data
+        end = len(data) if is_last else _last_boundary(part, data)
+        carried = data[end:]
+        if end:
+            yield data[:end]
+        if is_last:
+            return
+
+
+def _last_boundary(part: Part, data: bytes) -> int:
+    """Returns where a record begins that the following lines may belong to."""
+    quote = (part.dialect.quote or "").encode()
+    if not quote or quote not in data:
+        return len(data)
+    pending = _Records(part, data).pending
+    if pending is None or len(data) - pending > MAX_RECORD_BYTES:
+        return len(data)
+    return pending
+
+
+def read_line(part: Part, f: IO[bytes]) -> bytes:
+    """Returns the rest of a line.
+
+    Raises:
+        BadInputError: When it is longer than text has lines.
+    """
+    line = f.readline(MAX_LINE_BYTES)
+    if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+        raise fatal(
+            part.name,
+            problems.UNREADABLE_FILE,
+            f"a line is longer than {MAX_LINE_BYTES} bytes",
+            "Is it a text file? Known endings: " + ", ".join(DATA_SUFFIXES),
+        )
+    return line
+
+
+def _header_end(part: Part, data: bytes) -> int | None:
+    """Returns where the first record that is not blank ends; None if there is none."""
+    blank = len(data) - len(data.lstrip(b"\r\n"))
+    if blank == len(data):
+        return None
+    quote = (part.dialect.quote or "").encode()
+    end = data.find(b"\n", blank) + 1 or len(data)
+    if not quote or data.count(quote, blank, end) % 2 == 0:
+        return end
+    records = _Records(part, data[: blank + MAX_RECORD_BYTES])
+    return int(records.ends[np.flatnonzero(~records.blank)[0]])
+
+
+def _count_lines(data: bytes) -> int:
+    return data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+
+
+class _Records:
+    """Where the records of a piece of text begin and end; blank lines are no rows.
+
+    Attributes:
+        begins: Offset of each record.
+        ends: One past the line end of each.
+        line: 0-based line in which each begins.
+        blank: Whether it is a blank line.
+        joined: Whether some record has several lines.
+        pending: Offset of a line that a later piece may go on with, or None.
+    """
+
+    def __init__(self, part: Part, data: bytes):
+        self._data = data
+        codes = np.frombuffer(data, np.uint8)
+        self.ends = np.flatnonzero(codes == ord("\n")) + 1
+        if not data.endswith(b"\n"):
+            self.ends = np.append(self.ends, len(data))
+        self.begins = np.concatenate([[0], self.ends[:-1]])
+        self.line = np.arange(len(self.ends))
+        self.joined = False
+        self.pending: int | None = None
+        self._join(part)
+        length = self.ends - self.begins
+        first = codes[self.begins]
+        is_end = (first == ord("\n")) | (first == ord("\r"))
+        last = codes[self.ends - 1]
+        self.blank = is_end & ((length == 1) | ((length == 2) & (last == ord("\n"))))
+
+    def _join(self, part: Part) -> None:
+        """Joins the lines that a quote holds together."""
+        quote = (part.dialect.quote or "").encode()
+        if not quote or quote not in self._data:
+            return
+        marks = np.frombuffer(_without_escapes(self._data, part.dialect), np.uint8)
+        places = np.flatnonzero(marks == ord(quote))
+        line_of = np.searchsorted(self.ends, places, side="right")
+        odd = np.flatnonzero(np.bincount(line_of, minlength=len(self.ends)) % 2)
+        inside = np.zeros(len(self.ends), np.bool_)  # a line that goes on with another
+        index = 0
+        while index + 1 < len(odd):
+            first, last = odd[index], odd[index + 1]
+            begin, end = self.begins[first], self.ends[last]
+            if end - begin <= MAX_RECORD_BYTES and _is_record(
+                part, self._data[begin:end]
+            ):
+                inside[first + 1 : last + 1] = True
+                index += 2
+            else:
+                index += 1
+        if index < len(odd):
+            self.pending = int(self.begins[odd[index]])
+        if inside.any():
+            self.joined = True
+            self.begins, self.line = self.begins[~inside], self.line[~inside]
+            self.ends = self.ends[np.append(~inside[1:], True)]
+
+    def as_array(self) -> pa.Array:
+        """Returns all records, with their ends, as an array that copies nothing."""
+        offsets = np.append(self.begins, len(self._data)).astype(np.int32)
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self._data)]
+        return pa.Array.from_buffers(pa.binary(), len(self.ends), buffers)
+
+    def text(self, record: int) -> str:
+        """Returns one record for a person to read."""
+        return self.whole(record)[:MAX_TEXT]
+
+    def whole(self, record: int) -> str:
+        """Returns one record with nothing cut off but its end."""
+        data = self._data[self.begins[record] : self.ends[record]]
+        return data.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+
+
+def _without_escapes(data: bytes, dialect: Dialect) -> bytes:
+    """Blanks out what is escaped; every byte keeps its place."""
+    escape = (dialect.escape or "").encode()
+    if not escape or escape not in data:
+        return data
+    return re.sub(re.escape(escape) + rb"[^\r\n]", b"__", data)
+
+
+def _is_record(part: Part, data: bytes) -> bool:
+    """Whether some lines are one record with the right number of fields."""
+    mark = part.dialect.delimiter or ","
+    data = data.removeprefix(BYTE_ORDER_MARK)
+    if not re.fullmatch(_closed(part.dialect, mark).encode("latin-1"), data):
+        return False
+    pattern = _not_separating(part.dialect, mark).encode("latin-1")
+    rest = re.sub(pattern, rb"\1", data)
+    return rest.count(mark.encode()) + 1 == part.num_fields
+
+
+def _quoted(dialect: Dialect) -> str:
+    """Returns the pattern of a field in quotes."""
+    quote, escape = re.escape(dialect.quote or ""), re.escape(dialect.escape or "")
+    if not escape:
+        return f"{quote}[^{quote}]*(?:{quote}{quote}[^{quote}]*)*{quote}"
+    plain, pair = f"[^{quote}{escape}]", f"(?:{escape}[\\x00-\\xff]|{quote}{quote})"
+    return f"{quote}{plain}*(?:{pair}{plain}*)*{quote}"
+
+
+def _closed(dialect: Dialect, mark: str) -> str:
+    """Returns the pattern of a record in which every quote is closed."""
+    quote, escape = re.escape(dialect.quote or ""), re.escape(dialect.escape or "")
+    mark = re.escape(mark)
+    first, rest = f"[^{quote}{mark}\\r\\n{escape}]", f"[^{mark}\\r\\n{escape}]"
+    if escape:
+        first, rest = (f"(?:{each}|{escape}[^\\r\\n])" for each in (first, rest))
+    bare = f"{first}{rest}*"
+    value = f"(?:{_quoted(dialect)}|{bare}|)"
+    return f"^{value}(?:{mark}{value})*\\r?\\n?$"
+
+
+def _parse(part: Part, data: bytes, begin: int) -> Rows:
+    """Parses whole records; those that cannot be rows are left out and named."""
+    dialect = part.dialect
+    num_lines = _count_lines(data)
+    body, separator = _with_short_separator(data, dialect)
+    ambiguous = data.count(b"\r") != data.count(b"\r\n")
+    ambiguous |= any(
+        mark.encode() in data for mark in (dialect.quote, dialect.escape) if mark
+    )
+    ambiguous |= separator == _SEPARATOR and _SEPARATOR in data
+    if not ambiguous:
+        try:
+            columns = _read_csv(part, body, separator)
+        except pa.ArrowInvalid:
+            pass  # Some row has too many or too few fields: find out which.
+        else:
+            return Rows(columns, _locator(part, data, None), [], begin, num_lines)
+    kept, bad, records = _check_records(part, data, body, separator)
+    body = _join(records.as_array().take(pa.array(kept)))
+    body = _without_escaped_nulls(body, dialect)
+    columns = _read_csv(part, body, separator, spans_lines=records.joined)
+    return Rows(columns, _locator(part, data, kept), bad, begin, num_lines)
+
+
+def _with_short_separator(data: bytes, dialect: Dialect) -> tuple[bytes, bytes]:
+    """Returns text whose separator is a single byte, as Arrow needs it."""
+    separator = (dialect.delimiter or ",").encode()
+    if dialect.delimiter == WHITESPACE:
+        data = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", data)
+        return re.sub(rb"[ \t]+", _SEPARATOR, data), _SEPARATOR
+    if len(separator) == 1:
+        return data, separator
+    return data.replace(separator, _SEPARATOR), _SEPARATOR
+
+
+def _without_escaped_nulls(data: bytes, dialect: Dialect) -> bytes:
+    r"""Empties fields of ``\N``: where ``\`` escapes, Arrow would read an N."""
+    if dialect.escape != "\\" or b"\\N" not in data:
+        return data
+    mark = re.escape((dialect.delimiter or ",").encode())
+    quote = re.escape((dialect.quote or "").encode())
+    pattern = rb"(?m)(^|%b)(%b)\\N\2(?=%b|\r?$)" % (mark, quote + b"?", mark)
+    return re.sub(pattern, rb"\1", data)
+
+
+def _read_csv(
+    part: Part, data: bytes, separator: bytes, spans_lines: bool = False
+) -> dict[str, pa.Array]:
+    names = [str(i) for i in range(part.num_fields)]
+    wanted = [names[i] for _, i in part.columns]
+    if not data.strip(b"\r\n"):
+        return {name: pa.array([], pa.binary()) for name, _ in part.columns}
+    if data.startswith(BYTE_ORDER_MARK):
+        data = b"\n" + data  # Belongs to an id here, and Arrow would drop it.
+    table = pa_csv.read_csv(
+        pa.py_buffer(data),
+        read_options=pa_csv.ReadOptions(
+            use_threads=False, column_names=names, block_size=len(data) + 1
+        ),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=separator.decode("latin-1"),
+            quote_char=part.dialect.quote or False,
+            escape_char=part.dialect.escape or False,
+            newlines_in_values=spans_lines,
+        ),
+        convert_options=pa_csv.ConvertOptions(
+            check_utf8=False,
+            column_types=dict.fromkeys(names, pa.binary()),
+            include_columns=wanted,
+            null_values=[],
+        ),
+    )
+    return {
+        name: table[str(i)].combine_chunks()
+        if table.num_rows
+        else pa.array([], pa.binary())
+        for name, i in part.columns
+    }
+
+
+def _check_records(
+    part: Part, data: bytes, body: bytes, separator: bytes
+) -> tuple[Positions, list[BadRow], _Records]:
+    """Returns the records that are rows, why the others are not, and all of them.
+
+    The records are those of ``body``; ``data`` is what a person wrote.
+    """
+    dialect, mark = part.dialect, separator.decode("latin-1")
+    original = _Records(part, data)
+    records = original if body is data else _Records(part, body)
+    text = records.as_array()
+    stray = r"\r[^\n]" + (r"|\x01" if separator == _SEPARATOR else "")
+    control = _matches(original.as_array(), stray)
+    fields = pc.count_substring(text, mark).to_numpy() + 1
+    unclosed = np.zeros(len(text), np.bool_)
+    special = [re.escape(each) for each in (dialect.quote, dialect.escape) if each]
+    if special:
+        quoted = np.flatnonzero(_matches(text, "|".join(special)) & ~control)
+        with_quotes = text.take(pa.array(quoted))
+        unclosed[quoted] = ~_matches(with_quotes, _closed(dialect, mark))
+        outside = pc.replace_substring_regex(
+            with_quotes, pattern=_not_separating(dialect, mark), replacement=r"\1"
+        )
+        fields[quoted] = pc.count_substring(outside, mark).to_numpy() + 1
+    rejected = ~records.blank & (control | unclosed | (fields != part.num_fields))
+    bad: list[BadRow] = []
+    for record in np.flatnonzero(rejected):
+        if control[record]:
+            kind = problems.CONTROL_CHARACTER
+            reason = "a control character (a carriage return?) inside the line"
+        elif unclosed[record]:
+            kind = problems.UNCLOSED_QUOTE
+            reason = "a quote that is not closed before the field or line ends"
+        else:
+            kind = problems.WRONG_NUMBER_OF_FIELDS
+            found = len(split_records(original.whole(record), dialect)[0])
+            reason = f"{found} fields where {part.num_fields} are expected"
+        line = int(original.line[record]) + 1
+        bad.append((line, kind, reason, original.text(record)))
+    return np.flatnonzero(~records.blank & ~rejected), bad, records
+
+
+def _not_separating(dialect: Dialect, mark: str) -> str:
+    """Returns the pattern of what may hold separators that separate nothing."""
+    escaped = f"{re.escape(dialect.escape)}[\\x00-\\xff]" if dialect.escape else ""
+    if not dialect.quote:
+        return f"(){escaped}"
+    quoted = f"(^|{re.escape(mark)}){_quoted(dialect)}"
+    return f"{quoted}|{escaped}" if escaped else quoted
+
+
+def _matches(values: pa.Array, pattern: str) -> Mask:
+    return cast(Mask, pc.match_substring_regex(values, pattern).to_numpy(False))
+
+
+def _join(values: pa.Array) -> bytes:
+    """Returns a fresh binary array's values one behind the other."""
+    return values.buffers()[2].to_pybytes() if len(values) else b""
+
+
+def _locator(
+    part: Part, data: bytes, kept: Positions | None
+) -> Callable[[Positions], list[tuple[int, str]]]:
+    def locate(rows: Positions) -> list[tuple[int, str]]:
+        records = _Records(part, data)
+        record_of = np.flatnonzero(~records.blank) if kept is None else kept
+        return [
+            (int(records.line[record]) + 1, records.text(record))
+            for record in record_of[rows]
+        ]
+
+    return locate

@@ -1,0 +1,193 @@
+"""Converts times, however they are written, to seconds UTC."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.dialect import ISO_8601, UNITS, Dialect
+from components.ratings_example_gen.read.faults import Faults
+from components.ratings_example_gen.read.values import to_numbers
+from components.ratings_example_gen.recognise.parts import Part
+
+# Years 1 and 9999. Milliseconds and nanoseconds of our days are beyond them.
+MIN_TIME, MAX_TIME = -62_135_596_800, 253_402_300_799
+ZONE = r"(?:Z|[+-]\d\d(?::?\d\d)?)"
+ISO_PATTERN = rf"\d{{4}}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{ZONE}?)?"
+UTC = "UTC"
+
+Seconds = npt.NDArray[np.int64]
+
+
+def to_times(values: pa.Array, part: Part, faults: Faults) -> Seconds:
+    """Returns whole seconds UTC, rounded down."""
+    dialect = part.dialect
+    if pa.types.is_date(values.type):
+        values = values.cast(pa.timestamp("s"))
+    if pa.types.is_timestamp(values.type):
+        return _of_timestamps(values, dialect, faults)
+    if dialect.timestamp_format and pa.types.is_binary(values.type):
+        return _of_text(values, dialect, faults)
+    return _of_numbers(values, part, faults)
+
+
+def _of_numbers(values: pa.Array, part: Part, faults: Faults) -> Seconds:
+    unit = part.dialect.timestamp_unit or "s"
+    per_second = UNITS[unit]
+    exact = _whole_numbers(values) if per_second > 1 else None
+    if exact is not None:
+        seconds = exact // per_second
+    else:
+        numbers = to_numbers(values, "time", problems.NON_NUMERIC_TIME, part, faults)
+        seconds = np.floor(numbers / per_second)
+    return _in_range(seconds, unit, faults)
+
+
+def _in_range(
+    seconds: npt.NDArray[np.int64] | npt.NDArray[np.float64], unit: str, faults: Faults
+) -> Seconds:
+    outside = (seconds < MIN_TIME) | (seconds > MAX_TIME)
+    faults.add(
+        outside,
+        problems.TIME_OUT_OF_RANGE,
+        f"time in {unit} is beyond the year 9999 (set data.timestamp_unit)",
+    )
+    return np.where(outside, 0, seconds).astype(np.int64)
+
+
+def _whole_numbers(values: pa.Array) -> Seconds | None:
+    """Returns int64 where all are such: nanoseconds have more digits than doubles."""
+    if values.null_count:
+        return None
+    try:
+        whole = values.cast(pa.int64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    return np.asarray(whole.to_numpy(False))
+
+
+def _of_timestamps(values: pa.Array, dialect: Dialect, faults: Faults) -> Seconds:
+    missing = pc.is_null(values).to_numpy(False)
+    faults.add(missing, problems.NON_NUMERIC_TIME, "time is missing")
+    unit, zone = values.type.unit, values.type.tz
+    # What Arrow stores is UTC where it has a zone; its own rounding goes through local
+    # time, and fails in the hour that occurs twice.
+    count = pc.fill_null(values.cast(pa.int64()), 0).to_numpy(False)
+    seconds = count // UNITS[unit]
+    if zone is None:
+        seconds = _to_utc(seconds, dialect, faults)
+    return _in_range(seconds, unit, faults)
+
+
+def _to_utc(seconds: Seconds, dialect: Dialect, faults: Faults) -> Seconds:
+    """Converts local seconds; of an hour that occurs twice the first one counts."""
+    zone = dialect.timezone or UTC
+    if zone == UTC:
+        return seconds
+    inside = (seconds >= MIN_TIME) & (seconds <= MAX_TIME)
+    local = pa.array(np.where(inside, seconds, 0)).cast(pa.timestamp("s"))
+    early, late = (
+        pc.assume_timezone(
+            local, timezone=zone, ambiguous="earliest", nonexistent=nonexistent
+        )
+        .cast(pa.int64())
+        .to_numpy(False)
+        for nonexistent in ("earliest", "latest")
+    )
+    faults.add(
+        early != late,
+        problems.NON_NUMERIC_TIME,
+        f"the clock skipped this time in {zone} (set data.timezone)",
+    )
+    return np.where(inside, early, seconds)
+
+
+def _of_text(values: pa.Array, dialect: Dialect, faults: Faults) -> Seconds:
+    text = pc.ascii_trim_whitespace(
+        pc.fill_null(values.cast(pa.string(), safe=False), "")
+    )
+    wanted = dialect.timestamp_format or ""
+    if wanted == ISO_8601:
+        seconds, has_zone, valid = _of_iso(text)
+    else:
+        seconds, has_zone, valid = _by_format(text, wanted)
+    faults.add(
+        ~valid,
+        problems.NON_NUMERIC_TIME,
+        f"time is not written as {wanted} (data.timestamp_format)",
+    )
+    if not has_zone.all():
+        seconds = np.where(has_zone, seconds, _to_utc(seconds, dialect, faults))
+    return _in_range(seconds, "s", faults)
+
+
+Parsed = tuple[Seconds, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+"""Seconds, local or UTC; whether they are UTC; whether the text was a time."""
+
+
+def _of_iso(text: pa.Array) -> Parsed:
+    valid = pc.match_substring_regex(text, f"^{ISO_PATTERN}$").to_numpy(False)
+    zoned = pc.match_substring_regex(text, rf":\d\d(?:\.\d+)?{ZONE}$").to_numpy(False)
+    # Arrow takes as many digits of a second as its unit has.
+    plain = pc.replace_substring_regex(text, pattern=r"\.\d+", replacement="")
+    seconds = np.zeros(len(text), np.int64)
+    try:
+        for mask, zone in ((valid & zoned, UTC), (valid & ~zoned, None)):
+            if mask.any():
+                chosen = plain.filter(pa.array(mask))
+                times = chosen.cast(pa.timestamp("s", zone)).cast(pa.int64())
+                seconds[mask] = times.to_numpy(False)
+    except pa.ArrowInvalid:  # the 30th of February is among them
+        return _one_by_one(plain, valid, _from_iso)
+    return seconds, zoned, valid
+
+
+def _from_iso(text: str) -> datetime:
+    zone = re.search(rf"(?<=:\d\d){ZONE}$", text)
+    if zone is None:
+        return datetime.fromisoformat(text)
+    digits = zone[0].replace(":", "").replace("Z", "+00").ljust(5, "0")
+    return datetime.fromisoformat(f"{text[: zone.start()]}{digits[:3]}:{digits[3:]}")
+
+
+def _by_format(text: pa.Array, wanted: str) -> Parsed:
+    """Parses what ``strptime`` reads.
+
+    Arrow's is fast and lenient (the 31st of February is the 2nd of March), so only what
+    it writes back as it was counts; the others are parsed one by one.
+    """
+    seconds = np.zeros(len(text), np.int64)
+    valid = np.zeros(len(text), np.bool_)
+    if not re.search("%[zZfp]", wanted):
+        times = pc.strptime(text, format=wanted, unit="s", error_is_null=True)
+        same = pc.equal(pc.strftime(times, format=wanted), text)
+        valid = pc.fill_null(same, False).to_numpy(False)
+        seconds = pc.fill_null(times.cast(pa.int64()), 0).to_numpy(False)
+    rest = ~valid
+    zoned = np.zeros(len(text), np.bool_)
+    if rest.any():
+        found = _one_by_one(text, rest, lambda each: datetime.strptime(each, wanted))
+        seconds = np.where(rest, found[0], seconds)
+        zoned, valid = found[1], valid | found[2]
+    return seconds, zoned, valid
+
+
+def _one_by_one(
+    text: pa.Array, chosen: npt.NDArray[np.bool_], parse: Callable[[str], datetime]
+) -> Parsed:
+    seconds = np.zeros(len(text), np.int64)
+    zoned, valid = np.zeros((2, len(text)), np.bool_)
+    for row in np.flatnonzero(chosen):
+        try:
+            time = parse(text[row].as_py())
+        except (ValueError, OverflowError):
+            continue
+        zoned[row], valid[row] = time.tzinfo is not None, True
+        local = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+        seconds[row] = int(local.timestamp() // 1)
+    return seconds, zoned, valid

@@ -1,0 +1,1 @@
+"""Recognises which files hold ratings, users and items, and how they are written."""

@@ -1,0 +1,55 @@
+"""Finds columns by the names that they usually have."""
+
+import re
+from collections.abc import Sequence
+
+from trainer_modules import features
+
+USER_ID, ITEM_ID = features.USER_ID, features.ITEM_ID
+RATING, TIMESTAMP = features.RATING, features.TIMESTAMP
+RATINGS_COLUMNS = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
+
+# Names that columns of published rating logs really have, without case and marks; the
+# first is the exact one, and wins over the others.
+ALIASES = {
+    USER_ID: ("userid", "user", "uid", "customerid", "reviewerid", "visitorid"),
+    ITEM_ID: (
+        "itemid",
+        "item",
+        "iid",
+        "movieid",
+        "productid",
+        "bookid",
+        "asin",
+        "isbn",
+    ),
+    RATING: ("rating", "ratings", "score", "stars", "overall", "bookrating"),
+    TIMESTAMP: ("timestamp", "time", "ts", "unixtime", "unixreviewtime", "timestamps"),
+}
+
+
+def plain(name: str) -> str:
+    """Returns a name without case and marks; ``:token`` is RecBole's suffix."""
+    return re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower())
+
+
+def match(meaning: str, names: Sequence[str], taken: Sequence[int] = ()) -> list[int]:
+    """Returns the columns that may have a meaning.
+
+    One is certain, none unknown, several ambiguous. Names that are exactly the
+    meaning's win over those that are like it, and ``user_id`` over ``userId``.
+
+    Args:
+        meaning: One of ``RATINGS_COLUMNS``.
+        names: Of all columns.
+        taken: Columns that have another meaning.
+    """
+    free = [index for index in range(len(names)) if index not in taken]
+    exact, *_ = ALIASES[meaning]
+    for candidates in (
+        [i for i in free if names[i].strip().split(":")[0] == meaning],
+        [i for i in free if plain(names[i]) == exact],
+    ):
+        if candidates:
+            return candidates
+    return [i for i in free if plain(names[i]) in ALIASES[meaning]]

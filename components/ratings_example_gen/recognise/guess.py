@@ -1,0 +1,169 @@
+"""Guesses how text is written, from its first lines. Every guess is shown later."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from components.ratings_example_gen.dialect import (
+    ISO_8601,
+    UNITS,
+    WHITESPACE,
+    Dialect,
+    split_records,
+)
+
+Records = list[list[str]]
+
+DELIMITERS = (",", ";", "\t", "|", "::")
+QUOTE = '"'
+ESCAPE = "\\"
+ISO_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?"
+)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d{1,2}")
+# 1e11 seconds are the year 5138, 1e11 milliseconds are 1973: no time is read as both.
+_LEAST_OF_UNIT = {"ns": 1e17, "us": 1e14, "ms": 1e11}
+# (a time's shape, formats that may be meant)
+_SHAPES = (
+    (r"\d{1,2}\.\d{1,2}\.\d{4}", "%d.%m.%Y"),
+    (r"\d{1,2}/\d{1,2}/\d{4}", "%m/%d/%Y' or '%d/%m/%Y"),
+    (r"\d{4}/\d{1,2}/\d{1,2}", "%Y/%m/%d"),
+    (r"\d{8}", "%Y%m%d"),
+)
+
+
+class AmbiguousError(ValueError):
+    """The text can be read in two ways; the message shows both."""
+
+
+def delimiter(
+    text: str, base_name: str, is_plausible: Callable[[Records], bool]
+) -> str | None:
+    """Returns the separator of some lines; None where none is found.
+
+    One that cuts every line into the same number of fields, at least two; of several
+    those that make a table of ratings; of these the one with most fields.
+
+    Args:
+        text: Whole lines.
+        base_name: Of the file, whose ending says something.
+        is_plausible: Whether records look like what the file should hold.
+
+    Raises:
+        AmbiguousError: When two separators are as good as each other.
+    """
+    ends_in_tabs = base_name.endswith((".tsv", ".inter", ".item", ".user"))
+    marks = ("\t",) if ends_in_tabs and "\t" in text else DELIMITERS
+    tables = {mark: split_records(text, _plain(mark)) for mark in marks if mark in text}
+    even = {mark: table for mark, table in tables.items() if _width(table) > 1}
+    if not even:
+        in_blanks = split_records(text, _plain(WHITESPACE))
+        if _width(in_blanks) > 1 and is_plausible(in_blanks):
+            return WHITESPACE
+        counts = {mark: len(table[0]) for mark, table in tables.items() if table}
+        return max(counts, key=lambda mark: counts[mark], default=None)
+    plausible = {mark: table for mark, table in even.items() if is_plausible(table)}
+    chosen = plausible or even
+    most = max(map(_width, chosen.values()))
+    best = [mark for mark, table in chosen.items() if _width(table) == most]
+    if len(best) > 1 and not (best == [",", "::"] and base_name.endswith(".csv")):
+        raise AmbiguousError(_two_ways(best[0], best[1], tables))
+    if best[0] == "\t" and not ends_in_tabs:
+        in_blanks = split_records(text, _plain(WHITESPACE))
+        if _width(in_blanks) > most and is_plausible(in_blanks):
+            raise AmbiguousError(
+                _two_ways("\t", WHITESPACE, {**tables, WHITESPACE: in_blanks})
+            )
+    return best[0]
+
+
+def _plain(mark: str) -> Dialect:
+    return Dialect(delimiter=mark, quote=QUOTE if len(mark) == 1 else "")
+
+
+def _width(records: Records) -> int:
+    """Returns the number of fields of every record; 0 where they differ."""
+    widths = {len(record) for record in records}
+    return widths.pop() if len(widths) == 1 else 0
+
+
+def _two_ways(one: str, other: str, tables: dict[str, Records]) -> str:
+    shown = [
+        f"{shown_delimiter(mark)} into {' / '.join(tables[mark][0])!r:.80}"
+        for mark in (one, other)
+    ]
+    return f"its lines can be cut at {shown[0]} or at {shown[1]}"
+
+
+def shown_delimiter(mark: str | None) -> str:
+    """Returns a separator as a person reads it, and can give it."""
+    names = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}
+    return names.get(mark or "", mark or "none")
+
+
+def escape(text: str, dialect: Dialect) -> str:
+    r"""Returns ``\`` where quotes are written as ``\"``, else nothing."""
+    if not dialect.quote or ESCAPE + dialect.quote not in text:
+        return ""
+    with_escape = Dialect(dialect.delimiter, quote=dialect.quote, escape=ESCAPE)
+    without = _width(split_records(text, dialect))
+    return ESCAPE if _width(split_records(text, with_escape)) and not without else ""
+
+
+def is_number(text: str, comma: bool = False) -> bool:
+    """Whether a text is a number, also with a decimal comma where that can be."""
+    text = text.strip()
+    return bool(_NUMBER.fullmatch(text) or (comma and _DECIMAL_COMMA.fullmatch(text)))
+
+
+def is_time(text: str) -> bool:
+    """Whether a text is a number or in ISO 8601."""
+    return is_number(text) or ISO_TIME.fullmatch(text.strip()) is not None
+
+
+def decimal(texts: Sequence[str]) -> str | None:
+    """Returns the decimal mark of some numbers; None where they have no fractions."""
+    texts = [text.strip() for text in texts]
+    if any("." in text for text in texts):
+        return "."
+    with_comma = [text for text in texts if "," in text]
+    if with_comma and all(_DECIMAL_COMMA.fullmatch(text) for text in with_comma):
+        return ","
+    return None
+
+
+def times(texts: Sequence[str]) -> tuple[str, str] | None:
+    """Returns the format and the unit of some times; None where neither is known.
+
+    The format is ``iso8601``, or empty for numbers; the unit is that in which they are
+    times of our days, and seconds where they disagree.
+    """
+    texts = [text.strip() for text in texts]
+    numbers = [float(text) for text in texts if is_number(text)]
+    if 2 * len(numbers) >= len(texts):
+        units = {_unit(number) for number in numbers if number}
+        return "", units.pop() if len(units) == 1 else "s"
+    if 2 * sum(ISO_TIME.fullmatch(text) is not None for text in texts) >= len(texts):
+        return ISO_8601, "s"
+    return None
+
+
+def _unit(number: float) -> str:
+    for unit, least in _LEAST_OF_UNIT.items():
+        if abs(number) >= least:
+            return unit
+    return next(iter(UNITS))
+
+
+def time_formats(text: str) -> str:
+    """Returns the formats that a time may be written in, as an example to try."""
+    for shape, written in _SHAPES:
+        if re.match(shape, text):
+            rest = re.sub(shape, "", text, count=1)
+            for digits, part in (
+                (r"\d\d:\d\d:\d\d", "%H:%M:%S"),
+                (r"\d\d:\d\d", "%H:%M"),
+            ):
+                rest = re.sub(digits, part, rest, count=1)
+            return "' or '".join(each + rest for each in written.split("' or '"))
+    return "%d.%m.%Y %H:%M"

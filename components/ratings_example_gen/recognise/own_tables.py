@@ -1,0 +1,368 @@
+"""A person's own tables, described by headers, mappings or the usual order."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.dialect import NULL_VALUES, Dialect
+from components.ratings_example_gen.problems import BadInputError, fatal
+from components.ratings_example_gen.recognise import guess
+from components.ratings_example_gen.recognise.columns import (
+    ITEM_ID,
+    RATING,
+    RATINGS_COLUMNS,
+    TIMESTAMP,
+    USER_ID,
+    match,
+)
+from components.ratings_example_gen.recognise.parts import (
+    TEXT,
+    Part,
+)
+from components.ratings_example_gen.recognise.sample import Sample, empty, take
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A part of ratings, and what its beginning shows.
+
+    Attributes:
+        part: With columns and dialect.
+        names: Header of each column, empty where there is none.
+        rows: Some rows as texts.
+        by_position: Meanings whose column is given or guessed by its place.
+        types: Name → Arrow's type, for Parquet.
+    """
+
+    part: Part
+    names: tuple[str, ...]
+    rows: list[list[str]]
+    by_position: frozenset[str]
+    types: Mapping[str, object] | None = None
+
+    def texts(self, meaning: str) -> list[str]:
+        """Returns a column's values in the sample, without null values."""
+        index = dict(self.part.columns).get(meaning)
+        if index is None:
+            return []
+        nulls = self.part.dialect.nulls
+        values = [row[index].strip() for row in self.rows if index < len(row)]
+        return [value for value in values if value not in nulls]
+
+
+def describe(
+    parts: Sequence[Part], columns: Mapping[str, str], declared: Dialect
+) -> tuple[list[Table], list[Part]]:
+    """Returns the tables of ratings, and the parts that hold nothing.
+
+    Args:
+        parts: Files, of which nothing is known but their names.
+        columns: Meaning → header or position, as a person gave them.
+        declared: What a person said of the text; the rest is guessed.
+
+    Raises:
+        BadInputError: When a part lacks a column, can be read in two ways, is written
+            in another way than the others, or all of them are empty.
+    """
+    tables, without = [], []
+    for part in parts:
+        sample = take(part, declared, lambda records: _is_plausible(records, columns))
+        if sample is None:
+            without.append(part)
+        else:
+            tables.append(_table(sample, columns, declared.header))
+    if not tables:
+        raise empty(parts[0])
+    for table in tables[1:]:
+        _check_same_columns(tables[0], table)
+    return _with_numbers_and_times(tables, declared), without
+
+
+def _is_plausible(records: guess.Records, columns: Mapping[str, str]) -> bool:
+    """Whether records look like ratings: a known header, or the usual order."""
+    first, *rest = records
+    named = [column for column in columns.values() if not column.isdecimal()]
+    if named:
+        return all(column in first for column in named)
+    if columns:
+        return max(map(int, columns.values())) < len(first)
+    if match(USER_ID, first) and match(ITEM_ID, first):
+        return True
+    return _index_column(first, rest) is not None or _in_usual_order(first)
+
+
+def _table(
+    sample: Sample, columns: Mapping[str, str], declared_header: bool | None
+) -> Table:
+    part = sample.part
+    names, rows = sample.names, sample.records
+    if part.format == TEXT:
+        first = sample.records[0]
+        header = _has_header(part, first, rows[1:], columns, declared_header)
+        names = first if header else None
+        rows = rows[1:] if header else rows
+        part = replace(part, dialect=replace(part.dialect, header=header))
+    elif names is not None and len(set(names)) < len(names):
+        raise mismatch(part, names, "has two columns of one name")
+    width = len(names if names is not None else sample.records[0])
+    index_column = _index_column(names, rows) if names is not None else None
+    found = _mapped(part, names, width, columns)
+    by_position = {name for name, (_, by_name) in found.items() if not by_name}
+    places = {name: place for name, (place, _) in found.items()}
+    taken = [*places.values(), *([] if index_column is None else [index_column])]
+    if names is not None:
+        places |= _recognised(part, names, places, taken)
+    if not columns and not places.keys() & {USER_ID, ITEM_ID}:
+        free = [index for index in range(width) if index not in taken]
+        first = [sample.records[0][index] for index in free] if names is None else []
+        if (names is None and _in_usual_order(first)) or (
+            index_column is not None and names and _counts_up([names[i] for i in free])
+        ):
+            places = dict(zip(RATINGS_COLUMNS, free, strict=False))
+            by_position = set(places)
+    _check_columns(part, names or sample.records[0], places)
+    described = replace(
+        part,
+        num_fields=width,
+        columns=tuple(
+            (name, places[name]) for name in RATINGS_COLUMNS if name in places
+        ),
+    )
+    return Table(
+        described, tuple(names or ()), rows, frozenset(by_position), sample.types
+    )
+
+
+def _has_header(
+    part: Part,
+    first: list[str],
+    rest: guess.Records,
+    columns: Mapping[str, str],
+    declared: bool | None,
+) -> bool:
+    if declared is not None:
+        return declared
+    if _index_column(first, rest) is not None:
+        return True
+    if any(not column.isdecimal() for column in columns.values()):
+        return True
+    if match(USER_ID, first) and match(ITEM_ID, first):
+        return True
+    if any(int(column) in match(name, first) for name, column in columns.items()):
+        return True
+    if len(first) > 1 and _counts_up(first):
+        raise fatal(
+            part.name,
+            problems.HEADER_MISMATCH,
+            f"its first line ({', '.join(first)}) can be a header or a rating",
+            "Set data.header to true or false.",
+        )
+    full = [row for row in rest if len(row) == len(first)]
+    return bool(full) and any(
+        all(guess.is_number(row[i]) for row in full) and not _is_value(first[i])
+        for i in range(len(first))
+    )
+
+
+def _is_value(text: str) -> bool:
+    return not text.strip() or guess.is_time(text) or text.strip() in NULL_VALUES
+
+
+def _counts_up(names: Sequence[str]) -> bool:
+    return list(names) == [str(number) for number in range(len(names))]
+
+
+def _index_column(names: Sequence[str], rows: guess.Records) -> int | None:
+    """Returns the column that pandas writes without a name: the rows' numbers."""
+    if not names or names[0] not in ("", "Unnamed: 0", "__index_level_0__"):
+        return None
+    numbers = [row[0] for row in rows if row]
+    is_index = all(number.isdecimal() for number in numbers)
+    return 0 if is_index and len(set(numbers)) == len(numbers) else None
+
+
+def _mapped(
+    part: Part, names: list[str] | None, width: int, columns: Mapping[str, str]
+) -> dict[str, tuple[int, bool]]:
+    """Returns each mapped meaning's column, and whether its header was meant."""
+    found = {}
+    for name, column in columns.items():
+        if name not in RATINGS_COLUMNS:
+            raise mismatch(part, names or (), f"cannot have a column for {name!r}")
+        if names is not None and column in names:
+            if names.count(column) > 1:
+                raise mismatch(part, names, f"has two columns {column!r}")
+            found[name] = (names.index(column), True)
+        elif column.isdecimal() and int(column) < width:
+            found[name] = (int(column), False)
+        else:
+            raise mismatch(part, names or (), f"has no column {column!r} for {name}")
+    return found
+
+
+def _recognised(
+    part: Part, names: Sequence[str], places: Mapping[str, int], taken: Sequence[int]
+) -> dict[str, int]:
+    """Returns the columns of the meanings that a person did not map."""
+    found = {}
+    for meaning in RATINGS_COLUMNS:
+        if meaning in places:
+            continue
+        candidates = match(meaning, names, taken)
+        if len(candidates) > 1:
+            both = " and ".join(repr(names[index]) for index in candidates)
+            raise fatal(
+                part.name,
+                problems.HEADER_MISMATCH,
+                f"its columns {both} can each be the {meaning}",
+                f"Name one: --column {meaning}={names[candidates[0]]} "
+                f"(data.columns.{meaning} in the configuration).",
+            )
+        if candidates:
+            found[meaning] = candidates[0]
+    return found
+
+
+def _check_columns(part: Part, names: Sequence[str], places: Mapping[str, int]) -> None:
+    if len(set(places.values())) < len(places):
+        raise mismatch(part, names, "has one column for two of those mapped")
+    missing = [name for name in (USER_ID, ITEM_ID) if name not in places]
+    if missing:
+        raise mismatch(part, names, f"names no column for {' and '.join(missing)}")
+
+
+def _in_usual_order(first: Sequence[str]) -> bool:
+    """Whether the first row looks like data: numbers where numbers are expected.
+
+    Of two ids one must have a digit, or a header would pass for a rating.
+    """
+    if not 2 <= len(first) <= 4:
+        return False
+    if len(first) == 2 and not re.search(r"\d", "".join(first)):
+        return False
+    comma = not any("," in text for text in first[:2])
+    return all(guess.is_number(text, comma) for text in first[2:3]) and all(
+        guess.is_time(text) or re.match(r"\d", text.strip()) for text in first[3:]
+    )
+
+
+def _check_same_columns(first: Table, other: Table) -> None:
+    """Refuses parts whose columns differ, or of which only one has a header."""
+    texts = first.part.format == other.part.format == TEXT
+    same_header = not texts or first.part.dialect.header == other.part.dialect.header
+    if dict(first.part.columns).keys() != dict(other.part.columns).keys() or (
+        not same_header
+    ):
+        raise fatal(
+            other.part.name,
+            problems.HEADER_MISMATCH,
+            f"its header or columns are not those of {first.part.name}",
+            "Give all parts the same header, or map fewer columns in data.columns.",
+        )
+
+
+def _with_numbers_and_times(tables: list[Table], declared: Dialect) -> list[Table]:
+    """Returns the tables with the marks of numbers and the form of times, of all."""
+    decimal = declared.decimal or _agreed(
+        tables,
+        RATING,
+        lambda table: guess.decimal(table.texts(RATING)),
+        "data.decimal",
+        lambda mark: f"with {mark!r}",
+    )
+    timestamp_format, unit = declared.timestamp_format, declared.timestamp_unit
+    if timestamp_format is None and unit is None:
+        known = _agreed(tables, TIMESTAMP, _times, "data.timestamp_unit", _shown_times)
+        timestamp_format, unit = known or ("", "s")
+    described = []
+    for table in tables:
+        dialect = replace(
+            table.part.dialect,
+            decimal=decimal or ".",
+            thousands=declared.thousands or "",
+            timestamp_format=timestamp_format or "",
+            timestamp_unit=unit or "s",
+            timezone=declared.timezone or "UTC",
+            null_values=table.part.dialect.nulls,
+        )
+        described.append(replace(table, part=replace(table.part, dialect=dialect)))
+    return described
+
+
+def _agreed(
+    tables: Sequence[Table],
+    meaning: str,
+    guessed: Callable[[Table], T | None],
+    setting: str,
+    shown: Callable[[T], str],
+) -> T | None:
+    """Returns what the parts show; None where none shows anything.
+
+    Raises:
+        BadInputError: When two of them show different things.
+    """
+    known: tuple[Table, T] | None = None
+    for table in tables:
+        found = guessed(table)
+        if found is None:
+            continue
+        if known is not None and known[1] != found:
+            raise fatal(
+                table.part.name,
+                problems.HEADER_MISMATCH,
+                f"its {meaning} is written as {shown(found)}, that of "
+                f"{known[0].part.name} as {shown(known[1])}",
+                f"Write all parts alike, or set {setting}.",
+            )
+        known = known or (table, found)
+    return known[1] if known else None
+
+
+def _shown_times(found: tuple[str, str]) -> str:
+    return found[0] or f"a number in {found[1]}"
+
+
+def _times(table: Table) -> tuple[str, str] | None:
+    """Returns the form of a part's times; None where it shows none.
+
+    Raises:
+        BadInputError: When they are neither numbers nor ISO 8601.
+    """
+    texts, index = table.texts(TIMESTAMP), dict(table.part.columns).get(TIMESTAMP)
+    if index is None or not texts:
+        return None
+    if table.types is not None and not _needs_a_form(table.types[table.names[index]]):
+        return None
+    found = guess.times(texts)
+    if found is None:
+        raise fatal(
+            table.part.name,
+            problems.NON_NUMERIC_TIME,
+            f"times such as {texts[0]!r} are neither numbers nor ISO 8601",
+            f"Set data.timestamp_format, such as '{guess.time_formats(texts[0])}'.",
+        )
+    return found
+
+
+def _needs_a_form(arrow_type: object) -> bool:
+    """Whether times of an Arrow type are text or numbers."""
+    kinds = ("string", "large_string", "binary", "large_binary", "dictionary")
+    numbers = ("int", "uint", "float", "double", "halffloat", "decimal")
+    return str(arrow_type).startswith((*kinds, *numbers))
+
+
+def mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:
+    """Returns the error for a part whose columns are not those wanted."""
+    return fatal(
+        part.name,
+        problems.HEADER_MISMATCH,
+        f"the first line ({', '.join(names[:12])}) {what}",
+        "Say which columns they are: --column user_id=NAME (data.columns.user_id in a "
+        "configuration), also item_id, rating and timestamp; a NAME is a header or a "
+        "number counted from 0. If the line is cut at the wrong places, set "
+        "data.delimiter.",
+    )

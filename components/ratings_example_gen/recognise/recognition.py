@@ -1,0 +1,94 @@
+"""Recognises which files hold ratings, and how they are written.
+
+MovieLens 100K (``u.data``), 1M and 10M (``ratings.dat``), 20M and later
+(``ratings.csv``) are known by their file names; anything else is a person's own
+CSV, TSV, JSON lines or Parquet, described by its header, by a column mapping, or,
+without either, by the usual order user, item, rating, timestamp.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.beside import holds_no_ratings
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.problems import fatal
+from components.ratings_example_gen.recognise import movielens, own_tables
+from components.ratings_example_gen.recognise.layout import Layout
+from components.ratings_example_gen.recognise.parts import (
+    DATA_SUFFIXES,
+    PARQUET,
+    TEXT,
+    Part,
+    find_parts,
+)
+
+_KINDS = {"\t": "TSV", ",": "CSV"}
+
+
+def recognise(
+    paths: Sequence[str],
+    columns: Mapping[str, str] | None = None,
+    apart: Collection[str] = (),
+    place: str = "the input",
+    dialect: Dialect | None = None,
+) -> Layout:
+    """Returns the layout of the given files.
+
+    Args:
+        paths: Files, as ``files.list_files`` finds them.
+        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → the column's
+            header or its 0-based number; what is not in it is recognised.
+        apart: Those that hold something else, whatever their names are.
+        place: Where the files were looked for, to name it in an error.
+        dialect: What a person said of how the text is written.
+
+    Raises:
+        BadInputError: When no file holds ratings, one is damaged or can be read in two
+            ways, or a header does not match the mapping.
+    """
+    parts = [part for part in find_parts(paths) if part.path not in apart]
+    declared = dialect or Dialect()
+    plain = not columns and declared == Dialect(
+        null_values=declared.null_values, keep_blanks=declared.keep_blanks
+    )
+    layout = movielens.recognise(parts) if plain else None
+    return layout or _recognise_own(parts, columns or {}, place, declared)
+
+
+def _recognise_own(
+    parts: Sequence[Part], columns: Mapping[str, str], place: str, declared: Dialect
+) -> Layout:
+    candidates = [part for part in parts if part.base_name.endswith(DATA_SUFFIXES)]
+    ratings = [part for part in candidates if not holds_no_ratings(part.base_name)]
+    if len(parts) == 1:
+        ratings = list(parts)  # Asked for by name, whatever the name is.
+    if not ratings:
+        raise fatal(
+            place,
+            problems.NO_RATINGS_FILE,
+            f"no ratings file among {len(parts)} files",
+            "Give a file, or a folder with u.data, ratings.dat, ratings.csv or your "
+            f"own files ending in {', '.join(DATA_SUFFIXES)} (also .gz, .zip).",
+        )
+    tables, empty = own_tables.describe(ratings, columns, declared)
+    described = tuple(table.part for table in tables)
+    return Layout(_name(described), described, tuple(part.name for part in empty))
+
+
+def _name(parts: Sequence[Part]) -> str:
+    kinds = sorted({_kind(part) for part in parts})
+    name = " and ".join(kinds)
+    text = [part for part in parts if part.format == TEXT]
+    if not text:
+        return name
+    header = "with" if any(part.dialect.header for part in text) else "without"
+    return f"{name} {header} header"
+
+
+def _kind(part: Part) -> str:
+    if part.format == PARQUET:
+        return "Parquet"
+    if part.format != TEXT:
+        return part.format
+    mark = part.dialect.delimiter or ","
+    return _KINDS.get(mark, f"text with {mark!r}")

@@ -1,0 +1,244 @@
+"""The beginning of a part: names of its columns and some rows."""
+
+import codecs
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.dialect import (
+    UTF_8,
+    WHITESPACE,
+    Dialect,
+    split_records,
+)
+from components.ratings_example_gen.json_objects import as_text, parse
+from components.ratings_example_gen.problems import BadInputError, fatal
+from components.ratings_example_gen.recognise import guess
+from components.ratings_example_gen.recognise.columns import match
+from components.ratings_example_gen.recognise.parts import (
+    BYTE_ORDER_MARK,
+    JSON_LINES,
+    JSON_SUFFIXES,
+    MAX_LINE_BYTES,
+    PARQUET,
+    Part,
+    damaged,
+    open_part,
+    seekable,
+)
+
+SAMPLE_BYTES = 1 << 16
+MAX_RECORDS = 200
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the beginning of a part shows.
+
+    Attributes:
+        part: With format, encoding, separator, quote and escape.
+        records: Records as texts; of text that may have a header, the first is it. Of
+            Parquet a least and a greatest value of each column, where they are known.
+        names: Names of the columns; None for text, where the first record may be that.
+        types: Name → Arrow's type, for Parquet.
+    """
+
+    part: Part
+    records: list[list[str]]
+    names: list[str] | None = None
+    types: Mapping[str, Any] | None = None
+
+
+def first_line(part: Part) -> bytes:
+    """Returns the first line that is not blank, without its end; empty if none."""
+    with open_part(part) as f:
+        line = f.readline(MAX_LINE_BYTES).removeprefix(BYTE_ORDER_MARK)
+        while line and not line.strip(b"\r\n"):
+            line = f.readline(MAX_LINE_BYTES)
+    return line.rstrip(b"\r\n")
+
+
+def take(
+    part: Part, declared: Dialect, is_plausible: Callable[[guess.Records], bool]
+) -> Sample | None:
+    """Reads the beginning of a part; None where it holds nothing.
+
+    Args:
+        part: A file, of which nothing is known but its name.
+        declared: What a person said of its text; the rest is guessed.
+        is_plausible: Whether records look like what the file should hold.
+
+    Raises:
+        BadInputError: When it is not what its name says, or can be read in two ways.
+    """
+    if part.size == 0:
+        return None
+    if part.base_name.endswith(".parquet"):
+        return _of_parquet(replace(part, format=PARQUET, dialect=declared))
+    if part.base_name.endswith(JSON_SUFFIXES):
+        return _of_json_lines(part, declared)
+    dialect = replace(declared, encoding=declared.encoding or _encoding(part))
+    data = _beginning(replace(part, dialect=dialect))
+    if not data.strip():
+        return None
+    if b"\0" in data:
+        raise fatal(
+            part.name,
+            problems.HEADER_MISMATCH,
+            "the file is binary, not text",
+            "Give CSV, TSV, JSON lines or Parquet; a Parquet file's name ends in "
+            ".parquet, a compressed one's in .gz or .zip. For UTF-16 without a mark "
+            "set data.encoding=utf-16-le.",
+        )
+    text = data.decode(errors="replace")
+    dialect = _with_marks(part, text, dialect, is_plausible)
+    part = replace(part, dialect=dialect)
+    return Sample(part, split_records(text, dialect)[:MAX_RECORDS])
+
+
+def names_of(part: Part, declared: Dialect, id_column: str) -> tuple[Part, list[str]]:
+    """Returns a table of side features with its dialect, and its columns' names.
+
+    Raises:
+        BadInputError: When the part is empty, binary or damaged.
+    """
+    sample = take(part, declared, lambda records: bool(match(id_column, records[0])))
+    if sample is None:
+        raise empty(part)
+    if sample.names is not None:
+        return sample.part, sample.names
+    dialect = replace(sample.part.dialect, header=True)
+    return replace(sample.part, dialect=dialect), sample.records[0]
+
+
+def _encoding(part: Part) -> str:
+    with open_part(part) as f:
+        return "utf-16" if f.read(2) in _UTF_16_MARKS else UTF_8
+
+
+def _beginning(part: Part) -> bytes:
+    """Returns whole lines, two at least if the file has them."""
+    with open_part(part) as f:
+        data = f.read(SAMPLE_BYTES).removeprefix(BYTE_ORDER_MARK)
+        while data and (not data.endswith(b"\n") or data.count(b"\n") < 2):
+            line = f.readline(MAX_LINE_BYTES)
+            data += line
+            if not line.endswith(b"\n"):
+                break
+    return data
+
+
+def _with_marks(
+    part: Part,
+    text: str,
+    dialect: Dialect,
+    is_plausible: Callable[[guess.Records], bool],
+) -> Dialect:
+    mark = dialect.delimiter
+    if mark is None:
+        try:
+            mark = guess.delimiter(text, part.base_name, is_plausible)
+        except guess.AmbiguousError as error:
+            raise fatal(
+                part.name,
+                problems.HEADER_MISMATCH,
+                str(error),
+                "Set data.delimiter: comma, semicolon, tab, pipe, whitespace, or the "
+                "mark itself.",
+            ) from error
+    mark = mark or ","
+    is_plain = mark == WHITESPACE or len(mark.encode()) > 1
+    quote = dialect.quote
+    if quote is None:
+        quote = "" if is_plain else guess.QUOTE
+    if quote and is_plain:
+        raise fatal(
+            part.name,
+            problems.HEADER_MISMATCH,
+            f"fields that are cut at {mark!r} cannot be quoted",
+            "Leave out data.quote, or set data.delimiter to a single character.",
+        )
+    dialect = replace(dialect, delimiter=mark, quote=quote)
+    if dialect.escape is None:
+        dialect = replace(dialect, escape=guess.escape(text, dialect))
+    return dialect
+
+
+def _of_json_lines(part: Part, declared: Dialect) -> Sample | None:
+    dialect = replace(declared, quote="", escape="", encoding=UTF_8)
+    part = replace(part, format=JSON_LINES, dialect=dialect)
+    lines = [line for line in _beginning(part).split(b"\n") if line.strip()]
+    if not lines:
+        return None
+    objects = []
+    for line in lines[:MAX_RECORDS]:
+        try:
+            objects.append(parse(line.decode("utf-8", "backslashreplace")))
+        except ValueError:
+            continue  # a bad row, which the reader names
+    if not objects:
+        raise fatal(
+            part.name,
+            problems.HEADER_MISMATCH,
+            "it has no JSON object on a line of its own",
+            "Write one object on each line (JSON lines): jq -c '.[]' converts a list.",
+        )
+    names = list(dict.fromkeys(key for each in objects for key in each))
+    records = [[as_text(each.get(name)) or "" for name in names] for each in objects]
+    return Sample(replace(part, keys=tuple(names)), records, names)
+
+
+def _of_parquet(part: Part) -> Sample:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import pyarrow_hotfix  # noqa: F401 - or a type in the file would be unpickled
+
+    try:
+        with open_part(part) as f:
+            file = pq.ParquetFile(seekable(f))
+            schema = file.schema_arrow
+            bounds = _bounds(file.metadata)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise damaged(part.name, error) from error
+    names = list(schema.names)
+    records = [[bound.get(name, "") for name in names] for bound in bounds]
+    types = dict(zip(names, schema.types, strict=True))
+    return Sample(part, records, names, types)
+
+
+def _bounds(metadata: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """Returns the first row group's least and greatest values, by the writer's word.
+
+    They show how times are written without reading a row group, which is a large piece.
+    """
+    least: dict[str, str] = {}
+    greatest: dict[str, str] = {}
+    if metadata.num_row_groups == 0:
+        return least, greatest
+    group = metadata.row_group(0)
+    for index in range(group.num_columns):
+        column = group.column(index)
+        try:
+            found = column.statistics
+            if found is not None and found.has_min_max:
+                least[column.path_in_schema] = _shown(found.min)
+                greatest[column.path_in_schema] = _shown(found.max)
+        except (ValueError, NotImplementedError, OverflowError):
+            continue  # a type without an order, or text that is not UTF-8
+    return least, greatest
+
+
+def _shown(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def empty(part: Part) -> BadInputError:
+    """Returns the error for a file that holds nothing."""
+    return fatal(
+        part.name,
+        problems.EMPTY_FILE,
+        "the file is empty",
+        "Put the ratings in, or take the file away.",
+    )
