@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from pipeline.config import ConfigError
+from pipeline.config import ConfigError, read_yaml
 
 TRAINER = "Trainer"
 
@@ -175,10 +175,8 @@ def read_cluster(path: Path) -> Cluster:
       ConfigError: for the first thing that is wrong.
     """
     try:
-        cluster = msgspec.yaml.decode(path.read_bytes(), type=Cluster)
-    except OSError as error:
-        raise ConfigError(path, None, None, error.strerror or str(error)) from error
-    except msgspec.DecodeError as error:
+        cluster = msgspec.convert(read_yaml(path), Cluster)
+    except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at ")
         key = place.strip("`$.") or None
         raise ConfigError(path, None, key, message) from error

@@ -11,7 +11,7 @@ import difflib
 import re
 import sys
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -616,6 +616,38 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+@contextlib.contextmanager
+def _plain_yaml(text: str | bytes) -> Iterator[_Loader]:
+    """Yields a loader of a text.
+
+    Raises:
+      YAMLError: the text is not plain YAML, or is nested too deeply to be read.
+    """
+    loader = _Loader(text)
+    try:
+        yield loader
+    except RecursionError:
+        raise yaml.MarkedYAMLError(
+            problem="nested too deeply; no setting needs more than five levels",
+            problem_mark=loader.get_mark(),
+        ) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Reads a file of plain YAML: no tags, no aliases.
+
+    Raises:
+      ConfigError: it cannot be read.
+    """
+    try:
+        with _plain_yaml(path.read_bytes()) as loader:
+            return loader.get_single_data()
+    except OSError as error:
+        raise ConfigError(path, None, None, error.strerror or str(error)) from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(path, *_yaml_problem(error)) from error
+
+
 class _Document:
     """What a person gave in a file and by ``--set``, and where each key came from."""
 
@@ -686,9 +718,9 @@ class _Document:
                 values[name] = self._parsed(text, key, flag)
 
     def _parsed(self, text: str | bytes, key: str, flag: str | None = None) -> Any:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        return None if node is None else self._plain(loader, node, key, flag)
+        with _plain_yaml(text) as loader:
+            node = loader.get_single_node()
+            return None if node is None else self._plain(loader, node, key, flag)
 
     def _plain(
         self, loader: _Loader, node: yaml.Node, key: str, flag: str | None
@@ -775,7 +807,7 @@ def _is_within(key: str, section: str) -> bool:
     return key == section or key.startswith(f"{section}.")
 
 
-def _yaml_problem(error: yaml.YAMLError) -> tuple[int | None, None, str]:
+def _yaml_problem(error: Exception) -> tuple[int | None, None, str]:
     """The line, no key, and the message of a syntax error."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return None, None, f"not YAML: {' '.join(str(error).split())}"

@@ -111,7 +111,7 @@ def read(path: Path) -> Holder | None:
     """Who holds a lock, or held it last; None where nobody has said so."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Holder)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, RecursionError):
         return None
 
 

@@ -231,7 +231,14 @@ def read(out: Path, run_id: str | None) -> dict[str, Any]:
         raise RunNotFoundError(
             f"{out} has no finished run {chosen!r}; it has {', '.join(known[-5:])}"
         )
-    run: dict[str, Any] = json.loads((folder / chosen / RUN_FILE).read_text())
+    path = folder / chosen / RUN_FILE
+    try:
+        run: dict[str, Any] = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise RunNotFoundError(
+            f"{path} cannot be read ({error}). Put it back from a backup, or move its "
+            "folder away"
+        ) from error
     return run
 
 

@@ -192,7 +192,7 @@ def read(out: Path) -> list[Entry]:
     entries = []
     with contextlib.suppress(FileNotFoundError):
         for line in (out / LOG_FILE).read_bytes().splitlines():
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(msgspec.DecodeError, RecursionError):
                 entries.append(msgspec.json.decode(line, type=Entry))
     return entries
 

@@ -87,7 +87,7 @@ class TakenIn:
             return cls(dict(told["spans"]), dict(told["last"]))
         except FileNotFoundError:
             return cls({}, {})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SpansError(
                 f"{path} cannot be read ({error!r}). It says which spans were taken "
                 "in; without it every span is new: move it away to start so."

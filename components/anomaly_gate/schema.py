@@ -24,7 +24,10 @@ def read_schema(path: Path) -> schema_pb2.Schema:
     """
     try:
         return text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+    except (
+        *(OSError, UnicodeDecodeError, text_format.ParseError),
+        RecursionError,
+    ) as error:
         raise SchemaError(
             f"{path} is no schema: {error}. `marquee schema propose PATH` writes one."
         ) from error

@@ -25,12 +25,17 @@ from trainer_modules import features as f
 MANIFEST = "assets.extra/manifest.json"
 LOCK = ".lock"
 LEDGER = ".ledger.json"
+_UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)  # JSON of others
 
 _log = logging.getLogger("marquee.progress")  # a person sees it in any command
 
 
 class VersionError(RuntimeError):
     """A version is not there, or not as it was pushed."""
+
+
+class DamagedError(VersionError):
+    """A file of a version is not the one that was pushed."""
 
 
 class OvertakenError(RuntimeError):
@@ -190,12 +195,14 @@ def verify(folder: Path) -> None:
     """Compares a version's files with the checksums that were written when it was made.
 
     Raises:
-      VersionError: names the first file that is changed, missing or new.
+      DamagedError: names the first file that is changed or new.
+      VersionError: the checksums cannot be read, or a file is missing.
+      OSError: a file cannot be read.
     """
     path = folder / MANIFEST
     try:
         expected: dict[str, str] = dict(json.loads(path.read_text())["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *_UNREADABLE) as error:
         raise VersionError(f"{path} cannot be read: {error}") from error
     found = {
         str(file.relative_to(folder))
@@ -210,7 +217,7 @@ def verify(folder: Path) -> None:
                 f"{folder / name} is missing; roll back, or push again"
             ) from error
         if not is_whole:
-            raise VersionError(
+            raise DamagedError(
                 f"{folder / name} is not as it was pushed; roll back, or push again"
             )
 
@@ -291,7 +298,7 @@ def _ledger(live_folder: Path) -> _Ledger:
         told = _Ledger(**json.loads((live_folder / LEDGER).read_text()))
     except FileNotFoundError:
         told = _Ledger(uuid.uuid4().hex, 0, 0)
-    except (ValueError, TypeError) as error:
+    except _UNREADABLE as error:
         raise VersionError(
             f"{live_folder / LEDGER} cannot be read ({error!r}): remove it, and "
             "`marquee run` will write another"
@@ -331,7 +338,7 @@ def read(folder: Path) -> Version:
             card["pushed"],
             card["restored"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *_UNREADABLE) as error:
         raise VersionError(
             f"{folder / f.CARD_FILE} cannot be read ({error!r}): the folder is none "
             "that `marquee run` pushed; move it away"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -24,9 +25,15 @@ from pipeline.serving.ratings import AcceptedRatings
 from pipeline.serving.rest import Rest
 from pipeline.serving.settings import ServingSettings
 
+_log = logging.getLogger(__name__)
+
 
 def create_app(
-    out: Path, settings: ServingSettings, token: str | None, threads: int
+    out: Path,
+    settings: ServingSettings,
+    token: str | None,
+    threads: int,
+    metrics: Metrics,
 ) -> ASGIApp:
     """The server of a folder of runs.
 
@@ -36,8 +43,8 @@ def create_app(
       settings: limits.
       token: that requests need; None asks for none.
       threads: that one call of the model may use.
+      metrics: that count what happens.
     """
-    metrics = Metrics()
     ratings = AcceptedRatings(out, metrics)
     live = LiveModel(out / "live", threads, settings, metrics, ratings.look)
     batcher = Batcher(settings, metrics)
@@ -88,7 +95,10 @@ def create_app(
 
 async def _again(look: Callable[[], Awaitable[None]], seconds: float) -> None:
     while True:
-        await look()
+        try:
+            await look()
+        except Exception:  # nobody awaits this task: it must not end in silence
+            _log.exception("the folder of runs cannot be looked at; it is tried again")
         await asyncio.sleep(seconds)
 
 

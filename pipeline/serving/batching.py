@@ -3,18 +3,21 @@
 import asyncio
 import collections
 import dataclasses
-from collections.abc import Hashable
+import math
+from collections.abc import Awaitable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 
 from pipeline.serving.errors import RequestError
 from pipeline.serving.metrics import Metrics
 from pipeline.serving.process import SIGNATURES, ModelProcess
 from pipeline.serving.settings import ServingSettings
-from pipeline.serving.tensors import Tensors, num_rows
-from trainer_modules import features as f
+from pipeline.serving.tensors import Tensors, check_items, num_rows
 
-# Histories up to here are joined: kinds take turns, and a call costs more than padding.
+# Rows up to here are joined: kinds take turns, and a call costs more than padding.
 JOINED_LENGTH = 255
+BYTES_PER_ITEM = 3  # at least, of an item in an Example: tag, length, an id
 
 
 @dataclasses.dataclass
@@ -24,12 +27,29 @@ class _Waiting:
     Attributes:
       inputs: its tensors.
       rows: of them.
+      most_rows: of a call that it is joined into.
       answer: is set in the event loop.
     """
 
     inputs: Tensors
     rows: int
+    most_rows: int
     answer: "asyncio.Future[Tensors]"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """Rows of a request that are asked together.
+
+    Attributes:
+      rows: their places in the request.
+      kind: parts of the same kind, of any request, are joined into one call.
+      most_rows: of such a call.
+    """
+
+    rows: np.ndarray
+    kind: Hashable
+    most_rows: int
 
 
 _Key = tuple[ModelProcess, str, Hashable]
@@ -39,8 +59,8 @@ class Batcher:
     """A bounded queue before the model; belongs to one event loop.
 
     One call of a signature runs at a time. While there is none, a request waits
-    ``batch_ms`` for others; else until it has ended. Requests are joined if their
-    histories are of like length: padding is not free.
+    ``batch_ms`` for others; else until it has ended. Requests are joined if their rows
+    are of similar length: padding is not free.
     """
 
     def __init__(self, settings: ServingSettings, metrics: Metrics):
@@ -61,26 +81,52 @@ class Batcher:
     ) -> Tensors:
         """What the model answers.
 
+        A large request is asked in parts, one after another: others have their turn
+        between them, and short rows are not padded to the length of a long one.
+
         Args:
           model: acquired by the caller.
           signature: of it.
           inputs: of its inputs' types and ranks.
 
         Raises:
-          RequestError: too many wait already (429); it took too long (504); or what
-            the model itself says.
+          RequestError: it has too many rows or items (413); too many requests wait
+            already (429); it took too long (504); or what the model itself says.
         """
-        if self._num_waiting >= self._settings.max_waiting:
-            raise RequestError(429, "too many requests are waiting; try again")
-        key = (model, signature, _kind(signature, inputs))
-        answer = asyncio.get_running_loop().create_future()
-        lane = self._lanes.setdefault(signature, _Lane(self))
-        lane.add(key, _Waiting(inputs, num_rows(inputs), answer))
+        parts = _parts(signature, inputs, self._settings)
+        if len(parts) == 1:
+            asking: Awaitable[Tensors] = self._asked(model, signature, inputs, parts[0])
+        else:
+            asking = self._asked_in_parts(model, signature, inputs, parts)
         try:
-            return await asyncio.wait_for(answer, self._settings.timeout)
+            return await asyncio.wait_for(asking, self._settings.timeout)
         except asyncio.TimeoutError:
             told = f"no answer in {self._settings.timeout:g} s"
             raise RequestError(504, told) from None
+
+    def _asked(
+        self, model: ModelProcess, signature: str, inputs: Tensors, part: _Part
+    ) -> "asyncio.Future[Tensors]":
+        """The answer to what one call of the model can take."""
+        if self._num_waiting >= self._settings.max_waiting:
+            raise RequestError(429, "too many requests are waiting; try again")
+        answer = asyncio.get_running_loop().create_future()
+        lane = self._lanes.setdefault(signature, _Lane(self))
+        key = (model, signature, part.kind)
+        lane.add(key, _Waiting(inputs, num_rows(inputs), part.most_rows, answer))
+        return answer
+
+    async def _asked_in_parts(
+        self, model: ModelProcess, signature: str, inputs: Tensors, parts: list[_Part]
+    ) -> Tensors:
+        answers = []
+        for part in parts:
+            asked = {k: v[part.rows] if v.ndim else v for k, v in inputs.items()}
+            answers.append(await self._asked(model, signature, asked, part))
+        return {
+            name: _merged([answer[name] for answer in answers], parts, self._settings)
+            for name in answers[0]
+        }
 
     def close(self) -> None:
         """Waits for the calls that run."""
@@ -131,7 +177,7 @@ class _Lane:
         key = next(iter(self._waiting))
         queue, rows = self._waiting.pop(key), 0
         batch: list[_Waiting] = []
-        while queue and (not batch or rows + queue[0].rows <= self._most):
+        while queue and (not batch or rows + queue[0].rows <= queue[0].most_rows):
             request = queue.popleft()
             self._num_rows -= request.rows
             self._batcher._count(-1)
@@ -163,13 +209,64 @@ class _Lane:
                 request.answer.set_result(told)
 
 
-def _kind(signature: str, inputs: Tensors) -> Hashable:
-    """Requests of the same kind are joined."""
+def _parts(signature: str, inputs: Tensors, settings: ServingSettings) -> list[_Part]:
+    """Divides a request into what one call of the model takes; mostly one part.
+
+    Raises:
+      RequestError: it has too many rows or items (413).
+    """
+    lengths = _lengths(signature, inputs)
+    if lengths is None:
+        if (rows := num_rows(inputs)) > settings.max_batch:
+            told = f"{rows} rows; {signature} takes at most {settings.max_batch} here"
+            raise RequestError(413, told)
+        return [_Part(np.arange(rows), object(), settings.max_batch)]
+    check_items(int(lengths.max(initial=0)), settings)
     if signature == "recommend":
-        lengths = {len(value) for value in inputs.values() if value.ndim}
-        if len(lengths) == 1 and inputs["k"] >= 0:
-            length = inputs[f.HISTORY_ITEM_ID].shape[1]
-            return max(length, JOINED_LENGTH).bit_length()
+        check_items(int(lengths.sum()), settings)
+    order = np.argsort(lengths, kind="stable")
+    parts: list[_Part] = []
+    start = 0
+    while start < len(order) or not parts:
+        shortest = int(lengths[order[start]]) if len(order) else 0
+        kind = max(shortest, JOINED_LENGTH).bit_length()
+        most = max(1, min(settings.max_batch, settings.max_items >> kind))
+        same = np.searchsorted(lengths[order], 1 << kind)
+        end = min(int(same), start + most)
+        parts.append(_Part(order[start:end], kind, most))
+        start = end
+    return parts
+
+
+def _lengths(signature: str, inputs: Tensors) -> np.ndarray | None:
+    """The most items that each row may have; None where rows cannot be told apart."""
+    if signature == "recommend":
+        rows = {len(value) for value in inputs.values() if value.ndim}
+        if len(rows) == 1 and inputs["k"] >= 0:
+            lists = [value.shape[1] for value in inputs.values() if value.ndim > 1]
+            longest = max(*lists, int(inputs["k"]))
+            return np.full(rows.pop(), longest)
     if signature == "serving_default":
-        return signature
-    return object()  # alone: the model says what is wrong, or answers for many rows
+        sizes = [len(example) for example in inputs["examples"]]
+        return np.array(sizes, np.int64) // BYTES_PER_ITEM
+    return None
+
+
+def _merged(
+    answers: list[np.ndarray], parts: list[_Part], settings: ServingSettings
+) -> np.ndarray:
+    """The answers to all parts, in the order of the request's rows.
+
+    Raises:
+      RequestError: it has too many items (413).
+    """
+    rows = sum(len(part.rows) for part in parts)
+    shape = [rows, *np.max([answer.shape[1:] for answer in answers], axis=0)]
+    check_items(math.prod(shape), settings)
+    dtype = answers[0].dtype
+    padding = -np.inf if dtype.kind == "f" else b"" if dtype.kind == "O" else 0
+    merged = np.full(shape, padding, dtype)
+    for answer, part in zip(answers, parts, strict=True):
+        place = (part.rows, *(slice(size) for size in answer.shape[1:]))
+        merged[place] = answer
+    return merged

@@ -1,10 +1,11 @@
 """What stands before every path: token, sizes, time, counts, errors as JSON."""
 
 import asyncio
+import contextlib
 import hmac
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -60,11 +61,52 @@ def route(path: str, handler: Handler, method: str) -> Route:
     return Route(path, answer, methods=[method])
 
 
-async def body_of(request: Request, settings: ServingSettings) -> bytes:
+class Room:
+    """Bytes of memory that the bodies of all requests share; of one event loop."""
+
+    def __init__(self, most: int):
+        """Nothing is taken yet.
+
+        Args:
+          most: bytes that there are.
+        """
+        self._free = most
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[Callable[[int], None]]:
+        """Yields the function that takes bytes; all of them are given back at the end.
+
+        Raises:
+          RequestError: there is no room (429).
+        """
+        mine = 0
+
+        def take(count: int) -> None:
+            nonlocal mine
+            if count > self._free:
+                raise RequestError(429, "too many bodies are being read; try again")
+            mine += count
+            self._free -= count
+
+        try:
+            yield take
+        finally:
+            self._free += mine
+
+
+async def body_of(
+    request: Request, settings: ServingSettings, take: Callable[[int], None]
+) -> bytes:
     """A request's body, read no further than it may be long.
 
+    Args:
+      request: whose body was not read yet.
+      settings: how long it may be, and how long it may take.
+      take: takes memory for it.
+
     Raises:
-      RequestError: it is too long (413), too slow (408), or not whole (400).
+      RequestError: it is too long (413), too slow (408), or not whole (400); or there
+        is no room for it (429).
     """
     too_long = RequestError(413, f"the body is longer than {settings.max_body} bytes")
     told = request.headers.get("content-length", "0")
@@ -74,9 +116,10 @@ async def body_of(request: Request, settings: ServingSettings) -> bytes:
     async def read() -> bytes:
         body = bytearray()
         async for chunk in request.stream():
-            body += chunk
-            if len(body) > settings.max_body:
+            if len(body) + len(chunk) > settings.max_body:
                 raise too_long
+            take(len(chunk))
+            body += chunk
         return bytes(body)
 
     try:

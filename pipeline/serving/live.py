@@ -3,13 +3,15 @@
 The folder of versions is looked at now and then. A new version is checked against its
 checksums, loaded and warmed beside the one that answers, and takes over between two
 requests; the old one goes when its last request has ended. A rollback is a new version
-like any other.
+like any other. A version that cannot be loaded is tried again, ever more rarely, unless
+its files are not those that were pushed.
 """
 
 import asyncio
 import contextlib
 import dataclasses
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +24,10 @@ from pipeline.serving.settings import ServingSettings
 _log = logging.getLogger(__name__)
 MODEL_NAME = "recommender"  # in the paths of TensorFlow Serving's REST API
 AVAILABLE, LOADING, END = "AVAILABLE", "LOADING", "END"  # TensorFlow Serving's words
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = (
+    1.0,
+    300.0,
+)  # each wait is twice the one before
 
 
 @dataclasses.dataclass
@@ -30,11 +36,22 @@ class State:
 
     Attributes:
       state: as TensorFlow Serving calls it.
-      error: why it was refused; empty where it was not.
+      error: why it was refused, or could not be loaded so far; empty where neither is.
+      wait: seconds from the last failure to the next attempt; 0 where none failed.
+      next_attempt: when that is, on the monotonic clock.
     """
 
     state: str
     error: str = ""
+    wait: float = 0.0
+    next_attempt: float = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the version may be loaded now."""
+        if self.state == LOADING:
+            return time.monotonic() >= self.next_attempt
+        return not self.error
 
 
 class LiveModel:
@@ -111,25 +128,36 @@ class LiveModel:
                 return
 
     def _newer(self, than: int) -> list[int]:
-        """Versions after one, the newest first, without those that were refused."""
+        """Versions after one that may be loaded now, the newest first."""
         try:
             known = versions.numbers(self._folder)
         except OSError as error:  # the next look may find it again
             _log.warning("%s", error)
             return []
-        refused = {number for number, state in self.states.items() if state.error}
-        return sorted({n for n in known if n > than} - refused, reverse=True)
+        waiting = {n for n, state in self.states.items() if not state.is_due}
+        return sorted({n for n in known if n > than} - waiting, reverse=True)
 
     async def _load(self, number: int) -> bool:
-        """Puts a version in the place of the present one; False where it is refused."""
+        """Puts a version in the place of the present one; False where that failed."""
         _log.info("version %d: loading", number)
+        before = self.states.get(number, State(LOADING))
         self.states[number] = State(LOADING)
         try:
             model = await asyncio.to_thread(self._loaded, number)
-        except Exception as error:  # whatever it is, the old version goes on
-            self.states[number] = State(END, str(error) or repr(error))
+        except versions.DamagedError as error:
+            self.states[number] = State(END, str(error))
             self._metrics.load_failures.labels("version").inc()
             _log.error("version %d is refused: %s", number, error)
+            return False
+        except Exception as error:  # whatever it is, the old version goes on
+            told = str(error) or repr(error)
+            wait = min(2 * before.wait or FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
+            self.states[number] = State(LOADING, told, wait, time.monotonic() + wait)
+            self._metrics.load_failures.labels("version").inc()
+            _log.error(
+                "version %d cannot be loaded: %s. Next attempt in %g s.",
+                *(number, told, wait),
+            )
             return False
         if self.current:
             await self._before_switch(model)

@@ -20,8 +20,9 @@ _ERRORS = {
     "401": "a bearer token is needed",
     "404": "there is no such version",
     "408": "the body did not come in time",
-    "413": "the body is too long",
+    "413": "the body is too long, or has too many rows or items",
     "429": "too many requests are waiting; Retry-After says when to try again",
+    "431": "the request's head is longer than 64 KB",
     "503": "no model is loaded",
     "504": "the model did not answer in time",
 }

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 from pipeline.serving import tensors
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
-from pipeline.serving.http import JSON, body_of, route
+from pipeline.serving.http import JSON, Room, body_of, route
 from pipeline.serving.live import MODEL_NAME, LiveModel
 from pipeline.serving.process import ModelProcess
 from pipeline.serving.settings import ServingSettings
@@ -119,6 +119,9 @@ class Rest:
 
     def __init__(self, live: LiveModel, batcher: Batcher, settings: ServingSettings):
         self._live, self._batcher, self._settings = live, batcher, settings
+        self._room = Room(settings.max_bodies)
+        # One large body at a time: what is made of it takes many times its memory.
+        self._large = asyncio.Semaphore(1)
 
     def routes(self) -> list[BaseRoute]:
         """Without a version, the one that answers is meant."""
@@ -133,15 +136,17 @@ class Rest:
 
     async def predict(self, request: Request) -> Response:
         """Asks a signature of the model."""
-        body = await body_of(request, self._settings)
-        is_large = len(body) > LARGE_BODY
-        with self._live.held(request.path_params.get("version")) as model:
-            if is_large:
-                asked = await asyncio.to_thread(_read, body, model)
-            else:
-                asked = _read(body, model)
-            name, inputs, form = asked
-            answer = await self._batcher.ask(model, name, inputs)
+        with self._room.taken() as take:
+            body = await body_of(request, self._settings, take)
+            is_large = len(body) > LARGE_BODY
+            with self._live.held(request.path_params.get("version")) as model:
+                if is_large:
+                    async with self._large:
+                        asked = await asyncio.to_thread(self._read, body, model)
+                else:
+                    asked = self._read(body, model)
+                name, inputs, form = asked
+                answer = await self._batcher.ask(model, name, inputs)
         if is_large or sum(value.size for value in answer.values()) > LARGE_BODY:
             told = await asyncio.to_thread(tensors.answer, answer, form)
         else:
@@ -182,14 +187,16 @@ class Rest:
             )
         return Response(msgspec.json.encode(told), media_type=JSON)
 
-
-def _read(
-    body: bytes, model: ModelProcess
-) -> tuple[str, tensors.Tensors, tensors.Format]:
-    """The signature's name, its inputs, and the format to answer in."""
-    told = tensors.parse(body)
-    name = told.get("signature_name", "")
-    if not isinstance(name, str):
-        raise RequestError(400, "'signature_name' key must be a string value.")
-    name = name or "serving_default"
-    return name, *tensors.inputs(told, model.specs(name))
+    def _read(
+        self, body: bytes, model: ModelProcess
+    ) -> tuple[str, tensors.Tensors, tensors.Format]:
+        """The signature's name, its inputs, and the format to answer in."""
+        try:
+            told = tensors.parse(body)
+            name = told.get("signature_name", "")
+            if not isinstance(name, str):
+                raise RequestError(400, "'signature_name' key must be a string value.")
+            name = name or "serving_default"
+            return name, *tensors.inputs(told, model.specs(name), self._settings)
+        except RecursionError:
+            raise RequestError(400, "JSON Parse error: nested too deeply") from None

@@ -1,16 +1,22 @@
 """Listens, and ends when it is asked to."""
 
+import functools
 import gc
 import os
+import resource
 import signal
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from pipeline.serving.app import create_app
+from pipeline.serving.connection import Connection
+from pipeline.serving.metrics import Metrics
 from pipeline.serving.settings import ServingSettings
 
-CONNECTIONS = 1024  # more are answered 503 at once
+CONNECTIONS = 1024  # one more is answered 503 at once
+FILES = 256  # descriptors beside those of connections: models, ratings, logs
 
 
 def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
@@ -27,15 +33,32 @@ def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
     # The server takes these over until it has drained, and raises them once more then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    app = create_app(out, settings, token, threads=max(1, (os.cpu_count() or 1) - 1))
+    metrics, threads = Metrics(), max(1, (os.cpu_count() or 1) - 1)
+    most = min(CONNECTIONS, _raised_descriptors(CONNECTIONS + FILES) - FILES)
+    connection: Any = functools.partial(Connection, settings, metrics, most)
     uvicorn.run(
-        app,
+        create_app(out, settings, token, threads, metrics),
+        http=connection,
+        ws="none",
         host=settings.host,
         port=settings.port,
         access_log=False,
         log_config=None,
         lifespan="on",
-        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=settings.drain_seconds,
         server_header=False,
     )
+
+
+def _raised_descriptors(wanted: int) -> int:
+    """How many files may be open; a low soft limit, as shells set it, is raised.
+
+    Args:
+      wanted: that many, where the hard limit allows it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed

@@ -9,12 +9,14 @@ import base64
 import binascii
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 
 from pipeline.serving.errors import RequestError
+from pipeline.serving.settings import ServingSettings
 
 Tensors = dict[str, np.ndarray]
 Format = Literal["row", "columnar"]
@@ -43,12 +45,11 @@ def parse(body: bytes) -> dict[str, Any]:
     """Reads the JSON object of a request.
 
     Raises:
-      RequestError: it is none.
+      RequestError: it is none, or has a key twice.
+      RecursionError: it is nested too deeply.
     """
     try:
-        told = json.loads(body)
-    except RecursionError:
-        raise RequestError(400, "JSON Parse error: nested too deeply") from None
+        told = json.loads(body, object_pairs_hook=_object)
     except ValueError as error:  # of UTF-8 as well
         raise RequestError(400, f"JSON Parse error: {error}") from error
     if not isinstance(told, dict):
@@ -56,17 +57,30 @@ def parse(body: bytes) -> dict[str, Any]:
     return told
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, which may have each key once."""
+    told = dict(pairs)
+    if len(told) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:80]!r} is given twice")
+    return told
+
+
 def inputs(
-    told: Mapping[str, Any], specs: Mapping[str, TensorSpec]
+    told: Mapping[str, Any],
+    specs: Mapping[str, TensorSpec],
+    settings: ServingSettings,
 ) -> tuple[Tensors, Format]:
     """The tensors of a request, and the format in which to answer.
 
     Args:
       told: with ``instances`` or ``inputs``.
       specs: what the signature takes.
+      settings: how many rows and items a request may have.
 
     Raises:
-      RequestError: they are not what it takes.
+      RequestError: they are not what it takes (400), or too many (413).
     """
     if ("instances" in told) == ("inputs" in told):
         raise RequestError(
@@ -77,24 +91,31 @@ def inputs(
             else "Missing 'inputs' or 'instances' key",
         )
     if "inputs" in told:
-        return _columns(told["inputs"], specs), "columnar"
-    return _rows(told["instances"], specs), "row"
+        return _columns(told["inputs"], specs, settings), "columnar"
+    return _rows(told["instances"], specs, settings), "row"
 
 
-def _columns(told: Any, specs: Mapping[str, TensorSpec]) -> Tensors:
+def _columns(
+    told: Any, specs: Mapping[str, TensorSpec], settings: ServingSettings
+) -> Tensors:
     if not isinstance(told, dict) or _is_base64(told):
         told = {_only(specs, "inputs is a plain value/list"): told}
     for name in specs:
         if name not in told:
             raise RequestError(400, f"Missing named input: {name} in 'inputs' object.")
-    return {name: _tensor(name, told[name], spec) for name, spec in specs.items()}
+    return {
+        name: _tensor(name, told[name], spec, settings) for name, spec in specs.items()
+    }
 
 
-def _rows(told: Any, specs: Mapping[str, TensorSpec]) -> Tensors:
+def _rows(
+    told: Any, specs: Mapping[str, TensorSpec], settings: ServingSettings
+) -> Tensors:
     if not isinstance(told, list):
         raise RequestError(400, "Excepting 'instances' to be an list/array")
     if not told:
         raise RequestError(400, "No values in 'instances' array")
+    _check_size([len(told)], settings)
     if not isinstance(told[0], dict) or _is_base64(told[0]):
         name = _only(specs, "instances is a plain list")
         told = [{name: row} for row in told]
@@ -106,7 +127,7 @@ def _rows(told: Any, specs: Mapping[str, TensorSpec]) -> Tensors:
                 f"keys must be equal to: {','.join(sorted(specs))}",
             )
     return {
-        name: _tensor(name, [row[name] for row in told], spec)
+        name: _tensor(name, [row[name] for row in told], spec, settings)
         for name, spec in specs.items()
     }
 
@@ -122,9 +143,13 @@ def _only(specs: Mapping[str, TensorSpec], told: str) -> str:
     return next(iter(specs))
 
 
-def _tensor(name: str, told: Any, spec: TensorSpec) -> np.ndarray:
+def _tensor(
+    name: str, told: Any, spec: TensorSpec, settings: ServingSettings
+) -> np.ndarray:
+    shape = _shape(told)
+    _check_size(shape, settings)
     try:
-        values = _array(told, spec.dtype)
+        values = _array(told, shape, spec.dtype)
     except (ValueError, TypeError, OverflowError) as error:
         raise RequestError(400, f"input {name}: {error}") from error
     if values.ndim != len(spec.shape) or any(
@@ -140,15 +165,48 @@ def _tensor(name: str, told: Any, spec: TensorSpec) -> np.ndarray:
     return values
 
 
-def _array(told: Any, dtype: np.dtype) -> np.ndarray:
-    """An array of nested lists of equal lengths; strings are objects of bytes."""
+def _shape(told: Any) -> list[int]:
+    """The lengths of nested lists, as the first of each says."""
     shape: list[int] = []
-    first = told
-    while isinstance(first, list):
-        shape.append(len(first))
-        if not first:
+    while isinstance(told, list):
+        shape.append(len(told))
+        if not told:
             break
-        first = first[0]
+        told = told[0]
+    return shape
+
+
+def _check_size(shape: list[int], settings: ServingSettings) -> None:
+    """Refuses what is too large before anything is made of it.
+
+    Raises:
+      RequestError: with 413.
+    """
+    if shape and shape[0] > settings.max_rows:
+        raise RequestError(
+            413,
+            f"the request has {shape[0]} rows; at most {settings.max_rows} are "
+            "answered at once",
+        )
+    check_items(math.prod(shape), settings)
+
+
+def check_items(count: int, settings: ServingSettings) -> None:
+    """Refuses a request of too many rows times items.
+
+    Raises:
+      RequestError: with 413.
+    """
+    if count > settings.max_items:
+        raise RequestError(
+            413,
+            "the request is too large: its rows times the items of its longest row "
+            f"may be at most {settings.max_items}",
+        )
+
+
+def _array(told: Any, shape: list[int], dtype: np.dtype) -> np.ndarray:
+    """An array of nested lists of equal lengths; strings are objects of bytes."""
     flat: list[Any] = []
     _flatten(told, shape, 0, flat)
     if dtype == np.dtype(object):

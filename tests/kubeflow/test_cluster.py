@@ -12,6 +12,15 @@ def test_the_file_that_is_there_holds_the_defaults():
 
 
 @pytest.mark.parametrize(
+    "text", ["a: &a [x]\nb: *a\n", "steps: " + "{a: " * 3000, "user: !!int 1\n", "{"]
+)
+def test_only_plain_yaml_is_read(tmp_path, text):
+    (tmp_path / "cluster.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"cluster\.yaml:1|cluster\.yaml:2"):
+        read_cluster(tmp_path / "cluster.yaml")
+
+
+@pytest.mark.parametrize(
     ("cluster", "said"),
     [
         ({"root": 3}, "root: Expected `str`, got `int`"),

@@ -172,6 +172,11 @@ def test_an_error_names_file_line_key_and_what_to_write(
         ("a: 1\n---\nb: 2\n", 2, "not YAML"),
         (b"out: \xff\xfe\xff\n", None, "not YAML"),
         (b"out: \x00\n", None, "not YAML"),
+        ("out: " + "[" * 3000 + "]" * 3000, 1, "nested too deeply"),
+        ("data: {source: " + "{a: " * 3000 + "}" * 3000 + "}", 1, "nested too deeply"),
+        # A billion laughs: aliases are not followed at all.
+        ("a: &a [x]\nb: &b [*a, *a]\nout: [*b, *b]\n", 2, "aliases"),
+        (f"train:\n  seed: {'9' * 5000}\n", 2, ""),
     ],
 )
 def test_what_is_no_configuration_at_all_is_refused(write, text, line, message):
@@ -179,6 +184,12 @@ def test_what_is_no_configuration_at_all_is_refused(write, text, line, message):
     assert error.line == line
     assert message in error.message
     assert "\n" not in str(error)
+
+
+def test_three_thousand_sections_within_each_other_are_refused(write):
+    error = error_of(write("".join(f"{' ' * n}a:\n" for n in range(3000))))
+    assert error.line > 100
+    assert "nested too deeply" in error.message
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,14 @@ def test_a_run_that_did_not_finish_is_none(tmp_path):
         runs.read(tmp_path, "20261122-091500")
 
 
+@pytest.mark.parametrize("text", ["", "{", "[" * 5000])
+def test_a_damaged_run_is_named(tmp_path, text):
+    write(tmp_path, "20261122-031500", run={})
+    (tmp_path / "runs/20261122-031500/run.json").write_text(text)
+    with pytest.raises(runs.RunNotFoundError, match="run.json cannot be read"):
+        runs.read(tmp_path, None)
+
+
 def test_no_run_at_all_says_how_to_start_one(tmp_path):
     with pytest.raises(runs.RunNotFoundError, match="marquee run.*--out"):
         runs.read(tmp_path / "nowhere", None)

@@ -58,6 +58,12 @@ def test_typing_error_is_named_with_file_and_line(read):
         read('feature {\n  naem: "rating"\n}')
 
 
+def test_a_schema_that_is_nested_too_deeply_is_an_error(read):
+    deep = "feature { struct_domain { " * 2000 + "} " * 4000
+    with pytest.raises(SchemaError, match="is no schema"):
+        read(deep)
+
+
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(SchemaError, match=r"nowhere\.pbtxt.*schema propose"):
         read_schema(tmp_path / "nowhere.pbtxt")

@@ -183,7 +183,9 @@ def test_a_numbered_folder_of_somebody_else_is_told_with_advice(three, model):
     assert versions.push(model("c"), three, KEEP_ALL).number == 4
 
 
-@pytest.mark.parametrize("card", ["", "[]", "{}", '{"model": "a", "origin": "b"}'])
+@pytest.mark.parametrize(
+    "card", ["", "[]", "{}", '{"model": "a", "origin": "b"}', "[" * 5000]
+)
 def test_a_card_that_says_too_little_is_told(three, card):
     (three / "3" / f.CARD_FILE).write_text(card)
     with pytest.raises(VersionError, match="3/assets.extra/marquee.json cannot be"):
@@ -222,7 +224,8 @@ def test_a_file_that_is_not_as_pushed_is_named(three, tamper, words):
 
 
 @pytest.mark.parametrize(
-    "manifest", [None, "", "{", "[]", "{}", '{"sha256": null}', '{"sha256": 1}']
+    "manifest",
+    [None, "", "{", "[]", "{}", '{"sha256": null}', '{"sha256": 1}', "[" * 5000],
 )
 def test_checksums_that_cannot_be_read_are_no_checksums(three, manifest):
     path = three / "3" / versions.MANIFEST

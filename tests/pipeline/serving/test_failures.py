@@ -196,6 +196,54 @@ def test_what_was_live_before_answers_where_the_live_version_is_lost(
     assert states[1]["state"] == "AVAILABLE"
 
 
+def children(client):
+    return {
+        child.pid
+        for child in psutil.Process(client.process.pid).children()
+        if "spawn_main" in " ".join(child.cmdline())
+    }
+
+
+def test_a_version_whose_process_is_killed_while_it_loads_is_tried_again(
+    client, out, ruled
+):
+    model_process(client)  # nobody else is being started
+    before = children(client)
+    pushed = versions.push(ruled[2], out / "live", keep=9)
+    end, new = time.monotonic() + PATIENCE, set()
+    while not new and time.monotonic() < end:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            new = children(client) - before
+    [pid] = new
+    psutil.Process(pid).kill()
+    until_answered_by(client, pushed.number)
+    assert score(client) == 2028
+    log = client.log.read_text()
+    assert f"version {pushed.number} cannot be loaded: its process ended with -9" in log
+    assert "Next attempt in 1 s" in log
+    until_answered_by(client, versions.rollback(out / "live", 1).number)
+
+
+def test_a_version_is_tried_again_when_there_are_file_descriptors_again(
+    client, out, ruled
+):
+    before = score(client)
+    process = psutil.Process(client.process.pid)
+    limit = process.rlimit(psutil.RLIMIT_NOFILE)
+    process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds(), limit[1]))
+    failed = "Too many open files. Next attempt in"
+    try:
+        pushed = versions.push(ruled[2], out / "live", keep=9)
+        end = time.monotonic() + PATIENCE
+        while client.log.read_text().count(failed) < 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        assert client.log.read_text().count(failed) >= 2
+    finally:
+        process.rlimit(psutil.RLIMIT_NOFILE, limit)
+    until_answered_by(client, pushed.number)
+    assert (before, score(client)) == (1028, 2028)
+
+
 @pytest.mark.slow
 def test_a_model_that_hangs_does_not_keep_the_server_from_ending(client):
     """The last of this file."""

@@ -117,6 +117,20 @@ def test_recommend_has_a_scalar_and_so_columns_alone(client):
         (b"\xff{}", "JSON Parse error"),
         (b"[" * 100_000, "JSON Parse error"),
         (b"[]", "object"),
+        (b'{"instances": ' + b"[" * 960 + b"]" * 960 + b"}", ""),
+        (b'{"instances": [' + b'{"examples":' * 960 + b"1" + b"}" * 960 + b"]}", ""),
+        (
+            b'{"inputs": {"examples": ['
+            + b'{"b64":' * 960
+            + b"1"
+            + b"}" * 960
+            + b"]}}",
+            "",
+        ),
+        (b'{"instances": ["x"], "instances": ["y"]}', "'instances' is given twice"),
+        (b'{"instances": [{"examples": "x", "examples": "y"}]}', "given twice"),
+        (b'{"instances": [' + b"9" * 5000 + b"]}", "JSON Parse error"),
+        (b'{"instances": [1e999]}', "Infinity is no string"),
         (b"{}", "Missing 'inputs' or 'instances' key"),
         (b'{"inputs": [], "instances": []}', "only one of"),
         (b'{"instances": []}', "No values"),
