@@ -5,7 +5,13 @@ what was made of what, with which settings and code; what the steps counted and 
 stands in their artifacts, and is left out where those are gone.
 """
 
-from pipeline.lineage.accepted import AcceptedData, NoAcceptedDataError, accepted_data
+from pipeline.lineage.accepted import (
+    AcceptedData,
+    Needed,
+    NoAcceptedDataError,
+    accepted_data,
+    needed_by_versions,
+)
 from pipeline.lineage.contents import Data, Judgement, Lineage, SourceFile, Step
 from pipeline.lineage.store import NoLineageError
 from pipeline.lineage.trace import LIVE, of
@@ -16,10 +22,12 @@ __all__ = [
     "Data",
     "Judgement",
     "Lineage",
+    "Needed",
     "NoAcceptedDataError",
     "NoLineageError",
     "SourceFile",
     "Step",
     "accepted_data",
+    "needed_by_versions",
     "of",
 ]

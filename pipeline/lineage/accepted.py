@@ -52,15 +52,13 @@ def accepted_data(out: Path, version: versions.Version) -> AcceptedData:
         that run were removed.
     """
     store = Store(out / METADATA_FILE)
-    model = store.model(version)
-    transform = store.transform(store.maker(model))
+    transform = store.transform(store.maker(store.model(version)))
     pusher = _accepting(store, version, store.source(transform))
     champion = store.champion(pusher)
-    # All candidates of a run learned from one catalogue.
-    trainer = store.maker(store.inputs(champion)["models"][0])
+    examples, catalogue = map(store.folder, _read_by(store, champion))
     data = AcceptedData(
-        examples=store.folder(store.inputs(champion)["examples"][0]),
-        catalogue=store.folder(store.inputs(trainer)["catalogue"][0]),
+        examples=examples,
+        catalogue=catalogue,
         threshold=settings(transform)["label_threshold"],
         run=store.run(pusher),
         source=store.source(champion),
@@ -74,6 +72,64 @@ def accepted_data(out: Path, version: versions.Version) -> AcceptedData:
                 f"{data.source} --out {out}"
             )
     return data
+
+
+@dataclasses.dataclass(frozen=True)
+class Needed:
+    """What has to stay, so that any version can serve, be judged and be explained.
+
+    Attributes:
+      executions: Ids in the store; rows of their artifacts and events are needed too.
+      folders: Ids of the artifacts whose files are needed.
+    """
+
+    executions: frozenset[int]
+    folders: frozenset[int]
+
+
+def needed_by_versions(out: Path) -> Needed:
+    """Finds what the versions of a folder of runs need, whether or not they are live.
+
+    A rollback may make any of them live. One that the store does not know has nothing
+    in it that could be removed.
+
+    Raises:
+      NoLineageError: The store is missing or cannot be read.
+      VersionError: A version cannot be read.
+    """
+    store = Store(out / METADATA_FILE)
+    executions: set[int] = set()
+    folders: set[int] = set()
+    for version in versions.versions(out / "live"):
+        try:
+            trainer = store.maker(store.model(version))
+            source = store.source(store.transform(trainer))
+            accepting = _accepting(store, version, source)
+        except NoLineageError:
+            continue
+        pushing = _pushing(store, version) or accepting
+        for pusher in (accepting, pushing):
+            executions |= {execution.id for execution in store.upstream(pusher)}
+        folders |= {*_read_by(store, store.champion(accepting))}
+        # The copy that later candidates are compared with, and why it was chosen.
+        made = store.outputs(store.champion(pushing))
+        folders |= {made["champion"][0].id, made["decided"][0].id}
+    return Needed(frozenset(executions), frozenset(folders))
+
+
+def _read_by(store: Store, champion: mlmd.Execution) -> tuple[int, int]:
+    """The Examples that a run judged on, and the catalogue that its models share."""
+    inputs = store.inputs(champion)
+    trainer = store.maker(inputs["models"][0])
+    return inputs["examples"][0], store.inputs(trainer)["catalogue"][0]
+
+
+def _pushing(store: Store, version: versions.Version) -> mlmd.Execution | None:
+    """The last Pusher that pushed a version's model, and did not only keep it."""
+    for pusher in store.finished("Pusher"):
+        if store.did_push(pusher) and store.left_live(pusher) == version.origin:
+            return pusher
+    return None
 
 
 def _accepting(store: Store, version: versions.Version, source: str) -> mlmd.Execution:

@@ -19,8 +19,8 @@ from trainer_modules import features as f
 
 # Somewhere in the parameters of a step, which may be JSON in JSON.
 _CODE = re.compile(r"code_version\W+([0-9a-f]{12})\b")
-# An input of a Trainer that is another model's story, which is not told here.
-_BASE_MODEL = "base_model"
+# Inputs of Trainers and of Champion that lead to an earlier live model.
+_OF_OTHER_MODELS = ("base_model", "live_evaluation")
 
 
 class NoLineageError(LookupError):
@@ -94,11 +94,15 @@ class Store:
         """The Champion whose choice a Pusher had before it."""
         return self.maker(self.inputs(pusher)["model"][0])
 
+    def did_push(self, pusher: mlmd.Execution) -> bool:
+        """Whether a Pusher made a version, now or when its outputs were cached."""
+        [pushed] = self.outputs(pusher)["pushed_model"]
+        return bool(pushed.custom_properties["pushed"].int_value)
+
     def left_live(self, pusher: mlmd.Execution) -> str:
         """The place of the Model that was live when a Pusher had ended; "" for none."""
-        [pushed] = self.outputs(pusher)["pushed_model"]
         made = self.outputs(self.champion(pusher))
-        if pushed.custom_properties["pushed"].int_value:
+        if self.did_push(pusher):
             [chosen] = made["champion"]
             return self._origin(chosen)
         [decided] = made["decided"]
@@ -148,12 +152,17 @@ class Store:
         )
 
     def upstream(self, execution: mlmd.Execution) -> Iterator[mlmd.Execution]:
-        """An execution and all whose outputs it was made of."""
-        yield execution
-        for name, artifacts in self.inputs(execution).items():
-            if name != _BASE_MODEL:
-                for artifact in artifacts:
-                    yield from self.upstream(self.maker(artifact))
+        """An execution and all whose outputs it was made of, each once."""
+        found = {execution.id: execution}
+        waiting = [execution]
+        while waiting:
+            yield (execution := waiting.pop())
+            for name, artifacts in self.inputs(execution).items():
+                if name not in _OF_OTHER_MODELS:
+                    makers = [self.maker(artifact) for artifact in artifacts]
+                    new = {each.id: each for each in makers if each.id not in found}
+                    waiting += new.values()
+                    found |= new
 
     def inputs(self, execution: mlmd.Execution) -> dict[str, list[int]]:
         """Name of an input → ids of its artifacts."""
