@@ -28,6 +28,7 @@ from pipeline.metadata import (
     open_metadata,
     prepare,
 )
+from pipeline.side_files import overlaps
 from pipeline.spans import Window
 from trainer_modules import features as f
 from trainer_modules.registry import MODELS
@@ -155,7 +156,7 @@ def execute(
             "log": str(Path(config.out, "runs", run_id, "run.log")),
         },
         "config": msgspec.to_builtins(config),
-        "data": _data(dataset.name, counts),
+        "data": {**_data(dataset.name, counts), **overlaps(outputs, counts)},
         "spans": window and _spans(window, counts, outputs),
         "rows": {
             name: counts.get(name)

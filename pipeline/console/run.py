@@ -14,6 +14,7 @@ from rich.text import Text
 
 from pipeline import DEFAULT_OUT, exits
 from pipeline.console.figures import duration, figure, optional
+from pipeline.console.side_files import matched_files
 from pipeline.console.tables import headed_table
 from pipeline.console.terminal import Terminal, error_text, inert
 
@@ -59,6 +60,7 @@ def print_run(
     for part in (
         _headline(run),
         _rows(run["rows"]),
+        matched_files(run["data"]),
         _spans(run.get("spans")),
         _failed_steps(run["steps"]),
         _leaderboard(run["models"], console.width),

@@ -1,7 +1,13 @@
 """The files of items and users that belong to ratings, and how well they fit."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from pipeline.console.terminal import inert
 
 if TYPE_CHECKING:
     from components.ratings_example_gen.side_summary import FeatureSummary, SideSummary
@@ -38,6 +44,28 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
         yield (f"{summary.repeated:,} rows repeat an id; the last row of an id counts")
     if summary.decoded:
         yield f"{summary.decoded:,} values had HTML entities (&amp;), now decoded"
+
+
+def matched_files(data: Mapping[str, Any]) -> RenderableType | None:
+    """Returns how well a run's files of items and users fitted its ratings.
+
+    Args:
+        data: The ``data`` of ``run.json``.
+    """
+    lines = []
+    for kind in ("items", "users"):
+        found = data.get(f"{kind}_file")
+        if found is None:
+            continue
+        text = matched(kind, found["rated"], found["matched"], found["first_missing"])
+        is_odd = found["matched"] < FEW * found["rated"]
+        line = Text(f"{kind.capitalize()}  ", "bold")
+        line.append(f"{inert(Path(found['file']).name)}: ", "not bold")
+        line.append(inert(text), "not bold yellow" if is_odd else "not bold")
+        if found["repeated"]:
+            line.append(f"; {found['repeated']:,} rows repeat an id", "not bold")
+        lines.append(line)
+    return Group(*lines) if lines else None
 
 
 def matched(kind: str, rated: int, found: int, missing: Sequence[str]) -> str:

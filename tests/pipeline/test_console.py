@@ -136,6 +136,24 @@ def test_a_judgement_on_a_sample_of_users_is_said_to_be_one(run):
     assert "sample of 250 users (25%): the standard error of ndcg@10 is 0.0034" in words
 
 
+def test_how_well_the_files_of_items_and_users_fit_is_shown(run):
+    assert "found in it" not in printed(run, 80)
+    run["data"]["items_file"] = {
+        **{"file": "shop/items.csv", "rated": 3, "matched": 2, "repeated": 4},
+        "first_missing": [" lamp"],
+    }
+    run["data"]["users_file"] = {
+        **{"file": "shop/users.csv", "rated": 1000, "matched": 1000, "repeated": 0},
+        "first_missing": [],
+    }
+    words = " ".join(printed(run, 120).split())
+    assert (
+        "Items items.csv: 2 of 3 rated items found in it (67%); "
+        "first missing: ' lamp'; 4 rows repeat an id" in words
+    )
+    assert "Users users.csv: 1,000 of 1,000 users found in it (100%)" in words
+
+
 def test_a_failed_model_and_missing_figures_are_shown(run):
     run["steps"][2] |= {"state": "failed", "error": "ValueError: no\nluck"}
     run["models"][1] |= {"verdict": "failed", "metrics": {}, "train_seconds": None}

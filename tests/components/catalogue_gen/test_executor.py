@@ -1,5 +1,6 @@
 """The component's executor on Examples written by TensorFlow."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -74,7 +75,7 @@ def test_an_items_file_that_changes_while_it_is_read_is_refused(
 
 def test_with_an_items_file(examples, tmp_path):
     path = tmp_path / "items.csv"
-    path.write_text("item_id,title,colour\n1,One,red\n9,Nine,blue\n")
+    path.write_text("item_id,title,colour\n1,Old,\n1,One,red\n9,Nine,blue\n")
     artifact = run(examples, tmp_path, str(path))
     assert read_catalogue(artifact.uri).to_pylist() == [
         {"item_id": "1", "title": "One", "item_colour": ["red"]},
@@ -85,6 +86,10 @@ def test_with_an_items_file(examples, tmp_path):
     assert artifact.get_int_custom_property("items") == 4
     assert artifact.get_int_custom_property("items_without_features") == 2
     assert artifact.get_int_custom_property("items_never_rated") == 1
+    assert json.loads((tmp_path / "catalogue" / "counts.json").read_text()) == {
+        **{"items": 4, "items_without_features": 2, "items_never_rated": 1},
+        **{"first_without": ["only-eval", "é"], "file": str(path), "repeated": 1},
+    }
 
 
 def test_without_an_items_file(examples, tmp_path):

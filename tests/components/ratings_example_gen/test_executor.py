@@ -457,3 +457,20 @@ def test_files_of_one_number_hold_the_same_users_in_every_split(
                 [user] = example.features.feature["user_id"].bytes_list.value
                 assert shard_of.setdefault(user, name) == name
     assert len(set(shard_of.values())) > 3
+
+
+def test_a_users_file_beside_the_ratings_and_how_well_it_fits(tmp_path):
+    folder = tmp_path / "own"
+    write_csv(folder / "ratings.csv", [("user", "item", "rating", "time"), *own_rows()])
+    known = [("id", "city"), ("u1", "old"), ("u0", "Oslo"), ("u1", "Bergen"), ("x", "")]
+    write_csv(folder / "users.csv", known)
+    _, counts = run(folder, tmp_path / "out", pattern="ratings.csv")
+    assert counts["users_file"] == str(folder / "users.csv")
+    assert counts["users_with_features"] == 2
+    assert counts["first_users_without"] == ["u2", "u3", "u4"]
+    assert counts["users_repeated"] == 1
+    train = read_split(tmp_path / "out", "train")
+    assert {user: row.get("user_city") for user, row in train.items()} == {
+        **{"u0": ["Oslo"], "u1": ["Bergen"]},
+        **dict.fromkeys(["u2", "u3", "u4", "u5"]),
+    }
