@@ -24,6 +24,7 @@ from trainer_modules.configs import LOSSES, GradientConfig, SequenceConfig, pars
 from trainer_modules.registry import MODELS, POPULARITY
 
 SplitKind = Literal["leave_last_out", "temporal", "random"]
+Repeats = Literal["latest", "first", "highest"]
 
 # The metrics that a gate may use: of each, more is better and 1 is the most.
 RankingMetric = Literal[
@@ -171,6 +172,9 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         header. Empty: recognised by layout or header.
       max_bad_fraction: share of rows that may be bad; they go to a quarantine file. 0
         stops the run at the first.
+      repeats: Which rating counts where a user rated an item several times: the
+        ``latest``, the ``first`` or the ``highest``. Equal times, and ratings without
+        times, are taken in the order of the files.
       max_history: ratings kept of one user, the newest; the others are counted.
     """
 
@@ -181,6 +185,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_columns: dict[UserColumn, Text] = {}
     columns: dict[Column, Text] = {}
     max_bad_fraction: Share = 0.0
+    repeats: Repeats = "latest"
     max_history: Count = 10_000
 
 

@@ -20,7 +20,7 @@ from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.pusher import versions
 from components.ratings_example_gen import BadInputError, has_timestamps
 from pipeline import datasets, exits
-from pipeline.config import ConfigError, PipelineConfig
+from pipeline.config import ConfigError, LabelConfig, PipelineConfig
 from pipeline.data_settings import data_settings
 from pipeline.metadata import (
     METADATA_FILE,
@@ -28,6 +28,7 @@ from pipeline.metadata import (
     open_metadata,
     prepare,
 )
+from pipeline.one_label import explain_one_label
 from pipeline.side_files import overlaps
 from pipeline.spans import Window
 from trainer_modules import features as f
@@ -156,7 +157,10 @@ def execute(
             "log": str(Path(config.out, "runs", run_id, "run.log")),
         },
         "config": msgspec.to_builtins(config),
-        "data": {**_data(dataset.name, counts), **overlaps(outputs, counts)},
+        "data": {
+            **_data(dataset.name, config.label, counts),
+            **overlaps(outputs, counts),
+        },
         "spans": window and _spans(window, counts, outputs),
         "rows": {
             name: counts.get(name)
@@ -363,7 +367,7 @@ def _spans(
     return {**window.told(), "overlaps": overlaps, "drift": drift}
 
 
-def _data(source: str, counts: dict[str, Any]) -> dict[str, Any]:
+def _data(source: str, label: LabelConfig, counts: dict[str, Any]) -> dict[str, Any]:
     if not counts:
         return {"source": source}
     users, items, ratings = counts["users"], counts["items"], counts["kept"]
@@ -375,6 +379,9 @@ def _data(source: str, counts: dict[str, Any]) -> dict[str, Any]:
         "sparsity": 1 - ratings / (users * items) if users * items else None,
         "first": _iso(counts.get("first")),
         "last": _iso(counts.get("last")),
+        "one_label": explain_one_label(
+            label, counts.get("rating_min"), counts.get("rating_max")
+        ),
     }
 
 

@@ -1,20 +1,11 @@
 """From stars to liked or not."""
 
-import operator
-import re
-
 import tensorflow as tf
 
 from trainer_modules import features as f
+from trainer_modules.bounds import compare
 
 EVERYTHING_POSITIVE = "all"
-_COMPARISONS = {
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
-_THRESHOLD = re.compile(r"([<>]=?)\s*(-?\d+(?:\.\d+)?)")
 
 
 def label(
@@ -32,20 +23,10 @@ def label(
         return tf.cast(tf.ones_like(rating), tf.int64)
     stars = rating.flat_values
     labels = tf.where(
-        _compare(stars, threshold, ">"),
+        compare(stars, threshold, ">"),
         f.LIKED,
         f.DISLIKED
         if negative is None
-        else tf.where(_compare(stars, negative, "<"), f.DISLIKED, f.NEITHER),
+        else tf.where(compare(stars, negative, "<"), f.DISLIKED, f.NEITHER),
     )
     return rating.with_flat_values(tf.cast(labels, tf.int64))
-
-
-def _compare(stars: tf.Tensor, bound: str, sign: str) -> tf.Tensor:
-    match = _THRESHOLD.fullmatch(bound)
-    if not match or not match[1].startswith(sign):
-        others = "'all', " if sign == ">" else ""
-        raise ValueError(
-            f"label bound {bound!r}: expected {others}'{sign} x' or '{sign}= x'"
-        )
-    return _COMPARISONS[match[1]](stars, float(match[2]))

@@ -19,6 +19,7 @@ from components.ratings_example_gen.recognise.columns import (
     TIMESTAMP,
     USER_ID,
 )
+from components.ratings_example_gen.settings import FIRST, HIGHEST, LATEST
 
 # Where a rating stands in the input: the block's number, then the row's.
 ORDER = "order"
@@ -59,7 +60,7 @@ class Histories:
         item_id: [N] strings.
         rating: [N] float32.
         timestamp: [N] int64 seconds UTC, None where the data has no times.
-        duplicates: Older ratings of a pair (user, item) that were left out.
+        duplicates: Other ratings of a pair (user, item), which were left out.
         truncated: Oldest ratings of long users that were left out.
         overlaps: (older, newer) span → ratings that stand in both.
     """
@@ -75,7 +76,10 @@ class Histories:
 
 
 def group_ratings(
-    tables: Sequence[pa.Table], max_history: int, span_of_block: Sequence[int] = ()
+    tables: Sequence[pa.Table],
+    max_history: int,
+    span_of_block: Sequence[int] = (),
+    repeats: str = LATEST,
 ) -> Histories:
     """Groups the ratings of one bucket by user.
 
@@ -83,6 +87,9 @@ def group_ratings(
         tables: Ratings with a column ``order``, in any order.
         max_history: Ratings that a user may have at most; the newest are kept.
         span_of_block: The span that each block is of; empty where there are none.
+        repeats: Which rating of a pair (user, item) counts: the ``latest`` by time, the
+            ``first``, or the ``highest``, the latest of equal ones. Of equal times, and
+            without times, the rows are in the order of the input.
     """
     table = pa.concat_tables(tables)
     users = table[USER_ID].combine_chunks().dictionary_encode()
@@ -97,14 +104,16 @@ def group_ratings(
 
     keys = (order, user) if times is None else (order, times, user)
     rows = np.lexsort(keys)
-    kept = rows[_is_last_of_pair(user[rows], item[rows], len(items.dictionary))]
+    rating = table[RATING].to_numpy()
+    pair = user[rows] * len(items.dictionary) + item[rows]
+    kept = rows[_counts_of_pair(pair, rating[rows], repeats)]
     num_unique = len(kept)
     kept = kept[_is_among_newest(user[kept], max_history)]
     return Histories(
         user_id=users.dictionary.take(pa.array(sorted_users)),
         begins=np.searchsorted(user[kept], np.arange(len(sorted_users) + 1)),
         item_id=items.dictionary.take(items.indices.take(pa.array(kept))),
-        rating=table[RATING].to_numpy()[kept],
+        rating=rating[kept],
         timestamp=None if times is None else times[kept],
         duplicates=len(rows) - num_unique,
         truncated=num_unique - len(kept),
@@ -132,11 +141,18 @@ def _overlaps(
     return Counter(pairs)
 
 
-def _is_last_of_pair(user: Int64, item: Int64, num_items: int) -> npt.NDArray[np.bool_]:
-    pair = user * num_items + item
-    _, last_from_end = np.unique(pair[::-1], return_index=True)
+def _counts_of_pair(
+    pair: Int64, rating: npt.NDArray[np.float32], repeats: str
+) -> npt.NDArray[np.bool_]:
+    """Marks the one rating [N] of each pair that counts; they are in order of time."""
+    best_first = np.arange(len(pair))
+    if repeats != FIRST:
+        best_first = best_first[::-1]
+    if repeats == HIGHEST:
+        best_first = best_first[np.argsort(-rating[best_first], kind="stable")]
+    _, best = np.unique(pair[best_first], return_index=True)
     mask = np.zeros(len(pair), np.bool_)
-    mask[len(pair) - 1 - last_from_end] = True
+    mask[best_first[best]] = True
     return mask
 
 

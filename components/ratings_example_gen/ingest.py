@@ -55,6 +55,8 @@ FINDINGS = "findings"
 BUCKET_BYTES = 16 << 20
 # How many times longer text is than the .gz it came from, roughly.
 GZIP_RATIO = 4
+# Counts that are the least or the greatest of all buckets', not their sum.
+_BOUNDS = {"first": min, "last": max, "rating_min": min, "rating_max": max}
 
 
 class _ReadBlock(beam.DoFn):
@@ -125,9 +127,8 @@ class _GroupUsers(beam.DoFn):
 
     HOURS = "hours"
 
-    def __init__(self, max_history: int, with_hours: bool, span_of_block: list[int]):
-        self._max_history = max_history
-        self._with_hours = with_hours
+    def __init__(self, settings: Settings, span_of_block: list[int]):
+        self._settings = settings
         self._span_of_block = span_of_block
 
     def process(self, element: Any) -> Iterator[Any]:
@@ -140,10 +141,16 @@ class _GroupUsers(beam.DoFn):
             yield TaggedOutput(FINDINGS, (_Summarise.COUNTS, repeated))
         if not tables:  # Users of the users file who never rated.
             return
-        histories = group_ratings(tables, self._max_history, self._span_of_block)
+        histories = group_ratings(
+            tables,
+            self._settings.max_history,
+            self._span_of_block,
+            self._settings.repeats,
+        )
         counts = _count(histories) | _count_known(histories, known)
         yield TaggedOutput(FINDINGS, (_Summarise.COUNTS, counts))
-        if self._with_hours and histories.timestamp is not None:
+        by_time = self._settings.split_kind == TEMPORAL
+        if by_time and histories.timestamp is not None:
             hours, ratings = np.unique(
                 histories.timestamp // splits.HOUR, return_counts=True
             )
@@ -163,6 +170,8 @@ def _count(histories: Histories) -> dict[str, Any]:
         "overlaps": histories.overlaps,
         "first": None if times is None else int(times.min()),
         "last": None if times is None else int(times.max()),
+        "rating_min": float(histories.rating.min()),
+        "rating_max": float(histories.rating.max()),
     }
 
 
@@ -212,8 +221,7 @@ class _Summarise(beam.CombineFn):
                 "items": set(),
                 "overlaps": Counter(),
                 "first_users_without": [],
-                "first": None,
-                "last": None,
+                **dict.fromkeys(_BOUNDS),
             },
         }
 
@@ -267,7 +275,7 @@ def _add_counts(sums: dict[str, Any], counts: Mapping[str, Any]) -> None:
     sums["overlaps"] += counts.get("overlaps", Counter())
     named = sums["first_users_without"] + counts.get("first_users_without", [])
     sums["first_users_without"] = sorted(named)[:MAX_NAMED]
-    for name, choose in (("first", min), ("last", max)):
+    for name, choose in _BOUNDS.items():
         known = [x for x in (sums[name], counts.get(name)) if x is not None]
         sums[name] = choose(known, default=None)
 
@@ -386,9 +394,9 @@ def ingest(
         | "RatingsAndUsers" >> beam.Flatten(pipeline=pipeline)
         | "GroupByBucket" >> beam.GroupByKey()
         | "GroupUsers"
-        >> beam.ParDo(
-            _GroupUsers(settings.max_history, by_time, span_of_block)
-        ).with_outputs(FINDINGS, _GroupUsers.HOURS, main="histories")
+        >> beam.ParDo(_GroupUsers(settings, span_of_block)).with_outputs(
+            FINDINGS, _GroupUsers.HOURS, main="histories"
+        )
     )
     if keep_bad:
         before = AsSingleton(

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from components.catalogue_gen.reader import describe_items
 from components.ratings_example_gen import files
 from components.ratings_example_gen.fingerprints import unchanged
+from components.ratings_example_gen.pairs import PairCounter
 from components.ratings_example_gen.problems import BadInputError, Problem
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
@@ -42,6 +43,8 @@ class DataSummary:
         unused: Tables that lie there and are not read.
         read: Rows of ratings.
         kept: Rows that are not bad; duplicates are among them.
+        repeated: Rows whose user has rated the item in another row, too, less one of
+            each pair: a run leaves them out.
         bad_by_kind: Bad rows by kind.
         first_problems: The first ten, as ``file:line: reason``.
         users: Distinct users.
@@ -60,6 +63,7 @@ class DataSummary:
     unused: list[str]
     read: int
     kept: int
+    repeated: int
     bad_by_kind: dict[str, int]
     first_problems: list[str]
     users: int
@@ -116,8 +120,7 @@ def _inspect(
     users: SideTable | None,
     unused: Sequence[str],
 ) -> DataSummary:
-    user_ids: set[str] = set()
-    item_ids: set[str] = set()
+    pairs = PairCounter()
     ratings_range, times = _Range(), _Range()
     reports = []
     for block in plan_blocks(layout.ratings):
@@ -125,8 +128,7 @@ def _inspect(
         reports.append(report)
         for ratings in reader.read(layout.ratings[block.part], block):
             report.add(ratings)
-            user_ids.update(pc.unique(ratings.table[USER_ID]).to_pylist())
-            item_ids.update(pc.unique(ratings.table[ITEM_ID]).to_pylist())
+            pairs.add(ratings.table[USER_ID], ratings.table[ITEM_ID])
             ratings_range.add(ratings.table[RATING])
             if TIMESTAMP in ratings.table.column_names:
                 times.add(ratings.table[TIMESTAMP])
@@ -137,22 +139,23 @@ def _inspect(
             summary["fatal_by_kind"],
         )
     kept = summary["read"] - summary["quarantined"]
-    pairs = len(user_ids) * len(item_ids)
+    num_users, num_items = len(pairs.user_ids), len(pairs.item_ids)
     return DataSummary(
         layout=layout.name,
         files=[part.name for part in layout.ratings],
-        items_file=summarise_side(items, item_ids) if items else None,
-        users_file=summarise_side(users, user_ids) if users else None,
+        items_file=summarise_side(items, pairs.item_ids.keys()) if items else None,
+        users_file=summarise_side(users, pairs.user_ids.keys()) if users else None,
         unused=list(unused),
         read=summary["read"],
         kept=kept,
+        repeated=kept - pairs.num_pairs,
         bad_by_kind=summary["bad_by_kind"],
         first_problems=[str(Problem(**p)) for p in summary["first_problems"]],
-        users=len(user_ids),
-        items=len(item_ids),
+        users=num_users,
+        items=num_items,
         first=_utc(times.bounds[0]) if times.bounds else None,
         last=_utc(times.bounds[1]) if times.bounds else None,
-        sparsity=1 - kept / pairs if pairs else 1.0,
+        sparsity=1 - pairs.num_pairs / (num_users * num_items) if kept else 1.0,
         rating_min=ratings_range.bounds[0] if ratings_range.bounds else None,
         rating_max=ratings_range.bounds[1] if ratings_range.bounds else None,
     )

@@ -8,6 +8,8 @@ LEAVE_LAST_OUT = "leave_last_out"
 TEMPORAL = "temporal"
 RANDOM = "random"
 KINDS = (LEAVE_LAST_OUT, TEMPORAL, RANDOM)
+LATEST, FIRST, HIGHEST = "latest", "first", "highest"
+REPEATS = (LATEST, FIRST, HIGHEST)
 KINDS_BY_TIME = (LEAVE_LAST_OUT, TEMPORAL)
 
 
@@ -28,6 +30,8 @@ class Settings:
         eval_fraction: Share of the ratings for eval (``temporal``, ``random``).
         test_fraction: Share of the ratings for test (``temporal``, ``random``).
         seed: Of the ``random`` split.
+        repeats: Which rating of a pair (user, item) counts, one of ``REPEATS``; see
+            ``histories.group_ratings``.
         max_history: Ratings a user may have; the newest are kept.
         max_bad_fraction: Share of rows that may be bad before the run is refused.
         rating_min: Lowest rating accepted, None for any.
@@ -49,6 +53,7 @@ class Settings:
     eval_fraction: float = 0.1
     test_fraction: float = 0.1
     seed: int = 0
+    repeats: str = LATEST
     max_history: int = 10_000
     max_bad_fraction: float = 0.0
     rating_min: float | None = None
@@ -69,6 +74,8 @@ class Settings:
                 f"eval_fraction and test_fraction are {fractions}; both must be above "
                 "0 and their sum below 1, so that train keeps something"
             )
+        if self.repeats not in REPEATS:
+            raise ValueError(f"repeats is {self.repeats!r}; expected one of {REPEATS}")
         if self.max_history < 3:
             raise ValueError(
                 f"max_history is {self.max_history}; a user needs 3 ratings for three "

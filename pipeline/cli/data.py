@@ -69,21 +69,26 @@ def data(path: str, as_json: bool, **options: Any) -> None:
     PATH is a file, a folder or a data set's name. Says what was recognised, counts,
     dates, and the first problems; bad rows make the exit status 3.
     """
+    import dataclasses
+
     from components.ratings_example_gen import inspect
     from pipeline import datasets
     from pipeline.console import RunView, open_console
     from pipeline.console.data import print_data
     from pipeline.data_settings import data_settings
+    from pipeline.one_label import explain_one_label
 
-    settings = data_settings(read_config(path, **options))
+    config = read_config(path, **options)
+    settings = data_settings(config)
     console = open_console()
     with RunView(open_console(sys.stderr), live=sys.stderr.isatty()) as view:
         view.progress(f"reading {path}", 0, None)
         summary = inspect(datasets.resolve(path, view.progress).folder, settings)
+    one_label = explain_one_label(config.label, summary.rating_min, summary.rating_max)
     if as_json:
-        print_json(summary)
+        print_json({**dataclasses.asdict(summary), "one_label": one_label})
     else:
-        print_data(console, summary)
+        print_data(console, summary, one_label)
     if summary.bad_by_kind:
         click.get_current_context().exit(exits.BAD_INPUT)
 

@@ -14,13 +14,23 @@ if TYPE_CHECKING:  # Beam takes seconds to import
     from components.ratings_example_gen.inspection import DataSummary
 
 
-def print_data(console: Terminal, summary: "DataSummary") -> None:
-    """Prints what a look at ratings found (``marquee data``)."""
+def print_data(
+    console: Terminal, summary: "DataSummary", one_label: str | None = None
+) -> None:
+    """Prints what a look at ratings found (``marquee data``).
+
+    Args:
+        console: Where to print it.
+        summary: What was found.
+        one_label: What follows where every rating is liked, or none.
+    """
     bad = sum(summary.bad_by_kind.values())
     facts = {
         "Layout": summary.layout,
-        "Files": ", ".join(map(str, summary.files)),
+        "Files": name_some(summary.files),
         "Rows": f"{summary.read:,} read, {summary.kept:,} kept, {bad:,} bad",
+        "Repeats": f"{summary.repeated:,} times a user rated an item again; "
+        "data.repeats chooses the rating that counts",
         "Counts": f"{summary.users:,} users, {summary.items:,} items",
         "Sparsity": optional(summary.sparsity, "{:.2%} of all pairs unrated".format),
         "Ratings": f"{summary.rating_min} to {summary.rating_max}",
@@ -30,7 +40,11 @@ def print_data(console: Terminal, summary: "DataSummary") -> None:
             else "none"
         ),
     }
+    if not summary.repeated:
+        del facts["Repeats"]
     console.print(fact_grid([*facts.items(), *_side_facts(summary)]))
+    if one_label:
+        console.print(Text.assemble("\n", ("Labels", "bold yellow"), f"  {one_label}"))
     if bad:
         kinds = ", ".join(
             f"{count:,} {kind.replace('_', ' ')}"

@@ -61,6 +61,7 @@ def print_run(
         _headline(run),
         _rows(run["rows"]),
         matched_files(run["data"]),
+        _one_label(run["data"]),
         _spans(run.get("spans")),
         _failed_steps(run["steps"]),
         _leaderboard(run["models"], console.width),
@@ -123,6 +124,14 @@ def _rows(rows: Mapping[str, Any] | None) -> RenderableType | None:
         for name in ("kept", "quarantined", "duplicates", "truncated")
     )
     return Text.assemble(("Rows", "bold"), f"  {rows['read']:,} read = {parts}")
+
+
+def _one_label(data: Mapping[str, Any]) -> RenderableType | None:
+    """Says that every rating is liked, or none, where that is so."""
+    text = data.get("one_label")
+    return (
+        Text.assemble(("Labels", "bold yellow"), f"  {inert(text)}") if text else None
+    )
 
 
 def _spans(spans: Mapping[str, Any] | None) -> RenderableType | None:

@@ -376,6 +376,20 @@ def test_data_says_what_was_recognised(marquee, ratings):
     assert "1970-01-01 00:00 to 1970-01-03 00:00 UTC" in words
 
 
+def test_data_says_what_is_repeated_and_that_nothing_is_liked(marquee, ratings):
+    path = ratings("user_id,item_id\n1,10\n1,10\n2,20\n")
+    words = " ".join(marquee("data", path).out.split())
+    assert "1 times a user rated an item again; data.repeats chooses" in words
+    assert "50.00% of all pairs unrated" in words
+    assert "No rating is liked under label.threshold '> 3' (all are 1)" in words
+    assert "Set label.threshold=all" in words
+    told = json.loads(marquee("data", path, "--json").out)
+    assert (told["repeated"], told["kept"]) == (1, 3)
+    assert told["one_label"].startswith("No rating is liked")
+    likes = marquee("data", path, "--set", "label.threshold=all")
+    assert "liked" not in likes.out
+
+
 def test_data_names_bad_rows_and_says_so_in_its_status(marquee, ratings):
     path = ratings(
         "userId,movieId,rating,timestamp\n1,10,4.5,0\n1,20,\x1b[31mgood,5\n2,10,1.0,3\n"

@@ -113,6 +113,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(write):
         ("train:\n  seed: true\n", 2, "train.seed", "got True"),
         ("train:\n  require_gpu: 1\n", 2, "train.require_gpu", "true or false"),
         ("data:\n  max_history: 0\n", 2, "data.max_history", "at least 1"),
+        ("data:\n  repeats: last\n", 2, "data.repeats", "mean 'latest'"),
         ("data:\n  source: [a]\n", 2, "data.source", "expected text"),
         ("data:\n  source: 5\n", 2, "data.source", "expected text"),
         ("data:\n  columns:\n    usr: 0\n", 3, "data.columns.usr", "mean 'user_id'"),

@@ -10,7 +10,7 @@ import pytest
 from components.anomaly_gate import AnomaliesError
 from components.ratings_example_gen import BadInputError
 from pipeline import runs
-from pipeline.config import ConfigError, DataConfig, PipelineConfig
+from pipeline.config import ConfigError, DataConfig, LabelConfig, PipelineConfig
 from pipeline.local_runner import StepResult
 
 
@@ -132,7 +132,8 @@ def test_what_could_not_be_measured_is_null_in_json():
 
 def test_dates_are_utc_and_data_without_counts_has_none():
     counts = {"users": 4, "items": 5, "kept": 10, "first": 0, "last": 86400}
-    assert runs._data("mine", counts) == {
+    counts |= {"rating_min": 1.0, "rating_max": 5.0}
+    assert runs._data("mine", LabelConfig(), counts) == {
         "source": "mine",
         "users": 4,
         "items": 5,
@@ -140,8 +141,11 @@ def test_dates_are_utc_and_data_without_counts_has_none():
         "sparsity": 0.5,
         "first": "1970-01-01T00:00:00+00:00",
         "last": "1970-01-02T00:00:00+00:00",
+        "one_label": None,
     }
-    assert runs._data("mine", {}) == {"source": "mine"}
+    assert runs._data("mine", LabelConfig(), {}) == {"source": "mine"}
+    likes = runs._data("mine", LabelConfig("> 0"), counts)
+    assert likes["one_label"].startswith("Every rating is liked")
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,41 @@ def test_without_times_the_order_of_the_file_counts():
     assert "timestamp" not in tf.train.Example.FromString(record).features.feature
 
 
+@settings(max_examples=200)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["u", "v"]),
+            st.sampled_from("abc"),
+            st.sampled_from([1.0, 2.0, 3.0]),
+            st.integers(0, 3),
+        ),
+        min_size=1,
+    ),
+    repeats=st.sampled_from(["latest", "first", "highest"]),
+    times=st.booleans(),
+)
+def test_one_rating_of_a_pair_counts(rows, repeats, times):
+    grouped = histories.group_ratings([table(rows, times)], 10, repeats=repeats)
+
+    def when(number):
+        return (rows[number][3] if times else 0, number)
+
+    wanted = {
+        "latest": when,
+        "first": lambda n: tuple(-part for part in when(n)),
+        "highest": lambda n: (rows[n][2], when(n)),
+    }[repeats]
+    best: dict[tuple[str, str], int] = {}
+    for number, (user, item, _, _) in enumerate(rows):
+        chosen = best.setdefault((user, item), number)
+        best[user, item] = max(chosen, number, key=wanted)
+    in_order = sorted(best.values(), key=lambda n: (rows[n][0], when(n)))
+    assert grouped.item_id.to_pylist() == [rows[n][1] for n in in_order]
+    assert grouped.rating.tolist() == [rows[n][2] for n in in_order]
+    assert grouped.duplicates == len(rows) - len(best)
+
+
 def test_users_features_are_in_every_record():
     rows = [("u", item, 1.0, n) for n, item in enumerate("abc")]
     grouped = histories.group_ratings([table(rows)], 10)

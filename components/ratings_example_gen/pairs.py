@@ -1,0 +1,61 @@
+"""Counts distinct pairs of a user and an item, block by block."""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_ITEM_BITS = 32
+# Pairs collected before repeats among them are removed: 32 MB.
+_PENDING = 4 << 20
+
+Int64 = npt.NDArray[np.int64]
+
+
+class PairCounter:
+    """Distinct users, items and pairs of all ratings that were added.
+
+    Takes 8 bytes for each distinct pair and some 100 for each distinct id.
+    """
+
+    def __init__(self) -> None:
+        self.user_ids: dict[str, int] = {}
+        self.item_ids: dict[str, int] = {}
+        self._distinct: Int64 = np.empty(0, np.int64)
+        self._pending: list[Int64] = []
+        self._num_pending = 0
+
+    def add(self, users: pa.ChunkedArray, items: pa.ChunkedArray) -> None:
+        """Adds ratings.
+
+        Args:
+            users: [N] ids.
+            items: [N] ids.
+        """
+        pairs = _number(users, self.user_ids) << _ITEM_BITS
+        self._pending.append(pairs | _number(items, self.item_ids))
+        self._num_pending += len(pairs)
+        if self._num_pending > max(_PENDING, len(self._distinct)):
+            self._merge()
+
+    @property
+    def num_pairs(self) -> int:
+        """Distinct pairs so far."""
+        self._merge()
+        return len(self._distinct)
+
+    def _merge(self) -> None:
+        self._distinct = np.unique(np.concatenate([self._distinct, *self._pending]))
+        self._pending, self._num_pending = [], 0
+
+
+def _number(ids: pa.ChunkedArray, known: dict[str, int]) -> Int64:
+    """Returns each id's number [N]; new ids get the next ones."""
+    encoded = pc.dictionary_encode(ids.combine_chunks())
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    names = encoded.dictionary.to_pylist()
+    numbers = np.fromiter(
+        (known.setdefault(name, len(known)) for name in names), np.int64, len(names)
+    )
+    return numbers[encoded.indices.to_numpy()]
