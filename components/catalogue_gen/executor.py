@@ -78,7 +78,7 @@ class Executor(base_executor.BaseExecutor):
             settings = Settings.from_json(exec_properties["settings"])
             expected = exec_properties.get("items_fingerprint")
             with unchanged(paths_read(part), expected):
-                items = read_items(describe_items(part, settings.item_columns))
+                items = read_items(describe_items(part, settings))
         table, counts = catalogue.join(items.table, rated)
         artifact = artifact_utils.get_single_instance(output_dict["catalogue"])
         sink = pa.BufferOutputStream()

@@ -5,7 +5,7 @@ Rows are few (tens of thousands) beside ratings, so that clarity goes before spe
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from components.ratings_example_gen.problems import fatal
 from components.ratings_example_gen.recognise import movielens
 from components.ratings_example_gen.recognise.parts import Part, find_parts, open_part
 from components.ratings_example_gen.recognise.sample import first_line
+from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_columns import (
     TITLE,
     Columns,
@@ -119,12 +120,13 @@ def read_items(table: SideTable) -> Items:
     return Items(rows, len(ids) - len(last), num_decoded)
 
 
-def describe_items(part: Part, columns: Mapping[str, str]) -> SideTable:
+def describe_items(part: Part, settings: Settings) -> SideTable:
     """Returns how to read a file of items, MovieLens's or a person's own.
 
     Raises:
         BadInputError: When no column is known as the id's, or u.genre is missing.
     """
+    columns = settings.item_columns
     if not columns:
         if part.base_name == "u.item":
             return _movielens_100k(part)

@@ -108,7 +108,7 @@ def find_input(exec_properties: dict[str, Any], settings: Settings) -> Input:
             "Name the column (data.columns.timestamp), or take split.kind=random.",
         )
     part = find_side_files(paths, layout.ratings, settings.items, settings.users).users
-    users = describe_users(part, settings.user_columns) if part else None
+    users = describe_users(part, settings) if part else None
     return Input(layout, users)
 
 

@@ -104,8 +104,8 @@ def inspect_path(
     layout = recognise(paths, settings.columns, settings.declared, place)
     side = find_side_files(paths, layout.ratings, settings.items, settings.users)
     # Recognised before anything is read: a wrong column need not wait for the ratings.
-    items = describe_items(side.items, settings.item_columns) if side.items else None
-    users = describe_users(side.users, settings.user_columns) if side.users else None
+    items = describe_items(side.items, settings) if side.items else None
+    users = describe_users(side.users, settings) if side.users else None
     tables = [table for table in (items, users) if table]
     read = [*layout.ratings, *(table.part for table in tables)]
     reader = RatingsReader(settings.rating_min, settings.rating_max)

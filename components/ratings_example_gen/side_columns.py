@@ -8,15 +8,23 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import pyarrow as pa
+
 from components.ratings_example_gen import problems
 from components.ratings_example_gen.beside import Kind
-from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.dialect import Dialect, split_line
 from components.ratings_example_gen.problems import BadInputError, fatal
 from components.ratings_example_gen.recognise.columns import ALIASES
-from components.ratings_example_gen.recognise.parts import Part
-from components.ratings_example_gen.recognise.sample import names_of
+from components.ratings_example_gen.recognise.parts import JSON_SUFFIXES, TEXT, Part
+from components.ratings_example_gen.recognise.sample import (
+    Sample,
+    empty,
+    first_line,
+    take,
+)
 
 TITLE = "title"
+_NOTHING_DECLARED = Dialect()
 Columns = dict[str, list[list[str]]]
 """Column → the values of each row."""
 
@@ -55,7 +63,12 @@ class SideTable:
         return [name for name, _ in self.part.columns[1:] if name != TITLE]
 
 
-def describe(part: Part, kind: Kind, columns: Mapping[str, str]) -> SideTable:
+def describe(
+    part: Part,
+    kind: Kind,
+    columns: Mapping[str, str],
+    declared: Dialect = _NOTHING_DECLARED,
+) -> SideTable:
     """Returns how to read a person's own file of items or users.
 
     Column ``age`` of users becomes ``user_age``; ``user_age`` keeps its name.
@@ -65,12 +78,16 @@ def describe(part: Part, kind: Kind, columns: Mapping[str, str]) -> SideTable:
         kind: What it describes.
         columns: The id's name in ``features`` and, of items, ``title`` → the column's
             name or 0-based number; what is not named is recognised.
+        declared: How the text of the data is written, as far as a person said so. A
+            separator that does not fit this file's first line is recognised instead.
 
     Raises:
-        BadInputError: When no column, or more than one, may hold the ids; a named
-            column is missing; or two columns make one feature.
+        BadInputError: When the file is empty or cannot be read; no column, or more than
+            one, may hold the ids; a named column is missing; or two columns make one
+            feature.
     """
-    part, names = names_of(part, Dialect(), kind.id_column)
+    sample = _sample(part, kind, columns, declared)
+    part, names = sample.part, sample.names or sample.records[0]
     header = _Header(part, kind, names)
     id_index = header.named(columns.get(kind.id_column), kind.id_column)
     if id_index is None:
@@ -85,21 +102,59 @@ def describe(part: Part, kind: Kind, columns: Mapping[str, str]) -> SideTable:
     for index, name in enumerate(names):
         if index in (id_index, title_index):
             continue
-        if reason := header.reason_to_skip(index, id_index):
+        reason = header.reason_to_skip(index, id_index) or _nested(sample, name)
+        if reason:
             unread[name] = reason
         else:
             found.append((header.feature(index), index))
     header.check_distinct(found)
-    part = replace(
-        part,
-        num_fields=len(names),
-        columns=tuple(found),
-    )
+    dialect = replace(part.dialect, header=part.format == TEXT or None)
+    part = replace(part, dialect=dialect, num_fields=len(names), columns=tuple(found))
     sequences = frozenset(
         name for name, index in found if header.types[index] in _SEQUENCES
     )
     shown = {name: names[index] for name, index in found}
     return SideTable(kind, part, shown, sequences - {TITLE, kind.id_column}, unread)
+
+
+def _sample(
+    part: Part, kind: Kind, columns: Mapping[str, str], declared: Dialect
+) -> Sample:
+    """Returns the beginning of a file, with the way in which it is written."""
+    wanted = {columns.get(kind.id_column)} - {None}
+
+    def has_id(records: Sequence[Sequence[str]]) -> bool:
+        keys = {_key(name) for name in records[0]}
+        return bool(keys & _known_ids(kind) or wanted & set(records[0]))
+
+    if declared.delimiter and not part.base_name.endswith((".parquet", *JSON_SUFFIXES)):
+        encoded = replace(part, dialect=Dialect(encoding=declared.encoding))
+        line = first_line(encoded).decode(errors="replace")
+        if not has_id([split_line(line, declared)]):
+            declared = replace(declared, delimiter=None)
+    sample = take(part, declared, has_id)
+    if sample is None:
+        raise empty(part)
+    return sample
+
+
+def _nested(sample: Sample, name: str) -> str | None:
+    """Why a column of Parquet cannot be read as values; None where it can."""
+    kind = (sample.types or {}).get(name)
+    if not isinstance(kind, pa.DataType):
+        return None
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    return f"its type is {kind}" if pa.types.is_nested(kind) else None
+
+
+def _key(name: str) -> str:
+    """Returns a column's name without case, marks and RecBole's type."""
+    return re.sub(r"[^a-z0-9]", "", _TYPED.sub(r"\1", name.strip()).lower())
+
+
+def _known_ids(kind: Kind) -> set[str]:
+    return {*ALIASES[kind.id_column], "id"}
 
 
 class _Header:
@@ -114,7 +169,7 @@ class _Header:
             match[1] if match and is_typed else name
             for match, name in zip(typed, names, strict=True)
         ]
-        self._keys = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in self._plain]
+        self._keys = [_key(name) for name in self._plain]
         self._indices = [
             index
             for index, name in enumerate(self._plain)
@@ -135,7 +190,7 @@ class _Header:
     def find_id(self) -> int:
         """Returns the column of ids: the exact name before another one."""
         exact = self._kind.id_column.replace("_", "")
-        known = {*ALIASES[self._kind.id_column], "id"}
+        known = _known_ids(self._kind)
         for wanted in ({exact}, known):
             found = self._matching(wanted)
             if len(found) == 1:
@@ -164,7 +219,7 @@ class _Header:
         """Why a column is not read; None where it is a feature."""
         if index in self._indices:
             return "a saved row number"
-        if self._keys[index] in {*ALIASES[self._kind.id_column], "id"}:
+        if self._keys[index] in _known_ids(self._kind):
             return f"another id; {self._names[id_index]!r} is the id"
         return None
 

@@ -13,10 +13,6 @@ from components.ratings_example_gen.read.rows import Block
 from components.ratings_example_gen.read.values import to_text
 from components.ratings_example_gen.side_columns import TITLE, SideTable
 
-# What stands for a missing value.
-NULL_VALUES = frozenset(
-    {"NULL", "null", "NaN", "nan", "None", "none", "\\N", "N/A", "NA"}
-)
 SEPARATOR = "|"
 # A Python list of plain values, as pandas writes one; nothing else is evaluated.
 _ITEM = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[-+.\w]+)"""
@@ -55,7 +51,7 @@ def read_pieces(table: SideTable) -> Iterator[Piece]:
             for name, values in to_text(table.part, rows).items()
         }
         ids = columns.pop(table.kind.id_column)
-        cleaner = _Cleaner(NULL_VALUES)
+        cleaner = _Cleaner(table.part.dialect.nulls)
         titles = None
         if TITLE in columns:
             titles = [cleaner.title(value) for value in columns.pop(TITLE)]

@@ -2,13 +2,14 @@
 
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from components.ratings_example_gen.beside import USERS
 from components.ratings_example_gen.recognise import movielens
 from components.ratings_example_gen.recognise.parts import Part
 from components.ratings_example_gen.recognise.sample import first_line
+from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_columns import SideTable, describe
 from components.ratings_example_gen.side_values import read_pieces
 
@@ -51,7 +52,7 @@ _MOVIELENS = {
 }
 
 
-def describe_users(part: Part, columns: Mapping[str, str]) -> SideTable:
+def describe_users(part: Part, settings: Settings) -> SideTable:
     """Returns how to read a file of users, MovieLens's or a person's own.
 
     Raises:
@@ -60,6 +61,7 @@ def describe_users(part: Part, columns: Mapping[str, str]) -> SideTable:
     delimiter, names = _MOVIELENS.get(part.base_name, (",", ()))
     fields = (USERS.id_column, *(USERS.prefix + name for name in names))
     first = first_line(part).decode("latin-1") if names else ""
+    columns = settings.user_columns
     if columns or not names or len(first.split(delimiter)) != len(fields):
         return describe(part, USERS, columns)
     part = replace(

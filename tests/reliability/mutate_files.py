@@ -127,9 +127,9 @@ def read_it(path, kind):
         inspect_path(path, Settings(rating_min=0.5, rating_max=5))
     for part in find_parts([str(path)]):
         if kind == "items":
-            read_items(describe_items(part, {}))
+            read_items(describe_items(part, Settings()))
         elif kind == "users":
-            for _ in read_users(describe_users(part, {}), num_buckets=1):
+            for _ in read_users(describe_users(part, Settings()), num_buckets=1):
                 pass
 
 

@@ -13,7 +13,7 @@ from components.catalogue_gen.reader import (
     items_fingerprint,
     read_items,
 )
-from components.ratings_example_gen import BadInputError, problems
+from components.ratings_example_gen import BadInputError, Settings, problems
 from components.ratings_example_gen.recognise.parts import find_parts
 from components.ratings_example_gen.side_files import find_side_files
 
@@ -28,7 +28,7 @@ U_ITEM = (
 def items_of(path: str, columns=None) -> pa.Table:
     """Finds a file of items as ``data.items`` does, and reads it."""
     part = find_side_files([], (), items=path).items
-    return read_items(describe_items(part, columns or {})).table
+    return read_items(describe_items(part, Settings(item_columns=columns or {}))).table
 
 
 def rows(table: pa.Table) -> dict[str, tuple]:

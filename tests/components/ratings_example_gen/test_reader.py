@@ -24,6 +24,7 @@ from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.recognise.parts import Part, find_parts
 from components.ratings_example_gen.recognise.recognition import recognise
+from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.users import describe_users, read_users
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -511,7 +512,7 @@ class TestUsers:
     def users(self, path: Path, num_buckets: int = 3) -> dict:
         [part] = find_parts([str(path)])
         found = {}
-        for _, piece in read_users(describe_users(part, {}), num_buckets):
+        for _, piece in read_users(describe_users(part, Settings()), num_buckets):
             found.update(piece.users)
         return found
 
