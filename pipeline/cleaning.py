@@ -7,7 +7,12 @@ from pathlib import Path
 from components import durable
 from components.pusher import versions
 from pipeline import run_lock
-from pipeline.metadata import METADATA_FILE, MetadataError, open_metadata
+from pipeline.metadata import (
+    METADATA_FILE,
+    MetadataError,
+    artifact_folder,
+    open_metadata,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,11 +91,12 @@ def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:
             f"{path} cannot be read: {error}. 'marquee doctor --restore --out {out}' "
             "puts back what it was before the last run, where there is a copy"
         ) from error
-    kept = {Path(uri).absolute() for uri in needed}
+    # The folder may have been moved since the store was written.
+    kept = {artifact_folder(out, uri) for uri in needed}
     for folder in folders:
         if folder.parent.parent.name == ".system" or not folder.name.isdecimal():
             continue
-        if folder.absolute() not in kept:
+        if folder not in kept:
             yield folder, "an output of a step that did not finish"
     # Of an execution by its number; of a run, gone as soon as the step is done.
     for folder in sorted(out.glob("artifacts/*/.system/executor_execution/*")):

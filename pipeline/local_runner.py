@@ -17,6 +17,7 @@ A step is skipped when something it needs is missing because of a failure:
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ml_metadata.proto import metadata_store_pb2
@@ -29,7 +30,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.utils import name_utils
 
-from pipeline import lookups, seals
+from pipeline import cache_keys, lookups, seals
 
 State = Literal["done", "cached", "failed", "skipped"]
 
@@ -86,6 +87,7 @@ def run_locally(
         getattr(connection, connection.WhichOneof("connection_config"))
     )
 
+    out = Path(pipeline.pipeline_info.pipeline_root).parent
     results: list[StepResult] = []
     lost: set[str] = set()
     for node in (entry.pipeline_node for entry in ir.nodes):
@@ -100,7 +102,7 @@ def run_locally(
         state: State = "failed"
         error: BaseException | None = None
         try:
-            with lookups.bounded(), seals.respected():
+            with lookups.bounded(), seals.respected(), cache_keys.relative_to(out):
                 execution = launcher.Launcher(
                     pipeline_node=node,
                     mlmd_connection=store,

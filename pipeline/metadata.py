@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # not everybody who names the file opens it
 METADATA_FILE = "metadata.sqlite"
 ARTIFACTS = "artifacts"
 BACKUP_FILE = "metadata.before-last-run.sqlite"
+_HAS_ARTIFACTS = "SELECT 1 FROM sqlite_master WHERE name = 'Artifact'"
+_RELOCATE = "UPDATE Artifact SET uri = relocated(uri) WHERE substr(uri, 1, ?) != ?"
 # What SQLite keeps beside a database while it is written to.
 _BESIDE = ("-wal", "-shm")
 
@@ -44,12 +46,18 @@ def artifact_folder(out: Path, uri: str) -> Path:
     return out / ARTIFACTS / place_of(uri)
 
 
-def prepare(out: Path) -> None:
+def prepare(out: Path) -> Path | None:
     """Makes the store ready for a run: checked, copied, open to readers meanwhile.
+
+    If the folder was moved or copied since the last run, the store's artifacts get
+    their new paths, in one transaction.
 
     The copy is of what the runs before this one left; it is made only of a store that
     is whole, so that the last good one is never overwritten. Write-ahead logging lets
     others read while the run writes, and loses nothing when it is killed.
+
+    Returns:
+      Where the folder was at the last run; None if it was here.
 
     Raises:
       MetadataError: the store is damaged, or another process keeps it locked.
@@ -62,8 +70,38 @@ def prepare(out: Path) -> None:
             store.execute("PRAGMA journal_mode=WAL")
             if exists:
                 _copy(store, out / BACKUP_FILE)
+            return _relocate(store, out.absolute())
     except sqlite3.Error as error:
         raise MetadataError(f"{path}: {error}. {_what_to_do(out, error)}") from error
+
+
+def _relocate(store: sqlite3.Connection, out: Path) -> Path | None:
+    """Gives the artifacts of a moved folder their paths; see ``prepare``."""
+    if not store.execute(_HAS_ARTIFACTS).fetchone():
+        return None
+    here = f"{out / ARTIFACTS}/"
+    moved_from = None
+
+    def relocated(uri: str) -> str:
+        nonlocal moved_from
+        root = Path(uri.removesuffix(place_of(uri)))
+        if "://" in uri or root.name != ARTIFACTS or _is_same(root, here):
+            return uri
+        moved_from = root.parent
+        return f"{here}{place_of(uri)}"
+
+    store.create_function("relocated", 1, relocated)
+    with store:
+        store.execute(_RELOCATE, [len(here), here])
+    return moved_from
+
+
+def _is_same(folder: Path, other: str) -> bool:
+    """Whether two names are of one folder, as a symbolic link's and its target's."""
+    try:
+        return folder.samefile(other)
+    except OSError:
+        return False
 
 
 def restore(out: Path) -> Path | None:

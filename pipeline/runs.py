@@ -109,7 +109,9 @@ def execute(
     check_models(config, dataset.folder.joinpath(*names[-1:]))
     out = Path(config.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
-    prepare(out)
+    moved_from = prepare(out)
+    if moved_from:
+        logging.warning("%s was moved or copied from %s", out, moved_from)
 
     from tfx import v1 as tfx
 
@@ -153,6 +155,7 @@ def execute(
             "started": _iso(started),
             "seconds": time.time() - started,
             "out": config.out,
+            "moved_from": str(moved_from) if moved_from else None,
             "status": status,
             "log": str(Path(config.out, "runs", run_id, "run.log")),
         },
@@ -244,6 +247,8 @@ def read(out: Path, run_id: str | None) -> dict[str, Any]:
             f"{path} cannot be read ({error}). Put it back from a backup, or move its "
             "folder away"
         ) from error
+    # It was written where the folder was then.
+    run["run"] |= {"out": str(out), "log": str(path.with_name("run.log"))}
     return run
 
 

@@ -59,6 +59,7 @@ def print_run(
     """
     for part in (
         _headline(run),
+        _moved(run["run"].get("moved_from")),
         _rows(run["rows"]),
         matched_files(run["data"]),
         _one_label(run["data"]),
@@ -109,6 +110,16 @@ def _headline(run: Mapping[str, Any]) -> RenderableType:
         facts.append(f"{inert(data['first'])[:10]} to {inert(data['last'])[:10]}")
     line.append("  " + ", ".join(fact for fact in facts if fact))
     return line
+
+
+def _moved(moved_from: str | None) -> RenderableType | None:
+    if not moved_from:
+        return None
+    return Text(
+        f"The folder was moved or copied from {inert(moved_from)}; the metadata store "
+        "now has the artifacts where they are.",
+        "yellow",
+    )
 
 
 def _count(values: Mapping[str, Any], name: str) -> str:

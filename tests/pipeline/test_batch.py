@@ -82,7 +82,7 @@ def out(tmp_path, write_ratings, save_recommender, accept):
     pq.write_table(pa.table(titles), catalogue / f.CATALOGUE_FILE)
     run = out / "runs" / "r1"
     run.mkdir(parents=True)
-    (run / "run.json").write_text(json.dumps({"config": {}}))
+    (run / "run.json").write_text(json.dumps({"run": {}, "config": {}}))
     folder = tmp_path / "model"
     save_recommender(Formula(USERS), folder)
     write_card(str(folder), {"model": "formula", "origin": accept(out, 2)})

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -51,6 +52,49 @@ def test_the_copy_is_of_what_was_there_before_the_run(out):
     assert rows(out / BACKUP_FILE) == [1]
     prepare(out)
     assert rows(out / BACKUP_FILE) == [1, 2]
+
+
+def artifacts(out, *uris):
+    """Puts artifacts in the store, as ML Metadata does."""
+    with contextlib.closing(sqlite3.connect(out / METADATA_FILE)) as store, store:
+        store.execute("CREATE TABLE IF NOT EXISTS Artifact (uri TEXT)")
+        store.executemany("INSERT INTO Artifact VALUES (?)", [[uri] for uri in uris])
+
+
+def uris(out):
+    with contextlib.closing(sqlite3.connect(out / METADATA_FILE)) as store:
+        return [uri for [uri] in store.execute("SELECT uri FROM Artifact")]
+
+
+@pytest.mark.parametrize("how", ["moved", "copied"])
+def test_a_folder_that_was_moved_has_its_artifacts_where_it_is(tmp_path, how):
+    old, new = tmp_path / "it's 100%_old", tmp_path / "new"
+    places = ["artifacts/Trainer_m/model/3", "artifacts/Champion/decided/12"]
+    for place in places:
+        (old / place).mkdir(parents=True)
+    assert prepare(old) is None
+    artifacts(old, *(str(old / place) for place in places), "s3://a/artifacts/A/b/1")
+    assert prepare(old) is None
+    assert uris(old)[0] == str(old / places[0])
+    if how == "moved":
+        old.rename(new)
+    else:
+        shutil.copytree(old, new)
+    assert prepare(new) == old
+    assert uris(new) == [*(str(new / p) for p in places), "s3://a/artifacts/A/b/1"]
+    assert prepare(new) is None
+    if how == "copied":  # the one that was copied is left alone
+        assert uris(old)[0] == str(old / places[0])
+
+
+def test_another_name_of_the_same_folder_is_no_move(tmp_path):
+    out, link = tmp_path / "out", tmp_path / "link"
+    (out / "artifacts").mkdir(parents=True)
+    link.symlink_to(out)
+    prepare(out)
+    artifacts(out, str(out / "artifacts/Trainer_m/model/3"))
+    assert prepare(link) is None
+    assert uris(link) == [str(out / "artifacts/Trainer_m/model/3")]
 
 
 def test_others_read_while_a_run_writes(out):
