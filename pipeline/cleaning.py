@@ -1,8 +1,9 @@
-"""What killed runs left in a folder of runs, and nothing else needs."""
+"""What killed runs left in a folder of runs, and what old runs have no use for."""
 
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components import durable
 from components.pusher import versions
@@ -13,6 +14,9 @@ from pipeline.metadata import (
     artifact_folder,
     open_metadata,
 )
+
+if TYPE_CHECKING:  # takes ML Metadata with it
+    from pipeline.retention import Retired
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +47,14 @@ def leftovers(out: Path) -> list[Leftover]:
         *((path, "written by half") for path in _half_written(out)),
     ]
     return [Leftover(path, _size(path), reason) for path, reason in found]
+
+
+def old_runs(retired: "Retired") -> list[Leftover]:
+    """Lists the files of runs that nothing needs any more."""
+    return [
+        Leftover(path, _size(path), "of old runs, and nothing needs it")
+        for path in retired.folders
+    ]
 
 
 def remove(leftover: Leftover, live_folder: Path) -> None:
@@ -80,7 +92,11 @@ def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:
             if execution.last_known_state
             in (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
         }
-        uris = {artifact.id: artifact.uri for artifact in store.get_artifacts()}
+        uris = {
+            artifact.id: artifact.uri
+            for artifact in store.get_artifacts()
+            if artifact.state != mlmd.Artifact.DELETED
+        }
         needed = {
             uris[event.artifact_id]
             for event in (store.get_events_by_execution_ids(good) if good else ())

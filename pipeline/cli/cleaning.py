@@ -1,5 +1,6 @@
-"""Making room: what killed runs left."""
+"""Making room: what killed runs left, and what old runs have no use for."""
 
+import datetime
 from pathlib import Path
 
 import click
@@ -13,30 +14,82 @@ from pipeline.cli.command import (
 )
 
 
+def _age(
+    ctx: click.Context, option: click.Parameter, text: str | None
+) -> datetime.timedelta | None:
+    from pipeline.retention import parse_age
+
+    try:
+        return None if text is None else parse_age(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, option) from error
+
+
 @main.command()
-@click.option("--yes", is_flag=True, help="Remove it, rather than only list it.")
+@click.option(
+    "--keep-runs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Also forget finished runs, but for the newest N.",
+)
+@click.option(
+    "--older-than",
+    metavar="AGE",
+    callback=_age,
+    help="Also forget finished runs that are older, as in 90d, 36h or 12w. With both,"
+    " a run has to be older and beyond the newest N.",
+)
+@click.option(
+    "--yes/--dry-run",
+    default=False,
+    help="Remove it, or only list it (the default).",
+)
 @out_option
 @json_option
 @verbose_option
-def clean(yes: bool, out: Path, as_json: bool) -> None:
-    """List what killed or failed runs left; with --yes, remove it.
+def clean(
+    keep_runs: int | None,
+    older_than: datetime.timedelta | None,
+    yes: bool,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """List what is no longer needed; with --yes, remove it.
 
-    Nothing that is live, that a cached step needs, or that a log tells. While a run is
-    at work in the folder nothing is listed: what it writes looks the same.
+    That is what killed or failed runs left and, with --keep-runs or --older-than, what
+    old runs made. What is live or was live and can be rolled back to, what the kept
+    runs have in the cache, and the lineage of both always stay. While a run is working
+    in the folder, nothing is listed.
     """
     from pipeline import cleaning, run_lock
     from pipeline.console import open_console
-    from pipeline.console.cleaning import print_leftovers
+    from pipeline.console.cleaning import print_leftovers, print_retired
     from pipeline.runs import RunNotFoundError
 
     if not out.is_dir():
         raise RunNotFoundError(f"{out} is no folder of runs; name one with --out")
+    retired = None
     with run_lock.held(out / run_lock.LOCK_FILE, "run"):
         found = cleaning.leftovers(out)
+        old = []
+        if keep_runs is not None or older_than is not None:
+            from pipeline import retention
+
+            retired = retention.plan(out, keep_runs or 1, older_than)
+            old = cleaning.old_runs(retired)
+            paths = {leftover.path for leftover in found}
+            old = [each for each in old if each.path not in paths]
         if yes:
-            for leftover in found:
+            if retired is not None:
+                retention.forget(out, retired)
+            for leftover in (*found, *old):
                 cleaning.remove(leftover, out / "live")
+            if retired is not None:
+                retention.shrink(out)
     if as_json:
-        print_json(found)
-    else:
-        print_leftovers(open_console(), found, removed=yes)
+        print_json([*found, *old])
+        return
+    console = open_console()
+    print_leftovers(console, found, removed=yes)
+    if retired is not None:
+        print_retired(console, retired, old, removed=yes)

@@ -10,6 +10,7 @@ from pipeline.console.terminal import Terminal, inert
 
 if TYPE_CHECKING:
     from pipeline.cleaning import Leftover
+    from pipeline.retention import Retired
 
 
 def print_leftovers(
@@ -30,3 +31,22 @@ def print_leftovers(
         console.print(f"\nRemoved: {total}.")
     else:
         console.print(f"\n{total}; marquee clean --yes removes it.")
+
+
+def print_retired(
+    console: Terminal, retired: "Retired", old: "Sequence[Leftover]", removed: bool
+) -> None:
+    """Prints which finished runs may be forgotten, or were."""
+    if not old and not retired.runs:
+        console.print("Every finished run is kept, or needed by a version.")
+        return
+    runs = f"{len(retired.runs):,} old runs"
+    if retired.runs:
+        runs += f", {inert(retired.runs[0])} to {inert(retired.runs[-1])}"
+    size = f"{len(old):,} folders of {sum(each.size for each in old) / 1e6:,.2f} MB"
+    if removed:
+        console.print(f"\nForgotten: {runs}. Removed: {size}.")
+    else:
+        console.print(
+            f"\nNothing needs {runs}; {size}. The same command with --yes forgets them."
+        )

@@ -20,7 +20,7 @@ from trainer_modules import features as f
 # Somewhere in the parameters of a step, which may be JSON in JSON.
 _CODE = re.compile(r"code_version\W+([0-9a-f]{12})\b")
 # Inputs of Trainers and of Champion that lead to an earlier live model.
-_OF_OTHER_MODELS = ("base_model", "live_evaluation")
+OF_OTHER_MODELS = ("base_model", "live_evaluation")
 
 
 class NoLineageError(LookupError):
@@ -158,7 +158,7 @@ class Store:
         while waiting:
             yield (execution := waiting.pop())
             for name, artifacts in self.inputs(execution).items():
-                if name not in _OF_OTHER_MODELS:
+                if name not in OF_OTHER_MODELS:
                     makers = [self.maker(artifact) for artifact in artifacts]
                     new = {each.id: each for each in makers if each.id not in found}
                     waiting += new.values()
