@@ -78,11 +78,13 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     candidates = [_candidate(models, evaluation.uri) for evaluation in evaluations]
     live_version = versions.live_number(Path(live_folder))
     live, problem = _live(Path(live_folder), candidates, live_evaluation.uri)
+    withdrawn = versions.withdrawn(Path(live_folder))
     bar = decision.Bar(
         next((c for c in candidates if c.name == reference), None),
         live,
         problem,
         needs_live,
+        frozenset(c.uri for c in candidates if place_of(c.uri) in withdrawn),
     )
     verdicts = decision.decide(candidates, bar, rules, reference)
     chosen = next(

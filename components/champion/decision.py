@@ -22,12 +22,14 @@ class Bar:
       live_problem: Why the live model could not be judged; "" where it could, or
         nothing is live.
       needs_live: Whether nothing may pass while the live model cannot be judged.
+      withdrawn: URIs of the candidates that a person has rolled back from.
     """
 
     reference: Judged | None
     live: Judged | None
     live_problem: str
     needs_live: bool
+    withdrawn: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +76,7 @@ def decide(
         c.uri: tuple(judge(c, bar.reference, _other_than(c, bar.live), gate))
         for c in candidates
     }
-    refusals = {c.uri: _refusal(findings[c.uri], bar) for c in candidates}
+    refusals = {c.uri: _refusal(c, findings[c.uri], bar) for c in candidates}
     fit = [c for c in candidates if c.name != reference and not refusals[c.uri]]
     fit.sort(key=lambda c: (-_value(c, gate), not _is(c, bar.live), c.parameters))
     gains = {c.uri: _gain(c, bar.live, gate, len(challengers)) for c in fit}
@@ -93,7 +95,12 @@ def decide(
     return verdicts
 
 
-def _refusal(findings: Sequence[Finding], bar: Bar) -> str:
+def _refusal(candidate: Judged, findings: Sequence[Finding], bar: Bar) -> str:
+    if candidate.uri in bar.withdrawn:
+        return (
+            "it was live and was rolled back from; 'marquee rollback VERSION' makes "
+            "it live again"
+        )
     if bar.live_problem and bar.needs_live:
         return f"the live model could not be judged: {bar.live_problem}"
     return "; ".join(each.words for each in findings if each.passed is False)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -103,6 +104,11 @@ def _ask(
             )
         except subprocess.TimeoutExpired:
             return f"it did not answer everything in {budget.seconds:g} s"
+    if done.returncode == -signal.SIGKILL:
+        return (
+            "its process was killed, as the kernel does when the memory of the machine "
+            "or the container runs out"
+        )
     if done.returncode:
         said = " / ".join(done.stderr.strip().splitlines()[-LAST_LINES:])
         return f"its process ended with {done.returncode}: {said}"

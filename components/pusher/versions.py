@@ -10,11 +10,12 @@ import contextlib
 import dataclasses
 import datetime
 import fcntl
+import hashlib
 import json
 import logging
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,17 +94,18 @@ def nothing_live(out: Path) -> VersionError:
 def life(live_folder: Path) -> str:
     """Names the folder's present life, from one emptying by hand to the next.
 
-    Part of Champion's cache key. Pushes and rollbacks do not change it, so that a run
-    with nothing new comes from the cache; but where a person removed the folder, or all
-    versions in it, what Champion once said of it is no longer true.
+    Part of Champion's cache key. Pushes do not change it, so that a run with nothing
+    new comes from the cache; but where a person rolled back, or removed the folder or
+    all versions in it, what Champion once decided may no longer be right.
     """
     live_folder.mkdir(parents=True, exist_ok=True)
     with _locked(live_folder):
         told = _ledger(live_folder)
         if not numbers(live_folder):
-            told = dataclasses.replace(told, emptied=told.last)
+            told = dataclasses.replace(told, emptied=told.last, withdrawn=())
         _write_ledger(live_folder, told)
-    return f"{told.folder}-{told.emptied}"
+    digest = hashlib.sha256("\n".join(told.withdrawn).encode()).hexdigest()[:12]
+    return f"{told.folder}-{told.emptied}" + (f"-{digest}" if told.withdrawn else "")
 
 
 def live_number(live_folder: Path) -> int:
@@ -146,6 +148,9 @@ def rollback(live_folder: Path, number: int | None) -> Version:
     A push that goes on meanwhile is waited for, and what it left is chosen from: its
     model is the one to go back from, and it may have removed the oldest versions.
 
+    The model that was live is withdrawn: no run pushes it again, until a rollback to it
+    takes that back.
+
     Args:
       live_folder: of the versions.
       number: of the version; None takes the newest whose model is another than the
@@ -159,7 +164,35 @@ def rollback(live_folder: Path, number: int | None) -> Version:
     with _locked(live_folder):
         chosen = _choose(live_folder, number)
         verify(chosen.folder)
-        return _publish(chosen.folder, live_folder, None, restored=chosen.number)
+        ledger = _without(chosen, live_folder)
+        return _publish(chosen.folder, live_folder, None, chosen.number, ledger)
+
+
+def withdrawn(live_folder: Path) -> frozenset[str]:
+    """Returns the origins of the models that a person rolled back from.
+
+    The live model is none of them, also where a rollback died before its last step.
+    """
+    return frozenset(_ledger(live_folder).withdrawn) - {_live_origin(live_folder)}
+
+
+def _live_origin(live_folder: Path) -> str:
+    """The live model's origin; "" where none is live, or its card cannot be read."""
+    with contextlib.suppress(VersionError):
+        version = live(live_folder)
+        return version.origin if version else ""
+    return ""
+
+
+def _without(chosen: Version, live_folder: Path) -> "_Ledger":
+    """The ledger after a rollback to a version, which withdraws what was live."""
+    ledger, current = _ledger(live_folder), _live_origin(live_folder)
+    left = set(ledger.withdrawn)
+    if chosen.origin in left:  # it takes an earlier rollback back
+        left.remove(chosen.origin)
+    elif current not in ("", chosen.origin):
+        left.add(current)
+    return dataclasses.replace(ledger, withdrawn=sorted(left))
 
 
 def problem(folder: Path) -> str | None:
@@ -223,11 +256,15 @@ def verify(folder: Path) -> None:
 
 
 def _publish(
-    model_folder: Path, live_folder: Path, keep: int | None, restored: int | None
+    model_folder: Path,
+    live_folder: Path,
+    keep: int | None,
+    restored: int | None,
+    ledger: "_Ledger | None" = None,
 ) -> Version:
     """Copies a model to the next number, while the lock is held."""
     _remove_unfinished(live_folder)
-    told = _ledger(live_folder)
+    told = ledger or _ledger(live_folder)
     number = told.last + 1
     folder = live_folder / str(number)
     unfinished = durable.unfinished_beside(folder)
@@ -286,11 +323,13 @@ class _Ledger:
       folder: another one where the folder was removed and made again.
       last: the highest number that was ever used.
       emptied: ``last`` when the folder was last found without a version.
+      withdrawn: Origins of the models that a rollback left.
     """
 
     folder: str
     last: int
     emptied: int
+    withdrawn: Sequence[str] = ()
 
 
 def _ledger(live_folder: Path) -> _Ledger:

@@ -336,3 +336,11 @@ def test_at_most_one_goes_live_and_nothing_that_may_is_better(others, bar, live)
     passed = {name for name, (v, _) in verdicts.items() if v in ("live", "passed")}
     assert passed == {model.name for model in fit}
     assert winners(verdicts) == [model.name for model in best]
+
+
+def test_a_model_that_a_person_rolled_back_from_is_refused_and_the_next_best_lives():
+    best, second = candidate("a", 0.3), candidate("b", 0.2)
+    bar = Bar(POPULARITY, None, "", True, frozenset({best.uri}))
+    verdicts = decide((POPULARITY, best, second), bar, GATE, "popularity")
+    assert [v.verdict for v in verdicts] == ["reference", "refused", "live"]
+    assert "rolled back from; 'marquee rollback VERSION'" in verdicts[1].rule

@@ -492,7 +492,42 @@ def test_a_reader_never_sees_half_a_version(model, live, pusher):
         process.kill()
 
 
-def test_a_life_lasts_over_pushes_and_rollbacks_until_the_folder_is_emptied(
+def test_a_model_that_was_rolled_back_from_is_withdrawn_until_one_rolls_back_to_it(
+    model, live
+):
+    for origin in ("a", "b"):
+        versions.push(model(origin), live, keep=2)
+    assert versions.withdrawn(live) == frozenset()
+    before = versions.life(live)
+    versions.rollback(live, None)  # 3 is a
+    assert versions.withdrawn(live) == {"b"}
+    after = versions.life(live)
+    assert after != before  # or Champion's choice of b came from the cache again
+    for origin in ("c", "d", "e"):  # also when its version is long gone
+        versions.push(model(origin), live, keep=2)
+    assert versions.withdrawn(live) == {"b"}
+    assert versions.life(live) == after
+    versions.push(model("b"), live, KEEP_ALL)  # as an older marquee would
+    assert versions.withdrawn(live) == frozenset()  # it is live: a person let it
+    versions.rollback(live, 6)
+    assert versions.withdrawn(live) == {"b"}
+    versions.rollback(live, 7)  # b again: that takes the rollback back
+    assert versions.live(live).origin == "b"
+    assert versions.withdrawn(live) == frozenset()
+    assert versions.life(live) == before
+    versions.rollback(live, 9)  # to itself
+    assert versions.withdrawn(live) == frozenset()
+
+
+def test_a_ledger_of_before_has_nothing_withdrawn(three):
+    ledger = json.loads((three / versions.LEDGER).read_text())
+    del ledger["withdrawn"]
+    (three / versions.LEDGER).write_text(json.dumps(ledger))
+    assert versions.withdrawn(three) == frozenset()
+    assert versions.rollback(three, None).number == 4
+
+
+def test_a_life_lasts_over_pushes_until_one_rolls_back_or_empties_the_folder(
     model, live
 ):
     first = versions.life(live)
@@ -501,7 +536,7 @@ def test_a_life_lasts_over_pushes_and_rollbacks_until_the_folder_is_emptied(
         versions.push(model(origin), live, keep=1)
         assert versions.life(live) == first
     versions.rollback(live, None)
-    assert versions.life(live) == first
+    assert versions.life(live) != first
 
     for version in versions.versions(live):  # hidden files stay, as with rm live/*
         shutil.rmtree(version.folder)
