@@ -76,6 +76,9 @@ PartOfRatings = Annotated[
 Size = Annotated[
     float, Meta(ge=0, le=sys.float_info.max, description="a number, at least 0")
 ]
+Hours = Annotated[
+    float, Meta(gt=0, le=8760, description="a number of hours, above 0 and up to 8760")
+]
 Count = Annotated[int, Meta(ge=1, description="a whole number, at least 1")]
 Seed = Annotated[
     int, Meta(ge=0, lt=2**31, description="a whole number from 0 to 2147483647")
@@ -354,11 +357,14 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ``schema.spans`` against the one that the live model learned from: ``stop`` for
         a person, or ``warn`` and go on.
       min_drift_ratings: a span of fewer ratings is not compared.
+      max_hours: Time limit of a retraining that ``marquee schedule`` started, waiting
+        for another run included; it is stopped then, and the next night runs.
     """
 
     window: Window = "all"
     drift: Literal["stop", "warn"] = "stop"
     min_drift_ratings: Count = 1000
+    max_hours: Hours = 12.0
 
 
 class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

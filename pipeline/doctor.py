@@ -17,6 +17,7 @@ from typing import Literal
 import platformdirs
 from packaging.requirements import Requirement
 
+from pipeline import machine
 from pipeline.console import Terminal, inert
 from pipeline.metadata import METADATA_FILE, open_metadata
 
@@ -165,16 +166,16 @@ def check_tensorflow() -> Check:
 
 def check_cores() -> Check:
     """How many cores this process may use."""
-    cores = len(os.sched_getaffinity(0))
+    cores = machine.cores()
     return Check("cores", "ok" if cores > 1 else "warn", f"{cores} to use")
 
 
 def check_memory() -> Check:
     """How much memory a run may take."""
-    pages = {name: os.sysconf(f"SC_{name}") for name in ("AVPHYS_PAGES", "PHYS_PAGES")}
-    page = os.sysconf("SC_PAGE_SIZE")
-    free, total = (pages[name] * page for name in pages)
-    return _amount("memory", free, MIN_MEMORY, f"free of {total / 1e9:.1f} GB")
+    found = machine.memory()
+    whose = "that the container may use" if found.is_limited else "of this machine"
+    what = f"free of {found.total / 1e9:.1f} GB {whose}"
+    return _amount("memory", found.free, MIN_MEMORY, what)
 
 
 def check_disk(out: Path) -> Check:

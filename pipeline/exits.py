@@ -1,5 +1,7 @@
 """What the command ends with, and what that means."""
 
+import signal
+
 OK = 0
 UNEXPECTED = 1
 CONFIG = 2
@@ -8,8 +10,11 @@ ANOMALIES = 4
 REFUSED = 5
 FAILED = 6
 BUSY = 7
-INTERRUPTED = 130  # as shells have it
-READER_GONE = 141  # as shells have it: nobody reads standard output any more
+# As shells have it: ended by a signal, of which the number is added.
+SIGNALLED = 128
+INTERRUPTED = SIGNALLED + signal.SIGINT
+TERMINATED = SIGNALLED + signal.SIGTERM
+READER_GONE = SIGNALLED + signal.SIGPIPE  # nobody reads standard output any more
 
 MEANINGS = {
     OK: "something passed, or nothing changed",

@@ -121,8 +121,8 @@ def run_locally(
             error = raised
             if not isinstance(raised, Exception):
                 raise
-            if _was_interrupted(raised):
-                raise KeyboardInterrupt from raised
+            if interrupt := _interrupt_behind(raised):
+                raise interrupt from None
         finally:
             if state in ("failed", "skipped"):
                 lost.add(name)
@@ -132,11 +132,11 @@ def run_locally(
     return results
 
 
-def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether ^C is behind an error: Beam makes a RuntimeError of one in a DoFn."""
+def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """Returns the ^C or signal behind an error: Beam makes a RuntimeError of one."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return error
 
 
 def _can_run(node: pipeline_pb2.PipelineNode, lost: Collection[str]) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+from components import durable
 from pipeline.config import ConfigError
 
 LOCK_FILE = "run.lock"
@@ -145,7 +146,8 @@ def _temporary_files(out: Path) -> Iterator[None]:
     """Keeps temporary files in the folder, of this process and of those it starts.
 
     A killed run removes nothing. Where Beam and the checks leave theirs among those of
-    everybody, nobody can tell whose they were; here `marquee clean` knows.
+    everybody, nobody can tell whose they were; here `marquee clean` knows. A run that
+    is stopped in the middle of a step removes what that step left.
     """
     folder = (out / TEMPORARY_FOLDER).absolute()
     with _written_to(out):
@@ -154,6 +156,11 @@ def _temporary_files(out: Path) -> Iterator[None]:
     os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
     try:
         yield
+    except BaseException:
+        for path in folder.iterdir():
+            with contextlib.suppress(OSError):  # `marquee clean` says what is wrong
+                durable.remove(path)
+        raise
     finally:
         if before is None:
             del os.environ["TMPDIR"]

@@ -18,17 +18,18 @@ import re
 import signal
 import subprocess
 import threading
+import time
 import zoneinfo
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import msgspec
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from components import durable
-from pipeline import exits, run_lock, runs
+from pipeline import exits, run_lock, runs, stopping
 from pipeline.config import ConfigError
 
 LOG_FILE = "schedule.jsonl"
@@ -41,6 +42,10 @@ MAX_LOG_BYTES = 10_000_000
 _OLD_OUTPUTS = 3
 PUNCTUAL = datetime.timedelta(minutes=1)  # cron knows nothing smaller
 RETRY_SECONDS = 60.0
+# From asking a run to stop until it is killed. Longer than a step of a model's training
+# takes, as Python sees no signal during one.
+GRACE_SECONDS = 60.0
+LIMIT = datetime.timedelta(hours=12)
 
 Missed = Literal["once", "skip"]
 _EXPECTED = (
@@ -241,7 +246,9 @@ class Keeper:
       command: what to start; its exit statuses are those of ``marquee run``.
       tell: called with each entry that says what came of a firing.
       now: the clock, with a timezone.
+      limit: How long a firing may take, waiting for another run included.
       retry_seconds: until a run that found another at work is tried again.
+      grace_seconds: From stopping a run that is past the limit until it is killed.
     """
 
     def __init__(
@@ -252,12 +259,15 @@ class Keeper:
         command: Sequence[str],
         tell: Callable[[Entry], None],
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(UTC),
+        limit: datetime.timedelta = LIMIT,
         retry_seconds: float = RETRY_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
     ):
         self._schedule, self._missed = schedule, missed
         self._out, self._command = out, command
         self._tell, self._now = tell, now
-        self._retry_seconds = retry_seconds
+        self._limit = limit
+        self._retry_seconds, self._grace_seconds = retry_seconds, grace_seconds
         self._handled = now()
         self._stopping = threading.Event()
         self._starting = threading.Lock()
@@ -320,10 +330,17 @@ class Keeper:
 
     def _run(self, entry: Entry) -> None:
         self._write(entry)
-        status, run = self._start_and_wait(entry)
+        deadline = time.monotonic() + self._limit.total_seconds()
+        status, run = self._start_and_wait(entry, deadline)
         while status == exits.BUSY and self._missed == "once":
-            self._stopping.wait(self._retry_seconds)
-            status, run = self._start_and_wait(entry)
+            left = deadline - time.monotonic()
+            self._stopping.wait(min(self._retry_seconds, max(left, 0)))
+            if time.monotonic() >= deadline:
+                break
+            status, run = self._start_and_wait(entry, deadline)
+        verdict = _verdict(self._out, status, run)
+        if time.monotonic() > deadline and status != exits.OK:
+            verdict += f"; the limit of {_hours(self._limit)} was over"
         self._write(
             msgspec.structs.replace(
                 entry,
@@ -331,11 +348,13 @@ class Keeper:
                 ended=self._now(),
                 exit_status=status,
                 run=run,
-                verdict=_verdict(self._out, status, run),
+                verdict=verdict,
             )
         )
 
-    def _start_and_wait(self, entry: Entry) -> tuple[int | None, str | None]:
+    def _start_and_wait(
+        self, entry: Entry, deadline: float
+    ) -> tuple[int | None, str | None]:
         """Starts the command: its exit status and its run's id, as far as known."""
         _put_aside(self._out / OUTPUT_FILE)
         with open(self._out / OUTPUT_FILE, "ab", buffering=0) as output:
@@ -352,16 +371,33 @@ class Keeper:
                         stdout=output,
                         stderr=subprocess.STDOUT,
                         start_new_session=True,
+                        # However this process dies, the run does not go on alone.
+                        preexec_fn=stopping.end_with_parent,
                     )
                 except OSError as error:
                     output.write(f"{self._command[0]}: {error}\n".encode())
                     return None, None
                 self._process = process
-            status = process.wait()
+            status = self._wait(process, deadline, output)
             self._process = None
         holder = run_lock.read(self._out / run_lock.LOCK_FILE)
         is_its = holder is not None and holder.process == process.pid
         return status, holder.run if holder and is_its else None
+
+    def _wait(
+        self, process: "subprocess.Popen[bytes]", deadline: float, output: IO[bytes]
+    ) -> int:
+        """The exit status of a run, which is stopped when its time is over."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(deadline - time.monotonic())
+        words = f"It took longer than {_hours(self._limit)} (retrain.max_hours)"
+        output.write(f"{words}: it is stopped now.\n".encode())
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(self._grace_seconds)
+        output.write(b"It did not stop: it is killed, and all that it started.\n")
+        self.kill()
+        return process.wait()
 
     def _entry(
         self,
@@ -385,7 +421,7 @@ class Keeper:
 
 
 def keep(keeper: Keeper, out: Path, started: Callable[[], None]) -> int:
-    """Keeps a schedule until SIGTERM or SIGINT; a second one kills the run.
+    """Keeps a schedule until SIGTERM, SIGINT or SIGHUP; a second one kills the run.
 
     Args:
       keeper: of the schedule.
@@ -404,7 +440,12 @@ def keep(keeper: Keeper, out: Path, started: Callable[[], None]) -> int:
         # A handler may come at any moment, so that it must take no lock: a SimpleQueue
         # is made for that, an Event is not.
         signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        caught = [
+            number
+            for number in (signal.SIGINT, *stopping.SIGNALS)
+            if signal.getsignal(number) is not signal.SIG_IGN  # as nohup has it
+        ]
+        for number in caught:
             signal.signal(number, lambda number, _: signals.put(number))
         # It warns each minute that a run takes longer than one.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
@@ -420,11 +461,15 @@ def keep(keeper: Keeper, out: Path, started: Callable[[], None]) -> int:
         scheduler.start()
         started()
         stopped_by = signals.get()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in caught:
             signal.signal(number, lambda *_: keeper.kill())
         keeper.stop()
         scheduler.shutdown()  # when the run has ended, and its line is written
-    return exits.OK if stopped_by == signal.SIGTERM else exits.INTERRUPTED
+    return exits.OK if stopped_by == signal.SIGTERM else exits.SIGNALLED + stopped_by
+
+
+def _hours(limit: datetime.timedelta) -> str:
+    return f"{limit.total_seconds() / 3600:g} hours"
 
 
 def _verdict(out: Path, status: int | None, run_id: str | None) -> str:
@@ -432,8 +477,11 @@ def _verdict(out: Path, status: int | None, run_id: str | None) -> str:
     if status is None:
         return f"could not be started; {OUTPUT_FILE} says why"
     if status < 0:
-        return f"killed by signal {-status} ({signal.strsignal(-status)})"
-    if status == exits.INTERRUPTED:
+        words = f"killed by signal {-status} ({signal.strsignal(-status)})"
+        if -status == signal.SIGKILL:
+            words += ", as the kernel does where memory runs out"
+        return words
+    if status in (exits.INTERRUPTED, exits.TERMINATED):
         return "stopped"
     if run_id is not None and status != exits.UNEXPECTED:
         with contextlib.suppress(runs.RunNotFoundError):  # it ended before its verdict

@@ -4,6 +4,7 @@ Imports at the top only what ``--help`` and ``models`` need: TFX takes 10 to 17 
 """
 
 import errno
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -65,9 +66,10 @@ class _Commands(click.Group):
             raise click.UsageError(error.format_message(), ctx) from error
         except (click.ClickException, click.exceptions.Exit):
             raise
-        except (KeyboardInterrupt, click.Abort):
-            _print_error("Stopped", "Finished steps are kept: run again to go on.")
-            ctx.exit(exits.INTERRUPTED)
+        except (KeyboardInterrupt, click.Abort) as stop:
+            by = f"{stop.args[0]}. ".capitalize() if stop.args else ""
+            _print_error("Stopped", f"{by}Finished steps are kept: run again to go on.")
+            ctx.exit(exits.SIGNALLED + getattr(stop, "number", signal.SIGINT))
         except Exception as error:
             if isinstance(error, BrokenPipeError) and streams.reader_is_gone():
                 streams.silence(sys.stdout)

@@ -1,5 +1,6 @@
 """Runs: now, on new spans, by the clock; and what came of them."""
 
+import datetime
 import functools
 import logging
 import socket
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline import exits
+from pipeline import exits, stopping
 from pipeline.cli import completion
 from pipeline.cli.command import (
     LOG,
@@ -103,6 +104,7 @@ def _execute(
             )
             raise ConfigError(None, None, "beam.endpoint", message) from error
     verbose = VERBOSE in ctx.meta
+    ctx.with_resource(stopping.stopped_by_signals())
     run_id, log = ctx.with_resource(run_lock.one_run(Path(config.out)))
     ctx.meta[LOG] = log
     with captured_output(log, verbose) as console:
@@ -188,7 +190,8 @@ def schedule(
     from pipeline.console.schedule import print_firing, print_firings, print_schedule
 
     # Read now, rather than at the first firing; which reads it again.
-    folder = Path(read_config(**options).out)
+    config = read_config(**options)
+    folder = Path(config.out)
 
     screen = open_console()
     if log_only:
@@ -205,7 +208,8 @@ def schedule(
     when = schedules.Schedule(cron, timezone)
     command = [sys.executable, "-m", "pipeline", "retrain", *_arguments(**options)]
     tell = functools.partial(print_firing, screen)
-    keeper = schedules.Keeper(when, missed, folder, command, tell)
+    limit = datetime.timedelta(hours=config.retrain.max_hours)
+    keeper = schedules.Keeper(when, missed, folder, command, tell, limit=limit)
     log = folder / schedules.LOG_FILE
     started = functools.partial(print_schedule, screen, when, log)
     ctx.exit(schedules.keep(keeper, folder, started))

@@ -2,7 +2,6 @@
 
 import functools
 import gc
-import os
 import resource
 import signal
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import uvicorn
 
+from pipeline import machine
 from pipeline.serving.app import create_app
 from pipeline.serving.connection import Connection
 from pipeline.serving.metrics import Metrics
@@ -33,7 +33,7 @@ def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
     # The server takes these over until it has drained, and raises them once more then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    metrics, threads = Metrics(), max(1, (os.cpu_count() or 1) - 1)
+    metrics, threads = Metrics(), max(1, machine.cores() - 1)
     most = min(CONNECTIONS, _raised_descriptors(CONNECTIONS + FILES) - FILES)
     connection: Any = functools.partial(Connection, settings, metrics, most)
     uvicorn.run(

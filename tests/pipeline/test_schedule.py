@@ -6,6 +6,7 @@ around it.
 
 import datetime
 import json
+import os
 import re
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from pipeline.schedule import Keeper, Schedule
 
 ROOT = Path(__file__).parents[2]
 DAILY = "0 3 * * *"
+KILLED = "killed by signal 9 (Killed), as the kernel does where memory runs out"
 HOURLY = "0 * * * *"
 
 
@@ -407,7 +409,7 @@ def test_the_verdict_is_that_of_the_run(
         (
             script("import os; os.kill(os.getpid(), 9)"),
             -9,
-            "killed by signal 9 (Killed)",
+            KILLED,
         ),
         (("no such command",), None, "could not be started; schedule.log says why"),
     ],
@@ -565,7 +567,8 @@ def wait_for(path, process):
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)]
+    ("number", "status"),
+    [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGHUP, 129)],
 )
 def test_a_signal_stops_the_run_too_and_waits_for_its_end(
     scheduler, log_of, tmp_path, number, status
@@ -590,7 +593,7 @@ def test_a_second_signal_ends_a_run_that_does_not_stop(scheduler, log_of, tmp_pa
     one.send_signal(signal.SIGTERM)
     wait_for(tmp_path / "asked", one)
     one.send_signal(signal.SIGTERM)
-    assert one.communicate(timeout=240)[0] == "started\nkilled by signal 9 (Killed)\n"
+    assert one.communicate(timeout=240)[0] == f"started\n{KILLED}\n"
     assert one.returncode == 0
     assert lines(tmp_path)[-1]["exit_status"] == -9
 
@@ -600,7 +603,7 @@ def test_a_killed_run_does_not_take_the_schedule_with_it(scheduler, log_of, tmp_
     dead = script("import os; os.kill(0, 9)")  # with all of its process group
     one = scheduler(*script(KEEP), str(tmp_path), *dead)
     assert one.stdout.readline() == "started\n"
-    assert one.stdout.readline() == "killed by signal 9 (Killed)\n"
+    assert one.stdout.readline() == f"{KILLED}\n"
     assert one.poll() is None
     one.send_signal(signal.SIGTERM)
     assert one.wait(timeout=240) == 0
@@ -620,6 +623,87 @@ def test_a_killed_scheduler_says_so_when_it_is_back(scheduler, log_of, tmp_path)
     assert back.wait(timeout=240) == 0
     events = Counter(line["event"] for line in lines(tmp_path))
     assert events == {"ended": 2, "started": 1}  # the first stood there before
+
+
+def test_a_run_does_not_outlive_a_killed_scheduler(scheduler, log_of, tmp_path):
+    log_of({"event": "ended", "exit_status": 0})
+    work = f"""
+        import os, time
+        from pathlib import Path
+        out = Path({str(tmp_path)!r})
+        (out / "pid.new").write_text(str(os.getpid()))
+        (out / "pid.new").rename(out / "pid")
+        time.sleep(600)
+    """
+    killed = scheduler(*script(KEEP), str(tmp_path), *script(work))
+    wait_for(tmp_path / "pid", killed)
+    run = Path("/proc", (tmp_path / "pid").read_text())
+    assert run.exists()
+    killed.kill()
+    killed.wait()
+    ends = time.monotonic() + 60
+    while run.exists() and " Z " not in (run / "stat").read_text():
+        assert time.monotonic() < ends, "the run goes on alone"
+        time.sleep(0.01)
+
+
+# A run that hangs: in a pipe that nobody writes to, deaf to signals or not.
+HANGS = """
+    import os, signal, sys
+    from pathlib import Path
+    out = Path({out!r})
+    if (out / "second night").exists():
+        sys.exit(0)
+    if {deaf}:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.fork() == 0:  # what it has started hangs, too
+            (out / "child").write_text(str(os.getpid()))
+            open(out / "pipe")
+    open(out / "pipe")
+"""
+
+
+@pytest.mark.parametrize(
+    ("deaf", "how"),
+    [
+        (False, "killed by signal 15 (Terminated)"),
+        (True, KILLED),
+    ],
+)
+def test_a_night_has_a_time_limit_and_the_next_one_runs(keeper, tmp_path, deaf, how):
+    os.mkfifo(tmp_path / "pipe")
+    clock = Clock(utc("2026-11-22T13:00"))
+    one, told = keeper(
+        clock,
+        command=script(HANGS.format(out=str(tmp_path), deaf=deaf)),
+        limit=datetime.timedelta(seconds=1.8),
+        grace_seconds=0.5,
+    )
+    clock.moment = utc("2026-11-23T03:00")
+    one.fire()
+    (tmp_path / "second night").touch()
+    clock.moment = utc("2026-11-24T03:00")
+    one.fire()
+    [first, second] = told
+    assert first.verdict == f"{how}; the limit of 0.0005 hours was over"
+    assert second.exit_status == 0
+    printed = (tmp_path / "schedule.log").read_text()
+    assert "It took longer than 0.0005 hours (retrain.max_hours)" in printed
+    if deaf:
+        child = Path("/proc", (tmp_path / "child").read_text(), "stat")
+        assert not child.exists() or " Z " in child.read_text()
+
+
+def test_waiting_for_another_run_ends_with_the_night(keeper):
+    entry = fired(
+        keeper,
+        script("import sys; sys.exit(7)"),
+        limit=datetime.timedelta(seconds=3.6),
+        retry_seconds=600,
+    )
+    assert entry.exit_status == 7
+    assert "another run is working" in entry.verdict
+    assert "the limit of 0.001 hours was over" in entry.verdict
 
 
 def test_the_command_tells_when_keeps_out_a_second_and_stops(scheduler, tmp_path):

@@ -20,6 +20,7 @@ ROOT = HERE.parents[1]
 SETTINGS = (
     *("--models", "popularity,gmf", "--set", "models.gmf.epochs=2"),
     *("--set", "serving.max_latency_ms=10000"),
+    *("--set", "gate.min_users=20"),  # of 120, some are in the test split
 )
 
 

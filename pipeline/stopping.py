@@ -1,0 +1,56 @@
+"""How a run is stopped by a signal, and never outlives who started it."""
+
+import contextlib
+import ctypes
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+# SIGHUP: the terminal or the session that the run was started in is gone.
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LIBC = ctypes.CDLL(None, use_errno=True)  # before any fork, which must not load it
+
+
+class Stopped(KeyboardInterrupt):  # noqa: N818 - no error, like its parent
+    """A signal asked the run to stop.
+
+    Attributes:
+      number: Of the signal.
+    """
+
+    def __init__(self, number: int):
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Lets SIGTERM and SIGHUP raise ``Stopped``, as Ctrl-C raises its parent.
+
+    Everything on the way out is then closed as after Ctrl-C: locks, temporary files,
+    unfinished versions. A second signal of the same kind ends the process at once. A
+    signal that is ignored, as SIGHUP is under ``nohup``, stays so.
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise Stopped(number)
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_with_parent() -> None:
+    """Asks the kernel to send this process SIGTERM when its parent is gone.
+
+    To be called in a child between fork and exec, where it lasts over the latter.
+    """
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,76 @@
+"""A run that is asked to stop, at each kind of step: it says so, and ends well."""
+
+import fcntl
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.reliability.test_killed import STEPS, moments
+
+pytestmark = [pytest.mark.reliability, pytest.mark.timeout(3600)]
+
+
+def processes_of(group):
+    """What is left of a process group, zombies aside."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(after[2]) == group and after[0] != "Z":
+            found.append(stat.parent.name)
+    return found
+
+
+def is_locked(path):
+    with open(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_sigterm_at_each_step_ends_the_run_well(
+    tmp_path, starter, run_arguments, write_log, live_files, done
+):
+    chance = random.Random(20261127)
+    out, log = tmp_path / "out", tmp_path / "log.csv"
+    write_log(log)
+    landed = {}
+    for name in [*STEPS, "push", "report"]:
+        before = live_files(out)
+        starter.start(*run_arguments(log, out))
+        began, seconds = moments(out, starter.text)[name]
+        happened = began()
+        while not happened():
+            time.sleep(0.002)
+        time.sleep(chance.uniform(0, min(seconds, 0.5)))
+        os.kill(starter.child, signal.SIGTERM)
+        status = starter.wait()
+        told = " ".join(starter.text().split())
+        landed[name] = status
+        print(name, status, flush=True)
+        if status != 0:  # it was over before the signal came
+            assert status == 143, told
+            assert "Stopped" in told
+            assert "Stopped by sigterm. Finished steps are kept" in told
+            assert "Traceback" not in told
+        assert not is_locked(out / "run.lock")
+        assert processes_of(starter.child) == []
+        assert not list(out.glob("live/.unfinished-*"))
+        assert list((out / "tmp").iterdir()) == []
+        now = live_files(out)  # each is whole, or this fails
+        assert {n: now[n] for n in before} == before
+    ended = starter.run(*run_arguments(log, out))
+    assert ended.status == 0, ended.text
+    assert len(live_files(out)) == 1
+    assert {step for step, times in done(out).items() if times > 1} <= {"LiveModel"}
+    print(json.dumps(landed))
+    assert list(landed.values()).count(143) >= len(STEPS)
