@@ -107,7 +107,7 @@ def find_input(exec_properties: dict[str, Any], settings: Settings) -> Input:
             f"no column of times, which the split {settings.split_kind!r} needs",
             "Name the column (data.columns.timestamp), or take split.kind=random.",
         )
-    part = find_side_files(paths, layout.ratings, settings.items, settings.users).users
+    part = find_side_files(paths, layout.ratings, settings).users
     users = describe_users(part, settings) if part else None
     return Input(layout, users)
 

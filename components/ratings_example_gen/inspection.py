@@ -102,7 +102,7 @@ def inspect_path(
     place = str(path)
     paths = files.list_files(place)
     layout = recognise(paths, settings.columns, settings.declared, place)
-    side = find_side_files(paths, layout.ratings, settings.items, settings.users)
+    side = find_side_files(paths, layout.ratings, settings)
     # Recognised before anything is read: a wrong column need not wait for the ratings.
     items = describe_items(side.items, settings) if side.items else None
     users = describe_users(side.users, settings) if side.users else None

@@ -5,7 +5,7 @@ beside spans; ``data.items`` and ``data.users`` name them wherever they are, or 
 ``none``. A run, ``marquee data`` and ``marquee schema propose`` all look here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.ratings_example_gen import beside, files, problems
@@ -42,32 +42,41 @@ class SideFiles:
 
 
 def find_side_files(
-    paths: Sequence[str],
-    ratings: Sequence[Part],
-    items: str | None = None,
-    users: str | None = None,
+    paths: Sequence[str], ratings: Sequence[Part], settings: Settings
 ) -> SideFiles:
     """Returns the files of items and users, and what else lies beside the ratings.
 
     Args:
         paths: Files of the ratings and what lies among them.
         ratings: Those of them that hold ratings.
-        items: The file of the items, or a folder or archive with it; ``none`` for no
+        settings: Name the files, or a folder or archive with them; ``none`` for no
             file; None to look among ``paths``, and beside a single file.
-        users: The file of the users, in the same way.
 
     Raises:
-        BadInputError: When a declared file does not exist, or several fit equally well.
+        BadInputError: When a declared file does not exist, several fit equally well, or
+            columns are named of a file that there is not.
     """
-    taken = {path for path in (items, users) if path}
     around = [*paths, *_beside_single_file(paths)]
-    parts = find_parts([path for path in around if path not in taken])
-    found_items = _find(ITEMS, items, parts, ratings)
-    found_users = _find(USERS, users, parts, ratings)
-    read = {part.name for part in (*ratings, found_items, found_users) if part}
+    parts = find_parts([path for path in around if path not in settings.declared])
+    items = _find(ITEMS, settings.items, parts, ratings)
+    users = _find(USERS, settings.users, parts, ratings)
+    _check_columns(ITEMS, items, settings.item_columns)
+    _check_columns(USERS, users, settings.user_columns)
+    read = {part.name for part in (*ratings, items, users) if part}
     tables = [part for part in parts if part.base_name.endswith(_TABLES)]
     unused = tuple(part.name for part in tables if part.name not in read)
-    return SideFiles(found_items, found_users, unused)
+    return SideFiles(items, users, unused)
+
+
+def _check_columns(kind: Kind, part: Part | None, columns: Mapping[str, str]) -> None:
+    """Refuses columns of no file: they were meant to do something."""
+    if columns and part is None:
+        raise fatal(
+            f"data.{kind.one}_columns",
+            problems.NO_SIDE_FILE,
+            f"it names columns of a file of {kind.name}, and there is no such file",
+            f"Name the file (data.{kind.name}=PATH), or leave the columns out.",
+        )
 
 
 def side_files_of(data: str, settings: Settings) -> SideFiles:
@@ -82,10 +91,10 @@ def side_files_of(data: str, settings: Settings) -> SideFiles:
     """
     if settings.spans or settings.window:  # They lie beside the spans, for all of them.
         paths = [f"{data}/{name}" for name in files.list_folder(data)[1]]
-        return find_side_files(paths, (), settings.items, settings.users)
+        return find_side_files(paths, (), settings)
     paths = files.list_files(data)
     layout = recognise(paths, settings.columns, settings.declared, data)
-    return find_side_files(paths, layout.ratings, settings.items, settings.users)
+    return find_side_files(paths, layout.ratings, settings)
 
 
 def _beside_single_file(paths: Sequence[str]) -> list[str]:

@@ -10,11 +10,30 @@ from rich.text import Text
 from pipeline.console.terminal import inert
 
 if TYPE_CHECKING:
+    from components.ratings_example_gen.side_columns import SideTable
     from components.ratings_example_gen.side_summary import FeatureSummary, SideSummary
+    from components.ratings_example_gen.side_tables import SideTables
 
 _MAX_NAMES = 5
 # Below this share of matched ids, a file probably has other ids than the ratings.
 FEW = 0.5
+
+
+def side_facts(tables: "SideTables") -> Iterator[tuple[str, str]]:
+    """Yields how the files of items and users will be read, before anything is read."""
+    for kind, table in (("items", tables.items), ("users", tables.users)):
+        yield kind.capitalize(), _table_line(kind, table)
+    if tables.unused:
+        yield "Not read", name_some(tables.unused)
+
+
+def _table_line(kind: str, table: "SideTable | None") -> str:
+    if table is None:
+        return _no_file(kind)
+    facts = [table.part.name, *(f"{n} from {h!r}" for n, h in table.headers.items())]
+    if table.unread:
+        facts.append(f"not read: {_unread(table.unread)}")
+    return "; ".join(facts)
 
 
 def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
@@ -25,7 +44,7 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
         summary: What the file holds; None where there is no file.
     """
     if summary is None:
-        yield f"no file found; data.{kind}=PATH names one"
+        yield _no_file(kind)
         return
     yield f"{summary.file}: {summary.rows:,} rows"
     yield matched(kind, summary.rated, summary.matched, summary.first_missing)
@@ -38,10 +57,9 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
         shown = [_feature(feature, summary.rows) for feature in summary.features]
         yield f"features: {', '.join(shown)}"
     if summary.unread:
-        unread = (f"{name!r} ({reason})" for name, reason in summary.unread.items())
-        yield f"columns not read: {', '.join(unread)}"
+        yield f"columns not read: {_unread(summary.unread)}"
     if summary.repeated:
-        yield (f"{summary.repeated:,} rows repeat an id; the last row of an id counts")
+        yield f"{summary.repeated:,} rows repeat an id; the last row of an id counts"
     if summary.decoded:
         yield f"{summary.decoded:,} values had HTML entities (&amp;), now decoded"
 
@@ -71,8 +89,13 @@ def matched_files(data: Mapping[str, Any]) -> RenderableType | None:
 def matched(kind: str, rated: int, found: int, missing: Sequence[str]) -> str:
     """Returns how many of the rated items, or of the users, a file describes."""
     whom = "rated items" if kind == "items" else "users"
-    share = found / rated if rated else 1.0
-    line = f"{found:,} of {rated:,} {whom} found in it ({share:.0%})"
+    share = f"{found / rated if rated else 1:.0%}"
+    if missing and share == "100%":
+        share = "over 99%"
+    line = f"{found:,} of {rated:,} {whom} found in it ({share})"
+    if found < FEW * rated:
+        one = kind.removesuffix("s")
+        line += f"; are these the same ids (--{one}-column {one}_id=NAME)?"
     if missing:
         line += f"; first missing: {', '.join(map(repr, missing))}"
     return line
@@ -83,6 +106,14 @@ def name_some(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_MAX_NAMES])
     rest = len(names) - _MAX_NAMES
     return f"{shown} and {rest:,} more" if rest > 0 else shown
+
+
+def _no_file(kind: str) -> str:
+    return f"no file found; data.{kind}=PATH names one"
+
+
+def _unread(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{name!r} ({reason})" for name, reason in columns.items())
 
 
 def _feature(feature: "FeatureSummary", rows: int) -> str:

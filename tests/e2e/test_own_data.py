@@ -4,6 +4,9 @@ import shutil
 
 import pytest
 
+from components.catalogue_gen import read_catalogue
+from pipeline.titles import Titles
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
@@ -45,8 +48,13 @@ def test_bad_rows_stop_the_run_and_are_named(
     assert result.run["live"]["version"] is None
 
 
-def test_allowed_bad_rows_are_quarantined(marquee, copy_of_the_code, ratings, tmp_path):
+def test_allowed_bad_rows_are_quarantined_and_items_have_their_titles(
+    marquee, copy_of_the_code, ratings, tmp_path
+):
     path = ratings("u1,i1,five,1600000000\n")
+    # A dump of a table: its own id of each row is the item_id of another one.
+    rows = "".join(f"i{39 - n},i{n},Title of {n}\n" for n in range(39))
+    (tmp_path / "items.csv").write_text(f"id,item_id,title\n{rows}")
     result = marquee(
         copy_of_the_code(),
         *("run", "--data", path, "--out", str(tmp_path), "--models", "mf_als"),
@@ -58,6 +66,18 @@ def test_allowed_bad_rows_are_quarantined(marquee, copy_of_the_code, ratings, tm
     assert (rows["read"], rows["quarantined"]) == (2881, 1)
     [quarantine] = tmp_path.glob("artifacts/RatingsExampleGen/*/*/quarantine.jsonl")
     assert '"line": 2882' in quarantine.read_text()
+    [catalogue] = tmp_path.glob("artifacts/CatalogueGen/catalogue/*")
+    titles = Titles(read_catalogue(str(catalogue)))
+    assert [titles.of(f"i{n}") for n in (0, 1, 38)] == [
+        *("Title of 0", "Title of 1", "Title of 38")
+    ]
+    assert titles.of("i39") == "i39"  # not in the file
+    assert result.run["data"]["items_file"] == {
+        "file": str(tmp_path / "items.csv"),
+        **{"rated": 40, "matched": 39, "first_missing": ["i39"], "repeated": 0},
+    }
+    words = " ".join(result.text.split())
+    assert "items.csv: 39 of 40 rated items found in it (98%)" in words
 
 
 def test_anomaly_stops_the_run(marquee, copy_of_the_code, ratings, tmp_path):

@@ -285,3 +285,10 @@ def test_no_file_is_read_where_none_is_wanted(tmp_path):
         inspect(tmp_path / "ratings.csv", Settings(split_kind="random"))
     settings = Settings(split_kind="random", items="none")
     assert inspect(tmp_path / "ratings.csv", settings).items_file is None
+
+
+def test_columns_of_a_file_that_there_is_not_are_an_error(tmp_path):
+    (tmp_path / "ratings.csv").write_text("user_id,item_id\na,lamp\n")
+    settings = Settings(split_kind="random", user_columns={"user_id": "member"})
+    with pytest.raises(BadInputError, match="names columns of a file of users"):
+        inspect(tmp_path / "ratings.csv", settings)

@@ -27,7 +27,7 @@ U_ITEM = (
 
 def items_of(path: str, columns=None) -> pa.Table:
     """Finds a file of items as ``data.items`` does, and reads it."""
-    part = find_side_files([], (), items=path).items
+    part = find_side_files([], (), Settings(items=path)).items
     return read_items(describe_items(part, Settings(item_columns=columns or {}))).table
 
 

@@ -89,7 +89,7 @@ def test_nor_is_it_opened_when_it_is_named(folder, monkeypatch, make, said):
     with pytest.raises(BadInputError, match=said):
         inspect_path(folder / "ratings.csv", Settings(users=str(path)))
     with pytest.raises(BadInputError, match=said):
-        find_side_files([], (), items=str(path))
+        find_side_files([], (), Settings(items=str(path)))
     with pytest.raises(BadInputError, match=said):
         files.list_folder(str(folder))
 
