@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from components import durable
 from components.artifact_place import place_of
+from pipeline import exits
 
 if TYPE_CHECKING:  # not everybody who names the file opens it
     from ml_metadata import MetadataStore
@@ -160,6 +161,8 @@ def _copy(store: sqlite3.Connection, path: Path) -> None:
 def _what_to_do(out: Path, error: sqlite3.Error) -> str:
     if "locked" in str(error):
         return "End what has it open, or wait for it."
+    if "full" in str(error):
+        return exits.MAKE_ROOM
     return (
         f"'marquee doctor --restore --out {out}' puts back what it was before the last "
         "run, where there is a copy."

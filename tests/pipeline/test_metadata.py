@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from components import durable
 from pipeline.metadata import (
     BACKUP_FILE,
     METADATA_FILE,
@@ -200,3 +201,32 @@ def test_ml_metadata_reads_and_writes_such_a_store(tmp_path):
         assert found.name == "Model"
     with contextlib.closing(sqlite3.connect(tmp_path / METADATA_FILE)) as store:
         assert store.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), MetadataError),
+        (OSError(28, "No space left on device"), OSError),
+    ],
+)
+def test_a_disk_that_is_full_for_the_copy_is_injected_and_nothing_is_lost(
+    out, monkeypatch, fault, error
+):
+    prepare(out)
+    write(out, 2)
+
+    def full(*_):
+        raise fault
+
+    with monkeypatch.context() as injected:
+        name = "move" if error is OSError else "replacing"
+        injected.setattr(durable, name, full)
+        with pytest.raises(error, match="Make room|No space left") as caught:
+            prepare(out)
+    assert "doctor --restore" not in str(caught.value)
+    assert rows(out / METADATA_FILE) == [1, 2]
+    assert rows(out / BACKUP_FILE) == [1]
+    assert not list(out.glob(".unfinished-*"))
+    prepare(out)
+    assert rows(out / BACKUP_FILE) == [1, 2]

@@ -1,0 +1,89 @@
+"""All commands in ASCII and 40 columns, with a home that cannot be written to."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOBODY = 65534
+POOR = {
+    "PYTHONIOENCODING": "ascii",
+    "LANG": "C",
+    "LC_ALL": "C",
+    "NO_COLOR": "1",
+    "COLUMNS": "40",
+    "TERM": "vt100",
+}
+
+pytestmark = [pytest.mark.reliability, pytest.mark.timeout(1800)]
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may drop rights")
+
+
+@pytest.fixture(scope="module")
+def marquee(tmp_path_factory):
+    """A command whose home belongs to somebody else: status, and both outputs."""
+    folder = tmp_path_factory.mktemp("poor")
+    home = folder / "home"
+    home.mkdir(mode=0o555)
+    os.chown(home, NOBODY, NOBODY)
+    kept = ("MARQUEE_CACHE_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR")
+    environment = {k: v for k, v in os.environ.items() if k not in kept}
+
+    def run(*arguments):
+        done = subprocess.run(
+            [
+                *("setpriv", "--bounding-set", "-dac_override,-dac_read_search"),
+                *(sys.executable, "-m", "pipeline", *map(str, arguments)),
+            ],
+            cwd=folder,
+            env={**environment, **POOR, "HOME": str(home), "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=False,
+        )
+        assert list(home.iterdir()) == []
+        return done.returncode, (done.stdout + done.stderr).decode("ascii")
+
+    return run
+
+
+@needs_root
+def test_every_command_prints_and_the_report_is_written(
+    marquee, tmp_path, run_arguments, write_log
+):
+    out, log = tmp_path / "out", tmp_path / "größe.csv"
+    write_log(log)
+    status, told = marquee(*run_arguments(log, out))
+    assert status == 0, told
+    assert "gr??e.csv" in told
+    [run] = (out / "runs").iterdir()
+    assert (run / "report.html").stat().st_size > 100_000
+    assert "Set MARQUEE_CACHE_DIR to a folder" in (run / "run.log").read_text()
+    batch = tmp_path / "lists.parquet"
+    for expected, *arguments in (
+        (0, "show", "--out", out),
+        (0, "versions", "--out", out),
+        (0, "recommend", "--user", "u1", "--why", "--out", out),
+        (0, "batch", "--out", batch, "--runs", out),
+        (0, "lineage", "--out", out),
+        (0, "compare", run.name, run.name, "--out", out),
+        (0, "report", "--out", out),
+        (0, "clean", "--out", out),
+        (0, "clean", "--keep-runs", 1, "--out", out),
+        (0, "schedule", "--log", "--out", out),
+        (0, "data", log),
+        (0, "models"),
+        (0, "schema", "propose", log),
+        (1, "doctor", "--out", out),  # the cache folder cannot be written to
+        (2, "rollback", "--out", out),
+        (3, "retrain", "--data", "gibt—es—nicht", "--out", out),
+        (3, "run", "--data", "sample", "--out", out),
+    ):
+        status, told = marquee(*arguments)
+        assert status == expected, (arguments, told)
+        assert told
+        assert "Traceback" not in told
+        if arguments[-3:-1] == ["sample", "--out"]:
+            assert "MARQUEE_CACHE_DIR" in told

@@ -1,0 +1,45 @@
+"""The night after a rollback: the same model is not live again."""
+
+import json
+import shutil
+
+import pytest
+
+pytestmark = pytest.mark.reliability
+
+
+def test_the_next_runs_do_not_push_what_a_person_rolled_back_from(
+    tmp_path, starter, run_arguments, write_log
+):
+    out, other, log = tmp_path / "out", tmp_path / "other", tmp_path / "log.csv"
+    write_log(log)
+    # A model that was live before all runs of this folder.
+    ended = starter.run(*run_arguments(log, other), "--set", "models.gmf.epochs=1")
+    assert ended.status == 0, ended.text
+    (out / "live").parent.mkdir()
+    shutil.copytree(other / "live", out / "live")
+    alone = ("--set", "gate.without_baseline=floors_only")
+    ended = starter.run(*run_arguments(log, out), *alone)
+    assert ended.status == 0, ended.text
+    assert live(starter, out) == [1, 2]
+
+    assert starter.run("rollback", "--out", out).status == 0
+    for setting in ("gate.max_loss=0.04", "gate.max_loss=0.05", "gate.max_loss=0.04"):
+        ended = starter.run(*run_arguments(log, out), *alone, "--set", setting)
+        assert ended.status == 5, ended.text
+        assert "rolled back from" in " ".join(ended.text.split())
+        assert live(starter, out) == [1, 2, 3]
+    # Trained anew it is another model, which is judged as any.
+    ended = starter.run(*run_arguments(log, out), *alone, "--set", "train.seed=7")
+    assert ended.status == 0, ended.text
+    assert live(starter, out) == [1, 2, 3, 4]
+
+    assert starter.run("rollback", "2", "--out", out).status == 0
+    ended = starter.run(*run_arguments(log, out), *alone)
+    assert ended.status == 0, ended.text
+    assert "rolled back from" not in " ".join(ended.text.split())
+
+
+def live(starter, out):
+    told = json.loads(starter.run("versions", "--json", "--out", out).text)
+    return sorted(version["number"] for version in told)
