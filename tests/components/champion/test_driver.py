@@ -47,7 +47,9 @@ def state(tmp_path):
     return run
 
 
-def test_champion_chooses_anew_only_when_its_versions_were_removed(state, tmp_path):
+def test_champion_chooses_anew_only_when_a_person_changed_the_live_folder(
+    state, tmp_path
+):
     assert Champion.DRIVER_CLASS is Driver
     live = tmp_path / "live"
     for name in "ab":
@@ -56,8 +58,8 @@ def test_champion_chooses_anew_only_when_its_versions_were_removed(state, tmp_pa
     for name in "ab":
         versions.push(tmp_path / name, live, keep=5)
         assert state() == "cached"
-    versions.rollback(live, None)
-    assert state() == "cached"
+    versions.rollback(live, None)  # what it left is withdrawn
+    assert [state(), state()] == ["done", "cached"]
     shutil.rmtree(live)
     assert [state(), state()] == ["done", "cached"]
     versions.push(tmp_path / "a", live, keep=5)
