@@ -66,7 +66,11 @@ def retrain(
 
 
 def _settings(config: PipelineConfig) -> str:
-    """A hash of all that decides what is learned, beside the ratings."""
-    digest = hashlib.sha256(msgspec.json.encode(config, order="deterministic"))
+    """A hash of all that decides what is learned, beside the ratings.
+
+    The folder of the runs is none of that: it may be moved, or restored elsewhere.
+    """
+    anywhere = msgspec.structs.replace(config, out="")
+    digest = hashlib.sha256(msgspec.json.encode(anywhere, order="deterministic"))
     digest.update(version_of_all().encode())
     return digest.hexdigest()

@@ -1,5 +1,6 @@
 """What a retraining remembers; the run is a stub here (tests/e2e has the real one)."""
 
+import msgspec
 import pytest
 
 from components.ratings_example_gen.spans import SpansError
@@ -62,6 +63,13 @@ def test_other_settings_are_news(config, monkeypatch):
     asked(config(), monkeypatch, runs.CHANGED)
     other = config("models.mf_als.embedding_dim=16")
     assert retraining.last_verdict(other, retraining.plan(other, ())) is None
+
+
+def test_a_folder_that_was_moved_has_learned_the_same(config, monkeypatch, tmp_path):
+    asked(config(), monkeypatch, runs.CHANGED)
+    (tmp_path / "out").rename(tmp_path / "elsewhere")
+    moved = msgspec.structs.replace(config(), out=str(tmp_path / "elsewhere"))
+    assert retraining.last_verdict(moved, retraining.plan(moved, ()))["run"] == "r1"
 
 
 def test_a_new_span_is_news(config, monkeypatch, tmp_path):
