@@ -44,7 +44,9 @@ def marquee(tmp_path_factory):
             check=False,
         )
         assert list(home.iterdir()) == []
-        return done.returncode, (done.stdout + done.stderr).decode("ascii")
+        # A schema is a file, in UTF-8 wherever it is written to.
+        encoding = "utf-8" if arguments[0] == "schema" else "ascii"
+        return done.returncode, (done.stdout + done.stderr).decode(encoding)
 
     return run
 

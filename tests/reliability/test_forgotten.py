@@ -1,0 +1,60 @@
+"""Old runs are forgotten, and what is live answers, explains itself and rolls back."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.pipeline.test_retention import dangling
+
+pytestmark = [pytest.mark.reliability, pytest.mark.timeout(1800)]
+
+
+def test_what_is_live_is_as_it_was_when_old_runs_are_forgotten(
+    tmp_path, starter, run_arguments, write_log, live_files, executions, done
+):
+    out = tmp_path / "out"
+    logs = [tmp_path / f"log-{number}.csv" for number in range(3)]
+    for shift, log in enumerate(logs):
+        write_log(log, shift=shift)
+
+    def run(log, *more):
+        ended = starter.run(*run_arguments(log, out), *more)
+        assert ended.status in (0, 5), ended.text
+        return ended.status
+
+    def told(*arguments):
+        ended = starter.run(*arguments, "--json", "--out", out)
+        assert ended.status == 0, ended.text
+        return json.loads(ended.text)
+
+    assert run(logs[0]) == 0
+    for log in (*logs, *logs):  # each anew, then from the cache
+        run(log)
+    asked = [("recommend", "--user", "u1"), ("lineage",), ("versions",)]
+    before = [told(*question) for question in asked]
+    files, size = live_files(out), sum(f.stat().st_size for f in out.rglob("*"))
+
+    listed = told("clean", "--keep-runs", "1")
+    assert {entry["reason"] for entry in listed} == {
+        "of old runs, and nothing needs it"
+    }
+    last = max(number for number, *_ in executions(out))
+    forgot = starter.run("clean", "--keep-runs", "1", "--yes", "--out", out)
+    assert forgot.status == 0, forgot.text
+    assert told("clean", "--keep-runs", "1") == []
+    assert dangling(out) == {}
+    assert sum(f.stat().st_size for f in out.rglob("*")) < size
+    assert live_files(out) == files
+    assert [told(*question) for question in asked] == before
+
+    # The newest data come from the cache; the second, which nothing needed, do not.
+    run(logs[2])
+    assert set(done(out, last)) <= {"LiveModel"}
+    last = max(number for number, *_ in executions(out))
+    run(logs[1])
+    assert done(out, last)["RatingsExampleGen"] == 1
+    assert dangling(out) == {}
+    run(logs[0])
+    assert told("versions")[-1]["problem"] is None
+    shutil.rmtree(out)
