@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from components.catalogue_gen.reader import describe_items, read_items
 from components.ratings_example_gen import BadInputError, Settings
 from components.ratings_example_gen.inspection import inspect_path
-from components.ratings_example_gen.recognise.parts import find_parts
+from components.ratings_example_gen.side_files import find_side_files
 from components.ratings_example_gen.users import describe_users, read_users
 
 ADDRESS_SPACE = 4 << 30  # bytes; what the libraries map when they are imported is 2 GB
@@ -125,11 +125,13 @@ def mutated(chance, content, others):
 def read_it(path, kind):
     if kind == "ratings":
         inspect_path(path, Settings(rating_min=0.5, rating_max=5))
-    for part in find_parts([str(path)]):
-        if kind == "items":
-            read_items(describe_items(part, Settings()))
-        elif kind == "users":
-            for _ in read_users(describe_users(part, Settings()), num_buckets=1):
+    else:
+        settings = Settings(**{kind: str(path)})
+        side = find_side_files([], (), settings)
+        if side.items:
+            read_items(describe_items(side.items, settings))
+        if side.users:
+            for _ in read_users(describe_users(side.users, settings), num_buckets=1):
                 pass
 
 

@@ -1,9 +1,9 @@
 """Blocks: what one worker reads of one part."""
 
+import sys
 from collections.abc import Iterator, Sequence
 
 import pyarrow.parquet as pq
-import pyarrow_hotfix  # noqa: F401 - or a type in a file would be unpickled
 
 from components.ratings_example_gen.read import json_lines, parquet, text
 from components.ratings_example_gen.read.rows import Block, Rows
@@ -11,6 +11,7 @@ from components.ratings_example_gen.recognise.parts import (
     JSON_LINES,
     PARQUET,
     Part,
+    open_parquet,
     open_part,
     seekable,
 )
@@ -21,24 +22,35 @@ BLOCK_BYTES = 16 << 20
 def plan_blocks(parts: Sequence[Part], block_bytes: int = BLOCK_BYTES) -> list[Block]:
     """Cuts parts into blocks, in reading order.
 
-    Plain text is cut about every ``block_bytes``, where a record begins; Parquet at its
-    row groups. What is compressed or recoded can only be read from its beginning and
-    stays whole.
+    Plain text is cut about every ``block_bytes``, where a record begins; Parquet after
+    the row groups that reach as much. What is compressed or recoded can only be read
+    from its beginning and stays whole.
     """
     blocks: list[Block] = []
     for index, part in enumerate(parts):
         cuts = [(0, 0)]
         if part.format == PARQUET:
             with open_part(part) as f:
-                groups = pq.ParquetFile(seekable(f)).num_row_groups
-            cuts = (
-                [(i, i + 1) for i in range(groups)] if part.seekable else [(0, groups)]
-            )
+                metadata = open_parquet(part, seekable(f)).metadata
+            cuts = _cut_groups(metadata, block_bytes if part.seekable else sys.maxsize)
         elif part.seekable:
             cuts = text.cut(part, block_bytes)
         for begin, end in cuts:
             blocks.append(Block(index, len(blocks), begin, end))
     return blocks
+
+
+def _cut_groups(metadata: pq.FileMetaData, block_bytes: int) -> list[tuple[int, int]]:
+    """Returns runs of row groups: each run parses the file's whole footer again."""
+    cuts, begin, size = [], 0, 0
+    for group in range(metadata.num_row_groups):
+        size += metadata.row_group(group).total_byte_size
+        if size >= block_bytes:
+            cuts.append((begin, group + 1))
+            begin, size = group + 1, 0
+    if begin < metadata.num_row_groups or not cuts:
+        cuts.append((begin, metadata.num_row_groups))
+    return cuts
 
 
 def read_rows(part: Part, block: Block) -> Iterator[Rows]:

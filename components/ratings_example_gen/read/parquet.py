@@ -6,23 +6,35 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
-import pyarrow_hotfix  # noqa: F401 - or a type in a file would be unpickled
+import pyarrow.compute as pc
 
 from components.ratings_example_gen import problems
 from components.ratings_example_gen.problems import MAX_TEXT, fatal
 from components.ratings_example_gen.read.rows import Block, Rows
-from components.ratings_example_gen.recognise.parts import Part, damaged, seekable
+from components.ratings_example_gen.recognise.parts import (
+    Part,
+    damaged,
+    open_parquet,
+    seekable,
+)
 
 # What Arrow wrote at most without being asked for more.
 MAX_GROUP_ROWS = 64 << 20
+# Text of one column, decoded.
+MAX_GROUP_BYTES = 1 << 30
 
 
 def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
     """Yields the rows of the block's row groups."""
     try:
-        file = pq.ParquetFile(seekable(f))
-        names = {name: file.schema_arrow.names[i] for name, i in part.columns}
+        source = seekable(f)
+        file = open_parquet(part, source)
+        schema = file.schema_arrow
+        names = {name: schema.names[i] for name, i in part.columns}
+        # Text stays encoded until it is known how long it is: a page of a kilobyte can
+        # repeat a megabyte a million times.
+        texts = [n for n in names.values() if _is_text(schema.field(n).type)]
+        file = open_parquet(part, source, metadata=file.metadata, read_dictionary=texts)
         begin = 0
         for group in range(block.begin, block.end or file.num_row_groups):
             if file.metadata.row_group(group).num_rows > MAX_GROUP_ROWS:
@@ -34,6 +46,7 @@ def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
                 )
             # Not in batches: this Arrow's reader of batches dies of a damaged file.
             table = file.read_row_group(group, columns=list(names.values()))
+            _check_length(part, table)
             columns = {
                 name: _plain(table[old].combine_chunks()) for name, old in names.items()
             }
@@ -49,13 +62,42 @@ def _plain(values: pa.Array) -> pa.Array:
         values = values.dictionary_decode()
     if pa.types.is_large_list(values.type):
         values = values.cast(pa.list_(values.type.value_type))
-    is_text = (
-        pa.types.is_string(values.type)
-        or pa.types.is_large_string(values.type)
-        or pa.types.is_large_binary(values.type)
-        or pa.types.is_fixed_size_binary(values.type)
+    if _is_text(values.type) or pa.types.is_fixed_size_binary(values.type):
+        return values.cast(pa.binary())
+    return values
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_large_binary(kind)
     )
-    return values.cast(pa.binary()) if is_text else values
+
+
+def _check_length(part: Part, table: pa.Table) -> None:
+    """Refuses a row group whose text is too long once it is decoded.
+
+    Raises:
+        BadInputError: When it is longer than ``MAX_GROUP_BYTES``.
+    """
+    for column in table.columns:
+        if not pa.types.is_dictionary(column.type):
+            continue
+        size = 0
+        for chunk in column.chunks:
+            if _is_text(chunk.dictionary.type):
+                lengths = pc.binary_length(chunk.dictionary).cast(pa.int64())
+                size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+        if size > MAX_GROUP_BYTES:
+            raise fatal(
+                part.name,
+                problems.UNREADABLE_FILE,
+                f"a row group with {size:,} bytes of text in a column",
+                f"At most {MAX_GROUP_BYTES:,} are read at once: write smaller row "
+                "groups.",
+            )
 
 
 def _row_locator(

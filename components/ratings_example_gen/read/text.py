@@ -347,7 +347,9 @@ def _read_csv(
         return {name: pa.array([], pa.binary()) for name, _ in part.columns}
     if data.startswith(BYTE_ORDER_MARK):
         data = b"\n" + data  # Belongs to an id here, and Arrow would drop it.
-    table = pa_csv.read_csv(
+    # `read_csv` looks through all of Python's objects on each call (pyarrow 10, in
+    # SignalStopHandler), which makes many small files quadratic; this does not.
+    reader = pa_csv.open_csv(
         pa.py_buffer(data),
         read_options=pa_csv.ReadOptions(
             use_threads=False, column_names=names, block_size=len(data) + 1
@@ -365,6 +367,7 @@ def _read_csv(
             null_values=[],
         ),
     )
+    table = reader.read_all()
     return {
         name: table[str(i)].combine_chunks()
         if table.num_rows

@@ -10,11 +10,14 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from components.ratings_example_gen import files, problems
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.problems import BadInputError, fatal
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 TEXT, PARQUET, JSON_LINES = "text", "parquet", "JSON lines"
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter")
@@ -24,6 +27,9 @@ DATA_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", *JSON_SUFFIXES)
 MAX_LINE_BYTES = 1 << 20
 # Of Parquet in a zip, which is read as a whole.
 MAX_MEMBER_BYTES = 256 << 20
+MAX_MEMBERS = 1_000
+# Columns, their levels of nesting included, or row groups of a Parquet file.
+MAX_FOOTER_ENTRIES = 5_000
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -85,6 +91,14 @@ def find_parts(paths: Sequence[str]) -> list[Part]:
             zipfile.ZipFile(raw) as archive,
         ):
             members = archive.infolist()
+        if len(members) > MAX_MEMBERS:
+            raise fatal(
+                path,
+                problems.UNREADABLE_FILE,
+                f"the archive has {len(members):,} members",
+                f"At most {MAX_MEMBERS:,} are read in place, as each look at one reads "
+                "the whole list of them. Unpack the archive.",
+            )
         parts += [
             Part(path, info.filename, size=info.file_size)
             for info in members
@@ -178,6 +192,35 @@ def unpacking(name: str) -> Iterator[None]:
         raise damaged(name, error) from error
     except (NotImplementedError, RuntimeError) as error:  # zipfile's; a password
         raise damaged(name, error) from error
+
+
+def open_parquet(part: Part, f: IO[bytes], **options: Any) -> "ParquetFile":
+    """Opens a Parquet file, within bounds of what its footer may demand.
+
+    Arrow walks a schema by recursion, and dies of one that is 20,000 levels deep.
+
+    Raises:
+        BadInputError: When the footer is damaged or out of bounds.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import pyarrow_hotfix  # noqa: F401 - or a type in the file would be unpickled
+
+    try:
+        return pq.ParquetFile(
+            f, thrift_container_size_limit=MAX_FOOTER_ENTRIES, **options
+        )
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise damaged(part.name, error) from error
+    except OSError as error:
+        if "Exceeded size limit" not in str(error):
+            raise
+        raise fatal(
+            part.name,
+            problems.UNREADABLE_FILE,
+            f"more than {MAX_FOOTER_ENTRIES:,} columns or row groups",
+            "Leave out columns that are not needed, and write larger row groups.",
+        ) from error
 
 
 def damaged(name: str, error: Exception) -> BadInputError:

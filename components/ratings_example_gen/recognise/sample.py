@@ -24,6 +24,7 @@ from components.ratings_example_gen.recognise.parts import (
     PARQUET,
     Part,
     damaged,
+    open_parquet,
     open_part,
     seekable,
 )
@@ -192,12 +193,10 @@ def _of_json_lines(part: Part, declared: Dialect) -> Sample | None:
 
 def _of_parquet(part: Part) -> Sample:
     import pyarrow as pa
-    import pyarrow.parquet as pq
-    import pyarrow_hotfix  # noqa: F401 - or a type in the file would be unpickled
 
     try:
         with open_part(part) as f:
-            file = pq.ParquetFile(seekable(f))
+            file = open_parquet(part, seekable(f))
             schema = file.schema_arrow
             bounds = _bounds(file.metadata)
     except (pa.ArrowException, UnicodeDecodeError) as error:

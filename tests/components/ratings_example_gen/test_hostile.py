@@ -250,6 +250,100 @@ def test_a_row_group_of_too_many_rows_is_refused_before_it_is_read(
         inspect_path(path)
 
 
+def nested_schema(depth):
+    """Parquet without rows, of which one column is nested so deep; by hand."""
+
+    def varint(number):
+        low, rest = number & 127, number >> 7
+        return bytes([low | 128]) + varint(rest) if rest else bytes([low])
+
+    def element(name, num_children=0, kind=None):
+        """SchemaElement in Thrift's compact protocol."""
+        made, last = b"", 0
+        fields = [(1, 5, varint(kind * 2))] if kind is not None else []
+        fields += [(3, 5, varint(2)), (4, 8, varint(len(name)) + name)]
+        if num_children:
+            fields.append((5, 5, varint(num_children * 2)))
+        for number, wire_type, value in fields:
+            made += bytes([(number - last) << 4 | wire_type]) + value
+            last = number
+        return made + b"\0"
+
+    columns = [element(name, kind=6) for name in (b"user_id", b"item_id", b"rating")]
+    deep = [element(b"a", 1)] * depth + [element(b"a", kind=1)]
+    schema = [element(b"root", 4), *columns, *deep]
+    footer = b"\x15\x02\x19\xfc" + varint(len(schema)) + b"".join(schema)
+    footer += b"\x16\0\x19\x0c\0"
+    return b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+@pytest.mark.parametrize("depth", [100, 4_900, 100_000])
+def test_a_schema_of_any_depth_is_refused(tmp_path, depth):
+    """Arrow alone dies of 100,000 levels, for which 800 kB are enough."""
+    path = tmp_path / "own.parquet"
+    path.write_bytes(nested_schema(depth))
+    found, kilobytes = read_apart(path)
+    assert found == "refused"
+    assert kilobytes < 200_000
+
+
+def test_parquet_of_too_many_row_groups_is_refused(tmp_path, monkeypatch):
+    path = write(tmp_path)
+    monkeypatch.setattr(parts, "MAX_FOOTER_ENTRIES", 4)
+    with pytest.raises(BadInputError, match="more than 4 columns or row groups") as e:
+        inspect_path(path)
+    assert str(path) in str(e.value)
+
+
+def test_a_dictionary_that_unfolds_to_gigabytes_is_refused(tmp_path):
+    long = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 2_000, pa.int32()), pa.array(["x" * (1 << 20)])
+    )
+    path = tmp_path / "own.parquet"
+    numbers = pa.array(range(2_000))
+    pq.write_table(pa.table({"user_id": long, "item_id": numbers}), path)
+    assert path.stat().st_size < 1 << 20
+    found, kilobytes = read_apart(path)
+    assert found == "refused"
+    assert kilobytes < 400_000
+
+
+def test_text_stays_encoded_until_its_length_is_known(tmp_path, monkeypatch):
+    path = write(tmp_path, user_id=pa.array(["x" * 500] * 3))
+    monkeypatch.setattr(parquet, "MAX_GROUP_BYTES", 1_500)
+    assert inspect_path(path).users == 1
+    monkeypatch.setattr(parquet, "MAX_GROUP_BYTES", 1_499)
+    with pytest.raises(BadInputError, match="1,500 bytes of text in a column"):
+        inspect_path(path)
+
+
+def test_a_table_of_100_000_columns_is_read(tmp_path):
+    names = [*("user_id", "item_id", "rating"), *(f"c{n}" for n in range(100_000))]
+    rows = [f"u{n},i{n},4" + ",1" * 100_000 for n in range(10)]
+    path = tmp_path / "own.csv"
+    path.write_text("\n".join([",".join(names), *rows]) + "\n")
+    found, kilobytes = read_apart(path)
+    assert found == "10"
+    assert kilobytes < 400_000
+
+
+def test_a_header_of_megabytes_is_refused(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("user_id,item_id," + "x" * (4 << 20) + "\nu,i,1\n")
+    with pytest.raises(BadInputError, match="a line is longer than 1048576 bytes") as e:
+        inspect_path(path)
+    assert str(path) in str(e.value)
+
+
+def test_an_archive_of_too_many_members_is_refused(tmp_path):
+    path = tmp_path / "own.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(1_001):
+            archive.writestr(f"{number}.csv", GOOD)
+    with pytest.raises(BadInputError, match="own.zip: the archive has 1,001 members"):
+        inspect_path(path)
+
+
 class Evil(pa.PyExtensionType):
     """A type that makes a folder when it is unpickled."""
 
