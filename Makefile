@@ -13,7 +13,7 @@ PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 .PHONY: help install licences run test test-fast test-slow test-movielens test-browser test-flink test-kubeflow \
   test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
-  bench-deepctr bench-recbole bench-serve bench-warm-start bench-flink bench-store
+  bench-fingerprint bench-deepctr bench-recbole bench-serve bench-warm-start bench-flink bench-store
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -114,6 +114,10 @@ bench-retrain: $(READY) ## MovieLens 1M month by month, beside a model never ret
 
 bench-serve: $(READY) ## Requests a second of the server, across a version switch
 	@$(BIN)/python -m benchmarks.serving --write
+
+bench-fingerprint: DATA := ml-1m
+bench-fingerprint: $(READY) ## Hashing the bytes of the input, beside reading them
+	@$(BIN)/python -m benchmarks.fingerprint --data $(DATA)
 
 bench-store: $(READY) ## A cached run's steps with 1,000 runs in the metadata store
 	@$(BIN)/python -m benchmarks.store

@@ -31,7 +31,7 @@ def fingerprint(paths: Sequence[str]) -> str:
             content = f"{files.stored_checksum(path)}\0{files.size_and_time(path)}"
         else:
             with files.open_binary(path) as file:
-                content = content_hash.of_open_file(file)
+                content = content_hash.fast_of_open_file(file)
         digest.update(f"{path}\0{content}\n".encode())
     return digest.hexdigest()
 
