@@ -13,7 +13,7 @@ PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
 .PHONY: help install licences run test test-fast test-slow test-movielens test-browser test-flink test-kubeflow \
   test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
-  bench-fingerprint bench-deepctr bench-recbole bench-serve bench-warm-start bench-flink bench-store
+  bench-fingerprint bench-deepctr bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -121,6 +121,9 @@ bench-fingerprint: $(READY) ## Hashing the bytes of the input, beside reading th
 
 bench-store: $(READY) ## A cached run's steps with 1,000 runs in the metadata store
 	@$(BIN)/python -m benchmarks.store
+
+bench-gate: $(READY) ## How often the gate promotes, and falsely, over seasons of nights
+	@$(BIN)/python -m benchmarks.gate --write
 
 bench-optimizers: $(READY) ## Adam and LazyAdam on tables of many rows
 	@$(BIN)/python -m benchmarks.optimizers

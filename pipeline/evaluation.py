@@ -49,22 +49,23 @@ def eval_config(
 
 
 def rules(gate: GateConfig) -> str:
-    """The bar as Champion takes it: a ``Gate`` as JSON."""
-    return json.dumps(
-        dataclasses.asdict(
-            Gate(
-                metric=gate.metric,
-                floors=gate.floors,
-                max_loss=gate.max_loss,
-                min_gain=gate.min_gain_over_popularity,
-                min_users=gate.min_users,
-                min_slice_users=gate.min_slice_users,
-                min_score_std=gate.min_score_std,
-                calibration=(gate.min_calibration, gate.max_calibration),
-                min_coverage_of_live=gate.min_coverage_of_live,
-                confidence=gate.confidence,
-            )
-        )
+    """Returns the bar as Champion takes it: a ``Gate`` as JSON."""
+    return json.dumps(dataclasses.asdict(gate_of(gate)))
+
+
+def gate_of(gate: GateConfig) -> Gate:
+    """Returns the bar as the rules take it."""
+    return Gate(
+        metric=gate.metric,
+        floors=gate.floors,
+        max_loss=gate.max_loss,
+        min_gain=gate.min_gain_over_popularity,
+        min_users=gate.min_users,
+        min_slice_users=gate.min_slice_users,
+        min_score_std=gate.min_score_std,
+        calibration=(gate.min_calibration, gate.max_calibration),
+        min_coverage_of_live=gate.min_coverage_of_live,
+        confidence=gate.confidence,
     )
 
 

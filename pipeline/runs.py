@@ -408,6 +408,7 @@ def _model(
         "intervals": {},
         "slices": {},
         "findings": [],
+        "evidence": None,
         "parameters": None,
         "train_seconds": None,
         "samples_per_second": None,
@@ -432,6 +433,7 @@ def _model(
     elif verdict:
         for key in ("verdict", "rule", "metrics", "intervals", "slices", "findings"):
             model[key] = verdict[key]
+        model["evidence"] = verdict.get("evidence")  # since evidence is accumulated
         problems = infra["problems"]
         if verdict["verdict"] == "live" and decided["changed"] and problems:
             model["verdict"] = "refused"

@@ -20,7 +20,8 @@ def read_card(model_folder: str) -> dict[str, Any]:
     """Reads the card of a SavedModel.
 
     Returns:
-      ``model`` (its name), ``config``, ``fields`` (side features that it may read, in
+      ``model`` (its name), ``recipe`` (the same for all models of the same settings and
+      code), ``config``, ``fields`` (side features that it may read, in
       order), ``split`` (settings), ``warm_start`` and ``from_scratch`` (where its
       training started, ``warm_start.Start``), ``parameters``, ``train_seconds``,
       ``samples_per_second``, ``epochs``, ``share_of_users`` (that ``evaluate`` ranks

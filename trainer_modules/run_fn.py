@@ -49,6 +49,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains the model that ``custom_config`` names and exports it.
 
     ``custom_config`` holds ``model``, ``config`` (fields of the model's config),
+    ``recipe`` (stands for all of the settings),
     ``seed``, ``require_gpu``, ``mixed_precision``, ``warm_start`` (if wanted),
     ``split`` (its settings), ``max_scored_pairs`` (users x items that ``evaluate``
     scores), ``leave_out`` (side features), ``catalogue`` (its folder) and
@@ -70,6 +71,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     strategy = training.strategy(settings["require_gpu"])
     card = {
         "model": spec.name,
+        "recipe": settings["recipe"],
         "config": dataclasses.asdict(config),
         "fields": [*sizes.user_fields, *sizes.item_fields],
         "split": settings["split"],

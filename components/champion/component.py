@@ -12,7 +12,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
 from components.artifact_place import LIVE_ORIGIN, ORIGIN, place_of
-from components.champion import decision
+from components.champion import decision, ledger
 from components.champion.comparison import interval
 from components.champion.driver import Driver
 from components.champion.judgements import evaluated_model, read_judged
@@ -86,7 +86,9 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
         needs_live,
         frozenset(c.uri for c in candidates if place_of(c.uri) in withdrawn),
     )
-    verdicts = decision.decide(candidates, bar, rules, reference)
+    folder = Path(live_folder)
+    before = ledger.read(folder).opened(versions.lifetime(folder), live_version)
+    verdicts, after = decision.decide(candidates, bar, rules, reference, before)
     chosen = next(
         (
             candidate
@@ -132,6 +134,8 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     io_utils.write_string_file(
         os.path.join(decided.uri, DECISION_FILE), json.dumps(report, indent=1)
     )
+    # Last: a step that is killed before has not decided, and counts its users again.
+    ledger.write(folder, after)
 
 
 Champion.DRIVER_CLASS = Driver
@@ -183,8 +187,16 @@ def _told(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str,
         for metric in (gate.metric, "auc")
         if overall.users.has(metric)
     }
+    evidence = verdict.evidence
     return {
         **dataclasses.asdict(verdict),
+        "evidence": evidence
+        and {
+            "value": evidence.value,
+            "required": evidence.required(gate.alpha),
+            "users": evidence.users,
+            "share_of_alpha": evidence.share,
+        },
         "uri": candidate.uri,
         "metrics": dict(overall.metrics),
         "intervals": {

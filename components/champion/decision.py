@@ -3,7 +3,9 @@
 import dataclasses
 from collections.abc import Sequence
 
-from components.champion.comparison import Interval, difference
+from components.champion.comparison import difference
+from components.champion.evidence import Evidence
+from components.champion.ledger import Ledger
 from components.champion.rules import OVERALL, Finding, Gate, Judged, judge, signed
 
 LIVE = "live"
@@ -31,6 +33,14 @@ class Bar:
     needs_live: bool
     withdrawn: frozenset[str] = frozenset()
 
+    @property
+    def incumbent(self) -> Judged | None:
+        """The model to replace: the live one, or the reference while nothing is live.
+
+        None where the live model could not be judged.
+        """
+        return None if self.live_problem else self.live or self.reference
+
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
@@ -41,58 +51,69 @@ class Verdict:
       verdict: ``LIVE``, ``PASSED``, ``REFUSED`` or ``REFERENCE``.
       rule: What decided it, in a line.
       findings: Of every rule, on every slice.
+      evidence: That it is better than the incumbent, of all runs of this reign; None
+        for the reference, the live model, and where there is no incumbent.
     """
 
     name: str
     verdict: str
     rule: str
     findings: tuple[Finding, ...]
+    evidence: Evidence | None
 
 
 def decide(
-    candidates: Sequence[Judged], bar: Bar, gate: Gate, reference: str
-) -> list[Verdict]:
+    candidates: Sequence[Judged], bar: Bar, gate: Gate, reference: str, ledger: Ledger
+) -> tuple[list[Verdict], Ledger]:
     """Judges candidates by the rules, against the live model and each other.
 
-    The best of those that passed goes live where its gain over the live model is
-    significant. The confidence of that one interval is Bonferroni's for all candidates
-    that were judged, refused ones included: how many of them the other rules refuse
-    depends on the same data. Of equals the live model wins, then the one with fewer
-    parameters.
+    The best of those that passed goes live if it is ahead of the live model in this
+    run, and the evidence of all runs proves that its recipe is better. All candidates
+    that were judged share the error probability, refused ones included: how many of
+    them the other rules refuse depends on the same data. Of equals the live model wins,
+    then the one with fewer parameters.
 
     Args:
       candidates: All that were judged in this run.
       bar: The reference and the live model, judged on the same users.
       gate: The bounds of the rules.
       reference: The name of the model that is the bar, and no candidate.
+      ledger: Of the runs before, opened for the version that is live.
 
     Returns:
-      A verdict for each, in the same order; at most one is ``LIVE``.
+      A verdict for each candidate, in the same order, of which at most one is ``LIVE``;
+      and the ledger with this run's evidence.
     """
+    incumbent = bar.incumbent
     challengers = [
         c for c in candidates if c.name != reference and not _is(c, bar.live)
     ]
+    contested: set[str] = set()
+    if incumbent:
+        ledger = ledger.updated(challengers, incumbent, gate.metric)
+        contested = {c.uri for c in challengers}
+    contest = _Contest(bar, gate, ledger)
     findings = {
         c.uri: tuple(judge(c, bar.reference, _other_than(c, bar.live), gate))
         for c in candidates
     }
     refusals = {c.uri: _refusal(c, findings[c.uri], bar) for c in candidates}
     fit = [c for c in candidates if c.name != reference and not refusals[c.uri]]
-    fit.sort(key=lambda c: (-_value(c, gate), not _is(c, bar.live), c.parameters))
-    gains = {c.uri: _gain(c, bar.live, gate, len(challengers)) for c in fit}
-    chosen = next((c for c in fit if _may_replace(c, bar.live, gains[c.uri])), None)
+    fit.sort(key=lambda c: (-contest.value(c), not _is(c, bar.live), c.parameters))
+    chosen = next((c for c in fit if not contest.objection(c)), None)
     verdicts = []
     for c in candidates:
+        evidence = ledger.evidence[c.recipe] if c.uri in contested else None
         if c.name == reference:
             verdict, rule = REFERENCE, "the bar for the others"
         elif refusals[c.uri]:
             verdict, rule = REFUSED, refusals[c.uri]
         elif c is chosen:
-            verdict, rule = LIVE, _why(c, fit, bar, gate, gains[c.uri])
+            verdict, rule = LIVE, contest.why(c, len(fit))
         else:
-            verdict, rule = PASSED, _why_not(c, chosen, gate, gains[c.uri])
-        verdicts.append(Verdict(c.name, verdict, rule, findings[c.uri]))
-    return verdicts
+            verdict, rule = PASSED, contest.objection(c) or contest.behind(c, chosen)
+        verdicts.append(Verdict(c.name, verdict, rule, findings[c.uri], evidence))
+    return verdicts, ledger
 
 
 def _refusal(candidate: Judged, findings: Sequence[Finding], bar: Bar) -> str:
@@ -114,55 +135,69 @@ def _other_than(candidate: Judged, live: Judged | None) -> Judged | None:
     return None if _is(candidate, live) else live
 
 
-def _value(candidate: Judged, gate: Gate) -> float:
-    return candidate.slices[OVERALL].metrics[gate.metric]
+@dataclasses.dataclass(frozen=True)
+class _Contest:
+    """Who may replace the incumbent, and why, in words."""
 
+    bar: Bar
+    gate: Gate
+    ledger: Ledger
 
-def _gain(
-    candidate: Judged, live: Judged | None, gate: Gate, num_judged: int
-) -> Interval | None:
-    if live is None or _is(candidate, live):
-        return None
-    own, others = (each.slices[OVERALL].users for each in (candidate, live))
-    confidence = 1 - (1 - gate.confidence) / num_judged
-    return difference(own, others, gate.metric, confidence)
+    def value(self, candidate: Judged) -> float:
+        return candidate.slices[OVERALL].metrics[self.gate.metric]
 
+    def objection(self, candidate: Judged) -> str:
+        """Returns why a candidate that is fit may not go live; "" where it may."""
+        incumbent = self.bar.incumbent
+        if incumbent is None or _is(candidate, self.bar.live):
+            return ""
+        evidence = self.ledger.evidence[candidate.recipe]
+        name = "the live model" if self.bar.live else incumbent.name
+        if not evidence.proves(self.gate.alpha):
+            return (
+                f"{self.gate.metric} is {self.signed(candidate, incumbent)} from "
+                f"{name}'s; not significant yet: {self.evidence_words(evidence)}"
+            )
+        own, others = self.value(candidate), self.value(incumbent)
+        if not own > others:
+            return (
+                f"{self.gate.metric} {own:.4f} is not above {name}'s {others:.4f} in "
+                f"this run, though earlier runs prove a gain"
+            )
+        return ""
 
-def _may_replace(candidate: Judged, live: Judged | None, gain: Interval | None) -> bool:
-    return live is None or gain is None or gain.lower > 0
+    def why(self, chosen: Judged, num_fit: int) -> str:
+        others = "the only one that passed" if num_fit == 1 else f"best of {num_fit}"
+        words = f"{others}: {self.gate.metric} {self.value(chosen):.4f}"
+        if self.bar.reference:
+            reference = self.bar.reference
+            words += f", {reference.name} has {self.value(reference):.4f}"
+        if _is(chosen, self.bar.live):
+            return f"{words}; it was live already"
+        if self.bar.live_problem:
+            words += f"; the live model could not be judged: {self.bar.live_problem}"
+        if self.bar.live:
+            gain = self.signed(chosen, self.bar.live)
+            words += f"; {gain} over the model that was live; significant: "
+            words += self.evidence_words(self.ledger.evidence[chosen.recipe])
+        return words
 
+    def signed(self, candidate: Judged, other: Judged) -> str:
+        users, others = (each.slices[OVERALL].users for each in (candidate, other))
+        gate = self.gate
+        return signed(difference(users, others, gate.metric, gate.confidence))
 
-def _why(
-    chosen: Judged,
-    fit: Sequence[Judged],
-    bar: Bar,
-    gate: Gate,
-    gain: Interval | None,
-) -> str:
-    others = "the only one that passed" if len(fit) == 1 else f"best of {len(fit)}"
-    words = f"{others}: {gate.metric} {_value(chosen, gate):.4f}"
-    if bar.reference:
-        name, value = bar.reference.name, _value(bar.reference, gate)
-        words += f", {name} has {value:.4f}"
-    if gain:
-        words += f"; {signed(gain)} over the model that was live"
-    elif _is(chosen, bar.live):
-        words += "; it was live already"
-    elif bar.live_problem:
-        words += f"; the live model could not be judged: {bar.live_problem}"
-    return words
-
-
-def _why_not(
-    candidate: Judged, chosen: Judged | None, gate: Gate, gain: Interval | None
-) -> str:
-    if gain and not gain.lower > 0:
+    def evidence_words(self, evidence: Evidence) -> str:
+        required = evidence.required(self.gate.alpha)
         return (
-            f"{gate.metric} is {signed(gain)} from the live model's; the gain over the "
-            "live model is not significant"
+            f"evidence {evidence.value:.3g} of {required:.3g} required, from "
+            f"{evidence.users} users"
         )
-    assert chosen is not None  # or no candidate that is fit has such a gain
-    own, best = _value(candidate, gate), _value(chosen, gate)
-    if own == best:
-        return f"{gate.metric} {own:.4f} ties with {chosen.name}, which is preferred"
-    return f"{gate.metric} {own:.4f} is not above {chosen.name}'s {best:.4f}"
+
+    def behind(self, candidate: Judged, chosen: Judged | None) -> str:
+        assert chosen is not None  # or there would be an objection
+        own, best = self.value(candidate), self.value(chosen)
+        if own == best:
+            name = self.gate.metric
+            return f"{name} {own:.4f} ties with {chosen.name}, which is preferred"
+        return f"{self.gate.metric} {own:.4f} is not above {chosen.name}'s {best:.4f}"

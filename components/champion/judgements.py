@@ -27,6 +27,7 @@ def read_judged(evaluation_uri: str, model_folder: str, origin: str) -> Judged:
     config = card["config"]
     return Judged(
         name=card["model"],
+        recipe=card.get("recipe", ""),  # a live model of an older release has none
         uri=origin,
         parameters=card["parameters"],
         tells_probabilities=(

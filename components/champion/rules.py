@@ -46,6 +46,7 @@ class Judged:
 
     Attributes:
       name: in the registry.
+      recipe: stands for the model, its settings and its code, whatever the data.
       uri: of its Model artifact.
       parameters: how many it has; fewer are cheaper.
       tells_probabilities: whether its scores are made to be probabilities.
@@ -53,6 +54,7 @@ class Judged:
     """
 
     name: str
+    recipe: str
     uri: str
     parameters: int
     tells_probabilities: bool
@@ -78,7 +80,7 @@ class Gate:
       calibration: Bounds of predicted over observed likes, for models whose scores are
         probabilities.
       min_coverage_of_live: Share of the live model's catalogue coverage.
-      confidence: Of all intervals.
+      confidence: Of all intervals, and that a promoted model is better.
     """
 
     metric: str
@@ -91,6 +93,11 @@ class Gate:
     calibration: tuple[float, float]
     min_coverage_of_live: float
     confidence: float
+
+    @property
+    def alpha(self) -> float:
+        """The probability of a false promotion that is accepted in each reign."""
+        return 1 - self.confidence
 
 
 @dataclasses.dataclass(frozen=True)

@@ -98,14 +98,32 @@ def life(live_folder: Path) -> str:
     new comes from the cache; but where a person rolled back, or removed the folder or
     all versions in it, what Champion once decided may no longer be right.
     """
+    told = _reopened(live_folder)
+    digest = hashlib.sha256("\n".join(told.withdrawn).encode()).hexdigest()[:12]
+    return _lifetime(told) + (f"-{digest}" if told.withdrawn else "")
+
+
+def lifetime(live_folder: Path) -> str:
+    """Returns an ID that changes when the folder, or all versions in it, are removed.
+
+    Other than ``life``, it stays the same after a rollback.
+    """
+    return _lifetime(_reopened(live_folder))
+
+
+def _lifetime(ledger: "_Ledger") -> str:
+    return f"{ledger.folder}-{ledger.emptied}"
+
+
+def _reopened(live_folder: Path) -> "_Ledger":
+    """Reads the ledger, and notes in it where all versions were removed by hand."""
     live_folder.mkdir(parents=True, exist_ok=True)
     with _locked(live_folder):
         told = _ledger(live_folder)
         if not numbers(live_folder):
             told = dataclasses.replace(told, emptied=told.last, withdrawn=())
         _write_ledger(live_folder, told)
-    digest = hashlib.sha256("\n".join(told.withdrawn).encode()).hexdigest()[:12]
-    return f"{told.folder}-{told.emptied}" + (f"-{digest}" if told.withdrawn else "")
+    return told
 
 
 def live_number(live_folder: Path) -> int:

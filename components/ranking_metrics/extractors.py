@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import zlib
 from typing import Any
 
 import apache_beam as beam
@@ -12,6 +13,7 @@ import tensorflow_model_analysis as tfma
 from trainer_modules import features as f
 
 USER_HASH = "user_hash"
+TARGET_HASH = "target_hash"
 ACTIVITY = "activity"  # a slice
 # The least ratings before the targets -> what such users are called.
 ACTIVITIES = {0: "new", 1: "1-19", 20: "20-99", 100: "100-499", 500: "500+"}
@@ -58,6 +60,9 @@ def _lightened(extracts: dict[str, Any]) -> dict[str, Any]:
     own[USER_HASH] = np.array(
         [[user_hash(user_id)] for user_id in np.ravel(features[f.USER_ID])], np.uint64
     )
+    own[TARGET_HASH] = target_hashes(
+        np.ravel(features[f.USER_ID]), features[f.ITEM_ID], features.get(f.TIMESTAMP)
+    )
     return {**extracts, tfma.FEATURES_KEY: own}
 
 
@@ -70,6 +75,31 @@ def activity(num_ratings: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
 def user_hash(user_id: bytes) -> int:
     """64 bits that stand for a user, the same in every run and for every model."""
     return int.from_bytes(hashlib.blake2b(user_id, digest_size=8).digest(), "big")
+
+
+def target_hashes(
+    user_id: npt.NDArray[np.object_],
+    item_id: tfma.types.RaggedTensorValue,
+    timestamp: tfma.types.RaggedTensorValue | None,
+) -> npt.NDArray[np.uint32]:
+    """Returns 32 bits that stand for each target, the same in every run, [B, T].
+
+    Args:
+      user_id: [B].
+      item_id: [B, ...] Of the targets.
+      timestamp: The same, in seconds; None where the log has no times.
+    """
+    [splits] = item_id.nested_row_splits
+    counts = np.diff(splits)
+    hashes = np.zeros([len(counts), counts.max(initial=0)], np.uint32)
+    times = timestamp.values if timestamp is not None else []
+    has_times = len(times) == len(item_id.values)
+    for row, user in enumerate(user_id):
+        for column, place in enumerate(range(splits[row], splits[row + 1])):
+            time = times[place] if has_times else ""
+            text = b"\0".join([user, item_id.values[place], str(time).encode()])
+            hashes[row, column] = zlib.crc32(text)
+    return hashes
 
 
 def _joined(values: tfma.types.RaggedTensorValue) -> npt.NDArray[np.object_]:

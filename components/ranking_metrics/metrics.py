@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.ranking_metrics.extractors import USER_HASH
+from components.ranking_metrics.extractors import TARGET_HASH, USER_HASH
 from components.ranking_metrics.statistics import (
     METRICS,
     NUM_SAMPLED,
@@ -34,8 +34,10 @@ class MeasureUser(metric_types.Preprocessor):
     def process(self, extracts: dict[str, Any]) -> Iterator[Measured]:
         """What ``Statistics`` adds of a user; nothing of one without a target."""
         user = metric_types.StandardMetricInputs(extracts)
-        outputs = user.get_predictions(self.model_name)
-        [id_hash] = np.ravel(extracts[tfma.FEATURES_KEY][USER_HASH])
+        outputs = dict(user.get_predictions(self.model_name))
+        features = extracts[tfma.FEATURES_KEY]
+        [id_hash] = np.ravel(features[USER_HASH])
+        outputs["target"] = np.ravel(features[TARGET_HASH])
         columns = measure_user(outputs, int(id_hash), self.num_sampled)
         if columns:
             yield columns, int(outputs["catalogue_size"])

@@ -162,6 +162,7 @@ USER_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "user": (np.uint64, ()),
     "num_targets": (np.int32, ()),
     "is_ranked": (np.bool_, ()),
+    "num_candidates": (np.int32, ()),
     "ranking": (np.float64, (len(RANKING_METRICS),)),
     "top_item": (np.int32, (K,)),
     "novelty": (np.float32, ()),
@@ -170,6 +171,8 @@ USER_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "history_popularity": (np.float32, ()),
 }
 TARGET_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
+    "target": (np.uint32, ()),
+    "rank": (np.int32, ()),
     "label": (np.int8, ()),
     "score": (np.float32, ()),
     "probability": (np.float32, ()),
@@ -182,7 +185,8 @@ def measure_user(outputs: Outputs, user: int, num_sampled: int) -> Columns | Non
     """What is kept of one user: a row of each of ``USER_COLUMNS``, T of the others.
 
     Args:
-      outputs: of the ``evaluate`` signature for that user.
+      outputs: of the ``evaluate`` signature for that user, and ``target``, a hash of
+        each target.
       user: a hash of the id.
       num_sampled: negatives in the sampled metrics.
 
@@ -269,12 +273,15 @@ class Statistics:
         target_user = np.repeat(place, columns["num_targets"])
         target_order = np.argsort(target_user, kind="stable")
         return Users(
-            columns["user"][order],
-            RANKING_METRICS,
-            columns["ranking"][order].astype(np.float32),
-            target_user[target_order],
-            columns["score"][target_order],
-            columns["label"][target_order],
+            user=columns["user"][order],
+            metrics=RANKING_METRICS,
+            values=columns["ranking"][order].astype(np.float32),
+            num_candidates=columns["num_candidates"][order],
+            target_user=target_user[target_order],
+            target=columns["target"][target_order],
+            rank=columns["rank"][target_order],
+            score=columns["score"][target_order],
+            label=columns["label"][target_order],
         )
 
     def results(self) -> dict[str, float]:

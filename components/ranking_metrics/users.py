@@ -15,18 +15,24 @@ class Users:
     """A model's measurements of N users with T targets, ordered by user.
 
     Attributes:
-      user: [N] a hash of each one's id, ascending.
-      metrics: the names of the columns of ``values``.
-      values: [N, M] ranking metrics, NaN where a user has nothing to measure.
-      target_user: [T] whose a target is: a place in ``user``.
-      score: [T] of the target.
+      user: [N] A hash of each user's id, ascending.
+      metrics: The names of the columns of ``values``.
+      values: [N, M] Ranking metrics, NaN where a user has nothing to measure.
+      num_candidates: [N] How many items were ranked for each user.
+      target_user: [T] The user of each target: a place in ``user``.
+      target: [T] A hash of the user, the item and the time.
+      rank: [T] From 1; 0 where the user was not in the sample.
+      score: [T] The model's score.
       label: [T] 1 liked, 0 not.
     """
 
     user: npt.NDArray[np.uint64]
     metrics: tuple[str, ...]
     values: npt.NDArray[np.float32]
+    num_candidates: npt.NDArray[np.int32]
     target_user: npt.NDArray[np.int32]
+    target: npt.NDArray[np.uint32]
+    rank: npt.NDArray[np.int32]
     score: npt.NDArray[np.float32]
     label: npt.NDArray[np.int8]
 

@@ -117,3 +117,25 @@ def test_a_trainer_is_told_whether_it_may_and_how_the_ratings_are_split(
             "test_fraction": 0.1,
             "seed": 3,
         }
+
+
+def test_a_recipe_is_the_same_until_a_setting_or_the_code_changes(nodes, monkeypatch):
+    """The gate's evidence for a model goes on while its recipe stays."""
+
+    def recipe(*settings):
+        return told(nodes(*settings)["Trainer_neumf"], "custom_config")["recipe"]
+
+    same = recipe()
+    assert same.startswith("neumf-")
+    assert (
+        recipe("data.source=elsewhere", "gate.max_loss=0.1", "models.mf_als={}") == same
+    )
+    changed = {
+        recipe("models.neumf.epochs=3"),
+        recipe("train.seed=1"),
+        recipe("split.seed=1"),
+    }
+    monkeypatch.setattr("pipeline.pipeline.code_version", lambda *modules: "another")
+    changed.add(recipe())
+    assert len(changed) == 4
+    assert same not in changed

@@ -23,7 +23,10 @@ def users_of(values, targets=None, user=None):
         np.arange(len(values), dtype=np.uint64) if user is None else user,
         (METRIC,),
         np.array(values, np.float32).reshape(-1, 1),
+        np.full(len(values), 9, np.int32),
         np.array([place for place, _, _ in flat], np.int32),
+        np.zeros(len(flat), np.uint32),
+        np.zeros(len(flat), np.int32),
         np.array([score for _, score, _ in flat], np.float32),
         np.array([label for _, _, label in flat], np.int8),
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
 from components.champion import component
+from components.champion.ledger import LedgerError
 from components.champion.rules import Gate
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.pusher import versions
@@ -47,8 +49,11 @@ def artifact(kind, folder):
     return made
 
 
-def users_of(ndcg, shift):
-    """N users, half of whom have twice the mean; two targets each."""
+def users_of(ndcg, shift, night):
+    """N users, half of whom have thrice the others' metric; two targets each.
+
+    Liked targets are at the rank that is one over the metric: the larger, the better.
+    """
     values = np.full([N, 1], ndcg, np.float32)
     values[::2] *= 1.5
     values[1::2] *= 0.5
@@ -56,15 +61,18 @@ def users_of(ndcg, shift):
         user=np.arange(N, dtype=np.uint64) + np.uint64(shift),
         metrics=("ndcg@10",),
         values=values,
+        num_candidates=np.full(N, 1000, np.int32),
         target_user=np.repeat(np.arange(N, dtype=np.int32), 2),
+        target=np.arange(2 * N, dtype=np.uint32) + np.uint32(1000 * night),
+        rank=np.repeat(1 / values[:, 0], 2),
         score=np.tile(np.array([0.9, 0.1], np.float32), N),
         label=np.tile(np.array([1, 0], np.int8), N),
     )
 
 
-def write_evaluation(folder, model_folder, ndcg, shift=0, **metrics):
-    """As TFMA does, on all users and on one slice."""
-    users = users_of(ndcg, shift)
+def write_evaluation(folder, model_folder, ndcg, shift=0, night=0, **metrics):
+    """As TFMA does, on all users and on one slice; each night has its own targets."""
+    users = users_of(ndcg, shift, night)
     values = {
         "ndcg@10": ndcg,
         "auc": 1.0,
@@ -102,16 +110,21 @@ def world(tmp_path):
             )
             self.not_judged("nothing is live")
 
-        def judged(self, name, ndcg, **metrics):
-            model = artifact(standard_artifacts.Model, tmp_path / "Trainer" / name)
+        def judged(self, name, ndcg, night=0, **metrics):
+            model = artifact(
+                standard_artifacts.Model, tmp_path / f"Trainer{night or ''}" / name
+            )
             serving = path_utils.serving_model_path(model.uri)
-            card = {"model": name, "parameters": 7, "config": {}}
+            recipe = f"{name}-1"
+            card = {"model": name, "recipe": recipe, "parameters": 7, "config": {}}
             write_card(serving, card)
             Path(serving, "saved_model.pb").write_text(name)
             evaluation = artifact(
-                standard_artifacts.ModelEvaluation, tmp_path / "E" / name
+                standard_artifacts.ModelEvaluation, tmp_path / f"E{night}" / name
             )
-            write_evaluation(Path(evaluation.uri), serving, ndcg, **metrics)
+            write_evaluation(
+                Path(evaluation.uri), serving, ndcg, night=night, **metrics
+            )
             self.models.append(model)
             self.evaluations.insert(0, evaluation)  # in another order than the models
             return model.uri
@@ -318,4 +331,94 @@ def test_models_judged_on_different_users_are_an_error(world):
     world.judged("popularity", 0.1)
     world.judged("mf_als", 0.3, shift=5)
     with pytest.raises(ValueError, match="different users: 300 and 300, of which 295"):
+        world.run()
+
+
+# Night after night
+
+
+def next_night(world, night, last, live_ndcg, **models):
+    """Judges the live model and retrained candidates on the users of another night."""
+    world.forget()
+    world.not_judged("")
+    world.live_is_judged(last, live_ndcg, night=night)
+    world.judged("popularity", 0.1, night=night)
+    return {
+        name: world.judged(name, ndcg, night=night) for name, ndcg in models.items()
+    }
+
+
+def evidence(done, name):
+    [model] = [m for m in done.told["models"] if m["name"] == name]
+    return model["evidence"]
+
+
+@pytest.fixture
+def first(world):
+    """A model that is live: mf_als, at 0.3."""
+    world.judged("popularity", 0.1)
+    world.judged("mf_als", 0.3)
+    done = world.run()
+    world.push(done)
+    return done
+
+
+def test_a_small_gain_is_promoted_when_enough_nights_have_shown_it(world, first):
+    verdicts = []
+    for night in range(1, 9):
+        next_night(world, night, first, 0.3, neumf=0.308)
+        done = world.run()
+        verdicts.append(done.verdicts["neumf"])
+        assert evidence(done, "neumf")["users"] == night * N
+        if verdicts[-1] == "live":
+            break
+        assert "not significant yet" in done.rules["neumf"]
+    assert verdicts[0] == "passed"
+    assert verdicts[-1] == "live"
+    found = evidence(done, "neumf")
+    assert found["value"] >= found["required"] == pytest.approx(40)
+
+
+def test_a_step_that_is_killed_after_it_wrote_the_ledger_counts_nobody_twice(
+    world, first
+):
+    next_night(world, 1, first, 0.3, neumf=0.308)
+    once, again = world.run(), world.run()
+    assert evidence(once, "neumf") == evidence(again, "neumf")
+    assert once.rules == again.rules
+
+
+def test_a_moved_folder_goes_on_with_its_evidence(world, first):
+    next_night(world, 1, first, 0.3, neumf=0.308)
+    world.run()
+    moved = world.live.with_name("moved")
+    world.live.rename(moved)
+    world.live = moved
+    next_night(world, 2, first, 0.3, neumf=0.308)
+    assert evidence(world.run(), "neumf")["users"] == 2 * N
+
+
+def test_a_model_that_was_rolled_back_needs_new_users_to_come_back(world, first):
+    next_night(world, 1, first, 0.3, neumf=0.4)
+    better = world.run()
+    assert better.verdicts["neumf"] == "live"
+    world.push(better)
+    versions.rollback(world.live, None)
+    again = world.run()  # on the same users
+    assert again.verdicts["neumf"] == "refused"  # this model is withdrawn
+    assert evidence(again, "neumf")["users"] == 0
+    next_night(world, 2, first, 0.3, neumf=0.4)
+    assert world.run().verdicts["neumf"] == "live"
+
+
+def test_what_was_removed_by_hand_is_chosen_anew(world, first):
+    for path in world.live.glob("[0-9]*"):
+        shutil.rmtree(path)
+    world.not_judged("nothing is live")
+    assert world.run().verdicts["mf_als"] == "live"
+
+
+def test_a_damaged_ledger_stops_the_step_before_anything_is_decided(world, first):
+    (world.live / ".evidence.npz").write_bytes(b"garbage")
+    with pytest.raises(LedgerError, match="Restore it from a backup"):
         world.run()

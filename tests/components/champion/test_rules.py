@@ -36,7 +36,10 @@ def measured(value, score, label, overall):
         np.arange(len(value), dtype=np.uint64),
         ("ndcg@10",),
         value[:, np.newaxis].astype(np.float32),
-        np.repeat(np.arange(len(value), dtype=np.int32), 2),
+        np.full(len(value), 9, np.int32),
+        np.repeat(np.arange(len(value), dtype=np.int32), score.size // len(value)),
+        np.zeros(score.size, np.uint32),
+        np.ones(score.size, np.int32),
         score.ravel().astype(np.float32),
         label.ravel().astype(np.int8),
     )
@@ -66,7 +69,7 @@ def judged(
     slices = {OVERALL: measured(value, score, label, overall)}
     for slice_name, part in SLICES.items():
         slices[slice_name] = measured(value[part], score[part], label[part], {})
-    return Judged(name, f"models/{name}", 10, tells_probabilities, slices)
+    return Judged(name, name, f"models/{name}", 10, tells_probabilities, slices)
 
 
 POPULARITY = judged("popularity", LEVEL - 0.1)

@@ -25,6 +25,7 @@ def outputs():
         rank, label, score = (np.array(column) for column in zip(*targets, strict=True))
         score = score.astype(np.float32)
         return {
+            "target": np.arange(len(rank), dtype=np.uint32) + 5,
             "rank": rank.astype(np.int64),
             "label": label.astype(np.int64),
             "score": score,

@@ -27,7 +27,10 @@ def users_of(rows):
         np.arange(len(rows), dtype=np.uint64) * 3,
         METRICS,
         np.array([row[:2] for row in rows], np.float32).reshape(len(rows), 2),
+        np.arange(len(rows), dtype=np.int32) + 9,
         np.array([place for place, _, _ in flat], np.int32),
+        np.arange(len(flat), dtype=np.uint32) * 7,
+        np.arange(len(flat), dtype=np.int32) + 1,
         np.array([score for _, score, _ in flat], np.float32),
         np.array([label for _, _, label in flat], np.int8),
     )
@@ -35,7 +38,7 @@ def users_of(rows):
 
 def assert_equal(found, expected):
     assert found.metrics == expected.metrics
-    for name in ("user", "values", "target_user", "score", "label"):
+    for name in vars(expected).keys() - {"metrics"}:
         one, other = getattr(found, name), getattr(expected, name)
         np.testing.assert_array_equal(one, other, err_msg=name)
         assert one.dtype == other.dtype
