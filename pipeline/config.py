@@ -11,6 +11,7 @@ import difflib
 import re
 import sys
 import typing
+import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -119,6 +120,13 @@ Flag = Annotated[
     str, Meta(pattern="^--", description="a flag of Beam, as '--job_name=nightly'")
 ]
 _COLUMNS = ("data.columns.", "data.item_columns.", "data.user_columns.")
+_OF_OWN_DATA = ("items", "users", "columns", "item_columns", "user_columns")
+_NOT_GIVEN: tuple[Any, ...] = (None, False, {})
+# How a person's own text is written (components/ratings_example_gen/dialect.py).
+DIALECT = (
+    *("delimiter", "encoding", "quote", "escape", "header", "decimal", "thousands"),
+    *("timestamp_format", "timestamp_unit", "timezone", "null_values", "keep_blanks"),
+)
 _TEXTS = (
     Text,
     Text | None,
@@ -158,7 +166,7 @@ class ConfigError(Exception):
 
 
 class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which ratings to read, and how.
+    r"""Which ratings to read, and how.
 
     Attributes:
       source: ``sample``, a MovieLens release (``ml-1m`` …) or the path of a file or
@@ -173,6 +181,24 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       columns: which column is the ``user_id``, ``item_id``, ``rating`` and
         ``timestamp``: a header's name, or a number counted from 0 where there is no
         header. Empty: recognised by layout or header.
+      delimiter: Between fields of text: comma, semicolon, tab, pipe, whitespace (runs
+        of blanks and tabs), or the mark itself, such as ``::``. This and what follows
+        down to ``null_values`` is guessed where it is null, and every guess is shown.
+      encoding: Of text, as Python names it: utf-8, latin-1, utf-16 …
+      quote: Mark around fields that hold separators or line ends; ``none`` for no such
+        mark.
+      escape: Mark that takes the meaning from the next one, as in ``\"``; ``none``.
+      header: Whether the first line of text names the columns.
+      decimal: Decimal mark of ratings.
+      thousands: Mark between groups of three digits.
+      timestamp_format: ``iso8601``, or a format of Python's ``strptime``, such as
+        ``%d.%m.%Y %H:%M``.
+      timestamp_unit: Unit of times that are numbers, since 1970.
+      timezone: IANA name of the zone of times without an offset; UTC where it is null.
+        Of the hour that occurs twice in autumn, the first one is meant.
+      null_values: Texts that stand for no value; a row without a user or an item is
+        bad. Null: NULL, null, \N, NaN, nan, None, NA, N/A and <NA>.
+      keep_blanks: Keep blanks around ids; otherwise they are cut off.
       max_bad_fraction: share of rows that may be bad; they go to a quarantine file. 0
         stops the run at the first.
       repeats: Which rating counts where a user rated an item several times: the
@@ -187,6 +213,18 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     item_columns: dict[ItemColumn, Text] = {}
     user_columns: dict[UserColumn, Text] = {}
     columns: dict[Column, Text] = {}
+    delimiter: Text | None = None
+    encoding: Text | None = None
+    quote: Text | None = None
+    escape: Text | None = None
+    header: bool | None = None
+    decimal: Literal[".", ","] | None = None
+    thousands: Text | None = None
+    timestamp_format: Text | None = None
+    timestamp_unit: Literal["s", "ms", "us", "ns"] | None = None
+    timezone: Text | None = None
+    null_values: list[str] | None = None
+    keep_blanks: bool = False
     max_bad_fraction: Share = 0.0
     repeats: Repeats = "latest"
     max_history: Count = 10_000
@@ -586,13 +624,14 @@ def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
                 raise document.error(
                     f"beam.{name}", "Dataflow needs it; it has no default"
                 )
-    for name in ("items", "users", "columns", "item_columns", "user_columns"):
-        if data.source in NAMES and getattr(data, name):
+    for name in (*_OF_OWN_DATA, *DIALECT):
+        if data.source in NAMES and getattr(data, name) not in _NOT_GIVEN:
             raise document.error(
                 f"data.{name}",
                 f"{data.source} has its own; this is for a file or folder of yours, "
                 "given as data.source or --data",
             )
+    _check_dialect(data, document)
     for name in ("columns", "item_columns", "user_columns"):
         columns = getattr(data, name)
         if len(set(columns.values())) < len(columns):
@@ -600,6 +639,35 @@ def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
                 f"data.{name}",
                 "one column is given twice; each needs a column of its own",
             )
+
+
+def _check_dialect(data: DataConfig, document: "_Document") -> None:
+    """Refuses marks, encodings and time zones that do not exist."""
+    for name in ("quote", "escape", "thousands"):
+        mark = getattr(data, name)
+        if mark not in (None, "none") and (len(mark) > 1 or not mark.isascii()):
+            message = f"expected one ASCII character or none, got {mark!r}"
+            raise document.error(f"data.{name}", message)
+    marks = [mark for mark in (data.decimal, data.thousands) if mark]
+    if len(set(marks)) < len(marks):
+        message = f"is {data.thousands!r}, as data.decimal is; one mark cannot be both"
+        raise document.error("data.thousands", message)
+    if data.timestamp_format is not None and data.timestamp_unit is not None:
+        message = "is for times that are numbers, which data.timestamp_format excludes"
+        raise document.error("data.timestamp_unit", message)
+    if data.encoding is not None:
+        try:
+            "".encode(data.encoding)
+        except LookupError as error:
+            message = f"no encoding {data.encoding!r}; such as utf-8, latin-1 or utf-16"
+            raise document.error("data.encoding", message) from error
+    if data.timezone is not None:
+        try:
+            zoneinfo.ZoneInfo(data.timezone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            message = f"no time zone {data.timezone!r}; expected a name such as "
+            message += "Europe/Berlin or UTC"
+            raise document.error("data.timezone", message) from error
 
 
 class _Loader(yaml.SafeLoader):

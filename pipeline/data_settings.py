@@ -1,7 +1,10 @@
 """The settings of a configuration that decide how ratings are read."""
 
+import codecs
+
 from components.ratings_example_gen import Settings
-from pipeline.config import PipelineConfig
+from components.ratings_example_gen.dialect import DELIMITER_NAMES, Dialect
+from pipeline.config import DIALECT, DataConfig, PipelineConfig
 
 
 def data_settings(config: PipelineConfig) -> Settings:
@@ -12,6 +15,7 @@ def data_settings(config: PipelineConfig) -> Settings:
     data, split = config.data, config.split
     return Settings(
         columns=dict(data.columns),
+        dialect=dialect_of(data),
         users=data.users,
         items=data.items,
         user_columns=dict(data.user_columns),
@@ -24,3 +28,17 @@ def data_settings(config: PipelineConfig) -> Settings:
         max_history=data.max_history,
         max_bad_fraction=data.max_bad_fraction,
     )
+
+
+def dialect_of(data: DataConfig) -> Dialect:
+    """Returns what a person said of how text is written."""
+    values = {name: getattr(data, name) for name in DIALECT}
+    for name in ("quote", "escape", "thousands"):
+        if values[name] == "none":
+            values[name] = ""
+    if data.encoding is not None:
+        values["encoding"] = codecs.lookup(data.encoding).name
+    values["delimiter"] = DELIMITER_NAMES.get(data.delimiter or "", data.delimiter)
+    if data.null_values is not None:
+        values["null_values"] = tuple(data.null_values)
+    return Dialect(**values)

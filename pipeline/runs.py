@@ -3,13 +3,14 @@
 Imports TFX only to execute: ``marquee show`` has no time for it.
 """
 
-import contextlib
+import dataclasses
 import datetime
 import gc
 import json
 import logging
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +19,7 @@ import msgspec
 from components import durable
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.pusher import versions
-from components.ratings_example_gen import BadInputError, has_timestamps
+from components.ratings_example_gen import BadInputError, recognise
 from pipeline import datasets, exits
 from pipeline.config import ConfigError, LabelConfig, PipelineConfig
 from pipeline.data_settings import data_settings
@@ -37,6 +38,8 @@ from trainer_modules.registry import MODELS
 if TYPE_CHECKING:  # TFX takes seconds to import
     from ml_metadata import MetadataStore
 
+    from components.ratings_example_gen.recognise.layout import Layout
+    from components.ratings_example_gen.recognise.reading import Reading
     from pipeline.local_runner import StepResult
 
 RUN_FILE = "run.json"
@@ -70,6 +73,9 @@ class Observer(Protocol):
 
     def progress(self, description: str, done: int, total: int | None) -> None:
         """Bytes of a download or of an archive."""
+
+    def reading(self, reading: "Reading") -> None:
+        """How the ratings will be read, before anything is."""
 
     def started(self, name: str) -> None:
         """A step runs."""
@@ -106,7 +112,11 @@ def execute(
     started = time.time()
     dataset = datasets.resolve(config.data.source, observer.progress)
     names = window.names if window else ()
-    check_models(config, dataset.folder.joinpath(*names[-1:]))
+    layout = _recognised(config, dataset.folder, names)
+    if layout:
+        check_models(config, layout)
+        if layout.reading:
+            observer.reading(layout.reading)
     out = Path(config.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
     moved_from = prepare(out)
@@ -198,27 +208,37 @@ def execute(
     return run
 
 
-def check_models(config: PipelineConfig, data: Path) -> None:
+def _recognised(
+    config: PipelineConfig, data: Path, spans: Sequence[str]
+) -> "Layout | None":
+    """Returns how the ratings will be read; None where they cannot be.
+
+    That is an error of the first step, which reports it better.
+    """
+    settings = dataclasses.replace(data_settings(config), spans=tuple(spans))
+    try:
+        return recognise(data, settings)
+    except BadInputError:
+        return None
+
+
+def check_models(config: PipelineConfig, layout: "Layout") -> None:
     """Refuses models that cannot be built for the data, before anything is started.
 
     Raises:
       ConfigError: a model learns from the order of ratings that have no times.
     """
     in_order = [name for name in config.models if MODELS[name].task == "next_item"]
-    if not in_order:
-        return
-    # What cannot be recognised is an error of the first step, which says it better.
-    with contextlib.suppress(BadInputError):
-        if not has_timestamps(data, data_settings(config)):
-            others = ",".join(name for name in config.models if name not in in_order)
-            raise ConfigError(
-                None,
-                None,
-                f"models.{in_order[0]}",
-                f"{', '.join(in_order)} learns what comes next, and {data} has no "
-                "column of times; name it, as in --set data.columns.timestamp=when, "
-                f"or leave such models out, as in --models {others}",
-            )
+    if in_order and not layout.has_timestamps:
+        others = ",".join(name for name in config.models if name not in in_order)
+        raise ConfigError(
+            None,
+            None,
+            f"models.{in_order[0]}",
+            f"{', '.join(in_order)} learns what comes next, and "
+            f"{layout.ratings[0].name} has no column of times. Name it, as in --column "
+            f"timestamp=when, or leave such models out, as in --models {others}",
+        )
 
 
 def read(out: Path, run_id: str | None) -> dict[str, Any]:
@@ -387,6 +407,7 @@ def _data(source: str, label: LabelConfig, counts: dict[str, Any]) -> dict[str, 
         "one_label": explain_one_label(
             label, counts.get("rating_min"), counts.get("rating_max")
         ),
+        "reading": counts.get("reading"),
     }
 
 

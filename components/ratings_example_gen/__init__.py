@@ -12,22 +12,29 @@ from components.ratings_example_gen.settings import Settings
 
 if TYPE_CHECKING:
     from components.ratings_example_gen.inspection import DataSummary
+    from components.ratings_example_gen.recognise.layout import Layout
 
-__all__ = ["BadInputError", "Problem", "Settings", "has_timestamps", "inspect"]
+__all__ = ["BadInputError", "Problem", "Settings", "inspect", "recognise"]
 
 
-def has_timestamps(path: Path, settings: Settings) -> bool:
-    """Whether the ratings at a path have a column of times; reads first lines alone.
+def recognise(path: Path, settings: Settings) -> "Layout":
+    """Returns how the ratings at a path will be read; reads first lines alone.
+
+    Args:
+        path: A file, a folder, or a folder of spans.
+        settings: How they are read; of spans, those that it names.
 
     Raises:
         BadInputError: When nothing is recognised there.
     """
-    from components.ratings_example_gen import files
-    from components.ratings_example_gen.recognise.recognition import recognise
+    from components.ratings_example_gen import files, spans
+    from components.ratings_example_gen.recognise.recognition import recognise_for
 
-    paths = files.list_files(str(path))
-    layout = recognise(paths, settings.columns, settings.declared, str(path))
-    return layout.has_timestamps
+    if settings.spans:
+        paths = spans.paths_of(str(path), settings.spans)
+    else:
+        paths = files.list_files(str(path))
+    return recognise_for(settings, paths, str(path))
 
 
 def inspect(path: Path, settings: Settings | None = None) -> "DataSummary":

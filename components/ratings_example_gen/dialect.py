@@ -29,6 +29,7 @@ DELIMITER_NAMES = {
     "comma": ",",
     "semicolon": ";",
     "tab": "\t",
+    "\\t": "\t",
     "pipe": "|",
     " ": WHITESPACE,
     "blank": WHITESPACE,

@@ -17,7 +17,7 @@ from components.ratings_example_gen import files, ingest, problems, spans
 from components.ratings_example_gen.fingerprints import fingerprint, unchanged
 from components.ratings_example_gen.problems import BadInputError, Problem
 from components.ratings_example_gen.recognise.layout import Layout
-from components.ratings_example_gen.recognise.recognition import recognise
+from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.settings import KINDS_BY_TIME, Settings
 from components.ratings_example_gen.side_columns import SideTable
 from components.ratings_example_gen.side_files import find_side_files
@@ -99,7 +99,7 @@ def find_input(exec_properties: dict[str, Any], settings: Settings) -> Input:
         paths = spans.paths_of(base, settings.spans)
     else:
         paths = files.list_files(base, input_config.splits[0].pattern)
-    layout = recognise(paths, settings.columns, settings.declared, base)
+    layout = recognise_for(settings, paths, base)
     if settings.split_kind in KINDS_BY_TIME and not layout.has_timestamps:
         raise problems.fatal(
             layout.ratings[0].name,

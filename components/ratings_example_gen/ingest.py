@@ -362,6 +362,7 @@ def ingest(
     """
     parts = layout.ratings
     num_buckets = count_buckets(layout)
+    reading = layout.reading.as_record() if layout.reading else None
     keep_bad = settings.max_bad_fraction > 0
     by_time = settings.split_kind == TEMPORAL
     reader = RatingsReader(settings.rating_min, settings.rating_max)
@@ -439,7 +440,8 @@ def ingest(
         | "WriteCounts"
         >> beam.Map(
             lambda summary: _write_text(
-                json.dumps(summary, ensure_ascii=False), f"{folder}/{COUNTS_FILE}"
+                json.dumps({**summary, "reading": reading}, ensure_ascii=False),
+                f"{folder}/{COUNTS_FILE}",
             )
         )
     )

@@ -22,7 +22,8 @@ from components.ratings_example_gen.recognise.columns import (
     USER_ID,
 )
 from components.ratings_example_gen.recognise.layout import Layout
-from components.ratings_example_gen.recognise.recognition import recognise
+from components.ratings_example_gen.recognise.reading import Reading
+from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.reports import BlockReport, summarise
 from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_columns import SideTable
@@ -38,6 +39,7 @@ class DataSummary:
     Attributes:
         layout: What was recognised, for a person.
         files: The parts that hold ratings.
+        reading: How they are read, where that was given or guessed.
         items_file: What the file of the items holds, None where there is none.
         users_file: The same of the users.
         unused: Tables that lie there and are not read.
@@ -58,6 +60,7 @@ class DataSummary:
 
     layout: str
     files: list[str]
+    reading: Reading | None
     items_file: SideSummary | None
     users_file: SideSummary | None
     unused: list[str]
@@ -101,7 +104,7 @@ def inspect_path(
     settings = settings or Settings()
     place = str(path)
     paths = files.list_files(place)
-    layout = recognise(paths, settings.columns, settings.declared, place)
+    layout = recognise_for(settings, paths, place)
     side = find_side_files(paths, layout.ratings, settings)
     # Recognised before anything is read: a wrong column need not wait for the ratings.
     items = describe_items(side.items, settings) if side.items else None
@@ -143,6 +146,7 @@ def _inspect(
     return DataSummary(
         layout=layout.name,
         files=[part.name for part in layout.ratings],
+        reading=layout.reading,
         items_file=summarise_side(items, pairs.item_ids.keys()) if items else None,
         users_file=summarise_side(users, pairs.user_ids.keys()) if users else None,
         unused=list(unused),

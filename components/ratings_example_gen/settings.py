@@ -4,6 +4,8 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 
+from components.ratings_example_gen.dialect import Dialect
+
 LEAVE_LAST_OUT = "leave_last_out"
 TEMPORAL = "temporal"
 RANDOM = "random"
@@ -20,6 +22,8 @@ class Settings:
     Attributes:
         columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → column name or
             0-based number; empty means by layout and header.
+        dialect: What a person said of how text, numbers and times are written; what is
+            None is guessed.
         users: File with side features of users; ``none`` for no file; None looks for
             one among the ratings.
         items: File with side features of items, in the same way; read by CatalogueGen.
@@ -45,6 +49,7 @@ class Settings:
     """
 
     columns: dict[str, str] = field(default_factory=dict)
+    dialect: Dialect = Dialect()
     users: str | None = None
     items: str | None = None
     user_columns: dict[str, str] = field(default_factory=dict)
@@ -99,4 +104,8 @@ class Settings:
     def from_json(cls, text: str) -> "Settings":
         """Reads what ``to_json`` wrote."""
         values = json.loads(text)
-        return cls(**{**values, "spans": tuple(values["spans"])})
+        dialect = values.pop("dialect")
+        if dialect["null_values"] is not None:
+            dialect["null_values"] = tuple(dialect["null_values"])
+        values["spans"] = tuple(values["spans"])
+        return cls(**values, dialect=Dialect(**dialect))

@@ -140,8 +140,8 @@ def _sample(
 
 def _nested(sample: Sample, name: str) -> str | None:
     """Why a column of Parquet cannot be read as values; None where it can."""
-    kind = (sample.types or {}).get(name)
-    if not isinstance(kind, pa.DataType):
+    kind = sample.types.get(name)
+    if kind is None:
         return None
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         kind = kind.value_type

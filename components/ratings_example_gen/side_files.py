@@ -16,7 +16,7 @@ from components.ratings_example_gen.recognise.parts import (
     Part,
     find_parts,
 )
-from components.ratings_example_gen.recognise.recognition import recognise
+from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.settings import Settings
 
 # Files of these names are tables, whether or not they are read.
@@ -93,7 +93,7 @@ def side_files_of(data: str, settings: Settings) -> SideFiles:
         paths = [f"{data}/{name}" for name in files.list_folder(data)[1]]
         return find_side_files(paths, (), settings)
     paths = files.list_files(data)
-    layout = recognise(paths, settings.columns, settings.declared, data)
+    layout = recognise_for(settings, paths, data)
     return find_side_files(paths, layout.ratings, settings)
 
 

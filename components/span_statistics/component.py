@@ -16,7 +16,7 @@ from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.read.rows import Block
 from components.ratings_example_gen.recognise.columns import ITEM_ID, RATING, USER_ID
 from components.ratings_example_gen.recognise.layout import Layout
-from components.ratings_example_gen.recognise.recognition import recognise
+from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.settings import Settings
 
 SPLIT = "ratings"
@@ -65,7 +65,7 @@ def SpanStatistics(  # noqa: N802 - TFX names a component like the class that it
 def layout_of(input_base: str, span: str, settings: Settings) -> Layout:
     """What the span's files hold."""
     paths = files.list_files(f"{input_base}/{span}")
-    return recognise(paths, settings.columns, place=f"{input_base}/{span}")
+    return recognise_for(settings, paths, f"{input_base}/{span}")
 
 
 def _record_batches(

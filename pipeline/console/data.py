@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from pipeline.console.figures import optional
+from pipeline.console.reading import reading_facts
 from pipeline.console.side_files import describe_file, name_some
 from pipeline.console.tables import fact_grid
 from pipeline.console.terminal import Terminal, error_text, inert
@@ -25,9 +26,12 @@ def print_data(
         one_label: What follows where every rating is liked, or none.
     """
     bad = sum(summary.bad_by_kind.values())
-    facts = {
+    layout = {
         "Layout": summary.layout,
         "Files": name_some(summary.files),
+    }
+    reading = reading_facts(summary.reading) if summary.reading else ()
+    facts = {
         "Rows": f"{summary.read:,} read, {summary.kept:,} kept, {bad:,} bad",
         "Repeats": f"{summary.repeated:,} times a user rated an item again; "
         "data.repeats chooses the rating that counts",
@@ -42,7 +46,8 @@ def print_data(
     }
     if not summary.repeated:
         del facts["Repeats"]
-    console.print(fact_grid([*facts.items(), *_side_facts(summary)]))
+    side = _side_facts(summary)
+    console.print(fact_grid([*layout.items(), *reading, *facts.items(), *side]))
     if one_label:
         console.print(Text.assemble("\n", ("Labels", "bold yellow"), f"  {one_label}"))
     if bad:

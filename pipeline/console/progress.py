@@ -14,9 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.console.figures import duration, thousands
+from pipeline.console.reading import reading_facts
+from pipeline.console.tables import fact_grid
 from pipeline.console.terminal import Terminal, error_text, inert
 
 if TYPE_CHECKING:  # TFX takes seconds to import
+    from components.ratings_example_gen.recognise.reading import Reading
     from pipeline.local_runner import StepResult
 
 PROGRESS_LOGGER = "marquee.progress"
@@ -93,6 +96,10 @@ class RunView(logging.Handler):
         self._between = (description, done, total)
         if begins and not self._live:
             self._print(Text(f"  {inert(description)}"))
+
+    def reading(self, reading: "Reading") -> None:
+        """How the ratings will be read: what was given, and what was guessed."""
+        self._print(fact_grid(reading_facts(reading)))
 
     def started(self, name: str) -> None:
         """A step begins."""

@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from components.anomaly_gate import AnomaliesError
-from components.ratings_example_gen import BadInputError
+from components.ratings_example_gen import BadInputError, recognise
 from pipeline import runs
 from pipeline.config import ConfigError, DataConfig, LabelConfig, PipelineConfig
+from pipeline.data_settings import data_settings
 from pipeline.local_runner import StepResult
 
 
@@ -159,24 +160,17 @@ def test_dates_are_utc_and_data_without_counts_has_none():
 )
 def test_a_model_of_what_comes_next_needs_times(tmp_path, header, columns, is_refused):
     (tmp_path / "mine.csv").write_text(f"{header}\n" + "7,8,3,978300760\n" * 3)
-    if columns:
-        columns |= {"user_id": "user_id", "item_id": "item_id"}
     config = PipelineConfig(
         data=DataConfig(columns=columns), models={"mf_als": {}, "attrec": {}}
     )
     if is_refused:
-        told = (
-            r"models.attrec: .*column of times.*data.columns.timestamp.*--models mf_als"
-        )
-        with pytest.raises(ConfigError, match=told):
-            runs.check_models(config, tmp_path)
+        message = r"models.attrec: .*column of times.*--column timestamp.*--models mf_a"
+        with pytest.raises(ConfigError, match=message):
+            runs.check_models(config, recognise(tmp_path, data_settings(config)))
     else:
-        runs.check_models(config, tmp_path)
-    runs.check_models(PipelineConfig(models={"mf_als": {}}), tmp_path)
-
-
-def test_data_that_is_none_is_left_for_the_first_step_to_refuse(tmp_path):
-    runs.check_models(PipelineConfig(models={"attrec": {}}), tmp_path)
+        runs.check_models(config, recognise(tmp_path, data_settings(config)))
+    layout = recognise(tmp_path, data_settings(config))
+    runs.check_models(PipelineConfig(models={"mf_als": {}}), layout)
 
 
 def test_reading_a_run_again_does_not_import_tfx():

@@ -24,6 +24,12 @@ UTC = "UTC"
 Seconds = npt.NDArray[np.int64]
 
 
+def shown_time(seconds: int) -> str:
+    """Returns a time for a person; years after 9999 are refused before."""
+    time = datetime.fromtimestamp(int(seconds), tz=timezone.utc)
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def to_times(values: pa.Array, part: Part, faults: Faults) -> Seconds:
     """Returns whole seconds UTC, rounded down."""
     dialect = part.dialect

@@ -1,9 +1,13 @@
 """What is recognised at a path."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from components.ratings_example_gen.recognise.columns import TIMESTAMP
 from components.ratings_example_gen.recognise.parts import Part
+
+if TYPE_CHECKING:
+    from components.ratings_example_gen.recognise.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -13,12 +17,13 @@ class Layout:
     Attributes:
         name: For a person, such as ``MovieLens 1M/10M``.
         ratings: The parts that hold ratings, in reading order.
-        empty: Names of parts without a byte, which are left out.
+        reading: How they are read, where that was given or guessed; None where the
+            file names say it.
     """
 
     name: str
     ratings: tuple[Part, ...]
-    empty: tuple[str, ...] = ()
+    reading: "Reading | None" = None
 
     @property
     def has_timestamps(self) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import pyarrow as pa
+
 from components.ratings_example_gen import problems
 from components.ratings_example_gen.dialect import NULL_VALUES, Dialect
 from components.ratings_example_gen.problems import BadInputError, fatal
@@ -35,14 +37,26 @@ class Table:
         names: Header of each column, empty where there is none.
         rows: Some rows as texts.
         by_position: Meanings whose column is given or guessed by its place.
-        types: Name → Arrow's type, for Parquet.
+        unused: Columns without a meaning, and the row numbers that pandas saved.
+        arrays: Name → some values with Arrow's type, for Parquet.
+        shows: What the sample shows: ``decimal``, ``times`` or ``local times``.
     """
 
     part: Part
     names: tuple[str, ...]
     rows: list[list[str]]
     by_position: frozenset[str]
-    types: Mapping[str, object] | None = None
+    unused: tuple[str, ...] = ()
+    arrays: Mapping[str, pa.Array] | None = None
+    shows: frozenset[str] = frozenset()
+
+    def values(self, meaning: str) -> pa.Array:
+        """Returns a column's values in the sample, as a reader yields them."""
+        index = dict(self.part.columns)[meaning]
+        if self.arrays is not None:
+            return self.arrays[self.names[index]]
+        rows = [row for row in self.rows if len(row) == self.part.num_fields]
+        return pa.array([row[index].encode() for row in rows], pa.binary())
 
     def texts(self, meaning: str) -> list[str]:
         """Returns a column's values in the sample, without null values."""
@@ -133,7 +147,24 @@ def _table(
         ),
     )
     return Table(
-        described, tuple(names or ()), rows, frozenset(by_position), sample.types
+        described,
+        tuple(names or ()),
+        rows,
+        frozenset(by_position),
+        _unused(names, places, index_column),
+        sample.arrays,
+    )
+
+
+def _unused(
+    names: Sequence[str] | None, places: Mapping[str, int], index_column: int | None
+) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    return tuple(
+        "the row numbers that pandas saved" if index == index_column else name
+        for index, name in enumerate(names)
+        if index not in places.values()
     )
 
 
@@ -267,30 +298,49 @@ def _check_same_columns(first: Table, other: Table) -> None:
 
 def _with_numbers_and_times(tables: list[Table], declared: Dialect) -> list[Table]:
     """Returns the tables with the marks of numbers and the form of times, of all."""
-    decimal = declared.decimal or _agreed(
-        tables,
-        RATING,
-        lambda table: guess.decimal(table.texts(RATING)),
-        "data.decimal",
-        lambda mark: f"with {mark!r}",
+    decimal = (
+        _agreed(
+            tables,
+            RATING,
+            lambda table: guess.decimal(table.texts(RATING)),
+            "data.decimal",
+            lambda mark: f"with {mark!r}",
+        )
+        if declared.decimal is None
+        else declared.decimal
     )
-    timestamp_format, unit = declared.timestamp_format, declared.timestamp_unit
-    if timestamp_format is None and unit is None:
-        known = _agreed(tables, TIMESTAMP, _times, "data.timestamp_unit", _shown_times)
-        timestamp_format, unit = known or ("", "s")
+    times = None
+    if declared.timestamp_format is None and declared.timestamp_unit is None:
+        times = _agreed(tables, TIMESTAMP, _times, "data.timestamp_unit", _shown_times)
+    timestamp_format, unit = times or ("", "s")
+    shows = _shows(tables, declared.timestamp_format or timestamp_format)
+    if decimal:
+        shows |= {"decimal"}
     described = []
     for table in tables:
         dialect = replace(
             table.part.dialect,
             decimal=decimal or ".",
             thousands=declared.thousands or "",
-            timestamp_format=timestamp_format or "",
-            timestamp_unit=unit or "s",
+            timestamp_format=declared.timestamp_format or timestamp_format,
+            timestamp_unit=declared.timestamp_unit or unit,
             timezone=declared.timezone or "UTC",
             null_values=table.part.dialect.nulls,
         )
-        described.append(replace(table, part=replace(table.part, dialect=dialect)))
+        part = replace(table.part, dialect=dialect)
+        described.append(replace(table, part=part, shows=shows))
     return described
+
+
+def _shows(tables: Sequence[Table], timestamp_format: str) -> frozenset[str]:
+    """Returns whether there are times that need a form, or a time zone."""
+    timed = [table for table in tables if TIMESTAMP in dict(table.part.columns)]
+    own = [table.values(TIMESTAMP).type for table in timed if _has_own_times(table)]
+    found = {"times"} if len(own) < len(timed) else set()
+    naive = [kind for kind in own if not getattr(kind, "tz", None)]
+    if naive or (found and timestamp_format):
+        found.add("local times")
+    return frozenset(found)
 
 
 def _agreed(
@@ -322,6 +372,14 @@ def _agreed(
     return known[1] if known else None
 
 
+def _has_own_times(table: Table) -> bool:
+    """Whether a column of times has a type of its own, and needs no form."""
+    if table.arrays is None or TIMESTAMP not in dict(table.part.columns):
+        return False
+    kind = table.values(TIMESTAMP).type
+    return pa.types.is_temporal(kind)
+
+
 def _shown_times(found: tuple[str, str]) -> str:
     return found[0] or f"a number in {found[1]}"
 
@@ -335,7 +393,7 @@ def _times(table: Table) -> tuple[str, str] | None:
     texts, index = table.texts(TIMESTAMP), dict(table.part.columns).get(TIMESTAMP)
     if index is None or not texts:
         return None
-    if table.types is not None and not _needs_a_form(table.types[table.names[index]]):
+    if _has_own_times(table):
         return None
     found = guess.times(texts)
     if found is None:
@@ -346,13 +404,6 @@ def _times(table: Table) -> tuple[str, str] | None:
             f"Set data.timestamp_format, such as '{guess.time_formats(texts[0])}'.",
         )
     return found
-
-
-def _needs_a_form(arrow_type: object) -> bool:
-    """Whether times of an Arrow type are text or numbers."""
-    kinds = ("string", "large_string", "binary", "large_binary", "dictionary")
-    numbers = ("int", "uint", "float", "double", "halffloat", "decimal")
-    return str(arrow_type).startswith((*kinds, *numbers))
 
 
 def mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:

@@ -21,8 +21,23 @@ from components.ratings_example_gen.recognise.parts import (
     Part,
     find_parts,
 )
+from components.ratings_example_gen.recognise.reading import reading_of
+from components.ratings_example_gen.settings import Settings
 
 _KINDS = {"\t": "TSV", ",": "CSV"}
+
+
+def recognise_for(settings: Settings, paths: Sequence[str], place: str) -> Layout:
+    """Returns the layout of the given files, read as some settings say.
+
+    Every command and step recognises ratings here, so that they agree.
+
+    Raises:
+        BadInputError: As ``recognise``.
+    """
+    return recognise(
+        paths, settings.columns, settings.declared, place, settings.dialect
+    )
 
 
 def recognise(
@@ -72,7 +87,8 @@ def _recognise_own(
         )
     tables, empty = own_tables.describe(ratings, columns, declared)
     described = tuple(table.part for table in tables)
-    return Layout(_name(described), described, tuple(part.name for part in empty))
+    reading = reading_of(tables, declared, list(columns), empty)
+    return Layout(_name(described), described, reading)
 
 
 def _name(parts: Sequence[Part]) -> str:

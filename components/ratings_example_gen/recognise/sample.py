@@ -1,9 +1,13 @@
 """The beginning of a part: names of its columns and some rows."""
 
 import codecs
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow_hotfix  # noqa: F401 - or a type in the file would be unpickled
 
 from components.ratings_example_gen import problems
 from components.ratings_example_gen.dialect import (
@@ -15,7 +19,6 @@ from components.ratings_example_gen.dialect import (
 from components.ratings_example_gen.json_objects import as_text, parse
 from components.ratings_example_gen.problems import BadInputError, fatal
 from components.ratings_example_gen.recognise import guess
-from components.ratings_example_gen.recognise.columns import match
 from components.ratings_example_gen.recognise.parts import (
     BYTE_ORDER_MARK,
     JSON_LINES,
@@ -43,13 +46,18 @@ class Sample:
         records: Records as texts; of text that may have a header, the first is it. Of
             Parquet a least and a greatest value of each column, where they are known.
         names: Names of the columns; None for text, where the first record may be that.
-        types: Name → Arrow's type, for Parquet.
+        arrays: Name → these values with Arrow's type, for Parquet.
     """
 
     part: Part
     records: list[list[str]]
     names: list[str] | None = None
-    types: Mapping[str, Any] | None = None
+    arrays: Mapping[str, pa.Array] | None = None
+
+    @property
+    def types(self) -> dict[str, pa.DataType]:
+        """Name → Arrow's type, for Parquet."""
+        return {name: values.type for name, values in (self.arrays or {}).items()}
 
 
 def first_line(part: Part) -> bytes:
@@ -97,21 +105,6 @@ def take(
     dialect = _with_marks(part, text, dialect, is_plausible)
     part = replace(part, dialect=dialect)
     return Sample(part, split_records(text, dialect)[:MAX_RECORDS])
-
-
-def names_of(part: Part, declared: Dialect, id_column: str) -> tuple[Part, list[str]]:
-    """Returns a table of side features with its dialect, and its columns' names.
-
-    Raises:
-        BadInputError: When the part is empty, binary or damaged.
-    """
-    sample = take(part, declared, lambda records: bool(match(id_column, records[0])))
-    if sample is None:
-        raise empty(part)
-    if sample.names is not None:
-        return sample.part, sample.names
-    dialect = replace(sample.part.dialect, header=True)
-    return replace(sample.part, dialect=dialect), sample.records[0]
 
 
 def _encoding(part: Part) -> str:
@@ -192,8 +185,6 @@ def _of_json_lines(part: Part, declared: Dialect) -> Sample | None:
 
 
 def _of_parquet(part: Part) -> Sample:
-    import pyarrow as pa
-
     try:
         with open_part(part) as f:
             file = open_parquet(part, seekable(f))
@@ -202,31 +193,50 @@ def _of_parquet(part: Part) -> Sample:
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise damaged(part.name, error) from error
     names = list(schema.names)
-    records = [[bound.get(name, "") for name in names] for bound in bounds]
-    types = dict(zip(names, schema.types, strict=True))
-    return Sample(part, records, names, types)
+    arrays = {
+        name: _array(bounds.get(name, ()), arrow_type)
+        for name, arrow_type in zip(names, schema.types, strict=True)
+    }
+    least_and_greatest = [
+        [_shown(bounds[name][row]) if name in bounds else "" for name in names]
+        for row in range(2)
+    ]
+    return Sample(part, least_and_greatest, names, arrays)
 
 
-def _bounds(metadata: Any) -> tuple[dict[str, str], dict[str, str]]:
+def _bounds(metadata: pq.FileMetaData) -> dict[str, tuple[Any, Any]]:
     """Returns the first row group's least and greatest values, by the writer's word.
 
     They show how times are written without reading a row group, which is a large piece.
     """
-    least: dict[str, str] = {}
-    greatest: dict[str, str] = {}
+    bounds: dict[str, tuple[Any, Any]] = {}
     if metadata.num_row_groups == 0:
-        return least, greatest
+        return bounds
     group = metadata.row_group(0)
     for index in range(group.num_columns):
         column = group.column(index)
         try:
             found = column.statistics
             if found is not None and found.has_min_max:
-                least[column.path_in_schema] = _shown(found.min)
-                greatest[column.path_in_schema] = _shown(found.max)
+                bounds[column.path_in_schema] = (found.min, found.max)
         except (ValueError, NotImplementedError, OverflowError):
             continue  # a type without an order, or text that is not UTF-8
-    return least, greatest
+    return bounds
+
+
+def _array(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array:
+    """Returns values as the column has them; none where they are not of its type."""
+    if pa.types.is_dictionary(arrow_type):
+        arrow_type = arrow_type.value_type
+    if pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type):
+        arrow_type = pa.binary()
+        values = [str(value).encode() for value in values]
+    for known in (list(values), []):
+        try:
+            return pa.array(known, arrow_type)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            continue
+    return pa.nulls(0)  # an extension's type
 
 
 def _shown(value: Any) -> str:

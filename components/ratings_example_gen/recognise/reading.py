@@ -1,0 +1,170 @@
+"""What a person is shown, and what is recorded, of how ratings are read."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.read.faults import Faults
+from components.ratings_example_gen.read.times import shown_time, to_times
+from components.ratings_example_gen.read.values import to_ids, to_numbers
+from components.ratings_example_gen.recognise.columns import (
+    ITEM_ID,
+    TIMESTAMP,
+    USER_ID,
+)
+from components.ratings_example_gen.recognise.guess import shown_delimiter
+from components.ratings_example_gen.recognise.own_tables import Table
+from components.ratings_example_gen.recognise.parts import TEXT, Part
+
+GIVEN, GUESSED = "given", "guessed"
+
+
+@dataclass(frozen=True)
+class ColumnReading:
+    """One column's meaning.
+
+    Attributes:
+        meaning: ``user_id``, ``item_id``, ``rating`` or ``timestamp``.
+        column: The column, by its header or its position.
+        origin: ``GIVEN`` by a person, or ``GUESSED``.
+        written: A value as it is written, empty where none is known.
+        read: What is read from it.
+    """
+
+    meaning: str
+    column: str
+    origin: str
+    written: str
+    read: str
+
+
+@dataclass(frozen=True)
+class SettingReading:
+    """One setting's value.
+
+    Attributes:
+        name: As in ``data.delimiter``.
+        value: The value, for a person.
+        origin: ``GIVEN`` by a person, or ``GUESSED``.
+    """
+
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How ratings are read.
+
+    Attributes:
+        columns: The columns that are read, with an example of each.
+        settings: How the text, its numbers and its times are written; only what has an
+            effect on these files, and what they show.
+        unused: Columns that are not read.
+        empty: Parts without content, which are left out.
+    """
+
+    columns: tuple[ColumnReading, ...]
+    settings: tuple[SettingReading, ...]
+    unused: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        """Returns the reading as JSON has it."""
+        return dataclasses.asdict(self)
+
+
+def reading_of(
+    tables: Sequence[Table],
+    declared: Dialect,
+    given: Sequence[str],
+    empty: Sequence[Part],
+) -> Reading:
+    """Returns how some tables are read.
+
+    Args:
+        tables: All tables of ratings; they agree on columns, numbers and times.
+        declared: What a person said of the text.
+        given: Meanings whose column a person named.
+        empty: Parts without content.
+    """
+    first = tables[0]
+    return Reading(
+        tuple(
+            _column(first, meaning, index, meaning in given)
+            for meaning, index in first.part.columns
+        ),
+        tuple(_settings(tables, declared)),
+        tuple(first.unused),
+        tuple(part.name for part in empty),
+    )
+
+
+def _column(table: Table, meaning: str, index: int, given: bool) -> ColumnReading:
+    if not table.names:
+        column = f"column {index} (counted from 0)"
+    elif meaning in table.by_position:
+        column = f"{table.names[index]!r}, column {index} (counted from 0)"
+    else:
+        column = f"{table.names[index]!r}"
+    written, read = _example(table, meaning)
+    return ColumnReading(meaning, column, GIVEN if given else GUESSED, written, read)
+
+
+def _example(table: Table, meaning: str) -> tuple[str, str]:
+    """Returns the first value that can be read, as it is written and as it is read."""
+    values, faults = table.values(meaning), Faults(len(table.values(meaning)))
+    if not len(values):
+        return "", ""
+    try:
+        read = _read(values, meaning, table.part, faults)
+    except pa.ArrowException:
+        return "", ""  # of a type that the reader refuses, and names
+    good = [row for row, is_good in enumerate(faults.good) if is_good]
+    if not good:
+        return "", ""
+    value = values[good[0]].as_py()
+    written = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return written, read[good[0]]
+
+
+def _read(values: pa.Array, meaning: str, part: Part, faults: Faults) -> list[str]:
+    if meaning in (USER_ID, ITEM_ID):
+        return [
+            str(value) for value in to_ids(values, meaning, part, faults).to_pylist()
+        ]
+    if meaning == TIMESTAMP:
+        return [shown_time(seconds) for seconds in to_times(values, part, faults)]
+    return [f"{number:g}" for number in to_numbers(values, meaning, "", part, faults)]
+
+
+def _settings(tables: Sequence[Table], declared: Dialect) -> list[SettingReading]:
+    def setting(name: str, values: Sequence[str | None]) -> list[SettingReading]:
+        known = sorted({value for value in values if value})
+        origin = GUESSED if getattr(declared, name) is None else GIVEN
+        return [SettingReading(name, " and ".join(known), origin)] if known else []
+
+    text = [table.part.dialect for table in tables if table.part.format == TEXT]
+    dialect = tables[0].part.dialect
+    found = setting("delimiter", [shown_delimiter(each.delimiter) for each in text])
+    found += setting("encoding", [each.encoding for each in text])
+    found += setting("quote", [each.quote for each in text])
+    found += setting("escape", [each.escape for each in text])
+    found += setting("header", ["yes" if each.header else "no" for each in text])
+    shows = tables[0].shows
+    if "decimal" in shows or declared.decimal:
+        found += setting("decimal", [dialect.decimal])
+    found += setting("thousands", [dialect.thousands])
+    if "times" in shows:
+        if dialect.timestamp_format:
+            found += setting("timestamp_format", [dialect.timestamp_format])
+        else:
+            found += setting("timestamp_unit", [dialect.timestamp_unit])
+    if "local times" in shows or declared.timezone:
+        found += setting("timezone", [dialect.timezone])
+    return found

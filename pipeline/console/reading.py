@@ -1,0 +1,35 @@
+"""How ratings are read, for a person: each column with an example, each setting."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pipeline.console.side_files import name_some
+
+if TYPE_CHECKING:
+    from components.ratings_example_gen.recognise.reading import ColumnReading, Reading
+
+
+def reading_facts(reading: "Reading") -> Iterator[tuple[str, str]]:
+    """Yields headings and lines, as ``tables.fact_grid`` takes them."""
+    heading = "Columns"
+    for column in reading.columns:
+        yield heading, _column(column)
+        heading = ""
+    if reading.unused:
+        yield "Unused", f"columns {name_some(reading.unused)}"
+    heading = "Written"
+    for setting in reading.settings:
+        yield heading, f"data.{setting.name}: {setting.value} ({setting.origin})"
+        heading = ""
+    if reading.empty:
+        yield "Empty", f"{len(reading.empty)} left out: {name_some(reading.empty)}"
+
+
+def _column(column: "ColumnReading") -> str:
+    line = f"{column.meaning} is {column.column} ({column.origin})"
+    if not column.written:
+        return line
+    example = repr(column.written)
+    if column.read != column.written:
+        example += f" is read as {column.read}"
+    return f"{line}, such as {example}"
