@@ -30,6 +30,7 @@ NO_RATINGS_FILE = "no_ratings_file"
 NO_SIDE_FILE = "no_side_file"
 AMBIGUOUS_FILES = "ambiguous_files"
 AMBIGUOUS_COLUMNS = "ambiguous_columns"
+READ_DIFFERENTLY = "read_differently"
 NO_TIMESTAMPS = "no_timestamps"
 EMPTY_SPLIT = "empty_split"
 

@@ -1,7 +1,7 @@
 """Ratings that arrive bit by bit: a folder of spans, each a folder of its own.
 
-``spans/2026-11-21/ratings.csv`` or ``spans/17/part-0.csv``: a span is named by a date
-or a number, holds ratings in any layout of ``recognise``, and has a file ``_SUCCESS``
+``spans/2026-11-21/ratings.csv``, ``spans/17/part-0.csv`` or, as Hive and Spark write
+them, ``spans/dt=2026-11-21/part-0.parquet``: a span is named by a date or a number, holds ratings in any layout of ``recognise``, and has a file ``_SUCCESS``
 (Hadoop's and Spark's mark) when it is whole. What is known of users and items lies
 beside the spans.
 """
@@ -9,9 +9,10 @@ beside the spans.
 import datetime
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from components import content_hash
 from components.ratings_example_gen import files
@@ -20,6 +21,9 @@ from components.ratings_example_gen.beside import holds_no_ratings
 MARKER = "_SUCCESS"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NUMBER = re.compile(r"\d+")
+# Hive's value of a day, or of a time that begins one.
+_DAY_OF_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T]00:00(?::00(?:\.0+)?)?)?")
+_PARTS_OF_DATE = ("year", "month", "day")
 _EPOCH = datetime.date(1970, 1, 1)
 
 
@@ -52,7 +56,7 @@ def find_spans(folder: str) -> list[Span]:
     Raises:
         SpansError: it has none, or two that cannot be told apart or put in an order.
     """
-    found = [_span(folder, name) for name in files.list_folder(folder)[0]]
+    found = [_span(folder, *each) for each in _folders(folder)]
     if not found:
         raise SpansError(
             f"{folder} has no spans. A span is a folder that is named by a date or a "
@@ -114,19 +118,69 @@ def in_window(spans: Sequence[Span], wanted: str) -> list[Span]:
     return [span for span in spans if span.number > spans[-1].number - int(number)]
 
 
-def _span(folder: str, name: str) -> Span:
-    path = f"{folder}/{name}"
-    try:
-        number = number_of(name)
-    except ValueError as error:
-        raise SpansError(
-            f"{path} is no span ({error}): its name is neither a day as in 2026-11-21 "
-            "nor a number. Rename it, or put it elsewhere (a leading _ hides it)."
-        ) from error
-    listed = tuple(
-        (file, files.size_and_time(file)[0]) for file in files.list_files(path)
-    )
-    return Span(name, number, "-" in name, files.exists(f"{path}/{MARKER}"), listed)
+def _folders(folder: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yields the name of each span, and its path below the folder."""
+    for part in files.list_folder("/".join((folder, *above)))[0]:
+        parts = (*above, part)
+        path = "/".join(parts)
+        try:
+            name, _ = _name_of(parts)
+        except ValueError as error:
+            raise SpansError(
+                f"{folder}/{path} is not a span ({error}): its name is neither a day, "
+                "as in 2026-11-21 or dt=2026-11-21, nor a number. Rename it, or put it "
+                "elsewhere (a leading _ hides it)."
+            ) from error
+        if name:
+            yield name, path
+        else:
+            yield from _folders(folder, parts)
+
+
+def _name_of(parts: Sequence[str]) -> tuple[str, int]:
+    """Returns the name of the span in a path, and how many folders make it.
+
+    Hive writes ``dt=2026-11-21``, ``year=2026/month=11/day=21`` or ``batch=17``, with
+    odd characters as in URLs. The name is empty where the path goes on.
+
+    Raises:
+        ValueError: The path is not that of a span.
+    """
+    date: dict[str, int] = {}
+    for depth, part in enumerate(parts, start=1):
+        key, is_hive, value = unquote(part).partition("=")
+        if not is_hive:
+            number_of(part)
+            return part, depth
+        if day := _DAY_OF_TIME.fullmatch(value):
+            number_of(day[1])
+            return day[1], depth
+        if key.lower() not in _PARTS_OF_DATE:
+            number_of(value)
+            return value, depth
+        date[key.lower()] = int(value)
+        if len(date) == len(_PARTS_OF_DATE):
+            return datetime.date(**date).isoformat(), depth
+    return "", len(parts)
+
+
+def folder_of(folder: str, name: str) -> str:
+    """Returns the folder of a span.
+
+    Raises:
+        SpansError: There is no such span.
+    """
+    for found, path in _folders(folder):
+        if found == name:
+            return f"{folder}/{path}"
+    raise SpansError(f"{folder} has no span {name}")
+
+
+def _span(folder: str, name: str, path: str) -> Span:
+    found = files.list_files(f"{folder}/{path}")
+    listed = tuple((file, files.size_and_time(file)[0]) for file in found)
+    is_whole = files.exists(f"{folder}/{path}/{MARKER}")
+    return Span(name, number_of(name), "-" in name, is_whole, listed)
 
 
 def number_of(name: str) -> int:
@@ -163,7 +217,12 @@ def paths_of(folder: str, names: Sequence[str]) -> list[str]:
     """
     # Years of other spans lie there too, which need not be walked.
     beside = [f"{folder}/{name}" for name in files.list_folder(folder)[1]]
-    inside = [path for name in names for path in files.list_files(f"{folder}/{name}")]
+    folders = dict(_folders(folder))
+    if gone := [name for name in names if name not in folders]:
+        raise SpansError(f"{folder} has no span {gone[0]}")
+    inside = [
+        path for name in names for path in files.list_files(f"{folder}/{folders[name]}")
+    ]
     for path in inside:
         if holds_no_ratings(path):
             raise SpansError(
@@ -175,4 +234,4 @@ def paths_of(folder: str, names: Sequence[str]) -> list[str]:
 
 def span_of(path: str, folder: str) -> str:
     """The name of the span that a file lies in."""
-    return Path(path).relative_to(folder).parts[0]
+    return _name_of(Path(path).relative_to(folder).parts)[0]

@@ -18,6 +18,7 @@ from components.ratings_example_gen.recognise.columns import ITEM_ID, RATING, US
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.settings import Settings
+from components.ratings_example_gen.spans import folder_of
 
 SPLIT = "ratings"
 COLUMNS = (USER_ID, ITEM_ID, RATING)
@@ -64,8 +65,9 @@ def SpanStatistics(  # noqa: N802 - TFX names a component like the class that it
 
 def layout_of(input_base: str, span: str, settings: Settings) -> Layout:
     """What the span's files hold."""
-    paths = files.list_files(f"{input_base}/{span}")
-    return recognise_for(settings, paths, f"{input_base}/{span}")
+    folder = folder_of(input_base, span)
+    paths = files.list_files(folder)
+    return recognise_for(settings, paths, folder)
 
 
 def _record_batches(

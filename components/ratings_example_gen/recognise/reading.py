@@ -1,13 +1,18 @@
 """What a person is shown, and what is recorded, of how ratings are read."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.problems import (
+    READ_DIFFERENTLY,
+    BadInputError,
+    Problem,
+)
 from components.ratings_example_gen.read.faults import Faults
 from components.ratings_example_gen.read.times import shown_time, to_times
 from components.ratings_example_gen.read.values import to_ids, to_numbers
@@ -168,3 +173,57 @@ def _settings(tables: Sequence[Table], declared: Dialect) -> list[SettingReading
     if "local times" in shows or declared.timezone:
         found += setting("timezone", [dialect.timezone])
     return found
+
+
+def check_same(pinned: Mapping[str, Any], reading: Reading, place: str) -> None:
+    """Refuses files that would be read differently from earlier ones, by a guess.
+
+    What a person gives now is what they want, and is not held against the past.
+
+    Args:
+        pinned: ``as_record`` of how the earlier files were read.
+        reading: How the files at hand would be read.
+        place: Where they are, for the error.
+
+    Raises:
+        BadInputError: When a column or a setting was guessed to be another one.
+    """
+    changes = [
+        *_changes(
+            {each["meaning"]: each["column"] for each in pinned["columns"]},
+            {each.meaning: (each.column, each.origin) for each in reading.columns},
+            "data.columns.",
+            all_of_them=True,
+        ),
+        *_changes(
+            {each["name"]: each["value"] for each in pinned["settings"]},
+            {each.name: (each.value, each.origin) for each in reading.settings},
+            "data.",
+            all_of_them=False,
+        ),
+    ]
+    if changes:
+        raise BadInputError(
+            [Problem(place, 0, READ_DIFFERENTLY, change) for _, change in changes],
+            advice="Correct the files, or state what is right: set "
+            f"{', '.join(setting for setting, _ in changes)}.",
+        )
+
+
+def _changes(
+    before: Mapping[str, str],
+    now: Mapping[str, tuple[str, str]],
+    prefix: str,
+    *,
+    all_of_them: bool,
+) -> Iterator[tuple[str, str]]:
+    """Yields each setting that was guessed to be another one, and both readings."""
+    none = ("no column", GUESSED)
+    for name in sorted({*before, *now} if all_of_them else before.keys() & now.keys()):
+        old, (new, origin) = before.get(name, none[0]), now.get(name, none)
+        if old != new and origin == GUESSED:
+            yield (
+                prefix + name,
+                f"{prefix}{name}: earlier files were read with {old}, these would be "
+                f"read with {new}",
+            )
