@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from components.ratings_example_gen.recognise.reading import check_same
 from components.ratings_example_gen.spans import SpansError
 from pipeline import runs, spans
 from pipeline.code_version import version_of_all
@@ -55,14 +56,32 @@ def retrain(
 
     Returns:
       The run's object, as ``runs.execute`` does.
+
+    Raises:
+      BadInputError: The spans would be read differently from the earlier ones.
     """
+    out = Path(config.out)
+    check_reading(config, window, spans.TakenIn.read(out))
     run = runs.execute(config, run_id, observer, window)
     if run["run"]["status"] in VERDICTS:
-        out = Path(config.out)
         taken_in = spans.TakenIn.read(out)
-        taken_in.add(window, _settings(config), run_id, run["run"]["status"])
+        reading = run["data"].get("reading")
+        taken_in.add(window, _settings(config), run_id, run["run"]["status"], reading)
         taken_in.write(out)
     return run
+
+
+def check_reading(
+    config: PipelineConfig, window: spans.Window, taken_in: spans.TakenIn
+) -> None:
+    """Refuses spans that a guess would read differently from the earlier ones.
+
+    Raises:
+      BadInputError: Both readings differ in a setting that nobody gave.
+    """
+    layout = runs.recognised(config, Path(config.data.source), window.names)
+    if taken_in.reading and layout and layout.reading:
+        check_same(taken_in.reading, layout.reading, config.data.source)
 
 
 def _settings(config: PipelineConfig) -> str:

@@ -112,7 +112,7 @@ def execute(
     started = time.time()
     dataset = datasets.resolve(config.data.source, observer.progress)
     names = window.names if window else ()
-    layout = _recognised(config, dataset.folder, names)
+    layout = recognised(config, dataset.folder, names)
     if layout:
         check_models(config, layout)
         if layout.reading:
@@ -208,7 +208,7 @@ def execute(
     return run
 
 
-def _recognised(
+def recognised(
     config: PipelineConfig, data: Path, spans: Sequence[str]
 ) -> "Layout | None":
     """Returns how the ratings will be read; None where they cannot be.

@@ -69,10 +69,13 @@ class TakenIn:
       spans: name → hash of the bytes.
       last: the newest retraining that came to a verdict: ``fingerprints``, ``settings``
         (a hash), ``run`` and ``status``; empty before the first.
+      reading: How its ratings were read; None where the file names say it, or before
+        the first. Later files may not be guessed to be written in another way.
     """
 
     spans: dict[str, str]
     last: dict[str, Any]
+    reading: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, out: Path) -> "TakenIn":
@@ -84,7 +87,7 @@ class TakenIn:
         path = out / TAKEN_IN_FILE
         try:
             told = json.loads(path.read_text())
-            return cls(dict(told["spans"]), dict(told["last"]))
+            return cls(dict(told["spans"]), dict(told["last"]), told.get("reading"))
         except FileNotFoundError:
             return cls({}, {})
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -93,9 +96,17 @@ class TakenIn:
                 "in; without it every span is new: move it away to start so."
             ) from error
 
-    def add(self, window: Window, settings: str, run_id: str, status: str) -> None:
-        """Notes a retraining that came to a verdict."""
+    def add(
+        self,
+        window: Window,
+        settings: str,
+        run_id: str,
+        status: str,
+        reading: dict[str, Any] | None = None,
+    ) -> None:
+        """Records a retraining that came to a verdict."""
         self.spans |= window.fingerprints
+        self.reading = reading
         self.last = {
             "fingerprints": window.fingerprints,
             "settings": settings,

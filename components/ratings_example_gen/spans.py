@@ -1,9 +1,10 @@
 """Ratings that arrive bit by bit: a folder of spans, each a folder of its own.
 
 ``spans/2026-11-21/ratings.csv``, ``spans/17/part-0.csv`` or, as Hive and Spark write
-them, ``spans/dt=2026-11-21/part-0.parquet``: a span is named by a date or a number, holds ratings in any layout of ``recognise``, and has a file ``_SUCCESS``
-(Hadoop's and Spark's mark) when it is whole. What is known of users and items lies
-beside the spans.
+them, ``spans/dt=2026-11-21/part-0.parquet``: a span is named by a date or a number,
+holds ratings in any layout of ``recognise``, and has a file ``_SUCCESS`` (Hadoop's and
+Spark's mark) when it is whole. What is known of users and items is stored beside the
+spans.
 """
 
 import datetime

@@ -275,8 +275,7 @@ def _in_usual_order(first: Sequence[str]) -> bool:
         return False
     if len(first) == 2 and not re.search(r"\d", "".join(first)):
         return False
-    comma = not any("," in text for text in first[:2])
-    return all(guess.is_number(text, comma) for text in first[2:3]) and all(
+    return all(guess.is_number(text, comma=True) for text in first[2:3]) and all(
         guess.is_time(text) or re.match(r"\d", text.strip()) for text in first[3:]
     )
 

@@ -240,7 +240,8 @@ def _array(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array:
 
 
 def _shown(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    is_bytes = isinstance(value, bytes)
+    return value.decode(errors="backslashreplace") if is_bytes else str(value)
 
 
 def empty(part: Part) -> BadInputError:

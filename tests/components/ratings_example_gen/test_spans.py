@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from components.ratings_example_gen import spans
 from components.ratings_example_gen.spans import (
     Span,
     SpansError,
@@ -13,6 +14,7 @@ from components.ratings_example_gen.spans import (
     in_window,
     number_of,
     paths_of,
+    whole,
 )
 
 
@@ -133,3 +135,42 @@ def test_a_window_is_of_the_newest(wanted, names):
 def test_numbers_have_no_days():
     with pytest.raises(SpansError, match="say how many spans instead"):
         in_window([span_of("7"), span_of("8")], "3 days")
+
+
+class TestHive:
+    """Folders as Hive and Spark write them: spans are named by the day."""
+
+    @pytest.mark.parametrize(
+        ("folder", "name"),
+        [
+            ("dt=2026-01-02", "2026-01-02"),
+            ("date=2026-01-02 00%3A00%3A00", "2026-01-02"),
+            ("year=2026/month=1/day=02", "2026-01-02"),
+            ("dt=2026-01-02/country=DE", "2026-01-02"),
+            ("batch=17", "17"),
+            ("2026-01-02", "2026-01-02"),
+        ],
+    )
+    def test_is_found_and_read(self, tmp_path, folder, name):
+        inner = tmp_path / folder
+        inner.mkdir(parents=True)
+        (inner / "part-0.csv").write_text("u,i1,1,1\n")
+        (tmp_path / folder.partition("/country")[0] / "_SUCCESS").touch()
+        [span] = whole(str(tmp_path))
+        assert span.name == name
+        assert paths_of(str(tmp_path), [name]) == [str(inner / "part-0.csv")]
+        assert spans.span_of(str(inner / "part-0.csv"), str(tmp_path)) == name
+
+    @pytest.mark.parametrize(
+        "folder", ["country=DE", "dt=soon", "year=2026/month=13/day=1"]
+    )
+    def test_what_is_not_a_day_is_refused(self, tmp_path, folder):
+        (tmp_path / folder).mkdir(parents=True)
+        with pytest.raises(SpansError, match="is not a span"):
+            find_spans(str(tmp_path))
+
+    def test_days_of_two_writers_are_the_same_span(self, tmp_path):
+        (tmp_path / "dt=2026-01-02").mkdir()
+        (tmp_path / "2026-01-02").mkdir()
+        with pytest.raises(SpansError, match="same span"):
+            find_spans(str(tmp_path))

@@ -1,0 +1,113 @@
+"""Records that span lines, wherever a file is cut into blocks."""
+
+import csv
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.read import text
+from components.ratings_example_gen.read.blocks import plan_blocks, read_rows
+from components.ratings_example_gen.recognise.parts import Part
+
+# Mostly what matters to a parser; a carriage return alone is refused elsewhere.
+VALUES = st.text(st.sampled_from("ab,;\"\n\té'1"), max_size=6)
+ROWS = st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=1, max_size=12)
+
+
+def part_of(path, dialect):
+    columns = (("a", 0), ("b", 1), ("c", 2))
+    size = path.stat().st_size
+    return Part(str(path), dialect=dialect, num_fields=3, columns=columns, size=size)
+
+
+def read(part, block_bytes):
+    rows, bad = [], []
+    for block in plan_blocks([part], block_bytes):
+        for piece in read_rows(part, block):
+            values = (piece.columns[name].to_pylist() for name in "abc")
+            rows += [
+                tuple(v.decode() for v in row) for row in zip(*values, strict=True)
+            ]
+            bad += piece.bad
+    return rows, bad
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=ROWS,
+    block_bytes=st.integers(1, 60),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    header=st.booleans(),
+    escape=st.sampled_from(["", "\\"]),
+)
+def test_records_span_lines_at_every_block_boundary(
+    tmp_path_factory, rows, block_bytes, line_end, header, escape
+):
+    """The oracle is what was written, by Python's csv."""
+    path = tmp_path_factory.getbasetemp() / "records.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(
+            file,
+            lineterminator=line_end,
+            quoting=csv.QUOTE_ALL,
+            doublequote=not escape,
+            escapechar=escape or None,
+        )
+        writer.writerows([*([("x", "y\nz", "w")] if header else []), *rows])
+    dialect = Dialect(",", quote='"', escape=escape, header=header)
+    assert read(part_of(path, dialect), block_bytes) == (rows, [])
+
+
+@pytest.mark.parametrize("block_bytes", range(1, 40))
+def test_a_stray_quote_costs_one_line(tmp_path, block_bytes):
+    path = tmp_path / "stray.csv"
+    path.write_text('a,"b,c\nd,"e\nf",g\nh,i,j\nk,"l,m\nn,o,p\n')
+    rows, bad = read(part_of(path, Dialect(",", quote='"')), block_bytes)
+    assert rows == [("d", "e\nf", "g"), ("h", "i", "j"), ("n", "o", "p")]
+    assert [kind for _, kind, *_ in bad] == [problems.UNCLOSED_QUOTE] * 2
+
+
+def test_a_bad_record_is_named_by_its_first_line(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text('a,"b\nb",c\na,b\n')
+    _, bad = read(part_of(path, Dialect(",", quote='"')), 1 << 20)
+    assert [(line, kind) for line, kind, *_ in bad] == [
+        (3, problems.WRONG_NUMBER_OF_FIELDS)
+    ]
+
+
+def test_a_file_without_quotes_is_not_read_to_cut_it(tmp_path, monkeypatch):
+    path = tmp_path / "own.csv"
+    path.write_text("a,b,c\n" * 100)
+    monkeypatch.setattr(text, "open_part", None)
+    part = part_of(path, Dialect(",", quote=""))
+    assert len(plan_blocks([part], 100)) == 6
+
+
+@pytest.mark.parametrize(
+    ("dialect", "written"),
+    [
+        (Dialect("whitespace", quote=""), "a b\tc\n  d \t e   f  \n"),
+        (Dialect("::", quote=""), "a::b::c\nd::e::f\n"),
+        (Dialect("§", quote=""), "a§b§c\nd§e§f\n"),
+        (Dialect(";", quote="'"), "a;'b';c\nd;'e';f\n"),
+    ],
+    ids=["blanks and tabs", "two characters", "not ASCII", "single quotes"],
+)
+@pytest.mark.parametrize("block_bytes", [3, 1 << 20])
+def test_separators_and_quotes(tmp_path, dialect, written, block_bytes):
+    path = tmp_path / "own.txt"
+    path.write_text(written, encoding="utf-8")
+    expected = [("a", "b", "c"), ("d", "e", "f")]
+    assert read(part_of(path, dialect), block_bytes) == (expected, [])
+
+
+def test_an_escaped_null_stays_nothing(tmp_path):
+    r"""``\N`` is MySQL's null; with ``\`` as escape it would be read as an N."""
+    path = tmp_path / "own.csv"
+    path.write_text('\\N,"\\N","say \\"x\\""\n')
+    part = part_of(path, Dialect(",", quote='"', escape="\\"))
+    assert read(part, 1 << 20) == ([("", "", 'say "x"')], [])

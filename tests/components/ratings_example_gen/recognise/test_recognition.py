@@ -1,0 +1,223 @@
+"""What is guessed of a person's own files, and what is refused as ambiguous."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.ratings_example_gen import files
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.recognise.reading import check_same
+from components.ratings_example_gen.recognise.recognition import recognise
+
+
+def layout_of(folder, columns=None, **declared):
+    return recognise(
+        files.list_files(str(folder)), columns, dialect=Dialect(**declared)
+    )
+
+
+def write(folder, name, text, encoding="utf-8"):
+    (folder / name).write_text(text, encoding=encoding, newline="")
+    return folder
+
+
+def dialect_of(folder, columns=None, **declared):
+    return layout_of(folder, columns, **declared).ratings[0].dialect
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "delimiter"),
+    [
+        ("r.csv", "user_id,item_id\n1,a\n", ","),
+        ("r.csv", "user_id;item_id;note\n1;a;x,y\n", ";"),
+        ("r.csv", "1;2;3,5\n2;3;4,5\n", ";"),  # decimal commas
+        ("r.csv", 'user_id,item_id\n1,"a;b"\n', ","),
+        ("r.tsv", "user_id\titem_id\n1\ta,b\n", "\t"),
+        ("r.txt", "user_id|item_id\n1|a\n", "|"),
+        ("r.txt", "1::2::3\n2::3::4\n", "::"),
+        ("r.txt", "1 7 4\n1  55 4\n", "whitespace"),
+        ("r.txt", "user_id item_id\n1 7\n", "whitespace"),
+        ("r.csv", "user,item\nann lee,red lamp\n", ","),
+    ],
+)
+def test_separators(tmp_path, name, text, delimiter):
+    assert dialect_of(write(tmp_path, name, text)).delimiter == delimiter
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1 1 2\t97\n1 4 3\t87\n", "cut at tab .* or at whitespace"),
+        ("1;2,5;3,5\n2;3,5;4,5\n", "cut at comma .* or at semicolon"),
+        ("u1,urn::t1\nu2,urn::t2\n", "cut at comma .* or at ::"),
+    ],
+)
+def test_two_separators_that_fit_are_refused(tmp_path, text, message):
+    with pytest.raises(BadInputError, match=message) as caught:
+        layout_of(write(tmp_path, "r.txt", text))
+    assert "data.delimiter" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [
+        ("user,user_id,item,item_id\nA,1,L,2\n", {}, (1, 3)),
+        ("userId,user_id,itemid\nA,1,L\n", {}, (1, 2)),
+        ("uid,movieId\n1,2\n", {}, (0, 1)),
+        ("member,item\n1,2\n", {"user_id": "member"}, (0, 1)),
+        ("a,b\n1,2\n", {"user_id": "1", "item_id": "a"}, (1, 0)),
+        (",0,1\n0,5,7\n1,6,8\n", {"user_id": "0", "item_id": "1"}, (1, 2)),
+        ("5,x,y\n6,p,q\n", {"user_id": "1", "item_id": "2"}, (1, 2)),
+        (",user_id,item_id\n0,5,7\n1,6,8\n", {}, (1, 2)),
+        ("Unnamed: 0,user,item\n0,5,7\n1,6,8\n", {}, (1, 2)),
+    ],
+)
+def test_columns(tmp_path, text, columns, expected):
+    [part] = layout_of(write(tmp_path, "r.csv", text), columns).ratings
+    found = dict(part.columns)
+    assert (found["user_id"], found["item_id"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("customer_id,uid,item_id\n1,2,3\n", "'customer_id' and 'uid' can each be the"),
+        ("user_id,userId,userId\n1,2,3\n", "no column for item_id"),
+        ("0,1,2\n0,6,4\n1,5,3\n", "can be a header or a rating"),
+    ],
+)
+def test_ambiguous_headers_are_refused(tmp_path, text, message):
+    with pytest.raises(BadInputError, match=message):
+        layout_of(write(tmp_path, "r.csv", text))
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_a_declared_header_counts(tmp_path, header):
+    folder = write(tmp_path, "r.csv", "0,1,2\n0,6,4\n1,5,3\n")
+    columns = {"user_id": "0", "item_id": "1", "rating": "2"}
+    assert dialect_of(folder, columns, header=header).header == header
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "written"),
+    [
+        (("1600285904", "0"), "s", ""),
+        (("1600285904000", "1600285905000"), "ms", ""),
+        (("1600285904000000",), "us", ""),
+        (("1600285904000000000",), "ns", ""),
+        (("1600285904", "1600285904000"), "s", ""),  # the other is out of range
+        (("2020-01-01", "2020-01-02T07:45:06+02:00"), "s", "iso8601"),
+    ],
+)
+def test_times(tmp_path, times, unit, written):
+    rows = "".join(f"1,{n},3,{time}\n" for n, time in enumerate(times))
+    folder = write(tmp_path, "r.csv", f"user_id,item_id,rating,timestamp\n{rows}")
+    dialect = dialect_of(folder)
+    assert (dialect.timestamp_unit, dialect.timestamp_format) == (unit, written)
+
+
+def test_parquet_times_are_judged_by_the_column_s_range(tmp_path):
+    table = {"user_id": [1, 2], "item_id": [1, 2], "ts": [1600285904000, 1600285905000]}
+    pq.write_table(pa.table(table), tmp_path / "r.parquet")
+    assert dialect_of(tmp_path).timestamp_unit == "ms"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        ("1,2,4.5,1600285904\n", "1,2,4.5,1600285904000\n", "a number in ms.*in s"),
+        ("1,2,4.5,1600285904\n", "1,2,4.5,2020-01-01\n", "iso8601.*a number in s"),
+    ],
+)
+def test_parts_that_are_written_differently_are_refused(tmp_path, one, other, message):
+    header = "user_id,item_id,rating,timestamp\n"
+    write(tmp_path, "a.csv", header + one)
+    write(tmp_path, "b.csv", header + other)
+    with pytest.raises(BadInputError, match=message) as caught:
+        layout_of(tmp_path)
+    assert "b.csv" in str(caught.value)
+    assert "a.csv" in str(caught.value)
+
+
+def test_what_one_part_shows_counts_for_all(tmp_path):
+    write(tmp_path, "a.csv", "user_id;item_id;rating\n1;2;4\n")
+    write(tmp_path, "b.csv", "user_id;item_id;rating\n1;3;4,5\n")
+    assert [part.dialect.decimal for part in layout_of(tmp_path).ratings] == [",", ","]
+
+
+def test_escapes_are_seen_where_quotes_would_not_close(tmp_path):
+    text = 'user_id,item_id\n"1","say \\"hi\\", you"\n"2","b"\n'
+    assert dialect_of(write(tmp_path, "r.csv", text)).escape == "\\"
+
+
+def test_utf_16_is_known_by_its_mark(tmp_path):
+    folder = write(tmp_path, "r.csv", "user_id;item_id\n1;é\n", "utf-16")
+    assert dialect_of(folder).encoding == "utf-16"
+
+
+def test_a_wrong_encoding_is_named(tmp_path):
+    write(tmp_path, "r.csv", "user_id,item_id\n1,é\n", "latin-1")
+    with pytest.raises(BadInputError, match="cannot be read as ascii") as caught:
+        layout_of(tmp_path, encoding="ascii")
+    assert "data.encoding" in str(caught.value)
+
+
+def test_a_list_of_objects_says_how_to_convert_it(tmp_path):
+    write(
+        tmp_path,
+        "r.json",
+        '[\n{"user_id": 1}\n]\n'.replace("{", " [").replace("}", "]"),
+    )
+    with pytest.raises(BadInputError, match="JSON lines"):
+        layout_of(tmp_path)
+
+
+def reading_of(folder, columns=None, **declared):
+    return layout_of(folder, columns, **declared).reading
+
+
+class TestPinned:
+    """Later files are held against how the earlier ones were read."""
+
+    HEADER = "user_id;item_id;rating;timestamp\n"
+
+    @pytest.fixture
+    def pinned(self, tmp_path):
+        (tmp_path / "old").mkdir()
+        write(tmp_path / "old", "r.csv", self.HEADER + "1;2;4,5;1600285904\n")
+        return reading_of(tmp_path / "old").as_record()
+
+    def check(self, tmp_path, pinned, text, columns=None, **declared):
+        (tmp_path / "new").mkdir()
+        folder = write(tmp_path / "new", "r.csv", text)
+        check_same(pinned, reading_of(folder, columns, **declared), str(folder))
+
+    @pytest.mark.parametrize(
+        ("text", "setting", "readings"),
+        [
+            ("1;2;4.5;1600285904\n", "data.decimal", "with ,.*with \\."),
+            ("1;2;4,5;1600285904000\n", "data.timestamp_unit", "with s.*with ms"),
+        ],
+    )
+    def test_another_guess_is_refused(self, tmp_path, pinned, text, setting, readings):
+        with pytest.raises(BadInputError, match=f"{setting}: .*{readings}") as caught:
+            self.check(tmp_path, pinned, self.HEADER + text)
+        assert f"set {setting}" in str(caught.value)
+
+    def test_another_column_is_refused(self, tmp_path, pinned):
+        text = "user_id;item_id;score;timestamp\n1;2;4,5;1600285904\n"
+        with pytest.raises(BadInputError, match="'rating', these .* 'score'"):
+            self.check(tmp_path, pinned, text)
+
+    def test_a_column_that_is_gone_is_refused(self, tmp_path, pinned):
+        text = "user_id;item_id;timestamp\n1;2;1600285904\n"
+        with pytest.raises(BadInputError, match="'rating', these .* no column"):
+            self.check(tmp_path, pinned, text)
+
+    def test_what_a_person_states_is_not(self, tmp_path, pinned):
+        text = self.HEADER + "1;2;4.5;1600285904\n"
+        self.check(tmp_path, pinned, text, decimal=".")
+
+    def test_whole_numbers_show_nothing_else(self, tmp_path, pinned):
+        self.check(tmp_path, pinned, self.HEADER + "1;2;4;1600285904\n")
