@@ -38,23 +38,23 @@ class Table:
         rows: Some rows as texts.
         by_position: Meanings whose column is given or guessed by its place.
         unused: Columns without a meaning, and the row numbers that pandas saved.
-        arrays: Name → some values with Arrow's type, for Parquet.
+        sample: What its beginning shows.
         shows: What the sample shows: ``decimal``, ``times`` or ``local times``.
     """
 
     part: Part
+    sample: Sample
     names: tuple[str, ...]
     rows: list[list[str]]
     by_position: frozenset[str]
     unused: tuple[str, ...] = ()
-    arrays: Mapping[str, pa.Array] | None = None
     shows: frozenset[str] = frozenset()
 
     def values(self, meaning: str) -> pa.Array:
         """Returns a column's values in the sample, as a reader yields them."""
         index = dict(self.part.columns)[meaning]
-        if self.arrays is not None:
-            return self.arrays[self.names[index]]
+        if self.sample.types:
+            return self.sample.bounds_of(self.names[index])
         rows = [row for row in self.rows if len(row) == self.part.num_fields]
         return pa.array([row[index].encode() for row in rows], pa.binary())
 
@@ -148,11 +148,11 @@ def _table(
     )
     return Table(
         described,
+        sample,
         tuple(names or ()),
         rows,
         frozenset(by_position),
         _unused(names, places, index_column),
-        sample.arrays,
     )
 
 
@@ -334,7 +334,7 @@ def _with_numbers_and_times(tables: list[Table], declared: Dialect) -> list[Tabl
 def _shows(tables: Sequence[Table], timestamp_format: str) -> frozenset[str]:
     """Returns whether there are times that need a form, or a time zone."""
     timed = [table for table in tables if TIMESTAMP in dict(table.part.columns)]
-    own = [table.values(TIMESTAMP).type for table in timed if _has_own_times(table)]
+    own = [kind for table in timed if (kind := _time_type(table)) is not None]
     found = {"times"} if len(own) < len(timed) else set()
     naive = [kind for kind in own if not getattr(kind, "tz", None)]
     if naive or (found and timestamp_format):
@@ -371,12 +371,13 @@ def _agreed(
     return known[1] if known else None
 
 
-def _has_own_times(table: Table) -> bool:
-    """Whether a column of times has a type of its own, and needs no form."""
-    if table.arrays is None or TIMESTAMP not in dict(table.part.columns):
-        return False
-    kind = table.values(TIMESTAMP).type
-    return pa.types.is_temporal(kind)
+def _time_type(table: Table) -> pa.DataType | None:
+    """Returns the type of a column of times that needs no form; None for others."""
+    index = dict(table.part.columns).get(TIMESTAMP)
+    if index is None or not table.sample.types:
+        return None
+    kind = table.sample.types[table.names[index]]
+    return kind if pa.types.is_temporal(kind) else None
 
 
 def _shown_times(found: tuple[str, str]) -> str:
@@ -392,7 +393,7 @@ def _times(table: Table) -> tuple[str, str] | None:
     texts, index = table.texts(TIMESTAMP), dict(table.part.columns).get(TIMESTAMP)
     if index is None or not texts:
         return None
-    if _has_own_times(table):
+    if _time_type(table) is not None:
         return None
     found = guess.times(texts)
     if found is None:

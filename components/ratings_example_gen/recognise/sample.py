@@ -1,8 +1,8 @@
 """The beginning of a part: names of its columns and some rows."""
 
 import codecs
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -46,18 +46,28 @@ class Sample:
         records: Records as texts; of text that may have a header, the first is it. Of
             Parquet a least and a greatest value of each column, where they are known.
         names: Names of the columns; None for text, where the first record may be that.
-        arrays: Name → these values with Arrow's type, for Parquet.
+        types: Name → Arrow's type, for Parquet.
+        bounds: Name → least and greatest value, for Parquet that has them.
     """
 
     part: Part
     records: list[list[str]]
     names: list[str] | None = None
-    arrays: Mapping[str, pa.Array] | None = None
+    types: Mapping[str, pa.DataType] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
-    @property
-    def types(self) -> dict[str, pa.DataType]:
-        """Name → Arrow's type, for Parquet."""
-        return {name: values.type for name, values in (self.arrays or {}).items()}
+    def bounds_of(self, name: str) -> pa.Array:
+        """Returns a column's bounds as the column has them; none where unknown."""
+        kind = self.types[name]
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            texts = [str(value).encode() for value in self.bounds.get(name, ())]
+            return pa.array(texts, pa.binary())
+        try:
+            return pa.array(self.bounds.get(name, ()), kind)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            return pa.nulls(0)
 
 
 def first_line(part: Part) -> bytes:
@@ -193,15 +203,12 @@ def _of_parquet(part: Part) -> Sample:
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise damaged(part.name, error) from error
     names = list(schema.names)
-    arrays = {
-        name: _array(bounds.get(name, ()), arrow_type)
-        for name, arrow_type in zip(names, schema.types, strict=True)
-    }
+    types = dict(zip(names, schema.types, strict=True))
     least_and_greatest = [
         [_shown(bounds[name][row]) if name in bounds else "" for name in names]
         for row in range(2)
     ]
-    return Sample(part, least_and_greatest, names, arrays)
+    return Sample(part, least_and_greatest, names, types, bounds)
 
 
 def _bounds(metadata: pq.FileMetaData) -> dict[str, tuple[Any, Any]]:
@@ -222,21 +229,6 @@ def _bounds(metadata: pq.FileMetaData) -> dict[str, tuple[Any, Any]]:
         except (ValueError, NotImplementedError, OverflowError):
             continue  # a type without an order, or text that is not UTF-8
     return bounds
-
-
-def _array(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array:
-    """Returns values as the column has them; none where they are not of its type."""
-    if pa.types.is_dictionary(arrow_type):
-        arrow_type = arrow_type.value_type
-    if pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type):
-        arrow_type = pa.binary()
-        values = [str(value).encode() for value in values]
-    for known in (list(values), []):
-        try:
-            return pa.array(known, arrow_type)
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            continue
-    return pa.nulls(0)  # an extension's type
 
 
 def _shown(value: Any) -> str:
