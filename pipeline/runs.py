@@ -19,7 +19,7 @@ import msgspec
 from components import durable
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.pusher import versions
-from components.ratings_example_gen import BadInputError, recognise
+from components.ratings_example_gen import BadInputError, recognise_ratings
 from pipeline import datasets, exits
 from pipeline.config import ConfigError, LabelConfig, PipelineConfig
 from pipeline.data_settings import data_settings
@@ -217,7 +217,7 @@ def recognised(
     """
     settings = dataclasses.replace(data_settings(config), spans=tuple(spans))
     try:
-        return recognise(data, settings)
+        return recognise_ratings(data, settings)
     except BadInputError:
         return None
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from components.ratings_example_gen.inspection import DataSummary
     from components.ratings_example_gen.recognise.layout import Layout
 
-__all__ = ["BadInputError", "Problem", "Settings", "inspect", "recognise"]
+__all__ = ["BadInputError", "Problem", "Settings", "inspect", "recognise_ratings"]
 
 
-def recognise(path: Path, settings: Settings) -> "Layout":
+def recognise_ratings(path: Path, settings: Settings) -> "Layout":
     """Returns how the ratings at a path will be read; reads first lines alone.
 
     Args:

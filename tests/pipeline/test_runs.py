@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from components.anomaly_gate import AnomaliesError
-from components.ratings_example_gen import BadInputError, recognise
+from components.ratings_example_gen import BadInputError, recognise_ratings
 from pipeline import runs
 from pipeline.config import ConfigError, DataConfig, LabelConfig, PipelineConfig
 from pipeline.data_settings import data_settings
@@ -163,13 +163,16 @@ def test_a_model_of_what_comes_next_needs_times(tmp_path, header, columns, is_re
     config = PipelineConfig(
         data=DataConfig(columns=columns), models={"mf_als": {}, "attrec": {}}
     )
+    layout = recognise_ratings(tmp_path, data_settings(config))
     if is_refused:
         message = r"models.attrec: .*column of times.*--column timestamp.*--models mf_a"
         with pytest.raises(ConfigError, match=message):
-            runs.check_models(config, recognise(tmp_path, data_settings(config)))
+            runs.check_models(
+                config, recognise_ratings(tmp_path, data_settings(config))
+            )
     else:
-        runs.check_models(config, recognise(tmp_path, data_settings(config)))
-    layout = recognise(tmp_path, data_settings(config))
+        runs.check_models(config, recognise_ratings(tmp_path, data_settings(config)))
+    layout = recognise_ratings(tmp_path, data_settings(config))
     runs.check_models(PipelineConfig(models={"mf_als": {}}), layout)
 
 
