@@ -131,6 +131,15 @@ def split_line(line: str, dialect: Dialect) -> list[str]:
         return line.split(dialect.delimiter)
 
 
+def closes_quotes(text: str, dialect: Dialect) -> bool:
+    """Whether every quote is closed where its field ends."""
+    lines = io.StringIO(text, newline="")
+    try:
+        return all(True for _ in csv.reader(lines, strict=True, **_csv(dialect)))
+    except csv.Error:
+        return False
+
+
 def _csv(dialect: Dialect) -> dict[str, Any]:
     known = {
         "delimiter": dialect.delimiter,

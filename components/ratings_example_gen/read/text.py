@@ -215,9 +215,8 @@ class _Records:
         if not quote or quote not in self._data:
             return
         marks = np.frombuffer(_without_escapes(self._data, part.dialect), np.uint8)
-        places = np.flatnonzero(marks == ord(quote))
-        line_of = np.searchsorted(self.ends, places, side="right")
-        odd = np.flatnonzero(np.bincount(line_of, minlength=len(self.ends)) % 2)
+        is_quote = (marks == ord(quote)).view(np.uint8)
+        odd = np.flatnonzero(np.bitwise_xor.reduceat(is_quote, self.begins))
         inside = np.zeros(len(self.ends), np.bool_)  # a line that goes on with another
         index = 0
         while index + 1 < len(odd):
@@ -310,10 +309,17 @@ def _parse(part: Part, data: bytes, begin: int) -> Rows:
             pass  # Some row has too many or too few fields: find out which.
         else:
             return Rows(columns, _locator(part, data, None), [], begin, num_lines)
-    kept, bad, records = _check_records(part, data, body, separator)
-    body = _join(records.as_array().take(pa.array(kept)))
-    body = _without_escaped_nulls(body, dialect)
-    columns = _read_csv(part, body, separator, spans_lines=records.joined)
+    for exact in (False, True):
+        kept, bad, records = _check_records(part, data, body, separator, exact=exact)
+        good = _join(records.as_array().take(pa.array(kept)))
+        good = _without_escaped_nulls(good, dialect)
+        try:
+            columns = _read_csv(part, good, separator, spans_lines=records.joined)
+        except pa.ArrowInvalid:
+            if exact:
+                raise
+        else:
+            break
     return Rows(columns, _locator(part, data, kept), bad, begin, num_lines)
 
 
@@ -377,11 +383,13 @@ def _read_csv(
 
 
 def _check_records(
-    part: Part, data: bytes, body: bytes, separator: bytes
+    part: Part, data: bytes, body: bytes, separator: bytes, *, exact: bool
 ) -> tuple[Positions, list[BadRow], _Records]:
     """Returns the records that are rows, why the others are not, and all of them.
 
-    The records are those of ``body``; ``data`` is what a person wrote.
+    The records are those of ``body``; ``data`` is what a person wrote. Unless ``exact``
+    is set, records with quotes are believed to have the right number of fields, which
+    Arrow finds out faster.
     """
     dialect, mark = part.dialect, separator.decode("latin-1")
     original = _Records(part, data)
@@ -396,10 +404,13 @@ def _check_records(
         quoted = np.flatnonzero(_matches(text, "|".join(special)) & ~control)
         with_quotes = text.take(pa.array(quoted))
         unclosed[quoted] = ~_matches(with_quotes, _closed(dialect, mark))
-        outside = pc.replace_substring_regex(
-            with_quotes, pattern=_not_separating(dialect, mark), replacement=r"\1"
-        )
-        fields[quoted] = pc.count_substring(outside, mark).to_numpy() + 1
+        fields[quoted] = part.num_fields
+        if exact:
+            pattern = _not_separating(dialect, mark)
+            outside = pc.replace_substring_regex(
+                with_quotes, pattern=pattern, replacement=r"\1"
+            )
+            fields[quoted] = pc.count_substring(outside, mark).to_numpy() + 1
     rejected = ~records.blank & (control | unclosed | (fields != part.num_fields))
     bad: list[BadRow] = []
     for record in np.flatnonzero(rejected):

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from components.ratings_example_gen.dialect import (
     ISO_8601,
     UNITS,
     WHITESPACE,
     Dialect,
+    closes_quotes,
     split_records,
 )
 
@@ -105,9 +107,10 @@ def escape(text: str, dialect: Dialect) -> str:
     r"""Returns ``\`` where quotes are written as ``\"``, else nothing."""
     if not dialect.quote or ESCAPE + dialect.quote not in text:
         return ""
-    with_escape = Dialect(dialect.delimiter, quote=dialect.quote, escape=ESCAPE)
-    without = _width(split_records(text, dialect))
-    return ESCAPE if _width(split_records(text, with_escape)) and not without else ""
+    without = replace(dialect, escape="")
+    if closes_quotes(text, without):
+        return ""
+    return ESCAPE if closes_quotes(text, replace(dialect, escape=ESCAPE)) else ""
 
 
 def is_number(text: str, comma: bool = False) -> bool:

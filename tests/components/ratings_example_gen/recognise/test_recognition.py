@@ -147,7 +147,7 @@ def test_what_one_part_shows_counts_for_all(tmp_path):
 
 
 def test_escapes_are_seen_where_quotes_would_not_close(tmp_path):
-    text = 'user_id,item_id\n"1","say \\"hi\\", you"\n"2","b"\n'
+    text = 'user_id,item_id\n"1","say \\"hi\\" you"\n"2","b"\n'
     assert dialect_of(write(tmp_path, "r.csv", text)).escape == "\\"
 
 
