@@ -48,6 +48,8 @@ NULL_VALUES = (
 )
 UTF_8 = "utf-8"
 ISO_8601 = "iso8601"
+# 1e11 seconds are the year 5138, 1e11 milliseconds are 1973: today's are not both.
+LEAST_OF_UNIT = {"ns": 1e17, "us": 1e14, "ms": 1e11}
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 

@@ -65,6 +65,9 @@ def test_every_key_of_default_yaml_has_a_comment():
     ]
 
 
+OWN = "data:\n  source: mine.csv\n"
+
+
 @pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)
 def test_every_field_is_in_its_docstring(struct):
     for field in struct.__struct_fields__:
@@ -113,6 +116,9 @@ def test_a_file_changes_what_it_names_and_nothing_else(write):
         ("train:\n  seed: true\n", 2, "train.seed", "got True"),
         ("train:\n  require_gpu: 1\n", 2, "train.require_gpu", "true or false"),
         ("data:\n  max_history: 0\n", 2, "data.max_history", "at least 1"),
+        ("data:\n  timestamp_unit: sec\n", 2, "data.timestamp_unit", "s, ms, us"),
+        ("data:\n  header: 1\n", 2, "data.header", "true or false"),
+        ("data:\n  null_values: [1]\n", 2, "data.null_values", "a list, each text"),
         ("data:\n  repeats: last\n", 2, "data.repeats", "mean 'latest'"),
         ("data:\n  source: [a]\n", 2, "data.source", "expected text"),
         ("data:\n  source: 5\n", 2, "data.source", "expected text"),
@@ -353,6 +359,27 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
             3,
             "models.fm",
             "none is disliked",
+        ),
+        (OWN + "  encoding: utf8mb4\n", 3, "data.encoding", "such as utf-8, latin-1"),
+        (OWN + "  timezone: CEST2\n", 3, "data.timezone", "such as Europe/Berlin"),
+        (OWN + "  quote: '<<'\n", 3, "data.quote", "one ASCII character or none"),
+        (
+            OWN + "  decimal: ','\n  thousands: ','\n",
+            4,
+            "data.thousands",
+            "cannot be both",
+        ),
+        (
+            OWN + "  timestamp_format: iso8601\n  timestamp_unit: ms\n",
+            4,
+            "data.timestamp_unit",
+            "for times that are numbers",
+        ),
+        (
+            "data:\n  source: ml-1m\n  decimal: ','\n",
+            3,
+            "data.decimal",
+            "ml-1m has its own",
         ),
         (
             "data:\n  source: ml-1m\n  columns: {user_id: 3}\n",

@@ -1,8 +1,11 @@
 """What a retraining remembers; the run is a stub here (tests/e2e has the real one)."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from components.ratings_example_gen import BadInputError
 from components.ratings_example_gen.spans import SpansError
 from pipeline import retraining, runs
 from pipeline.config import load_config
@@ -31,9 +34,15 @@ def config(tmp_path):
 
 def asked(config, monkeypatch, status):
     """One retraining with a stub in place of the run, which ends in a status."""
-    monkeypatch.setattr(
-        runs, "execute", lambda *_: {"run": {"id": "r1", "status": status}}
-    )
+
+    def executed(config, run_id, observer, window):
+        reading = runs.recognised(config, Path(config.data.source), window.names)
+        return {
+            "run": {"id": "r1", "status": status},
+            "data": {"reading": reading.reading.as_record()},
+        }
+
+    monkeypatch.setattr(runs, "execute", executed)
     window = retraining.plan(config, ())
     retraining.retrain(config, window, "r1", observer=None)
 
@@ -87,3 +96,25 @@ def test_a_new_span_is_news(config, monkeypatch, tmp_path):
 def test_what_is_no_folder_of_spans_is_refused(config, source):
     with pytest.raises(SpansError, match="no folder of spans"):
         retraining.plan(load_config(None, [f"data.source={source}"]), ())
+
+
+def test_a_later_span_is_not_read_differently_by_a_guess(config, monkeypatch, tmp_path):
+    asked(config("retrain.window=1 spans"), monkeypatch, runs.CHANGED)
+    new = tmp_path / "spans" / "3"
+    new.mkdir()
+    (new / "ratings.csv").write_text("u1,i1,4,1600000000000\n")
+    (new / "_SUCCESS").touch()
+    with pytest.raises(BadInputError, match="read with s, these .* with ms") as caught:
+        asked(config("retrain.window=1 spans"), monkeypatch, runs.CHANGED)
+    assert "set data.timestamp_unit" in str(caught.value)
+    stated = config("retrain.window=1 spans", "data.timestamp_unit=ms")
+    asked(stated, monkeypatch, runs.CHANGED)
+
+
+def test_a_record_of_before_readings_were_kept_is_read(config, monkeypatch):
+    asked(config(), monkeypatch, runs.CHANGED)
+    path = Path(config().out, "spans.json")
+    record = msgspec.json.decode(path.read_bytes())
+    del record["reading"]
+    path.write_bytes(msgspec.json.encode(record))
+    asked(config(), monkeypatch, runs.CHANGED)

@@ -10,7 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.ratings_example_gen import problems
-from components.ratings_example_gen.dialect import ISO_8601, UNITS, Dialect
+from components.ratings_example_gen.dialect import (
+    ISO_8601,
+    LEAST_OF_UNIT,
+    UNITS,
+    Dialect,
+)
 from components.ratings_example_gen.read.faults import Faults
 from components.ratings_example_gen.read.values import to_numbers
 from components.ratings_example_gen.recognise.parts import Part
@@ -46,11 +51,20 @@ def _of_numbers(values: pa.Array, part: Part, faults: Faults) -> Seconds:
     unit = part.dialect.timestamp_unit or "s"
     per_second = UNITS[unit]
     exact = _whole_numbers(values) if per_second > 1 else None
+    numbers: npt.NDArray[np.int64] | npt.NDArray[np.float64]
     if exact is not None:
+        numbers = exact
         seconds = exact // per_second
     else:
         numbers = to_numbers(values, "time", problems.NON_NUMERIC_TIME, part, faults)
         seconds = np.floor(numbers / per_second)
+    if part.unit_is_guessed and unit in LEAST_OF_UNIT:
+        faults.add(
+            (numbers != 0) & (np.abs(numbers) < LEAST_OF_UNIT[unit]),
+            problems.TIME_OUT_OF_RANGE,
+            f"time is before 1973 in {unit}, which was guessed; is it in another unit? "
+            "(data.timestamp_unit)",
+        )
     return _in_range(seconds, unit, faults)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from components.ratings_example_gen.dialect import (
     ISO_8601,
+    LEAST_OF_UNIT,
     UNITS,
     WHITESPACE,
     Dialect,
@@ -23,8 +24,6 @@ ISO_TIME = re.compile(
 )
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d{1,2}")
-# 1e11 seconds are the year 5138, 1e11 milliseconds are 1973: no time is read as both.
-_LEAST_OF_UNIT = {"ns": 1e17, "us": 1e14, "ms": 1e11}
 # (a time's shape, formats that may be meant)
 _SHAPES = (
     (r"\d{1,2}\.\d{1,2}\.\d{4}", "%d.%m.%Y"),
@@ -152,7 +151,7 @@ def times(texts: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _unit(number: float) -> str:
-    for unit, least in _LEAST_OF_UNIT.items():
+    for unit, least in LEAST_OF_UNIT.items():
         if abs(number) >= least:
             return unit
     return next(iter(UNITS))

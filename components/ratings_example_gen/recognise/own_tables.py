@@ -326,7 +326,11 @@ def _with_numbers_and_times(tables: list[Table], declared: Dialect) -> list[Tabl
             timezone=declared.timezone or "UTC",
             null_values=table.part.dialect.nulls,
         )
-        part = replace(table.part, dialect=dialect)
+        part = replace(
+            table.part,
+            dialect=dialect,
+            unit_is_guessed=declared.timestamp_unit is None,
+        )
         described.append(replace(table, part=part, shows=shows))
     return described
 

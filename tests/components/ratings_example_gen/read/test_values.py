@@ -174,3 +174,12 @@ def test_naive_parquet_times_are_of_the_declared_zone():
     noon = pa.array([datetime(2020, 7, 1, 12)])
     found, _ = convert(to_times, noon, Dialect(timezone="America/New_York"))
     assert found.tolist() == [seconds(2020, 7, 1, 16)]
+
+
+@pytest.mark.parametrize(("is_guessed", "bad"), [(True, [1]), (False, [])])
+def test_seconds_among_guessed_milliseconds_are_bad_rows(is_guessed, bad):
+    values = pa.array([b"1600285904000", b"1600285904", b"0"])
+    dialect = Dialect(timestamp_unit="ms")
+    faults = Faults(3)
+    to_times(values, Part("f", dialect=dialect, unit_is_guessed=is_guessed), faults)
+    assert faults.rows.tolist() == bad

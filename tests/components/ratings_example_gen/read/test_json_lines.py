@@ -1,0 +1,60 @@
+"""Rows of JSON lines against objects that Python's json reads."""
+
+import json
+
+import pytest
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.read.blocks import plan_blocks, read_rows
+from components.ratings_example_gen.recognise.parts import JSON_LINES, Part
+
+LINES = [
+    '{"user": "a", "item": 7}',
+    '{"item": 12345678901234567890, "user": "é"}',
+    '{"user": null, "item": 7.0, "more": {"deep": [1, 2]}}',
+    "",
+    '{"user": "b"}',
+    '{"user": "c", "item": ["x", 1]}',
+]
+
+
+def read(tmp_path, lines, block_bytes):
+    path = tmp_path / "r.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    part = Part(
+        str(path),
+        format=JSON_LINES,
+        dialect=Dialect(quote=""),
+        columns=(("user", 0), ("item", 1)),
+        keys=("user", "item", "more"),
+        size=path.stat().st_size,
+    )
+    rows, bad = [], []
+    for block in plan_blocks([part], block_bytes):
+        for piece in read_rows(part, block):
+            columns = [piece.columns[name].to_pylist() for name in ("user", "item")]
+            rows += zip(*columns, strict=True)
+            bad += piece.bad
+    return rows, bad
+
+
+@pytest.mark.parametrize("block_bytes", [1, 30, 1 << 20])
+def test_values_are_texts_as_they_are_written(tmp_path, block_bytes):
+    rows, bad = read(tmp_path, LINES, block_bytes)
+    assert rows == [
+        (b"a", b"7"),
+        ("é".encode(), b"12345678901234567890"),
+        (None, b"7"),
+        (b"b", None),
+        (b"c", b'["x", "1"]'),
+    ]
+    assert bad == []
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", "7", "nan", "[" * 3000, '{"user": }'])
+def test_what_is_not_an_object_is_a_bad_row(tmp_path, line):
+    rows, bad = read(tmp_path, [LINES[0], line, LINES[0]], 1 << 20)
+    assert len(rows) == 2
+    assert [(number, kind) for number, kind, *_ in bad] == [(2, problems.NOT_JSON)]
+    assert json.loads(LINES[0])["user"] == "a"
