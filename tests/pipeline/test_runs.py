@@ -143,6 +143,7 @@ def test_dates_are_utc_and_data_without_counts_has_none():
         "first": "1970-01-01T00:00:00+00:00",
         "last": "1970-01-02T00:00:00+00:00",
         "one_label": None,
+        "reading": None,
     }
     assert runs._data("mine", LabelConfig(), {}) == {"source": "mine"}
     likes = runs._data("mine", LabelConfig("> 0"), counts)
