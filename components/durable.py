@@ -7,6 +7,7 @@ under another name, forced to disk, renamed, and the rename is forced to disk to
 import contextlib
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,15 @@ def sync(path: Path) -> None:
 def unfinished_beside(path: Path) -> Path:
     """A new name in the same folder, for what will be renamed to ``path``."""
     return path.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
+
+
+def forbid_world_writable() -> None:
+    """Lets no file of this process be made that everybody may write to.
+
+    What else a umask says stays: 077 keeps files to their owner, and 000 or 002 lets a
+    group write, as volumes that are shared by a group need.
+    """
+    os.umask(os.umask(0o077) | stat.S_IWOTH)
 
 
 def remove(path: Path) -> None:

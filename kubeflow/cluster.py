@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from pipeline import secrets
 from pipeline.config import ConfigError, read_yaml
 
 TRAINER = "Trainer"
@@ -175,7 +176,10 @@ def read_cluster(path: Path) -> Cluster:
       ConfigError: for the first thing that is wrong.
     """
     try:
-        cluster = msgspec.convert(read_yaml(path), Cluster)
+        values = read_yaml(path)
+        if found := secrets.problem(values):
+            raise ConfigError(path, None, *found)
+        cluster = msgspec.convert(values, Cluster)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at ")
         key = place.strip("`$.") or None

@@ -16,8 +16,10 @@ SOURCES = "MARQUEE_SOURCES"
 
 def main(arguments: list[str]) -> int:
     """Runs one step; returns the exit status of its pod."""
+    from components import durable
     from pipeline.code_version import version_of_all
 
+    durable.forbid_world_writable()
     compiled_from, here = os.environ[SOURCES], version_of_all()
     if compiled_from != here:
         # The cache's keys were made of those sources, so it would give wrong answers.

@@ -20,7 +20,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from pipeline import DEFAULT_OUT
+from pipeline import DEFAULT_OUT, secrets
 from trainer_modules.configs import LOSSES, GradientConfig, SequenceConfig, parse
 from trainer_modules.registry import MODELS, POPULARITY
 
@@ -419,7 +419,8 @@ class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       project: of dataflow.
       region: of dataflow.
       temp_location: of dataflow, a folder in Cloud Storage.
-      args: flags of Beam as they are, after those that follow from the above.
+      args: flags of Beam as they are, after those that follow from the above; no
+        secrets (``pipeline/secrets.py``).
     """
 
     runner: Literal["direct", "flink", "spark", "dataflow"] = "direct"
@@ -763,7 +764,8 @@ class _Document:
         key, equals, text = override.partition("=")
         if not equals or not all(key.strip().split(".")):
             message = "expected key=value, as in --set split.kind=temporal"
-            raise ConfigError(None, None, f"--set {override}", message)
+            flag = f"--set {secrets.masked(override)}"
+            raise ConfigError(None, None, flag, message)
         self.put(key.strip(), text, "--set", is_yaml=True)
 
     def put(self, key: str, text: str, flag: str, is_yaml: bool = False) -> None:
@@ -829,7 +831,13 @@ class _Document:
         return values
 
     def checked(self) -> Any:
-        """The values as ``PipelineConfig`` takes them, each name and type checked."""
+        """The values as ``PipelineConfig`` takes them, each name and type checked.
+
+        Raises:
+          ConfigError: one is wrong, or is a secret.
+        """
+        if found := secrets.problem(self._values):
+            raise self.error(*found)
         return self._checked(PipelineConfig, self._values, "")
 
     def _checked(self, wanted: Any, value: Any, key: str) -> Any:
@@ -951,7 +959,7 @@ def _show(value: Any) -> str:
     if isinstance(value, dict):
         return f"the keys {', '.join(value)}" if value else "an empty section"
     if isinstance(value, list):
-        return f"the list {value!r:.60}"
+        return f"the list {secrets.masked(repr(value)):.60}"
     if value is None:
         return "nothing"
-    return f"{value!r:.60}"
+    return f"{secrets.masked(repr(value)):.60}"

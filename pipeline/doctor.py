@@ -17,7 +17,8 @@ from typing import Literal
 import platformdirs
 from packaging.requirements import Requirement
 
-from pipeline import machine
+from pipeline import machine, run_lock
+from pipeline.config import ConfigError
 from pipeline.console import Terminal, inert
 from pipeline.metadata import METADATA_FILE, open_metadata
 
@@ -71,6 +72,7 @@ def examine(out: Path) -> Iterator[Check]:
         ("disk", lambda: check_disk(out)),
         ("output folder", lambda: check_writable("output folder", out)),
         ("cache folder", lambda: check_writable("cache folder", cache)),
+        ("semaphores", check_semaphores),
         ("metadata store", lambda: check_metadata_store(out / METADATA_FILE)),
     )
     for name, check in checks:
@@ -205,6 +207,15 @@ def check_writable(name: str, folder: Path) -> Check:
         text = f"cannot write to {place}: {error.strerror}"
         return Check(name, "fail", text)
     return Check(name, "ok", f"can write to {folder}")
+
+
+def check_semaphores() -> Check:
+    """Makes a semaphore, which Python cannot where ``/dev/shm`` is missing."""
+    try:
+        run_lock.check_semaphores()
+    except ConfigError as error:
+        return Check("semaphores", "fail", str(error))
+    return Check("semaphores", "ok", "can be made")
 
 
 def _existing(folder: Path) -> Path:

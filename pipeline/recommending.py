@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components import saved_model_scan
 from components.catalogue_gen import read_catalogue
 from components.pusher import versions
 from pipeline.histories import (
@@ -148,7 +149,9 @@ def load_recommend(folder: Path) -> Recommend:
 
     Raises:
       SignatureError: It does not take what it has to be asked with.
+      HostileModelError: It does more than compute; it was not loaded.
     """
+    saved_model_scan.scan(folder)
     signature: Recommend = tf.saved_model.load(str(folder)).signatures["recommend"]
     check_inputs(signature.structured_input_signature[1])
     return signature

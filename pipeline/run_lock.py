@@ -7,6 +7,7 @@ holder is, or was.
 
 import contextlib
 import datetime
+import multiprocessing
 import os
 import socket
 import tempfile
@@ -57,8 +58,9 @@ def one_run(out: Path) -> Iterator[tuple[str, Path]]:
 
     Raises:
       BusyError: another run is at work; nothing was made.
-      ConfigError: the folder cannot be written to.
+      ConfigError: the folder cannot be written to, or Beam cannot work here.
     """
+    check_semaphores()
     with held(out / LOCK_FILE, "run"):
         run_id, folder = _new_run(out)
         _tell(out / LOCK_FILE, run_id)
@@ -167,6 +169,22 @@ def _temporary_files(out: Path) -> Iterator[None]:
         else:
             os.environ["TMPDIR"] = before
         tempfile.tempdir = None
+
+
+def check_semaphores() -> None:
+    """Makes a semaphore, as Beam does, which cannot be where ``/dev/shm`` is missing.
+
+    Raises:
+      ConfigError: it cannot be made; says what to do.
+    """
+    try:
+        multiprocessing.Lock()
+    except OSError as error:
+        message = (
+            f"no semaphore can be made ({error.strerror}), which Beam needs; mount a "
+            "tmpfs at /dev/shm"
+        )
+        raise ConfigError(None, None, None, message) from error
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from components.catalogue_gen.artifacts import Catalogue
 from components.infra_check.check import Budget, check
 from components.infra_check.questions import questions
 from components.local_model import local_model
+from components.saved_model_scan import HostileModelError, scan
 from trainer_modules import features as f
 
 CHECKED_FILE = "checked.json"
@@ -54,8 +55,14 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
             files = sorted(tfx.dsl.io.fileio.glob(f"{split}/*"))
             asked = questions(files, catalogue.uri)
             memory, size = int(memory_mb * 1e6), int(size_mb * 1e6)
-            checked = check(folder, asked, Budget(seconds, memory, latency_ms, size))
-            problems, figures = checked.problems, dict(checked.figures)
+            try:
+                scan(folder)  # what would be refused where it is served
+                checked = check(
+                    folder, asked, Budget(seconds, memory, latency_ms, size)
+                )
+                problems, figures = checked.problems, dict(checked.figures)
+            except HostileModelError as error:
+                problems = (str(error),)
     is_fit = not problems
     blessing.set_int_custom_property("blessed", int(is_fit))
     told = {"check": "process", "blessed": is_fit, "problems": problems, **figures}

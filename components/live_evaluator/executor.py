@@ -8,6 +8,9 @@ from tfx import types
 from tfx.components.evaluator import executor
 from tfx.utils import io_utils
 
+from components import saved_model_scan
+from components.local_model import local_model
+
 NOT_JUDGED_FILE = "not_judged.txt"
 NOTHING_LIVE = "its Model artifact is not in the metadata store"
 
@@ -31,6 +34,8 @@ class Executor(executor.Executor):
             problem = NOTHING_LIVE
         else:
             try:
+                with local_model(input_dict["model"][0]) as folder:
+                    saved_model_scan.scan(folder)
                 super().Do(input_dict, output_dict, exec_properties)
             except Exception as error:  # whatever it is, the model cannot be judged
                 logging.exception("the live model could not be judged")

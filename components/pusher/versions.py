@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -312,6 +313,7 @@ def _copy(source: Path, target: Path, more: dict[str, Any]) -> None:
             checksums[str(file.relative_to(target))] = content_hash.of_file(file)
     (target / MANIFEST).write_text(json.dumps({"sha256": checksums}, indent=1))
     for path in (target, *target.rglob("*")):
+        path.chmod(path.stat().st_mode & ~stat.S_IWOTH)  # whatever the model's had
         durable.sync(path)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from components import durable
 from pipeline import DEFAULT_OUT, exits, streams
 from pipeline.cli import completion
 
@@ -56,6 +57,7 @@ class _Commands(click.Group):
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Runs the program, on whatever it is to print to."""
         streams.prepare()
+        durable.forbid_world_writable()
         return super().main(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:

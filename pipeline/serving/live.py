@@ -18,7 +18,7 @@ from pathlib import Path
 from components.pusher import versions
 from pipeline.serving.errors import RequestError
 from pipeline.serving.metrics import Metrics
-from pipeline.serving.process import ModelProcess
+from pipeline.serving.process import ModelProcess, RefusedError
 from pipeline.serving.settings import ServingSettings
 
 _log = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class LiveModel:
         self.states[number] = State(LOADING)
         try:
             model = await asyncio.to_thread(self._loaded, number)
-        except versions.DamagedError as error:
+        except (versions.DamagedError, RefusedError) as error:
             self.states[number] = State(END, str(error))
             self._metrics.load_failures.labels("version").inc()
             _log.error("version %d is refused: %s", number, error)

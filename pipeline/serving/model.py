@@ -6,12 +6,14 @@ is loaded in half the time.
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 
+from components import saved_model_scan
 from pipeline.histories import History, check_inputs, recommend_inputs
 from pipeline.serving.errors import RequestError
 from pipeline.serving.tensors import Tensors, TensorSpec, num_rows
@@ -57,7 +59,11 @@ class LoadedModel:
         Args:
           folder: of a SavedModel.
           threads: that one call may use.
+
+        Raises:
+          HostileModelError: it does more than compute; it was not loaded.
         """
+        saved_model_scan.scan(Path(folder))
         config = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=threads,
             inter_op_parallelism_threads=INTER_OP_THREADS,

@@ -19,13 +19,14 @@ _ERRORS = {
     "400": "the request is not what is expected",
     "401": "a bearer token is needed",
     "404": "there is no such version",
-    "408": "the body did not come in time",
+    "408": "the head or the body did not come in time",
     "413": "the body is too long, or has too many rows or items",
     "429": "too many requests are waiting; Retry-After says when to try again",
     "431": "the request's head is longer than 64 KB",
-    "503": "no model is loaded",
+    "503": "no model is loaded, or there are too many connections",
     "504": "the model did not answer in time",
 }
+_OF_ANY_REQUEST = ("401", "408", "431", "503")  # too many connections are 503 as well
 
 
 class Health(msgspec.Struct):
@@ -65,7 +66,7 @@ def document() -> dict[str, Any]:
                         "description": _ERRORS[status],
                         "content": _json(of[http.Error]),
                     }
-                    for status in errors
+                    for status in sorted({*errors, *_OF_ANY_REQUEST})
                 },
             },
         }

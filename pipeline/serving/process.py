@@ -27,6 +27,10 @@ class LoadError(RuntimeError):
     """A version cannot be loaded, or does not answer."""
 
 
+class RefusedError(LoadError):
+    """A version must not be loaded, now or later."""
+
+
 class ModelProcess:
     """A loaded version. Threads may call ``ask``; all else is the event loop's."""
 
@@ -40,6 +44,7 @@ class ModelProcess:
 
         Raises:
           LoadError: it says why the model is not fit to serve.
+          RefusedError: and that it never will be.
         """
         self.version = version
         self.number, self.name = version.number, version.model
@@ -71,9 +76,10 @@ class ModelProcess:
         except LoadError:
             self._process.kill()
             raise
-        if isinstance(told, str):
+        if isinstance(told, tuple):
             self.close()
-            raise LoadError(told)
+            problem, is_final = told
+            raise (RefusedError if is_final else LoadError)(problem)
         self.inputs: dict[str, dict[str, TensorSpec]] = told["inputs"]
         self.signature_defs: dict[str, Any] = told["signature_defs"]
 

@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 import time
 import weakref
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from pipeline.histories import Histories, files_of
@@ -68,7 +68,8 @@ class AcceptedRatings:
             # Called every second: the store is queried only when it has changed.
             state = (model.number, _state_of(self._out / METADATA_FILE))
             must_wait = time.monotonic() < self._not_before
-            if must_wait or (state == self._looked_at and not self._problem):
+            is_read = model in self._known and not self._problem
+            if must_wait or (state == self._looked_at and is_read):
                 return
             try:
                 await self._look(model)
@@ -94,11 +95,7 @@ class AcceptedRatings:
             if dataclasses.replace(known.data, run=data.run) == data:
                 self._known[model] = known  # a later run took it from the cache
                 return
-        # In a process of its own: requests would wait for what is read here.
-        reader = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-        reading = reader.submit(_read, data)
-        reader.shutdown(wait=False)
-        self._known[model] = await asyncio.wrap_future(reading)
+        self._known[model] = await asyncio.to_thread(_read_aside, data)
         _log.info(
             "version %d: %d users are known, from %s as of run %s",
             *(model.number, len(self._known[model].histories), data.source, data.run),
@@ -110,6 +107,37 @@ def _state_of(store: Path) -> list[tuple[int, int]]:
     paths = (store, store.with_name(f"{store.name}-wal"))
     stats = [path.stat() for path in paths if path.exists()]
     return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
+
+
+def _read_aside(data: AcceptedData) -> Known:
+    """Reads in a process of its own: requests would wait for what is read here.
+
+    A pipe and a process are all that this takes; executors need semaphores, and so
+    ``/dev/shm``, which a container may not have.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(data, theirs), daemon=True)
+    process.start()
+    theirs.close()  # so that the end of the process is the end of the pipe
+    with ours:
+        try:
+            told: Known | Exception = ours.recv()
+        except EOFError as error:
+            process.join()
+            message = f"the process that read them ended with {process.exitcode}"
+            raise RuntimeError(message) from error
+    process.join()
+    if isinstance(told, Exception):
+        raise told
+    return told
+
+
+def _send(data: AcceptedData, connection: Connection) -> None:
+    try:
+        connection.send(_read(data))
+    except Exception as error:  # whatever it is, the server reports it
+        connection.send(error)
 
 
 def _read(data: AcceptedData) -> Known:

@@ -21,13 +21,15 @@ def work(folder: str, threads: int, rows: int, connections: list[Connection]) ->
         signal.signal(number, signal.SIG_IGN)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    from components.saved_model_scan import HostileModelError
     from pipeline.serving.model import LoadedModel
 
     try:
         model = LoadedModel(folder, threads)
         model.warm(rows)
-    except Exception as error:  # whatever it is, the server refuses the version
-        connections[0].send(f"{type(error).__name__}: {error}")
+    except Exception as error:  # whatever it is, the server hears of it
+        is_final = isinstance(error, HostileModelError)
+        connections[0].send((f"{type(error).__name__}: {error}", is_final))
         return
     connections[0].send(
         {"inputs": model.inputs, "signature_defs": model.signature_defs}

@@ -1,4 +1,5 @@
 import inspect
+import json
 import re
 from pathlib import Path
 
@@ -191,6 +192,56 @@ def test_what_is_no_configuration_at_all_is_refused(write, text, line, message):
     assert error.line == line
     assert message in error.message
     assert "\n" not in str(error)
+
+
+SECRETS = {
+    "beam: {args: ['--s3_secret_access_key=hunter2']}": "AWS_SECRET_ACCESS_KEY",
+    "beam: {args: ['--s3_access_key_id hunter2']}": "AWS_ACCESS_KEY_ID",
+    "beam: {args: ['--x=1', '--my-password=hunter2']}": "my-password is a secret",
+    "beam: {args: ['--azure_connection_string=AccountKey=hunter2;x']}": "AZURE_STORAGE",
+    "beam: {args: ['--header=Authorization hunter2']}": "is a secret",
+    "beam: {args: ['--a=Bearer hunter2']}": "it has a secret",
+    "beam: {args: [--token=hunter2]}": "token is a secret",
+    "beam: {args: '--token=hunter2'}": "token is a secret",  # no list
+    "beam: {endpoint: 'user:hunter2@host:80', args: ['--password=hunter2']}": "secret",
+    "beam: {temp_location: 'https://me:hunter2@host/x'}": "it has a secret",
+    "beam: {temp_location: 'https://host/x?sig=hunter2'}": "sig is a secret",
+    "data: {source: 'ftp://me:hunter2@host/ratings.csv'}": "it has a secret",
+    "data: {items: 'https://host/x?a=1&api_key=hunter2'}": "api_key is a secret",
+    "out: 's3://bucket/x?X-Amz-Signature=hunter2'": "X-Amz-Signature is a secret",
+}
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_a_secret_is_refused_and_shown_nowhere(write, text):
+    error = error_of(write(text))
+    assert SECRETS[text] in error.message
+    assert "hunter2" not in str(error)
+    [(section, value)] = yaml.safe_load(text).items()
+    override = f"{section}={json.dumps(value)}"
+    error = error_of(None, [override])
+    assert SECRETS[text] in error.message
+    assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "--password=hunter2",
+        "beam.args.x=[--password=hunter2]",
+        "beam.args=[--password=hunter2",
+        "train.seed=--password=hunter2",
+    ],
+)
+def test_no_error_shows_a_secret(override):
+    assert "hunter2" not in str(error_of(None, [override]))
+
+
+def test_flags_that_only_sound_like_secrets_are_let_in():
+    flags = ["--dataflow_kms_key=projects/a/keys/b", "--no_auth", "--gcp_oauth_scope=a"]
+    flags += ["--enable_hot_key_logging", "--job_name=nightly", "--region=eu@home"]
+    config = load_config(None, [f"beam.args={json.dumps(flags)}", "out=hdfs://me@a/b"])
+    assert config.beam.args == flags
 
 
 def test_three_thousand_sections_within_each_other_are_refused(write):

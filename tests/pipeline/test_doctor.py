@@ -90,7 +90,7 @@ def test_a_broken_metadata_store_fails_and_the_other_checks_go_on(
         doctor, "check_tensorflow", lambda: Check("TensorFlow", "ok", "")
     )
     checks = {check.name: check for check in doctor.examine(tmp_path)}
-    assert len(checks) == 10
+    assert len(checks) == 11
     assert checks["metadata store"].state == "fail"
     assert checks["output folder"].state == "ok"
 

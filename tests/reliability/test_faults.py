@@ -149,3 +149,29 @@ def test_a_store_that_is_kept_locked_stops_the_run_and_the_next_is_well(
     status, told = marquee(store.parent)
     assert status == 0, told
     assert len(live_files(store.parent)) == 1
+
+
+@needs_root
+@pytest.mark.parametrize("command", ["run", "doctor"])
+def test_without_dev_shm_it_is_told_before_any_work(
+    log, tmp_path, run_arguments, command
+):
+    out = tmp_path / "out"
+    arguments = run_arguments(log, out) if command == "run" else ["doctor"]
+    hidden = 'mount --bind /proc/self/ns /dev/shm && exec "$@"'  # nothing can be made
+    done = subprocess.run(
+        [
+            *("unshare", "--mount", "sh", "-c", hidden, "sh"),
+            *(sys.executable, "-m", "pipeline", *map(str, arguments)),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = " ".join((done.stdout + done.stderr).split())
+    assert "no semaphore can be made (No such file or directory)" in told
+    assert "mount a tmpfs at /dev/shm" in told
+    assert done.returncode == (2 if command == "run" else 1)
+    assert not out.exists()

@@ -4,9 +4,11 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -563,6 +565,34 @@ def test_a_broken_ledger_is_an_error_that_says_what_to_do(three, model):
         versions.push(model("c"), three, KEEP_ALL)
     (three / versions.LEDGER).unlink()
     assert versions.push(model("c"), three, KEEP_ALL).number == 4
+
+
+# Modes of files
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
+def test_no_umask_makes_files_that_everybody_may_write_to(model, live, umask):
+    source, before = model("a"), os.umask(umask)
+    try:
+        # As the command line does it: in a process of its own, which has the umask.
+        command = "from components import durable; durable.forbid_world_writable();"
+        command += "from components.pusher import versions; from pathlib import Path;"
+        command += f"versions.push(Path({str(source)!r}), Path({str(live)!r}), 9);"
+        command += f"versions.rollback(Path({str(live)!r}), 1)"
+        for path in (source, *source.rglob("*")):
+            path.chmod(0o777 & ~umask)
+        subprocess.run([sys.executable, "-c", command], check=True, cwd=ROOT)
+    finally:
+        os.umask(before)
+    found = [live, *live.rglob("*")]
+    assert len(found) > 10
+    for path in found:
+        mode = path.stat().st_mode
+        assert not mode & stat.S_IWOTH, path
+        # What the umask forbids stays forbidden; nobody else reads with 077.
+        assert not mode & umask, path
+        others = stat.S_IROTH if umask in (0, 0o022) else 0
+        assert mode & stat.S_IROTH == others, path
 
 
 # Clean-up that fails

@@ -215,6 +215,62 @@ def test_five_hundred_connections_at_once(client):
         assert is_well(client)  # while they are still open
 
 
+def large_requests():
+    """What asks for much with little, and the most that is answered."""
+
+    def columns(rows, k):
+        inputs = {
+            "user_id": [""] * rows,
+            "history_item_id": [[]] * rows,
+            "history_rating": [[]] * rows,
+            "user_features": [[]] * rows,
+            "k": k,
+        }
+        return {"signature_name": "recommend", "inputs": inputs}
+
+    told = [columns(20_000, 10), columns(1024, 10), columns(1000, 1000)]
+    told += [{"instances": [""] * 20_000}, {"inputs": ["\n"] * 1024}]
+    told += [{"instances": [[[] for _ in range(200)] for _ in range(1000)]}]
+    return [json.dumps(each).encode() for each in told]
+
+
+def test_large_requests_keep_nobody_waiting_and_take_no_memory(client):
+    process, bodies = psutil.Process(client.process.pid), large_requests()
+
+    def slowest_of_a_hundred():
+        waits = []
+        for _ in range(200):
+            started = time.monotonic()
+            assert is_well(client)
+            waits.append(time.monotonic() - started)
+        return sorted(waits)[197]
+
+    def flood(seed):
+        url, statuses = client.base_url, Counter()
+        connection = http.client.HTTPConnection(url.host, url.port)
+        while not ended.is_set():
+            content = bodies[(seed + sum(statuses.values())) % len(bodies)]
+            statuses[ask(connection, "POST", PREDICT, content)[0]] += 1
+        return statuses
+
+    ended, alone = threading.Event(), slowest_of_a_hundred()
+    with ThreadPoolExecutor(4) as pool:
+        flooding = [pool.submit(flood, seed) for seed in range(4)]
+        time.sleep(5)
+        before = resident(process)
+        beside = slowest_of_a_hundred()
+        growth = resident(process) - before
+        ended.set()
+        statuses = sum((each.result() for each in flooding), Counter())
+    print(f"p99 {alone * 1e3:.0f} ms alone, {beside * 1e3:.0f} ms beside {statuses}")
+    assert set(statuses) <= {200, 400, 413, 429, 504}
+    assert statuses[413]
+    assert statuses[200]
+    assert beside < 2
+    assert growth < MAX_GROWTH
+    assert is_well(client)
+
+
 def resident(process):
     return sum(
         each.memory_info().rss for each in (process, *process.children(recursive=True))

@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+import tensorflow as tf
 
 from components.pusher import versions
+from trainer_modules.model_card import write_card
 
 MODEL = "/v1/models/recommender"
 PATIENCE = 300  # seconds: a model is loaded slowly where others use the machine
@@ -242,6 +244,28 @@ def test_a_version_is_tried_again_when_there_are_file_descriptors_again(
         process.rlimit(psutil.RLIMIT_NOFILE, limit)
     until_answered_by(client, pushed.number)
     assert (before, score(client)) == (1028, 2028)
+
+
+def test_a_version_that_writes_files_is_refused_by_name(
+    client, out, tmp_path, save_recommender, ruled
+):
+    class Hostile(tf.Module):
+        def recommend(self, user_id, history_item_id, k):
+            tf.io.write_file(str(tmp_path / "written"), "by the model")
+            return {"item_id": history_item_id, "score": history_item_id}
+
+    before = score(client)
+    save_recommender(Hostile(), tmp_path / "hostile")
+    write_card(str(tmp_path / "hostile"), {"model": "hostile", "origin": "elsewhere"})
+    pushed = versions.push(tmp_path / "hostile", out / "live", keep=9)
+    end, told = time.monotonic() + PATIENCE, {}
+    while told.get("state") != "END" and time.monotonic() < end:
+        answer = client.get(f"{MODEL}/versions/{pushed.number}").json()
+        [told] = answer.get("model_version_status", [{}])
+        time.sleep(0.1)
+    assert "operation WriteFile" in told["status"]["error_message"]
+    assert not (tmp_path / "written").exists()
+    assert score(client) == before
 
 
 @pytest.mark.slow

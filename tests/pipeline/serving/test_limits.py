@@ -111,3 +111,21 @@ def drains(client):
     asking.join()
     assert answers[0].status_code == 200
     assert client.process.wait(60) == 0
+
+
+# What Python does where there is no /dev/shm: nobody can make a semaphore.
+NO_SEMAPHORES = """
+import _multiprocessing
+
+class SemLock(_multiprocessing.SemLock):
+    def __new__(cls, *_):
+        raise FileNotFoundError(2, "No such file or directory")
+
+_multiprocessing.SemLock = SemLock
+"""
+
+
+def test_without_dev_shm_it_serves_lists(out, tmp_path, serving, until):
+    (tmp_path / "sitecustomize.py").write_text(NO_SEMAPHORES)
+    with serving(out, env={**os.environ, "PYTHONPATH": str(tmp_path)}) as client:
+        assert until(client, "/v1/recommend/ann").json()["known"]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components import saved_model_scan
 from trainer_modules import configs
 from trainer_modules import features as f
 from trainer_modules.registry import MODELS, POPULARITY
@@ -401,6 +402,7 @@ def test_scores_raw_bytes_as_it_scores_indices(
     # Without the other signatures, which test_signatures.py has: half of the time.
     score = served(name).score.get_concrete_function(tf.TensorSpec([None], tf.string))
     tf.saved_model.save(served(name), folder, signatures=score)
+    saved_model_scan.scan(Path(folder))  # nothing that a model needs is refused
     exported[name] = folder, expected
 
 
