@@ -45,7 +45,11 @@ def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
                     "Write it in smaller row groups: each is in memory as a whole.",
                 )
             # Not in batches: this Arrow's reader of batches dies of a damaged file.
-            table = file.read_row_group(group, columns=list(names.values()))
+            # Not in threads: one that frees a buffer of a Python file while the process
+            # ends aborts it ("terminate called without an active exception").
+            table = file.read_row_group(
+                group, columns=list(names.values()), use_threads=False
+            )
             _check_length(part, table)
             columns = {
                 name: _plain(table[old].combine_chunks()) for name, old in names.items()

@@ -1,11 +1,7 @@
 """Reads rows of delimited text.
 
-A record is one line, or several that a quote holds together. A line with an odd number
-of quotes opens a record of several lines if the next such line closes it, within
-``MAX_RECORD_BYTES``, and the whole is a record with the right number of fields;
-otherwise the line stands alone, and is a bad row. So one stray quote costs one line,
-not the rest of the file. Only records that turn out to be bad are looked at one by one,
-to report where they are and why.
+Only records that turn out to be bad are looked at one by one, to report where they are
+and why; ``records`` says what a record is.
 """
 
 import re
@@ -21,7 +17,14 @@ import pyarrow.csv as pa_csv
 
 from components.ratings_example_gen import problems
 from components.ratings_example_gen.dialect import WHITESPACE, Dialect, split_records
-from components.ratings_example_gen.problems import MAX_TEXT, fatal
+from components.ratings_example_gen.problems import fatal
+from components.ratings_example_gen.read.records import (
+    MAX_RECORD_BYTES,
+    Positions,
+    Records,
+    closed,
+    not_separating,
+)
 from components.ratings_example_gen.read.rows import BadRow, Block, Rows
 from components.ratings_example_gen.recognise.parts import (
     BYTE_ORDER_MARK,
@@ -33,13 +36,11 @@ from components.ratings_example_gen.recognise.parts import (
 
 # Of text at once: where every line is bad, a line of two bytes takes 300 of memory.
 PIECE_BYTES = 1 << 20
-MAX_RECORD_BYTES = MAX_LINE_BYTES
 # Stands for a separator of several bytes while a piece is parsed; a line that holds it
 # is refused.
 _SEPARATOR = b"\x01"
 
 Mask = npt.NDArray[np.bool_]
-Positions = npt.NDArray[np.int64]
 
 
 def cut(part: Part, block_bytes: int) -> list[tuple[int, int]]:
@@ -75,7 +76,7 @@ def _record_begins(part: Part, f: IO[bytes], block_bytes: int) -> Iterator[int]:
 
 
 def _begins(part: Part, data: bytes) -> Positions:
-    return _Records(part, data).begins
+    return Records(part, data).begins
 
 
 def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
@@ -140,7 +141,7 @@ def _last_boundary(part: Part, data: bytes) -> int:
     quote = (part.dialect.quote or "").encode()
     if not quote or quote not in data:
         return len(data)
-    pending = _Records(part, data).pending
+    pending = Records(part, data).pending
     if pending is None or len(data) - pending > MAX_RECORD_BYTES:
         return len(data)
     return pending
@@ -172,124 +173,12 @@ def _header_end(part: Part, data: bytes) -> int | None:
     end = data.find(b"\n", blank) + 1 or len(data)
     if not quote or data.count(quote, blank, end) % 2 == 0:
         return end
-    records = _Records(part, data[: blank + MAX_RECORD_BYTES])
+    records = Records(part, data[: blank + MAX_RECORD_BYTES])
     return int(records.ends[np.flatnonzero(~records.blank)[0]])
 
 
 def _count_lines(data: bytes) -> int:
     return data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
-
-
-class _Records:
-    """Where the records of a piece of text begin and end; blank lines are no rows.
-
-    Attributes:
-        begins: Offset of each record.
-        ends: One past the line end of each.
-        line: 0-based line in which each begins.
-        blank: Whether it is a blank line.
-        joined: Whether some record has several lines.
-        pending: Offset of a line that a later piece may go on with, or None.
-    """
-
-    def __init__(self, part: Part, data: bytes):
-        self._data = data
-        codes = np.frombuffer(data, np.uint8)
-        self.ends = np.flatnonzero(codes == ord("\n")) + 1
-        if not data.endswith(b"\n"):
-            self.ends = np.append(self.ends, len(data))
-        self.begins = np.concatenate([[0], self.ends[:-1]])
-        self.line = np.arange(len(self.ends))
-        self.joined = False
-        self.pending: int | None = None
-        self._join(part)
-        length = self.ends - self.begins
-        first = codes[self.begins]
-        is_end = (first == ord("\n")) | (first == ord("\r"))
-        last = codes[self.ends - 1]
-        self.blank = is_end & ((length == 1) | ((length == 2) & (last == ord("\n"))))
-
-    def _join(self, part: Part) -> None:
-        """Joins the lines that a quote holds together."""
-        quote = (part.dialect.quote or "").encode()
-        if not quote or quote not in self._data:
-            return
-        marks = np.frombuffer(_without_escapes(self._data, part.dialect), np.uint8)
-        is_quote = (marks == ord(quote)).view(np.uint8)
-        odd = np.flatnonzero(np.bitwise_xor.reduceat(is_quote, self.begins))
-        inside = np.zeros(len(self.ends), np.bool_)  # a line that goes on with another
-        index = 0
-        while index + 1 < len(odd):
-            first, last = odd[index], odd[index + 1]
-            begin, end = self.begins[first], self.ends[last]
-            if end - begin <= MAX_RECORD_BYTES and _is_record(
-                part, self._data[begin:end]
-            ):
-                inside[first + 1 : last + 1] = True
-                index += 2
-            else:
-                index += 1
-        if index < len(odd):
-            self.pending = int(self.begins[odd[index]])
-        if inside.any():
-            self.joined = True
-            self.begins, self.line = self.begins[~inside], self.line[~inside]
-            self.ends = self.ends[np.append(~inside[1:], True)]
-
-    def as_array(self) -> pa.Array:
-        """Returns all records, with their ends, as an array that copies nothing."""
-        offsets = np.append(self.begins, len(self._data)).astype(np.int32)
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self._data)]
-        return pa.Array.from_buffers(pa.binary(), len(self.ends), buffers)
-
-    def text(self, record: int) -> str:
-        """Returns one record for a person to read."""
-        return self.whole(record)[:MAX_TEXT]
-
-    def whole(self, record: int) -> str:
-        """Returns one record with nothing cut off but its end."""
-        data = self._data[self.begins[record] : self.ends[record]]
-        return data.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-
-
-def _without_escapes(data: bytes, dialect: Dialect) -> bytes:
-    """Blanks out what is escaped; every byte keeps its place."""
-    escape = (dialect.escape or "").encode()
-    if not escape or escape not in data:
-        return data
-    return re.sub(re.escape(escape) + rb"[^\r\n]", b"__", data)
-
-
-def _is_record(part: Part, data: bytes) -> bool:
-    """Whether some lines are one record with the right number of fields."""
-    mark = part.dialect.delimiter or ","
-    data = data.removeprefix(BYTE_ORDER_MARK)
-    if not re.fullmatch(_closed(part.dialect, mark).encode("latin-1"), data):
-        return False
-    pattern = _not_separating(part.dialect, mark).encode("latin-1")
-    rest = re.sub(pattern, rb"\1", data)
-    return rest.count(mark.encode()) + 1 == part.num_fields
-
-
-def _quoted(dialect: Dialect) -> str:
-    """Returns the pattern of a field in quotes."""
-    quote, escape = re.escape(dialect.quote or ""), re.escape(dialect.escape or "")
-    if not escape:
-        return f"{quote}[^{quote}]*(?:{quote}{quote}[^{quote}]*)*{quote}"
-    plain, pair = f"[^{quote}{escape}]", f"(?:{escape}[\\x00-\\xff]|{quote}{quote})"
-    return f"{quote}{plain}*(?:{pair}{plain}*)*{quote}"
-
-
-def _closed(dialect: Dialect, mark: str) -> str:
-    """Returns the pattern of a record in which every quote is closed."""
-    quote, escape = re.escape(dialect.quote or ""), re.escape(dialect.escape or "")
-    mark = re.escape(mark)
-    first, rest = f"[^{quote}{mark}\\r\\n{escape}]", f"[^{mark}\\r\\n{escape}]"
-    if escape:
-        first, rest = (f"(?:{each}|{escape}[^\\r\\n])" for each in (first, rest))
-    bare = f"{first}{rest}*"
-    value = f"(?:{_quoted(dialect)}|{bare}|)"
-    return f"^{value}(?:{mark}{value})*\\r?\\n?$"
 
 
 def _parse(part: Part, data: bytes, begin: int) -> Rows:
@@ -384,7 +273,7 @@ def _read_csv(
 
 def _check_records(
     part: Part, data: bytes, body: bytes, separator: bytes, *, exact: bool
-) -> tuple[Positions, list[BadRow], _Records]:
+) -> tuple[Positions, list[BadRow], Records]:
     """Returns the records that are rows, why the others are not, and all of them.
 
     The records are those of ``body``; ``data`` is what a person wrote. Unless ``exact``
@@ -392,8 +281,8 @@ def _check_records(
     Arrow finds out faster.
     """
     dialect, mark = part.dialect, separator.decode("latin-1")
-    original = _Records(part, data)
-    records = original if body is data else _Records(part, body)
+    original = Records(part, data)
+    records = original if body is data else Records(part, body)
     text = records.as_array()
     stray = r"\r[^\n]" + (r"|\x01" if separator == _SEPARATOR else "")
     control = _matches(original.as_array(), stray)
@@ -403,10 +292,10 @@ def _check_records(
     if special:
         quoted = np.flatnonzero(_matches(text, "|".join(special)) & ~control)
         with_quotes = text.take(pa.array(quoted))
-        unclosed[quoted] = ~_matches(with_quotes, _closed(dialect, mark))
+        unclosed[quoted] = ~_matches(with_quotes, closed(dialect, mark))
         fields[quoted] = part.num_fields
         if exact:
-            pattern = _not_separating(dialect, mark)
+            pattern = not_separating(dialect, mark)
             outside = pc.replace_substring_regex(
                 with_quotes, pattern=pattern, replacement=r"\1"
             )
@@ -429,15 +318,6 @@ def _check_records(
     return np.flatnonzero(~records.blank & ~rejected), bad, records
 
 
-def _not_separating(dialect: Dialect, mark: str) -> str:
-    """Returns the pattern of what may hold separators that separate nothing."""
-    escaped = f"{re.escape(dialect.escape)}[\\x00-\\xff]" if dialect.escape else ""
-    if not dialect.quote:
-        return f"(){escaped}"
-    quoted = f"(^|{re.escape(mark)}){_quoted(dialect)}"
-    return f"{quoted}|{escaped}" if escaped else quoted
-
-
 def _matches(values: pa.Array, pattern: str) -> Mask:
     return cast(Mask, pc.match_substring_regex(values, pattern).to_numpy(False))
 
@@ -451,7 +331,7 @@ def _locator(
     part: Part, data: bytes, kept: Positions | None
 ) -> Callable[[Positions], list[tuple[int, str]]]:
     def locate(rows: Positions) -> list[tuple[int, str]]:
-        records = _Records(part, data)
+        records = Records(part, data)
         record_of = np.flatnonzero(~records.blank) if kept is None else kept
         return [
             (int(records.line[record]) + 1, records.text(record))

@@ -22,8 +22,8 @@ from components.ratings_example_gen.recognise.columns import (
     USER_ID,
 )
 from components.ratings_example_gen.recognise.guess import shown_delimiter
-from components.ratings_example_gen.recognise.own_tables import Table
 from components.ratings_example_gen.recognise.parts import TEXT, Part
+from components.ratings_example_gen.recognise.tables import Table
 
 GIVEN, GUESSED = "given", "guessed"
 

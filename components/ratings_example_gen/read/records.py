@@ -1,0 +1,147 @@
+"""Where records begin and end in text, and whether their quotes are closed.
+
+A record is one line, or several that a quote holds together. A line with an odd number
+of quotes opens a record of several lines if the next such line closes it, within
+``MAX_RECORD_BYTES``, and the whole is a record with the right number of fields;
+otherwise the line stands alone, and is a bad row. So one stray quote costs one line,
+not the rest of the file.
+"""
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.problems import MAX_TEXT
+from components.ratings_example_gen.recognise.parts import (
+    BYTE_ORDER_MARK,
+    MAX_LINE_BYTES,
+    Part,
+)
+
+MAX_RECORD_BYTES = MAX_LINE_BYTES
+
+Positions = npt.NDArray[np.int64]
+
+
+class Records:
+    """Where the records of a piece of text begin and end; blank lines are no rows.
+
+    Attributes:
+        begins: Offset of each record.
+        ends: One past the line end of each.
+        line: 0-based line in which each begins.
+        blank: Whether it is a blank line.
+        joined: Whether some record has several lines.
+        pending: Offset of a line that a later piece may go on with, or None.
+    """
+
+    def __init__(self, part: Part, data: bytes):
+        self._data = data
+        codes = np.frombuffer(data, np.uint8)
+        self.ends = np.flatnonzero(codes == ord("\n")) + 1
+        if not data.endswith(b"\n"):
+            self.ends = np.append(self.ends, len(data))
+        self.begins = np.concatenate([[0], self.ends[:-1]])
+        self.line = np.arange(len(self.ends))
+        self.joined = False
+        self.pending: int | None = None
+        self._join(part)
+        length = self.ends - self.begins
+        first = codes[self.begins]
+        is_end = (first == ord("\n")) | (first == ord("\r"))
+        last = codes[self.ends - 1]
+        self.blank = is_end & ((length == 1) | ((length == 2) & (last == ord("\n"))))
+
+    def _join(self, part: Part) -> None:
+        """Joins the lines that a quote holds together."""
+        quote = (part.dialect.quote or "").encode()
+        if not quote or quote not in self._data:
+            return
+        marks = np.frombuffer(_without_escapes(self._data, part.dialect), np.uint8)
+        is_quote = (marks == ord(quote)).view(np.uint8)
+        odd = np.flatnonzero(np.bitwise_xor.reduceat(is_quote, self.begins))
+        inside = np.zeros(len(self.ends), np.bool_)  # a line that goes on with another
+        index = 0
+        while index + 1 < len(odd):
+            first, last = odd[index], odd[index + 1]
+            begin, end = self.begins[first], self.ends[last]
+            if end - begin <= MAX_RECORD_BYTES and _is_record(
+                part, self._data[begin:end]
+            ):
+                inside[first + 1 : last + 1] = True
+                index += 2
+            else:
+                index += 1
+        if index < len(odd):
+            self.pending = int(self.begins[odd[index]])
+        if inside.any():
+            self.joined = True
+            self.begins, self.line = self.begins[~inside], self.line[~inside]
+            self.ends = self.ends[np.append(~inside[1:], True)]
+
+    def as_array(self) -> pa.Array:
+        """Returns all records, with their ends, as an array that copies nothing."""
+        offsets = np.append(self.begins, len(self._data)).astype(np.int32)
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self._data)]
+        return pa.Array.from_buffers(pa.binary(), len(self.ends), buffers)
+
+    def text(self, record: int) -> str:
+        """Returns one record for a person to read."""
+        return self.whole(record)[:MAX_TEXT]
+
+    def whole(self, record: int) -> str:
+        """Returns one record with nothing cut off but its end."""
+        data = self._data[self.begins[record] : self.ends[record]]
+        return data.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+
+
+def _without_escapes(data: bytes, dialect: Dialect) -> bytes:
+    """Blanks out what is escaped; every byte keeps its place."""
+    escape = (dialect.escape or "").encode()
+    if not escape or escape not in data:
+        return data
+    return re.sub(re.escape(escape) + rb"[^\r\n]", b"__", data)
+
+
+def _is_record(part: Part, data: bytes) -> bool:
+    """Whether some lines are one record with the right number of fields."""
+    mark = part.dialect.delimiter or ","
+    data = data.removeprefix(BYTE_ORDER_MARK)
+    if not re.fullmatch(closed(part.dialect, mark).encode("latin-1"), data):
+        return False
+    pattern = not_separating(part.dialect, mark).encode("latin-1")
+    rest = re.sub(pattern, rb"\1", data)
+    return rest.count(mark.encode()) + 1 == part.num_fields
+
+
+def _quoted(dialect: Dialect) -> str:
+    """Returns the pattern of a field in quotes."""
+    quote, escape = re.escape(dialect.quote or ""), re.escape(dialect.escape or "")
+    if not escape:
+        return f"{quote}[^{quote}]*(?:{quote}{quote}[^{quote}]*)*{quote}"
+    plain, pair = f"[^{quote}{escape}]", f"(?:{escape}[\\x00-\\xff]|{quote}{quote})"
+    return f"{quote}{plain}*(?:{pair}{plain}*)*{quote}"
+
+
+def closed(dialect: Dialect, mark: str) -> str:
+    """Returns the pattern of a record in which every quote is closed."""
+    quote, escape = re.escape(dialect.quote or ""), re.escape(dialect.escape or "")
+    mark = re.escape(mark)
+    first, rest = f"[^{quote}{mark}\\r\\n{escape}]", f"[^{mark}\\r\\n{escape}]"
+    if escape:
+        first, rest = (f"(?:{each}|{escape}[^\\r\\n])" for each in (first, rest))
+    bare = f"{first}{rest}*"
+    value = f"(?:{_quoted(dialect)}|{bare}|)"
+    return f"^{value}(?:{mark}{value})*\\r?\\n?$"
+
+
+def not_separating(dialect: Dialect, mark: str) -> str:
+    """Returns the pattern of what may hold separators that separate nothing."""
+    escaped = f"{re.escape(dialect.escape)}[\\x00-\\xff]" if dialect.escape else ""
+    if not dialect.quote:
+        return f"(){escaped}"
+    quoted = f"(^|{re.escape(mark)}){_quoted(dialect)}"
+    return f"{quoted}|{escaped}" if escaped else quoted

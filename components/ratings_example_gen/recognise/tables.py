@@ -1,0 +1,172 @@
+"""Tables of ratings, and how the numbers and times of all of them are written."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import pyarrow as pa
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.problems import fatal
+from components.ratings_example_gen.recognise import guess
+from components.ratings_example_gen.recognise.columns import RATING, TIMESTAMP
+from components.ratings_example_gen.recognise.parts import Part
+from components.ratings_example_gen.recognise.sample import Sample
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A part of ratings, and what its beginning shows.
+
+    Attributes:
+        part: With columns and dialect.
+        sample: What its beginning shows.
+        names: Header of each column, empty where there is none.
+        rows: Some rows as texts.
+        by_position: Meanings whose column is given or guessed by its place.
+        unused: Columns without a meaning, and the row numbers that pandas saved.
+        shows: What the sample shows: ``decimal``, ``times`` or ``local times``.
+    """
+
+    part: Part
+    sample: Sample
+    names: tuple[str, ...]
+    rows: list[list[str]]
+    by_position: frozenset[str]
+    unused: tuple[str, ...] = ()
+    shows: frozenset[str] = frozenset()
+
+    def values(self, meaning: str) -> pa.Array:
+        """Returns a column's values in the sample, as a reader yields them."""
+        index = dict(self.part.columns)[meaning]
+        if self.sample.types:
+            return self.sample.bounds_of(self.names[index])
+        rows = [row for row in self.rows if len(row) == self.part.num_fields]
+        return pa.array([row[index].encode() for row in rows], pa.binary())
+
+    def texts(self, meaning: str) -> list[str]:
+        """Returns a column's values in the sample, without null values."""
+        index = dict(self.part.columns).get(meaning)
+        if index is None:
+            return []
+        nulls = self.part.dialect.nulls
+        values = [row[index].strip() for row in self.rows if index < len(row)]
+        return [value for value in values if value not in nulls]
+
+
+def with_numbers_and_times(tables: list[Table], declared: Dialect) -> list[Table]:
+    """Returns the tables with the marks of numbers and the form of times, of all."""
+    decimal = (
+        _agreed(
+            tables,
+            RATING,
+            lambda table: guess.decimal(table.texts(RATING)),
+            "data.decimal",
+            lambda mark: f"with {mark!r}",
+        )
+        if declared.decimal is None
+        else declared.decimal
+    )
+    times = None
+    if declared.timestamp_format is None and declared.timestamp_unit is None:
+        times = _agreed(tables, TIMESTAMP, _times, "data.timestamp_unit", _shown_times)
+    timestamp_format, unit = times or ("", "s")
+    shows = _shows(tables, declared.timestamp_format or timestamp_format)
+    if decimal:
+        shows |= {"decimal"}
+    described = []
+    for table in tables:
+        dialect = replace(
+            table.part.dialect,
+            decimal=decimal or ".",
+            thousands=declared.thousands or "",
+            timestamp_format=declared.timestamp_format or timestamp_format,
+            timestamp_unit=declared.timestamp_unit or unit,
+            timezone=declared.timezone or "UTC",
+            null_values=table.part.dialect.nulls,
+        )
+        part = replace(
+            table.part,
+            dialect=dialect,
+            unit_is_guessed=declared.timestamp_unit is None,
+        )
+        described.append(replace(table, part=part, shows=shows))
+    return described
+
+
+def _shows(tables: Sequence[Table], timestamp_format: str) -> frozenset[str]:
+    """Returns whether there are times that need a form, or a time zone."""
+    timed = [table for table in tables if TIMESTAMP in dict(table.part.columns)]
+    own = [kind for table in timed if (kind := _time_type(table)) is not None]
+    found = {"times"} if len(own) < len(timed) else set()
+    naive = [kind for kind in own if not getattr(kind, "tz", None)]
+    if naive or (found and timestamp_format):
+        found.add("local times")
+    return frozenset(found)
+
+
+def _agreed(
+    tables: Sequence[Table],
+    meaning: str,
+    guessed: Callable[[Table], T | None],
+    setting: str,
+    shown: Callable[[T], str],
+) -> T | None:
+    """Returns what the parts show; None where none shows anything.
+
+    Raises:
+        BadInputError: When two of them show different things.
+    """
+    known: tuple[Table, T] | None = None
+    for table in tables:
+        found = guessed(table)
+        if found is None:
+            continue
+        if known is not None and known[1] != found:
+            raise fatal(
+                table.part.name,
+                problems.HEADER_MISMATCH,
+                f"its {meaning} is written as {shown(found)}, that of "
+                f"{known[0].part.name} as {shown(known[1])}",
+                f"Write all parts alike, or set {setting}.",
+            )
+        known = known or (table, found)
+    return known[1] if known else None
+
+
+def _time_type(table: Table) -> pa.DataType | None:
+    """Returns the type of a column of times that needs no form; None for others."""
+    index = dict(table.part.columns).get(TIMESTAMP)
+    if index is None or not table.sample.types:
+        return None
+    kind = table.sample.types[table.names[index]]
+    return kind if pa.types.is_temporal(kind) else None
+
+
+def _shown_times(found: tuple[str, str]) -> str:
+    return found[0] or f"a number in {found[1]}"
+
+
+def _times(table: Table) -> tuple[str, str] | None:
+    """Returns the form of a part's times; None where it shows none.
+
+    Raises:
+        BadInputError: When they are neither numbers nor ISO 8601.
+    """
+    texts, index = table.texts(TIMESTAMP), dict(table.part.columns).get(TIMESTAMP)
+    if index is None or not texts:
+        return None
+    if _time_type(table) is not None:
+        return None
+    found = guess.times(texts)
+    if found is None:
+        raise fatal(
+            table.part.name,
+            problems.NON_NUMERIC_TIME,
+            f"times such as {texts[0]!r} are neither numbers nor ISO 8601",
+            f"Set data.timestamp_format, such as '{guess.time_formats(texts[0])}'.",
+        )
+    return found
