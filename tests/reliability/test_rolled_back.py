@@ -5,6 +5,9 @@ import shutil
 
 import pytest
 
+from components.pusher import versions
+from trainer_modules import features as f
+
 pytestmark = pytest.mark.reliability
 
 
@@ -16,8 +19,13 @@ def test_the_next_runs_do_not_push_what_a_person_rolled_back_from(
     # A model that was live before all runs of this folder.
     ended = starter.run(*run_arguments(log, other), "--set", "models.gmf.epochs=1")
     assert ended.status == 0, ended.text
-    (out / "live").parent.mkdir()
-    shutil.copytree(other / "live", out / "live")
+    model = tmp_path / "model"
+    shutil.copytree(other / "live" / "1", model)
+    card = model / f.CARD_FILE
+    card.write_text(
+        json.dumps(json.loads(card.read_text()) | {"origin": "Trainer_gmf/model/999"})
+    )
+    versions.push(model, out / "live", keep=5)
     alone = ("--set", "gate.without_baseline=floors_only")
     ended = starter.run(*run_arguments(log, out), *alone)
     assert ended.status == 0, ended.text
