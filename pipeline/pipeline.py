@@ -1,6 +1,7 @@
 """All of it, in the order in which the data meets it."""
 
 import dataclasses
+import glob
 import hashlib
 import json
 import os
@@ -76,8 +77,11 @@ def create_pipeline(
         window=window,
         code_version=code_version("components.ratings_example_gen.executor"),
     )
-    folder, file = os.path.split(data) if os.path.isfile(data) else (data, "*")
-    examples = RatingsExampleGen(input_base=folder, pattern=file, settings=settings)
+    folder, pattern = data, "*"
+    if os.path.isfile(data):
+        folder, name = os.path.split(data)
+        pattern = glob.escape(name)
+    examples = RatingsExampleGen(input_base=folder, pattern=pattern, settings=settings)
     raw = examples.outputs["examples"]
 
     # Items in: the catalogue.

@@ -37,6 +37,7 @@ PROPERTIES = {
 # Name of the newest span, where the ratings are spans: the steps after this one look at
 # what was read, not at what lies in the folder by then.
 NEWEST_SPAN = "newest_span"
+NEWEST_SPAN_FINGERPRINT = "newest_span_fingerprint"
 
 
 def read_settings(exec_properties: dict[str, Any]) -> Settings:
@@ -164,7 +165,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             ),
         )
         if settings.spans:
-            artifact.set_string_custom_property(NEWEST_SPAN, settings.spans[-1])
+            newest = settings.spans[-1]
+            parts = found.layout.ratings
+            paths = {p.path for p in parts if spans.span_of(p.path, base) == newest}
+            artifact.set_string_custom_property(NEWEST_SPAN, newest)
+            artifact.set_string_custom_property(
+                NEWEST_SPAN_FINGERPRINT, fingerprint(sorted(paths))
+            )
         for name, property_name in PROPERTIES.items():
             artifact.set_int_custom_property(property_name, counts[name])
 

@@ -10,7 +10,11 @@ from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.ratings_example_gen import files
-from components.ratings_example_gen.executor import NEWEST_SPAN
+from components.ratings_example_gen.executor import (
+    NEWEST_SPAN,
+    NEWEST_SPAN_FINGERPRINT,
+)
+from components.ratings_example_gen.fingerprints import unchanged
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.read.rows import Block
@@ -51,7 +55,9 @@ def SpanStatistics(  # noqa: N802 - TFX names a component like the class that it
     statistics.set_string_custom_property(NEWEST_SPAN, span)
     statistics.split_names = artifact_utils.encode_split_names([SPLIT])
     folder = artifact_utils.get_split_uri([statistics], SPLIT)
-    with beam_pipeline as pipeline:
+    paths = sorted({part.path for part in layout.ratings})
+    expected = examples.get_string_custom_property(NEWEST_SPAN_FINGERPRINT) or None
+    with unchanged(paths, expected), beam_pipeline as pipeline:
         _ = (
             pipeline
             | "CreateBlocks" >> beam.Create(plan_blocks(layout.ratings))

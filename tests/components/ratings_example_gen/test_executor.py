@@ -1,6 +1,7 @@
 """The component's executor, run by Beam on small files."""
 
 import csv
+import glob
 import json
 import os
 from collections import defaultdict
@@ -14,6 +15,7 @@ from tfx.types import standard_artifacts
 from components.ratings_example_gen import Settings, ingest, inspect, problems
 from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
 from components.ratings_example_gen.executor import Executor, check, read_settings
+from components.ratings_example_gen.fingerprints import fingerprint
 from components.ratings_example_gen.problems import BadInputError
 from components.ratings_example_gen.spans import SpansError
 
@@ -351,6 +353,14 @@ def edit_unseen(path: Path) -> None:
     assert path.read_bytes() != content
 
 
+def test_a_name_with_the_marks_of_a_pattern_is_a_name(tmp_path):
+    """As the pipeline gives it for a single file."""
+    write_csv(tmp_path / "in" / "ratings[1].csv", own_rows(40, 6))
+    write_csv(tmp_path / "in" / "ratings1.csv", own_rows(3, 2))
+    _, counts = run(tmp_path / "in", tmp_path / "out", glob.escape("ratings[1].csv"))
+    assert counts["users"] == 40
+
+
 class TestChangedFiles:
     def test_after_the_driver_saw_them(self, movielens, tmp_path):
         resolved = resolve(RatingsExampleGen(str(movielens)))
@@ -415,6 +425,9 @@ def test_spans_are_read_in_their_order_with_users_beside_them(tmp_path):
     component = RatingsExampleGen(str(folder), Settings(spans=window))
     assert resolve(component)["span"] == 11
     assert artifact.get_string_custom_property("newest_span") == "11"
+    assert artifact.get_string_custom_property("newest_span_fingerprint") == (
+        fingerprint([str(folder / "11" / "ratings.dat")])
+    )
 
 
 def test_without_spans_nothing_overlaps(movielens, tmp_path):
