@@ -414,6 +414,43 @@ def test_data_takes_a_mapping_and_checks_it(marquee, ratings):
     assert marquee("data", path, "--column", "user_id").status == 2
 
 
+def test_data_shows_the_files_of_items_and_users(marquee, ratings):
+    path = ratings("user_id, item_id, rating\nann,'lamp',4\nbob,rug,3\n")
+    Path("items.csv").write_text(
+        "id,item_id,title,price,tags\n"
+        "7,rug,Rug &amp; Roll,1.5,a|b\n"
+        "8,cup,Cup,,\n"
+        "9,cup,Old cup,,\n"
+    )
+    Path("customers.csv").write_text("member,city\nann,Oslo\n")
+    Path("tags.csv").write_text("a\n")
+    shown = marquee("data", path, "--user-column", "user_id=member")
+    words = " ".join(shown.out.split())
+    assert shown.status == 0, shown.err
+    for line in (
+        "items.csv: 3 rows",
+        """1 of 2 rated items found in it (50%); first missing: "'lamp'\"""",
+        "id: column 'item_id'; title: column 'title' ('Rug & Roll')",
+        "item_price (1.5; missing in 67%)",
+        "item_tags (several values: a, b; missing in 67%)",
+        "columns not read: 'id' (another id; 'item_id' is the id)",
+        "1 rows repeat an id; the last row of an id counts",
+        "1 values had HTML entities (&amp;), now decoded",
+        "customers.csv: 1 rows",
+        "1 of 2 users found in it (50%); first missing: 'bob'",
+        "id: column 'member'",
+        "tags.csv",
+    ):
+        assert line in words
+    wrong = marquee("data", path, "--item-column", "titel=name")
+    assert wrong.status == 2
+    assert "did you mean 'title'?" in wrong.err
+    assert marquee("data", path).status == 3
+    asked = marquee("schema", "propose", path, "--user-column", "user_id=member")
+    assert 'name: "user_city"' in asked.out
+    assert marquee("schema", "propose", path, "--set", "data.users=none").status == 0
+
+
 def test_data_that_is_not_there(marquee):
     shown = marquee("data", "nowhere.csv")
     assert shown.status == 3

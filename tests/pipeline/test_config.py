@@ -124,6 +124,13 @@ def test_a_file_changes_what_it_names_and_nothing_else(write):
         ("data:\n  source: [a]\n", 2, "data.source", "expected text"),
         ("data:\n  source: 5\n", 2, "data.source", "expected text"),
         ("data:\n  columns:\n    usr: 0\n", 3, "data.columns.usr", "mean 'user_id'"),
+        ("data:\n  item_columns: {id: 0}\n", 2, "data.item_columns.id", "'item_id'"),
+        (
+            "data:\n  user_columns: {title: x}\n",
+            2,
+            "data.user_columns.title",
+            "user_id",
+        ),
         ("label:\n  threshold: '=> 3'\n", 2, "label.threshold", "'>= x'"),
         ("label:\n  threshold: 3\n", 2, "label.threshold", "'> x'"),
         ("label:\n  negative: '> 3'\n", 2, "label.negative", "'<= x'"),
@@ -314,6 +321,11 @@ def test_an_override_joins_the_models_and_floors_that_are_there():
         ("out=a=b", lambda c: c.out == "a=b"),
         ("data.items=null", lambda c: c.data.items is None),
         ("data.columns.user_id=0", lambda c: c.data.columns == {"user_id": "0"}),
+        ("data.item_columns.title=1", lambda c: c.data.item_columns == {"title": "1"}),
+        (
+            "data.user_columns.user_id=0",
+            lambda c: c.data.user_columns["user_id"] == "0",
+        ),
         ("out=2020-99-99", lambda c: c.out == "2020-99-99"),
         (
             "gate.floors={auc: 0.6, mrr: 0.1}",
@@ -431,6 +443,18 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
             3,
             "data.decimal",
             "ml-1m has its own",
+        ),
+        (
+            "data:\n  source: ml-1m\n  item_columns: {title: name}\n",
+            3,
+            "data.item_columns",
+            "ml-1m has its own",
+        ),
+        (
+            "data:\n  source: a.csv\n  item_columns: {item_id: 0, title: 0}\n",
+            3,
+            "data.item_columns",
+            "given twice",
         ),
         (
             "data:\n  source: ml-1m\n  columns: {user_id: 3}\n",
