@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # TFX takes seconds to import
 
     from components.ratings_example_gen.recognise.layout import Layout
     from components.ratings_example_gen.recognise.reading import Reading
+    from components.ratings_example_gen.side_tables import SideTables
     from pipeline.local_runner import StepResult
 
 RUN_FILE = "run.json"
@@ -77,6 +78,9 @@ class Observer(Protocol):
     def reading(self, reading: "Reading") -> None:
         """How the ratings will be read, before anything is."""
 
+    def side_files(self, tables: "SideTables") -> None:
+        """How the files of items and users will be read."""
+
     def started(self, name: str) -> None:
         """A step runs."""
 
@@ -104,6 +108,7 @@ def execute(
       The object that ``marquee show --json`` prints.
 
     Raises:
+      BadInputError: A file of items or users is not recognised.
       ConfigError: a model cannot be built for this data.
       DatasetError: there is no such data.
       MetadataError: the metadata store is damaged, or locked.
@@ -117,6 +122,7 @@ def execute(
         check_models(config, layout)
         if layout.reading:
             observer.reading(layout.reading)
+        observer.side_files(_side_tables(config, dataset.folder, names))
     out = Path(config.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
     moved_from = prepare(out)
@@ -220,6 +226,15 @@ def recognised(
         return recognise_ratings(data, settings)
     except BadInputError:
         return None
+
+
+def _side_tables(
+    config: PipelineConfig, data: Path, spans: Sequence[str]
+) -> "SideTables":
+    from components.ratings_example_gen.side_tables import side_tables_of
+
+    settings = dataclasses.replace(data_settings(config), spans=tuple(spans))
+    return side_tables_of(str(data), settings)
 
 
 def check_models(config: PipelineConfig, layout: "Layout") -> None:

@@ -136,7 +136,7 @@ def describe_items(part: Part, settings: Settings) -> SideTable:
                 return _movielens(part, "::", header=False)
             if first == b"movieId,title,genres":
                 return _movielens(part, ",", header=True)
-    return describe(part, ITEMS, columns)
+    return describe(part, ITEMS, columns, settings.dialect)
 
 
 def _genres_of(part: Part) -> list[Part]:

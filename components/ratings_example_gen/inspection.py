@@ -1,6 +1,6 @@
 """Says what a path holds, with the reader that the pipeline uses."""
 
-from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.catalogue_gen.reader import describe_items
 from components.ratings_example_gen import files
 from components.ratings_example_gen.fingerprints import unchanged
 from components.ratings_example_gen.pairs import PairCounter
@@ -29,7 +28,7 @@ from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_columns import SideTable
 from components.ratings_example_gen.side_files import find_side_files
 from components.ratings_example_gen.side_summary import SideSummary, summarise_side
-from components.ratings_example_gen.users import describe_users
+from components.ratings_example_gen.side_tables import SideTables, describe_side_files
 
 
 @dataclass(frozen=True)
@@ -105,24 +104,17 @@ def inspect_path(
     place = str(path)
     paths = files.list_files(place)
     layout = recognise_for(settings, paths, place)
-    side = find_side_files(paths, layout.ratings, settings)
     # Recognised before anything is read: a wrong column need not wait for the ratings.
-    items = describe_items(side.items, settings) if side.items else None
-    users = describe_users(side.users, settings) if side.users else None
-    tables = [table for table in (items, users) if table]
+    found = find_side_files(paths, layout.ratings, settings)
+    side = describe_side_files(found, settings)
+    tables = [table for table in (side.items, side.users) if table]
     read = [*layout.ratings, *(table.part for table in tables)]
     reader = RatingsReader(settings.rating_min, settings.rating_max)
     with unchanged(sorted({part.path for part in read})):
-        return _inspect(layout, reader, items, users, side.unused)
+        return _inspect(layout, reader, side)
 
 
-def _inspect(
-    layout: Layout,
-    reader: RatingsReader,
-    items: SideTable | None,
-    users: SideTable | None,
-    unused: Sequence[str],
-) -> DataSummary:
+def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSummary:
     pairs = PairCounter()
     ratings_range, times = _Range(), _Range()
     reports = []
@@ -147,9 +139,9 @@ def _inspect(
         layout=layout.name,
         files=[part.name for part in layout.ratings],
         reading=layout.reading,
-        items_file=summarise_side(items, pairs.item_ids.keys()) if items else None,
-        users_file=summarise_side(users, pairs.user_ids.keys()) if users else None,
-        unused=list(unused),
+        items_file=_summary(side.items, pairs.item_ids.keys()),
+        users_file=_summary(side.users, pairs.user_ids.keys()),
+        unused=list(side.unused),
         read=summary["read"],
         kept=kept,
         repeated=kept - pairs.num_pairs,
@@ -163,6 +155,10 @@ def _inspect(
         rating_min=ratings_range.bounds[0] if ratings_range.bounds else None,
         rating_max=ratings_range.bounds[1] if ratings_range.bounds else None,
     )
+
+
+def _summary(table: SideTable | None, rated: Set[str]) -> SideSummary | None:
+    return summarise_side(table, rated) if table else None
 
 
 def _utc(seconds: float) -> datetime:

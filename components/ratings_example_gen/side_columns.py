@@ -15,6 +15,7 @@ from components.ratings_example_gen.beside import Kind
 from components.ratings_example_gen.dialect import Dialect, split_line
 from components.ratings_example_gen.problems import BadInputError, fatal
 from components.ratings_example_gen.recognise.columns import ALIASES
+from components.ratings_example_gen.recognise.guess import shown_delimiter
 from components.ratings_example_gen.recognise.parts import JSON_SUFFIXES, TEXT, Part
 from components.ratings_example_gen.recognise.sample import (
     Sample,
@@ -56,6 +57,19 @@ class SideTable:
     sequences: frozenset[str] = frozenset()
     unread: Mapping[str, str] = field(default_factory=dict)
     adapt: Callable[[Columns, Sequence[str | None]], Columns] | None = None
+
+    @property
+    def written(self) -> str:
+        """How the file is written, for a person; its separator and encoding."""
+        dialect = self.part.dialect
+        if self.part.format != TEXT:
+            return self.part.format
+        facts = [f"separated by {shown_delimiter(dialect.delimiter)}"]
+        if not dialect.is_utf_8:
+            facts.append(f"encoded as {dialect.encoding}")
+        if dialect.escape:
+            facts.append(f"{dialect.escape} escapes")
+        return ", ".join(facts)
 
     @property
     def features(self) -> list[str]:

@@ -37,6 +37,7 @@ class SideSummary:
 
     Attributes:
         file: The file.
+        written: How it is written: its separator and encoding.
         id_column: The column of the ids, as the file has it.
         title_column: That of the titles, None where there is none.
         title_example: The first title.
@@ -51,6 +52,7 @@ class SideSummary:
     """
 
     file: str
+    written: str
     id_column: str
     title_column: str | None
     title_example: str | None
@@ -104,6 +106,7 @@ def summarise_side(table: SideTable, rated: Set[str]) -> SideSummary:
     missing = sorted(rated - ids)
     return SideSummary(
         file=table.part.name,
+        written=table.written,
         id_column=table.headers.get(table.kind.id_column, table.kind.id_column),
         title_column=table.headers.get(TITLE),
         title_example=title,

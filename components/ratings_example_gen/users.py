@@ -63,7 +63,7 @@ def describe_users(part: Part, settings: Settings) -> SideTable:
     first = first_line(part).decode("latin-1") if names else ""
     columns = settings.user_columns
     if columns or not names or len(first.split(delimiter)) != len(fields):
-        return describe(part, USERS, columns)
+        return describe(part, USERS, columns, settings.dialect)
     part = replace(
         part,
         dialect=movielens.fixed(delimiter),

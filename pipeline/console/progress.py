@@ -15,11 +15,13 @@ from rich.text import Text
 
 from pipeline.console.figures import duration, thousands
 from pipeline.console.reading import reading_facts
+from pipeline.console.side_files import side_facts
 from pipeline.console.tables import fact_grid
 from pipeline.console.terminal import Terminal, error_text, inert
 
 if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.recognise.reading import Reading
+    from components.ratings_example_gen.side_tables import SideTables
     from pipeline.local_runner import StepResult
 
 PROGRESS_LOGGER = "marquee.progress"
@@ -100,6 +102,10 @@ class RunView(logging.Handler):
     def reading(self, reading: "Reading") -> None:
         """How the ratings will be read: what was given, and what was guessed."""
         self._print(fact_grid(reading_facts(reading)))
+
+    def side_files(self, tables: "SideTables") -> None:
+        """How the files of items and users will be read."""
+        self._print(fact_grid(side_facts(tables)))
 
     def started(self, name: str) -> None:
         """A step begins."""

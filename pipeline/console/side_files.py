@@ -30,7 +30,8 @@ def side_facts(tables: "SideTables") -> Iterator[tuple[str, str]]:
 def _table_line(kind: str, table: "SideTable | None") -> str:
     if table is None:
         return _no_file(kind)
-    facts = [table.part.name, *(f"{n} from {h!r}" for n, h in table.headers.items())]
+    facts = [f"{table.part.name}, {table.written}"]
+    facts += [*(f"{n} from {h!r}" for n, h in table.headers.items())]
     if table.unread:
         facts.append(f"not read: {_unread(table.unread)}")
     return "; ".join(facts)
@@ -46,7 +47,7 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
     if summary is None:
         yield _no_file(kind)
         return
-    yield f"{summary.file}: {summary.rows:,} rows"
+    yield f"{summary.file}: {summary.rows:,} rows, {summary.written}"
     yield matched(kind, summary.rated, summary.matched, summary.first_missing)
     columns = f"id: column {summary.id_column!r}"
     if summary.title_column is not None:

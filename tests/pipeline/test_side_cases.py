@@ -18,6 +18,7 @@ from components.catalogue_gen.executor import find_items
 from components.catalogue_gen.reader import describe_items, read_items
 from components.ratings_example_gen import BadInputError, Settings, inspect
 from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
+from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.executor import find_input, read_settings
 from components.ratings_example_gen.users import read_users
 from pipeline.schema_proposal import propose
@@ -127,6 +128,23 @@ MULTILINE = Found(
     {"item_description", "item_categories", "item_price"},
     set(),
 )
+BOOKS = Found(
+    {
+        "000000006X": (
+            'Das Buch über 6, Teil & mehr; Käse ("Neu")',
+            {
+                **{"item_book_author": ["Müller"], "item_publisher": ["Verlag 6"]},
+                "item_year_of_publication": ["1996"],
+            },
+        )
+    },
+    {
+        "276700": {"user_location": ["málaga, andalucía, spain"], "user_age": ["20"]},
+        "276701": {"user_location": ["málaga, andalucía, spain"], "user_age": []},
+    },
+    {"item_book_author", "item_publisher", "item_year_of_publication"},
+    {"user_location", "user_age"},
+)
 SHOP_RATINGS = {"ratings.csv": "features/shop_multiline/ratings.csv"}
 WITH_ID = Found({"1": ("Heat", {}), "2": ("Ronin", {})}, {}, set(), set())
 RATED = "user_id,item_id,rating\nu,1,5\nu,2,4\nu,3,3\n"
@@ -174,6 +192,37 @@ CASES_BY_NAME = {
         BLANKS,
         (1, 1),
         None,
+    ),
+    "Book-Crossing": Case(
+        folder("separators/latin1"),
+        "BX-Book-Ratings.csv",
+        BOOKS,
+        None,
+        (7, 7),
+        Settings(
+            split_kind="random",
+            dialect=Dialect(delimiter=";", encoding="latin-1", escape="\\"),
+            item_columns={"title": "Book-Title"},
+        ),
+    ),
+    "Book-Crossing, in a folder": Case(
+        folder("separators/latin1"),
+        "",
+        BOOKS,
+        None,
+        (7, 7),
+        Settings(split_kind="random", dialect=Dialect(encoding="latin-1")),
+    ),
+    "items with another separator than the ratings": Case(
+        {
+            "ratings.csv": "user_id;item_id;rating\nu;1;5\nu;2;4\n",
+            "items.csv": "item_id,title\n1,Heat; the film\n2,Ronin\n",
+        },
+        "ratings.csv",
+        Found({"1": ("Heat; the film", {})}, {}, set(), set()),
+        (2, 2),
+        None,
+        Settings(split_kind="random", dialect=Dialect(delimiter=";")),
     ),
     "JSON lines": Case(
         {
