@@ -5,6 +5,7 @@ The right values were read from the files by eye.
 """
 
 import dataclasses
+import io
 import re
 import shutil
 from pathlib import Path
@@ -20,7 +21,9 @@ from components.ratings_example_gen import BadInputError, Settings, inspect
 from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.executor import find_input, read_settings
+from components.ratings_example_gen.side_tables import side_tables_of
 from components.ratings_example_gen.users import read_users
+from pipeline.console import RunView, open_console
 from pipeline.schema_proposal import propose
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -341,3 +344,21 @@ def test_columns_of_a_file_that_there_is_not_are_an_error(tmp_path):
     settings = Settings(split_kind="random", user_columns={"user_id": "member"})
     with pytest.raises(BadInputError, match="names columns of a file of users"):
         inspect(tmp_path / "ratings.csv", settings)
+
+
+def test_a_run_shows_at_its_start_how_the_files_will_be_read(tmp_path):
+    (tmp_path / "ratings.csv").write_text(RATED)
+    (tmp_path / "items.csv").write_text("id;item_id;Title;Preis (€)\n7;1;Heat;2\n")
+    (tmp_path / "links.csv").write_text("a\n")
+    tables = side_tables_of(str(tmp_path / "ratings.csv"), Settings())
+    screen = io.StringIO()
+    with RunView(open_console(screen, width=1000), live=False) as view:
+        view.side_files(tables)
+    items, users, unused = screen.getvalue().splitlines()
+    assert items.rstrip() == (
+        f"Items     {tmp_path}/items.csv, separated by semicolon; "
+        "item_id from 'item_id'; title from 'Title'; item_preis from 'Preis (€)'; "
+        "not read: 'id' (another id; 'item_id' is the id)"
+    )
+    assert users.rstrip() == "Users     no file found; data.users=PATH names one"
+    assert unused.rstrip() == f"Not read  {tmp_path}/links.csv"
