@@ -8,8 +8,11 @@ import dataclasses
 import io
 import re
 import shutil
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tfx import types
 from tfx.types import standard_artifacts
@@ -362,3 +365,38 @@ def test_a_run_shows_at_its_start_how_the_files_will_be_read(tmp_path):
     )
     assert users.rstrip() == "Users     no file found; data.users=PATH names one"
     assert unused.rstrip() == f"Not read  {tmp_path}/links.csv"
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pa.array([1, 2, 12345678901], pa.int64()),
+        pa.array([1, 2, 12345678901], pa.float64()),
+        pa.array([Decimal(n) for n in (1, 2, 12345678901)], pa.decimal128(20, 0)),
+        pa.array(["1", " 2 ", "12345678901"]),
+        pa.array(["1", "2", "12345678901"]).dictionary_encode(),
+    ],
+    ids=lambda ids: str(ids.type),
+)
+def test_ids_of_any_type_match_those_of_the_ratings(tmp_path, ids):
+    (tmp_path / "ratings.csv").write_text(
+        "user_id,item_id\n1, 1\n2,2\n12345678901,12345678901\n"
+    )
+    table = pa.table({"item_id": ids, "title": ["a", "b", "c"]})
+    pq.write_table(table, tmp_path / "items.parquet", row_group_size=1)
+    users = pa.table({"user_id": ids, "age": [1, 2, 3]})
+    pq.write_table(users, tmp_path / "users.parquet", row_group_size=2)
+    summary = inspect(tmp_path / "ratings.csv", Settings(split_kind="random"))
+    assert (summary.items_file.matched, summary.items_file.rated) == (3, 3)
+    assert (summary.users_file.matched, summary.users_file.rated) == (3, 3)
+
+
+def test_columns_that_hold_no_values_are_named_and_not_read(tmp_path):
+    (tmp_path / "ratings.csv").write_text("user_id,item_id\na,1\n")
+    nested = pa.array([{"x": 1}], pa.struct([("x", pa.int64())]))
+    lists = pa.array([[[1]]], pa.list_(pa.list_(pa.int64())))
+    table = pa.table({"item_id": [1], "meta": nested, "deep": lists, "tags": [["a"]]})
+    pq.write_table(table, tmp_path / "items.parquet")
+    found = inspect(tmp_path / "ratings.csv", Settings(split_kind="random")).items_file
+    assert [feature.name for feature in found.features] == ["item_tags"]
+    assert set(found.unread) == {"meta", "deep"}
