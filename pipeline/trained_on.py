@@ -28,7 +28,7 @@ def trainer_data(
     settings = {
         "catalogue": newest(out, "CatalogueGen", "catalogue"),
         "leave_out": list(leave_out),
-        "num_rated_items": 0,
+        "num_items_before_test": 0,
     }
     data, item_values = read_data(
         SimpleNamespace(

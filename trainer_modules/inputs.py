@@ -24,7 +24,9 @@ class Data:
       eval_files: the same of ``eval``.
       feature_spec: how to parse a record.
       sizes: of the tables.
-      num_unknown_items: items of the catalogue without a row of their own.
+      num_unknown_items: items of train and eval without a row of their own. Those that
+        are first rated in the test are not counted: they would tell training something
+        of it.
     """
 
     train_files: list[str]

@@ -52,8 +52,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     ``recipe`` (stands for all of the settings),
     ``seed``, ``require_gpu``, ``mixed_precision``, ``warm_start`` (if wanted),
     ``split`` (its settings), ``max_scored_pairs`` (users x items that ``evaluate``
-    scores), ``leave_out`` (side features), ``catalogue`` (its folder) and
-    ``num_rated_items`` (of the catalogue).
+    scores), ``leave_out`` (side features), ``catalogue`` (its folder),
+    ``num_rated_items`` (all that are candidates at test) and ``num_items_before_test``
+    (those of them that are in train or eval).
 
     Raises:
       MemoryError: the model takes more than there is.
@@ -114,7 +115,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         unit=_unit(config),
         user_fields=data.user_fields,
         list_statistics=ListStatistics(data.train_ratings, data.sizes),
-        num_unknown_items=data.num_unknown_items,
+        num_unknown_items=max(
+            0, settings["num_rated_items"] - data.sizes.num_items + f.NUM_RESERVED
+        ),
         share_of_users=share_of_users,
     )
     served.save(fn_args.serving_model_dir)
@@ -158,13 +161,20 @@ def read_data(
             item_fields=item_fields,
             num_item_values=len(item_values) + f.NUM_RESERVED,
         ),
-        num_unknown_items=max(0, settings["num_rated_items"] - len(item_ids)),
+        num_unknown_items=max(0, settings["num_items_before_test"] - len(item_ids)),
     )
     return data, item_values
 
 
 def _unit(config: Any) -> Unit:
-    """Of a model's scores: what its loss compares them with."""
+    """Returns the unit of a model's scores: what its loss compares them with.
+
+    Beside drawn negatives, a likely item is one that stands out from these, which is
+    not the probability that a user who rates it likes it.
+    """
     if not isinstance(config, configs.GradientConfig):
-        return "probability"
-    return "stars" if config.loss == "squared_error" else "logit"
+        return "order"
+    if config.loss == "squared_error":
+        return "stars"
+    tells_probabilities = config.loss == "cross_entropy" and not config.num_negatives
+    return "logit" if config.task == "rating" and tells_probabilities else "order"

@@ -18,7 +18,9 @@ from trainer_modules.sizes import Table
 
 NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
 HASHES = 1 << 20  # of user ids; a sample of users is those with the lowest
-Unit = Literal["logit", "probability", "stars"]
+# What scores are: of the probability that a rated item is liked, stars, or numbers that
+# only put items in an order.
+Unit = Literal["logit", "stars", "order"]
 _TO_THE_END = 1 << 30  # bytes
 HASH_KEY = (2017, 1031)  # another than ExampleGen's, which orders the users
 
@@ -183,7 +185,8 @@ class Served(tf.Module):
         Returns:
           For each target, [B, T]: ``label`` (-1 for padding and for what was neither
           liked nor disliked), ``score``, ``probability`` of being liked, ``error`` (in
-          stars where scores are stars, else of the probability) and ``rank``, which is
+          stars where scores are stars, else of the probability; NaN, as the probability
+          is, where scores only put items in an order) and ``rank``, which is
           0 for padding and for users who are not in the sample; for each user
           ``num_candidates`` and ``catalogue_size`` [B], ``top_item`` [B, 10] and what
           ``ListStatistics`` says of it [B].
@@ -242,7 +245,7 @@ class Served(tf.Module):
     def _probability(self, score: tf.Tensor) -> tf.Tensor:
         if self.unit == "logit":
             return tf.nn.sigmoid(score)
-        return tf.clip_by_value(score, 0.0, 1.0)
+        return tf.fill(tf.shape(score), float("nan"))
 
     def _parse(
         self, examples: tf.Tensor, more: Mapping[str, tf.DType]

@@ -27,15 +27,21 @@ from trainer_modules import features
 
 # Beside the catalogue: how the items' file and the ratings overlap.
 COUNTS_FILE = "counts.json"
+# Of these counts, custom properties of the artifact.
+COUNTED = (
+    "items",
+    "items_without_features",
+    "items_never_rated",
+    "items_first_rated_in_test",
+)
 # Records decoded at once: some megabytes of ids for users with 1,000 ratings.
 _RECORDS = 512
 
 
-def rated_items(examples: types.Artifact) -> set[str]:
-    """Returns the distinct item ids in all splits of an Examples artifact."""
-    splits = artifact_utils.decode_split_names(examples.split_names)
-    uris = [uri for s in splits for uri in artifact_utils.get_split_uris([examples], s)]
-    paths = sorted(path for uri in uris for path in fileio.glob(f"{uri}/*"))
+def rated_items(examples: types.Artifact, split: str) -> set[str]:
+    """Returns the distinct item ids in a split of an Examples artifact."""
+    [uri] = artifact_utils.get_split_uris([examples], split)
+    paths = sorted(fileio.glob(f"{uri}/*"))
     spec = {features.ITEM_ID: tf.io.RaggedFeature(tf.string)}
     records = tf.data.TFRecordDataset(paths, compression_type="GZIP").batch(_RECORDS)
     ids: set[bytes] = set()
@@ -70,8 +76,12 @@ class Executor(base_executor.BaseExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         rated: set[str] = set()
+        before_test: set[str] = set()
         for examples in input_dict["examples"]:
-            rated |= rated_items(examples)
+            for split in artifact_utils.decode_split_names(examples.split_names):
+                found = rated_items(examples, split)
+                rated |= found
+                before_test |= found if split != features.TEST_SPLIT else set()
         part = find_items(exec_properties)
         items = no_items()
         if part:
@@ -85,12 +95,13 @@ class Executor(base_executor.BaseExecutor):
         pq.write_table(table, sink)
         with fileio.open(f"{artifact.uri}/{features.CATALOGUE_FILE}", "wb") as file:
             file.write(sink.getvalue().to_pybytes())
-        found = {
+        told = {
             **dataclasses.asdict(counts),
+            "items_first_rated_in_test": len(rated - before_test),
             "file": part.name if part else None,
             "repeated": items.num_duplicates,
         }
         with fileio.open(f"{artifact.uri}/{COUNTS_FILE}", "w") as file:
-            file.write(json.dumps(found, ensure_ascii=False))
-        for name in ("items", "items_without_features", "items_never_rated"):
-            artifact.set_int_custom_property(name, found[name])
+            file.write(json.dumps(told, ensure_ascii=False))
+        for name in COUNTED:
+            artifact.set_int_custom_property(name, told[name])

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from components.champion.comparison import Interval, difference, interval
+from components.ranking_metrics.statistics import PROBABILITY_METRICS
 from components.ranking_metrics.users import AUC, Users
 
 OVERALL = ""  # the slice of all users
@@ -161,7 +162,10 @@ def _on_slice(
 ) -> Iterator[Finding]:
     part = candidate.slices[name]
     for metric, floor in gate.floors.items():
-        if name == OVERALL or part.users.has(metric):
+        if metric in PROBABILITY_METRICS and not candidate.tells_probabilities:
+            if name == OVERALL:
+                yield _no_probabilities(metric)
+        elif name == OVERALL or part.users.has(metric):
             yield _floor(name, part, metric, floor, gate)
     if reference:
         yield _reference(name, part, reference, gate)
@@ -271,6 +275,15 @@ def _floor(name: str, part: Slice, metric: str, floor: float, gate: Gate) -> Fin
     )
     words = f"{metric} is {value:.4f}{_on(name)}; {rule}"
     return Finding("floor", name, metric, found, passed, words)
+
+
+def _no_probabilities(metric: str) -> Finding:
+    nothing = Interval(math.nan, math.nan, math.nan, 0)
+    words = (
+        f"{metric} is not defined, as the scores are not probabilities; its floor does "
+        "not apply"
+    )
+    return Finding("floor", OVERALL, metric, nothing, None, words)
 
 
 def _reference(name: str, part: Slice, reference: Judged, gate: Gate) -> Finding:

@@ -30,15 +30,9 @@ RANKING_METRICS = (
     f"sampled_hit_rate@{K}",
     f"sampled_ndcg@{K}",
 )
-LABEL_METRICS = (
-    "auc",
-    "accuracy",
-    "precision",
-    "recall",
-    "log_loss",
-    "calibration",
-    "rmse",
-)
+# Of models whose scores are probabilities; NaN of others.
+PROBABILITY_METRICS = ("accuracy", "precision", "recall", "log_loss", "calibration")
+LABEL_METRICS = ("auc", *PROBABILITY_METRICS, "rmse")
 STANDARD_ERROR = "_standard_error"  # behind the name of a ranking metric
 STANDARD_ERRORS = tuple(
     f"{name}{STANDARD_ERROR}" for name in (f"hit_rate@{K}", f"ndcg@{K}")
@@ -74,7 +68,8 @@ def ranking_metrics(
     """The ``RANKING_METRICS`` of one user.
 
     Args:
-      rank: [P] ranks from 1 of the liked targets among the items not seen; P >= 1.
+      rank: [P] ranks from 1 of the liked targets among the items not seen; P >= 1. Tied
+        ones share the worst of their places.
       num_candidates: how many items the user has not seen.
       num_sampled: negatives in the sampled metrics.
 
@@ -85,7 +80,9 @@ def ranking_metrics(
     rank = np.sort(rank)
     num_liked = len(rank)
     found = rank[rank <= K]
-    ahead = rank - 1 - np.arange(num_liked)  # items ahead that were not liked
+    # Items that are ahead or tied and were not liked: liked ones of the same score have
+    # the same rank, and none of them is ahead of the others.
+    ahead = rank - np.searchsorted(rank, rank, side="right")
     num_others = num_candidates - num_liked
     sampled = expected_gains(ahead, num_others, num_sampled)
     return np.array(
@@ -296,7 +293,8 @@ class Statistics:
 
 def _ranking_results(columns: Columns) -> dict[str, float]:
     values = columns["ranking"].astype(np.float64)
-    results = {"num_users": float(columns["is_ranked"].sum())}
+    # Those of the sample who liked a target: nobody else tells anything of an order.
+    results = {"num_users": float((~np.isnan(values[:, 0])).sum())}
     for name, value in zip(RANKING_METRICS, values.T, strict=True):
         value = value[~np.isnan(value)]
         results[name] = _mean(value)
@@ -313,20 +311,32 @@ def _label_results(columns: Columns) -> dict[str, float]:
     score, probability, error = (
         columns[name].astype(np.float64) for name in ("score", "probability", "error")
     )
-    n, liked, said = len(label), int(label.sum()), probability > 0.5
+    n = len(label)
+    return {
+        "auc": area_under_curve(score, label),
+        **_probability_results(probability, label),
+        "rmse": math.sqrt(_mean(error**2)) if n else math.nan,
+        "finite_scores": _mean(np.isfinite(score).astype(np.float64)),
+        "score_std": float(score.std()) if n else math.nan,
+        "num_targets": float(n),
+    }
+
+
+def _probability_results(
+    probability: Floats, label: npt.NDArray[np.int64]
+) -> dict[str, float]:
+    """NaN, all of them, for scores that are not probabilities."""
+    if np.isnan(probability).any():
+        return dict.fromkeys(PROBABILITY_METRICS, math.nan)
+    liked, said = int(label.sum()), probability > 0.5
     hits = int((said & (label == 1)).sum())
     clipped = np.clip(probability, _CLIP, 1 - _CLIP)
     return {
-        "auc": area_under_curve(score, label),
         "accuracy": _mean((said == label).astype(np.float64)),
         "precision": _ratio(hits, int(said.sum())),
         "recall": _ratio(hits, liked),
         "log_loss": _mean(-np.log(np.where(label == 1, clipped, 1 - clipped))),
         "calibration": _ratio(float(probability.sum()), liked),
-        "rmse": math.sqrt(_mean(error**2)) if n else math.nan,
-        "finite_scores": _mean(np.isfinite(score).astype(np.float64)),
-        "score_std": float(score.std()) if n else math.nan,
-        "num_targets": float(n),
     }
 
 

@@ -18,6 +18,7 @@ from components.catalogue_gen.artifacts import Catalogue
 
 CATALOGUE = "catalogue"
 NUM_RATED_ITEMS = "num_rated_items"
+NUM_ITEMS_BEFORE_TEST = "num_items_before_test"
 
 
 class TrainerSpec(component_spec.ComponentSpec):
@@ -44,9 +45,14 @@ class Executor(executor.GenericExecutor):
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
         catalogue = artifact_utils.get_single_instance(input_dict[CATALOGUE])
         fn_args.custom_config[CATALOGUE] = catalogue.uri
-        fn_args.custom_config[NUM_RATED_ITEMS] = catalogue.get_int_custom_property(
-            "items"
-        ) - catalogue.get_int_custom_property("items_never_rated")
+        items, never_rated, first_in_test = map(
+            catalogue.get_int_custom_property,
+            ("items", "items_never_rated", "items_first_rated_in_test"),
+        )
+        fn_args.custom_config[NUM_RATED_ITEMS] = items - never_rated
+        fn_args.custom_config[NUM_ITEMS_BEFORE_TEST] = (
+            items - never_rated - first_in_test
+        )
         return fn_args
 
 

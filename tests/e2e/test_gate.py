@@ -240,7 +240,7 @@ def _judge(marquee, code, tmp_path_factory, data_set, data, settings, only):
         Served(
             scores,
             transform,
-            unit="probability",
+            unit="order",
             user_fields=data.user_fields,
             list_statistics=ListStatistics(data.train_ratings, data.sizes),
             num_unknown_items=0,

@@ -32,8 +32,17 @@ def ranks(scores, seen, targets, target_scores, num_reserved=2):
 
 
 def user_metrics(rank, num_candidates, k=10, num_sampled=99):
-    """All ranking metrics of one user from the ranks of the liked targets."""
+    """All ranking metrics of one user from the ranks of the liked targets.
+
+    Targets of the same score share the worst of their places, so that of two with rank
+    5 no other item is at place 4.
+    """
     rank = sorted(rank)
+    taken = set()
+    for place in reversed(rank):
+        while place in taken:
+            place -= 1
+        taken.add(place)
     ideal = sum(1 / math.log2(place + 1) for place in range(1, min(len(rank), k) + 1))
     hits = [r for r in rank if r <= k]
     metrics = {
@@ -46,7 +55,7 @@ def user_metrics(rank, num_candidates, k=10, num_sampled=99):
         f"sampled_hit_rate@{k}": math.nan,
         f"sampled_ndcg@{k}": math.nan,
     }
-    others = [place for place in range(1, num_candidates + 1) if place not in rank]
+    others = [place for place in range(1, num_candidates + 1) if place not in taken]
     if others:
         # Of all pairs of a liked target and another item, how many stand right.
         right = sum(r < other for r in rank for other in others)

@@ -345,7 +345,7 @@ def served(serve, trained):
     def model(name):
         if name not in models:
             loss = getattr(configured(name, {}), "loss", None)
-            unit = {None: "probability", "squared_error": "stars"}.get(loss, "logit")
+            unit = {None: "order", "squared_error": "stars"}.get(loss, "logit")
             models[name] = serve(trained(name), unit)
         return models[name]
 

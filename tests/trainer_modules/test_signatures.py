@@ -218,7 +218,6 @@ def test_evaluate_says_what_metrics_need(asked, planted):
     assert evaluated["label"].tolist() == [[1, 0]] * 6
     assert evaluated["top_item"].shape == (6, 10)
     assert (evaluated["rank"][5] > 0).all()  # an unknown target has a rank too
-    assert ((evaluated["probability"] >= 0) & (evaluated["probability"] <= 1)).all()
 
 
 def test_outside_of_the_sample_a_user_is_scored_but_not_ranked(served, serve, planted):
@@ -241,7 +240,7 @@ def test_outside_of_the_sample_a_user_is_scored_but_not_ranked(served, serve, pl
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_batch_may_have_nobody_of_the_sample(served, serve, planted, share):
-    serving = serve(served("popularity").model, "probability", share_of_users=share)
+    serving = serve(served("popularity").model, "order", share_of_users=share)
     rank = serving.evaluate(tf.constant(planted.records[:3]))["rank"].numpy()
     assert rank.shape == (3, 2)
     assert (rank > 0).all() == (rank > 0).any() == bool(share)
@@ -277,7 +276,7 @@ def test_the_error_of_stars_is_in_stars(serve, rated):
     np.testing.assert_allclose(error[0], [2 - 5, 3 - 1, 2.5 - 4], atol=1e-6)
     np.testing.assert_allclose(error[1, 0], 0, atol=1e-6)
     assert answer["label"].numpy().tolist() == [[1, 0, 1], [0, -1, -1]]
-    assert ((answer["probability"] >= 0) & (answer["probability"] <= 1)).numpy().all()
+    assert np.isnan(answer["probability"]).all()
 
 
 def test_the_error_of_a_logit_is_that_of_its_probability(serve, rated):
@@ -286,9 +285,13 @@ def test_the_error_of_a_logit_is_that_of_its_probability(serve, rated):
     probability = 1 / (1 + np.exp(-np.array([2, 3, 2.5])))
     np.testing.assert_allclose(answer["probability"][0], probability, rtol=1e-6)
     np.testing.assert_allclose(answer["error"][0], probability - [1, 0, 1], rtol=1e-5)
-    serving = serve(Told(), "probability")
+
+
+def test_scores_that_only_order_items_are_no_probabilities(serve, rated):
+    serving = serve(Told(), "order")
     answer = serving.evaluate(rated)
-    np.testing.assert_allclose(answer["error"][0], [0, 1, 0], atol=1e-6)
+    assert np.isnan(answer["probability"]).all()
+    assert np.isnan(answer["error"]).all()
 
 
 class Fields(tf.keras.Model):

@@ -19,11 +19,15 @@ from components.ratings_example_gen.problems import BadInputError
 
 @pytest.fixture
 def examples(tmp_path) -> types.Artifact:
-    """Item "only-eval" is in one split only, "é" in two users' lists."""
-    rated = {"train": [["1", "é"], ["é"], []], "eval": [["only-eval"]]}
+    """Two items are in one split only, "é" in two users' lists."""
+    rated = {
+        "train": [["1", "é"], ["é"], []],
+        "eval": [["only-eval"]],
+        "test": [["é", "only-test"], ["1", "only-eval"]],
+    }
     artifact = standard_artifacts.Examples()
     artifact.uri = str(tmp_path / "examples")
-    artifact.split_names = '["train", "eval"]'
+    artifact.split_names = '["train", "eval", "test"]'
     for split, users in rated.items():
         folder = tmp_path / "examples" / f"Split-{split}"
         folder.mkdir(parents=True)
@@ -81,14 +85,18 @@ def test_with_an_items_file(examples, tmp_path):
         {"item_id": "1", "title": "One", "item_colour": ["red"]},
         {"item_id": "9", "title": "Nine", "item_colour": ["blue"]},
         {"item_id": "only-eval", "title": None, "item_colour": []},
+        {"item_id": "only-test", "title": None, "item_colour": []},
         {"item_id": "é", "title": None, "item_colour": []},
     ]
-    assert artifact.get_int_custom_property("items") == 4
-    assert artifact.get_int_custom_property("items_without_features") == 2
+    assert artifact.get_int_custom_property("items") == 5
+    assert artifact.get_int_custom_property("items_without_features") == 3
     assert artifact.get_int_custom_property("items_never_rated") == 1
+    assert artifact.get_int_custom_property("items_first_rated_in_test") == 1
     assert json.loads((tmp_path / "catalogue" / "counts.json").read_text()) == {
-        **{"items": 4, "items_without_features": 2, "items_never_rated": 1},
-        **{"first_without": ["only-eval", "é"], "file": str(path), "repeated": 1},
+        **{"items": 5, "items_without_features": 3, "items_never_rated": 1},
+        "items_first_rated_in_test": 1,
+        "first_without": ["only-eval", "only-test", "é"],
+        **{"file": str(path), "repeated": 1},
     }
 
 
@@ -96,10 +104,10 @@ def test_without_an_items_file(examples, tmp_path):
     artifact = run(examples, tmp_path, "")
     table = read_catalogue(artifact.uri)
     assert table.to_pydict() == {
-        "item_id": ["1", "only-eval", "é"],
-        "title": [None, None, None],
+        "item_id": ["1", "only-eval", "only-test", "é"],
+        "title": [None] * 4,
     }
-    assert artifact.get_int_custom_property("items_without_features") == 3
+    assert artifact.get_int_custom_property("items_without_features") == 4
 
 
 def test_items_that_arrive_beside_the_ratings_are_noticed_when_the_step_runs(tmp_path):

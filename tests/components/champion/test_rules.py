@@ -523,3 +523,21 @@ def test_auc_may_be_what_models_are_compared_by():
     words = refusals(bar, reference=judged("a", score=score[2.0]), gate=floors)
     assert set(words) == {("reference", name) for name in (OVERALL, NEW, OLD)}
     assert words["reference", OVERALL].startswith("auc is -0.")
+
+
+def test_a_floor_of_probabilities_does_not_apply_to_other_scores():
+    gate = dataclasses.replace(GATE, floors={**GATE.floors, "accuracy": 0.6})
+    candidate = judged("a", LEVEL + 0.01, accuracy=NAN)
+    found = {
+        each.metric: each for each in judge(candidate, POPULARITY, None, gate)
+        if each.rule == "floor" and each.slice == OVERALL
+    }  # fmt: skip
+    assert found["accuracy"].passed is None
+    assert "not probabilities" in found["accuracy"].words
+    candidate = dataclasses.replace(candidate, tells_probabilities=True)
+    [finding] = [
+        each
+        for each in judge(candidate, POPULARITY, None, gate)
+        if each.metric == "accuracy"
+    ]
+    assert finding.passed is False

@@ -80,7 +80,7 @@ def test_label_metrics_are_over_all_targets(reference, summed, people):
             sum((p - y) ** 2 for p, y in zip(said, label, strict=True)) / n
         ),
         "score_std": np.std(score),
-        "num_users": len(people),
+        "num_users": sum(any(yes for _, yes, _ in t) for t, _ in people),
         "num_targets": n,
         "coverage@10": 2 / 50,
         "novelty@10": 3.5,
@@ -253,3 +253,24 @@ def test_a_score_that_is_no_number_makes_what_is_made_of_it_nan(outputs, add):
     results = total.results()
     for name in ("auc", "score_std", "log_loss", "rmse", "calibration"):
         assert math.isnan(results[name]), name
+
+
+def test_scores_that_are_no_probabilities_have_no_metrics_of_these(outputs, add):
+    total = Statistics()
+    targets = [(3, 1, 0.9), (2, 0, 0.5)]
+    nothing = np.full(2, np.nan, np.float32)
+    add(total, outputs(targets, 20) | {"probability": nothing, "error": nothing})
+    results = total.results()
+    for name in (*statistics.PROBABILITY_METRICS, "rmse"):
+        assert math.isnan(results[name]), name
+    assert results["auc"] == 1
+
+
+def test_liked_targets_of_one_score_are_not_ahead_of_each_other():
+    # Scores 1 and 1 of liked targets, among others of 3, 3, 1, 0 and 0: ties count
+    # against a target, so that both have rank 5, and 2 of the 5 others are behind.
+    found = statistics.ranking_metrics(np.array([5, 5]), 7)
+    by_name = dict(zip(statistics.RANKING_METRICS, found, strict=True))
+    assert by_name["mean_rank_auc"] == pytest.approx(2 / 5)
+    # All five others are drawn: both targets are at place 4 of six.
+    assert by_name["sampled_ndcg@10"] == pytest.approx(1 / np.log2(5))
