@@ -3,6 +3,7 @@
 One call handles one bucket of users, with sorts of whole arrays.
 """
 
+import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ ORDER = "order"
 ROWS_PER_BLOCK_BITS = 40
 
 Int64 = npt.NDArray[np.int64]
+UInt64 = npt.NDArray[np.uint64]
 
 
 def scatter(table: pa.Table, num_buckets: int) -> Iterator[tuple[int, pa.Table]]:
@@ -124,6 +126,38 @@ def group_ratings(
         if span_of_block
         else Counter(),
     )
+
+
+def fingerprints(histories: Histories, at_least: int) -> UInt64:
+    """Returns a number for each user with enough ratings, equal for equal histories.
+
+    Equal are those of the same items, ratings and times, whatever the user's id.
+
+    Args:
+        histories: Of N ratings.
+        at_least: Ratings that a user must have; a few may be equal by chance.
+    """
+    items = histories.item_id.dictionary_encode()
+    hashed = np.array(
+        [
+            int.from_bytes(hashlib.blake2b(i.encode(), digest_size=8).digest(), "big")
+            for i in items.dictionary.to_pylist()
+        ],
+        np.uint64,
+    )[items.indices.to_numpy()]
+    hashed = mix(hashed ^ histories.rating.view(np.uint32).astype(np.uint64))
+    if histories.timestamp is not None:
+        hashed = mix(hashed ^ histories.timestamp.view(np.uint64))
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashed)])  # modulo 2^64
+    begins = histories.begins
+    return np.diff(sums[begins])[np.diff(begins) >= at_least]
+
+
+def mix(values: UInt64) -> UInt64:
+    """The finalizer of splitmix64 (Steele et al. 2014)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
 
 
 def _overlaps(

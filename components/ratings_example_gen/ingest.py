@@ -24,6 +24,7 @@ from components.ratings_example_gen.histories import (
     ORDER,
     ROWS_PER_BLOCK_BITS,
     Histories,
+    fingerprints,
     group_ratings,
     scatter,
 )
@@ -49,6 +50,8 @@ from trainer_modules.features import SPLITS, TRAIN_SPLIT
 COUNTS_FILE = "counts.json"
 QUARANTINE_FILE = "quarantine.jsonl"
 FINDINGS = "findings"
+# Users with as many ratings or more, all of them another user's, are duplicates.
+RATINGS_OF_A_DUPLICATE = 5
 
 # Text of ratings that one bucket holds on average: some 10 times that in memory
 # while its users are sorted.
@@ -168,6 +171,7 @@ def _count(histories: Histories) -> dict[str, Any]:
         "users": len(histories.user_id),
         "items": set(pc.unique(histories.item_id).to_pylist()),
         "overlaps": histories.overlaps,
+        "fingerprints": fingerprints(histories, RATINGS_OF_A_DUPLICATE),
         "first": None if times is None else int(times.min()),
         "last": None if times is None else int(times.max()),
         "rating_min": float(histories.rating.min()),
@@ -220,6 +224,7 @@ class _Summarise(beam.CombineFn):
                 **counts,
                 "items": set(),
                 "overlaps": Counter(),
+                "fingerprints": np.zeros(0, np.uint64),
                 "first_users_without": [],
                 **dict.fromkeys(_BOUNDS),
             },
@@ -248,7 +253,8 @@ class _Summarise(beam.CombineFn):
 
     def extract_output(self, found: dict[str, Any]) -> dict[str, Any]:
         """Returns what ``reports.summarise`` makes of the findings."""
-        counts = found[self.COUNTS]
+        counts = dict(found[self.COUNTS])
+        of_users = counts.pop("fingerprints")
         overlaps = [
             {"spans": [self._spans[older], self._spans[newer]], "ratings": ratings}
             for (older, newer), ratings in sorted(counts["overlaps"].items())
@@ -259,6 +265,7 @@ class _Summarise(beam.CombineFn):
                 **counts,
                 "items": len(counts["items"]),
                 "overlaps": overlaps,
+                "duplicate_users": len(of_users) - len(np.unique(of_users)),
                 "users_file": self._users_file,
             },
             found[self.RECORDS],
@@ -273,6 +280,9 @@ def _add_counts(sums: dict[str, Any], counts: Mapping[str, Any]) -> None:
         sums[name] += counts.get(name, 0)
     sums["items"] |= counts.get("items", set())
     sums["overlaps"] += counts.get("overlaps", Counter())
+    if "fingerprints" in counts:
+        both = [sums["fingerprints"], counts["fingerprints"]]
+        sums["fingerprints"] = np.concatenate(both)
     named = sums["first_users_without"] + counts.get("first_users_without", [])
     sums["first_users_without"] = sorted(named)[:MAX_NAMED]
     for name, choose in _BOUNDS.items():

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from components.ratings_example_gen.histories import Histories, Int64
+from components.ratings_example_gen.histories import Histories, Int64, mix
 from trainer_modules.features import EVAL_SPLIT, SPLITS, TEST_SPLIT, TRAIN_SPLIT
 
 HOUR = 3600
@@ -116,10 +116,7 @@ def _hash_to_unit(
     users = _hashes(histories.user_id, f"{seed}/user")[user]
     items = histories.item_id.dictionary_encode()
     mixed = users ^ _hashes(items.dictionary, f"{seed}/item")[items.indices.to_numpy()]
-    # The finalizer of splitmix64 (Steele et al. 2014), so that xor shows no pattern.
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
+    mixed = mix(mixed)  # so that xor shows no pattern
     return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 

@@ -63,6 +63,7 @@ def print_run(
         _rows(run["rows"]),
         matched_files(run["data"]),
         _one_label(run["data"]),
+        _duplicate_users(run["data"]),
         _spans(run.get("spans")),
         _failed_steps(run["steps"]),
         _leaderboard(run["models"], console.width),
@@ -142,6 +143,19 @@ def _one_label(data: Mapping[str, Any]) -> RenderableType | None:
     text = data.get("one_label")
     return (
         Text.assemble(("Labels", "bold yellow"), f"  {inert(text)}") if text else None
+    )
+
+
+def _duplicate_users(data: Mapping[str, Any]) -> RenderableType | None:
+    """Reports users who are in the data under several ids, where there are any."""
+    number = data.get("duplicate_users")
+    if not number:
+        return None
+    return Text.assemble(
+        ("Duplicates", "bold yellow"),
+        f"  {number:,} users have exactly the ratings of another user, times included. "
+        "Each counts as a user of its own when models are judged. After a random "
+        "split, a model learns from one what the other is tested on.",
     )
 
 

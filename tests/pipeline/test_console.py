@@ -169,6 +169,14 @@ def test_a_failed_model_and_missing_figures_are_shown(run):
     assert "nan" not in text
 
 
+def test_users_who_are_in_the_data_twice_are_shown(run):
+    assert "Duplicates" not in printed(run, 120)
+    run["data"]["duplicate_users"] = 0
+    assert "Duplicates" not in printed(run, 120)
+    run["data"]["duplicate_users"] = 1200
+    assert "Duplicates  1,200 users have exactly the ratings" in printed(run, 120)
+
+
 def test_of_a_full_disk_it_is_said_what_to_do(run):
     error = "model/8/saved_model.pb.tmp60; No space left on device"
     run["steps"][2] |= {"state": "failed", "error": error}

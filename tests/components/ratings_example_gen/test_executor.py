@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tfx.components.example_gen import utils
@@ -487,3 +488,24 @@ def test_a_users_file_beside_the_ratings_and_how_well_it_fits(tmp_path):
         **{"u0": ["Oslo"], "u1": ["Bergen"]},
         **dict.fromkeys(["u2", "u3", "u4", "u5"]),
     }
+
+
+def test_users_with_the_very_ratings_of_another_are_counted(tmp_path):
+    random = np.random.default_rng(0)
+    lines = []
+    for user in range(8):
+        for item in range(7):
+            time = 1000 * user + item
+            stars = 1 + (user + item) % 5
+            lines.append(f"u{user},i{item},{stars},{time}")
+            if user == 3:  # two more ids of one person; and one who differs in a time
+                lines += [f"{name},i{item},{stars},{time}" for name in ("x", "y")]
+                lines.append(f"z,i{item},{stars},{time + (item == 2)}")
+            if user == 4 and item < 4:  # too few to tell
+                lines += [f"{name},i{item},{stars},{time}" for name in ("p", "q")]
+    random.shuffle(lines)
+    header = "user_id,item_id,rating,timestamp"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "ratings.csv").write_text("\n".join([header, *lines]) + "\n")
+    _, counts = run(tmp_path / "in", tmp_path / "out")
+    assert counts["duplicate_users"] == 2

@@ -230,6 +230,17 @@ def test_nothing_at_or_after_a_target_is_in_its_history(rows, kind):
             assert seen == list(range(first))
 
 
+@pytest.mark.parametrize("kind", ["leave_last_out", "temporal", "random"])
+def test_of_a_person_under_two_ids_only_a_random_split_lets_the_test_be_learned(kind):
+    rows = [
+        (user, f"i{n}", 1.0, n * 3600) for n in range(40) for user in ("one", "two")
+    ]
+    found, _ = split_with_code(rows, kind, eval=0.1, test=0.2, seed=0)
+    tested = {item for item, *_ in found["test"]["one"].targets}
+    learned = {item for item, *_ in found["train"]["two"].targets}
+    assert bool(tested & learned) == (kind == "random")
+
+
 def test_random_takes_about_the_fractions_and_follows_the_seed():
     rows = [(f"u{n % 500}", f"i{n // 500}", 1.0, n) for n in range(20_000)]
     once, _ = split_with_code(rows, "random", eval=0.1, test=0.2, seed=1)
