@@ -1,0 +1,279 @@
+"""The Evaluator against a recomputation from the raw files, and against the server.
+
+Each kind of model is trained and judged by the pipeline's own steps, in this process.
+What must come out is computed by tests/reference/judging.py from the ratings file, with
+nothing of the product but the exported model's scores; for popularity not even these.
+Then every user of the test split asks a real server for a list, and the metrics of the
+lists must be the Evaluator's.
+"""
+
+import base64
+import json
+import runpy
+import shutil
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from tfx import v1 as tfx
+
+from components.anomaly_gate.schema import CURATED_SCHEMA
+from components.champion.judgements import read_slices
+from components.pusher import versions
+from pipeline.batch import recommend_to_all
+from pipeline.config import load_config
+from pipeline.local_runner import run_locally
+from pipeline.pipeline import create_pipeline
+from pipeline.recommending import recommend
+from pipeline.runs import newest
+from trainer_modules.model_card import read_card, write_card
+
+pytestmark = pytest.mark.e2e
+REFERENCE = Path(__file__).parents[2] / "reference"
+judging, ranking = (
+    SimpleNamespace(**runpy.run_path(str(REFERENCE / f"{name}.py")))
+    for name in ("judging", "ranking")
+)
+STEPS = ("RatingsExampleGen", "CatalogueGen", "ImportSchemaGen", "Transform")
+MIN_RATINGS = 4  # in train; items with fewer have no row of their own
+# A model of each kind: closed forms, and one of each task.
+MODELS = {
+    "popularity": "{}",
+    "mf_als": "{embedding_dim: 8, epochs: 3}",
+    "gmf": "{epochs: 2, refit: %s}",
+    "fm": "{epochs: 2, refit: %s, embedding_dim: 4}",
+    "mf_sgd": "{epochs: 2, refit: %s, embedding_dim: 4}",
+    "attrec": "{epochs: 2, refit: %s, embedding_dim: 8, max_history_length: 4}",
+}
+DAY, START = 86_400, 978_300_000
+
+
+def write_log(folder):
+    """MovieLens's layout: late users and items, equal times, liked and disliked."""
+    random = np.random.default_rng(3)
+    folder.mkdir()
+    lines = []
+    for user in range(1, 61):
+        first = 0 if user <= 50 else 48  # the last ten come late
+        # Items above 40 are rated late and by few, and many times are equal.
+        for item in random.choice(52, random.integers(2, 16), replace=False) + 1:
+            day = max(first, 45 if item > 40 else 0) + random.integers(0, 12)
+            stars = random.choice([1, 2, 3, 4, 5], p=[0.1, 0.1, 0.2, 0.3, 0.3])
+            lines.append(f"{user}::{item}::{stars}::{START + day * DAY}")
+    random.shuffle(lines)
+    (folder / "ratings.dat").write_text("\n".join(lines) + "\n")
+    (folder / "users.dat").write_text(
+        "".join(f"{u}::{'FM'[u % 2]}::{(18, 25, 35)[u % 3]}::{u % 4}::{u % 5}1234\n"
+                for u in range(1, 61))
+    )  # fmt: skip
+    (folder / "movies.dat").write_text(
+        "".join(f"{i}::Film {i} (1999)::{('Drama', 'War|Comedy')[i % 2]}\n"
+                for i in range(1, 53))
+    )  # fmt: skip
+
+
+def judged_by_pipeline(tmp_path, kind, refit, models):
+    """Runs the steps up to the Evaluators: the folder of the run."""
+    out = tmp_path / "out"
+    out.mkdir()
+    settings = [f"split.kind={kind}", f"vocabulary.min_item_ratings={MIN_RATINGS}"]
+    settings += [
+        f"models.{name}={MODELS[name].replace('%s', str(refit).lower())}"
+        for name in models
+    ]
+    whole = create_pipeline(
+        load_config(None, settings),
+        str(tmp_path / "log"),
+        pipeline_root=str(out / "artifacts"),
+        live_folder=str(out / "live"),
+        schema_path=CURATED_SCHEMA,
+        metadata=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(out / "metadata.sqlite")
+        ),
+    )
+    wanted = {*STEPS, *(f"{s}_{m}" for s in ("Trainer", "Evaluator") for m in models)}
+    steps = [step for step in whole.components if step.id in wanted]
+    for step in steps:
+        for before in set(step.upstream_nodes) - set(steps):
+            step.remove_upstream_node(before)
+        for after in set(step.downstream_nodes) - set(steps):
+            step.remove_downstream_node(after)
+    part = tfx.dsl.Pipeline(
+        pipeline_name="judging",
+        pipeline_root=str(out / "artifacts"),
+        components=steps,
+        metadata_connection_config=whole.metadata_connection_config,
+        beam_pipeline_args=["--runner=DirectRunner"],
+    )
+    for step in run_locally(part, "r1", lambda _: None, lambda _: None):
+        assert step.state == "done", step
+    return out
+
+
+def example(user, history, candidates):
+    """A request for scores, with all that a test record says of its user."""
+    made = tf.train.Example()
+    feature = made.features.feature
+    strings = {
+        "user_id": [user],
+        "candidate_item_id": candidates,
+        "history_item_id": [item for item, *_ in history],
+        "user_gender": ["FM"[int(user) % 2]],
+        "user_age": [str((18, 25, 35)[int(user) % 3])],
+        "user_occupation": [str(int(user) % 4)],
+        "user_zip": [f"{int(user) % 5}1234"],
+    }
+    for name, values in strings.items():
+        feature[name].bytes_list.value.extend(value.encode() for value in values)
+    feature["history_rating"].float_list.value.extend(s for _, s, _ in history)
+    return made.SerializeToString()
+
+
+def exported(out, name):
+    return Path(newest(out, f"Trainer_{name}", "model"), "Format-Serving")
+
+
+def assert_judged_so(judged, name, score):
+    """The Evaluator's metrics are those of the scores."""
+    evaluation = newest(judged.out, f"Evaluator_{name}", "evaluation")
+    measured = read_slices(evaluation)[""].metrics
+    expected, targets = judging.judge(
+        judged.rows, judged.splits, score, ranking.user_metrics
+    )
+    expected["auc"] = ranking.auc(*zip(*targets, strict=True))
+    expected["num_targets"] = len(targets)
+    for metric, value in expected.items():
+        assert measured[metric] == pytest.approx(value, abs=1e-6), (name, metric)
+
+
+# The rest of the crossings, and two more models, take minutes.
+SLOW = [
+    pytest.param((kind, refit), id=f"{kind}-{refit}", marks=pytest.mark.slow)
+    for kind in ("leave_last_out", "temporal", "random")
+    for refit in (False, True)
+]
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(None, id="temporal-few-models"), *SLOW]
+)
+def judged(request, tmp_path_factory):
+    """Judged models, the log as it was read here, and how it is split."""
+    kind, refit = request.param or ("temporal", True)
+    models = MODELS if request.param else {*MODELS} - {"gmf", "mf_sgd"}
+    folder = tmp_path_factory.mktemp("judged")
+    write_log(folder / "log")
+    rows = judging.parse((folder / "log" / "ratings.dat").read_text())
+    return SimpleNamespace(
+        rows=rows,
+        splits=judging.split(rows, kind),
+        models=sorted(models),
+        out=judged_by_pipeline(folder, kind, refit, sorted(models)),
+    )
+
+
+def test_metrics_are_those_recomputed_from_the_raw_files(judged):
+    for name in judged.models:
+        model = tf.saved_model.load(str(exported(judged.out, name)))
+        ask = model.signatures["serving_default"]
+
+        def score(*question, ask=ask):
+            return ask(examples=tf.constant([example(*question)]))["score"][0].numpy()
+
+        if name == "popularity":
+            score = judging.popularity(judged.splits, MIN_RATINGS)
+        assert_judged_so(judged, name, score)
+
+
+@pytest.fixture
+def served(judged, accept, tmp_path):
+    """Makes the folder from which a model is served to users as of before the test.
+
+    Of the test split it has who the users are, and nothing that they rated.
+    """
+    made = newest(judged.out, "RatingsExampleGen", "examples")
+    examples = tmp_path / "artifacts/RatingsExampleGen/examples/9"
+    for split in ("train", "eval"):
+        shutil.copytree(f"{made}/Split-{split}", examples / f"Split-{split}")
+    (examples / "Split-test").mkdir()
+    for file in Path(made, "Split-test").iterdir():
+        with tf.io.TFRecordWriter(f"{examples}/Split-test/{file.name}", "GZIP") as to:
+            for record in tf.data.TFRecordDataset(str(file), "GZIP"):
+                whole = tf.train.Example.FromString(record.numpy())
+                known = tf.train.Example()
+                for name, feature in whole.features.feature.items():
+                    if name.startswith("user_"):
+                        known.features.feature[name].CopyFrom(feature)
+                to.write(known.SerializeToString())
+    shutil.copytree(
+        newest(judged.out, "CatalogueGen", "catalogue"),
+        tmp_path / "artifacts/CatalogueGen/catalogue/10",
+    )
+
+    def push(name):
+        origin = f"Trainer_{name}/model/1"
+        accept(tmp_path, 9, run=name, model=origin)
+        run = tmp_path / "runs" / name / "run.json"
+        run.parent.mkdir(parents=True)
+        run.write_text(json.dumps({"run": {}, "config": {}}))
+        folder = tmp_path / "models" / name
+        shutil.copytree(exported(judged.out, name), folder)
+        write_card(str(folder), {**read_card(str(folder)), "origin": origin})
+        return versions.push(folder, tmp_path / "live", keep=99)
+
+    return SimpleNamespace(out=tmp_path, push=push)
+
+
+def wait_for(client, version):
+    """Waits until a version makes the lists."""
+    end = time.monotonic() + 120
+    while client.get("/v1/recommend/1?k=1").json().get("version") != version:
+        assert time.monotonic() < end, client.log.read_text()[-3000:]
+        time.sleep(0.1)
+
+
+def test_lists_of_all_test_users_have_the_metrics_of_the_evaluator(
+    judged, served, serving, until
+):
+    served.push(judged.models[0])
+    with serving(served.out) as client:
+        for number, name in enumerate(judged.models, start=1):
+            if number > 1:
+                served.push(name)
+            until(client, "/v1/recommend/1")
+            wait_for(client, number)
+            lists = {}
+
+            def score(user, history, items, lists=lists, name=name):
+                answer = client.get(f"/v1/recommend/{user}?k=1000").json()
+                assert answer["model"] == name
+                lists[user] = {i["item_id"]: i["score"] for i in answer["items"]}
+                rated = {item for item, *_ in history}
+                assert not rated & set(lists[user])
+                # Items that have no row of their own are on no list.
+                body = base64.b64encode(example(user, history, ["none"])).decode()
+                body = {"instances": [{"b64": body}]}
+                told = client.post("/v1/models/recommender:predict", json=body)
+                [[unknown]] = told.json()["predictions"]
+                return [lists[user].get(item, unknown) for item in items]
+
+            assert_judged_so(judged, name, score)
+            assert_batch_and_recommend_say(served.out, lists)
+
+
+def assert_batch_and_recommend_say(out, lists):
+    """The command line's lists are the server's."""
+    recommend_to_all(out, out / "all.parquet", 1000)
+    rows = pd.read_parquet(out / "all.parquet")
+    for user, wanted in lists.items():
+        of_user = rows[rows.user_id == user]
+        found = dict(zip(of_user.item_id, of_user.score, strict=True))
+        assert found == pytest.approx(wanted, abs=1e-4)
+    for user in (min(lists), max(lists)):
+        answer = recommend(out, user, 1000, [], why=False)
+        found = {item.item_id: item.score for item in answer.items}
+        assert found == pytest.approx(lists[user], abs=1e-4)
