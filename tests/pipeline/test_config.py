@@ -137,6 +137,8 @@ def test_a_file_changes_what_it_names_and_nothing_else(write):
         ("models:\n  fm:\n    task: 1\n", 3, "models.fm.task", "rating, retrieval"),
         ("gate:\n  metric: ndgc@10\n", 2, "gate.metric", "mean 'ndcg@10'"),
         ("gate:\n  metric: rmse\n", 2, "gate.metric", "is no bar"),
+        ("gate:\n  min_users: 0\n", 2, "gate.min_users", "at least 1"),
+        ("gate:\n  resamples: 1000\n", 2, "gate.resamples", "gate has no 'resamples'"),
         ("gate:\n  floors:\n    aucc: 1\n", 3, "gate.floors.aucc", "mean 'auc'"),
         ("gate:\n  floors:\n    auc: 50\n", 3, "gate.floors.auc", "from 0 to 1"),
         ("gate:\n  floors:\n    auc: .nan\n", 3, "gate.floors.auc", "got nan"),
