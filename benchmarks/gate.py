@@ -36,7 +36,7 @@ USERS = (1000, 3000, 6000)
 GAINS = (-0.2, -0.1, 0.0, 0.02, 0.05, 0.1, 0.2)
 POWER_NIGHTS, POWER_SEASONS = 14, 100
 # Of equal challengers: test users a night, challengers, seasons.
-SIZES = ((300, 1, 1000), (1000, 1, 1000), (6000, 1, 200), (1000, 5, 200))
+SIZES = ((1000, 1, 1000), (6000, 1, 100), (1000, 5, 100), (300, 1, 200))
 NIGHTS = 100
 
 console = Console(width=120)

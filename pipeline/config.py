@@ -324,8 +324,8 @@ class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       slices: What users are divided by: ``activity``, or a side feature.
       min_slice_users: Users with a target; smaller slices are reported but never refuse
         a model.
-      confidence: Confidence level of the intervals; 1 minus it is the accepted chance of
-        a false promotion while one version is live.
+      confidence: Confidence level of the intervals; 1 minus it is the accepted chance
+        of a false promotion while one version is live.
       min_score_std: Standard deviation of all scores; below it, a model scores
         everybody alike.
       min_calibration: Predicted over observed likes, at least, for models whose scores

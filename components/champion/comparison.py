@@ -12,7 +12,7 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from components.ranking_metrics.users import Users
 
@@ -75,11 +75,13 @@ def _of_mean(
     if n == 1:  # nothing is known of the spread
         return Interval(mean, *bounds, 1)
     centred = values - mean
-    error = float(centred.std(ddof=1)) / np.sqrt(n)
+    squared = centred * centred
+    variance = float(squared.mean())
+    error = np.sqrt(variance / (n - 1))
     if error < 1e-9:  # all users alike, but for rounding
         return Interval(mean, mean, mean, n)
-    skewness = float((centred**3).mean() / (centred**2).mean() ** 1.5)
-    tail = student.ppf((1 + confidence) / 2, n - 1)
+    skewness = float((squared * centred).mean()) / variance**1.5
+    tail = float(stdtrit(n - 1, (1 + confidence) / 2))  # of Student's t
     low, high = (mean - _unskewed(x, skewness, n) * error for x in (tail, -tail))
     return Interval(mean, max(low, bounds[0]), min(high, bounds[1]), n)
 
