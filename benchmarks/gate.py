@@ -115,10 +115,15 @@ def section(pool: Pool, outcomes: dict[Setting, Outcome], data: str) -> str:
             f"| {users:,} | {challengers} | {outcome.seasons:,} | "
             f"{outcome.by(NIGHTS):.1%} | {outcome.refused:.1%} |"
         )
+    counts = [
+        outcome.seasons
+        for setting, outcome in outcomes.items()
+        if setting.nights == POWER_NIGHTS
+    ]
     lines += [
         "",
-        f"One challenger: promoted in the first night / within {POWER_NIGHTS} nights "
-        "(refused in the first night):",
+        f"One challenger, {min(counts)} seasons each: promoted in the first night / "
+        f"within {POWER_NIGHTS} nights (refused in the first night):",
         "",
         "| test users a night | " + " | ".join(_gain(gain) for gain in GAINS) + " |",
         "|" + "---|" * (len(GAINS) + 1),
