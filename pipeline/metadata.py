@@ -38,6 +38,11 @@ def open_metadata(path: Path) -> "MetadataStore":
 
     config = mlmd.ConnectionConfig()
     config.sqlite.filename_uri = str(path)
+    log = path.with_name(f"{path.name}-wal")
+    if not os.access(path.parent, os.W_OK) and not log.exists():
+        # Even to read, SQLite makes files beside a database in write-ahead mode, unless
+        # nobody writes to it.
+        config.sqlite.filename_uri = f"{path.absolute().as_uri()}?immutable=1"
     config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READONLY
     return MetadataStore(config)
 

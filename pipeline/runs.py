@@ -201,6 +201,7 @@ def execute(
         ],
         "not_pushed": pushed["overtaken"],
         "live": live(out / "live"),
+        "serves": _serves(out),
         "gate": {
             "metric": decided["metric"],
             "live": decided["live"],
@@ -310,6 +311,20 @@ def live(folder: Path) -> dict[str, Any]:
     if version is None:
         return {"version": None, "model": None}
     return {"version": str(version.number), "model": version.model}
+
+
+def _serves(out: Path) -> dict[str, str] | None:
+    """The data that the live version serves from, or why there are none to be had."""
+    from pipeline.lineage import NoLineageError, accepted_data
+
+    version = versions.live(out / "live")
+    if version is None:
+        return None
+    try:
+        data = accepted_data(out, version)
+    except NoLineageError as error:
+        return {"problem": str(error)}
+    return {"run": data.run, "source": data.source}
 
 
 def newest(out: Path, step: str, output: str) -> str:

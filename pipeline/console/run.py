@@ -304,7 +304,19 @@ def _live(run: Mapping[str, Any]) -> RenderableType:
     line.append(
         ", " + ("new in this run" if run.get("changed") else "as before") + ": "
     )
-    return line.append(inert(Path(run["run"]["out"], "live", str(live["version"]))))
+    line.append(inert(Path(run["run"]["out"], "live", str(live["version"]))))
+    serves = run.get("serves")
+    if serves and "problem" in serves:
+        line.append(
+            f"\nIt has no data to serve from: {inert(serves['problem'])}", "red"
+        )
+    elif serves and serves["run"] != run["run"]["id"]:
+        line.append(
+            f"\nIt serves from the data of run {inert(serves['run'])} "
+            f"({inert(serves['source'])}); those of this run were not accepted for it.",
+            "yellow",
+        )
+    return line
 
 
 def _no_report(report: Path | Exception | None) -> RenderableType | None:

@@ -8,6 +8,7 @@ made: other ratings would make a known user unknown.
 import asyncio
 import dataclasses
 import logging
+import math
 import multiprocessing
 import time
 import weakref
@@ -55,8 +56,8 @@ class AcceptedRatings:
             weakref.WeakKeyDictionary()
         )
         self._one_at_a_time = asyncio.Lock()
-        self._looked_at: object = None
-        self._problem, self._not_before = "", 0.0
+        self._looked_at: tuple[int, object] = (0, None)
+        self._not_before, self._problem = 0.0, ""
 
     def of(self, model: ModelProcess) -> Known | None:
         """What a version answers from; None until it was read."""
@@ -66,20 +67,20 @@ class AcceptedRatings:
         """Reads what a version was accepted with, unless that was read already."""
         async with self._one_at_a_time:
             # Called every second: the store is queried only when it has changed.
-            state = (model.number, _state_of(self._out / METADATA_FILE))
+            looked_at = (model.number, _state_of(self._out / METADATA_FILE))
             must_wait = time.monotonic() < self._not_before
-            is_read = model in self._known and not self._problem
-            if must_wait or (state == self._looked_at and is_read):
+            # A process that was started again has the number of the one before it.
+            is_done = model in self._known or self._problem
+            if looked_at == self._looked_at and must_wait and is_done:
                 return
+            self._looked_at, self._not_before = looked_at, math.inf
             try:
                 await self._look(model)
             except Exception as error:  # what was read before goes on
-                if state == self._looked_at or not isinstance(error, NoLineageError):
-                    self._not_before = time.monotonic() + RETRY_SECONDS
+                self._not_before = time.monotonic() + RETRY_SECONDS
                 self._report(model, error)
             else:
                 self._problem = ""
-            self._looked_at = state
 
     def _report(self, model: ModelProcess, error: Exception) -> None:
         """Logs and counts a problem once, until it is another one."""

@@ -15,6 +15,7 @@ from pipeline.metadata import (
     BACKUP_FILE,
     METADATA_FILE,
     MetadataError,
+    open_metadata,
     prepare,
     restore,
 )
@@ -96,6 +97,20 @@ def test_another_name_of_the_same_folder_is_no_move(tmp_path):
     artifacts(out, str(out / "artifacts/Trainer_m/model/3"))
     assert prepare(link) is None
     assert uris(link) == [str(out / "artifacts/Trainer_m/model/3")]
+
+
+def test_a_store_is_read_where_nothing_can_be_written(
+    tmp_path, store_writer, monkeypatch
+):
+    out = tmp_path / "out % it's"
+    written = store_writer(out).artifact("Trainer_m/model/3")
+    prepare(out)  # in write-ahead mode
+    before = sorted(out.iterdir())
+    # Root may write wherever it is not the file system that is read-only.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    store = open_metadata(out / METADATA_FILE)
+    assert [artifact.uri for artifact in store.get_artifacts()] == [written.uri]
+    assert sorted(out.iterdir()) == before
 
 
 def test_others_read_while_a_run_writes(out):

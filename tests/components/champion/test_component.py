@@ -19,6 +19,7 @@ from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
 from components.champion import component
+from components.champion.judgements import evaluated_model
 from components.champion.ledger import LedgerError
 from components.champion.rules import Gate
 from components.live_evaluator.executor import NOT_JUDGED_FILE
@@ -258,6 +259,8 @@ def test_what_is_live_already_is_no_news(world):
     assert again.told["champion"] == "mf_als"
     assert again.told["changed"] is False
     assert again.blessing.get_int_custom_property("blessed") == 0
+    place = f"{world.folder.name}/Trainer/mf_als"
+    assert again.decided.get_string_custom_property("live_origin") == place
 
     world.judged("deepfm", 0.4)
     third = world.run()
@@ -325,6 +328,39 @@ def test_an_evaluation_of_another_model_than_the_live_one_is_not_taken_for_it(wo
     done = world.run()
     assert done.verdicts["neumf"] == "refused"
     assert "version 2 serves another model" in done.rules["neumf"]
+
+
+def test_after_a_move_the_live_model_is_known_by_its_place(world):
+    """Its card, TFMA's record and the candidates' URIs have different roots then."""
+    world.judged("popularity", 0.1)
+    world.judged("mf_als", 0.3)
+    version = world.push(world.run())
+    for model in world.models:
+        model.uri = model.uri.replace(str(world.folder.parent), "/moved/elsewhere")
+    assert versions.read(version.folder).origin == f"{world.folder.name}/Trainer/mf_als"
+    candidates = [
+        component._candidate(world.models, evaluation.uri)
+        for evaluation in world.evaluations
+    ]
+    live, problem = component._live(world.live, candidates, "unused")
+    assert problem == ""
+    assert live.name == "mf_als"
+    assert live.uri.startswith("/moved/elsewhere")
+
+
+def test_a_moved_evaluation_is_of_the_model_beside_it(world):
+    world.judged("popularity", 0.1)
+    [evaluation] = world.evaluations
+    recorded = evaluated_model(evaluation.uri)
+    moved = world.folder.with_name("root") / world.folder.name
+    moved.parent.mkdir()
+    shutil.copytree(world.folder, moved)
+    place = Path(evaluation.uri).relative_to(world.folder)
+    beside = evaluated_model(str(moved / place))
+    assert beside == str(moved / "Trainer" / "popularity" / "Format-Serving")
+    # The original is left, and is another folder's by now.
+    assert Path(recorded).is_dir()
+    assert evaluated_model(evaluation.uri) == recorded
 
 
 def test_models_judged_on_different_users_are_an_error(world):
