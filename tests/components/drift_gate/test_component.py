@@ -154,7 +154,6 @@ def test_the_largest_difference_of_a_share_is_what_numpy_says(
         ("item_id", {"share_of_one_item": 0.15}),
         ("item_id", {"item_id": "new-{}"}),
         ("item_id", {"item_id": "I{}"}),
-        ("item_id", {"item_id": "i{} "}),
         ("item_id", {"item_id": "i0{}"}),
     ],
 )
