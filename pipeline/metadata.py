@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from components import durable
 from components.artifact_place import place_of
+from components.pusher import versions
 from pipeline import exits
 
 if TYPE_CHECKING:  # not everybody who names the file opens it
@@ -18,7 +19,12 @@ METADATA_FILE = "metadata.sqlite"
 ARTIFACTS = "artifacts"
 BACKUP_FILE = "metadata.before-last-run.sqlite"
 _HAS_ARTIFACTS = "SELECT 1 FROM sqlite_master WHERE name = 'Artifact'"
+_HAS_EXECUTIONS = "SELECT 1 FROM sqlite_master WHERE name = 'Execution'"
 _RELOCATE = "UPDATE Artifact SET uri = relocated(uri) WHERE substr(uri, 1, ?) != ?"
+# SQLite counts rows of AUTOINCREMENT tables here.
+_LAST_EXECUTION = "SELECT seq FROM sqlite_sequence WHERE name = 'Execution'"
+_FIRST_EXECUTION = "INSERT INTO sqlite_sequence (name, seq) VALUES ('Execution', ?)"
+_SKIP_EXECUTIONS = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'Execution'"
 # What SQLite keeps beside a database while it is written to.
 _BESIDE = ("-wal", "-shm")
 
@@ -58,6 +64,9 @@ def prepare(out: Path) -> Path | None:
     If the folder was moved or copied since the last run, the store's artifacts get
     their new paths, in one transaction.
 
+    Places of artifacts never repeat: a store that is new, or was put back, goes on
+    counting after every number that the folder's artifacts and live versions have.
+
     The copy is of what the runs before this one left; it is made only of a store that
     is whole, so that the last good one is never overwritten. Write-ahead logging lets
     others read while the run writes, and loses nothing when it is killed.
@@ -76,7 +85,10 @@ def prepare(out: Path) -> Path | None:
             store.execute("PRAGMA journal_mode=WAL")
             if exists:
                 _copy(store, out / BACKUP_FILE)
-            return _relocate(store, out.absolute())
+            moved_from = _relocate(store, out.absolute())
+        if used := _highest_number(out):
+            _count_on(path, used)
+        return moved_from
     except sqlite3.Error as error:
         raise MetadataError(f"{path}: {error}. {_what_to_do(out, error)}") from error
 
@@ -100,6 +112,34 @@ def _relocate(store: sqlite3.Connection, out: Path) -> Path | None:
     with store:
         store.execute(_RELOCATE, [len(here), here])
     return moved_from
+
+
+def _highest_number(out: Path) -> int:
+    """Returns the highest execution that a place in the folder is named after."""
+    places = [folder.name for folder in (out / ARTIFACTS).glob("*/*/*")]
+    for number in versions.numbers(live := out / "live"):
+        # A version that cannot be read is reported by whoever needs it.
+        with contextlib.suppress(versions.VersionError):
+            places.append(Path(versions.read(live / str(number)).origin).name)
+    return max((int(place) for place in places if place.isdecimal()), default=0)
+
+
+def _count_on(path: Path, used: int) -> None:
+    """Makes the numbers of new executions begin after those that were used."""
+    from ml_metadata import MetadataStore
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    with contextlib.closing(sqlite3.connect(path)) as store:
+        if not store.execute(_HAS_EXECUTIONS).fetchone():
+            config = mlmd.ConnectionConfig()
+            config.sqlite.filename_uri = str(path)
+            MetadataStore(config)  # makes the tables
+        with store:
+            sequence = store.execute(_LAST_EXECUTION).fetchone()
+            if sequence is None:
+                store.execute(_FIRST_EXECUTION, [used])
+            elif sequence[0] < used:
+                store.execute(_SKIP_EXECUTIONS, [used])
 
 
 def _is_same(folder: Path, other: str) -> bool:

@@ -1,6 +1,7 @@
 """A store that is damaged, locked or killed over; SQLite itself is the oracle."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import sys
 import pytest
 
 from components import durable
+from components.pusher import versions
 from pipeline.metadata import (
     BACKUP_FILE,
     METADATA_FILE,
@@ -19,6 +21,7 @@ from pipeline.metadata import (
     prepare,
     restore,
 )
+from trainer_modules import features as f
 
 
 @pytest.fixture
@@ -59,13 +62,16 @@ def test_the_copy_is_of_what_was_there_before_the_run(out):
 def artifacts(out, *uris):
     """Puts artifacts in the store, as ML Metadata does."""
     with contextlib.closing(sqlite3.connect(out / METADATA_FILE)) as store, store:
-        store.execute("CREATE TABLE IF NOT EXISTS Artifact (uri TEXT)")
-        store.executemany("INSERT INTO Artifact VALUES (?)", [[uri] for uri in uris])
+        store.execute("CREATE TABLE IF NOT EXISTS Artifact (type_id INT, uri TEXT)")
+        rows = [[1, uri] for uri in uris]
+        store.executemany("INSERT INTO Artifact (type_id, uri) VALUES (?, ?)", rows)
 
 
 def uris(out):
     with contextlib.closing(sqlite3.connect(out / METADATA_FILE)) as store:
-        return [uri for [uri] in store.execute("SELECT uri FROM Artifact")]
+        return [
+            uri for [uri] in store.execute("SELECT uri FROM Artifact ORDER BY rowid")
+        ]
 
 
 @pytest.mark.parametrize("how", ["moved", "copied"])
@@ -245,3 +251,40 @@ def test_a_disk_that_is_full_for_the_copy_is_injected_and_nothing_is_lost(
     assert not list(out.glob(".unfinished-*"))
     prepare(out)
     assert rows(out / BACKUP_FILE) == [1, 2]
+
+
+def next_execution(out):
+    """The number that ML Metadata itself gives the next execution."""
+    from ml_metadata import MetadataStore
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    config = mlmd.ConnectionConfig()
+    config.sqlite.filename_uri = str(out / METADATA_FILE)
+    store = MetadataStore(config)
+    type_id = store.put_execution_type(mlmd.ExecutionType(name="Trainer"))
+    [number] = store.put_executions([mlmd.Execution(type_id=type_id)])
+    return number
+
+
+def test_a_store_begun_anew_does_not_name_another_model_like_the_live_one(tmp_path):
+    prepare(tmp_path)
+    assert next_execution(tmp_path) == 1
+    model = tmp_path / "model"
+    (model / "assets.extra").mkdir(parents=True)
+    card = {"model": "gmf", "origin": "Trainer_gmf/model/7", "parameters": 1}
+    (model / f.CARD_FILE).write_text(json.dumps(card))
+    versions.push(model, tmp_path / "live", keep=5)
+    (tmp_path / METADATA_FILE).unlink()
+    prepare(tmp_path)
+    assert next_execution(tmp_path) == 8
+
+
+def test_a_store_that_was_put_back_goes_on_behind_the_lost_run(tmp_path):
+    prepare(tmp_path)
+    assert next_execution(tmp_path) == 1
+    prepare(tmp_path)  # makes the copy
+    assert next_execution(tmp_path) == 2
+    (tmp_path / "artifacts/Trainer_gmf/model/2").mkdir(parents=True)
+    restore(tmp_path)
+    prepare(tmp_path)
+    assert next_execution(tmp_path) == 3
