@@ -77,7 +77,8 @@ def random(
         The histories with each user's ratings reordered by split, oldest first within
         it. Behind them, the ratings of train and eval stand once more, by user and
         time: that is what a user's test targets have as their history, as it is what a
-        model may learn from before it is tested.
+        model may learn from before it is tested. Of equal times those of train come
+        first, which is the order in which whoever reads the records finds them.
     """
     begins = histories.begins
     num_users, num_ratings = len(begins) - 1, len(histories.rating)
@@ -87,12 +88,14 @@ def random(
     is_eval = share >= 1 - eval_fraction - test_fraction
     is_test = share >= 1 - test_fraction
     split = is_eval.astype(np.int64) + is_test
-    rows = np.concatenate([np.lexsort((split, user)), np.flatnonzero(~is_test)])
+    times = histories.timestamp
+    by_time = np.lexsort((split, user) if times is None else (split, times, user))
+    rows = np.concatenate([np.lexsort((split, user)), by_time[~is_test[by_time]]])
     reordered = replace(
         histories,
         item_id=histories.item_id.take(pa.array(rows)),
         rating=histories.rating[rows],
-        timestamp=None if histories.timestamp is None else histories.timestamp[rows],
+        timestamp=None if times is None else times[rows],
     )
     counts = np.zeros((num_users, len(SPLITS)), np.int64)
     np.add.at(counts, (user, split), 1)

@@ -116,9 +116,8 @@ def judge(rows, splits, score, user_metrics):
     for user, (train, held_out, test) in sorted(splits.items()):
         if not test:
             continue
-        # All that came before, in time; not the train part and then the eval part.
-        before = set(train) | set(held_out)
-        history = [rating for rating in in_time_of(rows, user) if rating in before]
+        # All that came before, in time; of equal times, train before eval.
+        history = sorted([*train, *held_out], key=lambda rating: rating[2])
         scores = dict(zip(items, score(user, history, items), strict=True))
         targets += [(scores[item], stars > LIKED) for item, stars, _ in test]
         if wanted := liked(test):
@@ -126,11 +125,6 @@ def judge(rows, splits, score, user_metrics):
             of_users.append(user_metrics(*ranks(scores, seen, wanted)))
     metrics = {name: np.mean([m[name] for m in of_users]) for name in of_users[0]}
     return metrics, targets
-
-
-def in_time_of(rows, user):
-    """One user's ratings of ``in_time``."""
-    return in_time([row for row in rows if row[0] == user])[user]
 
 
 def popularity(splits, min_ratings):

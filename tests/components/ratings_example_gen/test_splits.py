@@ -193,7 +193,7 @@ def test_random(rows, max_history, seed):
                 for earlier in SPLITS[: SPLITS.index(split)]
                 for rating in found[earlier].get(user, Record([], [])).targets
             ]
-            assert record.history == sorted(before, key=order.__getitem__)
+            assert record.history == sorted(before, key=lambda rating: rating[2])
             positions = [order[rating] for rating in record.targets]
             assert positions == sorted(positions)
 
