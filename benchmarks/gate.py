@@ -85,6 +85,7 @@ def draw(outcomes: dict[Setting, Outcome]) -> None:
     by_users.set_xlabel(f"test users a night; within {POWER_NIGHTS} nights")
     by_users.set_xscale("log")
     by_users.set_xticks(USERS, [f"{users:,}" for users in USERS], minor=False)
+    by_users.minorticks_off()
     by_users.legend(title=f"gain in {METRIC}", frameon=False)
     for axes in (by_night, by_users):
         axes.axhline(0.8, color="grey", linewidth=0.5)
