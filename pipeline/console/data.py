@@ -37,7 +37,9 @@ def print_data(
         "data.repeats chooses the rating that counts",
         "Counts": f"{summary.users:,} users, {summary.items:,} items",
         "Sparsity": optional(summary.sparsity, "{:.2%} of all pairs unrated".format),
-        "Ratings": f"{summary.rating_min} to {summary.rating_max}",
+        "Ratings": (
+            f"{summary.rating_min} to {summary.rating_max}" if summary.kept else "none"
+        ),
         "Dates": (
             f"{summary.first:%Y-%m-%d %H:%M} to {summary.last:%Y-%m-%d %H:%M} UTC"
             if summary.first

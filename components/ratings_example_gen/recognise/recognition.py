@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from components.ratings_example_gen import problems
 from components.ratings_example_gen.beside import holds_no_ratings
-from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.dialect import WHITESPACE, Dialect
 from components.ratings_example_gen.problems import fatal
 from components.ratings_example_gen.recognise import movielens, own_tables
 from components.ratings_example_gen.recognise.layout import Layout
@@ -24,7 +24,7 @@ from components.ratings_example_gen.recognise.parts import (
 from components.ratings_example_gen.recognise.reading import reading_of
 from components.ratings_example_gen.settings import Settings
 
-_KINDS = {"\t": "TSV", ",": "CSV"}
+_KINDS = {"\t": "TSV", ",": "CSV", WHITESPACE: "text separated by blanks"}
 
 
 def recognise_for(settings: Settings, paths: Sequence[str], place: str) -> Layout:
@@ -98,7 +98,7 @@ def _name(parts: Sequence[Part]) -> str:
     if not text:
         return name
     header = "with" if any(part.dialect.header for part in text) else "without"
-    return f"{name} {header} header"
+    return f"{name}, {header} header"
 
 
 def _kind(part: Part) -> str:
@@ -107,4 +107,4 @@ def _kind(part: Part) -> str:
     if part.format != TEXT:
         return part.format
     mark = part.dialect.delimiter or ","
-    return _KINDS.get(mark, f"text with {mark!r}")
+    return _KINDS.get(mark, f"text separated by {mark!r}")

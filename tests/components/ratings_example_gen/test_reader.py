@@ -354,8 +354,8 @@ class TestFormats:
                 {"ratings.csv": b"userId,movieId,rating,timestamp\r\n1,2,3,4\r\n"},
                 "MovieLens 20M or later",
             ),
-            ({"mine.csv": b"user_id,item_id\n1,2\n"}, "CSV with header"),
-            ({"mine.tsv": b"1\t2\n"}, "TSV without header"),
+            ({"mine.csv": b"user_id,item_id\n1,2\n"}, "CSV, with header"),
+            ({"mine.tsv": b"1\t2\n"}, "TSV, without header"),
         ],
     )
     def test_recognises(self, tmp_path, names, layout):
