@@ -372,7 +372,7 @@ class Keeper:
                         stderr=subprocess.STDOUT,
                         start_new_session=True,
                         # However this process dies, the run does not go on alone.
-                        preexec_fn=stopping.end_with_parent,
+                        preexec_fn=stopping.follow_parent,
                     )
                 except OSError as error:
                     output.write(f"{self._command[0]}: {error}\n".encode())

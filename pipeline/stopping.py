@@ -48,9 +48,14 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def end_with_parent() -> None:
-    """Asks the kernel to send this process SIGTERM when its parent is gone.
+def follow_parent() -> None:
+    """Lets the parent stop this process with SIGINT; it never outlives the parent.
+
+    When the parent is gone, the kernel sends SIGTERM. A shell script starts background
+    commands with SIGINT ignored, which their children inherit: a scheduler started so
+    could not stop its run.
 
     To be called in a child between fork and exec, where it lasts over the latter.
     """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -542,10 +542,11 @@ def scheduler(tmp_path):
     """Starts a scheduler in a process of its own; ends those left."""
     started = []
 
-    def start(*command):
+    def start(*command, interrupt=signal.SIG_DFL):
         one = subprocess.Popen(
             command,
             cwd=ROOT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, interrupt),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -583,6 +584,19 @@ def test_a_signal_stops_the_run_too_and_waits_for_its_end(
     assert (tmp_path / "asked").exists()
     last = lines(tmp_path)[-1]
     assert (last["event"], last["exit_status"]) == ("ended", 130)
+
+
+def test_a_scheduler_in_the_background_of_a_script_stops_its_run(
+    scheduler, log_of, tmp_path
+):
+    """A shell script starts what it puts in the background with SIGINT ignored."""
+    log_of({"event": "ended", "exit_status": 0})
+    work = script(WORK.format(out=str(tmp_path), then=""))
+    one = scheduler(*script(KEEP), str(tmp_path), *work, interrupt=signal.SIG_IGN)
+    wait_for(tmp_path / "at work", one)
+    one.send_signal(signal.SIGTERM)
+    assert one.communicate(timeout=60)[0] == "started\nstopped\n"
+    assert (tmp_path / "asked").exists()
 
 
 def test_a_second_signal_ends_a_run_that_does_not_stop(scheduler, log_of, tmp_path):
