@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import re
 import sys
+import time
 import typing
 import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -180,7 +181,8 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       user_columns: Which column of the users' file is the ``user_id``, in the same way.
       columns: which column is the ``user_id``, ``item_id``, ``rating`` and
         ``timestamp``: a header's name, or a number counted from 0 where there is no
-        header. Empty: recognised by layout or header.
+        header. Empty: recognised by layout or header. ``none`` for ``rating`` or
+        ``timestamp`` does not read them.
       delimiter: Between fields of text: comma, semicolon, tab, pipe, whitespace (runs
         of blanks and tabs), or the mark itself, such as ``::``. This and what follows
         down to ``null_values`` is guessed where it is null, and every guess is shown.
@@ -197,7 +199,8 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       timezone: IANA name of the zone of times without an offset; UTC where it is null.
         Of the hour that occurs twice in autumn, the first one is meant.
       null_values: Texts that stand for no value; a row without a user or an item is
-        bad. Null: NULL, null, \N, NaN, nan, None, NA, N/A and <NA>.
+        bad. Null: NULL, null, \N, NaN, nan, None, NA, N/A and <NA>. A null in the
+        list means the texts NULL and null, which YAML reads so without quotes.
       keep_blanks: Keep blanks around ids; otherwise they are cut off.
       max_bad_fraction: share of rows that may be bad; they go to a quarantine file. 0
         stops the run at the first.
@@ -223,7 +226,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timestamp_format: Text | None = None
     timestamp_unit: Literal["s", "ms", "us", "ns"] | None = None
     timezone: Text | None = None
-    null_values: list[str] | None = None
+    null_values: list[str | None] | None = None
     keep_blanks: bool = False
     max_bad_fraction: Share = 0.0
     repeats: Repeats = "latest"
@@ -635,8 +638,8 @@ def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
             )
     _check_dialect(data, document)
     for name in ("columns", "item_columns", "user_columns"):
-        columns = getattr(data, name)
-        if len(set(columns.values())) < len(columns):
+        columns = [each for each in getattr(data, name).values() if each != "none"]
+        if len(set(columns)) < len(columns):
             raise document.error(
                 f"data.{name}",
                 "one column is given twice; each needs a column of its own",
@@ -657,6 +660,14 @@ def _check_dialect(data: DataConfig, document: "_Document") -> None:
     if data.timestamp_format is not None and data.timestamp_unit is not None:
         message = "is for times that are numbers, which data.timestamp_format excludes"
         raise document.error("data.timestamp_unit", message)
+    if data.timestamp_format not in (None, "iso8601"):
+        try:
+            time.strptime("", data.timestamp_format)
+        except (ValueError, re.error) as error:
+            if "does not match" not in str(error):
+                message = f"is not a format of strptime ({error}); expected such as "
+                message += "'%d.%m.%Y %H:%M'"
+                raise document.error("data.timestamp_format", message) from error
     if data.encoding is not None:
         try:
             "".encode(data.encoding)
@@ -951,7 +962,10 @@ def expected(wanted: Any) -> str:
     if origin in (tuple, list):
         return f"a list, each {expected(inner[0])}"
     if inner:
-        return " or ".join(expected(each) for each in inner)
+        lists_last = sorted(
+            inner, key=lambda each: getattr(each, "__origin__", None) is list
+        )
+        return " or ".join(expected(each) for each in lists_last)
     return {bool: "true or false", str: "text", type(None): "null"}[wanted]
 
 

@@ -1,10 +1,14 @@
 """The settings of a configuration that decide how ratings are read."""
 
 import codecs
+import itertools
 
 from components.ratings_example_gen import Settings
 from components.ratings_example_gen.dialect import DELIMITER_NAMES, Dialect
 from pipeline.config import DIALECT, DataConfig, PipelineConfig
+
+# What YAML reads as null where it has no quotes.
+_UNQUOTED = ("NULL", "null")
 
 
 def data_settings(config: PipelineConfig) -> Settings:
@@ -40,5 +44,6 @@ def dialect_of(data: DataConfig) -> Dialect:
         values["encoding"] = codecs.lookup(data.encoding).name
     values["delimiter"] = DELIMITER_NAMES.get(data.delimiter or "", data.delimiter)
     if data.null_values is not None:
-        values["null_values"] = tuple(data.null_values)
+        given = [_UNQUOTED if text is None else (text,) for text in data.null_values]
+        values["null_values"] = tuple(dict.fromkeys(itertools.chain(*given)))
     return Dialect(**values)

@@ -1,13 +1,24 @@
 """Objects on lines of JSON, with numbers as they are written."""
 
 import json
+from decimal import Decimal
 from typing import Any
+
+# Beyond the range of a double, digits are not written out.
+_MAX_EXPONENT = 308
 
 
 def _number(written: str) -> str:
-    """Returns a number as it is written, whole ones without ``.0``."""
-    whole, point, fraction = written.partition(".")
-    return whole if point and not fraction.strip("0") else written
+    """Returns a number as it is written, whole ones as their digits alone."""
+    if "e" not in written and "E" not in written:
+        whole, point, fraction = written.partition(".")
+        return whole if point and not fraction.strip("0") else written
+    _, _, exponent = written.lower().partition("e")
+    if len(exponent) > 4 or abs(int(exponent)) > _MAX_EXPONENT:
+        return written
+    digits = f"{Decimal(written):f}"
+    whole, _, fraction = digits.partition(".")
+    return written if fraction.strip("0") else whole
 
 
 # Numbers stay text: an id may have more digits than a double.

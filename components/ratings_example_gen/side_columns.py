@@ -146,7 +146,7 @@ def _sample(
         line = first_line(encoded).decode(errors="replace")
         if not has_id([split_line(line, declared)]):
             declared = replace(declared, delimiter=None)
-    sample = take(part, declared, has_id)
+    sample = take(part, declared, has_id, all_keys=True)
     if sample is None:
         raise empty(part)
     return sample

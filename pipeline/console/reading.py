@@ -26,7 +26,8 @@ def reading_facts(reading: "Reading") -> Iterator[tuple[str, str]]:
 
 
 def _column(column: "ColumnReading") -> str:
-    line = f"{column.meaning} is {column.column} ({column.origin})"
+    verb = "is read from" if column.column == "no column" else "is"
+    line = f"{column.meaning} {verb} {column.column} ({column.origin})"
     if not column.written:
         return line
     example = repr(column.written)

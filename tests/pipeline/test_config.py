@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import example, given
 
+from components.ratings_example_gen.dialect import NULL_VALUES
 from pipeline import config as config_module
 from pipeline.config import (
     GATE_METRICS,
@@ -17,6 +18,7 @@ from pipeline.config import (
     load_config,
     select_models,
 )
+from pipeline.data_settings import dialect_of
 
 DEFAULT_YAML = Path(__file__).parents[2] / "configs" / "default.yaml"
 
@@ -120,6 +122,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(write):
         ("data:\n  timestamp_unit: sec\n", 2, "data.timestamp_unit", "s, ms, us"),
         ("data:\n  header: 1\n", 2, "data.header", "true or false"),
         ("data:\n  null_values: [1]\n", 2, "data.null_values", "a list, each text"),
+        ("data:\n  null_values: a\n", 2, "data.null_values", "null or a list, each"),
         ("data:\n  repeats: last\n", 2, "data.repeats", "mean 'latest'"),
         ("data:\n  source: [a]\n", 2, "data.source", "expected text"),
         ("data:\n  source: 5\n", 2, "data.source", "expected text"),
@@ -280,6 +283,27 @@ def test_a_tag_builds_no_object(write, tmp_path, value):
 def test_a_file_that_cannot_be_read(tmp_path):
     assert "No such file" in str(error_of(tmp_path / "missing.yaml"))
     assert "directory" in str(error_of(tmp_path))
+
+
+def test_the_null_values_of_the_comment_can_be_copied(write):
+    [comment] = re.findall(r"null: (\[NULL.*?\])\.", DEFAULT_YAML.read_text(), re.S)
+    listed = comment.replace("\n  #", "")
+    config = load_config(write(f"{OWN}  null_values: {listed}\n"))
+    assert dialect_of(config.data).nulls == NULL_VALUES[1:]
+    config = load_config(write(OWN), ["data.null_values=[NULL]"])
+    assert dialect_of(config.data).nulls == ("NULL", "null")
+
+
+@pytest.mark.parametrize("written", ["%Q", "%", "%d%d"])
+def test_what_strptime_does_not_know_is_refused(write, written):
+    error = error_of(write(f"{OWN}  timestamp_format: '{written}'\n"))
+    assert error.key == "data.timestamp_format"
+    assert "is not a format of strptime" in error.message
+
+
+def test_two_columns_may_be_left_unread(write):
+    columns = "  columns: {rating: none, timestamp: none}\n"
+    assert len(load_config(write(OWN + columns)).data.columns) == 2
 
 
 def test_an_override_counts_more_than_the_file(write):

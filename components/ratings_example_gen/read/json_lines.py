@@ -1,15 +1,16 @@
 """Reads rows of JSON lines: an object on each line."""
 
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
 
 import pyarrow as pa
 
 from components.ratings_example_gen import problems
 from components.ratings_example_gen.json_objects import as_text, parse
-from components.ratings_example_gen.problems import MAX_TEXT
+from components.ratings_example_gen.problems import MAX_TEXT, fatal
 from components.ratings_example_gen.read import text
 from components.ratings_example_gen.read.rows import BadRow, Block, Rows
+from components.ratings_example_gen.recognise.columns import ITEM_ID, USER_ID, match
 from components.ratings_example_gen.recognise.parts import Part
 
 
@@ -27,6 +28,7 @@ def _parse_lines(part: Part, data: bytes, begin: int) -> Rows:
     columns: dict[str, list[bytes | None]] = {name: [] for name, _ in names}
     places: list[tuple[int, str]] = []
     bad: list[BadRow] = []
+    known = set(part.keys)
     lines = data.split(b"\n")
     for number, raw in enumerate(lines, start=1):
         if not raw.strip():
@@ -37,6 +39,14 @@ def _parse_lines(part: Part, data: bytes, begin: int) -> Rows:
         except ValueError as error:
             reason = f"not a JSON object ({str(error).splitlines()[0]})"
             bad.append((number, problems.NOT_JSON, reason, line[:MAX_TEXT]))
+            continue
+        if not row.keys() <= known:
+            _check_late_keys(part, sorted(row.keys() - known))
+            known |= row.keys()
+        nested = [name for name, key in names if _is_nested_id(name, row.get(key))]
+        if nested:
+            reason = f"{nested[0]} is a list or an object, not one value"
+            bad.append((number, problems.NESTED_ID, reason, line[:MAX_TEXT]))
             continue
         places.append((number, line[:MAX_TEXT]))
         for name, key in names:
@@ -52,3 +62,26 @@ def _parse_lines(part: Part, data: bytes, begin: int) -> Rows:
         begin,
         len(lines) - (not lines[-1]),
     )
+
+
+def _is_nested_id(name: str, value: Any) -> bool:
+    return name in (USER_ID, ITEM_ID) and isinstance(value, list | dict)
+
+
+def _check_late_keys(part: Part, keys: Sequence[str]) -> None:
+    """Refuses a column that begins after the lines from which columns are recognised.
+
+    Raises:
+        BadInputError: When a key that was not there before is known as a column.
+    """
+    for meaning in part.absent:
+        for index in match(meaning, keys):
+            raise fatal(
+                part.name,
+                problems.HEADER_MISMATCH,
+                f"the key {keys[index]!r}, known as the {meaning}, first occurs "
+                "below the lines from which the columns are recognised",
+                f"Set --column {meaning}={keys[index]} (data.columns.{meaning} in a "
+                f"configuration) to read it, or --column {meaning}=none not to; a line "
+                "without the key is then a bad row.",
+            )

@@ -82,7 +82,7 @@ def _in_range(
 
 def _whole_numbers(values: pa.Array) -> Seconds | None:
     """Returns int64 where all are such: nanoseconds have more digits than doubles."""
-    if values.null_count:
+    if values.null_count or pa.types.is_boolean(values.type):
         return None
     try:
         whole = values.cast(pa.int64())

@@ -141,6 +141,8 @@ def to_numbers(
     values: pa.Array, what: str, kind: str, part: Part, faults: Faults
 ) -> npt.NDArray[np.float64]:
     """Returns float64; what is not a finite number becomes a fault, and 0."""
+    if pa.types.is_boolean(values.type):
+        raise pa.ArrowInvalid("true and false are not numbers")
     if pa.types.is_binary(values.type):
         values = _with_points(values, part.dialect)
         try:

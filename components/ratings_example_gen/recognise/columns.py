@@ -9,6 +9,9 @@ USER_ID, ITEM_ID = features.USER_ID, features.ITEM_ID
 RATING, TIMESTAMP = features.RATING, features.TIMESTAMP
 RATINGS_COLUMNS = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
 
+# Given as the column of ratings or of times: they are not read, whatever is there.
+NOT_READ = "none"
+
 # Names that columns of published rating logs really have, without case and marks; the
 # first is the exact one, and wins over the others.
 ALIASES = {

@@ -10,15 +10,19 @@ from components.ratings_example_gen.problems import BadInputError, fatal
 from components.ratings_example_gen.recognise import guess
 from components.ratings_example_gen.recognise.columns import (
     ITEM_ID,
+    NOT_READ,
+    RATING,
     RATINGS_COLUMNS,
+    TIMESTAMP,
     USER_ID,
     match,
 )
 from components.ratings_example_gen.recognise.parts import (
+    JSON_LINES,
     TEXT,
     Part,
 )
-from components.ratings_example_gen.recognise.sample import Sample, empty, take
+from components.ratings_example_gen.recognise.sample import Sample, empty, occurs, take
 from components.ratings_example_gen.recognise.tables import (
     Table,
     with_numbers_and_times,
@@ -39,13 +43,17 @@ def describe(
         BadInputError: When a part lacks a column, can be read in two ways, is written
             in another way than the others, or all of them are empty.
     """
+    unread = frozenset(
+        name for name in (RATING, TIMESTAMP) if columns.get(name) == NOT_READ
+    )
+    columns = {name: column for name, column in columns.items() if name not in unread}
     tables, without = [], []
     for part in parts:
         sample = take(part, declared, lambda records: _is_plausible(records, columns))
         if sample is None:
             without.append(part)
         else:
-            tables.append(_table(sample, columns, declared.header))
+            tables.append(_table(sample, columns, declared.header, unread))
     if not tables:
         raise empty(parts[0])
     for table in tables[1:]:
@@ -67,7 +75,10 @@ def _is_plausible(records: guess.Records, columns: Mapping[str, str]) -> bool:
 
 
 def _table(
-    sample: Sample, columns: Mapping[str, str], declared_header: bool | None
+    sample: Sample,
+    columns: Mapping[str, str],
+    declared_header: bool | None,
+    unread: frozenset[str],
 ) -> Table:
     part = sample.part
     names, rows = sample.names, sample.records
@@ -79,6 +90,9 @@ def _table(
         part = replace(part, dialect=replace(part.dialect, header=header))
     elif names is not None and len(set(names)) < len(names):
         raise mismatch(part, names, "has two columns of one name")
+    elif part.format == JSON_LINES:
+        sample = _with_late_keys(sample, columns)
+        part, names, rows = sample.part, sample.names, sample.records
     width = len(names if names is not None else sample.records[0])
     index_column = _index_column(names, rows) if names is not None else None
     found = _mapped(part, names, width, columns)
@@ -96,12 +110,15 @@ def _table(
             places = dict(zip(RATINGS_COLUMNS, free, strict=False))
             by_position = set(places)
     _check_columns(part, names or sample.records[0], places)
+    places = {name: place for name, place in places.items() if name not in unread}
+    known = {*places, *unread}
     described = replace(
         part,
         num_fields=width,
         columns=tuple(
             (name, places[name]) for name in RATINGS_COLUMNS if name in places
         ),
+        absent=tuple(name for name in RATINGS_COLUMNS if name not in known),
     )
     return Table(
         described,
@@ -110,6 +127,22 @@ def _table(
         rows,
         frozenset(by_position),
         _unused(names, places, index_column),
+        tuple(sorted(unread)),
+    )
+
+
+def _with_late_keys(sample: Sample, columns: Mapping[str, str]) -> Sample:
+    """Returns a sample of JSON lines with keys that were named and occur later on."""
+    names = sample.names or []
+    named = [name for name in columns.values() if name not in names]
+    late = [
+        name for name in named if not name.isdecimal() and occurs(sample.part, name)
+    ]
+    return replace(
+        sample,
+        part=replace(sample.part, keys=(*sample.part.keys, *late)),
+        names=names + late,
+        records=[record + [""] * len(late) for record in sample.records],
     )
 
 
@@ -119,7 +152,9 @@ def _unused(
     if names is None:
         return ()
     return tuple(
-        "the row numbers that pandas saved" if index == index_column else name
+        "the row numbers that pandas saved"
+        if index == index_column
+        else name.encode("utf-8", "backslashreplace").decode()
         for index, name in enumerate(names)
         if index not in places.values()
     )

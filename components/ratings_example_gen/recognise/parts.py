@@ -47,6 +47,8 @@ class Part:
         num_fields: Number of fields of every row.
         columns: (name, 0-based field) of the columns to read.
         keys: Names of all fields of JSON lines, which have no positions.
+        absent: Meanings for which the beginning of JSON lines has no key; one that
+            occurs later stops the reading.
         unit_is_guessed: Whether nobody stated the unit of its times, so that a time of
             another unit is a bad row.
         size: Bytes, uncompressed where that is known.
@@ -60,6 +62,7 @@ class Part:
     num_fields: int = 0
     columns: tuple[tuple[str, int], ...] = ()
     keys: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     unit_is_guessed: bool = False
     size: int = 0
 

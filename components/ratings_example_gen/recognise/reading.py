@@ -26,6 +26,7 @@ from components.ratings_example_gen.recognise.parts import TEXT, Part
 from components.ratings_example_gen.recognise.tables import Table
 
 GIVEN, GUESSED = "given", "guessed"
+NO_COLUMN = "no column"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class ColumnReading:
 
     Attributes:
         meaning: ``user_id``, ``item_id``, ``rating`` or ``timestamp``.
-        column: The column, by its header or its position.
+        column: The column, by its header or its position; ``NO_COLUMN`` where a person
+            said that it is not read.
         origin: ``GIVEN`` by a person, or ``GUESSED``.
         written: A value as it is written, empty where none is known.
         read: What is read from it.
@@ -103,6 +105,9 @@ def reading_of(
         tuple(
             _column(first, meaning, index, meaning in given)
             for meaning, index in first.part.columns
+        )
+        + tuple(
+            ColumnReading(meaning, NO_COLUMN, GIVEN, "", "") for meaning in first.unread
         ),
         tuple(_settings(tables, declared)),
         tuple(first.unused),
@@ -218,7 +223,7 @@ def _changes(
     all_of_them: bool,
 ) -> Iterator[tuple[str, str]]:
     """Yields each setting that was guessed to be another one, and both readings."""
-    none = ("no column", GUESSED)
+    none = (NO_COLUMN, GUESSED)
     for name in sorted({*before, *now} if all_of_them else before.keys() & now.keys()):
         old, (new, origin) = before.get(name, none[0]), now.get(name, none)
         if old != new and origin == GUESSED:

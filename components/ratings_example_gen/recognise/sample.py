@@ -1,7 +1,8 @@
 """The beginning of a part: names of its columns and some rows."""
 
 import codecs
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,7 +81,10 @@ def first_line(part: Part) -> bytes:
 
 
 def take(
-    part: Part, declared: Dialect, is_plausible: Callable[[guess.Records], bool]
+    part: Part,
+    declared: Dialect,
+    is_plausible: Callable[[guess.Records], bool],
+    all_keys: bool = False,
 ) -> Sample | None:
     """Reads the beginning of a part; None where it holds nothing.
 
@@ -88,6 +92,8 @@ def take(
         part: A file, of which nothing is known but its name.
         declared: What a person said of its text; the rest is guessed.
         is_plausible: Whether records look like what the file should hold.
+        all_keys: Whether the keys of JSON lines are those of all objects, not only of
+            the first ones; for small files.
 
     Raises:
         BadInputError: When it is not what its name says, or can be read in two ways.
@@ -97,7 +103,7 @@ def take(
     if part.base_name.endswith(".parquet"):
         return _of_parquet(replace(part, format=PARQUET, dialect=declared))
     if part.base_name.endswith(JSON_SUFFIXES):
-        return _of_json_lines(part, declared)
+        return _of_json_lines(part, declared, all_keys)
     dialect = replace(declared, encoding=declared.encoding or _encoding(part))
     data = _beginning(replace(part, dialect=dialect))
     if not data.strip():
@@ -164,13 +170,41 @@ def _with_marks(
             f"fields that are cut at {mark!r} cannot be quoted",
             "Leave out data.quote, or set data.delimiter to a single character.",
         )
+    for name, other in (("quote", quote), ("escape", dialect.escape)):
+        if other == mark:
+            raise fatal(
+                part.name,
+                problems.HEADER_MISMATCH,
+                f"its fields are cut at {mark!r}, which is also data.{name}",
+                f"Leave out data.{name}, or set data.delimiter to another mark.",
+            )
     dialect = replace(dialect, delimiter=mark, quote=quote)
     if dialect.escape is None:
         dialect = replace(dialect, escape=guess.escape(text, dialect))
     return dialect
 
 
-def _of_json_lines(part: Part, declared: Dialect) -> Sample | None:
+def occurs(part: Part, key: str) -> bool:
+    """Whether a key may be in some object of a file of JSON lines."""
+    wanted = {json.dumps(key).encode(), json.dumps(key, ensure_ascii=False).encode()}
+    with open_part(part) as f:
+        while line := f.readline(MAX_LINE_BYTES):
+            if any(text in line for text in wanted):
+                return True
+    return False
+
+
+def _keys(part: Part) -> Iterator[str]:
+    """Yields the keys of all objects."""
+    with open_part(part) as f:
+        while line := f.readline(MAX_LINE_BYTES):
+            try:
+                yield from parse(line.decode("utf-8", "backslashreplace"))
+            except ValueError:
+                continue  # a bad row, which the reader names
+
+
+def _of_json_lines(part: Part, declared: Dialect, all_keys: bool) -> Sample | None:
     dialect = replace(declared, quote="", escape="", encoding=UTF_8)
     part = replace(part, format=JSON_LINES, dialect=dialect)
     lines = [line for line in _beginning(part).split(b"\n") if line.strip()]
@@ -190,6 +224,8 @@ def _of_json_lines(part: Part, declared: Dialect) -> Sample | None:
             "Write one object on each line (JSON lines): jq -c '.[]' converts a list.",
         )
     names = list(dict.fromkeys(key for each in objects for key in each))
+    if all_keys:
+        names = list(dict.fromkeys([*names, *_keys(part)]))
     records = [[as_text(each.get(name)) or "" for name in names] for each in objects]
     return Sample(replace(part, keys=tuple(names)), records, names)
 

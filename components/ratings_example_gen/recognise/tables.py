@@ -28,6 +28,7 @@ class Table:
         rows: Some rows as texts.
         by_position: Meanings whose column is given or guessed by its place.
         unused: Columns without a meaning, and the row numbers that pandas saved.
+        unread: Meanings whose column a person does not want to be read.
         shows: What the sample shows: ``decimal``, ``times`` or ``local times``.
     """
 
@@ -37,6 +38,7 @@ class Table:
     rows: list[list[str]]
     by_position: frozenset[str]
     unused: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     shows: frozenset[str] = frozenset()
 
     def values(self, meaning: str) -> pa.Array:
@@ -45,7 +47,8 @@ class Table:
         if self.sample.types:
             return self.sample.bounds_of(self.names[index])
         rows = [row for row in self.rows if len(row) == self.part.num_fields]
-        return pa.array([row[index].encode() for row in rows], pa.binary())
+        values = [row[index].encode("utf-8", "surrogatepass") for row in rows]
+        return pa.array(values, pa.binary())
 
     def texts(self, meaning: str) -> list[str]:
         """Returns a column's values in the sample, without null values."""

@@ -1,0 +1,139 @@
+"""Files as people really write them: read right, or refused with a way out."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.ratings_example_gen import files, side_columns
+from components.ratings_example_gen.beside import ITEMS
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.read.blocks import plan_blocks
+from components.ratings_example_gen.read.ratings import RatingsReader
+from components.ratings_example_gen.recognise.parts import find_parts
+from components.ratings_example_gen.recognise.recognition import recognise
+
+VIEW = {"user_id": "a", "item_id": "x", "event": "view"}
+RATING = VIEW | {"rating": 4.5, "timestamp": 1600000000}
+
+
+def layout_of(path, columns=None, **declared):
+    return recognise(files.list_files(str(path)), columns, dialect=Dialect(**declared))
+
+
+def read(path, columns=None, **declared):
+    """Returns the rows (user, item, rating, time) and the kinds of the bad ones."""
+    parts = layout_of(path, columns, **declared).ratings
+    rows, bad = [], []
+    for block in plan_blocks(parts):
+        for ratings in RatingsReader().read(parts[block.part], block):
+            rows += [tuple(row.values()) for row in ratings.table.to_pylist()]
+            bad += [kind for _, kind, _, _ in ratings.bad]
+    return rows, bad
+
+
+def write(folder, name, text):
+    path = folder / name
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+def write_objects(folder, name, objects):
+    return write(folder, name, "".join(json.dumps(each) + "\n" for each in objects))
+
+
+class TestLateKeys:
+    """JSON lines whose later objects have keys that the first do not have."""
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        return write_objects(tmp_path, "r.jsonl", [VIEW] * 250 + [RATING] * 5)
+
+    def test_a_known_column_is_an_error(self, path):
+        with pytest.raises(BadInputError, match="'rating', known as the rating") as got:
+            read(path)
+        assert "--column rating=rating" in str(got.value)
+
+    def test_a_named_column_is_read(self, path):
+        columns = {"rating": "rating", "timestamp": "timestamp"}
+        rows, bad = read(path, columns)
+        assert rows == [("a", "x", 4.5, 1600000000)] * 5
+        assert bad == ["non_numeric_rating"] * 250
+
+    def test_a_column_that_is_not_wanted_is_not_read(self, path):
+        rows, bad = read(path, {"rating": "none", "timestamp": "none"})
+        assert rows == [("a", "x", 1.0)] * 255
+        assert bad == []
+
+    def test_a_name_that_occurs_nowhere_is_refused(self, path):
+        with pytest.raises(BadInputError, match="no column 'stars' for rating"):
+            read(path, {"rating": "stars"})
+
+    def test_features_are_read_from_all_objects(self, tmp_path):
+        late = {"item_id": "y", "title": "Lamp", "tags": ["home"]}
+        write_objects(tmp_path, "items.jsonl", [{"item_id": "x"}] * 250 + [late])
+        [part] = find_parts([str(tmp_path / "items.jsonl")])
+        columns = side_columns.describe(part, ITEMS, {}).part.columns
+        assert [name for name, _ in columns] == ["item_id", "title", "item_tags"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("1e3", "1000"),
+        ("1E+16", "10000000000000000"),
+        ("1.5e1", "15"),
+        ("1200e-2", "12"),
+        ("7.0", "7"),
+        ("1.5e-1", "1.5e-1"),
+        ("1e999999999", "1e999999999"),
+    ],
+)
+def test_a_whole_number_of_json_is_one_id(tmp_path, written, expected):
+    path = write(tmp_path, "r.jsonl", f'{{"user_id": {written}, "item_id": 1}}\n')
+    assert read(path) == ([(expected, "1", 1.0)], [])
+
+
+@pytest.mark.parametrize("user", [{"id": 1}, [], ["a"]])
+def test_a_nested_id_is_a_bad_row(tmp_path, user):
+    row = {"user": user, "item": "x", "rating": 4}
+    path = write_objects(tmp_path, "r.jsonl", [row, row | {"user": "a"}])
+    assert read(path) == ([("a", "x", 4.0)], ["nested_id"])
+
+
+def test_truth_values_are_no_ratings(tmp_path):
+    table = pa.table({"user_id": ["a"], "item_id": ["x"], "rating": [True]})
+    pq.write_table(table, tmp_path / "r.parquet")
+    with pytest.raises(BadInputError, match="rating is of type bool"):
+        read(tmp_path / "r.parquet")
+    path = write_objects(tmp_path, "r.jsonl", table.to_pylist())
+    assert read(path) == ([], ["non_numeric_rating"])
+    path = write(tmp_path, "r.csv", "user_id,item_id,rating\na,x,True\n")
+    assert read(path) == ([], ["non_numeric_rating"])
+
+
+def test_half_of_a_character_is_a_bad_row(tmp_path):
+    lone = '{"user_id": "\\ud800", "item_id": "x", "\\ud801": 1}\n'
+    path = write(tmp_path, "r.jsonl", lone + '{"user_id": "a", "item_id": "x"}\n')
+    assert read(path) == ([("a", "x", 1.0)], ["undecodable_bytes"])
+    json.dumps(layout_of(path).reading.as_record(), ensure_ascii=False).encode()
+
+
+def test_ratings_are_not_read_where_none_is_given(tmp_path):
+    path = write(tmp_path, "r.csv", "user_id,item_id,rating,ts\na,x,4,1600000000\n")
+    assert read(path, {"rating": "none", "timestamp": "none"})[0] == [("a", "x", 1.0)]
+    reading = layout_of(path, {"rating": "none"}).reading
+    assert [
+        (each.meaning, each.column, each.origin) for each in reading.columns[-1:]
+    ] == [("rating", "no column", "given")]
+    path = write(tmp_path, "plain.csv", "1,2,4\n5,6,3\n")
+    assert read(path, {"rating": "none"})[0] == [("1", "2", 1.0), ("5", "6", 1.0)]
+
+
+@pytest.mark.parametrize("name", ["quote", "escape"])
+def test_a_separator_that_also_quotes_is_refused(tmp_path, name):
+    path = write(tmp_path, "r.csv", "user_id,item_id\na,x\n")
+    with pytest.raises(BadInputError, match=f"cut at ',', which is also data.{name}"):
+        layout_of(path, **{name: ","})
