@@ -42,6 +42,12 @@ _SEPARATOR = b"\x01"
 
 Mask = npt.NDArray[np.bool_]
 
+# On each call `read_csv` searches all of Python's objects for a cycle that its own
+# signal handling may have made (pyarrow 10, SignalStopHandler): many small files would
+# take quadratic time. A megabyte needs no such handling, and then no search.
+pa.enable_signal_handlers(False)
+pa.lib.have_signal_refcycle = False
+
 
 def cut(part: Part, block_bytes: int) -> list[tuple[int, int]]:
     """Cuts a part into ranges of bytes; a record belongs to where it begins.
@@ -242,9 +248,9 @@ def _read_csv(
         return {name: pa.array([], pa.binary()) for name, _ in part.columns}
     if data.startswith(BYTE_ORDER_MARK):
         data = b"\n" + data  # Belongs to an id here, and Arrow would drop it.
-    # `read_csv` looks through all of Python's objects on each call (pyarrow 10, in
-    # SignalStopHandler), which makes many small files quadratic; this does not.
-    reader = pa_csv.open_csv(
+    # Not `open_csv`: it leaves threads running even with `use_threads=False`, and now
+    # and then the process dies of them at its exit.
+    table = pa_csv.read_csv(
         pa.py_buffer(data),
         read_options=pa_csv.ReadOptions(
             use_threads=False, column_names=names, block_size=len(data) + 1
@@ -262,7 +268,6 @@ def _read_csv(
             null_values=[],
         ),
     )
-    table = reader.read_all()
     return {
         name: table[str(i)].combine_chunks()
         if table.num_rows

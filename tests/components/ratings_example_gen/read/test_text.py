@@ -1,6 +1,8 @@
 """Records that span lines, wherever a file is cut into blocks."""
 
 import csv
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -111,3 +113,25 @@ def test_an_escaped_null_stays_nothing(tmp_path):
     path.write_text('\\N,"\\N","say \\"x\\""\n')
     part = part_of(path, Dialect(",", quote='"', escape="\\"))
     assert read(part, 1 << 20) == ([("", "", 'say "x"')], [])
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_no_thread_outlives_the_reading_of_text(tmp_path, quote):
+    # A thread of Arrow's that is still running ends the process with SIGABRT at times.
+    path = tmp_path / "ratings.csv"
+    path.write_text(f"user_id,item_id,rating\n{quote}u{quote},i,4\n")
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from components.ratings_example_gen.inspection import inspect_path\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "assert inspect_path(Path(sys.argv[1])).kept == 1\n"
+        "print(len(os.listdir('/proc/self/task')) - before)\n"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", script, str(path)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    assert output == "0\n"
