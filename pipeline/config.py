@@ -653,6 +653,11 @@ def _check_dialect(data: DataConfig, document: "_Document") -> None:
         if mark not in (None, "none") and (len(mark) > 1 or not mark.isascii()):
             message = f"expected one ASCII character or none, got {mark!r}"
             raise document.error(f"data.{name}", message)
+    for name in ("delimiter", "quote", "escape", "thousands"):
+        mark = getattr(data, name) or ""
+        if len(mark) == 1 and (mark.isalnum() or mark in "+-" * (name == "thousands")):
+            message = f"{mark!r} is part of values, and cannot be a mark between them"
+            raise document.error(f"data.{name}", message)
     marks = [mark for mark in (data.decimal, data.thousands) if mark]
     if len(set(marks)) < len(marks):
         message = f"is {data.thousands!r}, as data.decimal is; one mark cannot be both"

@@ -448,6 +448,12 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
         (OWN + "  timezone: CEST2\n", 3, "data.timezone", "such as Europe/Berlin"),
         (OWN + "  quote: '<<'\n", 3, "data.quote", "one ASCII character or none"),
         (
+            OWN + "  thousands: '5'\n",
+            3,
+            "data.thousands",
+            "'5' is part of values",
+        ),
+        (
             OWN + "  decimal: ','\n  thousands: ','\n",
             4,
             "data.thousands",

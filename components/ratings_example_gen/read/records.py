@@ -4,7 +4,7 @@ A record is one line, or several that a quote holds together. A line with an odd
 of quotes opens a record of several lines if the next such line closes it, within
 ``MAX_RECORD_BYTES``, and the whole is a record with the right number of fields;
 otherwise the line stands alone, and is a bad row. So one stray quote costs one line,
-not the rest of the file.
+not the rest of the file. A longer record is refused: its lines would pass for rows.
 """
 
 import re
@@ -14,7 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.problems import MAX_TEXT
+from components.ratings_example_gen.problems import (
+    MAX_TEXT,
+    UNREADABLE_FILE,
+    BadInputError,
+    fatal,
+)
 from components.ratings_example_gen.recognise.parts import (
     BYTE_ORDER_MARK,
     MAX_LINE_BYTES,
@@ -60,7 +65,7 @@ class Records:
         quote = (part.dialect.quote or "").encode()
         if not quote or quote not in self._data:
             return
-        marks = np.frombuffer(_without_escapes(self._data, part.dialect), np.uint8)
+        marks = np.frombuffer(without_escapes(self._data, part.dialect), np.uint8)
         is_quote = (marks == ord(quote)).view(np.uint8)
         odd = np.flatnonzero(np.bitwise_xor.reduceat(is_quote, self.begins))
         inside = np.zeros(len(self.ends), np.bool_)  # a line that goes on with another
@@ -68,9 +73,9 @@ class Records:
         while index + 1 < len(odd):
             first, last = odd[index], odd[index + 1]
             begin, end = self.begins[first], self.ends[last]
-            if end - begin <= MAX_RECORD_BYTES and _is_record(
-                part, self._data[begin:end]
-            ):
+            if is_record(part, self._data[begin:end]):
+                if end - begin > MAX_RECORD_BYTES:
+                    raise too_long(part)
                 inside[first + 1 : last + 1] = True
                 index += 2
             else:
@@ -98,7 +103,7 @@ class Records:
         return data.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
 
 
-def _without_escapes(data: bytes, dialect: Dialect) -> bytes:
+def without_escapes(data: bytes, dialect: Dialect) -> bytes:
     """Blanks out what is escaped; every byte keeps its place."""
     escape = (dialect.escape or "").encode()
     if not escape or escape not in data:
@@ -106,7 +111,18 @@ def _without_escapes(data: bytes, dialect: Dialect) -> bytes:
     return re.sub(re.escape(escape) + rb"[^\r\n]", b"__", data)
 
 
-def _is_record(part: Part, data: bytes) -> bool:
+def too_long(part: Part) -> BadInputError:
+    """Returns the error for a quoted field that no record can hold."""
+    return fatal(
+        part.name,
+        UNREADABLE_FILE,
+        f"a record in quotes is longer than {MAX_RECORD_BYTES:,} bytes",
+        "Shorten the text, leave its column out, or, if quotes mean nothing in this "
+        "file, set data.quote=none.",
+    )
+
+
+def is_record(part: Part, data: bytes) -> bool:
     """Whether some lines are one record with the right number of fields."""
     mark = part.dialect.delimiter or ","
     data = data.removeprefix(BYTE_ORDER_MARK)

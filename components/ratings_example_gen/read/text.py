@@ -23,7 +23,10 @@ from components.ratings_example_gen.read.records import (
     Positions,
     Records,
     closed,
+    is_record,
     not_separating,
+    too_long,
+    without_escapes,
 )
 from components.ratings_example_gen.read.rows import BadRow, Block, Rows
 from components.ratings_example_gen.recognise.parts import (
@@ -126,15 +129,20 @@ def pieces(part: Part, f: IO[bytes], remaining: int = sys.maxsize) -> Iterator[b
         f: At the beginning of a record.
         remaining: Bytes to where no further record may begin.
     """
-    carried = b""
+    carried = opener = b""
     while True:
         data = f.read(min(remaining, PIECE_BYTES)) if remaining > 0 else b""
         is_last = not data
         if data and not data.endswith(b"\n"):
             data += read_line(part, f)
         remaining -= len(data)
+        if opener:
+            opener = _still_open(part, opener, data)
         data = carried + data
-        end = len(data) if is_last else _last_boundary(part, data)
+        end = len(data)
+        if not is_last:
+            end, given_up = _last_boundary(part, data)
+            opener = given_up or opener
         carried = data[end:]
         if end:
             yield data[:end]
@@ -142,15 +150,40 @@ def pieces(part: Part, f: IO[bytes], remaining: int = sys.maxsize) -> Iterator[b
             return
 
 
-def _last_boundary(part: Part, data: bytes) -> int:
-    """Returns where a record begins that the following lines may belong to."""
+def _last_boundary(part: Part, data: bytes) -> tuple[int, bytes]:
+    """Returns where a record begins that the following lines may belong to.
+
+    Where it has got too long to wait for its end, the line that opened it comes second.
+    """
     quote = (part.dialect.quote or "").encode()
     if not quote or quote not in data:
-        return len(data)
+        return len(data), b""
     pending = Records(part, data).pending
-    if pending is None or len(data) - pending > MAX_RECORD_BYTES:
-        return len(data)
-    return pending
+    if pending is None:
+        return len(data), b""
+    if len(data) - pending <= MAX_RECORD_BYTES:
+        return pending, b""
+    begin = data.index(b"\n", pending) + 1
+    return len(data), _still_open(part, data[pending:begin], data[begin:])
+
+
+def _still_open(part: Part, opener: bytes, data: bytes) -> bytes:
+    """Returns the line that opened a quote unless the quote ends in some lines.
+
+    Raises:
+        BadInputError: When it ends there as the quote of a record does.
+    """
+    quote = (part.dialect.quote or "").encode()
+    if quote not in data:
+        return opener
+    text = without_escapes(data, part.dialect).replace(quote * 2, b"__")
+    place = text.find(quote)
+    if place < 0:
+        return opener
+    begin, end = text.rfind(b"\n", 0, place) + 1, text.find(b"\n", place) + 1
+    if is_record(part, opener + data[begin : end or None]):
+        raise too_long(part)
+    return b""
 
 
 def read_line(part: Part, f: IO[bytes]) -> bytes:

@@ -42,7 +42,7 @@ def to_times(values: pa.Array, part: Part, faults: Faults) -> Seconds:
         values = values.cast(pa.timestamp("s"))
     if pa.types.is_timestamp(values.type):
         return _of_timestamps(values, dialect, faults)
-    if dialect.timestamp_format and pa.types.is_binary(values.type):
+    if dialect.timestamp_format:
         return _of_text(values, dialect, faults)
     return _of_numbers(values, part, faults)
 
@@ -128,6 +128,8 @@ def _to_utc(seconds: Seconds, dialect: Dialect, faults: Faults) -> Seconds:
 
 
 def _of_text(values: pa.Array, dialect: Dialect, faults: Faults) -> Seconds:
+    if not pa.types.is_binary(values.type) and not pa.types.is_integer(values.type):
+        raise pa.ArrowInvalid("only text and whole numbers have a format")
     text = pc.ascii_trim_whitespace(
         pc.fill_null(values.cast(pa.string(), safe=False), "")
     )

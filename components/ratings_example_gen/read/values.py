@@ -29,7 +29,11 @@ def to_ids(values: pa.Array, name: str, part: Part, faults: Faults) -> pa.Array:
     if pa.types.is_decimal(values.type):
         values.cast(pa.decimal256(76, 0))  # or it has a fraction, and is not an id
     values = to_strings(values, name, part, faults)
-    if not part.dialect.keep_blanks and _least_byte(values) <= ord(" "):
+    least = _least_byte(values)
+    if least == 0:
+        has_nul = pc.match_substring(values, "\0").to_numpy(False)
+        faults.add(has_nul, problems.CONTROL_CHARACTER, f"{name} has a NUL byte")
+    if not part.dialect.keep_blanks and least <= ord(" "):
         values = pc.ascii_trim_whitespace(values)
     empty = pc.equal(pc.binary_length(values), 0).to_numpy(False)
     faults.add(empty, problems.EMPTY_ID, f"{name} is empty")

@@ -1,8 +1,10 @@
 """Guesses how text is written, from its first lines. Every guess is shown later."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from components.ratings_example_gen.dialect import (
     ISO_8601,
@@ -31,6 +33,17 @@ _SHAPES = (
     (r"\d{4}/\d{1,2}/\d{1,2}", "%Y/%m/%d"),
     (r"\d{8}", "%Y%m%d"),
 )
+# Dates that are numbers too, by their number of digits.
+_DATES_OF_DIGITS = {
+    4: "%Y",
+    8: "%Y%m%d",
+    10: "%Y%m%d%H",
+    12: "%Y%m%d%H%M",
+    14: "%Y%m%d%H%M%S",
+}
+# 1954 and 2119 in Excel's count of days.
+_EXCEL_DAYS = (20_000, 80_000)
+_EPOCH_OF_1990, _EPOCH_OF_2100 = 631_152_000, 4_102_444_800
 
 
 class AmbiguousError(ValueError):
@@ -69,13 +82,19 @@ def delimiter(
     best = [mark for mark, table in chosen.items() if _width(table) == most]
     if len(best) > 1 and not (best == [",", "::"] and base_name.endswith(".csv")):
         raise AmbiguousError(_two_ways(best[0], best[1], tables))
-    if best[0] == "\t" and not ends_in_tabs:
+    if not ends_in_tabs and (best[0] == "\t" or _begins_with_blanks(even[best[0]])):
         in_blanks = split_records(text, _plain(WHITESPACE))
-        if _width(in_blanks) > most and is_plausible(in_blanks):
+        least = most + 1 if best[0] == "\t" else most
+        if _width(in_blanks) >= least and is_plausible(in_blanks):
             raise AmbiguousError(
-                _two_ways("\t", WHITESPACE, {**tables, WHITESPACE: in_blanks})
+                _two_ways(best[0], WHITESPACE, {**tables, WHITESPACE: in_blanks})
             )
     return best[0]
+
+
+def _begins_with_blanks(records: Records) -> bool:
+    """Whether the first field of every record holds blanks: "1 10" of ``1 10,5``."""
+    return all(len(record[0].split()) > 1 for record in records)
 
 
 def _plain(mark: str) -> Dialect:
@@ -123,9 +142,17 @@ def is_time(text: str) -> bool:
     return is_number(text) or ISO_TIME.fullmatch(text.strip()) is not None
 
 
-def decimal(texts: Sequence[str]) -> str | None:
-    """Returns the decimal mark of some numbers; None where they have no fractions."""
-    texts = [text.strip() for text in texts]
+def decimal(texts: Sequence[str], thousands: str | None = None) -> str | None:
+    """Returns the decimal mark of some numbers; None where they have no fractions.
+
+    Args:
+        texts: The numbers as they are written.
+        thousands: The mark between groups of digits as a person gave it, which the
+            decimal mark cannot be.
+    """
+    if thousands in (".", ","):
+        return "," if thousands == "." else "."
+    texts = [text.strip().replace(thousands or " ", "") for text in texts]
     if any("." in text for text in texts):
         return "."
     with_comma = [text for text in texts if "," in text]
@@ -137,14 +164,18 @@ def decimal(texts: Sequence[str]) -> str | None:
 def times(texts: Sequence[str]) -> tuple[str, str] | None:
     """Returns the format and the unit of some times; None where neither is known.
 
-    The format is ``iso8601``, or empty for numbers; the unit is that in which they are
-    times of our days, and seconds where they disagree.
+    The format is ``iso8601``, or empty for numbers; the unit is that in which most of
+    them are times of our days, and seconds where as many disagree. Numbers below 0,
+    such as -1 for no time, count only where there are no others.
     """
     texts = [text.strip() for text in texts]
     numbers = [float(text) for text in texts if is_number(text)]
     if 2 * len(numbers) >= len(texts):
-        units = {_unit(number) for number in numbers if number}
-        return "", units.pop() if len(units) == 1 else "s"
+        positive = [number for number in numbers if number > 0]
+        units = Counter(_unit(number) for number in positive or numbers if number)
+        first, *others = units.most_common(2) or [("s", 0)]
+        is_tied = bool(others) and others[0][1] == first[1]
+        return "", "s" if is_tied else first[0]
     if 2 * sum(ISO_TIME.fullmatch(text) is not None for text in texts) >= len(texts):
         return ISO_8601, "s"
     return None
@@ -155,6 +186,43 @@ def _unit(number: float) -> str:
         if abs(number) >= least:
             return unit
     return next(iter(UNITS))
+
+
+def date_of_digits(texts: Sequence[str]) -> str | None:
+    """Returns the format of numbers that are dates, such as 20201110; else None."""
+    numbers = [text.strip() for text in texts if is_number(text)]
+    formats = Counter(_format_of_digits(number) for number in numbers)
+    [(found, count)] = formats.most_common(1) or [(None, 0)]
+    return found if 2 * count > len(numbers) else None
+
+
+def _format_of_digits(text: str) -> str | None:
+    written = _DATES_OF_DIGITS.get(len(text))
+    if written is None or not text.isdecimal():
+        return None
+    try:
+        year = datetime.strptime(text, written).year
+    except ValueError:
+        return None
+    return written if 1900 <= year <= 2100 else None
+
+
+def are_excel_days(texts: Sequence[str]) -> bool:
+    """Whether numbers can be Excel's count of days, as seconds on one day of 1970."""
+    numbers = [float(text) for text in texts if is_number(text)]
+    least, greatest = _EXCEL_DAYS
+    return bool(numbers) and all(least <= number <= greatest for number in numbers)
+
+
+def are_times(texts: Sequence[str]) -> bool:
+    """Whether numbers are times of 1990 to 2100: unlikely as ratings or ids."""
+    found = times(texts)
+    if not texts or found is None or not all(map(is_number, texts)):
+        return False
+    seconds = [float(text) / UNITS[found[1]] for text in texts]
+    return all(_EPOCH_OF_1990 <= each <= _EPOCH_OF_2100 for each in seconds) or (
+        date_of_digits(texts) not in (None, "%Y")
+    )
 
 
 def time_formats(text: str) -> str:

@@ -1,4 +1,4 @@
-"""MovieLens's releases, which are recognised by their file names."""
+"""MovieLens's releases without a header, which are recognised by their file names."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,9 +7,6 @@ from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.recognise.columns import RATINGS_COLUMNS
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.parts import Part
-from components.ratings_example_gen.recognise.sample import first_line
-
-_HEADER = b"userId,movieId,rating,timestamp"
 
 
 def recognise(parts: Sequence[Part]) -> Layout | None:
@@ -19,9 +16,6 @@ def recognise(parts: Sequence[Part]) -> Layout | None:
         return Layout("MovieLens 100K", _ratings(parts, "u.data", "\t"))
     if "ratings.dat" in names:
         return Layout("MovieLens 1M/10M", _ratings(parts, "ratings.dat", "::"))
-    tables = _ratings(parts, "ratings.csv", ",", quote='"', header=True)
-    if tables and all(first_line(part) == _HEADER for part in tables):
-        return Layout("MovieLens 20M or later", tables)
     return None
 
 
@@ -30,19 +24,12 @@ def fixed(delimiter: str, *, quote: str = "", header: bool = False) -> Dialect:
     return Dialect(delimiter, quote=quote, header=header, null_values=())
 
 
-def _ratings(
-    parts: Sequence[Part],
-    name: str,
-    delimiter: str,
-    *,
-    quote: str = "",
-    header: bool = False,
-) -> tuple[Part, ...]:
+def _ratings(parts: Sequence[Part], name: str, delimiter: str) -> tuple[Part, ...]:
     """Returns every file of the name: spans have one each."""
     return tuple(
         replace(
             part,
-            dialect=fixed(delimiter, quote=quote, header=header),
+            dialect=replace(fixed(delimiter), null_values=None),
             latin1=True,
             num_fields=len(RATINGS_COLUMNS),
             columns=tuple(zip(RATINGS_COLUMNS, range(4), strict=True)),

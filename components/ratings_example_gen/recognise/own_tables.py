@@ -1,6 +1,7 @@
 """A person's own tables, described by headers, mappings or the usual order."""
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -109,6 +110,8 @@ def _table(
         ):
             places = dict(zip(RATINGS_COLUMNS, free, strict=False))
             by_position = set(places)
+            read = {name: places[name] for name in places if name not in unread}
+            _check_usual_order(part, rows, read)
     _check_columns(part, names or sample.records[0], places)
     places = {name: place for name, place in places.items() if name not in unread}
     known = {*places, *unread}
@@ -270,6 +273,31 @@ def _in_usual_order(first: Sequence[str]) -> bool:
     return all(guess.is_number(text, comma=True) for text in first[2:3]) and all(
         guess.is_time(text) or re.match(r"\d", text.strip()) for text in first[3:]
     )
+
+
+def _check_usual_order(
+    part: Part, rows: guess.Records, places: Mapping[str, int]
+) -> None:
+    """Refuses the usual order where times are in the place of ratings or users."""
+
+    def are_times(meaning: str) -> bool:
+        place = places.get(meaning, sys.maxsize)
+        values = [row[place].strip() for row in rows if place < len(row)]
+        return guess.are_times([v for v in values if v not in NULL_VALUES])
+
+    wrong = RATING if are_times(RATING) else None
+    if TIMESTAMP in places and not are_times(TIMESTAMP) and are_times(USER_ID):
+        wrong = USER_ID
+    if wrong:
+        place = places[wrong]
+        raise fatal(
+            part.name,
+            problems.HEADER_MISMATCH,
+            f"without names, column {place} (counted from 0) is the {wrong}, but "
+            f"{rows[0][place]!r} looks like a time",
+            "Say which columns they are: --column user_id=NUMBER --column "
+            f"item_id=NUMBER --column timestamp={place}, and rating if there is one.",
+        )
 
 
 def _check_same_columns(first: Table, other: Table) -> None:

@@ -1,9 +1,9 @@
 """Recognises which files hold ratings, and how they are written.
 
-MovieLens 100K (``u.data``), 1M and 10M (``ratings.dat``), 20M and later
-(``ratings.csv``) are known by their file names; anything else is a person's own
-CSV, TSV, JSON lines or Parquet, described by its header, by a column mapping, or,
-without either, by the usual order user, item, rating, timestamp.
+MovieLens 100K (``u.data``), 1M and 10M (``ratings.dat``) have no header and are known
+by their file names. Anything else, MovieLens 20M and later too, is CSV, TSV, JSON lines
+or Parquet, described by its header, by a column mapping, or, without either, by the
+usual order user, item, rating, timestamp.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -63,10 +63,8 @@ def recognise(
     """
     parts = [part for part in find_parts(paths) if part.path not in apart]
     declared = dialect or Dialect()
-    plain = not columns and declared == Dialect(
-        null_values=declared.null_values, keep_blanks=declared.keep_blanks
-    )
-    layout = movielens.recognise(parts) if plain else None
+    is_plain = not columns and declared == Dialect()
+    layout = movielens.recognise(parts) if is_plain else None
     return layout or _recognise_own(parts, columns or {}, place, declared)
 
 

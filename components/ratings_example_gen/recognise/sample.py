@@ -1,10 +1,11 @@
 """The beginning of a part: names of its columns and some rows."""
 
 import codecs
+import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,6 +36,8 @@ from components.ratings_example_gen.recognise.parts import (
 
 SAMPLE_BYTES = 1 << 16
 MAX_RECORDS = 200
+# Of a row group that is read where a Parquet file has no statistics.
+MAX_ROWS_READ, MAX_READ = 1 << 20, 64 << 20
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -233,9 +236,11 @@ def _of_json_lines(part: Part, declared: Dialect, all_keys: bool) -> Sample | No
 def _of_parquet(part: Part) -> Sample:
     try:
         with open_part(part) as f:
-            file = open_parquet(part, seekable(f))
+            source = seekable(f)
+            file = open_parquet(part, source)
             schema = file.schema_arrow
             bounds = _bounds(file.metadata)
+            bounds |= _first_values(part, source, file, bounds)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise damaged(part.name, error) from error
     names = list(schema.names)
@@ -250,7 +255,7 @@ def _of_parquet(part: Part) -> Sample:
 def _bounds(metadata: pq.FileMetaData) -> dict[str, tuple[Any, Any]]:
     """Returns the first row group's least and greatest values, by the writer's word.
 
-    They show how times are written without reading a row group, which is a large piece.
+    They show how times are written without reading a row group, which may be large.
     """
     bounds: dict[str, tuple[Any, Any]] = {}
     if metadata.num_row_groups == 0:
@@ -265,6 +270,35 @@ def _bounds(metadata: pq.FileMetaData) -> dict[str, tuple[Any, Any]]:
         except (ValueError, NotImplementedError, OverflowError):
             continue  # a type without an order, or text that is not UTF-8
     return bounds
+
+
+def _first_values(
+    part: Part, source: IO[bytes], file: pq.ParquetFile, known: Collection[str]
+) -> dict[str, tuple[Any, Any]]:
+    """Returns two values of columns without statistics, where it costs little."""
+    metadata, schema = file.metadata, file.schema_arrow
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    small = [
+        index
+        for index, group in enumerate(groups)
+        if 0 < group.num_rows <= MAX_ROWS_READ and group.total_byte_size <= MAX_READ
+    ]
+    names = [
+        field.name
+        for field in schema
+        if field.name not in known and not pa.types.is_nested(field.type)
+    ]
+    if not small or not names:
+        return {}
+    # Text stays encoded: a short page can repeat a long text a million times.
+    file = open_parquet(part, source, metadata=metadata, read_dictionary=names)
+    table = file.read_row_group(small[0], columns=names, use_threads=False)
+    found = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        with contextlib.suppress(ValueError, OverflowError):  # text that is not UTF-8
+            if values := column.drop_null().slice(0, 2).to_pylist():
+                found[name] = (values[0], values[-1])
+    return found
 
 
 def _shown(value: Any) -> str:

@@ -66,7 +66,7 @@ def with_numbers_and_times(tables: list[Table], declared: Dialect) -> list[Table
         _agreed(
             tables,
             RATING,
-            lambda table: guess.decimal(table.texts(RATING)),
+            lambda table: guess.decimal(table.texts(RATING), declared.thousands),
             "data.decimal",
             lambda mark: f"with {mark!r}",
         )
@@ -172,4 +172,24 @@ def _times(table: Table) -> tuple[str, str] | None:
             f"times such as {texts[0]!r} are neither numbers nor ISO 8601",
             f"Set data.timestamp_format, such as '{guess.time_formats(texts[0])}'.",
         )
+    if not found[0]:
+        _check_are_no_dates(table.part, texts)
     return found
+
+
+def _check_are_no_dates(part: Part, texts: Sequence[str]) -> None:
+    """Refuses to guess that dates such as 20201110 are seconds of 1970."""
+    example = next(text for text in texts if guess.is_number(text))
+    if written := guess.date_of_digits(texts):
+        advice = f"If they are dates, set data.timestamp_format={written}"
+    elif guess.are_excel_days(texts):
+        advice = "If they are Excel's days, write them as ISO 8601"
+    else:
+        return
+    raise fatal(
+        part.name,
+        problems.TIME_OUT_OF_RANGE,
+        f"times such as {example!r} look like dates, and would be read as "
+        "seconds since 1970",
+        f"{advice}. If they are counted since 1970, set data.timestamp_unit.",
+    )

@@ -352,7 +352,7 @@ class TestFormats:
             ({"ratings.dat": b"1::2::3::4\n", "movies.dat": b""}, "MovieLens 1M/10M"),
             (
                 {"ratings.csv": b"userId,movieId,rating,timestamp\r\n1,2,3,4\r\n"},
-                "MovieLens 20M or later",
+                "CSV, with header",
             ),
             ({"mine.csv": b"user_id,item_id\n1,2\n"}, "CSV, with header"),
             ({"mine.tsv": b"1\t2\n"}, "TSV, without header"),

@@ -135,3 +135,25 @@ def test_no_thread_outlives_the_reading_of_text(tmp_path, quote):
         text=True,
     ).stdout
     assert output == "0\n"
+
+
+INSIDE = "1,2,3\n" * 300_000  # 1.7 MiB
+
+
+@pytest.mark.parametrize("before", [0, 1, 100_000, 170_000])
+@pytest.mark.parametrize("inside", [INSIDE, INSIDE[:1_200_000], INSIDE * 3])
+def test_a_record_that_is_too_long_is_refused(tmp_path, before, inside):
+    path = tmp_path / "long.csv"
+    path.write_text("4,5,6\n" * before + f'a,b,"{inside}"\n' + "7,8,9\n")
+    part = part_of(path, Dialect(",", quote='"'))
+    with pytest.raises(problems.BadInputError, match="record in quotes is longer"):
+        read(part, 1 << 30)
+
+
+@pytest.mark.parametrize("end", ["", 'a,"b",c\n', 'a,b",c\n', 'a,"""b""",c\n'])
+def test_a_stray_quote_costs_one_line_of_a_long_file(tmp_path, end):
+    path = tmp_path / "stray.csv"
+    path.write_text('a,b,"c\n' + INSIDE + end + INSIDE)
+    rows, bad = read(part_of(path, Dialect(",", quote='"')), 1 << 30)
+    assert len(rows) >= 600_000
+    assert 1 <= len(bad) <= 2

@@ -73,6 +73,7 @@ def test_large_ids_are_exact(values, expected):
         (Dialect(decimal=","), "4.5", None),
         (Dialect(decimal=",", thousands="."), "1.234,5", 1234.5),
         (Dialect(decimal=",", thousands="."), "1.23,5", None),
+        (Dialect(decimal=",", thousands="."), "4.5", None),
         (Dialect(thousands=","), "1,234,567.5", 1234567.5),
         (Dialect(thousands=","), "12,34", None),
         (Dialect(thousands=","), "1234", 1234.0),
@@ -183,3 +184,22 @@ def test_seconds_among_guessed_milliseconds_are_bad_rows(is_guessed, bad):
     faults = Faults(3)
     to_times(values, Part("f", dialect=dialect, unit_is_guessed=is_guessed), faults)
     assert faults.rows.tolist() == bad
+
+
+def test_whole_numbers_have_the_format_that_was_declared():
+    dialect = Dialect(timestamp_format="%Y%m%d")
+    found, faults = convert(to_times, pa.array([20201101, 7, None]), dialect)
+    assert found[0] == datetime(2020, 11, 1, tzinfo=ZoneInfo("UTC")).timestamp()
+    assert faults.rows.tolist() == [1, 2]
+
+
+def test_fractions_have_no_format():
+    with pytest.raises(pa.ArrowInvalid, match="whole numbers"):
+        convert(to_times, pa.array([20201101.0]), Dialect(timestamp_format="%Y%m%d"))
+
+
+def test_an_id_with_nul_is_bad():
+    values = pa.array([b"a", b"a\0b", b"c"])
+    _, faults = convert(to_ids, values, Dialect(), "user_id")
+    assert faults.rows.tolist() == [1]
+    assert faults.kinds_and_reasons()[0][0] == problems.CONTROL_CHARACTER

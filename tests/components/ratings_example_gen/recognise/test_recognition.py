@@ -1,5 +1,7 @@
 """What is guessed of a person's own files, and what is refused as ambiguous."""
 
+import re
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -39,6 +41,7 @@ def dialect_of(folder, columns=None, **declared):
         ("r.txt", "1 7 4\n1  55 4\n", "whitespace"),
         ("r.txt", "user_id item_id\n1 7\n", "whitespace"),
         ("r.csv", "user,item\nann lee,red lamp\n", ","),
+        ("r.csv", "u1,red lamp\nu2,blue lamp\n", ","),
     ],
 )
 def test_separators(tmp_path, name, text, delimiter):
@@ -51,6 +54,7 @@ def test_separators(tmp_path, name, text, delimiter):
         ("1 1 2\t97\n1 4 3\t87\n", "cut at tab .* or at whitespace"),
         ("1;2,5;3,5\n2;3,5;4,5\n", "cut at comma .* or at semicolon"),
         ("u1,urn::t1\nu2,urn::t2\n", "cut at comma .* or at ::"),
+        ("1 10,5\n2 11,4\n", "cut at comma into '1 10 / 5' or at whitespace"),
     ],
 )
 def test_two_separators_that_fit_are_refused(tmp_path, text, message):
@@ -107,6 +111,8 @@ def test_a_declared_header_counts(tmp_path, header):
         (("1600285904000000",), "us", ""),
         (("1600285904000000000",), "ns", ""),
         (("1600285904", "1600285904000"), "s", ""),  # the other is out of range
+        (("1600285904000", "1600285905000", "1600285904"), "ms", ""),
+        (("-1", "1600285904000"), "ms", ""),
         (("2020-01-01", "2020-01-02T07:45:06+02:00"), "s", "iso8601"),
     ],
 )
@@ -121,6 +127,101 @@ def test_parquet_times_are_judged_by_the_column_s_range(tmp_path):
     table = {"user_id": [1, 2], "item_id": [1, 2], "ts": [1600285904000, 1600285905000]}
     pq.write_table(pa.table(table), tmp_path / "r.parquet")
     assert dialect_of(tmp_path).timestamp_unit == "ms"
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "written"),
+    [
+        ([1600285904000, 1600285905000], "ms", ""),
+        (["2020-09-16", "2020-09-17"], "s", "iso8601"),
+    ],
+)
+def test_parquet_without_statistics_is_looked_into(tmp_path, times, unit, written):
+    table = pa.table({"user_id": [1, 2], "item_id": [1, 2], "ts": times})
+    pq.write_table(table, tmp_path / "r.parquet", write_statistics=False)
+    dialect = dialect_of(tmp_path)
+    assert (dialect.timestamp_unit, dialect.timestamp_format) == (unit, written)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("time", "advice"),
+    [
+        (20201110, "data.timestamp_format=%Y%m%d\\."),
+        (2020111007, "data.timestamp_format=%Y%m%d%H\\."),
+        (20201110074500, "data.timestamp_format=%Y%m%d%H%M%S"),
+        (2000, "data.timestamp_format=%Y\\."),
+        (44000.5, "write them as ISO 8601"),
+    ],
+)
+def test_dates_that_are_numbers_are_not_seconds(tmp_path, time, advice, ending):
+    if ending == "csv":
+        write(tmp_path, "r.csv", f"user_id,item_id,timestamp\n1,2,{time}\n")
+    elif ending == "jsonl":
+        line = f'{{"user_id": 1, "item_id": 2, "timestamp": {time}}}\n'
+        write(tmp_path, "r.jsonl", line)
+    else:
+        table = pa.table({"user_id": [1], "item_id": [2], "timestamp": [time]})
+        pq.write_table(table, tmp_path / "r.parquet")
+    with pytest.raises(BadInputError, match=f"'{time}'.*dates") as caught:
+        layout_of(tmp_path)
+    assert re.search(advice, str(caught.value))
+    assert dialect_of(tmp_path, timestamp_unit="s").timestamp_unit == "s"
+
+
+@pytest.mark.parametrize(
+    ("row", "place"),
+    [
+        ("1,10,1600000000", 2),
+        ("1,10,20201110", 2),
+        ("1,10,1600000000000", 2),
+        ("1600000000,1,2,3", 0),
+    ],
+)
+def test_times_in_another_place_are_refused(tmp_path, row, place):
+    folder = write(tmp_path, "r.csv", f"{row}\n")
+    with pytest.raises(BadInputError, match="looks like a time") as caught:
+        layout_of(folder)
+    assert f"--column timestamp={place}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "row", ["1,10,5", "1,10,5,1600000000", "1600000000,1,5,1600000000", "1,10,200"]
+)
+def test_the_usual_order_is_read(tmp_path, row):
+    layout = layout_of(write(tmp_path, "r.csv", f"{row}\n"))
+    assert dict(layout.ratings[0].columns)["item_id"] == 1
+
+
+@pytest.mark.parametrize("name", ["ratings.csv", "mine.csv"])
+def test_a_file_s_name_does_not_change_how_it_is_read(tmp_path, name):
+    text = "userId,movieId,rating,timestamp\nNULL,2,3,1600000000\n"
+    layout = layout_of(write(tmp_path, name, text))
+    assert "NULL" in layout.ratings[0].dialect.nulls
+    assert not layout.ratings[0].latin1
+    assert layout.reading
+    assert dialect_of(tmp_path, null_values=("ann",)).nulls == ("ann",)
+
+
+def test_a_setting_counts_whatever_the_file_s_name(tmp_path):
+    folder = write(tmp_path, "u.data", "ann\t2\t3\t1600000000\n")
+    assert dialect_of(folder, null_values=("ann",)).nulls == ("ann",)
+    assert "NULL" in dialect_of(folder).nulls
+
+
+@pytest.mark.parametrize(
+    ("thousands", "decimal", "text"),
+    [
+        (".", ",", "1;2;4.5\n2;3;1.234,5\n"),
+        (",", ".", "1;2;4,5\n2;3;1,234.5\n"),
+        (" ", ",", "1;2;4,5\n2;3;1 234,5\n"),
+    ],
+)
+def test_the_mark_of_thousands_is_not_the_decimal_mark(
+    tmp_path, thousands, decimal, text
+):
+    folder = write(tmp_path, "r.csv", f"user_id;item_id;rating\n{text}")
+    assert dialect_of(folder, thousands=thousands).decimal == decimal
 
 
 @pytest.mark.parametrize(
