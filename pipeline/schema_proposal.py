@@ -50,7 +50,8 @@ def propose(path: Path, settings: Settings) -> str:
     schema.feature.extend([*kept, *side])
 
     review = [
-        f"Proposed from {summary.read:,} ratings of {summary.users:,} users in {path}.",
+        f"Proposed from {summary.kept:,} ratings of {summary.users:,} users in {path}.",
+        *_bad_rows(summary.read - summary.kept, path),
         "",
         "Review before you use it:",
         f"- rating and history_rating: {summary.rating_min:g} to "
@@ -64,3 +65,10 @@ def propose(path: Path, settings: Settings) -> str:
     ]
     comments = "".join(f"# {line}".rstrip() + "\n" for line in review)
     return f"{comments}\n{text_format.MessageToString(schema)}"
+
+
+def _bad_rows(num_bad: int, path: Path) -> list[str]:
+    if not num_bad:
+        return []
+    rows = "bad row was" if num_bad == 1 else "bad rows were"
+    return [f"{num_bad:,} {rows} left out; see why with: marquee data {path}"]

@@ -43,8 +43,7 @@ class AnomaliesError(ValueError):
             f"the data does not fit the schema ({len(lines)} "
             f"{'anomaly' if len(lines) == 1 else 'anomalies'}):\n"
             + "\n".join(lines)
-            + f"\nsee them with: marquee data {source}"
-            "\nif the data is right, give it a schema of its own: "
+            + "\ncorrect the data or, if it is right, give it a schema of its own: "
             f"marquee schema propose {source}"
         )
 

@@ -6,7 +6,7 @@ folder of the ratings or beside a single file of them. Nothing is opened here.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,12 +90,21 @@ def holds_no_ratings(path: str) -> bool:
 
 
 def find(
-    kind: Kind, parts: Sequence["Part"], ratings: Sequence["Part"]
+    kind: Kind,
+    parts: Sequence["Part"],
+    ratings: Sequence["Part"],
+    is_log: Callable[["Part"], bool] | None = None,
 ) -> "Part | None":
     """Returns the file of a kind among some files; None where there is none.
 
     A RecBole file of the same stem as the ratings' comes first, then ``items``, then
     another name for items alone (``movies``), then a longer name (``BX-Books``).
+
+    Args:
+        kind: What the file describes.
+        parts: Those to look among.
+        ratings: Those that hold ratings.
+        is_log: Whether a file with a fitting name holds what users did, by its header.
 
     Raises:
         BadInputError: When several files fit equally well.
@@ -105,7 +114,9 @@ def find(
     by_rank: dict[int, list[Part]] = {}
     for part in parts:
         rank = _rank(part.base_name, kind, stems)
-        if rank is not None and part.name not in taken:
+        if rank is None or part.name in taken:
+            continue
+        if is_log is None or not is_log(part):
             by_rank.setdefault(rank, []).append(part)
     found = by_rank[min(by_rank)] if by_rank else []
     if len(found) > 1:

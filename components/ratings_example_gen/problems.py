@@ -20,6 +20,7 @@ UNDECODABLE_BYTES = "undecodable_bytes"
 UNCLOSED_QUOTE = "unclosed_quote"
 CONTROL_CHARACTER = "control_character"
 NOT_JSON = "not_json"
+REPEATED_HEADER = "repeated_header"
 
 HEADER_MISMATCH = "header_mismatch"
 TRUNCATED_ARCHIVE = "truncated_archive"

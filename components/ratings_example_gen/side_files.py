@@ -10,13 +10,22 @@ from dataclasses import dataclass
 
 from components.ratings_example_gen import beside, files, problems
 from components.ratings_example_gen.beside import ITEMS, USERS, Kind
-from components.ratings_example_gen.problems import fatal
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.problems import BadInputError, fatal
+from components.ratings_example_gen.recognise.columns import (
+    ITEM_ID,
+    RATING,
+    TIMESTAMP,
+    USER_ID,
+    match,
+)
 from components.ratings_example_gen.recognise.parts import (
     DATA_SUFFIXES,
     Part,
     find_parts,
 )
 from components.ratings_example_gen.recognise.recognition import recognise_for
+from components.ratings_example_gen.recognise.sample import take
 from components.ratings_example_gen.settings import Settings
 
 # Files of these names are tables, whether or not they are read.
@@ -104,13 +113,32 @@ def _beside_single_file(paths: Sequence[str]) -> list[str]:
     return [path for path in found if not path.lower().endswith(".zip")]
 
 
+def _is_log(part: Part) -> bool:
+    """Whether a table has both ids and a rating or time: it holds what users did.
+
+    Read as features it would leak the labels.
+    """
+
+    def has_ids(records: Sequence[Sequence[str]]) -> bool:
+        return bool(match(USER_ID, records[0]) and match(ITEM_ID, records[0]))
+
+    try:
+        sample = take(part, Dialect(), has_ids)
+    except BadInputError:
+        return False  # The reader of its columns says what is wrong.
+    if sample is None:
+        return False
+    names = sample.names or sample.records[0]
+    return has_ids([names]) and bool(match(RATING, names) or match(TIMESTAMP, names))
+
+
 def _find(
     kind: Kind, declared: str | None, parts: Sequence[Part], ratings: Sequence[Part]
 ) -> Part | None:
     if declared == beside.NONE:
         return None
     if not declared:
-        return beside.find(kind, parts, ratings)
+        return beside.find(kind, parts, ratings, _is_log)
     parts = find_parts(files.list_files(declared))
     found = parts[0] if len(parts) == 1 else beside.find(kind, parts, ())
     if found is None:

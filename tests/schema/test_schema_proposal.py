@@ -87,3 +87,11 @@ def test_ratings_that_cannot_be_read_are_an_error(tmp_path):
     path.write_text("user_id,item_id,rating\nann,dune,good\n")
     with pytest.raises(BadInputError, match="marquee data .*log.csv"):
         propose(path, Settings())
+
+
+def test_bad_rows_are_named_and_not_counted(tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text("user_id,item_id,rating\nu,i,4\nv,i,oops\nw,i,2\n")
+    lines = propose(path, Settings()).splitlines()
+    assert lines[0] == f"# Proposed from 2 ratings of 2 users in {path}."
+    assert lines[1] == (f"# 1 bad row was left out; see why with: marquee data {path}")

@@ -1,11 +1,12 @@
 """Turns rows, as they are written, into checked ratings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from components.ratings_example_gen import problems
 from components.ratings_example_gen.read.blocks import read_rows
@@ -23,7 +24,7 @@ from components.ratings_example_gen.recognise.columns import (
     TIMESTAMP,
     USER_ID,
 )
-from components.ratings_example_gen.recognise.parts import Part
+from components.ratings_example_gen.recognise.parts import TEXT, Part
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class RatingsReader:
         for name in (USER_ID, ITEM_ID):
             with naming_type(part, name, rows.columns[name]):
                 columns[name] = to_ids(rows.columns[name], name, part, faults)
+        _find_repeated_header(columns, part, faults)
         if RATING in rows.columns:
             with naming_type(part, RATING, rows.columns[RATING]):
                 columns[RATING] = self._to_ratings(rows.columns[RATING], part, faults)
@@ -114,6 +116,24 @@ class RatingsReader:
             ~np.isfinite(as_float32), problems.NOT_FINITE, "rating is not finite"
         )
         return as_float32
+
+
+def _find_repeated_header(
+    columns: Mapping[str, pa.Array], part: Part, faults: Faults
+) -> None:
+    """Marks rows whose ids are the header's names: several files became one."""
+    if part.format != TEXT or not part.dialect.header or not part.keys:
+        return
+    same = [
+        pc.equal(columns[name], part.keys[index].strip()).to_numpy(False)
+        for name, index in part.columns
+        if name in (USER_ID, ITEM_ID)
+    ]
+    faults.add(
+        np.logical_and(*same),
+        problems.REPEATED_HEADER,
+        "the header again (were several files joined?)",
+    )
 
 
 def _bound(value: float | None) -> str:

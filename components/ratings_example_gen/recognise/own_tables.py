@@ -17,6 +17,7 @@ from components.ratings_example_gen.recognise.columns import (
     TIMESTAMP,
     USER_ID,
     match,
+    plain,
 )
 from components.ratings_example_gen.recognise.parts import (
     JSON_LINES,
@@ -118,6 +119,7 @@ def _table(
     described = replace(
         part,
         num_fields=width,
+        keys=part.keys or tuple(names or ()),
         columns=tuple(
             (name, places[name]) for name in RATINGS_COLUMNS if name in places
         ),
@@ -313,6 +315,23 @@ def _check_same_columns(first: Table, other: Table) -> None:
             f"its header or columns are not those of {first.part.name}",
             "Give all parts the same header, or map fewer columns in data.columns.",
         )
+    for meaning, _ in first.part.columns:
+        header, others = _header(first, meaning), _header(other, meaning)
+        if header and others and plain(header) != plain(others):
+            raise fatal(
+                other.part.name,
+                problems.HEADER_MISMATCH,
+                f"its {meaning} would be read from the column {others!r}, but that of "
+                f"{first.part.name} from the column {header!r}",
+                "Give all parts the same header, or read them in runs of their own.",
+            )
+
+
+def _header(table: Table, meaning: str) -> str | None:
+    """Returns the header of a meaning's column; None where its position counts."""
+    if not table.names or meaning in table.by_position:
+        return None
+    return table.names[dict(table.part.columns)[meaning]]
 
 
 def mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:

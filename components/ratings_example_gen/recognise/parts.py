@@ -46,7 +46,7 @@ class Part:
         latin1: Whether bytes that are not UTF-8 are Latin-1 (MovieLens's own).
         num_fields: Number of fields of every row.
         columns: (name, 0-based field) of the columns to read.
-        keys: Names of all fields of JSON lines, which have no positions.
+        keys: Names of all fields; empty where they are not known by names.
         absent: Meanings for which the beginning of JSON lines has no key; one that
             occurs later stops the reading.
         unit_is_guessed: Whether nobody stated the unit of its times, so that a time of

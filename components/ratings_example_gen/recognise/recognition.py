@@ -6,6 +6,8 @@ or Parquet, described by its header, by a column mapping, or, without either, by
 usual order user, item, rating, timestamp.
 """
 
+import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from components.ratings_example_gen import problems
@@ -65,7 +67,31 @@ def recognise(
     declared = dialect or Dialect()
     is_plain = not columns and declared == Dialect()
     layout = movielens.recognise(parts) if is_plain else None
-    return layout or _recognise_own(parts, columns or {}, place, declared)
+    layout = layout or _recognise_own(parts, columns or {}, place, declared)
+    _check_no_copies(layout.ratings)
+    return layout
+
+
+def _check_no_copies(ratings: Sequence[Part]) -> None:
+    """Refuses a file that is there both compressed and not: each rating twice.
+
+    Raises:
+        BadInputError: When there is one.
+    """
+    plain = {part.path for part in ratings if not part.member}
+    for part in ratings:
+        folder = os.path.dirname(part.path)
+        compressed = os.path.join(folder, part.member) if part.member else part.path
+        copy = re.sub(r"\.gz$", "", compressed, flags=re.IGNORECASE)
+        if copy != part.path and copy in plain:
+            raise fatal(
+                copy,
+                problems.AMBIGUOUS_FILES,
+                f"the file lies there twice: {part.name} is named like a compressed "
+                "copy of it, and all ratings would be read twice",
+                "Remove one of them, or rename it to begin with an underscore. If they "
+                "hold different ratings, give one of them another name.",
+            )
 
 
 def _recognise_own(

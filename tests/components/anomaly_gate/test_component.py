@@ -108,7 +108,8 @@ def test_anomalies_in_any_split_stop_the_run(gate):
     assert "(3 anomalies)" in message
     assert "eval: rating: Out-of-range values: Unexpectedly high value: 9>5" in message
     assert "eval: user_shoe_size: New column" in message
-    assert "marquee data my/ratings.csv" in message
+    assert "marquee schema propose my/ratings.csv" in message
+    assert "marquee data" not in message  # It does not know of any schema.
     assert written == []
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from components.ratings_example_gen import BadInputError
 from components.ratings_example_gen.beside import ITEMS, USERS, find, holds_no_ratings
+from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.recognise.parts import Part
 
 
@@ -77,3 +78,15 @@ def test_names_that_fit_equally_well_are_an_error():
 def test_a_file_of_ratings_is_no_file_of_items():
     rated = parts("items.csv")
     assert find(ITEMS, rated, rated) is None
+
+
+@pytest.mark.parametrize("name", ["watched_movies.csv", "likes_by_user.csv"])
+def test_a_log_with_the_name_of_a_side_file_is_not_read_as_one(tmp_path, name):
+    (tmp_path / "ratings.csv").write_text("user_id,item_id,rating\nu,1,4\n")
+    (tmp_path / name).write_text("user_id,movie_id,rating,timestamp\nu,1,4,5\n")
+    for path in (tmp_path, tmp_path / "ratings.csv"):
+        found = inspect_path(path)
+        assert found.kept == 1
+        assert found.items_file is None
+        assert found.users_file is None
+        assert found.unused == [str(tmp_path / name)]

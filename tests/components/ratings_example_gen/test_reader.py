@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from components.ratings_example_gen import files, problems, reports
 from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.problems import BadInputError
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
@@ -534,3 +535,12 @@ class TestUsers:
         paths = files.list_files(str(tmp_path))
         layout = recognise(paths, apart=[str(people)])
         assert [part.base_name for part in layout.ratings] == ["r.csv"]
+
+
+@pytest.mark.parametrize("header", ["user_id,item_id", '"user_id","item_id"'])
+def test_a_header_in_the_middle_is_a_bad_row(tmp_path, header):
+    (tmp_path / "all.csv").write_text(f"{header}\nu,i\n{header}\nv,i\n")
+    found = inspect_path(tmp_path / "all.csv")
+    assert (found.kept, found.users) == (2, 2)
+    assert found.bad_by_kind == {"repeated_header": 1}
+    assert "all.csv:3: the header again" in found.first_problems[0]

@@ -1,6 +1,8 @@
 """What is guessed of a person's own files, and what is refused as ambiguous."""
 
+import gzip
 import re
+import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -322,3 +324,32 @@ class TestPinned:
 
     def test_whole_numbers_show_nothing_else(self, tmp_path, pinned):
         self.check(tmp_path, pinned, self.HEADER + "1;2;4;1600285904\n")
+
+
+def test_parts_whose_ratings_have_other_headers_are_refused(tmp_path):
+    write(tmp_path, "a.csv", "user_id,item_id,score\nu,i,0.5\n")
+    write(tmp_path, "b.csv", "user_id,item_id,rating,score\nu,i,4,0.5\n")
+    with pytest.raises(BadInputError) as caught:
+        layout_of(tmp_path)
+    assert "column 'rating', but that of" in str(caught.value)
+    assert "column 'score'" in str(caught.value)
+
+
+def test_headers_that_differ_in_case_and_marks_alone_are_the_same(tmp_path):
+    write(tmp_path, "a.csv", "user_id,item_id,rating\nu,i,4\n")
+    write(tmp_path, "b.csv", "rating,UserId,Item ID\n4,u,i\n")
+    assert len(layout_of(tmp_path).ratings) == 2
+
+
+@pytest.mark.parametrize("copy", ["ratings.csv.gz", "ratings.zip"])
+def test_a_file_and_its_compressed_copy_are_refused(tmp_path, copy):
+    text = "user_id,item_id,rating\nu,i,4\n"
+    write(tmp_path, "ratings.csv", text)
+    if copy.endswith(".zip"):
+        with zipfile.ZipFile(tmp_path / copy, "w") as archive:
+            archive.writestr("ratings.csv", text)
+    else:
+        (tmp_path / copy).write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(BadInputError, match="the file lies there twice") as caught:
+        layout_of(tmp_path)
+    assert copy in str(caught.value)
