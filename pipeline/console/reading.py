@@ -17,6 +17,10 @@ def reading_facts(reading: "Reading") -> Iterator[tuple[str, str]]:
         heading = ""
     if reading.unused:
         yield "Unused", f"columns {name_some(reading.unused)}"
+    if reading.skipped:
+        yield "Skipped", name_some(reading.skipped)
+    for warning in reading.warnings:
+        yield "Warning", warning
     heading = "Written"
     for setting in reading.settings:
         yield heading, f"data.{setting.name}: {setting.value} ({setting.origin})"

@@ -95,8 +95,12 @@ def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
         BadInputError: When a line never ends.
     """
     begin = 0
+    preamble = 0 if block.begin else len(part.preamble)
     before_header = not block.begin and bool(part.dialect.header)
     for data in pieces_of(part, block, f):
+        while data and begin < preamble:
+            data = data[data.find(b"\n") + 1 or len(data) :]
+            begin += 1
         if before_header:
             end = _header_end(part, data)
             before_header = end is None

@@ -45,6 +45,10 @@ _DATES_OF_DIGITS = {
 _EXCEL_DAYS = (20_000, 80_000)
 _EPOCH_OF_1990, _EPOCH_OF_2100 = 631_152_000, 4_102_444_800
 
+# 1973 in seconds; and a day such as 20200131.
+_LEAST_TIME = 1e8
+_DAY = re.compile(r"(?:19|20)\d\d[01]\d[0-3]\d")
+
 
 class AmbiguousError(ValueError):
     """The text can be read in two ways; the message shows both."""
@@ -140,6 +144,13 @@ def is_number(text: str, comma: bool = False) -> bool:
 def is_time(text: str) -> bool:
     """Whether a text is a number or in ISO 8601."""
     return is_number(text) or ISO_TIME.fullmatch(text.strip()) is not None
+
+
+def looks_like_time(text: str) -> bool:
+    """Whether a text is a date, or a number as large as times of our days are."""
+    if is_number(text):
+        return abs(float(text)) >= _LEAST_TIME or bool(_DAY.fullmatch(text))
+    return is_time(text) or any(re.match(shape, text) for shape, _ in _SHAPES)
 
 
 def decimal(texts: Sequence[str], thousands: str | None = None) -> str | None:

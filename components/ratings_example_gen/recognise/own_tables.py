@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from components.ratings_example_gen import problems
@@ -29,6 +29,8 @@ from components.ratings_example_gen.recognise.tables import (
     Table,
     with_numbers_and_times,
 )
+
+PANDAS_INDEX = ("", "Unnamed: 0", "__index_level_0__")
 
 
 def describe(
@@ -68,7 +70,7 @@ def _is_plausible(records: guess.Records, columns: Mapping[str, str]) -> bool:
     first, *rest = records
     named = [column for column in columns.values() if not column.isdecimal()]
     if named:
-        return all(column in first for column in named)
+        return all(_written(column, first) in first for column in named)
     if columns:
         return max(map(int, columns.values())) < len(first)
     if match(USER_ID, first) and match(ITEM_ID, first):
@@ -91,7 +93,13 @@ def _table(
         rows = rows[1:] if header else rows
         part = replace(part, dialect=replace(part.dialect, header=header))
     elif names is not None and len(set(names)) < len(names):
-        raise mismatch(part, names, "has two columns of one name")
+        twice = next(name for name in names if names.count(name) > 1)
+        raise fatal(
+            part.name,
+            problems.HEADER_MISMATCH,
+            f"it has two columns {twice!r}",
+            "Rename one, or leave it out: columns of Parquet are read by their names.",
+        )
     elif part.format == JSON_LINES:
         sample = _with_late_keys(sample, columns)
         part, names, rows = sample.part, sample.names, sample.records
@@ -102,12 +110,14 @@ def _table(
     places = {name: place for name, (place, _) in found.items()}
     taken = [*places.values(), *([] if index_column is None else [index_column])]
     if names is not None:
-        places |= _recognised(part, names, places, taken)
+        places |= _recognised(part, names, {*places, *unread}, taken)
     if not columns and not places.keys() & {USER_ID, ITEM_ID}:
         free = [index for index in range(width) if index not in taken]
         first = [sample.records[0][index] for index in free] if names is None else []
-        if (names is None and _in_usual_order(first)) or (
-            index_column is not None and names and _counts_up([names[i] for i in free])
+        without = declared_header is False and 2 <= len(first) <= len(RATINGS_COLUMNS)
+        numbered = index_column is not None or declared_header
+        if (names is None and (without or _in_usual_order(first))) or (
+            numbered and names and _counts_up([names[i] for i in free])
         ):
             places = dict(zip(RATINGS_COLUMNS, free, strict=False))
             by_position = set(places)
@@ -125,13 +135,17 @@ def _table(
         ),
         absent=tuple(name for name in RATINGS_COLUMNS if name not in known),
     )
+    # A key of JSON may hold half a character, which can be neither shown nor stored.
+    shown = tuple(
+        name.encode("utf-8", "backslashreplace").decode() for name in names or ()
+    )
     return Table(
         described,
         sample,
-        tuple(names or ()),
+        shown,
         rows,
         frozenset(by_position),
-        _unused(names, places, index_column),
+        _unused(shown, places, index_column),
         tuple(sorted(unread)),
     )
 
@@ -152,14 +166,10 @@ def _with_late_keys(sample: Sample, columns: Mapping[str, str]) -> Sample:
 
 
 def _unused(
-    names: Sequence[str] | None, places: Mapping[str, int], index_column: int | None
+    names: Sequence[str], places: Mapping[str, int], index_column: int | None
 ) -> tuple[str, ...]:
-    if names is None:
-        return ()
     return tuple(
-        "the row numbers that pandas saved"
-        if index == index_column
-        else name.encode("utf-8", "backslashreplace").decode()
+        "the row numbers that pandas saved" if index == index_column else name
         for index, name in enumerate(names)
         if index not in places.values()
     )
@@ -206,7 +216,7 @@ def _counts_up(names: Sequence[str]) -> bool:
 
 def _index_column(names: Sequence[str], rows: guess.Records) -> int | None:
     """Returns the column that pandas writes without a name: the rows' numbers."""
-    if not names or names[0] not in ("", "Unnamed: 0", "__index_level_0__"):
+    if not names or names[0] not in PANDAS_INDEX:
         return None
     numbers = [row[0] for row in rows if row]
     is_index = all(number.isdecimal() for number in numbers)
@@ -221,9 +231,17 @@ def _mapped(
     for name, column in columns.items():
         if name not in RATINGS_COLUMNS:
             raise mismatch(part, names or (), f"cannot have a column for {name!r}")
+        column = _written(column, names or ())
         if names is not None and column in names:
             if names.count(column) > 1:
-                raise mismatch(part, names, f"has two columns {column!r}")
+                numbers = [i for i, each in enumerate(names) if each == column]
+                shown = " and ".join(map(str, numbers))
+                raise mismatch(
+                    part,
+                    names,
+                    f"has two columns {column!r}, at {shown} counted from 0; set "
+                    f"--column {name}={numbers[0]} or the other number",
+                )
             found[name] = (names.index(column), True)
         elif column.isdecimal() and int(column) < width:
             found[name] = (int(column), False)
@@ -232,23 +250,34 @@ def _mapped(
     return found
 
 
+def _written(column: str, names: Sequence[str]) -> str:
+    """Returns a named column as a header has it, where only the case differs."""
+    if column in names:
+        return column
+    alike = [name for name in names if name.strip().lower() == column.lower()]
+    return alike[0] if len(alike) == 1 else column
+
+
 def _recognised(
-    part: Part, names: Sequence[str], places: Mapping[str, int], taken: Sequence[int]
+    part: Part, names: Sequence[str], known: Collection[str], taken: Sequence[int]
 ) -> dict[str, int]:
     """Returns the columns of the meanings that a person did not map."""
     found = {}
     for meaning in RATINGS_COLUMNS:
-        if meaning in places:
+        if meaning in known:
             continue
         candidates = match(meaning, names, taken)
         if len(candidates) > 1:
             both = " and ".join(repr(names[index]) for index in candidates)
+            one = names[candidates[0]]
+            one = one if names.count(one) == 1 else str(candidates[0])
             raise fatal(
                 part.name,
                 problems.HEADER_MISMATCH,
                 f"its columns {both} can each be the {meaning}",
-                f"Name one: --column {meaning}={names[candidates[0]]} "
-                f"(data.columns.{meaning} in the configuration).",
+                f"Name one: --column {meaning}={one} "
+                f"(data.columns.{meaning} in the configuration); a number is a "
+                "position counted from 0.",
             )
         if candidates:
             found[meaning] = candidates[0]

@@ -45,6 +45,7 @@ class Part:
             every format.
         latin1: Whether bytes that are not UTF-8 are Latin-1 (MovieLens's own).
         num_fields: Number of fields of every row.
+        preamble: Lines of text above the table, which are not read.
         columns: (name, 0-based field) of the columns to read.
         keys: Names of all fields; empty where they are not known by names.
         absent: Meanings for which the beginning of JSON lines has no key; one that
@@ -60,6 +61,7 @@ class Part:
     dialect: Dialect = Dialect(delimiter=",", quote='"')
     latin1: bool = False
     num_fields: int = 0
+    preamble: tuple[str, ...] = ()
     columns: tuple[tuple[str, int], ...] = ()
     keys: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()

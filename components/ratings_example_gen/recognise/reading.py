@@ -16,6 +16,7 @@ from components.ratings_example_gen.problems import (
 from components.ratings_example_gen.read.faults import Faults
 from components.ratings_example_gen.read.times import shown_time, to_times
 from components.ratings_example_gen.read.values import to_ids, to_numbers
+from components.ratings_example_gen.recognise import overlooked, preamble
 from components.ratings_example_gen.recognise.columns import (
     ITEM_ID,
     TIMESTAMP,
@@ -74,12 +75,16 @@ class Reading:
             effect on these files, and what they show.
         unused: Columns that are not read.
         empty: Parts without content, which are left out.
+        skipped: Lines above the tables, which are not read.
+        warnings: What may have been overlooked, and what has no effect.
     """
 
     columns: tuple[ColumnReading, ...]
     settings: tuple[SettingReading, ...]
     unused: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def as_record(self) -> dict[str, Any]:
         """Returns the reading as JSON has it."""
@@ -112,6 +117,12 @@ def reading_of(
         tuple(_settings(tables, declared)),
         tuple(first.unused),
         tuple(part.name for part in empty),
+        tuple(
+            preamble.shown(table.part.name, table.part.preamble)
+            for table in tables
+            if table.part.preamble
+        ),
+        tuple(overlooked.warnings(first, declared)),
     )
 
 

@@ -33,6 +33,7 @@ from components.ratings_example_gen.recognise.parts import (
     open_part,
     seekable,
 )
+from components.ratings_example_gen.recognise.preamble import find_preamble
 
 SAMPLE_BYTES = 1 << 16
 MAX_RECORDS = 200
@@ -121,6 +122,10 @@ def take(
             "set data.encoding=utf-16-le.",
         )
     text = data.decode(errors="replace")
+    preamble, separator = find_preamble(text)
+    text = text.split("\n", len(preamble))[-1]
+    dialect = replace(dialect, delimiter=dialect.delimiter or separator)
+    part = replace(part, preamble=preamble)
     dialect = _with_marks(part, text, dialect, is_plausible)
     part = replace(part, dialect=dialect)
     return Sample(part, split_records(text, dialect)[:MAX_RECORDS])

@@ -108,7 +108,7 @@ def test_two_columns_of_one_name(tmp_path):
     path = tmp_path / "own.parquet"
     twice = [*COLUMNS.values(), COLUMNS["user_id"]]
     pq.write_table(pa.table(twice, [*COLUMNS, "user_id"]), path)
-    with pytest.raises(BadInputError, match="two columns of one name"):
+    with pytest.raises(BadInputError, match="two columns 'user_id'"):
         inspect_path(path)
 
 

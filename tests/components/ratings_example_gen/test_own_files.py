@@ -137,3 +137,123 @@ def test_a_separator_that_also_quotes_is_refused(tmp_path, name):
     path = write(tmp_path, "r.csv", "user_id,item_id\na,x\n")
     with pytest.raises(BadInputError, match=f"cut at ',', which is also data.{name}"):
         layout_of(path, **{name: ","})
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "rating", "time"),
+    [
+        ("user_id,item_id,value,created_at", "a,x,4,2020-01-01", "value", "created_at"),
+        ("user_id,item_id,quantity,order_date", "a,x,2,1/2/2020", "quantity", None),
+        ("User ID,Item ID,Rating (1-5)", "a,x,4", "'Rating (1-5)'", None),
+        ("user_id,item_id,n,t", "a,x,2,1600000000", "n", "t"),
+    ],
+)
+def test_columns_that_may_be_overlooked_are_named(tmp_path, header, row, rating, time):
+    reading = layout_of(write(tmp_path, "r.csv", f"{header}\n{row}\n")).reading
+    warnings = "\n".join(reading.warnings)
+    assert "all ratings count as 1" in warnings
+    assert f"--column rating={rating}. " in warnings
+    assert time is None or f"--column timestamp={time}. " in warnings
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("user_id,item_id,event,order_id\na,x,view,1\n", {}),
+        ("user_id,item_id,value\na,x,1\n", {"rating": "value"}),
+        ("user_id,item_id,value\na,x,1\n", {"rating": "none"}),
+        ("a1,x\nb2,y\n", {}),
+    ],
+)
+def test_what_is_no_rating_is_not_asked_about(tmp_path, text, columns):
+    assert layout_of(write(tmp_path, "r.csv", text), columns).reading.warnings == ()
+
+
+def test_overlooked_columns_of_parquet_are_named(tmp_path):
+    table = {"user_id": ["a"], "item_id": ["x"], "value": [4.0], "event": ["view"]}
+    pq.write_table(pa.table(table), tmp_path / "r.parquet")
+    [warning] = layout_of(tmp_path / "r.parquet").reading.warnings
+    assert "--column rating=value" in warning
+
+
+def test_a_setting_without_effect_is_named(tmp_path):
+    path = write(tmp_path, "r.csv", "user_id,item_id\na,x\n")
+    [warning] = layout_of(path, timestamp_format="%Y").reading.warnings
+    assert "data.timestamp_format has no effect" in warning
+
+
+@pytest.mark.parametrize(
+    ("top", "delimiter"),
+    [
+        ("sep=;\n", ";"),
+        ("sep=;\r\n\r\n", ";"),
+        ("# exported 2020\n", ","),
+        ("# exported 2020, by me\n#\n", ","),
+        ('# by "me\n# again\n', ","),
+        ("#exported\n", ","),
+    ],
+)
+@pytest.mark.parametrize("header", [True, False])
+def test_lines_above_the_table_are_skipped_and_shown(tmp_path, top, delimiter, header):
+    table = "user_id,item_id,rating\n" * header + "1,x,4\n2,y,\n"
+    path = write(tmp_path, "r.csv", top + table.replace(",", delimiter))
+    assert read(path) == ([("1", "x", 4.0)], ["non_numeric_rating"])
+    layout = layout_of(path)
+    [skipped] = layout.reading.skipped
+    assert repr(top.split("\n")[0].rstrip()) in skipped
+    [part], [block] = layout.ratings, plan_blocks(layout.ratings)
+    [ratings] = RatingsReader().read(part, block)
+    last = (top + table).count("\n")
+    assert [line for line, *_ in ratings.bad] == [last]
+
+
+@pytest.mark.parametrize(
+    ("text", "num_rows"),
+    [
+        ("#1,x,4\nb,y,3\n", 2),
+        ("#1,x,4\n#2,y,3\n", 2),
+        ("# user_id,item_id,rating\na,x,4\n", 1),
+        ("#user_id,item_id,rating\na,x,4\n", 1),
+    ],
+)
+def test_a_mark_that_begins_an_id_or_a_header_is_no_comment(tmp_path, text, num_rows):
+    path = write(tmp_path, "r.csv", text)
+    assert len(read(path)[0]) == num_rows
+    assert layout_of(path).reading.skipped == ()
+
+
+def test_without_a_header_the_usual_order_counts(tmp_path):
+    path = write(tmp_path, "r.csv", "ann,lamp\nbob,vase\n")
+    expected = [("ann", "lamp", 1.0), ("bob", "vase", 1.0)]
+    assert read(path, header=False)[0] == expected
+
+
+def test_numbers_are_a_header_or_a_rating_as_stated(tmp_path):
+    path = write(tmp_path, "r.csv", "0,1,2\n5,6,3\n")
+    assert read(path, header=True)[0] == [("5", "6", 3.0)]
+    assert read(path, header=False)[0] == [("0", "1", 2.0), ("5", "6", 3.0)]
+
+
+def test_of_two_columns_of_one_name_the_position_counts(tmp_path):
+    path = write(tmp_path, "r.csv", "user_id,item_id,rating,rating\na,x,4,5\n")
+    with pytest.raises(BadInputError, match="--column rating=2 "):
+        read(path)
+    with pytest.raises(BadInputError, match="at 2 and 3 .*--column rating=2"):
+        read(path, {"rating": "rating"})
+    assert read(path, {"rating": "3"}) == ([("a", "x", 5.0)], [])
+
+
+def test_two_columns_of_one_name_in_parquet_are_named(tmp_path):
+    names = ["user_id", "item_id", "rating", "rating"]
+    table = pa.table([["a"], ["x"], [4], [5]], names=names)
+    pq.write_table(table, tmp_path / "r.parquet")
+    with pytest.raises(BadInputError, match="two columns 'rating'(.|\n)*Rename one"):
+        read(tmp_path / "r.parquet")
+
+
+def test_a_named_column_may_differ_in_case(tmp_path):
+    path = write(tmp_path, "r.csv", "user_id,item_id,STARS\na,x,4\n")
+    assert read(path, {"rating": "Stars"})[0] == [("a", "x", 4.0)]
+    path = write(tmp_path, "r.csv", "user_id,item_id,STARS,stars\na,x,4,5\n")
+    with pytest.raises(BadInputError, match="no column 'Stars'"):
+        read(path, {"rating": "Stars"})
