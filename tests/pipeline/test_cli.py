@@ -364,7 +364,8 @@ def ratings():
 
 def test_data_says_what_was_recognised(marquee, ratings):
     path = ratings(
-        "userId,movieId,rating,timestamp\n1,10,4.5,0\n1,20,3.0,86400\n2,10,1.0,172800\n"
+        "userId,movieId,rating,timestamp\n"
+        "1,10,4.5,1600000000\n1,20,3.0,1600086400\n2,10,1.0,1600172800\n"
     )
     shown = marquee("data", path)
     words = " ".join(shown.out.split())
@@ -373,7 +374,7 @@ def test_data_says_what_was_recognised(marquee, ratings):
     assert "2 users, 2 items" in words
     assert "25.00% of all pairs unrated" in words
     assert "1.0 to 4.5" in words
-    assert "1970-01-01 00:00 to 1970-01-03 00:00 UTC" in words
+    assert "2020-09-13 12:26 to 2020-09-15 12:26 UTC" in words
 
 
 def test_data_says_what_is_repeated_and_that_nothing_is_liked(marquee, ratings):
@@ -462,7 +463,7 @@ def test_a_proposed_schema_can_be_used_as_one(marquee, ratings):
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    path = ratings("userId,movieId,rating,timestamp\n1,10,4.5,0\n1,20,3.0,86400\n")
+    path = ratings("userId,movieId,rating,timestamp\n1,10,4.5,0\n1,20,3.0,1600086400\n")
     printed = marquee("schema", "propose", path)
     assert printed.status == 0
     schema = text_format.Parse(printed.out, schema_pb2.Schema())

@@ -41,8 +41,8 @@ _DATES_OF_DIGITS = {
     12: "%Y%m%d%H%M",
     14: "%Y%m%d%H%M%S",
 }
-# 1954 and 2119 in Excel's count of days.
-_EXCEL_DAYS = (20_000, 80_000)
+# Counts of days (Excel's too), hours and minutes of our time, as seconds within 1970.
+_DAYS_TO_MINUTES = (10_000, 31_536_000)
 _EPOCH_OF_1990, _EPOCH_OF_2100 = 631_152_000, 4_102_444_800
 
 # 1973 in seconds; and a day such as 20200131.
@@ -218,11 +218,22 @@ def _format_of_digits(text: str) -> str | None:
     return written if 1900 <= year <= 2100 else None
 
 
-def are_excel_days(texts: Sequence[str]) -> bool:
-    """Whether numbers can be Excel's count of days, as seconds on one day of 1970."""
+def are_of_another_unit(texts: Sequence[str], unit: str) -> bool:
+    """Whether most numbers are days, hours or minutes, or far from our time.
+
+    Seconds may be old times; numbers that are in another unit before 1990 are not.
+    """
     numbers = [float(text) for text in texts if is_number(text)]
-    least, greatest = _EXCEL_DAYS
-    return bool(numbers) and all(least <= number <= greatest for number in numbers)
+    positive = [number for number in numbers if number > 0]
+    least, greatest = _DAYS_TO_MINUTES
+    earliest = 0 if unit == "s" else _EPOCH_OF_1990
+    odd = [
+        number
+        for number in positive
+        if least <= number <= greatest
+        or not earliest <= number / UNITS[unit] <= _EPOCH_OF_2100
+    ]
+    return 2 * len(odd) > len(positive)
 
 
 def are_times(texts: Sequence[str]) -> bool:

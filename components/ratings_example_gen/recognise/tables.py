@@ -173,23 +173,23 @@ def _times(table: Table) -> tuple[str, str] | None:
             f"Set data.timestamp_format, such as '{guess.time_formats(texts[0])}'.",
         )
     if not found[0]:
-        _check_are_no_dates(table.part, texts)
+        _check_unit(table.part, texts, found[1])
     return found
 
 
-def _check_are_no_dates(part: Part, texts: Sequence[str]) -> None:
-    """Refuses to guess that dates such as 20201110 are seconds of 1970."""
+def _check_unit(part: Part, texts: Sequence[str], unit: str) -> None:
+    """Refuses to guess that dates such as 20201110, or days, are seconds of 1970."""
     example = next(text for text in texts if guess.is_number(text))
     if written := guess.date_of_digits(texts):
         advice = f"If they are dates, set data.timestamp_format={written}"
-    elif guess.are_excel_days(texts):
-        advice = "If they are Excel's days, write them as ISO 8601"
+    elif guess.are_of_another_unit(texts, unit):
+        advice = "Excel's days, and counts of days or minutes: write them as ISO 8601"
     else:
         return
     raise fatal(
         part.name,
         problems.TIME_OUT_OF_RANGE,
-        f"times such as {example!r} look like dates, and would be read as "
-        "seconds since 1970",
-        f"{advice}. If they are counted since 1970, set data.timestamp_unit.",
+        f"times such as {example!r} may be dates or counts of another unit, and would "
+        f"be read as {unit} since 1970",
+        f"{advice}. If {unit} since 1970 is right, set data.timestamp_unit={unit}.",
     )

@@ -178,7 +178,8 @@ def write_csv(path: Path, rows) -> None:
 def own_rows(num_users: int = 6, num_items: int = 5):
     for user in range(num_users):
         for item in range(num_items):
-            yield f"u{user}", f"i{item}", 3, user * 10_000 + item * 7_000
+            time = 1_600_000_000 + user * 10_000 + item * 7_000
+            yield f"u{user}", f"i{item}", 3, time
 
 
 class TestBadRows:
