@@ -16,6 +16,7 @@ from absl import logging as absl_logging
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.ratings_example_gen.recognise.reading import ColumnReading, Reading
 from pipeline.console import (
     PROGRESS_LOGGER,
     RunView,
@@ -24,6 +25,7 @@ from pipeline.console import (
     open_console,
     print_run,
 )
+from pipeline.console.reading import reading_facts
 
 EVIL = "[red]\x1b[2J\x9b31m\x07\u202eabc\r\ud800"
 
@@ -409,3 +411,13 @@ def test_what_is_odd_about_spans_is_said_and_nothing_else(run):
     assert "1,234 ratings of 1 stand in 2 again; one of each is kept" in odd
     assert "drift since 1: rating 0.300, allowed 0.1" in odd
     assert "item_id" not in odd
+
+
+def test_what_may_be_overlooked_and_what_is_skipped_is_shown():
+    column = ColumnReading("rating", "no column", "given", "", "")
+    reading = Reading((column,), (), skipped=("sep=;",), warnings=("Look here.",))
+    assert list(reading_facts(reading)) == [
+        ("Columns", "rating is read from no column (given)"),
+        ("Skipped", "sep=;"),
+        ("Warning", "Look here."),
+    ]

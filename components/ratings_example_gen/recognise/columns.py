@@ -12,6 +12,9 @@ RATINGS_COLUMNS = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
 # Given as the column of ratings or of times: they are not read, whatever is there.
 NOT_READ = "none"
 
+# Header of the column that pandas writes for the rows' numbers.
+PANDAS_INDEX = ("", "Unnamed: 0", "__index_level_0__")
+
 # Names that columns of published rating logs really have, without case and marks; the
 # first is the exact one, and wins over the others.
 ALIASES = {

@@ -10,11 +10,11 @@ from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.recognise import guess
 from components.ratings_example_gen.recognise.columns import (
     NOT_READ,
+    PANDAS_INDEX,
     RATING,
     TIMESTAMP,
     plain,
 )
-from components.ratings_example_gen.recognise.own_tables import PANDAS_INDEX
 from components.ratings_example_gen.recognise.tables import Table
 
 _MAX_NAMED = 3

@@ -2,22 +2,29 @@
 
 import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from components.ratings_example_gen import problems
 from components.ratings_example_gen.dialect import NULL_VALUES, Dialect
-from components.ratings_example_gen.problems import BadInputError, fatal
+from components.ratings_example_gen.problems import fatal
 from components.ratings_example_gen.recognise import guess
 from components.ratings_example_gen.recognise.columns import (
     ITEM_ID,
     NOT_READ,
+    PANDAS_INDEX,
     RATING,
     RATINGS_COLUMNS,
     TIMESTAMP,
     USER_ID,
     match,
     plain,
+)
+from components.ratings_example_gen.recognise.headers import (
+    as_written,
+    check_columns,
+    mapped,
+    recognised,
 )
 from components.ratings_example_gen.recognise.parts import (
     JSON_LINES,
@@ -29,8 +36,6 @@ from components.ratings_example_gen.recognise.tables import (
     Table,
     with_numbers_and_times,
 )
-
-PANDAS_INDEX = ("", "Unnamed: 0", "__index_level_0__")
 
 
 def describe(
@@ -70,7 +75,7 @@ def _is_plausible(records: guess.Records, columns: Mapping[str, str]) -> bool:
     first, *rest = records
     named = [column for column in columns.values() if not column.isdecimal()]
     if named:
-        return all(_written(column, first) in first for column in named)
+        return all(as_written(column, first) in first for column in named)
     if columns:
         return max(map(int, columns.values())) < len(first)
     if match(USER_ID, first) and match(ITEM_ID, first):
@@ -105,12 +110,12 @@ def _table(
         part, names, rows = sample.part, sample.names, sample.records
     width = len(names if names is not None else sample.records[0])
     index_column = _index_column(names, rows) if names is not None else None
-    found = _mapped(part, names, width, columns)
+    found = mapped(part, names, width, columns)
     by_position = {name for name, (_, by_name) in found.items() if not by_name}
     places = {name: place for name, (place, _) in found.items()}
     taken = [*places.values(), *([] if index_column is None else [index_column])]
     if names is not None:
-        places |= _recognised(part, names, {*places, *unread}, taken)
+        places |= recognised(part, names, {*places, *unread}, taken)
     if not columns and not places.keys() & {USER_ID, ITEM_ID}:
         free = [index for index in range(width) if index not in taken]
         first = [sample.records[0][index] for index in free] if names is None else []
@@ -123,7 +128,7 @@ def _table(
             by_position = set(places)
             read = {name: places[name] for name in places if name not in unread}
             _check_usual_order(part, rows, read)
-    _check_columns(part, names or sample.records[0], places)
+    check_columns(part, names or sample.records[0], places)
     places = {name: place for name, place in places.items() if name not in unread}
     known = {*places, *unread}
     described = replace(
@@ -223,75 +228,6 @@ def _index_column(names: Sequence[str], rows: guess.Records) -> int | None:
     return 0 if is_index and len(set(numbers)) == len(numbers) else None
 
 
-def _mapped(
-    part: Part, names: list[str] | None, width: int, columns: Mapping[str, str]
-) -> dict[str, tuple[int, bool]]:
-    """Returns each mapped meaning's column, and whether its header was meant."""
-    found = {}
-    for name, column in columns.items():
-        if name not in RATINGS_COLUMNS:
-            raise mismatch(part, names or (), f"cannot have a column for {name!r}")
-        column = _written(column, names or ())
-        if names is not None and column in names:
-            if names.count(column) > 1:
-                numbers = [i for i, each in enumerate(names) if each == column]
-                shown = " and ".join(map(str, numbers))
-                raise mismatch(
-                    part,
-                    names,
-                    f"has two columns {column!r}, at {shown} counted from 0; set "
-                    f"--column {name}={numbers[0]} or the other number",
-                )
-            found[name] = (names.index(column), True)
-        elif column.isdecimal() and int(column) < width:
-            found[name] = (int(column), False)
-        else:
-            raise mismatch(part, names or (), f"has no column {column!r} for {name}")
-    return found
-
-
-def _written(column: str, names: Sequence[str]) -> str:
-    """Returns a named column as a header has it, where only the case differs."""
-    if column in names:
-        return column
-    alike = [name for name in names if name.strip().lower() == column.lower()]
-    return alike[0] if len(alike) == 1 else column
-
-
-def _recognised(
-    part: Part, names: Sequence[str], known: Collection[str], taken: Sequence[int]
-) -> dict[str, int]:
-    """Returns the columns of the meanings that a person did not map."""
-    found = {}
-    for meaning in RATINGS_COLUMNS:
-        if meaning in known:
-            continue
-        candidates = match(meaning, names, taken)
-        if len(candidates) > 1:
-            both = " and ".join(repr(names[index]) for index in candidates)
-            one = names[candidates[0]]
-            one = one if names.count(one) == 1 else str(candidates[0])
-            raise fatal(
-                part.name,
-                problems.HEADER_MISMATCH,
-                f"its columns {both} can each be the {meaning}",
-                f"Name one: --column {meaning}={one} "
-                f"(data.columns.{meaning} in the configuration); a number is a "
-                "position counted from 0.",
-            )
-        if candidates:
-            found[meaning] = candidates[0]
-    return found
-
-
-def _check_columns(part: Part, names: Sequence[str], places: Mapping[str, int]) -> None:
-    if len(set(places.values())) < len(places):
-        raise mismatch(part, names, "has one column for two of those mapped")
-    missing = [name for name in (USER_ID, ITEM_ID) if name not in places]
-    if missing:
-        raise mismatch(part, names, f"names no column for {' and '.join(missing)}")
-
-
 def _in_usual_order(first: Sequence[str]) -> bool:
     """Whether the first row looks like data: numbers where numbers are expected.
 
@@ -361,16 +297,3 @@ def _header(table: Table, meaning: str) -> str | None:
     if not table.names or meaning in table.by_position:
         return None
     return table.names[dict(table.part.columns)[meaning]]
-
-
-def mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:
-    """Returns the error for a part whose columns are not those wanted."""
-    return fatal(
-        part.name,
-        problems.HEADER_MISMATCH,
-        f"the first line ({', '.join(names[:12])}) {what}",
-        "Say which columns they are: --column user_id=NAME (data.columns.user_id in a "
-        "configuration), also item_id, rating and timestamp; a NAME is a header or a "
-        "number counted from 0. If the line is cut at the wrong places, set "
-        "data.delimiter.",
-    )

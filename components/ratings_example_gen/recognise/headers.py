@@ -1,0 +1,96 @@
+"""Which column of a table is which: as a person named it, or by its header."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from components.ratings_example_gen import problems
+from components.ratings_example_gen.problems import BadInputError, fatal
+from components.ratings_example_gen.recognise.columns import (
+    ITEM_ID,
+    RATINGS_COLUMNS,
+    USER_ID,
+    match,
+)
+from components.ratings_example_gen.recognise.parts import Part
+
+
+def mapped(
+    part: Part, names: list[str] | None, width: int, columns: Mapping[str, str]
+) -> dict[str, tuple[int, bool]]:
+    """Returns each mapped meaning's column, and whether its header was meant."""
+    found = {}
+    for name, column in columns.items():
+        if name not in RATINGS_COLUMNS:
+            raise _mismatch(part, names or (), f"cannot have a column for {name!r}")
+        column = as_written(column, names or ())
+        if names is not None and column in names:
+            if names.count(column) > 1:
+                numbers = [i for i, each in enumerate(names) if each == column]
+                shown = " and ".join(map(str, numbers))
+                raise _mismatch(
+                    part,
+                    names,
+                    f"has two columns {column!r}, at {shown} counted from 0; set "
+                    f"--column {name}={numbers[0]} or the other number",
+                )
+            found[name] = (names.index(column), True)
+        elif column.isdecimal() and int(column) < width:
+            found[name] = (int(column), False)
+        else:
+            raise _mismatch(part, names or (), f"has no column {column!r} for {name}")
+    return found
+
+
+def as_written(column: str, names: Sequence[str]) -> str:
+    """Returns a named column as a header has it, where only the case differs."""
+    if column in names:
+        return column
+    alike = [name for name in names if name.strip().lower() == column.lower()]
+    return alike[0] if len(alike) == 1 else column
+
+
+def recognised(
+    part: Part, names: Sequence[str], known: Collection[str], taken: Sequence[int]
+) -> dict[str, int]:
+    """Returns the columns of the meanings that a person did not map."""
+    found = {}
+    for meaning in RATINGS_COLUMNS:
+        if meaning in known:
+            continue
+        candidates = match(meaning, names, taken)
+        if len(candidates) > 1:
+            both = " and ".join(repr(names[index]) for index in candidates)
+            one = names[candidates[0]]
+            one = one if names.count(one) == 1 else str(candidates[0])
+            raise fatal(
+                part.name,
+                problems.HEADER_MISMATCH,
+                f"its columns {both} can each be the {meaning}",
+                f"Name one: --column {meaning}={one} "
+                f"(data.columns.{meaning} in the configuration); a number is a "
+                "position counted from 0.",
+            )
+        if candidates:
+            found[meaning] = candidates[0]
+    return found
+
+
+def check_columns(part: Part, names: Sequence[str], places: Mapping[str, int]) -> None:
+    """Refuses columns of which one has two meanings, and tables without ids."""
+    if len(set(places.values())) < len(places):
+        raise _mismatch(part, names, "has one column for two of those mapped")
+    missing = [name for name in (USER_ID, ITEM_ID) if name not in places]
+    if missing:
+        raise _mismatch(part, names, f"names no column for {' and '.join(missing)}")
+
+
+def _mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:
+    """Returns the error for a part whose columns are not those wanted."""
+    return fatal(
+        part.name,
+        problems.HEADER_MISMATCH,
+        f"the first line ({', '.join(names[:12])}) {what}",
+        "Say which columns they are: --column user_id=NAME (data.columns.user_id in a "
+        "configuration), also item_id, rating and timestamp; a NAME is a header or a "
+        "number counted from 0. If the line is cut at the wrong places, set "
+        "data.delimiter.",
+    )
