@@ -67,8 +67,18 @@ def test_operations(folder, shell, commands):
 
 
 def test_own_data(shell, commands, own_ratings, tmp_path):
-    (tmp_path / "my-ratings.csv").write_text(own_ratings)
-    ran = [shell(line, tmp_path) for line in commands(DOCS / "own-data.md")]
+    alone, beside = tmp_path / "alone", tmp_path / "beside"
+    for folder in (alone, beside):
+        folder.mkdir()
+        (folder / "my-ratings.csv").write_text(own_ratings)
+    # What the command that names columns of other files is for.
+    (beside / "items.csv").write_text("isbn,code,Book-Title\ni0,a,Dune\ni1,b,Emma\n")
+    (beside / "users.csv").write_text("member,city\nu0,Oslo\nu1,Bern\n")
+    ran = [
+        shell(line, beside if "--item-column" in line else alone)
+        for line in commands(DOCS / "own-data.md")
+    ]
+    assert any("Book-Title" in output for output in ran)
     assert "is live" in ran[-1]
 
 
