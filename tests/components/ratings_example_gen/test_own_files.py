@@ -1,5 +1,6 @@
 """Files as people really write them: read right, or refused with a way out."""
 
+import gzip
 import json
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.recognise.parts import find_parts
 from components.ratings_example_gen.recognise.recognition import recognise
+from components.ratings_example_gen.side_values import read_pieces
 
 VIEW = {"user_id": "a", "item_id": "x", "event": "view"}
 RATING = VIEW | {"rating": 4.5, "timestamp": 1600000000}
@@ -257,3 +259,17 @@ def test_a_named_column_may_differ_in_case(tmp_path):
     path = write(tmp_path, "r.csv", "user_id,item_id,STARS,stars\na,x,4,5\n")
     with pytest.raises(BadInputError, match="no column 'Stars'"):
         read(path, {"rating": "Stars"})
+
+
+def test_lines_above_a_table_of_items_are_skipped(tmp_path):
+    path = write(tmp_path, "items.csv", "sep=;\n# ours\nitem_id;title\nx;Lamp\n")
+    [part] = find_parts([str(path)])
+    table = side_columns.describe(part, ITEMS, {})
+    [piece] = read_pieces(table)
+    assert (piece.ids, piece.titles) == (["x"], ["Lamp"])
+
+
+def test_lines_above_a_compressed_table_in_utf_16_are_skipped(tmp_path):
+    text = "sep=;\r\nuser_id;item_id;rating\r\na;x;4\r\n"
+    (tmp_path / "r.csv.gz").write_bytes(gzip.compress(text.encode("utf-16")))
+    assert read(tmp_path / "r.csv.gz") == ([("a", "x", 4.0)], [])
