@@ -297,7 +297,10 @@ def _first_values(
         return {}
     # Text stays encoded: a short page can repeat a long text a million times.
     file = open_parquet(part, source, metadata=metadata, read_dictionary=names)
-    table = file.read_row_group(small[0], columns=names, use_threads=False)
+    try:
+        table = file.read_row_group(small[0], columns=names, use_threads=False)
+    except pa.ArrowException:
+        return {}  # perhaps in a column that nobody reads; the reader names others
     found = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         with contextlib.suppress(ValueError, OverflowError):  # text that is not UTF-8

@@ -16,6 +16,13 @@ from components.ratings_example_gen.recognise.sample import Sample
 
 T = TypeVar("T")
 
+_UNIT_NAMES = {
+    "s": "seconds",
+    "ms": "milliseconds",
+    "us": "microseconds",
+    "ns": "nanoseconds",
+}
+
 
 @dataclass(frozen=True)
 class Table:
@@ -190,6 +197,7 @@ def _check_unit(part: Part, texts: Sequence[str], unit: str) -> None:
         part.name,
         problems.TIME_OUT_OF_RANGE,
         f"times such as {example!r} may be dates or counts of another unit, and would "
-        f"be read as {unit} since 1970",
-        f"{advice}. If {unit} since 1970 is right, set data.timestamp_unit={unit}.",
+        f"be read as {_UNIT_NAMES[unit]} since 1970",
+        f"{advice}. If {_UNIT_NAMES[unit]} since 1970 are right, set "
+        f"data.timestamp_unit={unit}.",
     )
