@@ -22,6 +22,22 @@ CONTROL_CHARACTER = "control_character"
 NOT_JSON = "not_json"
 REPEATED_HEADER = "repeated_header"
 
+# Kind of bad row → the words that follow a number of them.
+OF_ROWS = {
+    WRONG_NUMBER_OF_FIELDS: "with the wrong number of fields",
+    NON_NUMERIC_RATING: "with a rating that is not a number",
+    NON_NUMERIC_TIME: "with a time that cannot be read",
+    RATING_OUT_OF_RANGE: "with a rating out of range",
+    TIME_OUT_OF_RANGE: "with a time out of range",
+    NOT_FINITE: "with a number that is not finite",
+    EMPTY_ID: "with an empty id",
+    UNDECODABLE_BYTES: "with bytes that are not text",
+    UNCLOSED_QUOTE: "with a quote that is not closed",
+    CONTROL_CHARACTER: "with a control character",
+    NOT_JSON: "without a JSON object",
+    REPEATED_HEADER: "with the header again",
+}
+
 HEADER_MISMATCH = "header_mismatch"
 TRUNCATED_ARCHIVE = "truncated_archive"
 UNREADABLE_FILE = "unreadable_file"

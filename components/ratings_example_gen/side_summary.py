@@ -49,6 +49,7 @@ class SideSummary:
         rated: Rated items, or users who rated.
         matched: How many of those are in the file.
         first_missing: The first of the others.
+        first_unrated: The first id of the file without a rating, None where all have.
     """
 
     file: str
@@ -64,6 +65,7 @@ class SideSummary:
     rated: int
     matched: int
     first_missing: list[str]
+    first_unrated: str | None
 
 
 class _Feature:
@@ -121,4 +123,5 @@ def summarise_side(table: SideTable, rated: Set[str]) -> SideSummary:
         rated=len(rated),
         matched=len(rated) - len(missing),
         first_missing=missing[:MAX_NAMED],
+        first_unrated=min(ids - rated, default=None),
     )

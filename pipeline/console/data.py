@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.text import Text
 
-from pipeline.console.figures import optional
+from components.ratings_example_gen import problems
+from pipeline.console.figures import counted, optional
 from pipeline.console.reading import reading_facts
 from pipeline.console.side_files import describe_file, name_some
 from pipeline.console.tables import fact_grid
@@ -33,12 +35,14 @@ def print_data(
     reading = reading_facts(summary.reading) if summary.reading else ()
     facts = {
         "Rows": f"{summary.read:,} read, {summary.kept:,} kept, {bad:,} bad",
-        "Repeats": f"{summary.repeated:,} times a user rated an item again; "
+        "Repeats": f"{counted(summary.repeated, 'time')} a user rated an item again; "
         "data.repeats chooses the rating that counts",
-        "Counts": f"{summary.users:,} users, {summary.items:,} items",
+        "Counts": f"{counted(summary.users, 'user')}, {counted(summary.items, 'item')}",
         "Sparsity": optional(summary.sparsity, "{:.2%} of all pairs unrated".format),
         "Ratings": (
-            f"{summary.rating_min} to {summary.rating_max}" if summary.kept else "none"
+            f"{np.float32(summary.rating_min)!s} to {np.float32(summary.rating_max)!s}"
+            if summary.rating_min is not None and summary.rating_max is not None
+            else "none"
         ),
         "Dates": (
             f"{summary.first:%Y-%m-%d %H:%M} to {summary.last:%Y-%m-%d %H:%M} UTC"
@@ -54,10 +58,10 @@ def print_data(
         console.print(Text.assemble("\n", ("Labels", "bold yellow"), f"  {one_label}"))
     if bad:
         kinds = ", ".join(
-            f"{count:,} {kind.replace('_', ' ')}"
+            f"{count:,} {problems.OF_ROWS.get(kind, kind.replace('_', ' '))}"
             for kind, count in summary.bad_by_kind.items()
         )
-        console.print(Text(f"\n{bad:,} bad rows: {inert(kinds)}", "bold red"))
+        console.print(Text(f"\n{counted(bad, 'bad row')}: {inert(kinds)}", "bold red"))
         console.print(error_text("\n".join(summary.first_problems)), soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from components.ratings_example_gen.recognise.columns import SAVED_ROW_NUMBERS
 from pipeline.console.side_files import name_some
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def reading_facts(reading: "Reading") -> Iterator[tuple[str, str]]:
         yield heading, _column(column)
         heading = ""
     if reading.unused:
-        yield "Unused", f"columns {name_some(reading.unused)}"
+        yield "Unused", name_some([_unused(name) for name in reading.unused])
     if reading.skipped:
         yield "Skipped", name_some(reading.skipped)
     for warning in reading.warnings:
@@ -27,6 +28,12 @@ def reading_facts(reading: "Reading") -> Iterator[tuple[str, str]]:
         heading = ""
     if reading.empty:
         yield "Empty", f"{len(reading.empty)} left out: {name_some(reading.empty)}"
+
+
+def _unused(name: str) -> str:
+    if name == SAVED_ROW_NUMBERS:
+        return name
+    return repr(name) if name.strip() else "(no name)"
 
 
 def _column(column: "ColumnReading") -> str:

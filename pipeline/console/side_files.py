@@ -48,7 +48,11 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
         yield _no_file(kind)
         return
     yield f"{summary.file}: {summary.rows:,} rows, {summary.written}"
-    yield matched(kind, summary.rated, summary.matched, summary.first_missing)
+    line = matched(kind, summary.rated, summary.matched, summary.first_missing)
+    if summary.first_missing and summary.first_unrated is not None:
+        line += " in the ratings; of the file without ratings: "
+        line += f"{summary.first_unrated!r}"
+    yield line
     columns = f"id: column {summary.id_column!r}"
     if summary.title_column is not None:
         columns += f"; title: column {summary.title_column!r}"
@@ -90,7 +94,9 @@ def matched_files(data: Mapping[str, Any]) -> RenderableType | None:
 def matched(kind: str, rated: int, found: int, missing: Sequence[str]) -> str:
     """Returns how many of the rated items, or of the users, a file describes."""
     whom = "rated items" if kind == "items" else "users"
-    share = f"{found / rated if rated else 1:.0%}"
+    if not rated:
+        return f"there are no {whom} to look for"
+    share = f"{found / rated:.0%}"
     if missing and share == "100%":
         share = "over 99%"
     line = f"{found:,} of {rated:,} {whom} found in it ({share})"

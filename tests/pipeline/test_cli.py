@@ -380,7 +380,7 @@ def test_data_says_what_was_recognised(marquee, ratings):
 def test_data_says_what_is_repeated_and_that_nothing_is_liked(marquee, ratings):
     path = ratings("user_id,item_id\n1,10\n1,10\n2,20\n")
     words = " ".join(marquee("data", path).out.split())
-    assert "1 times a user rated an item again; data.repeats chooses" in words
+    assert "1 time a user rated an item again; data.repeats chooses" in words
     assert "50.00% of all pairs unrated" in words
     assert "No rating is liked under label.threshold '> 3' (all are 1)" in words
     assert "Set label.threshold=all" in words
@@ -397,7 +397,7 @@ def test_data_names_bad_rows_and_says_so_in_its_status(marquee, ratings):
     )
     shown = marquee("data", path)
     assert shown.status == 3
-    assert "1 bad rows: 1 non numeric rating" in shown.out
+    assert "1 bad row: 1 with a rating that is not a number" in shown.out
     assert "ratings.csv:3: " in shown.out
     assert "\x1b" not in shown.out
 
@@ -408,7 +408,7 @@ def test_data_takes_a_mapping_and_checks_it(marquee, ratings):
         *("data", path, "--column", "item_id=0"),
         *("--column", "user_id=1", "--column", "rating=2"),
     )
-    assert "2 users, 1 items" in " ".join(shown.out.split())
+    assert "2 users, 1 item" in " ".join(shown.out.split())
     wrong = marquee("data", path, "--column", "usr=1")
     assert wrong.status == 2
     assert "did you mean 'user_id'?" in wrong.err

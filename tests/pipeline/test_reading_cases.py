@@ -61,7 +61,7 @@ RIGHT = [
         "columns/names_before_ids.csv",
         3,
         ("1", "10", 5, 0),
-        ("user_id is 'user_id' (guessed)", "Unused columns user, item"),
+        ("user_id is 'user_id' (guessed)", "Unused 'user', 'item'"),
         users=3,
     ),
     Case(
@@ -160,7 +160,7 @@ RIGHT = [
         "events/milliseconds_and_types.csv",
         199,
         ("66", "12", 1, 1600285904),
-        ("data.timestamp_unit: ms (guessed)", "columns event, transactionid"),
+        ("data.timestamp_unit: ms (guessed)", "Unused 'event', 'transactionid'"),
     ),
     Case(
         "ids/nan_ids.parquet",

@@ -2,6 +2,8 @@
 
 import json
 
+from components.ratings_example_gen.inspection import inspect_path
+from pipeline.console.side_files import describe_file, matched
 from pipeline.side_files import overlaps
 
 COUNTS = {
@@ -35,3 +37,16 @@ def test_no_files_and_no_steps(tmp_path):
     nothing = {"items_file": None, "users_file": None}
     assert overlaps(outputs, {**COUNTS, "users_file": None}) == nothing
     assert overlaps({}, {}) == nothing
+
+
+def test_ids_that_differ_are_shown_from_both_sides(tmp_path):
+    (tmp_path / "ratings.csv").write_text("user_id,item_id,rating\nu,0,1.1\nu,1,2\n")
+    (tmp_path / "items.csv").write_text("item_id,colour\n0.0,red\n1.0,blue\n")
+    items = inspect_path(tmp_path).items_file
+    [_, line, *_] = describe_file("items", items)
+    assert "0 of 2 rated items found in it (0%)" in line
+    assert "'0', '1' in the ratings; of the file without ratings: '0.0'" in line
+
+
+def test_without_rated_items_there_is_no_share():
+    assert matched("items", 0, 0, []) == "there are no rated items to look for"

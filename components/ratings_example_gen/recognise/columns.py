@@ -14,6 +14,8 @@ NOT_READ = "none"
 
 # Header of the column that pandas writes for the rows' numbers.
 PANDAS_INDEX = ("", "Unnamed: 0", "__index_level_0__")
+# In place of the name of a column without one.
+SAVED_ROW_NUMBERS = "the row numbers that pandas saved"
 
 # Names that columns of published rating logs really have, without case and marks; the
 # first is the exact one, and wins over the others.

@@ -10,7 +10,7 @@ from components.ratings_example_gen.recognise.columns import (
     USER_ID,
     match,
 )
-from components.ratings_example_gen.recognise.parts import Part
+from components.ratings_example_gen.recognise.parts import TEXT, Part
 
 
 def mapped(
@@ -64,7 +64,7 @@ def recognised(
             raise fatal(
                 part.name,
                 problems.HEADER_MISMATCH,
-                f"its columns {both} can each be the {meaning}",
+                f"its columns {both} may each hold the {meaning}",
                 f"Name one: --column {meaning}={one} "
                 f"(data.columns.{meaning} in the configuration); a number is a "
                 "position counted from 0.",
@@ -80,15 +80,18 @@ def check_columns(part: Part, names: Sequence[str], places: Mapping[str, int]) -
         raise _mismatch(part, names, "has one column for two of those mapped")
     missing = [name for name in (USER_ID, ITEM_ID) if name not in places]
     if missing:
-        raise _mismatch(part, names, f"names no column for {' and '.join(missing)}")
+        raise _mismatch(
+            part, names, f"has no column recognised as {' or '.join(missing)}"
+        )
 
 
 def _mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:
     """Returns the error for a part whose columns are not those wanted."""
+    line = "first line" if part.format == TEXT else "list of columns"
     return fatal(
         part.name,
         problems.HEADER_MISMATCH,
-        f"the first line ({', '.join(names[:12])}) {what}",
+        f"the {line} ({', '.join(names[:12])}) {what}",
         "Say which columns they are: --column user_id=NAME (data.columns.user_id in a "
         "configuration), also item_id, rating and timestamp; a NAME is a header or a "
         "number counted from 0. If the line is cut at the wrong places, set "

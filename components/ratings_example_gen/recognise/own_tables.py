@@ -15,6 +15,7 @@ from components.ratings_example_gen.recognise.columns import (
     PANDAS_INDEX,
     RATING,
     RATINGS_COLUMNS,
+    SAVED_ROW_NUMBERS,
     TIMESTAMP,
     USER_ID,
     match,
@@ -174,7 +175,7 @@ def _unused(
     names: Sequence[str], places: Mapping[str, int], index_column: int | None
 ) -> tuple[str, ...]:
     return tuple(
-        "the row numbers that pandas saved" if index == index_column else name
+        SAVED_ROW_NUMBERS if index == index_column else name
         for index, name in enumerate(names)
         if index not in places.values()
     )
@@ -201,7 +202,7 @@ def _has_header(
         raise fatal(
             part.name,
             problems.HEADER_MISMATCH,
-            f"its first line ({', '.join(first)}) can be a header or a rating",
+            f"its first line ({', '.join(first)}) can be a header or a row of ratings",
             "Set data.header to true or false.",
         )
     full = [row for row in rest if len(row) == len(first)]

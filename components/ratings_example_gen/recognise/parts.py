@@ -232,12 +232,12 @@ def open_parquet(part: Part, f: IO[bytes], **options: Any) -> "ParquetFile":
 
 
 def damaged(name: str, error: Exception) -> BadInputError:
-    """Returns the error for an archive that cannot be read to its end."""
+    """Returns the error for a file that cannot be read to its end."""
     said = str(error).splitlines() or [repr(error)]
     return fatal(
         name,
         problems.TRUNCATED_ARCHIVE,
-        f"the archive is damaged or cut short ({said[0]})",
+        f"the file is damaged or cut short ({said[0]})",
         "Get the file again and compare its size with the original.",
     )
 

@@ -180,7 +180,7 @@ def _settings(tables: Sequence[Table], declared: Dialect) -> list[SettingReading
     shows = tables[0].shows
     if "decimal" in shows or declared.decimal:
         found += setting("decimal", [dialect.decimal])
-    found += setting("thousands", [dialect.thousands])
+    found += setting("thousands", [_shown(dialect.thousands)])
     if "times" in shows:
         if dialect.timestamp_format:
             found += setting("timestamp_format", [dialect.timestamp_format])
@@ -189,6 +189,10 @@ def _settings(tables: Sequence[Table], declared: Dialect) -> list[SettingReading
     if "local times" in shows or declared.timezone:
         found += setting("timezone", [dialect.timezone])
     return found
+
+
+def _shown(mark: str | None) -> str | None:
+    return "blank" if mark == " " else mark
 
 
 def check_same(pinned: Mapping[str, Any], reading: Reading, place: str) -> None:

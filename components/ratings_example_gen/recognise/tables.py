@@ -139,8 +139,8 @@ def _agreed(
             raise fatal(
                 table.part.name,
                 problems.HEADER_MISMATCH,
-                f"its {meaning} is written as {shown(found)}, that of "
-                f"{known[0].part.name} as {shown(known[1])}",
+                f"it writes its {meaning}s {shown(found)}, "
+                f"{known[0].part.name} {shown(known[1])}",
                 f"Write all parts alike, or set {setting}.",
             )
         known = known or (table, found)
@@ -157,7 +157,7 @@ def _time_type(table: Table) -> pa.DataType | None:
 
 
 def _shown_times(found: tuple[str, str]) -> str:
-    return found[0] or f"a number in {found[1]}"
+    return f"as {found[0] or 'numbers in ' + found[1]}"
 
 
 def _times(table: Table) -> tuple[str, str] | None:

@@ -88,9 +88,12 @@ def test_columns(tmp_path, text, columns, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("customer_id,uid,item_id\n1,2,3\n", "'customer_id' and 'uid' can each be the"),
-        ("user_id,userId,userId\n1,2,3\n", "no column for item_id"),
-        ("0,1,2\n0,6,4\n1,5,3\n", "can be a header or a rating"),
+        (
+            "customer_id,uid,item_id\n1,2,3\n",
+            "'customer_id' and 'uid' may each",
+        ),
+        ("user_id,userId,userId\n1,2,3\n", "no column recognised as item_id"),
+        ("0,1,2\n0,6,4\n1,5,3\n", "can be a header or a row of ratings"),
     ],
 )
 def test_ambiguous_headers_are_refused(tmp_path, text, message):
@@ -232,8 +235,8 @@ def test_the_mark_of_thousands_is_not_the_decimal_mark(
 @pytest.mark.parametrize(
     ("one", "other", "message"),
     [
-        ("1,2,4.5,1600285904\n", "1,2,4.5,1600285904000\n", "a number in ms.*in s"),
-        ("1,2,4.5,1600285904\n", "1,2,4.5,2020-01-01\n", "iso8601.*a number in s"),
+        ("1,2,4.5,1600285904\n", "1,2,4.5,1600285904000\n", "numbers in ms.*in s"),
+        ("1,2,4.5,1600285904\n", "1,2,4.5,2020-01-01\n", "iso8601.*numbers in s"),
     ],
 )
 def test_parts_that_are_written_differently_are_refused(tmp_path, one, other, message):

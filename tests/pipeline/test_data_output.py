@@ -1,0 +1,48 @@
+"""The words of ``marquee data``."""
+
+import io
+
+import pytest
+
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.inspection import inspect_path
+from components.ratings_example_gen.settings import Settings
+from pipeline.console import open_console
+from pipeline.console.data import print_data
+
+
+@pytest.fixture
+def words(tmp_path):
+    """Prints what is found in a file of some text, and returns its words."""
+
+    def print_words(text, **declared):
+        path = tmp_path / "ratings.csv"
+        path.write_text(text)
+        output = io.StringIO()
+        settings = Settings(dialect=Dialect(**declared))
+        print_data(open_console(output), inspect_path(path, settings))
+        return " ".join(output.getvalue().split())
+
+    return print_words
+
+
+def test_one_of_each_is_singular(words):
+    shown = words("user_id,item_id,rating\nu,i,4\nu,i,4\nv,i,oops\n")
+    assert "1 time a user rated an item again" in shown
+    assert "Counts 1 user, 1 item " in shown
+    assert "1 bad row: 1 with a rating that is not a number" in shown
+
+
+def test_ratings_are_as_short_as_they_were_written(words):
+    shown = words("user_id,item_id,rating\nu,i,1.1\nv,i,4.7\n")
+    assert "Ratings 1.1 to 4.7" in shown
+
+
+def test_unused_columns_are_quoted(words):
+    shown = words("user_id,item_id,,a note\nu,i,,x\nv,i,,y\n")
+    assert "Unused (no name), 'a note'" in shown
+
+
+def test_a_blank_setting_is_named(words):
+    shown = words("user_id,item_id,rating\nu,i,1 000\n", thousands=" ")
+    assert "data.thousands: blank (given)" in shown
