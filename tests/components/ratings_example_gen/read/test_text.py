@@ -140,14 +140,16 @@ def test_no_thread_outlives_the_reading_of_text(tmp_path, quote):
 INSIDE = "1,2,3\n" * 300_000  # 1.7 MiB
 
 
-@pytest.mark.parametrize("before", [0, 1, 100_000, 170_000])
-@pytest.mark.parametrize("inside", [INSIDE, INSIDE[:1_200_000], INSIDE * 3])
+@pytest.mark.parametrize("before", [0, 100_000])
+@pytest.mark.parametrize("inside", [INSIDE, INSIDE[:1_200_000]])
 def test_a_record_that_is_too_long_is_refused(tmp_path, before, inside):
     path = tmp_path / "long.csv"
     path.write_text("4,5,6\n" * before + f'a,b,"{inside}"\n' + "7,8,9\n")
     part = part_of(path, Dialect(",", quote='"'))
     with pytest.raises(problems.BadInputError, match="record in quotes is longer"):
         read(part, 1 << 30)
+    with pytest.raises(problems.BadInputError, match="record in quotes is longer"):
+        read(part, 1 << 20)
 
 
 @pytest.mark.parametrize("end", ["", 'a,"b",c\n', 'a,b",c\n', 'a,"""b""",c\n'])
