@@ -350,7 +350,10 @@ def _check_records(
             reason = "a control character (a carriage return?) inside the line"
         elif unclosed[record]:
             kind = problems.UNCLOSED_QUOTE
-            reason = "a quote that is not closed before the field or line ends"
+            reason = (
+                "a quote that is not closed before the field or line ends "
+                "(data.quote, data.escape)"
+            )
         else:
             kind = problems.WRONG_NUMBER_OF_FIELDS
             found = len(split_records(original.whole(record), dialect)[0])

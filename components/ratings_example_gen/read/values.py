@@ -19,6 +19,8 @@ from components.ratings_example_gen.read.rows import Rows
 from components.ratings_example_gen.recognise.parts import Part
 
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
+# Digits with marks that may be decimal or between thousands.
+_OTHER_MARKS = r"^[+-]?\d+(?:[.,' ]\d+)+$"
 _NOT_FINITE = r"(?i)^[+-]?(?:nan|inf|infinity)$"
 
 
@@ -147,6 +149,7 @@ def to_numbers(
     """Returns float64; what is not a finite number becomes a fault, and 0."""
     if pa.types.is_boolean(values.type):
         raise pa.ArrowInvalid("true and false are not numbers")
+    written = values
     if pa.types.is_binary(values.type):
         values = _with_points(values, part.dialect)
         try:
@@ -156,6 +159,15 @@ def to_numbers(
     else:
         numbers = values.cast(pa.float64(), safe=False)
     missing = pc.is_null(numbers).to_numpy(False)
+    if missing.any() and pa.types.is_binary(written.type):
+        text = pc.ascii_trim_whitespace(written.cast(pa.string(), safe=False))
+        has_marks = pc.match_substring_regex(text, _OTHER_MARKS).to_numpy(False)
+        faults.add(
+            missing & np.equal(has_marks, True),
+            kind,
+            f"{what} is not a number with the marks that are set "
+            "(data.decimal, data.thousands)",
+        )
     faults.add(missing, kind, f"{what} is not a number")
     result = pc.fill_null(numbers, 0.0).to_numpy(False)
     finite = np.isfinite(result)

@@ -80,9 +80,12 @@ def check_columns(part: Part, names: Sequence[str], places: Mapping[str, int]) -
         raise _mismatch(part, names, "has one column for two of those mapped")
     missing = [name for name in (USER_ID, ITEM_ID) if name not in places]
     if missing:
-        raise _mismatch(
-            part, names, f"has no column recognised as {' or '.join(missing)}"
-        )
+        what = f"has no column recognised as {' or '.join(missing)}"
+        folders = part.name.split("/")[:-1]
+        for name in missing:
+            if any(folder.startswith(f"{name}=") for folder in folders):
+                what += f"; {name} is in the name of a folder, which is not read"
+        raise _mismatch(part, names, what)
 
 
 def _mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:

@@ -234,6 +234,13 @@ def open_parquet(part: Part, f: IO[bytes], **options: Any) -> "ParquetFile":
 def damaged(name: str, error: Exception) -> BadInputError:
     """Returns the error for a file that cannot be read to its end."""
     said = str(error).splitlines() or [repr(error)]
+    if isinstance(error, gzip.BadGzipFile) and said[0].startswith("Not a gzipped file"):
+        return fatal(
+            name,
+            problems.TRUNCATED_ARCHIVE,
+            "the file is not compressed with gzip, though its name ends in .gz",
+            "Drop .gz from its name, or get the file again.",
+        )
     return fatal(
         name,
         problems.TRUNCATED_ARCHIVE,

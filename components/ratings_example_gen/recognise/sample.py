@@ -21,6 +21,7 @@ from components.ratings_example_gen.dialect import (
 from components.ratings_example_gen.json_objects import as_text, parse
 from components.ratings_example_gen.problems import BadInputError, fatal
 from components.ratings_example_gen.recognise import guess
+from components.ratings_example_gen.recognise.magic import check_is_text
 from components.ratings_example_gen.recognise.parts import (
     BYTE_ORDER_MARK,
     JSON_LINES,
@@ -112,6 +113,7 @@ def take(
     data = _beginning(replace(part, dialect=dialect))
     if not data.strip():
         return None
+    check_is_text(part, data)
     if b"\0" in data:
         raise fatal(
             part.name,
