@@ -61,12 +61,12 @@ def test_new_ratings_start_from_the_live_model(story):
     assert card["from_scratch"] is None
     trainer = Path(card["warm_start"].pop("from"))
     assert trainer.parent.parent.name == "Trainer_gmf"
-    # Of the 60 users and 40 items of then, all are there still.
+    # Of the 240 users and 40 items of then, all are there still.
     assert card["warm_start"] == {
-        "users_kept": 60,
+        "users_kept": 240,
         "items_kept": 40,
         "new_users": 1,
         "new_items": 1,
     }
-    assert "gmf starts from the live model, with 60 of its users" in story.more.text
+    assert "gmf starts from the live model, with 240 of its users" in story.more.text
     assert card["parameters"] == first["parameters"] + 2 * 8
