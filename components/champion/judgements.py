@@ -27,7 +27,8 @@ def read_judged(evaluation_uri: str, model_folder: str, origin: str) -> Judged:
     config = card["config"]
     return Judged(
         name=card["model"],
-        recipe=card.get("recipe", ""),  # a live model of an older release has none
+        # A model of an older release has none, and is a recipe of its own.
+        recipe=card.get("recipe", origin),
         uri=origin,
         parameters=card["parameters"],
         tells_probabilities=(
