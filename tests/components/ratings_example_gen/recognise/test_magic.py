@@ -13,7 +13,11 @@ TEXT = b"user_id,item_id,rating\nu,i,4\n"
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("r.csv", gzip.compress(TEXT), "compressed with gzip\nRename .* ends in .gz"),
+        (
+            "r.csv",
+            gzip.compress(TEXT, mtime=0),
+            "compressed with gzip\nRename .* ends in .gz",
+        ),
         ("r.csv.gz", TEXT, "not compressed with gzip.*\nDrop .gz"),
         ("r.xlsx", b"PK\x03\x04\0\0", "an Excel file\nExport the sheet as CSV"),
         ("r.csv", b"PK\x03\x04\0\0", "a zip archive or an Excel file"),
