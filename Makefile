@@ -7,7 +7,9 @@ READY := $(VENV)/.ready
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # Tests that need more than Python and a package index have targets of their own.
 ALONE := not browser and not flink and not kubeflow and not kubernetes and not reliability
-PYTHON := $(or $(shell command -v python3.10 2>/dev/null),python3)
+PYTHON := $(or $(shell command -v python3.11 2>/dev/null),python3)
+PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-get install \
+  python3.11-dev python3.11-venv", "pyenv install 3.11" or "uv python install 3.11", then make
 
 .DEFAULT_GOAL := help
 .PHONY: help install licences run test test-fast test-slow test-movielens test-browser test-flink test-kubeflow \
@@ -89,9 +91,9 @@ install: $(READY) ## Make .venv and install what is locked; every target does th
 	@:
 
 lock: $(UV) ## Resolve requirements.in into requirements.txt
-	@$(UV) pip compile --quiet --python-version 3.10 --generate-hashes --no-header \
+	@$(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate requirements.in -o requirements.txt
-	@for variant in cpu gpu; do $(UV) pip compile --quiet --python-version 3.10 \
+	@for variant in cpu gpu; do $(UV) pip compile --quiet --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --constraint requirements.txt \
 	  kubeflow/requirements-$$variant.in -o kubeflow/requirements-$$variant.txt || exit; \
 	done
@@ -162,7 +164,9 @@ clean: ## Remove .venv, .uv, caches and builds; runs stay
 
 $(READY): requirements.txt setup.py pyproject.toml | $(UV)
 	@echo "Setting up $(VENV) from requirements.txt (some minutes the first time)"
-	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python 3.10 $(VENV)
+	@# A .venv of another Python is made again. uv downloads a Python where there is none.
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+	  $(UV) venv --quiet --clear --python 3.11 $(VENV) || { echo '$(PYTHON_MISSING)'; exit 1; }
 	@# Compiled at once: TFX imports in half the time, from the first run on.
 	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python \
 	  --require-hashes requirements.txt

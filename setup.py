@@ -18,7 +18,7 @@ setup(
     name="marquee",
     version="0.1.0",
     description="Ratings in; out comes the recommender that an evaluation let live",
-    python_requires=">=3.10,<3.11",
+    python_requires=">=3.11,<3.12",
     # No __init__.py in those that would hide other people's packages of that name; they
     # are installed beside pipeline, as they lie in a checkout.
     packages=[

@@ -114,7 +114,7 @@ def main(workflow: str, write: bool) -> None:
     table = printed(taken, wall, here)
     console.print(table)
     if write:
-        today = datetime.datetime.now(datetime.timezone.utc).date()
+        today = datetime.datetime.now(datetime.UTC).date()
         head = PAGE.read_text().split("\n## Measured\n")[0]
         PAGE.write_text(
             f"{head}\n## Measured\n\n{today}, {before['cores']} cores, "

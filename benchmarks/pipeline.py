@@ -435,7 +435,7 @@ def write_docs(
     """
     text = io.StringIO()
     print_figures(figures, Console(file=text, width=100))
-    today = datetime.datetime.now(datetime.timezone.utc).date()
+    today = datetime.datetime.now(datetime.UTC).date()
     section = (
         f"`{command}`, {before['cores']} cores, {before['memory_gb']:.0f} GB, "
         f"{today}, load {before['load_average']:.1f} at the start:\n\n"

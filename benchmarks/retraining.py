@@ -103,7 +103,7 @@ def read_months(folder: Path) -> dict[str, list[Rating]]:
     months: dict[str, list[Rating]] = collections.defaultdict(list)
     for line in (folder / "ratings.dat").read_text("latin-1").splitlines():
         user, item, stars, time = line.split("::")
-        day = datetime.datetime.fromtimestamp(int(time), datetime.timezone.utc)
+        day = datetime.datetime.fromtimestamp(int(time), datetime.UTC)
         rating = Rating(user, item, int(stars), int(time))
         months[day.strftime("%Y-%m-01")].append(rating)
     return {

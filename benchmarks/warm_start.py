@@ -46,8 +46,8 @@ from trainer_modules.warm_start import (
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
 MEASURED, PAGE = RESULTS / "warm-start-ml-1m.json", RESULTS / "warm-start.md"
 CUTS = {  # of what the live model knew, and of what there is now
-    "live": datetime.datetime(2000, 12, 1, tzinfo=datetime.timezone.utc),
-    "now": datetime.datetime(2001, 1, 1, tzinfo=datetime.timezone.utc),
+    "live": datetime.datetime(2000, 12, 1, tzinfo=datetime.UTC),
+    "now": datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC),
 }
 SEED = 0
 # Those that learn an order or a label: of their metrics, more is better.

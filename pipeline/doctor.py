@@ -104,10 +104,10 @@ def print_checks(console: Terminal, checks: Iterable[Check]) -> bool:
 
 
 def check_python() -> Check:
-    """TFX 1.15.1 and kfp 1.8 meet only on Python 3.10 (DESIGN.md 8)."""
+    """The lock is for one version of Python (docs/adr/0024)."""
     found = sys.version.split()[0]
-    if sys.version_info[:2] != (3, 10):
-        return Check("Python", "fail", f"{found}; this needs 3.10")
+    if sys.version_info[:2] != (3, 11):
+        return Check("Python", "fail", f"{found}; this needs 3.11")
     return Check("Python", "ok", f"{found}, {sys.executable}")
 
 

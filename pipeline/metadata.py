@@ -171,7 +171,7 @@ def restore(out: Path) -> Path | None:
     try:
         with contextlib.closing(sqlite3.connect(copy)) as store:
             _check(store)
-            now = datetime.datetime.now(datetime.timezone.utc)
+            now = datetime.datetime.now(datetime.UTC)
             damaged = path.with_name(f"metadata.{now:%Y%m%d-%H%M%S}.sqlite")
             kept = None
             if path.exists():

@@ -75,7 +75,7 @@ def plan(
       VersionError: A version cannot be read, so that what it needs is not known.
     """
     needed = needed_by_versions(out)
-    now = now or datetime.datetime.now(datetime.timezone.utc)
+    now = now or datetime.datetime.now(datetime.UTC)
     before = (now - (older_than or datetime.timedelta(0))).timestamp() * 1000
     with _opened(out, "mode=ro") as store:
         known = store.execute(

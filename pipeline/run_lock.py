@@ -126,7 +126,7 @@ def _lock(path: Path) -> FileLock:
 
 def _tell(path: Path, run_id: str = "") -> None:
     """Writes who holds the lock, while it is held."""
-    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     holder = Holder(os.getpid(), socket.gethostname(), now, run_id)
     path.write_bytes(msgspec.json.encode(holder))
 

@@ -498,7 +498,7 @@ def _model(
 def _iso(seconds: float | None) -> str | None:
     if seconds is None:
         return None
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     return moment.isoformat(timespec="seconds")
 
 

@@ -36,7 +36,7 @@ LOG_FILE = "schedule.jsonl"
 OUTPUT_FILE = "schedule.log"
 LOCK_FILE = "schedule.lock"
 
-UTC = datetime.timezone.utc
+UTC = datetime.UTC
 # Of either log. The entries that stay are far more than anybody looks back at.
 MAX_LOG_BYTES = 10_000_000
 _OLD_OUTPUTS = 3

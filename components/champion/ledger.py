@@ -56,7 +56,7 @@ class Ledger:
     groups: int = 0
     evidence: Mapping[str, Evidence] = dataclasses.field(default_factory=dict)
     known: frozenset[str] = frozenset()
-    seen: Hashes = NOTHING_SEEN
+    seen: Hashes = dataclasses.field(default_factory=lambda: NOTHING_SEEN)
 
     def opened(self, life: str, version: int) -> "Ledger":
         """Returns the ledger for the version that is live now.

@@ -287,7 +287,7 @@ def _publish(
     number = told.last + 1
     folder = live_folder / str(number)
     unfinished = durable.unfinished_beside(folder)
-    pushed = datetime.datetime.now(datetime.timezone.utc)
+    pushed = datetime.datetime.now(datetime.UTC)
     _copy(
         model_folder,
         unfinished,

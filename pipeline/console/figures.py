@@ -31,7 +31,7 @@ def counted(number: int, noun: str) -> str:
 
 def day(seconds: float) -> str:
     """2026-11-22, of seconds UTC."""
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     return f"{moment:%Y-%m-%d}"
 
 

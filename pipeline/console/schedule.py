@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # only `marquee schedule` needs it
 
 def print_schedule(console: Terminal, schedule: "Schedule", log: Path) -> None:
     """What a scheduler says when it starts: the next firings, and where its log is."""
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     coming = ", ".join(map(schedule.local, schedule.next(now, 3)))
     console.print(Text.assemble(("Next", "bold"), f"  {coming}"), soft_wrap=True)
     console.print(Text.assemble(("Log", "bold"), f"   {inert(log)}"), soft_wrap=True)

@@ -199,9 +199,9 @@ class Store:
         return Step(
             name=self.name(execution),
             run=self.run(execution),
-            started=datetime.datetime.fromtimestamp(
-                started, datetime.timezone.utc
-            ).isoformat(timespec="seconds"),
+            started=datetime.datetime.fromtimestamp(started, datetime.UTC).isoformat(
+                timespec="seconds"
+            ),
             seconds=execution.last_update_time_since_epoch / 1000 - started,
             code=code[1] if code else None,
         )

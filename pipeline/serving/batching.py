@@ -100,7 +100,7 @@ class Batcher:
             asking = self._asked_in_parts(model, signature, inputs, parts)
         try:
             return await asyncio.wait_for(asking, self._settings.timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             told = f"no answer in {self._settings.timeout:g} s"
             raise RequestError(504, told) from None
 

@@ -124,7 +124,7 @@ async def body_of(
 
     try:
         return await asyncio.wait_for(read(), settings.timeout)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         told = f"the body did not come in {settings.timeout:g} s"
         raise RequestError(408, told) from None
     except ClientDisconnect:  # nobody reads this, but it is counted

@@ -107,7 +107,7 @@ def _seconds_running(run, step: str) -> float:
     if attempt.get("phase") != "Running":
         return 0
     began = datetime.datetime.fromisoformat(attempt["startedAt"].replace("Z", "+00:00"))
-    return (datetime.datetime.now(datetime.timezone.utc) - began).total_seconds()
+    return (datetime.datetime.now(datetime.UTC) - began).total_seconds()
 
 
 @pytest.fixture(scope="module")

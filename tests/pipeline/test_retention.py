@@ -127,7 +127,7 @@ def test_makers_of_what_is_kept_stay_known(marquee, folder):
 
 def test_a_run_has_to_be_old_and_beyond_the_newest(folder):
     day = datetime.timedelta(days=1)
-    later = datetime.datetime.now(datetime.timezone.utc) + 100 * day
+    later = datetime.datetime.now(datetime.UTC) + 100 * day
     assert retention.plan(folder, 1, 90 * day).runs == ()
     assert retention.plan(folder, 1, 90 * day, later).runs == ("1", "3")
     assert retention.plan(folder, 2, 90 * day, later).runs == ("1",)

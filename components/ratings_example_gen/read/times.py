@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +24,14 @@ from components.ratings_example_gen.recognise.parts import Part
 MIN_TIME, MAX_TIME = -62_135_596_800, 253_402_300_799
 ZONE = r"(?:Z|[+-]\d\d(?::?\d\d)?)"
 ISO_PATTERN = rf"\d{{4}}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{ZONE}?)?"
-UTC = "UTC"
+UTC_ZONE = "UTC"
 
 Seconds = npt.NDArray[np.int64]
 
 
 def shown_time(seconds: int) -> str:
     """Returns a time for a person; years after 9999 are refused before."""
-    time = datetime.fromtimestamp(int(seconds), tz=timezone.utc)
+    time = datetime.fromtimestamp(int(seconds), tz=UTC)
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -106,8 +106,8 @@ def _of_timestamps(values: pa.Array, dialect: Dialect, faults: Faults) -> Second
 
 def _to_utc(seconds: Seconds, dialect: Dialect, faults: Faults) -> Seconds:
     """Converts local seconds; of an hour that occurs twice the first one counts."""
-    zone = dialect.timezone or UTC
-    if zone == UTC:
+    zone = dialect.timezone or UTC_ZONE
+    if zone == UTC_ZONE:
         return seconds
     inside = (seconds >= MIN_TIME) & (seconds <= MAX_TIME)
     local = pa.array(np.where(inside, seconds, 0)).cast(pa.timestamp("s"))
@@ -159,7 +159,7 @@ def _of_iso(text: pa.Array) -> Parsed:
     plain = pc.replace_substring_regex(text, pattern=r"\.\d+", replacement="")
     seconds = np.zeros(len(text), np.int64)
     try:
-        for mask, zone in ((valid & zoned, UTC), (valid & ~zoned, None)):
+        for mask, zone in ((valid & zoned, UTC_ZONE), (valid & ~zoned, None)):
             if mask.any():
                 chosen = plain.filter(pa.array(mask))
                 times = chosen.cast(pa.timestamp("s", zone)).cast(pa.int64())
@@ -210,6 +210,6 @@ def _one_by_one(
         except (ValueError, OverflowError):
             continue
         zoned[row], valid[row] = time.tzinfo is not None, True
-        local = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+        local = time if time.tzinfo else time.replace(tzinfo=UTC)
         seconds[row] = int(local.timestamp() // 1)
     return seconds, zoned, valid

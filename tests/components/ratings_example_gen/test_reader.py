@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -290,7 +290,7 @@ class TestFormats:
         assert read(tmp_path / "r.parquet").rows == ROWS
 
     def test_parquet_types(self, tmp_path):
-        when = datetime(2001, 9, 9, 1, 46, 40, 5, tzinfo=timezone.utc)
+        when = datetime(2001, 9, 9, 1, 46, 40, 5, tzinfo=UTC)
         table = pa.table(
             {
                 "user": pa.array([7, None], pa.int64()),
