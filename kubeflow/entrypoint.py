@@ -1,9 +1,11 @@
-"""What a step's pod runs: TFX's own entry point, with what it lacks.
+"""What a step's container runs: TFX's own entry point, with what it lacks.
 
-``python -m kubeflow.entrypoint`` in the repository's folder, which is the image's
-working directory, with the arguments that ``KubeflowDagRunner`` made.
+``python -m kubeflow.entrypoint`` runs in the repository's folder, which is the image's
+working directory, with the arguments of ``kubeflow/tasks.py``: ``--run_id``, and those
+of ``tfx.orchestration.kubeflow.container_entrypoint``.
 """
 
+import argparse
 import os
 import resource
 import sys
@@ -12,6 +14,7 @@ import traceback
 from typing import Any
 
 SOURCES = "MARQUEE_SOURCES"
+_RUN_ID = "WORKFLOW_ID"  # the variable that TFX's entry point reads
 
 
 def main(arguments: list[str]) -> int:
@@ -24,7 +27,7 @@ def main(arguments: list[str]) -> int:
     if compiled_from != here:
         # The cache's keys were made of those sources, so it would give wrong answers.
         print(
-            f"The workflow was compiled from sources {compiled_from}, and this image "
+            f"The pipeline was compiled from sources {compiled_from}, and this image "
             f"holds {here}. Compile it again from what the image was built from.",
             file=sys.stderr,
         )
@@ -34,8 +37,12 @@ def main(arguments: list[str]) -> int:
 
     from tfx.orchestration.kubeflow import container_entrypoint
 
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--run_id", required=True)
+    known, for_tfx = parser.parse_known_args(arguments)
+    os.environ[_RUN_ID] = known.run_id
     container_entrypoint.launcher.Launcher = _launcher()
-    container_entrypoint.main(arguments)
+    container_entrypoint.main(for_tfx)
     return 0
 
 

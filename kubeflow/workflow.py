@@ -53,6 +53,7 @@ def compiled(pipeline: tfx.dsl.Pipeline, image: str, cluster: Cluster) -> Workfl
     for name, template in steps.items():
         _add_pod(template, cluster.step(name), cluster)
         _shorten(template["container"]["args"])
+        template["container"]["args"] += ["--run_id", "{{workflow.name}}"]
         template["container"]["command"] = ["python", "-m", "kubeflow.entrypoint"]
         template["container"]["env"] += [
             {"name": entrypoint.SOURCES, "value": sources},

@@ -1,0 +1,214 @@
+"""The pipeline as a list of containers, which every target writes in its own format.
+
+TFX compiles each step; this adds what TFX does not know: the metadata store, the object
+store, what a container may use, and which failures a step outlives.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from tfx import v1 as tfx
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration.kubeflow.proto import kubeflow_pb2
+from tfx.proto.orchestration import pipeline_pb2
+
+from kubeflow import entrypoint, notify
+from kubeflow.cluster import Cluster, Metadata, Step
+from pipeline.code_version import version_of_all
+from pipeline.local_runner import needs
+
+# The only folder that a container can write to, apart from the volume.
+SCRATCH = "/tmp"
+_MYSQL_USER, _MYSQL_PASSWORD = "MYSQL_USER", "MYSQL_PASSWORD"
+_NOTIFIER = Step(
+    cpu="100m", memory="64Mi", cpu_limit="1", memory_limit="256Mi", timeout_seconds=300
+)
+
+
+@dataclass(frozen=True)
+class SecretKey:
+    """One key of a Secret in the cluster; its value is never read here."""
+
+    secret: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container in a pod of its own.
+
+    Attributes:
+        name: Unique in the pipeline. A step has its TFX node id, for example
+            ``Trainer_neumf``.
+        command: Program and its first words. It runs in the image's working directory.
+        arguments: The words that follow.
+        environment: Variable to its value, or to the Secret that holds it.
+        resources: What the pod requests and how long it may try. A ``Training`` may
+            also request GPUs.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str | SecretKey]
+    resources: Step
+
+    @property
+    def dns_name(self) -> str:
+        """The name as Kubernetes allows it: lower-case letters, digits and hyphens."""
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Task(Container):
+    """One step of the pipeline.
+
+    Attributes:
+        node: The step as TFX compiled it.
+        needs: Names of the tasks that must have succeeded.
+        unions: Groups of names. At least one task of each group must have succeeded,
+            and all of them must have ended.
+    """
+
+    node: pipeline_pb2.PipelineNode
+    needs: frozenset[str]
+    unions: tuple[frozenset[str], ...]
+
+    @property
+    def upstream(self) -> frozenset[str]:
+        """Names of all tasks that must have ended before this one starts."""
+        return self.needs.union(*self.unions)
+
+
+def tasks(pipeline: tfx.dsl.Pipeline, cluster: Cluster, run_id: str) -> list[Task]:
+    """Returns the steps in topological order.
+
+    Args:
+        pipeline: With a root that pods can reach.
+        cluster: Where the pipeline will run.
+        run_id: The run's name in ML Metadata: a placeholder that the backend replaces
+            with a value that is unique to each run.
+    """
+    ir = compiler.Compiler().compile(pipeline)
+    environment = _environment(cluster)
+    return [
+        _task(ir, entry.pipeline_node, cluster, environment, run_id)
+        for entry in ir.nodes
+    ]
+
+
+def notifier(cluster: Cluster, arguments: tuple[str, ...]) -> Container | None:
+    """Returns the container that reports a failed run, if a webhook is configured.
+
+    Args:
+        cluster: Names the webhook's Secret.
+        arguments: Placeholders for what ``kubeflow.notify`` takes.
+    """
+    if cluster.webhook is None:
+        return None
+    return Container(
+        name="notify",
+        command=("python", "-m", "kubeflow.notify"),
+        arguments=arguments,
+        environment={
+            "HOME": SCRATCH,
+            notify.URL: SecretKey(cluster.webhook.secret, cluster.webhook.key),
+        },
+        resources=_NOTIFIER,
+    )
+
+
+def _task(
+    ir: pipeline_pb2.Pipeline,
+    node: pipeline_pb2.PipelineNode,
+    cluster: Cluster,
+    environment: Mapping[str, str | SecretKey],
+    run_id: str,
+) -> Task:
+    name = node.node_info.id
+    needed, unions = needs(node)
+    return Task(
+        name=name,
+        command=("python", "-m", "kubeflow.entrypoint"),
+        arguments=(
+            *("--run_id", run_id),
+            *("--pipeline_root", cluster.root),
+            *("--kubeflow_metadata_config", _json(_store(cluster.metadata))),
+            *("--node_id", name),
+            *("--tfx_ir", _json(_only(ir, node))),
+            *("--metadata_ui_path", f"{SCRATCH}/mlpipeline-ui-metadata.json"),
+            "--runtime_parameter",
+            f"{constants.PIPELINE_ROOT_PARAMETER_NAME}=STRING:{cluster.root}",
+        ),
+        environment=environment,
+        resources=cluster.step(name),
+        node=node,
+        # A resolver also reads what earlier runs made, and does not wait for it.
+        needs=frozenset(needed & set(node.upstream_nodes)),
+        unions=tuple(frozenset(union) for union in unions),
+    )
+
+
+def _only(
+    ir: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode
+) -> pipeline_pb2.Pipeline:
+    """Returns a pipeline with one node only, and only what is said about that node."""
+    alone = pipeline_pb2.Pipeline()
+    alone.CopyFrom(ir)
+    del alone.nodes[:]
+    alone.nodes.add().pipeline_node.CopyFrom(node)
+    deployment = pipeline_pb2.IntermediateDeploymentConfig()
+    ir.deployment_config.Unpack(deployment)
+    for by_node in (
+        deployment.executor_specs,
+        deployment.custom_driver_specs,
+        deployment.node_level_platform_configs,
+    ):
+        for name in set(by_node) - {node.node_info.id}:
+            del by_node[name]
+    alone.deployment_config.Pack(deployment)
+    return alone
+
+
+def _store(metadata: Metadata) -> kubeflow_pb2.KubeflowMetadataConfig:
+    store = kubeflow_pb2.KubeflowMetadataConfig()
+    store.mysql_db_service_host.value = metadata.host
+    store.mysql_db_service_port.value = str(metadata.port)
+    store.mysql_db_name.value = metadata.database
+    store.mysql_db_user.environment_variable = _MYSQL_USER
+    store.mysql_db_password.environment_variable = _MYSQL_PASSWORD
+    return store
+
+
+def _json(message: Message) -> str:
+    """Returns compact JSON, in which maps are sorted so that it is always the same.
+
+    White space would double the size of a workflow.
+    """
+    message_dict = json_format.MessageToDict(message)
+    return json.dumps(message_dict, separators=(",", ":"), sort_keys=True)
+
+
+def _environment(cluster: Cluster) -> dict[str, str | SecretKey]:
+    secret = cluster.metadata.secret
+    environment: dict[str, str | SecretKey] = {
+        "HOME": SCRATCH,
+        entrypoint.SOURCES: version_of_all(),
+        _MYSQL_USER: SecretKey(secret, "user"),
+        _MYSQL_PASSWORD: SecretKey(secret, "password"),
+    }
+    if s3 := cluster.s3:
+        # boto3, for Beam, and tensorflow-io, for TensorFlow, read different variables.
+        environment |= {"AWS_REGION": s3.region, "AWS_EC2_METADATA_DISABLED": "true"}
+        if s3.endpoint:
+            # With its scheme: tensorflow-io assumes TLS for a bare host name, and then
+            # waits a minute for each request to time out.
+            environment |= {"AWS_ENDPOINT_URL": s3.endpoint, "S3_ENDPOINT": s3.endpoint}
+        environment |= {
+            "AWS_ACCESS_KEY_ID": SecretKey(s3.secret, s3.access_key),
+            "AWS_SECRET_ACCESS_KEY": SecretKey(s3.secret, s3.secret_key),
+        }
+    return environment
