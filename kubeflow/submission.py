@@ -1,0 +1,127 @@
+"""A compiled Kubeflow Pipelines file, as its submission needs it; no kfp, no TFX.
+
+The pipeline spec has no place for what its API takes apart from it: the schedule and
+the service account. They are in the file all the same, as a platform of their own,
+which Kubeflow keeps and does not read.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from pipeline.config import ConfigError
+
+PLATFORM = "marquee"
+OLDEST_BACKEND = "2.0.5"
+
+
+class Submission(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"
+):
+    """How a compiled pipeline is submitted.
+
+    Attributes:
+      service_account: of the pods.
+      schedule: cron expression of the recurring run; None for a pipeline without one.
+      timezone: that the schedule is meant in.
+      backend: the oldest version of Kubeflow Pipelines that runs the file.
+      settings: setting, in words → the version that it needs, where that is newer than
+        the oldest one supported.
+    """
+
+    service_account: str
+    schedule: str | None = None
+    timezone: str = "UTC"
+    backend: str = OLDEST_BACKEND
+    settings: dict[str, str] = {}
+
+    def platform(self) -> dict[str, Any]:
+        """Returns the entry of ``platforms`` that holds it.
+
+        An entry's executors may be of any shape; another field would have a backend
+        drop the whole document without a word.
+        """
+        values = msgspec.to_builtins(self)
+        return {"deploymentSpec": {"executors": {"submission": values}}}
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """A compiled file.
+
+    Attributes:
+      path: of the file.
+      digest: SHA-256 of its bytes, in hexadecimal.
+      name: of the pipeline.
+      submission: how it is submitted.
+      secrets: name of a Secret → its keys that the pods read.
+      claims: names of the volume claims that the pods mount.
+    """
+
+    path: Path
+    digest: str
+    name: str
+    submission: Submission
+    secrets: dict[str, set[str]]
+    claims: set[str]
+
+
+def read(path: Path) -> Compiled:
+    """Reads a file that ``runner.py --target kfp`` wrote.
+
+    Raises:
+      ConfigError: it is not such a file.
+    """
+    try:
+        data = path.read_bytes()
+        documents = [d for d in yaml.load_all(data, yaml.CSafeLoader) if d]
+    except OSError as error:
+        raise ConfigError(path, None, None, error.strerror or str(error)) from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(path, None, None, f"is not YAML: {error}") from error
+    try:
+        spec, platform = documents
+        platforms = platform["platforms"]
+        [values] = platforms[PLATFORM]["deploymentSpec"]["executors"].values()
+        executors = platforms["kubernetes"]["deploymentSpec"]["executors"].values()
+        submission = msgspec.convert(values, Submission)
+        secrets: dict[str, set[str]] = {}
+        for secret, key in _secrets(executors):
+            secrets.setdefault(secret, set()).add(key)
+        return Compiled(
+            path,
+            hashlib.sha256(data).hexdigest(),
+            spec["pipelineInfo"]["name"],
+            submission,
+            secrets,
+            set(_claims(executors)),
+        )
+    except (ValueError, TypeError, KeyError, msgspec.ValidationError) as error:
+        raise ConfigError(path, None, None, _instead(documents)) from error
+
+
+def _secrets(executors: Any) -> Iterator[tuple[str, str]]:
+    for executor in executors:
+        for reference in executor.get("secretAsEnv", []):
+            for pair in reference["keyToEnv"]:
+                yield reference["secretName"], pair["secretKey"]
+
+
+def _claims(executors: Any) -> Iterator[str]:
+    for executor in executors:
+        for mount in executor.get("pvcMount", []):
+            yield mount["constant"]
+
+
+def _instead(documents: list[Any]) -> str:
+    """Says what the file is, and what to do with it."""
+    kinds = {d.get("kind") for d in documents if isinstance(d, dict)}
+    if kinds & {"Workflow", "CronWorkflow"}:
+        return "is a workflow of Argo; submit it with `kubectl create --filename`"
+    return (
+        "is not a file that kubeflow/runner.py wrote for Kubeflow Pipelines; "
+        "compile it with --target kfp"
+    )
