@@ -14,6 +14,7 @@ from pipeline import secrets
 from pipeline.config import ConfigError, read_yaml
 
 TRAINER = "Trainer"
+GPU = "nvidia.com/gpu"  # Kubernetes' name of the resource
 
 Name = Annotated[str, Meta(min_length=1)]
 Quantity = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(m|[kMGT]|[KMGT]i)?$")]
@@ -137,8 +138,8 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       service_account: of the pods.
       user: and group that they run as; any but root's 0.
       image_pull_policy: of their image.
-      timezone: of the cron schedules: what Kubeflow's controller has in
-        ``CRON_SCHEDULE_TIMEZONE``.
+      timezone: of the cron schedules. Kubeflow Pipelines' controller must have the
+        same in ``CRON_SCHEDULE_TIMEZONE``; Argo takes it from the file.
       steps: step, or kind of steps → what differs from ``Step``, and of Trainers from
         ``Training``: ``Trainer_neumf`` counts more than ``Trainer``, and that more than
         ``default``.

@@ -1,15 +1,15 @@
 """Compiles the pipeline for a cluster.
 
-``python kubeflow/runner.py --image IMAGE --data /marquee/ratings`` writes an Argo
-workflow for open-source Kubeflow Pipelines; with ``--target vertex`` a job for Vertex
-AI.
+``python kubeflow/runner.py --image IMAGE --data /marquee/ratings`` writes a workflow
+for Argo; with ``--target vertex`` a job for Vertex AI.
 """
 
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 import msgspec
@@ -57,8 +57,7 @@ CLUSTER_FILE = Path(__file__).with_name("cluster.yaml")
 @click.option(
     "--schedule",
     metavar="CRON",
-    help="When `kubeflow/schedule.py apply` has it run: minute, hour, day of the month,"
-    " month, weekday.",
+    help="When to run: minute, hour, day of the month, month, weekday.",
 )
 @click.option(
     "--target", type=click.Choice(["argo", "vertex"]), default="argo", show_default=True
@@ -67,7 +66,7 @@ CLUSTER_FILE = Path(__file__).with_name("cluster.yaml")
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="[marquee.yaml; of Vertex marquee.json]",
+    help="[marquee.yaml; for Vertex AI marquee.json]",
 )
 @click.pass_context
 def main(
@@ -78,51 +77,84 @@ def main(
     spans: bool,
     cluster_file: Path,
     schedule: str | None,
-    target: Literal["argo", "vertex"],
+    target: str,
     output: Path | None,
     **options: Any,
 ) -> None:
-    """Compile the pipeline for Kubeflow Pipelines, or for Vertex AI."""
+    """Compile the pipeline for Argo Workflows or for Vertex AI."""
     defaults = {"split.kind": "temporal"} if spans else None
+    write, suffix = {
+        "argo": (write_argo, "yaml"),
+        "vertex": (write_vertex, "json"),
+    }[target]
+    path = (output or Path(f"marquee.{suffix}")).absolute()
     try:
         config = read_config(data, out=None, defaults=defaults, **options)
         cluster = read_cluster(cluster_file)
-        path = output or Path(f"marquee.{'yaml' if target == 'argo' else 'json'}")
-        path = path.absolute()
-        if target == "vertex":
-            write_vertex(config, image, cluster, spans, path)
-        else:
-            write_argo(config, image, cluster, spans, schedule, path)
+        if schedule is not None:
+            check_schedule(schedule, cluster.timezone)
+        write(Job(config, image, cluster, spans, schedule, path))
     except (ConfigError, SchemaError) as error:
         click.echo(str(error), err=True)
         ctx.exit(exits.CONFIG)
     click.echo(f"{path}: {path.stat().st_size:,} bytes")
 
 
-def write_argo(
-    config: PipelineConfig,
-    image: str,
-    cluster: Cluster,
-    spans: bool,
-    schedule: str | None,
-    path: Path,
-) -> None:
+@dataclass(frozen=True)
+class Job:
+    """What was asked for.
+
+    Attributes:
+        config: The pipeline's settings.
+        image: What every step runs in.
+        cluster: Where the pipeline will run.
+        spans: Whether the data is a folder of spans.
+        schedule: Five fields of cron, in the cluster's timezone; None for one run.
+        path: The file to write.
+    """
+
+    config: PipelineConfig
+    image: str
+    cluster: Cluster
+    spans: bool
+    schedule: str | None
+    path: Path
+
+
+def check_schedule(cron: str, timezone: str) -> None:
+    """Refuses what the controllers of Argo or of Kubeflow Pipelines cannot read.
+
+    Raises:
+        ConfigError: The schedule or the timezone is not valid.
+    """
+    from pipeline.schedule import Schedule
+
+    Schedule(cron, timezone)
+    if "7" in cron.split()[4]:
+        message = f"{cron!r}: on a cluster, Sunday is 0 and not 7"
+        raise ConfigError(None, None, "--schedule", message)
+
+
+def write_argo(job: Job) -> None:
     """Writes an Argo workflow that passed all checks.
 
     Raises:
-      ConfigError: something cannot be on a cluster.
+        ConfigError: Something in it cannot be on a cluster.
     """
-    from kubeflow import checks, workflow
+    from kubeflow import argo, checks
 
-    made = workflow.compiled(laid_out(config, cluster, spans), image, cluster)
-    if schedule is not None:
-        from pipeline.schedule import Schedule
-
-        Schedule(schedule, cluster.timezone)  # raises where it is none
-        annotations = {workflow.SCHEDULE: schedule, workflow.TIMEZONE: cluster.timezone}
-        made["metadata"]["annotations"] |= annotations
-    checks.check(made, cluster, list(config.models))
-    path.write_text(workflow.dumped(made))
+    made = argo.compiled(
+        laid_out(job.config, job.cluster, job.spans),
+        job.image,
+        job.cluster,
+        job.path.stem,
+        job.schedule,
+    )
+    text = argo.dumped(made)
+    size = len(text.encode())
+    further = checks.too_large(size, argo.MAX_BYTES, list(job.config.models))
+    checks.check(made, job.cluster, further)
+    job.path.write_text(text)
 
 
 def laid_out(config: PipelineConfig, cluster: Cluster, spans: bool) -> Any:
@@ -164,26 +196,30 @@ def _in_folder(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def write_vertex(
-    config: PipelineConfig, image: str, cluster: Cluster, spans: bool, path: Path
-) -> None:
+def write_vertex(job: Job) -> None:
     """Writes a job for Vertex AI.
 
     Raises:
-      ConfigError: the artifacts or the live models are where Vertex cannot see them.
+        ConfigError: The artifacts or the live models are where Vertex AI cannot see
+            them, or it lacks what a setting needs.
     """
-    if not cluster.root.startswith("gs://"):
-        message = f"is {cluster.root}, and Vertex AI has artifacts on gs:// alone"
+    root, live_folder = job.cluster.root, job.cluster.live_folder
+    if job.schedule is not None:
+        message = "Vertex AI has schedules of its own; create one with its client"
+        raise ConfigError(None, None, "--schedule", message)
+    if not root.startswith("gs://"):
+        message = f"is {root}, and Vertex AI has artifacts on gs:// alone"
         raise ConfigError(None, None, "root", message)
-    if not cluster.live_folder.startswith("/gcs/"):
-        message = f"is {cluster.live_folder}; Vertex AI has buckets below /gcs/ alone"
+    if not live_folder.startswith("/gcs/"):
+        message = f"is {live_folder}; Vertex AI has buckets below /gcs/ alone"
         raise ConfigError(None, None, "live_folder", message)
-    if config.train.warm_start:
+    if job.config.train.warm_start:
         message = "Vertex AI cannot look for the model to start from"
         raise ConfigError(None, None, "train.warm_start", message)
     from kubeflow import vertex
 
-    vertex.write(laid_out(config, cluster, spans), image, cluster, path)
+    pipeline = laid_out(job.config, job.cluster, job.spans)
+    vertex.write(pipeline, job.image, job.cluster, job.path)
 
 
 if __name__ == "__main__":

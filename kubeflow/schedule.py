@@ -14,8 +14,7 @@ import click
 import kfp
 import yaml
 
-from kubeflow.workflow import SCHEDULE, TIMEZONE
-
+SCHEDULE, TIMEZONE = "marquee/schedule", "marquee/timezone"
 EXPERIMENT = "marquee"
 _PAGE = 100
 

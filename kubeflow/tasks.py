@@ -58,8 +58,8 @@ class Container:
 
     @property
     def dns_name(self) -> str:
-        """The name as Kubernetes allows it: lower-case letters, digits and hyphens."""
-        return self.name.lower().replace("_", "-")
+        """The name as Kubernetes allows it."""
+        return dns_name(self.name)
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,11 @@ class Task(Container):
     def upstream(self) -> frozenset[str]:
         """Names of all tasks that must have ended before this one starts."""
         return self.needs.union(*self.unions)
+
+
+def dns_name(name: str) -> str:
+    """Returns a step's name in lower-case letters, digits and hyphens."""
+    return name.lower().replace("_", "-")
 
 
 def tasks(pipeline: tfx.dsl.Pipeline, cluster: Cluster, run_id: str) -> list[Task]:

@@ -1,5 +1,6 @@
-"""A workflow, and a machine that runs it as Argo and Kubernetes would, without them."""
+"""A compiled file, and a machine that runs it as its platform would, without that."""
 
+import functools
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,6 +63,8 @@ def depends() -> Callable[[str, dict[str, str]], bool]:
             # A task alone: it succeeded, or had nothing to do.
             return str(phase == wanted if wanted else phase in ("Succeeded", "Skipped"))
 
+        if not expression:
+            return True
         python = re.sub(r"[a-z0-9][a-z0-9-]*(\.[A-Z]\w+)?", value, expression)
         python = python.replace("&&", " and ").replace("||", " or ")
         return bool(eval(python))
@@ -140,112 +144,140 @@ def spans() -> Callable[[Path, int], Iterator[Path]]:
     return cut
 
 
-class Pods:
-    """Runs the steps of a workflow: each in its own process, retried, two at a time."""
+@dataclass(frozen=True)
+class Pod:
+    """One step as its platform runs it.
 
-    def __init__(self, workflow: dict[str, Any], depends: Any, folder: Path):
-        spec = workflow["spec"]
-        self.templates = {t["name"]: t for t in spec["templates"]}
-        [self.dag] = [t["dag"]["tasks"] for t in spec["templates"] if "dag" in t]
-        self.parameters = {
-            each["name"]: each["value"] for each in spec["arguments"]["parameters"]
-        }
-        self._depends = depends
-        self._folder = folder
+    Attributes:
+        words: command and arguments.
+        environment: variable → value, or the Secret and the key that hold it.
+        attempts: at most.
+        seconds: at most, for each attempt.
+        waits_for: names of the steps that end before it is looked at.
+        runs: whether it runs, by the phases of those steps.
+    """
+
+    words: tuple[str, ...]
+    environment: dict[str, str | tuple[str, str]]
+    attempts: int
+    seconds: int
+    waits_for: frozenset[str]
+    runs: Callable[[dict[str, str]], bool]
+
+
+@pytest.fixture(scope="session")
+def pods_of_argo(depends: Any) -> Callable[[dict[str, Any]], dict[str, Pod]]:
+    """The pods of a workflow, by the names of its tasks."""
+
+    def variable(entry: dict[str, Any]) -> str | tuple[str, str]:
+        if "value" in entry:
+            return str(entry["value"])
+        [(kind, source)] = entry["valueFrom"].items()
+        if kind == "secretKeyRef":
+            return source["name"], source["key"]
+        return str(source["fieldPath"])
+
+    def pods(workflow: dict[str, Any]) -> dict[str, Pod]:
+        templates = {t["name"]: t for t in workflow["spec"]["templates"]}
+        found = {}
+        for task in templates[workflow["spec"]["entrypoint"]]["dag"]["tasks"]:
+            template = templates[task["template"]]
+            container = template["container"]
+            condition = task.get("depends", "")
+            names = re.sub(r"\.[A-Z]\w+", "", condition)
+            found[task["name"]] = Pod(
+                words=(*container["command"], *container["args"]),
+                environment={e["name"]: variable(e) for e in container["env"]},
+                attempts=int(template["retryStrategy"]["limit"]) + 1,
+                seconds=template["activeDeadlineSeconds"],
+                waits_for=frozenset(re.findall(r"[a-z0-9-]+[a-z0-9]", names)),
+                runs=functools.partial(depends, condition),
+            )
+        return found
+
+    return pods
+
+
+class Machine:
+    """Runs pods: each in its own process, tried again, two at a time.
+
+    Args:
+        pods: name → pod.
+        run_id: the placeholder of the run's name.
+        folder: of the logs.
+    """
+
+    def __init__(self, pods: dict[str, Pod], run_id: str, folder: Path):
+        self._pods, self._run_id, self._folder = pods, run_id, folder
 
     def run(self, name: str, kill: str = "", only: tuple[str, ...] = ()) -> Any:
-        """One run: what became of each task, how often it was tried, and its log.
+        """One run: the phase of each step, how often it was tried, and its log.
 
         Args:
-            name: of the workflow.
-            kill: the task whose first attempt is killed in the middle of its work.
-            only: tasks to run; empty for all of them.
+            name: of the run.
+            kill: the step whose first attempt is killed in the middle of its work.
+            only: steps to run; empty for all of them.
         """
-        run = SimpleNamespace(name=name, phases={}, attempts={}, seconds={})
-        waiting = {
-            task["name"]: task for task in self.dag if not only or task["name"] in only
-        }
+        run = SimpleNamespace(name=name, phases={}, attempts={})
+        waiting = set(only or self._pods)
         going: dict[Future[str], str] = {}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             while waiting or going:
-                for task in list(waiting.values()):
-                    wanted = task.get("depends", "") if not only else ""
-                    if set(re.findall(r"[a-z0-9-]+[a-z0-9]", _tasks(wanted))) - set(
-                        run.phases
-                    ):
+                for step in sorted(waiting):
+                    pod = self._pods[step]
+                    if not only and not pod.waits_for <= set(run.phases):
                         continue
-                    del waiting[task["name"]]
-                    if wanted and not self._depends(wanted, run.phases):
-                        run.phases[task["name"]] = "Omitted"
+                    waiting.remove(step)
+                    if not only and not pod.runs(run.phases):
+                        run.phases[step] = "Omitted"
                         continue
-                    future = pool.submit(self._step, run, task, kill)
-                    going[future] = task["name"]
+                    going[pool.submit(self._step, run, step, kill)] = step
                 for future in wait(going, return_when=FIRST_COMPLETED).done:
                     run.phases[going.pop(future)] = future.result()
         return run
 
-    def log(self, run: Any, task: str) -> str:
-        """Of all attempts."""
-        return (self._folder / run.name / f"{task}.log").read_text()
+    def log(self, run: Any, step: str) -> str:
+        """What all attempts printed."""
+        return (self._folder / run.name / f"{step}.log").read_text()
 
-    def _step(self, run: Any, task: dict[str, Any], kill: str) -> str:
-        template = self.templates[task["template"]]
-        tries = int(template["retryStrategy"]["limit"]) + 1
-        started = time.monotonic()
-        for attempt in range(1, tries + 1):
-            run.attempts[task["name"]] = attempt
-            is_killed = task["name"] == kill and attempt == 1
-            status = self._pod(run, task["name"], template, is_killed)
-            if status == 0:
-                break
-        run.seconds[task["name"]] = time.monotonic() - started
-        return "Failed" if status else "Succeeded"
+    def _step(self, run: Any, step: str, kill: str) -> str:
+        for attempt in range(1, self._pods[step].attempts + 1):
+            run.attempts[step] = attempt
+            if self._attempt(run, step, step == kill and attempt == 1) == 0:
+                return "Succeeded"
+        return "Failed"
 
-    def _pod(
-        self, run: Any, task: str, template: dict[str, Any], is_killed: bool
-    ) -> int:
-        scratch = self._folder / run.name / f"{task}.tmp"
-        shutil.rmtree(scratch, ignore_errors=True)  # an emptyDir is of one pod
+    def _attempt(self, run: Any, step: str, is_killed: bool) -> int:
+        scratch = self._folder / run.name / f"{step}.tmp"
+        shutil.rmtree(scratch, ignore_errors=True)  # each pod has a /tmp of its own
         scratch.mkdir(parents=True)
 
         def here(text: str) -> str:
-            text = re.sub(r"^/tmp\b", str(scratch), text)  # the pod's own
-            for name, value in self.parameters.items():
-                text = text.replace(f"{{{{inputs.parameters.{name}}}}}", value)
-            return text
+            text = text.replace(self._run_id, run.name)
+            return re.sub(r"^/tmp\b", str(scratch), text)
 
-        container = template["container"]
-        words = [*container["command"], *map(here, container["args"])]
-        words[0] = {"python": sys.executable}[words[0]]
+        pod = self._pods[step]
+        program, *words = map(here, pod.words)
         env = IMAGE_ENV | {"TMPDIR": str(scratch)}
-        for variable in container["env"]:
-            env[variable["name"]] = here(_value(variable, run.name))
-        with open(self._folder / run.name / f"{task}.log", "ab") as log:
+        for name, value in pod.environment.items():
+            if isinstance(value, tuple):
+                env[name] = SECRETS[value[0]][value[1]]
+            else:
+                env[name] = here(value)
+        with open(self._folder / run.name / f"{step}.log", "ab") as log:
             process = subprocess.Popen(
-                words, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT
+                [{"python": sys.executable}[program], *words],
+                cwd=ROOT,
+                env=env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
             if is_killed:
                 killer = threading.Thread(
                     target=_kill_at_work, args=(process, Path(log.name))
                 )
                 killer.start()
-            limit = template["activeDeadlineSeconds"]
-            return process.wait(limit)
-
-
-def _tasks(expression: str) -> str:
-    return re.sub(r"\.[A-Z]\w+", "", expression)
-
-
-def _value(variable: dict[str, Any], run: str) -> str:
-    if "value" in variable:
-        return str(variable["value"])
-    source = variable["valueFrom"]
-    if "secretKeyRef" in source:
-        reference = source["secretKeyRef"]
-        return SECRETS[reference["name"]][reference["key"]]
-    path = source["fieldRef"]["fieldPath"]
-    return run if "workflow" in path else path
+            return process.wait(pod.seconds)
 
 
 def _kill_at_work(process: subprocess.Popen[bytes], log: Path) -> None:
@@ -258,9 +290,9 @@ def _kill_at_work(process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def pods(depends: Any) -> Callable[[dict[str, Any], Path], Pods]:
-    """The machine, for one workflow and a folder of its own."""
-    return lambda workflow, folder: Pods(workflow, depends, folder)
+def machine() -> type[Machine]:
+    """What runs pods, for one compiled file and a folder of its own."""
+    return Machine
 
 
 @pytest.fixture(scope="session")

@@ -1,225 +1,41 @@
-"""What ``kubeflow/runner.py`` writes, read as the cluster reads it."""
-
-import json
-import re
+"""The command ``kubeflow/runner.py``: what it refuses, before anything is written."""
 
 import pytest
-import yaml
-
-MODELS = ("popularity", "mf_als", "neumf")
-POPULARITY_ON_CPU = {
-    "Trainer": {"node_selector": {"gpu": "a100"}},
-    "Trainer_popularity": {"gpus": 0},
-    "Trainer_neumf": {"gpus": 2, "memory_limit": "16Gi", "retries": 5},
-    "Transform": {"cpu": "3", "timeout_seconds": 77},
-}
-
-
-@pytest.fixture(scope="module")
-def workflow(compile_workflow, cluster_file, tmp_path_factory):
-    """The file of three models on spans, with artifacts on S3."""
-    cluster = cluster_file(
-        root="s3://bucket/marquee",
-        s3={"endpoint": "http://minio:9000", "secret": "keys"},
-        steps=POPULARITY_ON_CPU,
-    )
-    done = compile_workflow(
-        tmp_path_factory.mktemp("compiled") / "marquee.yaml",
-        *("--models", ",".join(MODELS), "--data", "s3://bucket/spans", "--spans"),
-        *("--cluster", str(cluster), "--schedule", "0 3 * * *"),
-        *("--set", "retrain.window=7 days"),
-    )
-    assert done.status == 0, done.output
-    return yaml.safe_load(done.text)
-
-
-@pytest.fixture(scope="module")
-def steps(workflow):
-    """Step → template, by the name that TFX knows."""
-    found = {}
-    for template in workflow["spec"]["templates"]:
-        if "--node_id" in template.get("container", {}).get("args", []):
-            words = template["container"]["args"]
-            found[words[words.index("--node_id") + 1]] = template
-    return found
-
-
-def told(template, name):
-    """What a step is told in a parameter."""
-    words = template["container"]["args"]
-    ir = json.loads(words[words.index("--tfx_ir") + 1])
-    [node] = ir["nodes"]
-    value = node["pipelineNode"]["parameters"]["parameters"][name]
-    return value["fieldValue"].get("stringValue")
-
-
-def limits(template):
-    return template["container"]["resources"]["limits"]
-
-
-def test_every_trainer_and_nothing_else_asks_for_gpus(workflow, steps):
-    wanted = {"Trainer_mf_als": "1", "Trainer_neumf": "2"}
-    found = {
-        name: limits(template)["nvidia.com/gpu"]
-        for name, template in steps.items()
-        if "nvidia.com/gpu" in limits(template)
-    }
-    assert found == wanted
-    assert yaml.safe_dump(workflow).count("nvidia.com/gpu: '") == len(wanted)
-    for name in wanted:
-        assert steps[name]["nodeSelector"] == {"gpu": "a100"}
-        assert steps[name]["tolerations"] == [
-            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-        ]
-    assert "nodeSelector" not in steps["Trainer_popularity"]
-    assert "tolerations" not in steps["Transform"]
-
-
-def test_a_step_has_what_its_name_its_kind_and_the_default_say(steps):
-    neumf, als, transform = (
-        steps[name] for name in ("Trainer_neumf", "Trainer_mf_als", "Transform")
-    )
-    assert limits(neumf)["memory"] == "16Gi"
-    assert limits(als)["memory"] == "8Gi"
-    assert limits(transform)["memory"] == "4Gi"
-    assert neumf["retryStrategy"] == {
-        "limit": "5",
-        "retryPolicy": "Always",
-        "backoff": {"duration": "30s", "factor": "2"},
-    }
-    assert als["retryStrategy"]["limit"] == "2"
-    assert transform["activeDeadlineSeconds"] == 77
-    assert transform["container"]["resources"]["requests"]["cpu"] == "3"
-
-
-def test_no_pod_is_root_or_can_become_it_or_writes_beside_its_volumes(workflow):
-    spec = workflow["spec"]
-    assert spec["securityContext"]["runAsNonRoot"] is True
-    assert spec["securityContext"]["runAsUser"] == 10001
-    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    containers = [t["container"] for t in spec["templates"] if "container" in t]
-    assert len(containers) == 21  # 20 steps, and who tells of failures
-    for container in containers:
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-        }
-        mounted = {m["mountPath"] for m in container["volumeMounts"]}
-        assert mounted == {"/tmp", "/marquee"}
-        assert {"name": "HOME", "value": "/tmp"} in container["env"]
-
-
-def test_secrets_are_references(steps):
-    env = {v["name"]: v for v in steps["Transform"]["container"]["env"]}
-    for name, secret, key in (
-        ("MYSQL_USER", "marquee-metadata", "user"),
-        ("MYSQL_PASSWORD", "marquee-metadata", "password"),
-        ("AWS_ACCESS_KEY_ID", "keys", "accesskey"),
-        ("AWS_SECRET_ACCESS_KEY", "keys", "secretkey"),
-    ):
-        assert env[name]["valueFrom"]["secretKeyRef"] == {"name": secret, "key": key}
-    assert env["AWS_ENDPOINT_URL"]["value"] == "http://minio:9000"
-    # With its scheme: tensorflow-io takes a bare name for one that speaks TLS.
-    assert env["S3_ENDPOINT"]["value"] == "http://minio:9000"
-
-
-def test_the_steps_are_told_where_things_are_on_the_cluster(steps):
-    assert told(steps["RatingsExampleGen"], "input_base") == "s3://bucket/spans"
-    assert told(steps["CatalogueGen"], "ratings") == "s3://bucket/spans"
-    assert told(steps["Pusher"], "live_folder") == "/marquee/live"
-    # The image's own file, in the folder that it works in.
-    assert told(steps["ImportSchemaGen"], "schema_file") == "schema/ratings.pbtxt"
-    assert told(steps["DriftGate"], "schema_path") == "schema/spans.pbtxt"
-
-
-def test_what_changes_between_runs_is_not_in_the_file(steps):
-    config = json.loads(told(steps["RatingsExampleGen"], "custom_config"))
-    settings = json.loads(config["custom_config"]["value"])
-    assert settings["window"] == "7 days"
-    assert settings["spans"] == []
-    assert settings["split_kind"] == "temporal"
-    assert told(steps["DriftGate"], "live_folder") == "/marquee/live"
-    assert json.loads(told(steps["CatalogueGen"], "settings")) == settings
-
-
-def test_one_broken_model_stops_no_other(workflow, depends):
-    [dag] = [t["dag"] for t in workflow["spec"]["templates"] if "dag" in t]
-    assert dag["failFast"] is False
-    tasks = {
-        task["name"]: task["depends"] for task in dag["tasks"] if "depends" in task
-    }
-    fine = dict.fromkeys((task["name"] for task in dag["tasks"]), "Succeeded")
-    broken = fine | {"trainer-neumf": "Failed", "evaluator-neumf": "Omitted"}
-    assert not depends(tasks["evaluator-neumf"], broken)
-    for name in ("livemodel", "champion", "evaluator-mf-als", "pusher"):
-        assert depends(tasks[name], broken)
-    # But not without any model, nor without what all of them need.
-    for name in MODELS:
-        task = name.replace("_", "-")
-        broken |= {f"trainer-{task}": "Failed", f"evaluator-{task}": "Omitted"}
-    assert not depends(tasks["champion"], broken)
-    assert not depends(tasks["trainer-mf-als"], fine | {"transform": "Failed"})
-    assert not depends(tasks["pusher"], fine | {"infracheck": "Failed"})
-
-
-def test_nothing_learns_before_the_gates_have_passed(workflow, depends):
-    [dag] = [t["dag"] for t in workflow["spec"]["templates"] if "dag" in t]
-    tasks = {task["name"]: task.get("depends", "") for task in dag["tasks"]}
-    fine = dict.fromkeys(tasks, "Succeeded")
-    for gate in ("anomalygate", "driftgate"):
-        assert not depends(tasks["transform"], fine | {gate: "Failed"})
-
-
-def test_kubeflows_own_cache_is_off_and_tfxs_on(steps):
-    for template in steps.values():
-        labels = template["metadata"]["labels"]
-        assert labels["pipelines.kubeflow.org/enable_caching"] == "false"
-    words = steps["Transform"]["container"]["args"]
-    ir = json.loads(words[words.index("--tfx_ir") + 1])
-    options = ir["nodes"][0]["pipelineNode"]["executionOptions"]
-    assert options["cachingOptions"] == {"enableCache": True}
-
-
-def test_the_schedule_goes_with_the_file(workflow):
-    annotations = workflow["metadata"]["annotations"]
-    assert annotations["marquee/schedule"] == "0 3 * * *"
-    assert annotations["marquee/timezone"] == "UTC"
-
-
-def test_failures_are_told_by_a_pod_that_needs_no_pipeline(workflow):
-    assert workflow["spec"]["onExit"] == "notify"
-    [notify] = [t for t in workflow["spec"]["templates"] if t["name"] == "notify"]
-    container = notify["container"]
-    assert container["command"] == ["python", "-m", "kubeflow.notify"]
-    [url] = [v for v in container["env"] if v["name"] == "MARQUEE_WEBHOOK_URL"]
-    reference = {"name": "marquee-webhook", "key": "url"}
-    assert url["valueFrom"]["secretKeyRef"] == reference
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--data", "sample"), "fetched by every pod"),
-        (("--data", "/data/ratings"), "/data/ratings, which is on this machine"),
-        (("--data", "/marquee/r", "--schedule", "0 3 * *"), "expected"),
+        (("--data", "/data/ratings"), "/data/ratings, which no pod can see"),
+        (("--data", "/marquee/r", "--schedule", "0 3 * *"), "it has 4 fields"),
+        (("--data", "/marquee/r", "--schedule", "0 3 * * 7"), "Sunday is 0 and not 7"),
         (("--data", "/marquee/r", "--models", "neumv"), "did you mean 'neumf'"),
         (("--data", "/marquee/r", "--set", "schema.path=/x/y.pbtxt"), "/x/y.pbtxt"),
     ],
 )
-def test_what_cannot_be_is_said_and_nothing_is_written(
-    compile_workflow, tmp_path, options, said
+def test_what_cannot_be_compiled_is_refused(
+    compile_workflow, tmp_path, options, message
 ):
-    done = compile_workflow(tmp_path / "marquee.yaml", *options)
+    done = compile_workflow(tmp_path / "marquee.yaml", "--target", "argo", *options)
     assert done.status == 2
-    assert re.search(re.escape(said), done.output)
+    assert message in done.output
     assert done.text == ""
 
 
-def test_all_models_fit(compile_workflow, tmp_path):
-    done = compile_workflow(
-        tmp_path / "all.yaml", "--models", "all", "--data", "/marquee/ratings"
-    )
-    assert done.status == 0, done.output
-    assert len(done.text) < 900_000
+@pytest.mark.parametrize("name", ["My_Workflow.yaml", f"{'x' * 53}.yaml"])
+def test_a_file_whose_name_no_workflow_can_have_is_refused(
+    compile_workflow, tmp_path, name
+):
+    options = ("--target", "argo", "--data", "/marquee/ratings")
+    done = compile_workflow(tmp_path / name, *options)
+    assert done.status == 2
+    assert "--output: the workflow would be named" in done.output
+    assert "at most 52" in done.output
+
+
+def test_vertex_ai_takes_no_schedule(compile_workflow, tmp_path):
+    options = ("--target", "vertex", "--data", "gs://bucket/r", "--schedule")
+    done = compile_workflow(tmp_path / "marquee.json", *options, "0 3 * * *")
+    assert done.status == 2
+    assert "--schedule: Vertex AI has schedules of its own" in done.output

@@ -1,7 +1,7 @@
 """The compiled workflow, each step a process with its own command, on a MariaDB.
 
-What Argo does around them is the fixture ``pods``; the steps, their arguments, their
-order and the environment are those of the file that the cluster gets.
+What the platform does around them is the fixture ``machine``; the steps, their
+arguments, their order and the environment are those of the file that the cluster gets.
 """
 
 from types import SimpleNamespace
@@ -18,7 +18,15 @@ KILLED = "trainer-mf-als"
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory, compile_workflow, cluster_file, store, spans, pods):
+def story(
+    tmp_path_factory,
+    compile_workflow,
+    cluster_file,
+    store,
+    spans,
+    machine,
+    pods_of_argo,
+):
     """A run with a killed step, the same again, and the first step on a new span."""
     folder = tmp_path_factory.mktemp("cluster")
     volume = folder / "volume"
@@ -31,11 +39,13 @@ def story(tmp_path_factory, compile_workflow, cluster_file, store, spans, pods):
     )
     compiled = compile_workflow(
         folder / "marquee.yaml",
-        *("--data", f"{volume}/spans", "--spans", "--cluster", str(cluster)),
+        *("--target", "argo", "--cluster", str(cluster)),
+        *("--data", f"{volume}/spans", "--spans"),
         *("--models", "mf_als", "--set", "models.mf_als.embedding_dim=16"),
     )
     assert compiled.status == 0, compiled.output
-    machine = pods(yaml.safe_load(compiled.text), folder / "runs")
+    pods = pods_of_argo(yaml.safe_load(compiled.text))
+    machine = machine(pods, "{{workflow.name}}", folder / "runs")
     arriving = spans(volume / "spans", 2)
     next(arriving)
     told = SimpleNamespace(machine=machine, live=volume / "live", text=compiled.text)
