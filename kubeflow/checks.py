@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeflow.cluster import Cluster
+from kubeflow.entrypoint import unpacked
 from kubeflow.tasks import SCRATCH
 from pipeline.config import ConfigError
 from trainer_modules.registry import MODELS, POPULARITY
@@ -103,12 +104,12 @@ def _literal_variables(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]
 
 
 def _texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yields every text, and where it is."""
+    """Yields every text, unpacked, and where it is."""
     for place, mapping in _mappings(document):
         for value in mapping.values():
             for text in value if isinstance(value, list) else [value]:
                 if isinstance(text, str):
-                    yield place, text
+                    yield place, unpacked(text)
 
 
 def _mappings(

@@ -6,15 +6,31 @@ of ``tfx.orchestration.kubeflow.container_entrypoint``.
 """
 
 import argparse
+import base64
 import os
 import resource
 import sys
 import time
 import traceback
+import zlib
 from typing import Any
 
 SOURCES = "MARQUEE_SOURCES"
 _RUN_ID = "WORKFLOW_ID"  # the variable that TFX's entry point reads
+_PACKED = "zlib:"
+
+
+def packed(text: str) -> str:
+    """Returns the text in a fifth of its bytes, which Kubernetes limits."""
+    data = zlib.compress(text.encode(), level=9)
+    return _PACKED + base64.b64encode(data).decode()
+
+
+def unpacked(text: str) -> str:
+    """Returns the text that was packed; any other text as it is."""
+    if not text.startswith(_PACKED):
+        return text
+    return zlib.decompress(base64.b64decode(text.removeprefix(_PACKED))).decode()
 
 
 def main(arguments: list[str]) -> int:
@@ -32,15 +48,16 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    if any("s3://" in argument for argument in arguments):
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--run_id", required=True)
+    known, others = parser.parse_known_args(arguments)
+    os.environ[_RUN_ID] = known.run_id
+    for_tfx = [unpacked(argument) for argument in others]
+    if any("s3://" in argument for argument in for_tfx):
         import tensorflow_io  # noqa: F401 - adds s3:// to TensorFlow
 
     from tfx.orchestration.kubeflow import container_entrypoint
 
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--run_id", required=True)
-    known, for_tfx = parser.parse_known_args(arguments)
-    os.environ[_RUN_ID] = known.run_id
     container_entrypoint.launcher.Launcher = _launcher()
     container_entrypoint.main(for_tfx)
     return 0

@@ -143,7 +143,7 @@ def _task(
             *("--pipeline_root", cluster.root),
             *("--kubeflow_metadata_config", _json(_store(cluster.metadata))),
             *("--node_id", name),
-            *("--tfx_ir", _json(_only(ir, node))),
+            *("--tfx_ir", entrypoint.packed(_json(_only(ir, node)))),
             *("--metadata_ui_path", f"{SCRATCH}/mlpipeline-ui-metadata.json"),
             "--runtime_parameter",
             f"{constants.PIPELINE_ROOT_PARAMETER_NAME}=STRING:{cluster.root}",

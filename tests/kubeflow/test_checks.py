@@ -6,6 +6,7 @@ import pytest
 
 from kubeflow.checks import check, too_large
 from kubeflow.cluster import Cluster
+from kubeflow.entrypoint import packed
 from pipeline.config import ConfigError
 
 MODELS = ["popularity", "mf_als", "neumf", "deepfm"]
@@ -98,6 +99,12 @@ def test_the_value_of_a_secret_of_this_shell(container, problems, monkeypatch):
     monkeypatch.setenv("DB_PASSWORD", "opensesame")
     container["args"].append('{"a": "opensesame"}')
     assert "transform has the value of $DB_PASSWORD" in problems()
+
+
+def test_nothing_hides_in_a_packed_argument(container, problems):
+    container["args"].append(packed('{"a": "/home/me/x", "b": "https://u:p@host"}'))
+    assert "transform has a URL with a password" in problems()
+    assert "transform has /home/me/x" in problems()
 
 
 def test_a_secret_outside_any_container(document, problems):

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from kubeflow.entrypoint import packed, unpacked
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -20,3 +24,13 @@ def test_a_workflow_of_other_sources_is_refused():
     assert done.returncode == 2
     assert "compiled from sources 0123456789ab, and this image holds" in done.stderr
     assert "Compile it again" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "zlib:", '{"name":"Amélie"}' * 1000])
+def test_a_packed_argument_comes_back_whole(text):
+    assert unpacked(packed(text)) == text
+
+
+def test_a_packed_argument_is_small_and_any_other_stays_as_it_is():
+    assert len(packed('{"name":"Amélie"}' * 1000)) < 300
+    assert unpacked('{"mysql":"zlib:"}') == '{"mysql":"zlib:"}'

@@ -8,7 +8,7 @@ from tfx.orchestration.kubeflow import container_entrypoint
 from tfx.orchestration.local import runner_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from kubeflow import runner, tasks
+from kubeflow import entrypoint, runner, tasks
 from kubeflow.cluster import S3, Cluster
 from kubeflow.tasks import SecretKey
 from pipeline.cli.command import read_config
@@ -43,7 +43,9 @@ def read_by_tfx(monkeypatch):
             parser.add_argument(f"--{name}", required=True)
         parser.add_argument("--runtime_parameter", action="append")
         arguments = parser.parse_args(task.arguments)
-        ir = json_format.Parse(arguments.tfx_ir, pipeline_pb2.Pipeline())
+        ir = json_format.Parse(
+            entrypoint.unpacked(arguments.tfx_ir), pipeline_pb2.Pipeline()
+        )
         container_entrypoint._resolve_runtime_parameters(
             ir, arguments.runtime_parameter
         )
