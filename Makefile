@@ -166,7 +166,7 @@ $(READY): requirements.txt setup.py pyproject.toml | $(UV)
 	@echo "Setting up $(VENV) from requirements.txt (some minutes the first time)"
 	@# A .venv of another Python is made again. uv downloads a Python where there is none.
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
-	  $(UV) venv --quiet --clear --python 3.11 $(VENV) || { echo '$(PYTHON_MISSING)'; exit 1; }
+	  $(UV) venv -qq --clear --python 3.11 $(VENV) || { echo '$(PYTHON_MISSING)'; exit 1; }
 	@# Compiled at once: TFX imports in half the time, from the first run on.
 	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python \
 	  --require-hashes requirements.txt

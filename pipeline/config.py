@@ -418,7 +418,8 @@ class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       workers: of flink and spark: ``loopback``, threads of this process; or the address
         of a worker pool, as each TaskManager finds its own
         (``pipeline/beam/worker_pool.py``).
-      image: a container with this code, for workers; in place of ``workers``.
+      image: A container with this code, for workers; in place of ``workers``. Dataflow
+        requires one (docs/adr/0024).
       parallelism: workers of flink; of dataflow the most there may be.
       project: of dataflow.
       region: of dataflow.
@@ -624,7 +625,7 @@ def _check_combinations(config: PipelineConfig, document: "_Document") -> None:
             f"one (gate.metric): {', '.join(RANKING_METRICS)}",
         )
     if config.beam.runner == "dataflow":
-        for name in ("project", "region", "temp_location"):
+        for name in ("project", "region", "temp_location", "image"):
             if getattr(config.beam, name) is None:
                 raise document.error(
                     f"beam.{name}", "Dataflow needs it; it has no default"

@@ -1,14 +1,11 @@
 """What a person chose under ``beam``, as Beam's own flags."""
 
-from pathlib import Path
-
 from pipeline.config import BeamConfig
 
 # TFX packs its own sources for the workers before each Beam step, which takes it 2 to
 # 20 seconds, unless it is told where they have them from. Read by no runner but
 # Dataflow's.
 _HAVE_THE_CODE = "--sdk_container_image=unused"
-_SETUP_FILE = Path(__file__).parents[2] / "setup.py"
 
 
 def beam_args(config: BeamConfig) -> list[str]:
@@ -61,16 +58,11 @@ def _portable(config: BeamConfig) -> list[str]:
 
 
 def _dataflow(config: BeamConfig) -> list[str]:
-    code = (
-        f"--sdk_container_image={config.image}"
-        if config.image
-        else f"--setup_file={_SETUP_FILE}"
-    )
     return [
         "--runner=DataflowRunner",
         f"--project={config.project}",
         f"--region={config.region}",
         f"--temp_location={config.temp_location}",
         f"--max_num_workers={config.parallelism}",
-        code,
+        f"--sdk_container_image={config.image}",
     ]

@@ -68,10 +68,19 @@ MISTAKES = {
         2,
         ["beam.project", "Dataflow needs it"],
     ),
+    "dataflow without an image": (
+        [
+            *("run", "--set", "beam.runner=dataflow", "--set", "beam.project=p"),
+            *("--set", "beam.region=r", "--set", "beam.temp_location=gs://b/t"),
+        ],
+        2,
+        ["beam.image", "Dataflow needs it"],
+    ),
     "dataflow from this machine": (
         [
             *("run", "--set", "beam.runner=dataflow", "--set", "beam.project=p"),
             *("--set", "beam.region=r", "--set", "beam.temp_location=gs://b/t"),
+            *("--set", "beam.image=i"),
         ],
         2,
         ["beam.runner", "do not see marquee-out", "Cloud Storage"],
