@@ -4,8 +4,9 @@
 secrets are named, and stay in the cluster.
 """
 
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -17,8 +18,18 @@ TRAINER = "Trainer"
 GPU = "nvidia.com/gpu"  # Kubernetes' name of the resource
 
 Name = Annotated[str, Meta(min_length=1)]
+# Of a Secret, a claim or an account.
+ObjectName = Annotated[
+    str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)
+]
+SecretKeyName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", max_length=253)]
 Quantity = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(m|[kMGT]|[KMGT]i)?$")]
 AbsolutePath = Annotated[str, Meta(pattern=r"^/[^/].*[^/]$")]
+_QUANTITY = re.compile(r"([\d.]+)(\w*)")
+_SCALE = {
+    **{"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12},
+    **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40},
+}
 Number = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 
@@ -50,9 +61,9 @@ class Toleration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a taint, as Kubernetes spells it."""
 
     key: Name
-    operator: str = "Exists"
+    operator: Literal["Exists", "Equal"] = "Exists"
     value: str | None = None
-    effect: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
 
 
 class Training(Step, frozen=True, forbid_unknown_fields=True):
@@ -79,7 +90,7 @@ class Training(Step, frozen=True, forbid_unknown_fields=True):
 class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A PersistentVolumeClaim, and where every pod has it."""
 
-    claim: Name = "marquee"
+    claim: ObjectName = "marquee"
     path: AbsolutePath = "/marquee"
 
 
@@ -96,7 +107,7 @@ class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: Name = "marquee-metadata"
     port: Positive = 3306
     database: Name = "marquee"
-    secret: Name = "marquee-metadata"
+    secret: ObjectName = "marquee-metadata"
 
 
 class S3(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,16 +123,16 @@ class S3(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     endpoint: str = ""
     region: Name = "us-east-1"
-    secret: Name = "marquee-s3"
-    access_key: Name = "accesskey"
-    secret_key: Name = "secretkey"
+    secret: ObjectName = "marquee-s3"
+    access_key: SecretKeyName = "accesskey"
+    secret_key: SecretKeyName = "secretkey"
 
 
 class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who is told that a run failed: a Secret's key that holds the URL."""
 
-    secret: Name = "marquee-webhook"
-    key: Name = "url"
+    secret: ObjectName = "marquee-webhook"
+    key: SecretKeyName = "url"
 
 
 class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -151,19 +162,40 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metadata: Metadata = Metadata()
     s3: S3 | None = None
     webhook: Webhook | None = Webhook()
-    service_account: Name = "marquee"
+    service_account: ObjectName = "marquee"
     user: Positive = 10001
-    image_pull_policy: str = "IfNotPresent"
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     timezone: Name = "UTC"
     steps: dict[str, dict[str, Any]] = {}
 
     def step(self, name: str) -> Step:
-        """What one step asks for; of a Trainer a ``Training``."""
+        """Returns what one step asks for: a ``Training`` for a Trainer.
+
+        Raises:
+            ConfigError: It asks for more than it may use, which Kubernetes refuses.
+        """
         kind = name.partition("_")[0]
         values: dict[str, Any] = {}
         for key in dict.fromkeys(("default", kind, name)):
             values |= self.steps.get(key, {})
-        return msgspec.convert(values, _struct_of(name))
+        step = msgspec.convert(values, _struct_of(name))
+        for what, wanted, limit in (
+            ("cpu", step.cpu, step.cpu_limit),
+            ("memory", step.memory, step.memory_limit),
+        ):
+            if number(wanted) > number(limit):
+                message = (
+                    f"{what} is {wanted}, more than {what}_limit, which is {limit}"
+                )
+                raise ConfigError(None, None, f"steps.{name}", message)
+        return step
+
+
+def number(quantity: str) -> float:
+    """Returns the value of what Kubernetes calls a quantity: 500m is 0.5, 2Ki 2048."""
+    found = _QUANTITY.fullmatch(quantity)
+    assert found, quantity  # the type of the setting has the same pattern
+    return float(found[1]) * _SCALE[found[2]]
 
 
 def _struct_of(name: str) -> type[Step]:

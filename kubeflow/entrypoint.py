@@ -58,8 +58,11 @@ def main(arguments: list[str]) -> int:
 
     from tfx.orchestration.kubeflow import container_entrypoint
 
+    from pipeline import lookups
+
     container_entrypoint.launcher.Launcher = _launcher()
-    container_entrypoint.main(for_tfx)
+    with lookups.bounded():
+        container_entrypoint.main(for_tfx)
     return 0
 
 

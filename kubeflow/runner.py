@@ -5,8 +5,9 @@ for Argo; with ``--target vertex`` a job for Vertex AI.
 """
 
 import contextlib
+import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,7 +177,7 @@ def laid_out(config: PipelineConfig, cluster: Cluster, spans: bool) -> Any:
     config = msgspec.structs.replace(config, schema=schema)
     # Pods run in the repository's folder of their image, so its files have these names.
     with _in_folder(ROOT):
-        return create_pipeline(
+        pipeline = create_pipeline(
             config,
             config.data.source,
             pipeline_root=cluster.root,
@@ -184,6 +185,18 @@ def laid_out(config: PipelineConfig, cluster: Cluster, spans: bool) -> Any:
             schema_path=Path(str(schema.path)),
             window=config.retrain.window if spans else "",
         )
+    for warning in unmatched(cluster, [step.id for step in pipeline.components]):
+        click.echo(warning, err=True)
+    return pipeline
+
+
+def unmatched(cluster: Cluster, steps: Sequence[str]) -> Iterator[str]:
+    """Names the cluster's settings that no step of this pipeline has."""
+    names = {"default", *steps, *(step.partition("_")[0] for step in steps)}
+    for name in sorted(set(cluster.steps) - names):
+        near = difflib.get_close_matches(name, sorted(names), 1)
+        suggestion = f"; did you mean {near[0]!r}?" if near else ""
+        yield f"steps.{name} applies to no step of this pipeline{suggestion}"
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ another way; and since TFX's cache is not there either, and Vertex's own knows n
 of files that changed, nothing is cached.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,9 @@ from tfx.utils import io_utils, path_utils
 
 from components.champion import component as champion
 from components.pusher import versions
-from kubeflow.cluster import Cluster, Step, Training
+from kubeflow.cluster import Cluster, Step, Training, number
 
 _PART = "__part_"  # between an input's name and a number
-_SCALE = {
-    **{"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12},
-    **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40},
-}
-_QUANTITY = re.compile(r"([\d.]+)(\w*)")
 _Resources = (
     pipeline_spec_pb2.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec
 )
@@ -146,16 +140,9 @@ def _together(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
 def _resources(step: Step) -> Any:
     """In cores and gigabytes."""
     resources = _Resources(
-        cpu_limit=_number(step.cpu_limit), memory_limit=_number(step.memory_limit) / 1e9
+        cpu_limit=number(step.cpu_limit), memory_limit=number(step.memory_limit) / 1e9
     )
     if isinstance(step, Training) and step.gpus:
         resources.accelerator.type = step.accelerator
         resources.accelerator.count = step.gpus
     return resources
-
-
-def _number(quantity: str) -> float:
-    """Of what Kubernetes calls a quantity: 500m is 0.5, 2Ki is 2048."""
-    found = _QUANTITY.fullmatch(quantity)
-    assert found, quantity  # the type of the setting has the same pattern
-    return float(found[1]) * _SCALE[found[2]]

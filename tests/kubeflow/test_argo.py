@@ -14,7 +14,7 @@ POPULARITY_ON_CPU = {
     "Trainer": {"node_selector": {"gpu": "a100"}},
     "Trainer_popularity": {"gpus": 0},
     "Trainer_neumf": {"gpus": 2, "memory_limit": "16Gi", "retries": 5},
-    "Transform": {"cpu": "3", "timeout_seconds": 77},
+    "Transform": {"cpu": "3", "cpu_limit": "4", "timeout_seconds": 77},
 }
 # Each the schema of an Argo version, of its own name.
 SCHEMAS = sorted(Path(__file__).with_name("argo_schemas").glob("*.json"))

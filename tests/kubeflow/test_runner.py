@@ -39,3 +39,20 @@ def test_vertex_ai_takes_no_schedule(compile_workflow, tmp_path):
     done = compile_workflow(tmp_path / "marquee.json", *options, "0 3 * * *")
     assert done.status == 2
     assert "--schedule: Vertex AI has schedules of its own" in done.output
+
+
+def test_settings_that_apply_to_no_step_are_shown(
+    compile_workflow, cluster_file, tmp_path
+):
+    steps = {"Trainer_nuemf": {"gpus": 0}, "Trainer": {"gpus": 0}, "default": {}}
+    done = compile_workflow(
+        tmp_path / "marquee.yaml",
+        *("--target", "argo", "--data", "/marquee/ratings", "--models", "neumf"),
+        *("--cluster", str(cluster_file(steps=steps))),
+    )
+    assert done.status == 0
+    warning, _ = done.output.splitlines()
+    assert warning == (
+        "steps.Trainer_nuemf applies to no step of this pipeline; "
+        "did you mean 'Trainer_neumf'?"
+    )
