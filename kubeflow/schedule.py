@@ -1,147 +1,162 @@
 """Recurring runs as code: what ``runner.py --schedule`` compiled, by Kubeflow's clock.
 
-``python kubeflow/schedule.py apply marquee.yaml``; ``list``, ``pause NAME`` and
-``delete NAME``. Kubeflow Pipelines cannot change a recurring run, so one that differs
-is replaced by another of its name; the same file applied twice changes nothing.
+``python kubeflow/schedule.py apply marquee.yaml``; ``list``, ``pause NAME``, ``resume
+NAME`` and ``delete NAME``. Kubeflow Pipelines cannot change a recurring run, so one
+that differs is replaced by another of its name; the same file applied twice changes
+nothing.
 """
 
-import hashlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 import kfp
-import yaml
 
-SCHEDULE, TIMEZONE = "marquee/schedule", "marquee/timezone"
-EXPERIMENT = "marquee"
-_PAGE = 100
-
-
-class ScheduleError(click.ClickException):
-    """What was asked for cannot be done; nothing was changed."""
-
-
-def seconds_first(cron: str) -> str:
-    """The schedule as Kubeflow's controller reads it: with seconds, and no day 7.
-
-    Raises:
-      ScheduleError: Sunday is called 7.
-    """
-    *others, weekday = cron.split()
-    if "7" in weekday:
-        raise ScheduleError(f"{cron!r}: Kubeflow's name for Sunday is 0, not 7")
-    return " ".join(["0", *others, weekday])
+from kubeflow.client import (
+    PAGE,
+    SubmissionError,
+    check,
+    connected,
+    every,
+    experiment_id,
+    file_argument,
+    host_option,
+    namespace_option,
+    upload,
+)
+from kubeflow.submission import Compiled
 
 
-def apply(client: kfp.Client, path: Path, name: str) -> str:
+def apply(client: kfp.Client, compiled: Compiled, name: str, namespace: str) -> str:
     """Creates or replaces the recurring run of that name; returns what was done.
 
-    The new one is there before the old one goes: what fails in between leaves two of
+    The new one exists before the old one is deleted: a failure in between leaves two of
     them, never none, and the next ``apply`` leaves one.
 
     Raises:
-      ScheduleError: the file was compiled without a schedule.
+        SubmissionError: The file has no schedule, or its pods would lack something.
     """
-    text = path.read_bytes()
-    annotations = yaml.safe_load(text)["metadata"]["annotations"]
-    if SCHEDULE not in annotations:
-        raise ScheduleError(
-            f"{path} says no time; compile it with runner.py --schedule '0 3 * * *'"
+    cron, timezone = compiled.submission.schedule, compiled.submission.timezone
+    if cron is None:
+        raise SubmissionError(
+            f"{compiled.path} has no schedule; compile it with runner.py --schedule "
+            "'0 3 * * *'"
         )
-    cron, timezone = annotations[SCHEDULE], annotations[TIMEZONE]
-    told = f"{cron} {timezone}, sha256 {hashlib.sha256(text).hexdigest()}"
-    old = list(_named(client, name))
-    if [job.description for job in old] == [told] and old[0].enabled:
+    description = f"{cron} {timezone}, sha256 {compiled.digest}"
+    old = [run for run in recurring_runs(client) if run.display_name == name]
+    if [run.description for run in old] == [description] and _is_on(old[0]):
         return f"{name}: unchanged, {cron} {timezone}"
+    for unknown in check(client, compiled, namespace):
+        click.echo(unknown, err=True)
+    pipeline, version = upload(client, compiled)
     client.create_recurring_run(
-        client.create_experiment(EXPERIMENT).id,
+        experiment_id(client),
         name,
-        description=told,
-        cron_expression=seconds_first(cron),
+        description=description,
+        cron_expression=f"0 {cron}",  # Kubeflow's controller wants seconds, too
         max_concurrency=1,
         no_catchup=True,
-        pipeline_package_path=str(path),
+        pipeline_id=pipeline,
+        version_id=version,
+        service_account=compiled.submission.service_account,
     )
-    for job in old:
-        client.delete_job(job.id)
+    for run in old:
+        client.delete_recurring_run(run.recurring_run_id)
     return f"{name}: {'replaced' if old else 'created'}, {cron} {timezone}"
 
 
-def jobs(client: kfp.Client) -> Iterator[Any]:
-    """All recurring runs of ours."""
-    experiment = client.create_experiment(EXPERIMENT).id
-    token = ""
-    while True:
-        found = client.list_recurring_runs(token, _PAGE, experiment_id=experiment)
-        yield from found.jobs or []
-        token = found.next_page_token
-        if not token:
-            return
+def recurring_runs(client: kfp.Client) -> Iterator[Any]:
+    """Yields all recurring runs of Marquee."""
+    experiment = experiment_id(client)
+    return every(
+        lambda token: client.list_recurring_runs(token, PAGE, experiment_id=experiment),
+        "recurring_runs",
+    )
 
 
-def _named(client: kfp.Client, name: str) -> Iterator[Any]:
-    return (job for job in jobs(client) if job.name == name)
+def _is_on(run: Any) -> bool:
+    return str(run.status) == "ENABLED"
 
 
-def _known(client: kfp.Client, name: str) -> list[Any]:
-    found = list(_named(client, name))
-    if not found:
-        names = ", ".join(sorted({job.name for job in jobs(client)})) or "none"
-        raise ScheduleError(f"there is no schedule {name!r}; there are: {names}")
-    return found
+def _for_each(host: str | None, name: str, change: str) -> None:
+    """Changes all recurring runs of a name.
+
+    Args:
+        host: URL of the API.
+        name: The schedule.
+        change: Name of the client's method.
+
+    Raises:
+        SubmissionError: There is none.
+    """
+    with connected(host) as client:
+        runs = list(recurring_runs(client))
+        found = [run for run in runs if run.display_name == name]
+        if not found:
+            names = ", ".join(sorted({run.display_name for run in runs})) or "none"
+            raise SubmissionError(f"There is no schedule {name!r}; there are: {names}")
+        method: Callable[[str], Any] = getattr(client, change)
+        for run in found:
+            method(run.recurring_run_id)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--host",
-    metavar="URL",
-    help="Of Kubeflow Pipelines' API. [$KF_PIPELINES_ENDPOINT, else the cluster's own]",
-)
+@host_option
 @click.pass_context
 def main(ctx: click.Context, /, host: str | None) -> None:
     """Have Kubeflow Pipelines run the pipeline by the clock."""
-    ctx.obj = lambda: kfp.Client(host)
+    ctx.obj = host
 
 
 @main.command("apply")
-@click.argument("file", type=click.Path(path_type=Path, exists=True))
-@click.option("--name", help="Of the schedule. [the file's name]")
+@file_argument
+@click.option("--name", help="Name of the schedule. [the file's name]")
+@namespace_option
 @click.pass_obj
-def apply_command(client: Any, file: Path, name: str | None) -> None:
+def apply_command(
+    host: str | None, compiled: Compiled, name: str | None, namespace: str
+) -> None:
     """Have FILE, compiled with --schedule, run by its clock; one run at a time."""
-    click.echo(apply(client(), file, name or file.stem))
+    with connected(host) as client:
+        done = apply(client, compiled, name or compiled.path.stem, namespace)
+    click.echo(done)
 
 
 @main.command("list")
 @click.pass_obj
-def list_command(client: Any) -> None:
+def list_command(host: str | None) -> None:
     """Show what is scheduled."""
-    for job in jobs(client()):
-        when = job.description.partition(",")[0]
-        click.echo(f"{job.name}\t{when}\t{'on' if job.enabled else 'paused'}")
+    with connected(host) as client:
+        found = list(recurring_runs(client))
+    for run in found:
+        when = (run.description or "").partition(",")[0]
+        click.echo(f"{run.display_name}\t{when}\t{'on' if _is_on(run) else 'paused'}")
 
 
 @main.command("pause")
 @click.argument("name")
 @click.pass_obj
-def pause_command(client: Any, name: str) -> None:
-    """Start no further runs; `apply` goes on."""
-    connected = client()
-    for job in _known(connected, name):
-        connected.disable_job(job.id)
+def pause_command(host: str | None, name: str) -> None:
+    """Start no further runs until `resume`."""
+    _for_each(host, name, "disable_recurring_run")
     click.echo(f"{name}: paused")
+
+
+@main.command("resume")
+@click.argument("name")
+@click.pass_obj
+def resume_command(host: str | None, name: str) -> None:
+    """Start runs again; at once, if one was due meanwhile."""
+    _for_each(host, name, "enable_recurring_run")
+    click.echo(f"{name}: resumed")
 
 
 @main.command("delete")
 @click.argument("name")
 @click.pass_obj
-def delete_command(client: Any, name: str) -> None:
-    """Remove a schedule; its runs and what they made stay."""
-    connected = client()
-    for job in _known(connected, name):
-        connected.delete_job(job.id)
+def delete_command(host: str | None, name: str) -> None:
+    """Remove a schedule; what its runs made stays."""
+    _for_each(host, name, "delete_recurring_run")
     click.echo(f"{name}: deleted")
 
 

@@ -25,12 +25,12 @@ class Submission(
     """How a compiled pipeline is submitted.
 
     Attributes:
-      service_account: of the pods.
-      schedule: cron expression of the recurring run; None for a pipeline without one.
-      timezone: that the schedule is meant in.
-      backend: the oldest version of Kubeflow Pipelines that runs the file.
-      settings: setting, in words → the version that it needs, where that is newer than
-        the oldest one supported.
+        service_account: of the pods.
+        schedule: cron expression of the recurring run; None for a pipeline without one.
+        timezone: that the schedule is meant in.
+        backend: the oldest version of Kubeflow Pipelines that runs the file.
+        settings: setting, in words → the version that it needs, where that is newer
+          than the oldest one supported.
     """
 
     service_account: str
@@ -53,12 +53,13 @@ class Compiled(msgspec.Struct, frozen=True):
     """A compiled file.
 
     Attributes:
-      path: of the file.
-      digest: SHA-256 of its bytes, in hexadecimal.
-      name: of the pipeline.
-      submission: how it is submitted.
-      secrets: name of a Secret → its keys that the pods read.
-      claims: names of the volume claims that the pods mount.
+        path: of the file.
+        digest: SHA-256 of its bytes, in hexadecimal.
+        name: of the pipeline.
+        submission: how it is submitted.
+        secrets: name of a Secret → its keys that the pods read.
+        claims: names of the volume claims that the pods mount.
+        steps: names of the tasks that are pods, as Kubeflow shows them.
     """
 
     path: Path
@@ -67,13 +68,14 @@ class Compiled(msgspec.Struct, frozen=True):
     submission: Submission
     secrets: dict[str, set[str]]
     claims: set[str]
+    steps: tuple[str, ...]
 
 
 def read(path: Path) -> Compiled:
     """Reads a file that ``runner.py --target kfp`` wrote.
 
     Raises:
-      ConfigError: it is not such a file.
+        ConfigError: it is not such a file.
     """
     try:
         data = path.read_bytes()
@@ -98,9 +100,18 @@ def read(path: Path) -> Compiled:
             submission,
             secrets,
             set(_claims(executors)),
+            tuple(_steps(spec)),
         )
     except (ValueError, TypeError, KeyError, msgspec.ValidationError) as error:
         raise ConfigError(path, None, None, _instead(documents)) from error
+
+
+def _steps(spec: Any) -> Iterator[str]:
+    components = spec["components"]
+    for dag in [spec["root"], *components.values()]:
+        for name, task in dag.get("dag", {}).get("tasks", {}).items():
+            if "executorLabel" in components[task["componentRef"]["name"]]:
+                yield name
 
 
 def _secrets(executors: Any) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,24 @@ import yaml
 from kubeflow.submission import Submission, read
 from pipeline.config import ConfigError
 
-SPEC = {"pipelineInfo": {"name": "marquee"}, "schemaVersion": "2.1.0", "root": {}}
+# A task in another's DAG, and one of its own.
+SPEC = {
+    "pipelineInfo": {"name": "marquee"},
+    "schemaVersion": "2.1.0",
+    "root": {
+        "dag": {
+            "tasks": {
+                "all": {"componentRef": {"name": "comp-all"}},
+                "push": {"componentRef": {"name": "comp-push"}},
+            }
+        }
+    },
+    "components": {
+        "comp-all": {"dag": {"tasks": {"train": {"componentRef": {"name": "comp-t"}}}}},
+        "comp-t": {"executorLabel": "train"},
+        "comp-push": {"executorLabel": "push"},
+    },
+}
 SECRET = {
     "secretName": "marquee-metadata",
     "keyToEnv": [
@@ -44,6 +61,7 @@ def test_everything_comes_back_from_the_file(tmp_path):
     assert compiled.digest == hashlib.sha256(path.read_bytes()).hexdigest()
     assert compiled.secrets == {"marquee-metadata": {"user", "password"}}
     assert compiled.claims == {"marquee"}
+    assert sorted(compiled.steps) == ["push", "train"]
 
 
 def test_the_platform_document_is_valid_for_kubeflow():
