@@ -1,4 +1,6 @@
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -93,3 +95,37 @@ def test_an_installed_wheel_runs_away_from_the_checkout(wheel, tmp_path):
         "print((root / 'schema' / 'ratings.pbtxt').is_file())\n"
     )
     assert output(sys.executable, "-c", code).split() == [str(target), "True", "True"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_readmes_commands_install_it_in_an_empty_environment(wheel, tmp_path):
+    """TFX refuses Python 3.11 by its metadata: what pip is told must get past that."""
+    readme = (ROOT / "README.md").read_text()
+    lines = re.findall(r"^(?:python3\.11|environment/bin/pip) .*$", readme, re.M)
+    assert len(lines) == 3
+    lines[-1] = lines[-1].partition(" . ")[0] + f" {wheel}"
+    shutil.copy(ROOT / "requirements.txt", tmp_path)
+    base = Path(sys.base_prefix) / "bin"
+    environment = {**os.environ, "PATH": f"{base}:{os.environ['PATH']}"}
+    environment.pop("PYTHONPATH", None)
+
+    def output(line):
+        done = subprocess.run(
+            shlex.split(line),
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    for line in lines:
+        output(line)
+    marquee = "environment/bin/marquee"
+    assert "Usage: marquee" in output(f"{marquee} --help")
+    assert "as pinned" in output(f"{marquee} doctor --out out")
+    entry = "import kubeflow.entrypoint as entry; print(entry.__file__)"
+    assert "environment/lib" in output(f'environment/bin/python -c "{entry}"')

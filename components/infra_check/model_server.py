@@ -7,11 +7,12 @@ import contextlib
 import importlib.metadata
 import json
 import os
+import socket
 from typing import Any, Literal
 
 from docker import DockerClient
 from docker.errors import DockerException
-from docker.transport import UnixHTTPAdapter
+from docker.transport import UnixHTTPAdapter, unixconn
 from requests import PreparedRequest
 from tfx import types
 from tfx import v1 as tfx
@@ -20,6 +21,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.proto import infra_validator_pb2
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, kube_utils, path_utils
+from urllib3.connection import HTTPConnection
 
 from components.infra_check.component import CHECKED_FILE, NOTHING_CHOSEN
 from trainer_modules import features as f
@@ -153,11 +155,26 @@ def _require(platform: Platform) -> None:
         ) from error
 
 
-def _let_docker_use_its_socket() -> None:
-    """Gives docker 4.4, the newest that TFX takes, what requests 2.32 asks it for.
+class _SocketConnection(HTTPConnection):
+    """Connects to Docker's Unix socket."""
 
-    From there on requests gets a connection by another method, and without it says
-    "Not supported URL scheme http+docker" (docker-py 7.1 has it).
+    def __init__(self, base_url: str, unix_socket: str, timeout: float):
+        super().__init__("localhost", timeout=timeout)
+        self._path = unix_socket
+
+    def connect(self) -> None:
+        """Opens the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _let_docker_use_its_socket() -> None:
+    """Adapts docker 4.4, the newest that TFX accepts, to today's requests and urllib3.
+
+    requests 2.32 gets a connection by another method, and without it reports "Not
+    supported URL scheme http+docker"; urllib3 2 requires connections of its own class.
+    docker 7.1 needs neither.
     """
 
     def connection(
@@ -166,3 +183,4 @@ def _let_docker_use_its_socket() -> None:
         return self.get_connection(request.url)
 
     UnixHTTPAdapter.get_connection_with_tls_context = connection
+    unixconn.UnixHTTPConnection = _SocketConnection

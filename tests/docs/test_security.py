@@ -69,5 +69,5 @@ def test_advisories_are_of_the_versions_that_are_locked():
     [rest] = re.findall(r"get no more fixes: ((?:[\w-]+ [\d.]+[,.]\s*)+)", page)
     told += [(*each, "") for each in re.findall(r"([\w-]+) ([\d.]+\d)", rest)]
     locked = pins("requirements.txt")
-    assert len(told) >= 12
+    assert len(told) >= 12, told
     assert [(n, v) for n, v, _ in told if locked[n] != v] == []
