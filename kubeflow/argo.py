@@ -146,7 +146,7 @@ def _template(container: Container, image: str, cluster: Cluster) -> dict[str, A
     return {
         "name": container.dns_name,
         **_placement(step),
-        "activeDeadlineSeconds": step.timeout_seconds,
+        **_given(activeDeadlineSeconds=step.timeout_seconds),
         "retryStrategy": {
             "limit": str(step.retries),
             "retryPolicy": "Always",  # "OnFailure" does not replace a deleted pod
@@ -157,7 +157,7 @@ def _template(container: Container, image: str, cluster: Cluster) -> dict[str, A
         },
         "container": {
             "image": image,
-            "imagePullPolicy": cluster.image_pull_policy,
+            **_given(imagePullPolicy=cluster.image_pull_policy),
             "command": list(container.command),
             "args": list(container.arguments),
             "env": _environment(container),
@@ -176,16 +176,18 @@ def _template(container: Container, image: str, cluster: Cluster) -> dict[str, A
     }
 
 
+def _given(**values: Any) -> dict[str, Any]:
+    """Returns the values without those that are not set."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
 def _placement(step: Step) -> dict[str, Any]:
     """Returns which nodes a step with GPUs may run on."""
     if not isinstance(step, Training) or not step.gpus:
         return {}
     return {
         "nodeSelector": dict(step.node_selector),
-        "tolerations": [
-            {key: value for key, value in msgspec.to_builtins(t).items() if value}
-            for t in step.tolerations
-        ],
+        "tolerations": [_given(**msgspec.to_builtins(t)) for t in step.tolerations],
     }
 
 

@@ -30,6 +30,7 @@ _SCALE = {
     **{"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12},
     **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40},
 }
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 Number = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 
@@ -42,7 +43,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       memory: requested.
       cpu_limit: at most; beyond, the pod is slowed.
       memory_limit: at most; beyond, the pod is killed.
-      timeout_seconds: of one attempt.
+      timeout_seconds: Of one attempt; None for no limit.
       retries: attempts after the first, whatever ended it: an error, a lost node, a
         deleted pod.
       backoff_seconds: before the first retry; twice as long before each further one.
@@ -52,7 +53,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory: Quantity = "1Gi"
     cpu_limit: Quantity = "2"
     memory_limit: Quantity = "4Gi"
-    timeout_seconds: Positive = 3600
+    timeout_seconds: Positive | None = 3600
     retries: Number = 2
     backoff_seconds: Positive = 30
 
@@ -78,7 +79,7 @@ class Training(Step, frozen=True, forbid_unknown_fields=True):
 
     memory: Quantity = "2Gi"
     memory_limit: Quantity = "8Gi"
-    timeout_seconds: Positive = 6 * 3600
+    timeout_seconds: Positive | None = 6 * 3600
     gpus: Number = 1
     accelerator: Name = "NVIDIA_TESLA_T4"
     node_selector: dict[str, str] = {}
@@ -148,7 +149,7 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       webhook: told of failures; null tells nobody.
       service_account: of the pods.
       user: and group that they run as; any but root's 0.
-      image_pull_policy: of their image.
+      image_pull_policy: Of their image; None leaves it to Kubernetes.
       timezone: of the cron schedules. Kubeflow Pipelines' controller must have the
         same in ``CRON_SCHEDULE_TIMEZONE``; Argo takes it from the file.
       steps: step, or kind of steps → what differs from ``Step``, and of Trainers from
@@ -164,7 +165,7 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhook: Webhook | None = Webhook()
     service_account: ObjectName = "marquee"
     user: Positive = 10001
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    image_pull_policy: PullPolicy | None = "IfNotPresent"
     timezone: Name = "UTC"
     steps: dict[str, dict[str, Any]] = {}
 

@@ -1,12 +1,14 @@
 """What a step's container runs: TFX's own entry point, with what it lacks.
 
 ``python -m kubeflow.entrypoint`` runs in the repository's folder, which is the image's
-working directory, with the arguments of ``kubeflow/tasks.py``: ``--run_id``, and those
-of ``tfx.orchestration.kubeflow.container_entrypoint``.
+working directory, with the arguments of ``kubeflow/tasks.py``: ``--run_id``, those of
+``tfx.orchestration.kubeflow.container_entrypoint``, and ``--requires`` with what must
+have succeeded where the platform starts the step without checking that.
 """
 
 import argparse
 import base64
+import json
 import os
 import resource
 import sys
@@ -14,6 +16,8 @@ import time
 import traceback
 import zlib
 from typing import Any
+
+from kubeflow import attempts, verdict
 
 SOURCES = "MARQUEE_SOURCES"
 _RUN_ID = "WORKFLOW_ID"  # the variable that TFX's entry point reads
@@ -47,10 +51,14 @@ def main(arguments: list[str]) -> int:
             f"holds {here}. Compile it again from what the image was built from.",
             file=sys.stderr,
         )
-        return 2
+        return attempts.HOPELESS
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--run_id", required=True)
+    parser.add_argument("--requires", type=json.loads)
     known, others = parser.parse_known_args(arguments)
+    if known.requires and (cause := _missing(known.requires, known.run_id, others)):
+        print(f"This step was not run, because {cause} did not succeed in this run.")
+        return 0  # nothing to try again; the task verdict fails the run
     os.environ[_RUN_ID] = known.run_id
     for_tfx = [unpacked(argument) for argument in others]
     if any("s3://" in argument for argument in for_tfx):
@@ -64,6 +72,14 @@ def main(arguments: list[str]) -> int:
     with lookups.bounded():
         container_entrypoint.main(for_tfx)
     return 0
+
+
+def _missing(
+    requirement: verdict.Requirement, run_id: str, for_tfx: list[str]
+) -> str | None:
+    """Says what the step needs and lacks; None if it can run."""
+    config = for_tfx[for_tfx.index("--kubeflow_metadata_config") + 1]
+    return verdict.missing(requirement, verdict.succeeded(config, run_id))
 
 
 def _launcher() -> type:

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 
 URL = "MARQUEE_WEBHOOK_URL"
@@ -44,10 +45,22 @@ def main(workflow: str, status: str, failures: str) -> int:
     if status == "Succeeded" and not failed:
         print(f"{workflow}: nothing failed")
         return 0
+    send(workflow, status, failed)
+    return 0
+
+
+def send(run: str, status: str, failed: Mapping[str, str]) -> None:
+    """Sends a message to the webhook.
+
+    Args:
+        run: Name of the run.
+        status: How it ended.
+        failed: Step to the reason, or to nothing.
+    """
     steps = "; ".join(f"{name}: {why}" if why else name for name, why in failed.items())
     message = {
-        "text": f"Marquee run {workflow}: {status}. Failed: {steps or 'no step'}",
-        "workflow": workflow,
+        "text": f"Marquee run {run}: {status}. Failed: {steps or 'no step'}",
+        "workflow": run,
         "status": status,
         "failed": failed,
     }
@@ -57,8 +70,7 @@ def main(workflow: str, status: str, failures: str) -> int:
         {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-        print(f"{workflow}: told, answered {answer.status}")
-    return 0
+        print(f"{run}: told, answered {answer.status}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Compiles the pipeline for a cluster.
 
-``python kubeflow/runner.py --image IMAGE --data /marquee/ratings`` writes a workflow
-for Argo; with ``--target vertex`` a job for Vertex AI.
+``python kubeflow/runner.py --image IMAGE --data /marquee/ratings`` writes a pipeline
+for Kubeflow Pipelines v2; with ``--target argo`` a workflow for Argo alone, and with
+``--target vertex`` a job for Vertex AI.
 """
 
 import contextlib
 import difflib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,14 @@ from pipeline.datasets import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 CLUSTER_FILE = Path(__file__).with_name("cluster.yaml")
+
+
+def _check_version(
+    ctx: click.Context, parameter: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None and not re.fullmatch(r"\d+\.\d+\.\d+", value):
+        raise click.BadParameter(f"{value!r} is not a version such as 2.0.5")
+    return value
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,7 +71,18 @@ CLUSTER_FILE = Path(__file__).with_name("cluster.yaml")
     help="When to run: minute, hour, day of the month, month, weekday.",
 )
 @click.option(
-    "--target", type=click.Choice(["argo", "vertex"]), default="argo", show_default=True
+    "--target",
+    type=click.Choice(["kfp", "argo", "vertex"]),
+    default="kfp",
+    show_default=True,
+    help="Kubeflow Pipelines v2, Argo Workflows alone, or Vertex AI.",
+)
+@click.option(
+    "--backend-version",
+    metavar="VERSION",
+    callback=_check_version,
+    help="Of the cluster's Kubeflow Pipelines. A setting that it does not have is an "
+    "error. [the file says which version it needs]",
 )
 @click.option(
     "--output",
@@ -79,12 +100,14 @@ def main(
     cluster_file: Path,
     schedule: str | None,
     target: str,
+    backend_version: str | None,
     output: Path | None,
     **options: Any,
 ) -> None:
-    """Compile the pipeline for Argo Workflows or for Vertex AI."""
+    """Compile the pipeline for a cluster."""
     defaults = {"split.kind": "temporal"} if spans else None
     write, suffix = {
+        "kfp": (write_kfp, "yaml"),
         "argo": (write_argo, "yaml"),
         "vertex": (write_vertex, "json"),
     }[target]
@@ -94,7 +117,10 @@ def main(
         cluster = read_cluster(cluster_file)
         if schedule is not None:
             check_schedule(schedule, cluster.timezone)
-        write(Job(config, image, cluster, spans, schedule, path))
+        if backend_version is not None and target != "kfp":
+            message = f"is for --target kfp, and the target is {target}"
+            raise ConfigError(None, None, "--backend-version", message)
+        write(Job(config, image, cluster, spans, schedule, path, backend_version))
     except (ConfigError, SchemaError) as error:
         click.echo(str(error), err=True)
         ctx.exit(exits.CONFIG)
@@ -112,6 +138,7 @@ class Job:
         spans: Whether the data is a folder of spans.
         schedule: Five fields of cron, in the cluster's timezone; None for one run.
         path: The file to write.
+        backend: Version of the cluster's Kubeflow Pipelines; None if it is not known.
     """
 
     config: PipelineConfig
@@ -120,6 +147,7 @@ class Job:
     spans: bool
     schedule: str | None
     path: Path
+    backend: str | None = None
 
 
 def check_schedule(cron: str, timezone: str) -> None:
@@ -134,6 +162,34 @@ def check_schedule(cron: str, timezone: str) -> None:
     if "7" in cron.split()[4]:
         message = f"{cron!r}: on a cluster, Sunday is 0 and not 7"
         raise ConfigError(None, None, "--schedule", message)
+
+
+def write_kfp(job: Job) -> None:
+    """Writes a pipeline spec that passed all checks, and says what it needs.
+
+    Raises:
+        ConfigError: Something in it cannot be on a cluster, or not on that version of
+            Kubeflow Pipelines.
+    """
+    from kubeflow import backends, checks, pipeline_spec
+
+    spec, platform = pipeline_spec.compiled(
+        laid_out(job.config, job.cluster, job.spans),
+        job.image,
+        job.cluster,
+        job.schedule,
+    )
+    settings = backends.needed(spec, platform)
+    size, limit = backends.size([spec, platform]), backends.MAX_BYTES
+    further = [*checks.too_large(size, limit, list(job.config.models))]
+    if job.backend is not None:
+        further += backends.lacks(settings, job.backend)
+    checks.check({"spec": spec, "platform": platform}, job.cluster, further)
+    job.path.write_text(pipeline_spec.dumped([spec, platform]))
+    newest = backends.newest(settings.values())
+    click.echo(f"The file needs Kubeflow Pipelines {newest} or later.")
+    for setting, version in settings.items():
+        click.echo(f"  {version}: {setting}")
 
 
 def write_argo(job: Job) -> None:

@@ -5,8 +5,9 @@ store, what a container may use, and which failures a step outlives.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -126,6 +127,32 @@ def notifier(cluster: Cluster, arguments: tuple[str, ...]) -> Container | None:
     )
 
 
+def verdict(steps: Iterable[Task], cluster: Cluster, run_id: str) -> Container:
+    """Returns the container that fails a run of which a step did not succeed.
+
+    Args:
+        steps: The steps of the run.
+        cluster: Where the metadata store is.
+        run_id: As for ``tasks``.
+    """
+    return Container(
+        name="verdict",
+        command=("python", "-m", "kubeflow.verdict"),
+        arguments=(
+            *("--run_id", run_id),
+            *("--kubeflow_metadata_config", _json(_store(cluster.metadata))),
+            *("--steps", _compact({step.name: requirement(step) for step in steps})),
+        ),
+        environment={"HOME": SCRATCH, **_account(cluster.metadata)},
+        resources=cluster.step("Verdict"),
+    )
+
+
+def requirement(step: Task) -> dict[str, Any]:
+    """Returns what ``kubeflow.verdict`` calls the requirement of a step, for JSON."""
+    return {"needs": sorted(step.needs), "unions": [sorted(u) for u in step.unions]}
+
+
 def _task(
     ir: pipeline_pb2.Pipeline,
     node: pipeline_pb2.PipelineNode,
@@ -193,17 +220,25 @@ def _json(message: Message) -> str:
 
     White space would double the size of a workflow.
     """
-    message_dict = json_format.MessageToDict(message)
-    return json.dumps(message_dict, separators=(",", ":"), sort_keys=True)
+    return _compact(json_format.MessageToDict(message))
+
+
+def _compact(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, separators=(",", ":"), sort_keys=True)
+
+
+def _account(metadata: Metadata) -> dict[str, SecretKey]:
+    return {
+        _MYSQL_USER: SecretKey(metadata.secret, "user"),
+        _MYSQL_PASSWORD: SecretKey(metadata.secret, "password"),
+    }
 
 
 def _environment(cluster: Cluster) -> dict[str, str | SecretKey]:
-    secret = cluster.metadata.secret
     environment: dict[str, str | SecretKey] = {
         "HOME": SCRATCH,
         entrypoint.SOURCES: version_of_all(),
-        _MYSQL_USER: SecretKey(secret, "user"),
-        _MYSQL_PASSWORD: SecretKey(secret, "password"),
+        **_account(cluster.metadata),
     }
     if s3 := cluster.s3:
         # boto3, for Beam, and tensorflow-io, for TensorFlow, read different variables.
