@@ -91,6 +91,8 @@ def dumped(manifest: Manifest) -> str:
 def _spec(steps: list[Task], image: str, cluster: Cluster) -> dict[str, Any]:
     dag = {
         "failFast": False,
+        # The tasks whose failure fails the run: without it, only the last ones.
+        "target": " ".join(task.dns_name for task in steps),
         "tasks": [
             {"name": task.dns_name, "template": task.dns_name} | _depends(task)
             for task in steps

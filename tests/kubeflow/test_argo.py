@@ -226,6 +226,12 @@ def test_one_broken_model_stops_no_other(spec, depends):
     assert not depends(tasks["pusher"], fine | {"infracheck": "Failed"})
 
 
+def test_a_run_with_a_failed_step_is_a_failed_run(spec):
+    """Argo looks at the last tasks alone, unless it is told of others."""
+    [dag] = [t["dag"] for t in spec["templates"] if "dag" in t]
+    assert set(dag["target"].split(" ")) == {task["name"] for task in dag["tasks"]}
+
+
 def test_nothing_learns_before_the_gates_have_passed(spec, depends):
     [dag] = [t["dag"] for t in spec["templates"] if "dag" in t]
     tasks = {task["name"]: task.get("depends", "") for task in dag["tasks"]}
