@@ -22,6 +22,7 @@ from components.ratings_example_gen.settings import KINDS_BY_TIME, Settings
 from components.ratings_example_gen.side_columns import SideTable
 from components.ratings_example_gen.side_files import find_side_files
 from components.ratings_example_gen.users import describe_users
+from components.wording import counted
 from trainer_modules.features import SPLITS
 
 # Count in counts.json → custom property of the artifact.
@@ -188,7 +189,8 @@ def check(counts: dict[str, Any], settings: Settings) -> None:
         raise BadInputError(
             [Problem(**problem) for problem in counts["first_problems"]],
             counts["bad_by_kind"],
-            f"{bad} of {read} rows are bad ({bad / read:.3%}); allowed are "
+            f"{bad:,} of {counted(read, 'row')} {'is' if bad == 1 else 'are'} bad "
+            f"({bad / read:.3%}); allowed are "
             f"{settings.max_bad_fraction:.3%}. Correct them, or raise "
             "data.max_bad_fraction to leave them out.",
         )

@@ -7,7 +7,8 @@ import numpy as np
 from rich.text import Text
 
 from components.ratings_example_gen import problems
-from pipeline.console.figures import counted, optional
+from components.wording import counted
+from pipeline.console.figures import optional
 from pipeline.console.reading import reading_facts
 from pipeline.console.side_files import describe_file, name_some
 from pipeline.console.tables import fact_grid
@@ -58,7 +59,7 @@ def print_data(
         console.print(Text.assemble("\n", ("Labels", "bold yellow"), f"  {one_label}"))
     if bad:
         kinds = ", ".join(
-            f"{count:,} {problems.OF_ROWS.get(kind, kind.replace('_', ' '))}"
+            f"{count:,} {problems.OF_ROWS[kind]}"
             for kind, count in summary.bad_by_kind.items()
         )
         console.print(Text(f"\n{counted(bad, 'bad row')}: {inert(kinds)}", "bold red"))

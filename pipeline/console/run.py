@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from components.wording import counted
 from pipeline import DEFAULT_OUT, exits
 from pipeline.console.figures import duration, figure, optional
 from pipeline.console.side_files import matched_files
@@ -153,9 +154,10 @@ def _duplicate_users(data: Mapping[str, Any]) -> RenderableType | None:
         return None
     return Text.assemble(
         ("Duplicates", "bold yellow"),
-        f"  {number:,} users have exactly the ratings of another user, times included. "
-        "Each counts as a user of its own when models are judged. After a random "
-        "split, a model learns from one what the other is tested on.",
+        f"  {counted(number, 'user')} {'has' if number == 1 else 'have'} exactly the "
+        "ratings of another user, times included. Each counts as a user of its own "
+        "when models are judged. After a random split, a model learns from one what "
+        "the other is tested on.",
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from components.wording import counted
 from pipeline.console.terminal import inert
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
     if summary is None:
         yield _no_file(kind)
         return
-    yield f"{summary.file}: {summary.rows:,} rows, {summary.written}"
+    yield f"{summary.file}: {counted(summary.rows, 'row')}, {summary.written}"
     line = matched(kind, summary.rated, summary.matched, summary.first_missing)
     if summary.first_missing and summary.first_unrated is not None:
         line += " in the ratings; of the file without ratings: "
@@ -64,9 +65,10 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
     if summary.unread:
         yield f"columns not read: {_unread(summary.unread)}"
     if summary.repeated:
-        yield f"{summary.repeated:,} rows repeat an id; the last row of an id counts"
+        yield f"{_repeating(summary.repeated)}; the last row of an id counts"
     if summary.decoded:
-        yield f"{summary.decoded:,} values had HTML entities (&amp;), now decoded"
+        values = counted(summary.decoded, "value")
+        yield f"{values} had HTML entities (&amp;), now decoded"
 
 
 def matched_files(data: Mapping[str, Any]) -> RenderableType | None:
@@ -86,7 +88,7 @@ def matched_files(data: Mapping[str, Any]) -> RenderableType | None:
         line.append(f"{inert(Path(found['file']).name)}: ", "not bold")
         line.append(inert(text), "not bold yellow" if is_odd else "not bold")
         if found["repeated"]:
-            line.append(f"; {found['repeated']:,} rows repeat an id", "not bold")
+            line.append(f"; {_repeating(found['repeated'])}", "not bold")
         lines.append(line)
     return Group(*lines) if lines else None
 
@@ -106,6 +108,10 @@ def matched(kind: str, rated: int, found: int, missing: Sequence[str]) -> str:
     if missing:
         line += f"; first missing: {', '.join(map(repr, missing))}"
     return line
+
+
+def _repeating(rows: int) -> str:
+    return f"{counted(rows, 'row')} {'repeats' if rows == 1 else 'repeat'} an id"
 
 
 def name_some(names: Sequence[str]) -> str:

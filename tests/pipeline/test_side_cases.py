@@ -318,7 +318,7 @@ def test_marquee_data_shows_the_same(case, tmp_path):
 
 
 def test_a_proposed_schema_has_the_same_features(case, tmp_path):
-    text = propose(tmp_path / case.data, case.settings)
+    text = propose(tmp_path / case.data, case.settings).text
     names = set(re.findall(r'name: "(user_\w+)"', text)) - {"user_id"}
     assert names == case.found.user_features
 

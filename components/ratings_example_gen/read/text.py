@@ -29,6 +29,7 @@ from components.ratings_example_gen.read.records import (
     without_escapes,
 )
 from components.ratings_example_gen.read.rows import BadRow, Block, Rows
+from components.ratings_example_gen.recognise.guess import shown_delimiter
 from components.ratings_example_gen.recognise.parts import (
     BYTE_ORDER_MARK,
     DATA_SUFFIXES,
@@ -36,6 +37,7 @@ from components.ratings_example_gen.recognise.parts import (
     Part,
     open_part,
 )
+from components.wording import counted
 
 # Of text at once: where every line is bad, a line of two bytes takes 300 of memory.
 PIECE_BYTES = 1 << 20
@@ -357,10 +359,22 @@ def _check_records(
         else:
             kind = problems.WRONG_NUMBER_OF_FIELDS
             found = len(split_records(original.whole(record), dialect)[0])
-            reason = f"{found} fields where {part.num_fields} are expected"
+            reason = _wrong_number(found, part)
         line = int(original.line[record]) + 1
         bad.append((line, kind, reason, original.text(record)))
     return np.flatnonzero(~records.blank & ~rejected), bad, records
+
+
+def _wrong_number(found: int, part: Part) -> str:
+    """Returns why a record with too many or too few fields is not a row."""
+    reason = f"{counted(found, 'field')} where {part.num_fields} are expected"
+    mark = part.dialect.delimiter or ","
+    if found < part.num_fields or mark == WHITESPACE:
+        return reason
+    shown = shown_delimiter(mark)
+    if part.dialect.quote:
+        return f"{reason} (a value that holds a {shown} needs quotes)"
+    return f"{reason} (does a value hold the separator, {shown}?)"
 
 
 def _matches(values: pa.Array, pattern: str) -> Mask:

@@ -236,6 +236,21 @@ def are_of_another_unit(texts: Sequence[str], unit: str) -> bool:
     return 2 * len(odd) > len(positive)
 
 
+def implausible_time(texts: Sequence[str], unit: str) -> str | None:
+    """Returns a number that is no time of 1990 to 2100 if most are none, else None.
+
+    Numbers below 0, such as -1 for no time, count only where there are no others.
+    """
+    numbers = {text: float(text) for text in texts if is_number(text)}
+    chosen = {text: n for text, n in numbers.items() if n > 0} or numbers
+    odd = [
+        text
+        for text, number in chosen.items()
+        if not _EPOCH_OF_1990 <= number / UNITS[unit] <= _EPOCH_OF_2100
+    ]
+    return odd[0] if 2 * len(odd) > len(chosen) else None
+
+
 def are_times(texts: Sequence[str]) -> bool:
     """Whether numbers are times of 1990 to 2100: unlikely as ratings or ids."""
     found = times(texts)

@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -54,6 +55,8 @@ class Sample:
         names: Names of the columns; None for text, where the first record may be that.
         types: Name → Arrow's type, for Parquet.
         bounds: Name → least and greatest value, for Parquet that has them.
+        digest: Hash of the bytes that were read; empty for Parquet.
+        is_whole: Whether these bytes are the whole content.
     """
 
     part: Part
@@ -61,6 +64,8 @@ class Sample:
     names: list[str] | None = None
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
     bounds: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    digest: bytes = b""
+    is_whole: bool = False
 
     def bounds_of(self, name: str) -> pa.Array:
         """Returns a column's bounds as the column has them; none where unknown."""
@@ -130,7 +135,8 @@ def take(
     part = replace(part, preamble=preamble)
     dialect = _with_marks(part, text, dialect, is_plausible)
     part = replace(part, dialect=dialect)
-    return Sample(part, split_records(text, dialect)[:MAX_RECORDS])
+    records = split_records(text, dialect)[:MAX_RECORDS]
+    return Sample(part, records, digest=_digest(data), is_whole=_is_whole(data))
 
 
 def _encoding(part: Part) -> str:
@@ -148,6 +154,14 @@ def _beginning(part: Part) -> bytes:
             if not line.endswith(b"\n"):
                 break
     return data
+
+
+def _digest(beginning: bytes) -> bytes:
+    return hashlib.sha256(beginning).digest()
+
+
+def _is_whole(beginning: bytes) -> bool:
+    return len(beginning) < SAMPLE_BYTES - len(BYTE_ORDER_MARK)
 
 
 def _with_marks(
@@ -217,7 +231,8 @@ def _keys(part: Part) -> Iterator[str]:
 def _of_json_lines(part: Part, declared: Dialect, all_keys: bool) -> Sample | None:
     dialect = replace(declared, quote="", escape="", encoding=UTF_8)
     part = replace(part, format=JSON_LINES, dialect=dialect)
-    lines = [line for line in _beginning(part).split(b"\n") if line.strip()]
+    data = _beginning(part)
+    lines = [line for line in data.split(b"\n") if line.strip()]
     if not lines:
         return None
     objects = []
@@ -237,7 +252,13 @@ def _of_json_lines(part: Part, declared: Dialect, all_keys: bool) -> Sample | No
     if all_keys:
         names = list(dict.fromkeys([*names, *_keys(part)]))
     records = [[as_text(each.get(name)) or "" for name in names] for each in objects]
-    return Sample(replace(part, keys=tuple(names)), records, names)
+    return Sample(
+        replace(part, keys=tuple(names)),
+        records,
+        names,
+        digest=_digest(data),
+        is_whole=_is_whole(data),
+    )
 
 
 def _of_parquet(part: Part) -> Sample:
