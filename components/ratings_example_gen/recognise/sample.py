@@ -41,6 +41,7 @@ SAMPLE_BYTES = 1 << 16
 MAX_RECORDS = 200
 # Of a row group that is read where a Parquet file has no statistics.
 MAX_ROWS_READ, MAX_READ = 1 << 20, 64 << 20
+_UTF_16 = "utf-16"
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -114,8 +115,11 @@ def take(
         return _of_parquet(replace(part, format=PARQUET, dialect=declared))
     if part.base_name.endswith(JSON_SUFFIXES):
         return _of_json_lines(part, declared, all_keys)
-    dialect = replace(declared, encoding=declared.encoding or _encoding(part))
+    dialect = replace(declared, encoding=declared.encoding or UTF_8)
     data = _beginning(replace(part, dialect=dialect))
+    if declared.encoding is None and data.startswith(_UTF_16_MARKS):
+        dialect = replace(declared, encoding=_UTF_16)
+        data = _beginning(replace(part, dialect=dialect))
     if not data.strip():
         return None
     check_is_text(part, data)
@@ -137,11 +141,6 @@ def take(
     part = replace(part, dialect=dialect)
     records = split_records(text, dialect)[:MAX_RECORDS]
     return Sample(part, records, digest=_digest(data), is_whole=_is_whole(data))
-
-
-def _encoding(part: Part) -> str:
-    with open_part(part) as f:
-        return "utf-16" if f.read(2) in _UTF_16_MARKS else UTF_8
 
 
 def _beginning(part: Part) -> bytes:

@@ -21,6 +21,7 @@ from components.ratings_example_gen import files, problems, reports
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.read import text
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.recognise.parts import Part, find_parts
@@ -185,6 +186,14 @@ NOISE = st.lists(PIECES | st.binary(max_size=6), max_size=16).map(b"".join)
 
 
 class TestAgainstLinesParsedByHand:
+    @pytest.fixture(autouse=True, scope="class", params=["arrow", "small"])
+    def parser(self, request):
+        """Reads small text with Arrow, too, as larger text is."""
+        with pytest.MonkeyPatch.context() as patch:
+            if request.param == "arrow":
+                patch.setattr(text, "_SMALL_BYTES", 0)
+            yield
+
     @settings(max_examples=50)
     @given(data=NOISE, block_bytes=st.integers(12, 80))
     def test_any_bytes_with_quotes(self, tmp_path_factory, data, block_bytes):
