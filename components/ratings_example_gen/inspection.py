@@ -48,6 +48,8 @@ class DataSummary:
         repeated: Rows whose user has rated the item in another row, too, less one of
             each pair: a run leaves them out.
         bad_by_kind: Bad rows by kind.
+        late_keys: Keys of JSON objects that first occur below the lines from which
+            columns are recognised, and are not read → rows with them.
         first_problems: The first ten, as ``file:line: reason``.
         users: Distinct users.
         items: Distinct rated items.
@@ -68,6 +70,7 @@ class DataSummary:
     kept: int
     repeated: int
     bad_by_kind: dict[str, int]
+    late_keys: dict[str, int]
     first_problems: list[str]
     users: int
     items: int
@@ -146,6 +149,7 @@ def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSum
         kept=kept,
         repeated=kept - pairs.num_pairs,
         bad_by_kind=summary["bad_by_kind"],
+        late_keys=summary["late_keys"],
         first_problems=[str(Problem(**p)) for p in summary["first_problems"]],
         users=num_users,
         items=num_items,

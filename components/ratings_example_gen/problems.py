@@ -108,11 +108,11 @@ class BadInputError(ValueError):
     def _message(self) -> str:
         total = sum(self.counts.values())
         head = f"{counted(total, 'problem')} in the input"
-        # The reason of a bad file says it all; of rows only the first ones are shown.
+        # The reason of a bad file (line 0) says it all; of rows only ten are shown.
         rows = [
             describe_rows(kind, count)
             for kind, count in sorted(self.counts.items(), key=lambda kv: -kv[1])
-            if kind in OF_ROWS
+            if kind in OF_ROWS and all(problem.line for problem in self.first_problems)
         ]
         if rows:
             head += f" ({', '.join(rows)})"

@@ -9,7 +9,7 @@ from rich.text import Text
 from components.ratings_example_gen import problems
 from components.wording import counted
 from pipeline.console.figures import optional
-from pipeline.console.reading import reading_facts
+from pipeline.console.reading import describe_late_keys, reading_facts
 from pipeline.console.side_files import describe_file, name_some
 from pipeline.console.tables import fact_grid
 from pipeline.console.terminal import Terminal, error_text, inert
@@ -53,6 +53,8 @@ def print_data(
     }
     if not summary.repeated:
         del facts["Repeats"]
+    if summary.late_keys:
+        facts["Late keys"] = describe_late_keys(summary.late_keys)
     side = _side_facts(summary)
     console.print(fact_grid([*layout.items(), *reading, *facts.items(), *side]))
     if one_label:

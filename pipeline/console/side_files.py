@@ -24,6 +24,11 @@ def side_facts(tables: "SideTables") -> Iterator[tuple[str, str]]:
     """Yields how the files of items and users will be read, before anything is read."""
     for kind, table in (("items", tables.items), ("users", tables.users)):
         yield kind.capitalize(), _table_line(kind, table)
+        if first := tables.first_matches.get(kind):
+            line = matched(kind, first.rated, first.matched, first.first_missing)
+            yield "", f"{line} (in the first {counted(first.rows, 'rating')})"
+        elif table:
+            yield "", "not compared with the ratings yet; the end of the run shows it"
     if tables.unused:
         yield "Not read", name_some(tables.unused)
 
