@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from ml_metadata.proto import metadata_store_pb2
 from tfx.components.example_gen import utils
+from tfx.orchestration.metadata import Metadata
 from tfx.types import standard_artifacts
 
 from components.ratings_example_gen import Settings, ingest, inspect, problems
@@ -30,9 +32,15 @@ BEAM = [
 SPLITS = ("train", "eval", "test")
 
 
-def resolve(component: RatingsExampleGen) -> dict:
+def empty_store() -> Metadata:
+    config = metadata_store_pb2.ConnectionConfig()
+    config.fake_database.SetInParent()
+    return Metadata(config)
+
+
+def resolve(component: RatingsExampleGen, store: Metadata | None = None) -> dict:
     """Returns the properties as the driver hands them to the executor."""
-    return RatingsDriver(None).resolve_exec_properties(
+    return RatingsDriver(store or empty_store()).resolve_exec_properties(
         dict(component.exec_properties), None, None
     )
 
