@@ -122,7 +122,7 @@ def execute(
         check_models(config, layout)
         if layout.reading:
             observer.reading(layout.reading)
-        observer.side_files(_side_tables(config, dataset.folder, names))
+        observer.side_files(_side_tables(config, dataset.folder, names, layout))
     out = Path(config.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
     moved_from = prepare(out)
@@ -230,12 +230,15 @@ def recognised(
 
 
 def _side_tables(
-    config: PipelineConfig, data: Path, spans: Sequence[str]
+    config: PipelineConfig, data: Path, spans: Sequence[str], layout: "Layout"
 ) -> "SideTables":
-    from components.ratings_example_gen.side_tables import side_tables_of
+    from components.ratings_example_gen.side_tables import (
+        side_tables_of,
+        with_first_matches,
+    )
 
     settings = dataclasses.replace(data_settings(config), spans=tuple(spans))
-    return side_tables_of(str(data), settings)
+    return with_first_matches(side_tables_of(str(data), settings), layout)
 
 
 def check_models(config: PipelineConfig, layout: "Layout") -> None:
@@ -439,6 +442,7 @@ def _data(source: str, label: LabelConfig, counts: dict[str, Any]) -> dict[str, 
             label, counts.get("rating_min"), counts.get("rating_max")
         ),
         "reading": counts.get("reading"),
+        "late_keys": counts.get("late_keys", {}),
     }
 
 

@@ -1,5 +1,6 @@
 """Writes a schema for a person's own ratings, from the ratings and the curated one."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -8,11 +9,25 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components.anomaly_gate.schema import CURATED_SCHEMA, read_schema
 from components.ratings_example_gen import Settings, inspect
 from components.ratings_example_gen.problems import NON_NUMERIC_RATING, fatal
+from components.wording import counted
 from trainer_modules import features
 
 
-def propose(path: Path, settings: Settings) -> str:
-    """Returns a schema in text format, with comments on what to review.
+@dataclass(frozen=True)
+class Proposal:
+    """A schema for some ratings.
+
+    Attributes:
+        text: The schema in text format, with comments on what to review.
+        facts: What it was made from, in sentences.
+    """
+
+    text: str
+    facts: tuple[str, ...]
+
+
+def propose(path: Path, settings: Settings) -> Proposal:
+    """Returns a schema that fits some ratings.
 
     It is ``schema/ratings.pbtxt`` with the range of the ratings and the side features
     of the users that are found at ``path``.
@@ -49,9 +64,13 @@ def propose(path: Path, settings: Settings) -> str:
     del schema.feature[:]
     schema.feature.extend([*kept, *side])
 
-    review = [
-        f"Proposed from {summary.kept:,} ratings of {summary.users:,} users in {path}.",
+    facts = (
+        f"Proposed from {counted(summary.kept, 'rating')} of "
+        f"{counted(summary.users, 'user')} in {path}.",
         *_bad_rows(summary.read - summary.kept, path),
+    )
+    review = [
+        *facts,
         "",
         "Review before you use it:",
         f"- rating and history_rating: {summary.rating_min:g} to "
@@ -64,11 +83,12 @@ def propose(path: Path, settings: Settings) -> str:
         "Then: marquee run --data PATH --set schema.path=THIS_FILE",
     ]
     comments = "".join(f"# {line}".rstrip() + "\n" for line in review)
-    return f"{comments}\n{text_format.MessageToString(schema)}"
+    return Proposal(f"{comments}\n{text_format.MessageToString(schema)}", facts)
 
 
 def _bad_rows(num_bad: int, path: Path) -> list[str]:
     if not num_bad:
         return []
-    rows = "bad row was" if num_bad == 1 else "bad rows were"
-    return [f"{num_bad:,} {rows} left out; see why with: marquee data {path}"]
+    was = "was" if num_bad == 1 else "were"
+    rows = counted(num_bad, "bad row")
+    return [f"{rows} {was} left out; see them with: marquee data {path}"]

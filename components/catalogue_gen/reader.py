@@ -129,13 +129,13 @@ def describe_items(part: Part, settings: Settings) -> SideTable:
     columns = settings.item_columns
     if not columns:
         if part.base_name == "u.item":
-            return _movielens_100k(part)
+            return _movielens_100k(part, settings)
         if part.base_name in ("movies.dat", "movies.csv"):
             first = first_line(part)
             if part.base_name == "movies.dat" and first.count(b"::") == 2:
-                return _movielens(part, "::", header=False)
+                return _movielens(part, "::", settings, is_old=True)
             if first == b"movieId,title,genres":
-                return _movielens(part, ",", header=True)
+                return _movielens(part, ",", settings, is_old=False)
     return describe(part, ITEMS, columns, settings.dialect)
 
 
@@ -152,7 +152,7 @@ def _genres_of(part: Part) -> list[Part]:
     return [other for other in parts if other.base_name == "u.genre"][:1]
 
 
-def _movielens_100k(part: Part) -> SideTable:
+def _movielens_100k(part: Part, settings: Settings) -> SideTable:
     genre_files = _genres_of(part)
     if not genre_files:
         raise fatal(
@@ -165,8 +165,7 @@ def _movielens_100k(part: Part) -> SideTable:
     flags = range(_FLAGS_BEGIN, _FLAGS_BEGIN + len(genres))
     part = replace(
         part,
-        dialect=movielens.fixed("|"),
-        latin1=True,
+        dialect=movielens.fixed(part, "|", settings.dialect),
         num_fields=flags.stop,
         columns=(
             (features.ITEM_ID, 0),
@@ -198,13 +197,12 @@ def _read_genres(part: Part) -> list[str]:
     return [line.split("|")[0] for line in lines]
 
 
-def _movielens(part: Part, delimiter: str, *, header: bool) -> SideTable:
+def _movielens(
+    part: Part, delimiter: str, settings: Settings, *, is_old: bool
+) -> SideTable:
     part = replace(
         part,
-        dialect=movielens.fixed(
-            delimiter, quote='"' if delimiter == "," else "", header=header
-        ),
-        latin1=True,
+        dialect=movielens.fixed(part, delimiter, settings.dialect, is_old=is_old),
         num_fields=3,
         columns=((features.ITEM_ID, 0), (TITLE, 1), (ITEM_GENRES, 2)),
     )

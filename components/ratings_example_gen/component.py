@@ -11,12 +11,16 @@ from tfx.types import standard_component_specs
 from tfx.utils import proto_utils
 
 from components.ratings_example_gen import spans
+from components.ratings_example_gen.earlier_reading import earlier_reading
 from components.ratings_example_gen.executor import (
     Executor,
     find_input,
     read_settings,
+    unpacked,
 )
 from components.ratings_example_gen.fingerprints import fingerprint
+from components.ratings_example_gen.recognise.layout import Layout
+from components.ratings_example_gen.recognise.reading import check_same
 from components.ratings_example_gen.settings import Settings
 from trainer_modules.features import SPLITS
 
@@ -37,19 +41,34 @@ class RatingsDriver(driver.FileBasedDriver):
 
         Raises:
             SpansError: When a window is wanted, and no span is whole.
+            BadInputError: When a guess would read the spans of a window differently
+                from those of an earlier run.
         """
         resolved: dict[str, Any] = super().resolve_exec_properties(
             exec_properties, pipeline_info, component_info
         )
+        is_window = bool(unpacked(resolved).window)
         settings = read_settings(resolved)
         resolved[standard_component_specs.CUSTOM_CONFIG_KEY] = (
             proto_utils.proto_to_json(_packed(settings))
         )
-        paths = find_input(resolved, settings).paths
-        resolved[utils.FINGERPRINT_PROPERTY_NAME] = fingerprint(paths)
+        found = find_input(resolved, settings)
+        if is_window:
+            self._check_reading(found.layout, resolved)
+        resolved[utils.FINGERPRINT_PROPERTY_NAME] = fingerprint(found.paths)
         if settings.spans:
             resolved[utils.SPAN_PROPERTY_NAME] = spans.number_of(settings.spans[-1])
         return resolved
+
+    def _check_reading(self, layout: Layout, exec_properties: dict[str, Any]) -> None:
+        """Holds the spans of a window against how an earlier run read such spans.
+
+        ``marquee retrain`` names its spans, and has compared them itself.
+        """
+        base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+        earlier = earlier_reading(self._mlmd_connection, base)
+        if earlier and layout.reading:
+            check_same(earlier, layout.reading, base)
 
 
 class RatingsExampleGen(FileBasedExampleGen):

@@ -22,6 +22,7 @@ from components.ratings_example_gen.settings import KINDS_BY_TIME, Settings
 from components.ratings_example_gen.side_columns import SideTable
 from components.ratings_example_gen.side_files import find_side_files
 from components.ratings_example_gen.users import describe_users
+from components.wording import counted
 from trainer_modules.features import SPLITS
 
 # Count in counts.json → custom property of the artifact.
@@ -41,7 +42,7 @@ NEWEST_SPAN_FINGERPRINT = "newest_span_fingerprint"
 
 
 def read_settings(exec_properties: dict[str, Any]) -> Settings:
-    """Returns the settings that the component packed into ``custom_config``.
+    """Returns the settings, with the spans that they mean.
 
     A window in them becomes the names of the spans that are there now. The driver asks
     for them, and packs what it got; the executor reads that, or looks itself where a
@@ -50,19 +51,24 @@ def read_settings(exec_properties: dict[str, Any]) -> Settings:
     Raises:
         SpansError: When a window is wanted, and no span is whole.
     """
-    config = example_gen_pb2.CustomConfig()
-    proto_utils.json_to_proto(
-        exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], config
-    )
-    text = wrappers_pb2.StringValue()
-    config.custom_config.Unpack(text)
-    settings = Settings.from_json(text.value)
+    settings = unpacked(exec_properties)
     if not settings.window:
         return settings
     base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
     chosen = spans.in_window(spans.whole(base), settings.window)
     names = tuple(span.name for span in chosen)
     return dataclasses.replace(settings, spans=names, window="")
+
+
+def unpacked(exec_properties: dict[str, Any]) -> Settings:
+    """Returns the settings as the component packed them into ``custom_config``."""
+    config = example_gen_pb2.CustomConfig()
+    proto_utils.json_to_proto(
+        exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], config
+    )
+    text = wrappers_pb2.StringValue()
+    config.custom_config.Unpack(text)
+    return Settings.from_json(text.value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +194,8 @@ def check(counts: dict[str, Any], settings: Settings) -> None:
         raise BadInputError(
             [Problem(**problem) for problem in counts["first_problems"]],
             counts["bad_by_kind"],
-            f"{bad} of {read} rows are bad ({bad / read:.3%}); allowed are "
+            f"{bad:,} of {counted(read, 'row')} {'is' if bad == 1 else 'are'} bad "
+            f"({bad / read:.3%}); allowed are "
             f"{settings.max_bad_fraction:.3%}. Correct them, or raise "
             "data.max_bad_fraction to leave them out.",
         )

@@ -14,6 +14,7 @@ from components.ratings_example_gen.pairs import PairCounter
 from components.ratings_example_gen.problems import BadInputError, Problem
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
+from components.ratings_example_gen.read.together import read_together
 from components.ratings_example_gen.recognise.columns import (
     ITEM_ID,
     RATING,
@@ -47,6 +48,8 @@ class DataSummary:
         repeated: Rows whose user has rated the item in another row, too, less one of
             each pair: a run leaves them out.
         bad_by_kind: Bad rows by kind.
+        late_keys: Keys of JSON objects that first occur below the lines from which
+            columns are recognised, and are not read → rows with them.
         first_problems: The first ten, as ``file:line: reason``.
         users: Distinct users.
         items: Distinct rated items.
@@ -67,6 +70,7 @@ class DataSummary:
     kept: int
     repeated: int
     bad_by_kind: dict[str, int]
+    late_keys: dict[str, int]
     first_problems: list[str]
     users: int
     items: int
@@ -117,17 +121,16 @@ def inspect_path(
 def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSummary:
     pairs = PairCounter()
     ratings_range, times = _Range(), _Range()
-    reports = []
-    for block in plan_blocks(layout.ratings):
-        report = BlockReport(block)
-        reports.append(report)
-        for ratings in reader.read(layout.ratings[block.part], block):
-            report.add(ratings)
-            pairs.add(ratings.table[USER_ID], ratings.table[ITEM_ID])
-            ratings_range.add(ratings.table[RATING])
-            if TIMESTAMP in ratings.table.column_names:
-                times.add(ratings.table[TIMESTAMP])
-    summary = summarise(reports, {}, {}, layout.ratings, [])
+    blocks = plan_blocks(layout.ratings)
+    reports = {block: BlockReport(block) for block in blocks}
+    for table, found in read_together(reader, layout.ratings, blocks):
+        for block, ratings in found:
+            reports[block].add(ratings)
+        pairs.add(table[USER_ID], table[ITEM_ID])
+        ratings_range.add(table[RATING])
+        if TIMESTAMP in table.column_names:
+            times.add(table[TIMESTAMP])
+    summary = summarise(list(reports.values()), {}, {}, layout.ratings, [])
     if summary["fatal"]:
         raise BadInputError(
             [Problem(**problem) for problem in summary["fatal"]],
@@ -146,6 +149,7 @@ def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSum
         kept=kept,
         repeated=kept - pairs.num_pairs,
         bad_by_kind=summary["bad_by_kind"],
+        late_keys=summary["late_keys"],
         first_problems=[str(Problem(**p)) for p in summary["first_problems"]],
         users=num_users,
         items=num_items,

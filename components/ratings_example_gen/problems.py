@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from components.wording import counted
+
 MAX_SHOWN = 10
 MAX_TEXT = 200
 
@@ -31,12 +33,19 @@ OF_ROWS = {
     TIME_OUT_OF_RANGE: "with a time out of range",
     NOT_FINITE: "with a number that is not finite",
     EMPTY_ID: "with an empty id",
+    NESTED_ID: "with a list or an object as an id",
     UNDECODABLE_BYTES: "with bytes that are not text",
     UNCLOSED_QUOTE: "with a quote that is not closed",
     CONTROL_CHARACTER: "with a control character",
     NOT_JSON: "without a JSON object",
     REPEATED_HEADER: "with the header again",
 }
+
+
+def describe_rows(kind: str, count: int) -> str:
+    """Returns how many rows are bad in one way: ``2 rows with an empty id``."""
+    return f"{counted(count, 'row')} {OF_ROWS[kind]}"
+
 
 HEADER_MISMATCH = "header_mismatch"
 TRUNCATED_ARCHIVE = "truncated_archive"
@@ -98,15 +107,19 @@ class BadInputError(ValueError):
 
     def _message(self) -> str:
         total = sum(self.counts.values())
-        kinds = ", ".join(
-            f"{count} {kind.replace('_', ' ')}"
+        head = f"{counted(total, 'problem')} in the input"
+        # The reason of a bad file (line 0) says it all; of rows only ten are shown.
+        rows = [
+            describe_rows(kind, count)
             for kind, count in sorted(self.counts.items(), key=lambda kv: -kv[1])
-        )
-        head = f"{total} problem{'s' if total != 1 else ''} in the input ({kinds})"
+            if kind in OF_ROWS and all(problem.line for problem in self.first_problems)
+        ]
+        if rows:
+            head += f" ({', '.join(rows)})"
         shown = [f"  {problem}" for problem in self.first_problems]
         rest = total - len(shown)
         if rest > 0:
-            shown.append(f"  ... and {rest} more")
+            shown.append(f"  ... and {rest:,} more")
         return "\n".join([f"{head}:", *shown, self.advice])
 
     def __reduce__(self) -> tuple[type["BadInputError"], tuple[Any, ...]]:

@@ -6,7 +6,7 @@ from typing import Any
 from components.ratings_example_gen import problems
 from components.ratings_example_gen.problems import BadInputError, Problem
 from components.ratings_example_gen.read.ratings import Ratings
-from components.ratings_example_gen.read.rows import BadRow, Block
+from components.ratings_example_gen.read.rows import MAX_LATE_KEYS, BadRow, Block
 from components.ratings_example_gen.recognise.parts import Part
 from trainer_modules.features import SPLITS
 
@@ -20,6 +20,8 @@ class BlockReport:
         lines: Lines read.
         counts: Bad rows by kind.
         first: The first ten bad rows.
+        late_keys: Keys of JSON objects that first occur below the lines from which
+            columns are recognised → rows with them.
         fatal: What stopped the reading.
     """
 
@@ -29,6 +31,7 @@ class BlockReport:
         self.lines = 0
         self.counts: Counter[str] = Counter()
         self.first: list[BadRow] = []
+        self.late_keys: Counter[str] = Counter()
         self.fatal: BadInputError | None = None
 
     def add(self, ratings: Ratings) -> None:
@@ -36,6 +39,7 @@ class BlockReport:
         self.rows += ratings.num_rows
         self.lines = ratings.end
         self.counts.update(kind for _, kind, _, _ in ratings.bad)
+        self.late_keys.update(ratings.late_keys)
         self.first = (self.first + ratings.bad)[: problems.MAX_SHOWN]
 
 
@@ -61,17 +65,20 @@ def summarise(
     ``records`` are the Examples of each split, ``files`` those that were read;
     ``read = kept + quarantined + duplicates + truncated``; ``bad_by_kind`` and
     ``first_problems`` say what the quarantined rows are, ``fatal`` and
-    ``fatal_by_kind`` what stopped the reading of a file.
+    ``fatal_by_kind`` what stopped the reading of a file; ``late_keys`` are keys of JSON
+    objects that recognition did not see → rows with them.
     """
     before = first_lines(reports)
     by_kind: Counter[str] = Counter()
     rows_of_part: Counter[int] = Counter()
+    late_keys: Counter[str] = Counter()
     first: list[Problem] = []
     errors = list(user_errors)
     for report in sorted(reports, key=lambda report: report.block.number):
         part = report.block.part
         by_kind.update(report.counts)
         rows_of_part[part] += report.rows
+        late_keys.update(report.late_keys)
         if report.fatal:
             errors.append(report.fatal)
         for line, kind, reason, text in report.first:
@@ -100,6 +107,7 @@ def summarise(
         "records": {split: records.get(split, 0) for split in SPLITS},
         "bad_by_kind": dict(by_kind),
         "first_problems": [vars(p) for p in first[: problems.MAX_SHOWN]],
+        "late_keys": dict(late_keys.most_common(MAX_LATE_KEYS)),
         "fatal_by_kind": dict(fatal_by_kind),
         "fatal": [vars(p) for p in fatal[: problems.MAX_SHOWN]],
     }

@@ -16,6 +16,7 @@ from components.ratings_example_gen.dialect import Dialect, split_line
 from components.ratings_example_gen.problems import BadInputError, fatal
 from components.ratings_example_gen.recognise.columns import ALIASES
 from components.ratings_example_gen.recognise.guess import shown_delimiter
+from components.ratings_example_gen.recognise.headers import name_header
 from components.ratings_example_gen.recognise.parts import JSON_SUFFIXES, TEXT, Part
 from components.ratings_example_gen.recognise.sample import (
     Sample,
@@ -271,13 +272,14 @@ class _Header:
         )
 
     def _error(self, what: str, kind: str = problems.HEADER_MISMATCH) -> BadInputError:
+        names = name_header(self._part, self._names)
         one, meanings = self._kind.one, [self._kind.id_column]
         if self._kind.has_titles:
             meanings.append(TITLE)
         return fatal(
             self._part.name,
             kind,
-            f"the first line ({', '.join(self._names[:12])}) {what}",
+            f"{names} {what}",
             f"State the column: --{one}-column {meanings[0]}=NAME, or in a "
             f"configuration data.{one}_columns, which takes {' and '.join(meanings)}. "
             f"To use no file of {self._kind.name}: data.{self._kind.name}=none.",

@@ -27,6 +27,7 @@ from components.ratings_example_gen.recognise.parts import (
 from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.recognise.sample import take
 from components.ratings_example_gen.settings import Settings
+from components.wording import counted
 
 # Files of these names are tables, whether or not they are read.
 _TABLES = (
@@ -145,7 +146,7 @@ def _find(
         raise fatal(
             declared,
             problems.NO_SIDE_FILE,
-            f"no file of {kind.name} among {len(parts)} files",
+            f"no file of {kind.name} among {counted(len(parts), 'file')}",
             "Name the file itself: CSV, TSV, Parquet or JSON lines with a column "
             f"{kind.id_column}.",
         )

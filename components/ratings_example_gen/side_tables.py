@@ -1,8 +1,14 @@
 """The files of items and users of some data, with their columns recognised."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from components.catalogue_gen.reader import describe_items
+from components.ratings_example_gen.first_matches import (
+    FirstMatch,
+    match_first_rows,
+)
+from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_columns import SideTable
 from components.ratings_example_gen.side_files import SideFiles, side_files_of
@@ -17,11 +23,14 @@ class SideTables:
         items: The file of the items, None where there is none.
         users: The file of the users, None where there is none.
         unused: Tables that lie there and are not read.
+        first_matches: ``items`` or ``users`` → how many of the first rated ones the
+            file describes, where that was looked up.
     """
 
     items: SideTable | None
     users: SideTable | None
     unused: tuple[str, ...]
+    first_matches: Mapping[str, FirstMatch] = field(default_factory=dict)
 
 
 def describe_side_files(found: SideFiles, settings: Settings) -> SideTables:
@@ -35,6 +44,12 @@ def describe_side_files(found: SideFiles, settings: Settings) -> SideTables:
         describe_users(found.users, settings) if found.users else None,
         found.unused,
     )
+
+
+def with_first_matches(tables: SideTables, layout: Layout) -> SideTables:
+    """Returns the files with the share of the first rated ids that are in them."""
+    found = [table for table in (tables.items, tables.users) if table]
+    return replace(tables, first_matches=match_first_rows(layout, found))
 
 
 def side_tables_of(data: str, settings: Settings) -> SideTables:

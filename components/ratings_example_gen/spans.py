@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from components import content_hash
 from components.ratings_example_gen import files
 from components.ratings_example_gen.beside import holds_no_ratings
+from components.wording import counted
 
 MARKER = "_SUCCESS"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -90,7 +91,8 @@ def whole(folder: str) -> list[Span]:
     found = [span for span in spans if span.is_whole and span.files]
     if not found:
         raise SpansError(
-            f"{folder} has {len(spans)} spans, and none is whole: a file {MARKER} in a "
+            f"{folder} has {counted(len(spans), 'span')}, and none is whole: a file "
+            f"{MARKER} in a "
             "span says that its writer is done"
         )
     return found

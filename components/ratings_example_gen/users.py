@@ -66,8 +66,7 @@ def describe_users(part: Part, settings: Settings) -> SideTable:
         return describe(part, USERS, columns, settings.dialect)
     part = replace(
         part,
-        dialect=movielens.fixed(delimiter),
-        latin1=True,
+        dialect=movielens.fixed(part, delimiter, settings.dialect),
         num_fields=len(fields),
         columns=tuple((name, i) for i, name in enumerate(fields)),
     )

@@ -1,5 +1,6 @@
 """What can be known before a run: the models, the data, its schema."""
 
+import shlex
 import sys
 from typing import Any, TextIO
 
@@ -113,6 +114,9 @@ def schema() -> None:
 def propose(ctx: click.Context, /, path: str, to: TextIO, **options: Any) -> None:
     """Write a schema that fits ratings of your own, to read and correct.
 
+    Bad rows are left out, and counted. Where not one rating can be read, nothing is
+    written and the exit status is 3.
+
     Then: marquee run --data PATH --set schema.path=FILE
     """
     from pipeline import datasets
@@ -123,8 +127,16 @@ def propose(ctx: click.Context, /, path: str, to: TextIO, **options: Any) -> Non
     with hidden_output(VERBOSE in ctx.meta):
         from pipeline.schema_proposal import propose as proposed
 
-        text = proposed(datasets.resolve(path, _ignore).folder, settings)
-    to.write(text)
+        proposal = proposed(datasets.resolve(path, _ignore).folder, settings)
+    to.write(proposal.text)
+    to.flush()
+    if to.name != sys.stdout.name:
+        click.echo(f"Wrote {to.name}. {' '.join(proposal.facts)}", err=True)
+        click.echo(
+            f"Review it, then: marquee run --data {shlex.quote(path)} --set "
+            f"schema.path={shlex.quote(to.name)}",
+            err=True,
+        )
 
 
 def _ignore(description: str, done: int, total: int | None) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from components.wording import counted
 from pipeline.console.tables import headed_table
 from pipeline.console.terminal import Terminal, inert
 
@@ -36,7 +37,8 @@ def print_answer(console: Terminal, answer: "Answer") -> None:
         table.add_column("liked together with", overflow="fold")
     for place, item in enumerate(answer.items, start=1):
         reasons = "; ".join(
-            f"{reason.title} ({reason.users:,} users)" for reason in item.reasons
+            f"{reason.title} ({counted(reason.users, 'user')})"
+            for reason in item.reasons
         )
         cells = [str(place), inert(item.title), f"{item.score:.4f}"]
         table.add_row(*map(Text, [*cells, inert(reasons)] if has_reasons else cells))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from components.wording import counted
 from pipeline.console.figures import duration, thousands
 from pipeline.console.terminal import Terminal, inert
 
@@ -16,7 +17,8 @@ def print_written(console: Terminal, written: "Written", path: Path) -> None:
     """Rows, users, model and file (``marquee batch``); the path as it was given."""
     console.print(
         Text(
-            f"{inert(path)}: {written.rows:,} rows for {written.users:,} users, "
+            f"{inert(path)}: {counted(written.rows, 'row')} for "
+            f"{counted(written.users, 'user')}, "
             f"{thousands(written.bytes)}B, by {inert(written.model)} of version "
             f"{written.version}, in {duration(written.seconds)}"
         )

@@ -7,8 +7,9 @@ import numpy as np
 from rich.text import Text
 
 from components.ratings_example_gen import problems
-from pipeline.console.figures import counted, optional
-from pipeline.console.reading import reading_facts
+from components.wording import counted
+from pipeline.console.figures import optional
+from pipeline.console.reading import describe_late_keys, reading_facts
 from pipeline.console.side_files import describe_file, name_some
 from pipeline.console.tables import fact_grid
 from pipeline.console.terminal import Terminal, error_text, inert
@@ -52,13 +53,15 @@ def print_data(
     }
     if not summary.repeated:
         del facts["Repeats"]
+    if summary.late_keys:
+        facts["Late keys"] = describe_late_keys(summary.late_keys)
     side = _side_facts(summary)
     console.print(fact_grid([*layout.items(), *reading, *facts.items(), *side]))
     if one_label:
         console.print(Text.assemble("\n", ("Labels", "bold yellow"), f"  {one_label}"))
     if bad:
         kinds = ", ".join(
-            f"{count:,} {problems.OF_ROWS.get(kind, kind.replace('_', ' '))}"
+            f"{count:,} {problems.OF_ROWS[kind]}"
             for kind, count in summary.bad_by_kind.items()
         )
         console.print(Text(f"\n{counted(bad, 'bad row')}: {inert(kinds)}", "bold red"))

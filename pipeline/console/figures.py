@@ -24,11 +24,6 @@ def thousands(value: float) -> str:
     return f"{value:.0f}"
 
 
-def counted(number: int, noun: str) -> str:
-    """1 user, or 1,200 users."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def day(seconds: float) -> str:
     """2026-11-22, of seconds UTC."""
     moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)

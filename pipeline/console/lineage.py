@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from components.wording import counted
 from pipeline.console.figures import day, duration, figure
 from pipeline.console.tables import fact_grid, headed_table
 from pipeline.console.terminal import Terminal, inert
@@ -69,7 +70,8 @@ def _data(data: Data) -> Iterator[tuple[str, str]]:
         rows = ("kept", "quarantined", "duplicates", "truncated")
         told = " + ".join(f"{counts[name] or 0:,} {name}" for name in rows)
         yield "Rows", f"{counts['read']:,} read = {told}"
-        yield "Counts", f"{counts['users']:,} users, {counts['items']:,} items"
+        users = counted(counts["users"] or 0, "user")
+        yield "Counts", f"{users}, {counted(counts['items'] or 0, 'item')}"
     if counts["first"] is not None and counts["last"] is not None:
         yield "Dates", f"{day(counts['first'])} to {day(counts['last'])}"
     if data.items:

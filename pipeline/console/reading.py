@@ -1,9 +1,10 @@
 """How ratings are read, for a person: each column with an example, each setting."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from components.ratings_example_gen.recognise.columns import SAVED_ROW_NUMBERS
+from components.wording import counted
 from pipeline.console.side_files import name_some
 
 if TYPE_CHECKING:
@@ -28,6 +29,19 @@ def reading_facts(reading: "Reading") -> Iterator[tuple[str, str]]:
         heading = ""
     if reading.empty:
         yield "Empty", f"{len(reading.empty)} left out: {name_some(reading.empty)}"
+
+
+def describe_late_keys(late_keys: Mapping[str, int]) -> str:
+    """Returns which keys of JSON objects were not read, and were not shown before.
+
+    Args:
+        late_keys: Key -> rows that have it.
+    """
+    named = [f"{key!r} (in {counted(n, 'row')})" for key, n in late_keys.items()]
+    return (
+        f"{name_some(named)} first occurred below the lines from which columns are "
+        "recognised; not read"
+    )
 
 
 def _unused(name: str) -> str:

@@ -12,8 +12,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from components.wording import counted
 from pipeline import DEFAULT_OUT, exits
 from pipeline.console.figures import duration, figure, optional
+from pipeline.console.reading import describe_late_keys
 from pipeline.console.side_files import matched_files
 from pipeline.console.tables import headed_table
 from pipeline.console.terminal import Terminal, error_text, inert
@@ -61,6 +63,7 @@ def print_run(
         _headline(run),
         _moved(run["run"].get("moved_from")),
         _rows(run["rows"]),
+        _late_keys(run["data"]),
         matched_files(run["data"]),
         _one_label(run["data"]),
         _duplicate_users(run["data"]),
@@ -138,6 +141,15 @@ def _rows(rows: Mapping[str, Any] | None) -> RenderableType | None:
     return Text.assemble(("Rows", "bold"), f"  {rows['read']:,} read = {parts}")
 
 
+def _late_keys(data: Mapping[str, Any]) -> RenderableType | None:
+    """Names keys of JSON lines that were not read, and not shown at the start."""
+    found = data.get("late_keys")
+    if not found:
+        return None
+    text = inert(describe_late_keys(found))
+    return Text.assemble(("Late keys", "bold yellow"), f"  {text}")
+
+
 def _one_label(data: Mapping[str, Any]) -> RenderableType | None:
     """Says that every rating is liked, or none, where that is so."""
     text = data.get("one_label")
@@ -153,9 +165,10 @@ def _duplicate_users(data: Mapping[str, Any]) -> RenderableType | None:
         return None
     return Text.assemble(
         ("Duplicates", "bold yellow"),
-        f"  {number:,} users have exactly the ratings of another user, times included. "
-        "Each counts as a user of its own when models are judged. After a random "
-        "split, a model learns from one what the other is tested on.",
+        f"  {counted(number, 'user')} {'has' if number == 1 else 'have'} exactly the "
+        "ratings of another user, times included. Each counts as a user of its own "
+        "when models are judged. After a random split, a model learns from one what "
+        "the other is tested on.",
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from components.wording import counted
 from pipeline.console.terminal import inert
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ def side_facts(tables: "SideTables") -> Iterator[tuple[str, str]]:
     """Yields how the files of items and users will be read, before anything is read."""
     for kind, table in (("items", tables.items), ("users", tables.users)):
         yield kind.capitalize(), _table_line(kind, table)
+        if first := tables.first_matches.get(kind):
+            line = matched(kind, first.rated, first.matched, first.first_missing)
+            yield "", f"{line} (in the first {counted(first.rows, 'rating')})"
+        elif table:
+            yield "", "not compared with the ratings yet; the end of the run shows it"
     if tables.unused:
         yield "Not read", name_some(tables.unused)
 
@@ -47,7 +53,7 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
     if summary is None:
         yield _no_file(kind)
         return
-    yield f"{summary.file}: {summary.rows:,} rows, {summary.written}"
+    yield f"{summary.file}: {counted(summary.rows, 'row')}, {summary.written}"
     line = matched(kind, summary.rated, summary.matched, summary.first_missing)
     if summary.first_missing and summary.first_unrated is not None:
         line += " in the ratings; of the file without ratings: "
@@ -64,9 +70,10 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
     if summary.unread:
         yield f"columns not read: {_unread(summary.unread)}"
     if summary.repeated:
-        yield f"{summary.repeated:,} rows repeat an id; the last row of an id counts"
+        yield f"{_repeating(summary.repeated)}; the last row of an id counts"
     if summary.decoded:
-        yield f"{summary.decoded:,} values had HTML entities (&amp;), now decoded"
+        values = counted(summary.decoded, "value")
+        yield f"{values} had HTML entities (&amp;), now decoded"
 
 
 def matched_files(data: Mapping[str, Any]) -> RenderableType | None:
@@ -86,7 +93,7 @@ def matched_files(data: Mapping[str, Any]) -> RenderableType | None:
         line.append(f"{inert(Path(found['file']).name)}: ", "not bold")
         line.append(inert(text), "not bold yellow" if is_odd else "not bold")
         if found["repeated"]:
-            line.append(f"; {found['repeated']:,} rows repeat an id", "not bold")
+            line.append(f"; {_repeating(found['repeated'])}", "not bold")
         lines.append(line)
     return Group(*lines) if lines else None
 
@@ -106,6 +113,10 @@ def matched(kind: str, rated: int, found: int, missing: Sequence[str]) -> str:
     if missing:
         line += f"; first missing: {', '.join(map(repr, missing))}"
     return line
+
+
+def _repeating(rows: int) -> str:
+    return f"{counted(rows, 'row')} {'repeats' if rows == 1 else 'repeat'} an id"
 
 
 def name_some(names: Sequence[str]) -> str:

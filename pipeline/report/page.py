@@ -16,6 +16,7 @@ import vl_convert
 
 from components import durable
 from components.drift_gate.drift import DISTANCES
+from components.ratings_example_gen.problems import OF_ROWS
 from pipeline import datasets, runs
 from pipeline.console.figures import day, duration, figure, optional, thousands
 from pipeline.console.terminal import inert
@@ -70,6 +71,7 @@ def render(contents: Contents) -> str:
         "figure": figure,
         "optional": optional,
         "thousands": thousands,
+        "bad_rows": OF_ROWS.get,
         "count": lambda value: optional(value, "{:,}".format),
         "percent": lambda value: optional(value, "{:.2%}".format),
         "day": day,

@@ -18,6 +18,9 @@ from pipeline.serving.tensors import Tensors, check_items, num_rows
 # Rows up to here are joined: kinds take turns, and a call costs more than padding.
 JOINED_LENGTH = 255
 BYTES_PER_ITEM = 3  # at least, of an item in an Example: tag, length, an id
+# Rows times items of one call, so that nobody waits long for somebody else's call. A
+# single longer row is still one call.
+CALL_ITEMS = 1 << 15
 
 
 @dataclasses.dataclass
@@ -28,12 +31,14 @@ class _Waiting:
       inputs: its tensors.
       rows: of them.
       most_rows: of a call that it is joined into.
+      is_bulk: Whether it is, or belongs to, a large request.
       answer: is set in the event loop.
     """
 
     inputs: Tensors
     rows: int
     most_rows: int
+    is_bulk: bool
     answer: "asyncio.Future[Tensors]"
 
 
@@ -45,11 +50,13 @@ class _Part:
       rows: their places in the request.
       kind: parts of the same kind, of any request, are joined into one call.
       most_rows: of such a call.
+      num_items: Its rows times the items that its longest row may have.
     """
 
     rows: np.ndarray
     kind: Hashable
     most_rows: int
+    num_items: int
 
 
 _Key = tuple[ModelProcess, str, Hashable]
@@ -60,7 +67,9 @@ class Batcher:
 
     One call of a signature runs at a time. While there is none, a request waits
     ``batch_ms`` for others; else until it has ended. Requests are joined if their rows
-    are of similar length: padding is not free.
+    are of similar length: padding is not free. Large requests and all others take
+    turns, so a small one waits for at most one call of a large one besides the call
+    that is running, however many large ones there are.
     """
 
     def __init__(self, settings: ServingSettings, metrics: Metrics):
@@ -95,7 +104,11 @@ class Batcher:
         """
         parts = _parts(signature, inputs, self._settings)
         if len(parts) == 1:
-            asking: Awaitable[Tensors] = self._asked(model, signature, inputs, parts[0])
+            [part] = parts
+            is_bulk = part.num_items > CALL_ITEMS // 4
+            asking: Awaitable[Tensors] = self._asked(
+                model, signature, inputs, part, is_bulk
+            )
         else:
             asking = self._asked_in_parts(model, signature, inputs, parts)
         try:
@@ -105,7 +118,12 @@ class Batcher:
             raise RequestError(504, told) from None
 
     def _asked(
-        self, model: ModelProcess, signature: str, inputs: Tensors, part: _Part
+        self,
+        model: ModelProcess,
+        signature: str,
+        inputs: Tensors,
+        part: _Part,
+        is_bulk: bool,
     ) -> "asyncio.Future[Tensors]":
         """The answer to what one call of the model can take."""
         if self._num_waiting >= self._settings.max_waiting:
@@ -113,7 +131,8 @@ class Batcher:
         answer = asyncio.get_running_loop().create_future()
         lane = self._lanes.setdefault(signature, _Lane(self))
         key = (model, signature, part.kind)
-        lane.add(key, _Waiting(inputs, num_rows(inputs), part.most_rows, answer))
+        rows = num_rows(inputs)
+        lane.add(key, _Waiting(inputs, rows, part.most_rows, is_bulk, answer))
         return answer
 
     async def _asked_in_parts(
@@ -122,7 +141,7 @@ class Batcher:
         answers = []
         for part in parts:
             asked = {k: v[part.rows] if v.ndim else v for k, v in inputs.items()}
-            answers.append(await self._asked(model, signature, asked, part))
+            answers.append(await self._asked(model, signature, asked, part, True))
         return {
             name: _merged([answer[name] for answer in answers], parts, self._settings)
             for name in answers[0]
@@ -143,14 +162,18 @@ class _Lane:
     def __init__(self, batcher: Batcher):
         self._batcher = batcher
         self._most = batcher._settings.max_batch
-        self._waiting: dict[_Key, collections.deque[_Waiting]] = {}
+        # Of all but large requests, and of large ones.
+        self._small: dict[_Key, collections.deque[_Waiting]] = {}
+        self._bulk: dict[_Key, collections.deque[_Waiting]] = {}
+        self._was_bulk = True  # the call before
         self._num_rows = 0
         self._is_running = False
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, key: _Key, request: _Waiting) -> None:
         """Lets a request wait for its call, which starts now or soon."""
-        self._waiting.setdefault(key, collections.deque()).append(request)
+        waiting = self._bulk if request.is_bulk else self._small
+        waiting.setdefault(key, collections.deque()).append(request)
         self._num_rows += request.rows
         self._batcher._count(1)
         if self._is_running:
@@ -165,7 +188,7 @@ class _Lane:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._waiting and not self._is_running:
+        while (self._small or self._bulk) and not self._is_running:
             key, batch = self._take()
             if batch:
                 self._is_running = True
@@ -173,9 +196,11 @@ class _Lane:
                 asyncio.get_running_loop().create_task(self._call(key, batch))
 
     def _take(self) -> tuple[_Key, list[_Waiting]]:
-        """The kind that has waited longest, and as many of it as make a batch."""
-        key = next(iter(self._waiting))
-        queue, rows = self._waiting.pop(key), 0
+        """Returns the kind whose turn it is, and as many of it as make a batch."""
+        self._was_bulk = not self._small or bool(self._bulk) and not self._was_bulk
+        waiting = self._bulk if self._was_bulk else self._small
+        key = next(iter(waiting))
+        queue, rows = waiting.pop(key), 0
         batch: list[_Waiting] = []
         while queue and (not batch or rows + queue[0].rows <= queue[0].most_rows):
             request = queue.popleft()
@@ -185,7 +210,7 @@ class _Lane:
                 batch.append(request)
                 rows += request.rows
         if queue:
-            self._waiting[key] = queue  # behind the other kinds
+            waiting[key] = queue  # behind the other kinds
         return key, batch
 
     async def _call(self, key: _Key, batch: list[_Waiting]) -> None:
@@ -220,7 +245,7 @@ def _parts(signature: str, inputs: Tensors, settings: ServingSettings) -> list[_
         if (rows := num_rows(inputs)) > settings.max_batch:
             told = f"{rows} rows; {signature} takes at most {settings.max_batch} here"
             raise RequestError(413, told)
-        return [_Part(np.arange(rows), object(), settings.max_batch)]
+        return [_Part(np.arange(rows), object(), settings.max_batch, 0)]
     check_items(int(lengths.max(initial=0)), settings)
     if signature == "recommend":
         check_items(int(lengths.sum()), settings)
@@ -230,10 +255,12 @@ def _parts(signature: str, inputs: Tensors, settings: ServingSettings) -> list[_
     while start < len(order) or not parts:
         shortest = int(lengths[order[start]]) if len(order) else 0
         kind = max(shortest, JOINED_LENGTH).bit_length()
-        most = max(1, min(settings.max_batch, settings.max_items >> kind))
+        most = max(1, min(settings.max_batch, CALL_ITEMS >> kind))
         same = np.searchsorted(lengths[order], 1 << kind)
         end = min(int(same), start + most)
-        parts.append(_Part(order[start:end], kind, most))
+        longest = int(lengths[order[end - 1]]) if len(order) else 0
+        items = (end - start) * longest
+        parts.append(_Part(order[start:end], kind, most, items))
         start = end
     return parts
 

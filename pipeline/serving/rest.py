@@ -120,7 +120,8 @@ class Rest:
     def __init__(self, live: LiveModel, batcher: Batcher, settings: ServingSettings):
         self._live, self._batcher, self._settings = live, batcher, settings
         self._room = Room(settings.max_bodies)
-        # One large body at a time: what is made of it takes many times its memory.
+        # One large body or answer at a time: it takes many times its memory, and
+        # threads that compute delay the one that answers everybody else.
         self._large = asyncio.Semaphore(1)
 
     def routes(self) -> list[BaseRoute]:
@@ -148,7 +149,8 @@ class Rest:
                 name, inputs, form = asked
                 answer = await self._batcher.ask(model, name, inputs)
         if is_large or sum(value.size for value in answer.values()) > LARGE_BODY:
-            told = await asyncio.to_thread(tensors.answer, answer, form)
+            async with self._large:
+                told = await asyncio.to_thread(tensors.answer, answer, form)
         else:
             told = tensors.answer(answer, form)
         return Response(told, media_type=JSON)

@@ -4,6 +4,7 @@ import functools
 import gc
 import resource
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from pipeline.serving.metrics import Metrics
 from pipeline.serving.settings import ServingSettings
 
 CONNECTIONS = 1024  # one more is answered 503 at once
+# How long a thread that encodes a large answer may keep the one that serves everybody
+# from running; Python's default is five times as long.
+SWITCH_SECONDS = 0.001
 FILES = 256  # descriptors beside those of connections: models, ratings, logs
 
 
@@ -30,6 +34,7 @@ def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
     # What the imports made stays for good: the collector need not walk it.
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(SWITCH_SECONDS)
     # The server takes these over until it has drained, and raises them once more then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

@@ -269,31 +269,56 @@ def _bytes(value: Any) -> bytes:
 
 
 def answer(outputs: Tensors, form: Format) -> bytes:
-    """The JSON of what a model answered.
+    """Returns the JSON of what a model answered.
+
+    Rows are encoded one at a time. Python encodes a list in a single step, during which
+    no other thread runs, so a large answer in one piece would delay every other client.
 
     Raises:
-      RequestError: rows were asked for, and an output has none.
+        RequestError: Rows were requested, and an output has none.
     """
-    told = {
-        name: _values(values, name.endswith(BYTES_SUFFIX))
+    encoded = {
+        name: _encoded(values, name.endswith(BYTES_SUFFIX))
         for name, values in outputs.items()
     }
     if form == "columnar":
-        [first, *others] = told.values()
-        return _dump({"outputs": told if others else first})
+        columns = {name: _list(rows) for name, rows in encoded.items()}
+        [first, *others] = columns.values()
+        return b'{"outputs": %s}' % (_object_of(columns) if others else first)
     if len({values.shape[:1] for values in outputs.values()}) != 1 or any(
         not values.ndim for values in outputs.values()
     ):
         raise RequestError(400, "outputs have inconsistent batch sizes; use 'inputs'")
-    [first, *others] = told.values()
-    if not others:
-        return _dump({"predictions": first})
-    rows = zip(*told.values(), strict=True)
-    return _dump({"predictions": [dict(zip(told, row, strict=True)) for row in rows]})
+    if len(encoded) == 1:
+        [rows] = encoded.values()
+        return b'{"predictions": %s}' % _list(rows)
+    objects = [
+        _object_of(dict(zip(encoded, row, strict=True)))
+        for row in zip(*encoded.values(), strict=True)
+    ]
+    return b'{"predictions": %s}' % _list(objects)
+
+
+def _encoded(values: np.ndarray, as_base64: bool) -> list[bytes] | bytes:
+    """Returns the JSON of each row, or of the only value of a scalar."""
+    if not values.ndim:
+        return _dump(_values(values, as_base64))
+    # With "...", the row of a vector is an array of the same type, not a Python value.
+    rows = (values[place, ...] for place in range(len(values)))
+    return [_dump(_values(row, as_base64)) for row in rows]
+
+
+def _list(rows: list[bytes] | bytes) -> bytes:
+    return rows if isinstance(rows, bytes) else b"[%s]" % b", ".join(rows)
+
+
+def _object_of(values: Mapping[str, bytes]) -> bytes:
+    pairs = (b"%s: %s" % (_dump(name), value) for name, value in values.items())
+    return b"{%s}" % b", ".join(pairs)
 
 
 def _values(values: np.ndarray, as_base64: bool) -> Any:
-    """Nested lists; a float32 has the digits that it needs, and no more."""
+    """Returns nested lists; a float32 has the digits that it needs, and no more."""
     if values.dtype == np.float32:
         return values.astype("U").astype(np.float64).tolist()
     if values.dtype == object:

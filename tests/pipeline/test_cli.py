@@ -435,9 +435,9 @@ def test_data_shows_the_files_of_items_and_users(marquee, ratings):
         "item_price (1.5; missing in 67%)",
         "item_tags (several values: a, b; missing in 67%)",
         "columns not read: 'id' (another id; 'item_id' is the id)",
-        "1 rows repeat an id; the last row of an id counts",
-        "1 values had HTML entities (&amp;), now decoded",
-        "customers.csv: 1 rows",
+        "1 row repeats an id; the last row of an id counts",
+        "1 value had HTML entities (&amp;), now decoded",
+        "customers.csv: 1 row, ",
         "1 of 2 users found in it (50%); first missing: 'bob'",
         "id: column 'member'",
         "tags.csv",
@@ -468,8 +468,24 @@ def test_a_proposed_schema_can_be_used_as_one(marquee, ratings):
     assert printed.status == 0
     schema = text_format.Parse(printed.out, schema_pb2.Schema())
     assert "item_id" in {feature.name for feature in schema.feature}
-    assert marquee("schema", "propose", path, "--to", "mine.pbtxt").out == ""
+    written = marquee("schema", "propose", path, "--to", "mine.pbtxt")
+    assert written.out == ""
     assert Path("mine.pbtxt").read_text() == printed.out
+    assert written.err.startswith("Wrote mine.pbtxt. Proposed from 2 ratings of 1 user")
+    assert f"marquee run --data {path} --set schema.path=mine.pbtxt" in written.err
+
+
+def test_what_a_schema_cannot_be_proposed_for_is_said(marquee, ratings):
+    some = ratings("user_id,item_id,rating\nu,i,4\nv,i,oops\n")
+    written = marquee("schema", "propose", some, "--to", "mine.pbtxt")
+    assert written.status == 0
+    assert "1 bad row was left out" in written.err
+    before = Path("mine.pbtxt").read_text()
+    none = ratings("user_id,item_id,rating\nv,i,oops\n")
+    failed = marquee("schema", "propose", none, "--to", "mine.pbtxt")
+    assert failed.status == 3
+    assert "not one rating can be read" in failed.err
+    assert Path("mine.pbtxt").read_text() == before
 
 
 def test_the_error_of_the_contract_is_a_config_error():

@@ -179,6 +179,12 @@ def test_users_who_are_in_the_data_twice_are_shown(run):
     assert "Duplicates  1,200 users have exactly the ratings" in printed(run, 120)
 
 
+def test_late_keys_are_shown(run):
+    assert "Late keys" not in printed(run, 120)
+    run["data"]["late_keys"] = {"mood": 1200}
+    assert "Late keys  'mood' (in 1,200 rows) first occurred" in printed(run, 120)
+
+
 def test_of_a_full_disk_it_is_said_what_to_do(run):
     error = "model/8/saved_model.pb.tmp60; No space left on device"
     run["steps"][2] |= {"state": "failed", "error": error}

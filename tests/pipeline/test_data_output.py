@@ -46,3 +46,16 @@ def test_unused_columns_are_quoted(words):
 def test_a_blank_setting_is_named(words):
     shown = words("user_id,item_id,rating\nu,i,1 000\n", thousands=" ")
     assert "data.thousands: blank (given)" in shown
+
+
+def test_keys_that_come_late_are_shown_with_their_rows(tmp_path):
+    line = '{"user_id": "u", "item_id": "i%d", "rating": 3}\n'
+    late = '{"user_id": "u", "item_id": "j", "rating": 3, "mood": 1}\n'
+    path = tmp_path / "r.jsonl"
+    path.write_text("".join(line % number for number in range(300)) + late)
+    found = inspect_path(path)
+    assert found.late_keys == {"mood": 1}
+    output = io.StringIO()
+    print_data(open_console(output), found)
+    shown = " ".join(output.getvalue().split())
+    assert "Late keys 'mood' (in 1 row) first occurred below the lines" in shown

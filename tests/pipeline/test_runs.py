@@ -134,6 +134,7 @@ def test_what_could_not_be_measured_is_null_in_json():
 def test_dates_are_utc_and_data_without_counts_has_none():
     counts = {"users": 4, "items": 5, "kept": 10, "first": 0, "last": 86400}
     counts |= {"duplicate_users": 1, "rating_min": 1.0, "rating_max": 5.0}
+    counts |= {"late_keys": {"mood": 2}}
     assert runs._data("mine", LabelConfig(), counts) == {
         "source": "mine",
         "users": 4,
@@ -145,6 +146,7 @@ def test_dates_are_utc_and_data_without_counts_has_none():
         "last": "1970-01-02T00:00:00+00:00",
         "one_label": None,
         "reading": None,
+        "late_keys": {"mood": 2},
     }
     assert runs._data("mine", LabelConfig(), {}) == {"source": "mine"}
     likes = runs._data("mine", LabelConfig("> 0"), counts)

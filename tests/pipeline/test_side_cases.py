@@ -20,11 +20,19 @@ from tfx.types import standard_artifacts
 from components.catalogue_gen.component import CatalogueGen
 from components.catalogue_gen.executor import find_items
 from components.catalogue_gen.reader import describe_items, read_items
-from components.ratings_example_gen import BadInputError, Settings, inspect
+from components.ratings_example_gen import (
+    BadInputError,
+    Settings,
+    inspect,
+    recognise_ratings,
+)
 from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.executor import find_input, read_settings
-from components.ratings_example_gen.side_tables import side_tables_of
+from components.ratings_example_gen.side_tables import (
+    side_tables_of,
+    with_first_matches,
+)
 from components.ratings_example_gen.users import read_users
 from pipeline.console import RunView, open_console
 from pipeline.schema_proposal import propose
@@ -318,7 +326,7 @@ def test_marquee_data_shows_the_same(case, tmp_path):
 
 
 def test_a_proposed_schema_has_the_same_features(case, tmp_path):
-    text = propose(tmp_path / case.data, case.settings)
+    text = propose(tmp_path / case.data, case.settings).text
     names = set(re.findall(r'name: "(user_\w+)"', text)) - {"user_id"}
     assert names == case.found.user_features
 
@@ -353,15 +361,22 @@ def test_a_run_shows_at_its_start_how_the_files_will_be_read(tmp_path):
     (tmp_path / "ratings.csv").write_text(RATED)
     (tmp_path / "items.csv").write_text("id;item_id;Title;Preis (€)\n7;1;Heat;2\n")
     (tmp_path / "links.csv").write_text("a\n")
-    tables = side_tables_of(str(tmp_path / "ratings.csv"), Settings())
+    path = tmp_path / "ratings.csv"
+    tables = side_tables_of(str(path), Settings())
+    tables = with_first_matches(tables, recognise_ratings(path, Settings()))
     screen = io.StringIO()
     with RunView(open_console(screen, width=1000), live=False) as view:
         view.side_files(tables)
-    items, users, unused = screen.getvalue().splitlines()
+    items, matches, users, unused = screen.getvalue().splitlines()
     assert items.rstrip() == (
         f"Items     {tmp_path}/items.csv, separated by semicolon; "
         "item_id from 'item_id'; title from 'Title'; item_preis from 'Preis (€)'; "
         "not read: 'id' (another id; 'item_id' is the id)"
+    )
+    assert matches.strip() == (
+        "1 of 3 rated items found in it (33%); are these the same ids "
+        "(--item-column item_id=NAME)?; first missing: '2', '3' (in the first 3 "
+        "ratings)"
     )
     assert users.rstrip() == "Users     no file found; data.users=PATH names one"
     assert unused.rstrip() == f"Not read  {tmp_path}/links.csv"

@@ -1,5 +1,6 @@
 """Reads rows of JSON lines: an object on each line."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -9,7 +10,7 @@ from components.ratings_example_gen import problems
 from components.ratings_example_gen.json_objects import as_text, parse
 from components.ratings_example_gen.problems import MAX_TEXT, fatal
 from components.ratings_example_gen.read import text
-from components.ratings_example_gen.read.rows import BadRow, Block, Rows
+from components.ratings_example_gen.read.rows import MAX_LATE_KEYS, BadRow, Block, Rows
 from components.ratings_example_gen.recognise.columns import ITEM_ID, USER_ID, match
 from components.ratings_example_gen.recognise.parts import Part
 
@@ -29,6 +30,7 @@ def _parse_lines(part: Part, data: bytes, begin: int) -> Rows:
     places: list[tuple[int, str]] = []
     bad: list[BadRow] = []
     known = set(part.keys)
+    late: Counter[str] = Counter()
     lines = data.split(b"\n")
     for number, raw in enumerate(lines, start=1):
         if not raw.strip():
@@ -41,8 +43,9 @@ def _parse_lines(part: Part, data: bytes, begin: int) -> Rows:
             bad.append((number, problems.NOT_JSON, reason, line[:MAX_TEXT]))
             continue
         if not row.keys() <= known:
-            _check_late_keys(part, sorted(row.keys() - known))
-            known |= row.keys()
+            new = sorted(row.keys() - known)
+            _check_late_keys(part, [key for key in new if key not in late])
+            late.update(k for k in new if k in late or len(late) < MAX_LATE_KEYS)
         nested = [name for name, key in names if _is_nested_id(name, row.get(key))]
         if nested:
             reason = f"{nested[0]} is a list or an object, not one value"
@@ -61,6 +64,7 @@ def _parse_lines(part: Part, data: bytes, begin: int) -> Rows:
         bad,
         begin,
         len(lines) - (not lines[-1]),
+        {k.encode("utf-8", "backslashreplace").decode(): n for k, n in late.items()},
     )
 
 

@@ -1,7 +1,7 @@
 """Turns rows, as they are written, into checked ratings."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -36,11 +36,13 @@ class Ratings:
             int64 where the data has times; in the order of the file.
         bad: The other rows; lines are counted from the block's first.
         end: Lines of the block up to here, blank ones and the header too.
+        late_keys: As in ``Rows``.
     """
 
     table: pa.Table
     bad: list[BadRow]
     end: int
+    late_keys: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:
@@ -91,7 +93,7 @@ class RatingsReader:
         if faults.any:
             table = table.filter(pa.array(faults.good))
         bad = name_faults(rows, faults)
-        return Ratings(table, bad, rows.begin + rows.num_lines)
+        return Ratings(table, bad, rows.begin + rows.num_lines, rows.late_keys)
 
     def _to_ratings(
         self, values: pa.Array, part: Part, faults: Faults

@@ -1,11 +1,14 @@
 """What is read: blocks of parts, and rows as they are written."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+# Keys may be values, as in {"u1": 4, "u2": 3}: this many are named.
+MAX_LATE_KEYS = 100
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Rows:
         bad: Rows already left out because they have the wrong number of fields.
         begin: Lines of the block that come before these.
         num_lines: Lines that these rows were read from, blank ones too.
+        late_keys: Keys of JSON objects that are not among the part's keys → rows with
+            them; the first ``MAX_LATE_KEYS`` of them.
     """
 
     columns: dict[str, pa.Array]
@@ -47,3 +52,4 @@ class Rows:
     bad: list[BadRow]
     begin: int
     num_lines: int
+    late_keys: Mapping[str, int] = field(default_factory=dict)

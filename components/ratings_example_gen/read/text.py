@@ -29,6 +29,7 @@ from components.ratings_example_gen.read.records import (
     without_escapes,
 )
 from components.ratings_example_gen.read.rows import BadRow, Block, Rows
+from components.ratings_example_gen.recognise.guess import shown_delimiter
 from components.ratings_example_gen.recognise.parts import (
     BYTE_ORDER_MARK,
     DATA_SUFFIXES,
@@ -36,9 +37,12 @@ from components.ratings_example_gen.recognise.parts import (
     Part,
     open_part,
 )
+from components.wording import counted
 
 # Of text at once: where every line is bad, a line of two bytes takes 300 of memory.
 PIECE_BYTES = 1 << 20
+# Arrow's parser takes a third of a millisecond to begin; below this, lines are split.
+_SMALL_BYTES = 4096
 # Stands for a separator of several bytes while a piece is parsed; a line that holds it
 # is refused.
 _SEPARATOR = b"\x01"
@@ -283,6 +287,11 @@ def _read_csv(
     wanted = [names[i] for _, i in part.columns]
     if not data.strip(b"\r\n"):
         return {name: pa.array([], pa.binary()) for name, _ in part.columns}
+    special = (part.dialect.quote, part.dialect.escape)
+    if len(data) <= _SMALL_BYTES and not any(
+        mark.encode() in data for mark in special if mark
+    ):
+        return _split(part, data, separator)
     if data.startswith(BYTE_ORDER_MARK):
         data = b"\n" + data  # Belongs to an id here, and Arrow would drop it.
     # Not `open_csv`: it leaves threads running even with `use_threads=False`, and now
@@ -310,6 +319,22 @@ def _read_csv(
         if table.num_rows
         else pa.array([], pa.binary())
         for name, i in part.columns
+    }
+
+
+def _split(part: Part, data: bytes, separator: bytes) -> dict[str, pa.Array]:
+    """Reads a few rows without quotes, as ``_read_csv`` does, in a tenth of its time.
+
+    Raises:
+        ArrowInvalid: When a row has too many or too few fields.
+    """
+    lines = (line.removesuffix(b"\r") for line in data.split(b"\n"))
+    rows = [line.split(separator) for line in lines if line]
+    if any(len(row) != part.num_fields for row in rows):
+        raise pa.ArrowInvalid("a row has another number of fields")
+    return {
+        name: pa.array([row[index] for row in rows], pa.binary())
+        for name, index in part.columns
     }
 
 
@@ -357,10 +382,22 @@ def _check_records(
         else:
             kind = problems.WRONG_NUMBER_OF_FIELDS
             found = len(split_records(original.whole(record), dialect)[0])
-            reason = f"{found} fields where {part.num_fields} are expected"
+            reason = _wrong_number(found, part)
         line = int(original.line[record]) + 1
         bad.append((line, kind, reason, original.text(record)))
     return np.flatnonzero(~records.blank & ~rejected), bad, records
+
+
+def _wrong_number(found: int, part: Part) -> str:
+    """Returns why a record with too many or too few fields is not a row."""
+    reason = f"{counted(found, 'field')} where {part.num_fields} are expected"
+    mark = part.dialect.delimiter or ","
+    if found < part.num_fields or mark == WHITESPACE:
+        return reason
+    shown = shown_delimiter(mark)
+    if part.dialect.quote:
+        return f"{reason} (a value that holds a {shown} needs quotes)"
+    return f"{reason} (does a value hold the separator, {shown}?)"
 
 
 def _matches(values: pa.Array, pattern: str) -> Mask:

@@ -29,7 +29,7 @@ UTC_ZONE = "UTC"
 Seconds = npt.NDArray[np.int64]
 
 
-def shown_time(seconds: int) -> str:
+def shown_time(seconds: float) -> str:
     """Returns a time for a person; years after 9999 are refused before."""
     time = datetime.fromtimestamp(int(seconds), tz=UTC)
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"

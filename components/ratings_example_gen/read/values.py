@@ -79,7 +79,7 @@ def to_strings(values: pa.Array, name: str, part: Part, faults: Faults) -> pa.Ar
         values = _decimal_texts(values)
     if not pa.types.is_binary(values.type):
         values = values.cast(pa.string()).cast(pa.binary())
-    return _decode(pc.fill_null(values, b""), name, part.latin1, faults)
+    return _decode(pc.fill_null(values, b""), name, faults)
 
 
 def _float_texts(values: pa.Array) -> pa.Array:
@@ -120,7 +120,7 @@ def _decimal_texts(values: pa.Array) -> pa.Array:
         )
 
 
-def _decode(values: pa.Array, name: str, latin1: bool, faults: Faults) -> pa.Array:
+def _decode(values: pa.Array, name: str, faults: Faults) -> pa.Array:
     try:
         return values.cast(pa.string())
     except pa.ArrowInvalid:
@@ -133,7 +133,7 @@ def _decode(values: pa.Array, name: str, latin1: bool, faults: Faults) -> pa.Arr
             valid.append(True)
         except UnicodeDecodeError:
             texts.append(value.decode("latin-1"))
-            valid.append(latin1)
+            valid.append(False)
     codes = encoded.indices.to_numpy()
     faults.add(
         ~np.array(valid)[codes],

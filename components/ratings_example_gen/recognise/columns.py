@@ -1,5 +1,6 @@
 """Finds columns by the names that they usually have."""
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -36,6 +37,7 @@ ALIASES = {
 }
 
 
+@functools.lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """Returns a name without case and marks; ``:token`` is RecBole's suffix."""
     return re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower())

@@ -33,6 +33,8 @@ _SHAPES = (
     (r"\d{4}/\d{1,2}/\d{1,2}", "%Y/%m/%d"),
     (r"\d{8}", "%Y%m%d"),
 )
+# A year of 1900 to 2199, and a month: `strptime` is slow.
+_BEGINS_A_DATE = re.compile(r"(?:19|2[01])\d\d(?:0[1-9]|1[0-2]|$)")
 # Dates that are numbers too, by their number of digits.
 _DATES_OF_DIGITS = {
     4: "%Y",
@@ -209,13 +211,13 @@ def date_of_digits(texts: Sequence[str]) -> str | None:
 
 def _format_of_digits(text: str) -> str | None:
     written = _DATES_OF_DIGITS.get(len(text))
-    if written is None or not text.isdecimal():
+    if written is None or not _BEGINS_A_DATE.match(text) or not text.isdecimal():
         return None
     try:
         year = datetime.strptime(text, written).year
     except ValueError:
         return None
-    return written if 1900 <= year <= 2100 else None
+    return written if year <= 2100 else None
 
 
 def are_of_another_unit(texts: Sequence[str], unit: str) -> bool:
@@ -234,6 +236,21 @@ def are_of_another_unit(texts: Sequence[str], unit: str) -> bool:
         or not earliest <= number / UNITS[unit] <= _EPOCH_OF_2100
     ]
     return 2 * len(odd) > len(positive)
+
+
+def implausible_time(texts: Sequence[str], unit: str) -> str | None:
+    """Returns a number that is no time of 1990 to 2100 if most are none, else None.
+
+    Numbers below 0, such as -1 for no time, count only where there are no others.
+    """
+    numbers = {text: float(text) for text in texts if is_number(text)}
+    chosen = {text: n for text, n in numbers.items() if n > 0} or numbers
+    odd = [
+        text
+        for text, number in chosen.items()
+        if not _EPOCH_OF_1990 <= number / UNITS[unit] <= _EPOCH_OF_2100
+    ]
+    return odd[0] if 2 * len(odd) > len(chosen) else None
 
 
 def are_times(texts: Sequence[str]) -> bool:

@@ -10,7 +10,21 @@ from components.ratings_example_gen.recognise.columns import (
     USER_ID,
     match,
 )
-from components.ratings_example_gen.recognise.parts import TEXT, Part
+from components.ratings_example_gen.recognise.parts import (
+    JSON_LINES,
+    PARQUET,
+    TEXT,
+    Part,
+)
+
+_MAX_NAMED = 12
+# Format -> what names the columns.
+_HEADERS = {
+    TEXT: "first line",
+    PARQUET: "list of columns",
+    JSON_LINES: "list of keys",
+}
+_IF_CUT_WRONGLY = " If the line is cut at the wrong places, set data.delimiter."
 
 
 def mapped(
@@ -90,13 +104,19 @@ def check_columns(part: Part, names: Sequence[str], places: Mapping[str, int]) -
 
 def _mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:
     """Returns the error for a part whose columns are not those wanted."""
-    line = "first line" if part.format == TEXT else "list of columns"
     return fatal(
         part.name,
         problems.HEADER_MISMATCH,
-        f"the {line} ({', '.join(names[:12])}) {what}",
+        f"{name_header(part, names)} {what}",
         "Say which columns they are: --column user_id=NAME (data.columns.user_id in a "
         "configuration), also item_id, rating and timestamp; a NAME is a header or a "
-        "number counted from 0. If the line is cut at the wrong places, set "
-        "data.delimiter.",
+        "number counted from 0." + (_IF_CUT_WRONGLY if part.format == TEXT else ""),
     )
+
+
+def name_header(part: Part, names: Sequence[str]) -> str:
+    """Returns what names a part's columns, with the first of them, for an error."""
+    shown = ", ".join(names[:_MAX_NAMED])
+    if len(names) > _MAX_NAMED:
+        shown += f" and {len(names) - _MAX_NAMED:,} more"
+    return f"the {_HEADERS[part.format]} ({shown})"

@@ -1,39 +1,69 @@
 """MovieLens's releases without a header, which are recognised by their file names."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.recognise.columns import RATINGS_COLUMNS
-from components.ratings_example_gen.recognise.layout import Layout
-from components.ratings_example_gen.recognise.parts import Part
+from components.ratings_example_gen.dialect import UTF_8, Dialect
+from components.ratings_example_gen.recognise.parts import Part, open_part
+
+# Name of the file of ratings -> the releases that have it, and its separator.
+_RELEASES = {
+    "u.data": ("MovieLens 100K", "\t"),
+    "ratings.dat": ("MovieLens 1M/10M", "::"),
+}
+_NUM_FIELDS = 4
+_LATIN_1 = "iso8859-1"
 
 
-def recognise(parts: Sequence[Part]) -> Layout | None:
-    """Returns the layout of a release, None where the files are not of one."""
-    names = {part.base_name for part in parts}
-    if "u.data" in names:
-        return Layout("MovieLens 100K", _ratings(parts, "u.data", "\t"))
-    if "ratings.dat" in names:
-        return Layout("MovieLens 1M/10M", _ratings(parts, "ratings.dat", "::"))
+def ratings_among(parts: Sequence[Part]) -> list[Part]:
+    """Returns the files that a release calls its ratings; spans have one each."""
+    for name in _RELEASES:
+        if found := [part for part in parts if part.base_name == name]:
+            return found
+    return []
+
+
+def name_of(ratings: Sequence[Part]) -> str | None:
+    """Returns the name of the release whose ratings these are, None for others."""
+    for base_name, (release, delimiter) in _RELEASES.items():
+        if all(
+            part.base_name == base_name
+            and part.dialect.delimiter == delimiter
+            and not part.dialect.header
+            and part.num_fields == _NUM_FIELDS
+            for part in ratings
+        ):
+            return release
     return None
 
 
-def fixed(delimiter: str, *, quote: str = "", header: bool = False) -> Dialect:
-    """Returns how a release's table is written."""
-    return Dialect(delimiter, quote=quote, header=header, null_values=())
+def fixed(
+    part: Part, delimiter: str, declared: Dialect, *, is_old: bool = True
+) -> Dialect:
+    """Returns how a release's table of items or users is written.
 
-
-def _ratings(parts: Sequence[Part], name: str, delimiter: str) -> tuple[Part, ...]:
-    """Returns every file of the name: spans have one each."""
-    return tuple(
-        replace(
-            part,
-            dialect=replace(fixed(delimiter), null_values=None),
-            latin1=True,
-            num_fields=len(RATINGS_COLUMNS),
-            columns=tuple(zip(RATINGS_COLUMNS, range(4), strict=True)),
-        )
-        for part in parts
-        if part.base_name == name
+    Args:
+        part: The table.
+        delimiter: Its separator.
+        declared: What a person said of the text, of which the encoding counts.
+        is_old: Whether it belongs to a release without headers, whose titles are in
+            Latin-1 where they are not in UTF-8.
+    """
+    encoding = declared.encoding
+    if encoding is None:
+        encoding = UTF_8 if not is_old or _is_utf_8(part) else _LATIN_1
+    return Dialect(
+        delimiter,
+        encoding=encoding,
+        quote="" if is_old else '"',
+        header=not is_old,
+        null_values=(),
     )
+
+
+def _is_utf_8(part: Part) -> bool:
+    with open_part(part) as file:
+        try:
+            file.read().decode()
+        except UnicodeDecodeError:
+            return False
+    return True

@@ -80,7 +80,7 @@ def _kind(table: Table, index: int) -> str | None:
     if kind is not None and pa.types.is_temporal(kind):
         return TIMESTAMP
     nulls = table.part.dialect.nulls
-    texts = [row[index].strip() for row in table.rows if index < len(row)]
+    texts = [row[index].strip() for row in table.rows]
     texts = [text for text in texts if text not in nulls]
     if texts and all(map(guess.looks_like_time, texts)):
         return TIMESTAMP

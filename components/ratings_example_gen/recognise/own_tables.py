@@ -1,7 +1,7 @@
 """A person's own tables, described by headers, mappings or the usual order."""
 
 import re
-import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -109,7 +109,10 @@ def _table(
     elif part.format == JSON_LINES:
         sample = _with_late_keys(sample, columns)
         part, names, rows = sample.part, sample.names, sample.records
-    width = len(names if names is not None else sample.records[0])
+    # A row with a separator too many may be the first one.
+    model_row = _of_usual_width(rows) if names is None else []
+    width = len(names if names is not None else model_row)
+    rows = [row for row in rows if len(row) == width]
     index_column = _index_column(names, rows) if names is not None else None
     found = mapped(part, names, width, columns)
     by_position = {name for name, (_, by_name) in found.items() if not by_name}
@@ -119,7 +122,7 @@ def _table(
         places |= recognised(part, names, {*places, *unread}, taken)
     if not columns and not places.keys() & {USER_ID, ITEM_ID}:
         free = [index for index in range(width) if index not in taken]
-        first = [sample.records[0][index] for index in free] if names is None else []
+        first = [model_row[index] for index in free] if names is None else []
         without = declared_header is False and 2 <= len(first) <= len(RATINGS_COLUMNS)
         numbered = index_column is not None or declared_header
         if (names is None and (without or _in_usual_order(first))) or (
@@ -129,7 +132,7 @@ def _table(
             by_position = set(places)
             read = {name: places[name] for name in places if name not in unread}
             _check_usual_order(part, rows, read)
-    check_columns(part, names or sample.records[0], places)
+    check_columns(part, names or model_row, places)
     places = {name: place for name, place in places.items() if name not in unread}
     known = {*places, *unread}
     described = replace(
@@ -154,6 +157,12 @@ def _table(
         _unused(shown, places, index_column),
         tuple(sorted(unread)),
     )
+
+
+def _of_usual_width(rows: guess.Records) -> list[str]:
+    """Returns the first row that has as many fields as most rows have."""
+    [(usual, _)] = Counter(map(len, rows)).most_common(1)
+    return next(row for row in rows if len(row) == usual)
 
 
 def _with_late_keys(sample: Sample, columns: Mapping[str, str]) -> Sample:
@@ -249,8 +258,9 @@ def _check_usual_order(
     """Refuses the usual order where times are in the place of ratings or users."""
 
     def are_times(meaning: str) -> bool:
-        place = places.get(meaning, sys.maxsize)
-        values = [row[place].strip() for row in rows if place < len(row)]
+        if meaning not in places:
+            return False
+        values = [row[places[meaning]].strip() for row in rows]
         return guess.are_times([v for v in values if v not in NULL_VALUES])
 
     wrong = RATING if are_times(RATING) else None

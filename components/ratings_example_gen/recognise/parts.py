@@ -43,7 +43,6 @@ class Part:
         format: ``TEXT``, ``PARQUET`` or ``JSON_LINES``.
         dialect: How the text is written; its times, numbers and null values count for
             every format.
-        latin1: Whether bytes that are not UTF-8 are Latin-1 (MovieLens's own).
         num_fields: Number of fields of every row.
         preamble: Lines of text above the table, which are not read.
         columns: (name, 0-based field) of the columns to read.
@@ -59,7 +58,6 @@ class Part:
     member: str = ""
     format: str = TEXT
     dialect: Dialect = Dialect(delimiter=",", quote='"')
-    latin1: bool = False
     num_fields: int = 0
     preamble: tuple[str, ...] = ()
     columns: tuple[tuple[str, int], ...] = ()

@@ -16,7 +16,12 @@ from components.ratings_example_gen.problems import (
 from components.ratings_example_gen.read.faults import Faults
 from components.ratings_example_gen.read.times import shown_time, to_times
 from components.ratings_example_gen.read.values import to_ids, to_numbers
-from components.ratings_example_gen.recognise import overlooked, preamble
+from components.ratings_example_gen.recognise import (
+    copies,
+    odd_times,
+    overlooked,
+    preamble,
+)
 from components.ratings_example_gen.recognise.columns import (
     ITEM_ID,
     TIMESTAMP,
@@ -76,7 +81,8 @@ class Reading:
         unused: Columns that are not read.
         empty: Parts without content, which are left out.
         skipped: Lines above the tables, which are not read.
-        warnings: What may have been overlooked, and what has no effect.
+        warnings: What a person should look at: files that are there twice, columns that
+            may have been overlooked, implausible times, settings without an effect.
     """
 
     columns: tuple[ColumnReading, ...]
@@ -122,7 +128,11 @@ def reading_of(
             for table in tables
             if table.part.preamble
         ),
-        tuple(overlooked.warnings(first, declared)),
+        (
+            *copies.warnings(tables),
+            *overlooked.warnings(first, declared),
+            *odd_times.warnings(tables, declared),
+        ),
     )
 
 

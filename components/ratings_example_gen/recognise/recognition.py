@@ -1,13 +1,11 @@
 """Recognises which files hold ratings, and how they are written.
 
-MovieLens 100K (``u.data``), 1M and 10M (``ratings.dat``) have no header and are known
-by their file names. Anything else, MovieLens 20M and later too, is CSV, TSV, JSON lines
-or Parquet, described by its header, by a column mapping, or, without either, by the
-usual order user, item, rating, timestamp.
+A table is CSV, TSV, JSON lines or Parquet, described by its header, by a mapping of
+columns, or, without either, by the usual order user, item, rating, timestamp. The files
+of MovieLens 100K (``u.data``), 1M and 10M (``ratings.dat``) are preferred to others
+beside them, and read like any other.
 """
 
-import os
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 from components.ratings_example_gen import problems
@@ -15,6 +13,7 @@ from components.ratings_example_gen.beside import holds_no_ratings
 from components.ratings_example_gen.dialect import WHITESPACE, Dialect
 from components.ratings_example_gen.problems import fatal
 from components.ratings_example_gen.recognise import movielens, own_tables
+from components.ratings_example_gen.recognise.copies import check_no_compressed_copies
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.parts import (
     DATA_SUFFIXES,
@@ -25,6 +24,7 @@ from components.ratings_example_gen.recognise.parts import (
 )
 from components.ratings_example_gen.recognise.reading import reading_of
 from components.ratings_example_gen.settings import Settings
+from components.wording import counted
 
 _KINDS = {"\t": "TSV", ",": "CSV", WHITESPACE: "text separated by blanks"}
 
@@ -64,34 +64,10 @@ def recognise(
             ways, or a header does not match the mapping.
     """
     parts = [part for part in find_parts(paths) if part.path not in apart]
-    declared = dialect or Dialect()
-    is_plain = not columns and declared == Dialect()
-    layout = movielens.recognise(parts) if is_plain else None
-    layout = layout or _recognise_own(parts, columns or {}, place, declared)
-    _check_no_copies(layout.ratings)
+    parts = movielens.ratings_among(parts) or parts
+    layout = _recognise_own(parts, columns or {}, place, dialect or Dialect())
+    check_no_compressed_copies(layout.ratings)
     return layout
-
-
-def _check_no_copies(ratings: Sequence[Part]) -> None:
-    """Refuses a file that is there both compressed and not: each rating twice.
-
-    Raises:
-        BadInputError: When there is one.
-    """
-    plain = {part.path for part in ratings if not part.member}
-    for part in ratings:
-        folder = os.path.dirname(part.path)
-        compressed = os.path.join(folder, part.member) if part.member else part.path
-        copy = re.sub(r"\.gz$", "", compressed, flags=re.IGNORECASE)
-        if copy != part.path and copy in plain:
-            raise fatal(
-                copy,
-                problems.AMBIGUOUS_FILES,
-                f"the file lies there twice: {part.name} is named like a compressed "
-                "copy of it, and all ratings would be read twice",
-                "Remove one of them, or rename it to begin with an underscore. If they "
-                "hold different ratings, give one of them another name.",
-            )
 
 
 def _recognise_own(
@@ -105,14 +81,15 @@ def _recognise_own(
         raise fatal(
             place,
             problems.NO_RATINGS_FILE,
-            f"no ratings file among {len(parts)} files",
+            f"no ratings file among {counted(len(parts), 'file')}",
             "Give a file, or a folder with u.data, ratings.dat, ratings.csv or your "
             f"own files ending in {', '.join(DATA_SUFFIXES)} (also .gz, .zip).",
         )
     tables, empty = own_tables.describe(ratings, columns, declared)
     described = tuple(table.part for table in tables)
     reading = reading_of(tables, declared, list(columns), empty)
-    return Layout(_name(described), described, reading)
+    name = movielens.name_of(described) or _name(described)
+    return Layout(name, described, reading)
 
 
 def _name(parts: Sequence[Part]) -> str:

@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,7 @@ SAMPLE_BYTES = 1 << 16
 MAX_RECORDS = 200
 # Of a row group that is read where a Parquet file has no statistics.
 MAX_ROWS_READ, MAX_READ = 1 << 20, 64 << 20
+_UTF_16 = "utf-16"
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -54,6 +56,8 @@ class Sample:
         names: Names of the columns; None for text, where the first record may be that.
         types: Name → Arrow's type, for Parquet.
         bounds: Name → least and greatest value, for Parquet that has them.
+        digest: Hash of the bytes that were read; empty for Parquet.
+        is_whole: Whether these bytes are the whole content.
     """
 
     part: Part
@@ -61,6 +65,8 @@ class Sample:
     names: list[str] | None = None
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
     bounds: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    digest: bytes = b""
+    is_whole: bool = False
 
     def bounds_of(self, name: str) -> pa.Array:
         """Returns a column's bounds as the column has them; none where unknown."""
@@ -109,8 +115,11 @@ def take(
         return _of_parquet(replace(part, format=PARQUET, dialect=declared))
     if part.base_name.endswith(JSON_SUFFIXES):
         return _of_json_lines(part, declared, all_keys)
-    dialect = replace(declared, encoding=declared.encoding or _encoding(part))
+    dialect = replace(declared, encoding=declared.encoding or UTF_8)
     data = _beginning(replace(part, dialect=dialect))
+    if declared.encoding is None and data.startswith(_UTF_16_MARKS):
+        dialect = replace(declared, encoding=_UTF_16)
+        data = _beginning(replace(part, dialect=dialect))
     if not data.strip():
         return None
     check_is_text(part, data)
@@ -130,12 +139,8 @@ def take(
     part = replace(part, preamble=preamble)
     dialect = _with_marks(part, text, dialect, is_plausible)
     part = replace(part, dialect=dialect)
-    return Sample(part, split_records(text, dialect)[:MAX_RECORDS])
-
-
-def _encoding(part: Part) -> str:
-    with open_part(part) as f:
-        return "utf-16" if f.read(2) in _UTF_16_MARKS else UTF_8
+    records = split_records(text, dialect)[:MAX_RECORDS]
+    return Sample(part, records, digest=_digest(data), is_whole=_is_whole(data))
 
 
 def _beginning(part: Part) -> bytes:
@@ -148,6 +153,14 @@ def _beginning(part: Part) -> bytes:
             if not line.endswith(b"\n"):
                 break
     return data
+
+
+def _digest(beginning: bytes) -> bytes:
+    return hashlib.sha256(beginning).digest()
+
+
+def _is_whole(beginning: bytes) -> bool:
+    return len(beginning) < SAMPLE_BYTES - len(BYTE_ORDER_MARK)
 
 
 def _with_marks(
@@ -217,7 +230,8 @@ def _keys(part: Part) -> Iterator[str]:
 def _of_json_lines(part: Part, declared: Dialect, all_keys: bool) -> Sample | None:
     dialect = replace(declared, quote="", escape="", encoding=UTF_8)
     part = replace(part, format=JSON_LINES, dialect=dialect)
-    lines = [line for line in _beginning(part).split(b"\n") if line.strip()]
+    data = _beginning(part)
+    lines = [line for line in data.split(b"\n") if line.strip()]
     if not lines:
         return None
     objects = []
@@ -237,7 +251,13 @@ def _of_json_lines(part: Part, declared: Dialect, all_keys: bool) -> Sample | No
     if all_keys:
         names = list(dict.fromkeys([*names, *_keys(part)]))
     records = [[as_text(each.get(name)) or "" for name in names] for each in objects]
-    return Sample(replace(part, keys=tuple(names)), records, names)
+    return Sample(
+        replace(part, keys=tuple(names)),
+        records,
+        names,
+        digest=_digest(data),
+        is_whole=_is_whole(data),
+    )
 
 
 def _of_parquet(part: Part) -> Sample:

@@ -16,7 +16,7 @@ from components.ratings_example_gen.recognise.sample import Sample
 
 T = TypeVar("T")
 
-_UNIT_NAMES = {
+UNIT_NAMES = {
     "s": "seconds",
     "ms": "milliseconds",
     "us": "microseconds",
@@ -32,7 +32,7 @@ class Table:
         part: With columns and dialect.
         sample: What its beginning shows.
         names: Header of each column, empty where there is none.
-        rows: Some rows as texts.
+        rows: Some rows as texts, those that have the right number of fields.
         by_position: Meanings whose column is given or guessed by its place.
         unused: Columns without a meaning, and the row numbers that pandas saved.
         unread: Meanings whose column a person does not want to be read.
@@ -53,8 +53,7 @@ class Table:
         index = dict(self.part.columns)[meaning]
         if self.sample.types:
             return self.sample.bounds_of(self.names[index])
-        rows = [row for row in self.rows if len(row) == self.part.num_fields]
-        values = [row[index].encode("utf-8", "surrogatepass") for row in rows]
+        values = [row[index].encode("utf-8", "surrogatepass") for row in self.rows]
         return pa.array(values, pa.binary())
 
     def texts(self, meaning: str) -> list[str]:
@@ -63,7 +62,7 @@ class Table:
         if index is None:
             return []
         nulls = self.part.dialect.nulls
-        values = [row[index].strip() for row in self.rows if index < len(row)]
+        values = [row[index].strip() for row in self.rows]
         return [value for value in values if value not in nulls]
 
 
@@ -197,7 +196,7 @@ def _check_unit(part: Part, texts: Sequence[str], unit: str) -> None:
         part.name,
         problems.TIME_OUT_OF_RANGE,
         f"times such as {example!r} may be dates or counts of another unit, and would "
-        f"be read as {_UNIT_NAMES[unit]} since 1970",
-        f"{advice}. If {_UNIT_NAMES[unit]} since 1970 are right, set "
+        f"be read as {UNIT_NAMES[unit]} since 1970",
+        f"{advice}. If {UNIT_NAMES[unit]} since 1970 are right, set "
         f"data.timestamp_unit={unit}.",
     )

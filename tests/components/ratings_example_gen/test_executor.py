@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from ml_metadata.proto import metadata_store_pb2
 from tfx.components.example_gen import utils
+from tfx.orchestration.metadata import Metadata
 from tfx.types import standard_artifacts
 
 from components.ratings_example_gen import Settings, ingest, inspect, problems
@@ -30,9 +32,15 @@ BEAM = [
 SPLITS = ("train", "eval", "test")
 
 
-def resolve(component: RatingsExampleGen) -> dict:
+def empty_store() -> Metadata:
+    config = metadata_store_pb2.ConnectionConfig()
+    config.fake_database.SetInParent()
+    return Metadata(config)
+
+
+def resolve(component: RatingsExampleGen, store: Metadata | None = None) -> dict:
     """Returns the properties as the driver hands them to the executor."""
-    return RatingsDriver(None).resolve_exec_properties(
+    return RatingsDriver(store or empty_store()).resolve_exec_properties(
         dict(component.exec_properties), None, None
     )
 
@@ -67,15 +75,19 @@ def read_split(out: Path, split: str) -> dict[str, dict[str, list]]:
     return users
 
 
+SINCE = 416_667 * 3600  # a whole hour of 2017
+
+
 def write_movielens(folder: Path) -> Path:
     """A folder like ml-1m, small, with duplicates and out of order."""
     folder.mkdir()
     rows = [
-        f"{user}::{(user * step) % 11}::{step % 5 + 1}::{(step * 7919) % 40 * 3600}"
+        f"{user}::{(user * step) % 11}::{step % 5 + 1}::"
+        f"{SINCE + (step * 7919) % 40 * 3600}"
         for step in range(1, 15)
         for user in range(1, 30)
     ]
-    (folder / "ratings.dat").write_text("\n".join([*rows, "77::1::3::5"]))
+    (folder / "ratings.dat").write_text("\n".join([*rows, f"77::1::3::{SINCE + 5}"]))
     users = [f"{user}::{'MF'[user % 2]}::25::4::0{user}" for user in range(1, 29)]
     (folder / "users.dat").write_text("\n".join(users) + "\n")
     (folder / "README").write_text("not a rating")
@@ -443,7 +455,9 @@ def test_a_user_without_a_history_has_no_feature_of_it(tmp_path):
     folder = tmp_path / "new"
     folder.mkdir()
     rows = [
-        f"{user}::{item}::4::{user * 3600}" for user in range(20) for item in (1, 2)
+        f"{user}::{item}::4::{SINCE + user * 3600}"
+        for user in range(20)
+        for item in (1, 2)
     ]
     (folder / "ratings.dat").write_text("\n".join(rows) + "\n")
     run(folder, tmp_path / "out", split_kind="temporal")

@@ -21,6 +21,7 @@ from components.ratings_example_gen import files, problems, reports
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.read import text
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.recognise.parts import Part, find_parts
@@ -187,6 +188,14 @@ NOISE = st.lists(PIECES | st.binary(max_size=6), max_size=16).map(b"".join)
 
 
 class TestAgainstLinesParsedByHand:
+    @pytest.fixture(autouse=True, scope="class", params=["arrow", "small"])
+    def parser(self, request):
+        """Reads small text with Arrow, too, as larger text is."""
+        with pytest.MonkeyPatch.context() as patch:
+            if request.param == "arrow":
+                patch.setattr(text, "_SMALL_BYTES", 0)
+            yield
+
     @settings(max_examples=50)
     @given(data=NOISE, block_bytes=st.integers(12, 80))
     def test_any_bytes_with_quotes(self, tmp_path_factory, data, block_bytes):
@@ -341,11 +350,19 @@ class TestFormats:
         path = write(tmp_path / "r.csv", b"item_id,user_id\nx,a\n")
         assert read(path, {"user_id": "1", "item_id": "0"}).rows == [("a", "x", 1.0, 0)]
 
-    def test_latin1_of_movielens_only(self, tmp_path):
-        write(tmp_path / "ratings.dat", "é::1::5::9\n".encode("latin-1"))
-        assert read(tmp_path).rows == [("é", "1", 5.0, 9)]
-        path = write(tmp_path / "own.csv", "é,1,5,9\n".encode("latin-1"))
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("ratings.dat", "é::1::5::9\n"),
+            ("u.data", "é\t1\t5\t9\n"),
+            ("own.csv", "é,1,5,9\n"),
+        ],
+    )
+    def test_bytes_that_are_not_utf_8_need_a_setting(self, tmp_path, name, text):
+        path = write(tmp_path / name, text.encode("latin-1"))
         assert read(path).bad == [(1, problems.UNDECODABLE_BYTES)]
+        rows = read(path, encoding="latin-1").rows
+        assert rows == [("é", "1", 5.0, 9)]
 
     @pytest.mark.parametrize(
         ("names", "layout"),
@@ -414,7 +431,7 @@ class TestBadRows:
         assert found.rows == [("u", "i", 4.0, 100)] * 2
 
     def test_the_separator_that_stands_for_colons(self, tmp_path):
-        path = write(tmp_path / "ratings.dat", b"1\x012::3::4\n1::2::3::4\n")
+        path = write(tmp_path / "ratings.dat", b"1\x012::3::4\n" + 2 * b"1::2::3::4\n")
         assert read(path).bad == [(1, problems.CONTROL_CHARACTER)]
 
     def test_lines_count_the_header_and_go_on_through_an_archive(self, tmp_path):
@@ -497,10 +514,31 @@ def test_error_shows_ten_and_counts_all():
     ]
     error = BadInputError(bad, Counter(empty_id=29), "Do this.")
     lines = str(error).splitlines()
-    assert lines[0] == "29 problems in the input (29 empty id):"
+    assert lines[0] == "29 problems in the input (29 rows with an empty id):"
     assert lines[1] == "  f.csv:1: no id: 'row'"
     assert lines[11:] == ["  ... and 19 more", "Do this."]
     assert len(error.first_problems) == 10
+
+
+def test_an_error_of_a_file_has_no_code_names():
+    error = problems.fatal("f.csv", problems.HEADER_MISMATCH, "no ids", "Do this.")
+    assert str(error).splitlines() == [
+        "1 problem in the input:",
+        "  f.csv: no ids",
+        "Do this.",
+    ]
+
+
+def test_every_kind_of_bad_row_has_words():
+    sources = Path(problems.__file__).parent.glob("read/*.py")
+    used = {
+        getattr(problems, name)
+        for source in sources
+        for name in re.findall(r"\bproblems\.([A-Z_]+)", source.read_text())
+    }
+    assert problems.NESTED_ID in used
+    of_files = {problems.HEADER_MISMATCH, problems.UNREADABLE_FILE}
+    assert used - of_files <= problems.OF_ROWS.keys()
 
 
 class TestUsers:

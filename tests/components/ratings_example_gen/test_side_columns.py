@@ -1,5 +1,7 @@
 """Which column is the id, which the title, and which are features."""
 
+import re
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -119,3 +121,29 @@ def test_the_index_that_pandas_saves_in_parquet(tmp_path):
     assert describe(part, ITEMS, {}).unread == {
         "__index_level_0__": "a saved row number"
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("items.csv", "the first line (a, b) names no column"),
+        ("items.parquet", "the list of columns (a, b) names no column"),
+        ("items.jsonl", "the list of keys (a, b) names no column"),
+    ],
+)
+def test_what_names_the_columns_is_named(tmp_path, name, what):
+    path = tmp_path / name
+    if name.endswith("csv"):
+        path.write_text("a,b\n1,2\n")
+    elif name.endswith("jsonl"):
+        path.write_text('{"a": 1, "b": 2}\n')
+    else:
+        pq.write_table(pa.table({"a": [1], "b": [2]}), path)
+    [part] = find_parts([str(path)])
+    with pytest.raises(BadInputError, match=re.escape(what)):
+        describe(part, ITEMS, {})
+    many = path.with_name("wide.csv")
+    many.write_text(",".join(f"c{number}" for number in range(20)) + "\n")
+    [part] = find_parts([str(many)])
+    with pytest.raises(BadInputError, match=re.escape("c11 and 8 more)")):
+        describe(part, ITEMS, {})

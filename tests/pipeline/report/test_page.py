@@ -149,6 +149,11 @@ def test_a_run_in_which_nothing_was_chosen_has_a_report(contents, run, check):
     assert "nothing was chosen" in Page(render(contents)).texts
 
 
+def test_refused_rows_are_described_in_words(page):
+    assert ["with an empty id", "7"] in page.rows
+    assert "empty_id" not in "".join(page.texts)
+
+
 def test_texts_from_data_are_inert(contents, hostile, run):
     run["data"]["source"] = run["models"][2]["rule"] = hostile
     run["models"][1]["slices"] = {

@@ -159,3 +159,24 @@ def test_a_stray_quote_costs_one_line_of_a_long_file(tmp_path, end):
     rows, bad = read(part_of(path, Dialect(",", quote='"')), 1 << 30)
     assert len(rows) >= 600_000
     assert 1 <= len(bad) <= 2
+
+
+@pytest.mark.parametrize("quoted", ["", 'x,"y",2\n'])
+def test_a_number_that_holds_the_separator_is_a_bad_row(tmp_path, quoted):
+    path = tmp_path / "thousands.csv"
+    path.write_text(f"u,i,4\n{quoted}u,i,4,125\nv,i,5\n")
+    rows, bad = read(part_of(path, Dialect(",", quote='"')), 1 << 20)
+    assert len(rows) == 2 + bool(quoted)
+    [(line, kind, reason, text)] = bad
+    assert (line, kind) == (2 + bool(quoted), problems.WRONG_NUMBER_OF_FIELDS)
+    assert reason == (
+        "4 fields where 3 are expected (a value that holds a comma needs quotes)"
+    )
+    assert text == "u,i,4,125"
+
+
+def test_a_row_that_lacks_a_field_says_no_more(tmp_path):
+    path = tmp_path / "short.csv"
+    path.write_text("u,i,4\nu\n")
+    _, [(*_, reason, _)] = read(part_of(path, Dialect(",", quote='"')), 1 << 20)
+    assert reason == "1 field where 3 are expected"

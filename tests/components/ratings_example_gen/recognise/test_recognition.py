@@ -206,7 +206,6 @@ def test_a_file_s_name_does_not_change_how_it_is_read(tmp_path, name):
     text = "userId,movieId,rating,timestamp\nNULL,2,3,1600000000\n"
     layout = layout_of(write(tmp_path, name, text))
     assert "NULL" in layout.ratings[0].dialect.nulls
-    assert not layout.ratings[0].latin1
     assert layout.reading
     assert dialect_of(tmp_path, null_values=("ann",)).nulls == ("ann",)
 
@@ -356,6 +355,148 @@ def test_a_file_and_its_compressed_copy_are_refused(tmp_path, copy):
             archive.writestr("ratings.csv", text)
     else:
         (tmp_path / copy).write_bytes(gzip.compress(text.encode()))
-    with pytest.raises(BadInputError, match="the file lies there twice") as caught:
+    with pytest.raises(BadInputError, match="the file is there twice") as caught:
         layout_of(tmp_path)
     assert copy in str(caught.value)
+
+
+class TestImplausibleTimes:
+    """Numbers guessed to be seconds are shown with a warning where dates are odd."""
+
+    @pytest.mark.parametrize(
+        ("times", "date"),
+        [
+            ((1, 2, 3), "1970-01-01 00:00:01"),  # the order of the ratings
+            ((97, 87, 1600000000), "1970-01-01 00:01:37"),
+            # Seconds since 2001 (Apple's), of 2019: date -u -d @570000000
+            ((570_000_000, 580_000_000), "1988-01-24 05:20:00"),
+            ((40_000_000, 50_000_000), "1971-04-08 23:06:40"),
+            ((-86400, -172800), "1969-12-31 00:00:00"),
+        ],
+    )
+    def test_they_are_shown(self, tmp_path, times, date):
+        rows = "".join(f"u{n},i{n},3,{time}\n" for n, time in enumerate(times))
+        write(tmp_path, "r.csv", f"user_id,item_id,rating,timestamp\n{rows}")
+        [warning] = reading_of(tmp_path).warnings
+        assert f"'{times[0]}' are read as seconds since 1970, which is {date}" in (
+            warning
+        )
+        assert "data.timestamp_unit=s" in warning
+        assert reading_of(tmp_path, timestamp_unit="s").warnings == ()
+
+    @pytest.mark.parametrize(
+        "times",
+        [
+            (1600000000, 0, 0),  # 0 for none
+            (0, -1, 1600000000),
+            (631152000, 4102444800),  # 1990 and 2100
+            ("2020-01-01", "1970-01-01"),
+        ],
+    )
+    def test_plausible_ones_are_not(self, tmp_path, times):
+        rows = "".join(f"u{n},i{n},3,{time}\n" for n, time in enumerate(times))
+        write(tmp_path, "r.csv", f"user_id,item_id,rating,timestamp\n{rows}")
+        assert reading_of(tmp_path).warnings == ()
+
+    def test_in_any_part_and_in_parquet(self, tmp_path):
+        for name, time in (("a", 1600000000), ("b", 40)):
+            table = {"user_id": [name], "item_id": ["i"], "timestamp": [time]}
+            pq.write_table(pa.table(table), tmp_path / f"{name}.parquet")
+        [warning] = reading_of(tmp_path).warnings
+        assert "'40'" in warning
+
+
+class TestMovieLens:
+    """Its files without a header are read, and shown, like any other."""
+
+    @pytest.mark.parametrize(
+        ("name", "text", "delimiter"),
+        [
+            ("u.data", "1\t2\t3\t881250949\n", "tab"),
+            ("ratings.dat", "1::2::3::978300760\n", "::"),
+        ],
+    )
+    def test_how_it_is_read_is_shown(self, tmp_path, name, text, delimiter):
+        reading = reading_of(write(tmp_path, name, text))
+        shown = {each.name: (each.value, each.origin) for each in reading.settings}
+        assert shown["delimiter"] == (delimiter, "guessed")
+        assert shown["encoding"] == ("utf-8", "guessed")
+        assert shown["header"] == ("no", "guessed")
+        assert shown["timestamp_unit"] == ("s", "guessed")
+        assert [each.written for each in reading.columns][:3] == ["1", "2", "3"]
+
+    def test_a_file_of_that_name_may_be_written_otherwise(self, tmp_path):
+        layout = layout_of(write(tmp_path, "ratings.dat", "user_id;item_id\n1;2\n"))
+        assert layout.name == "text separated by ';', with header"
+
+    def test_it_is_preferred_to_other_files(self, tmp_path):
+        write(tmp_path, "u.data", "1\t2\t3\t881250949\n")
+        write(tmp_path, "mine.csv", "user_id,item_id\n1,2\n")
+        assert [part.base_name for part in layout_of(tmp_path).ratings] == ["u.data"]
+
+
+class TestSameContent:
+    """Files with the same content are shown by name."""
+
+    TEXT = "user_id,item_id,rating\nu,i,4\n"
+
+    def warnings_of(self, folder):
+        return [w for w in reading_of(folder).warnings if "same content" in w]
+
+    @pytest.mark.parametrize("size", [1, 40_000])
+    @pytest.mark.parametrize("other", ["b.csv", "b.csv.gz", "b.zip"])
+    def test_two_files(self, tmp_path, size, other):
+        text = self.TEXT + "".join(f"u{n},i,3\n" for n in range(size))
+        write(tmp_path, "a.csv", text)
+        if other.endswith("zip"):
+            with zipfile.ZipFile(tmp_path / other, "w") as archive:
+                archive.writestr("inside.csv", text)
+        elif other.endswith("gz"):
+            (tmp_path / other).write_bytes(gzip.compress(text.encode()))
+        else:
+            write(tmp_path, other, text)
+        write(tmp_path, "z.csv", text + "v,i,4\n")
+        [warning] = self.warnings_of(tmp_path)
+        assert "a.csv" in warning
+        assert "b." in warning
+        assert "z.csv" not in warning
+
+    def test_large_files_that_begin_alike_are_not_the_same(self, tmp_path):
+        text = self.TEXT + "".join(f"u{n},i,3\n" for n in range(40_000))
+        write(tmp_path, "a.csv", text + "v,i,4\n")
+        write(tmp_path, "b.csv", text + "v,i,5\n")
+        assert self.warnings_of(tmp_path) == []
+
+    def test_parquet_and_json_lines(self, tmp_path):
+        table = pa.table({"user_id": ["u"], "item_id": ["i"], "rating": [4]})
+        line = '{"user_id": "v", "item_id": "i", "rating": 4}\n'
+        for name in ("a", "b"):
+            pq.write_table(table, tmp_path / f"{name}.parquet")
+            write(tmp_path, f"{name}.jsonl", line)
+        shown = sorted(self.warnings_of(tmp_path))
+        endings = [[e for e in (".jsonl", ".parquet") if e in each] for each in shown]
+        assert endings == [[".jsonl"], [".parquet"]]
+
+    def test_many_are_counted(self, tmp_path):
+        for name in range(10):
+            write(tmp_path, f"{name}.csv", self.TEXT)
+        [warning] = self.warnings_of(tmp_path)
+        assert "(10 files)" in warning
+        for name in range(10, 30):
+            write(tmp_path, f"{name}.csv", self.TEXT + f"v,{name // 2},1\n")
+        shown = self.warnings_of(tmp_path)
+        assert len(shown) == 4
+        assert shown[-1].startswith("8 more groups of files")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,11,4,125\n1,10,950\n2,10,800\n3,10,900\n",  # the first has one too many
+        "1,10,950\n1,11,4,125\n2,10,800\n3,10,900\n",
+    ],
+)
+def test_most_rows_of_a_table_without_header_say_how_many_columns(tmp_path, text):
+    [part] = layout_of(write(tmp_path, "r.csv", text)).ratings
+    assert part.num_fields == 3
+    assert "timestamp" not in dict(part.columns)
