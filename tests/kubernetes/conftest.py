@@ -5,8 +5,10 @@ the kfp client over a forwarded port.
 """
 
 import contextlib
+import datetime
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -20,8 +22,9 @@ import requests
 import yaml
 
 ROOT = Path(__file__).parents[2]
-CLUSTER = Path(__file__).with_name("cluster.yaml")
 NAMESPACE = "kubeflow"
+# Of the cluster that these tests are written for: the oldest one supported.
+BACKEND = "2.0.5"
 IMAGE = os.environ.get("MARQUEE_IMAGE", "docker.io/library/marquee:cpu")
 VOLUME_FOLDER = "/tmp/marquee-volume"  # on the node, where nothing makes volumes
 
@@ -207,26 +210,41 @@ def step_pod(name: str, command: list[str], **container: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def client(applied: Cluster) -> Iterator[Any]:
-    """The kfp client, at the API server of Kubeflow Pipelines."""
-    import kfp
+def kubeflow(applied: Cluster) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs one of our commands at the API server of Kubeflow Pipelines."""
 
-    with applied.forwarded("ml-pipeline", 8888) as port:
-        yield kfp.Client(host=f"http://127.0.0.1:{port}")
+    def run(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+        with applied.forwarded("ml-pipeline", 8888) as port:
+            return subprocess.run(
+                [sys.executable, f"kubeflow/{script}.py", *words],
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT),
+                    "KF_PIPELINES_ENDPOINT": f"http://127.0.0.1:{port}",
+                },
+                capture_output=True,
+                text=True,
+            )
+
+    return run
 
 
 class Run:
-    """A run of Kubeflow Pipelines, and the Argo workflow that it is."""
+    """A run, and the Argo workflow that it is.
 
-    def __init__(self, cluster: Cluster, run_id: str):
+    Attributes:
+        id: What the metadata store calls the run.
+    """
+
+    def __init__(self, cluster: Cluster, run_id: str, selector: str):
         self._cluster = cluster
         self.id = run_id
+        self._selector = selector
 
     @property
     def workflow(self) -> dict[str, Any]:
-        found = self._cluster.get(
-            "workflows", "--selector", f"pipeline/runid={self.id}"
-        )
+        found = self._cluster.get("workflows", "--selector", self._selector)
         [workflow] = found["items"] or [{"metadata": {"name": ""}, "status": {}}]
         return workflow
 
@@ -234,39 +252,51 @@ class Run:
     def name(self) -> str:
         return str(self.workflow["metadata"]["name"])
 
-    def steps(self) -> dict[str, dict[str, Any]]:
-        """Step as Argo names it → how it stands, with its attempts."""
+    def phases(self) -> dict[str, str]:
+        """Step → how it stands; of a Kubeflow task, how its pod does."""
         nodes = self.workflow["status"].get("nodes", {}).values()
-        tried = {node["id"]: node for node in nodes}
         return {
-            node["displayName"]: {
-                **node,
-                "attempts": [tried[i] for i in node.get("children", []) if i in tried],
-            }
+            node["displayName"]: node["phase"]
             for node in nodes
-            if node["type"] == "Retry"
+            if node["type"] in ("DAG", "Retry", "Skipped")
         }
 
+    def attempts(self, step: str) -> list[dict[str, Any]]:
+        """The pods of a step as Argo knows them, the first one first."""
+        nodes = self.workflow["status"].get("nodes", {}).values()
+        return sorted(
+            (n for n in nodes if n["type"] == "Pod" and _is_of(step, n["name"])),
+            key=lambda node: node["startedAt"],
+        )
+
     def pods(self, step: str) -> list[dict[str, Any]]:
-        """Of a step, one for each attempt, the first one first."""
+        """The pods of a step as Kubernetes knows them, the first one first."""
         words = ("pods", "--selector", f"workflows.argoproj.io/workflow={self.name}")
         named = "workflows.argoproj.io/node-name"
         return sorted(
             (
                 pod
                 for pod in self._cluster.get(*words)["items"]
-                if f".{step}(" in pod["metadata"]["annotations"].get(named, "")
+                if _is_of(step, pod["metadata"]["annotations"].get(named, ""))
             ),
             key=lambda pod: pod["metadata"]["creationTimestamp"],
         )
 
-    def running(self, step: str, seconds: float = 900) -> dict[str, Any]:
-        """Waits for a step's pod, and for its process."""
+    def at_work(self, step: str, seconds: float = 900) -> str:
+        """Waits until a step's process has run for a while; returns its pod's name.
 
-        def found() -> dict[str, Any] | None:
-            pods = self.pods(step)
-            running = pods and pods[-1]["status"]["phase"] == "Running"
-            return pods[-1] if running else None
+        Argo makes a pod that is younger than 10 seconds again without a word.
+        """
+
+        def found() -> str:
+            for pod in self.pods(step):
+                state = pod["status"].get("containerStatuses", [{}])[0].get("state", {})
+                if started := state.get("running", {}).get("startedAt"):
+                    began = datetime.datetime.fromisoformat(started)
+                    now = datetime.datetime.now(datetime.UTC)
+                    if (now - began).total_seconds() > 12:
+                        return str(pod["metadata"]["name"])
+            return ""
 
         return Cluster.until(found, seconds, f"{step} of {self.name} does not run")
 
@@ -285,10 +315,15 @@ class Run:
         return self._cluster("logs", name, "--container", "main")
 
 
+def _is_of(step: str, node: str) -> bool:
+    """Whether an Argo node, by its name, is an attempt of a step."""
+    return bool(re.search(rf"\.{step}(\.executor)?(\(\d+\))?$", node))
+
+
 @pytest.fixture(scope="session")
 def run_of(applied: Cluster) -> Callable[[str], Run]:
     """The run of an id, as Kubeflow Pipelines gave it one."""
-    return lambda run_id: Run(applied, run_id)
+    return lambda run_id: Run(applied, run_id, f"pipeline/runid={run_id}")
 
 
 @pytest.fixture(scope="session")
@@ -330,30 +365,47 @@ def compiled(
     folder: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Path]:
     """Compiles by ``kubeflow/runner.py``, for the tests' cluster with changes."""
-    made = tmp_path_factory.mktemp("workflows")
+    made = tmp_path_factory.mktemp("compiled")
 
-    def compile_(name: str, *flags: str, data: str = "", **changes: Any) -> Path:
-        cluster = yaml.safe_load(CLUSTER.read_text())
-        steps = cluster["steps"] | changes.pop("steps", {})
-        database = f"marquee_{Path(folder).name.replace('-', '_')}"
+    def compile_(
+        name: str,
+        *flags: str,
+        target: str = "kfp",
+        database: str = "",
+        steps: Any = None,
+        **changes: Any,
+    ) -> Path:
+        cluster = yaml.safe_load(Path(__file__).with_name(f"{target}.yaml").read_text())
+        cluster["steps"] |= steps or {}
         # A store of its own counts from 1 again, and so do the folders of artifacts.
         cluster |= {
-            "root": f"{cluster['root']}/{Path(folder).name}",
-            "metadata": {"host": "mysql", "database": database},
-            "live_folder": f"{folder}/live",
-            "steps": steps,
-        } | changes
+            "root": f"{cluster['root']}/{Path(folder).name}/{database}",
+            "metadata": {"host": "mysql", "database": store_of(folder, database)},
+            "live_folder": f"{folder}/live{database}",
+        }
         settings = made / f"{name}-cluster.yaml"
-        settings.write_text(yaml.safe_dump(cluster))
-        workflow = made / f"{name}.yaml"
-        words = ["--image", IMAGE, "--data", data or f"{folder}/ratings", *flags]
-        words += ["--cluster", str(settings), "--output", str(workflow)]
+        settings.write_text(yaml.safe_dump(cluster | changes))
+        path = made / f"{name}.yaml"
+        words = ["--image", IMAGE, "--target", target, *flags]
+        if "--data" not in flags:
+            words += ["--data", f"{folder}/ratings"]
+        if target == "kfp":
+            words += ["--backend-version", BACKEND]
+        words += ["--cluster", str(settings), "--output", str(path)]
         runner = [sys.executable, "kubeflow/runner.py", *words]
-        done = subprocess.run(runner, cwd=ROOT, capture_output=True, text=True)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            runner, cwd=ROOT, env=environment, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
-        return workflow
+        return path
 
     return compile_
+
+
+def store_of(folder: str, database: str) -> str:
+    """The database of a folder's runs, or of some of them."""
+    return f"marquee_{Path(folder).name.replace('-', '_')}{database}"
 
 
 RECEIVER = """
@@ -384,23 +436,71 @@ def told(applied: Cluster) -> Iterator[Callable[[], list[dict[str, Any]]]]:
 
 
 @pytest.fixture(scope="session")
-def start(applied: Cluster, client: Any, told: Any) -> Callable[[Path], Run]:
-    """Uploads a workflow through the kfp client, and runs it."""
-    experiment = client.create_experiment("marquee-tests")
+def submit(
+    kubeflow: Callable[..., Any], run_of: Callable[[str], Run], told: Any
+) -> Callable[[Path], Run]:
+    """Runs a compiled pipeline on Kubeflow Pipelines."""
 
-    def run(workflow: Path) -> Run:
-        name = f"{workflow.stem}-{time.time_ns()}"
-        pipeline = client.upload_pipeline(str(workflow), pipeline_name=name)
-        started = client.run_pipeline(
-            experiment.id, name, pipeline_id=pipeline.id, service_account="marquee"
-        )
-        run = Run(applied, started.id)
-        Cluster.until(
-            lambda: run.name, 60, "Kubeflow Pipelines makes no workflow of the run"
-        )
-        return run
+    def run(path: Path) -> Run:
+        done = kubeflow("submit", str(path), "--no-wait")
+        assert done.returncode == 0, done.stderr
+        started = run_of(done.stdout.split()[-1])
+        Cluster.until(lambda: started.name, 60, "Kubeflow makes no workflow of the run")
+        return started
 
     return run
+
+
+@pytest.fixture(scope="session")
+def create(applied: Cluster, told: Any) -> Callable[[Path], Run]:
+    """Runs a compiled workflow on Argo alone."""
+
+    def run(path: Path) -> Run:
+        done = applied("create", "--filename", str(path), "--output", "name")
+        name = done.strip().rpartition("/")[2]
+        label = f"marquee-test={name}"
+        applied("label", "workflow", name, label)
+        return Run(applied, name, label)
+
+    return run
+
+
+# What ML Metadata knows, asked by a pod: the store has no address outside.
+EXECUTIONS = """
+import json, sys
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2 as pb
+config = pb.ConnectionConfig()
+mysql = config.mysql
+mysql.host, mysql.port, mysql.user, mysql.password = "mysql", 3306, "root", ""
+mysql.database = sys.argv[1]
+store = metadata_store.MetadataStore(config)
+found = []
+runs = {c.name: c.id for c in store.get_contexts_by_type("pipeline_run")}
+for execution in store.get_executions_by_context(runs[sys.argv[2]]):
+    contexts = store.get_contexts_by_execution(execution.id)
+    [node] = [c.name for c in contexts if c.type == "node"]
+    events = store.get_events_by_execution_ids([execution.id])
+    of = {"in": [], "out": []}
+    for event in events:
+        way = "in" if event.type in (pb.Event.INPUT, pb.Event.INTERNAL_INPUT) else "out"
+        of[way].append(event.artifact_id)
+    uris = [a.uri for a in store.get_artifacts_by_id(of["out"])]
+    state = pb.Execution.State.Name(execution.last_known_state)
+    found.append({"step": node.split(".", 1)[1], "state": state, "uris": uris, **of})
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="session")
+def executions(in_pod: Any, folder: str) -> Callable[..., list[dict[str, Any]]]:
+    """What the metadata store has of a run, in the order of their ids."""
+
+    def ask(run: Run, database: str = "") -> list[dict[str, Any]]:
+        words = ("python", "-c", EXECUTIONS, store_of(folder, database), run.id)
+        return json.loads(in_pod(*words).splitlines()[-1])
+
+    return ask
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,10 @@
 """A schedule that fires twice, and a span that comes in between."""
 
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(3600)]
-ROOT = Path(__file__).parents[2]
 SPANS = ("1997-12-31", "1998-04-30")  # the days that MovieLens 100K's halves end with
 STEPS = ("ratingsexamplegen", "transform", "trainer-mf-als")
 
@@ -34,56 +30,43 @@ def spans(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def story(applied, client, compiled, copy, folder, run_of, spans, told):
+def story(applied, kubeflow, compiled, copy, folder, run_of, spans, told):
     """The clock fires every minute; a run that goes on keeps the next one waiting."""
     copy(spans / SPANS[0], f"{folder}/spans/{SPANS[0]}")
-    workflow = compiled(
+    spec = compiled(
         "nightly",
-        *("--spans", "--schedule", "* * * * *", "--models", "mf_als"),
-        *("--set", "models.mf_als.embedding_dim=16", "--set", "retrain.drift=warn"),
-        data=f"{folder}/spans",
-        live_folder=f"{folder}/live-of-schedule",
-        metadata={"host": "mysql", "database": f"nightly_{folder[14:]}"},
+        *("--data", f"{folder}/spans", "--spans", "--schedule", "* * * * *"),
+        *("--models", "mf_als", "--set", "models.mf_als.embedding_dim=16"),
+        *("--set", "retrain.drift=warn"),
+        database="_nightly",
     )
 
     def schedule(*words: str) -> str:
-        with applied.forwarded("ml-pipeline", 8888) as port:
-            host = ["--host", f"http://127.0.0.1:{port}"]
-            done = subprocess.run(
-                [sys.executable, "kubeflow/schedule.py", *host, *words],
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-            )
+        done = kubeflow("schedule", *words)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def runs() -> list:
-        experiment = client.get_experiment(experiment_name="marquee").id
-        found = client.list_runs(
-            page_size=50, sort_by="created_at asc", experiment_id=experiment
-        )
-        return [run for run in found.runs or [] if run.name.startswith("nightly")]
-
-    before = {run.id for run in runs()} if _has_experiment(client) else set()
-
     def fired(number: int):
+        """The run of that number; the controller names it after the schedule."""
+
         def found():
-            mine = [run for run in runs() if run.id not in before]
-            return run_of(mine[number - 1].id) if len(mine) >= number else None
+            mine = [
+                w["metadata"]
+                for w in applied.get("workflows")["items"]
+                if w["metadata"]["name"].startswith("nightly")
+            ]
+            mine.sort(key=lambda metadata: metadata["creationTimestamp"])
+            return mine[number - 1] if len(mine) >= number else None
 
-        run = applied.until(found, 300, f"the schedule did not fire {number} times")
-        applied.until(lambda: run.name, 60, "no workflow")
-        return run
+        metadata = applied.until(found, 300, f"it did not fire {number} times")
+        return run_of(metadata["labels"]["pipeline/runid"])
 
-    made = SimpleNamespace(created=schedule("apply", str(workflow)))
-    made.unchanged = schedule("apply", str(workflow))
+    made = SimpleNamespace(created=schedule("apply", str(spec)))
+    made.unchanged = schedule("apply", str(spec))
     made.first = fired(1)
     # It comes in once the first run has looked, and before a second one can.
     applied.until(
-        lambda: (
-            made.first.steps().get("ratingsexamplegen", {}).get("phase") == "Succeeded"
-        ),
+        lambda: made.first.phases().get("ratingsexamplegen") == "Succeeded",
         900,
         "RatingsExampleGen does not end",
     )
@@ -100,12 +83,6 @@ def story(applied, client, compiled, copy, folder, run_of, spans, told):
     made.deleted = schedule("delete", "nightly")
     made.listed_deleted = schedule("list")
     return made
-
-
-def _has_experiment(client) -> bool:
-    return "marquee" in {
-        e.name for e in client.list_experiments(page_size=50).experiments or []
-    }
 
 
 def test_a_schedule_is_made_once_and_can_be_seen_paused_and_removed(story):
