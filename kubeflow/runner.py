@@ -156,12 +156,25 @@ def check_schedule(cron: str, timezone: str) -> None:
     Raises:
         ConfigError: The schedule or the timezone is not valid.
     """
-    from pipeline.schedule import Schedule
+    from pipeline.schedule import WEEKDAYS, Schedule
 
-    Schedule(cron, timezone)
-    if "7" in cron.split()[4]:
-        message = f"{cron!r}: on a cluster, Sunday is 0 and not 7"
-        raise ConfigError(None, None, "--schedule", message)
+    try:
+        Schedule(cron, timezone)
+    except ConfigError as error:
+        key = {"--cron": "--schedule", "--timezone": "timezone"}[str(error.key)]
+        raise ConfigError(None, None, key, error.message) from error
+    fields = cron.lower().split()
+    message = ""
+    if "last" in fields[2]:
+        message = "on a cluster, a day of the month is a number"
+    if "7" in fields[4].replace("*/7", "*"):
+        message = "on a cluster, Sunday is 0 and not 7"
+    days = {name: str(number) for number, name in enumerate(WEEKDAYS)}
+    for first, last in re.findall(r"(\w+)-(\w+)", fields[4]):
+        if days.get(first, first) > days.get(last, last):
+            message = f"on a cluster, a week begins with Sunday: {first}-{last} is none"
+    if message:
+        raise ConfigError(None, None, "--schedule", f"{cron!r}: {message}")
 
 
 def write_kfp(job: Job) -> None:

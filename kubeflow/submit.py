@@ -31,7 +31,15 @@ from pipeline import exits
 POLL_SECONDS = 5.0
 # For which the API may be away, as it is while it is upgraded.
 _PATIENCE_SECONDS = 600.0
-_RUNNING = ("PENDING", "RUNNING", "CANCELING", "PAUSED", "RUNTIME_STATE_UNSPECIFIED")
+# None: 2.0.5 has no state of a run whose workflow it has not seen yet.
+_RUNNING = (
+    None,
+    "PENDING",
+    "RUNNING",
+    "CANCELING",
+    "PAUSED",
+    "RUNTIME_STATE_UNSPECIFIED",
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -52,7 +52,7 @@ _EXPECTED = (
     "expected minute, hour, day of the month, month and weekday, as in '0 3 * * *' for "
     "each day at 3:00"
 )
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")  # as cron counts them
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")  # as cron counts them
 
 
 class Schedule:
@@ -139,7 +139,7 @@ def _weekdays(field: str) -> str:
     chosen: set[int] = set()
     for part in field.split(","):
         digits = re.sub(
-            "|".join(_WEEKDAYS), lambda name: str(_WEEKDAYS.index(name[0])), part
+            "|".join(WEEKDAYS), lambda name: str(WEEKDAYS.index(name[0])), part
         )
         found = re.fullmatch(r"(?:\*|([0-7])(?:-([0-7]))?)(?:/([1-7]))?", digits)
         if found is None or found[3] and found[1] and not found[2]:
@@ -148,7 +148,7 @@ def _weekdays(field: str) -> str:
         last = int(found[2] or found[1] or 6)
         last += 7 if last < first else 0  # fri-mon
         chosen |= {day % 7 for day in range(first, last + 1, int(found[3] or 1))}
-    return ",".join(_WEEKDAYS[day] for day in sorted(chosen))
+    return ",".join(WEEKDAYS[day] for day in sorted(chosen))
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,7 +65,7 @@ def test_pods_run_as_no_root_with_no_rights_and_bounds(pod):
         assert "memory" in container["resources"]["limits"]
 
 
-def test_the_service_account_may_do_one_thing():
+def test_the_service_account_may_report_and_read_where_kubeflow_s_artifacts_go():
     account, role, binding = objects(MANIFESTS / "service-account.yaml")
     assert role["kind"] == "Role"  # of a namespace, not of the cluster
     assert role["rules"] == [
@@ -73,7 +73,19 @@ def test_the_service_account_may_do_one_thing():
             "apiGroups": ["argoproj.io"],
             "resources": ["workflowtaskresults"],
             "verbs": ["create", "patch"],
-        }
+        },
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": ["kfp-launcher"],
+            "verbs": ["get"],
+        },
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": ["mlpipeline-minio-artifact"],
+            "verbs": ["get"],
+        },
     ]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert [s["name"] for s in binding["subjects"]] == [account["metadata"]["name"]]

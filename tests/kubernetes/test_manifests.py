@@ -24,6 +24,7 @@ def test_the_runs_account_may_tell_argo_how_a_step_ended(applied):
         ("get", "secrets"),
         ("get", "pods"),
         ("get", "configmaps"),
+        ("get", "secret", "marquee-metadata"),
         ("create", "configmap", "x"),
         ("get", "nodes"),
         ("delete", "workflows", "--all"),
@@ -44,7 +45,8 @@ def test_all_that_it_may_do_is_in_its_role(applied):
     everybody = {"selfsubjectreviews.authentication.k8s.io"} | {
         f"selfsubject{kind}reviews.authorization.k8s.io" for kind in ("access", "rules")
     }
-    assert allowed - everybody == {"workflowtaskresults.argoproj.io"}
+    kubeflow = {"configmaps", "secrets"}  # one of each, by name
+    assert allowed - everybody == {"workflowtaskresults.argoproj.io"} | kubeflow
 
 
 def test_a_privileged_pod_is_refused(applied):

@@ -45,6 +45,7 @@ def test_a_fake_api_gets_a_file_once(fake, invoke, compiled):
 
 def test_each_step_of_a_fake_run_is_shown_once_as_it_ends(fake, invoke, compiled):
     fake.answers = [
+        {},
         {"state": "PENDING"},
         run("RUNNING", trainer_gmf="RUNNING", trainer_gmf_driver="SUCCEEDED"),
         run("RUNNING", trainer_gmf="SUCCEEDED", executor="SUCCEEDED"),
