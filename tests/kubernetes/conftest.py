@@ -26,6 +26,7 @@ NAMESPACE = "kubeflow"
 # Of the cluster that these tests are written for: the oldest one supported.
 BACKEND = "2.0.5"
 IMAGE = os.environ.get("MARQUEE_IMAGE", "docker.io/library/marquee:cpu")
+VOLUME_POD = f"marquee-volume-{os.getpid()}"
 VOLUME_FOLDER = "/tmp/marquee-volume"  # on the node, where nothing makes volumes
 
 
@@ -333,16 +334,21 @@ def folder(applied: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
     movielens = datasets.resolve("ml-100k", lambda *_: None).folder
     name = f"/marquee/test-{int(time.time())}"
-    keeper = step_pod("marquee-volume", ["sleep", "infinity"])
+    keeper = step_pod(VOLUME_POD, ["sleep", "infinity"])
     keeper["spec"]["containers"][0]["securityContext"] = {"runAsUser": 0}
-    applied("delete", "pod", "marquee-volume", "--ignore-not-found")
     applied.apply(keeper)
-    applied("wait", "pod/marquee-volume", "--for=condition=Ready", "--timeout=300s")
-    applied("exec", "marquee-volume", "--", "mkdir", "-p", name)
+    applied("wait", f"pod/{VOLUME_POD}", "--for=condition=Ready", "--timeout=300s")
+    applied("exec", VOLUME_POD, "--", "mkdir", "-p", name)
     _to_volume(applied, movielens, f"{name}/ratings")
     yield name
-    applied("exec", "marquee-volume", "--", "rm", "-r", name)
-    applied("delete", "pod", "marquee-volume", "--wait=false")
+    applied("exec", VOLUME_POD, "--", "rm", "-r", name)
+    applied("delete", "pod", VOLUME_POD, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def on_volume(applied: Cluster, folder: str) -> Callable[..., str]:
+    """Runs a command where the volume is mounted."""
+    return lambda *words: applied("exec", VOLUME_POD, "--", *words)
 
 
 @pytest.fixture(scope="session")
@@ -354,10 +360,10 @@ def copy(applied: Cluster) -> Callable[[Path, str], None]:
 def _to_volume(cluster: Cluster, source: Path, target: str) -> None:
     """Copies a folder to the volume; it is the steps' user's there."""
     parent = str(Path(target).parent)
-    cluster("exec", "marquee-volume", "--", "mkdir", "-p", parent)
-    cluster("cp", str(source), f"marquee-volume:{target}")
+    cluster("exec", VOLUME_POD, "--", "mkdir", "-p", parent)
+    cluster("cp", str(source), f"{VOLUME_POD}:{target}")
     owned = ["chown", "-R", "10001:10001", parent]
-    cluster("exec", "marquee-volume", "--", *owned)
+    cluster("exec", VOLUME_POD, "--", *owned)
 
 
 @pytest.fixture(scope="session")

@@ -38,14 +38,14 @@ def test_a_step_past_its_time_is_tried_again_and_fails(story):
     assert all("deadline" in attempt["message"] for attempt in attempts)
 
 
-def test_the_others_are_judged_and_one_goes_live(story, executions, folder, applied):
+def test_the_others_are_judged_and_one_goes_live(story, executions, folder, on_volume):
     phases = story.run.phases()
     for step in ("evaluator-mf-als", "champion", "pusher"):
         assert phases[step] == "Succeeded", step
     assert phases["evaluator-gmf"] == "Omitted"
     found = {e["step"]: e["state"] for e in executions(story.run, STORE)}
     assert found["Pusher"] == "COMPLETE"
-    live = applied("exec", "marquee-volume", "--", "ls", f"{folder}/live{STORE}")
+    live = on_volume("ls", f"{folder}/live{STORE}")
     assert "1" in live.split()
 
 
