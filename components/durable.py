@@ -85,16 +85,23 @@ def forbid_world_writable() -> None:
 def remove(path: Path) -> None:
     """Removes a file, or a folder with all in it; a link is unlinked, never followed.
 
+    Whatever can be removed is removed, even if something else in the folder cannot.
+
     Raises:
-      OSError: it, or something in it, cannot be removed. What has vanished meanwhile is
-        no error.
+      OSError: The first thing that cannot be removed, with its whole path. What has
+        vanished in the meantime is not an error.
     """
+    problems: list[OSError] = []
+
+    def note(_act: Any, name: str, problem: Any) -> None:
+        error = problem[1]
+        if not isinstance(error, FileNotFoundError):
+            error.filename = name  # rmtree knows only the name in its folder
+            problems.append(error)
+
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, onerror=_unless_vanished)
+        shutil.rmtree(path, onerror=note)
     else:
         path.unlink(missing_ok=True)
-
-
-def _unless_vanished(_act: Any, _path: str, problem: Any) -> None:
-    if not isinstance(problem[1], FileNotFoundError):
-        raise problem[1]
+    if problems:
+        raise problems[0]

@@ -1,7 +1,7 @@
 """What killed runs left in a folder of runs, and what old runs have no use for."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +24,28 @@ class Leftover:
     """A file or folder that nothing needs.
 
     Attributes:
-      path: of it.
-      size: of all its files, in bytes.
-      reason: why it is of no use.
+      path: Where it is.
+      size: Size of all its files, in bytes.
+      reason: Why it is of no use.
+      problem: Why it could not be removed; None if it was, or if nobody tried.
     """
 
     path: Path
     size: int
     reason: str
+    problem: str | None = None
+
+
+class NotRemovedError(OSError):
+    """Some paths could not be removed; all others were."""
+
+    def __init__(self, left: Sequence[Leftover]):
+        lines = [f"{leftover.path}: {leftover.problem}" for leftover in left]
+        super().__init__(
+            "\n".join(lines)
+            + "\nEverything else was removed. Correct what is in the way, such as the "
+            "permissions of the folder, and run the same command again."
+        )
 
 
 def leftovers(out: Path) -> list[Leftover]:
@@ -57,17 +71,22 @@ def old_runs(retired: "Retired") -> list[Leftover]:
     ]
 
 
-def remove(leftover: Leftover, live_folder: Path) -> None:
-    """Removes it.
+def remove(leftover: Leftover, live_folder: Path) -> Leftover:
+    """Removes a leftover, or as much of it as can be removed.
 
-    Raises:
-      OSError: it cannot be removed.
+    Returns:
+      The leftover, with the problem if any of it could not be removed.
     """
-    if leftover.path.parent == live_folder:
-        # A rollback needs no run: its own lock tells whether one is at work.
-        versions.remove_unfinished(live_folder)
-    else:
-        durable.remove(leftover.path)
+    try:
+        if leftover.path.parent == live_folder:
+            # A rollback is no run: the folder's own lock shows whether one is running.
+            versions.remove_unfinished(leftover.path)
+        else:
+            durable.remove(leftover.path)
+    except OSError as error:
+        problem = f"{error.strerror} ({error.filename})"
+        return dataclasses.replace(leftover, problem=problem)
+    return leftover
 
 
 def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:

@@ -23,7 +23,7 @@ MEANINGS = {
     BAD_INPUT: "bad input, or none",
     ANOMALIES: "anomalies in the data",
     REFUSED: "every model refused",
-    FAILED: "a step failed",
+    FAILED: "a step failed, or files could not be removed",
     BUSY: "another run is working in that folder",
 }
 

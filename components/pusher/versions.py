@@ -288,14 +288,19 @@ def _publish(
     folder = live_folder / str(number)
     unfinished = durable.unfinished_beside(folder)
     pushed = datetime.datetime.now(datetime.UTC)
-    _copy(
-        model_folder,
-        unfinished,
-        {"pushed": pushed.isoformat(timespec="seconds"), "restored": restored},
-    )
-    # Before the rename: a push that dies between them only leaves a number out.
-    _write_ledger(live_folder, dataclasses.replace(told, last=number))
-    durable.move(unfinished, folder)
+    try:
+        _copy(
+            model_folder,
+            unfinished,
+            {"pushed": pushed.isoformat(timespec="seconds"), "restored": restored},
+        )
+        # Before the rename: a push that dies between them only leaves a number out.
+        _write_ledger(live_folder, dataclasses.replace(told, last=number))
+        durable.move(unfinished, folder)
+    except BaseException:  # stopped, or the disk is full
+        with _reported(f"Cannot remove {unfinished}"):
+            durable.remove(unfinished)
+        raise
     if keep is not None:
         _prune(live_folder, keep)
     return read(folder)
@@ -404,10 +409,14 @@ def read(folder: Path) -> Version:
         ) from error
 
 
-def remove_unfinished(live_folder: Path) -> None:
-    """Removes what a push left that was killed; one that is at work is waited for."""
-    with _locked(live_folder):
-        _remove_unfinished(live_folder)
+def remove_unfinished(path: Path) -> None:
+    """Removes what a killed push left, after waiting for any push that is running.
+
+    Raises:
+      OSError: It, or something in it, cannot be removed.
+    """
+    with _locked(path.parent):
+        durable.remove(path)
 
 
 @contextlib.contextmanager

@@ -59,7 +59,8 @@ def clean(
     That is what killed or failed runs left and, with --keep-runs or --older-than, what
     old runs made. What is live or was live and can be rolled back to, what the kept
     runs have in the cache, and the lineage of both always stay. While a run is working
-    in the folder, nothing is listed.
+    in the folder, nothing is listed. What cannot be removed is named at the end, and
+    all else is removed.
     """
     from pipeline import cleaning, run_lock
     from pipeline.console import open_console
@@ -82,14 +83,16 @@ def clean(
         if yes:
             if retired is not None:
                 retention.forget(out, retired)
-            for leftover in (*found, *old):
-                cleaning.remove(leftover, out / "live")
+            found = [cleaning.remove(leftover, out / "live") for leftover in found]
+            old = [cleaning.remove(leftover, out / "live") for leftover in old]
             if retired is not None:
                 retention.shrink(out)
     if as_json:
         print_json([*found, *old])
-        return
-    console = open_console()
-    print_leftovers(console, found, removed=yes)
-    if retired is not None:
-        print_retired(console, retired, old, removed=yes)
+    else:
+        console = open_console()
+        print_leftovers(console, found, removed=yes)
+        if retired is not None:
+            print_retired(console, retired, old, removed=yes)
+    if left := [leftover for leftover in (*found, *old) if leftover.problem]:
+        raise cleaning.NotRemovedError(left)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MENDABLE = {
     "pipeline.config.ConfigError": ("Bad configuration", exits.CONFIG),
     "pipeline.metadata.MetadataError": ("No metadata store", exits.CONFIG),
+    "pipeline.cleaning.NotRemovedError": ("Not removed", exits.FAILED),
     "pipeline.run_lock.BusyError": ("Busy", exits.BUSY),
     "pipeline.runs.RunNotFoundError": ("No such run", exits.CONFIG),
     "pipeline.datasets.errors.DatasetError": ("No data", exits.BAD_INPUT),

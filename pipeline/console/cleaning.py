@@ -26,7 +26,7 @@ def print_leftovers(
         size = f"{leftover.size / 1e6:,.2f}"
         table.add_row(Text(inert(leftover.path)), Text(leftover.reason), Text(size))
     console.print(table)
-    total = f"{sum(leftover.size for leftover in found) / 1e6:,.2f} MB"
+    total = f"{_megabytes(found)} MB"
     if removed:
         console.print(f"\nRemoved: {total}.")
     else:
@@ -43,10 +43,17 @@ def print_retired(
     runs = f"{len(retired.runs):,} old runs"
     if retired.runs:
         runs += f", {inert(retired.runs[0])} to {inert(retired.runs[-1])}"
-    size = f"{len(old):,} folders of {sum(each.size for each in old) / 1e6:,.2f} MB"
+    gone = sum(leftover.problem is None for leftover in old)
+    size = f"{gone:,} folders of {_megabytes(old)} MB"
     if removed:
         console.print(f"\nForgotten: {runs}. Removed: {size}.")
     else:
         console.print(
             f"\nNothing needs {runs}; {size}. The same command with --yes forgets them."
         )
+
+
+def _megabytes(leftovers: "Sequence[Leftover]") -> str:
+    """The size of those that were not kept by a problem."""
+    size = sum(leftover.size for leftover in leftovers if leftover.problem is None)
+    return f"{size / 1e6:,.2f}"

@@ -82,13 +82,7 @@ class Store:
 
         The store numbers executions as they begin: no clock and no name has a say.
         """
-        good = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
-        for kind in self._store.get_execution_types():
-            if kind.name.endswith(f".{step}"):
-                found = self._store.get_executions_by_type(kind.name)
-                for execution in sorted(found, key=lambda each: -each.id):
-                    if execution.last_known_state in good:
-                        yield execution
+        return lookups.successes(self._store, step)
 
     def champion(self, pusher: mlmd.Execution) -> mlmd.Execution:
         """The Champion whose choice a Pusher had before it."""

@@ -68,3 +68,25 @@ def test_a_folder_moves_whole(tmp_path):
     durable.move(made, tmp_path / "1")
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
     assert (tmp_path / "1" / "model").read_text() == "weights"
+
+
+def test_what_can_be_removed_is_removed_before_the_first_problem_is_raised(
+    tmp_path, monkeypatch
+):
+    folder = tmp_path / "folder"
+    for name in ("a/x", "b/kept", "c/x"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("")
+    unlink = os.unlink
+
+    def refused(path, *, dir_fd=None):
+        if path == "kept":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", refused)
+    with pytest.raises(PermissionError) as caught:
+        durable.remove(folder)
+    assert caught.value.filename == str(folder / "b/kept")
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    assert left == {"b", "b/kept"}

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from benchmarks.store import clone_last_run, counted
 from components.artifact_place import place_of
 from components.pusher import versions
 from pipeline.lineage import (
@@ -220,3 +221,40 @@ def test_what_all_versions_need_is_told_to_those_who_clean(world):
             if a.uri.endswith(f"Champion/champion/{number}")
         ]
         assert champion in needed.folders
+
+
+def test_a_version_is_found_behind_many_runs_on_another_source(world):
+    world.read("B", source=OTHER)
+    for _ in range(25):
+        world.run("B")
+    assert world.serves() == "A"
+
+
+def test_after_a_thousand_runs_no_more_is_read_from_the_store_than_after_a_dozen(world):
+    """ML Metadata's answers are counted, while the newest run's data are found."""
+    world.read("newest")
+    world.run("newest")
+    store = world.store.store
+    [chosen, pushed] = [
+        next(a for a in store.get_artifacts() if a.uri.endswith(place))
+        for place in (f"champion/{world.number}", f"pushed_model/{world.number}")
+    ]
+    world.store.step(
+        *("Pusher", "cached", [("model", chosen)], [("pushed_model", pushed)]),
+        state=mlmd.Execution.CACHED,
+    )
+
+    def spent():
+        with counted() as asked:
+            assert world.serves() == "newest"
+        return asked
+
+    path, kept = world.out / "metadata.sqlite", world.out / "kept.sqlite"
+    shutil.copy(path, kept)
+    clone_last_run(path, 12)
+    few = spent()
+    shutil.copy(kept, path)
+    clone_last_run(path, 1000)
+    many = spent()
+    assert many.calls == few.calls
+    assert many.bytes < 1.1 * few.bytes

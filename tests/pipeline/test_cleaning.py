@@ -1,6 +1,8 @@
 """What `marquee clean` lists and removes; ML Metadata itself writes the store."""
 
+import errno
 import json
+import os
 
 import pytest
 from ml_metadata import MetadataStore
@@ -124,3 +126,44 @@ def test_temporary_files_of_a_run_are_in_its_folder(tmp_path, monkeypatch):
         inside = tempfile.mkdtemp()
     assert inside.startswith(str(tmp_path / "out" / "tmp"))
     assert tempfile.gettempdir() == str(tmp_path)
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_what_cannot_be_removed_is_named_and_all_else_is_removed(
+    marquee, out, monkeypatch, options
+):
+    """Root may remove everything: the refusal is injected at the system call."""
+    kept = {
+        f"{out}/{name}" for name in ("artifacts/Trainer/model/2", "live/.unfinished-0")
+    }
+    (out / "artifacts/Trainer/model/2/other").write_bytes(b"x" * 100)
+    unlink = os.unlink
+
+    def refused(path, *, dir_fd=None):
+        folder = os.readlink(f"/proc/self/fd/{dir_fd}") if dir_fd else ""
+        if folder in kept and path == "file":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", refused)
+    told = marquee("clean", "--yes", *options)
+    assert told.status == 6
+    left = {"artifacts/Trainer/model/2", "live/.unfinished-0"}
+    assert there(out) == KEPT | left
+    assert not (out / "artifacts/Trainer/model/2/other").exists()
+    for name in left:
+        assert f"marquee-out/{name}: Permission denied" in told.err
+        assert f"marquee-out/{name}/file" in told.err
+    assert "Everything else was removed" in told.err
+    if options:
+        problems = {e["path"]: e["problem"] for e in json.loads(told.out)}
+        assert {p for p, problem in problems.items() if problem} == {
+            f"marquee-out/{name}" for name in left
+        }
+        assert set(problems) == {f"marquee-out/{name}" for name in LEFT}
+    else:  # what stays is not counted as removed; each of the others has 100 bytes
+        assert f"Removed: {(len(LEFT) - len(left)) * 100 / 1e6:.2f} MB" in told.out
+    monkeypatch.undo()
+    monkeypatch.chdir(out.parent)
+    assert marquee("clean", "--yes").status == 0
+    assert there(out) == KEPT

@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 from components.pusher import versions
-from pipeline.recommending import recommend
+from components.saved_model_scan import HostileModelError
+from pipeline.recommending import load_recommend, recommend
 from pipeline.titles import UnknownItemError
 from trainer_modules import features as f
 from trainer_modules.model_card import write_card
@@ -129,6 +130,21 @@ def test_a_like_that_is_no_one_item_is_refused(out, like, said):
 def test_a_part_of_one_title_is_enough(out):
     answer = recommend(out, "nobody", 10, ["alien"], why=False)
     assert answer.liked == ["Alien (1979)"]
+
+
+def test_a_model_that_writes_files_is_not_loaded(tmp_path, save_recommender):
+    """``batch`` and the report load it in the same way."""
+    written = tmp_path / "written"
+
+    class Hostile(tf.Module):
+        def recommend(self, user_id, history_item_id, k):
+            tf.io.write_file(str(written), "by the model")
+            return {"item_id": history_item_id, "score": history_item_id}
+
+    save_recommender(Hostile(), tmp_path / "model")
+    with pytest.raises(HostileModelError, match="WriteFile"):
+        load_recommend(tmp_path / "model")
+    assert not written.exists()
 
 
 def test_without_a_live_model_it_says_what_to_do(tmp_path):

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -82,6 +83,13 @@ def starter(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def as_root():
+    """Mounting, control groups and dropping rights are root's; nothing is skipped."""
+    if os.geteuid() != 0:
+        pytest.fail("only root may do this: sudo make test-reliability")
+
+
+@pytest.fixture(scope="session")
 def run_arguments():
     """A run on a log, in a folder."""
     return lambda data, out: ["run", "--data", data, "--out", out, *SETTINGS]
@@ -101,6 +109,18 @@ def write_log():
         path.write_text("\n".join(rows) + "\n")
 
     return write
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, starter, run_arguments, write_log):
+    """The log and folder of a run that went live, and ``copy`` beside that folder."""
+    folder = tmp_path_factory.mktemp("finished")
+    log, out = folder / "log.csv", folder / "out"
+    write_log(log)
+    ended = starter.run(*run_arguments(log, out))
+    assert ended.status == 0, ended.text
+    shutil.copytree(out, folder / "copy", symlinks=True)
+    return log, out
 
 
 @pytest.fixture(scope="session")

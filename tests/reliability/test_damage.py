@@ -17,18 +17,6 @@ TOO_LARGE = "models.gmf.embedding_dim=50000000"  # 24 GB for 120 users
 pytestmark = pytest.mark.reliability
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, starter, run_arguments, write_log):
-    """A folder in which a run went live; the log; and what puts both back."""
-    folder = tmp_path_factory.mktemp("finished")
-    log, out = folder / "log.csv", folder / "out"
-    write_log(log)
-    ended = starter.run(*run_arguments(log, out))
-    assert ended.status == 0, ended.text
-    shutil.copytree(out, folder / "copy", symlinks=True)
-    return log, out
-
-
 @pytest.fixture
 def run(finished, starter, run_arguments):
     """Runs on the finished folder as it was: status, and what it said."""

@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
 
 pytestmark = pytest.mark.reliability
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+needs_root = pytest.mark.usefixtures("as_root")
 
 
 @pytest.fixture
@@ -158,20 +159,32 @@ def test_without_dev_shm_it_is_told_before_any_work(
 ):
     out = tmp_path / "out"
     arguments = run_arguments(log, out) if command == "run" else ["doctor"]
+    status, told = without_dev_shm(*arguments)
+    assert "no semaphore can be made (No such file or directory)" in told
+    assert "mount a tmpfs at /dev/shm" in told
+    assert status == (2 if command == "run" else 1)
+    assert not out.exists()
+
+
+@needs_root
+def test_without_dev_shm_lists_are_written_for_all(finished, tmp_path):
+    out, lists = finished[1], tmp_path / "lists.parquet"
+    status, told = without_dev_shm("batch", "--out", lists, "--runs", out)
+    assert status == 0, told
+    assert len(set(pq.read_table(lists)["user_id"].to_pylist())) == 120
+
+
+def without_dev_shm(*arguments):
+    """A command on a machine where no semaphore can be made: status and output."""
     hidden = 'mount --bind /proc/self/ns /dev/shm && exec "$@"'  # nothing can be made
     done = subprocess.run(
         [
             *("unshare", "--mount", "sh", "-c", hidden, "sh"),
             *(sys.executable, "-m", "pipeline", *map(str, arguments)),
         ],
-        cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
-    told = " ".join((done.stdout + done.stderr).split())
-    assert "no semaphore can be made (No such file or directory)" in told
-    assert "mount a tmpfs at /dev/shm" in told
-    assert done.returncode == (2 if command == "run" else 1)
-    assert not out.exists()
+    return done.returncode, " ".join((done.stdout + done.stderr).split())

@@ -19,7 +19,7 @@ POOR = {
 }
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(1800)]
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may drop rights")
+needs_root = pytest.mark.usefixtures("as_root")
 
 
 @pytest.fixture(scope="module")

@@ -360,6 +360,28 @@ def test_another_shape_with_the_same_settings_starts_from_scratch(live, build):
     )
 
 
+def test_the_graph_of_the_live_model_is_never_loaded(live, build, tmp_path):
+    """Only its weights are read: what its operations would do is not done."""
+    written, hostile = tmp_path / "written", tmp_path / "hostile"
+
+    @tf.function(input_signature=[])
+    def serve():
+        tf.raw_ops.WriteFile(filename=str(written), contents="x")
+        return {"score": tf.constant(1.0)}
+
+    tf.saved_model.save(tf.Module(), str(hostile), signatures=serve)
+    folder, _ = live("gmf")
+    (hostile / "saved_model.pb").rename(Path(folder, "saved_model.pb"))
+    new = build("gmf", NOW.sizes(), seed=1)
+    told = card_of("gmf", MODELS["gmf"].config_class())
+    start = find_start(folder, new, NOW.sizes(), NOW.vocabularies, told)
+    assert start.from_scratch is None
+    Path(folder, "saved_model.pb").write_bytes(b"no graph at all")
+    start = find_start(folder, new, NOW.sizes(), NOW.vocabularies, told)
+    assert start.from_scratch is None
+    assert not written.exists()
+
+
 def test_nothing_live_starts_from_scratch(build):
     card = card_of("gmf", MODELS["gmf"].config_class())
     start, said = found(None, build("gmf", NOW.sizes()), card)

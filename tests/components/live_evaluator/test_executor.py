@@ -53,6 +53,20 @@ def test_nothing_live_is_told(judged):
     assert "not in the metadata store" in judged(None)
 
 
+def test_a_model_with_an_operation_on_files_is_not_loaded(judged, tmp_path):
+    """Somebody put it into the folder of versions; its graph writes when it is run."""
+    written, folder = tmp_path / "written", tmp_path / "model" / "Format-Serving"
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def serve(examples):
+        tf.raw_ops.WriteFile(filename=str(written), contents="x")
+        return {"score": tf.strings.length(examples)}
+
+    tf.saved_model.save(tf.Module(), str(folder), signatures=serve)
+    assert "WriteFile" in judged(tmp_path / "model")
+    assert not written.exists()
+
+
 def test_a_model_whose_files_are_gone_is_told_with_the_reason(judged, tmp_path):
     told = judged(tmp_path / "gone")
     assert str(tmp_path / "gone") in told

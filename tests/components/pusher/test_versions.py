@@ -1,6 +1,7 @@
 """The folder of live models: numbers, checksums, rollbacks, kills and races."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -165,6 +166,28 @@ def test_a_model_that_cannot_be_read_leaves_the_live_one(three, model, missing):
     assert versions.live(three).origin == "b"
     assert versions.push(model("d"), three, KEEP_ALL).number == 4
     assert unfinished(three) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+@pytest.mark.parametrize("moment", ["sync", "move"])
+def test_a_push_that_is_stopped_or_finds_no_room_leaves_nothing_unfinished(
+    three, model, monkeypatch, error, moment
+):
+    before = sorted(path.name for path in three.iterdir())
+    call = getattr(versions.durable, moment)
+
+    def fails(path, *others):
+        of_version = (path, *others)[-1].name if moment == "move" else path.parent.name
+        if of_version == "4" or of_version.startswith(".unfinished-"):
+            raise error
+        call(path, *others)
+
+    monkeypatch.setattr(versions.durable, moment, fails)
+    with pytest.raises(type(error)):
+        versions.push(model("c"), three, KEEP_ALL)
+    assert sorted(path.name for path in three.iterdir()) == before
+    monkeypatch.undo()
+    assert versions.push(model("c"), three, KEEP_ALL).origin == "c"
 
 
 def test_a_numbered_folder_of_somebody_else_is_told_with_advice(three, model):
