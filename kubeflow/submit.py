@@ -78,8 +78,10 @@ def main(
             ctx.exit(exits.INTERRUPTED)
     if state != "succeeded":
         click.echo(
-            f"What its pods printed: kubectl --namespace {namespace} logs --prefix "
-            f"--container main --selector pipeline/runid={run}",
+            "The task verdict prints which steps failed: the pods of those that the "
+            "run outlives succeed. What the pods printed:\n"
+            f"  kubectl --namespace {namespace} logs --prefix --container main "
+            f"--selector pipeline/runid={run}",
             err=True,
         )
         ctx.exit(exits.FAILED)
