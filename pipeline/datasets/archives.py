@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ProtocolError, ReadTimeoutError, SSLError
 from urllib3.util import Retry
 
 from components import content_hash, durable
@@ -104,16 +105,14 @@ def _receive(
         with part.open("ab" if done else "wb") as file:
             progress(description, done, total)
             try:
-                for block in response.iter_content(BLOCK_BYTES):
+                # iter_content would lose the start of a block that breaks off.
+                while block := response.raw.read1(BLOCK_BYTES, decode_content=True):
                     file.write(block)
                     done += len(block)
                     progress(description, done, total)
-            except (
-                requests.exceptions.ChunkedEncodingError,
-                requests.exceptions.ConnectionError,
-            ):
+            except (ProtocolError, ReadTimeoutError, SSLError):
                 return False
-    return total is None or done >= total  # urllib3 1.26 says nothing of a short body
+    return True
 
 
 def unpack(
