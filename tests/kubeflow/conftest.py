@@ -1,6 +1,7 @@
 """A compiled file, and a machine that runs it as its platform would, without that."""
 
 import functools
+import json
 import os
 import re
 import shutil
@@ -10,9 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -166,36 +168,43 @@ class Pod:
 
 
 @pytest.fixture(scope="session")
-def pods_of_argo(depends: Any) -> Callable[[dict[str, Any]], dict[str, Pod]]:
-    """The pods of a workflow, by the names of its tasks."""
+def pods_of_spec() -> Callable[[list[dict[str, Any]]], dict[str, Pod]]:
+    """The pods of a pipeline spec, by the names of its tasks."""
 
-    def variable(entry: dict[str, Any]) -> str | tuple[str, str]:
-        if "value" in entry:
-            return str(entry["value"])
-        [(kind, source)] = entry["valueFrom"].items()
-        if kind == "secretKeyRef":
-            return source["name"], source["key"]
-        return str(source["fieldPath"])
-
-    def pods(workflow: dict[str, Any]) -> dict[str, Pod]:
-        templates = {t["name"]: t for t in workflow["spec"]["templates"]}
+    def pods(documents: list[dict[str, Any]]) -> dict[str, Pod]:
+        spec, platform = documents
+        added = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        dags = [spec["root"]["dag"], spec["components"]["comp-pipeline"]["dag"]]
+        inner = frozenset(dags[1]["tasks"])
         found = {}
-        for task in templates[workflow["spec"]["entrypoint"]]["dag"]["tasks"]:
-            template = templates[task["template"]]
-            container = template["container"]
-            condition = task.get("depends", "")
-            names = re.sub(r"\.[A-Z]\w+", "", condition)
-            found[task["name"]] = Pod(
+        for name, task in (item for dag in dags for item in dag["tasks"].items()):
+            component = spec["components"][task["componentRef"]["name"]]
+            if "executorLabel" not in component:
+                continue
+            label = component["executorLabel"]
+            container = spec["deploymentSpec"]["executors"][label]["container"]
+            secrets = {
+                pair["envVar"]: (secret["secretName"], pair["secretKey"])
+                for secret in added[label]["secretAsEnv"]
+                for pair in secret["keyToEnv"]
+            }
+            before = frozenset(task.get("dependentTasks", ()))
+            is_exit = "triggerPolicy" in task
+            found[name] = Pod(
                 words=(*container["command"], *container["args"]),
-                environment={e["name"]: variable(e) for e in container["env"]},
-                attempts=int(template["retryStrategy"]["limit"]) + 1,
-                seconds=template["activeDeadlineSeconds"],
-                waits_for=frozenset(re.findall(r"[a-z0-9-]+[a-z0-9]", names)),
-                runs=functools.partial(depends, condition),
+                environment={v["name"]: v["value"] for v in container["env"]} | secrets,
+                attempts=task.get("retryPolicy", {}).get("maxRetryCount", 0) + 1,
+                seconds=int(added[label].get("activeDeadlineSeconds", 3600)),
+                waits_for=inner if is_exit else before,
+                runs=functools.partial(_all_succeeded, () if is_exit else before),
             )
         return found
 
     return pods
+
+
+def _all_succeeded(names: Iterable[str], phases: dict[str, str]) -> bool:
+    return all(phases[name] == "Succeeded" for name in names)
 
 
 class Machine:
@@ -210,15 +219,18 @@ class Machine:
     def __init__(self, pods: dict[str, Pod], run_id: str, folder: Path):
         self._pods, self._run_id, self._folder = pods, run_id, folder
 
-    def run(self, name: str, kill: str = "", only: tuple[str, ...] = ()) -> Any:
+    def run(
+        self, name: str, kill: str = "", lock_out: str = "", only: tuple[str, ...] = ()
+    ) -> Any:
         """One run: the phase of each step, how often it was tried, and its log.
 
         Args:
             name: of the run.
             kill: the step whose first attempt is killed in the middle of its work.
+            lock_out: the step whose Secrets have wrong values, so that it fails.
             only: steps to run; empty for all of them.
         """
-        run = SimpleNamespace(name=name, phases={}, attempts={})
+        run = SimpleNamespace(name=name, phases={}, attempts={}, locked_out=lock_out)
         waiting = set(only or self._pods)
         going: dict[Future[str], str] = {}
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -261,7 +273,8 @@ class Machine:
         env = IMAGE_ENV | {"TMPDIR": str(scratch)}
         for name, value in pod.environment.items():
             if isinstance(value, tuple):
-                env[name] = SECRETS[value[0]][value[1]]
+                secret = SECRETS[value[0]][value[1]]
+                env[name] = "wrong" if step == run.locked_out else secret
             else:
                 env[name] = here(value)
         with open(self._folder / run.name / f"{step}.log", "ab") as log:
@@ -271,6 +284,7 @@ class Machine:
                 env=env,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
             if is_killed:
                 killer = threading.Thread(
@@ -281,12 +295,12 @@ class Machine:
 
 
 def _kill_at_work(process: subprocess.Popen[bytes], log: Path) -> None:
-    """As Kubernetes ends a pod that takes too much memory: without a word to it."""
+    """As Kubernetes ends a pod that takes too much memory: with all its processes."""
     while process.poll() is None and b"Going to run a new execution" not in (
         log.read_bytes()
     ):
         time.sleep(0.1)
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
@@ -305,3 +319,25 @@ def cluster_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
         return path
 
     return write
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, list[Any]]]:
+    """A webhook's server: its URL, and the messages that came."""
+    messages: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            size = int(self.headers["Content-Length"])
+            messages.append(json.loads(self.rfile.read(size)))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/hook", messages
+    server.shutdown()
+    server.server_close()

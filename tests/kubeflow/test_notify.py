@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -32,28 +30,6 @@ FAILURES = [
     failed("trainer-neumf(0)", "pod deleted", "2026-11-22T03:05:00Z"),
     failed("transform(0)", "pod deleted", "2026-11-22T03:01:00Z"),
 ]
-
-
-@pytest.fixture
-def receiver():
-    """A webhook's server: its URL, and the messages that came."""
-    messages = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            size = int(self.headers["Content-Length"])
-            messages.append(json.loads(self.rfile.read(size)))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/hook", messages
-    server.shutdown()
-    server.server_close()
 
 
 def notify(url, status, failures):

@@ -1,4 +1,4 @@
-"""The compiled workflow, each step a process with its own command, on a MariaDB.
+"""The compiled pipeline, each task a process with its own command, on a MariaDB.
 
 What the platform does around them is the fixture ``machine``; the steps, their
 arguments, their order and the environment are those of the file that the cluster gets.
@@ -25,9 +25,12 @@ def story(
     store,
     spans,
     machine,
-    pods_of_argo,
+    pods_of_spec,
 ):
-    """A run with a killed step, the same again, and the first step on a new span."""
+    """A run with a killed step, the same again, and two on a new span.
+
+    Of those, the first is one step alone; in the second a Trainer fails.
+    """
     folder = tmp_path_factory.mktemp("cluster")
     volume = folder / "volume"
     cluster = cluster_file(
@@ -35,17 +38,20 @@ def story(
         live_folder=f"{volume}/live",
         volume={"path": str(volume)},
         metadata={"host": store.host, "port": store.port},
-        steps={"Trainer": {"gpus": 0}},
+        steps={
+            "default": {"retries": 1, "backoff_seconds": 1},
+            "Trainer": {"gpus": 0},
+        },
     )
     compiled = compile_workflow(
         folder / "marquee.yaml",
-        *("--target", "argo", "--cluster", str(cluster)),
+        *("--target", "kfp", "--cluster", str(cluster)),
         *("--data", f"{volume}/spans", "--spans"),
         *("--models", "mf_als", "--set", "models.mf_als.embedding_dim=16"),
     )
     assert compiled.status == 0, compiled.output
-    pods = pods_of_argo(yaml.safe_load(compiled.text))
-    machine = machine(pods, "{{workflow.name}}", folder / "runs")
+    pods = pods_of_spec(list(yaml.safe_load_all(compiled.text)))
+    machine = machine(pods, "{{workflow.uid}}", folder / "runs")
     arriving = spans(volume / "spans", 2)
     next(arriving)
     told = SimpleNamespace(machine=machine, live=volume / "live", text=compiled.text)
@@ -54,6 +60,7 @@ def story(
     told.second = machine.run("second")
     next(arriving)
     told.third = machine.run("third", only=("ratingsexamplegen",))
+    told.fourth = machine.run("fourth", lock_out=KILLED)
     connection = proto.ConnectionConfig()
     connection.mysql.host, connection.mysql.port = store.host, store.port
     connection.mysql.database, connection.mysql.user = "marquee", "marquee"
@@ -103,7 +110,9 @@ class Store:
 
 def test_every_step_of_the_first_run_succeeded(story):
     assert set(story.first.phases.values()) == {"Succeeded"}
-    assert len(story.first.phases) == 18
+    assert len(story.first.phases) == 20
+    for task in ("verdict", "notify"):
+        assert "All 18 steps succeeded." in story.machine.log(story.first, task)
 
 
 def test_a_killed_step_is_tried_again_and_leaves_one_execution(story):
@@ -172,6 +181,33 @@ def test_a_later_run_of_the_same_workflow_takes_in_what_arrived(story):
         ]
         newest[run] = artifact.custom_properties["newest_span"].string_value
     assert newest == {"first": "1", "second": "1", "third": "2"}
+
+
+def test_a_step_that_fails_for_good_stops_only_what_needs_it(story):
+    """As in a local run: the champion is chosen among the others."""
+    phases = dict.fromkeys(story.first.phases, "Succeeded")
+    assert story.fourth.phases == phases | {"verdict": "Failed", "notify": "Failed"}
+    log = story.machine.log(story.fourth, KILLED)
+    assert "Attempt 2 of 2 ended with status 1" in log
+    states = story.store.states("fourth")
+    assert set(story.store.states("first")) - set(states) == {
+        "Trainer_mf_als",
+        "Evaluator_mf_als",
+    }
+    assert states["Champion"] == "COMPLETE"
+
+
+def test_what_needs_a_failed_step_is_not_run_and_says_so(story):
+    log = story.machine.log(story.fourth, "evaluator-mf-als")
+    assert "not run, because Trainer_mf_als did not succeed in this run" in log
+    assert "Attempt" not in log
+
+
+def test_the_verdict_names_what_failed_and_what_was_not_run(story):
+    for task in ("verdict", "notify"):
+        log = story.machine.log(story.fourth, task)
+        assert "Trainer_mf_als: failed; its log has the reason" in log
+        assert "Evaluator_mf_als: not run, because Trainer_mf_als did not suc" in log
 
 
 def test_the_secret_is_in_no_file(story):
