@@ -1,8 +1,9 @@
-"""The exit handler: tells a webhook that a run failed, or that one of its steps did.
+"""The exit handler: reports to a webhook that a run, or one of its steps, failed.
 
 ``python -m kubeflow.notify WORKFLOW STATUS FAILURES``: Argo's ``workflow.name``,
 ``workflow.status`` and ``workflow.failures``. The URL is in ``MARQUEE_WEBHOOK_URL``,
 from a Secret. It imports nothing of the pipeline, which may be what is broken.
+On Kubeflow Pipelines ``kubeflow.verdict`` takes its place, and uses ``send``.
 """
 
 import json
@@ -19,15 +20,15 @@ _ATTEMPT = re.compile(r"(.+)\(\d+\)$")
 
 
 def failed_steps(workflow: str, failures: str) -> dict[str, str]:
-    """Step → why, of those that failed for good.
+    """Returns the steps that failed for good, each with the reason.
 
     Args:
-      workflow: its name; Argo counts the whole of it among what failed.
-      failures: of Argo: JSON, in a JSON string; every failed attempt stands beside its
-        step, and knows why.
+        workflow: Its name; Argo lists the workflow itself among what failed.
+        failures: Argo's, JSON in a JSON string. It lists every failed attempt beside
+            its step, with the reason.
     """
-    told: Any = json.loads(failures or "null")
-    nodes: list[dict[str, str]] = json.loads(told) if isinstance(told, str) else told
+    inner: Any = json.loads(failures or "null")
+    nodes: list[dict[str, str]] = json.loads(inner) if isinstance(inner, str) else inner
     steps: dict[str, str] = {}
     attempts: dict[str, str] = {}
     for node in sorted(nodes or [], key=lambda node: node["finishedAt"] or ""):
@@ -40,7 +41,7 @@ def failed_steps(workflow: str, failures: str) -> dict[str, str]:
 
 
 def main(workflow: str, status: str, failures: str) -> int:
-    """Sends what there is to tell; returns the exit status of the pod."""
+    """Reports a failed run; returns the exit status of the pod."""
     failed = failed_steps(workflow, failures)
     if status == "Succeeded" and not failed:
         print(f"{workflow}: nothing failed")
@@ -70,7 +71,7 @@ def send(run: str, status: str, failed: Mapping[str, str]) -> None:
         {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-        print(f"{run}: told, answered {answer.status}")
+        print(f"{run}: reported, and the webhook answered {answer.status}")
 
 
 if __name__ == "__main__":

@@ -261,7 +261,9 @@ def laid_out(config: PipelineConfig, cluster: Cluster, spans: bool) -> Any:
 
 def unmatched(cluster: Cluster, steps: Sequence[str]) -> Iterator[str]:
     """Names the cluster's settings that no step of this pipeline has."""
-    names = {"default", *steps, *(step.partition("_")[0] for step in steps)}
+    from kubeflow.tasks import VERDICT
+
+    names = {"default", VERDICT, *steps, *(step.partition("_")[0] for step in steps)}
     for name in sorted(set(cluster.steps) - names):
         near = difflib.get_close_matches(name, sorted(names), 1)
         suggestion = f"; did you mean {near[0]!r}?" if near else ""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from tfx import v1 as tfx
@@ -23,6 +24,7 @@ from pipeline.local_runner import needs
 
 # The only folder that a container can write to, apart from the volume.
 SCRATCH = "/tmp"
+VERDICT = "Verdict"  # among the cluster's steps
 _MYSQL_USER, _MYSQL_PASSWORD = "MYSQL_USER", "MYSQL_PASSWORD"
 _NOTIFIER = Step(
     cpu="100m", memory="64Mi", cpu_limit="1", memory_limit="256Mi", timeout_seconds=300
@@ -144,7 +146,8 @@ def verdict(steps: Iterable[Task], cluster: Cluster, run_id: str) -> Container:
             *("--steps", _compact({step.name: requirement(step) for step in steps})),
         ),
         environment={"HOME": SCRATCH, **_account(cluster.metadata)},
-        resources=cluster.step("Verdict"),
+        # A failed run is reported once: a second attempt would find nothing else.
+        resources=msgspec.structs.replace(cluster.step(VERDICT), retries=0),
     )
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Each attempt adds a line to a file, and ends as the plan says for that attempt.
+# Each attempt adds its process id to a file, and ends as the plan says for it.
 STEP = """
-import sys, time
+import os, sys, time
 plan, log = sys.argv[1].split(","), open(sys.argv[2], "a+")
 log.seek(0)
 ending = plan[len(log.readlines())]
-print("attempt", file=log, flush=True)
+print(os.getpid(), file=log, flush=True)
 if ending == "hangs":
     time.sleep(60)
 sys.exit(int(ending))
@@ -29,11 +29,11 @@ def start(tmp_path):
     (tmp_path / "a_step.py").write_text(STEP)
     processes = []
 
-    def run(attempts, timeout, plan):
+    def run(at_most, timeout, plan):
         processes.append(
             subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "kubeflow.attempts", str(attempts), "0"),
+                    *(sys.executable, "-m", "kubeflow.attempts", str(at_most), "0"),
                     *(str(timeout), "a_step", plan, str(tmp_path / "log")),
                 ],
                 cwd=ROOT,
@@ -52,53 +52,54 @@ def start(tmp_path):
 
 
 @pytest.fixture
-def count(tmp_path):
-    """How many attempts there were."""
+def attempts(tmp_path):
+    """The process ids of the attempts."""
     log = tmp_path / "log"
-    return lambda: len(log.read_text().splitlines()) if log.exists() else 0
+    return lambda: list(map(int, log.read_text().split())) if log.exists() else []
 
 
-def test_a_step_that_succeeds_is_not_tried_again(start, count):
+def test_a_step_that_succeeds_is_not_tried_again(start, attempts):
     process = start(3, 0, "0")
     assert process.communicate()[0] == ""
     assert process.returncode == 0
-    assert count() == 1
+    assert len(attempts()) == 1
 
 
-def test_a_step_is_tried_until_it_succeeds(start, count):
+def test_a_step_is_tried_until_it_succeeds(start, attempts):
     process = start(3, 0, "1,0")
     output = process.communicate()[0]
     assert output == "Attempt 1 of 3 ended with status 1.\n"
-    assert (process.returncode, count()) == (0, 2)
+    assert (process.returncode, len(attempts())) == (0, 2)
 
 
-def test_a_step_that_fails_for_good_does_not_fail_its_pod(start, count):
+def test_a_step_that_fails_for_good_does_not_fail_its_pod(start, attempts):
     process = start(2, 0, "1,3,0")
     output = process.communicate()[0]
     assert "Attempt 2 of 2 ended with status 3." in output
     assert "the task verdict will fail the run" in output
-    assert (process.returncode, count()) == (0, 2)
+    assert (process.returncode, len(attempts())) == (0, 2)
 
 
-def test_a_step_whose_command_is_wrong_fails_its_pod_at_once(start, count):
+def test_a_step_whose_command_is_wrong_fails_its_pod_at_once(start, attempts):
     process = start(3, 0, "2,0")
     process.communicate()
-    assert (process.returncode, count()) == (2, 1)
+    assert (process.returncode, len(attempts())) == (2, 1)
 
 
-def test_an_attempt_that_takes_too_long_is_ended(start, count):
+def test_an_attempt_that_takes_too_long_is_ended(start, attempts):
     process = start(2, 1, "hangs,0")
     output = process.communicate()[0]
     assert "Attempt 1 of 2 took more than 1 s, and was ended." in output
-    assert (process.returncode, count()) == (0, 2)
+    assert (process.returncode, len(attempts())) == (0, 2)
 
 
-def test_a_pod_that_is_stopped_fails_and_its_step_is_ended(start, count):
+def test_a_pod_that_is_stopped_fails_and_its_step_is_ended(start, attempts):
     process = start(3, 0, "hangs,0")
-    while not count():
+    while not attempts():
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    process.communicate()  # returns once the step has closed its end, too
-    assert process.returncode == 143
-    assert count() == 1
+    assert process.wait() == 143
+    [step] = attempts()
+    with pytest.raises(ProcessLookupError):
+        os.kill(step, 0)

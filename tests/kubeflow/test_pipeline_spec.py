@@ -18,8 +18,8 @@ from google.protobuf.json_format import ParseError
 from tfx.proto.orchestration import pipeline_pb2
 
 from kubeflow import submission
-from kubeflow.cluster import Step
-from kubeflow.pipeline_spec import RUN_ID, outlived
+from kubeflow.cluster import Cluster, Step
+from kubeflow.pipeline_spec import IMAGE_USER, RUN_ID, outlived
 from kubeflow.tasks import Task
 
 MODELS = ("popularity", "mf_als", "neumf")
@@ -321,6 +321,18 @@ def test_a_failed_run_is_reported_after_everything_else(documents, steps):
     assert others == {"notify"}
 
 
+def test_a_verdict_is_given_once(steps):
+    """Each attempt would send the message again."""
+    assert "retryPolicy" not in steps["verdict"][0]
+    assert "retryPolicy" not in steps["notify"][0]
+
+
+def test_the_user_that_needs_no_setting_is_the_images():
+    dockerfile = Path(__file__).parents[2] / "kubeflow" / "Dockerfile"
+    assert f"USER {IMAGE_USER}:{IMAGE_USER}" in dockerfile.read_text()
+    assert Cluster().user == IMAGE_USER
+
+
 def test_the_file_says_how_it_is_submitted(nightly):
     path, output = nightly
     read = submission.read(path)
@@ -330,7 +342,7 @@ def test_the_file_says_how_it_is_submitted(nightly):
         "Europe/Berlin",
         "2.16.0",
         {
-            "retries of 22 tasks": "2.5.0",
+            "retries of 20 tasks": "2.5.0",
             "timeout_seconds of 16 tasks": "2.1.0",
             "image_pull_policy of 22 tasks": "2.1.0",
             "tolerations of Trainer_mf_als, Trainer_neumf": "2.1.0",

@@ -3,6 +3,7 @@
 import pytest
 
 
+@pytest.mark.parametrize("target", ["kfp", "argo"])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -20,9 +21,9 @@ import pytest
     ],
 )
 def test_what_cannot_be_compiled_is_refused(
-    compile_workflow, tmp_path, options, message
+    compile_workflow, tmp_path, options, message, target
 ):
-    done = compile_workflow(tmp_path / "marquee.yaml", "--target", "argo", *options)
+    done = compile_workflow(tmp_path / "marquee.yaml", "--target", target, *options)
     assert done.status == 2
     assert message in done.output
     assert done.text == ""
@@ -61,3 +62,39 @@ def test_settings_that_apply_to_no_step_are_shown(
         "steps.Trainer_nuemf applies to no step of this pipeline; "
         "did you mean 'Trainer_neumf'?"
     )
+
+
+def test_a_backend_without_what_the_settings_need_is_refused(
+    compile_workflow, tmp_path
+):
+    options = ("--data", "/marquee/ratings", "--models", "popularity")
+    done = compile_workflow(
+        tmp_path / "marquee.yaml", *options, "--backend-version", "2.1.0"
+    )
+    assert done.status == 2
+    assert done.text == ""
+    [problem] = done.output.strip().splitlines()
+    assert "retries of " in problem
+    assert "needs Kubeflow Pipelines 2.5.0, and the cluster has 2.1.0" in problem
+    assert "without it: retries: 0, or --target argo" in problem
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--backend-version", "2.0.3"), "2.0.3 is older than 2.0.5"),
+        (("--backend-version", "newest"), "'newest' is not a version such as 2.0.5"),
+        (
+            ("--target", "argo", "--backend-version", "2.5.0"),
+            "--backend-version: is for --target kfp, and the target is argo",
+        ),
+    ],
+)
+def test_a_backend_version_that_makes_no_sense_is_refused(
+    compile_workflow, tmp_path, options, message
+):
+    data = ("--data", "/marquee/ratings", "--models", "popularity")
+    done = compile_workflow(tmp_path / "marquee.yaml", *data, *options)
+    assert done.status == 2
+    assert message in done.output
+    assert done.text == ""
