@@ -31,7 +31,7 @@ WITHOUT_NEWER_SETTINGS = {
     "image_pull_policy": None,
     "steps": {
         "default": {"timeout_seconds": None, "retries": 0},
-        "Trainer": {"timeout_seconds": None, "tolerations": []},
+        "Trainer": {"tolerations": []},
     },
 }
 SUFFIXES = {"": 1, "m": Fraction(1, 1000), "Mi": 2**20, "Gi": 2**30}
