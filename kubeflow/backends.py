@@ -28,8 +28,8 @@ class Feature:
 
 # By the name of the field: of a task, or of kfp-kubernetes' KubernetesExecutorConfig.
 # The pull requests are of kubeflow/pipelines, and its CHANGELOG.md lists them under the
-# version. Before 2.5.0 (#11662) a task with a field that the backend does not know fails
-# without a message; later versions ignore the field.
+# version. Before 2.5.0 (#11662), a task with a field that the backend does not know
+# fails without a message; later versions ignore the field.
 FEATURES = {
     "activeDeadlineSeconds": Feature(
         "2.1.0", "timeout_seconds", "timeout_seconds: null", "#10464, #10481"
