@@ -35,11 +35,20 @@ def test_the_first_run_succeeds_and_each_step_is_shown(first):
     assert set(shown.values()) == {"succeeded"}
 
 
-def test_no_process_is_root(first):
+def test_a_pod_has_what_the_cluster_s_file_says(first):
     assert "Step Trainer_mf_als: done" in first.run.log("trainer-mf-als")
     [pod] = first.run.pods("trainer-mf-als")
+    assert pod["spec"]["serviceAccountName"] == "marquee"
     [main] = [c for c in pod["spec"]["containers"] if c["name"] == "main"]
-    assert main["resources"]["limits"]["memory"] == "3221225472"
+    limits, requests = main["resources"]["limits"], main["resources"]["requests"]
+    assert (requests["cpu"], limits["cpu"]) == ("50m", "2")
+    assert limits["memory"] == "3.221225472G"  # 3Gi
+    assert {"name": "marquee", "mountPath": "/marquee"}.items() <= {
+        key: value
+        for mount in main["volumeMounts"]
+        if mount["name"] == "marquee"
+        for key, value in mount.items()
+    }.items()
 
 
 def test_all_steps_stand_in_the_metadata_store_with_their_lineage(
