@@ -438,7 +438,9 @@ def told(applied: Cluster) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     )
     applied("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
     yield lambda: [json.loads(line) for line in applied("logs", name).splitlines()]
-    applied("delete", f"pod/{name}", f"service/{name}", "--wait=false")
+    # Of a session beside this one it is the receiver, too.
+    gone = ("--wait=false", "--ignore-not-found")
+    applied("delete", f"pod/{name}", f"service/{name}", *gone)
 
 
 @pytest.fixture(scope="session")
