@@ -79,7 +79,7 @@ def read(path: Path) -> Compiled:
     """
     try:
         data = path.read_bytes()
-        documents = [d for d in yaml.load_all(data, yaml.CSafeLoader) if d]
+        documents = [d for d in yaml.safe_load_all(data) if d]
     except OSError as error:
         raise ConfigError(path, None, None, error.strerror or str(error)) from error
     except (yaml.YAMLError, ValueError) as error:

@@ -543,10 +543,15 @@ def scheduler(tmp_path):
     started = []
 
     def start(*command, interrupt=signal.SIG_DFL):
+        def take_signals():
+            signal.signal(signal.SIGINT, interrupt)
+            # Ignored where the tests themselves run under nohup.
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
         one = subprocess.Popen(
             command,
             cwd=ROOT,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, interrupt),
+            preexec_fn=take_signals,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
