@@ -14,11 +14,8 @@ def runtime_requirements() -> list[str]:
     return [line for line in runtime if line and not line.startswith("#")]
 
 
+# What does not change with a release or the lock is in pyproject.toml.
 setup(
-    name="marquee",
-    version="0.1.0",
-    description="Ratings in; out comes the recommender that an evaluation let live",
-    python_requires=">=3.11,<3.12",
     # No __init__.py in those that would hide other people's packages of that name; they
     # are installed beside pipeline, as they lie in a checkout.
     packages=[
@@ -31,9 +28,11 @@ setup(
         "schema": ["*.pbtxt"],
         "configs": ["*.yaml"],
         "kubeflow": ["*.yaml"],
+        "pipeline": ["py.typed"],
+        "components": ["py.typed"],
+        "trainer_modules": ["py.typed"],
         "pipeline.report": ["*.j2", "*.css", "*.js"],
     },
     install_requires=runtime_requirements(),
     extras_require={"gpu": [TENSORFLOW]},
-    entry_points={"console_scripts": ["marquee = pipeline.cli:main"]},
 )

@@ -22,7 +22,8 @@ def wheel(tmp_path_factory):
         shutil.copytree(
             ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
         )
-    for name in ("setup.py", "pyproject.toml", "requirements.in", "MANIFEST.in"):
+    files = ("setup.py", "pyproject.toml", "requirements.in", "MANIFEST.in")
+    for name in (*files, "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     built = tmp_path_factory.mktemp("built")
     python = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps"]
@@ -49,6 +50,7 @@ def test_the_wheel_holds_every_module_the_schema_and_the_configuration(wheel):
         "kubeflow/cluster.yaml",
         *("configs/default.yaml", "schema/ratings.pbtxt", "schema/spans.pbtxt"),
         *(f"pipeline/report/report.{kind}" for kind in ("css", "html.j2", "js")),
+        *(f"{package}/py.typed" for package in PACKAGES),
     }
     held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     assert held == expected
@@ -64,6 +66,7 @@ def test_the_wheel_asks_for_what_it_needs_and_for_no_tests(wheel):
     assert 'tensorflow[and-cuda]==2.15.1; extra == "gpu"' in needed
     assert not {n for n in needed if n.startswith(("pytest", "ruff", "mypy"))}
     assert set(metadata["Requires-Python"].split(",")) == {">=3.11", "<3.12"}
+    assert metadata["License-Expression"] == "Apache-2.0"
 
 
 def test_an_installed_wheel_runs_away_from_the_checkout(wheel, tmp_path):
