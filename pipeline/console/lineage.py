@@ -64,7 +64,7 @@ def _judgement(lineage: Lineage) -> Iterator[tuple[str, str]]:
 
 def _data(data: Data) -> Iterator[tuple[str, str]]:
     yield "Data", data.source
-    yield "Fingerprint", f"{data.fingerprint[:_HASH_SHOWN]} of names, sizes and times"
+    yield "Fingerprint", f"{data.fingerprint[:_HASH_SHOWN]} of names and contents"
     counts = data.counts
     if counts["read"] is not None:
         rows = ("kept", "quarantined", "duplicates", "truncated")

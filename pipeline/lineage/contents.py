@@ -44,7 +44,8 @@ class Data:
 
     Attributes:
       source: folder of the ratings.
-      fingerprint: SHA-256 of its files' names, sizes and times of change.
+      fingerprint: SHA-256 of its files' names and bytes; for remote files, of what
+        their store keeps about them.
       items: where the items' features are from; "" for none.
       items_fingerprint: of that, in the same way.
       schema: file that the ratings were checked with.
