@@ -10,6 +10,7 @@ import msgspec
 import yaml
 from tfx import v1 as tfx
 
+from kubeflow.attempts import BACKOFF_FACTOR
 from kubeflow.cluster import GPU, Cluster, Step, Training
 from kubeflow.tasks import (
     SCRATCH,
@@ -31,7 +32,6 @@ MAX_NAME = 52  # Argo appends a time or a random suffix, and Kubernetes allows 6
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DAG = "pipeline"
 _RUN_ID = "{{workflow.name}}"
-_BACKOFF_FACTOR = 2
 
 
 def compiled(
@@ -154,7 +154,7 @@ def _template(container: Container, image: str, cluster: Cluster) -> dict[str, A
             "retryPolicy": "Always",  # "OnFailure" does not replace a deleted pod
             "backoff": {
                 "duration": f"{step.backoff_seconds}s",
-                "factor": str(_BACKOFF_FACTOR),
+                "factor": str(BACKOFF_FACTOR),
             },
         },
         "container": {

@@ -1,4 +1,4 @@
-"""Tries a step several times within one pod, and succeeds whatever came of it.
+"""Tries a step several times within one pod, and succeeds whatever the result.
 
 ``python -m kubeflow.attempts ATTEMPTS BACKOFF TIMEOUT MODULE ARGUMENTS``, in seconds,
 with a timeout of 0 for none. Kubeflow Pipelines runs nothing that depends on a pod that
@@ -14,7 +14,7 @@ import time
 # The exit status of a step whose command can never succeed, such as one of other
 # sources. It fails the pod too.
 HOPELESS = 2
-_BACKOFF_FACTOR = 2
+BACKOFF_FACTOR = 2  # by which the wait before a further attempt grows
 
 
 def main(attempts: int, backoff: float, timeout: float, command: list[str]) -> int:
@@ -35,7 +35,7 @@ def main(attempts: int, backoff: float, timeout: float, command: list[str]) -> i
             return HOPELESS
         if attempt < attempts:
             time.sleep(backoff)
-            backoff *= _BACKOFF_FACTOR
+            backoff *= BACKOFF_FACTOR
     print(
         "The step failed for good. The pod succeeds all the same, so that the steps "
         "that do not need this one still run; the task verdict will fail the run."

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from packaging.version import Version
+
 from kubeflow.submission import OLDEST_BACKEND
 from pipeline.config import ConfigError
 
@@ -82,7 +84,7 @@ def size(documents: Iterable[Mapping[str, Any]]) -> int:
 
 def newest(versions: Iterable[str]) -> str:
     """Returns the highest version, and the oldest supported one if there is none."""
-    return max((OLDEST_BACKEND, *versions), key=_parsed)
+    return max((OLDEST_BACKEND, *versions), key=Version)
 
 
 def lacks(settings: Mapping[str, str], backend: str) -> Iterator[str]:
@@ -92,7 +94,7 @@ def lacks(settings: Mapping[str, str], backend: str) -> Iterator[str]:
         settings: Setting, in words, to the version that it needs.
         backend: The version that the cluster has.
     """
-    if _parsed(backend) < _parsed(OLDEST_BACKEND):
+    if Version(backend) < Version(OLDEST_BACKEND):
         raise ConfigError(
             None,
             None,
@@ -101,7 +103,7 @@ def lacks(settings: Mapping[str, str], backend: str) -> Iterator[str]:
         )
     by_setting = {feature.setting: feature for feature in (*FEATURES.values(), LARGE)}
     for setting, version in settings.items():
-        if _parsed(backend) < _parsed(version):
+        if Version(backend) < Version(version):
             feature = by_setting[setting.partition(" ")[0]]
             yield (
                 f"{setting}: needs Kubeflow Pipelines {version}, and the cluster has "
@@ -127,7 +129,3 @@ def _fields(
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} tasks"
-
-
-def _parsed(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))

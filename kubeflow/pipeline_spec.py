@@ -24,6 +24,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as spec_pb2
 from tfx import v1 as tfx
 
 from kubeflow import backends, notify
+from kubeflow.attempts import BACKOFF_FACTOR
 from kubeflow.cluster import GPU, Cluster, Training, number
 from kubeflow.submission import PLATFORM, Submission
 from kubeflow.tasks import (
@@ -43,7 +44,6 @@ Document = dict[str, Any]
 RUN_ID = "{{workflow.uid}}"
 _DAG = "pipeline"
 IMAGE_USER = 10001  # of kubeflow/Dockerfile
-_BACKOFF_FACTOR = 2.0
 _GIGABYTE = 1e9
 
 
@@ -184,7 +184,7 @@ class _Writer:
             retry = task.retry_policy
             retry.max_retry_count = container.resources.retries
             retry.backoff_duration.seconds = container.resources.backoff_seconds
-            retry.backoff_factor = _BACKOFF_FACTOR
+            retry.backoff_factor = BACKOFF_FACTOR
         return task
 
     def documents(self, schedule: str | None) -> list[Document]:

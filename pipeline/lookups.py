@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ml_metadata import ListOptions, MetadataStore, OrderByField
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from components.executions import MADE, SUCCEEDED, newest
+
 if TYPE_CHECKING:  # lineage asks, too, and has no seconds for an import of TFX
     from tfx.orchestration import metadata
 
-# An execution that made its outputs itself, rather than took them from the cache.
-MADE = "last_known_state = COMPLETE"
-# One that ended well, whether it made its outputs or took them from the cache.
-SUCCEEDED = f"({MADE} OR last_known_state = CACHED)"
 _RUN, _PIPELINE = "pipeline_run", "pipeline"
-_PAGE = 10  # executions; the wanted one is nearly always the first or second
 
 
 @contextlib.contextmanager
@@ -54,34 +51,8 @@ def last_success(
     store: MetadataStore, context: int, before: int
 ) -> mlmd.Execution | None:
     """Returns the newest execution of a context that is older than another."""
-    options = _newest(1, f"id < {before} AND {SUCCEEDED}")
+    options = newest(1, f"id < {before} AND {SUCCEEDED}")
     return next(iter(store.get_executions_by_context(context, options)), None)
-
-
-def successes(store: MetadataStore, step: str) -> Iterator[mlmd.Execution]:
-    """Yields the executions of a step that succeeded, newest first.
-
-    They are read in pages, so that finding a recent one costs the same after 10 runs
-    and after 1,000.
-
-    Args:
-      store: The store to query.
-      step: Name of the component's class, without its module.
-    """
-    kinds = [kind.name for kind in store.get_execution_types()]
-    named = " OR ".join(f"type = '{k}'" for k in kinds if k.endswith(f".{step}"))
-    if not named:
-        return
-    query = older = f"({named}) AND {SUCCEEDED}"
-    while page := store.get_executions(_newest(_PAGE, older)):
-        yield from page
-        older = f"{query} AND id < {page[-1].id}"
-
-
-def _newest(limit: int, query: str) -> ListOptions:
-    return ListOptions(
-        limit=limit, order_by=OrderByField.ID, is_asc=False, filter_query=query
-    )
 
 
 def _made(store: MetadataStore, artifact: int, event: str) -> list[mlmd.Execution]:

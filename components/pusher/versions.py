@@ -283,8 +283,8 @@ def _publish(
 ) -> Version:
     """Copies a model to the next number, while the lock is held."""
     _remove_unfinished(live_folder)
-    told = ledger or _ledger(live_folder)
-    number = told.last + 1
+    ledger = ledger or _ledger(live_folder)
+    number = ledger.last + 1
     folder = live_folder / str(number)
     unfinished = durable.unfinished_beside(folder)
     pushed = datetime.datetime.now(datetime.UTC)
@@ -295,7 +295,7 @@ def _publish(
             {"pushed": pushed.isoformat(timespec="seconds"), "restored": restored},
         )
         # Before the rename: a push that dies between them only leaves a number out.
-        _write_ledger(live_folder, dataclasses.replace(told, last=number))
+        _write_ledger(live_folder, dataclasses.replace(ledger, last=number))
         durable.move(unfinished, folder)
     except BaseException:  # stopped, or the disk is full
         with _reported(f"Cannot remove {unfinished}"):

@@ -14,12 +14,12 @@ from typing import Any
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import Metadata
 
+from components.executions import successes
 from components.ratings_example_gen import files
 from components.ratings_example_gen.ingest import COUNTS_FILE
 
 _INPUT_BASE = "input_base"
-# How the types of the steps end that read the ratings, and that come to a verdict.
-_READER, _JUDGE = ".RatingsExampleGen", ".Champion"
+_READER = ".RatingsExampleGen"  # the end of its type
 
 
 def earlier_reading(connection: Metadata, base: str) -> dict[str, Any] | None:
@@ -44,28 +44,18 @@ def earlier_reading(connection: Metadata, base: str) -> dict[str, Any] | None:
 
 def _examples_of(store: Any, base: str) -> Iterator[str]:
     """Yields the Examples of a folder that were judged, those judged last first."""
-    for champion in _finished(store, _JUDGE):
+    for champion in successes(store, "Champion"):
         for context in store.get_contexts_by_execution(champion.id):
             if context.type != "pipeline_run":
                 continue
             for execution in store.get_executions_by_context(context.id):
-                told = execution.custom_properties
-                is_reader = execution.type.endswith(_READER) and _INPUT_BASE in told
-                if is_reader and told[_INPUT_BASE].string_value == base:
+                properties = execution.custom_properties
+                if (
+                    execution.type.endswith(_READER)
+                    and _INPUT_BASE in properties
+                    and properties[_INPUT_BASE].string_value == base
+                ):
                     yield from _outputs(store, execution.id)
-
-
-def _finished(store: Any, ending: str) -> list[Any]:
-    """Returns finished executions of a step, the newest first."""
-    found = [
-        execution
-        for kind in store.get_execution_types()
-        if kind.name.endswith(ending)
-        for execution in store.get_executions_by_type(kind.name)
-    ]
-    good = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
-    found = [each for each in found if each.last_known_state in good]
-    return sorted(found, key=lambda execution: -execution.id)
 
 
 def _outputs(store: Any, execution: int) -> list[str]:

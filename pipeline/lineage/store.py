@@ -11,6 +11,7 @@ from ml_metadata import ListOptions
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.artifact_place import LIVE_ORIGIN, ORIGIN, place_of
+from components.executions import successes
 from components.pusher import versions
 from pipeline import lookups
 from pipeline.lineage.contents import Step
@@ -82,7 +83,7 @@ class Store:
 
         The store numbers executions as they begin: no clock and no name has a say.
         """
-        return lookups.successes(self._store, step)
+        return successes(self._store, step)
 
     def champion(self, pusher: mlmd.Execution) -> mlmd.Execution:
         """The Champion whose choice a Pusher had before it."""

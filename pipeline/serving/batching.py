@@ -21,25 +21,7 @@ BYTES_PER_ITEM = 3  # at least, of an item in an Example: tag, length, an id
 # Rows times items of one call, so that nobody waits long for somebody else's call. A
 # single longer row is still one call.
 CALL_ITEMS = 1 << 15
-
-
-@dataclasses.dataclass
-class _Waiting:
-    """A request that waits.
-
-    Attributes:
-      inputs: its tensors.
-      rows: of them.
-      most_rows: of a call that it is joined into.
-      is_bulk: Whether it is, or belongs to, a large request.
-      answer: is set in the event loop.
-    """
-
-    inputs: Tensors
-    rows: int
-    most_rows: int
-    is_bulk: bool
-    answer: "asyncio.Future[Tensors]"
+BULK_ITEMS = CALL_ITEMS // 4  # of a call; a request of more is large
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +32,31 @@ class _Part:
       rows: their places in the request.
       kind: parts of the same kind, of any request, are joined into one call.
       most_rows: of such a call.
-      num_items: Its rows times the items that its longest row may have.
+      is_bulk: Whether the request is large: it has other parts, or a call of many
+        items.
     """
 
     rows: np.ndarray
     kind: Hashable
     most_rows: int
-    num_items: int
+    is_bulk: bool
+
+
+@dataclasses.dataclass
+class _Waiting:
+    """A request that waits.
+
+    Attributes:
+      inputs: its tensors.
+      rows: of them.
+      part: The rows that it asks for, and how they are joined with others.
+      answer: is set in the event loop.
+    """
+
+    inputs: Tensors
+    rows: int
+    part: _Part
+    answer: "asyncio.Future[Tensors]"
 
 
 _Key = tuple[ModelProcess, str, Hashable]
@@ -104,11 +104,7 @@ class Batcher:
         """
         parts = _parts(signature, inputs, self._settings)
         if len(parts) == 1:
-            [part] = parts
-            is_bulk = part.num_items > CALL_ITEMS // 4
-            asking: Awaitable[Tensors] = self._asked(
-                model, signature, inputs, part, is_bulk
-            )
+            asking: Awaitable[Tensors] = self._asked(model, signature, inputs, parts[0])
         else:
             asking = self._asked_in_parts(model, signature, inputs, parts)
         try:
@@ -118,12 +114,7 @@ class Batcher:
             raise RequestError(504, told) from None
 
     def _asked(
-        self,
-        model: ModelProcess,
-        signature: str,
-        inputs: Tensors,
-        part: _Part,
-        is_bulk: bool,
+        self, model: ModelProcess, signature: str, inputs: Tensors, part: _Part
     ) -> "asyncio.Future[Tensors]":
         """The answer to what one call of the model can take."""
         if self._num_waiting >= self._settings.max_waiting:
@@ -131,8 +122,7 @@ class Batcher:
         answer = asyncio.get_running_loop().create_future()
         lane = self._lanes.setdefault(signature, _Lane(self))
         key = (model, signature, part.kind)
-        rows = num_rows(inputs)
-        lane.add(key, _Waiting(inputs, rows, part.most_rows, is_bulk, answer))
+        lane.add(key, _Waiting(inputs, num_rows(inputs), part, answer))
         return answer
 
     async def _asked_in_parts(
@@ -141,7 +131,7 @@ class Batcher:
         answers = []
         for part in parts:
             asked = {k: v[part.rows] if v.ndim else v for k, v in inputs.items()}
-            answers.append(await self._asked(model, signature, asked, part, True))
+            answers.append(await self._asked(model, signature, asked, part))
         return {
             name: _merged([answer[name] for answer in answers], parts, self._settings)
             for name in answers[0]
@@ -172,7 +162,7 @@ class _Lane:
 
     def add(self, key: _Key, request: _Waiting) -> None:
         """Lets a request wait for its call, which starts now or soon."""
-        waiting = self._bulk if request.is_bulk else self._small
+        waiting = self._bulk if request.part.is_bulk else self._small
         waiting.setdefault(key, collections.deque()).append(request)
         self._num_rows += request.rows
         self._batcher._count(1)
@@ -202,7 +192,7 @@ class _Lane:
         key = next(iter(waiting))
         queue, rows = waiting.pop(key), 0
         batch: list[_Waiting] = []
-        while queue and (not batch or rows + queue[0].rows <= queue[0].most_rows):
+        while queue and (not batch or rows + queue[0].rows <= queue[0].part.most_rows):
             request = queue.popleft()
             self._num_rows -= request.rows
             self._batcher._count(-1)
@@ -245,7 +235,7 @@ def _parts(signature: str, inputs: Tensors, settings: ServingSettings) -> list[_
         if (rows := num_rows(inputs)) > settings.max_batch:
             told = f"{rows} rows; {signature} takes at most {settings.max_batch} here"
             raise RequestError(413, told)
-        return [_Part(np.arange(rows), object(), settings.max_batch, 0)]
+        return [_Part(np.arange(rows), object(), settings.max_batch, False)]
     check_items(int(lengths.max(initial=0)), settings)
     if signature == "recommend":
         check_items(int(lengths.sum()), settings)
@@ -259,8 +249,9 @@ def _parts(signature: str, inputs: Tensors, settings: ServingSettings) -> list[_
         same = np.searchsorted(lengths[order], 1 << kind)
         end = min(int(same), start + most)
         longest = int(lengths[order[end - 1]]) if len(order) else 0
-        items = (end - start) * longest
-        parts.append(_Part(order[start:end], kind, most, items))
+        rows = end - start
+        is_bulk = rows < len(order) or rows * longest > BULK_ITEMS
+        parts.append(_Part(order[start:end], kind, most, is_bulk))
         start = end
     return parts
 

@@ -20,7 +20,7 @@ LINES = [
 ]
 
 
-def read(tmp_path, lines, block_bytes):
+def pieces_of(tmp_path, lines, block_bytes=1 << 20, keys=("user", "item")):
     path = tmp_path / "r.jsonl"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     part = Part(
@@ -28,15 +28,22 @@ def read(tmp_path, lines, block_bytes):
         format=JSON_LINES,
         dialect=Dialect(quote=""),
         columns=(("user", 0), ("item", 1)),
-        keys=("user", "item", "more"),
+        keys=keys,
         size=path.stat().st_size,
     )
+    return [
+        piece
+        for block in plan_blocks([part], block_bytes)
+        for piece in read_rows(part, block)
+    ]
+
+
+def read(tmp_path, lines, block_bytes):
     rows, bad = [], []
-    for block in plan_blocks([part], block_bytes):
-        for piece in read_rows(part, block):
-            columns = [piece.columns[name].to_pylist() for name in ("user", "item")]
-            rows += zip(*columns, strict=True)
-            bad += piece.bad
+    for piece in pieces_of(tmp_path, lines, block_bytes, ("user", "item", "more")):
+        columns = [piece.columns[name].to_pylist() for name in ("user", "item")]
+        rows += zip(*columns, strict=True)
+        bad += piece.bad
     return rows, bad
 
 
@@ -61,24 +68,6 @@ def test_what_is_not_an_object_is_a_bad_row(tmp_path, line):
     assert json.loads(LINES[0])["user"] == "a"
 
 
-def rows_of(tmp_path, lines, block_bytes=1 << 20):
-    path = tmp_path / "r.jsonl"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    part = Part(
-        str(path),
-        format=JSON_LINES,
-        dialect=Dialect(quote=""),
-        columns=(("user", 0), ("item", 1)),
-        keys=("user", "item"),
-        size=path.stat().st_size,
-    )
-    return [
-        piece
-        for block in plan_blocks([part], block_bytes)
-        for piece in read_rows(part, block)
-    ]
-
-
 @pytest.mark.parametrize("block_bytes", [1, 1 << 20])
 def test_keys_that_recognition_did_not_see_are_counted(tmp_path, block_bytes):
     lines = [
@@ -87,13 +76,13 @@ def test_keys_that_recognition_did_not_see_are_counted(tmp_path, block_bytes):
         '{"user": "a", "item": 3, "mood": null}',
         '{"user": "a", "item": [], "mood": "a bad row has it too"}',
     ]
-    pieces = rows_of(tmp_path, lines, block_bytes)
+    pieces = pieces_of(tmp_path, lines, block_bytes)
     found = sum((Counter(piece.late_keys) for piece in pieces), Counter())
     assert found == {"mood": 3, "\\ud800": 1}
 
 
 def test_keys_that_are_values_are_bounded(tmp_path):
     lines = [f'{{"user": "a", "item": 1, "k{n}": 1}}' for n in range(1000)]
-    [piece] = rows_of(tmp_path, [*lines, lines[0]])
+    [piece] = pieces_of(tmp_path, [*lines, lines[0]])
     assert len(piece.late_keys) == 100
     assert piece.late_keys["k0"] == 2
