@@ -31,7 +31,7 @@ setup(
         "pipeline": ["py.typed"],
         "components": ["py.typed"],
         "trainer_modules": ["py.typed"],
-        "pipeline.report": ["*.j2", "*.css", "*.js"],
+        "pipeline.views.html": ["*.j2", "*.css", "*.js"],
     },
     install_requires=runtime_requirements(),
     extras_require={"gpu": [TENSORFLOW]},

@@ -22,7 +22,7 @@ from benchmarks.quality import ctr_data
 from benchmarks.training import Clock
 from trainer_modules import features as f
 from trainer_modules import training
-from trainer_modules.configs import AutoIntConfig, DeepFMConfig
+from trainer_modules.configs.fields import AutoIntConfig, DeepFMConfig
 from trainer_modules.inputs import Data
 from trainer_modules.models.autoint import AutoInt
 from trainer_modules.models.deepfm import DeepFM

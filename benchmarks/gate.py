@@ -20,9 +20,9 @@ from benchmarks.seasons import METRIC, Outcome, Pool, Setting, play
 from components.champion.judgements import read_slices
 from components.champion.rules import OVERALL
 from components.ranking_metrics.users import Users
-from pipeline import runs
-from pipeline.config import GateConfig
+from pipeline.config.schema import GateConfig
 from pipeline.evaluation import gate_of
+from pipeline.runs import execute
 
 DOCS = Path(__file__).parents[1] / "docs"
 CHART = DOCS / "gate.svg"
@@ -53,7 +53,7 @@ def evaluated(data: str, folder: Path) -> Pool:
 
 
 def _users(out: Path, model: str) -> Users:
-    evaluation = runs.newest(out, f"Evaluator_{model}", "evaluation")
+    evaluation = execute.newest(out, f"Evaluator_{model}", "evaluation")
     return read_slices(evaluation)[OVERALL].users
 
 

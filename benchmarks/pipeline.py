@@ -38,7 +38,8 @@ from components.ratings_example_gen import files
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.recognise.recognition import recognise
-from pipeline import datasets, runs
+from pipeline import datasets
+from pipeline.runs import execute
 
 DATA_STEPS = (
     "RatingsExampleGen",
@@ -260,7 +261,7 @@ def lists_for_all(out: Path, times: int = 4) -> list[Figure]:
     figures, peaks = [], []
     for users in (1, times):
         if users > 1:
-            examples = runs.newest(out, "RatingsExampleGen", "examples")
+            examples = execute.newest(out, "RatingsExampleGen", "examples")
             run_process(*MODULE, "benchmarks.batch", examples, users)
         lists = out / "lists.parquet"
         started = time.monotonic()
@@ -308,7 +309,7 @@ def run_process(*command: object) -> Finished:
         log.seek(0)
         lines = out.read().splitlines()
         # `marquee run` refuses every model where only popularity is trained.
-        if process.returncode not in (0, runs.EXIT_STATUS[runs.REFUSED]):
+        if process.returncode not in (0, execute.EXIT_STATUS[execute.REFUSED]):
             said = "\n".join([*log.read().splitlines()[-15:], *lines[-15:]])
             raise click.ClickException(f"{command} failed:\n{said}")
     bytes_per_unit = 1 if sys.platform == "darwin" else 1024
@@ -338,7 +339,7 @@ def marquee(
     for setting in settings:
         arguments += ["--set", setting]
     peak = run_process(MARQUEE, "run", *arguments).peak_bytes
-    return MarqueeRun(runs.read(out, None), peak)
+    return MarqueeRun(execute.read(out, None), peak)
 
 
 # ---- Data.

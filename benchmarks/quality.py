@@ -20,7 +20,7 @@ import yaml
 from rich.console import Console
 
 from benchmarks.pipeline import machine, marquee
-from pipeline.trained_on import trainer_data
+from benchmarks.training_data import trainer_data
 from trainer_modules.inputs import Data
 
 TABLES = Path(__file__).resolve().parent / "tables"

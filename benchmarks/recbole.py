@@ -20,7 +20,7 @@ from benchmarks.pipeline import beside, machine, print_figures, write_docs
 from benchmarks.quality import ctr_data
 from trainer_modules import features as f
 from trainer_modules import training
-from trainer_modules.configs import XDeepFMConfig
+from trainer_modules.configs.fields import XDeepFMConfig
 from trainer_modules.inputs import Data
 from trainer_modules.models.xdeepfm import XDeepFM
 

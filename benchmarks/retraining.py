@@ -25,11 +25,12 @@ from rich.console import Console
 
 from benchmarks.pipeline import MARQUEE
 from benchmarks.quality import MEASURED, write_results
-from components.pusher import versions
+from components.live_models import store
 from components.ratings_example_gen.spans import MARKER
-from pipeline import datasets, runs
-from pipeline.histories import History
-from pipeline.recommending import ask, load_recommend
+from pipeline import datasets
+from pipeline.recommend.one_user import ask, load_recommend
+from pipeline.recommend.user_history import History
+from pipeline.runs import execute
 
 MODELS = "mf_als"
 # Chosen on the eval split of the spans up to 2000-10. Ten places of a few hundred users
@@ -128,9 +129,9 @@ def retrain(spans: Path, out: Path) -> tuple[dict[str, Any], str]:
     done = subprocess.run(
         [*command, "--models", MODELS], capture_output=True, text=True, check=False
     )
-    if done.returncode not in runs.EXIT_STATUS.values():
+    if done.returncode not in execute.EXIT_STATUS.values():
         raise RuntimeError(f"marquee retrain: {done.stderr}")
-    return runs.read(out, None), done.stdout
+    return execute.read(out, None), done.stdout
 
 
 def recommended(
@@ -231,9 +232,9 @@ def poison(
     for source, copy in zip((spans, out), copies, strict=True):
         shutil.copytree(source, copy)
     write_span(copies[0] / span, POISONS[what](ratings))
-    before = versions.live(copies[1] / "live")
+    before = store.live(copies[1] / "live")
     run, _ = retrain(*copies)
-    after = versions.live(copies[1] / "live")
+    after = store.live(copies[1] / "live")
     errors = [step["error"] for step in run["steps"] if step["error"]]
     why = " ".join(" ".join(errors).split()) or "; ".join(
         f"{model['name']}: {model['rule']}" for model in run["models"][1:]
@@ -265,7 +266,7 @@ def replay(
         write_span(spans / name, months[name])
         past += months[name]
         run, _ = retrain(spans, out)
-        live = versions.live(out / "live")
+        live = store.live(out / "live")
         if live and not first:
             first = folder / "first"
             shutil.copytree(live.folder, first)
@@ -276,7 +277,7 @@ def replay(
             "live": live.folder,
             "never retrained": first,
             "popularity": Path(
-                runs.newest(out, "Trainer_popularity", "model"), "Format-Serving"
+                execute.newest(out, "Trainer_popularity", "model"), "Format-Serving"
             ),
         }
         every, known, num_users, num_known = judge(models, past, months[following])

@@ -31,8 +31,8 @@ from benchmarks.pipeline import (
     resident_bytes,
     write_docs,
 )
-from components.pusher import versions
-from pipeline import runs
+from components.live_models import rollback, store
+from pipeline.runs import execute
 
 START_SECONDS = 120.0
 CONNECTIONS = 64
@@ -172,7 +172,7 @@ def start_server(out: Path, log: Path) -> tuple["subprocess.Popen[bytes]", int]:
 def measure(out: Path, seconds: float, rate: float) -> list[Figure]:
     """Asks for lists while a version is pushed, and another while it is taken back."""
     live = out / "live"
-    first = versions.live(live)
+    first = store.live(live)
     if first is None:
         raise click.ClickException(f"no model is live in {out}")
     users = out / "live" / str(first.number) / "assets" / "user_id"
@@ -186,9 +186,9 @@ def measure(out: Path, seconds: float, rate: float) -> list[Figure]:
             cpu_before = cpu_seconds(server.pid)
             asking = start_client(port, users, seconds, rate)
             time.sleep(seconds / 3)
-            versions.push(first.folder, live, keep=10)
+            store.push(first.folder, live, keep=10)
             time.sleep(seconds / 3)
-            versions.rollback(live, first.number)
+            rollback.roll_back(live, first.number)
             told = json.loads(asking.communicate()[0])
             cpu = cpu_seconds(server.pid) - cpu_before
             after = resident_bytes(server.pid)
@@ -256,7 +256,7 @@ def main(
         if out is None:
             out = Path(folder, "out")
             marquee(out, data, "popularity,mf_als")
-        name = runs.live(out / "live")["model"]
+        name = execute.live(out / "live")["model"]
         console.print(f"{name}, load {before['load_average']:.1f} at the start")
         figures = measure(out, seconds, rate)
     print_figures(figures)

@@ -16,8 +16,8 @@ import tensorflow_transform as tft
 from tfx import v1 as tfx
 
 from pipeline.beam.options import beam_args
-from pipeline.config import BeamConfig
-from pipeline.local_runner import StepResult, run_locally
+from pipeline.config.schema import BeamConfig
+from pipeline.runs.local_runner import StepResult, run_locally
 from trainer_modules import features as f
 
 # What DESIGN.md compares; the schema and the Trainer are needed, and not counted.

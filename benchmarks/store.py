@@ -1,8 +1,8 @@
 """``make bench-store``: a cached run with 1,000 runs in the store, and in a new one.
 
-Real cached runs take minutes by the hundred; here the last one's rows are cloned, as
-tests/pipeline/test_lookups.py compares with real ones. What is measured is the steps of
-a real cached run: seconds, and the bytes that ML Metadata answers with.
+Real cached runs take minutes by the hundred; this benchmark clones the last one's rows
+instead, which tests/pipeline/runs/test_store_lookups.py compares with real ones. It
+measures the steps of a real cached run: seconds, and the bytes that ML Metadata answers with.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ from ml_metadata import MetadataStore
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import local_runner, lookups, runs
-from pipeline.config import load_config
-from pipeline.metadata import METADATA_FILE
+from pipeline.config.load import load_config
+from pipeline.runs import execute, local_runner, store_lookups
+from pipeline.runs.metadata_store import METADATA_FILE
 
 # Tables of which each cached run adds rows that refer to its own executions.
 _OF_EXECUTIONS = ("ExecutionProperty", "Association")
@@ -138,7 +138,7 @@ def _cached_run(out: Path, run_id: str) -> tuple[float, SimpleNamespace]:
         return results
 
     with mock.patch.object(local_runner, "run_locally", timed):
-        runs.execute(load_config(None, (f"out={out}",)), run_id, _Nobody())
+        execute.execute(load_config(None, (f"out={out}",)), run_id, _Nobody())
     return measured[0]
 
 
@@ -147,14 +147,16 @@ def _cached_run(out: Path, run_id: str) -> tuple[float, SimpleNamespace]:
 def main(count: int) -> None:
     """Prints the figures of docs/operations.md."""
     lookups_of = {
-        "TFX's": lambda: mock.patch.object(lookups, "bounded", contextlib.nullcontext),
+        "TFX's": lambda: mock.patch.object(
+            store_lookups, "bounded", contextlib.nullcontext
+        ),
         "bounded": contextlib.nullcontext,
     }
     table = Table("look-ups", "runs in the store", "steps, s", "calls", "MB answered")
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary, "out")
         for number in range(3):
-            runs.execute(load_config(None, (f"out={out}",)), str(number), _Nobody())
+            execute.execute(load_config(None, (f"out={out}",)), str(number), _Nobody())
         few = Path(temporary, METADATA_FILE)
         shutil.copy(out / METADATA_FILE, few)
         for name in lookups_of:

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from pipeline.trained_on import trainer_data
+from benchmarks.training_data import trainer_data
 from trainer_modules import training
-from trainer_modules.configs import NeuMFConfig
+from trainer_modules.configs.factorization import NeuMFConfig
 from trainer_modules.inputs import Data
 from trainer_modules.models.neumf import NeuMF
 from trainer_modules.tasks.negatives import negative_sampler

@@ -25,9 +25,9 @@ from rich.console import Console
 
 from benchmarks.pipeline import machine, marquee
 from benchmarks.quality import write_results
+from benchmarks.training_data import trainer_data
 from pipeline import datasets
-from pipeline.runs import newest
-from pipeline.trained_on import trainer_data
+from pipeline.runs.execute import newest
 from trainer_modules import features as f
 from trainer_modules import training
 from trainer_modules.beyond_accuracy import ListStatistics

@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # a checkout that is not installed has its docs, too
 
 from pipeline.cli import main  # noqa: E402
-from pipeline.config import PipelineConfig, expected  # noqa: E402
+from pipeline.config.describe import expected  # noqa: E402
+from pipeline.config.schema import PipelineConfig  # noqa: E402
 from trainer_modules.registry import MODELS  # noqa: E402
 
 

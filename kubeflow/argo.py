@@ -21,7 +21,7 @@ from kubeflow.tasks import (
     notifier,
     tasks,
 )
-from pipeline.config import ConfigError
+from pipeline.config.errors import ConfigError
 
 Manifest = dict[str, Any]
 

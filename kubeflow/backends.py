@@ -8,7 +8,7 @@ from typing import Any
 from packaging.version import Version
 
 from kubeflow.submission import OLDEST_BACKEND
-from pipeline.config import ConfigError
+from pipeline.config.errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from kubeflow.cluster import Cluster
 from kubeflow.entrypoint import unpacked
 from kubeflow.tasks import SCRATCH
-from pipeline.config import ConfigError
+from pipeline.config.errors import ConfigError
 from trainer_modules.registry import MODELS, POPULARITY
 
 _SECRET_NAME = re.compile(r"(?i)password|passwd|secret|token|credential|access_?key")

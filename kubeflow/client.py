@@ -17,8 +17,8 @@ from packaging.version import InvalidVersion, Version
 
 from kubeflow import submission
 from kubeflow.submission import Compiled
-from pipeline import exits
-from pipeline.config import ConfigError
+from pipeline import exit_codes
+from pipeline.config.errors import ConfigError
 
 EXPERIMENT = "marquee"
 PAGE = 100
@@ -28,7 +28,7 @@ VERSION_LENGTH = 12  # characters of the hash that name a version
 class SubmissionError(click.ClickException):
     """Something that was asked for is not possible; nothing was submitted."""
 
-    exit_code = exits.CONFIG
+    exit_code = exit_codes.CONFIG
 
 
 def _read(ctx: click.Context, parameter: click.Parameter, path: Path) -> Compiled:

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from pipeline import secrets
-from pipeline.config import ConfigError, read_yaml
+from pipeline.config import secrets
+from pipeline.config.errors import ConfigError
+from pipeline.config.plain_yaml import read_yaml
 
 TRAINER = "Trainer"
 GPU = "nvidia.com/gpu"  # Kubernetes' name of the resource

@@ -39,10 +39,10 @@ def unpacked(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Runs one step; returns the exit status of its pod."""
-    from components import durable
-    from pipeline.code_version import version_of_all
+    from components import durable_files
+    from pipeline.runs.code_version import version_of_all
 
-    durable.forbid_world_writable()
+    durable_files.forbid_world_writable()
     compiled_from, here = os.environ[SOURCES], version_of_all()
     if compiled_from != here:
         # The cache's keys were made of those sources, so it would give wrong answers.
@@ -66,10 +66,10 @@ def main(arguments: list[str]) -> int:
 
     from tfx.orchestration.kubeflow import container_entrypoint
 
-    from pipeline import lookups
+    from pipeline.runs import store_lookups
 
     container_entrypoint.launcher.Launcher = _launcher()
-    with lookups.bounded():
+    with store_lookups.bounded():
         container_entrypoint.main(for_tfx)
     return 0
 
@@ -85,7 +85,7 @@ def _missing(
 def _launcher() -> type:
     from tfx.orchestration.portable import launcher
 
-    from pipeline.local_runner import state_of
+    from pipeline.runs.local_runner import state_of
 
     class Launcher(launcher.Launcher):
         """Fails where TFX's own records a failure and returns as if there was none."""

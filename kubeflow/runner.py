@@ -19,14 +19,15 @@ import msgspec
 
 from components.anomaly_gate.schema import SchemaError
 from kubeflow.cluster import Cluster, read_cluster
-from pipeline import exits
+from pipeline import exit_codes
 from pipeline.cli.command import (
     config_option,
     models_option,
     read_config,
     settings_option,
 )
-from pipeline.config import ConfigError, PipelineConfig, SchemaConfig
+from pipeline.config.errors import ConfigError
+from pipeline.config.schema import PipelineConfig, SchemaConfig
 from pipeline.datasets import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -123,7 +124,7 @@ def main(
         write(Job(config, image, cluster, spans, schedule, path, backend_version))
     except (ConfigError, SchemaError) as error:
         click.echo(str(error), err=True)
-        ctx.exit(exits.CONFIG)
+        ctx.exit(exit_codes.CONFIG)
     click.echo(f"{path}: {path.stat().st_size:,} bytes")
 
 
@@ -156,7 +157,8 @@ def check_schedule(cron: str, timezone: str) -> None:
     Raises:
         ConfigError: The schedule or the timezone is not valid.
     """
-    from pipeline.schedule import WEEKDAYS, Schedule
+    from pipeline.retraining.cron_schedule import Schedule
+    from pipeline.retraining.scheduler import WEEKDAYS
 
     try:
         Schedule(cron, timezone)

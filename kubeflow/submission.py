@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from pipeline.config import ConfigError
+from pipeline.config.errors import ConfigError
 
 PLATFORM = "marquee"
 OLDEST_BACKEND = "2.0.5"

@@ -26,7 +26,7 @@ from kubeflow.client import (
     upload,
 )
 from kubeflow.submission import Compiled
-from pipeline import exits
+from pipeline import exit_codes
 
 POLL_SECONDS = 5.0
 # For which the API may be away, as it is while it is upgraded.
@@ -75,7 +75,7 @@ def main(
                 click.echo(f"{step or 'The run'}: {state}")
         except KeyboardInterrupt:
             click.echo("No longer watched; the run goes on.", err=True)
-            ctx.exit(exits.INTERRUPTED)
+            ctx.exit(exit_codes.INTERRUPTED)
     if state != "succeeded":
         click.echo(
             "The task verdict prints which steps failed: the pods of those that the "
@@ -84,7 +84,7 @@ def main(
             f"--selector pipeline/runid={run}",
             err=True,
         )
-        ctx.exit(exits.FAILED)
+        ctx.exit(exit_codes.FAILED)
 
 
 def start(client: kfp.Client, compiled: Compiled) -> str:

@@ -19,8 +19,8 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from kubeflow import entrypoint, notify
 from kubeflow.cluster import Cluster, Metadata, Step
-from pipeline.code_version import version_of_all
-from pipeline.local_runner import needs
+from pipeline.runs.code_version import version_of_all
+from pipeline.runs.local_runner import needs
 
 # The only folder that a container can write to, apart from the volume.
 SCRATCH = "/tmp"

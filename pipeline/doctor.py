@@ -17,10 +17,11 @@ from typing import Literal
 import platformdirs
 from packaging.requirements import Requirement
 
-from pipeline import machine, run_lock
-from pipeline.config import ConfigError
-from pipeline.console import Terminal, inert
-from pipeline.metadata import METADATA_FILE, open_metadata
+from pipeline import machine
+from pipeline.config.errors import ConfigError
+from pipeline.runs import lock
+from pipeline.runs.metadata_store import METADATA_FILE, open_metadata
+from pipeline.views.terminal import Terminal, inert
 
 # A run on MovieLens 1M takes at most 3 GB (the issue's own bound); some is for others.
 MIN_MEMORY = 4e9
@@ -212,7 +213,7 @@ def check_writable(name: str, folder: Path) -> Check:
 def check_semaphores() -> Check:
     """Makes a semaphore, which Python cannot where ``/dev/shm`` is missing."""
     try:
-        run_lock.check_semaphores()
+        lock.check_semaphores()
     except ConfigError as error:
         return Check("semaphores", "fail", str(error))
     return Check("semaphores", "ok", "can be made")

@@ -12,8 +12,8 @@ from components.champion.rules import Gate
 from components.ranking_metrics import extractors
 from components.ranking_metrics.metrics import USERS, TargetMetric
 from components.ranking_metrics.statistics import METRICS, NUM_SAMPLED
-from pipeline.code_version import code_version
-from pipeline.config import GateConfig
+from pipeline.config.schema import GateConfig
+from pipeline.runs.code_version import code_version
 
 
 def eval_config(

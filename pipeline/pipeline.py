@@ -29,13 +29,13 @@ from components.ratings_example_gen.component import RatingsExampleGen
 from components.span_statistics.component import SpanStatistics
 from components.trainer.component import Trainer
 from pipeline.beam.options import beam_args
-from pipeline.code_version import code_version
-from pipeline.config import PipelineConfig, ServingConfig
-from pipeline.data_settings import data_settings
+from pipeline.config.data_settings import data_settings
+from pipeline.config.schema import PipelineConfig, ServingConfig
 from pipeline.evaluation import eval_config, rules
-from pipeline.live_model import base_model_resolver, live_model_resolver
+from pipeline.live_model_resolver import base_model_resolver, live_model_resolver
+from pipeline.runs.code_version import code_version
 from trainer_modules import features as f
-from trainer_modules.configs import parse
+from trainer_modules.configs.parse import parse
 from trainer_modules.preprocessing import preprocessing_fn
 from trainer_modules.registry import MODELS, POPULARITY
 from trainer_modules.run_fn import run_fn

@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.anomaly_gate.schema import CURATED_SCHEMA, read_schema
 from components.ratings_example_gen import Settings, inspect
-from components.ratings_example_gen.problems import NON_NUMERIC_RATING, fatal
+from components.ratings_example_gen.input_errors import NON_NUMERIC_RATING, fatal
 from components.wording import counted
 from trainer_modules import features
 

@@ -49,7 +49,7 @@ def test_the_wheel_holds_every_module_the_schema_and_the_configuration(wheel):
         *(f"kubeflow/{path.name}" for path in (ROOT / "kubeflow").glob("*.py")),
         "kubeflow/cluster.yaml",
         *("configs/default.yaml", "schema/ratings.pbtxt", "schema/spans.pbtxt"),
-        *(f"pipeline/report/report.{kind}" for kind in ("css", "html.j2", "js")),
+        *(f"pipeline/views/html/report.{kind}" for kind in ("css", "html.j2", "js")),
         *(f"{package}/py.typed" for package in PACKAGES),
     }
     held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
@@ -90,7 +90,7 @@ def test_an_installed_wheel_runs_away_from_the_checkout(wheel, tmp_path):
     shown = output(sys.executable, str(target / "bin" / "marquee"), "--help")
     assert "Usage: marquee" in shown
     code = (
-        "import pathlib, pipeline.config as config\n"
+        "import pathlib, pipeline.config.schema as config\n"
         "root = pathlib.Path(config.__file__).parent.parent\n"
         "print(root)\n"
         "file = root / 'configs' / 'default.yaml'\n"

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from trainer_modules import configs
+from trainer_modules.configs import closed_form, factorization, fields, sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name=POPULARITY,
             class_name="Popularity",
-            config_class=configs.PopularityConfig,
+            config_class=closed_form.PopularityConfig,
             task="closed_form",
             summary="the most liked items, the same for everybody",
             paper="Cremonesi, Koren, Turrin 2010, section 3.1 (TopPop)",
@@ -44,7 +44,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="mf_als",
             class_name="MFALS",
-            config_class=configs.MFALSConfig,
+            config_class=closed_form.MFALSConfig,
             task="closed_form",
             summary="matrix factorisation of implicit feedback by least squares",
             paper="Hu, Koren, Volinsky 2008; Rendle, Krichene, Zhang, Koren 2022",
@@ -52,7 +52,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="gmf",
             class_name="GMF",
-            config_class=configs.GMFConfig,
+            config_class=factorization.GMFConfig,
             task="retrieval",
             summary="a product of user and item with learned weights",
             paper="He, Liao, Zhang, Nie, Hu, Chua 2017",
@@ -60,7 +60,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="mlp",
             class_name="MLP",
-            config_class=configs.MLPConfig,
+            config_class=factorization.MLPConfig,
             task="retrieval",
             summary="a tower over user and item",
             paper="He, Liao, Zhang, Nie, Hu, Chua 2017",
@@ -68,7 +68,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="mf_sgd",
             class_name="MFSGD",
-            config_class=configs.MFSGDConfig,
+            config_class=factorization.MFSGDConfig,
             task="rating",
             summary="mean, biases and a product of factors, by stochastic gradients",
             paper="Koren, Bell, Volinsky 2009; Rendle, Krichene, Zhang, Anderson 2020",
@@ -76,7 +76,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="neumf",
             class_name="NeuMF",
-            config_class=configs.NeuMFConfig,
+            config_class=factorization.NeuMFConfig,
             task="retrieval",
             summary="a generalised product and a tower over user and item, joined",
             paper="He, Liao, Zhang, Nie, Hu, Chua 2017",
@@ -84,7 +84,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="ncf",
             class_name="NCF",
-            config_class=configs.NCFConfig,
+            config_class=factorization.NCFConfig,
             task="retrieval",
             summary="neumf with a sigmoid on the product: a positive against a list",
             paper="He, Liao, Zhang, Nie, Hu, Chua 2017, in RecLearn's form",
@@ -92,7 +92,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="warp_mf",
             class_name="WARPMF",
-            config_class=configs.WARPMFConfig,
+            config_class=factorization.WARPMFConfig,
             task="retrieval",
             summary="a product over ids and side features, learned by a ranking loss",
             paper="Weston, Bengio, Usunier 2011; Kula 2015 (LightFM)",
@@ -100,7 +100,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="fm",
             class_name="FM",
-            config_class=configs.FMConfig,
+            config_class=fields.FMConfig,
             task="rating",
             summary="a weight for each field and a product for each pair of fields",
             paper="Rendle 2010",
@@ -108,7 +108,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="deepfm",
             class_name="DeepFM",
-            config_class=configs.DeepFMConfig,
+            config_class=fields.DeepFMConfig,
             task="rating",
             summary="a factorisation machine and a deep network, sharing embeddings",
             paper="Guo, Tang, Ye, Li, He 2017",
@@ -116,7 +116,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="afm",
             class_name="AFM",
-            config_class=configs.AFMConfig,
+            config_class=fields.AFMConfig,
             task="rating",
             summary="a factorisation machine that attends to the pairs that matter",
             paper="Xiao, Ye, He, Zhang, Wu, Chua 2017",
@@ -124,7 +124,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="autoint",
             class_name="AutoInt",
-            config_class=configs.AutoIntConfig,
+            config_class=fields.AutoIntConfig,
             task="rating",
             summary="fields that attend to each other, beside a deep network",
             paper="Song, Shi, Xiao, Duan, Xu, Zhang, Tang 2019",
@@ -132,7 +132,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="dcn",
             class_name="DCN",
-            config_class=configs.DCNConfig,
+            config_class=fields.DCNConfig,
             task="rating",
             summary="crosses of all fields beside a deep network",
             paper="Wang, Fu, Fu, Wang 2017; Wang, Shivanna et al. 2021",
@@ -140,7 +140,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="ipnn",
             class_name="IPNN",
-            config_class=configs.IPNNConfig,
+            config_class=fields.IPNNConfig,
             task="rating",
             summary="a deep network over the fields and their inner products",
             paper="Qu, Cai, Ren, Zhang, Yu, Wen, Wang 2016",
@@ -148,7 +148,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="opnn",
             class_name="OPNN",
-            config_class=configs.OPNNConfig,
+            config_class=fields.OPNNConfig,
             task="rating",
             summary="a deep network over the fields and their outer products",
             paper="Qu, Cai, Ren, Zhang, Yu, Wen, Wang 2016",
@@ -156,7 +156,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="wide_deep",
             class_name="WideDeep",
-            config_class=configs.WideDeepConfig,
+            config_class=fields.WideDeepConfig,
             task="rating",
             summary="a linear and a deep part, each with an optimizer of its own",
             paper="Cheng et al. 2016",
@@ -164,7 +164,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="xdeepfm",
             class_name="XDeepFM",
-            config_class=configs.XDeepFMConfig,
+            config_class=fields.XDeepFMConfig,
             task="rating",
             summary="interactions of vectors, layer by layer, beside a deep network",
             paper="Lian, Zhou, Zhang, Chen, Xie, Sun 2018",
@@ -172,7 +172,7 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="attrec",
             class_name="AttRec",
-            config_class=configs.AttRecConfig,
+            config_class=sequence.AttRecConfig,
             task="next_item",
             summary="self-attention over the last items beside a user's factors",
             paper="Zhang, Tay, Yao, Sun 2018",

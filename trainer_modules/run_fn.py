@@ -11,9 +11,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx import v1 as tfx
 
-from trainer_modules import configs, training
 from trainer_modules import features as f
+from trainer_modules import training
 from trainer_modules.beyond_accuracy import ListStatistics
+from trainer_modules.configs import base, parse
 from trainer_modules.inputs import Data
 from trainer_modules.model_card import write_card
 from trainer_modules.registry import MODELS
@@ -61,7 +62,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """
     settings: dict[str, Any] = fn_args.custom_config
     spec = MODELS[settings["model"]]
-    config = configs.parse(spec.config_class, settings["config"])
+    config = parse.parse(spec.config_class, settings["config"])
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     data, item_values = read_data(fn_args, transform)
     tf.keras.mixed_precision.set_global_policy(
@@ -172,7 +173,7 @@ def _unit(config: Any) -> Unit:
     Beside drawn negatives, a likely item is one that stands out from these, which is
     not the probability that a user who rates it likes it.
     """
-    if not isinstance(config, configs.GradientConfig):
+    if not isinstance(config, base.GradientConfig):
         return "order"
     if config.loss == "squared_error":
         return "stars"

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import tensorflow as tf
 
 from trainer_modules import addons
-from trainer_modules.configs import GradientConfig
+from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
 from trainer_modules.sizes import Sizes

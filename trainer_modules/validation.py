@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy import stats
 
 from trainer_modules import features as f
-from trainer_modules.configs import GradientConfig
+from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data, eval_users
 from trainer_modules.ranking import rank_targets
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from trainer_modules import features as f
-from trainer_modules.configs import GradientConfig
+from trainer_modules.configs.base import GradientConfig
 from trainer_modules.interactions import Indices
 from trainer_modules.layers.vector_table import VectorTable
 from trainer_modules.model_card import read_card

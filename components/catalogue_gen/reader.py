@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.ratings_example_gen import files, problems
-from components.ratings_example_gen.beside import ITEMS
+from components.ratings_example_gen import files, input_errors
 from components.ratings_example_gen.fingerprints import fingerprint
-from components.ratings_example_gen.problems import fatal
+from components.ratings_example_gen.input_errors import fatal
 from components.ratings_example_gen.recognise import movielens
 from components.ratings_example_gen.recognise.parts import Part, find_parts, open_part
 from components.ratings_example_gen.recognise.sample import first_line
+from components.ratings_example_gen.recognise.side_file_names import ITEMS
 from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_columns import (
     TITLE,
@@ -101,7 +101,7 @@ def read_items(table: SideTable) -> Items:
     if not ids:
         raise fatal(
             table.part.name,
-            problems.EMPTY_FILE,
+            input_errors.EMPTY_FILE,
             "the file has no rows",
             "Add the items, or use no file of items (data.items=none).",
         )
@@ -157,7 +157,7 @@ def _movielens_100k(part: Part, settings: Settings) -> SideTable:
     if not genre_files:
         raise fatal(
             part.name,
-            problems.NO_SIDE_FILE,
+            input_errors.NO_SIDE_FILE,
             "u.genre, which names the genre flags, is not beside it",
             "Put u.genre of the same archive there.",
         )

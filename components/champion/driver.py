@@ -8,7 +8,7 @@ from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
-from components.pusher import versions
+from components.live_models import version_ledger
 
 LIVE_LIFE = "live_life"
 
@@ -28,7 +28,7 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
         self, execution_info: data_types.ExecutionInfo
     ) -> driver_output_pb2.DriverOutput:
         """Returns the one property that is added."""
-        life = versions.life(Path(execution_info.exec_properties["live_folder"]))
+        life = version_ledger.life(Path(execution_info.exec_properties["live_folder"]))
         result = driver_output_pb2.DriverOutput()
         data_types_utils.set_metadata_value(result.exec_properties[LIVE_LIFE], life)
         return result

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from components import durable
+from components import durable_files
 from components.champion.evidence import (
     Evidence,
     Game,
@@ -145,7 +145,7 @@ def write(live_folder: Path, ledger: Ledger) -> None:
         },
     }
     live_folder.mkdir(parents=True, exist_ok=True)
-    with durable.replacing(live_folder / FILE) as path, open(path, "wb") as file:
+    with durable_files.replacing(live_folder / FILE) as path, open(path, "wb") as file:
         np.savez(file, ledger=json.dumps(values), seen=ledger.seen)
 
 

@@ -9,7 +9,7 @@ from tfx.utils import io_utils
 
 from components.catalogue_gen.artifacts import Catalogue
 from components.infra_check.check import Budget, check
-from components.infra_check.questions import questions
+from components.infra_check.probe_requests import questions
 from components.local_model import local_model
 from components.saved_model_scan import HostileModelError, scan
 from trainer_modules import features as f

@@ -7,7 +7,7 @@ TFX. What is exported here does not, and pyarrow only when something is read.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.ratings_example_gen.problems import BadInputError, Problem
+from components.ratings_example_gen.input_errors import BadInputError, Problem
 from components.ratings_example_gen.settings import Settings
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from components.ratings_example_gen.executor import (
 )
 from components.ratings_example_gen.fingerprints import fingerprint
 from components.ratings_example_gen.recognise.layout import Layout
-from components.ratings_example_gen.recognise.reading import check_same
+from components.ratings_example_gen.recognise.reading_report import check_same
 from components.ratings_example_gen.settings import Settings
 from trainer_modules.features import SPLITS
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.ratings_example_gen.histories import Histories, Int64
 from components.ratings_example_gen.splits import Ranges
+from components.ratings_example_gen.user_histories import Histories, Int64
 from trainer_modules import features
 
 # Tag bytes: (field number << 3) | 2, for length-delimited fields.

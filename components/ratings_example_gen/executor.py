@@ -13,15 +13,15 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.ratings_example_gen import files, ingest, problems, spans
+from components.ratings_example_gen import files, ingest, input_errors, spans
 from components.ratings_example_gen.fingerprints import fingerprint, unchanged
-from components.ratings_example_gen.problems import BadInputError, Problem
+from components.ratings_example_gen.input_errors import BadInputError, Problem
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.settings import KINDS_BY_TIME, Settings
 from components.ratings_example_gen.side_columns import SideTable
 from components.ratings_example_gen.side_files import find_side_files
-from components.ratings_example_gen.users import describe_users
+from components.ratings_example_gen.user_features import describe_users
 from components.wording import counted
 from trainer_modules.features import SPLITS
 
@@ -108,9 +108,9 @@ def find_input(exec_properties: dict[str, Any], settings: Settings) -> Input:
         paths = files.list_files(base, input_config.splits[0].pattern)
     layout = recognise_for(settings, paths, base)
     if settings.split_kind in KINDS_BY_TIME and not layout.has_timestamps:
-        raise problems.fatal(
+        raise input_errors.fatal(
             layout.ratings[0].name,
-            problems.NO_TIMESTAMPS,
+            input_errors.NO_TIMESTAMPS,
             f"no column of times, which the split {settings.split_kind!r} needs",
             "Name the column (data.columns.timestamp), or take split.kind=random.",
         )
@@ -201,9 +201,9 @@ def check(counts: dict[str, Any], settings: Settings) -> None:
         )
     for split, records in counts["records"].items():
         if not records:
-            raise problems.fatal(
+            raise input_errors.fatal(
                 "the ratings",
-                problems.EMPTY_SPLIT,
+                input_errors.EMPTY_SPLIT,
                 f"the split {settings.split_kind!r} leaves nothing for {split!r}",
                 "Bring more ratings, or choose another split.kind or fractions.",
             )

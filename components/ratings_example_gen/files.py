@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
 
-from components.ratings_example_gen import problems
-from components.ratings_example_gen.problems import BadInputError, fatal
+from components.ratings_example_gen import input_errors
+from components.ratings_example_gen.input_errors import BadInputError, fatal
 
 if TYPE_CHECKING:
     from apache_beam.io.filesystems import FileSystems
@@ -72,7 +72,7 @@ def status_of(path: str) -> os.stat_result:
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a regular file")
         raise fatal(
             path,
-            problems.NOT_A_FILE,
+            input_errors.NOT_A_FILE,
             f"this is {kind}; only regular files are read",
             f"Save its content to a regular file and name that. {_MOVE_IT}",
         )
@@ -95,7 +95,7 @@ def _naming(path: str) -> Iterator[None]:
             raise _bad_link(path, what) from error
         raise fatal(
             path,
-            problems.UNREADABLE_FILE,
+            input_errors.UNREADABLE_FILE,
             "there is no such file or folder",
             "Check the path. If it was there when the run started, run again once "
             "nobody changes the data.",
@@ -103,7 +103,7 @@ def _naming(path: str) -> Iterator[None]:
     except PermissionError as error:
         raise fatal(
             path,
-            problems.UNREADABLE_FILE,
+            input_errors.UNREADABLE_FILE,
             "permission denied",
             "Give the user of this process the right to read it; a folder needs the "
             "right to search, too.",
@@ -116,7 +116,10 @@ def _naming(path: str) -> Iterator[None]:
 
 def _bad_link(path: str, what: str) -> BadInputError:
     return fatal(
-        path, problems.NOT_A_FILE, f"this is {what}", f"Correct the link. {_MOVE_IT}"
+        path,
+        input_errors.NOT_A_FILE,
+        f"this is {what}",
+        f"Correct the link. {_MOVE_IT}",
     )
 
 

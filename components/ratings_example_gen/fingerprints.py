@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from components import content_hash
-from components.ratings_example_gen import files, problems
-from components.ratings_example_gen.problems import BadInputError, fatal
+from components.ratings_example_gen import files, input_errors
+from components.ratings_example_gen.input_errors import BadInputError, fatal
 
 
 def fingerprint(paths: Sequence[str]) -> str:
@@ -90,7 +90,7 @@ def _state(path: str) -> tuple[int, ...]:
 def _error(where: str) -> BadInputError:
     return fatal(
         where,
-        problems.CHANGED_FILE,
+        input_errors.CHANGED_FILE,
         "the file changed while it was read; nothing of it was used",
         "Run again once nobody changes the data, or write new ratings to another "
         "folder and rename it when it is complete.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.read.blocks import read_rows
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.read.rows import Block

@@ -20,15 +20,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import AsSingleton, TaggedOutput
 
 from components.ratings_example_gen import examples, splits, tfrecords
-from components.ratings_example_gen.histories import (
-    ORDER,
-    ROWS_PER_BLOCK_BITS,
-    Histories,
-    fingerprints,
-    group_ratings,
-    scatter,
-)
-from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.read.rows import Block
@@ -39,11 +31,19 @@ from components.ratings_example_gen.settings import RANDOM, TEMPORAL, Settings
 from components.ratings_example_gen.side_columns import SideTable
 from components.ratings_example_gen.side_summary import MAX_NAMED
 from components.ratings_example_gen.spans import span_of
-from components.ratings_example_gen.users import (
+from components.ratings_example_gen.user_features import (
     UserPiece,
     UserTable,
     merge,
     read_users,
+)
+from components.ratings_example_gen.user_histories import (
+    ORDER,
+    ROWS_PER_BLOCK_BITS,
+    Histories,
+    fingerprints,
+    group_ratings,
+    scatter,
 )
 from trainer_modules.features import SPLITS, TRAIN_SPLIT
 

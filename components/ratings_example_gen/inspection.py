@@ -10,19 +10,19 @@ import pyarrow.compute as pc
 
 from components.ratings_example_gen import files
 from components.ratings_example_gen.fingerprints import unchanged
-from components.ratings_example_gen.pairs import PairCounter
-from components.ratings_example_gen.problems import BadInputError, Problem
+from components.ratings_example_gen.input_errors import BadInputError, Problem
+from components.ratings_example_gen.pair_counts import PairCounter
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
-from components.ratings_example_gen.read.together import read_together
-from components.ratings_example_gen.recognise.columns import (
+from components.ratings_example_gen.read.small_files import read_together
+from components.ratings_example_gen.recognise.column_names import (
     ITEM_ID,
     RATING,
     TIMESTAMP,
     USER_ID,
 )
 from components.ratings_example_gen.recognise.layout import Layout
-from components.ratings_example_gen.recognise.reading import Reading
+from components.ratings_example_gen.recognise.reading_report import Reading
 from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.reports import BlockReport, summarise
 from components.ratings_example_gen.settings import Settings

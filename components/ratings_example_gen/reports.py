@@ -3,8 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from components.ratings_example_gen import problems
-from components.ratings_example_gen.problems import BadInputError, Problem
+from components.ratings_example_gen import input_errors
+from components.ratings_example_gen.input_errors import BadInputError, Problem
 from components.ratings_example_gen.read.ratings import Ratings
 from components.ratings_example_gen.read.rows import MAX_LATE_KEYS, BadRow, Block
 from components.ratings_example_gen.recognise.parts import Part
@@ -40,7 +40,7 @@ class BlockReport:
         self.lines = ratings.end
         self.counts.update(kind for _, kind, _, _ in ratings.bad)
         self.late_keys.update(ratings.late_keys)
-        self.first = (self.first + ratings.bad)[: problems.MAX_SHOWN]
+        self.first = (self.first + ratings.bad)[: input_errors.MAX_SHOWN]
 
 
 def first_lines(reports: list[BlockReport]) -> dict[int, int]:
@@ -87,7 +87,7 @@ def summarise(
     if not errors:
         errors = [
             BadInputError(
-                [Problem(part.name, 0, problems.EMPTY_FILE, "the file has no rows")]
+                [Problem(part.name, 0, input_errors.EMPTY_FILE, "the file has no rows")]
             )
             for index, part in enumerate(parts)
             if not rows_of_part[index]
@@ -106,8 +106,8 @@ def summarise(
         "quarantined": sum(by_kind.values()),
         "records": {split: records.get(split, 0) for split in SPLITS},
         "bad_by_kind": dict(by_kind),
-        "first_problems": [vars(p) for p in first[: problems.MAX_SHOWN]],
+        "first_problems": [vars(p) for p in first[: input_errors.MAX_SHOWN]],
         "late_keys": dict(late_keys.most_common(MAX_LATE_KEYS)),
         "fatal_by_kind": dict(fatal_by_kind),
-        "fatal": [vars(p) for p in fatal[: problems.MAX_SHOWN]],
+        "fatal": [vars(p) for p in fatal[: input_errors.MAX_SHOWN]],
     }

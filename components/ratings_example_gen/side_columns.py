@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from components.ratings_example_gen import problems
-from components.ratings_example_gen.beside import Kind
+from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import Dialect, split_line
-from components.ratings_example_gen.problems import BadInputError, fatal
-from components.ratings_example_gen.recognise.columns import ALIASES
+from components.ratings_example_gen.input_errors import BadInputError, fatal
+from components.ratings_example_gen.recognise.column_names import ALIASES
 from components.ratings_example_gen.recognise.guess import shown_delimiter
 from components.ratings_example_gen.recognise.headers import name_header
 from components.ratings_example_gen.recognise.parts import JSON_SUFFIXES, TEXT, Part
@@ -24,6 +23,7 @@ from components.ratings_example_gen.recognise.sample import (
     first_line,
     take,
 )
+from components.ratings_example_gen.recognise.side_file_names import Kind
 
 TITLE = "title"
 _NOTHING_DECLARED = Dialect()
@@ -268,10 +268,12 @@ class _Header:
         names = " and ".join(repr(self._names[index]) for index in found)
         return self._error(
             f"has {len(found)} columns that may be {what}: {names}",
-            problems.AMBIGUOUS_COLUMNS,
+            input_errors.AMBIGUOUS_COLUMNS,
         )
 
-    def _error(self, what: str, kind: str = problems.HEADER_MISMATCH) -> BadInputError:
+    def _error(
+        self, what: str, kind: str = input_errors.HEADER_MISMATCH
+    ) -> BadInputError:
         names = name_header(self._part, self._names)
         one, meanings = self._kind.one, [self._kind.id_column]
         if self._kind.has_titles:

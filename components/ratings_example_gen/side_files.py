@@ -8,11 +8,11 @@ beside spans; ``data.items`` and ``data.users`` name them wherever they are, or 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from components.ratings_example_gen import beside, files, problems
-from components.ratings_example_gen.beside import ITEMS, USERS, Kind
+from components.ratings_example_gen import files, input_errors
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.problems import BadInputError, fatal
-from components.ratings_example_gen.recognise.columns import (
+from components.ratings_example_gen.input_errors import BadInputError, fatal
+from components.ratings_example_gen.recognise import side_file_names
+from components.ratings_example_gen.recognise.column_names import (
     ITEM_ID,
     RATING,
     TIMESTAMP,
@@ -26,12 +26,13 @@ from components.ratings_example_gen.recognise.parts import (
 )
 from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.recognise.sample import take
+from components.ratings_example_gen.recognise.side_file_names import ITEMS, USERS, Kind
 from components.ratings_example_gen.settings import Settings
 from components.wording import counted
 
 # Files of these names are tables, whether or not they are read.
 _TABLES = (
-    *(*DATA_SUFFIXES, *beside.SUFFIXES),
+    *(*DATA_SUFFIXES, *side_file_names.SUFFIXES),
     *(ITEMS.suffix, USERS.suffix, ".xlsx", ".xls"),
 )
 
@@ -83,7 +84,7 @@ def _check_columns(kind: Kind, part: Part | None, columns: Mapping[str, str]) ->
     if columns and part is None:
         raise fatal(
             f"data.{kind.one}_columns",
-            problems.NO_SIDE_FILE,
+            input_errors.NO_SIDE_FILE,
             f"it names columns of a file of {kind.name}, and there is no such file",
             f"Name the file (data.{kind.name}=PATH), or leave the columns out.",
         )
@@ -136,16 +137,16 @@ def _is_log(part: Part) -> bool:
 def _find(
     kind: Kind, declared: str | None, parts: Sequence[Part], ratings: Sequence[Part]
 ) -> Part | None:
-    if declared == beside.NONE:
+    if declared == side_file_names.NONE:
         return None
     if not declared:
-        return beside.find(kind, parts, ratings, _is_log)
+        return side_file_names.find(kind, parts, ratings, _is_log)
     parts = find_parts(files.list_files(declared))
-    found = parts[0] if len(parts) == 1 else beside.find(kind, parts, ())
+    found = parts[0] if len(parts) == 1 else side_file_names.find(kind, parts, ())
     if found is None:
         raise fatal(
             declared,
-            problems.NO_SIDE_FILE,
+            input_errors.NO_SIDE_FILE,
             f"no file of {kind.name} among {counted(len(parts), 'file')}",
             "Name the file itself: CSV, TSV, Parquet or JSON lines with a column "
             f"{kind.id_column}.",

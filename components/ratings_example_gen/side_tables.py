@@ -12,7 +12,7 @@ from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_columns import SideTable
 from components.ratings_example_gen.side_files import SideFiles, side_files_of
-from components.ratings_example_gen.users import describe_users
+from components.ratings_example_gen.user_features import describe_users
 
 
 @dataclass(frozen=True)

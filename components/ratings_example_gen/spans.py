@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from components import content_hash
 from components.ratings_example_gen import files
-from components.ratings_example_gen.beside import holds_no_ratings
+from components.ratings_example_gen.recognise.side_file_names import holds_no_ratings
 from components.wording import counted
 
 MARKER = "_SUCCESS"

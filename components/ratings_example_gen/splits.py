@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from components.ratings_example_gen.histories import Histories, Int64, mix
+from components.ratings_example_gen.user_histories import Histories, Int64, mix
 from trainer_modules.features import EVAL_SPLIT, SPLITS, TEST_SPLIT, TRAIN_SPLIT
 
 HOUR = 3600

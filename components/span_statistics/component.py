@@ -18,7 +18,11 @@ from components.ratings_example_gen.fingerprints import unchanged
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.read.rows import Block
-from components.ratings_example_gen.recognise.columns import ITEM_ID, RATING, USER_ID
+from components.ratings_example_gen.recognise.column_names import (
+    ITEM_ID,
+    RATING,
+    USER_ID,
+)
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.settings import Settings

@@ -1,6 +1,6 @@
 """What a person chose under ``beam``, as Beam's own flags."""
 
-from pipeline.config import BeamConfig
+from pipeline.config.schema import BeamConfig
 
 # TFX packs its own sources for the workers before each Beam step, which takes it 2 to
 # 20 seconds, unless it is told where they have them from. Read by no runner but

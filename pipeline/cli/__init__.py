@@ -1,14 +1,14 @@
-"""The ``marquee`` command, a file for each kind of its commands."""
+"""The ``marquee`` command, with one file per group of subcommands."""
 
-# Each adds its commands.
+# Importing a module registers its subcommands.
 from pipeline.cli import (  # noqa: F401
-    cleaning,
-    data,
-    live,
-    looking,
+    before_run,
+    clean,
+    live_model,
+    past_runs,
     report,
-    running,
-    serving,
+    run,
+    serve,
 )
 from pipeline.cli.command import main
 

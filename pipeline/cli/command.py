@@ -13,40 +13,52 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from components import durable
-from pipeline import DEFAULT_OUT, exits, streams
-from pipeline.cli import completion
+from components import durable_files
+from pipeline import DEFAULT_OUT, exit_codes
+from pipeline.cli import completion, standard_streams
 
 if TYPE_CHECKING:
-    from pipeline.config import PipelineConfig
+    from pipeline.config.schema import PipelineConfig
 
 # Errors that a person can mend → heading and exit status. By name: whoever raised one
 # has imported it, and importing the others would take seconds.
 _MENDABLE = {
-    "pipeline.config.ConfigError": ("Bad configuration", exits.CONFIG),
-    "pipeline.metadata.MetadataError": ("No metadata store", exits.CONFIG),
-    "pipeline.cleaning.NotRemovedError": ("Not removed", exits.FAILED),
-    "pipeline.run_lock.BusyError": ("Busy", exits.BUSY),
-    "pipeline.runs.RunNotFoundError": ("No such run", exits.CONFIG),
-    "pipeline.datasets.errors.DatasetError": ("No data", exits.BAD_INPUT),
-    "components.ratings_example_gen.problems.BadInputError": (
+    "pipeline.config.errors.ConfigError": ("Bad configuration", exit_codes.CONFIG),
+    "pipeline.runs.metadata_store.MetadataError": (
+        "No metadata store",
+        exit_codes.CONFIG,
+    ),
+    "pipeline.runs.cleanup.NotRemovedError": ("Not removed", exit_codes.FAILED),
+    "pipeline.runs.lock.BusyError": ("Busy", exit_codes.BUSY),
+    "pipeline.runs.execute.RunNotFoundError": ("No such run", exit_codes.CONFIG),
+    "pipeline.datasets.errors.DatasetError": ("No data", exit_codes.BAD_INPUT),
+    "components.ratings_example_gen.input_errors.BadInputError": (
         "Bad input",
-        exits.BAD_INPUT,
+        exit_codes.BAD_INPUT,
     ),
     "components.anomaly_gate.anomalies.AnomaliesError": (
         "Anomalies in the data",
-        exits.ANOMALIES,
+        exit_codes.ANOMALIES,
     ),
-    "components.ratings_example_gen.spans.SpansError": ("No data", exits.BAD_INPUT),
-    "pipeline.spans.ChangedSpanError": ("Anomalies in the data", exits.ANOMALIES),
-    "pipeline.titles.UnknownItemError": ("No such item", exits.CONFIG),
-    "components.anomaly_gate.schema.SchemaError": ("Bad schema", exits.CONFIG),
-    "components.pusher.versions.VersionError": ("No such version", exits.CONFIG),
-    "pipeline.lineage.accepted.NoAcceptedDataError": (
+    "components.ratings_example_gen.spans.SpansError": (
+        "No data",
+        exit_codes.BAD_INPUT,
+    ),
+    "pipeline.retraining.spans.ChangedSpanError": (
+        "Anomalies in the data",
+        exit_codes.ANOMALIES,
+    ),
+    "pipeline.recommend.item_titles.UnknownItemError": (
+        "No such item",
+        exit_codes.CONFIG,
+    ),
+    "components.anomaly_gate.schema.SchemaError": ("Bad schema", exit_codes.CONFIG),
+    "components.live_models.store.VersionError": ("No such version", exit_codes.CONFIG),
+    "pipeline.lineage.accepted_data.NoAcceptedDataError": (
         "No data to serve from",
-        exits.CONFIG,
+        exit_codes.CONFIG,
     ),
-    "pipeline.lineage.store.NoLineageError": ("No lineage", exits.CONFIG),
+    "pipeline.lineage.store.NoLineageError": ("No lineage", exit_codes.CONFIG),
 }
 LOG = "marquee.log"  # in click's meta: the log of the run, when there is one
 VERBOSE = "marquee.verbose"
@@ -57,8 +69,8 @@ class _Commands(click.Group):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Runs the program, on whatever it is to print to."""
-        streams.prepare()
-        durable.forbid_world_writable()
+        standard_streams.prepare()
+        durable_files.forbid_world_writable()
         return super().main(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -72,22 +84,22 @@ class _Commands(click.Group):
         except (KeyboardInterrupt, click.Abort) as stop:
             by = f"{stop.args[0]}. ".capitalize() if stop.args else ""
             _print_error("Stopped", f"{by}Finished steps are kept: run again to go on.")
-            ctx.exit(exits.SIGNALLED + getattr(stop, "number", signal.SIGINT))
+            ctx.exit(exit_codes.SIGNALLED + getattr(stop, "number", signal.SIGINT))
         except Exception as error:
-            if isinstance(error, BrokenPipeError) and streams.reader_is_gone():
-                streams.silence(sys.stdout)
-                ctx.exit(exits.READER_GONE)
+            if isinstance(error, BrokenPipeError) and standard_streams.reader_is_gone():
+                standard_streams.silence(sys.stdout)
+                ctx.exit(exit_codes.READER_GONE)
             heading, status = _kind(error)
             lines = [str(error)]
-            if status == exits.UNEXPECTED:
+            if status == exit_codes.UNEXPECTED:
                 lines = [f"{type(error).__name__}: {error}"]
             if _is_full(error):
-                lines.append(exits.MAKE_ROOM)
+                lines.append(exit_codes.MAKE_ROOM)
             if LOG in ctx.meta:
                 lines.append(f"The log has the rest: {ctx.meta[LOG]}")
             elif VERBOSE in ctx.meta:
                 lines.append(traceback.format_exc())
-            elif status == exits.UNEXPECTED:
+            elif status == exit_codes.UNEXPECTED:
                 lines.append("With -v it shows where that was.")
             _print_error(heading, "\n".join(lines))
             ctx.exit(status)
@@ -100,8 +112,8 @@ def _kind(error: Exception) -> tuple[str, int]:
         if name in _MENDABLE:
             return _MENDABLE[name]
     if _is_full(error):
-        return "Disk full", exits.FAILED
-    return "Unexpected error", exits.UNEXPECTED
+        return "Disk full", exit_codes.FAILED
+    return "Unexpected error", exit_codes.UNEXPECTED
 
 
 def _is_full(error: Exception) -> bool:
@@ -110,7 +122,7 @@ def _is_full(error: Exception) -> bool:
 
 
 def _print_error(heading: str, message: str) -> None:
-    from pipeline.console import error_text, open_console
+    from pipeline.views.terminal import error_text, open_console
 
     console = open_console(sys.stderr)
     console.print(heading, style="bold red")
@@ -202,7 +214,7 @@ def print_json(value: Any) -> None:
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
     epilog="\b\nExit status:\n"
-    + "\n".join(f"  {number}  {told}" for number, told in exits.MEANINGS.items()),
+    + "\n".join(f"  {number}  {told}" for number, told in exit_codes.MEANINGS.items()),
 )
 @click.version_option(package_name="marquee")
 def main() -> None:
@@ -234,7 +246,7 @@ def read_config(
     **columns: tuple[str, ...],
 ) -> "PipelineConfig":
     """Returns the configuration that the options of a command make."""
-    from pipeline.config import load_config, select_models
+    from pipeline.config.load import load_config, select_models
 
     given = {"--data": ("data.source", data), "--out": ("out", out)}
     flags = {

@@ -30,7 +30,7 @@ def models(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]
 
 def settings(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Of ``--set``: the keys, each with its equals sign."""
-    from pipeline.config import known_keys
+    from pipeline.config.describe import known_keys
 
     keys = list(known_keys())
     sections = {key.rpartition(".")[0] for key in keys}

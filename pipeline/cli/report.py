@@ -21,10 +21,10 @@ def report(ctx: click.Context, run_id: str | None, out: Path) -> None:
     One HTML file that needs nothing but a browser; each run writes its own. Prints its
     path.
     """
-    from pipeline.console import hidden_output
+    from pipeline.views.terminal import hidden_output
 
     with hidden_output(VERBOSE in ctx.meta):
-        from pipeline.report import write
+        from pipeline.views.html import write
 
         path = write(out, run_id)
     click.echo(path)

@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError, ReadTimeoutError, SSLError
 from urllib3.util import Retry
 
-from components import content_hash, durable
+from components import content_hash, durable_files
 from pipeline.datasets.errors import DatasetError
 
 Progress = Callable[[str, int, int | None], None]
@@ -80,7 +80,7 @@ def download(url: str, path: Path, md5: str, progress: Progress) -> None:
             f"{url}: what came has MD5 {found}, but {md5} was published. "
             f"It was deleted; run this again to download it anew."
         )
-    durable.move(part, path)
+    durable_files.move(part, path)
 
 
 def _receive(

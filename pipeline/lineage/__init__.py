@@ -5,14 +5,14 @@ what was made of what, with which settings and code; what the steps counted and 
 stands in their artifacts, and is left out where those are gone.
 """
 
-from pipeline.lineage.accepted import (
+from pipeline.lineage.accepted_data import (
     AcceptedData,
     Needed,
     NoAcceptedDataError,
     accepted_data,
     needed_by_versions,
 )
-from pipeline.lineage.contents import Data, Judgement, Lineage, SourceFile, Step
+from pipeline.lineage.records import Data, Judgement, Lineage, SourceFile, Step
 from pipeline.lineage.store import NoLineageError
 from pipeline.lineage.trace import LIVE, of
 

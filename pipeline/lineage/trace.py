@@ -8,11 +8,11 @@ from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.pusher import versions
-from pipeline import runs
-from pipeline.lineage.contents import Data, Judgement, Lineage, SourceFile
+from components.live_models import store as versions
+from pipeline.lineage.records import Data, Judgement, Lineage, SourceFile
 from pipeline.lineage.store import Store, parameters, settings
-from pipeline.metadata import METADATA_FILE
+from pipeline.runs import execute
+from pipeline.runs.metadata_store import METADATA_FILE
 from trainer_modules import features as f
 
 LIVE = "live"
@@ -110,7 +110,7 @@ def _data(
     read, items = parameters(reader), parameters(steps["CatalogueGen"])
     [examples] = store.outputs(reader)["examples"]
     counts = _read(store.folder(examples.id) / "counts.json")
-    run = _read(out / "runs" / store.run(reader) / runs.RUN_FILE)
+    run = _read(out / "runs" / store.run(reader) / execute.RUN_FILE)
     hashes = (run.get("spans") or {}).get("fingerprints", {})
     return Data(
         source=read["input_base"],

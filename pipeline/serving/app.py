@@ -16,14 +16,14 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from pipeline.serving import openapi
+from pipeline.serving.accepted_ratings import AcceptedRatings
 from pipeline.serving.batching import Batcher
-from pipeline.serving.http import JSON, Gate, error, route
-from pipeline.serving.lists import Lists
-from pipeline.serving.live import LiveModel
-from pipeline.serving.metrics import Metrics
-from pipeline.serving.ratings import AcceptedRatings
-from pipeline.serving.rest import Rest
+from pipeline.serving.middleware import JSON, Gate, error, route
+from pipeline.serving.prometheus_metrics import Metrics
+from pipeline.serving.recommend_api import Lists
 from pipeline.serving.settings import ServingSettings
+from pipeline.serving.tfserving_api import Rest
+from pipeline.serving.version_watcher import LiveModel
 
 _log = logging.getLogger(__name__)
 

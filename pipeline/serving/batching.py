@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from pipeline.serving.errors import RequestError
-from pipeline.serving.metrics import Metrics
-from pipeline.serving.process import SIGNATURES, ModelProcess
+from pipeline.serving.json_tensors import Tensors, check_items, num_rows
+from pipeline.serving.model_process import SIGNATURES, ModelProcess
+from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.settings import ServingSettings
-from pipeline.serving.tensors import Tensors, check_items, num_rows
 
 # Rows up to here are joined: kinds take turns, and a call costs more than padding.
 JOINED_LENGTH = 255

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from pipeline.serving.http import error
-from pipeline.serving.metrics import Metrics
+from pipeline.serving.middleware import error
+from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.settings import ServingSettings
 
 MAX_HEAD = 64 << 10  # bytes of a request line and its headers

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from pipeline.serving import http, lists, rest
+from pipeline.serving import middleware, recommend_api, tfserving_api
 
 VERSION = "1"
 REF = "#/components/schemas/{name}"
@@ -44,14 +44,14 @@ class Health(msgspec.Struct):
 def document() -> dict[str, Any]:
     """The API as OpenAPI 3.1 describes it."""
     structs = [
-        http.Error,
+        middleware.Error,
         Health,
-        lists.RecommendedList,
-        rest.PredictRequest,
-        rest.Predictions,
-        rest.Outputs,
-        rest.ModelStatus,
-        rest.Metadata,
+        recommend_api.RecommendedList,
+        tfserving_api.PredictRequest,
+        tfserving_api.Predictions,
+        tfserving_api.Outputs,
+        tfserving_api.ModelStatus,
+        tfserving_api.Metadata,
     ]
     schemas, components = msgspec.json.schema_components(structs, ref_template=REF)
     of = dict(zip(structs, schemas, strict=True))
@@ -64,30 +64,37 @@ def document() -> dict[str, Any]:
                 **{
                     status: {
                         "description": _ERRORS[status],
-                        "content": _json(of[http.Error]),
+                        "content": _json(of[middleware.Error]),
                     }
                     for status in sorted({*errors, *_OF_ANY_REQUEST})
                 },
             },
         }
 
-    status = operation("State of the versions", _json(of[rest.ModelStatus]), "404")
-    metadata = operation(
-        "The signatures of the version that answers", _json(of[rest.Metadata]), "404"
+    status = operation(
+        "State of the versions", _json(of[tfserving_api.ModelStatus]), "404"
     )
-    either = {"oneOf": [of[rest.Predictions], of[rest.Outputs]]}
+    metadata = operation(
+        "The signatures of the version that answers",
+        _json(of[tfserving_api.Metadata]),
+        "404",
+    )
+    either = {"oneOf": [of[tfserving_api.Predictions], of[tfserving_api.Outputs]]}
     predict = {
         **operation(
             "Asks a signature of the model, as TensorFlow Serving does",
             _json(either),
             *("400", "404", "408", "413", "429", "503", "504"),
         ),
-        "requestBody": {"required": True, "content": _json(of[rest.PredictRequest])},
+        "requestBody": {
+            "required": True,
+            "content": _json(of[tfserving_api.PredictRequest]),
+        },
     }
     recommend = {
         **operation(
             "The live model's list for a user, without what is rated already",
-            _json(of[lists.RecommendedList]),
+            _json(of[recommend_api.RecommendedList]),
             *("400", "429", "503", "504"),
         ),
         "parameters": [
@@ -95,7 +102,12 @@ def document() -> dict[str, Any]:
             _parameter(
                 "k",
                 "query",
-                {"type": "integer", "minimum": 1, "maximum": lists.MOST, "default": 10},
+                {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": recommend_api.MOST,
+                    "default": 10,
+                },
             ),
             _parameter(
                 "like",
@@ -103,13 +115,13 @@ def document() -> dict[str, Any]:
                 {
                     "type": "array",
                     "items": {"type": "string"},
-                    "maxItems": lists.MOST_LIKES,
+                    "maxItems": recommend_api.MOST_LIKES,
                 },
             ),
         ],
     }
     version = [_parameter("version", "path", {"type": "integer"})]
-    of_version = f"{rest.MODEL}/versions/{{version}}"
+    of_version = f"{tfserving_api.MODEL}/versions/{{version}}"
     health = operation("Whether a model is loaded", _json(of[Health]))
     health["responses"]["503"] = {
         "description": _ERRORS["503"],
@@ -121,11 +133,11 @@ def document() -> dict[str, Any]:
         "info": {"title": "Marquee", "version": VERSION},
         "paths": {
             "/v1/recommend/{user}": {"get": recommend},
-            f"{rest.MODEL}:predict": {"post": predict},
+            f"{tfserving_api.MODEL}:predict": {"post": predict},
             f"{of_version}:predict": {"parameters": version, "post": predict},
-            rest.MODEL: {"get": status},
+            tfserving_api.MODEL: {"get": status},
             of_version: {"parameters": version, "get": status},
-            f"{rest.MODEL}/metadata": {"get": metadata},
+            f"{tfserving_api.MODEL}/metadata": {"get": metadata},
             f"{of_version}/metadata": {"parameters": version, "get": metadata},
             "/healthz": {"get": {**health, "security": []}},
             "/metrics": {"get": operation("Counts for Prometheus", text)},
@@ -139,7 +151,7 @@ def document() -> dict[str, Any]:
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {http.JSON: {"schema": schema}}
+    return {middleware.JSON: {"schema": schema}}
 
 
 def _parameter(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -187,7 +199,7 @@ def routes() -> list[BaseRoute]:
     document_body, page_body = msgspec.json.encode(told), page(told)
 
     async def show_document(_: Request) -> Response:
-        return Response(document_body, media_type=http.JSON)
+        return Response(document_body, media_type=middleware.JSON)
 
     async def show_page(_: Request) -> Response:
         policy = {
@@ -196,6 +208,6 @@ def routes() -> list[BaseRoute]:
         return Response(page_body, headers=policy, media_type="text/html")
 
     return [
-        http.route("/openapi.json", show_document, "GET"),
-        http.route("/docs", show_page, "GET"),
+        middleware.route("/openapi.json", show_document, "GET"),
+        middleware.route("/docs", show_page, "GET"),
     ]

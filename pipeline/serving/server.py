@@ -13,7 +13,7 @@ import uvicorn
 from pipeline import machine
 from pipeline.serving.app import create_app
 from pipeline.serving.connection import Connection
-from pipeline.serving.metrics import Metrics
+from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.settings import ServingSettings
 
 CONNECTIONS = 1024  # one more is answered 503 at once

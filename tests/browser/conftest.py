@@ -50,9 +50,10 @@ def hostile_report(report: SimpleNamespace, tmp_path: Path) -> tuple[Path, str]:
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from pipeline import recommending, report\n"
-        "recommending.Titles.of = lambda self, item: sys.argv[2]\n"
-        "print(report.write(Path(sys.argv[1]), None))\n"
+        "from pipeline.recommend import one_user\n"
+        "from pipeline.views import html\n"
+        "one_user.Titles.of = lambda self, item: sys.argv[2]\n"
+        "print(html.write(Path(sys.argv[1]), None))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(out), HOSTILE],

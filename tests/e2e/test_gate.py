@@ -15,17 +15,17 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils, proto_utils
 
+from benchmarks.training_data import trainer_data
 from components.champion import component
 from components.live_evaluator.executor import NOT_JUDGED_FILE
-from components.pusher import versions
+from components.live_models import store
 from components.ranking_metrics import extractors
-from pipeline.config import GateConfig
+from pipeline.config.schema import GateConfig
 from pipeline.evaluation import eval_config, rules
-from pipeline.runs import newest
-from pipeline.trained_on import trainer_data
+from pipeline.runs.execute import newest
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
-from trainer_modules.configs import MFALSConfig
+from trainer_modules.configs.closed_form import MFALSConfig
 from trainer_modules.interactions import Interactions
 from trainer_modules.model_card import write_card
 from trainer_modules.models.mf_als import MFALS
@@ -249,7 +249,7 @@ def _judge(marquee, code, tmp_path_factory, data_set, data, settings, only):
         card = {"model": name, "parameters": 7, "config": {}}
         if name == "live":
             write_card(serving, card | {"origin": "what is live"})
-            versions.push(Path(serving), folder / "versions", keep=5)
+            store.push(Path(serving), folder / "versions", keep=5)
             champion = evaluated(name, model)
             continue
         write_card(serving, card)

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from components.catalogue_gen import read_catalogue
-from pipeline.titles import Titles
+from pipeline.recommend.item_titles import Titles
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_data_validation as tfdv
 
 from benchmarks.flink.cluster import Cluster
-from pipeline import exits
+from pipeline import exit_codes
 
 pytestmark = [pytest.mark.flink, pytest.mark.timeout(1500)]
 
@@ -173,6 +173,6 @@ def test_without_a_job_server_the_run_says_so(start_run):
         *("nobody", "--set", "beam.runner=flink", "--set", "beam.endpoint=localhost:1")
     )
     output, _ = process.communicate()
-    assert process.returncode == exits.CONFIG
+    assert process.returncode == exit_codes.CONFIG
     assert "no job server answers at localhost:1" in " ".join(output.split())
     assert not list(Path(out).glob("live/*"))

@@ -4,7 +4,7 @@ import pytest
 
 from kubeflow import backends
 from kubeflow.backends import FEATURES, lacks, needed, newest
-from pipeline.config import ConfigError
+from pipeline.config.errors import ConfigError
 
 
 def documents(executor, retries=0):

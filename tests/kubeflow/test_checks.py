@@ -7,7 +7,7 @@ import pytest
 from kubeflow.checks import check, too_large
 from kubeflow.cluster import Cluster
 from kubeflow.entrypoint import packed
-from pipeline.config import ConfigError
+from pipeline.config.errors import ConfigError
 
 MODELS = ["popularity", "mf_als", "neumf", "deepfm"]
 CONTAINER = {

@@ -4,7 +4,7 @@ import pytest
 
 from kubeflow.cluster import Cluster, number, read_cluster
 from kubeflow.runner import CLUSTER_FILE
-from pipeline.config import ConfigError
+from pipeline.config.errors import ConfigError
 
 
 def test_the_file_that_is_there_holds_the_defaults():

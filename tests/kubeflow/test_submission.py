@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from kubeflow.submission import Submission, read
-from pipeline.config import ConfigError
+from pipeline.config.errors import ConfigError
 
 # A task in another's DAG, and one of its own.
 SPEC = {

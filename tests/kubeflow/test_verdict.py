@@ -7,7 +7,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from kubeflow import entrypoint, notify, verdict
-from pipeline.code_version import version_of_all
+from pipeline.runs.code_version import version_of_all
 
 STEPS = {
     "Data": {"needs": [], "unions": []},

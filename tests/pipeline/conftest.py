@@ -7,7 +7,7 @@ import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.pusher import versions
+from components.live_models import store as versions
 from pipeline.cli import command
 
 

@@ -8,7 +8,8 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from benchmarks.store import clone_last_run, counted
 from components.artifact_place import place_of
-from components.pusher import versions
+from components.live_models import rollback
+from components.live_models import store as versions
 from pipeline.lineage import (
     NoAcceptedDataError,
     NoLineageError,
@@ -45,7 +46,7 @@ class World:
             self.live = origin
 
     def rollback(self, number=None):
-        versions.rollback(self.out / "live", number)
+        rollback.roll_back(self.out / "live", number)
         self.live = versions.live(self.out / "live").origin
 
     def serves(self, number=None):

@@ -34,14 +34,14 @@ from components.artifact_place import LIVE_ORIGIN, ORIGIN, place_of
 from components.catalogue_gen.artifacts import Catalogue
 from components.champion.component import Decision
 from components.champion.driver import Driver
-from components.pusher import versions
+from components.live_models import rollback, store, version_ledger
 from components.pusher.component import Pusher
-from pipeline import cleaning, retention
 from pipeline.lineage import NoAcceptedDataError
-from pipeline.live_model import live_model_resolver
-from pipeline.local_runner import run_locally
-from pipeline.metadata import METADATA_FILE, prepare
-from pipeline.recommending import recommend
+from pipeline.live_model_resolver import live_model_resolver
+from pipeline.recommend.one_user import recommend
+from pipeline.runs import cleanup, retention
+from pipeline.runs.local_runner import run_locally
+from pipeline.runs.metadata_store import METADATA_FILE, prepare
 from trainer_modules import features as f
 from trainer_modules.model_card import read_card, write_card
 
@@ -138,12 +138,12 @@ def Champion(  # noqa: N802
     """Promotes what is better than the live model; records what the real one does."""
     if breaks:
         raise OSError("the disk is full")
-    live = versions.live(Path(live_folder))
+    live = store.live(Path(live_folder))
     serving = path_utils.serving_model_path(models.uri)
     own = place_of(models.uri)
     is_live = live is not None and live.origin == own
     is_better = not live or quality(serving) > quality(str(live.folder))
-    is_withdrawn = own in versions.withdrawn(Path(live_folder))
+    is_withdrawn = own in version_ledger.withdrawn(Path(live_folder))
     is_chosen = is_live or (is_better and not is_withdrawn)
     decided.set_string_custom_property(LIVE_ORIGIN, live.origin if live else "")
     Path(decided.uri, "decision.json").write_text("{}")
@@ -239,7 +239,7 @@ class Served(st.RuleBasedStateMachine):
     @property
     def live(self):
         """The version that the live folder has; None before the first."""
-        return versions.live(self.out / "live")
+        return store.live(self.out / "live")
 
     def execute(self, data, run_id, is_refused=False, breaks=False):
         while run_id in self.run_ids:
@@ -295,23 +295,23 @@ class Served(st.RuleBasedStateMachine):
     @st.precondition(lambda self: self.can_go_back())
     def rollback(self):
         self.withdrawn.add(self.live.origin)
-        versions.rollback(self.out / "live", None)
+        rollback.roll_back(self.out / "live", None)
         self.withdrawn.discard(self.live.origin)
 
     def can_go_back(self):
-        return len({v.origin for v in versions.versions(self.out / "live")}) > 1
+        return len({v.origin for v in store.versions(self.out / "live")}) > 1
 
     @st.rule(keep_runs=strategies.sampled_from([None, 1, 2]))
     @st.precondition(lambda self: self.run_ids)
     def clean(self, keep_runs=None):
         """What killed runs left; and what runs left that are older than some."""
-        gone = cleaning.leftovers(self.out)
+        gone = cleanup.leftovers(self.out)
         if keep_runs:
             retired = retention.plan(self.out, keep_runs)
             retention.forget(self.out, retired)
-            gone += cleaning.old_runs(retired)
+            gone += cleanup.old_runs(retired)
         for leftover in gone:
-            cleaning.remove(leftover, self.out / "live")
+            cleanup.remove(leftover, self.out / "live")
 
     @st.rule(copies=strategies.booleans())
     @st.precondition(lambda self: self.run_ids)

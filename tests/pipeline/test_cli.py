@@ -12,10 +12,13 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 import pipeline
-from components.pusher import versions
-from pipeline import exits, report, run_lock, schedule
+from components.live_models import store
+from pipeline import exit_codes
 from pipeline.cli import command
-from pipeline.config import ConfigError
+from pipeline.config.errors import ConfigError
+from pipeline.retraining import scheduler as schedule
+from pipeline.runs import lock
+from pipeline.views import html
 from trainer_modules.registry import MODELS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -44,14 +47,14 @@ RESULT = {
 
 @pytest.fixture
 def runs(monkeypatch):
-    """Stands in for pipeline.runs: no TFX; notes what it was asked to execute."""
+    """Stands in for pipeline.runs.execute, without TFX, and records the calls."""
 
     class RunNotFoundError(LookupError):
         pass
 
-    RunNotFoundError.__module__ = "pipeline.runs"
+    RunNotFoundError.__module__ = "pipeline.runs.execute"
     RunNotFoundError.__qualname__ = "RunNotFoundError"
-    module = ModuleType("pipeline.runs")
+    module = ModuleType("pipeline.runs.execute")
     module.RunNotFoundError = RunNotFoundError
     module.executed = []
     module.raised = None
@@ -83,13 +86,13 @@ def runs(monkeypatch):
         module.reported.append((out, run_id))
         if module.no_report is not None:
             raise module.no_report
-        path = report.path_of(out, RESULT["run"]["id"])
+        path = html.path_of(out, RESULT["run"]["id"])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         return path
 
-    monkeypatch.setattr(report, "write", write)
-    monkeypatch.setitem(sys.modules, "pipeline.runs", module)
+    monkeypatch.setattr(html, "write", write)
+    monkeypatch.setitem(sys.modules, "pipeline.runs.execute", module)
     monkeypatch.setattr(pipeline, "runs", module, raising=False)
     return module
 
@@ -132,7 +135,9 @@ def test_help_names_every_command_and_exit_status(marquee):
 
 def test_the_readme_has_every_exit_status_but_the_unexpected():
     table = re.findall(r"^\| (\d) \| .+ \|$", README.read_text(), re.MULTILINE)
-    assert list(map(int, table)) == sorted(exits.MEANINGS.keys() - {exits.UNEXPECTED})
+    assert list(map(int, table)) == sorted(
+        exit_codes.MEANINGS.keys() - {exit_codes.UNEXPECTED}
+    )
 
 
 def test_models_lists_name_task_settings_and_paper(marquee):
@@ -293,7 +298,7 @@ def test_two_runs_in_one_second_have_folders_of_their_own(marquee, runs):
 
 
 def test_while_a_run_is_at_work_another_is_refused(marquee, runs, tmp_path):
-    with run_lock.one_run(tmp_path / "marquee-out") as (run_id, _):
+    with lock.one_run(tmp_path / "marquee-out") as (run_id, _):
         refused = marquee("run")
         assert refused.status == 7
         words = " ".join(refused.err.split())
@@ -309,7 +314,7 @@ def test_while_a_run_is_at_work_another_is_refused(marquee, runs, tmp_path):
 def test_a_run_lets_go_of_its_folder_however_it_ends(marquee, runs):
     for raised in (ZeroDivisionError("by zero"), KeyboardInterrupt(), None):
         runs.raised = raised
-        assert marquee("run").status != exits.BUSY
+        assert marquee("run").status != exit_codes.BUSY
     assert len(runs.executed) == 3
 
 
@@ -509,28 +514,28 @@ def test_a_rollback_makes_the_model_before_live_again(marquee, pushed):
     told = marquee("rollback")
     assert told.status == 0
     assert told.out.startswith("mf_als of version 1 is live, as version 3: ")
-    assert versions.live(pushed).model == "mf_als"
+    assert store.live(pushed).model == "mf_als"
     assert marquee("rollback", "2").out.startswith("neumf of version 2 is live")
     assert "neumf, of version 2" in marquee("versions").out
 
 
 def test_a_rollback_does_not_wait_for_a_run_and_says_what_that_may_do(marquee, pushed):
     assert marquee("rollback").err == ""
-    with run_lock.one_run(pushed.parent) as (run_id, _):
+    with lock.one_run(pushed.parent) as (run_id, _):
         told = marquee("rollback")
     assert told.status == 0
-    assert versions.live(pushed).number == 4
+    assert store.live(pushed).number == 4
     assert f"A run is at work (run {run_id}, " in told.err
     assert "marquee versions" in told.err
 
 
 def test_there_is_nothing_to_roll_back_to(marquee, pushed):
     told = marquee("rollback", "7")
-    assert told.status == exits.CONFIG
-    assert "has not version 7; it has 1, 2" in " ".join(told.err.split())
-    assert versions.live(pushed).number == 2
+    assert told.status == exit_codes.CONFIG
+    assert "available: 1, 2" in " ".join(told.err.split())
+    assert store.live(pushed).number == 2
     assert "No model was ever live" in marquee("versions", "--out", "nowhere").out
-    assert marquee("rollback", "--out", "nowhere").status == exits.CONFIG
+    assert marquee("rollback", "--out", "nowhere").status == exit_codes.CONFIG
 
 
 @pytest.fixture

@@ -16,8 +16,11 @@ from absl import logging as absl_logging
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.ratings_example_gen.recognise.reading import ColumnReading, Reading
-from pipeline.console import (
+from components.ratings_example_gen.recognise.reading_report import (
+    ColumnReading,
+    Reading,
+)
+from pipeline.views.terminal import (
     PROGRESS_LOGGER,
     RunView,
     captured_output,
@@ -25,7 +28,7 @@ from pipeline.console import (
     open_console,
     print_run,
 )
-from pipeline.console.reading import reading_facts
+from pipeline.views.terminal.reading import reading_facts
 
 EVIL = "[red]\x1b[2J\x9b31m\x07\u202eabc\r\ud800"
 
@@ -269,7 +272,7 @@ LIVE_RUN = """
 import logging, os, sys, time
 from types import SimpleNamespace
 from pathlib import Path
-from pipeline.console import RunView, captured_output
+from pipeline.views.terminal import RunView, captured_output
 
 with captured_output(Path(sys.argv[1])) as console:
     print("width", console.width)

@@ -7,8 +7,8 @@ import pytest
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.settings import Settings
-from pipeline.console import open_console
-from pipeline.console.data import print_data
+from pipeline.views.terminal import open_console
+from pipeline.views.terminal.input_data import print_data
 
 
 @pytest.fixture

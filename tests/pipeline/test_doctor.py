@@ -4,8 +4,8 @@ import sqlite3
 import pytest
 
 from pipeline import doctor
-from pipeline.console import open_console
 from pipeline.doctor import Check, print_checks
+from pipeline.views.terminal import open_console
 
 
 def test_packages_as_pinned_are_fine_and_others_are_named():

@@ -9,7 +9,7 @@ from components.champion.component import parse_gate
 from components.champion.rules import Gate
 from components.ranking_metrics.statistics import METRICS
 from pipeline import evaluation
-from pipeline.config import GateConfig
+from pipeline.config.schema import GateConfig
 
 
 @pytest.fixture

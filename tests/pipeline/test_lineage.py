@@ -11,10 +11,10 @@ import sys
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.pusher import versions
+from components.live_models import rollback, store
 from pipeline import lineage
-from pipeline.console import open_console
-from pipeline.console.lineage import print_lineage
+from pipeline.views.terminal import open_console
+from pipeline.views.terminal.lineage import print_lineage
 from trainer_modules import features as f
 
 COMPLETE, CACHED = mlmd.Execution.COMPLETE, mlmd.Execution.CACHED
@@ -134,7 +134,7 @@ def push(out, origin):
     card = out / "model" / f.CARD_FILE
     card.parent.mkdir(parents=True, exist_ok=True)
     card.write_text(json.dumps({"model": "mf_als", "origin": origin}))
-    return versions.push(out / "model", out / "live", keep=5)
+    return store.push(out / "model", out / "live", keep=5)
 
 
 def test_a_model_is_followed_back_to_its_files(out):
@@ -180,8 +180,8 @@ def test_the_configuration_is_without_code_and_data(out):
 def test_a_rollback_has_the_lineage_of_what_it_restored(out):
     first = lineage.of(out, "1")
     push(out, "another")
-    versions.rollback(out / "live", 1)
-    versions.rollback(out / "live", 3)
+    rollback.roll_back(out / "live", 1)
+    rollback.roll_back(out / "live", 3)
     found = lineage.of(out, "live")
     assert (found.version, found.restored, found.is_live) == (4, 3, True)
     assert (found.run, found.steps) == (first.run, first.steps)
@@ -217,19 +217,19 @@ def test_a_store_that_does_not_know_says_what_to_do(out, lost, store_writer):
 
 @pytest.mark.parametrize("version", ["2", "latest"])
 def test_a_version_that_is_not_there_is_an_error(out, version):
-    with pytest.raises(versions.VersionError, match=f"{version}; it has 1"):
+    with pytest.raises(store.VersionError, match=rf"No version {version} in"):
         lineage.of(out, version)
 
 
 def test_where_nothing_is_live_it_says_so(tmp_path):
-    with pytest.raises(versions.VersionError, match="marquee run"):
+    with pytest.raises(store.VersionError, match="marquee run"):
         lineage.of(tmp_path, "live")
 
 
 @pytest.mark.parametrize("width", [40, 100])
 def test_it_is_printed_with_what_a_person_looks_for(out, width):
     push(out, "another")
-    versions.rollback(out / "live", 1)
+    rollback.roll_back(out / "live", 1)
     screen = io.StringIO()
     found = lineage.of(out, "live")
     evil = dataclasses.replace(found.judgement, rule="[red]\x1b[2Jbest")

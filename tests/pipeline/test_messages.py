@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import known_keys
+from pipeline.config.describe import known_keys
 from trainer_modules.registry import MODELS
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,4.5,0\n1,20,3.0,86400\n2,10,1.0,9\n"

@@ -132,4 +132,4 @@ def test_a_mistake_is_told_and_leaves_nothing(marquee, mistake):
 def test_a_rollback_to_a_version_that_is_not_there(marquee, pushed):
     told = marquee("rollback", "9")
     assert (told.status, told.out) == (2, "")
-    assert "has not version 9; it has 1, 2" in told.err
+    assert "available: 1, 2" in told.err

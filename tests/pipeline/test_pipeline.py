@@ -8,7 +8,7 @@ from tfx import v1 as tfx
 from tfx.dsl.compiler import compiler
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
-from pipeline.config import load_config
+from pipeline.config.load import load_config
 from pipeline.pipeline import create_pipeline
 
 GRADIENT, CLOSED_FORM = ("neumf", "deepfm"), ("popularity", "mf_als")

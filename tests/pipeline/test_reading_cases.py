@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from components.ratings_example_gen import BadInputError, inspect, problems
+from components.ratings_example_gen import BadInputError, input_errors, inspect
 from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
 from components.ratings_example_gen.executor import find_input, read_settings
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from pipeline.cli import main
 from pipeline.cli.command import read_config
-from pipeline.data_settings import data_settings
+from pipeline.config.data_settings import data_settings
 from pipeline.schema_proposal import propose
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -166,16 +166,16 @@ RIGHT = [
         "ids/nan_ids.parquet",
         5,
         ("100000000000", "0", 5, 0),
-        bad={problems.EMPTY_ID: 1},
+        bad={input_errors.EMPTY_ID: 1},
         users=3,
     ),
-    Case("ids/null_ids.csv", 0, None, bad={problems.EMPTY_ID: 4}),
+    Case("ids/null_ids.csv", 0, None, bad={input_errors.EMPTY_ID: 4}),
     Case(
         "ids/null_ids.csv",
         1,
         ("NULL", "lamp", 5, 0),
         settings=("null_values=[nan, None, '\\N']",),
-        bad={problems.EMPTY_ID: 3},
+        bad={input_errors.EMPTY_ID: 3},
     ),
     Case(
         "ids/spaces_after_comma.csv",

@@ -33,9 +33,9 @@ from components.ratings_example_gen.side_tables import (
     side_tables_of,
     with_first_matches,
 )
-from components.ratings_example_gen.users import read_users
-from pipeline.console import RunView, open_console
+from components.ratings_example_gen.user_features import read_users
 from pipeline.schema_proposal import propose
+from pipeline.views.terminal import RunView, open_console
 
 CASES = Path(__file__).parents[1] / "cases"
 

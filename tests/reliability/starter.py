@@ -14,11 +14,8 @@ import traceback
 
 import ml_metadata  # noqa: F401 - as all below: imported once, for every fork
 
-import pipeline.local_runner
 import pipeline.pipeline
-import pipeline.report.contents
-import pipeline.report.page
-import pipeline.runs  # noqa: F401
+import pipeline.runs.execute  # noqa: F401
 from pipeline.cli import main
 
 

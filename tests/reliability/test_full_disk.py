@@ -121,9 +121,9 @@ def _injected(last, fault):
     """Makes the file of that name find no room at its rename, or at the wait for it."""
 
     def prepare():
-        from components import durable
+        from components import durable_files
 
-        move = durable.move
+        move = durable_files.move
 
         def full(source, target):
             if target.name != last:
@@ -135,10 +135,10 @@ def _injected(last, fault):
 
         def full_at_sync(source, target):
             if target.name == last:
-                durable.sync = unsynced
+                durable_files.sync = unsynced
             return move(source, target)
 
-        durable.move = full if fault == "replace" else full_at_sync
+        durable_files.move = full if fault == "replace" else full_at_sync
 
     return prepare
 
@@ -147,9 +147,9 @@ def _filling(last, filled):
     """Fills the disk before the rename to that name, and notes the kernel's answer."""
 
     def prepare():
-        from components import durable
+        from components import durable_files
 
-        move = durable.move
+        move = durable_files.move
 
         def full(source, target):
             if target.name != last or filled.exists():
@@ -163,7 +163,7 @@ def _filling(last, filled):
             filled.write_text("\n".join([*fillers, "it had room"]))
             return moved
 
-        durable.move = full
+        durable_files.move = full
 
     return prepare
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 
 from trainer_modules import features as f
-from trainer_modules.configs import AttRecConfig
+from trainer_modules.configs.sequence import AttRecConfig
 from trainer_modules.interactions import Ratings
 from trainer_modules.layers.last_items import last_items
 from trainer_modules.tasks import next_item

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from trainer_modules import training, validation
-from trainer_modules.configs import NeuMFConfig
+from trainer_modules.configs.factorization import NeuMFConfig
 from trainer_modules.inputs import eval_users
 
 SMALL = {"epochs": 2, "batch_size": 64, "learning_rate": 0.01}

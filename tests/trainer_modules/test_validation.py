@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules import validation
-from trainer_modules.configs import GradientConfig
+from trainer_modules.configs.base import GradientConfig
 
 U, V = 10, 30
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from trainer_modules import addons
-from trainer_modules.configs import Activation
+from trainer_modules.configs.base import Activation
 
 Function = Callable[[tf.Tensor], tf.Tensor]
 

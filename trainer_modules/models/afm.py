@@ -12,7 +12,7 @@ Shapes: B batch, C candidates, F fields, P pairs of fields, D embedding.
 
 import tensorflow as tf
 
-from trainer_modules.configs import AFMConfig
+from trainer_modules.configs.fields import AFMConfig
 from trainer_modules.layers.field_embeddings import FieldEmbeddings
 from trainer_modules.layers.linear_terms import LinearTerms
 from trainer_modules.layers.pairwise_products import pairwise_products

@@ -11,7 +11,7 @@ Shapes: B batch, C candidates, D embedding, L last items.
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.configs import AttRecConfig
+from trainer_modules.configs.sequence import AttRecConfig
 from trainer_modules.layers.dot_product import dot_product
 from trainer_modules.layers.last_items import last_items
 from trainer_modules.layers.mean_self_attention import MeanSelfAttention

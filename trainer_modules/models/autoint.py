@@ -9,7 +9,7 @@ attention.
 
 import tensorflow as tf
 
-from trainer_modules.configs import AutoIntConfig
+from trainer_modules.configs.fields import AutoIntConfig
 from trainer_modules.layers.field_embeddings import FieldEmbeddings
 from trainer_modules.layers.joined_fields import joined_fields
 from trainer_modules.layers.tower import Tower

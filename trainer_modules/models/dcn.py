@@ -9,7 +9,7 @@ Shapes: B batch, C candidates, F fields, D embedding, U the tower's widths.
 
 import tensorflow as tf
 
-from trainer_modules.configs import DCNConfig
+from trainer_modules.configs.fields import DCNConfig
 from trainer_modules.layers.field_embeddings import FieldEmbeddings
 from trainer_modules.layers.joined_fields import joined_fields
 from trainer_modules.layers.tower import Tower

@@ -7,7 +7,7 @@ Shapes: B batch, C candidates, F fields, D embedding, U the tower's widths.
 
 import tensorflow as tf
 
-from trainer_modules.configs import DeepFMConfig
+from trainer_modules.configs.fields import DeepFMConfig
 from trainer_modules.layers.field_embeddings import FieldEmbeddings
 from trainer_modules.layers.joined_fields import joined_fields
 from trainer_modules.layers.linear_terms import LinearTerms

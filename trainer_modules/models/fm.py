@@ -8,7 +8,7 @@ Shapes: B batch, C candidates, F fields, D embedding.
 
 import tensorflow as tf
 
-from trainer_modules.configs import FMConfig
+from trainer_modules.configs.fields import FMConfig
 from trainer_modules.layers.field_embeddings import FieldEmbeddings
 from trainer_modules.layers.linear_terms import LinearTerms
 from trainer_modules.layers.pairwise_products import sum_of_pairwise_products

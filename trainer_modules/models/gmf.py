@@ -10,7 +10,7 @@ Shapes: B batch, C candidates.
 
 import tensorflow as tf
 
-from trainer_modules.configs import GMFConfig
+from trainer_modules.configs.factorization import GMFConfig
 from trainer_modules.layers.generalised_product import GeneralisedProduct
 from trainer_modules.sizes import Sizes
 

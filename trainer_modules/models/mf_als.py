@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.configs import MFALSConfig
+from trainer_modules.configs.closed_form import MFALSConfig
 from trainer_modules.interactions import Interactions
 from trainer_modules.layers.dot_product import dot_product
 from trainer_modules.layers.fingerprint import fingerprint

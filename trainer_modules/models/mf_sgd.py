@@ -11,7 +11,7 @@ Shapes: B batch, C candidates, D embedding.
 
 import tensorflow as tf
 
-from trainer_modules.configs import MFSGDConfig
+from trainer_modules.configs.factorization import MFSGDConfig
 from trainer_modules.layers.dot_product import dot_product
 from trainer_modules.layers.id_embeddings import IdEmbeddings
 from trainer_modules.sizes import Sizes

@@ -10,7 +10,7 @@ Shapes: B batch, C candidates.
 
 import tensorflow as tf
 
-from trainer_modules.configs import MLPConfig
+from trainer_modules.configs.factorization import MLPConfig
 from trainer_modules.layers.two_sided_tower import TwoSidedTower
 from trainer_modules.sizes import Sizes
 

@@ -12,7 +12,7 @@ Shapes: B batch, C candidates, D embedding.
 
 import tensorflow as tf
 
-from trainer_modules.configs import NCFConfig
+from trainer_modules.configs.factorization import NCFConfig
 from trainer_modules.layers.id_embeddings import IdEmbeddings
 from trainer_modules.layers.two_sided_tower import TwoSidedTower
 from trainer_modules.sizes import Sizes

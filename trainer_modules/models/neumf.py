@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from trainer_modules.configs import NeuMFConfig
+from trainer_modules.configs.factorization import NeuMFConfig
 from trainer_modules.layers.generalised_product import GeneralisedProduct
 from trainer_modules.layers.two_sided_tower import TwoSidedTower
 from trainer_modules.sizes import Sizes

@@ -10,7 +10,7 @@ Shapes: B batch, C candidates, F fields, P pairs of fields, D embedding.
 
 import tensorflow as tf
 
-from trainer_modules.configs import OPNNConfig
+from trainer_modules.configs.fields import OPNNConfig
 from trainer_modules.layers.field_embeddings import FieldEmbeddings
 from trainer_modules.layers.joined_fields import joined_fields
 from trainer_modules.layers.pairwise_products import pairwise_products

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.configs import PopularityConfig
+from trainer_modules.configs.closed_form import PopularityConfig
 from trainer_modules.interactions import Interactions
 from trainer_modules.sizes import Sizes
 

@@ -13,7 +13,7 @@ Shapes: B batch, C candidates, F fields, D embedding.
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.configs import WARPMFConfig
+from trainer_modules.configs.factorization import WARPMFConfig
 from trainer_modules.layers.decay import decay
 from trainer_modules.layers.dot_product import dot_product
 from trainer_modules.layers.field_embeddings import FieldEmbeddings

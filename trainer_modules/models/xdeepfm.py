@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from trainer_modules.configs import XDeepFMConfig
+from trainer_modules.configs.fields import XDeepFMConfig
 from trainer_modules.layers.field_embeddings import FieldEmbeddings
 from trainer_modules.layers.joined_fields import joined_fields
 from trainer_modules.layers.linear_terms import LinearTerms

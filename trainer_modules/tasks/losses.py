@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from trainer_modules.configs import Loss
+from trainer_modules.configs.base import Loss
 
 LossFunction = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.configs import SequenceConfig
+from trainer_modules.configs.sequence import SequenceConfig
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
 from trainer_modules.tasks.task import Batch, Pairs, TrainingSet, beside_negatives

@@ -6,7 +6,7 @@ With ``num_negatives``, also from items that the user has not rated, as not like
 import numpy as np
 
 from trainer_modules import features as f
-from trainer_modules.configs import GradientConfig
+from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
 from trainer_modules.tasks.task import Pairs, TrainingSet, beside_negatives

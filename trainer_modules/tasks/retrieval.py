@@ -6,7 +6,7 @@ negatives, which are drawn anew in every epoch and are never a known positive.
 
 import numpy as np
 
-from trainer_modules.configs import GradientConfig
+from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
 from trainer_modules.tasks.task import Pairs, TrainingSet, beside_negatives

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.configs import GradientConfig
+from trainer_modules.configs.base import GradientConfig
 from trainer_modules.interactions import Indices, Interactions, Stars
 from trainer_modules.sizes import Table
 from trainer_modules.tasks.losses import LossFunction

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow.parquet as pq
 
-from components.ratings_example_gen.read import json_lines, parquet, text
+from components.ratings_example_gen.read import csv_text, json_lines, parquet
 from components.ratings_example_gen.read.rows import Block, Rows
 from components.ratings_example_gen.recognise.parts import (
     JSON_LINES,
@@ -34,7 +34,7 @@ def plan_blocks(parts: Sequence[Part], block_bytes: int = BLOCK_BYTES) -> list[B
                 metadata = open_parquet(part, seekable(f)).metadata
             cuts = _cut_groups(metadata, block_bytes if part.seekable else sys.maxsize)
         elif part.seekable:
-            cuts = text.cut(part, block_bytes)
+            cuts = csv_text.cut(part, block_bytes)
         for begin, end in cuts:
             blocks.append(Block(index, len(blocks), begin, end))
     return blocks
@@ -65,4 +65,4 @@ def read_rows(part: Part, block: Block) -> Iterator[Rows]:
         elif part.format == JSON_LINES:
             yield from json_lines.read(part, block, f)
         else:
-            yield from text.read(part, block, f)
+            yield from csv_text.read(part, block, f)

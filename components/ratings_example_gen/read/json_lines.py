@@ -6,19 +6,23 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from components.ratings_example_gen import problems
+from components.ratings_example_gen import input_errors
+from components.ratings_example_gen.input_errors import MAX_TEXT, fatal
 from components.ratings_example_gen.json_objects import as_text, parse
-from components.ratings_example_gen.problems import MAX_TEXT, fatal
-from components.ratings_example_gen.read import text
+from components.ratings_example_gen.read import csv_text
 from components.ratings_example_gen.read.rows import MAX_LATE_KEYS, BadRow, Block, Rows
-from components.ratings_example_gen.recognise.columns import ITEM_ID, USER_ID, match
+from components.ratings_example_gen.recognise.column_names import (
+    ITEM_ID,
+    USER_ID,
+    match,
+)
 from components.ratings_example_gen.recognise.parts import Part
 
 
 def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
     """Yields the rows of all lines that begin within the block."""
     begin = 0
-    for data in text.pieces_of(part, block, f):
+    for data in csv_text.pieces_of(part, block, f):
         rows = _parse_lines(part, data, begin)
         begin += rows.num_lines
         yield rows
@@ -40,7 +44,7 @@ def _parse_lines(part: Part, data: bytes, begin: int) -> Rows:
             row = parse(line)
         except ValueError as error:
             reason = f"not a JSON object ({str(error).splitlines()[0]})"
-            bad.append((number, problems.NOT_JSON, reason, line[:MAX_TEXT]))
+            bad.append((number, input_errors.NOT_JSON, reason, line[:MAX_TEXT]))
             continue
         if not row.keys() <= known:
             new = sorted(row.keys() - known)
@@ -49,7 +53,7 @@ def _parse_lines(part: Part, data: bytes, begin: int) -> Rows:
         nested = [name for name, key in names if _is_nested_id(name, row.get(key))]
         if nested:
             reason = f"{nested[0]} is a list or an object, not one value"
-            bad.append((number, problems.NESTED_ID, reason, line[:MAX_TEXT]))
+            bad.append((number, input_errors.NESTED_ID, reason, line[:MAX_TEXT]))
             continue
         places.append((number, line[:MAX_TEXT]))
         for name, key in names:
@@ -82,7 +86,7 @@ def _check_late_keys(part: Part, keys: Sequence[str]) -> None:
         for index in match(meaning, keys):
             raise fatal(
                 part.name,
-                problems.HEADER_MISMATCH,
+                input_errors.HEADER_MISMATCH,
                 f"the key {keys[index]!r}, known as the {meaning}, first occurs "
                 "below the lines from which the columns are recognised",
                 f"Set --column {meaning}={keys[index]} (data.columns.{meaning} in a "

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.ratings_example_gen import problems
-from components.ratings_example_gen.problems import MAX_TEXT, fatal
+from components.ratings_example_gen import input_errors
+from components.ratings_example_gen.input_errors import MAX_TEXT, fatal
 from components.ratings_example_gen.read.rows import Block, Rows
 from components.ratings_example_gen.recognise.parts import (
     Part,
@@ -40,7 +40,7 @@ def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
             if file.metadata.row_group(group).num_rows > MAX_GROUP_ROWS:
                 raise fatal(
                     part.name,
-                    problems.UNREADABLE_FILE,
+                    input_errors.UNREADABLE_FILE,
                     f"a row group of more than {MAX_GROUP_ROWS:,} rows",
                     "Write it in smaller row groups: each is in memory as a whole.",
                 )
@@ -97,7 +97,7 @@ def _check_length(part: Part, table: pa.Table) -> None:
         if size > MAX_GROUP_BYTES:
             raise fatal(
                 part.name,
-                problems.UNREADABLE_FILE,
+                input_errors.UNREADABLE_FILE,
                 f"a row group with {size:,} bytes of text in a column",
                 f"At most {MAX_GROUP_BYTES:,} are read at once: write smaller row "
                 "groups.",

@@ -8,17 +8,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.ratings_example_gen import problems
-from components.ratings_example_gen.read.blocks import read_rows
-from components.ratings_example_gen.read.faults import (
+from components.ratings_example_gen import input_errors
+from components.ratings_example_gen.read.bad_rows import (
     Faults,
     name_faults,
     naming_type,
 )
+from components.ratings_example_gen.read.blocks import read_rows
 from components.ratings_example_gen.read.rows import BadRow, Block, Rows
 from components.ratings_example_gen.read.times import to_times
 from components.ratings_example_gen.read.values import to_ids, to_numbers
-from components.ratings_example_gen.recognise.columns import (
+from components.ratings_example_gen.recognise.column_names import (
     ITEM_ID,
     RATING,
     TIMESTAMP,
@@ -99,7 +99,7 @@ class RatingsReader:
         self, values: pa.Array, part: Part, faults: Faults
     ) -> npt.NDArray[np.float32]:
         numbers = to_numbers(
-            values, "rating", problems.NON_NUMERIC_RATING, part, faults
+            values, "rating", input_errors.NON_NUMERIC_RATING, part, faults
         )
         low, high = self.rating_min, self.rating_max
         outside = np.zeros(len(numbers), np.bool_)
@@ -109,13 +109,13 @@ class RatingsReader:
             outside |= numbers > high
         faults.add(
             outside,
-            problems.RATING_OUT_OF_RANGE,
+            input_errors.RATING_OUT_OF_RANGE,
             f"rating outside {_bound(low)} to {_bound(high)}",
         )
         with np.errstate(over="ignore"):  # infinite, which is found below
             as_float32 = numbers.astype(np.float32)
         faults.add(
-            ~np.isfinite(as_float32), problems.NOT_FINITE, "rating is not finite"
+            ~np.isfinite(as_float32), input_errors.NOT_FINITE, "rating is not finite"
         )
         return as_float32
 
@@ -133,7 +133,7 @@ def _find_repeated_header(
     ]
     faults.add(
         np.logical_and(*same),
-        problems.REPEATED_HEADER,
+        input_errors.REPEATED_HEADER,
         "the header again (were several files joined?)",
     )
 

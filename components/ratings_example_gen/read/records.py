@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.problems import (
+from components.ratings_example_gen.input_errors import (
     MAX_TEXT,
     UNREADABLE_FILE,
     BadInputError,

@@ -9,14 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.ratings_example_gen import problems
+from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import (
     ISO_8601,
     LEAST_OF_UNIT,
     UNITS,
     Dialect,
 )
-from components.ratings_example_gen.read.faults import Faults
+from components.ratings_example_gen.read.bad_rows import Faults
 from components.ratings_example_gen.read.values import to_numbers
 from components.ratings_example_gen.recognise.parts import Part
 
@@ -56,12 +56,14 @@ def _of_numbers(values: pa.Array, part: Part, faults: Faults) -> Seconds:
         numbers = exact
         seconds = exact // per_second
     else:
-        numbers = to_numbers(values, "time", problems.NON_NUMERIC_TIME, part, faults)
+        numbers = to_numbers(
+            values, "time", input_errors.NON_NUMERIC_TIME, part, faults
+        )
         seconds = np.floor(numbers / per_second)
     if part.unit_is_guessed and unit in LEAST_OF_UNIT:
         faults.add(
             (numbers != 0) & (np.abs(numbers) < LEAST_OF_UNIT[unit]),
-            problems.TIME_OUT_OF_RANGE,
+            input_errors.TIME_OUT_OF_RANGE,
             f"time is before 1973 in {unit}, which was guessed; is it in another unit? "
             "(data.timestamp_unit)",
         )
@@ -74,7 +76,7 @@ def _in_range(
     outside = (seconds < MIN_TIME) | (seconds > MAX_TIME)
     faults.add(
         outside,
-        problems.TIME_OUT_OF_RANGE,
+        input_errors.TIME_OUT_OF_RANGE,
         f"time in {unit} is beyond the year 9999 (set data.timestamp_unit)",
     )
     return np.where(outside, 0, seconds).astype(np.int64)
@@ -93,7 +95,7 @@ def _whole_numbers(values: pa.Array) -> Seconds | None:
 
 def _of_timestamps(values: pa.Array, dialect: Dialect, faults: Faults) -> Seconds:
     missing = pc.is_null(values).to_numpy(False)
-    faults.add(missing, problems.NON_NUMERIC_TIME, "time is missing")
+    faults.add(missing, input_errors.NON_NUMERIC_TIME, "time is missing")
     unit, zone = values.type.unit, values.type.tz
     # What Arrow stores is UTC where it has a zone; its own rounding goes through local
     # time, and fails in the hour that occurs twice.
@@ -121,7 +123,7 @@ def _to_utc(seconds: Seconds, dialect: Dialect, faults: Faults) -> Seconds:
     )
     faults.add(
         early != late,
-        problems.NON_NUMERIC_TIME,
+        input_errors.NON_NUMERIC_TIME,
         f"the clock skipped this time in {zone} (set data.timezone)",
     )
     return np.where(inside, early, seconds)
@@ -140,7 +142,7 @@ def _of_text(values: pa.Array, dialect: Dialect, faults: Faults) -> Seconds:
         seconds, has_zone, valid = _by_format(text, wanted)
     faults.add(
         ~valid,
-        problems.NON_NUMERIC_TIME,
+        input_errors.NON_NUMERIC_TIME,
         f"time is not written as {wanted} (data.timestamp_format)",
     )
     if not has_zone.all():

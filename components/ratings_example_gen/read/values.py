@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.ratings_example_gen import problems
+from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.problems import BadInputError, Problem
-from components.ratings_example_gen.read.faults import (
+from components.ratings_example_gen.input_errors import BadInputError, Problem
+from components.ratings_example_gen.read.bad_rows import (
     Faults,
     name_faults,
     naming_type,
@@ -34,15 +34,15 @@ def to_ids(values: pa.Array, name: str, part: Part, faults: Faults) -> pa.Array:
     least = _least_byte(values)
     if least == 0:
         has_nul = pc.match_substring(values, "\0").to_numpy(False)
-        faults.add(has_nul, problems.CONTROL_CHARACTER, f"{name} has a NUL byte")
+        faults.add(has_nul, input_errors.CONTROL_CHARACTER, f"{name} has a NUL byte")
     if not part.dialect.keep_blanks and least <= ord(" "):
         values = pc.ascii_trim_whitespace(values)
     empty = pc.equal(pc.binary_length(values), 0).to_numpy(False)
-    faults.add(empty, problems.EMPTY_ID, f"{name} is empty")
+    faults.add(empty, input_errors.EMPTY_ID, f"{name} is empty")
     if null := _null_values(values, part.dialect):
         is_null = pc.is_in(values, value_set=pa.array(null)).to_numpy(False)
         faults.add(
-            is_null, problems.EMPTY_ID, f"{name} is a null value (data.null_values)"
+            is_null, input_errors.EMPTY_ID, f"{name} is a null value (data.null_values)"
         )
     return values
 
@@ -137,7 +137,7 @@ def _decode(values: pa.Array, name: str, faults: Faults) -> pa.Array:
     codes = encoded.indices.to_numpy()
     faults.add(
         ~np.array(valid)[codes],
-        problems.UNDECODABLE_BYTES,
+        input_errors.UNDECODABLE_BYTES,
         f"{name} has bytes that are not UTF-8 (set data.encoding, such as latin-1)",
     )
     return pa.array(texts).take(encoded.indices)
@@ -171,7 +171,7 @@ def to_numbers(
     faults.add(missing, kind, f"{what} is not a number")
     result = pc.fill_null(numbers, 0.0).to_numpy(False)
     finite = np.isfinite(result)
-    faults.add(~finite, problems.NOT_FINITE, f"{what} is not finite")
+    faults.add(~finite, input_errors.NOT_FINITE, f"{what} is not finite")
     return np.where(finite, result, 0.0)
 
 

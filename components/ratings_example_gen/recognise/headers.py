@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from components.ratings_example_gen import problems
-from components.ratings_example_gen.problems import BadInputError, fatal
-from components.ratings_example_gen.recognise.columns import (
+from components.ratings_example_gen import input_errors
+from components.ratings_example_gen.input_errors import BadInputError, fatal
+from components.ratings_example_gen.recognise.column_names import (
     ITEM_ID,
     RATINGS_COLUMNS,
     USER_ID,
@@ -77,7 +77,7 @@ def recognised(
             one = one if names.count(one) == 1 else str(candidates[0])
             raise fatal(
                 part.name,
-                problems.HEADER_MISMATCH,
+                input_errors.HEADER_MISMATCH,
                 f"its columns {both} may each hold the {meaning}",
                 f"Name one: --column {meaning}={one} "
                 f"(data.columns.{meaning} in the configuration); a number is a "
@@ -106,7 +106,7 @@ def _mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:
     """Returns the error for a part whose columns are not those wanted."""
     return fatal(
         part.name,
-        problems.HEADER_MISMATCH,
+        input_errors.HEADER_MISMATCH,
         f"{name_header(part, names)} {what}",
         "Say which columns they are: --column user_id=NAME (data.columns.user_id in a "
         "configuration), also item_id, rating and timestamp; a NAME is a header or a "

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.ratings_example_gen.recognise.columns import TIMESTAMP
+from components.ratings_example_gen.recognise.column_names import TIMESTAMP
 from components.ratings_example_gen.recognise.parts import Part
 
 if TYPE_CHECKING:
-    from components.ratings_example_gen.recognise.reading import Reading
+    from components.ratings_example_gen.recognise.reading_report import Reading
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from components.ratings_example_gen import problems
+from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import NULL_VALUES, Dialect
-from components.ratings_example_gen.problems import fatal
+from components.ratings_example_gen.input_errors import fatal
 from components.ratings_example_gen.recognise import guess
-from components.ratings_example_gen.recognise.columns import (
+from components.ratings_example_gen.recognise.column_names import (
     ITEM_ID,
     NOT_READ,
     PANDAS_INDEX,
@@ -102,7 +102,7 @@ def _table(
         twice = next(name for name in names if names.count(name) > 1)
         raise fatal(
             part.name,
-            problems.HEADER_MISMATCH,
+            input_errors.HEADER_MISMATCH,
             f"it has two columns {twice!r}",
             "Rename one, or leave it out: columns of Parquet are read by their names.",
         )
@@ -210,7 +210,7 @@ def _has_header(
     if len(first) > 1 and _counts_up(first):
         raise fatal(
             part.name,
-            problems.HEADER_MISMATCH,
+            input_errors.HEADER_MISMATCH,
             f"its first line ({', '.join(first)}) can be a header or a row of ratings",
             "Set data.header to true or false.",
         )
@@ -270,7 +270,7 @@ def _check_usual_order(
         place = places[wrong]
         raise fatal(
             part.name,
-            problems.HEADER_MISMATCH,
+            input_errors.HEADER_MISMATCH,
             f"without names, column {place} (counted from 0) is the {wrong}, but "
             f"{rows[0][place]!r} looks like a time",
             "Say which columns they are: --column user_id=NUMBER --column "
@@ -287,7 +287,7 @@ def _check_same_columns(first: Table, other: Table) -> None:
     ):
         raise fatal(
             other.part.name,
-            problems.HEADER_MISMATCH,
+            input_errors.HEADER_MISMATCH,
             f"its header or columns are not those of {first.part.name}",
             "Give all parts the same header, or map fewer columns in data.columns.",
         )
@@ -296,7 +296,7 @@ def _check_same_columns(first: Table, other: Table) -> None:
         if header and others and plain(header) != plain(others):
             raise fatal(
                 other.part.name,
-                problems.HEADER_MISMATCH,
+                input_errors.HEADER_MISMATCH,
                 f"its {meaning} would be read from the column {others!r}, but that of "
                 f"{first.part.name} from the column {header!r}",
                 "Give all parts the same header, or read them in runs of their own.",

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from components.ratings_example_gen import files, problems
+from components.ratings_example_gen import files, input_errors
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.problems import BadInputError, fatal
+from components.ratings_example_gen.input_errors import BadInputError, fatal
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -100,7 +100,7 @@ def find_parts(paths: Sequence[str]) -> list[Part]:
         if len(members) > MAX_MEMBERS:
             raise fatal(
                 path,
-                problems.UNREADABLE_FILE,
+                input_errors.UNREADABLE_FILE,
                 f"the archive has {len(members):,} members",
                 f"At most {MAX_MEMBERS:,} are read in place, as each look at one reads "
                 "the whole list of them. Unpack the archive.",
@@ -166,7 +166,7 @@ class _Recoder(io.RawIOBase):
             except UnicodeError as error:
                 raise fatal(
                     self._part.name,
-                    problems.UNDECODABLE_BYTES,
+                    input_errors.UNDECODABLE_BYTES,
                     f"the file cannot be read as {self._part.dialect.encoding} "
                     f"({error})",
                     "Set data.encoding to the file's own, such as utf-8, latin-1 or "
@@ -223,7 +223,7 @@ def open_parquet(part: Part, f: IO[bytes], **options: Any) -> "ParquetFile":
             raise
         raise fatal(
             part.name,
-            problems.UNREADABLE_FILE,
+            input_errors.UNREADABLE_FILE,
             f"more than {MAX_FOOTER_ENTRIES:,} columns or row groups",
             "Leave out columns that are not needed, and write larger row groups.",
         ) from error
@@ -235,13 +235,13 @@ def damaged(name: str, error: Exception) -> BadInputError:
     if isinstance(error, gzip.BadGzipFile) and said[0].startswith("Not a gzipped file"):
         return fatal(
             name,
-            problems.TRUNCATED_ARCHIVE,
+            input_errors.TRUNCATED_ARCHIVE,
             "the file is not compressed with gzip, though its name ends in .gz",
             "Drop .gz from its name, or get the file again.",
         )
     return fatal(
         name,
-        problems.TRUNCATED_ARCHIVE,
+        input_errors.TRUNCATED_ARCHIVE,
         f"the file is damaged or cut short ({said[0]})",
         "Get the file again and compare its size with the original.",
     )
@@ -259,7 +259,7 @@ def seekable(f: IO[bytes]) -> IO[bytes]:
     if len(whole) > MAX_MEMBER_BYTES:
         raise fatal(
             f.name,
-            problems.UNREADABLE_FILE,
+            input_errors.UNREADABLE_FILE,
             f"a Parquet file of more than {MAX_MEMBER_BYTES >> 20} MB within a zip",
             "Unpack the archive: Parquet is compressed by itself.",
         )

@@ -3,7 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from components.ratings_example_gen.recognise.columns import ITEM_ID, USER_ID, match
+from components.ratings_example_gen.recognise.column_names import (
+    ITEM_ID,
+    USER_ID,
+    match,
+)
 
 # Excel reads the separator from such a line.
 _SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)

@@ -8,12 +8,13 @@ beside them, and read like any other.
 
 from collections.abc import Collection, Mapping, Sequence
 
-from components.ratings_example_gen import problems
-from components.ratings_example_gen.beside import holds_no_ratings
+from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import WHITESPACE, Dialect
-from components.ratings_example_gen.problems import fatal
+from components.ratings_example_gen.input_errors import fatal
 from components.ratings_example_gen.recognise import movielens, own_tables
-from components.ratings_example_gen.recognise.copies import check_no_compressed_copies
+from components.ratings_example_gen.recognise.duplicate_files import (
+    check_no_compressed_copies,
+)
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.parts import (
     DATA_SUFFIXES,
@@ -22,7 +23,8 @@ from components.ratings_example_gen.recognise.parts import (
     Part,
     find_parts,
 )
-from components.ratings_example_gen.recognise.reading import reading_of
+from components.ratings_example_gen.recognise.reading_report import reading_of
+from components.ratings_example_gen.recognise.side_file_names import holds_no_ratings
 from components.ratings_example_gen.settings import Settings
 from components.wording import counted
 
@@ -80,7 +82,7 @@ def _recognise_own(
     if not ratings:
         raise fatal(
             place,
-            problems.NO_RATINGS_FILE,
+            input_errors.NO_RATINGS_FILE,
             f"no ratings file among {counted(len(parts), 'file')}",
             "Give a file, or a folder with u.data, ratings.dat, ratings.csv or your "
             f"own files ending in {', '.join(DATA_SUFFIXES)} (also .gz, .zip).",

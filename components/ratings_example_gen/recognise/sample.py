@@ -12,17 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow_hotfix  # noqa: F401 - or a type in the file would be unpickled
 
-from components.ratings_example_gen import problems
+from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import (
     UTF_8,
     WHITESPACE,
     Dialect,
     split_records,
 )
+from components.ratings_example_gen.input_errors import BadInputError, fatal
 from components.ratings_example_gen.json_objects import as_text, parse
-from components.ratings_example_gen.problems import BadInputError, fatal
 from components.ratings_example_gen.recognise import guess
-from components.ratings_example_gen.recognise.magic import check_is_text
+from components.ratings_example_gen.recognise.binary_signatures import check_is_text
 from components.ratings_example_gen.recognise.parts import (
     BYTE_ORDER_MARK,
     JSON_LINES,
@@ -126,7 +126,7 @@ def take(
     if b"\0" in data:
         raise fatal(
             part.name,
-            problems.HEADER_MISMATCH,
+            input_errors.HEADER_MISMATCH,
             "the file is binary, not text",
             "Give CSV, TSV, JSON lines or Parquet; a Parquet file's name ends in "
             ".parquet, a compressed one's in .gz or .zip. For UTF-16 without a mark "
@@ -176,7 +176,7 @@ def _with_marks(
         except guess.AmbiguousError as error:
             raise fatal(
                 part.name,
-                problems.HEADER_MISMATCH,
+                input_errors.HEADER_MISMATCH,
                 str(error),
                 "Set data.delimiter: comma, semicolon, tab, pipe, whitespace, or the "
                 "mark itself.",
@@ -189,7 +189,7 @@ def _with_marks(
     if quote and is_plain:
         raise fatal(
             part.name,
-            problems.HEADER_MISMATCH,
+            input_errors.HEADER_MISMATCH,
             f"fields that are cut at {mark!r} cannot be quoted",
             "Leave out data.quote, or set data.delimiter to a single character.",
         )
@@ -197,7 +197,7 @@ def _with_marks(
         if other == mark:
             raise fatal(
                 part.name,
-                problems.HEADER_MISMATCH,
+                input_errors.HEADER_MISMATCH,
                 f"its fields are cut at {mark!r}, which is also data.{name}",
                 f"Leave out data.{name}, or set data.delimiter to another mark.",
             )
@@ -243,7 +243,7 @@ def _of_json_lines(part: Part, declared: Dialect, all_keys: bool) -> Sample | No
     if not objects:
         raise fatal(
             part.name,
-            problems.HEADER_MISMATCH,
+            input_errors.HEADER_MISMATCH,
             "it has no JSON object on a line of its own",
             "Write one object on each line (JSON lines): jq -c '.[]' converts a list.",
         )
@@ -340,7 +340,7 @@ def empty(part: Part) -> BadInputError:
     """Returns the error for a file that holds nothing."""
     return fatal(
         part.name,
-        problems.EMPTY_FILE,
+        input_errors.EMPTY_FILE,
         "the file is empty",
         "Put the ratings in, or take the file away.",
     )

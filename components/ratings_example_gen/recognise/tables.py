@@ -6,11 +6,11 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from components.ratings_example_gen import problems
+from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.problems import fatal
+from components.ratings_example_gen.input_errors import fatal
 from components.ratings_example_gen.recognise import guess
-from components.ratings_example_gen.recognise.columns import RATING, TIMESTAMP
+from components.ratings_example_gen.recognise.column_names import RATING, TIMESTAMP
 from components.ratings_example_gen.recognise.parts import Part
 from components.ratings_example_gen.recognise.sample import Sample
 
@@ -137,7 +137,7 @@ def _agreed(
         if known is not None and known[1] != found:
             raise fatal(
                 table.part.name,
-                problems.HEADER_MISMATCH,
+                input_errors.HEADER_MISMATCH,
                 f"it writes its {meaning}s {shown(found)}, "
                 f"{known[0].part.name} {shown(known[1])}",
                 f"Write all parts alike, or set {setting}.",
@@ -174,7 +174,7 @@ def _times(table: Table) -> tuple[str, str] | None:
     if found is None:
         raise fatal(
             table.part.name,
-            problems.NON_NUMERIC_TIME,
+            input_errors.NON_NUMERIC_TIME,
             f"times such as {texts[0]!r} are neither numbers nor ISO 8601",
             f"Set data.timestamp_format, such as '{guess.time_formats(texts[0])}'.",
         )
@@ -194,7 +194,7 @@ def _check_unit(part: Part, texts: Sequence[str], unit: str) -> None:
         return
     raise fatal(
         part.name,
-        problems.TIME_OUT_OF_RANGE,
+        input_errors.TIME_OUT_OF_RANGE,
         f"times such as {example!r} may be dates or counts of another unit, and would "
         f"be read as {UNIT_NAMES[unit]} since 1970",
         f"{advice}. If {UNIT_NAMES[unit]} since 1970 are right, set "

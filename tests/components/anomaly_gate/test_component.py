@@ -13,7 +13,7 @@ from tfx.v1.types.standard_artifacts import Examples
 from components.anomaly_gate import AnomaliesError
 from components.anomaly_gate.component import AnomalyGate
 from components.anomaly_gate.schema import CURATED_SCHEMA
-from pipeline.local_runner import run_locally
+from pipeline.runs.local_runner import run_locally
 
 CLEAN = {
     "user_id": ["u1"],

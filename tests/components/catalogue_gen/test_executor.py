@@ -14,7 +14,7 @@ from components.catalogue_gen.component import CatalogueGen
 from components.catalogue_gen.driver import Driver
 from components.catalogue_gen.executor import Executor
 from components.ratings_example_gen import Settings
-from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.input_errors import BadInputError
 
 
 @pytest.fixture

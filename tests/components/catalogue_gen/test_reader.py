@@ -13,7 +13,7 @@ from components.catalogue_gen.reader import (
     items_fingerprint,
     read_items,
 )
-from components.ratings_example_gen import BadInputError, Settings, problems
+from components.ratings_example_gen import BadInputError, Settings, input_errors
 from components.ratings_example_gen.recognise.parts import find_parts
 from components.ratings_example_gen.side_files import find_side_files
 
@@ -131,10 +131,10 @@ class TestOwn:
     @pytest.mark.parametrize(
         ("data", "line", "kind"),
         [
-            (b"item_id,title\n1,a\n2\n", 3, problems.WRONG_NUMBER_OF_FIELDS),
-            (b'item_id,title\n1,"a\n2,b\n', 2, problems.UNCLOSED_QUOTE),
-            (b"item_id,title\n,a\n", 2, problems.EMPTY_ID),
-            (b"item_id,title\n1,a\n2,\xff\n", 3, problems.UNDECODABLE_BYTES),
+            (b"item_id,title\n1,a\n2\n", 3, input_errors.WRONG_NUMBER_OF_FIELDS),
+            (b'item_id,title\n1,"a\n2,b\n', 2, input_errors.UNCLOSED_QUOTE),
+            (b"item_id,title\n,a\n", 2, input_errors.EMPTY_ID),
+            (b"item_id,title\n1,a\n2,\xff\n", 3, input_errors.UNDECODABLE_BYTES),
         ],
     )
     def test_bad_rows_are_named(self, tmp_path, data, line, kind):

@@ -16,7 +16,7 @@ from tfx.utils import path_utils
 from components.catalogue_gen.artifacts import Catalogue
 from components.infra_check.check import Budget, check
 from components.infra_check.component import CHECKED_FILE, InfraCheck
-from components.infra_check.questions import NOBODY, NOTHING, questions
+from components.infra_check.probe_requests import NOBODY, NOTHING, questions
 
 AMPLE = Budget(
     seconds=120, memory_bytes=2_000_000_000, latency_ms=2000, size_bytes=1_000_000

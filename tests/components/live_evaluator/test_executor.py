@@ -9,7 +9,7 @@ from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
 from components.live_evaluator.executor import NOT_JUDGED_FILE, Executor
-from pipeline.config import GateConfig
+from pipeline.config.schema import GateConfig
 from pipeline.evaluation import eval_config
 
 

@@ -16,7 +16,7 @@ from components.champion.judgements import read_slices
 from components.ranking_metrics.extractors import activity, custom_extractors, user_hash
 from components.ranking_metrics.metrics import TargetMetric, TargetStatistics
 from components.ranking_metrics.statistics import METRICS, Statistics
-from pipeline.config import GateConfig
+from pipeline.config.schema import GateConfig
 from pipeline.evaluation import eval_config
 
 NUM_ITEMS = 40

@@ -10,7 +10,7 @@ from components.ratings_example_gen import Settings, recognise_ratings
 from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.executor import read_settings
-from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.input_errors import BadInputError
 
 SECONDS, MILLISECONDS = 1_600_000_000, 1_600_000_000_000
 

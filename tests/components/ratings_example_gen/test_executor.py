@@ -15,11 +15,11 @@ from tfx.components.example_gen import utils
 from tfx.orchestration.metadata import Metadata
 from tfx.types import standard_artifacts
 
-from components.ratings_example_gen import Settings, ingest, inspect, problems
+from components.ratings_example_gen import Settings, ingest, input_errors, inspect
 from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
 from components.ratings_example_gen.executor import Executor, check, read_settings
 from components.ratings_example_gen.fingerprints import fingerprint
-from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.spans import SpansError
 
 BEAM = [
@@ -207,8 +207,8 @@ class TestBadRows:
         with pytest.raises(BadInputError) as caught:
             run(folder, tmp_path / "out", rating_min=0.5, rating_max=5)
         assert caught.value.counts == {
-            problems.NON_NUMERIC_RATING: 1,
-            problems.RATING_OUT_OF_RANGE: 1,
+            input_errors.NON_NUMERIC_RATING: 1,
+            input_errors.RATING_OUT_OF_RANGE: 1,
         }
         assert f"{folder}/a.csv:5: " in str(caught.value)
         assert f"{folder}/b.csv:1: " in str(caught.value)
@@ -245,7 +245,7 @@ class TestBadRows:
 COUNTS = {
     "read": 37,
     "quarantined": 2,
-    "bad_by_kind": {problems.EMPTY_ID: 2},
+    "bad_by_kind": {input_errors.EMPTY_ID: 2},
     "first_problems": [],
     "fatal": [],
     "records": dict.fromkeys(SPLITS, 5),
@@ -259,20 +259,20 @@ class TestCheck:
     def test_refuses_too_many_bad_rows(self):
         with pytest.raises(BadInputError, match="2 of 37 rows are bad") as caught:
             check(COUNTS, Settings(max_bad_fraction=0.05))
-        assert caught.value.counts == {problems.EMPTY_ID: 2}
+        assert caught.value.counts == {input_errors.EMPTY_ID: 2}
 
     def test_refuses_a_split_that_stays_empty(self):
         empty = {**COUNTS, "quarantined": 0, "records": {"train": 2, "eval": 0}}
         with pytest.raises(BadInputError, match="'eval'") as caught:
             check(empty, Settings())
-        assert caught.value.counts == {problems.EMPTY_SPLIT: 1}
+        assert caught.value.counts == {input_errors.EMPTY_SPLIT: 1}
 
 
 def test_a_file_without_rows_is_refused(tmp_path):
     write_csv(tmp_path / "a.csv", [("user_id", "item_id", "time")])
     with pytest.raises(BadInputError) as caught:
         inspect(tmp_path)
-    assert caught.value.counts == {problems.EMPTY_FILE: 1}
+    assert caught.value.counts == {input_errors.EMPTY_FILE: 1}
 
 
 def test_temporal_through_beam(tmp_path):
@@ -296,7 +296,7 @@ def test_a_split_by_time_needs_times(tmp_path):
     write_csv(tmp_path / "own" / "a.csv", [("u1", "i1"), ("u2", "i2")])
     with pytest.raises(BadInputError, match="random") as caught:
         run(tmp_path / "own", tmp_path / "out")
-    assert problems.NO_TIMESTAMPS in caught.value.counts
+    assert input_errors.NO_TIMESTAMPS in caught.value.counts
 
 
 class TestDriver:
@@ -470,7 +470,7 @@ def test_a_user_without_a_history_has_no_feature_of_it(tmp_path):
 def test_files_of_one_number_hold_the_same_users_in_every_split(
     movielens, tmp_path, monkeypatch
 ):
-    """What ``pipeline/batch.py`` relies on."""
+    """What ``pipeline/recommend/all_users.py`` relies on."""
     monkeypatch.setattr(ingest, "BUCKET_BYTES", 100)
     run(movielens, tmp_path / "out")
     shard_of: dict[str, str] = {}

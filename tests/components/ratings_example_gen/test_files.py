@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from components.ratings_example_gen import files
+from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.inspection import inspect_path
-from components.ratings_example_gen.problems import BadInputError
 from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_files import find_side_files
 

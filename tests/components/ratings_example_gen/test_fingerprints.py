@@ -5,7 +5,7 @@ import os
 import pytest
 
 from components.ratings_example_gen.fingerprints import fingerprint, unchanged
-from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.input_errors import BadInputError
 
 LINES = "u1,i1,4,1600000000\n"
 

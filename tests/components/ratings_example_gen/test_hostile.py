@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.ratings_example_gen import problems
+from components.ratings_example_gen import input_errors
+from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.inspection import inspect_path
-from components.ratings_example_gen.problems import BadInputError
 from components.ratings_example_gen.read import parquet
 from components.ratings_example_gen.recognise import parts
 from components.ratings_example_gen.settings import Settings
@@ -77,24 +77,24 @@ def test_a_column_of_a_type_that_is_none_for_it_is_named(tmp_path, column, value
 @pytest.mark.parametrize(
     ("column", "values", "bad"),
     [
-        ("user_id", BAD_UTF8, {problems.UNDECODABLE_BYTES: 2}),
+        ("user_id", BAD_UTF8, {input_errors.UNDECODABLE_BYTES: 2}),
         (
             "user_id",
             pa.array([b"\xff", b"a", None], pa.large_binary()),
-            {problems.UNDECODABLE_BYTES: 1, problems.EMPTY_ID: 1},
+            {input_errors.UNDECODABLE_BYTES: 1, input_errors.EMPTY_ID: 1},
         ),
         ("item_id", pa.array([1e300, 2.0, 3.0]), {}),
-        ("rating", pa.array(["1", "b", "3"]), {problems.NON_NUMERIC_RATING: 1}),
+        ("rating", pa.array(["1", "b", "3"]), {input_errors.NON_NUMERIC_RATING: 1}),
         (
             "rating",
             pa.array(["1", "b", "3"]).dictionary_encode(),
-            {problems.NON_NUMERIC_RATING: 1},
+            {input_errors.NON_NUMERIC_RATING: 1},
         ),
-        ("rating", pa.array([1, 2, 1e300]), {problems.NOT_FINITE: 1}),
+        ("rating", pa.array([1, 2, 1e300]), {input_errors.NOT_FINITE: 1}),
         (
             "timestamp",
             pa.array([1, 2, 2**62], pa.timestamp("us")),
-            {problems.TIME_OUT_OF_RANGE: 1},
+            {input_errors.TIME_OUT_OF_RANGE: 1},
         ),
     ],
 )
@@ -172,7 +172,7 @@ READ = """
     import resource, sys
     from pathlib import Path
     from components.ratings_example_gen.inspection import inspect_path
-    from components.ratings_example_gen.problems import BadInputError
+    from components.ratings_example_gen.input_errors import BadInputError
 
     def peak():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.ratings_example_gen import files, side_columns
-from components.ratings_example_gen.beside import ITEMS
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.recognise.parts import find_parts
 from components.ratings_example_gen.recognise.recognition import recognise
+from components.ratings_example_gen.recognise.side_file_names import ITEMS
 from components.ratings_example_gen.side_values import read_pieces
 
 VIEW = {"user_id": "a", "item_id": "x", "event": "view"}

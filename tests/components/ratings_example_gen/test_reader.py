@@ -17,17 +17,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.ratings_example_gen import files, problems, reports
+from components.ratings_example_gen import files, input_errors, reports
 from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.inspection import inspect_path
-from components.ratings_example_gen.problems import BadInputError
-from components.ratings_example_gen.read import text
+from components.ratings_example_gen.read import csv_text as text
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.recognise.parts import Part, find_parts
 from components.ratings_example_gen.recognise.recognition import recognise
 from components.ratings_example_gen.settings import Settings
-from components.ratings_example_gen.users import describe_users, read_users
+from components.ratings_example_gen.user_features import describe_users, read_users
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
@@ -111,41 +111,41 @@ def is_record(data: bytes, delimiter: str, num_fields: int) -> bool:
 
 def parse_line(line: bytes, delimiter: str, quoted: bool, num_fields: int):
     if b"\r" in line.replace(b"\r\n", b""):
-        return problems.CONTROL_CHARACTER
+        return input_errors.CONTROL_CHARACTER
     text = line.decode("latin-1")
     if quoted:
         try:
             lines = io.StringIO(text, newline="")
             fields = next(csv.reader(lines, delimiter=delimiter, strict=True))
         except csv.Error:
-            return problems.UNCLOSED_QUOTE
+            return input_errors.UNCLOSED_QUOTE
     else:
         fields = text.split(delimiter)
     if len(fields) != num_fields:
-        return problems.WRONG_NUMBER_OF_FIELDS
+        return input_errors.WRONG_NUMBER_OF_FIELDS
     ids = []
     for field in fields[:2]:
         try:
             ids.append(field.encode("latin-1").decode("utf-8").strip(" \t\n\v\f\r"))
         except UnicodeDecodeError:
-            return problems.UNDECODABLE_BYTES
+            return input_errors.UNDECODABLE_BYTES
         if "\0" in ids[-1]:
-            return problems.CONTROL_CHARACTER
+            return input_errors.CONTROL_CHARACTER
         if not ids[-1]:
-            return problems.EMPTY_ID
-    kinds = (problems.NON_NUMERIC_RATING, problems.NON_NUMERIC_TIME)
+            return input_errors.EMPTY_ID
+    kinds = (input_errors.NON_NUMERIC_RATING, input_errors.NON_NUMERIC_TIME)
     numbers = []
     for field, kind in zip(fields[2:4], kinds, strict=True):
         field = field.strip(" \t\n\v\f\r")
         if NOT_FINITE.fullmatch(field):
-            return problems.NOT_FINITE
+            return input_errors.NOT_FINITE
         if not NUMBER.fullmatch(field):
             return kind
         numbers.append(float(field))
         if abs(numbers[-1]) > 3.4028235e38:
-            return problems.NOT_FINITE
+            return input_errors.NOT_FINITE
     if not -62135596800 <= numbers[1] <= 253402300799:
-        return problems.TIME_OUT_OF_RANGE
+        return input_errors.TIME_OUT_OF_RANGE
     return (*ids, float32(numbers[0]), int(numbers[1] // 1))
 
 
@@ -312,7 +312,7 @@ class TestFormats:
         pq.write_table(table, tmp_path / "r.parquet")
         found = read(tmp_path / "r.parquet")
         assert found.rows == [("7", "a", 3.0, 1_000_000_000)]
-        assert found.bad == [(2, problems.EMPTY_ID)]
+        assert found.bad == [(2, input_errors.EMPTY_ID)]
 
     def test_folder_of_parts_in_the_order_of_their_names(self, tmp_path):
         write(tmp_path / "part-1.tsv", b"a\tx\t1\t5\n")
@@ -360,7 +360,7 @@ class TestFormats:
     )
     def test_bytes_that_are_not_utf_8_need_a_setting(self, tmp_path, name, text):
         path = write(tmp_path / name, text.encode("latin-1"))
-        assert read(path).bad == [(1, problems.UNDECODABLE_BYTES)]
+        assert read(path).bad == [(1, input_errors.UNDECODABLE_BYTES)]
         rows = read(path, encoding="latin-1").rows
         assert rows == [("é", "1", 5.0, 9)]
 
@@ -392,7 +392,7 @@ class TestFormats:
         )
         found = read(path)
         assert [row[1] for row in found.rows] == [f"i,{i}" for i in range(5)]
-        assert found.bad == [(7, problems.WRONG_NUMBER_OF_FIELDS)]
+        assert found.bad == [(7, input_errors.WRONG_NUMBER_OF_FIELDS)]
 
 
 class TestBadRows:
@@ -401,25 +401,25 @@ class TestBadRows:
     @pytest.mark.parametrize(
         ("row", "kind"),
         [
-            (b"u,i,4", problems.WRONG_NUMBER_OF_FIELDS),
-            (b"u,i,4,100,", problems.WRONG_NUMBER_OF_FIELDS),
-            (b"u,i,four,100", problems.NON_NUMERIC_RATING),
-            (b"u,i,,100", problems.NON_NUMERIC_RATING),
-            (b"u,i,0x4,100", problems.NON_NUMERIC_RATING),
-            (b"u,i,4,1997-09-20", problems.NON_NUMERIC_TIME),
-            (b"u,i,4,0x10", problems.NON_NUMERIC_TIME),
-            (b"u,i,5.5,100", problems.RATING_OUT_OF_RANGE),
-            (b"u,i,0.4,100", problems.RATING_OUT_OF_RANGE),
-            (b"u,i,NaN,100", problems.NOT_FINITE),
-            (b"u,i,-inf,100", problems.NOT_FINITE),
-            (b"u,i,4,nan", problems.NOT_FINITE),
-            (b"u,i,4,978300760000", problems.TIME_OUT_OF_RANGE),
-            (b",i,4,100", problems.EMPTY_ID),
-            (b'u,"",4,100', problems.EMPTY_ID),
-            (b"\xff,i,4,100", problems.UNDECODABLE_BYTES),
-            (b'u,"i,4,100', problems.UNCLOSED_QUOTE),
-            (b'"u"x,i,4,100', problems.UNCLOSED_QUOTE),
-            (b"u,i\r,4,100", problems.CONTROL_CHARACTER),
+            (b"u,i,4", input_errors.WRONG_NUMBER_OF_FIELDS),
+            (b"u,i,4,100,", input_errors.WRONG_NUMBER_OF_FIELDS),
+            (b"u,i,four,100", input_errors.NON_NUMERIC_RATING),
+            (b"u,i,,100", input_errors.NON_NUMERIC_RATING),
+            (b"u,i,0x4,100", input_errors.NON_NUMERIC_RATING),
+            (b"u,i,4,1997-09-20", input_errors.NON_NUMERIC_TIME),
+            (b"u,i,4,0x10", input_errors.NON_NUMERIC_TIME),
+            (b"u,i,5.5,100", input_errors.RATING_OUT_OF_RANGE),
+            (b"u,i,0.4,100", input_errors.RATING_OUT_OF_RANGE),
+            (b"u,i,NaN,100", input_errors.NOT_FINITE),
+            (b"u,i,-inf,100", input_errors.NOT_FINITE),
+            (b"u,i,4,nan", input_errors.NOT_FINITE),
+            (b"u,i,4,978300760000", input_errors.TIME_OUT_OF_RANGE),
+            (b",i,4,100", input_errors.EMPTY_ID),
+            (b'u,"",4,100', input_errors.EMPTY_ID),
+            (b"\xff,i,4,100", input_errors.UNDECODABLE_BYTES),
+            (b'u,"i,4,100', input_errors.UNCLOSED_QUOTE),
+            (b'"u"x,i,4,100', input_errors.UNCLOSED_QUOTE),
+            (b"u,i\r,4,100", input_errors.CONTROL_CHARACTER),
         ],
     )
     @pytest.mark.parametrize("block_bytes", [7, 1 << 24])
@@ -432,18 +432,18 @@ class TestBadRows:
 
     def test_the_separator_that_stands_for_colons(self, tmp_path):
         path = write(tmp_path / "ratings.dat", b"1\x012::3::4\n" + 2 * b"1::2::3::4\n")
-        assert read(path).bad == [(1, problems.CONTROL_CHARACTER)]
+        assert read(path).bad == [(1, input_errors.CONTROL_CHARACTER)]
 
     def test_lines_count_the_header_and_go_on_through_an_archive(self, tmp_path):
         rows = self.GOOD * 70_000 + b"u,i,x,1\n"
         data = b"user,item,rating,time\n" + rows
         path = write(tmp_path / "r.csv.gz", gzip.compress(data * 1, 1))
-        assert read(path).bad == [(70_002, problems.NON_NUMERIC_RATING)]
+        assert read(path).bad == [(70_002, input_errors.NON_NUMERIC_RATING)]
 
     def test_parquet_rows_are_counted_across_row_groups(self, tmp_path):
         table = pa.table({"user": ["a", "b", "", "d"], "item": list("wxyz")})
         pq.write_table(table, tmp_path / "r.parquet", row_group_size=2)
-        assert read(tmp_path / "r.parquet").bad == [(3, problems.EMPTY_ID)]
+        assert read(tmp_path / "r.parquet").bad == [(3, input_errors.EMPTY_ID)]
 
 
 class TestBadFiles:
@@ -455,23 +455,23 @@ class TestBadFiles:
     @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf"])
     def test_empty(self, tmp_path, data):
         error = self.refused(write(tmp_path / "r.csv", data))
-        assert error.counts == {problems.EMPTY_FILE: 1}
+        assert error.counts == {input_errors.EMPTY_FILE: 1}
         assert str(tmp_path / "r.csv") in str(error)
 
     def test_folder_without_ratings(self, tmp_path):
         write(tmp_path / "README", b"nothing")
         write(tmp_path / "users.csv", b"user_id,age\n")
-        assert problems.NO_RATINGS_FILE in self.refused(tmp_path).counts
+        assert input_errors.NO_RATINGS_FILE in self.refused(tmp_path).counts
 
     def test_header_without_a_mapped_column(self, tmp_path):
         path = write(tmp_path / "r.csv", b"who,what\na,b\n")
         error = self.refused(path, {"user_id": "who", "item_id": "thing"})
-        assert problems.HEADER_MISMATCH in error.counts
+        assert input_errors.HEADER_MISMATCH in error.counts
         assert "'thing'" in str(error)
 
     def test_header_that_says_nothing(self, tmp_path):
         error = self.refused(write(tmp_path / "r.csv", b"foo,bar,baz\na,b,1\n"))
-        assert problems.HEADER_MISMATCH in error.counts
+        assert input_errors.HEADER_MISMATCH in error.counts
 
     def test_header_of_a_later_part(self, tmp_path):
         write(tmp_path / "a.csv", b"user,item\na,b\n")
@@ -494,23 +494,24 @@ class TestBadFiles:
         data = path.read_bytes()
         path.write_bytes(data[: int(len(data) * keep)])
         error = self.refused(path)
-        assert error.counts == {problems.TRUNCATED_ARCHIVE: 1}
+        assert error.counts == {input_errors.TRUNCATED_ARCHIVE: 1}
 
     def test_damaged_member(self, tmp_path):
         path = tmp_path / "r.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr("r.csv", b"user,item\n" + b"a,b\n" * 100)
         path.write_bytes(path.read_bytes().replace(b"a,b\na,b\n", b"a,b\na,c\n", 1))
-        assert problems.TRUNCATED_ARCHIVE in self.refused(path).counts
+        assert input_errors.TRUNCATED_ARCHIVE in self.refused(path).counts
 
     def test_a_line_without_end(self, tmp_path):
         path = write(tmp_path / "r.csv", b"user,item\n" + b"x" * (17 << 20))
-        assert problems.UNREADABLE_FILE in self.refused(path).counts
+        assert input_errors.UNREADABLE_FILE in self.refused(path).counts
 
 
 def test_error_shows_ten_and_counts_all():
     bad = [
-        problems.Problem("f.csv", n, "empty_id", "no id", "row") for n in range(1, 30)
+        input_errors.Problem("f.csv", n, "empty_id", "no id", "row")
+        for n in range(1, 30)
     ]
     error = BadInputError(bad, Counter(empty_id=29), "Do this.")
     lines = str(error).splitlines()
@@ -521,7 +522,9 @@ def test_error_shows_ten_and_counts_all():
 
 
 def test_an_error_of_a_file_has_no_code_names():
-    error = problems.fatal("f.csv", problems.HEADER_MISMATCH, "no ids", "Do this.")
+    error = input_errors.fatal(
+        "f.csv", input_errors.HEADER_MISMATCH, "no ids", "Do this."
+    )
     assert str(error).splitlines() == [
         "1 problem in the input:",
         "  f.csv: no ids",
@@ -530,15 +533,15 @@ def test_an_error_of_a_file_has_no_code_names():
 
 
 def test_every_kind_of_bad_row_has_words():
-    sources = Path(problems.__file__).parent.glob("read/*.py")
+    sources = Path(input_errors.__file__).parent.glob("read/*.py")
     used = {
-        getattr(problems, name)
+        getattr(input_errors, name)
         for source in sources
         for name in re.findall(r"\bproblems\.([A-Z_]+)", source.read_text())
     }
-    assert problems.NESTED_ID in used
-    of_files = {problems.HEADER_MISMATCH, problems.UNREADABLE_FILE}
-    assert used - of_files <= problems.OF_ROWS.keys()
+    assert input_errors.NESTED_ID in used
+    of_files = {input_errors.HEADER_MISMATCH, input_errors.UNREADABLE_FILE}
+    assert used - of_files <= input_errors.OF_ROWS.keys()
 
 
 class TestUsers:

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.ratings_example_gen import BadInputError
-from components.ratings_example_gen.beside import ITEMS, USERS
 from components.ratings_example_gen.recognise.parts import find_parts
+from components.ratings_example_gen.recognise.side_file_names import ITEMS, USERS
 from components.ratings_example_gen.side_columns import describe
 
 

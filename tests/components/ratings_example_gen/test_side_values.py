@@ -4,9 +4,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.ratings_example_gen import BadInputError, problems
-from components.ratings_example_gen.beside import ITEMS
+from components.ratings_example_gen import BadInputError, input_errors
 from components.ratings_example_gen.recognise.parts import find_parts
+from components.ratings_example_gen.recognise.side_file_names import ITEMS
 from components.ratings_example_gen.side_columns import describe
 from components.ratings_example_gen.side_values import read_pieces, split_values
 
@@ -95,4 +95,4 @@ def test_a_bad_text_in_a_list_is_named_by_its_row(read):
     tags = pa.array([[b"a"], [b"b", b"\xff"]], pa.list_(pa.binary()))
     with pytest.raises(BadInputError) as caught:
         read(pa.table({"item_id": ["1", "2"], "tags": tags}))
-    assert caught.value.counts == {problems.UNDECODABLE_BYTES: 1}
+    assert caught.value.counts == {input_errors.UNDECODABLE_BYTES: 1}

@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.ratings_example_gen import examples, histories, splits, tfrecords
+from components.ratings_example_gen import examples, splits, tfrecords, user_histories
 
 SPLITS = ("train", "eval", "test")
 Rating = tuple[str, str, float, int]
@@ -56,8 +56,8 @@ def split_with_code(rows, kind, max_history=10_000, num_buckets=2, **options):
     found: dict[str, dict[str, Record]] = {split: {} for split in SPLITS}
     counts: Counter[str] = Counter()
     grouped = [
-        histories.group_ratings([piece], max_history)
-        for _, piece in histories.scatter(table(rows), num_buckets)
+        user_histories.group_ratings([piece], max_history)
+        for _, piece in user_histories.scatter(table(rows), num_buckets)
     ]
     hours: Counter[int] = Counter()
     for bucket in grouped:
@@ -257,7 +257,7 @@ def test_random_takes_about_the_fractions_and_follows_the_seed():
 
 def test_without_times_the_order_of_the_file_counts():
     rows = [("u", "a", 1.0, 0), ("u", "b", 2.0, 0), ("u", "a", 3.0, 0)]
-    grouped = histories.group_ratings([table(rows, times=False)], 10)
+    grouped = user_histories.group_ratings([table(rows, times=False)], 10)
     assert grouped.item_id.to_pylist() == ["b", "a"]
     assert grouped.rating.tolist() == [2.0, 3.0]
     assert grouped.duplicates == 1
@@ -282,7 +282,7 @@ def test_without_times_the_order_of_the_file_counts():
     times=st.booleans(),
 )
 def test_one_rating_of_a_pair_counts(rows, repeats, times):
-    grouped = histories.group_ratings([table(rows, times)], 10, repeats=repeats)
+    grouped = user_histories.group_ratings([table(rows, times)], 10, repeats=repeats)
 
     def when(number):
         return (rows[number][3] if times else 0, number)
@@ -304,7 +304,7 @@ def test_one_rating_of_a_pair_counts(rows, repeats, times):
 
 def test_users_features_are_in_every_record():
     rows = [("u", item, 1.0, n) for n, item in enumerate("abc")]
-    grouped = histories.group_ratings([table(rows)], 10)
+    grouped = user_histories.group_ratings([table(rows)], 10)
     users = {"u": [("user_age", ["25"]), ("user_tags", ["x", "y"]), ("user_zip", [])]}
     encoder = examples.Encoder(grouped, users)
     for split, ranges in splits.leave_last_out(grouped).items():
@@ -320,7 +320,7 @@ def test_users_features_are_in_every_record():
 def test_whole_numbers_of_any_size_come_back(values):
     rows = [("u", str(n), 1.0, value) for n, value in enumerate(sorted(values))]
     if rows:
-        grouped = histories.group_ratings([table(rows)], 10_000)
+        grouped = user_histories.group_ratings([table(rows)], 10_000)
         begin = np.array([0])
         everything = splits.Ranges(begin, grouped.begins[1:], begin, begin)
         (record,) = examples.Encoder(grouped, {}).encode(everything, with_history=False)
@@ -345,7 +345,7 @@ def test_tensorflow_reads_the_files_back(tmp_path):
 @pytest.mark.parametrize("num_buckets", [1, 7])
 def test_a_user_is_whole_in_one_bucket(num_buckets):
     rows = [(f"u{n % 50}", f"i{n}", 1.0, n) for n in range(500)]
-    pieces = dict(histories.scatter(table(rows), num_buckets))
+    pieces = dict(user_histories.scatter(table(rows), num_buckets))
     users = [set(piece["user_id"].to_pylist()) for piece in pieces.values()]
     assert sum(len(found) for found in users) == 50
     back = pa.concat_tables(pieces.values()).sort_by("order")

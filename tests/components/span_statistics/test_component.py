@@ -8,7 +8,7 @@ import tensorflow_data_validation as tfdv
 from tfx.types import standard_artifacts
 
 from components.ratings_example_gen.fingerprints import fingerprint
-from components.ratings_example_gen.problems import BadInputError
+from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.settings import Settings
 from components.span_statistics.component import SpanStatistics
 

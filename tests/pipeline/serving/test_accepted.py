@@ -7,10 +7,11 @@ from unittest.mock import Mock
 import pandas as pd
 import pytest
 
-from pipeline import batch, runs
-from pipeline.config import DataConfig, GateConfig, PipelineConfig, ServingConfig
+from pipeline.config.schema import DataConfig, GateConfig, PipelineConfig, ServingConfig
 from pipeline.lineage import LIVE, of
-from pipeline.recommending import recommend
+from pipeline.recommend import all_users
+from pipeline.recommend.one_user import recommend
+from pipeline.runs import execute
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 K = 5
@@ -46,7 +47,7 @@ def run(folder, data, run_id, out, **model):
         serving=ServingConfig(max_latency_ms=10_000.0),
         out=str(out),
     )
-    return runs.execute(config, run_id, Mock())
+    return execute.execute(config, run_id, Mock())
 
 
 def rated_in(path):
@@ -67,7 +68,7 @@ def check(folder, out, serving, until):
     assert not set(found) & rated["ann7"]
     assert not recommend(out, "bob7", K, [], why=False).known
     path = folder / "lists.parquet"
-    batch.recommend_to_all(out, path, K)
+    all_users.recommend_to_all(out, path, K)
     lists = pd.read_parquet(path).groupby("user_id").item_id.agg(list)
     assert set(lists.index) == set(rated)
     assert all(not set(lists[user]) & rated[user] for user in rated)
@@ -85,13 +86,13 @@ def test_only_what_was_accepted_is_served_wherever_the_folder_is(
     out = folder / "out"
     # Names of runs that no clock would give in this order.
     first = run(folder, "a.csv", "20300101-000000", out)
-    assert first["run"]["status"] == runs.CHANGED, first
+    assert first["run"]["status"] == execute.CHANGED, first
     check(folder, out, serving, until)
     refused = run(folder, "b.csv", "20310101-000000", out)
-    assert refused["run"]["status"] == runs.ANOMALIES
+    assert refused["run"]["status"] == execute.ANOMALIES
     check(folder, out, serving, until)
     cached = run(folder, "a.csv", "20200101-000000", out)
-    assert cached["run"]["status"] == runs.UNCHANGED
+    assert cached["run"]["status"] == execute.UNCHANGED
     check(folder, out, serving, until)
 
     moved = folder / "moved"

@@ -23,13 +23,13 @@ from tfx import v1 as tfx
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.champion.judgements import read_slices
-from components.pusher import versions
-from pipeline.batch import recommend_to_all
-from pipeline.config import load_config
-from pipeline.local_runner import run_locally
+from components.live_models import store
+from pipeline.config.load import load_config
 from pipeline.pipeline import create_pipeline
-from pipeline.recommending import recommend
-from pipeline.runs import newest
+from pipeline.recommend.all_users import recommend_to_all
+from pipeline.recommend.one_user import recommend
+from pipeline.runs.execute import newest
+from pipeline.runs.local_runner import run_locally
 from trainer_modules.model_card import read_card, write_card
 
 pytestmark = pytest.mark.e2e
@@ -223,7 +223,7 @@ def served(judged, accept, tmp_path):
         folder = tmp_path / "models" / name
         shutil.copytree(exported(judged.out, name), folder)
         write_card(str(folder), {**read_card(str(folder)), "origin": origin})
-        return versions.push(folder, tmp_path / "live", keep=99)
+        return store.push(folder, tmp_path / "live", keep=99)
 
     return SimpleNamespace(out=tmp_path, push=push)
 

@@ -7,9 +7,9 @@ import threading
 import numpy as np
 import pytest
 
-from pipeline.serving import tensors
+from pipeline.serving import json_tensors
 from pipeline.serving.batching import CALL_ITEMS, Batcher
-from pipeline.serving.metrics import Metrics
+from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.settings import ServingSettings
 
 
@@ -151,8 +151,8 @@ def test_answers_are_the_json_that_encoding_them_whole_gives(name, form):
     if form == "columnar":
         expected = {"outputs": told if len(told) > 1 else next(iter(told.values()))}
     elif name == "scalar":
-        with pytest.raises(tensors.RequestError):
-            tensors.answer(outputs, form)
+        with pytest.raises(json_tensors.RequestError):
+            json_tensors.answer(outputs, form)
         return
     elif len(told) == 1:
         expected = {"predictions": next(iter(told.values()))}
@@ -160,4 +160,4 @@ def test_answers_are_the_json_that_encoding_them_whole_gives(name, form):
         rows = zip(*told.values(), strict=True)
         expected = {"predictions": [dict(zip(told, row, strict=True)) for row in rows]}
     whole = json.dumps(expected, ensure_ascii=False).encode()
-    assert tensors.answer(outputs, form) == whole
+    assert json_tensors.answer(outputs, form) == whole

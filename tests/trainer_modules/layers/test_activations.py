@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules.configs import Activation
+from trainer_modules.configs.base import Activation
 from trainer_modules.layers.activations import activation_named
 
 X = np.linspace(-6, 6, 49)

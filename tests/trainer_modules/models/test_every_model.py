@@ -15,12 +15,12 @@ import pytest
 import tensorflow as tf
 
 from components import saved_model_scan
-from trainer_modules import configs
 from trainer_modules import features as f
+from trainer_modules.configs import base, parse
 from trainer_modules.registry import MODELS, POPULARITY
 from trainer_modules.sizes import Sizes
 
-SOURCES = Path(sys.modules[configs.__name__].__file__).parent / "models"
+SOURCES = Path(sys.modules[base.__name__].__file__).parent / "models"
 FITTED = [name for name, spec in MODELS.items() if spec.task != "closed_form"]
 U, V = 7, 9  # rows of the user and the item table
 IDS = Sizes(U, V)
@@ -296,18 +296,18 @@ def test_settings_survive_json(name):
     hints = typing.get_type_hints(type(config))
     others = {k: changed(v, hints[k]) for k, v in dataclasses.asdict(config).items()}
     wanted = dataclasses.replace(config, **others)
-    assert config == configs.parse(type(config), {})
-    assert wanted == configs.parse(
+    assert config == parse.parse(type(config), {})
+    assert wanted == parse.parse(
         type(config), json.loads(json.dumps(dataclasses.asdict(wanted)))
     )
 
 
 def test_an_unknown_setting_and_a_wrong_type_are_refused(name):
     with pytest.raises(ValueError, match="no field 'learnig_rate'"):
-        configs.parse(MODELS[name].config_class, {"learnig_rate": 0.1})
+        parse.parse(MODELS[name].config_class, {"learnig_rate": 0.1})
     for field in dataclasses.fields(MODELS[name].config_class):
         with pytest.raises(TypeError, match=field.name):
-            configs.parse(MODELS[name].config_class, {field.name: "much"})
+            parse.parse(MODELS[name].config_class, {field.name: "much"})
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules.configs import LOSSES
+from trainer_modules.configs.base import LOSSES
 from trainer_modules.tasks import losses
 
 NUM_ITEMS = 50

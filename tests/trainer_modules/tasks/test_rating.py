@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.configs import GradientConfig
+from trainer_modules.configs.base import GradientConfig
 from trainer_modules.tasks import rating
 
 U, V = 5, 9

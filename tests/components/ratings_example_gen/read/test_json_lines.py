@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from components.ratings_example_gen import problems
+from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.read.blocks import plan_blocks, read_rows
 from components.ratings_example_gen.recognise.parts import JSON_LINES, Part
@@ -64,7 +64,7 @@ def test_values_are_texts_as_they_are_written(tmp_path, block_bytes):
 def test_what_is_not_an_object_is_a_bad_row(tmp_path, line):
     rows, bad = read(tmp_path, [LINES[0], line, LINES[0]], 1 << 20)
     assert len(rows) == 2
-    assert [(number, kind) for number, kind, *_ in bad] == [(2, problems.NOT_JSON)]
+    assert [(number, kind) for number, kind, *_ in bad] == [(2, input_errors.NOT_JSON)]
     assert json.loads(LINES[0])["user"] == "a"
 
 

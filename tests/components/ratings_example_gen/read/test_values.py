@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.ratings_example_gen import problems
+from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.read.faults import Faults
+from components.ratings_example_gen.read.bad_rows import Faults
 from components.ratings_example_gen.read.times import to_times
 from components.ratings_example_gen.read.values import to_ids, to_numbers
 from components.ratings_example_gen.recognise.parts import Part
@@ -44,7 +44,7 @@ def test_an_id_has_one_form_whatever_its_type(values):
     ids, faults = convert(to_ids, values, Dialect(), "user_id")
     assert [ids[0].as_py(), ids[2].as_py()] == ["12", "7"]
     assert faults.rows.tolist() == [1]
-    assert faults.kinds_and_reasons()[0][0] == problems.EMPTY_ID
+    assert faults.kinds_and_reasons()[0][0] == input_errors.EMPTY_ID
 
 
 @pytest.mark.parametrize(
@@ -202,4 +202,4 @@ def test_an_id_with_nul_is_bad():
     values = pa.array([b"a", b"a\0b", b"c"])
     _, faults = convert(to_ids, values, Dialect(), "user_id")
     assert faults.rows.tolist() == [1]
-    assert faults.kinds_and_reasons()[0][0] == problems.CONTROL_CHARACTER
+    assert faults.kinds_and_reasons()[0][0] == input_errors.CONTROL_CHARACTER

@@ -10,8 +10,8 @@ import pytest
 
 from components.ratings_example_gen import files
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.problems import BadInputError
-from components.ratings_example_gen.recognise.reading import check_same
+from components.ratings_example_gen.input_errors import BadInputError
+from components.ratings_example_gen.recognise.reading_report import check_same
 from components.ratings_example_gen.recognise.recognition import recognise
 
 

@@ -1,0 +1,34 @@
+"""Times whose unit was guessed, and that are implausible in it."""
+
+from collections.abc import Iterator, Sequence
+
+from components.ratings_example_gen.dialect import UNITS, Dialect
+from components.ratings_example_gen.read.times import shown_time
+from components.ratings_example_gen.recognise import guess
+from components.ratings_example_gen.recognise.column_names import TIMESTAMP
+from components.ratings_example_gen.recognise.tables import UNIT_NAMES, Table
+
+
+def warnings(tables: Sequence[Table], declared: Dialect) -> Iterator[str]:
+    """Yields a warning where most numbers of a table are not times of 1990 to 2100.
+
+    They may be counts (1, 2, 3), days, or seconds since another year than 1970. Those
+    that are certainly no seconds are refused; these may be right.
+    """
+    if declared.timestamp_unit:
+        return
+    for table in tables:
+        dialect = table.part.dialect
+        if "times" not in table.shows or dialect.timestamp_format:
+            return
+        unit = dialect.timestamp_unit or "s"
+        odd = guess.implausible_time(table.texts(TIMESTAMP), unit)
+        if odd is not None:
+            yield (
+                f"Times such as {odd!r} are read as {UNIT_NAMES[unit]} since 1970, "
+                f"which is {shown_time(float(odd) // UNITS[unit])}. If they count "
+                "something else, write them as ISO 8601 or in seconds; if they are "
+                f"right, set data.timestamp_unit={unit}. A run accepts times of 1990 "
+                "to 2100 unless schema.path names a schema that allows others."
+            )
+            return

@@ -1,0 +1,259 @@
+"""What a person is shown, and what is recorded, of how ratings are read."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.input_errors import (
+    READ_DIFFERENTLY,
+    BadInputError,
+    Problem,
+)
+from components.ratings_example_gen.read.bad_rows import Faults
+from components.ratings_example_gen.read.times import shown_time, to_times
+from components.ratings_example_gen.read.values import to_ids, to_numbers
+from components.ratings_example_gen.recognise import (
+    duplicate_files,
+    implausible_times,
+    preamble,
+    unrecognised_columns,
+)
+from components.ratings_example_gen.recognise.column_names import (
+    ITEM_ID,
+    TIMESTAMP,
+    USER_ID,
+)
+from components.ratings_example_gen.recognise.guess import shown_delimiter
+from components.ratings_example_gen.recognise.parts import TEXT, Part
+from components.ratings_example_gen.recognise.tables import Table
+
+GIVEN, GUESSED = "given", "guessed"
+NO_COLUMN = "no column"
+
+
+@dataclass(frozen=True)
+class ColumnReading:
+    """One column's meaning.
+
+    Attributes:
+        meaning: ``user_id``, ``item_id``, ``rating`` or ``timestamp``.
+        column: The column, by its header or its position; ``NO_COLUMN`` where a person
+            said that it is not read.
+        origin: ``GIVEN`` by a person, or ``GUESSED``.
+        written: A value as it is written, empty where none is known.
+        read: What is read from it.
+    """
+
+    meaning: str
+    column: str
+    origin: str
+    written: str
+    read: str
+
+
+@dataclass(frozen=True)
+class SettingReading:
+    """One setting's value.
+
+    Attributes:
+        name: As in ``data.delimiter``.
+        value: The value, for a person.
+        origin: ``GIVEN`` by a person, or ``GUESSED``.
+    """
+
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How ratings are read.
+
+    Attributes:
+        columns: The columns that are read, with an example of each.
+        settings: How the text, its numbers and its times are written; only what has an
+            effect on these files, and what they show.
+        unused: Columns that are not read.
+        empty: Parts without content, which are left out.
+        skipped: Lines above the tables, which are not read.
+        warnings: What a person should look at: files that are there twice, columns that
+            may have been overlooked, implausible times, settings without an effect.
+    """
+
+    columns: tuple[ColumnReading, ...]
+    settings: tuple[SettingReading, ...]
+    unused: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        """Returns the reading as JSON has it."""
+        return dataclasses.asdict(self)
+
+
+def reading_of(
+    tables: Sequence[Table],
+    declared: Dialect,
+    given: Sequence[str],
+    empty: Sequence[Part],
+) -> Reading:
+    """Returns how some tables are read.
+
+    Args:
+        tables: All tables of ratings; they agree on columns, numbers and times.
+        declared: What a person said of the text.
+        given: Meanings whose column a person named.
+        empty: Parts without content.
+    """
+    first = tables[0]
+    return Reading(
+        tuple(
+            _column(first, meaning, index, meaning in given)
+            for meaning, index in first.part.columns
+        )
+        + tuple(
+            ColumnReading(meaning, NO_COLUMN, GIVEN, "", "") for meaning in first.unread
+        ),
+        tuple(_settings(tables, declared)),
+        tuple(first.unused),
+        tuple(part.name for part in empty),
+        tuple(
+            preamble.shown(table.part.name, table.part.preamble)
+            for table in tables
+            if table.part.preamble
+        ),
+        (
+            *duplicate_files.warnings(tables),
+            *unrecognised_columns.warnings(first, declared),
+            *implausible_times.warnings(tables, declared),
+        ),
+    )
+
+
+def _column(table: Table, meaning: str, index: int, given: bool) -> ColumnReading:
+    if not table.names:
+        column = f"column {index} (counted from 0)"
+    elif meaning in table.by_position:
+        column = f"{table.names[index]!r}, column {index} (counted from 0)"
+    else:
+        column = f"{table.names[index]!r}"
+    written, read = _example(table, meaning)
+    return ColumnReading(meaning, column, GIVEN if given else GUESSED, written, read)
+
+
+def _example(table: Table, meaning: str) -> tuple[str, str]:
+    """Returns the first value that can be read, as it is written and as it is read."""
+    values, faults = table.values(meaning), Faults(len(table.values(meaning)))
+    if not len(values):
+        return "", ""
+    try:
+        read = _read(values, meaning, table.part, faults)
+    except pa.ArrowException:
+        return "", ""  # of a type that the reader refuses, and names
+    good = [row for row, is_good in enumerate(faults.good) if is_good]
+    if not good:
+        return "", ""
+    value = values[good[0]].as_py()
+    written = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return written, read[good[0]]
+
+
+def _read(values: pa.Array, meaning: str, part: Part, faults: Faults) -> list[str]:
+    if meaning in (USER_ID, ITEM_ID):
+        return [
+            str(value) for value in to_ids(values, meaning, part, faults).to_pylist()
+        ]
+    if meaning == TIMESTAMP:
+        return [shown_time(seconds) for seconds in to_times(values, part, faults)]
+    return [f"{number:g}" for number in to_numbers(values, meaning, "", part, faults)]
+
+
+def _settings(tables: Sequence[Table], declared: Dialect) -> list[SettingReading]:
+    def setting(name: str, values: Sequence[str | None]) -> list[SettingReading]:
+        known = sorted({value for value in values if value})
+        origin = GUESSED if getattr(declared, name) is None else GIVEN
+        return [SettingReading(name, " and ".join(known), origin)] if known else []
+
+    text = [table.part.dialect for table in tables if table.part.format == TEXT]
+    dialect = tables[0].part.dialect
+    found = setting("delimiter", [shown_delimiter(each.delimiter) for each in text])
+    found += setting("encoding", [each.encoding for each in text])
+    found += setting("quote", [each.quote for each in text])
+    found += setting("escape", [each.escape for each in text])
+    found += setting("header", ["yes" if each.header else "no" for each in text])
+    shows = tables[0].shows
+    if "decimal" in shows or declared.decimal:
+        found += setting("decimal", [dialect.decimal])
+    found += setting("thousands", [_shown(dialect.thousands)])
+    if "times" in shows:
+        if dialect.timestamp_format:
+            found += setting("timestamp_format", [dialect.timestamp_format])
+        else:
+            found += setting("timestamp_unit", [dialect.timestamp_unit])
+    if "local times" in shows or declared.timezone:
+        found += setting("timezone", [dialect.timezone])
+    return found
+
+
+def _shown(mark: str | None) -> str | None:
+    return "blank" if mark == " " else mark
+
+
+def check_same(pinned: Mapping[str, Any], reading: Reading, place: str) -> None:
+    """Refuses files that would be read differently from earlier ones, by a guess.
+
+    What a person gives now is what they want, and is not held against the past.
+
+    Args:
+        pinned: ``as_record`` of how the earlier files were read.
+        reading: How the files at hand would be read.
+        place: Where they are, for the error.
+
+    Raises:
+        BadInputError: When a column or a setting was guessed to be another one.
+    """
+    changes = [
+        *_changes(
+            {each["meaning"]: each["column"] for each in pinned["columns"]},
+            {each.meaning: (each.column, each.origin) for each in reading.columns},
+            "data.columns.",
+            all_of_them=True,
+        ),
+        *_changes(
+            {each["name"]: each["value"] for each in pinned["settings"]},
+            {each.name: (each.value, each.origin) for each in reading.settings},
+            "data.",
+            all_of_them=False,
+        ),
+    ]
+    if changes:
+        raise BadInputError(
+            [Problem(place, 0, READ_DIFFERENTLY, change) for _, change in changes],
+            advice="Correct the files, or state what is right: set "
+            f"{', '.join(setting for setting, _ in changes)}.",
+        )
+
+
+def _changes(
+    before: Mapping[str, str],
+    now: Mapping[str, tuple[str, str]],
+    prefix: str,
+    *,
+    all_of_them: bool,
+) -> Iterator[tuple[str, str]]:
+    """Yields each setting that was guessed to be another one, and both readings."""
+    none = (NO_COLUMN, GUESSED)
+    for name in sorted({*before, *now} if all_of_them else before.keys() & now.keys()):
+        old, (new, origin) = before.get(name, none[0]), now.get(name, none)
+        if old != new and origin == GUESSED:
+            yield (
+                prefix + name,
+                f"{prefix}{name}: earlier files were read with {old}, these would be "
+                f"read with {new}",
+            )

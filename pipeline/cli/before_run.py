@@ -1,0 +1,143 @@
+"""What can be known before a run: the models, the data, its schema."""
+
+import shlex
+import sys
+from typing import Any, TextIO
+
+import click
+
+from pipeline import exit_codes
+from pipeline.cli.command import (
+    VERBOSE,
+    data_options,
+    json_option,
+    main,
+    print_json,
+    read_config,
+    verbose_option,
+)
+
+
+@main.command()
+@json_option
+def models(as_json: bool) -> None:
+    """List the models: task, settings and paper."""
+    import dataclasses
+
+    from trainer_modules.registry import MODELS
+
+    if as_json:
+        print_json(
+            [
+                {
+                    **{"name": spec.name, "task": spec.task, "summary": spec.summary},
+                    **{"paper": spec.paper, "settings": spec.config_class()},
+                }
+                for spec in MODELS.values()
+            ]
+        )
+        return
+    for spec in MODELS.values():
+        click.secho(spec.name, bold=True, nl=False)
+        click.echo(f"  ({spec.task})")
+        settings = ", ".join(
+            f"{field.name}={field.default}"
+            for field in dataclasses.fields(spec.config_class)
+        )
+        for line in (spec.summary, settings, spec.paper):
+            if line:
+                text = click.wrap_text(
+                    line, min(88, _width()), initial_indent="  ", subsequent_indent="  "
+                )
+                click.echo(text)
+        click.echo()
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+@main.command()
+@click.argument("path")
+@data_options
+@json_option
+@verbose_option
+def data(path: str, as_json: bool, **options: Any) -> None:
+    """Look at ratings, without a run.
+
+    PATH is a file, a folder or a data set's name. Says what was recognised, counts,
+    dates, and the first problems; bad rows make the exit status 3.
+    """
+    import dataclasses
+
+    from components.ratings_example_gen import inspect
+    from pipeline import datasets
+    from pipeline.config.data_settings import data_settings
+    from pipeline.runs.single_class import explain_one_label
+    from pipeline.views.terminal import RunView, open_console
+    from pipeline.views.terminal.input_data import print_data
+
+    config = read_config(path, **options)
+    settings = data_settings(config)
+    console = open_console()
+    with RunView(open_console(sys.stderr), live=sys.stderr.isatty()) as view:
+        view.progress(f"reading {path}", 0, None)
+        summary = inspect(datasets.resolve(path, view.progress).folder, settings)
+    one_label = explain_one_label(config.label, summary.rating_min, summary.rating_max)
+    if as_json:
+        print_json({**dataclasses.asdict(summary), "one_label": one_label})
+    else:
+        print_data(console, summary, one_label)
+    if summary.bad_by_kind:
+        click.get_current_context().exit(exit_codes.BAD_INPUT)
+
+
+@main.group()
+def schema() -> None:
+    """Say what the data must look like."""
+
+
+@schema.command()
+@click.argument("path")
+@data_options
+@click.option(
+    "--to",
+    type=click.File("w", lazy=True),
+    default="-",
+    metavar="FILE",
+    help="Write it there, rather than print it.",
+)
+@verbose_option
+@click.pass_context
+def propose(ctx: click.Context, /, path: str, to: TextIO, **options: Any) -> None:
+    """Write a schema that fits ratings of your own, to read and correct.
+
+    Bad rows are left out, and counted. Where not one rating can be read, nothing is
+    written and the exit status is 3.
+
+    Then: marquee run --data PATH --set schema.path=FILE
+    """
+    from pipeline import datasets
+    from pipeline.config.data_settings import data_settings
+    from pipeline.views.terminal import hidden_output
+
+    settings = data_settings(read_config(path, **options))
+    with hidden_output(VERBOSE in ctx.meta):
+        from pipeline.schema_proposal import propose as proposed
+
+        proposal = proposed(datasets.resolve(path, _ignore).folder, settings)
+    to.write(proposal.text)
+    to.flush()
+    if to.name != sys.stdout.name:
+        click.echo(f"Wrote {to.name}. {' '.join(proposal.facts)}", err=True)
+        click.echo(
+            f"Review it, then: marquee run --data {shlex.quote(path)} --set "
+            f"schema.path={shlex.quote(to.name)}",
+            err=True,
+        )
+
+
+def _ignore(description: str, done: int, total: int | None) -> None:
+    """No progress: standard output is the schema."""

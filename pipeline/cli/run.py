@@ -1,0 +1,295 @@
+"""Runs: now, on new spans, by the clock; and what came of them."""
+
+import datetime
+import functools
+import logging
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline import exit_codes
+from pipeline.cli import completion
+from pipeline.cli.command import (
+    LOG,
+    VERBOSE,
+    json_option,
+    main,
+    out_option,
+    print_json,
+    read_config,
+    run_options,
+    verbose_option,
+)
+from pipeline.runs import stopping
+
+if TYPE_CHECKING:
+    from pipeline.config.schema import PipelineConfig
+    from pipeline.retraining.scheduler import Missed
+    from pipeline.retraining.spans import Window
+    from pipeline.views.terminal import RunView
+
+_FIRINGS_SHOWN = 20
+
+
+@main.command()
+@click.option(
+    "--data",
+    metavar="NAME|PATH",
+    help="sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, or a"
+    " file or folder of yours.",
+)
+@run_options
+@click.pass_context
+def run(ctx: click.Context, /, **options: Any) -> None:
+    """Read, check, train, judge; the best that passes goes live."""
+    _execute(ctx, read_config(**options))
+
+
+@main.command()
+@click.option("--data", metavar="PATH", help="Folder of the spans.")
+@click.option(
+    "--accept",
+    "accepted",
+    multiple=True,
+    metavar="SPAN",
+    help="Take in a span that has changed since it was taken in. Repeatable.",
+)
+@run_options
+@click.pass_context
+def retrain(ctx: click.Context, /, accepted: tuple[str, ...], **options: Any) -> None:
+    """Take in new spans, retrain, judge; the best goes live.
+
+    A span is a folder below PATH, named by a day (2026-11-21) or a number, with
+    ratings and, once it is whole, a file _SUCCESS. With nothing new since the last
+    time it does nothing.
+    """
+    from pipeline.retraining import retrain as retraining
+    from pipeline.views.terminal import open_console, print_nothing_new
+
+    config = read_config(**options, defaults={"split.kind": "temporal"})
+    window = retraining.plan(config, accepted)
+    last = retraining.last_verdict(config, window)
+    if last is not None:
+        print_nothing_new(open_console(), window.told(), last)
+        return
+    _execute(ctx, config, window)
+
+
+def _execute(
+    ctx: click.Context, config: "PipelineConfig", window: "Window | None" = None
+) -> None:
+    """Runs the pipeline, on spans where there is a window; prints what came of it."""
+    from pipeline.config.errors import ConfigError
+    from pipeline.runs import lock
+    from pipeline.views.terminal import (
+        RunView,
+        captured_output,
+        open_console,
+        print_run,
+    )
+
+    if config.beam.runner == "dataflow":
+        raise ConfigError(
+            None,
+            None,
+            "beam.runner",
+            f"the machines of Dataflow do not see {config.out} on this one; compile the"
+            " pipeline for a cluster, with its root in Cloud Storage (docs/beam.md)",
+        )
+    if config.beam.runner in ("flink", "spark"):
+        host, _, port = config.beam.endpoint.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            message = (
+                f"no job server answers at {config.beam.endpoint} ({error}); start it,"
+                " or say where it is (docs/beam.md)"
+            )
+            raise ConfigError(None, None, "beam.endpoint", message) from error
+    verbose = VERBOSE in ctx.meta
+    ctx.with_resource(stopping.stopped_by_signals())
+    run_id, log = ctx.with_resource(lock.one_run(Path(config.out)))
+    ctx.meta[LOG] = log
+    with captured_output(log, verbose) as console:
+        live = console.is_terminal and not console.is_dumb_terminal and not verbose
+        with RunView(console, live) as view:
+            try:
+                view.progress("loading TensorFlow and TFX", 0, None)
+                from pipeline.runs import execute
+
+                if window:
+                    from pipeline.retraining import retrain as retraining
+
+                    result = retraining.retrain(config, window, run_id, view)
+                else:
+                    result = execute.execute(config, run_id, view)
+            except BaseException:
+                logging.exception("The run stopped.")
+                raise
+            written = _report(Path(config.out), run_id, view)
+    print_run(open_console(), result, written)
+    ctx.exit(execute.exit_status(result))
+
+
+def _report(out: Path, run_id: str, view: "RunView") -> "Path | Exception":
+    """Writes the report; without one, the run is as good as with it."""
+    view.progress("writing the report", 0, None)
+    try:
+        from pipeline.views import html
+
+        return html.write(out, run_id)
+    except Exception as error:
+        logging.exception("The report could not be written.")
+        return error
+
+
+@main.command()
+@click.option(
+    "--cron",
+    metavar="EXPR",
+    help="When: minute, hour, day of the month, month, weekday; '0 3 * * *' is each day"
+    " at 3:00.",
+)
+@click.option(
+    "--timezone",
+    metavar="NAME",
+    default="UTC",
+    show_default=True,
+    help="Whose clock that is, as in Europe/Berlin.",
+)
+@click.option(
+    "--missed",
+    type=click.Choice(["once", "skip"]),
+    default="once",
+    show_default=True,
+    help="What to do about firings that were missed while the machine or the schedule"
+    " was down, or a run was still going: run once for all of them, or wait for the"
+    " next.",
+)
+@click.option("--log", "log_only", is_flag=True, help="Show the last firings, and end.")
+@json_option
+@click.option(
+    "--data", metavar="SPANS", help="The ratings, as `marquee retrain` takes them."
+)
+@run_options
+@click.pass_context
+def schedule(
+    ctx: click.Context,
+    /,
+    cron: str | None,
+    timezone: str,
+    missed: "Missed",
+    log_only: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Run `marquee retrain` by the clock, until it is stopped.
+
+    Each run is a process of its own, one at a time. What came of each stands in
+    schedule.jsonl in the folder of the runs, and all that they print in schedule.log.
+    """
+    from pipeline.retraining import cron_schedule, schedule_log
+    from pipeline.retraining import scheduler as schedules
+    from pipeline.views.terminal import open_console
+    from pipeline.views.terminal.schedule import (
+        print_firing,
+        print_firings,
+        print_schedule,
+    )
+
+    # Read now, rather than at the first firing; which reads it again.
+    config = read_config(**options)
+    folder = Path(config.out)
+
+    screen = open_console()
+    if log_only:
+        firings = schedule_log.firings(folder)[-_FIRINGS_SHOWN:]
+        if as_json:
+            print_json(firings[::-1])
+        else:
+            print_firings(screen, firings, folder)
+        return
+    if as_json:
+        raise click.UsageError("--json is of the firings that --log shows")
+    if cron is None:
+        raise click.UsageError("say when: --cron '0 3 * * *' is each day at 3:00")
+    when = cron_schedule.Schedule(cron, timezone)
+    command = [sys.executable, "-m", "pipeline", "retrain", *_arguments(**options)]
+    tell = functools.partial(print_firing, screen)
+    limit = datetime.timedelta(hours=config.retrain.max_hours)
+    keeper = schedules.Keeper(when, missed, folder, command, tell, limit=limit)
+    log = folder / schedule_log.LOG_FILE
+    started = functools.partial(print_schedule, screen, when, log)
+    ctx.exit(schedules.keep(keeper, folder, started))
+
+
+def _arguments(
+    settings: tuple[str, ...],
+    config_file: Path | None,
+    **options: str | tuple[str, ...] | None,
+) -> list[str]:
+    """Returns the arguments that give a command the same options."""
+    config = str(config_file) if config_file else None
+    arguments = []
+    for name, given in {**options, "set": settings, "config": config}.items():
+        for value in (given,) if isinstance(given, str) else given or ():
+            arguments += [f"--{name.replace('_', '-')}", value]
+    return arguments
+
+
+@main.command()
+@click.argument(
+    "run_id", metavar="[RUN]", required=False, shell_complete=completion.runs
+)
+@out_option
+@json_option
+@verbose_option
+def show(run_id: str | None, out: Path, as_json: bool) -> None:
+    """Show what came of a run: of RUN, else of the newest."""
+    from pipeline.runs import execute
+    from pipeline.views import html
+    from pipeline.views.terminal import open_console, print_run
+
+    result = execute.read(out, run_id)
+    written = html.path_of(out, result["run"]["id"])
+    if as_json:
+        print_json(result)
+    else:
+        print_run(open_console(), result, written if written.is_file() else None)
+
+
+@main.command()
+@click.option(
+    "--restore",
+    is_flag=True,
+    help="First put back the metadata store as it was before the last run; the damaged"
+    " one is kept beside it.",
+)
+@out_option
+@json_option
+@verbose_option
+@click.pass_context
+def doctor(ctx: click.Context, restore: bool, out: Path, as_json: bool) -> None:
+    """Check that this machine can run the pipeline."""
+    from pipeline.doctor import examine, print_checks
+    from pipeline.views.terminal import hidden_output
+
+    if restore:
+        from pipeline.runs import lock, metadata_store
+
+        with lock.held(out / lock.LOCK_FILE, "run"):
+            kept = metadata_store.restore(out)
+        if kept:
+            click.echo(f"What stood there is now {kept}.", err=True)
+    with hidden_output(VERBOSE in ctx.meta) as console:
+        if as_json:
+            checks = list(examine(out))
+            healthy = all(check.state != "fail" for check in checks)
+        else:
+            healthy = print_checks(console, examine(out))
+    if as_json:
+        print_json(checks)
+    ctx.exit(0 if healthy else exit_codes.UNEXPECTED)

@@ -1,0 +1,50 @@
+"""The settings of a configuration that decide how ratings are read."""
+
+import codecs
+import itertools
+
+from components.ratings_example_gen import Settings
+from components.ratings_example_gen.dialect import DELIMITER_NAMES, Dialect
+from pipeline.config.combinations import DIALECT
+from pipeline.config.schema import DataConfig, PipelineConfig
+
+# What YAML reads as null where it has no quotes.
+_UNQUOTED = ("NULL", "null")
+
+
+def data_settings(config: PipelineConfig) -> Settings:
+    """Returns how a run reads its data, and so ``marquee data`` and ``schema propose``.
+
+    What depends on the run, such as spans and the range of ratings, is left open.
+    """
+    data, split = config.data, config.split
+    return Settings(
+        columns=dict(data.columns),
+        dialect=dialect_of(data),
+        users=data.users,
+        items=data.items,
+        user_columns=dict(data.user_columns),
+        item_columns=dict(data.item_columns),
+        split_kind=split.kind,
+        eval_fraction=split.eval_fraction,
+        test_fraction=split.test_fraction,
+        seed=split.seed,
+        repeats=data.repeats,
+        max_history=data.max_history,
+        max_bad_fraction=data.max_bad_fraction,
+    )
+
+
+def dialect_of(data: DataConfig) -> Dialect:
+    """Returns what a person said of how text is written."""
+    values = {name: getattr(data, name) for name in DIALECT}
+    for name in ("quote", "escape", "thousands"):
+        if values[name] == "none":
+            values[name] = ""
+    if data.encoding is not None:
+        values["encoding"] = codecs.lookup(data.encoding).name
+    values["delimiter"] = DELIMITER_NAMES.get(data.delimiter or "", data.delimiter)
+    if data.null_values is not None:
+        given = [_UNQUOTED if text is None else (text,) for text in data.null_values]
+        values["null_values"] = tuple(dict.fromkeys(itertools.chain(*given)))
+    return Dialect(**values)

@@ -1,0 +1,186 @@
+"""The values that a file and flags set, with the place that each came from."""
+
+import contextlib
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from pipeline.config import secrets
+from pipeline.config.describe import expected, nearest_name, short_form
+from pipeline.config.errors import ConfigError
+from pipeline.config.plain_yaml import Loader, plain_yaml, yaml_problem
+from pipeline.config.schema import PipelineConfig
+from pipeline.config.types import PLAIN_TYPES, TEXT_TYPES
+from trainer_modules.registry import MODELS
+
+_COLUMNS = ("data.columns.", "data.item_columns.", "data.user_columns.")
+
+
+class Document:
+    """What a person gave in a file and by ``--set``, and where each key came from."""
+
+    def __init__(self, path: Path | None):
+        self._file = path
+        self._values: Any = {}
+        self._origins: dict[str, int | str] = {}  # dotted key → line, or the flag
+        self._texts: dict[str, str] = {}  # dotted key → a scalar as it was written
+        if path is not None:
+            try:
+                self._values = self._parsed(path.read_bytes(), "")
+            except OSError as error:
+                message = f"cannot be read: {error.strerror}"
+                raise ConfigError(path, None, None, message) from error
+            except yaml.YAMLError as error:
+                raise ConfigError(path, *yaml_problem(error)) from error
+
+    def __contains__(self, key: str) -> bool:
+        """Whether a person gave the key or something below it."""
+        return any(_is_within(given, key) for given in self._origins)
+
+    def error(self, key: str, message: str) -> ConfigError:
+        """The error for a key, at the place that set it or the section around it."""
+        place = key
+        while place and place not in self._origins:
+            place = place.rpartition(".")[0]
+        origin = self._origins.get(place)
+        if isinstance(origin, str):
+            return ConfigError(None, None, f"{origin} {key}", message)
+        return ConfigError(self._file, origin, key or None, message)
+
+    def override(self, override: str) -> None:
+        """Adds a ``key=value``, the value being YAML."""
+        key, equals, text = override.partition("=")
+        if not equals or not all(key.strip().split(".")):
+            message = "expected key=value, as in --set split.kind=temporal"
+            flag = f"--set {secrets.masked(override)}"
+            raise ConfigError(None, None, flag, message)
+        self.put(key.strip(), text, "--set", is_yaml=True)
+
+    def put(self, key: str, text: str, flag: str, is_yaml: bool = False) -> None:
+        """Adds what a flag says; it counts more than the file."""
+        *sections, name = key.split(".")
+        values = self._values
+        default: Any = msgspec.to_builtins(PipelineConfig())
+        for depth, section in enumerate(sections, start=1):
+            if not isinstance(values, dict):
+                break
+            self._origins.setdefault(".".join(sections[:depth]), flag)
+            default = default.get(section) if isinstance(default, dict) else None
+            # A setting joins the default models and floors; what lacks in another
+            # section gets its default anyway.
+            if values.get(section) is None:
+                values[section] = default or {}
+            values = values[section]
+        self._origins = {
+            given: origin
+            for given, origin in self._origins.items()
+            if not _is_within(given, key)
+        }
+        self._origins[key] = flag
+        if not isinstance(values, dict):
+            section = ".".join(sections)
+            raise self.error(key, f"{section} is {short_form(values)}, not a section")
+        self._texts[key] = values[name] = text
+        if is_yaml:
+            # What is no YAML stays text: a '> 3' whose quotes the shell ate.
+            with contextlib.suppress(yaml.YAMLError):
+                values[name] = self._parsed(text, key, flag)
+
+    def _parsed(self, text: str | bytes, key: str, flag: str | None = None) -> Any:
+        with plain_yaml(text) as loader:
+            node = loader.get_single_node()
+            return None if node is None else self._plain(loader, node, key, flag)
+
+    def _plain(
+        self, loader: Loader, node: yaml.Node, key: str, flag: str | None
+    ) -> Any:
+        """Builds the node's value, and notes where each key in it comes from."""
+        if isinstance(node, yaml.ScalarNode):
+            self._texts[key] = node.value
+        if not isinstance(node, yaml.MappingNode):
+            try:
+                return loader.construct_object(node, deep=True)
+            except ValueError as error:  # 0b_ looks like a number to PyYAML
+                raise yaml.MarkedYAMLError(
+                    problem=str(error), problem_mark=node.start_mark
+                ) from error
+        values: dict[str, Any] = {}
+        for name_node, value_node in node.value:
+            name = str(name_node.value)
+            inner = f"{key}.{name}" if key else name
+            first = self._origins.get(inner)
+            self._origins[inner] = flag or name_node.start_mark.line + 1
+            if not isinstance(name_node, yaml.ScalarNode):
+                raise self.error(inner, "a key must be a plain name")
+            if name in values:
+                where = "" if flag else f", first in line {first}"
+                raise self.error(inner, f"given twice{where}; keep one")
+            values[name] = self._plain(loader, value_node, inner, flag)
+        return values
+
+    def checked(self) -> Any:
+        """The values as ``PipelineConfig`` takes them, each name and type checked.
+
+        Raises:
+          ConfigError: one is wrong, or is a secret.
+        """
+        if found := secrets.problem(self._values):
+            raise self.error(*found)
+        return self._checked(PipelineConfig, self._values, "")
+
+    def _checked(self, wanted: Any, value: Any, key: str) -> Any:
+        fields = fields_of(wanted, key)
+        if fields is None:
+            return self._checked_value(wanted, value, key)
+        values = {} if value is None else value
+        if not isinstance(values, dict):
+            message = f"expected the keys {', '.join(fields)}; got {short_form(value)}"
+            raise self.error(key, message)
+        checked = {}
+        for name, inner in values.items():
+            place = f"{key}.{name}" if key else name
+            if name not in fields:
+                what = f"{key} has no" if key else "there is no"
+                message = f"{what} {name!r}{nearest_name(name, fields)}"
+                raise self.error(place, message)
+            checked[name] = self._checked(fields[name], inner, place)
+        return checked
+
+    def _checked_value(self, wanted: Any, value: Any, key: str) -> Any:
+        # Column 0, and a folder called 2024 in a --set: text all the same.
+        is_text = isinstance(self._origins.get(key), str) or key.startswith(_COLUMNS)
+        if is_text and wanted in TEXT_TYPES and isinstance(value, bool | int | float):
+            value = self._texts[key]
+        wanted = PLAIN_TYPES.get(wanted, wanted)
+        if typing.get_origin(wanted) is Literal and value not in typing.get_args(
+            wanted
+        ):
+            names = typing.get_args(wanted)
+            nearest = nearest_name(str(value), names, is_key=False)
+            raise self.error(key, f"no {short_form(value)}{nearest}")
+        try:
+            msgspec.convert(value, wanted)
+        except msgspec.ValidationError as error:
+            message = f"expected {expected(wanted)}, got {short_form(value)}"
+            raise self.error(key, message) from error
+        return value
+
+
+def fields_of(wanted: Any, key: str) -> dict[str, Any] | None:
+    """Name → type of what may stand in a section; None for a single value."""
+    if key == "models":
+        return {name: spec.config_class for name, spec in MODELS.items()}
+    if typing.get_origin(wanted) is dict:
+        names, inner = typing.get_args(wanted)
+        return dict.fromkeys(names.__metadata__[0].extra["names"], inner)
+    if dataclasses.is_dataclass(wanted) or hasattr(wanted, "__struct_fields__"):
+        return typing.get_type_hints(wanted, include_extras=True)
+    return None
+
+
+def _is_within(key: str, section: str) -> bool:
+    return key == section or key.startswith(f"{section}.")

@@ -1,0 +1,21 @@
+"""The error for a configuration that cannot be used."""
+
+from pathlib import Path
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; nothing was started.
+
+    Attributes:
+      file: the YAML file at fault; None for a flag.
+      line: its line, counted from 1; None where no line is at fault.
+      key: the dotted key, with the flag in front where a flag set it.
+      message: what is wrong, what was expected, and the nearest valid name.
+    """
+
+    def __init__(
+        self, file: Path | None, line: int | None, key: str | None, message: str
+    ):
+        self.file, self.line, self.key, self.message = file, line, key, message
+        place = "" if file is None else f"{file}:{line}: " if line else f"{file}: "
+        super().__init__(f"{place}{f'{key}: ' if key else ''}{message}")

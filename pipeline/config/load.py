@@ -1,0 +1,91 @@
+"""Loads a configuration from a YAML file and flags, and checks all of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipeline.config.combinations import check_combinations, model_problem
+from pipeline.config.describe import nearest_name
+from pipeline.config.document import Document
+from pipeline.config.errors import ConfigError
+from pipeline.config.schema import PipelineConfig
+from pipeline.config.types import LABEL_METRICS
+from trainer_modules.registry import MODELS, POPULARITY
+
+
+def load_config(
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, tuple[str, str]] | None = None,
+    defaults: Mapping[str, str] | None = None,
+) -> PipelineConfig:
+    """Reads a configuration and checks all of it.
+
+    Args:
+      path: a YAML file; None for the defaults. A mapping of models or floors in the
+        file stands in place of the default one.
+      overrides: ``key=value`` with a dotted key, as ``--set`` takes them; the value is
+        YAML, and is added to a mapping rather than put in its place.
+      flags: flag of the command line → the key that it sets, and the text.
+      defaults: key → text, of a command whose default is another than the file's.
+
+    Raises:
+      ConfigError: for the first thing that is wrong.
+    """
+    document = Document(path)
+    for override in overrides:
+        document.override(override)
+    for flag, (key, text) in (flags or {}).items():
+        document.put(key, text, flag)
+    for key, text in (defaults or {}).items():
+        if key not in document:
+            document.put(key, text, "by default")
+    config = msgspec.convert(document.checked(), PipelineConfig)
+    if config.label.threshold == "all" and "gate.floors" not in document:
+        # Without a disliked rating there is no such metric to hold against a model.
+        floors = {k: v for k, v in config.gate.floors.items() if k not in LABEL_METRICS}
+        gate = msgspec.structs.replace(config.gate, floors=floors)
+        config = msgspec.structs.replace(config, gate=gate)
+    check_combinations(config, document)
+    config = _with_models(config, config.models)
+    for name, settings in config.models.items():
+        if problem := model_problem(name, settings, config):
+            raise document.error(f"models.{name}", problem)
+    return config
+
+
+def select_models(config: PipelineConfig, names: Iterable[str]) -> PipelineConfig:
+    """Narrows a run to some models, with the settings that the config has for them.
+
+    Args:
+      config: a checked configuration.
+      names: registered models, or only ``all`` for every one of them.
+
+    Raises:
+      ConfigError: for an unknown name, or none at all.
+    """
+    chosen = list(MODELS) if list(names) == ["all"] else list(names)
+    for name in chosen:
+        if name not in MODELS:
+            message = f"no model {name!r}{nearest_name(name, MODELS)}"
+            raise ConfigError(None, None, "--models", message)
+    if not chosen:
+        message = f"no model named; choose from {', '.join(MODELS)} or all"
+        raise ConfigError(None, None, "--models", message)
+    models = {name: config.models.get(name, {}) for name in chosen}
+    for name in models:
+        if problem := model_problem(name, models[name], config):
+            raise ConfigError(None, None, f"--models {name}", problem)
+    return _with_models(config, models)
+
+
+def _with_models(
+    config: PipelineConfig, models: Mapping[str, dict[str, Any]]
+) -> PipelineConfig:
+    """Puts the floor first where it is missing: nothing passes without it."""
+    floor = {POPULARITY: config.models.get(POPULARITY, {})}
+    if POPULARITY in models:
+        floor = {}
+    return msgspec.structs.replace(config, models=floor | dict(models))

@@ -1,0 +1,147 @@
+"""Which data a version serves from: found through the store, never by a folder's name.
+
+They are the data of the last run that reached its end with the version's model live:
+the run that pushed the model, or a later one that read the same source, judged the live
+model on it and kept it. A run that a gate stopped has no finished Pusher, so its data
+are never found; nor are data on which another model won, after a rollback.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+from components.live_models import store as versions
+from pipeline.lineage.store import NoLineageError, Store, settings
+from pipeline.runs.metadata_store import METADATA_FILE
+
+
+class NoAcceptedDataError(NoLineageError):
+    """The data that a version was accepted with are not known, or are gone."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AcceptedData:
+    """What serving reads beside a version.
+
+    Attributes:
+      examples: Folder of ``RatingsExampleGen``'s output: who has rated what.
+      catalogue: Folder of ``CatalogueGen``'s output: the items and their titles.
+      threshold: When a rating counts as liked, as the version's model learned it.
+      run: Id of the run that accepted the data.
+      source: Path of the ratings that were read.
+    """
+
+    examples: Path
+    catalogue: Path
+    threshold: str
+    run: str
+    source: str
+
+
+def accepted_data(out: Path, version: versions.Version) -> AcceptedData:
+    """Finds the data that a version serves from.
+
+    Args:
+      out: Folder of the runs.
+      version: One of its versions.
+
+    Raises:
+      NoLineageError: The store is missing, or does not know the version.
+      NoAcceptedDataError: No finished run had the version's model live, or the data of
+        that run were removed.
+    """
+    store = Store(out / METADATA_FILE)
+    transform = store.transform(store.maker(store.model(version)))
+    pusher = _accepting(store, version, store.source(transform))
+    champion = store.champion(pusher)
+    examples, catalogue = map(store.folder, _read_by(store, champion))
+    data = AcceptedData(
+        examples=examples,
+        catalogue=catalogue,
+        threshold=settings(transform)["label_threshold"],
+        run=store.run(pusher),
+        source=store.source(champion),
+    )
+    for folder in (data.examples, data.catalogue):
+        if not folder.is_dir():
+            raise NoAcceptedDataError(
+                f"{folder} is missing. It held data of run {data.run}, with which "
+                f"version {version.number} ({version.model}) was accepted. Restore it "
+                f"from a backup, or read the data again: marquee run --data "
+                f"{data.source} --out {out}"
+            )
+    return data
+
+
+@dataclasses.dataclass(frozen=True)
+class Needed:
+    """What has to stay, so that any version can serve, be judged and be explained.
+
+    Attributes:
+      executions: Ids in the store; rows of their artifacts and events are needed too.
+      folders: Ids of the artifacts whose files are needed.
+    """
+
+    executions: frozenset[int]
+    folders: frozenset[int]
+
+
+def needed_by_versions(out: Path) -> Needed:
+    """Finds what the versions of a folder of runs need, whether or not they are live.
+
+    A rollback may make any of them live. One that the store does not know has nothing
+    in it that could be removed.
+
+    Raises:
+      NoLineageError: The store is missing or cannot be read.
+      VersionError: A version cannot be read.
+    """
+    store = Store(out / METADATA_FILE)
+    executions: set[int] = set()
+    folders: set[int] = set()
+    for version in versions.versions(out / "live"):
+        try:
+            trainer = store.maker(store.model(version))
+            source = store.source(store.transform(trainer))
+            accepting = _accepting(store, version, source)
+        except NoLineageError:
+            continue
+        pushing = _pushing(store, version) or accepting
+        for pusher in (accepting, pushing):
+            executions |= {execution.id for execution in store.upstream(pusher)}
+        folders |= {*_read_by(store, store.champion(accepting))}
+        # The copy that later candidates are compared with, and why it was chosen.
+        made = store.outputs(store.champion(pushing))
+        folders |= {made["champion"][0].id, made["decided"][0].id}
+    return Needed(frozenset(executions), frozenset(folders))
+
+
+def _read_by(store: Store, champion: mlmd.Execution) -> tuple[int, int]:
+    """The Examples that a run judged on, and the catalogue that its models share."""
+    inputs = store.inputs(champion)
+    trainer = store.maker(inputs["models"][0])
+    return inputs["examples"][0], store.inputs(trainer)["catalogue"][0]
+
+
+def _pushing(store: Store, version: versions.Version) -> mlmd.Execution | None:
+    """The last Pusher that pushed a version's model, and did not only keep it."""
+    for pusher in store.finished("Pusher"):
+        if store.did_push(pusher) and store.left_live(pusher) == version.origin:
+            return pusher
+    return None
+
+
+def _accepting(store: Store, version: versions.Version, source: str) -> mlmd.Execution:
+    """The last Pusher that left a version's model live, in a run on a source."""
+    for pusher in store.finished("Pusher"):
+        if (
+            store.left_live(pusher) == version.origin
+            and store.source(store.champion(pusher)) == source
+        ):
+            return pusher
+    raise NoAcceptedDataError(
+        f"{store.path} has no finished run that left version {version.number} "
+        f"({version.model}) live: the data with which it was accepted are not known. "
+        "Restore the store from a backup, or have the model judged by `marquee run`"
+    )

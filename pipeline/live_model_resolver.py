@@ -1,0 +1,123 @@
+"""Finds the live model for who needs it, the same way locally and on a cluster."""
+
+from pathlib import Path
+from typing import Any
+
+import ml_metadata as mlmd
+from tfx import v1 as tfx
+from tfx.types import Artifact
+from tfx.utils import path_utils
+
+from components.artifact_place import place_of
+from components.live_models import store as versions
+from pipeline.runs import store_lookups
+from trainer_modules.model_card import read_card
+
+
+class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
+    """The champion that the newest version in the live folder is a copy of.
+
+    The folder says what serves, after a rollback too. A candidate that is live already
+    is judged as a candidate, and Champion compares the others with it: to judge it a
+    second time would tell nothing. What is found then is the version before it, as when
+    it was judged first; so a run with nothing new takes all from the cache.
+
+    Inputs: ``champion`` of earlier runs, ``candidates`` of this one.
+    """
+
+    def __init__(self, live_folder: str):
+        super().__init__()
+        self._live_folder = Path(live_folder)
+
+    def resolve_artifacts(
+        self, store: mlmd.MetadataStore, input_dict: dict[str, list[Artifact]]
+    ) -> dict[str, list[Artifact]]:
+        """Returns at most one artifact under ``champion``, and none elsewhere."""
+        nothing: dict[str, list[Artifact]] = {key: [] for key in input_dict}
+        candidates = self._candidates(store, input_dict)
+        origins = [v.origin for v in versions.versions(self._live_folder)]
+        while origins and origins[-1] in candidates:
+            origins.pop()
+        if not origins:
+            return nothing
+        for champion in sorted(
+            input_dict["champion"], key=lambda a: a.id, reverse=True
+        ):
+            if _origin(champion) == origins[-1]:
+                return {**nothing, "champion": [champion]}
+        return nothing
+
+    def _candidates(
+        self, store: mlmd.MetadataStore, input_dict: dict[str, list[Artifact]]
+    ) -> set[str]:
+        return {place_of(candidate.uri) for candidate in input_dict["candidates"]}
+
+
+class BaseModelStrategy(LiveModelStrategy):
+    """The same for Trainers, which run before there are candidates.
+
+    Candidates are here what was ever trained on this run's data: a model is no start
+    for itself, and a run with nothing new finds what it found the first time.
+
+    Inputs: ``champion`` of earlier runs, ``transform_graph`` of this one.
+    """
+
+    def _candidates(
+        self, store: mlmd.MetadataStore, input_dict: dict[str, list[Artifact]]
+    ) -> set[str]:
+        trained_on = {
+            execution.id
+            for graph in input_dict["transform_graph"]
+            for execution in store_lookups.users(store, graph.id)
+        }
+        made = {
+            event.artifact_id
+            for event in store.get_events_by_execution_ids(trained_on)
+            if event.type == mlmd.proto.Event.OUTPUT
+        }
+        return {place_of(each.uri) for each in store.get_artifacts_by_id(made)}
+
+
+def _origin(champion: Artifact) -> str | None:
+    """Of the model that a champion is a copy of; None where nothing was chosen."""
+    folder = path_utils.serving_model_path(champion.uri)
+    if not tfx.dsl.io.fileio.exists(folder):
+        return None
+    return place_of(read_card(folder)["origin"])
+
+
+def live_model_resolver(candidates: Any, live_folder: str) -> tfx.dsl.Resolver:
+    """The resolver node; its output ``champion`` is what LiveEvaluator judges.
+
+    Args:
+      candidates: the union of this run's Model channels.
+      live_folder: of the versions.
+    """
+    return _resolver(LiveModelStrategy, live_folder, candidates=candidates).with_id(
+        "LiveModel"
+    )
+
+
+def base_model_resolver(transform_graph: Any, live_folder: str) -> tfx.dsl.Resolver:
+    """The resolver node; its output ``champion`` is what a warm start is from.
+
+    Args:
+      transform_graph: the channel of this run's.
+      live_folder: of the versions.
+    """
+    return _resolver(
+        BaseModelStrategy, live_folder, transform_graph=transform_graph
+    ).with_id("BaseModel")
+
+
+def _resolver(
+    strategy: type[LiveModelStrategy], live_folder: str, **this_run: Any
+) -> tfx.dsl.Resolver:
+    return tfx.dsl.Resolver(
+        strategy_class=strategy,
+        config={"live_folder": live_folder},
+        champion=tfx.dsl.Channel(
+            type=tfx.types.standard_artifacts.Model, producer_component_id="Champion"
+        ),
+        **this_run,
+    )

@@ -1,0 +1,221 @@
+"""The live model's list for every user, as one Parquet file, on Beam.
+
+``RatingsExampleGen`` writes a user's records of all splits into files of the same
+number. So a worker reads the files of one number after the other and knows all that
+their users have rated: nothing is shuffled, and memory does not grow with the users.
+It runs where the run did that accepted the data; workers elsewhere see the folder of
+the file.
+"""
+
+import contextlib
+import dataclasses
+import glob
+import itertools
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import apache_beam as beam
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from components import durable_files
+from pipeline.beam.options import beam_args
+from pipeline.config.errors import ConfigError
+from pipeline.config.schema import BeamConfig
+from pipeline.lineage import accepted_data
+from pipeline.recommend.one_user import ask, live_model, load_recommend
+from pipeline.recommend.user_history import Histories, History, files_of
+from pipeline.runs import execute
+from pipeline.runs import lock as run_lock
+from trainer_modules import features as f
+
+SCHEMA = pa.schema(
+    [
+        pa.field(f.USER_ID, pa.string(), nullable=False),
+        pa.field("rank", pa.int32(), nullable=False),  # from 1, the best
+        pa.field(f.ITEM_ID, pa.string(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),
+    ]
+)
+ROW_GROUP = 1 << 17  # rows
+# Scores at once, of all items for some users: 64 MB.
+_PAIRS_AT_ONCE = 1 << 24
+_MAX_USERS_AT_ONCE = 256
+_LOCK_FILE = "batch.lock"
+_NUM_USERS = b"users"  # in the metadata of a shard's file
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+      path: of the file.
+      model: that was asked.
+      version: of it.
+      users: who have a list, or rated everything there is.
+      rows: of the file.
+      bytes: of the file.
+      seconds: from the first record read to the file in its place.
+    """
+
+    path: Path
+    model: str
+    version: int
+    users: int
+    rows: int
+    bytes: int
+    seconds: float
+
+
+def recommend_to_all(out: Path, path: Path, k: int) -> Written:
+    """Writes the k best items that a user has not rated, for all users.
+
+    A user for whom fewer are left has fewer rows. The file replaces what stood at its
+    path, when it is whole. Its metadata say which model and version it is from.
+
+    Args:
+      out: Folder of the runs. The data that the live version was accepted with say
+        who the users are.
+      path: of the file; its folder is there.
+      k: how many items for each user.
+
+    Raises:
+      VersionError: nothing is live, or its files are not those that were pushed.
+      NoLineageError: The data that the live version was accepted with are not there.
+    """
+    live = live_model(out)
+    data = accepted_data(out, live)
+    config = execute.read(out, data.run)["config"]
+    beam_config = msgspec.convert(config.get("beam", {}), BeamConfig)
+    num_items = pq.read_metadata(data.catalogue / f.CATALOGUE_FILE).num_rows
+    users_at_once = max(1, min(_MAX_USERS_AT_ONCE, _PAIRS_AT_ONCE // num_items))
+    started = time.monotonic()
+    with _unfinished(path) as folder:
+        shards = _shards(str(data.examples))
+        options = PipelineOptions(beam_args(beam_config))
+        with beam.Pipeline(options=options) as pipeline:
+            _ = (
+                pipeline
+                | "CreateShards" >> beam.Create(shards)
+                | "RecommendToUsers"
+                >> beam.ParDo(
+                    _Recommend(
+                        str(live.folder),
+                        str(data.examples),
+                        k,
+                        users_at_once,
+                        str(folder),
+                    )
+                )
+            )
+        told = {"model": live.model, "version": str(live.number), "origin": live.origin}
+        whole = folder / "whole"
+        parts = [folder / name for name in shards]
+        users = _join(parts, whole, told)
+        rows = pq.read_metadata(whole).num_rows
+        durable_files.move(whole, path)
+    return Written(
+        path=path,
+        model=live.model,
+        version=live.number,
+        users=users,
+        rows=rows,
+        bytes=path.stat().st_size,
+        seconds=time.monotonic() - started,
+    )
+
+
+@contextlib.contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """A folder beside a file that is being made, which is gone at the end.
+
+    What a process left that was killed goes, too: nobody holds its lock any more.
+    """
+    prefix = f".{path.name}.unfinished-"
+    for lock in path.parent.glob(f"{glob.escape(prefix)}*/{_LOCK_FILE}"):
+        # One that is at work, or of somebody whose files are not ours to remove.
+        with (
+            contextlib.suppress(run_lock.BusyError, ConfigError),
+            run_lock.held(lock, "batch"),
+        ):
+            shutil.rmtree(lock.parent, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as made:
+        folder = Path(made)
+        with run_lock.held(folder / _LOCK_FILE, "batch"):
+            yield folder
+
+
+def _shards(examples: str) -> list[str]:
+    """Returns the names of files; those of one name have the same users."""
+    files = itertools.chain(*files_of(examples).values())
+    return sorted({os.path.basename(path) for path in files})
+
+
+class _Recommend(beam.DoFn):
+    """Name of a shard → a Parquet file of that name, with its users' lists."""
+
+    def __init__(
+        self, model: str, examples: str, k: int, users_at_once: int, folder: str
+    ):
+        self._model = model
+        self._examples = examples
+        self._k = k
+        self._users_at_once = users_at_once
+        self._folder = folder
+
+    def setup(self) -> None:
+        """Loads the model, once for a worker."""
+        self._recommend = load_recommend(Path(self._model))
+
+    def teardown(self) -> None:
+        """Lets go of it while TensorFlow still can free it without complaint."""
+        del self._recommend
+
+    def process(self, name: str) -> None:
+        """Writes the lists of the shard's users."""
+        histories = Histories(files_of(self._examples, name))
+        schema = SCHEMA.with_metadata({_NUM_USERS: str(len(histories))})
+        with pq.ParquetWriter(Path(self._folder, name), schema) as writer:
+            waiting = iter(sorted(histories))
+            while group := list(islice(waiting, max(1, ROW_GROUP // self._k))):
+                known = {user: histories.of(user) for user in group}
+                writer.write_table(self._lists(known))
+
+    def _lists(self, known: Mapping[str, History]) -> pa.Table:
+        """Returns the rows of some users, in their order."""
+        # Side by side those with histories of about the same length.
+        by_length = sorted(known, key=lambda user: len(known[user].items))
+        lists: dict[str, list[tuple[str, float]]] = {}
+        for first in range(0, len(known), self._users_at_once):
+            users = by_length[first : first + self._users_at_once]
+            histories = [known[user] for user in users]
+            found = ask(self._recommend, users, histories, self._k)
+            lists |= zip(users, found, strict=True)
+        rows = [
+            (user, rank, item, score)
+            for user in known
+            for rank, (item, score) in enumerate(lists[user], start=1)
+        ]
+        columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
+        return pa.table(list(map(pa.array, columns, SCHEMA.types)), schema=SCHEMA)
+
+
+def _join(parts: Iterable[Path], whole: Path, about: Mapping[str, str]) -> int:
+    """Puts files after each other into one; returns the sum of their users."""
+    users = 0
+    schema = SCHEMA.with_metadata({f"marquee.{key}": about[key] for key in about})
+    with pq.ParquetWriter(whole, schema) as writer:
+        for path in parts:
+            with pq.ParquetFile(path) as part:
+                users += int(part.schema_arrow.metadata[_NUM_USERS])
+                for rows in part.iter_batches(ROW_GROUP):
+                    writer.write_batch(rows)
+    return users

@@ -1,0 +1,214 @@
+"""What the live model recommends to one user, in titles, and what speaks for it."""
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components import saved_model_scan
+from components.catalogue_gen import read_catalogue
+from components.live_models import store
+from pipeline.lineage import accepted_data
+from pipeline.recommend.item_titles import Titles
+from pipeline.recommend.user_history import (
+    Histories,
+    History,
+    check_inputs,
+    files_of,
+    listed,
+    read_records,
+    recommend_inputs,
+)
+from trainer_modules import features as f
+from trainer_modules.labels import label
+
+NUM_REASONS = 3
+
+Recommend = Any  # a model's signature: tensors by name → tensors by name
+
+
+@dataclasses.dataclass(frozen=True)
+class Reason:
+    """A liked item that speaks for a recommended one.
+
+    Attributes:
+      item_id: of the liked one.
+      title: of it.
+      users: how many liked both.
+      cosine: that, over the root of the product of how many liked each; 0 to 1.
+    """
+
+    item_id: str
+    title: str
+    users: int
+    cosine: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommended:
+    """A place on the list."""
+
+    item_id: str
+    title: str
+    score: float
+    reasons: list[Reason]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """A user's list.
+
+    Attributes:
+      user: the id that was asked for.
+      known: whether the ratings at hand have any of the user.
+      model: that answers.
+      version: of it.
+      rated: how many items the user has rated.
+      liked: titles of what the list was made of, the newest last.
+      items: the list, best first.
+    """
+
+    user: str
+    known: bool
+    model: str
+    version: int
+    rated: int
+    liked: list[str]
+    items: list[Recommended]
+
+
+def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> Answer:
+    """Asks the live model for a user's list.
+
+    Args:
+      out: Folder of the runs. The data that the live version was accepted with say
+        what the user has rated.
+      user: the id.
+      k: how many items.
+      likes: ids or titles of what the user likes besides.
+      why: whether to look for liked items that speak for each.
+
+    Raises:
+      VersionError: nothing is live, or its files are not those that were pushed.
+      NoLineageError: The data that the live version was accepted with are not there.
+      UnknownItemError: a like is no item, or several.
+    """
+    live = live_model(out)
+    data = accepted_data(out, live)
+    threshold = data.threshold
+    titles = Titles(read_catalogue(str(data.catalogue)))
+    files = files_of(str(data.examples))
+    known = Histories(files, {user}).of(user)
+    history = known.liking(titles.find(like) for like in likes)
+    liked = history.liked(threshold)
+    [chosen] = ask(load_recommend(live.folder), [user], [history], k)
+    together: Counter[tuple[str, str]] = Counter()
+    likers: Counter[str] = Counter()
+    if why:
+        # Read again, rather than kept: all ratings would be in memory.
+        records = _read_liked(files, threshold)
+        likers, together = _count(records, {i for i, _ in chosen}, set(liked))
+    return Answer(
+        user=user,
+        known=bool(known.items),
+        model=live.model,
+        version=live.number,
+        rated=len(known.items),
+        liked=[titles.of(item) for item in liked],
+        items=[
+            Recommended(
+                item,
+                titles.of(item),
+                score,
+                _reasons(item, liked, likers, together, titles),
+            )
+            for item, score in chosen
+        ],
+    )
+
+
+def live_model(out: Path) -> store.Version:
+    """The version that serves, its files compared with their checksums.
+
+    Raises:
+      VersionError: nothing is live, or its files are not those that were pushed.
+    """
+    live = store.live(out / "live")
+    if live is None:
+        raise store.nothing_live(out)
+    store.verify(live.folder)
+    return live
+
+
+def load_recommend(folder: Path) -> Recommend:
+    """Loads a version's ``recommend``.
+
+    Raises:
+      SignatureError: It does not take what it has to be asked with.
+      HostileModelError: It does more than compute; it was not loaded.
+    """
+    saved_model_scan.scan(folder)
+    signature: Recommend = tf.saved_model.load(str(folder)).signatures["recommend"]
+    check_inputs(signature.structured_input_signature[1])
+    return signature
+
+
+def ask(
+    recommend: Recommend, users: Sequence[str], histories: Sequence[History], k: int
+) -> list[list[tuple[str, float]]]:
+    """Returns the k best items that are not in a user's history, for each user."""
+    inputs = recommend_inputs(users, histories, k)
+    answer = recommend(**{name: tf.constant(value) for name, value in inputs.items()})
+    rows = zip(answer["item_id"].numpy(), answer["score"].numpy(), strict=True)
+    return [listed(items, scores) for items, scores in rows]
+
+
+def _read_liked(
+    files: Mapping[str, Sequence[str]], threshold: str
+) -> Iterator[tuple[str, list[str]]]:
+    """Yields users and items that they liked, record by record."""
+    for batch in read_records(itertools.chain(*files.values())):
+        is_liked = label(batch[f.RATING], threshold) == f.LIKED
+        liked = tf.ragged.boolean_mask(batch[f.ITEM_ID], is_liked).to_list()
+        for user, items in zip(batch[f.USER_ID].numpy(), liked, strict=True):
+            yield user.decode(), [item.decode() for item in items]
+
+
+def _count(
+    records: Iterable[tuple[str, list[str]]], recommended: set[str], liked: set[str]
+) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """Counts who likes each item, and each pair of a recommended and a liked one."""
+    by_user: dict[str, set[str]] = {}
+    for user, items in records:
+        by_user.setdefault(user, set()).update(items)
+    likers: Counter[str] = Counter()
+    together: Counter[tuple[str, str]] = Counter()
+    for known in by_user.values():
+        mine, theirs = known & liked, known & recommended
+        likers.update(mine | theirs)
+        together.update((item, like) for item in theirs for like in mine)
+    return likers, together
+
+
+def _reasons(
+    item: str,
+    liked: Sequence[str],
+    likers: Counter[str],
+    together: Counter[tuple[str, str]],
+    titles: Titles,
+) -> list[Reason]:
+    reasons = [
+        Reason(
+            like,
+            titles.of(like),
+            together[item, like],
+            together[item, like] / (likers[item] * likers[like]) ** 0.5,
+        )
+        for like in liked
+        if together[item, like]
+    ]
+    return sorted(reasons, key=lambda reason: -reason.cosine)[:NUM_REASONS]

@@ -1,0 +1,264 @@
+"""What each user has rated: the one source of histories for every list.
+
+The model is judged on test records, each of which holds all that its user rated before,
+oldest first, liked or not, with the user's side features. ``marquee recommend``,
+``batch``, ``serve`` and the report ask the model with the same, from here, so that a
+model is served as it was trained and judged; what it reads of that is its own affair.
+
+TensorFlow is imported only where records are read, which takes seconds.
+"""
+
+import array
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.live_models import store
+from trainer_modules import features as f
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+RECORDS_AT_ONCE = 512
+LIKED_BY_ANY_RULE = float(np.finfo(np.float32).max)  # stars
+INPUTS = {f.USER_ID, f.HISTORY_ITEM_ID, f.HISTORY_RATING, f.USER_FEATURES, "k"}
+
+
+class SignatureError(store.VersionError):
+    """A model's ``recommend`` does not take what it has to be asked with."""
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """What is known of a user.
+
+    Attributes:
+      items: Rated, each once, oldest first.
+      ratings: As many, in the ratings' own unit.
+      features: The user's side features, as "name=value".
+    """
+
+    items: Sequence[str] = ()
+    ratings: Sequence[float] = ()
+    features: Sequence[str] = ()
+
+    def liking(self, items: Iterable[str]) -> "History":
+        """Returns the same with more items, which are liked whatever is a like."""
+        rated = dict(zip(self.items, self.ratings, strict=True))
+        rated |= dict.fromkeys(items, LIKED_BY_ANY_RULE)
+        return History(tuple(rated), tuple(rated.values()), self.features)
+
+    def liked(self, threshold: str) -> list[str]:
+        """Returns the liked items, oldest first, by ``label.threshold``."""
+        import tensorflow as tf
+
+        from trainer_modules.labels import label
+
+        stars = tf.ragged.constant([list(self.ratings)], tf.float32)
+        labels = label(stars, threshold).flat_values.numpy()
+        return [
+            i for i, is_one in zip(self.items, labels == f.LIKED, strict=True) if is_one
+        ]
+
+
+class Histories:
+    """All users' histories, in 8 bytes a rating.
+
+    The ratings of a user are side by side, in the order of time; where the data has no
+    times, in the order of the splits. Beside that, a user costs an entry of a
+    dictionary, some 150 bytes, and the side features.
+    """
+
+    def __init__(
+        self, files: Mapping[str, Sequence[str]], only: Set[str] | None = None
+    ):
+        """Reads them.
+
+        Args:
+          files: Split → its files, as ``files_of`` returns them.
+          only: The users to keep; None keeps all.
+        """
+        self._users: dict[str, int] = {}
+        self._features: list[tuple[str, ...]] = []
+        distinct: dict[tuple[str, ...], tuple[str, ...]] = {}  # kept once
+        items: dict[bytes, int] = {}
+        owners, numbers = array.array("i"), array.array("i")
+        ratings, times = array.array("f"), array.array("q")
+        for batch in _kept(read_records(itertools.chain(*files.values())), only):
+            rows = self._rows(batch, distinct)
+            rated = batch[f.ITEM_ID].flat_values.numpy().tolist()
+            numbers.extend(items.setdefault(item, len(items)) for item in rated)
+            ratings.frombytes(batch[f.RATING].flat_values.numpy().tobytes())
+            times.frombytes(batch[f.TIMESTAMP].flat_values.numpy().tobytes())
+            length = batch[f.ITEM_ID].row_lengths().numpy()
+            owners.frombytes(np.repeat(np.array(rows, np.int32), length).tobytes())
+        owner = np.frombuffer(owners, np.int32)
+        if len(times) == len(owner):
+            order = np.lexsort((np.frombuffer(times, np.int64), owner))
+        else:
+            order = np.argsort(owner, kind="stable")
+        self._numbers = np.frombuffer(numbers, np.int32)[order]
+        self._ratings = np.frombuffer(ratings, np.float32)[order]
+        self._starts = np.zeros(len(self._users) + 1, np.int64)
+        np.cumsum(np.bincount(owner, minlength=len(self._users)), out=self._starts[1:])
+        self._items = [item.decode() for item in items]
+
+    def _rows(
+        self,
+        batch: Mapping[str, Any],
+        distinct: dict[tuple[str, ...], tuple[str, ...]],
+    ) -> list[int]:
+        """Returns the places of a batch's users; adds those who are new."""
+        users = [user.decode() for user in batch[f.USER_ID].numpy().tolist()]
+        for user, record in zip(users, batch[_SERIALIZED].numpy(), strict=True):
+            if user not in self._users:
+                self._users[user] = len(self._users)
+                features = _features(record)  # the same in every record of a user
+                self._features.append(distinct.setdefault(features, features))
+        return [self._users[user] for user in users]
+
+    def __len__(self) -> int:
+        """Returns how many users there are."""
+        return len(self._users)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterates over the ids of the users."""
+        return iter(self._users)
+
+    def __contains__(self, user: str) -> bool:
+        """Returns whether anything is known of a user."""
+        return user in self._users
+
+    def of(self, user: str) -> History:
+        """Returns what is known of a user; an empty history for an unknown one."""
+        row = self._users.get(user)
+        if row is None:
+            return History()
+        its = slice(self._starts[row], self._starts[row + 1])
+        return History(
+            tuple(self._items[number] for number in self._numbers[its].tolist()),
+            tuple(self._ratings[its].tolist()),
+            self._features[row],
+        )
+
+
+def files_of(examples: str, name: str = "*") -> dict[str, list[str]]:
+    """Returns the files of each split, that of the oldest ratings first.
+
+    Args:
+      examples: Folder of ``RatingsExampleGen``. A user has one record in a split at
+        most, and all of them are in files of the same name.
+      name: Of the files.
+    """
+    import tensorflow as tf
+
+    return {
+        split: sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/{name}"))
+        for split in f.SPLITS
+    }
+
+
+_SERIALIZED = "serialized"
+
+
+def read_records(files: Iterable[str]) -> Iterator[Mapping[str, "tf.Tensor"]]:
+    """Yields records by the batch: user id [B]; items, ratings and times [B, (N)]."""
+    import tensorflow as tf
+
+    spec = {
+        f.USER_ID: tf.io.FixedLenFeature([], tf.string),
+        f.ITEM_ID: tf.io.RaggedFeature(tf.string),
+        f.RATING: tf.io.RaggedFeature(tf.float32),
+        f.TIMESTAMP: tf.io.RaggedFeature(tf.int64),
+    }
+
+    def parse(records: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        return {**tf.io.parse_example(records, spec), _SERIALIZED: records}
+
+    paths = tf.constant(list(files), tf.string)
+    yield from tf.data.TFRecordDataset(paths, "GZIP").batch(RECORDS_AT_ONCE).map(parse)
+
+
+def _kept(
+    batches: Iterable[Mapping[str, Any]], only: Set[str] | None
+) -> Iterator[Mapping[str, Any]]:
+    import tensorflow as tf
+
+    for batch in batches:
+        if only is None:
+            yield batch
+            continue
+        users = batch[f.USER_ID].numpy().tolist()
+        rows = [row for row, user in enumerate(users) if user.decode() in only]
+        if rows:
+            yield {name: tf.gather(values, rows) for name, values in batch.items()}
+
+
+def _features(record: bytes) -> tuple[str, ...]:
+    import tensorflow as tf
+
+    return tuple(
+        f"{name}={value.decode()}"
+        for name, feature in sorted(
+            tf.train.Example.FromString(record).features.feature.items()
+        )
+        if f.is_user_feature(name)
+        for value in feature.bytes_list.value
+    )
+
+
+def check_inputs(names: Iterable[str]) -> None:
+    """Checks what a model's ``recommend`` takes, by the names of its inputs.
+
+    Raises:
+      SignatureError: It is not what ``recommend_inputs`` makes.
+    """
+    if set(names) != INPUTS:
+        raise SignatureError(
+            f"the model's 'recommend' takes {', '.join(sorted(names))}; expected were "
+            f"{', '.join(sorted(INPUTS))}. It was exported by another release of "
+            "Marquee: train and push it again with 'marquee run'."
+        )
+
+
+def recommend_inputs(
+    users: Sequence[str], histories: Sequence[History], k: int
+) -> dict[str, np.ndarray]:
+    """Returns the inputs of a model's ``recommend`` for some users.
+
+    Args:
+      users: B ids.
+      histories: As many.
+      k: Items that each list is to have.
+    """
+    return {
+        f.USER_ID: _padded([users], object, b"")[0],
+        f.HISTORY_ITEM_ID: _padded([h.items for h in histories], object, b""),
+        f.HISTORY_RATING: _padded([h.ratings for h in histories], np.float32, np.nan),
+        f.USER_FEATURES: _padded([h.features for h in histories], object, b""),
+        "k": np.array(k, np.int32),
+    }
+
+
+def _padded(rows: Sequence[Sequence[Any]], dtype: type, padding: Any) -> np.ndarray:
+    """Returns [B, N] values, strings as bytes; N is 1 at least."""
+    padded: np.ndarray = np.full((len(rows), max(1, *map(len, rows))), padding, dtype)
+    for place, row in enumerate(rows):
+        values = [v.encode() for v in row] if dtype is object else row
+        padded[place, : len(row)] = np.array(values, dtype)
+    return padded
+
+
+def listed(item_id: np.ndarray, score: np.ndarray) -> list[tuple[str, float]]:
+    """Returns a row of what ``recommend`` answered: items and scores, the best first.
+
+    The model has left out the user's history; "" stands where nothing is left.
+    """
+    return [
+        (item.decode(), value)
+        for item, value in zip(item_id.tolist(), score.tolist(), strict=True)
+        if item
+    ]

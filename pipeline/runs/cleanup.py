@@ -1,0 +1,159 @@
+"""What killed runs left in a folder of runs, and what old runs have no use for."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components import durable_files
+from components.live_models import store as versions
+from pipeline.runs import lock
+from pipeline.runs.metadata_store import (
+    METADATA_FILE,
+    MetadataError,
+    artifact_folder,
+    open_metadata,
+)
+
+if TYPE_CHECKING:  # takes ML Metadata with it
+    from pipeline.runs.retention import Retired
+
+
+@dataclasses.dataclass(frozen=True)
+class Leftover:
+    """A file or folder that nothing needs.
+
+    Attributes:
+      path: Where it is.
+      size: Size of all its files, in bytes.
+      reason: Why it is of no use.
+      problem: Why it could not be removed; None if it was, or if nobody tried.
+    """
+
+    path: Path
+    size: int
+    reason: str
+    problem: str | None = None
+
+
+class NotRemovedError(OSError):
+    """Some paths could not be removed; all others were."""
+
+    def __init__(self, left: Sequence[Leftover]):
+        lines = [f"{leftover.path}: {leftover.problem}" for leftover in left]
+        super().__init__(
+            "\n".join(lines)
+            + "\nEverything else was removed. Correct what is in the way, such as the "
+            "permissions of the folder, and run the same command again."
+        )
+
+
+def leftovers(out: Path) -> list[Leftover]:
+    """Finds what may be removed while no run is at work, which the caller sees to.
+
+    Raises:
+      MetadataError: the store is missing or damaged, which alone knows what is needed.
+    """
+    found = [
+        *_artifacts(out),
+        *((path, "a push or rollback that was killed") for path in _unpushed(out)),
+        *((path, "a temporary file of a killed run") for path in _temporary(out)),
+        *((path, "written by half") for path in _half_written(out)),
+    ]
+    return [Leftover(path, _size(path), reason) for path, reason in found]
+
+
+def old_runs(retired: "Retired") -> list[Leftover]:
+    """Lists the files of runs that nothing needs any more."""
+    return [
+        Leftover(path, _size(path), "of old runs, and nothing needs it")
+        for path in retired.folders
+    ]
+
+
+def remove(leftover: Leftover, live_folder: Path) -> Leftover:
+    """Removes a leftover, or as much of it as can be removed.
+
+    Returns:
+      The leftover, with the problem if any of it could not be removed.
+    """
+    try:
+        if leftover.path.parent == live_folder:
+            # A rollback is no run: the folder's own lock shows whether one is running.
+            versions.remove_unfinished(leftover.path)
+        else:
+            durable_files.remove(leftover.path)
+    except OSError as error:
+        problem = f"{error.strerror} ({error.filename})"
+        return dataclasses.replace(leftover, problem=problem)
+    return leftover
+
+
+def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:
+    """Outputs and working folders of executions that never came to a good end."""
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    folders = sorted(out.glob("artifacts/*/*/*"))
+    if not folders:
+        return
+    path = out / METADATA_FILE
+    if not path.is_file():
+        raise MetadataError(
+            f"{path} is missing, which alone knows what is needed. Put it back from a "
+            f"backup ('marquee doctor --restore --out {out}'); without it, all of "
+            f"{out / 'artifacts'} is made anew, and may be removed by hand"
+        )
+    try:
+        store = open_metadata(path)
+        good = {
+            execution.id
+            for execution in store.get_executions()
+            if execution.last_known_state
+            in (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+        }
+        uris = {
+            artifact.id: artifact.uri
+            for artifact in store.get_artifacts()
+            if artifact.state != mlmd.Artifact.DELETED
+        }
+        needed = {
+            uris[event.artifact_id]
+            for event in (store.get_events_by_execution_ids(good) if good else ())
+            if event.artifact_id in uris
+        }
+    except RuntimeError as error:
+        raise MetadataError(
+            f"{path} cannot be read: {error}. 'marquee doctor --restore --out {out}' "
+            "puts back what it was before the last run, where there is a copy"
+        ) from error
+    # The folder may have been moved since the store was written.
+    kept = {artifact_folder(out, uri) for uri in needed}
+    for folder in folders:
+        if folder.parent.parent.name == ".system" or not folder.name.isdecimal():
+            continue
+        if folder not in kept:
+            yield folder, "an output of a step that did not finish"
+    # Of an execution by its number; of a run, gone as soon as the step is done.
+    for folder in sorted(out.glob("artifacts/*/.system/executor_execution/*")):
+        if not folder.name.isdecimal() or int(folder.name) not in good:
+            yield folder, "a working folder of a step that did not finish"
+    for folder in sorted(out.glob("artifacts/*/.system/stateful_working_dir/*")):
+        yield folder, "a working folder of a step that did not finish"
+
+
+def _unpushed(out: Path) -> list[Path]:
+    return sorted(Path(out, "live").glob(f"{durable_files.UNFINISHED}*"))
+
+
+def _temporary(out: Path) -> list[Path]:
+    return sorted(Path(out, lock.TEMPORARY_FOLDER).glob("*"))
+
+
+def _half_written(out: Path) -> list[Path]:
+    patterns = (f"{durable_files.UNFINISHED}*", f"runs/*/{durable_files.UNFINISHED}*")
+    return sorted(path for pattern in patterns for path in out.glob(pattern))
+
+
+def _size(path: Path) -> int:
+    files = [path, *path.rglob("*")] if path.is_dir() else [path]
+    return sum(file.lstat().st_size for file in files if not file.is_dir())

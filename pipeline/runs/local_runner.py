@@ -1,0 +1,217 @@
+"""Runs a TFX pipeline in this process, one step after the other.
+
+TFX's own ``LocalDagRunner`` stops at the first failure, so one broken model would
+keep every later model from being trained. Here a failed step takes only those steps
+with it that need its outputs; the others go on.
+
+A step is skipped when something it needs is missing because of a failure:
+
+* the producer of an input, required or optional: an Evaluator must not lose its
+  baseline, nor a Pusher its blessing, because another step failed;
+* a step it was told to wait for (``add_upstream_node``);
+* every producer of a ``tfx.types.channel.union([...])``. A union with some producers
+  left is resolved to their artifacts only: the champion is chosen among the models
+  that there are.
+"""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import data_types, launcher, runtime_parameter_utils
+from tfx.orchestration.portable.mlmd import execution_lib
+from tfx.proto.orchestration import pipeline_pb2
+from tfx.utils import name_utils
+
+from pipeline.runs import cache_keys, output_checksums, store_lookups
+
+State = Literal["done", "cached", "failed", "skipped"]
+
+_RESOLVER = name_utils.get_full_name(tfx.dsl.Resolver)
+
+
+class StepFailedError(RuntimeError):
+    """A step that TFX recorded as failed without raising (unresolvable inputs)."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """How one step ended.
+
+    ``cached`` means that nothing was made: the outputs are those of an earlier run. A
+    resolver never makes anything; it is cached when it found the same as last time.
+    ``error`` is the exception of a failed step as its code raised it.
+    """
+
+    name: str
+    state: State
+    seconds: float
+    error: BaseException | None = None
+
+
+def run_locally(
+    pipeline: tfx.dsl.Pipeline,
+    run_id: str,
+    on_start: Callable[[str], None],
+    on_end: Callable[[StepResult], None],
+) -> list[StepResult]:
+    """Runs every step that can run, in topological order.
+
+    Args:
+        pipeline: with any metadata connection that ML Metadata knows.
+        run_id: the name of the run in ML Metadata; a new one for every run.
+        on_start: called with a step's name before it runs; not for skipped steps.
+        on_end: called once for each step.
+
+    Returns:
+        One result per step, in the order they were run.
+
+    Raises:
+        KeyboardInterrupt: and whatever else is no ``Exception``, after ``on_end`` got
+            the interrupted step as failed.
+    """
+    ir = compiler.Compiler().compile(pipeline)
+    runtime_parameter_utils.substitute_runtime_parameter(
+        ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+    )
+    deployment = runner_utils.extract_local_deployment_config(ir)
+    connection = deployment.metadata_connection_config
+    store = metadata.Metadata(
+        getattr(connection, connection.WhichOneof("connection_config"))
+    )
+
+    out = Path(pipeline.pipeline_info.pipeline_root).parent
+    results: list[StepResult] = []
+    lost: set[str] = set()
+    for node in (entry.pipeline_node for entry in ir.nodes):
+        name = node.node_info.id
+        if not _can_run(node, lost):
+            lost.add(name)
+            results.append(StepResult(name, "skipped", 0.0))
+            on_end(results[-1])
+            continue
+        on_start(name)
+        started = time.monotonic()
+        state: State = "failed"
+        error: BaseException | None = None
+        try:
+            with (
+                store_lookups.bounded(),
+                output_checksums.respected(),
+                cache_keys.relative_to(out),
+            ):
+                execution = launcher.Launcher(
+                    pipeline_node=node,
+                    mlmd_connection=store,
+                    pipeline_info=ir.pipeline_info,
+                    pipeline_runtime_spec=ir.runtime_spec,
+                    executor_spec=runner_utils.extract_executor_spec(deployment, name),
+                    custom_driver_spec=runner_utils.extract_custom_driver_spec(
+                        deployment, name
+                    ),
+                ).launch()
+            ended = state_of(store, execution)
+            if ended == "done":
+                output_checksums.seal(store, execution.execution_id)
+            state = ended
+        except BaseException as raised:
+            error = raised
+            if not isinstance(raised, Exception):
+                raise
+            if interrupt := _interrupt_behind(raised):
+                raise interrupt from None
+        finally:
+            if state in ("failed", "skipped"):
+                lost.add(name)
+            seconds = time.monotonic() - started
+            results.append(StepResult(name, state, seconds, error))
+            on_end(results[-1])
+    return results
+
+
+def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """Returns the ^C or signal behind an error: Beam makes a RuntimeError of one."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _can_run(node: pipeline_pb2.PipelineNode, lost: Collection[str]) -> bool:
+    """Whether all that the step needs is there, ``lost`` being what never came."""
+    needed, unions = needs(node)
+    return needed.isdisjoint(lost) and all(union - set(lost) for union in unions)
+
+
+def needs(node: pipeline_pb2.PipelineNode) -> tuple[set[str], list[set[str]]]:
+    """The steps that must have succeeded, and groups of which one each must have."""
+    inputs = node.inputs.inputs
+    unions = [
+        list(spec.mixed_inputs.input_keys)
+        for spec in inputs.values()
+        if spec.mixed_inputs.input_keys
+    ]
+    # The compiler adds a hidden input per channel of a union. One that the step also
+    # reads on its own is not hidden, and is needed.
+    parts = {key for union in unions for key in union if inputs[key].hidden}
+    producers = {
+        key: {channel.producer_node_query.id for channel in spec.channels}
+        for key, spec in inputs.items()
+    }
+    in_unions = {name for key in parts for name in producers[key]}
+    on_their_own = {
+        name for key in inputs if key not in parts for name in producers[key]
+    }
+    needed = (set(node.upstream_nodes) - in_unions) | on_their_own
+    return needed, [
+        {name for key in union for name in producers[key]} for union in unions
+    ]
+
+
+def state_of(store: metadata.Metadata, execution: data_types.ExecutionInfo) -> State:
+    """How ML Metadata says a step ended whose launcher came back without raising.
+
+    Raises:
+        StepFailedError: it failed after all. The launcher records inputs that it
+            cannot resolve, and returns as if nothing had happened.
+    """
+    if execution.execution_id is None:
+        return "skipped"  # inside a condition (``tfx.dsl.Cond``) that was false
+    with store as handle:
+        [recorded] = handle.store.get_executions_by_id([execution.execution_id])
+    if recorded.last_known_state == metadata_store_pb2.Execution.CACHED:
+        return "cached"
+    if recorded.last_known_state != metadata_store_pb2.Execution.COMPLETE:
+        result = execution_lib.get_execution_result(recorded)
+        raise StepFailedError(
+            result.result_message.strip().splitlines()[-1]
+            if result and result.result_message
+            else "the step did not finish, and ML Metadata has no reason for it"
+        )
+    if execution.pipeline_node.node_info.type.name == _RESOLVER:
+        return "cached" if _found_the_same(store, recorded.id) else "done"
+    return "done"
+
+
+def _found_the_same(store: metadata.Metadata, execution_id: int) -> bool:
+    """Whether a resolver gave what it gave the last time that it ran."""
+    with store as handle:
+        [node] = [
+            context
+            for context in handle.store.get_contexts_by_execution(execution_id)
+            if context.type == constants.NODE_CONTEXT_TYPE_NAME
+        ]
+        earlier = store_lookups.last_success(handle.store, node.id, execution_id)
+        if earlier is None:
+            return False
+        found: dict[int, set[int]] = {earlier.id: set(), execution_id: set()}
+        for event in handle.store.get_events_by_execution_ids(list(found)):
+            if event.type == metadata_store_pb2.Event.INTERNAL_OUTPUT:
+                found[event.execution_id].add(event.artifact_id)
+    return found[earlier.id] == found[execution_id]

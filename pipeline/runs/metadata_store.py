@@ -1,0 +1,214 @@
+"""The ML Metadata store of a folder of runs: asked, kept whole, and put back."""
+
+import contextlib
+import datetime
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components import durable_files
+from components.artifact_place import place_of
+from components.live_models import store as versions
+from pipeline import exit_codes
+
+if TYPE_CHECKING:  # not everybody who names the file opens it
+    from ml_metadata import MetadataStore
+
+METADATA_FILE = "metadata.sqlite"
+ARTIFACTS = "artifacts"
+BACKUP_FILE = "metadata.before-last-run.sqlite"
+_HAS_ARTIFACTS = "SELECT 1 FROM sqlite_master WHERE name = 'Artifact'"
+_HAS_EXECUTIONS = "SELECT 1 FROM sqlite_master WHERE name = 'Execution'"
+_RELOCATE = "UPDATE Artifact SET uri = relocated(uri) WHERE substr(uri, 1, ?) != ?"
+# SQLite counts rows of AUTOINCREMENT tables here.
+_LAST_EXECUTION = "SELECT seq FROM sqlite_sequence WHERE name = 'Execution'"
+_FIRST_EXECUTION = "INSERT INTO sqlite_sequence (name, seq) VALUES ('Execution', ?)"
+_SKIP_EXECUTIONS = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'Execution'"
+# What SQLite keeps beside a database while it is written to.
+_BESIDE = ("-wal", "-shm")
+
+
+class MetadataError(RuntimeError):
+    """A store that cannot be used."""
+
+
+def open_metadata(path: Path) -> "MetadataStore":
+    """Opens a store to read: it is neither made nor brought up to date.
+
+    Raises:
+      RuntimeError: there is none, or it is not one.
+    """
+    from ml_metadata import MetadataStore
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    config = mlmd.ConnectionConfig()
+    config.sqlite.filename_uri = str(path)
+    log = path.with_name(f"{path.name}-wal")
+    if not os.access(path.parent, os.W_OK) and not log.exists():
+        # Even to read, SQLite makes files beside a database in write-ahead mode, unless
+        # nobody writes to it.
+        config.sqlite.filename_uri = f"{path.absolute().as_uri()}?immutable=1"
+    config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READONLY
+    return MetadataStore(config)
+
+
+def artifact_folder(out: Path, uri: str) -> Path:
+    """Where an artifact's files are, in a folder of runs that may have been moved."""
+    return out / ARTIFACTS / place_of(uri)
+
+
+def prepare(out: Path) -> Path | None:
+    """Makes the store ready for a run: checked, copied, open to readers meanwhile.
+
+    If the folder was moved or copied since the last run, the store's artifacts get
+    their new paths, in one transaction.
+
+    Places of artifacts never repeat: a store that is new, or was put back, goes on
+    counting after every number that the folder's artifacts and live versions have.
+
+    The copy is of what the runs before this one left; it is made only of a store that
+    is whole, so that the last good one is never overwritten. Write-ahead logging lets
+    others read while the run writes, and loses nothing when it is killed.
+
+    Returns:
+      Where the folder was at the last run; None if it was here.
+
+    Raises:
+      MetadataError: the store is damaged, or another process keeps it locked.
+    """
+    path = out / METADATA_FILE
+    exists = path.exists()
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as store:
+            _check(store)
+            store.execute("PRAGMA journal_mode=WAL")
+            if exists:
+                _copy(store, out / BACKUP_FILE)
+            moved_from = _relocate(store, out.absolute())
+        if used := _highest_number(out):
+            _count_on(path, used)
+        return moved_from
+    except sqlite3.Error as error:
+        raise MetadataError(f"{path}: {error}. {_what_to_do(out, error)}") from error
+
+
+def _relocate(store: sqlite3.Connection, out: Path) -> Path | None:
+    """Gives the artifacts of a moved folder their paths; see ``prepare``."""
+    if not store.execute(_HAS_ARTIFACTS).fetchone():
+        return None
+    here = f"{out / ARTIFACTS}/"
+    moved_from = None
+
+    def relocated(uri: str) -> str:
+        nonlocal moved_from
+        root = Path(uri.removesuffix(place_of(uri)))
+        if "://" in uri or root.name != ARTIFACTS or _is_same(root, here):
+            return uri
+        moved_from = root.parent
+        return f"{here}{place_of(uri)}"
+
+    store.create_function("relocated", 1, relocated)
+    with store:
+        store.execute(_RELOCATE, [len(here), here])
+    return moved_from
+
+
+def _highest_number(out: Path) -> int:
+    """Returns the highest execution that a place in the folder is named after."""
+    places = [folder.name for folder in (out / ARTIFACTS).glob("*/*/*")]
+    for number in versions.numbers(live := out / "live"):
+        # A version that cannot be read is reported by whoever needs it.
+        with contextlib.suppress(versions.VersionError):
+            places.append(Path(versions.read(live / str(number)).origin).name)
+    return max((int(place) for place in places if place.isdecimal()), default=0)
+
+
+def _count_on(path: Path, used: int) -> None:
+    """Makes the numbers of new executions begin after those that were used."""
+    from ml_metadata import MetadataStore
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    with contextlib.closing(sqlite3.connect(path)) as store:
+        if not store.execute(_HAS_EXECUTIONS).fetchone():
+            config = mlmd.ConnectionConfig()
+            config.sqlite.filename_uri = str(path)
+            MetadataStore(config)  # makes the tables
+        with store:
+            sequence = store.execute(_LAST_EXECUTION).fetchone()
+            if sequence is None:
+                store.execute(_FIRST_EXECUTION, [used])
+            elif sequence[0] < used:
+                store.execute(_SKIP_EXECUTIONS, [used])
+
+
+def _is_same(folder: Path, other: str) -> bool:
+    """Whether two names are of one folder, as a symbolic link's and its target's."""
+    try:
+        return folder.samefile(other)
+    except OSError:
+        return False
+
+
+def restore(out: Path) -> Path | None:
+    """Puts the copy in the store's place.
+
+    What the last run recorded is gone from it: its steps are done again, and a version
+    that it pushed stays live, with a shorter lineage.
+
+    Returns:
+      Where the store now is that stood there; None where there was none.
+
+    Raises:
+      MetadataError: there is no copy, or it is damaged too.
+    """
+    path, copy = out / METADATA_FILE, out / BACKUP_FILE
+    if not copy.is_file():
+        raise MetadataError(
+            f"there is no {copy} to put back: it is made when a second run begins. "
+            f"Without {path.name} all steps are done anew; move it away to begin so."
+        )
+    try:
+        with contextlib.closing(sqlite3.connect(copy)) as store:
+            _check(store)
+            now = datetime.datetime.now(datetime.UTC)
+            damaged = path.with_name(f"metadata.{now:%Y%m%d-%H%M%S}.sqlite")
+            kept = None
+            if path.exists():
+                path.rename(damaged)
+                kept = damaged
+            for ending in _BESIDE:
+                # The log of one database must never be found beside another.
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(f"{path}{ending}", f"{damaged}{ending}")
+            _copy(store, path)
+    except sqlite3.Error as error:
+        raise MetadataError(f"{copy}: {error}; it is damaged too") from error
+    return kept
+
+
+def _check(store: sqlite3.Connection) -> None:
+    """Raises sqlite3.Error for a database whose pages do not fit together."""
+    [[found]] = store.execute("PRAGMA quick_check(1)").fetchall()
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+
+
+def _copy(store: sqlite3.Connection, path: Path) -> None:
+    """Writes a copy, whole or not at all."""
+    with (
+        durable_files.replacing(path) as unfinished,
+        contextlib.closing(sqlite3.connect(unfinished)) as copy,
+    ):
+        store.backup(copy)
+
+
+def _what_to_do(out: Path, error: sqlite3.Error) -> str:
+    if "locked" in str(error):
+        return "End what has it open, or wait for it."
+    if "full" in str(error):
+        return exit_codes.MAKE_ROOM
+    return (
+        f"'marquee doctor --restore --out {out}' puts back what it was before the last "
+        "run, where there is a copy."
+    )

@@ -1,0 +1,92 @@
+"""What the charts are drawn with: a point or a bar for each row of figures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from pipeline.views.html.colours import Colours
+
+ROW = 26  # pixels for each model
+Rows = list[dict[str, Any]]
+
+
+def dots(
+    rows: Rows,
+    across: str,
+    models: Sequence[str],
+    metric: str,
+    colours: Colours,
+    offset: str | None = None,
+) -> alt.LayerChart:
+    """A point with its interval for each row."""
+    tooltip = [
+        *(alt.Tooltip(f"{name}:N") for name in dict.fromkeys(["model", across])),
+        alt.Tooltip("value:Q", title=metric, format=".4f"),
+        alt.Tooltip("lower:Q", title="from", format=".4f"),
+        alt.Tooltip("upper:Q", title="to", format=".4f"),
+        *([alt.Tooltip("users:Q", format=",d")] if offset else []),
+    ]
+    colour = alt.Color(
+        "model:N",
+        scale=colours.scale(models),
+        legend=alt.Legend(title=None, orient="top", symbolOpacity=1)
+        if offset
+        else None,
+    )
+    base = chart_of(rows).encode(
+        y=alt.Y(f"{across}:N", sort=None, title=None), color=colour, tooltip=tooltip
+    )
+    if offset:
+        base = base.encode(yOffset=alt.YOffset(f"{offset}:N", sort=list(models)))
+    interval = base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(
+        x=alt.X("lower:Q", title=None, axis=alt.Axis(tickCount=6)), x2="upper:Q"
+    )
+    point = base.mark_point(filled=True, size=90, opacity=1).encode(x="value:Q")
+    return sized(alt.layer(interval, point))
+
+
+def row_of_bars(rows: Rows, title: str, colours: Colours) -> alt.LayerChart:
+    """A bar for each row, with its figure beyond the end, right of zero."""
+    names = [row["model"] for row in rows]
+    base = chart_of(rows).encode(
+        y=alt.Y("model:N", sort=None, title=None),
+        x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4)),
+        color=alt.Color("model:N", scale=colours.scale(names), legend=None),
+        tooltip=["model:N", alt.Tooltip("label:N", title=title)],
+    )
+    bar = base.mark_bar(height=14, cornerRadiusEnd=2)
+    text = (
+        base.transform_calculate(end="max(0, datum.value)")
+        .mark_text(align="left", dx=6)
+        .encode(x="end:Q", text="label:N", color=alt.value("var(--ink-2)"))
+    )
+    return sized(alt.layer(bar, text)).properties(
+        height=ROW * len(rows), description=in_words(title, rows, "model")
+    )
+
+
+def chart_of(rows: Rows) -> alt.Chart:
+    """A chart that has rows and draws nothing yet."""
+    values: Any = alt.InlineData  # has no types of its own
+    return alt.Chart(values(values=rows))
+
+
+def sized(chart: Any) -> Any:
+    """As wide as the page lets it be."""
+    return chart.properties(
+        width="container",
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+    )
+
+
+def in_words(
+    what: str, rows: Rows, name: str | None = None, value: str = "value"
+) -> str:
+    """For who cannot see the chart; the table below it has every number."""
+    if name is None:
+        return f"{what}; the table has the numbers"
+    told = ", ".join(
+        f"{row[name]} {row[value]:.4g}" for row in rows if row[value] is not None
+    )
+    return f"{what}: {told}"

@@ -1,0 +1,100 @@
+"""What the live model recommends to a few users, beside what they liked."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from components.catalogue_gen import read_catalogue
+from components.live_models import store
+from pipeline.lineage import accepted_data
+from pipeline.recommend.item_titles import Titles
+from pipeline.recommend.one_user import ask, load_recommend
+from pipeline.recommend.user_history import Histories, files_of
+from trainer_modules import features as f
+
+ITEMS = 10
+LIKED_SHOWN = 8
+USERS_LOOKED_AT = 2048  # of the test split; more would be no better a choice
+# Share of the users looked at who have rated less.
+ACTIVITY = {"rated little": 0.1, "rated as most do": 0.5, "rated much": 0.9}
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A user's list.
+
+    Attributes:
+      user: the id.
+      activity: one of ``ACTIVITY``.
+      rated: how many items.
+      liked: titles of the last ones liked, the newest first.
+      num_liked: how many there are.
+      items: (title, score) of the live model's list, best first.
+    """
+
+    user: str
+    activity: str
+    rated: int
+    liked: list[str]
+    num_liked: int
+    items: list[tuple[str, float]]
+
+
+def examples(out: Path) -> list[Example]:
+    """Asks the live model for the lists of three users, chosen by how much they rated.
+
+    They are users of the data that the live version was accepted with: a run that was
+    refused has no part in what is served. The same data gives the same users. Empty
+    where nothing is live.
+
+    Raises:
+      VersionError: The live model's files are not those that were pushed.
+      NoLineageError: The data that the live version was accepted with are not there.
+    """
+    live = store.live(out / "live")
+    if live is None:
+        return []
+    store.verify(live.folder)
+    data = accepted_data(out, live)
+    titles = Titles(read_catalogue(str(data.catalogue)))
+    users = sorted((rated, user) for user, rated in _users(data.examples))
+    if not users:
+        return []
+    chosen = {a: users[int(share * len(users))][1] for a, share in ACTIVITY.items()}
+    histories = Histories(files_of(str(data.examples)), set(chosen.values()))
+    known = [histories.of(user) for user in chosen.values()]
+    lists = ask(load_recommend(live.folder), list(chosen.values()), known, ITEMS)
+    found = []
+    for (activity, user), history, items in zip(
+        chosen.items(), known, lists, strict=True
+    ):
+        liked = history.liked(data.threshold)
+        found.append(
+            Example(
+                user,
+                activity,
+                len(history.items),
+                [titles.of(item) for item in reversed(liked[-LIKED_SHOWN:])],
+                len(liked),
+                [(titles.of(item), score) for item, score in items],
+            )
+        )
+    return found
+
+
+def _users(records: Path) -> Iterator[tuple[str, int]]:
+    """Yields users of the test split, and how many items they rated."""
+    files = files_of(str(records))[f.TEST_SPLIT]
+    spec = {
+        f.USER_ID: tf.io.FixedLenFeature([], tf.string),
+        f.HISTORY_ITEM_ID: tf.io.RaggedFeature(tf.string),
+        f.ITEM_ID: tf.io.RaggedFeature(tf.string),
+    }
+    paths = tf.constant(files, tf.string)
+    dataset = tf.data.TFRecordDataset(paths, "GZIP").take(USERS_LOOKED_AT).batch(256)
+    for batch in dataset.map(lambda record: tf.io.parse_example(record, spec)):
+        rated = batch[f.HISTORY_ITEM_ID].row_lengths() + batch[f.ITEM_ID].row_lengths()
+        for user, number in zip(batch[f.USER_ID].numpy(), rated.numpy(), strict=True):
+            yield user.decode(), int(number)

@@ -1,0 +1,79 @@
+"""What a look at ratings found."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.text import Text
+
+from components.ratings_example_gen import input_errors
+from components.wording import counted
+from pipeline.views.terminal.numbers import optional
+from pipeline.views.terminal.reading import describe_late_keys, reading_facts
+from pipeline.views.terminal.side_files import describe_file, name_some
+from pipeline.views.terminal.tables import fact_grid
+from pipeline.views.terminal.terminal import Terminal, error_text, inert
+
+if TYPE_CHECKING:  # Beam takes seconds to import
+    from components.ratings_example_gen.inspection import DataSummary
+
+
+def print_data(
+    console: Terminal, summary: "DataSummary", one_label: str | None = None
+) -> None:
+    """Prints what a look at ratings found (``marquee data``).
+
+    Args:
+        console: Where to print it.
+        summary: What was found.
+        one_label: What follows where every rating is liked, or none.
+    """
+    bad = sum(summary.bad_by_kind.values())
+    layout = {
+        "Layout": summary.layout,
+        "Files": name_some(summary.files),
+    }
+    reading = reading_facts(summary.reading) if summary.reading else ()
+    facts = {
+        "Rows": f"{summary.read:,} read, {summary.kept:,} kept, {bad:,} bad",
+        "Repeats": f"{counted(summary.repeated, 'time')} a user rated an item again; "
+        "data.repeats chooses the rating that counts",
+        "Counts": f"{counted(summary.users, 'user')}, {counted(summary.items, 'item')}",
+        "Sparsity": optional(summary.sparsity, "{:.2%} of all pairs unrated".format),
+        "Ratings": (
+            f"{np.float32(summary.rating_min)!s} to {np.float32(summary.rating_max)!s}"
+            if summary.rating_min is not None and summary.rating_max is not None
+            else "none"
+        ),
+        "Dates": (
+            f"{summary.first:%Y-%m-%d %H:%M} to {summary.last:%Y-%m-%d %H:%M} UTC"
+            if summary.first
+            else "none"
+        ),
+    }
+    if not summary.repeated:
+        del facts["Repeats"]
+    if summary.late_keys:
+        facts["Late keys"] = describe_late_keys(summary.late_keys)
+    side = _side_facts(summary)
+    console.print(fact_grid([*layout.items(), *reading, *facts.items(), *side]))
+    if one_label:
+        console.print(Text.assemble("\n", ("Labels", "bold yellow"), f"  {one_label}"))
+    if bad:
+        kinds = ", ".join(
+            f"{count:,} {input_errors.OF_ROWS[kind]}"
+            for kind, count in summary.bad_by_kind.items()
+        )
+        console.print(Text(f"\n{counted(bad, 'bad row')}: {inert(kinds)}", "bold red"))
+        console.print(error_text("\n".join(summary.first_problems)), soft_wrap=True)
+
+
+def _side_facts(summary: "DataSummary") -> Iterator[tuple[str, str]]:
+    """Yields what was found of items and users, and what is not read."""
+    for kind, found in (("items", summary.items_file), ("users", summary.users_file)):
+        heading = kind.capitalize()
+        for line in describe_file(kind, found):
+            yield heading, line
+            heading = ""
+    if summary.unused:
+        yield "Not read", name_some(summary.unused)

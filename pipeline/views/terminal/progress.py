@@ -1,0 +1,215 @@
+"""The steps of a run while they run: a live view, or plain lines for a pipe."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.views.terminal.numbers import duration, thousands
+from pipeline.views.terminal.reading import reading_facts
+from pipeline.views.terminal.side_files import side_facts
+from pipeline.views.terminal.tables import fact_grid
+from pipeline.views.terminal.terminal import Terminal, error_text, inert
+
+if TYPE_CHECKING:  # TFX takes seconds to import
+    from components.ratings_example_gen.recognise.reading_report import Reading
+    from components.ratings_example_gen.side_tables import SideTables
+    from pipeline.runs.local_runner import StepResult
+
+PROGRESS_LOGGER = "marquee.progress"
+_STATES = {  # state → words, style, sign
+    "done": ("done", "green", "✓"),
+    "cached": ("from cache", "cyan", "✓"),
+    "failed": ("failed", "bold red", "✗"),
+    "skipped": ("skipped: needs a step that failed", "yellow", "-"),
+}
+_BAR_WIDTH = 20
+
+
+class RunView(logging.Handler):
+    """The observer of a run: shows steps, epochs and downloads as they go.
+
+    It is also the handler of the ``marquee.progress`` logger while it is entered.
+
+    Args:
+      console: where to show.
+      live: redraw a region of the terminal; else print a line for each event.
+    """
+
+    def __init__(self, console: Terminal, live: bool):
+        super().__init__(logging.INFO)
+        self._console = console
+        self._names: Sequence[str] = ()
+        self._waiting: list[str] = []
+        self._running: str | None = None
+        self._since = 0.0
+        self._epochs: list[tuple[float, Mapping[str, Any]]] = []  # with their ends
+        self._spinner = Spinner("dots", style="cyan")
+        self._between: tuple[str, int, int | None] | None = None
+        self._live = (
+            Live(
+                console=console,
+                get_renderable=self._region,
+                refresh_per_second=4,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            if live
+            else None
+        )
+
+    def __enter__(self) -> "RunView":
+        """Starts to listen and to draw."""
+        logger = logging.getLogger(PROGRESS_LOGGER)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self)
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Clears the live region, whatever happened."""
+        logging.getLogger(PROGRESS_LOGGER).removeHandler(self)
+        self._running, self._waiting, self._between = None, [], None
+        if self._live:
+            self._live.stop()
+
+    def steps(self, names: Sequence[str]) -> None:
+        """All steps of the run, in order."""
+        self._names, self._waiting = names, list(names)
+
+    def progress(self, description: str, done: int, total: int | None) -> None:
+        """What goes on between steps; in bytes (``pipeline.datasets.Progress``)."""
+        begins = self._between is None or self._between[0] != description
+        self._between = (description, done, total)
+        if begins and not self._live:
+            self._print(Text(f"  {inert(description)}"))
+
+    def reading(self, reading: "Reading") -> None:
+        """How the ratings will be read: what was given, and what was guessed."""
+        self._print(fact_grid(reading_facts(reading)))
+
+    def side_files(self, tables: "SideTables") -> None:
+        """How the files of items and users will be read."""
+        self._print(fact_grid(side_facts(tables)))
+
+    def started(self, name: str) -> None:
+        """A step begins."""
+        self._between = None
+        self._running, self._since, self._epochs = name, time.monotonic(), []
+        if name in self._waiting:
+            self._waiting.remove(name)
+        if not self._live:
+            self._print(Text(f"  {self._padded(name)}  started"))
+
+    def ended(self, result: "StepResult") -> None:
+        """A step is over, or was skipped."""
+        self._running = None
+        if result.name in self._waiting:
+            self._waiting.remove(result.name)
+        words, style, sign = _STATES[result.state]
+        line = Text(f"{sign} {self._padded(result.name)}  ")
+        line.append(words, style)
+        line.stylize(style, 0, 1)
+        if result.state != "skipped":
+            line.append(f"{'':{max(0, 12 - len(words))}}{duration(result.seconds):>8}")
+        self._print(line)
+        if result.error is not None:
+            self._print(error_text(str(result.error) or type(result.error).__name__))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """An epoch of the running step is over, or something else is worth saying."""
+        epoch: Mapping[str, Any] = getattr(record, "progress", {})
+        if not epoch:
+            self._print(Text(f"  {inert(record.getMessage())}"))
+            return
+        self._epochs.append((time.monotonic(), epoch))
+        if not self._live:
+            model, place = inert(epoch["model"]), f"{epoch['epoch']}/{epoch['epochs']}"
+            self._print(Text(f"  {model}: epoch {place}, {_epoch_figures(epoch)}"))
+
+    def _print(self, what: RenderableType) -> None:
+        self._console.print(what, soft_wrap=True)
+
+    def _padded(self, name: str) -> str:
+        return f"{inert(name):<{max(map(len, self._names), default=0)}}"
+
+    def _region(self) -> RenderableType:
+        """The running step and what waits, at most three lines."""
+        lines: list[RenderableType] = []
+        if self._between is not None:
+            lines.append(_between_steps(self._spinner, *self._between))
+        if self._running is not None:
+            lines.append(self._running_line(self._running))
+            if self._epochs:
+                lines.append(_one_line(f"  {_epoch_figures(self._epochs[-1][1])}"))
+        if self._waiting:
+            names = ", ".join(map(inert, self._waiting))
+            lines.append(_one_line(f"· {len(self._waiting)} waiting: {names}"))
+        return Group(*lines)
+
+    def _running_line(self, name: str) -> RenderableType:
+        now = time.monotonic()
+        cells: list[RenderableType] = [self._spinner, Text(f"{self._padded(name)} ")]
+        spent = duration(now - self._since)
+        if self._epochs:
+            (first_end, first), (last_end, last) = self._epochs[0], self._epochs[-1]
+            done, total = last["epoch"], last["epochs"]
+            # The first epoch also builds the graph: leave it out as soon as possible.
+            if done > first["epoch"]:
+                an_epoch = (last_end - first_end) / (done - first["epoch"])
+            else:
+                an_epoch = (last_end - self._since) / done
+            left = max(0.0, (total - done) * an_epoch - (now - last_end))
+            spent += f", at most {duration(left)} left"
+            cells += [
+                ProgressBar(total, done, width=_BAR_WIDTH),
+                Text(f"{done}/{total}"),
+            ]
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_row(*cells, Text(spent, no_wrap=True))
+        return grid
+
+
+def _one_line(text: str) -> Text:
+    return Text(text, "dim", no_wrap=True, overflow="ellipsis")
+
+
+def _epoch_figures(epoch: Mapping[str, Any]) -> str:
+    """What is known of an epoch."""
+    figures = []
+    if epoch.get("loss") is not None:
+        figures.append(f"loss {epoch['loss']:.4f}")
+    if epoch.get("metric") is not None:
+        figures.append(f"{inert(epoch['metric_name'])} {epoch['metric']:.4f}")
+    if epoch.get("samples_per_second") is not None:
+        figures.append(f"{thousands(epoch['samples_per_second'])} samples/s")
+    return ", ".join(figures)
+
+
+def _between_steps(
+    spinner: Spinner, description: str, done: int, total: int | None
+) -> RenderableType:
+    cells: list[RenderableType] = [spinner, Text(inert(description))]
+    if total:
+        cells.append(ProgressBar(total, done, width=_BAR_WIDTH))
+        cells.append(Text(f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"))
+    elif done:
+        cells.append(Text(f"{done / 1e6:,.1f} MB"))
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(*cells)
+    return grid

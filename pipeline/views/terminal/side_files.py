@@ -1,0 +1,143 @@
+"""The files of items and users that belong to ratings, and how well they fit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from components.wording import counted
+from pipeline.views.terminal.terminal import inert
+
+if TYPE_CHECKING:
+    from components.ratings_example_gen.side_columns import SideTable
+    from components.ratings_example_gen.side_summary import FeatureSummary, SideSummary
+    from components.ratings_example_gen.side_tables import SideTables
+
+_MAX_NAMES = 5
+# Below this share of matched ids, a file probably has other ids than the ratings.
+FEW = 0.5
+
+
+def side_facts(tables: "SideTables") -> Iterator[tuple[str, str]]:
+    """Yields how the files of items and users will be read, before anything is read."""
+    for kind, table in (("items", tables.items), ("users", tables.users)):
+        yield kind.capitalize(), _table_line(kind, table)
+        if first := tables.first_matches.get(kind):
+            line = matched(kind, first.rated, first.matched, first.first_missing)
+            yield "", f"{line} (in the first {counted(first.rows, 'rating')})"
+        elif table:
+            yield "", "not compared with the ratings yet; the end of the run shows it"
+    if tables.unused:
+        yield "Not read", name_some(tables.unused)
+
+
+def _table_line(kind: str, table: "SideTable | None") -> str:
+    if table is None:
+        return _no_file(kind)
+    facts = [f"{table.part.name}, {table.written}"]
+    facts += [*(f"{n} from {h!r}" for n, h in table.headers.items())]
+    if table.unread:
+        facts.append(f"not read: {_unread(table.unread)}")
+    return "; ".join(facts)
+
+
+def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
+    """Yields the lines that describe a file of items or users.
+
+    Args:
+        kind: ``items`` or ``users``.
+        summary: What the file holds; None where there is no file.
+    """
+    if summary is None:
+        yield _no_file(kind)
+        return
+    yield f"{summary.file}: {counted(summary.rows, 'row')}, {summary.written}"
+    line = matched(kind, summary.rated, summary.matched, summary.first_missing)
+    if summary.first_missing and summary.first_unrated is not None:
+        line += " in the ratings; of the file without ratings: "
+        line += f"{summary.first_unrated!r}"
+    yield line
+    columns = f"id: column {summary.id_column!r}"
+    if summary.title_column is not None:
+        columns += f"; title: column {summary.title_column!r}"
+        columns += f" ({summary.title_example!r})" if summary.title_example else ""
+    yield columns
+    if summary.features:
+        shown = [_feature(feature, summary.rows) for feature in summary.features]
+        yield f"features: {', '.join(shown)}"
+    if summary.unread:
+        yield f"columns not read: {_unread(summary.unread)}"
+    if summary.repeated:
+        yield f"{_repeating(summary.repeated)}; the last row of an id counts"
+    if summary.decoded:
+        values = counted(summary.decoded, "value")
+        yield f"{values} had HTML entities (&amp;), now decoded"
+
+
+def matched_files(data: Mapping[str, Any]) -> RenderableType | None:
+    """Returns how well a run's files of items and users fitted its ratings.
+
+    Args:
+        data: The ``data`` of ``run.json``.
+    """
+    lines = []
+    for kind in ("items", "users"):
+        found = data.get(f"{kind}_file")
+        if found is None:
+            continue
+        text = matched(kind, found["rated"], found["matched"], found["first_missing"])
+        is_odd = found["matched"] < FEW * found["rated"]
+        line = Text(f"{kind.capitalize()}  ", "bold")
+        line.append(f"{inert(Path(found['file']).name)}: ", "not bold")
+        line.append(inert(text), "not bold yellow" if is_odd else "not bold")
+        if found["repeated"]:
+            line.append(f"; {_repeating(found['repeated'])}", "not bold")
+        lines.append(line)
+    return Group(*lines) if lines else None
+
+
+def matched(kind: str, rated: int, found: int, missing: Sequence[str]) -> str:
+    """Returns how many of the rated items, or of the users, a file describes."""
+    whom = "rated items" if kind == "items" else "users"
+    if not rated:
+        return f"there are no {whom} to look for"
+    share = f"{found / rated:.0%}"
+    if missing and share == "100%":
+        share = "over 99%"
+    line = f"{found:,} of {rated:,} {whom} found in it ({share})"
+    if found < FEW * rated:
+        one = kind.removesuffix("s")
+        line += f"; are these the same ids (--{one}-column {one}_id=NAME)?"
+    if missing:
+        line += f"; first missing: {', '.join(map(repr, missing))}"
+    return line
+
+
+def _repeating(rows: int) -> str:
+    return f"{counted(rows, 'row')} {'repeats' if rows == 1 else 'repeat'} an id"
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Returns the first of some names, and how many more there are."""
+    shown = ", ".join(names[:_MAX_NAMES])
+    rest = len(names) - _MAX_NAMES
+    return f"{shown} and {rest:,} more" if rest > 0 else shown
+
+
+def _no_file(kind: str) -> str:
+    return f"no file found; data.{kind}=PATH names one"
+
+
+def _unread(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{name!r} ({reason})" for name, reason in columns.items())
+
+
+def _feature(feature: "FeatureSummary", rows: int) -> str:
+    facts = [", ".join(feature.example)] if feature.example else []
+    if feature.has_several:
+        facts = [f"several values: {', '.join(feature.example)}"]
+    if feature.missing:
+        facts.append(f"missing in {feature.missing / rows:.0%}")
+    return f"{feature.name} ({'; '.join(facts)})"

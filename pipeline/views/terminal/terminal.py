@@ -1,0 +1,167 @@
+"""The terminal, and what keeps it a person's: logs elsewhere, texts inert.
+
+A terminal gets what is meant for a person. What TensorFlow, Beam and TFX say meanwhile
+goes to a log, from Python and C++ alike (``captured_output``). Texts that come from
+data or errors are shown as they are: no markup, no control characters.
+"""
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+from absl import logging as absl_logging
+from rich.console import Console, ConsoleDimensions
+from rich.text import Text
+
+from pipeline.cli import standard_streams
+
+_ERROR_LINES = 20  # of a step's error; the log has all of it
+
+
+def inert(text: object) -> str:
+    r"""One line that cannot move the cursor, colour or reorder what is around it.
+
+    Control, formatting and unpaired surrogate characters become ``\x1b`` and the like.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
+    )
+
+
+class Terminal(Console):
+    """A console that asks its own file for the size: fd 1 may be a log by now."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Columns and lines."""
+        if self._width is None and self.is_terminal:
+            with contextlib.suppress(OSError, ValueError):
+                columns, lines = os.get_terminal_size(self.file.fileno())
+                if columns and lines:
+                    return ConsoleDimensions(columns, lines)
+        return super().size
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
+
+    def on_broken_pipe(self) -> None:
+        """Goes on without a word: a run is worth more than its progress lines."""
+        self.quiet = True
+        standard_streams.silence(self.file)
+
+
+def open_console(file: IO[str] | None = None, width: int | None = None) -> Terminal:
+    """A console on a file (else standard output) that reads nothing into a text."""
+    return Terminal(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+@contextlib.contextmanager
+def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
+    """Sends all that the process writes to a log, and yields the person's console.
+
+    That includes what C++ writes to file descriptors 1 and 2. Python's loggers write
+    there with times, from INFO on. At the end everything is as it was before.
+
+    Args:
+      log: the file; appended to.
+      verbose: show on standard error what is logged, too.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    with contextlib.ExitStack() as undo:
+        log_file = undo.enter_context(log.open("a", encoding="utf-8", buffering=1))
+        saved = {fd: os.dup(fd) for fd in (1, 2)}
+        for copy in saved.values():
+            undo.callback(os.close, copy)
+        person = undo.enter_context(
+            open(saved[1], "w", encoding=sys.stdout.encoding,
+                 errors=sys.stdout.errors, closefd=False)
+        )  # fmt: skip
+        if verbose:
+            undo.enter_context(_followed(log, saved[2]))
+        undo.callback(root.setLevel, level)
+        undo.callback(root.handlers.__setitem__, slice(None), handlers)
+        undo.callback(_point, saved)
+        _point(dict.fromkeys(saved, log_file.fileno()))
+        # Streams that keep no line back. They are never closed: a library that takes
+        # one for its logger may write to it, and so to the person, after the run.
+        undo.enter_context(contextlib.redirect_stdout(_line_by_line(1)))
+        undo.enter_context(contextlib.redirect_stderr(_line_by_line(2)))
+        handler = logging.StreamHandler(log_file)
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        )
+        root.handlers[:] = [handler]
+        root.setLevel(logging.INFO)
+        # TFX's own level, which TensorFlow may have set since.
+        undo.callback(absl_logging.set_verbosity, absl_logging.get_verbosity())
+        absl_logging.set_verbosity(absl_logging.INFO)
+        yield open_console(person)
+
+
+@contextlib.contextmanager
+def hidden_output(verbose: bool = False) -> Iterator[Terminal]:
+    """``captured_output`` in a log that is gone at the end.
+
+    Args:
+      verbose: show on standard error what is logged.
+    """
+    with (
+        tempfile.NamedTemporaryFile(suffix=".log") as log,
+        captured_output(Path(log.name), verbose) as console,
+    ):
+        yield console
+
+
+def _line_by_line(fd: int) -> IO[str]:
+    return open(fd, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+
+
+def _point(targets: Mapping[int, int]) -> None:
+    """Lets file descriptors write to where others do, after what they still hold."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for fd, target in targets.items():
+        os.dup2(target, fd)
+
+
+@contextlib.contextmanager
+def _followed(log: Path, target: int) -> Iterator[None]:
+    """Copies what is added to a file to a file descriptor, as it comes."""
+    finished = threading.Event()
+
+    def follow() -> None:
+        with log.open("rb") as added:
+            added.seek(0, os.SEEK_END)
+            ready.set()
+            last = False
+            while not last:
+                last = finished.wait(0.1)
+                while chunk := added.read(1 << 16):
+                    os.write(target, chunk)
+
+    ready = threading.Event()
+    thread = threading.Thread(target=follow, name="log on standard error", daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+
+
+def error_text(message: str, most: int = _ERROR_LINES) -> Text:
+    """An error's own lines, indented and inert; those after the most are cut."""
+    lines = message.strip().splitlines()
+    shown = [f"    {inert(line)}" for line in lines[:most]]
+    if len(lines) > most:
+        shown.append(f"    ... {len(lines) - most} more lines in the log")
+    return Text("\n".join(shown))
