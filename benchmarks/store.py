@@ -2,7 +2,8 @@
 
 Real cached runs take minutes by the hundred; this benchmark clones the last one's rows
 instead, which tests/pipeline/runs/test_store_lookups.py compares with real ones. It
-measures the steps of a real cached run: seconds, and the bytes that ML Metadata answers with.
+measures the steps of a real cached run: seconds, and the bytes that ML Metadata
+answers with.
 """
 
 import contextlib
