@@ -25,7 +25,7 @@ from rich.console import Console
 
 from benchmarks.pipeline import MARQUEE
 from benchmarks.quality import MEASURED, write_results
-from components.live_models import store
+from components.live_models import versions
 from components.ratings_example_gen.spans import MARKER
 from pipeline import datasets
 from pipeline.recommend.one_user import ask, load_recommend
@@ -232,9 +232,9 @@ def poison(
     for source, copy in zip((spans, out), copies, strict=True):
         shutil.copytree(source, copy)
     write_span(copies[0] / span, POISONS[what](ratings))
-    before = store.live(copies[1] / "live")
+    before = versions.live(copies[1] / "live")
     run, _ = retrain(*copies)
-    after = store.live(copies[1] / "live")
+    after = versions.live(copies[1] / "live")
     errors = [step["error"] for step in run["steps"] if step["error"]]
     why = " ".join(" ".join(errors).split()) or "; ".join(
         f"{model['name']}: {model['rule']}" for model in run["models"][1:]
@@ -266,7 +266,7 @@ def replay(
         write_span(spans / name, months[name])
         past += months[name]
         run, _ = retrain(spans, out)
-        live = store.live(out / "live")
+        live = versions.live(out / "live")
         if live and not first:
             first = folder / "first"
             shutil.copytree(live.folder, first)

@@ -31,7 +31,7 @@ from benchmarks.pipeline import (
     resident_bytes,
     write_docs,
 )
-from components.live_models import rollback, store
+from components.live_models import push, rollback, versions
 from pipeline.runs import execute
 
 START_SECONDS = 120.0
@@ -172,7 +172,7 @@ def start_server(out: Path, log: Path) -> tuple["subprocess.Popen[bytes]", int]:
 def measure(out: Path, seconds: float, rate: float) -> list[Figure]:
     """Asks for lists while a version is pushed, and another while it is taken back."""
     live = out / "live"
-    first = store.live(live)
+    first = versions.live(live)
     if first is None:
         raise click.ClickException(f"no model is live in {out}")
     users = out / "live" / str(first.number) / "assets" / "user_id"
@@ -186,7 +186,7 @@ def measure(out: Path, seconds: float, rate: float) -> list[Figure]:
             cpu_before = cpu_seconds(server.pid)
             asking = start_client(port, users, seconds, rate)
             time.sleep(seconds / 3)
-            store.push(first.folder, live, keep=10)
+            push.push(first.folder, live, keep=10)
             time.sleep(seconds / 3)
             rollback.roll_back(live, first.number)
             told = json.loads(asking.communicate()[0])

@@ -21,7 +21,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
-from components.live_models import store
+from components.live_models import versions
 
 GRAPH_FILE = "saved_model.pb"
 # Operations with state that stays within the model.
@@ -74,7 +74,7 @@ _SAVER = frozenset({"SaveV2", "MergeV2Checkpoints", "RestoreV2"})
 _TABLE_FROM_FILE = "InitializeTableFromTextFileV2"
 
 
-class HostileModelError(store.VersionError):
+class HostileModelError(versions.VersionError):
     """A SavedModel that does more than compute; it was not loaded."""
 
 

@@ -19,7 +19,7 @@ from tfx.types.resolved_channel import ResolvedChannel
 from tfx.utils import io_utils, path_utils
 
 from components.champion import component as champion
-from components.live_models import store
+from components.live_models import versions
 from kubeflow.cluster import Cluster, Step, Training, number
 
 _PART = "__part_"  # between an input's name and a number
@@ -42,7 +42,7 @@ def LiveModel(  # noqa: N802 - TFX names a component like the class that it beco
       champion: empty where nothing is live.
     """
     del models
-    if live := store.live(Path(live_folder)):
+    if live := versions.live(Path(live_folder)):
         target = path_utils.serving_model_path(champion.uri)
         io_utils.copy_dir(str(live.folder), target)
 

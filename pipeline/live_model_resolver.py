@@ -9,7 +9,7 @@ from tfx.types import Artifact
 from tfx.utils import path_utils
 
 from components.artifact_place import place_of
-from components.live_models import store as versions
+from components.live_models import versions
 from pipeline.runs import store_lookups
 from trainer_modules.model_card import read_card
 

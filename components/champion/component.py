@@ -18,7 +18,7 @@ from components.champion.driver import Driver
 from components.champion.judgements import evaluated_model, read_judged
 from components.champion.rules import OVERALL, Gate, Judged, count_users
 from components.live_evaluator.executor import NOT_JUDGED_FILE
-from components.live_models import store, version_ledger
+from components.live_models import version_ledger, versions
 from components.ratings_example_gen.executor import NEWEST_SPAN
 from trainer_modules import features as f
 from trainer_modules.model_card import read_card, write_card
@@ -76,7 +76,7 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     del code_version
     rules = parse_gate(gate)
     candidates = [_candidate(models, evaluation.uri) for evaluation in evaluations]
-    live_version = store.live_number(Path(live_folder))
+    live_version = versions.live_number(Path(live_folder))
     live, problem = _live(Path(live_folder), candidates, live_evaluation.uri)
     withdrawn = version_ledger.withdrawn(Path(live_folder))
     bar = decision.Bar(
@@ -158,11 +158,11 @@ def _live(
 ) -> tuple[Judged | None, str]:
     """The model that serves as it was judged, or why it could not be."""
     try:
-        version = store.live(live_folder)
+        version = versions.live(live_folder)
         if version is None:
             return None, ""
-        store.verify(version.folder)
-    except store.VersionError as error:
+        versions.verify(version.folder)
+    except versions.VersionError as error:
         return None, str(error)
     for candidate in candidates:
         if place_of(candidate.uri) == version.origin:

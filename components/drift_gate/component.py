@@ -15,7 +15,7 @@ from tfx.utils import io_utils
 from components.anomaly_gate.schema import read_schema
 from components.drift_gate.drift import DISTANCES, DriftError, Measured
 from components.drift_gate.driver import Driver
-from components.live_models import store
+from components.live_models import versions
 from components.ratings_example_gen.executor import NEWEST_SPAN
 from components.span_statistics.component import SPLIT
 from trainer_modules import features as f
@@ -60,8 +60,8 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
     span = statistics.get_string_custom_property(NEWEST_SPAN)
     folder = artifact_utils.get_split_uri([statistics], SPLIT)
     newest = tfdv.load_stats_binary(os.path.join(folder, DEFAULT_FILE_NAME))
-    serving = store.live(Path(live_folder))
-    changed = store.problem(serving.folder) if serving else None
+    serving = versions.live(Path(live_folder))
+    changed = versions.problem(serving.folder) if serving else None
     measured: list[Measured] = []
     live_span, not_compared = "", ""
     if serving is None:

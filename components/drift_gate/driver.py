@@ -8,7 +8,7 @@ from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
-from components.live_models import store
+from components.live_models import versions
 
 LIVE_MODEL = "live_model"
 
@@ -24,7 +24,7 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
         self, execution_info: data_types.ExecutionInfo
     ) -> driver_output_pb2.DriverOutput:
         """Returns the one property that is added."""
-        live = store.live(Path(execution_info.exec_properties["live_folder"]))
+        live = versions.live(Path(execution_info.exec_properties["live_folder"]))
         result = driver_output_pb2.DriverOutput()
         data_types_utils.set_metadata_value(
             result.exec_properties[LIVE_MODEL], str(live.folder) if live else ""

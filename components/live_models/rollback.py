@@ -1,22 +1,21 @@
 """Makes an older version live again."""
 
-import contextlib
 import dataclasses
 from pathlib import Path
 
-from components.live_models.store import (
+from components.live_models.push import publish
+from components.live_models.version_ledger import Ledger, read_ledger
+from components.live_models.versions import (
     Version,
-    VersionError,
     live,
+    live_origin,
     locked,
     numbers,
-    publish,
     read,
     readable,
     verify,
     version_not_found,
 )
-from components.live_models.version_ledger import Ledger, read_ledger
 
 
 def roll_back(live_folder: Path, number: int | None) -> Version:
@@ -45,19 +44,11 @@ def roll_back(live_folder: Path, number: int | None) -> Version:
         return publish(chosen.folder, live_folder, None, chosen.number, ledger)
 
 
-def live_origin(live_folder: Path) -> str:
-    """The live model's origin; "" where none is live, or its card cannot be read."""
-    with contextlib.suppress(VersionError):
-        version = live(live_folder)
-        return version.origin if version else ""
-    return ""
-
-
 def _without(chosen: Version, live_folder: Path) -> "Ledger":
-    """The ledger after a roll_back to a version, which withdraws what was live."""
+    """The ledger after a rollback to a version, which withdraws what was live."""
     ledger, current = read_ledger(live_folder), live_origin(live_folder)
     left = set(ledger.withdrawn)
-    if chosen.origin in left:  # it takes an earlier roll_back back
+    if chosen.origin in left:  # it takes an earlier rollback back
         left.remove(chosen.origin)
     elif current not in ("", chosen.origin):
         left.add(current)
@@ -65,7 +56,7 @@ def _without(chosen: Version, live_folder: Path) -> "Ledger":
 
 
 def _choose(live_folder: Path, number: int | None) -> Version:
-    """The version that a roll_back goes to."""
+    """The version that a rollback goes to."""
     if number in numbers(live_folder):
         return read(live_folder / str(number))
     current, known = live(live_folder), readable(live_folder)

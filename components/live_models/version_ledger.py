@@ -8,8 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components import durable_files
-from components.live_models.rollback import live_origin
-from components.live_models.store import UNREADABLE, VersionError, locked, numbers
+from components.live_models.versions import (
+    UNREADABLE,
+    VersionError,
+    live_origin,
+    locked,
+    numbers,
+)
 
 LEDGER = ".ledger.json"
 
@@ -29,7 +34,7 @@ def life(live_folder: Path) -> str:
 def lifetime(live_folder: Path) -> str:
     """Returns an ID that changes when the folder, or all versions in it, are removed.
 
-    Other than ``life``, it stays the same after a roll_back.
+    Other than ``life``, it stays the same after a rollback.
     """
     return _lifetime(_reopened(live_folder))
 
@@ -52,7 +57,7 @@ def _reopened(live_folder: Path) -> "Ledger":
 def withdrawn(live_folder: Path) -> frozenset[str]:
     """Returns the origins of the models that a person rolled back from.
 
-    The live model is none of them, also where a roll_back died before its last step.
+    The live model is none of them, also where a rollback died before its last step.
     """
     return frozenset(read_ledger(live_folder).withdrawn) - {live_origin(live_folder)}
 
@@ -65,7 +70,7 @@ class Ledger:
       folder: another one where the folder was removed and made again.
       last: the highest number that was ever used.
       emptied: ``last`` when the folder was last found without a version.
-      withdrawn: Origins of the models that a roll_back left.
+      withdrawn: Origins of the models that a rollback left.
     """
 
     folder: str

@@ -7,7 +7,7 @@ from tfx import v1 as tfx
 from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
-from components.live_models import store
+from components.live_models import push
 from components.local_model import local_model
 
 PUSHED_FILE = "pushed.json"
@@ -43,10 +43,10 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
         judged_against = blessing.get_int_custom_property("live_version")
         try:
             with local_model(model) as folder:
-                version = store.push(
+                version = push.push(
                     folder, Path(live_folder), keep_versions, judged_against
                 )
-        except store.OvertakenError as error:
+        except push.OvertakenError as error:
             overtaken = str(error)
     pushed_model.set_int_custom_property("pushed", int(version is not None))
     if version:

@@ -53,7 +53,10 @@ _MENDABLE = {
         exit_codes.CONFIG,
     ),
     "components.anomaly_gate.schema.SchemaError": ("Bad schema", exit_codes.CONFIG),
-    "components.live_models.store.VersionError": ("No such version", exit_codes.CONFIG),
+    "components.live_models.versions.VersionError": (
+        "No such version",
+        exit_codes.CONFIG,
+    ),
     "pipeline.lineage.accepted_data.NoAcceptedDataError": (
         "No data to serve from",
         exit_codes.CONFIG,

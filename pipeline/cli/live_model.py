@@ -97,15 +97,15 @@ def batch(ctx: click.Context, path: Path, k: int, out: Path) -> None:
 @verbose_option
 def list_versions(out: Path, as_json: bool) -> None:
     """List the models that are and were live, the newest first."""
-    from components.live_models import store
+    from components.live_models import versions
     from pipeline.views.terminal import open_console
     from pipeline.views.terminal.versions import print_versions
 
-    known = store.versions(out / "live")
+    known = versions.versions(out / "live")
     if as_json:
         print_json(
             [
-                {**dataclasses.asdict(v), "problem": store.problem(v.folder)}
+                {**dataclasses.asdict(v), "problem": versions.problem(v.folder)}
                 for v in reversed(known)
             ]
         )

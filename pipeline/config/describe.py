@@ -1,14 +1,15 @@
 """Describes settings in error messages: what is expected, the nearest name."""
 
+import dataclasses
 import difflib
 import typing
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pipeline.config import secrets
-from pipeline.config.document import fields_of
 from pipeline.config.schema import PipelineConfig
 from pipeline.config.types import PLAIN_TYPES, SHOWN_METRICS
+from trainer_modules.registry import MODELS
 
 
 def nearest_name(name: str, names: Iterable[str], is_key: bool = True) -> str:
@@ -31,6 +32,18 @@ def nearest_name(name: str, names: Iterable[str], is_key: bool = True) -> str:
 def known_keys() -> Iterable[str]:
     """Every dotted key there is, of settings and sections."""
     return _known_keys(PipelineConfig, "")
+
+
+def fields_of(wanted: Any, key: str) -> dict[str, Any] | None:
+    """Name → type of what may stand in a section; None for a single value."""
+    if key == "models":
+        return {name: spec.config_class for name, spec in MODELS.items()}
+    if typing.get_origin(wanted) is dict:
+        names, inner = typing.get_args(wanted)
+        return dict.fromkeys(names.__metadata__[0].extra["names"], inner)
+    if dataclasses.is_dataclass(wanted) or hasattr(wanted, "__struct_fields__"):
+        return typing.get_type_hints(wanted, include_extras=True)
+    return None
 
 
 def _known_keys(wanted: Any, key: str) -> Iterable[str]:

@@ -1,7 +1,6 @@
 """The values that a file and flags set, with the place that each came from."""
 
 import contextlib
-import dataclasses
 import typing
 from pathlib import Path
 from typing import Any, Literal
@@ -10,12 +9,11 @@ import msgspec
 import yaml
 
 from pipeline.config import secrets
-from pipeline.config.describe import expected, nearest_name, short_form
+from pipeline.config.describe import expected, fields_of, nearest_name, short_form
 from pipeline.config.errors import ConfigError
 from pipeline.config.plain_yaml import Loader, plain_yaml, yaml_problem
 from pipeline.config.schema import PipelineConfig
 from pipeline.config.types import PLAIN_TYPES, TEXT_TYPES
-from trainer_modules.registry import MODELS
 
 _COLUMNS = ("data.columns.", "data.item_columns.", "data.user_columns.")
 
@@ -168,18 +166,6 @@ class Document:
             message = f"expected {expected(wanted)}, got {short_form(value)}"
             raise self.error(key, message) from error
         return value
-
-
-def fields_of(wanted: Any, key: str) -> dict[str, Any] | None:
-    """Name → type of what may stand in a section; None for a single value."""
-    if key == "models":
-        return {name: spec.config_class for name, spec in MODELS.items()}
-    if typing.get_origin(wanted) is dict:
-        names, inner = typing.get_args(wanted)
-        return dict.fromkeys(names.__metadata__[0].extra["names"], inner)
-    if dataclasses.is_dataclass(wanted) or hasattr(wanted, "__struct_fields__"):
-        return typing.get_type_hints(wanted, include_extras=True)
-    return None
 
 
 def _is_within(key: str, section: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.live_models import store as versions
+from components.live_models import versions
 from pipeline.lineage.store import NoLineageError, Store, settings
 from pipeline.runs.metadata_store import METADATA_FILE
 

@@ -12,7 +12,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.artifact_place import LIVE_ORIGIN, ORIGIN, place_of
 from components.executions import successes
-from components.live_models import store
+from components.live_models import versions
 from pipeline.lineage.records import Step
 from pipeline.runs import store_lookups
 from pipeline.runs.metadata_store import artifact_folder, open_metadata
@@ -51,7 +51,7 @@ class Store:
                 "put it back from a backup"
             ) from error
 
-    def model(self, version: store.Version) -> int:
+    def model(self, version: versions.Version) -> int:
         """The id of the Model artifact that a version is a copy of."""
         # The root is another one after a move, and "_" stands for any character.
         quoted = version.origin.replace("'", "''")
@@ -61,7 +61,9 @@ class Store:
                 return int(artifact.id)
         raise self._unknown(version, version.origin)
 
-    def pushers(self, model: int, version: store.Version) -> dict[int, mlmd.Execution]:
+    def pushers(
+        self, model: int, version: versions.Version
+    ) -> dict[int, mlmd.Execution]:
         """Number of the version → Pusher, for each time that a model was pushed."""
         champions = self._of_type("Champion", model)
         found = {}
@@ -203,7 +205,7 @@ class Store:
         contexts = self._store.get_contexts_by_execution(execution.id)
         return str(next(c.name for c in contexts if c.type == kind))
 
-    def _unknown(self, version: store.Version, what: str) -> NoLineageError:
+    def _unknown(self, version: versions.Version, what: str) -> NoLineageError:
         return NoLineageError(
             f"{self.path} does not know {what}, so version {version.number} "
             f"({version.model}) was made with another store. Put that one back from a "

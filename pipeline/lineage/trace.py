@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.live_models import store as versions
+from components.live_models import versions
 from pipeline.lineage.records import Data, Judgement, Lineage, SourceFile
 from pipeline.lineage.store import Store, parameters, settings
 from pipeline.runs import execute

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from components import saved_model_scan
 from components.catalogue_gen import read_catalogue
-from components.live_models import store
+from components.live_models import versions
 from pipeline.lineage import accepted_data
 from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.user_history import (
@@ -131,16 +131,16 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     )
 
 
-def live_model(out: Path) -> store.Version:
+def live_model(out: Path) -> versions.Version:
     """The version that serves, its files compared with their checksums.
 
     Raises:
       VersionError: nothing is live, or its files are not those that were pushed.
     """
-    live = store.live(out / "live")
+    live = versions.live(out / "live")
     if live is None:
-        raise store.nothing_live(out)
-    store.verify(live.folder)
+        raise versions.nothing_live(out)
+    versions.verify(live.folder)
     return live
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.live_models import store
+from components.live_models import versions
 from trainer_modules import features as f
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LIKED_BY_ANY_RULE = float(np.finfo(np.float32).max)  # stars
 INPUTS = {f.USER_ID, f.HISTORY_ITEM_ID, f.HISTORY_RATING, f.USER_FEATURES, "k"}
 
 
-class SignatureError(store.VersionError):
+class SignatureError(versions.VersionError):
     """A model's ``recommend`` does not take what it has to be asked with."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components import durable_files
-from components.live_models import store as versions
+from components.live_models import push
 from pipeline.runs import lock
 from pipeline.runs.metadata_store import (
     METADATA_FILE,
@@ -80,7 +80,7 @@ def remove(leftover: Leftover, live_folder: Path) -> Leftover:
     try:
         if leftover.path.parent == live_folder:
             # A rollback is no run: the folder's own lock shows whether one is running.
-            versions.remove_unfinished(leftover.path)
+            push.remove_unfinished(leftover.path)
         else:
             durable_files.remove(leftover.path)
     except OSError as error:

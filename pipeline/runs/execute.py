@@ -18,7 +18,7 @@ import msgspec
 
 from components import durable_files
 from components.anomaly_gate.schema import CURATED_SCHEMA
-from components.live_models import store as versions
+from components.live_models import versions
 from components.ratings_example_gen import BadInputError, recognise_ratings
 from pipeline import datasets, exit_codes
 from pipeline.config.data_settings import data_settings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from components import durable_files
 from components.artifact_place import place_of
-from components.live_models import store as versions
+from components.live_models import versions
 from pipeline import exit_codes
 
 if TYPE_CHECKING:  # not everybody who names the file opens it

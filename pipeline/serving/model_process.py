@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from components.live_models.store import Version
+from components.live_models.versions import Version
 from pipeline.serving import model_worker
 from pipeline.serving.errors import RequestError
 from pipeline.serving.json_tensors import Tensors, TensorSpec

@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from components.live_models import store
+from components.live_models import versions
 from pipeline.serving.errors import RequestError
 from pipeline.serving.model_process import ModelProcess, RefusedError
 from pipeline.serving.prometheus_metrics import Metrics
@@ -130,7 +130,7 @@ class LiveModel:
     def _newer(self, than: int) -> list[int]:
         """Versions after one that may be loaded now, the newest first."""
         try:
-            known = store.numbers(self._folder)
+            known = versions.numbers(self._folder)
         except OSError as error:  # the next look may find it again
             _log.warning("%s", error)
             return []
@@ -144,7 +144,7 @@ class LiveModel:
         self.states[number] = State(LOADING)
         try:
             model = await asyncio.to_thread(self._loaded, number)
-        except (store.DamagedError, RefusedError) as error:
+        except (versions.DamagedError, RefusedError) as error:
             self.states[number] = State(END, str(error))
             self._metrics.load_failures.labels("version").inc()
             _log.error("version %d is refused: %s", number, error)
@@ -172,8 +172,8 @@ class LiveModel:
 
     def _loaded(self, number: int) -> ModelProcess:
         folder = self._folder / str(number)
-        store.verify(folder)
-        version = store.read(folder)
+        versions.verify(folder)
+        version = versions.read(folder)
         return ModelProcess(version, self._threads, self._settings.max_batch)
 
     async def close(self) -> None:

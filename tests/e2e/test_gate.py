@@ -18,7 +18,7 @@ from tfx.utils import path_utils, proto_utils
 from benchmarks.training_data import trainer_data
 from components.champion import component
 from components.live_evaluator.executor import NOT_JUDGED_FILE
-from components.live_models import store
+from components.live_models import push
 from components.ranking_metrics import extractors
 from pipeline.config.schema import GateConfig
 from pipeline.evaluation import eval_config, rules
@@ -249,7 +249,7 @@ def _judge(marquee, code, tmp_path_factory, data_set, data, settings, only):
         card = {"model": name, "parameters": 7, "config": {}}
         if name == "live":
             write_card(serving, card | {"origin": "what is live"})
-            store.push(Path(serving), folder / "versions", keep=5)
+            push.push(Path(serving), folder / "versions", keep=5)
             champion = evaluated(name, model)
             continue
         write_card(serving, card)

@@ -11,7 +11,7 @@ import tensorflow as tf
 import yaml
 from ml_metadata import MetadataStore, proto
 
-from components.live_models import store as versions
+from components.live_models import versions
 
 pytestmark = [pytest.mark.kubeflow, pytest.mark.timeout(3600)]
 KILLED = "trainer-mf-als"

@@ -76,7 +76,7 @@ def test_what_was_taken_apart_is_put_together_in_order():
 def test_the_live_model_is_copied_with_its_card_if_there_is_one(tmp_path):
     from tfx.types import standard_artifacts
 
-    from components.live_models import store
+    from components.live_models import push
     from kubeflow.vertex import LiveModel
     from trainer_modules.model_card import read_card, write_card
 
@@ -92,7 +92,7 @@ def test_the_live_model_is_copied_with_its_card_if_there_is_one(tmp_path):
     model = tmp_path / "model"
     write_card(str(model), {"model": "mf_als", "origin": "m"})
     (model / "saved_model.pb").write_text("a graph")
-    store.push(model, live, keep=5)
+    push.push(model, live, keep=5)
     folder = copied("something")
     assert (folder / "saved_model.pb").read_text() == "a graph"
     assert read_card(str(folder))["origin"] == "m"

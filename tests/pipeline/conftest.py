@@ -7,7 +7,7 @@ import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.live_models import store as versions
+from components.live_models import push
 from pipeline.cli import command
 
 
@@ -36,7 +36,7 @@ def pushed(tmp_path):
         card.parent.mkdir(parents=True)
         card.write_text(json.dumps({"model": name, "origin": f"Trainer_{name}"}))
         (tmp_path / name / "saved_model.pb").write_text(name)
-        versions.push(tmp_path / name, live, keep=5)
+        push.push(tmp_path / name, live, keep=5)
     return live
 
 

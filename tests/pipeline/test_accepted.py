@@ -8,8 +8,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from benchmarks.store import clone_last_run, counted
 from components.artifact_place import place_of
-from components.live_models import rollback
-from components.live_models import store as versions
+from components.live_models import push, rollback, versions
 from pipeline.lineage import (
     NoAcceptedDataError,
     NoLineageError,
@@ -42,7 +41,7 @@ class World:
         if pushes:
             folder = self.out / f"model{self.number}"
             write_card(str(folder), {"model": "m", "origin": origin})
-            versions.push(folder, self.out / "live", keep=9)
+            push.push(folder, self.out / "live", keep=9)
             self.live = origin
 
     def rollback(self, number=None):
@@ -165,7 +164,7 @@ def test_without_the_store_it_is_an_error_that_says_what_to_do(world):
 def test_a_version_of_another_store_is_an_error_that_says_what_to_do(world):
     folder = world.out / "foreign"
     write_card(str(folder), {"model": "m", "origin": "/elsewhere/Trainer_m/model/7"})
-    versions.push(folder, world.out / "live", keep=9)
+    push.push(folder, world.out / "live", keep=9)
     with pytest.raises(NoLineageError, match="another store.*backup"):
         world.serves()
 
@@ -175,7 +174,7 @@ def test_a_model_that_no_run_put_live_is_an_error(world):
     folder = world.out / "by hand"
     origin = world.data["B"].model.uri
     write_card(str(folder), {"model": "m", "origin": origin})
-    versions.push(folder, world.out / "live", keep=9)
+    push.push(folder, world.out / "live", keep=9)
     with pytest.raises(NoAcceptedDataError, match="no finished run.*marquee run"):
         world.serves()
 

@@ -34,7 +34,7 @@ from components.artifact_place import LIVE_ORIGIN, ORIGIN, place_of
 from components.catalogue_gen.artifacts import Catalogue
 from components.champion.component import Decision
 from components.champion.driver import Driver
-from components.live_models import rollback, store, version_ledger
+from components.live_models import rollback, version_ledger, versions
 from components.pusher.component import Pusher
 from pipeline.lineage import NoAcceptedDataError
 from pipeline.live_model_resolver import live_model_resolver
@@ -138,7 +138,7 @@ def Champion(  # noqa: N802
     """Promotes what is better than the live model; records what the real one does."""
     if breaks:
         raise OSError("the disk is full")
-    live = store.live(Path(live_folder))
+    live = versions.live(Path(live_folder))
     serving = path_utils.serving_model_path(models.uri)
     own = place_of(models.uri)
     is_live = live is not None and live.origin == own
@@ -239,7 +239,7 @@ class Served(st.RuleBasedStateMachine):
     @property
     def live(self):
         """The version that the live folder has; None before the first."""
-        return store.live(self.out / "live")
+        return versions.live(self.out / "live")
 
     def execute(self, data, run_id, is_refused=False, breaks=False):
         while run_id in self.run_ids:
@@ -299,7 +299,7 @@ class Served(st.RuleBasedStateMachine):
         self.withdrawn.discard(self.live.origin)
 
     def can_go_back(self):
-        return len({v.origin for v in store.versions(self.out / "live")}) > 1
+        return len({v.origin for v in versions.versions(self.out / "live")}) > 1
 
     @st.rule(keep_runs=strategies.sampled_from([None, 1, 2]))
     @st.precondition(lambda self: self.run_ids)

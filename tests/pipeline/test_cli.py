@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 import pipeline
-from components.live_models import store
+from components.live_models import versions
 from pipeline import exit_codes
 from pipeline.cli import command
 from pipeline.config.errors import ConfigError
@@ -514,7 +514,7 @@ def test_a_rollback_makes_the_model_before_live_again(marquee, pushed):
     told = marquee("rollback")
     assert told.status == 0
     assert told.out.startswith("mf_als of version 1 is live, as version 3: ")
-    assert store.live(pushed).model == "mf_als"
+    assert versions.live(pushed).model == "mf_als"
     assert marquee("rollback", "2").out.startswith("neumf of version 2 is live")
     assert "neumf, of version 2" in marquee("versions").out
 
@@ -524,7 +524,7 @@ def test_a_rollback_does_not_wait_for_a_run_and_says_what_that_may_do(marquee, p
     with lock.one_run(pushed.parent) as (run_id, _):
         told = marquee("rollback")
     assert told.status == 0
-    assert store.live(pushed).number == 4
+    assert versions.live(pushed).number == 4
     assert f"A run is at work (run {run_id}, " in told.err
     assert "marquee versions" in told.err
 
@@ -533,7 +533,7 @@ def test_there_is_nothing_to_roll_back_to(marquee, pushed):
     told = marquee("rollback", "7")
     assert told.status == exit_codes.CONFIG
     assert "available: 1, 2" in " ".join(told.err.split())
-    assert store.live(pushed).number == 2
+    assert versions.live(pushed).number == 2
     assert "No model was ever live" in marquee("versions", "--out", "nowhere").out
     assert marquee("rollback", "--out", "nowhere").status == exit_codes.CONFIG
 

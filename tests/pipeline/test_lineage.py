@@ -11,7 +11,7 @@ import sys
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.live_models import rollback, store
+from components.live_models import push, rollback, versions
 from pipeline import lineage
 from pipeline.views.terminal import open_console
 from pipeline.views.terminal.lineage import print_lineage
@@ -120,7 +120,7 @@ def out(tmp_path, store_writer):
     run.mkdir(parents=True)
     spans = {"fingerprints": {"2026-11-01": "9" * 64}}
     (run / "run.json").write_text(json.dumps({"spans": spans}))
-    push(tmp_path, model.uri)
+    push_model(tmp_path, model.uri)
     return tmp_path
 
 
@@ -129,12 +129,12 @@ def write(artifact, name, told):
         json.dump(told, file)
 
 
-def push(out, origin):
+def push_model(out, origin):
     """Makes a model with a card live, as Pusher does."""
     card = out / "model" / f.CARD_FILE
     card.parent.mkdir(parents=True, exist_ok=True)
     card.write_text(json.dumps({"model": "mf_als", "origin": origin}))
-    return store.push(out / "model", out / "live", keep=5)
+    return push.push(out / "model", out / "live", keep=5)
 
 
 def test_a_model_is_followed_back_to_its_files(out):
@@ -179,7 +179,7 @@ def test_the_configuration_is_without_code_and_data(out):
 
 def test_a_rollback_has_the_lineage_of_what_it_restored(out):
     first = lineage.of(out, "1")
-    push(out, "another")
+    push_model(out, "another")
     rollback.roll_back(out / "live", 1)
     rollback.roll_back(out / "live", 3)
     found = lineage.of(out, "live")
@@ -202,9 +202,9 @@ def test_what_the_files_told_is_left_out_when_they_are_gone(out):
 @pytest.mark.parametrize("lost", ["no model", "no push", "no store", "no database"])
 def test_a_store_that_does_not_know_says_what_to_do(out, lost, store_writer):
     if lost == "no model":
-        push(out, "/elsewhere")
+        push_model(out, "/elsewhere")
     elif lost == "no push":
-        push(out, str(out / "artifacts" / "Trainer_gmf" / "model" / "0"))
+        push_model(out, str(out / "artifacts" / "Trainer_gmf" / "model" / "0"))
         (out / "metadata.sqlite").unlink()
         store_writer(out).artifact("Trainer_gmf/model/0")
     elif lost == "no store":
@@ -217,18 +217,18 @@ def test_a_store_that_does_not_know_says_what_to_do(out, lost, store_writer):
 
 @pytest.mark.parametrize("version", ["2", "latest"])
 def test_a_version_that_is_not_there_is_an_error(out, version):
-    with pytest.raises(store.VersionError, match=rf"No version {version} in"):
+    with pytest.raises(versions.VersionError, match=rf"No version {version} in"):
         lineage.of(out, version)
 
 
 def test_where_nothing_is_live_it_says_so(tmp_path):
-    with pytest.raises(store.VersionError, match="marquee run"):
+    with pytest.raises(versions.VersionError, match="marquee run"):
         lineage.of(tmp_path, "live")
 
 
 @pytest.mark.parametrize("width", [40, 100])
 def test_it_is_printed_with_what_a_person_looks_for(out, width):
-    push(out, "another")
+    push_model(out, "another")
     rollback.roll_back(out / "live", 1)
     screen = io.StringIO()
     found = lineage.of(out, "live")

@@ -6,7 +6,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
-from components.live_models import rollback, store
+from components.live_models import push, rollback
 from pipeline.live_model_resolver import BaseModelStrategy, LiveModelStrategy
 from trainer_modules.model_card import write_card
 
@@ -31,7 +31,7 @@ def world(tmp_path):
         def pushed(self, number, origin):
             model = self.champion(number, origin)
             folder = path_utils.serving_model_path(model.uri)
-            store.push(tmp_path / folder, self.live, keep=9)
+            push.push(tmp_path / folder, self.live, keep=9)
             return model
 
         def candidate(self, uri):

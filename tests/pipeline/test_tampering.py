@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.live_models import store
+from components.live_models import versions
 
 ASK = {
     "recommend": ["recommend", "--user", "ann"],
@@ -31,7 +31,7 @@ def test_who_asks_the_model_names_the_changed_file(marquee, pushed, asking):
         told.err.split()
     )
     assert "Traceback" not in told.err
-    assert sorted(store.numbers(pushed)) == [1, 2]
+    assert sorted(versions.numbers(pushed)) == [1, 2]
 
 
 def test_no_byte_of_a_version_changes_unseen(pushed):
@@ -40,8 +40,8 @@ def test_no_byte_of_a_version_changes_unseen(pushed):
         content = path.read_bytes()
         for position in range(len(content)):
             flip(path, position)
-            assert store.problem(pushed / "2"), f"{path.name}, byte {position}"
+            assert versions.problem(pushed / "2"), f"{path.name}, byte {position}"
             path.write_bytes(content)
             changed += 1
     assert changed > 300
-    assert store.problem(pushed / "2") is None
+    assert versions.problem(pushed / "2") is None

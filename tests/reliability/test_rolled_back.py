@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from components.live_models import store
+from components.live_models import push
 from trainer_modules import features as f
 
 pytestmark = pytest.mark.reliability
@@ -25,7 +25,7 @@ def test_the_next_runs_do_not_push_what_a_person_rolled_back_from(
     card.write_text(
         json.dumps(json.loads(card.read_text()) | {"origin": "Trainer_gmf/model/999"})
     )
-    store.push(model, out / "live", keep=5)
+    push.push(model, out / "live", keep=5)
     alone = ("--set", "gate.without_baseline=floors_only")
     ended = starter.run(*run_arguments(log, out), *alone)
     assert ended.status == 0, ended.text

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.live_models.store import VersionError
+from components.live_models.versions import VersionError
 from pipeline import lineage
 from pipeline.lineage import Lineage, NoLineageError
 from pipeline.runs import execute

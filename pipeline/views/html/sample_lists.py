@@ -7,7 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from components.catalogue_gen import read_catalogue
-from components.live_models import store
+from components.live_models import versions
 from pipeline.lineage import accepted_data
 from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.one_user import ask, load_recommend
@@ -53,10 +53,10 @@ def examples(out: Path) -> list[Example]:
       VersionError: The live model's files are not those that were pushed.
       NoLineageError: The data that the live version was accepted with are not there.
     """
-    live = store.live(out / "live")
+    live = versions.live(out / "live")
     if live is None:
         return []
-    store.verify(live.folder)
+    versions.verify(live.folder)
     data = accepted_data(out, live)
     titles = Titles(read_catalogue(str(data.catalogue)))
     users = sorted((rated, user) for user, rated in _users(data.examples))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from components.live_models.store import Version, problem
+from components.live_models.versions import Version, problem
 from pipeline.views.terminal.tables import headed_table
 from pipeline.views.terminal.terminal import Terminal, inert
 

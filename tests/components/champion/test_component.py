@@ -23,7 +23,7 @@ from components.champion.judgements import evaluated_model
 from components.champion.ledger import LedgerError
 from components.champion.rules import Gate
 from components.live_evaluator.executor import NOT_JUDGED_FILE
-from components.live_models import rollback, store
+from components.live_models import push, rollback, versions
 from components.ranking_metrics.users import Users
 from trainer_modules import features as f
 from trainer_modules.model_card import read_card, write_card
@@ -172,7 +172,7 @@ def world(tmp_path):
 
         def push(self, done):
             folder = path_utils.serving_model_path(done.champion.uri)
-            return store.push(Path(folder), self.live, keep=5)
+            return push.push(Path(folder), self.live, keep=5)
 
     return World()
 
@@ -234,7 +234,7 @@ def test_what_the_newest_span_was_like_goes_live_with_the_model(world):
     version = world.push(done)
     assert (version.folder / f.SPAN_STATISTICS_FILE).read_bytes() == b"shares"
     assert read_card(str(version.folder))["newest_span"] == "2026-11-21"
-    store.verify(version.folder)
+    versions.verify(version.folder)
 
 
 def test_nothing_is_copied_where_nothing_passed(world):
@@ -337,7 +337,7 @@ def test_after_a_move_the_live_model_is_known_by_its_place(world):
     version = world.push(world.run())
     for model in world.models:
         model.uri = model.uri.replace(str(world.folder.parent), "/moved/elsewhere")
-    assert store.read(version.folder).origin == f"{world.folder.name}/Trainer/mf_als"
+    assert versions.read(version.folder).origin == f"{world.folder.name}/Trainer/mf_als"
     candidates = [
         component._candidate(world.models, evaluation.uri)
         for evaluation in world.evaluations

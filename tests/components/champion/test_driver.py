@@ -9,7 +9,7 @@ from tfx.v1.types.standard_artifacts import Model
 
 from components.champion.component import Champion
 from components.champion.driver import Driver
-from components.live_models import rollback, store
+from components.live_models import push, rollback
 from pipeline.runs.local_runner import run_locally
 from trainer_modules.model_card import write_card
 
@@ -56,13 +56,13 @@ def test_champion_chooses_anew_only_when_a_person_changed_the_live_folder(
         write_card(str(tmp_path / name), {"model": "fm", "origin": name})
     assert [state(), state()] == ["done", "cached"]  # nothing passes, nothing is live
     for name in "ab":
-        store.push(tmp_path / name, live, keep=5)
+        push.push(tmp_path / name, live, keep=5)
         assert state() == "cached"
     rollback.roll_back(live, None)  # what it left is withdrawn
     assert [state(), state()] == ["done", "cached"]
     shutil.rmtree(live)
     assert [state(), state()] == ["done", "cached"]
-    store.push(tmp_path / "a", live, keep=5)
+    push.push(tmp_path / "a", live, keep=5)
     assert state() == "cached"
     shutil.rmtree(live / "1")  # the only one; hidden files stay
     assert [state(), state()] == ["done", "cached"]

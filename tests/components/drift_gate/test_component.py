@@ -13,7 +13,7 @@ from components.anomaly_gate.schema import SPANS_SCHEMA
 from components.drift_gate import DriftError
 from components.drift_gate.component import Drift, DriftGate
 from components.drift_gate.driver import Driver
-from components.live_models import store
+from components.live_models import push
 from components.ratings_example_gen.settings import Settings
 from components.span_statistics.component import SpanStatistics
 from trainer_modules import features as f
@@ -77,7 +77,7 @@ def live(statistics, tmp_path):
     write_card(str(model), CARD | {"newest_span": "1"})
     found = Path(made.uri, "Split-ratings", "FeatureStats.pb").read_bytes()
     (model / f.SPAN_STATISTICS_FILE).write_bytes(found)
-    store.push(model, tmp_path / "live", keep=9)
+    push.push(model, tmp_path / "live", keep=9)
     return str(tmp_path / "live")
 
 
@@ -183,7 +183,7 @@ def test_without_a_live_model_of_spans_there_is_nothing_to_compare(
     told = compared(newest, str(other), tmp_path)
     assert told["not_compared"] == "nothing is live"
     write_card(str(tmp_path / "model"), CARD)
-    store.push(tmp_path / "model", other, keep=9)
+    push.push(tmp_path / "model", other, keep=9)
     told = compared(newest, str(other), tmp_path)
     assert "did not learn from spans" in told["not_compared"]
 

@@ -6,7 +6,7 @@ import pytest
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
-from components.live_models import rollback, store
+from components.live_models import rollback, versions
 from components.pusher.component import Pusher
 from trainer_modules.model_card import write_card
 
@@ -43,7 +43,7 @@ def push(tmp_path):
 
     def run(model, blessed=1, fit=1, keep_versions=5, judged_against=None):
         if judged_against is None:
-            judged_against = store.live_number(tmp_path / "live")
+            judged_against = versions.live_number(tmp_path / "live")
         pushed = artifact(standard_artifacts.PushedModel, tmp_path / "pushed")
         blessing = artifact(
             standard_artifacts.ModelBlessing, tmp_path / "blessing", blessed
@@ -71,11 +71,11 @@ def test_a_blessed_model_goes_live(champion, push, tmp_path):
     folder = tmp_path / "live" / "1"
     assert pushed.get_string_custom_property("pushed_destination") == str(folder)
     assert (folder / "saved_model.pb").is_file()
-    store.verify(folder)
-    assert store.live(tmp_path / "live").origin == "a"
+    versions.verify(folder)
+    assert versions.live(tmp_path / "live").origin == "a"
     again = push(champion("b"))
     assert again.get_string_custom_property("pushed_version") == "2"
-    assert store.live(tmp_path / "live").origin == "b"
+    assert versions.live(tmp_path / "live").origin == "b"
 
 
 def test_what_was_rolled_back_meanwhile_is_not_pushed_over(champion, push, tmp_path):
@@ -88,11 +88,11 @@ def test_what_was_rolled_back_meanwhile_is_not_pushed_over(champion, push, tmp_p
     assert told["version"] is None
     assert "version 3 is live by now" in told["overtaken"]
     assert "against version 2" in told["overtaken"]
-    assert store.live(tmp_path / "live").origin == "a"
+    assert versions.live(tmp_path / "live").origin == "a"
     push(champion("c"), judged_against=3)
     told = json.loads((tmp_path / "pushed" / "pushed.json").read_text())
     assert told == {"version": 4, "overtaken": ""}
-    assert store.live(tmp_path / "live").origin == "c"
+    assert versions.live(tmp_path / "live").origin == "c"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_both_blessings_are_needed(champion, push, tmp_path, blessed, fit):
     assert pushed.get_int_custom_property("pushed") == 0
     assert not pushed.get_string_custom_property("pushed_destination")
     assert not pushed.get_string_custom_property("pushed_version")
-    assert [v.origin for v in store.versions(tmp_path / "live")] == ["a"]
+    assert [v.origin for v in versions.versions(tmp_path / "live")] == ["a"]
 
 
 def test_where_nothing_was_chosen_nothing_is_pushed(champion, push, tmp_path):
@@ -116,4 +116,4 @@ def test_where_nothing_was_chosen_nothing_is_pushed(champion, push, tmp_path):
 def test_only_so_many_versions_stay(champion, push, tmp_path):
     for origin in "abcd":
         push(champion(origin), keep_versions=2)
-    assert [v.origin for v in store.versions(tmp_path / "live")] == ["c", "d"]
+    assert [v.origin for v in versions.versions(tmp_path / "live")] == ["c", "d"]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from components.live_models import store
+from components.live_models import push, versions
 from pipeline.recommend import all_users
 from pipeline.recommend.one_user import recommend
 from pipeline.runs import lock
@@ -87,7 +87,7 @@ def out(tmp_path, write_ratings, save_recommender, accept):
     folder = tmp_path / "model"
     save_recommender(Formula(USERS), folder)
     write_card(str(folder), {"model": "formula", "origin": accept(out, 2)})
-    store.push(folder, out / "live", keep=5)
+    push.push(folder, out / "live", keep=5)
     return out
 
 
@@ -188,10 +188,10 @@ def test_what_a_killed_one_left_is_removed_by_the_next(out, tmp_path):
 
 def test_a_changed_model_is_not_asked(out, tmp_path):
     (out / "live" / "1" / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(store.VersionError, match="not as it was pushed"):
+    with pytest.raises(versions.VersionError, match="not as it was pushed"):
         all_users.recommend_to_all(out, tmp_path / "recs.parquet", 5)
 
 
 def test_without_a_live_model_it_says_what_to_do(tmp_path):
-    with pytest.raises(store.VersionError, match="marquee run"):
+    with pytest.raises(versions.VersionError, match="marquee run"):
         all_users.recommend_to_all(tmp_path, tmp_path / "recs.parquet", 5)

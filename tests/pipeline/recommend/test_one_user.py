@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from components.live_models import store
+from components.live_models import push, versions
 from components.saved_model_scan import HostileModelError
 from pipeline.recommend.item_titles import UnknownItemError
 from pipeline.recommend.one_user import load_recommend, recommend
@@ -63,7 +63,7 @@ def out(tmp_path_factory, write_ratings, save_recommender, accept):
     origin = accept(out, 9)
     save_recommender(Fixed(), out / "model")
     write_card(str(out / "model"), {"model": "fixed", "origin": origin})
-    store.push(out / "model", out / "live", keep=5)
+    push.push(out / "model", out / "live", keep=5)
     return out
 
 
@@ -148,7 +148,7 @@ def test_a_model_that_writes_files_is_not_loaded(tmp_path, save_recommender):
 
 
 def test_without_a_live_model_it_says_what_to_do(tmp_path):
-    with pytest.raises(store.VersionError, match="marquee run"):
+    with pytest.raises(versions.VersionError, match="marquee run"):
         recommend(tmp_path, "ann", 10, [], why=False)
 
 

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from components import durable_files
-from components.live_models import store as versions
+from components.live_models import push
 from pipeline.runs.metadata_store import (
     BACKUP_FILE,
     METADATA_FILE,
@@ -273,7 +273,7 @@ def test_a_store_begun_anew_does_not_name_another_model_like_the_live_one(tmp_pa
     (model / "assets.extra").mkdir(parents=True)
     card = {"model": "gmf", "origin": "Trainer_gmf/model/7", "parameters": 1}
     (model / f.CARD_FILE).write_text(json.dumps(card))
-    versions.push(model, tmp_path / "live", keep=5)
+    push.push(model, tmp_path / "live", keep=5)
     (tmp_path / METADATA_FILE).unlink()
     prepare(tmp_path)
     assert next_execution(tmp_path) == 8

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from components.live_models import store
+from components.live_models import push
 from trainer_modules import features as f
 from trainer_modules.model_card import write_card
 
@@ -106,7 +106,7 @@ def out(tmp_path_factory, ruled, write_data):
     """The folder of a run whose model is live."""
     out = tmp_path_factory.mktemp("out")
     write_data(out, RATED, 9)
-    store.push(ruled[1], out / "live", keep=9)
+    push.push(ruled[1], out / "live", keep=9)
     return out
 
 

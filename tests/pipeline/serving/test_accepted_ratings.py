@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.live_models.store import Version
+from components.live_models.versions import Version
 from pipeline.serving import accepted_ratings
 from pipeline.serving.prometheus_metrics import Metrics
 from trainer_modules import features as f

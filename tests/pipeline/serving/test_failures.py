@@ -13,7 +13,7 @@ import psutil
 import pytest
 import tensorflow as tf
 
-from components.live_models import rollback, store
+from components.live_models import push, rollback
 from trainer_modules.model_card import write_card
 
 MODEL = "/v1/models/recommender"
@@ -159,7 +159,7 @@ def test_a_version_that_is_damaged_is_refused_and_the_old_one_goes_on(
     before, count = score(client), refused(client)
     client.process.send_signal(signal.SIGSTOP)  # it does not see the whole version
     try:
-        pushed = store.push(ruled[2], out / "live", keep=9)
+        pushed = push.push(ruled[2], out / "live", keep=9)
         path = pushed.folder / name
         *most, last = path.read_bytes()
         path.write_bytes(bytes([*most, last ^ 1]))
@@ -183,7 +183,7 @@ def test_a_version_that_is_damaged_is_refused_and_the_old_one_goes_on(
 def test_what_was_live_before_answers_where_the_live_version_is_lost(
     client, out, ruled
 ):
-    newest = store.push(ruled[2], out / "live", keep=9)
+    newest = push.push(ruled[2], out / "live", keep=9)
     until_answered_by(client, newest.number)
     (newest.folder / "saved_model.pb").write_bytes(b"damaged")
     assert score(client) == 2028  # what is in memory is whole
@@ -211,7 +211,7 @@ def test_a_version_whose_process_is_killed_while_it_loads_is_tried_again(
 ):
     model_process(client)  # nobody else is being started
     before = children(client)
-    pushed = store.push(ruled[2], out / "live", keep=9)
+    pushed = push.push(ruled[2], out / "live", keep=9)
     end, new = time.monotonic() + PATIENCE, set()
     while not new and time.monotonic() < end:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -235,7 +235,7 @@ def test_a_version_is_tried_again_when_there_are_file_descriptors_again(
     process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds(), limit[1]))
     failed = "Too many open files. Next attempt in"
     try:
-        pushed = store.push(ruled[2], out / "live", keep=9)
+        pushed = push.push(ruled[2], out / "live", keep=9)
         end = time.monotonic() + PATIENCE
         while client.log.read_text().count(failed) < 2 and time.monotonic() < end:
             time.sleep(0.1)
@@ -257,7 +257,7 @@ def test_a_version_that_writes_files_is_refused_by_name(
     before = score(client)
     save_recommender(Hostile(), tmp_path / "hostile")
     write_card(str(tmp_path / "hostile"), {"model": "hostile", "origin": "elsewhere"})
-    pushed = store.push(tmp_path / "hostile", out / "live", keep=9)
+    pushed = push.push(tmp_path / "hostile", out / "live", keep=9)
     end, told = time.monotonic() + PATIENCE, {}
     while told.get("state") != "END" and time.monotonic() < end:
         answer = client.get(f"{MODEL}/versions/{pushed.number}").json()

@@ -23,7 +23,6 @@ from tfx import v1 as tfx
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.champion.judgements import read_slices
-from components.live_models import store
 from pipeline.config.load import load_config
 from pipeline.pipeline import create_pipeline
 from pipeline.recommend.all_users import recommend_to_all
@@ -223,7 +222,7 @@ def served(judged, accept, tmp_path):
         folder = tmp_path / "models" / name
         shutil.copytree(exported(judged.out, name), folder)
         write_card(str(folder), {**read_card(str(folder)), "origin": origin})
-        return store.push(folder, tmp_path / "live", keep=99)
+        return push.push(folder, tmp_path / "live", keep=99)
 
     return SimpleNamespace(out=tmp_path, push=push)
 

@@ -8,7 +8,7 @@ import time
 
 import httpx
 
-from components.live_models import store
+from components.live_models import push
 from pipeline.cli.serve import TOKEN_VARIABLE
 
 
@@ -26,14 +26,14 @@ def test_without_a_model_it_waits_for_one_and_refuses_a_broken_one(
         c.headers["authorization"] = "Bearer s3cret"
         assert c.get("/v1/recommend/ann").status_code == 503
         # A version whose files are not those of its checksums is never served.
-        staged = store.push(ruled[1], tmp_path / "staged", keep=9)
+        staged = push.push(ruled[1], tmp_path / "staged", keep=9)
         (staged.folder / "saved_model.pb").write_bytes(b"broken")
         (tmp_path / "live").mkdir()
         staged.folder.rename(tmp_path / "live" / "1")
         told = until_failed(c)
         assert "not as it was pushed" in told["status"]["error_message"]
         assert c.get("/healthz").status_code == 503
-        store.push(ruled[2], tmp_path / "live", keep=9)
+        push.push(ruled[2], tmp_path / "live", keep=9)
         assert until(c, "/healthz").json() == {"ready": True, "version": 2}
         counted = c.get("/metrics").text
         assert 'marquee_load_failures_total{what="version"} 1.0' in counted

@@ -14,7 +14,7 @@ import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_status_pb2
 
-from components.live_models import rollback, store
+from components.live_models import push, rollback
 
 MODEL = "/v1/models/recommender"
 DOCS = Path(__file__).parents[3] / "docs" / "serving.md"
@@ -266,13 +266,13 @@ def test_a_pushed_version_takes_over_and_a_broken_one_does_not(client, out, rule
                 seen |= set(pool.map(ask, range(20)))
         assert number in seen
 
-    store.push(ruled[2], out / "live", keep=9)
+    push.push(ruled[2], out / "live", keep=9)
     until_served(2)
     assert client.get("/v1/recommend/ann").json()["model"] == "ruled-2"
     rollback.roll_back(out / "live", None)
     until_served(3)
     assert client.get("/v1/recommend/ann").json()["model"] == "ruled-1"
-    broken = store.push(ruled[2], out / "live", keep=9)
+    broken = push.push(ruled[2], out / "live", keep=9)
     # Pushed, and then changed: the server may have it already, so once more broken.
     (broken.folder / "saved_model.pb").write_bytes(b"broken")
     states = client.get(MODEL).json()["model_version_status"]

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from components.live_models import store
+from components.live_models import push, versions
 from pipeline.lineage import NoAcceptedDataError
 from pipeline.views.html.sample_lists import examples
 from trainer_modules import features as f
@@ -69,7 +69,7 @@ def out(tmp_path, data, save_recommender, accept):
     card = folder / f.CARD_FILE
     card.parent.mkdir(exist_ok=True)
     card.write_text(json.dumps({"model": "all", "origin": accept(tmp_path, 1)}))
-    store.push(folder, tmp_path / "live", keep=5)
+    push.push(folder, tmp_path / "live", keep=5)
     return tmp_path
 
 
@@ -100,5 +100,5 @@ def test_without_the_data_that_it_was_accepted_with_it_is_an_error(out, data):
 
 def test_a_live_model_that_was_changed_is_not_asked(out):
     (out / "live" / "1" / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(store.VersionError):
+    with pytest.raises(versions.VersionError):
         examples(out)

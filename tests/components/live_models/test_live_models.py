@@ -20,8 +20,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from components.live_models import rollback, store, version_ledger
-from components.live_models.store import VersionError
+from components.live_models import push, rollback, version_ledger, versions
+from components.live_models.versions import VersionError
 from trainer_modules import features as f
 
 ROOT = Path(__file__).parents[3]
@@ -60,7 +60,7 @@ def live(tmp_path):
 def three(model, live):
     """Versions 1, 2 and 3, of a, b and b."""
     for origin in ("a", "b", "b"):
-        store.push(model(origin), live, KEEP_ALL)
+        push.push(model(origin), live, KEEP_ALL)
     return live
 
 
@@ -94,28 +94,28 @@ def unfinished(folder):
 
 
 def test_before_the_first_push_nothing_is_live(live):
-    assert store.live(live) is None
-    assert store.versions(live) == []
+    assert versions.live(live) is None
+    assert versions.versions(live) == []
     live.mkdir(parents=True)
     (live / "some notes").mkdir()
     (live / "7").write_text("a file is no version")
-    assert store.live(live) is None
-    assert store.versions(live) == []
+    assert versions.live(live) is None
+    assert versions.versions(live) == []
 
 
 def test_pushes_count_from_one_and_the_highest_is_live(model, live):
     for number in range(1, 12):  # 10 and 11 are above 9, however they are sorted
-        pushed = store.push(model(f"m{number}"), live, KEEP_ALL)
+        pushed = push.push(model(f"m{number}"), live, KEEP_ALL)
         assert pushed.number == number
         assert pushed.folder == live / str(number)
-        assert store.live(live) == pushed
-    assert [v.number for v in store.versions(live)] == list(range(1, 12))
+        assert versions.live(live) == pushed
+    assert [v.number for v in versions.versions(live)] == list(range(1, 12))
 
 
 def test_a_version_is_the_model_s_files_and_says_where_they_are_from(model, live):
     source = model("a", **{"assets/items.txt": "é"})
     before = everything(source)
-    pushed = store.push(source, live, KEEP_ALL)
+    pushed = push.push(source, live, KEEP_ALL)
     assert (pushed.model, pushed.origin, pushed.restored) == ("mf_als", "a", None)
     assert pushed.pushed.endswith("+00:00")
     card = "assets.extra/marquee.json"
@@ -133,13 +133,13 @@ def test_a_version_is_the_model_s_files_and_says_where_they_are_from(model, live
 
 def test_a_manifest_that_the_model_brings_is_replaced(model, live):
     lie = json.dumps({"sha256": {"saved_model.pb": "0"}})
-    pushed = store.push(
+    pushed = push.push(
         model("a", **{"assets.extra/manifest.json": lie}), live, KEEP_ALL
     )
-    assert json.loads((pushed.folder / store.MANIFEST).read_text()) == {
+    assert json.loads((pushed.folder / versions.MANIFEST).read_text()) == {
         "sha256": sha256(pushed.folder)
     }
-    store.verify(pushed.folder)
+    versions.verify(pushed.folder)
 
 
 def test_a_folder_that_cannot_be_written_leaves_things_as_they_were(model, tmp_path):
@@ -148,7 +148,7 @@ def test_a_folder_that_cannot_be_written_leaves_things_as_they_were(model, tmp_p
     before = everything(tmp_path)
     source = model("a")
     with pytest.raises(OSError, match="live"):
-        store.push(source, blocked, KEEP_ALL)
+        push.push(source, blocked, KEEP_ALL)
     shutil.rmtree(source)
     assert everything(tmp_path) == before
 
@@ -161,10 +161,10 @@ def test_a_model_that_cannot_be_read_leaves_the_live_one(three, model, missing):
     else:
         (source / missing).unlink()
     with pytest.raises(OSError, match="model_c|marquee.json"):
-        store.push(source, three, 1)
+        push.push(source, three, 1)
     assert numbers(three) == [1, 2, 3]
-    assert store.live(three).origin == "b"
-    assert store.push(model("d"), three, KEEP_ALL).number == 4
+    assert versions.live(three).origin == "b"
+    assert push.push(model("d"), three, KEEP_ALL).number == 4
     assert unfinished(three) == []
 
 
@@ -174,7 +174,7 @@ def test_a_push_that_is_stopped_or_finds_no_room_leaves_nothing_unfinished(
     three, model, monkeypatch, error, moment
 ):
     before = sorted(path.name for path in three.iterdir())
-    call = getattr(store.durable, moment)
+    call = getattr(push.durable_files, moment)
 
     def fails(path, *others):
         of_version = (path, *others)[-1].name if moment == "move" else path.parent.name
@@ -182,12 +182,12 @@ def test_a_push_that_is_stopped_or_finds_no_room_leaves_nothing_unfinished(
             raise error
         call(path, *others)
 
-    monkeypatch.setattr(store.durable, moment, fails)
+    monkeypatch.setattr(push.durable_files, moment, fails)
     with pytest.raises(type(error)):
-        store.push(model("c"), three, KEEP_ALL)
+        push.push(model("c"), three, KEEP_ALL)
     assert sorted(path.name for path in three.iterdir()) == before
     monkeypatch.undo()
-    assert store.push(model("c"), three, KEEP_ALL).origin == "c"
+    assert push.push(model("c"), three, KEEP_ALL).origin == "c"
 
 
 def test_a_numbered_folder_of_somebody_else_is_told_with_advice(three, model):
@@ -196,16 +196,16 @@ def test_a_numbered_folder_of_somebody_else_is_told_with_advice(three, model):
     (stranger / "saved_model.pb").write_text("pushed by TFX's own Pusher")
     before = everything(three)
     for act in (
-        lambda: store.live(three),
-        lambda: store.versions(three),
-        lambda: store.push(model("c"), three, 1),
+        lambda: versions.live(three),
+        lambda: versions.versions(three),
+        lambda: push.push(model("c"), three, 1),
         lambda: rollback.roll_back(three, None),
     ):
         with pytest.raises(VersionError, match="1700000000/.*move it away"):
             act()
     assert everything(three) == before
     shutil.move(stranger, three.parent)
-    assert store.push(model("c"), three, KEEP_ALL).number == 4
+    assert push.push(model("c"), three, KEEP_ALL).number == 4
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_numbered_folder_of_somebody_else_is_told_with_advice(three, model):
 def test_a_card_that_says_too_little_is_told(three, card):
     (three / "3" / f.CARD_FILE).write_text(card)
     with pytest.raises(VersionError, match="3/assets.extra/marquee.json cannot be"):
-        store.live(three)
+        versions.live(three)
 
 
 # Checking
@@ -240,12 +240,12 @@ def add(folder):
     [(change, "is not as it was"), (remove, "is missing"), (add, "is not as it was")],
 )
 def test_a_file_that_is_not_as_pushed_is_named(three, tamper, words):
-    store.verify(three / "3")
+    versions.verify(three / "3")
     name = tamper(three / "3")
     with pytest.raises(VersionError, match=f"3/{name} {words}") as caught:
-        store.verify(three / "3")
+        versions.verify(three / "3")
     assert "roll back, or push again" in str(caught.value)
-    store.verify(three / "2")
+    versions.verify(three / "2")
 
 
 @pytest.mark.parametrize(
@@ -253,10 +253,10 @@ def test_a_file_that_is_not_as_pushed_is_named(three, tamper, words):
     [None, "", "{", "[]", "{}", '{"sha256": null}', '{"sha256": 1}', "[" * 5000],
 )
 def test_checksums_that_cannot_be_read_are_no_checksums(three, manifest):
-    path = three / "3" / store.MANIFEST
+    path = three / "3" / versions.MANIFEST
     path.unlink() if manifest is None else path.write_text(manifest)
     with pytest.raises(VersionError, match="manifest.json cannot be read"):
-        store.verify(three / "3")
+        versions.verify(three / "3")
 
 
 # Rolling back
@@ -265,8 +265,8 @@ def test_checksums_that_cannot_be_read_are_no_checksums(three, manifest):
 def test_a_rollback_goes_to_the_newest_other_model_under_a_new_number(three):
     back = rollback.roll_back(three, None)
     assert (back.number, back.origin, back.restored) == (4, "a", 1)
-    assert store.live(three) == back
-    store.verify(back.folder)
+    assert versions.live(three) == back
+    versions.verify(back.folder)
     [told, old] = (everything(three / number) for number in ("4", "1"))
     assert [told["saved_model.pb"], len(told)] == [old["saved_model.pb"], len(old)]
     again = rollback.roll_back(three, None)  # and forward again
@@ -289,8 +289,8 @@ def test_a_rollback_to_an_unknown_number_tells_what_there_is(three, number):
 def test_a_rollback_needs_something_to_go_back_to(model, live):
     with pytest.raises(VersionError, match="No older version in .*; available: none"):
         rollback.roll_back(live, None)
-    store.push(model("a"), live, KEEP_ALL)
-    store.push(model("a"), live, KEEP_ALL)
+    push.push(model("a"), live, KEEP_ALL)
+    push.push(model("a"), live, KEEP_ALL)
     with pytest.raises(VersionError, match="No older version in .*; available: 1, 2"):
         rollback.roll_back(live, None)
     assert numbers(live) == [1, 2]
@@ -304,7 +304,7 @@ def test_a_rollback_to_changed_files_is_refused(three, tamper, number):
     with pytest.raises(VersionError, match=name):
         rollback.roll_back(three, number)
     assert everything(three) == before
-    assert store.live(three).number == 3
+    assert versions.live(three).number == 3
 
 
 # Retention
@@ -336,7 +336,7 @@ def test_retention_keeps_the_newest_and_the_last_good_one(tmp_path_factory, told
     for what, keep in told:
         if what.startswith("push"):
             origin = what[-1]
-            version = store.push(sources[origin], live, keep)
+            version = push.push(sources[origin], live, keep)
         else:
             others = [entry for entry in known if entry[1] != known[-1][1]]
             if not others:
@@ -351,18 +351,18 @@ def test_retention_keeps_the_newest_and_the_last_good_one(tmp_path_factory, told
         known = [*known, (version.number, origin)]
         if what.startswith("push"):  # a rollback removes nothing
             known = kept(known, keep)
-        found = store.versions(live)
+        found = versions.versions(live)
         assert [(v.number, v.origin) for v in found] == known
         assert found[-1] == version
         assert unfinished(live) == []
     for number, _ in known:
-        store.verify(live / str(number))
+        versions.verify(live / str(number))
 
 
 def test_what_a_rollback_needs_is_kept_however_often_the_same_is_pushed(model, live):
-    store.push(model("good"), live, 1)
+    push.push(model("good"), live, 1)
     for _ in range(4):
-        store.push(model("bad"), live, 1)
+        push.push(model("bad"), live, 1)
     assert numbers(live) == [1, 5]
     assert rollback.roll_back(live, None).origin == "good"
     assert numbers(live) == [1, 5, 6]
@@ -373,7 +373,7 @@ def test_what_a_rollback_needs_is_kept_however_often_the_same_is_pushed(model, l
 PUSH = """
     import sys
     from pathlib import Path
-    from components.pusher import versions
+    from components.live_models import versions
 
     source, live, count, keep = sys.argv[1:]
     print("ready", flush=True)
@@ -429,14 +429,14 @@ def test_a_killed_push_leaves_only_whole_versions(large, live, pusher):
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         hit += bool(live.is_dir() and unfinished(live))
-        found = [v.number for v in store.versions(live)]
+        found = [v.number for v in versions.versions(live)]
         for number in found:
-            store.verify(live / str(number))
+            versions.verify(live / str(number))
         assert found[-1:] >= seen  # a kill takes back no version
         seen = found[-1:]
     assert hit >= 5  # or they were killed while they did nothing
     stayed = numbers(live)[-2:]
-    pushed = store.push(large, live, 3)
+    pushed = push.push(large, live, 3)
     assert pushed.number > stayed[-1]  # by more, if a killed push had its number
     assert unfinished(live) == []
     assert numbers(live) == [*stayed, pushed.number]
@@ -452,14 +452,14 @@ def test_two_pushes_at_once_wait_for_each_other(large, model, live, pusher):
     assert sorted(told[0] + told[1]) == list(range(1, 11)) == numbers(live)
     assert unfinished(live) == []
     for number, origin in [(n, "large") for n in told[0]] + [(n, "b") for n in told[1]]:
-        store.verify(live / str(number))
-        assert store.versions(live)[number - 1].origin == origin
+        versions.verify(live / str(number))
+        assert versions.versions(live)[number - 1].origin == origin
 
 
 ROLL_BACK = """
     import sys
     from pathlib import Path
-    from components.pusher import versions
+    from components.live_models import versions
 
     print(versions.rollback(Path(sys.argv[1]), None).restored)
 """
@@ -476,8 +476,8 @@ def waits_for_a_lock(process):
 )
 def test_a_rollback_chooses_from_what_a_push_before_it_left(three, model, tmp_path):
     # A push of c that keeps two: with 3 and 4 there is no version 1 to go back to.
-    pushed = store.push(model("c"), tmp_path / "elsewhere", 1)
-    with open(three / store.LOCK, "w") as held:
+    pushed = push.push(model("c"), tmp_path / "elsewhere", 1)
+    with open(three / versions.LOCK, "w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(ROLL_BACK), three],
@@ -493,8 +493,8 @@ def test_a_rollback_chooses_from_what_a_push_before_it_left(three, model, tmp_pa
             shutil.rmtree(three / gone)
     assert process.communicate(timeout=60)[0] == "3\n"
     assert numbers(three) == [3, 4, 5]
-    assert store.live(three).origin == "b"
-    store.verify(three / "5")
+    assert versions.live(three).origin == "b"
+    versions.verify(three / "5")
 
 
 def test_a_reader_never_sees_half_a_version(model, live, pusher):
@@ -505,7 +505,7 @@ def test_a_reader_never_sees_half_a_version(model, live, pusher):
     while time.monotonic() < ends:
         for number in numbers(live) if live.is_dir() else []:
             try:
-                store.verify(live / str(number))
+                versions.verify(live / str(number))
             except (VersionError, OSError):
                 # No number is taken twice: what is not there was removed meanwhile.
                 assert not (live / str(number)).exists()
@@ -521,7 +521,7 @@ def test_a_model_that_was_rolled_back_from_is_withdrawn_until_one_rolls_back_to_
     model, live
 ):
     for origin in ("a", "b"):
-        store.push(model(origin), live, keep=2)
+        push.push(model(origin), live, keep=2)
     assert version_ledger.withdrawn(live) == frozenset()
     before = version_ledger.life(live)
     rollback.roll_back(live, None)  # 3 is a
@@ -529,15 +529,15 @@ def test_a_model_that_was_rolled_back_from_is_withdrawn_until_one_rolls_back_to_
     after = version_ledger.life(live)
     assert after != before  # or Champion's choice of b came from the cache again
     for origin in ("c", "d", "e"):  # also when its version is long gone
-        store.push(model(origin), live, keep=2)
+        push.push(model(origin), live, keep=2)
     assert version_ledger.withdrawn(live) == {"b"}
     assert version_ledger.life(live) == after
-    store.push(model("b"), live, KEEP_ALL)  # as an older marquee would
+    push.push(model("b"), live, KEEP_ALL)  # as an older marquee would
     assert version_ledger.withdrawn(live) == frozenset()  # it is live: a person let it
     rollback.roll_back(live, 6)
     assert version_ledger.withdrawn(live) == {"b"}
     rollback.roll_back(live, 7)  # b again: that takes the rollback back
-    assert store.live(live).origin == "b"
+    assert versions.live(live).origin == "b"
     assert version_ledger.withdrawn(live) == frozenset()
     assert version_ledger.life(live) == before
     rollback.roll_back(live, 9)  # to itself
@@ -558,36 +558,36 @@ def test_a_life_lasts_over_pushes_until_one_rolls_back_or_empties_the_folder(
     first = version_ledger.life(live)
     assert version_ledger.life(live) == first  # nothing went live yet
     for origin in ("a", "b"):
-        store.push(model(origin), live, keep=1)
+        push.push(model(origin), live, keep=1)
         assert version_ledger.life(live) == first
     rollback.roll_back(live, None)
     assert version_ledger.life(live) != first
 
-    for version in store.versions(live):  # hidden files stay, as with rm live/*
+    for version in versions.versions(live):  # hidden files stay, as with rm live/*
         shutil.rmtree(version.folder)
     second = version_ledger.life(live)
     assert version_ledger.life(live) == second != first
-    assert store.push(model("a"), live, KEEP_ALL).number == 4
+    assert push.push(model("a"), live, KEEP_ALL).number == 4
     assert version_ledger.life(live) == second
 
     shutil.rmtree(live)
     third = version_ledger.life(live)
     assert third not in (first, second)
-    assert store.push(model("a"), live, KEEP_ALL).number == 1
+    assert push.push(model("a"), live, KEEP_ALL).number == 1
     assert version_ledger.life(live) == third
 
 
 def test_a_number_is_not_used_again_when_its_version_was_removed_by_hand(three, model):
     shutil.rmtree(three / "3")
-    assert store.push(model("c"), three, KEEP_ALL).number == 4
+    assert push.push(model("c"), three, KEEP_ALL).number == 4
 
 
 def test_a_broken_ledger_is_an_error_that_says_what_to_do(three, model):
     (three / version_ledger.LEDGER).write_text("{}")
     with pytest.raises(VersionError, match=r"ledger.json cannot be read.*remove it"):
-        store.push(model("c"), three, KEEP_ALL)
+        push.push(model("c"), three, KEEP_ALL)
     (three / version_ledger.LEDGER).unlink()
-    assert store.push(model("c"), three, KEEP_ALL).number == 4
+    assert push.push(model("c"), three, KEEP_ALL).number == 4
 
 
 # Modes of files
@@ -600,8 +600,8 @@ def test_no_umask_makes_files_that_everybody_may_write_to(model, live, umask):
         # As the command line does it: in a process of its own, which has the umask.
         command = "from components import durable_files as files; "
         command += "files.forbid_world_writable();"
-        command += "from components.live_models import store; from pathlib import Path;"
-        command += f"store.push(Path({str(source)!r}), Path({str(live)!r}), 9);"
+        command += "from components.live_models import push; from pathlib import Path;"
+        command += f"push.push(Path({str(source)!r}), Path({str(live)!r}), 9);"
         command += f"versions.rollback(Path({str(live)!r}), 1)"
         for path in (source, *source.rglob("*")):
             path.chmod(0o777 & ~umask)
@@ -639,8 +639,8 @@ def test_a_version_that_is_a_link_is_unlinked_and_never_followed(
     shutil.move(three / "1", moved)
     (three / "1").symlink_to(moved)
     before = everything(moved)
-    store.push(model("c"), three, 2)
-    store.push(model("d"), three, 2)
+    push.push(model("c"), three, 2)
+    push.push(model("d"), three, 2)
     assert numbers(three) == [4, 5]
     assert unfinished(three) == []
     assert everything(moved) == before
@@ -652,7 +652,7 @@ def test_a_link_that_a_killed_push_left_is_unlinked(three, model, elsewhere, dan
     name = ".unfinished-0"
     (three / name).symlink_to(elsewhere / ("nothing" if dangles else ""))
     (three / "2" / "link").symlink_to(elsewhere)
-    assert store.push(model("c"), three, 1).number == 4
+    assert push.push(model("c"), three, 1).number == 4
     assert rollback.roll_back(three, None).origin == "b"
     assert not (three / name).is_symlink()
     assert numbers(three) == [3, 4, 5]
@@ -665,7 +665,7 @@ def test_a_clean_up_that_fails_is_reported_and_tried_again(
 ):
     owner, name = {
         "rename": (Path, "rename"),
-        "removal": (store.durable, "remove"),
+        "removal": (push.durable_files, "remove"),
     }[what]
 
     def failing(*_):
@@ -673,12 +673,12 @@ def test_a_clean_up_that_fails_is_reported_and_tried_again(
 
     with monkeypatch.context() as broken:
         broken.setattr(owner, name, failing)
-        assert store.push(model("c"), three, 1).number == 4
+        assert push.push(model("c"), three, 1).number == 4
         assert rollback.roll_back(three, None).origin == "b"
-        assert store.push(model("d"), three, 1).number == 6
+        assert push.push(model("d"), three, 1).number == 6
     assert "Cannot remove version 1: injected" in caplog.text
     assert "tries again" in caplog.text
-    store.push(model("e"), three, 1)
+    push.push(model("e"), three, 1)
     assert numbers(three) == [6, 7]
     assert unfinished(three) == []
 
@@ -687,7 +687,7 @@ def test_an_old_version_that_cannot_be_read_stays_and_blocks_nothing(
     three, model, caplog
 ):
     (three / "1" / f.CARD_FILE).unlink()
-    assert store.push(model("c"), three, 1).number == 4
+    assert push.push(model("c"), three, 1).number == 4
     assert rollback.roll_back(three, None).origin == "b"
     assert numbers(three) == [1, 3, 4, 5]
     assert "Version 1 is left alone" in caplog.text
@@ -696,4 +696,4 @@ def test_an_old_version_that_cannot_be_read_stays_and_blocks_nothing(
 def test_a_rollback_to_a_number_needs_no_other_card(three):
     (three / "3" / f.CARD_FILE).unlink()
     assert rollback.roll_back(three, 1).origin == "a"
-    assert store.live(three).origin == "a"
+    assert versions.live(three).origin == "a"
