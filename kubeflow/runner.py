@@ -158,7 +158,7 @@ def check_schedule(cron: str, timezone: str) -> None:
         ConfigError: The schedule or the timezone is not valid.
     """
     from pipeline.retraining.cron_schedule import Schedule
-    from pipeline.retraining.scheduler import WEEKDAYS
+    from pipeline.retraining.cron_schedule import WEEKDAYS
 
     try:
         Schedule(cron, timezone)

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from components import content_hash
 from components.artifact_place import place_of
 from trainer_modules import features as f
 
+_log = logging.getLogger("marquee.progress")  # shown by every command
 MANIFEST = "assets.extra/manifest.json"
 LOCK = ".lock"
 UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)  # JSON of others
@@ -61,7 +63,7 @@ def readable(live_folder: Path) -> list[Version]:
         try:
             found.append(read(live_folder / str(number)))
         except VersionError as error:
-            log.warning("Version %d is left alone: %s.", number, error)
+            _log.warning("Version %d is left alone: %s.", number, error)
     return found
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from apscheduler.triggers.cron import CronTrigger
 
 from pipeline.config.errors import ConfigError
-from pipeline.retraining.scheduler import UTC, WEEKDAYS
 
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")  # in cron's order
 _EXPECTED = (
     "expected minute, hour, day of the month, month and weekday, as in '0 3 * * *' for "
     "each day at 3:00"
@@ -46,7 +46,7 @@ class Schedule:
         except (ValueError, KeyError) as error:
             message = f"{cron!r}: {error}; {_EXPECTED}"
             raise ConfigError(None, None, "--cron", message) from error
-        if not self.next(datetime.datetime.now(UTC), 1):
+        if not self.next(datetime.datetime.now(datetime.UTC), 1):
             raise ConfigError(
                 None, None, "--cron", f"{cron!r} never comes; {_EXPECTED}"
             )
@@ -77,9 +77,9 @@ class Schedule:
 
     def _following(self, moment: datetime.datetime) -> Any:
         """In UTC: there each moment is there once, also when the clocks are changed."""
-        soon = moment.astimezone(UTC) + datetime.timedelta(seconds=1)
+        soon = moment.astimezone(datetime.UTC) + datetime.timedelta(seconds=1)
         following = self._trigger.get_next_fire_time(None, soon)
-        return following and following.astimezone(UTC)
+        return following and following.astimezone(datetime.UTC)
 
 
 def local_time(moment: datetime.datetime, zone: zoneinfo.ZoneInfo) -> str:

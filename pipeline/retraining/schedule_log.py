@@ -11,8 +11,8 @@ import msgspec
 
 from components import durable_files
 from pipeline.retraining.cron_schedule import local_time
-from pipeline.retraining.scheduler import PUNCTUAL
 
+PUNCTUAL = datetime.timedelta(minutes=1)  # cron supports nothing shorter
 LOG_FILE = "schedule.jsonl"
 # Of either log. The entries that stay are far more than anybody looks back at.
 MAX_LOG_BYTES = 10_000_000

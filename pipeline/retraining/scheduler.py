@@ -27,15 +27,19 @@ from apscheduler.triggers.cron import CronTrigger
 
 from pipeline import exit_codes
 from pipeline.retraining.cron_schedule import Schedule
-from pipeline.retraining.schedule_log import MAX_LOG_BYTES, Entry, append, read
+from pipeline.retraining.schedule_log import (
+    MAX_LOG_BYTES,
+    PUNCTUAL,
+    Entry,
+    append,
+    read,
+)
 from pipeline.runs import execute, lock, stopping
 
 OUTPUT_FILE = "schedule.log"
 LOCK_FILE = "schedule.lock"
 
-UTC = datetime.UTC
 _OLD_OUTPUTS = 3
-PUNCTUAL = datetime.timedelta(minutes=1)  # cron knows nothing smaller
 RETRY_SECONDS = 60.0
 # From asking a run to stop until it is killed. Longer than a step of a model's training
 # takes, as Python sees no signal during one.
@@ -43,7 +47,6 @@ GRACE_SECONDS = 60.0
 LIMIT = datetime.timedelta(hours=12)
 
 Missed = Literal["once", "skip"]
-WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")  # as cron counts them
 
 
 def _put_aside(output: Path) -> None:
@@ -52,6 +55,11 @@ def _put_aside(output: Path) -> None:
         logging.handlers.RotatingFileHandler(
             output, backupCount=_OLD_OUTPUTS, delay=True
         ).doRollover()
+
+
+def utc_now() -> datetime.datetime:
+    """Returns the present moment, in UTC."""
+    return datetime.datetime.now(datetime.UTC)
 
 
 class Keeper:
@@ -77,7 +85,7 @@ class Keeper:
         out: Path,
         command: Sequence[str],
         tell: Callable[[Entry], None],
-        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(UTC),
+        now: Callable[[], datetime.datetime] = utc_now,
         limit: datetime.timedelta = LIMIT,
         retry_seconds: float = RETRY_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
@@ -268,11 +276,11 @@ def keep(keeper: Keeper, out: Path, started: Callable[[], None]) -> int:
             signal.signal(number, lambda number, _: signals.put(number))
         # It warns each minute that a run takes longer than one.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        scheduler = BackgroundScheduler(timezone=UTC)
+        scheduler = BackgroundScheduler(timezone=datetime.UTC)
         scheduler.add_job(
             keeper.fire,
-            CronTrigger(second=0, timezone=UTC),
-            next_run_time=datetime.datetime.now(UTC),
+            CronTrigger(second=0, timezone=datetime.UTC),
+            next_run_time=utc_now(),
             max_instances=1,
             coalesce=True,
             misfire_grace_time=None,

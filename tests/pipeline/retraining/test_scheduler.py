@@ -519,7 +519,8 @@ KEEP = """
     from pathlib import Path
     from pipeline import exit_codes as exits
     from pipeline.retraining import scheduler as schedule
-    from pipeline.retraining.scheduler import Keeper, Schedule
+    from pipeline.retraining.scheduler import Keeper
+    from pipeline.retraining.cron_schedule import Schedule
 
     out, command = Path(sys.argv[1]), sys.argv[2:]
     tell = lambda entry: print(entry.verdict, flush=True)
