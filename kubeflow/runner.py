@@ -157,8 +157,7 @@ def check_schedule(cron: str, timezone: str) -> None:
     Raises:
         ConfigError: The schedule or the timezone is not valid.
     """
-    from pipeline.retraining.cron_schedule import Schedule
-    from pipeline.retraining.cron_schedule import WEEKDAYS
+    from pipeline.retraining.cron_schedule import WEEKDAYS, Schedule
 
     try:
         Schedule(cron, timezone)
