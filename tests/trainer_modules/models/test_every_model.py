@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import trainer_modules
 from components import saved_model_scan
 from trainer_modules import features as f
-from trainer_modules.configs import base, parse
+from trainer_modules.configs import parse
 from trainer_modules.registry import MODELS, POPULARITY
 from trainer_modules.sizes import Sizes
 
-SOURCES = Path(sys.modules[base.__name__].__file__).parent / "models"
+SOURCES = Path(trainer_modules.__file__).parent / "models"
 FITTED = [name for name, spec in MODELS.items() if spec.task != "closed_form"]
 U, V = 7, 9  # rows of the user and the item table
 IDS = Sizes(U, V)
