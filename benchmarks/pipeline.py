@@ -295,7 +295,7 @@ def run_process(*command: object) -> Finished:
     """Runs a command in a process of its own.
 
     Raises:
-      click.ClickException: if it fails, with the end of what it said.
+        click.ClickException: If it fails, with the end of what it said.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen([*map(str, command)], stdout=out, stderr=log)
@@ -432,7 +432,7 @@ def write_docs(
     """Puts a part's table in the place of its last one, with what it was measured on.
 
     Raises:
-      click.ClickException: if the page has no place for it.
+        click.ClickException: If the page has no place for it.
     """
     text = io.StringIO()
     print_figures(figures, Console(file=text, width=100))

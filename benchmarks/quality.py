@@ -47,13 +47,13 @@ class Row(msgspec.Struct, forbid_unknown_fields=True):
     """One model under the table's protocol.
 
     Attributes:
-      name: as the table shows it; the model's, or that of a variant.
-      model: of the registry.
-      floors: data set → the value of each of the table's metrics to reach.
-      by: who published them, with the protocol where it differs from the table's.
-      settings: of the model, where they differ from its defaults.
-      settings_for: data set → settings that differ there.
-      tried: what else was, where the floor is not reached.
+        name: As the table shows it; the model's, or that of a variant.
+        model: Of the registry.
+        floors: Data set → the value of each of the table's metrics to reach.
+        by: Who published them, with the protocol where it differs from the table's.
+        settings: Of the model, where they differ from its defaults.
+        settings_for: Data set → settings that differ there.
+        tried: What else was, where the floor is not reached.
     """
 
     name: str
@@ -69,14 +69,14 @@ class Table(msgspec.Struct, forbid_unknown_fields=True):
     """A protocol.
 
     Attributes:
-      title: of the section.
-      protocol: in words.
-      set: keys of the configuration, as ``--set`` takes them.
-      metrics: what floors are about.
-      shown: metrics shown beside them.
-      rows: the models.
-      lower_is_better: as of an error.
-      seeds: of training, and of the split where it is random; the mean counts.
+        title: Of the section.
+        protocol: In words.
+        set: Keys of the configuration, as ``--set`` takes them.
+        metrics: What floors are about.
+        shown: Metrics shown beside them.
+        rows: The models.
+        lower_is_better: As of an error.
+        seeds: Of training, and of the split where it is random; the mean counts.
     """
 
     title: str
@@ -93,16 +93,17 @@ class Measured(msgspec.Struct):
     """The measured result of a row: means over the seeds.
 
     Attributes:
-      metrics: of the test split.
-      deviations: standard deviation of each metric over the seeds; empty for one seed.
-      settings: ``--set`` options that run it again.
-      parameters: of the model.
-      train_seconds: of one training.
-      samples_per_second: pairs through the model in training; None for a closed form.
-      seconds: of all its runs, each with the data steps unless they were there.
-      seeds: of training, and of the split where it is random.
-      date: when.
-      cores: of the machine.
+        metrics: Of the test split.
+        deviations: Standard deviation of each metric over the seeds; empty for one
+            seed.
+        settings: ``--set`` options that run it again.
+        parameters: Of the model.
+        train_seconds: Of one training.
+        samples_per_second: Pairs through the model in training; None for a closed form.
+        seconds: Of all its runs, each with the data steps unless they were there.
+        seeds: Of training, and of the split where it is random.
+        date: When.
+        cores: Of the machine.
     """
 
     metrics: dict[str, float]

@@ -68,15 +68,15 @@ class Night(msgspec.Struct):
     """What a retraining came to, and how the lists did in the month after.
 
     Attributes:
-      span: the newest.
-      ratings: in it.
-      status: of the run.
-      live: the version that serves.
-      seconds: of the run.
-      ndcg: model → nDCG@10 of the next month, over its users.
-      ndcg_known: the same over those who had rated before.
-      users: of the next month who liked anything.
-      known: how many of them had rated before.
+        span: The newest.
+        ratings: In it.
+        status: Of the run.
+        live: The version that serves.
+        seconds: Of the run.
+        ndcg: Model → nDCG@10 of the next month, over its users.
+        ndcg_known: The same over those who had rated before.
+        users: Of the next month who liked anything.
+        known: How many of them had rated before.
     """
 
     span: str
@@ -161,8 +161,8 @@ def judge(
     """Holds lists of some models against what users liked a month later.
 
     Returns:
-      nDCG@10 by model over all users who liked something new, the same over those of
-      them who had rated before, and how many users these are.
+        nDCG@10 by model over all users who liked something new, the same over those of
+        them who had rated before, and how many users these are.
     """
     rated, liked = collections.defaultdict(set), collections.defaultdict(list)
     for rating in past:

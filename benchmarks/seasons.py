@@ -26,11 +26,11 @@ class Pool:
     """Test users with a liked target, as three models rank it.
 
     Attributes:
-      share: Of the test users, who have a liked target.
-      ranks: Model → ranks [P]; ``popularity``, ``a`` and ``b``.
-      values: Model → the ranking metrics of each user [P, M].
-      metrics: The names of the metrics.
-      num_candidates: [P].
+        share: Of the test users, who have a liked target.
+        ranks: Model → ranks [P]; ``popularity``, ``a`` and ``b``.
+        values: Model → the ranking metrics of each user [P, M].
+        metrics: The names of the metrics.
+        num_candidates: [P].
     """
 
     share: float
@@ -64,7 +64,7 @@ class Pool:
         """How often a challenger has the better model's rank, to gain so much.
 
         Raises:
-          ValueError: The two models are not that different.
+            ValueError: The two models are not that different.
         """
         one, other = sorted((self.mean("a"), self.mean("b")))
         middle, gap = (one + other) / 2, other - one
@@ -80,10 +80,10 @@ class Setting:
     """What is true in a season.
 
     Attributes:
-      users: Test users of each night, with and without a liked target.
-      challengers: How many, all alike.
-      gain: Relative gain of the challengers in the metric.
-      nights: Of a season.
+        users: Test users of each night, with and without a liked target.
+        challengers: How many, all alike.
+        gain: Relative gain of the challengers in the metric.
+        nights: Of a season.
     """
 
     users: int
@@ -98,8 +98,8 @@ def season(
     """Plays one season, until a challenger is promoted.
 
     Returns:
-      The night of the promotion, from 1; None without one. And how many challengers
-      were refused in the first night.
+        The night of the promotion, from 1; None without one. And how many challengers
+        were refused in the first night.
     """
     random = np.random.default_rng([seed, setting.users, setting.challengers])
     ledger, refused = Ledger().opened("life", 1), 0
@@ -169,9 +169,9 @@ class Outcome:
     """What came of many seasons.
 
     Attributes:
-      promoted: The night of each promotion.
-      seasons: How many were played.
-      refused: Share of challengers that were refused in the first night.
+        promoted: The night of each promotion.
+        seasons: How many were played.
+        refused: Share of challengers that were refused in the first night.
     """
 
     promoted: tuple[int, ...]

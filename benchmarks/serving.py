@@ -65,10 +65,10 @@ async def ask(
     """Asks for users' lists, and tells how that went.
 
     Args:
-      port: of the server.
-      users: of whom one is drawn for each request.
-      seconds: for how long.
-      rate: requests a second; None sends each as soon as a connection is free.
+        port: Of the server.
+        users: Of whom one is drawn for each request.
+        seconds: For how long.
+        rate: Requests a second; None sends each as soon as a connection is free.
     """
     random = np.random.default_rng(2017)
     free: asyncio.Queue[Connection] = asyncio.Queue()

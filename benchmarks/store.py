@@ -33,8 +33,8 @@ def clone_last_run(path: Path, count: int) -> None:
     """Adds runs to a store, each with the rows that the last one has.
 
     Args:
-      path: of the store; its last run was one of the cache.
-      count: of runs.
+        path: Of the store; its last run was one of the cache.
+        count: Of runs.
     """
     with contextlib.closing(sqlite3.connect(path)) as store, store:
         [last] = store.execute(

@@ -20,8 +20,8 @@ def trainer_data(
     Items without a row of their own are not counted: that is in the metadata store.
 
     Args:
-      out: where ``marquee run`` left its artifacts.
-      leave_out: side features that no model is to read.
+        out: Where ``marquee run`` left its artifacts.
+        leave_out: Side features that no model is to read.
     """
     transform = tft.TFTransformOutput(newest(out, "Transform", "transform_graph"))
     examples = newest(out, "Transform", "transformed_examples")

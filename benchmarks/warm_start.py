@@ -77,10 +77,10 @@ class Month:
     """What a training on the ratings up to a cut is given.
 
     Attributes:
-      transform: the vocabularies.
-      data: whose eval split chooses the epoch.
-      test: the same, but for the test split in its place.
-      item_values: vocabulary of the items' side features.
+        transform: The vocabularies.
+        data: Whose eval split chooses the epoch.
+        test: The same, but for the test split in its place.
+        item_values: Vocabulary of the items' side features.
     """
 
     transform: tft.TFTransformOutput
@@ -102,10 +102,10 @@ class Training:
     """How one went; of all metrics here, more is better.
 
     Attributes:
-      metric: its name.
-      untrained: of the eval split, before.
-      epochs: until patience ended.
-      test: of the test split, after the best epoch.
+        metric: Its name.
+        untrained: Of the eval split, before.
+        epochs: Until patience ended.
+        test: Of the test split, after the best epoch.
     """
 
     metric: str
@@ -266,15 +266,15 @@ class Row(msgspec.Struct):
     """A model's line of the table, each pair cold and then warm.
 
     Attributes:
-      metric: of the eval split, that chooses the epoch.
-      untrained: the metric at the start.
-      epochs: until it was as good as the best of the cold start; None: never.
-      cpu_seconds: the same.
-      best: of the epoch that was kept.
-      test: of the test split, of that epoch.
-      start: what the warm start carried over.
-      date: when.
-      cores: of the machine.
+        metric: Of the eval split, that chooses the epoch.
+        untrained: The metric at the start.
+        epochs: Until it was as good as the best of the cold start; None: never.
+        cpu_seconds: The same.
+        best: Of the epoch that was kept.
+        test: Of the test split, of that epoch.
+        start: What the warm start carried over.
+        date: When.
+        cores: Of the machine.
     """
 
     metric: str

@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
     is removed.
 
     Raises:
-      OSError: the file cannot be written, forced to disk or renamed.
+        OSError: The file cannot be written, forced to disk or renamed.
     """
     unfinished = unfinished_beside(path)
     try:
@@ -41,7 +41,7 @@ def write(path: Path, content: str | bytes) -> None:
     """Writes a file whole or not at all; text as UTF-8.
 
     Raises:
-      OSError: it cannot be written; an older file stays as it was.
+        OSError: It cannot be written; an older file stays as it was.
     """
     with replacing(path) as unfinished:
         unfinished.write_bytes(
@@ -88,8 +88,8 @@ def remove(path: Path) -> None:
     Whatever can be removed is removed, even if something else in the folder cannot.
 
     Raises:
-      OSError: The first thing that cannot be removed, with its whole path. What has
-        vanished in the meantime is not an error.
+        OSError: The first thing that cannot be removed, with its whole path. What has
+            vanished in the meantime is not an error.
     """
     problems: list[OSError] = []
 

@@ -82,8 +82,8 @@ def scan(folder: Path) -> None:
     """Refuses a SavedModel that does more than compute.
 
     Raises:
-      HostileModelError: names the operation and where it is.
-      OSError: the graph cannot be read.
+        HostileModelError: Names the operation and where it is.
+        OSError: The graph cannot be read.
     """
     others = [path for path in folder.glob("saved_model.*") if path.name != GRAPH_FILE]
     if others:

@@ -63,10 +63,10 @@ def connected(host: str | None) -> Iterator[kfp.Client]:
 
     Args:
         host: URL of the API; None takes ``KF_PIPELINES_ENDPOINT``, else the API of the
-          cluster that runs this, else that of the kubeconfig's cluster.
+            cluster that runs this, else that of the kubeconfig's cluster.
 
     Raises:
-        SubmissionError: the API does not answer, or refuses.
+        SubmissionError: The API does not answer, or refuses.
     """
     try:
         with warnings.catch_warnings():
@@ -108,15 +108,15 @@ def check(client: kfp.Client, compiled: Compiled, namespace: str) -> list[str]:
     """Looks for what the file needs, in Kubeflow Pipelines and in the cluster.
 
     Args:
-        client: of the API.
-        compiled: the file.
-        namespace: in which its pods will run.
+        client: Of the API.
+        compiled: The file.
+        namespace: In which its pods will run.
 
     Returns:
         What could not be looked for, each in a sentence.
 
     Raises:
-        SubmissionError: something is missing.
+        SubmissionError: Something is missing.
     """
     return [*_check_backend(client, compiled), *_check_cluster(compiled, namespace)]
 
@@ -224,8 +224,8 @@ def every(page: Callable[[str], Any], field: str) -> Iterator[Any]:
     """Yields the entries of all pages of a list.
 
     Args:
-        page: token → page.
-        field: of a page, that has the entries.
+        page: Token → page.
+        field: Of a page, that has the entries.
     """
     token = ""
     while True:

@@ -40,14 +40,14 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a step's pod asks for, and how long it may try.
 
     Attributes:
-      cpu: requested; the scheduler keeps it free.
-      memory: requested.
-      cpu_limit: at most; beyond, the pod is slowed.
-      memory_limit: at most; beyond, the pod is killed.
-      timeout_seconds: Of one attempt; None for no limit.
-      retries: attempts after the first, whatever ended it: an error, a lost node, a
-        deleted pod.
-      backoff_seconds: before the first retry; twice as long before each further one.
+        cpu: Requested; the scheduler keeps it free.
+        memory: Requested.
+        cpu_limit: At most; beyond, the pod is slowed.
+        memory_limit: At most; beyond, the pod is killed.
+        timeout_seconds: Of one attempt; None for no limit.
+        retries: Attempts after the first, whatever ended it: an error, a lost node, a
+            deleted pod.
+        backoff_seconds: Before the first retry; twice as long before each further one.
     """
 
     cpu: Quantity = "500m"
@@ -72,10 +72,10 @@ class Training(Step, frozen=True, forbid_unknown_fields=True):
     """What a Trainer's pod asks for beside that.
 
     Attributes:
-      gpus: number of ``nvidia.com/gpu``; 0 on a cluster without any.
-      accelerator: their kind on Vertex AI; on Kubernetes ``node_selector`` says that.
-      node_selector: labels that its node must have.
-      tolerations: of that node's taints.
+        gpus: Number of ``nvidia.com/gpu``; 0 on a cluster without any.
+        accelerator: Their kind on Vertex AI; on Kubernetes ``node_selector`` says that.
+        node_selector: Labels that its node must have.
+        tolerations: Of that node's taints.
     """
 
     memory: Quantity = "2Gi"
@@ -100,10 +100,10 @@ class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The metadata store: MySQL, or MariaDB.
 
     Attributes:
-      host: of the Service.
-      port: of it.
-      database: made by the first run.
-      secret: Secret with the keys ``user`` and ``password``.
+        host: Of the Service.
+        port: Of it.
+        database: Made by the first run.
+        secret: Secret with the keys ``user`` and ``password``.
     """
 
     host: Name = "marquee-metadata"
@@ -116,11 +116,11 @@ class S3(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An object store that speaks S3.
 
     Attributes:
-      endpoint: with its scheme; empty for Amazon's own.
-      region: of the bucket.
-      secret: Secret with the keys of an account.
-      access_key: the name of the one in it.
-      secret_key: of the other.
+        endpoint: With its scheme; empty for Amazon's own.
+        region: Of the bucket.
+        secret: Secret with the keys of an account.
+        access_key: The name of the one in it.
+        secret_key: Of the other.
     """
 
     endpoint: str = ""
@@ -141,21 +141,21 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A cluster.
 
     Attributes:
-      root: of the artifacts: ``s3://…``, ``gs://…`` or a folder of the volume.
-      live_folder: of the live versions, a folder of the volume: a version appears by
-        one rename, which object stores do not have.
-      volume: where that is.
-      metadata: the store.
-      s3: the object store; not needed where nothing is ``s3://…``.
-      webhook: told of failures; null tells nobody.
-      service_account: of the pods.
-      user: and group that they run as; any but root's 0.
-      image_pull_policy: Of their image; None leaves it to Kubernetes.
-      timezone: of the cron schedules. Kubeflow Pipelines' controller must have the
-        same in ``CRON_SCHEDULE_TIMEZONE``; Argo takes it from the file.
-      steps: step, or kind of steps → what differs from ``Step``, and of Trainers from
-        ``Training``: ``Trainer_neumf`` counts more than ``Trainer``, and that more than
-        ``default``.
+        root: Of the artifacts: ``s3://…``, ``gs://…`` or a folder of the volume.
+        live_folder: Of the live versions, a folder of the volume: a version appears by
+            one rename, which object stores do not have.
+        volume: Where that is.
+        metadata: The store.
+        s3: The object store; not needed where nothing is ``s3://…``.
+        webhook: Told of failures; null tells nobody.
+        service_account: Of the pods.
+        user: And group that they run as; any but root's 0.
+        image_pull_policy: Of their image; None leaves it to Kubernetes.
+        timezone: Of the cron schedules. Kubeflow Pipelines' controller must have the
+            same in ``CRON_SCHEDULE_TIMEZONE``; Argo takes it from the file.
+        steps: Step, or kind of steps → what differs from ``Step``, and of Trainers from
+            ``Training``: ``Trainer_neumf`` counts more than ``Trainer``, and that more
+            than ``default``.
     """
 
     root: Name = "/marquee/artifacts"
@@ -208,7 +208,7 @@ def read_cluster(path: Path) -> Cluster:
     """Reads a cluster's file, and checks all of it.
 
     Raises:
-      ConfigError: for the first thing that is wrong.
+        ConfigError: For the first thing that is wrong.
     """
     try:
         values = read_yaml(path)

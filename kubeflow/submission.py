@@ -25,12 +25,12 @@ class Submission(
     """How a compiled pipeline is submitted.
 
     Attributes:
-        service_account: of the pods.
-        schedule: cron expression of the recurring run; None for a pipeline without one.
-        timezone: that the schedule is meant in.
-        backend: the oldest version of Kubeflow Pipelines that runs the file.
-        settings: setting, in words → the version that it needs, where that is newer
-          than the oldest one supported.
+        service_account: Of the pods.
+        schedule: Cron expression of the recurring run; None for a pipeline without one.
+        timezone: That the schedule is meant in.
+        backend: The oldest version of Kubeflow Pipelines that runs the file.
+        settings: Setting, in words → the version that it needs, where that is newer
+            than the oldest one supported.
     """
 
     service_account: str
@@ -53,13 +53,13 @@ class Compiled(msgspec.Struct, frozen=True):
     """A compiled file.
 
     Attributes:
-        path: of the file.
+        path: Of the file.
         digest: SHA-256 of its bytes, in hexadecimal.
-        name: of the pipeline.
-        submission: how it is submitted.
-        secrets: name of a Secret → its keys that the pods read.
-        claims: names of the volume claims that the pods mount.
-        steps: names of the tasks that are pods, as Kubeflow shows them.
+        name: Of the pipeline.
+        submission: How it is submitted.
+        secrets: Name of a Secret → its keys that the pods read.
+        claims: Names of the volume claims that the pods mount.
+        steps: Names of the tasks that are pods, as Kubeflow shows them.
     """
 
     path: Path
@@ -75,7 +75,7 @@ def read(path: Path) -> Compiled:
     """Reads a file that ``runner.py --target kfp`` wrote.
 
     Raises:
-        ConfigError: it is not such a file.
+        ConfigError: It is not such a file.
     """
     try:
         data = path.read_bytes()

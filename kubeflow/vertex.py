@@ -37,9 +37,9 @@ def LiveModel(  # noqa: N802 - TFX names a component like the class that it beco
     """Copies the model that serves, where a resolver would find its artifact.
 
     Args:
-      models: of this run, which have to be there before the live one is judged.
-      live_folder: of the versions.
-      champion: empty where nothing is live.
+        models: Of this run, which have to be there before the live one is judged.
+        live_folder: Of the versions.
+        champion: Empty where nothing is live.
     """
     del models
     if live := versions.live(Path(live_folder)):
@@ -71,10 +71,10 @@ def write(pipeline: tfx.dsl.Pipeline, image: str, cluster: Cluster, path: Path) 
     """Writes the job.
 
     Args:
-      pipeline: with a root on ``gs://``.
-      image: of every step.
-      cluster: of which what a step asks for counts, and where the live folder is.
-      path: of the file, JSON.
+        pipeline: With a root on ``gs://``.
+        image: Of every step.
+        cluster: Of which what a step asks for counts, and where the live folder is.
+        path: Of the file, JSON.
     """
     runners = tfx.orchestration.experimental
     config = runners.KubeflowV2DagRunnerConfig(default_image=image)

@@ -43,9 +43,9 @@ class Check:
     """What one check found.
 
     Attributes:
-      name: what was looked at.
-      state: ``warn`` runs, but not well; ``fail`` does not run.
-      text: what was found and, unless it is fine, what to do.
+        name: What was looked at.
+        state: ``warn`` runs, but not well; ``fail`` does not run.
+        text: What was found and, unless it is fine, what to do.
     """
 
     name: str
@@ -57,7 +57,7 @@ def examine(out: Path) -> Iterator[Check]:
     """Makes all checks, one after the other.
 
     Args:
-      out: the folder that runs would be kept in; it need not exist.
+        out: The folder that runs would be kept in; it need not exist.
     """
     # As pipeline.datasets has it, which would import numpy for this line.
     cache = Path(
@@ -116,7 +116,7 @@ def check_packages(requirements: Iterable[str]) -> Check:
     """Whether what is installed is what is pinned.
 
     Args:
-      requirements: as pip reads them, one each.
+        requirements: As pip reads them, one each.
     """
     wrong, count = [], 0
     for requirement in map(Requirement, requirements):

@@ -25,8 +25,8 @@ def eval_config(
     reads it; what goes live is decided by ``rules`` alone.
 
     Args:
-      gate: the bar.
-      num_sampled_negatives: in the sampled metrics.
+        gate: The bar.
+        num_sampled_negatives: In the sampled metrics.
     """
     return tfma.EvalConfig(
         # A SavedModel with signatures; TFMA would try to load a Keras model first.

@@ -90,8 +90,8 @@ def live_model_resolver(candidates: Any, live_folder: str) -> tfx.dsl.Resolver:
     """The resolver node; its output ``champion`` is what LiveEvaluator judges.
 
     Args:
-      candidates: the union of this run's Model channels.
-      live_folder: of the versions.
+        candidates: The union of this run's Model channels.
+        live_folder: Of the versions.
     """
     return _resolver(LiveModelStrategy, live_folder, candidates=candidates).with_id(
         "LiveModel"
@@ -102,8 +102,8 @@ def base_model_resolver(transform_graph: Any, live_folder: str) -> tfx.dsl.Resol
     """The resolver node; its output ``champion`` is what a warm start is from.
 
     Args:
-      transform_graph: the channel of this run's.
-      live_folder: of the versions.
+        transform_graph: The channel of this run's.
+        live_folder: Of the versions.
     """
     return _resolver(
         BaseModelStrategy, live_folder, transform_graph=transform_graph

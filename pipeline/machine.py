@@ -19,9 +19,9 @@ class Memory:
     """Memory that this process may take.
 
     Attributes:
-      free: Bytes that are left.
-      total: Bytes that there are.
-      is_limited: Whether a control group sets the bound, rather than the machine.
+        free: Bytes that are left.
+        total: Bytes that there are.
+        is_limited: Whether a control group sets the bound, rather than the machine.
     """
 
     free: float

@@ -57,15 +57,16 @@ def create_pipeline(
     """Lays the steps out; nothing runs yet, and nothing of the data is looked at.
 
     Args:
-      config: what the person chose.
-      data: the folder or file of the ratings; on a cluster the steps alone can see it.
-      pipeline_root: where artifacts go.
-      live_folder: where the champion is pushed to, a folder for each version.
-      schema_path: the curated schema, a file.
-      spans: names of the spans in ``data``, the oldest first; of no spans empty.
-      window: in their place, where the pipeline is laid out once and runs many times:
-        which of the spans to take that are there when it runs.
-      metadata: of the metadata store, unless the runner knows it.
+        config: What the person chose.
+        data: The folder or file of the ratings; on a cluster the steps alone can see
+            it.
+        pipeline_root: Where artifacts go.
+        live_folder: Where the champion is pushed to, a folder for each version.
+        schema_path: The curated schema, a file.
+        spans: Names of the spans in ``data``, the oldest first; of no spans empty.
+        window: In their place, where the pipeline is laid out once and runs many times:
+            which of the spans to take that are there when it runs.
+        metadata: Of the metadata store, unless the runner knows it.
     """
     # Ratings in: one Example per user, each rating in exactly one split.
     rating_min, rating_max = rating_range(read_schema(schema_path))

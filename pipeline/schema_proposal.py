@@ -33,11 +33,11 @@ def propose(path: Path, settings: Settings) -> Proposal:
     of the users that are found at ``path``.
 
     Args:
-        path: a file or a folder of ratings.
+        path: A file or a folder of ratings.
         settings: How the ratings and the files of items and users are read.
 
     Raises:
-        BadInputError: there are no ratings that can be read.
+        BadInputError: There are no ratings that can be read.
     """
     summary = inspect(path, settings)
     if summary.rating_min is None or summary.rating_max is None:

@@ -17,8 +17,8 @@ class ListStatistics(tf.Module):
         """Counts.
 
         Args:
-          ratings: of training: how many rated an item is its popularity.
-          sizes: of the data, with the items' genres where it has them.
+            ratings: Of training: how many rated an item is its popularity.
+            sizes: Of the data, with the items' genres where it has them.
         """
         super().__init__()
         item = tf.constant(ratings.item_index)
@@ -38,15 +38,15 @@ class ListStatistics(tf.Module):
         """Measures each user's list.
 
         Args:
-          top_item: [B, K] indices.
-          history: [B, H] indices of what the user has rated, padded with 0.
+            top_item: [B, K] indices.
+            history: [B, H] indices of what the user has rated, padded with 0.
 
         Returns:
-          [B] each: ``novelty``, the items' mean self-information in bits (Castells,
-          Hurley, Vargas 2015, section 26.3.2); ``diversity``, the mean Jaccard distance
-          of the genres of two of them (Ziegler et al. 2005), NaN where fewer than two
-          have genres; ``list_popularity`` and ``history_popularity``, the mean share of
-          users who rated an item (Abdollahpouri et al. 2019).
+            [B] each: ``novelty``, the items' mean self-information in bits (Castells,
+            Hurley, Vargas 2015, section 26.3.2); ``diversity``, the mean Jaccard
+            distance of the genres of two of them (Ziegler et al. 2005), NaN where fewer
+            than two have genres; ``list_popularity`` and ``history_popularity``, the
+            mean share of users who rated an item (Abdollahpouri et al. 2019).
         """
         popularity = tf.gather(self.popularity, top_item)  # [B, K]
         known = tf.cast(history != f.PADDING_INDEX, tf.float32)  # [B, H]

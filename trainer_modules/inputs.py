@@ -20,13 +20,13 @@ class Data:
     """What a Trainer is given; each part is read once, when it is first asked for.
 
     Attributes:
-      train_files: patterns of the transformed ``train`` records.
-      eval_files: the same of ``eval``.
-      feature_spec: how to parse a record.
-      sizes: of the tables.
-      num_unknown_items: items of train and eval without a row of their own. Those that
-        are first rated in the test are not counted: they would tell training something
-        of it.
+        train_files: Patterns of the transformed ``train`` records.
+        eval_files: The same of ``eval``.
+        feature_spec: How to parse a record.
+        sizes: Of the tables.
+        num_unknown_items: Items of train and eval without a row of their own. Those
+            that are first rated in the test are not counted: they would tell training
+            something of it.
     """
 
     train_files: list[str]
@@ -119,9 +119,9 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
     """The first ``limit`` eval records; ExampleGen orders users by a hash.
 
     Returns:
-      Batches of ``user_index`` [B], ``history_item_index`` and ``history_label``
-      [B, H], ``item_index`` (the targets), ``label`` and ``rating`` [B, T], padded with
-      0 (labels with -1), and the users' fields [B, L].
+        Batches of ``user_index`` [B], ``history_item_index`` and ``history_label`` [B,
+        H], ``item_index`` (the targets), ``label`` and ``rating`` [B, T], padded with 0
+        (labels with -1), and the users' fields [B, L].
     """
     names = (
         f.USER_INDEX,

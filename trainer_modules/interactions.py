@@ -21,10 +21,10 @@ class Ratings:
     """Rated pairs, in the order of the records; each user's own in the order of time.
 
     Attributes:
-      user_index: [N] vocabulary indices.
-      item_index: [N] vocabulary indices.
-      label: [N] 1 liked, 0 disliked, -1 neither.
-      rating: [N] stars.
+        user_index: [N] vocabulary indices.
+        item_index: [N] vocabulary indices.
+        label: [N] 1 liked, 0 disliked, -1 neither.
+        rating: [N] stars.
     """
 
     user_index: Indices
@@ -62,7 +62,7 @@ class Ratings:
         """Places in the log of what was liked.
 
         Raises:
-          ValueError: if nothing was.
+            ValueError: If nothing was.
         """
         places = np.flatnonzero(self.label == f.LIKED)
         if not len(places):
@@ -78,10 +78,10 @@ class Interactions:
     """Positive user-item pairs, ordered by user, then by item, each once.
 
     Attributes:
-      user_index: [N] vocabulary indices.
-      item_index: [N] vocabulary indices.
-      num_users: rows of a user table, the reserved ones included.
-      num_items: rows of an item table, the reserved ones included.
+        user_index: [N] vocabulary indices.
+        item_index: [N] vocabulary indices.
+        num_users: Rows of a user table, the reserved ones included.
+        num_items: Rows of an item table, the reserved ones included.
     """
 
     user_index: Indices

@@ -16,8 +16,8 @@ def label(
     Without ``negative`` that is all that is not liked; else what is neither is -1.
 
     Raises:
-      ValueError: for a threshold that is none of ``all``, ``> x`` and ``>= x``, and a
-        ``negative`` that is none of ``< x`` and ``<= x``.
+        ValueError: For a threshold that is none of ``all``, ``> x`` and ``>= x``, and a
+            ``negative`` that is none of ``< x`` and ``<= x``.
     """
     if threshold == EVERYTHING_POSITIVE:
         return tf.cast(tf.ones_like(rating), tf.int64)

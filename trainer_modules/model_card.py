@@ -20,12 +20,13 @@ def read_card(model_folder: str) -> dict[str, Any]:
     """Reads the card of a SavedModel.
 
     Returns:
-      ``model`` (its name), ``recipe`` (the same for all models of the same settings and
-      code), ``config``, ``fields`` (side features that it may read, in
-      order), ``split`` (settings), ``warm_start`` and ``from_scratch`` (where its
-      training started, ``warm_start.Start``), ``parameters``, ``train_seconds``,
-      ``samples_per_second``, ``epochs``, ``share_of_users`` (that ``evaluate`` ranks
-      for); of a champion also ``origin``, and ``newest_span`` if it learned from spans.
+        ``model`` (its name), ``recipe`` (the same for all models of the same settings
+        and code), ``config``, ``fields`` (side features that it may read, in order),
+        ``split`` (settings), ``warm_start`` and ``from_scratch`` (where its training
+        started, ``warm_start.Start``), ``parameters``, ``train_seconds``,
+        ``samples_per_second``, ``epochs``, ``share_of_users`` (that ``evaluate`` ranks
+        for); of a champion also ``origin``, and ``newest_span`` if it learned from
+        spans.
     """
     with tf.io.gfile.GFile(f"{model_folder}/{f.CARD_FILE}") as file:
         card: dict[str, Any] = json.loads(file.read())

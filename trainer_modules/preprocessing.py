@@ -18,16 +18,16 @@ def preprocessing_fn(
     ``min_item_ratings`` ratings is left out, and so trains the unknown row.
 
     Args:
-      inputs: the raw features of ``features.py``: ``user_id`` [B, 1], others ragged
-        [B, (N)].
-      custom_config: ``label_threshold`` (``all``, ``> x`` or ``>= x`` stars),
-        ``label_negative`` (``< x``, ``<= x``, or None for all that is not liked),
-        ``min_item_ratings`` and ``leave_out`` (side features).
+        inputs: The raw features of ``features.py``: ``user_id`` [B, 1], others ragged
+            [B, (N)].
+        custom_config: ``label_threshold`` (``all``, ``> x`` or ``>= x`` stars),
+            ``label_negative`` (``< x``, ``<= x``, or None for all that is not liked),
+            ``min_item_ratings`` and ``leave_out`` (side features).
 
     Returns:
-      ``user_index`` [B, 1] and ragged [B, (N)] ``item_index``, ``label``, the same for
-      ``history_``, and ``<name>_index`` for each side feature of the user; all int64;
-      and ``rating`` as it came.
+        ``user_index`` [B, 1] and ragged [B, (N)] ``item_index``, ``label``, the same
+        for ``history_``, and ``<name>_index`` for each side feature of the user; all
+        int64; and ``rating`` as it came.
     """
 
     def labels(rating: tf.RaggedTensor) -> tf.RaggedTensor:

@@ -18,13 +18,14 @@ def score_candidates(
     """Scores each user's candidates.
 
     Args:
-      model: scores [B, C] from features.
-      features: of the users, each [B, ...].
-      items: [B, C] indices.
-      num_items: V, the reserved ones included.
+        model: Scores [B, C] from features.
+        features: Of the users, each [B, ...].
+        items: [B, C] indices.
+        num_items: V, the reserved ones included.
 
     Returns:
-      [B, C]; an item without a row of its own scores as ``_no_better_than_rare`` says.
+        [B, C]; an item without a row of its own scores as ``_no_better_than_rare``
+        says.
     """
     rare = tf.range(num_items)[f.NUM_RESERVED :][-NUM_RARE:]  # [N]
     users, length = tf.shape(items)[0], tf.shape(items)[1]
@@ -54,8 +55,8 @@ def score_unseen(
     """Scores for each user every item with an id, and the unknown one.
 
     Returns:
-      Scores [B, V - NUM_RESERVED], True there where the user has not seen the item, and
-      the unknown item's score [B].
+        Scores [B, V - NUM_RESERVED], True there where the user has not seen the item,
+        and the unknown item's score [B].
     """
     catalogue = tf.range(f.UNKNOWN_INDEX, num_items)[tf.newaxis, :]
     scores = tf.cast(model({**features, f.ITEM_INDEX: catalogue}), tf.float32)
@@ -86,16 +87,16 @@ def rank_targets(
     score of the unknown row, or what the rarest others have if that is less.
 
     Args:
-      model: scores [B, C] from features.
-      features: of the users, each [B, ...]; ``history_item_index`` is padded with 0.
-      targets: [B, T] item indices, padded with 0.
-      num_items: V, the reserved ones included.
-      num_unknown_items: items of the catalogue without an id of their own.
-      num_top: how many of the best items to return.
+        model: Scores [B, C] from features.
+        features: Of the users, each [B, ...]; ``history_item_index`` is padded with 0.
+        targets: [B, T] item indices, padded with 0.
+        num_items: V, the reserved ones included.
+        num_unknown_items: Items of the catalogue without an id of their own.
+        num_top: How many of the best items to return.
 
     Returns:
-      ``score`` and ``rank`` [B, T] (from 1; both 0 for padding), ``num_candidates`` [B]
-      and ``top_item`` [B, min(num_top, V - NUM_RESERVED)] (indices).
+        ``score`` and ``rank`` [B, T] (from 1; both 0 for padding), ``num_candidates``
+        [B] and ``top_item`` [B, min(num_top, V - NUM_RESERVED)] (indices).
     """
     num_users = tf.shape(targets)[0]
     block_size = tf.minimum(max(1, MAX_SCORED_PAIRS // num_items), num_users)

@@ -11,13 +11,13 @@ class ModelSpec:
     """One model.
 
     Attributes:
-      name: the key in configurations, the file in ``models/`` and the test's name.
-      class_name: the class in that file.
-      config_class: its settings, with the paper's defaults.
-      task: what it learns from unless its settings say otherwise (``GradientConfig``),
-        or ``closed_form`` (it is solved).
-      summary: what it computes, in a line.
-      paper: where it comes from.
+        name: The key in configurations, the file in ``models/`` and the test's name.
+        class_name: The class in that file.
+        config_class: Its settings, with the paper's defaults.
+        task: What it learns from unless its settings say otherwise
+            (``GradientConfig``), or ``closed_form`` (it is solved).
+        summary: What it computes, in a line.
+        paper: Where it comes from.
     """
 
     name: str

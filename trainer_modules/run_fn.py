@@ -58,7 +58,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     (those of them that are in train or eval).
 
     Raises:
-      MemoryError: the model takes more than there is.
+        MemoryError: The model takes more than there is.
     """
     settings: dict[str, Any] = fn_args.custom_config
     spec = MODELS[settings["model"]]

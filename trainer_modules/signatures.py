@@ -42,15 +42,15 @@ class Served(tf.Module):
         """Joins a model to what it was trained on.
 
         Args:
-          model: scores [B, C].
-          transform: the graph and the vocabularies.
-          unit: of the scores.
-          user_fields: side features of the known users, [num_users, L] each, for
-            requests that do not bring them along.
-          list_statistics: of the lists that ``evaluate`` makes.
-          num_unknown_items: items of the catalogue that the vocabulary has not.
-          share_of_users: that ``evaluate`` ranks for, by a hash of their ids; all of
-            them from 1.
+            model: Scores [B, C].
+            transform: The graph and the vocabularies.
+            unit: Of the scores.
+            user_fields: Side features of the known users, [num_users, L] each, for
+                requests that do not bring them along.
+            list_statistics: Of the lists that ``evaluate`` makes.
+            num_unknown_items: Items of the catalogue that the vocabulary has not.
+            share_of_users: That ``evaluate`` ranks for, by a hash of their ids; all of
+                them from 1.
         """
         super().__init__()
         self.model = model
@@ -95,12 +95,12 @@ class Served(tf.Module):
         """Scores the candidates that each Example names.
 
         Args:
-          examples: [B] serialized, with ``user_id``, ``candidate_item_id`` [C] and, as
-            far as they are known, ``history_item_id``, ``history_rating`` (items
-            without one count as liked) and side features.
+            examples: [B] serialized, with ``user_id``, ``candidate_item_id`` [C] and,
+                as far as they are known, ``history_item_id``, ``history_rating`` (items
+                without one count as liked) and side features.
 
         Returns:
-          ``score`` [B, C], -inf where an Example has fewer candidates than others.
+            ``score`` [B, C], -inf where an Example has fewer candidates than others.
         """
         raw = self._parse(examples, {f.CANDIDATE_ITEM_ID: tf.string})
         raw[f.ITEM_ID] = raw.pop(f.CANDIDATE_ITEM_ID)
@@ -127,18 +127,18 @@ class Served(tf.Module):
         itself knows what is liked, and whether it reads what was liked or all.
 
         Args:
-          user_id: [B]; one that training has not seen is scored as an unknown user.
-          history_item_id: [B, H] what the user has rated so far, liked or not, oldest
-            first, padded with "".
-          history_rating: [B, R] the ratings of the first R of them, in the unit of the
-            training data. An item without one, or with NaN, counts as liked.
-          user_features: [B, N] side features, as in "user_gender=F", padded with "".
-            Without any, those that training saw of the user are taken.
-          k: how many; fewer come back where the catalogue has no more.
+            user_id: [B]; one that training has not seen is scored as an unknown user.
+            history_item_id: [B, H] what the user has rated so far, liked or not, oldest
+                first, padded with "".
+            history_rating: [B, R] the ratings of the first R of them, in the unit of
+                the training data. An item without one, or with NaN, counts as liked.
+            user_features: [B, N] side features, as in "user_gender=F", padded with "".
+                Without any, those that training saw of the user are taken.
+            k: How many; fewer come back where the catalogue has no more.
 
         Returns:
-          ``item_id`` [B, k] and ``score`` [B, k], best first; "" and -inf where a user
-          has seen so much that fewer are left.
+            ``item_id`` [B, k] and ``score`` [B, k], best first; "" and -inf where a
+            user has seen so much that fewer are left.
         """
         history = tf.RaggedTensor.from_tensor(history_item_id, padding="")
         rating = _as_long_as(
@@ -180,16 +180,16 @@ class Served(tf.Module):
         """Ranks the targets of eval or test records.
 
         Args:
-          examples: [B] serialized, as ``RatingsExampleGen`` writes them.
+            examples: [B] serialized, as ``RatingsExampleGen`` writes them.
 
         Returns:
-          For each target, [B, T]: ``label`` (-1 for padding and for what was neither
-          liked nor disliked), ``score``, ``probability`` of being liked, ``error`` (in
-          stars where scores are stars, else of the probability; NaN, as the probability
-          is, where scores only put items in an order) and ``rank``, which is
-          0 for padding and for users who are not in the sample; for each user
-          ``num_candidates`` and ``catalogue_size`` [B], ``top_item`` [B, 10] and what
-          ``ListStatistics`` says of it [B].
+            For each target, [B, T]: ``label`` (-1 for padding and for what was neither
+            liked nor disliked), ``score``, ``probability`` of being liked, ``error``
+            (in stars where scores are stars, else of the probability; NaN, as the
+            probability is, where scores only put items in an order) and ``rank``, which
+            is 0 for padding and for users who are not in the sample; for each user
+            ``num_candidates`` and ``catalogue_size`` [B], ``top_item`` [B, 10] and what
+            ``ListStatistics`` says of it [B].
         """
         raw = self._parse(examples, {})
         transformed = self.transform(raw)

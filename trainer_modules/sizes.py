@@ -21,14 +21,14 @@ class Sizes:
     """The tables that a model needs, in rows, and its fields beside the two ids.
 
     Attributes:
-      num_users: rows of a user table, the reserved ones included.
-      num_items: V, rows of an item table, the reserved ones included.
-      user_fields: transformed side features of the user (``user_gender_index``).
-      num_user_values: rows of the one table for the values of all of them.
-      item_fields: side feature of the item → [V, L] indices of its values, padded
-        with 0; all 0 where nothing is known.
-      num_item_values: rows of the one table for the values of all of them.
-      mean_rating: of the training ratings, in stars.
+        num_users: Rows of a user table, the reserved ones included.
+        num_items: V, rows of an item table, the reserved ones included.
+        user_fields: Transformed side features of the user (``user_gender_index``).
+        num_user_values: Rows of the one table for the values of all of them.
+        item_fields: Side feature of the item → [V, L] indices of its values, padded
+            with 0; all 0 where nothing is known.
+        num_item_values: Rows of the one table for the values of all of them.
+        mean_rating: Of the training ratings, in stars.
     """
 
     num_users: int
@@ -66,13 +66,13 @@ def read_item_fields(
     """Reads the catalogue's side features as tables by item index.
 
     Args:
-      catalogue: folder of the artifact.
-      item_ids: the vocabulary, without the reserved rows.
-      without: features to leave out.
+        catalogue: Folder of the artifact.
+        item_ids: The vocabulary, without the reserved rows.
+        without: Features to leave out.
 
     Returns:
-      Feature → [V, L] indices of values, padded with 0, and the vocabulary of the
-      values of all features, "name=value", without the reserved rows.
+        Feature → [V, L] indices of values, padded with 0, and the vocabulary of the
+        values of all features, "name=value", without the reserved rows.
     """
     with tf.io.gfile.GFile(f"{catalogue}/{f.CATALOGUE_FILE}", "rb") as file:
         items = pq.read_table(pa.BufferReader(file.read()))

@@ -41,12 +41,12 @@ class Trained:
     """What is worth telling of a training.
 
     Attributes:
-      seconds: wall clock, without reading the data.
-      samples_per_second: pairs through the model, negatives included; None for a
-        closed form.
-      epochs: passes or alternations made.
-      best_epochs: passes after which the eval split chose to stop, of each half that
-        was pre-trained, then of the whole.
+        seconds: Wall clock, without reading the data.
+        samples_per_second: Pairs through the model, negatives included; None for a
+            closed form.
+        epochs: Passes or alternations made.
+        best_epochs: Passes after which the eval split chose to stop, of each half that
+            was pre-trained, then of the whole.
     """
 
     seconds: float
@@ -67,7 +67,7 @@ def strategy(require_gpu: bool) -> tf.distribute.Strategy:
     """All GPUs that TensorFlow sees, else the CPU.
 
     Raises:
-      RuntimeError: if a GPU is required and none is seen.
+        RuntimeError: If a GPU is required and none is seen.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if require_gpu and not gpus:
@@ -151,15 +151,15 @@ def fit(
     """Fits by gradient descent, and leaves the weights of the best epoch in the model.
 
     Args:
-      model: made under the strategy that is to train it.
-      config: what to learn from, by which loss, how long.
-      data: train and eval records.
-      seed: of the shuffles and the negatives.
-      log_dir: where TensorBoard finds the run.
-      name: of the model, in what is said of the progress.
-      is_warm: the model starts from a trained one, and so do its halves.
-      epochs: to make on both splits together, as ``Trained.best_epochs`` tells them;
-        without them, the eval split chooses.
+        model: Made under the strategy that is to train it.
+        config: What to learn from, by which loss, how long.
+        data: Train and eval records.
+        seed: Of the shuffles and the negatives.
+        log_dir: Where TensorBoard finds the run.
+        name: Of the model, in what is said of the progress.
+        is_warm: The model starts from a trained one, and so do its halves.
+        epochs: To make on both splits together, as ``Trained.best_epochs`` tells them;
+            without them, the eval split chooses.
     """
     needs_halves = isinstance(model, Pretrained) and not is_warm
     halves = model.pretrain() if needs_halves else ()

@@ -23,8 +23,8 @@ class Validation(tf.keras.callbacks.Callback):
     """Adds a metric of the eval split to each epoch's logs.
 
     Attributes:
-      metric: its name in the logs.
-      mode: ``max`` or ``min``, which is better.
+        metric: Its name in the logs.
+        mode: ``max`` or ``min``, which is better.
     """
 
     metric: str
@@ -50,7 +50,7 @@ def validation(
     """What fits the task: ranks where it learns an order, else errors.
 
     Raises:
-      ValueError: if the eval split has nothing to measure it on.
+        ValueError: If the eval split has nothing to measure it on.
     """
     kind: type[Validation] = Ranking
     if config.loss == "squared_error":

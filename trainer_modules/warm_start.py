@@ -44,11 +44,11 @@ class Start:
     """Where a training starts: as it is, from scratch.
 
     Attributes:
-      weights: path in the model, by the names of its attributes → value; of all its
-        variables, or of none.
-      warm_start: for the card: ``from`` (the Model artifact), ``users_kept`` and
-        ``items_kept`` of the live model, ``new_users`` and ``new_items``.
-      from_scratch: for the card: why not from the live model, where that was wanted.
+        weights: Path in the model, by the names of its attributes → value; of all its
+            variables, or of none.
+        warm_start: For the card: ``from`` (the Model artifact), ``users_kept`` and
+            ``items_kept`` of the live model, ``new_users`` and ``new_items``.
+        from_scratch: For the card: why not from the live model, where that was wanted.
     """
 
     weights: Mapping[str, Weights] = dataclasses.field(default_factory=dict)
@@ -75,11 +75,11 @@ def find_start(
     which is how it scored it.
 
     Args:
-      live_folder: a SavedModel; None if nothing is live.
-      model: a new one; what it is made of is read, and its weights are left alone.
-      sizes: of the new model's data.
-      vocabularies: of the new model's data; asked for if there is a live model.
-      card: of the new model: ``model``, ``config``, ``fields`` and ``split``.
+        live_folder: A SavedModel; None if nothing is live.
+        model: A new one; what it is made of is read, and its weights are left alone.
+        sizes: Of the new model's data.
+        vocabularies: Of the new model's data; asked for if there is a live model.
+        card: Of the new model: ``model``, ``config``, ``fields`` and ``split``.
     """
     try:
         if live_folder is None:
@@ -111,11 +111,11 @@ def live_rows(live: Sequence[bytes], now: Sequence[bytes]) -> Indices:
     """The live table's row for each row of a new table.
 
     Args:
-      live: the live model's vocabulary, without the reserved rows.
-      now: that of the new model.
+        live: The live model's vocabulary, without the reserved rows.
+        now: That of the new model.
 
     Returns:
-      [len(now) + 2]; ``UNKNOWN_INDEX`` for what is not in the live one.
+        [len(now) + 2]; ``UNKNOWN_INDEX`` for what is not in the live one.
     """
     row_of = {entry: row for row, entry in enumerate(live, start=f.NUM_RESERVED)}
     known = [row_of.get(entry, f.UNKNOWN_INDEX) for entry in now]
@@ -126,8 +126,8 @@ def read_vocabularies(folder: str, item_values: Sequence[bytes]) -> Vocabularies
     """Reads the vocabularies that a transform graph, or a model with it, looks up.
 
     Args:
-      folder: of its SavedModel.
-      item_values: the vocabulary that is in no graph (``sizes.read_item_fields``).
+        folder: Of its SavedModel.
+        item_values: The vocabulary that is in no graph (``sizes.read_item_fields``).
     """
 
     def entries(name: str) -> list[bytes]:
@@ -155,8 +155,8 @@ def _check(live: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Compares two cards.
 
     Raises:
-      UnfitError: if one's weights mean nothing to the other, or if the live model
-        may have learnt what is held out now.
+        UnfitError: If one's weights mean nothing to the other, or if the live model may
+            have learnt what is held out now.
     """
     for key, what in (
         ("model", "is {}, not {}"),

@@ -64,17 +64,17 @@ class Cluster:
     """Processes on this machine that together are a Flink with Beam's job server.
 
     Attributes:
-      endpoint: of the job server, for ``beam.endpoint``.
-      workers: for ``beam.workers``.
+        endpoint: Of the job server, for ``beam.endpoint``.
+        workers: For ``beam.workers``.
     """
 
     def __init__(self, folder: Path, task_managers: int = 2):
         """Starts nothing yet.
 
         Args:
-          folder: an empty one, for configurations and logs.
-          task_managers: how many, of one slot each; of none, Flink runs within the job
-            server, and workers are threads of the process that asks it.
+            folder: An empty one, for configurations and logs.
+            task_managers: How many, of one slot each; of none, Flink runs within the
+                job server, and workers are threads of the process that asks it.
         """
         self._folder = folder
         self._num_task_managers = task_managers

@@ -11,11 +11,11 @@ class Anomaly:
     """One difference between the data and the schema.
 
     Attributes:
-        split: where it was found.
-        feature: its name; empty when it concerns the split as a whole.
+        split: Where it was found.
+        feature: Its name; empty when it concerns the split as a whole.
         kind: TensorFlow Metadata's name for it, such as ``FLOAT_TYPE_BIG_FLOAT``.
-        short: what is wrong, in a few words.
-        long: the same with the values that were found.
+        short: What is wrong, in a few words.
+        long: The same with the values that were found.
     """
 
     split: str
@@ -29,7 +29,7 @@ class AnomaliesError(ValueError):
     """The data does not fit the schema.
 
     Attributes:
-        anomalies: all of them, in the order of the splits.
+        anomalies: All of them, in the order of the splits.
     """
 
     def __init__(self, anomalies: Sequence[Anomaly], source: str) -> None:

@@ -30,13 +30,13 @@ def AnomalyGate(  # noqa: N802 - TFX names a component like the class that it be
     """Lets only data without anomalies through, in every split that has statistics.
 
     Args:
-        statistics: what ``anomalies`` were found in.
-        anomalies: from ExampleValidator, which must not leave a split out.
-        source: the path of the input, for the person who reads the error.
-        checked: what a step that needs checked data can depend on.
+        statistics: What ``anomalies`` were found in.
+        anomalies: From ExampleValidator, which must not leave a split out.
+        source: The path of the input, for the person who reads the error.
+        checked: What a step that needs checked data can depend on.
 
     Raises:
-        AnomaliesError: naming every anomaly with its split and feature.
+        AnomaliesError: Naming every anomaly with its split and feature.
     """
     found = []
     rows = {}

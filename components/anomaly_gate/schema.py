@@ -20,7 +20,7 @@ def read_schema(path: Path) -> schema_pb2.Schema:
     """Reads a schema in text format.
 
     Raises:
-        SchemaError: there is no such file, or it is no schema; with its line.
+        SchemaError: There is no such file, or it is no schema; with its line.
     """
     try:
         return text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
@@ -37,7 +37,7 @@ def rating_range(schema: schema_pb2.Schema) -> tuple[float, float]:
     """The lowest and the highest rating that the schema allows, in stars.
 
     Raises:
-        SchemaError: the schema gives ratings no range.
+        SchemaError: The schema gives ratings no range.
     """
     for feature in schema.feature:
         domain = feature.float_domain

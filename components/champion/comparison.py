@@ -24,10 +24,10 @@ class Interval:
     """An estimate and its confidence interval; NaN where nothing could be measured.
 
     Attributes:
-      value: The estimate on the users judged.
-      lower: The lower end of the interval.
-      upper: The upper end of the interval.
-      num_users: Users for whom the metric could be measured.
+        value: The estimate on the users judged.
+        lower: The lower end of the interval.
+        upper: The upper end of the interval.
+        num_users: Users for whom the metric could be measured.
     """
 
     value: float
@@ -47,7 +47,7 @@ def difference(users: Users, others: Users, metric: str, confidence: float) -> I
     Users for whom only one of the two has the metric are left out.
 
     Raises:
-      ValueError: If the two were not judged on the same users.
+        ValueError: If the two were not judged on the same users.
     """
     check_same(users, others)
     differences = users.values_of(metric) - others.values_of(metric)
@@ -90,9 +90,9 @@ def _unskewed(quantile: float, skewness: float, n: int) -> float:
     """Returns the quantile of the studentised mean of skewed values.
 
     Args:
-      quantile: Of Student's t.
-      skewness: Of the values.
-      n: How many values there are.
+        quantile: Of Student's t.
+        skewness: Of the values.
+        n: How many values there are.
     """
     a = skewness / np.sqrt(n)
     if abs(a) < 1e-6:

@@ -57,21 +57,21 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     """Chooses among the models that were judged.
 
     Args:
-      models: what this run's Trainers made, those of failed ones missing.
-      evaluations: one for each model, in any order.
-      live_evaluation: of the live model, by LiveEvaluator.
-      examples: that all of them were judged on.
-      gate: ``Gate`` as JSON.
-      needs_live: whether nothing may go live while the live model cannot be judged.
-      reference: the name of the model that is the bar.
-      live_folder: where versions are pushed to.
-      code_version: part of the cache key.
-      champion: a copy of the chosen model; empty where nothing was chosen.
-      blessing: given where the chosen model is not the live one already; says which
-        version was live.
-      decided: the verdicts.
-      span_statistics: of the newest span, which go live with the model, so that later
-        spans can be held against them.
+        models: What this run's Trainers made, those of failed ones missing.
+        evaluations: One for each model, in any order.
+        live_evaluation: Of the live model, by LiveEvaluator.
+        examples: That all of them were judged on.
+        gate: ``Gate`` as JSON.
+        needs_live: Whether nothing may go live while the live model cannot be judged.
+        reference: The name of the model that is the bar.
+        live_folder: Where versions are pushed to.
+        code_version: Part of the cache key.
+        champion: A copy of the chosen model; empty where nothing was chosen.
+        blessing: Given where the chosen model is not the live one already; says which
+            version was live.
+        decided: The verdicts.
+        span_statistics: Of the newest span, which go live with the model, so that later
+            spans can be held against them.
     """
     del code_version
     rules = parse_gate(gate)

@@ -19,12 +19,12 @@ class Bar:
     """What the candidates are compared with.
 
     Attributes:
-      reference: The model that they have to beat; None where it was not judged.
-      live: The model that serves; None where none does, or it could not be judged.
-      live_problem: Why the live model could not be judged; "" where it could, or
-        nothing is live.
-      needs_live: Whether nothing may pass while the live model cannot be judged.
-      withdrawn: URIs of the candidates that a person has rolled back from.
+        reference: The model that they have to beat; None where it was not judged.
+        live: The model that serves; None where none does, or it could not be judged.
+        live_problem: Why the live model could not be judged; "" where it could, or
+            nothing is live.
+        needs_live: Whether nothing may pass while the live model cannot be judged.
+        withdrawn: URIs of the candidates that a person has rolled back from.
     """
 
     reference: Judged | None
@@ -47,12 +47,12 @@ class Verdict:
     """The verdict on a candidate.
 
     Attributes:
-      name: Its name in the registry.
-      verdict: ``LIVE``, ``PASSED``, ``REFUSED`` or ``REFERENCE``.
-      rule: What decided it, in a line.
-      findings: Of every rule, on every slice.
-      evidence: That it is better than the incumbent, of all runs of this reign; None
-        for the reference, the live model, and where there is no incumbent.
+        name: Its name in the registry.
+        verdict: ``LIVE``, ``PASSED``, ``REFUSED`` or ``REFERENCE``.
+        rule: What decided it, in a line.
+        findings: Of every rule, on every slice.
+        evidence: That it is better than the incumbent, of all runs of this reign; None
+            for the reference, the live model, and where there is no incumbent.
     """
 
     name: str
@@ -74,15 +74,15 @@ def decide(
     then the one with fewer parameters.
 
     Args:
-      candidates: All that were judged in this run.
-      bar: The reference and the live model, judged on the same users.
-      gate: The bounds of the rules.
-      reference: The name of the model that is the bar, and no candidate.
-      ledger: Of the runs before, opened for the version that is live.
+        candidates: All that were judged in this run.
+        bar: The reference and the live model, judged on the same users.
+        gate: The bounds of the rules.
+        reference: The name of the model that is the bar, and no candidate.
+        ledger: Of the runs before, opened for the version that is live.
 
     Returns:
-      A verdict for each candidate, in the same order, of which at most one is ``LIVE``;
-      and the ledger with this run's evidence.
+        A verdict for each candidate, in the same order, of which at most one is
+        ``LIVE``; and the ledger with this run's evidence.
     """
     incumbent = bar.incumbent
     challengers = [

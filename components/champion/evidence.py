@@ -38,8 +38,8 @@ class Game:
     """The bets on one measure.
 
     Attributes:
-      total: Sum of the differences that were bet on.
-      log_capital: Logarithm of the capital of each of ``SHARES``; it starts at 0.
+        total: Sum of the differences that were bet on.
+        log_capital: Logarithm of the capital of each of ``SHARES``; it starts at 0.
     """
 
     total: float = 0.0
@@ -64,10 +64,10 @@ class Evidence:
     """The evidence for one challenger against one incumbent.
 
     Attributes:
-      share: Of the accepted error probability, that this challenger may use.
-      users: How many were bet on; a user counts again with new targets.
-      by_metric: The game on the metric that models are compared by.
-      by_list: The game on the whole list.
+        share: Of the accepted error probability, that this challenger may use.
+        users: How many were bet on; a user counts again with new targets.
+        by_metric: The game on the metric that models are compared by.
+        by_list: The game on the whole list.
     """
 
     share: float
@@ -109,15 +109,15 @@ def differences(
     """Compares two models by targets that were not seen before.
 
     Args:
-      users: The challenger's.
-      others: The incumbent's, of the same users.
-      metric: The metric that models are compared by.
-      seen: Hashes of targets, ascending.
+        users: The challenger's.
+        others: The incumbent's, of the same users.
+        metric: The metric that models are compared by.
+        seen: Hashes of targets, ascending.
 
     Returns:
-      The differences of the gain in the metric and over the whole list [N] of the N
-      users with a liked target that both models ranked and that is not in ``seen``;
-      each is a mean over the user's targets.
+        The differences of the gain in the metric and over the whole list [N] of the N
+        users with a liked target that both models ranked and that is not in ``seen``;
+        each is a mean over the user's targets.
     """
     check_same(users, others)
     own, theirs = _common(users, others)

@@ -16,12 +16,12 @@ def read_judged(evaluation_uri: str, model_folder: str, origin: str) -> Judged:
     """Reads an evaluation.
 
     Args:
-      evaluation_uri: of a ModelEvaluation artifact.
-      model_folder: the SavedModel that was evaluated.
-      origin: of the Model artifact that a Trainer made.
+        evaluation_uri: Of a ModelEvaluation artifact.
+        model_folder: The SavedModel that was evaluated.
+        origin: Of the Model artifact that a Trainer made.
 
     Raises:
-      ValueError: see ``read_slices``.
+        ValueError: See ``read_slices``.
     """
     card = read_card(model_folder)
     config = card["config"]
@@ -44,7 +44,7 @@ def read_slices(evaluation_uri: str) -> dict[str, Slice]:
     """What was measured, by the name of the slice.
 
     Raises:
-      ValueError: if a slice has none of its users, or that of all users is missing.
+        ValueError: If a slice has none of its users, or that of all users is missing.
     """
     slices = {}
     for part in tfma.load_metrics(evaluation_uri):

@@ -43,12 +43,12 @@ class Ledger:
     """All that is remembered from one run to the next.
 
     Attributes:
-      life: Of the folder of versions; another one has another ledger.
-      version: The live version of the reign; 0 where nothing is live.
-      groups: Groups of challengers that entered in this reign.
-      evidence: Recipe → its evidence in this reign.
-      known: Recipes of all reigns.
-      seen: Hashes of the targets of all runs, ascending.
+        life: Of the folder of versions; another one has another ledger.
+        version: The live version of the reign; 0 where nothing is live.
+        groups: Groups of challengers that entered in this reign.
+        evidence: Recipe → its evidence in this reign.
+        known: Recipes of all reigns.
+        seen: Hashes of the targets of all runs, ascending.
     """
 
     life: str = ""
@@ -76,9 +76,9 @@ class Ledger:
         """Returns the ledger after a run; a run on the same targets changes nothing.
 
         Args:
-          challengers: All that were judged, on the same users as the incumbent.
-          incumbent: The live model; the reference where nothing is live.
-          metric: The metric that models are compared by.
+            challengers: All that were judged, on the same users as the incumbent.
+            incumbent: The live model; the reference where nothing is live.
+            metric: The metric that models are compared by.
         """
         entering = [c for c in challengers if c.recipe not in self.evidence]
         groups = self.groups + bool(entering)
@@ -112,7 +112,7 @@ def read(live_folder: Path) -> Ledger:
     """Reads the ledger; an empty one where there is none yet.
 
     Raises:
-      LedgerError: If it cannot be read.
+        LedgerError: If it cannot be read.
     """
     path = live_folder / FILE
     try:

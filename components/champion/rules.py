@@ -33,8 +33,8 @@ class Slice:
     """What was measured on some of the users.
 
     Attributes:
-      metrics: by name.
-      users: one by one.
+        metrics: By name.
+        users: One by one.
     """
 
     metrics: Mapping[str, float]
@@ -46,12 +46,12 @@ class Judged:
     """A model that was judged.
 
     Attributes:
-      name: in the registry.
-      recipe: stands for the model, its settings and its code, whatever the data.
-      uri: of its Model artifact.
-      parameters: how many it has; fewer are cheaper.
-      tells_probabilities: whether its scores are made to be probabilities.
-      slices: by their name; ``OVERALL`` is all users.
+        name: In the registry.
+        recipe: Stands for the model, its settings and its code, whatever the data.
+        uri: Of its Model artifact.
+        parameters: How many it has; fewer are cheaper.
+        tells_probabilities: Whether its scores are made to be probabilities.
+        slices: By their name; ``OVERALL`` is all users.
     """
 
     name: str
@@ -67,21 +67,21 @@ class Gate:
     """The bar.
 
     Attributes:
-      metric: The metric by which models are compared.
-      floors: Metric → the least value that passes.
-      max_loss: Absolute loss in ``metric`` against the live model; a model that surely
-        loses more is refused.
-      min_gain: Absolute gain in ``metric`` over the reference that must be sure.
-      min_users: Users for whom ``metric`` can be measured; with fewer, every model is
-        refused.
-      min_slice_users: The same on a slice; smaller slices are reported but never refuse
-        a model.
-      min_score_std: Standard deviation of all scores; below it, the model scores
-        everybody alike.
-      calibration: Bounds of predicted over observed likes, for models whose scores are
-        probabilities.
-      min_coverage_of_live: Share of the live model's catalogue coverage.
-      confidence: Of all intervals, and that a promoted model is better.
+        metric: The metric by which models are compared.
+        floors: Metric → the least value that passes.
+        max_loss: Absolute loss in ``metric`` against the live model; a model that
+            surely loses more is refused.
+        min_gain: Absolute gain in ``metric`` over the reference that must be sure.
+        min_users: Users for whom ``metric`` can be measured; with fewer, every model is
+            refused.
+        min_slice_users: The same on a slice; smaller slices are reported but never
+            refuse a model.
+        min_score_std: Standard deviation of all scores; below it, the model scores
+            everybody alike.
+        calibration: Bounds of predicted over observed likes, for models whose scores
+            are probabilities.
+        min_coverage_of_live: Share of the live model's catalogue coverage.
+        confidence: Of all intervals, and that a promoted model is better.
     """
 
     metric: str
@@ -106,12 +106,12 @@ class Finding:
     """One rule on one slice.
 
     Attributes:
-      rule: The kind of rule.
-      slice: Name of the slice of users.
-      metric: The metric that was measured.
-      interval: Of the metric, or of its difference from another model's.
-      passed: None where the rule does not apply, as on a slice with few users.
-      words: The finding, for a person.
+        rule: The kind of rule.
+        slice: Name of the slice of users.
+        metric: The metric that was measured.
+        interval: Of the metric, or of its difference from another model's.
+        passed: None where the rule does not apply, as on a slice with few users.
+        words: The finding, for a person.
     """
 
     rule: Kind
@@ -128,11 +128,11 @@ def judge(
     """Holds a candidate against every rule.
 
     Args:
-      candidate: The model.
-      reference: The model that it must beat, judged on the same users; None where it
-        could not be judged, which refuses all others.
-      live: The model that serves, judged on the same users; None where none does.
-      gate: The bar.
+        candidate: The model.
+        reference: The model that it must beat, judged on the same users; None where it
+            could not be judged, which refuses all others.
+        live: The model that serves, judged on the same users; None where none does.
+        gate: The bar.
     """
     others = [model for model in (reference, live) if model]
     findings = [_users(candidate, gate), *_of_the_scores(candidate, gate)]

@@ -44,17 +44,17 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
     """Compares the newest span with the live model's, and stops where they are apart.
 
     Args:
-      statistics: of ``SpanStatistics``.
-      live_folder: where versions are pushed to.
-      schema_path: a schema with drift comparators.
-      schema_fingerprint: so that edited thresholds are noticed.
-      min_ratings: a span of fewer is not compared: small samples are all apart.
-      stops: whether what is past a threshold stops the run, or is told alone.
-      code_version: part of the cache key.
-      drift: what was found.
+        statistics: Of ``SpanStatistics``.
+        live_folder: Where versions are pushed to.
+        schema_path: A schema with drift comparators.
+        schema_fingerprint: So that edited thresholds are noticed.
+        min_ratings: A span of fewer is not compared: small samples are all apart.
+        stops: Whether what is past a threshold stops the run, or is told alone.
+        code_version: Part of the cache key.
+        drift: What was found.
 
     Raises:
-      DriftError: naming every feature that is past its threshold.
+        DriftError: Naming every feature that is past its threshold.
     """
     del schema_fingerprint, code_version
     span = statistics.get_string_custom_property(NEWEST_SPAN)
@@ -107,7 +107,7 @@ def measured_in(found: anomalies_pb2.Anomalies) -> list[Measured]:
     """Every distance that TFDV took, in the order of the features.
 
     Raises:
-      ValueError: it took another distance than ``DISTANCES``.
+        ValueError: It took another distance than ``DISTANCES``.
     """
     measured = []
     for info in found.drift_skew_info:

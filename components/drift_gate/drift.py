@@ -15,10 +15,10 @@ class Measured:
     """One feature's distance between the two spans.
 
     Attributes:
-      feature: such as ``rating``.
-      distance: one of ``DISTANCES``, 0 alike to 1 apart.
-      value: of it.
-      threshold: what the schema allows.
+        feature: Such as ``rating``.
+        distance: One of ``DISTANCES``, 0 alike to 1 apart.
+        value: Of it.
+        threshold: What the schema allows.
     """
 
     feature: str
@@ -43,7 +43,7 @@ class DriftError(ValueError):
     """The newest span is too far from the one that the live model learned from.
 
     Attributes:
-      measured: what is past its threshold.
+        measured: What is past its threshold.
     """
 
     def __init__(self, measured: Sequence[Measured], newest: str, live: str):

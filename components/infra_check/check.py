@@ -23,10 +23,10 @@ class Budget:
     """What a model may take.
 
     Attributes:
-      seconds: for loading and all questions together, the start of Python included.
-      memory_bytes: resident, TensorFlow's own some 400 MB included.
-      latency_ms: median of one answer.
-      size_bytes: of all files on disk.
+        seconds: For loading and all questions together, the start of Python included.
+        memory_bytes: Resident, TensorFlow's own some 400 MB included.
+        latency_ms: Median of one answer.
+        size_bytes: Of all files on disk.
     """
 
     seconds: float
@@ -40,9 +40,9 @@ class Checked:
     """What came of it.
 
     Attributes:
-      problems: in words; a model without any is fit to serve.
-      figures: what was measured, as far as it came: ``size_bytes``, ``load_seconds``,
-        ``peak_bytes`` and ``answers``.
+        problems: In words; a model without any is fit to serve.
+        figures: What was measured, as far as it came: ``size_bytes``, ``load_seconds``,
+            ``peak_bytes`` and ``answers``.
     """
 
     problems: tuple[str, ...]
@@ -53,9 +53,9 @@ def check(model_folder: Path, questions: Questions, budget: Budget) -> Checked:
     """Asks the model in a process that can take down nothing but itself.
 
     Args:
-      model_folder: a SavedModel.
-      questions: name → ``user``, ``history`` and, for scores, ``candidates``.
-      budget: what is allowed.
+        model_folder: A SavedModel.
+        questions: Name → ``user``, ``history`` and, for scores, ``candidates``.
+        budget: What is allowed.
     """
     files = [file for file in model_folder.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)

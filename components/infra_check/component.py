@@ -35,16 +35,16 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
     Where Docker or Kubernetes is, ``model_server`` can do this; here neither is needed.
 
     Args:
-      model: the champion; empty where nothing passed.
-      examples: of which the test split has a user to ask about.
-      catalogue: the items to ask about.
-      seconds: for everything.
-      memory_mb: resident.
-      latency_ms: of one answer.
-      size_mb: of the files.
-      code_version: part of the cache key.
-      blessing: what the Pusher reads; beside it ``checked.json``, with the problems in
-        words and all that was measured.
+        model: The champion; empty where nothing passed.
+        examples: Of which the test split has a user to ask about.
+        catalogue: The items to ask about.
+        seconds: For everything.
+        memory_mb: Resident.
+        latency_ms: Of one answer.
+        size_mb: Of the files.
+        code_version: Part of the cache key.
+        blessing: What the Pusher reads; beside it ``checked.json``, with the problems
+            in words and all that was measured.
     """
     del code_version
     problems: tuple[str, ...] = (NOTHING_CHOSEN,)

@@ -53,7 +53,7 @@ class Executor(executor.Executor):
         """Asks a model server, and writes ``checked.json`` as InfraCheck does.
 
         Raises:
-          PlatformError: if there is none to be had.
+            PlatformError: If there is none to be had.
         """
         platform = _platform(json.loads(exec_properties["serving_spec"]))
         model = artifact_utils.get_single_instance(input_dict["model"])
@@ -100,10 +100,10 @@ class InfraValidator(tfx.components.InfraValidator):
         """Makes the component.
 
         Args:
-          model: the champion; empty where nothing passed.
-          examples: of which the test split is asked about.
-          platform: where the server runs.
-          seconds: for loading the model.
+            model: The champion; empty where nothing passed.
+            examples: Of which the test split is asked about.
+            platform: Where the server runs.
+            seconds: For loading the model.
         """
         serving_spec = infra_validator_pb2.ServingSpec(
             tensorflow_serving=infra_validator_pb2.TensorFlowServing(tags=[SERVER_TAG])

@@ -17,12 +17,12 @@ def questions(example_files: Sequence[str], catalogue: str) -> Questions:
     """Known and unknown, empty and many.
 
     Args:
-      example_files: of raw Examples, of which the first is the known user.
-      catalogue: folder of the artifact; its items are asked about, again and again
-        where there are fewer than asked for.
+        example_files: Of raw Examples, of which the first is the known user.
+        catalogue: Folder of the artifact; its items are asked about, again and again
+            where there are fewer than asked for.
 
     Raises:
-      ValueError: if there is no user or no item to ask about.
+        ValueError: If there is no user or no item to ask about.
     """
     user, history = _known_user(example_files)
     item_ids = read_catalogue(catalogue)[f.ITEM_ID].to_pylist()

@@ -37,16 +37,16 @@ def push(
     """Makes a SavedModel live.
 
     Args:
-      model_folder: with a card that names the model and its origin.
-      live_folder: made where it is missing.
-      keep: versions that stay; see ``_prune``. What cannot be removed is reported, and
-        tried again at the next push.
-      instead_of: the number of the version that the model was judged against, 0 if none
-        was live; None asks for no such thing.
+        model_folder: With a card that names the model and its origin.
+        live_folder: Made where it is missing.
+        keep: Versions that stay; see ``_prune``. What cannot be removed is reported,
+            and tried again at the next push.
+        instead_of: The number of the version that the model was judged against, 0 if
+            none was live; None asks for no such thing.
 
     Raises:
-      OvertakenError: another version is live by now; nothing was pushed.
-      OSError: if it cannot be written; what was live stays so.
+        OvertakenError: Another version is live by now; nothing was pushed.
+        OSError: If it cannot be written; what was live stays so.
     """
     live_folder.mkdir(parents=True, exist_ok=True)
     with locked(live_folder):
@@ -130,7 +130,7 @@ def remove_unfinished(path: Path) -> None:
     """Removes what a killed push left, after waiting for any push that is running.
 
     Raises:
-      OSError: It, or something in it, cannot be removed.
+        OSError: It, or something in it, cannot be removed.
     """
     with locked(path.parent):
         durable_files.remove(path)

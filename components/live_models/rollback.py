@@ -28,12 +28,12 @@ def roll_back(live_folder: Path, number: int | None) -> Version:
     reverses that.
 
     Args:
-      live_folder: of the versions.
-      number: of the version; None takes the newest whose model is another than the
-        live one's.
+        live_folder: Of the versions.
+        number: Of the version; None takes the newest whose model is another than the
+            live one's.
 
     Raises:
-      VersionError: if there is no such version, or its files are not those pushed.
+        VersionError: If there is no such version, or its files are not those pushed.
     """
     if not live_folder.is_dir():
         raise version_not_found(live_folder, number, [])

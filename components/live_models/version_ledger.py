@@ -67,10 +67,10 @@ class Ledger:
     """What the versions themselves cannot tell once they are gone.
 
     Attributes:
-      folder: another one where the folder was removed and made again.
-      last: the highest number that was ever used.
-      emptied: ``last`` when the folder was last found without a version.
-      withdrawn: Origins of the models that a rollback left.
+        folder: Another one where the folder was removed and made again.
+        last: The highest number that was ever used.
+        emptied: ``last`` when the folder was last found without a version.
+        withdrawn: Origins of the models that a rollback left.
     """
 
     folder: str
@@ -83,7 +83,7 @@ def read_ledger(live_folder: Path) -> Ledger:
     """Returns the folder's ledger, or a new one where there is none yet.
 
     Raises:
-      VersionError: The ledger cannot be read.
+        VersionError: The ledger cannot be read.
     """
     try:
         ledger = Ledger(**json.loads((live_folder / LEDGER).read_text()))

@@ -35,12 +35,12 @@ class Version:
     """A model that is or was live.
 
     Attributes:
-      number: of its folder.
-      folder: a SavedModel.
-      model: its name in the registry.
-      origin: the place of the Model artifact that it is a copy of (``place_of``).
-      pushed: when, ISO 8601 in UTC.
-      restored: the version that a rollback took it from; None for a pushed one.
+        number: Of its folder.
+        folder: A SavedModel.
+        model: Its name in the registry.
+        origin: The place of the Model artifact that it is a copy of (``place_of``).
+        pushed: When, ISO 8601 in UTC.
+        restored: The version that a rollback took it from; None for a pushed one.
     """
 
     number: int
@@ -114,9 +114,9 @@ def verify(folder: Path) -> None:
     """Compares a version's files with the checksums that were written when it was made.
 
     Raises:
-      DamagedError: names the first file that is changed or new.
-      VersionError: the checksums cannot be read, or a file is missing.
-      OSError: a file cannot be read.
+        DamagedError: Names the first file that is changed or new.
+        VersionError: The checksums cannot be read, or a file is missing.
+        OSError: A file cannot be read.
     """
     path = folder / MANIFEST
     try:
@@ -156,7 +156,7 @@ def read(folder: Path) -> Version:
     """Describes a version by its card.
 
     Raises:
-      VersionError: it has none that can be read.
+        VersionError: It has none that can be read.
     """
     try:
         card = json.loads((folder / f.CARD_FILE).read_text())

@@ -28,14 +28,14 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
     never removes a version.
 
     Args:
-      model: the champion.
-      blessing: of Champion; ``live_version`` is what the model was judged against.
-      infra_blessing: of InfraCheck or InfraValidator.
-      live_folder: a file system's folder, with one for each version.
-      keep_versions: that stay.
-      pushed_model: ``pushed`` is 1 or 0; ``pushed_destination`` and ``pushed_version``
-        say where; ``pushed.json`` has the version, and why none was pushed if a
-        rollback, or another push, came since the model was judged.
+        model: The champion.
+        blessing: Of Champion; ``live_version`` is what the model was judged against.
+        infra_blessing: Of InfraCheck or InfraValidator.
+        live_folder: A file system's folder, with one for each version.
+        keep_versions: That stay.
+        pushed_model: ``pushed`` is 1 or 0; ``pushed_destination`` and
+            ``pushed_version`` say where; ``pushed.json`` has the version, and why none
+            was pushed if a rollback, or another push, came since the model was judged.
     """
     version, overtaken = None, ""
     blessings = (blessing, infra_blessing)

@@ -85,9 +85,9 @@ def target_hashes(
     """Returns 32 bits that stand for each target, the same in every run, [B, T].
 
     Args:
-      user_id: [B].
-      item_id: [B, ...] Of the targets.
-      timestamp: The same, in seconds; None where the log has no times.
+        user_id: [B].
+        item_id: [B, ...] Of the targets.
+        timestamp: The same, in seconds; None where the log has no times.
     """
     [splits] = item_id.nested_row_splits
     counts = np.diff(splits)

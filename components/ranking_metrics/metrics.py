@@ -92,12 +92,12 @@ class TargetMetric(metric_types.Metric):
         """Makes the metric.
 
         Args:
-          name: one of ``METRICS``; ``USERS`` is ``Users.encoded``, of one by one.
-          num_sampled: negatives in the sampled metrics; the same for all metrics.
-          code_version: part of an Evaluator's cache key, otherwise unused.
+            name: One of ``METRICS``; ``USERS`` is ``Users.encoded``, of one by one.
+            num_sampled: Negatives in the sampled metrics; the same for all metrics.
+            code_version: Part of an Evaluator's cache key, otherwise unused.
 
         Raises:
-          ValueError: for another name.
+            ValueError: For another name.
         """
         if name not in (*METRICS, USERS):
             raise ValueError(f"no metric {name!r}; there are {', '.join(METRICS)}")

@@ -68,14 +68,14 @@ def ranking_metrics(
     """The ``RANKING_METRICS`` of one user.
 
     Args:
-      rank: [P] ranks from 1 of the liked targets among the items not seen; P >= 1. Tied
-        ones share the worst of their places.
-      num_candidates: how many items the user has not seen.
-      num_sampled: negatives in the sampled metrics.
+        rank: [P] ranks from 1 of the liked targets among the items not seen; P >= 1.
+            Tied ones share the worst of their places.
+        num_candidates: How many items the user has not seen.
+        num_sampled: Negatives in the sampled metrics.
 
     Returns:
-      One number for each, NaN for ``mean_rank_auc`` and the sampled ones where nothing
-      but liked targets was left to rank.
+        One number for each, NaN for ``mean_rank_auc`` and the sampled ones where
+        nothing but liked targets was left to rank.
     """
     rank = np.sort(rank)
     num_liked = len(rank)
@@ -109,12 +109,12 @@ def expected_gains(
     hypergeometric probability, and then the target is at place j + 1.
 
     Args:
-      ahead: [P].
-      num_others: how many items there are to sample from.
-      num_sampled: how many are.
+        ahead: [P].
+        num_others: How many items there are to sample from.
+        num_sampled: How many are.
 
     Returns:
-      [P, K] probabilities of the places 1 to K.
+        [P, K] probabilities of the places 1 to K.
     """
     n = min(num_sampled, num_others)
     a = np.clip(ahead, 0, num_others)[:, np.newaxis].astype(np.float64)
@@ -182,13 +182,13 @@ def measure_user(outputs: Outputs, user: int, num_sampled: int) -> Columns | Non
     """What is kept of one user: a row of each of ``USER_COLUMNS``, T of the others.
 
     Args:
-      outputs: of the ``evaluate`` signature for that user, and ``target``, a hash of
-        each target.
-      user: a hash of the id.
-      num_sampled: negatives in the sampled metrics.
+        outputs: Of the ``evaluate`` signature for that user, and ``target``, a hash of
+            each target.
+        user: A hash of the id.
+        num_sampled: Negatives in the sampled metrics.
 
     Returns:
-      None for a user without a target that tells anything.
+        None for a user without a target that tells anything.
     """
     is_target = outputs["label"] >= 0
     if not is_target.any():
@@ -224,8 +224,8 @@ class Statistics:
     """The users that were measured, in any order; fields of several add up.
 
     Attributes:
-      catalogue_size: items that could be recommended.
-      parts: for each of ``COLUMNS`` arrays that are yet to be joined.
+        catalogue_size: Items that could be recommended.
+        parts: For each of ``COLUMNS`` arrays that are yet to be joined.
     """
 
     catalogue_size: int = 0
@@ -364,8 +364,8 @@ def gini(times: npt.NDArray[np.int64], catalogue_size: int) -> float:
     section 26.3.3), of the items' shares of all places.
 
     Args:
-      times: [I] how often each of the recommended items is, ascending.
-      catalogue_size: V; the others are recommended never.
+        times: [I] how often each of the recommended items is, ascending.
+        catalogue_size: V; the others are recommended never.
     """
     total = times.sum()
     if not total or catalogue_size < 2:

@@ -15,15 +15,15 @@ class Users:
     """A model's measurements of N users with T targets, ordered by user.
 
     Attributes:
-      user: [N] A hash of each user's id, ascending.
-      metrics: The names of the columns of ``values``.
-      values: [N, M] Ranking metrics, NaN where a user has nothing to measure.
-      num_candidates: [N] How many items were ranked for each user.
-      target_user: [T] The user of each target: a place in ``user``.
-      target: [T] A hash of the user, the item and the time.
-      rank: [T] From 1; 0 where the user was not in the sample.
-      score: [T] The model's score.
-      label: [T] 1 liked, 0 not.
+        user: [N] A hash of each user's id, ascending.
+        metrics: The names of the columns of ``values``.
+        values: [N, M] Ranking metrics, NaN where a user has nothing to measure.
+        num_candidates: [N] How many items were ranked for each user.
+        target_user: [T] The user of each target: a place in ``user``.
+        target: [T] A hash of the user, the item and the time.
+        rank: [T] From 1; 0 where the user was not in the sample.
+        score: [T] The model's score.
+        label: [T] 1 liked, 0 not.
     """
 
     user: npt.NDArray[np.uint64]
@@ -52,7 +52,7 @@ class Users:
         """What ``encoded`` made.
 
         Raises:
-          ValueError: if it is something else.
+            ValueError: If it is something else.
         """
         try:
             with np.load(io.BytesIO(encoded), allow_pickle=False) as file:
@@ -73,7 +73,7 @@ class Users:
         for users for whom it cannot be measured.
 
         Args:
-          metric: One of ``metrics``, or ``auc`` over all targets.
+            metric: One of ``metrics``, or ``auc`` over all targets.
         """
         if metric == AUC:
             return self._auc_values()

@@ -94,8 +94,8 @@ class RatingsExampleGen(FileBasedExampleGen):
         Args:
             input_base: Folder of the dataset.
             settings: Columns, split, limits.
-            pattern: Files under it; may hold ``{SPAN}`` and ``{VERSION}``, of which
-                the newest is taken.
+            pattern: Files under it; may hold ``{SPAN}`` and ``{VERSION}``, of which the
+                newest is taken.
             range_config: Takes one given span instead.
         """
         split = example_gen_pb2.Input.Split(name="ratings", pattern=pattern)

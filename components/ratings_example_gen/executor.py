@@ -94,8 +94,8 @@ def find_input(exec_properties: dict[str, Any], settings: Settings) -> Input:
     """Recognises the files that ``input_base`` and the resolved pattern name.
 
     Raises:
-        BadInputError: When no ratings are among them, or no times where the split
-            needs them.
+        BadInputError: When no ratings are among them, or no times where the split needs
+            them.
     """
     input_config = example_gen_pb2.Input()
     proto_utils.json_to_proto(

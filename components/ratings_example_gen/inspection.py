@@ -101,8 +101,8 @@ def inspect_path(
     """Reads a path to its end, one block at a time, and says what it holds.
 
     Raises:
-        BadInputError: When nothing is recognised or a file cannot be read. Bad rows
-            do not raise: they are in the summary.
+        BadInputError: When nothing is recognised or a file cannot be read. Bad rows do
+            not raise: they are in the summary.
     """
     settings = settings or Settings()
     place = str(path)

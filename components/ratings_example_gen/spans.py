@@ -56,7 +56,7 @@ def find_spans(folder: str) -> list[Span]:
     """The spans in a folder, the oldest first.
 
     Raises:
-        SpansError: it has none, or two that cannot be told apart or put in an order.
+        SpansError: It has none, or two that cannot be told apart or put in an order.
     """
     found = [_span(folder, *each) for each in _folders(folder)]
     if not found:
@@ -85,7 +85,7 @@ def whole(folder: str) -> list[Span]:
     """The spans that are whole and hold ratings, the oldest first.
 
     Raises:
-        SpansError: there is none.
+        SpansError: There is none.
     """
     spans = find_spans(folder)
     found = [span for span in spans if span.is_whole and span.files]
@@ -190,7 +190,7 @@ def number_of(name: str) -> int:
     """What a span is ordered by.
 
     Raises:
-        ValueError: the name is neither a day nor a number.
+        ValueError: The name is neither a day nor a number.
     """
     if _DATE.fullmatch(name):
         return (datetime.date.fromisoformat(name) - _EPOCH).days
@@ -216,7 +216,7 @@ def paths_of(folder: str, names: Sequence[str]) -> list[str]:
     """The files of some spans, in the order of the names, and those beside all spans.
 
     Raises:
-        SpansError: a span has a file of users or items, which would count for all.
+        SpansError: A span has a file of users or items, which would count for all.
     """
     # Years of other spans lie there too, which need not be walked.
     beside = [f"{folder}/{name}" for name in files.list_folder(folder)[1]]

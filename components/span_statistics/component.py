@@ -44,13 +44,13 @@ def SpanStatistics(  # noqa: N802 - TFX names a component like the class that it
     """Counts who rated, what was rated, and how.
 
     Args:
-      examples: that the span is the newest part of; they are read first, and refuse bad
-        input.
-      input_base: the folder of the spans.
-      settings: of RatingsExampleGen, as JSON.
-      code_version: part of the cache key.
-      statistics: one split, ``ratings``; the span's name is a property.
-      beam_pipeline: set by TFX.
+        examples: That the span is the newest part of; they are read first, and refuse
+            bad input.
+        input_base: The folder of the spans.
+        settings: Of RatingsExampleGen, as JSON.
+        code_version: Part of the cache key.
+        statistics: One split, ``ratings``; the span's name is a property.
+        beam_pipeline: Set by TFX.
     """
     del code_version
     span = examples.get_string_custom_property(NEWEST_SPAN)

@@ -76,15 +76,15 @@ class Trainer(base_component.BaseComponent):
         """Makes the component.
 
         Args:
-          run_fn: dotted name of the function that trains and exports.
-          examples: transformed.
-          transform_graph: that transformed them.
-          catalogue: of ``CatalogueGen``; ``run_fn`` finds its folder and the number of
-            rated items in ``custom_config``.
-          train_split: to learn from.
-          eval_split: to stop by.
-          custom_config: what ``run_fn`` is told.
-          base_model: that training may start from, if there is one.
+            run_fn: Dotted name of the function that trains and exports.
+            examples: Transformed.
+            transform_graph: That transformed them.
+            catalogue: Of ``CatalogueGen``; ``run_fn`` finds its folder and the number
+                of rated items in ``custom_config``.
+            train_split: To learn from.
+            eval_split: To stop by.
+            custom_config: What ``run_fn`` is told.
+            base_model: That training may start from, if there is one.
         """
         super().__init__(
             TrainerSpec(

@@ -124,7 +124,7 @@ class Document:
         """The values as ``PipelineConfig`` takes them, each name and type checked.
 
         Raises:
-          ConfigError: one is wrong, or is a secret.
+            ConfigError: One is wrong, or is a secret.
         """
         if found := secrets.problem(self._values):
             raise self.error(*found)

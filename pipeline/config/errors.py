@@ -7,10 +7,10 @@ class ConfigError(Exception):
     """A configuration that cannot be used; nothing was started.
 
     Attributes:
-      file: the YAML file at fault; None for a flag.
-      line: its line, counted from 1; None where no line is at fault.
-      key: the dotted key, with the flag in front where a flag set it.
-      message: what is wrong, what was expected, and the nearest valid name.
+        file: The YAML file at fault; None for a flag.
+        line: Its line, counted from 1; None where no line is at fault.
+        key: The dotted key, with the flag in front where a flag set it.
+        message: What is wrong, what was expected, and the nearest valid name.
     """
 
     def __init__(

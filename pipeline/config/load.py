@@ -24,15 +24,15 @@ def load_config(
     """Reads a configuration and checks all of it.
 
     Args:
-      path: a YAML file; None for the defaults. A mapping of models or floors in the
-        file stands in place of the default one.
-      overrides: ``key=value`` with a dotted key, as ``--set`` takes them; the value is
-        YAML, and is added to a mapping rather than put in its place.
-      flags: flag of the command line → the key that it sets, and the text.
-      defaults: key → text, of a command whose default is another than the file's.
+        path: A YAML file; None for the defaults. A mapping of models or floors in the
+            file stands in place of the default one.
+        overrides: ``key=value`` with a dotted key, as ``--set`` takes them; the value
+            is YAML, and is added to a mapping rather than put in its place.
+        flags: Flag of the command line → the key that it sets, and the text.
+        defaults: Key → text, of a command whose default is another than the file's.
 
     Raises:
-      ConfigError: for the first thing that is wrong.
+        ConfigError: For the first thing that is wrong.
     """
     document = Document(path)
     for override in overrides:
@@ -60,11 +60,11 @@ def select_models(config: PipelineConfig, names: Iterable[str]) -> PipelineConfi
     """Narrows a run to some models, with the settings that the config has for them.
 
     Args:
-      config: a checked configuration.
-      names: registered models, or only ``all`` for every one of them.
+        config: A checked configuration.
+        names: Registered models, or only ``all`` for every one of them.
 
     Raises:
-      ConfigError: for an unknown name, or none at all.
+        ConfigError: For an unknown name, or none at all.
     """
     chosen = list(MODELS) if list(names) == ["all"] else list(names)
     for name in chosen:

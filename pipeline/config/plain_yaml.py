@@ -43,7 +43,7 @@ def plain_yaml(text: str | bytes) -> Iterator[Loader]:
     """Yields a loader of a text.
 
     Raises:
-      YAMLError: the text is not plain YAML, or is nested too deeply to be read.
+        YAMLError: The text is not plain YAML, or is nested too deeply to be read.
     """
     loader = Loader(text)
     try:
@@ -59,7 +59,7 @@ def read_yaml(path: Path) -> Any:
     """Reads a file of plain YAML: no tags, no aliases.
 
     Raises:
-      ConfigError: it cannot be read.
+        ConfigError: It cannot be read.
     """
     try:
         with plain_yaml(path.read_bytes()) as loader:

@@ -45,7 +45,7 @@ def problem(values: Any) -> tuple[str, str] | None:
     """The first secret among settings: its dotted key, and what to do instead.
 
     Args:
-      values: mappings and lists of anything.
+        values: Mappings and lists of anything.
     """
     for key, text in _texts(values, ""):
         for pattern in _PATTERNS:

@@ -39,8 +39,8 @@ def resolve(source: str, progress: Progress) -> Dataset:
         progress: Told what is downloaded or unpacked, in bytes.
 
     Raises:
-        DatasetError: there is no such data, or it cannot be had; says what to do.
-        BadInputError: the path is neither a folder nor a regular file.
+        DatasetError: There is no such data, or it cannot be had; says what to do.
+        BadInputError: The path is neither a folder nor a regular file.
     """
     if source not in NAMES:
         return Dataset(*_own_data(source))
@@ -65,7 +65,7 @@ def cache_folder() -> Path:
     `MARQUEE_CACHE_DIR`, else the system's place (`XDG_CACHE_HOME`, `~/.cache`).
 
     Raises:
-        FileNotFoundError: this user has no home folder that it could be in.
+        FileNotFoundError: This user has no home folder that it could be in.
     """
     named = os.environ.get("MARQUEE_CACHE_DIR")
     try:

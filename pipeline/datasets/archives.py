@@ -55,8 +55,8 @@ def download(url: str, path: Path, md5: str, progress: Progress) -> None:
     What has come so far is kept in ``<name>.part``; a later call goes on from there.
 
     Raises:
-        DatasetError: the file that came is not the one that was published.
-        requests.RequestException: the server cannot be reached, or refuses.
+        DatasetError: The file that came is not the one that was published.
+        requests.RequestException: The server cannot be reached, or refuses.
     """
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def unpack(
         progress: Told the bytes unpacked.
 
     Raises:
-        DatasetError: the archive is broken or unsafe, or `landmark` is not in it.
+        DatasetError: The archive is broken or unsafe, or `landmark` is not in it.
     """
     try:
         with (

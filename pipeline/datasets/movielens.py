@@ -115,7 +115,7 @@ def fetch(name: str, cache: Path, data_dir: Path | None, progress: Progress) -> 
         progress: Told the bytes downloaded and unpacked.
 
     Raises:
-        DatasetError: an archive at hand is not the release, or it cannot be had.
+        DatasetError: An archive at hand is not the release, or it cannot be had.
     """
     release = RELEASES[name]
     unpacked = cache / name

@@ -25,11 +25,11 @@ class AcceptedData:
     """What serving reads beside a version.
 
     Attributes:
-      examples: Folder of ``RatingsExampleGen``'s output: who has rated what.
-      catalogue: Folder of ``CatalogueGen``'s output: the items and their titles.
-      threshold: When a rating counts as liked, as the version's model learned it.
-      run: Id of the run that accepted the data.
-      source: Path of the ratings that were read.
+        examples: Folder of ``RatingsExampleGen``'s output: who has rated what.
+        catalogue: Folder of ``CatalogueGen``'s output: the items and their titles.
+        threshold: When a rating counts as liked, as the version's model learned it.
+        run: Id of the run that accepted the data.
+        source: Path of the ratings that were read.
     """
 
     examples: Path
@@ -43,13 +43,13 @@ def accepted_data(out: Path, version: versions.Version) -> AcceptedData:
     """Finds the data that a version serves from.
 
     Args:
-      out: Folder of the runs.
-      version: One of its versions.
+        out: Folder of the runs.
+        version: One of its versions.
 
     Raises:
-      NoLineageError: The store is missing, or does not know the version.
-      NoAcceptedDataError: No finished run had the version's model live, or the data of
-        that run were removed.
+        NoLineageError: The store is missing, or does not know the version.
+        NoAcceptedDataError: No finished run had the version's model live, or the data
+            of that run were removed.
     """
     store = Store(out / METADATA_FILE)
     transform = store.transform(store.maker(store.model(version)))
@@ -79,8 +79,8 @@ class Needed:
     """What has to stay, so that any version can serve, be judged and be explained.
 
     Attributes:
-      executions: Ids in the store; rows of their artifacts and events are needed too.
-      folders: Ids of the artifacts whose files are needed.
+        executions: Ids in the store; rows of their artifacts and events are needed too.
+        folders: Ids of the artifacts whose files are needed.
     """
 
     executions: frozenset[int]
@@ -94,8 +94,8 @@ def needed_by_versions(out: Path) -> Needed:
     in it that could be removed.
 
     Raises:
-      NoLineageError: The store is missing or cannot be read.
-      VersionError: A version cannot be read.
+        NoLineageError: The store is missing or cannot be read.
+        VersionError: A version cannot be read.
     """
     store = Store(out / METADATA_FILE)
     executions: set[int] = set()

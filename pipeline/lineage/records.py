@@ -9,11 +9,11 @@ class Step:
     """Something that a step made, when it last really ran.
 
     Attributes:
-      name: of the step, as ``Trainer_mf_als``.
-      run: id of the run in which it ran; later runs took it from the cache.
-      started: ISO 8601 in UTC.
-      seconds: from start to end.
-      code: hash of the sources of ours that it used; None where it used none.
+        name: Of the step, as ``Trainer_mf_als``.
+        run: Id of the run in which it ran; later runs took it from the cache.
+        started: ISO 8601 in UTC.
+        seconds: From start to end.
+        code: Hash of the sources of ours that it used; None where it used none.
     """
 
     name: str
@@ -28,9 +28,9 @@ class SourceFile:
     """A file of ratings as it was when it was read.
 
     Attributes:
-      name: path, with the member of an archive.
-      bytes: of it, unpacked where that is known.
-      rows: good and bad ones.
+        name: Path, with the member of an archive.
+        bytes: Of it, unpacked where that is known.
+        rows: Good and bad ones.
     """
 
     name: str
@@ -43,17 +43,17 @@ class Data:
     """What the model learned from.
 
     Attributes:
-      source: folder of the ratings.
-      fingerprint: SHA-256 of its files' names and bytes; for remote files, of what
-        their store keeps about them.
-      items: where the items' features are from; "" for none.
-      items_fingerprint: of that, in the same way.
-      schema: file that the ratings were checked with.
-      spans: name → SHA-256 of the bytes, None where that was not written down; the
-        oldest first; empty where the ratings are no spans.
-      files: of the ratings.
-      counts: ``read``, ``kept``, ``quarantined``, ``duplicates``, ``truncated``,
-        ``users``, ``items``, ``first`` and ``last`` (seconds UTC).
+        source: Folder of the ratings.
+        fingerprint: SHA-256 of its files' names and bytes; for remote files, of what
+            their store keeps about them.
+        items: Where the items' features are from; "" for none.
+        items_fingerprint: Of that, in the same way.
+        schema: File that the ratings were checked with.
+        spans: Name → SHA-256 of the bytes, None where that was not written down; the
+            oldest first; empty where the ratings are no spans.
+        files: Of the ratings.
+        counts: ``read``, ``kept``, ``quarantined``, ``duplicates``, ``truncated``,
+            ``users``, ``items``, ``first`` and ``last`` (seconds UTC).
     """
 
     source: str
@@ -71,11 +71,11 @@ class Judgement:
     """Why the gate let it live.
 
     Attributes:
-      rule: in words.
-      metric: that decides.
-      metrics: of the model, on all users of the test split.
-      intervals: of some of them, lower and upper end.
-      instead_of: the model that was live then; None where none was.
+        rule: In words.
+        metric: That decides.
+        metrics: Of the model, on all users of the test split.
+        intervals: Of some of them, lower and upper end.
+        instead_of: The model that was live then; None where none was.
     """
 
     rule: str
@@ -90,21 +90,21 @@ class Lineage:
     """From a version back to the files.
 
     Attributes:
-      version: number of the folder that was asked about.
-      model: name in the registry.
-      is_live: whether it serves now.
-      since: when it went live, ISO 8601 in UTC.
-      restored: the version that a rollback took it from, whose lineage this is; None
-        for a pushed one.
-      origin: the Model artifact that it is a copy of.
-      run: id of the run that put it (or what it was restored from) live.
-      warm_start: where training started, as the model card says; None from scratch.
-      configuration: step → settings of it, of all that decide what is learned; which
-        data is not part of them.
-      configuration_hash: SHA-256 of that.
-      data: what it learned from.
-      steps: from the ratings to Pusher, in the order in which they ran.
-      judgement: None where Champion's artifact is gone.
+        version: Number of the folder that was asked about.
+        model: Name in the registry.
+        is_live: Whether it serves now.
+        since: When it went live, ISO 8601 in UTC.
+        restored: The version that a rollback took it from, whose lineage this is; None
+            for a pushed one.
+        origin: The Model artifact that it is a copy of.
+        run: Id of the run that put it (or what it was restored from) live.
+        warm_start: Where training started, as the model card says; None from scratch.
+        configuration: Step → settings of it, of all that decide what is learned; which
+            data is not part of them.
+        configuration_hash: SHA-256 of that.
+        data: What it learned from.
+        steps: From the ratings to Pusher, in the order in which they ran.
+        judgement: None where Champion's artifact is gone.
     """
 
     version: int

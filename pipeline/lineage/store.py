@@ -32,7 +32,7 @@ class Store:
     """The metadata store of a folder of runs, read only.
 
     Attributes:
-      path: Of its file, in the folder of the runs.
+        path: Of its file, in the folder of the runs.
     """
 
     def __init__(self, path: Path):

@@ -27,12 +27,12 @@ def of(out: Path, version: str) -> Lineage:
     """Asks the metadata store about a version.
 
     Args:
-      out: folder of the runs.
-      version: ``live`` or a number.
+        out: Folder of the runs.
+        version: ``live`` or a number.
 
     Raises:
-      VersionError: there is no such version.
-      NoLineageError: the store is missing, or is not the one that knows the model.
+        VersionError: There is no such version.
+        NoLineageError: The store is missing, or is not the one that knows the model.
     """
     known = versions.versions(out / "live")
     chosen = _choose(known, version, out)

@@ -57,13 +57,13 @@ class Written:
     """What was written.
 
     Attributes:
-      path: of the file.
-      model: that was asked.
-      version: of it.
-      users: who have a list, or rated everything there is.
-      rows: of the file.
-      bytes: of the file.
-      seconds: from the first record read to the file in its place.
+        path: Of the file.
+        model: That was asked.
+        version: Of it.
+        users: Who have a list, or rated everything there is.
+        rows: Of the file.
+        bytes: Of the file.
+        seconds: From the first record read to the file in its place.
     """
 
     path: Path
@@ -82,14 +82,14 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
     path, when it is whole. Its metadata say which model and version it is from.
 
     Args:
-      out: Folder of the runs. The data that the live version was accepted with say
-        who the users are.
-      path: of the file; its folder is there.
-      k: how many items for each user.
+        out: Folder of the runs. The data that the live version was accepted with say
+            who the users are.
+        path: Of the file; its folder is there.
+        k: How many items for each user.
 
     Raises:
-      VersionError: nothing is live, or its files are not those that were pushed.
-      NoLineageError: The data that the live version was accepted with are not there.
+        VersionError: Nothing is live, or its files are not those that were pushed.
+        NoLineageError: The data that the live version was accepted with are not there.
     """
     live = live_model(out)
     data = accepted_data(out, live)

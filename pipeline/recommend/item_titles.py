@@ -31,7 +31,7 @@ class Titles:
         """The id of the item that is meant: by id, by whole title, or by a part of it.
 
         Raises:
-          UnknownItemError: it is none, or several; names those that come near.
+            UnknownItemError: It is none, or several; names those that come near.
         """
         if text in self._titles:
             return text

@@ -36,10 +36,10 @@ class Reason:
     """A liked item that speaks for a recommended one.
 
     Attributes:
-      item_id: of the liked one.
-      title: of it.
-      users: how many liked both.
-      cosine: that, over the root of the product of how many liked each; 0 to 1.
+        item_id: Of the liked one.
+        title: Of it.
+        users: How many liked both.
+        cosine: That, over the root of the product of how many liked each; 0 to 1.
     """
 
     item_id: str
@@ -63,13 +63,13 @@ class Answer:
     """A user's list.
 
     Attributes:
-      user: the id that was asked for.
-      known: whether the ratings at hand have any of the user.
-      model: that answers.
-      version: of it.
-      rated: how many items the user has rated.
-      liked: titles of what the list was made of, the newest last.
-      items: the list, best first.
+        user: The id that was asked for.
+        known: Whether the ratings at hand have any of the user.
+        model: That answers.
+        version: Of it.
+        rated: How many items the user has rated.
+        liked: Titles of what the list was made of, the newest last.
+        items: The list, best first.
     """
 
     user: str
@@ -85,17 +85,17 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     """Asks the live model for a user's list.
 
     Args:
-      out: Folder of the runs. The data that the live version was accepted with say
-        what the user has rated.
-      user: the id.
-      k: how many items.
-      likes: ids or titles of what the user likes besides.
-      why: whether to look for liked items that speak for each.
+        out: Folder of the runs. The data that the live version was accepted with say
+            what the user has rated.
+        user: The id.
+        k: How many items.
+        likes: Ids or titles of what the user likes besides.
+        why: Whether to look for liked items that speak for each.
 
     Raises:
-      VersionError: nothing is live, or its files are not those that were pushed.
-      NoLineageError: The data that the live version was accepted with are not there.
-      UnknownItemError: a like is no item, or several.
+        VersionError: Nothing is live, or its files are not those that were pushed.
+        NoLineageError: The data that the live version was accepted with are not there.
+        UnknownItemError: A like is no item, or several.
     """
     live = live_model(out)
     data = accepted_data(out, live)
@@ -135,7 +135,7 @@ def live_model(out: Path) -> versions.Version:
     """The version that serves, its files compared with their checksums.
 
     Raises:
-      VersionError: nothing is live, or its files are not those that were pushed.
+        VersionError: Nothing is live, or its files are not those that were pushed.
     """
     live = versions.live(out / "live")
     if live is None:
@@ -148,8 +148,8 @@ def load_recommend(folder: Path) -> Recommend:
     """Loads a version's ``recommend``.
 
     Raises:
-      SignatureError: It does not take what it has to be asked with.
-      HostileModelError: It does more than compute; it was not loaded.
+        SignatureError: It does not take what it has to be asked with.
+        HostileModelError: It does more than compute; it was not loaded.
     """
     saved_model_scan.scan(folder)
     signature: Recommend = tf.saved_model.load(str(folder)).signatures["recommend"]

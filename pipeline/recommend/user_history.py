@@ -36,9 +36,9 @@ class History:
     """What is known of a user.
 
     Attributes:
-      items: Rated, each once, oldest first.
-      ratings: As many, in the ratings' own unit.
-      features: The user's side features, as "name=value".
+        items: Rated, each once, oldest first.
+        ratings: As many, in the ratings' own unit.
+        features: The user's side features, as "name=value".
     """
 
     items: Sequence[str] = ()
@@ -78,8 +78,8 @@ class Histories:
         """Reads them.
 
         Args:
-          files: Split → its files, as ``files_of`` returns them.
-          only: The users to keep; None keeps all.
+            files: Split → its files, as ``files_of`` returns them.
+            only: The users to keep; None keeps all.
         """
         self._users: dict[str, int] = {}
         self._features: list[tuple[str, ...]] = []
@@ -149,9 +149,9 @@ def files_of(examples: str, name: str = "*") -> dict[str, list[str]]:
     """Returns the files of each split, that of the oldest ratings first.
 
     Args:
-      examples: Folder of ``RatingsExampleGen``. A user has one record in a split at
-        most, and all of them are in files of the same name.
-      name: Of the files.
+        examples: Folder of ``RatingsExampleGen``. A user has one record in a split at
+            most, and all of them are in files of the same name.
+        name: Of the files.
     """
     import tensorflow as tf
 
@@ -214,7 +214,7 @@ def check_inputs(names: Iterable[str]) -> None:
     """Checks what a model's ``recommend`` takes, by the names of its inputs.
 
     Raises:
-      SignatureError: It is not what ``recommend_inputs`` makes.
+        SignatureError: It is not what ``recommend_inputs`` makes.
     """
     if set(names) != INPUTS:
         raise SignatureError(
@@ -230,9 +230,9 @@ def recommend_inputs(
     """Returns the inputs of a model's ``recommend`` for some users.
 
     Args:
-      users: B ids.
-      histories: As many.
-      k: Items that each list is to have.
+        users: B ids.
+        histories: As many.
+        k: Items that each list is to have.
     """
     return {
         f.USER_ID: _padded([users], object, b"")[0],

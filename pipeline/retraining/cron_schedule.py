@@ -21,13 +21,13 @@ class Schedule:
     """When to retrain.
 
     Args:
-      cron: minute, hour, day of the month, month, weekday, as crontab has them; a day
-        of the month and a weekday together are refused, for cron takes either of them
-        and APScheduler both.
-      timezone: a name of the tz database.
+        cron: Minute, hour, day of the month, month, weekday, as crontab has them; a day
+            of the month and a weekday together are refused, for cron takes either of
+            them and APScheduler both.
+        timezone: A name of the tz database.
 
     Raises:
-      ConfigError: one of them is no such thing.
+        ConfigError: One of them is no such thing.
     """
 
     def __init__(self, cron: str, timezone: str):
@@ -64,7 +64,7 @@ class Schedule:
         """The last firing after a moment and not after another, and how many there are.
 
         Returns:
-          In UTC; None and 0 where there is none.
+            In UTC; None and 0 where there is none.
         """
         last, count = None, 0
         while (after := self._following(after)) and after <= until:

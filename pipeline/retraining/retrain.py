@@ -22,9 +22,9 @@ def plan(config: PipelineConfig, accepted: tuple[str, ...]) -> spans.Window:
     """Looks at the spans of ``data.source``.
 
     Raises:
-      SpansError: there are none, or not such as can be read.
-      ChangedSpanError: an old one is not what it was.
-      ConfigError: the window cannot be had of them.
+        SpansError: There are none, or not such as can be read.
+        ChangedSpanError: An old one is not what it was.
+        ConfigError: The window cannot be had of them.
     """
     folder = Path(config.data.source)
     if config.data.source in NAMES or not folder.is_dir():
@@ -59,10 +59,10 @@ def retrain(
     the next retraining meets the same spans again.
 
     Returns:
-      The run's object, as ``runs.execute`` does.
+        The run's object, as ``runs.execute`` does.
 
     Raises:
-      BadInputError: The spans would be read differently from the earlier ones.
+        BadInputError: The spans would be read differently from the earlier ones.
     """
     out = Path(config.out)
     check_reading(config, window, spans.TakenIn.read(out))
@@ -81,7 +81,7 @@ def check_reading(
     """Refuses spans that a guess would read differently from the earlier ones.
 
     Raises:
-      BadInputError: Both readings differ in a setting that nobody gave.
+        BadInputError: Both readings differ in a setting that nobody gave.
     """
     layout = execute.recognised(config, Path(config.data.source), window.names)
     if taken_in.reading and layout and layout.reading:

@@ -22,19 +22,19 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the log; of two with the same ``due`` the later one counts.
 
     Attributes:
-      event: ``scheduled``, the schedule is in force from then on; ``started``, a run
-        began; ``ended``, and what came of it; ``skipped``, it was missed for good.
-      due: the firing, in UTC. All up to it are dealt with.
-      cron: the schedule that it is of.
-      timezone: of that.
-      started: when the run began, in UTC.
-      ended: when it ended.
-      late_seconds: from due to started.
-      missed: earlier firings that this one stands for.
-      exit_status: of the run, as a shell has it, negative for the signal that killed
-        it; None where nobody saw it end.
-      run: its id; None where it made none.
-      verdict: in words.
+        event: ``scheduled``, the schedule is in force from then on; ``started``, a run
+            began; ``ended``, and what came of it; ``skipped``, it was missed for good.
+        due: The firing, in UTC. All up to it are dealt with.
+        cron: The schedule that it is of.
+        timezone: Of that.
+        started: When the run began, in UTC.
+        ended: When it ended.
+        late_seconds: From due to started.
+        missed: Earlier firings that this one stands for.
+        exit_status: Of the run, as a shell has it, negative for the signal that killed
+            it; None where nobody saw it end.
+        run: Its id; None where it made none.
+        verdict: In words.
     """
 
     event: Literal["scheduled", "started", "ended", "skipped"]

@@ -66,16 +66,16 @@ class Keeper:
     """Keeps a schedule: starts what is due, and writes down what came of it.
 
     Args:
-      schedule: when.
-      missed: what to do about firings that had to be missed: ``once`` runs once for
-        all of them, ``skip`` waits for the next.
-      out: the output folder.
-      command: what to start; its exit statuses are those of ``marquee run``.
-      tell: called with each entry that says what came of a firing.
-      now: the clock, with a timezone.
-      limit: How long a firing may take, waiting for another run included.
-      retry_seconds: until a run that found another at work is tried again.
-      grace_seconds: From stopping a run that is past the limit until it is killed.
+        schedule: When.
+        missed: What to do about firings that had to be missed: ``once`` runs once for
+            all of them, ``skip`` waits for the next.
+        out: The output folder.
+        command: What to start; its exit statuses are those of ``marquee run``.
+        tell: Called with each entry that says what came of a firing.
+        now: The clock, with a timezone.
+        limit: How long a firing may take, waiting for another run included.
+        retry_seconds: Until a run that found another at work is tried again.
+        grace_seconds: From stopping a run that is past the limit until it is killed.
     """
 
     def __init__(
@@ -251,16 +251,16 @@ def keep(keeper: Keeper, out: Path, started: Callable[[], None]) -> int:
     """Keeps a schedule until SIGTERM, SIGINT or SIGHUP; a second one kills the run.
 
     Args:
-      keeper: of the schedule.
-      out: the output folder, for one scheduler at a time.
-      started: called when it is kept.
+        keeper: Of the schedule.
+        out: The output folder, for one scheduler at a time.
+        started: Called when it is kept.
 
     Returns:
-      The exit status.
+        The exit status.
 
     Raises:
-      BusyError: another scheduler is at work in the folder.
-      ConfigError: the folder cannot be written to.
+        BusyError: Another scheduler is at work in the folder.
+        ConfigError: The folder cannot be written to.
     """
     with lock.held(out / LOCK_FILE, "scheduler"):
         keeper.resume()

@@ -35,15 +35,15 @@ class Window:
     """The spans of one retraining.
 
     Attributes:
-      names: of the spans to learn from, the oldest first.
-      new: those that no retraining has taken in.
-      late: those of them that are older than one that was taken in.
-      too_late: spans that came when the window had left their time behind; left out.
-      unfinished: spans whose writer has not said that they are whole; left out.
-      empty: whole spans without a file; left out.
-      missing: between which two spans there is a gap, in words.
-      gone: spans of the window that were taken in once and are not there any more.
-      fingerprints: name → hash of the bytes, of every span in ``names``.
+        names: Of the spans to learn from, the oldest first.
+        new: Those that no retraining has taken in.
+        late: Those of them that are older than one that was taken in.
+        too_late: Spans that came when the window had left their time behind; left out.
+        unfinished: Spans whose writer has not said that they are whole; left out.
+        empty: Whole spans without a file; left out.
+        missing: Between which two spans there is a gap, in words.
+        gone: Spans of the window that were taken in once and are not there any more.
+        fingerprints: Name → hash of the bytes, of every span in ``names``.
     """
 
     names: tuple[str, ...]
@@ -66,11 +66,11 @@ class TakenIn:
     """What earlier retrainings took in.
 
     Attributes:
-      spans: name → hash of the bytes.
-      last: the newest retraining that came to a verdict: ``fingerprints``, ``settings``
-        (a hash), ``run`` and ``status``; empty before the first.
-      reading: How its ratings were read; None where the file names say it, or before
-        the first. Later files may not be guessed to be written in another way.
+        spans: Name → hash of the bytes.
+        last: The newest retraining that came to a verdict: ``fingerprints``,
+            ``settings`` (a hash), ``run`` and ``status``; empty before the first.
+        reading: How its ratings were read; None where the file names say it, or before
+            the first. Later files may not be guessed to be written in another way.
     """
 
     spans: dict[str, str]
@@ -82,7 +82,7 @@ class TakenIn:
         """Reads ``spans.json``; nothing was taken in where there is none.
 
         Raises:
-          SpansError: it is not what ``write`` wrote.
+            SpansError: It is not what ``write`` wrote.
         """
         path = out / TAKEN_IN_FILE
         try:
@@ -126,15 +126,15 @@ def plan(
     """Chooses the spans.
 
     Args:
-      folder: of the spans.
-      wanted: ``all``, ``N spans`` or ``N days``.
-      taken_in: by earlier retrainings.
-      accepted: names of spans that may have changed since.
+        folder: Of the spans.
+        wanted: ``all``, ``N spans`` or ``N days``.
+        taken_in: By earlier retrainings.
+        accepted: Names of spans that may have changed since.
 
     Raises:
-      SpansError: no span is whole, or the folder's spans have no order.
-      ChangedSpanError: a span of the window is not what was taken in.
-      ConfigError: ``N days`` of numbered spans.
+        SpansError: No span is whole, or the folder's spans have no order.
+        ChangedSpanError: A span of the window is not what was taken in.
+        ConfigError: ``N days`` of numbered spans.
     """
     spans = find_spans(str(folder))
     for name in accepted:

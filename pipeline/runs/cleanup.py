@@ -24,10 +24,10 @@ class Leftover:
     """A file or folder that nothing needs.
 
     Attributes:
-      path: Where it is.
-      size: Size of all its files, in bytes.
-      reason: Why it is of no use.
-      problem: Why it could not be removed; None if it was, or if nobody tried.
+        path: Where it is.
+        size: Size of all its files, in bytes.
+        reason: Why it is of no use.
+        problem: Why it could not be removed; None if it was, or if nobody tried.
     """
 
     path: Path
@@ -52,7 +52,8 @@ def leftovers(out: Path) -> list[Leftover]:
     """Finds what may be removed while no run is at work, which the caller sees to.
 
     Raises:
-      MetadataError: the store is missing or damaged, which alone knows what is needed.
+        MetadataError: The store is missing or damaged, which alone knows what is
+            needed.
     """
     found = [
         *_artifacts(out),
@@ -75,7 +76,7 @@ def remove(leftover: Leftover, live_folder: Path) -> Leftover:
     """Removes a leftover, or as much of it as can be removed.
 
     Returns:
-      The leftover, with the problem if any of it could not be removed.
+        The leftover, with the problem if any of it could not be removed.
     """
     try:
         if leftover.path.parent == live_folder:

@@ -21,7 +21,7 @@ def code_version(*modules: str) -> str:
     """Returns 12 hexadecimal digits for the sources of modules and their imports.
 
     Raises:
-      FileNotFoundError: if a module is not one of ours.
+        FileNotFoundError: If a module is not one of ours.
     """
     sources: dict[str, bytes] = {}
     waiting = list(modules)

@@ -23,13 +23,13 @@ class Metric:
     """A model's figure in both runs.
 
     Attributes:
-      name: of the metric.
-      first: in the first run, None where it could not be measured.
-      second: in the second.
-      first_interval: lower and upper end; None where none was computed.
-      second_interval: likewise.
-      apart: whether the intervals have nothing in common, so that the difference is
-        beyond both; None without intervals.
+        name: Of the metric.
+        first: In the first run, None where it could not be measured.
+        second: In the second.
+        first_interval: Lower and upper end; None where none was computed.
+        second_interval: Likewise.
+        apart: Whether the intervals have nothing in common, so that the difference is
+            beyond both; None without intervals.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Model:
     """A model that both runs have.
 
     Attributes:
-      name: in the registry.
-      verdict: of both runs: live, passed, reference, refused or failed.
-      rule: that decided, in words, of both.
-      train_seconds: of both, None where nothing was trained.
-      metrics: all that one of the runs has.
+        name: In the registry.
+        verdict: Of both runs: live, passed, reference, refused or failed.
+        rule: That decided, in words, of both.
+        train_seconds: Of both, None where nothing was trained.
+        metrics: All that one of the runs has.
     """
 
     name: str
@@ -64,13 +64,13 @@ class Comparison:
     """Two runs.
 
     Attributes:
-      runs: id, start, status and seconds of both, as ``run.json`` has them.
-      data: counts, dates and spans, the same or not.
-      configuration: dotted keys whose values differ.
-      not_comparable: why figures of the two do not mean the same; empty if they do.
-      models: those of both, in the first run's order.
-      only: names of the models that only the first, and only the second run has.
-      seconds: of each step.
+        runs: Id, start, status and seconds of both, as ``run.json`` has them.
+        data: Counts, dates and spans, the same or not.
+        configuration: Dotted keys whose values differ.
+        not_comparable: Why figures of the two do not mean the same; empty if they do.
+        models: Those of both, in the first run's order.
+        only: Names of the models that only the first, and only the second run has.
+        seconds: Of each step.
     """
 
     runs: tuple[dict[str, Any], dict[str, Any]]

@@ -100,20 +100,20 @@ def execute(
     A failing step is part of what came of the run, not an exception.
 
     Args:
-      config: what the person chose.
-      run_id: names the run.
-      observer: is told how it goes.
-      window: of the spans to learn from; None where the data is no folder of spans.
+        config: What the person chose.
+        run_id: Names the run.
+        observer: Is told how it goes.
+        window: Of the spans to learn from; None where the data is no folder of spans.
 
     Returns:
-      The object that ``marquee show --json`` prints.
+        The object that ``marquee show --json`` prints.
 
     Raises:
-      BadInputError: A file of items or users is not recognised.
-      ConfigError: a model cannot be built for this data.
-      DatasetError: there is no such data.
-      MetadataError: the metadata store is damaged, or locked.
-      SchemaError: the schema cannot be used.
+        BadInputError: A file of items or users is not recognised.
+        ConfigError: A model cannot be built for this data.
+        DatasetError: There is no such data.
+        MetadataError: The metadata store is damaged, or locked.
+        SchemaError: The schema cannot be used.
     """
     started = time.time()
     dataset = datasets.resolve(config.data.source, observer.progress)
@@ -246,7 +246,7 @@ def check_models(config: PipelineConfig, layout: "Layout") -> None:
     """Refuses models that cannot be built for the data, before anything is started.
 
     Raises:
-      ConfigError: a model learns from the order of ratings that have no times.
+        ConfigError: A model learns from the order of ratings that have no times.
     """
     in_order = [name for name in config.models if MODELS[name].task == "next_item"]
     if in_order and not layout.has_timestamps:
@@ -265,7 +265,7 @@ def read(out: Path, run_id: str | None) -> dict[str, Any]:
     """Reads one run again; the newest one if no id is given.
 
     Raises:
-      RunNotFoundError: if there is none.
+        RunNotFoundError: If there is none.
     """
     folder = out / "runs"
     known = sorted(path.parent.name for path in folder.glob(f"*/{RUN_FILE}"))

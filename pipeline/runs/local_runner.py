@@ -65,16 +65,16 @@ def run_locally(
     """Runs every step that can run, in topological order.
 
     Args:
-        pipeline: with any metadata connection that ML Metadata knows.
-        run_id: the name of the run in ML Metadata; a new one for every run.
-        on_start: called with a step's name before it runs; not for skipped steps.
-        on_end: called once for each step.
+        pipeline: With any metadata connection that ML Metadata knows.
+        run_id: The name of the run in ML Metadata; a new one for every run.
+        on_start: Called with a step's name before it runs; not for skipped steps.
+        on_end: Called once for each step.
 
     Returns:
         One result per step, in the order they were run.
 
     Raises:
-        KeyboardInterrupt: and whatever else is no ``Exception``, after ``on_end`` got
+        KeyboardInterrupt: And whatever else is no ``Exception``, after ``on_end`` got
             the interrupted step as failed.
     """
     ir = compiler.Compiler().compile(pipeline)
@@ -178,8 +178,8 @@ def state_of(store: metadata.Metadata, execution: data_types.ExecutionInfo) -> S
     """How ML Metadata says a step ended whose launcher came back without raising.
 
     Raises:
-        StepFailedError: it failed after all. The launcher records inputs that it
-            cannot resolve, and returns as if nothing had happened.
+        StepFailedError: It failed after all. The launcher records inputs that it cannot
+            resolve, and returns as if nothing had happened.
     """
     if execution.execution_id is None:
         return "skipped"  # inside a condition (``tfx.dsl.Cond``) that was false

@@ -33,10 +33,10 @@ class Holder(msgspec.Struct, frozen=True):
     """Who holds a lock, or held it last.
 
     Attributes:
-      process: its id.
-      host: where that process is.
-      since: when it began, ISO 8601 in UTC.
-      run: the id of its run; empty where it has none yet.
+        process: Its id.
+        host: Where that process is.
+        since: When it began, ISO 8601 in UTC.
+        run: The id of its run; empty where it has none yet.
     """
 
     process: int
@@ -54,11 +54,11 @@ def one_run(out: Path) -> Iterator[tuple[str, Path]]:
     """Begins a run in an output folder, where no other is then until it ends.
 
     Yields:
-      The run's id, and the path of its log in a folder of its own.
+        The run's id, and the path of its log in a folder of its own.
 
     Raises:
-      BusyError: another run is at work; nothing was made.
-      ConfigError: the folder cannot be written to, or Beam cannot work here.
+        BusyError: Another run is at work; nothing was made.
+        ConfigError: The folder cannot be written to, or Beam cannot work here.
     """
     check_semaphores()
     with held(out / LOCK_FILE, "run"):
@@ -73,12 +73,12 @@ def held(path: Path, what: str) -> Iterator[None]:
     """Holds a lock in an output folder.
 
     Args:
-      path: the lock's file; the folder is made where it is missing.
-      what: works in the folder while this is held, for the words to who is refused.
+        path: The lock's file; the folder is made where it is missing.
+        what: Works in the folder while this is held, for the words to who is refused.
 
     Raises:
-      BusyError: another process holds it.
-      ConfigError: the folder cannot be written to.
+        BusyError: Another process holds it.
+        ConfigError: The folder cannot be written to.
     """
     out = path.parent
     try:
@@ -175,7 +175,7 @@ def check_semaphores() -> None:
     """Makes a semaphore, as Beam does, which cannot be where ``/dev/shm`` is missing.
 
     Raises:
-      ConfigError: it cannot be made; says what to do.
+        ConfigError: It cannot be made; says what to do.
     """
     try:
         multiprocessing.Lock()

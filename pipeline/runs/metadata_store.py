@@ -37,7 +37,7 @@ def open_metadata(path: Path) -> "MetadataStore":
     """Opens a store to read: it is neither made nor brought up to date.
 
     Raises:
-      RuntimeError: there is none, or it is not one.
+        RuntimeError: There is none, or it is not one.
     """
     from ml_metadata import MetadataStore
     from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -72,10 +72,10 @@ def prepare(out: Path) -> Path | None:
     others read while the run writes, and loses nothing when it is killed.
 
     Returns:
-      Where the folder was at the last run; None if it was here.
+        Where the folder was at the last run; None if it was here.
 
     Raises:
-      MetadataError: the store is damaged, or another process keeps it locked.
+        MetadataError: The store is damaged, or another process keeps it locked.
     """
     path = out / METADATA_FILE
     exists = path.exists()
@@ -157,10 +157,10 @@ def restore(out: Path) -> Path | None:
     that it pushed stays live, with a shorter lineage.
 
     Returns:
-      Where the store now is that stood there; None where there was none.
+        Where the store now is that stood there; None where there was none.
 
     Raises:
-      MetadataError: there is no copy, or it is damaged too.
+        MetadataError: There is no copy, or it is damaged too.
     """
     path, copy = out / METADATA_FILE, out / BACKUP_FILE
     if not copy.is_file():

@@ -28,11 +28,11 @@ class Retired:
     """What a folder of runs can do without.
 
     Attributes:
-      runs: Ids of the runs, the oldest first.
-      executions: Ids of those whose rows stay.
-      artifacts: Ids of those whose rows stay.
-      with_files: Ids of those of them whose files stay, too.
-      folders: What goes: folders of runs, of artifacts and of executions.
+        runs: Ids of the runs, the oldest first.
+        executions: Ids of those whose rows stay.
+        artifacts: Ids of those whose rows stay.
+        with_files: Ids of those of them whose files stay, too.
+        folders: What goes: folders of runs, of artifacts and of executions.
     """
 
     runs: tuple[str, ...]
@@ -46,7 +46,7 @@ def parse_age(text: str) -> datetime.timedelta:
     """Reads an age, as in ``36h``, ``90d`` or ``12w``.
 
     Raises:
-      ValueError: It is none; says what was expected.
+        ValueError: It is none; says what was expected.
     """
     found = re.fullmatch(r"(\d{1,6})([hdw])", text.strip().lower())
     if found is None:
@@ -63,16 +63,16 @@ def plan(
     """Finds what may go, while no run is at work, which the caller sees to.
 
     Args:
-      out: Folder of the runs.
-      keep_runs: How many of the newest runs stay, whatever their age; at least 1, for
-        the next run takes from the cache what the last one made or found there.
-      older_than: Younger runs stay, however many; None for runs of any age.
-      now: The clock, with a timezone.
+        out: Folder of the runs.
+        keep_runs: How many of the newest runs stay, whatever their age; at least 1, for
+            the next run takes from the cache what the last one made or found there.
+        older_than: Younger runs stay, however many; None for runs of any age.
+        now: The clock, with a timezone.
 
     Raises:
-      MetadataError: The store is damaged, or of another layout.
-      NoLineageError: The store is missing.
-      VersionError: A version cannot be read, so that what it needs is not known.
+        MetadataError: The store is damaged, or of another layout.
+        NoLineageError: The store is missing.
+        VersionError: A version cannot be read, so that what it needs is not known.
     """
     needed = needed_by_versions(out)
     now = now or datetime.datetime.now(datetime.UTC)
@@ -130,7 +130,7 @@ def forget(out: Path, retired: Retired) -> None:
     are leftovers that no execution names, which ``marquee clean`` finds.
 
     Raises:
-      MetadataError: The store cannot be written to; nothing was removed.
+        MetadataError: The store cannot be written to; nothing was removed.
     """
     with _opened(out, "mode=rw") as store, store:
         store.execute("BEGIN IMMEDIATE")
@@ -150,7 +150,7 @@ def shrink(out: Path) -> None:
     """Gives the room of removed rows back to the disk.
 
     Raises:
-      MetadataError: There is no room to write the store anew; it is as it was.
+        MetadataError: There is no room to write the store anew; it is as it was.
     """
     with _opened(out, "mode=rw") as store:
         store.execute("VACUUM")

@@ -16,7 +16,7 @@ class Stopped(KeyboardInterrupt):  # noqa: N818 - no error, like its parent
     """A signal asked the run to stop.
 
     Attributes:
-      number: Of the signal.
+        number: Of the signal.
     """
 
     def __init__(self, number: int):

@@ -31,9 +31,9 @@ class Known:
     """What the ratings and the catalogue say.
 
     Attributes:
-      data: Where they were read from.
-      histories: Of the users.
-      titles: Of the items.
+        data: Where they were read from.
+        histories: Of the users.
+        titles: Of the items.
     """
 
     data: AcceptedData
@@ -48,8 +48,8 @@ class AcceptedRatings:
         """Reads nothing yet.
 
         Args:
-          out: Folder of the runs.
-          metrics: Counts what could not be read.
+            out: Folder of the runs.
+            metrics: Counts what could not be read.
         """
         self._out, self._metrics = out, metrics
         self._known: weakref.WeakKeyDictionary[ModelProcess, Known] = (

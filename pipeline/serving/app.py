@@ -38,12 +38,12 @@ def create_app(
     """The server of a folder of runs.
 
     Args:
-      out: The folder. ``live`` in it has the versions, and its metadata store records
-        which ratings each was accepted with.
-      settings: limits.
-      token: that requests need; None asks for none.
-      threads: that one call of the model may use.
-      metrics: that count what happens.
+        out: The folder. ``live`` in it has the versions, and its metadata store records
+            which ratings each was accepted with.
+        settings: Limits.
+        token: That requests need; None asks for none.
+        threads: That one call of the model may use.
+        metrics: That count what happens.
     """
     ratings = AcceptedRatings(out, metrics)
     live = LiveModel(out / "live", threads, settings, metrics, ratings.look)

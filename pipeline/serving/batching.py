@@ -29,11 +29,11 @@ class _Part:
     """Rows of a request that are asked together.
 
     Attributes:
-      rows: their places in the request.
-      kind: parts of the same kind, of any request, are joined into one call.
-      most_rows: of such a call.
-      is_bulk: Whether the request is large: it has other parts, or a call of many
-        items.
+        rows: Their places in the request.
+        kind: Parts of the same kind, of any request, are joined into one call.
+        most_rows: Of such a call.
+        is_bulk: Whether the request is large: it has other parts, or a call of many
+            items.
     """
 
     rows: np.ndarray
@@ -47,10 +47,10 @@ class _Waiting:
     """A request that waits.
 
     Attributes:
-      inputs: its tensors.
-      rows: of them.
-      part: The rows that it asks for, and how they are joined with others.
-      answer: is set in the event loop.
+        inputs: Its tensors.
+        rows: Of them.
+        part: The rows that it asks for, and how they are joined with others.
+        answer: Is set in the event loop.
     """
 
     inputs: Tensors
@@ -76,8 +76,8 @@ class Batcher:
         """Starts no thread yet.
 
         Args:
-          settings: how many may wait, how long, and how many are joined.
-          metrics: that count batches and who waits.
+            settings: How many may wait, how long, and how many are joined.
+            metrics: That count batches and who waits.
         """
         self._settings, self._metrics = settings, metrics
         self._lanes: dict[str, _Lane] = {}
@@ -94,13 +94,13 @@ class Batcher:
         between them, and short rows are not padded to the length of a long one.
 
         Args:
-          model: acquired by the caller.
-          signature: of it.
-          inputs: of its inputs' types and ranks.
+            model: Acquired by the caller.
+            signature: Of it.
+            inputs: Of its inputs' types and ranks.
 
         Raises:
-          RequestError: it has too many rows or items (413); too many requests wait
-            already (429); it took too long (504); or what the model itself says.
+            RequestError: It has too many rows or items (413); too many requests wait
+                already (429); it took too long (504); or what the model itself says.
         """
         parts = _parts(signature, inputs, self._settings)
         if len(parts) == 1:
@@ -228,7 +228,7 @@ def _parts(signature: str, inputs: Tensors, settings: ServingSettings) -> list[_
     """Divides a request into what one call of the model takes; mostly one part.
 
     Raises:
-      RequestError: it has too many rows or items (413).
+        RequestError: It has too many rows or items (413).
     """
     lengths = _lengths(signature, inputs)
     if lengths is None:
@@ -276,7 +276,7 @@ def _merged(
     """The answers to all parts, in the order of the request's rows.
 
     Raises:
-      RequestError: it has too many items (413).
+        RequestError: It has too many items (413).
     """
     rows = sum(len(part.rows) for part in parts)
     shape = [rows, *np.max([answer.shape[1:] for answer in answers], axis=0)]

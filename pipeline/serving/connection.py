@@ -39,10 +39,10 @@ class Connection(HttpToolsProtocol):
         """Prepares a connection that is about to be made.
 
         Args:
-          settings: limits.
-          metrics: that count what is refused.
-          most: connections that there may be at once.
-          uvicorn: what uvicorn gives to its own connections.
+            settings: Limits.
+            metrics: That count what is refused.
+            most: Connections that there may be at once.
+            uvicorn: What uvicorn gives to its own connections.
         """
         super().__init__(**uvicorn)
         self._settings, self._metrics, self._most = settings, metrics, most

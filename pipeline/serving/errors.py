@@ -5,8 +5,8 @@ class RequestError(Exception):
     """A request cannot be answered.
 
     Attributes:
-      status: of HTTP.
-      message: what happened and what was expected.
+        status: Of HTTP.
+        message: What happened and what was expected.
     """
 
     def __init__(self, status: int, message: str):

@@ -28,8 +28,8 @@ class TensorSpec:
     """What a signature takes under a name.
 
     Attributes:
-      dtype: ``object`` for strings, which are bytes.
-      shape: None where a dimension may have any size.
+        dtype: ``object`` for strings, which are bytes.
+        shape: None where a dimension may have any size.
     """
 
     dtype: np.dtype
@@ -45,8 +45,8 @@ def parse(body: bytes) -> dict[str, Any]:
     """Reads the JSON object of a request.
 
     Raises:
-      RequestError: it is none, or has a key twice.
-      RecursionError: it is nested too deeply.
+        RequestError: It is none, or has a key twice.
+        RecursionError: It is nested too deeply.
     """
     try:
         told = json.loads(body, object_pairs_hook=_object)
@@ -75,12 +75,12 @@ def inputs(
     """The tensors of a request, and the format in which to answer.
 
     Args:
-      told: with ``instances`` or ``inputs``.
-      specs: what the signature takes.
-      settings: how many rows and items a request may have.
+        told: With ``instances`` or ``inputs``.
+        specs: What the signature takes.
+        settings: How many rows and items a request may have.
 
     Raises:
-      RequestError: they are not what it takes (400), or too many (413).
+        RequestError: They are not what it takes (400), or too many (413).
     """
     if ("instances" in told) == ("inputs" in told):
         raise RequestError(
@@ -180,7 +180,7 @@ def _check_size(shape: list[int], settings: ServingSettings) -> None:
     """Refuses what is too large before anything is made of it.
 
     Raises:
-      RequestError: with 413.
+        RequestError: With 413.
     """
     if shape and shape[0] > settings.max_rows:
         raise RequestError(
@@ -195,7 +195,7 @@ def check_items(count: int, settings: ServingSettings) -> None:
     """Refuses a request of too many rows times items.
 
     Raises:
-      RequestError: with 413.
+        RequestError: With 413.
     """
     if count > settings.max_items:
         raise RequestError(

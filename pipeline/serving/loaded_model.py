@@ -39,10 +39,10 @@ class Signature:
     """A function of the model.
 
     Attributes:
-      inputs: what it takes.
-      call: the tensors of all inputs, in the order of ``inputs`` → those of
-        ``outputs``.
-      outputs: names.
+        inputs: What it takes.
+        call: The tensors of all inputs, in the order of ``inputs`` → those of
+            ``outputs``.
+        outputs: Names.
     """
 
     inputs: Mapping[str, TensorSpec]
@@ -57,11 +57,11 @@ class LoadedModel:
         """Loads it; some seconds.
 
         Args:
-          folder: of a SavedModel.
-          threads: that one call may use.
+            folder: Of a SavedModel.
+            threads: That one call may use.
 
         Raises:
-          HostileModelError: it does more than compute; it was not loaded.
+            HostileModelError: It does more than compute; it was not loaded.
         """
         saved_model_scan.scan(Path(folder))
         config = tf.compat.v1.ConfigProto(
@@ -111,7 +111,7 @@ class LoadedModel:
         """What the model answers, in any thread.
 
         Raises:
-          RequestError: it says why not.
+            RequestError: It says why not.
         """
         signature = self.signatures[name]
         try:
@@ -124,11 +124,11 @@ class LoadedModel:
         """Asks what it will be asked: the first time takes TensorFlow seconds.
 
         Args:
-          rows: of the largest batch.
+            rows: Of the largest batch.
 
         Raises:
-          RequestError: it does not answer.
-          SignatureError: its ``recommend`` is that of another release.
+            RequestError: It does not answer.
+            SignatureError: Its ``recommend`` is that of another release.
         """
         if "recommend" in self.signatures:
             check_inputs(self.signatures["recommend"].inputs)

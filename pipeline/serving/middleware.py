@@ -27,7 +27,7 @@ class Error(msgspec.Struct):
     """What every error has for a body, as in TensorFlow Serving.
 
     Attributes:
-      error: what happened and what was expected.
+        error: What happened and what was expected.
     """
 
     error: str
@@ -68,7 +68,7 @@ class Room:
         """Nothing is taken yet.
 
         Args:
-          most: bytes that there are.
+            most: Bytes that there are.
         """
         self._free = most
 
@@ -77,7 +77,7 @@ class Room:
         """Yields the function that takes bytes; all of them are given back at the end.
 
         Raises:
-          RequestError: there is no room (429).
+            RequestError: There is no room (429).
         """
         mine = 0
 
@@ -100,13 +100,13 @@ async def body_of(
     """A request's body, read no further than it may be long.
 
     Args:
-      request: whose body was not read yet.
-      settings: how long it may be, and how long it may take.
-      take: takes memory for it.
+        request: Whose body was not read yet.
+        settings: How long it may be, and how long it may take.
+        take: Takes memory for it.
 
     Raises:
-      RequestError: it is too long (413), too slow (408), or not whole (400); or there
-        is no room for it (429).
+        RequestError: It is too long (413), too slow (408), or not whole (400); or there
+            is no room for it (429).
     """
     too_long = RequestError(413, f"the body is longer than {settings.max_body} bytes")
     told = request.headers.get("content-length", "0")
@@ -138,10 +138,10 @@ class Gate:
         """Stands before an app.
 
         Args:
-          app: that answers.
-          metrics: that count.
-          token: that requests need, as ``Authorization: Bearer <token>``; None asks for
-            none.
+            app: That answers.
+            metrics: That count.
+            token: That requests need, as ``Authorization: Bearer <token>``; None asks
+                for none.
         """
         self._app, self._metrics = app, metrics
         self._wanted = f"Bearer {token}".encode() if token else None

@@ -38,13 +38,13 @@ class ModelProcess:
         """Starts the process and waits until the model is warm; seconds.
 
         Args:
-          version: whose files are whole.
-          threads: that one call may use.
-          rows: of the largest batch.
+            version: Whose files are whole.
+            threads: That one call may use.
+            rows: Of the largest batch.
 
         Raises:
-          LoadError: it says why the model is not fit to serve.
-          RefusedError: and that it never will be.
+            LoadError: It says why the model is not fit to serve.
+            RefusedError: And that it never will be.
         """
         self.version = version
         self.number, self.name = version.number, version.model
@@ -87,7 +87,7 @@ class ModelProcess:
         """What a signature takes.
 
         Raises:
-          RequestError: there is no such signature.
+            RequestError: There is no such signature.
         """
         if signature not in self.inputs:
             told = f'Serving signature name: "{signature}" not found in signature def'

@@ -11,10 +11,10 @@ def work(folder: str, threads: int, rows: int, connections: list[Connection]) ->
     """Loads a model, tells about it on the first connection, then answers on all.
 
     Args:
-      folder: of a SavedModel.
-      threads: that one call may use.
-      rows: of the largest batch.
-      connections: each is asked for one call at a time; their end ends the process.
+        folder: Of a SavedModel.
+        threads: That one call may use.
+        rows: Of the largest batch.
+        connections: Each is asked for one call at a time; their end ends the process.
     """
     # The server ends us when its last request has ended, whoever else is told to stop.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -33,8 +33,8 @@ class Health(msgspec.Struct):
     """Whether requests are answered.
 
     Attributes:
-      ready: whether a model is loaded.
-      version: of it; 0 for none.
+        ready: Whether a model is loaded.
+        version: Of it; 0 for none.
     """
 
     ready: bool

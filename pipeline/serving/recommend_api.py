@@ -25,9 +25,9 @@ class Item(msgspec.Struct):
     """A place on the list.
 
     Attributes:
-      item_id: of the item.
-      title: of it; its id where it has none.
-      score: of the model; the larger the better, comparable within one list.
+        item_id: Of the item.
+        title: Of it; its id where it has none.
+        score: Of the model; the larger the better, comparable within one list.
     """
 
     item_id: str
@@ -39,14 +39,14 @@ class RecommendedList(msgspec.Struct):
     """A user's list.
 
     Attributes:
-      user: that was asked for.
-      known: whether the ratings at hand have any of the user.
-      made_of: ``history`` (what the user has rated, and ``like``), ``likes`` (an
-        unknown user's ``like`` alone) or ``popularity`` (nothing is known).
-      model: that answered.
-      version: of it.
-      rated: how many items the user has rated; none of them is on the list.
-      items: best first.
+        user: That was asked for.
+        known: Whether the ratings at hand have any of the user.
+        made_of: ``history`` (what the user has rated, and ``like``), ``likes`` (an
+            unknown user's ``like`` alone) or ``popularity`` (nothing is known).
+        model: That answered.
+        version: Of it.
+        rated: How many items the user has rated; none of them is on the list.
+        items: Best first.
     """
 
     user: str

@@ -27,9 +27,9 @@ def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
     """Serves until SIGTERM or SIGINT, then lets the requests that run end.
 
     Args:
-      out: folder of the runs.
-      settings: limits.
-      token: that requests need; None asks for none.
+        out: Folder of the runs.
+        settings: Limits.
+        token: That requests need; None asks for none.
     """
     # What the imports made stays for good: the collector need not walk it.
     gc.collect()
@@ -59,7 +59,7 @@ def _raised_descriptors(wanted: int) -> int:
     """How many files may be open; a low soft limit, as shells set it, is raised.
 
     Args:
-      wanted: that many, where the hard limit allows it.
+        wanted: That many, where the hard limit allows it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

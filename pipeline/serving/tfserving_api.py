@@ -35,11 +35,11 @@ class PredictRequest(msgspec.Struct):
     """Tensors for a signature, row by row or column by column, not both.
 
     Attributes:
-      signature_name: ``serving_default`` where it is left out.
-      instances: a row for each, with all inputs by name; or plain values where the
-        signature has one input.
-      inputs: all inputs by name; or the only one. What has a scalar among its inputs,
-        as ``recommend`` has ``k``, can be asked this way alone.
+        signature_name: ``serving_default`` where it is left out.
+        instances: A row for each, with all inputs by name; or plain values where the
+            signature has one input.
+        inputs: All inputs by name; or the only one. What has a scalar among its inputs,
+            as ``recommend`` has ``k``, can be asked this way alone.
     """
 
     signature_name: str = ""
@@ -51,7 +51,7 @@ class Predictions(msgspec.Struct):
     """The answer to ``instances``.
 
     Attributes:
-      predictions: for each row its outputs by name, or the only output.
+        predictions: For each row its outputs by name, or the only output.
     """
 
     predictions: list[Any]
@@ -61,7 +61,7 @@ class Outputs(msgspec.Struct):
     """The answer to ``inputs``.
 
     Attributes:
-      outputs: the outputs by name, or the only one.
+        outputs: The outputs by name, or the only one.
     """
 
     outputs: Any
@@ -71,8 +71,8 @@ class Status(msgspec.Struct):
     """How a version came out.
 
     Attributes:
-      error_code: ``OK`` or ``UNKNOWN``.
-      error_message: why a version was refused.
+        error_code: ``OK`` or ``UNKNOWN``.
+        error_message: Why a version was refused.
     """
 
     error_code: str
@@ -83,9 +83,9 @@ class VersionStatus(msgspec.Struct):
     """A version since the server started.
 
     Attributes:
-      version: a number, as text.
-      state: ``LOADING``, ``AVAILABLE`` or ``END``.
-      status: of it.
+        version: A number, as text.
+        state: ``LOADING``, ``AVAILABLE`` or ``END``.
+        status: Of it.
     """
 
     version: str

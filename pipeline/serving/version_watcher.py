@@ -35,10 +35,11 @@ class State:
     """Of a version, since the server started.
 
     Attributes:
-      state: as TensorFlow Serving calls it.
-      error: why it was refused, or could not be loaded so far; empty where neither is.
-      wait: seconds from the last failure to the next attempt; 0 where none failed.
-      next_attempt: when that is, on the monotonic clock.
+        state: As TensorFlow Serving calls it.
+        error: Why it was refused, or could not be loaded so far; empty where neither
+            is.
+        wait: Seconds from the last failure to the next attempt; 0 where none failed.
+        next_attempt: When that is, on the monotonic clock.
     """
 
     state: str
@@ -68,11 +69,11 @@ class LiveModel:
         """Loads nothing yet.
 
         Args:
-          folder: of the versions.
-          threads: that one call of the model may use.
-          settings: of the server.
-          metrics: that count what was refused.
-          before_switch: Awaited before a loaded version takes over from another.
+            folder: Of the versions.
+            threads: That one call of the model may use.
+            settings: Of the server.
+            metrics: That count what was refused.
+            before_switch: Awaited before a loaded version takes over from another.
         """
         self.states: dict[int, State] = {}
         self.current: ModelProcess | None = None
@@ -85,10 +86,10 @@ class LiveModel:
         """The model that answers, which is not closed meanwhile.
 
         Args:
-          number: the version that is asked for; None takes the one that answers.
+            number: The version that is asked for; None takes the one that answers.
 
         Raises:
-          RequestError: another one answers (404), or none yet (503).
+            RequestError: Another one answers (404), or none yet (503).
         """
         model = self.current
         if model is None or number not in (None, model.number):

@@ -151,12 +151,12 @@ class Pod:
     """One step as its platform runs it.
 
     Attributes:
-        words: command and arguments.
-        environment: variable → value, or the Secret and the key that hold it.
-        attempts: at most.
-        seconds: at most, for each attempt.
-        waits_for: names of the steps that end before it is looked at.
-        runs: whether it runs, by the phases of those steps.
+        words: Command and arguments.
+        environment: Variable → value, or the Secret and the key that hold it.
+        attempts: At most.
+        seconds: At most, for each attempt.
+        waits_for: Names of the steps that end before it is looked at.
+        runs: Whether it runs, by the phases of those steps.
     """
 
     words: tuple[str, ...]
@@ -211,9 +211,9 @@ class Machine:
     """Runs pods: each in its own process, tried again, two at a time.
 
     Args:
-        pods: name → pod.
-        run_id: the placeholder of the run's name.
-        folder: of the logs.
+        pods: Name → pod.
+        run_id: The placeholder of the run's name.
+        folder: Of the logs.
     """
 
     def __init__(self, pods: dict[str, Pod], run_id: str, folder: Path):
@@ -225,10 +225,10 @@ class Machine:
         """One run: the phase of each step, how often it was tried, and its log.
 
         Args:
-            name: of the run.
-            kill: the step whose first attempt is killed in the middle of its work.
-            lock_out: the step whose Secrets have wrong values, so that it fails.
-            only: steps to run; empty for all of them.
+            name: Of the run.
+            kill: The step whose first attempt is killed in the middle of its work.
+            lock_out: The step whose Secrets have wrong values, so that it fails.
+            only: Steps to run; empty for all of them.
         """
         run = SimpleNamespace(name=name, phases={}, attempts={}, locked_out=lock_out)
         waiting = set(only or self._pods)

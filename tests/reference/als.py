@@ -36,16 +36,16 @@ def alternate(pairs, user, item, epochs, weight, regularization, num_reserved=2)
     """Solves users, then items, and again.
 
     Args:
-      pairs: of user and item indices.
-      user: [U, D] the start; only its shape is read.
-      item: [I, D] the start.
-      epochs: how often.
-      weight: alpha_0.
-      regularization: lambda.
-      num_reserved: of the rows, that count for no user and no item.
+        pairs: Of user and item indices.
+        user: [U, D] the start; only its shape is read.
+        item: [I, D] the start.
+        epochs: How often.
+        weight: alpha_0.
+        regularization: Lambda.
+        num_reserved: Of the rows, that count for no user and no item.
 
     Returns:
-      Users [U, D] and items [I, D]; rows of those without any pair are 0.
+        Users [U, D] and items [I, D]; rows of those without any pair are 0.
     """
     user, item = np.array(user, np.float64), np.array(item, np.float64)
 

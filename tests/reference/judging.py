@@ -88,9 +88,9 @@ def ranks(scores, seen, targets):
     """The worst rank of each target among the items that were not seen.
 
     Args:
-      scores: item → score, of all items that anybody has rated.
-      seen: items of train and eval.
-      targets: items; none of them seen.
+        scores: Item → score, of all items that anybody has rated.
+        seen: Items of train and eval.
+        targets: Items; none of them seen.
     """
     candidates = set(scores) - set(seen)
     return [
@@ -103,13 +103,13 @@ def judge(rows, splits, score, user_metrics):
     """The ranking metrics of a model, each a mean over users with a liked target.
 
     Args:
-      rows: of ``parse``.
-      splits: of ``split``.
-      score: (user, history, items) → scores; the history is [(item, stars, time)].
-      user_metrics: (ranks of the liked targets, candidates) → metrics by name.
+        rows: Of ``parse``.
+        splits: Of ``split``.
+        score: (user, history, items) → scores; the history is [(item, stars, time)].
+        user_metrics: (ranks of the liked targets, candidates) → metrics by name.
 
     Returns:
-      Metrics by name; and [(score, is liked)] of all targets.
+        Metrics by name; and [(score, is liked)] of all targets.
     """
     items = sorted({item for _, item, *_ in rows})
     of_users, targets = [], []

@@ -9,11 +9,11 @@ def ranks(scores, seen, targets, target_scores, num_reserved=2):
     """The worst rank of each of a user's targets; 0 for padding.
 
     Args:
-      scores: [V] of all items, the reserved ones included.
-      seen: indices that the user has seen.
-      targets: indices, padded with 0.
-      target_scores: as many; what the targets score.
-      num_reserved: of the indices, from 0, that are no item.
+        scores: [V] of all items, the reserved ones included.
+        seen: Indices that the user has seen.
+        targets: Indices, padded with 0.
+        target_scores: As many; what the targets score.
+        num_reserved: Of the indices, from 0, that are no item.
     """
     found = []
     for target, own in zip(targets, target_scores, strict=True):

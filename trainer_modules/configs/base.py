@@ -36,22 +36,22 @@ class GradientConfig:
     """What every model that learns by gradient descent has.
 
     Attributes:
-      task: ``rating`` (from the ratings there are), ``retrieval`` (from what was liked,
-        against drawn items) or ``next_item`` (the same, of what came next).
-      loss: ``LOSSES`` has those of each task.
-      epochs: at most this many passes over the training pairs.
-      batch_size: positives or ratings in a step at most, over all replicas; few data
-        take less.
-      learning_rate: of the optimizer; of ``sgd`` for a full batch, and in proportion
-        for the smaller ones of few data.
-      learning_rate_decay: what the learning rate is multiplied by over an epoch.
-      optimizer: ``auto`` is ``lazy_adam``, which leaves the moments of untouched rows
-        alone, where the users or the items are many, and else ``adam``.
-      num_negatives: items drawn for each positive or rating, anew in every epoch.
-      negative_power: beta; an item is drawn in proportion to popularity^beta.
-      patience: epochs without a better eval metric before training stops.
-      refit: once the eval split has chosen the epoch, train anew for as long on both
-        splits together; takes up to twice the time.
+        task: ``rating`` (from the ratings there are), ``retrieval`` (from what was
+            liked, against drawn items) or ``next_item`` (the same, of what came next).
+        loss: ``LOSSES`` has those of each task.
+        epochs: At most this many passes over the training pairs.
+        batch_size: Positives or ratings in a step at most, over all replicas; few data
+            take less.
+        learning_rate: Of the optimizer; of ``sgd`` for a full batch, and in proportion
+            for the smaller ones of few data.
+        learning_rate_decay: What the learning rate is multiplied by over an epoch.
+        optimizer: ``auto`` is ``lazy_adam``, which leaves the moments of untouched rows
+            alone, where the users or the items are many, and else ``adam``.
+        num_negatives: Items drawn for each positive or rating, anew in every epoch.
+        negative_power: Beta; an item is drawn in proportion to popularity^beta.
+        patience: Epochs without a better eval metric before training stops.
+        refit: Once the eval split has chosen the epoch, train anew for as long on both
+            splits together; takes up to twice the time.
     """
 
     task: Task = "retrieval"

@@ -13,11 +13,11 @@ class MFALSConfig:
     """Rendle et al. 2022, the setting published for MovieLens 1M.
 
     Attributes:
-      embedding_dim: D, the length of a user's and an item's vector.
-      epochs: alternations; each solves every user, then every item.
-      regularization: lambda, multiplied by (ratings of the row + weight x columns).
-      unobserved_weight: alpha_0, the weight of every pair, rated or not.
-      stddev: scale of the random start; divided by sqrt(D).
+        embedding_dim: D, the length of a user's and an item's vector.
+        epochs: Alternations; each solves every user, then every item.
+        regularization: Lambda, multiplied by (ratings of the row + weight x columns).
+        unobserved_weight: alpha_0, the weight of every pair, rated or not.
+        stddev: Scale of the random start; divided by sqrt(D).
     """
 
     embedding_dim: int = 192

@@ -17,9 +17,9 @@ class GMFConfig(GradientConfig):
     """He et al. 2017, section 4.1: 8 predictive factors.
 
     Attributes:
-      embedding_dim: D, the "predictive factors".
-      stddev: of the random start.
-      l2: weight decay of the embeddings that a batch reads.
+        embedding_dim: D, the "predictive factors".
+        stddev: Of the random start.
+        l2: Weight decay of the embeddings that a batch reads.
     """
 
     embedding_dim: int = 8
@@ -32,9 +32,9 @@ class MLPConfig(GradientConfig):
     """He et al. 2017, section 4.1: 8 predictive factors, a tower of three layers.
 
     Attributes:
-      hidden_units: the tower; its input is two vectors of half the first width.
-      dropout_rate: before each layer.
-      l2: weight decay of the embeddings that a batch reads.
+        hidden_units: The tower; its input is two vectors of half the first width.
+        dropout_rate: Before each layer.
+        l2: Weight decay of the embeddings that a batch reads.
     """
 
     hidden_units: tuple[int, ...] = (64, 32, 16, 8)
@@ -52,10 +52,10 @@ class MFSGDConfig(GradientConfig):
     over the drawn ones too: theirs x batch_size x (1 + num_negatives).
 
     Attributes:
-      embedding_dim: D, the factors.
-      l2: lambda of equation 5, for vectors and biases; on MovieLens, where Surprise's
-        0.02 overfits.
-      stddev: of the vectors' random start.
+        embedding_dim: D, the factors.
+        l2: Lambda of equation 5, for vectors and biases; on MovieLens, where Surprise's
+            0.02 overfits.
+        stddev: Of the vectors' random start.
     """
 
     task: Task = "rating"
@@ -75,10 +75,10 @@ class NeuMFConfig(MLPConfig):
     """He et al. 2017, section 4.1: 8 predictive factors, a tower of three layers.
 
     Attributes:
-      embedding_dim: length of the GMF half's vectors, the "predictive factors".
-      pretraining_epochs: at most, of each half alone before both are joined.
-      pretraining_learning_rate: of Adam, which trains the halves.
-      alpha: weight of the GMF half where they are joined; the MLP half has the rest.
+        embedding_dim: Length of the GMF half's vectors, the "predictive factors".
+        pretraining_epochs: At most, of each half alone before both are joined.
+        pretraining_learning_rate: Of Adam, which trains the halves.
+        alpha: Weight of the GMF half where they are joined; the MLP half has the rest.
     """
 
     embedding_dim: int = 8
@@ -92,10 +92,10 @@ class NCFConfig(GradientConfig):
     """RecLearn's NCF.
 
     Attributes:
-      embedding_dim: D, of the vectors of both halves.
-      hidden_units: the tower, its input apart.
-      dropout_rate: before each of its layers.
-      l2: weight decay of the embeddings that a batch reads.
+        embedding_dim: D, of the vectors of both halves.
+        hidden_units: The tower, its input apart.
+        dropout_rate: Before each of its layers.
+        l2: Weight decay of the embeddings that a batch reads.
     """
 
     loss: Loss = "balanced_cross_entropy"
@@ -110,10 +110,10 @@ class WARPMFConfig(GradientConfig):
     """Weston et al. 2011; the sizes are LightFM's.
 
     Attributes:
-      num_negatives: trials to find an item that is scored too high.
-      embedding_dim: D, of each value's vector.
-      stddev: of the random start.
-      l2: weight decay of the users and items in a batch.
+        num_negatives: Trials to find an item that is scored too high.
+        embedding_dim: D, of each value's vector.
+        stddev: Of the random start.
+        l2: Weight decay of the users and items in a batch.
     """
 
     loss: Loss = "warp"

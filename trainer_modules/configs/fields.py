@@ -17,8 +17,8 @@ class FieldsConfig(GradientConfig):
     """What the models over all fields have; the sizes of RecBole's published runs.
 
     Attributes:
-      embedding_dim: D, of each field.
-      l2: decay of the fields' vectors that a batch reads.
+        embedding_dim: D, of each field.
+        l2: Decay of the fields' vectors that a batch reads.
     """
 
     task: Task = "rating"
@@ -38,10 +38,10 @@ class AFMConfig(FieldsConfig):
     """Xiao et al. 2017, in the setting that did best on MovieLens 1M's eval split.
 
     Attributes:
-      attention_units: of the attention network.
-      attention_dropout_rate: within it.
-      attention_l2: lambda of equation 10, for its matrix.
-      dropout_rate: of what attention pools.
+        attention_units: Of the attention network.
+        attention_dropout_rate: Within it.
+        attention_l2: Lambda of equation 10, for its matrix.
+        dropout_rate: Of what attention pools.
     """
 
     learning_rate: float = 0.006
@@ -60,9 +60,9 @@ class FieldsTowerConfig(FieldsConfig):
     Narrower than the [256]x3 that RecBole published, for speed.
 
     Attributes:
-      hidden_units: of the deep network.
-      activation: of its layers.
-      dropout_rate: before each of them.
+        hidden_units: Of the deep network.
+        activation: Of its layers.
+        dropout_rate: Before each of them.
     """
 
     learning_rate: float = 0.005
@@ -89,9 +89,9 @@ class AutoIntConfig(FieldsTowerConfig):
     """Song et al. 2019; without ``hidden_units`` there is no deep network.
 
     Attributes:
-      num_layers: of attention.
-      num_heads: of each.
-      head_dim: of each head.
+        num_layers: Of attention.
+        num_heads: Of each.
+        head_dim: Of each head.
     """
 
     num_layers: int = 1
@@ -104,8 +104,8 @@ class DCNConfig(FieldsTowerConfig):
     """Wang et al. 2017 and 2021.
 
     Attributes:
-      cross: a cross layer weights with a ``vector`` (2017) or a ``matrix`` (2021).
-      num_layers: crosses.
+        cross: A cross layer weights with a ``vector`` (2017) or a ``matrix`` (2021).
+        num_layers: Crosses.
     """
 
     cross: Literal["vector", "matrix"] = "matrix"
@@ -122,8 +122,8 @@ class OPNNConfig(FieldsTowerConfig):
     """Qu et al. 2016, with outer products.
 
     Attributes:
-      kernel: a pair weights its outer product with a ``matrix``, or the diagonal of it
-        with a ``vector``.
+        kernel: A pair weights its outer product with a ``matrix``, or the diagonal of
+            it with a ``vector``.
     """
 
     kernel: Literal["matrix", "vector"] = "matrix"
@@ -134,8 +134,8 @@ class WideDeepConfig(FieldsTowerConfig):
     """Cheng et al. 2016.
 
     Attributes:
-      wide_optimizer: of the linear part; ``optimizer`` is of the deep one.
-      wide_learning_rate: of the linear part.
+        wide_optimizer: Of the linear part; ``optimizer`` is of the deep one.
+        wide_learning_rate: Of the linear part.
     """
 
     wide_optimizer: Optimizer = "ftrl"
@@ -147,7 +147,7 @@ class XDeepFMConfig(FieldsTowerConfig):
     """Lian et al. 2018.
 
     Attributes:
-      cin_units: feature maps of each layer of the compressed interaction network.
+        cin_units: Feature maps of each layer of the compressed interaction network.
     """
 
     cin_units: tuple[int, ...] = (16, 16)

@@ -11,8 +11,8 @@ def parse(config_class: type[Config], values: Mapping[str, Any]) -> Config:
     """Builds a config from JSON values.
 
     Raises:
-      ValueError: for a field that the config has not.
-      TypeError: for a value of another type than the field's.
+        ValueError: For a field that the config has not.
+        TypeError: For a value of another type than the field's.
     """
     hints = typing.get_type_hints(config_class)
     typed: dict[str, Any] = {}

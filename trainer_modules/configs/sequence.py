@@ -13,7 +13,7 @@ class SequenceConfig(GradientConfig):
     """What the models that read the order of a history have.
 
     Attributes:
-      max_history_length: L, the last items that are read.
+        max_history_length: L, the last items that are read.
     """
 
     task: Task = "next_item"
@@ -25,11 +25,11 @@ class AttRecConfig(SequenceConfig):
     """Zhang et al. 2018, in the sizes that did best on MovieLens 1M's eval split.
 
     Attributes:
-      embedding_dim: D, of each of the four vectors.
-      mode: scores are ``inner`` products, or negative squared distances (``dist``,
-        with the loss ``hinge``) of vectors no longer than 1.
-      long_term_weight: w, of the user's factors; the last items have the rest.
-      dropout_rate: of the last items' embeddings.
+        embedding_dim: D, of each of the four vectors.
+        mode: Scores are ``inner`` products, or negative squared distances (``dist``,
+            with the loss ``hinge``) of vectors no longer than 1.
+        long_term_weight: W, of the user's factors; the last items have the rest.
+        dropout_rate: Of the last items' embeddings.
     """
 
     learning_rate: float = 0.004

@@ -14,7 +14,7 @@ def activation_named(name: Activation | str) -> Function:
     """Finds an activation.
 
     Raises:
-      ValueError: for a name that is neither ``mish`` nor one of Keras's.
+        ValueError: For a name that is neither ``mish`` nor one of Keras's.
     """
     if name == "mish":
         return addons.mish

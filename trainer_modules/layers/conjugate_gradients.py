@@ -18,14 +18,14 @@ def conjugate_gradients(
     "Matrix Computations", algorithm 11.5.1).
 
     Args:
-      system: multiplies vectors [R, D] by their systems' matrices.
-      diagonal: [R, D] of the matrices.
-      right_hand: [R, D].
-      start: [R, D], the closer to the solution the better.
-      steps: D of them are exact, but for rounding; a good start needs a few.
+        system: Multiplies vectors [R, D] by their systems' matrices.
+        diagonal: [R, D] of the matrices.
+        right_hand: [R, D].
+        start: [R, D], the closer to the solution the better.
+        steps: D of them are exact, but for rounding; a good start needs a few.
 
     Returns:
-      [R, D].
+        [R, D].
     """
     x = start
     residual = right_hand - system(x)

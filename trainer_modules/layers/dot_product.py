@@ -7,12 +7,12 @@ def dot_product(user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
     """Multiplies each user's vector with each of the user's candidates'.
 
     Args:
-      user: [B, D].
-      item: [B, C, D]; or [1, C, D], the same candidates for everybody, which is one
-        matrix product instead of B.
+        user: [B, D].
+        item: [B, C, D]; or [1, C, D], the same candidates for everybody, which is one
+            matrix product instead of B.
 
     Returns:
-      [B, C].
+        [B, C].
     """
     if item.shape[0] == 1:
         return tf.matmul(user, item[0], transpose_b=True)

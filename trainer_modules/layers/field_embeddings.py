@@ -20,10 +20,10 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         """Makes the tables.
 
         Args:
-          sizes: of the data; also says which fields there are.
-          dim: D, of each vector.
-          stddev: of the random start.
-          l2: weight decay.
+            sizes: Of the data; also says which fields there are.
+            dim: D, of each vector.
+            stddev: Of the random start.
+            l2: Weight decay.
         """
         super().__init__()
         self.l2 = l2
@@ -41,12 +41,12 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         """Looks them up.
 
         Args:
-          features: ``user_index`` [B], ``item_index`` [B, C] or [1, C], and each user
-            field [B, L], padded with 0.
-          training: if so, the decay is added to the losses.
+            features: ``user_index`` [B], ``item_index`` [B, C] or [1, C], and each user
+                field [B, L], padded with 0.
+            training: If so, the decay is added to the losses.
 
         Returns:
-          [B, C, F, D].
+            [B, C, F, D].
         """
         user = self.of_users(features)[:, tf.newaxis]  # [B, 1, F_u, D]
         item = self.of_items(features[f.ITEM_INDEX])  # [B or 1, C, F_i, D]

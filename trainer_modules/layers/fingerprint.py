@@ -12,10 +12,10 @@ def fingerprint(item_index: tf.Tensor) -> tf.Tensor:
     is mixed to 64 bits, and those are added up.
 
     Args:
-      item_index: [..., H] indices, padded with 0.
+        item_index: [..., H] indices, padded with 0.
 
     Returns:
-      [...] int64; two different sets have the same with a chance of about 2^-64.
+        [...] int64; two different sets have the same with a chance of about 2^-64.
     """
     mixed = tf.cast(item_index, tf.int64)
     for shift, factor in zip((30, 27), _MIX, strict=True):

@@ -15,10 +15,10 @@ class IdEmbeddings(tf.keras.layers.Layer):
         """Makes the tables.
 
         Args:
-          sizes: of the data.
-          dim: D, of each vector.
-          stddev: of the random start; 0.01 is He et al.'s.
-          l2: weight decay.
+            sizes: Of the data.
+            dim: D, of each vector.
+            stddev: Of the random start; 0.01 is He et al.'s.
+            l2: Weight decay.
         """
         super().__init__()
         self.l2 = l2

@@ -24,8 +24,8 @@ class ImplicitLeastSquares:
     sum of h h^T over all columns, and ridge as in equation 10.
 
     Attributes:
-      regularization: lambda.
-      unobserved_weight: a.
+        regularization: Lambda.
+        unobserved_weight: A.
     """
 
     regularization: float
@@ -37,9 +37,9 @@ class ImplicitLeastSquares:
         """Steps all rows that rated anything towards their solutions; others get 0.
 
         Args:
-          solved: [R, D] where the rows stand.
-          rows: the columns that each rated.
-          fixed: [V, D] the columns' vectors.
+            solved: [R, D] where the rows stand.
+            rows: The columns that each rated.
+            fixed: [V, D] the columns' vectors.
         """
         gramian = tf.matmul(fixed, fixed, transpose_a=True)
         start, solution = solved.numpy(), np.zeros(solved.shape, np.float32)
@@ -64,14 +64,14 @@ class ImplicitLeastSquares:
         """Steps towards the solutions by conjugate gradients.
 
         Args:
-          columns: [R, H] that each row rated, padded with 0.
-          start: [R, D] where the rows stand.
-          fixed: [V, D] the columns' vectors.
-          gramian: [D, D], G.
-          steps: how many.
+            columns: [R, H] that each row rated, padded with 0.
+            start: [R, D] where the rows stand.
+            fixed: [V, D] the columns' vectors.
+            gramian: [D, D], G.
+            steps: How many.
 
         Returns:
-          [R, D].
+            [R, D].
         """
         real = tf.cast(columns != f.PADDING_INDEX, tf.float32)  # [R, H]
         rated = tf.gather(fixed, columns) * real[:, :, tf.newaxis]  # [R, H, D]

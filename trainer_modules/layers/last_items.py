@@ -9,11 +9,12 @@ def last_items(history: tf.Tensor, length: int) -> tf.Tensor:
     """Takes each user's newest items.
 
     Args:
-      history: [B, H] indices, oldest first, padded with 0 at the end.
-      length: L.
+        history: [B, H] indices, oldest first, padded with 0 at the end.
+        length: L.
 
     Returns:
-      [B, L] indices, the newest in the last column; 0 in front where a user has fewer.
+        [B, L] indices, the newest in the last column; 0 in front where a user has
+        fewer.
     """
     num_real = tf.math.count_nonzero(history != f.PADDING_INDEX, 1)  # [B]
     in_front = tf.pad(history, [[0, 0], [length, 0]])  # [B, L + H]

@@ -15,8 +15,8 @@ class MeanSelfAttention(tf.keras.layers.Layer):
         """Makes the projection.
 
         Args:
-          length: L.
-          dim: D, of each vector.
+            length: L.
+            dim: D, of each vector.
         """
         super().__init__()
         self.others = ~np.eye(length, dtype=bool)  # [L, L]
@@ -27,11 +27,11 @@ class MeanSelfAttention(tf.keras.layers.Layer):
         """Attends, and takes the mean over the real ones.
 
         Args:
-          value: [B, L, D].
-          is_real: [B, L], False for padding.
+            value: [B, L, D].
+            is_real: [B, L], False for padding.
 
         Returns:
-          [B, D]; a lone vector as it is, and 0 where all is padding.
+            [B, D]; a lone vector as it is, and 0 where all is padding.
         """
         # Equations 2 and 3 with one W.
         key = self.projection(value + tf.cast(self.signal, value.dtype))  # [B, L, D]

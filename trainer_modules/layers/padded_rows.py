@@ -16,8 +16,8 @@ def padded_rows(
     """Yields all non-empty users, those of similar length together.
 
     Yields:
-      ([R] user indices, [R, L] their item indices padded with 0), R * L at most
-      ``MAX_CELLS`` unless one row alone is longer.
+        ([R] user indices, [R, L] their item indices padded with 0), R * L at most
+        ``MAX_CELLS`` unless one row alone is longer.
     """
     splits = interactions.row_splits()
     lengths = np.diff(splits)

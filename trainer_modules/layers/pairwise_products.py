@@ -10,10 +10,10 @@ def sum_of_pairwise_products(fields: tf.Tensor) -> tf.Tensor:
     of the sum less the sum of the squares.
 
     Args:
-      fields: [..., F, D].
+        fields: [..., F, D].
 
     Returns:
-      [...].
+        [...].
     """
     fields = tf.cast(fields, tf.float32)  # squares are too much for half precision
     square_of_sum = tf.reduce_sum(fields, -2) ** 2  # [..., D]
@@ -25,10 +25,10 @@ def pairwise_products(fields: tf.Tensor) -> tf.Tensor:
     """Multiplies v_f and v_g, number by number, for all f < g.
 
     Args:
-      fields: [B, C, F, D].
+        fields: [B, C, F, D].
 
     Returns:
-      [B, C, P, D], where P is F (F - 1) / 2, in the order 01, 02, ..., 12, 13, ...
+        [B, C, P, D], where P is F (F - 1) / 2, in the order 01, 02, ..., 12, 13, ...
     """
     num_fields = fields.shape[2]
     return tf.concat(

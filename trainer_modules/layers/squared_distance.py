@@ -12,11 +12,11 @@ def negative_squared_distance(user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
     all users share.
 
     Args:
-      user: [B, D].
-      item: [B, C, D]; or [1, C, D], the same candidates for everybody.
+        user: [B, D].
+        item: [B, C, D]; or [1, C, D], the same candidates for everybody.
 
     Returns:
-      [B, C].
+        [B, C].
     """
     lengths = tf.reduce_sum(user**2, -1, keepdims=True) + tf.reduce_sum(item**2, -1)
     return 2 * dot_product(user, item) - lengths

@@ -27,11 +27,11 @@ class TwoSidedTower(tf.keras.Model):
         """Makes the layers.
 
         Args:
-          sizes: of the data.
-          dim: of a user's and of an item's vector.
-          hidden_units: U, of each layer.
-          dropout_rate: before each layer.
-          l2: weight decay of the vectors.
+            sizes: Of the data.
+            dim: Of a user's and of an item's vector.
+            hidden_units: U, of each layer.
+            dropout_rate: Before each layer.
+            l2: Weight decay of the vectors.
         """
         super().__init__()
         self.embeddings = IdEmbeddings(sizes, dim, l2=l2)

@@ -12,7 +12,7 @@ class VectorTable(tf.keras.layers.Embedding):
     start carries the rows over by what they stand for, and all else as it is.
 
     Attributes:
-      vocabulary: what the rows stand for.
+        vocabulary: What the rows stand for.
     """
 
     def __init__(
@@ -26,11 +26,11 @@ class VectorTable(tf.keras.layers.Embedding):
         """Makes the table.
 
         Args:
-          vocabulary: that has the indices.
-          sizes: of the data.
-          dim: D, of each vector.
-          stddev: of the random start.
-          constraint: on the vectors, after each step.
+            vocabulary: That has the indices.
+            sizes: Of the data.
+            dim: D, of each vector.
+            stddev: Of the random start.
+            constraint: On the vectors, after each step.
         """
         # An initializer of its own: the same one would draw the same numbers again.
         normal = tf.keras.initializers.RandomNormal(stddev=stddev)

@@ -23,13 +23,13 @@ def negative_sampler(interactions: Interactions, power: float = 0.0) -> Draw:
     together are long, and what item is there is found by binary search.
 
     Args:
-      interactions: the positives.
-      power: beta; with 0 every item is as likely as any other.
+        interactions: The positives.
+        power: Beta; with 0 every item is as likely as any other.
 
     Returns:
-      (user_index [B], uniform [B, n] in [0, 1)) -> item_index [B, n] int32; the
-      reserved padding row is never drawn, the unknown row is an item like others. For a
-      user who has all of them, it is any.
+        (user_index [B], uniform [B, n] in [0, 1)) -> item_index [B, n] int32; the
+        reserved padding row is never drawn, the unknown row is an item like others. For
+        a user who has all of them, it is any.
     """
     weights = _weights(interactions, power)
     ends = np.cumsum(weights)  # of each item on the line

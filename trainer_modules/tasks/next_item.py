@@ -27,7 +27,7 @@ def training_set(
     never one that the user has rated.
 
     Raises:
-      ValueError: if nothing was liked.
+        ValueError: If nothing was liked.
     """
     places = ratings.liked()
     liked = ratings.where(places)
@@ -51,12 +51,12 @@ def windows(ratings: Ratings, length: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """Makes the function that looks back from a place in the log.
 
     Args:
-      ratings: [N]; each user's are together, in the order of time.
-      length: L.
+        ratings: [N]; each user's are together, in the order of time.
+        length: L.
 
     Returns:
-      places [B] in the log → [B, L] indices of the items that the place's user rated
-      right before it, oldest first, padded with 0 at the end.
+        Places [B] in the log → [B, L] indices of the items that the place's user rated
+        right before it, oldest first, padded with 0 at the end.
     """
     # A user's first rating is where the user changes.
     changes = np.diff(ratings.user_index, prepend=f.PADDING_INDEX) != 0

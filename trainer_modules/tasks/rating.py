@@ -21,7 +21,7 @@ def training_set(
     squared error; a rating that is neither liked nor disliked has no label.
 
     Raises:
-      ValueError: if no rating has a label, or all have the same and nothing is drawn.
+        ValueError: If no rating has a label, or all have the same and nothing is drawn.
     """
     rated = data.interactions(ratings)
     target = ratings.rating

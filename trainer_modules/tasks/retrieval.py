@@ -18,7 +18,7 @@ def training_set(
     """Positives in the first column of each batch, their negatives in the others.
 
     Raises:
-      ValueError: if nothing was liked.
+        ValueError: If nothing was liked.
     """
     positives = data.interactions(ratings.where(ratings.liked()))
     pairs = Pairs(

@@ -24,11 +24,11 @@ class TrainingSet:
     """Batches for one task.
 
     Attributes:
-      batches: endless; what the model reads, with ``item_index`` [B, C], and
-        ``label`` [B, C], which the loss compares its scores with.
-      steps: batches in an epoch.
-      batch_size: B.
-      num_candidates: C.
+        batches: Endless; what the model reads, with ``item_index`` [B, C], and
+            ``label`` [B, C], which the loss compares its scores with.
+        steps: Batches in an epoch.
+        batch_size: B.
+        num_candidates: C.
     """
 
     batches: tf.data.Dataset
@@ -47,9 +47,9 @@ class Pairs:
     """What each batch's first column is taken from.
 
     Attributes:
-      user_index: [N].
-      item_index: [N].
-      target: [N] what the score should be near: stars, or 1 or 0.
+        user_index: [N].
+        item_index: [N].
+        target: [N] what the score should be near: stars, or 1 or 0.
     """
 
     user_index: Indices
@@ -68,12 +68,12 @@ def beside_negatives(
     """Pairs in the first column, and items drawn for their users, labelled 0, beside.
 
     Args:
-      pairs: N of them.
-      known: what is never drawn.
-      fields: side features of all users, [num_users, L] each.
-      config: how many are drawn, and how; the size of a batch.
-      seed: of the order and of what is drawn.
-      more: rows [B] of the pairs → what else a model reads of them.
+        pairs: N of them.
+        known: What is never drawn.
+        fields: Side features of all users, [num_users, L] each.
+        config: How many are drawn, and how; the size of a batch.
+        seed: Of the order and of what is drawn.
+        more: Rows [B] of the pairs → what else a model reads of them.
     """
     num_negatives = config.num_negatives
     user_index = tf.constant(pairs.user_index)
@@ -114,13 +114,13 @@ def shuffled_batches(
     not fill a last batch are left to the next epoch's shuffle.
 
     Args:
-      num_rows: N.
-      batch_size: at most; less where that would make fewer than ``MIN_STEPS``.
-      seed: of the order.
-      make: (step, rows [B], B) → a batch.
+        num_rows: N.
+        batch_size: At most; less where that would make fewer than ``MIN_STEPS``.
+        seed: Of the order.
+        make: (step, rows [B], B) → a batch.
 
     Returns:
-      The endless dataset, its batches in an epoch, and B.
+        The endless dataset, its batches in an epoch, and B.
     """
     batch_size = max(1, min(batch_size, num_rows // MIN_STEPS))
     num_batches = num_rows // batch_size
@@ -146,9 +146,10 @@ def user_features(
     """What a model reads of users [B], their ids hidden from it where told.
 
     Args:
-      user: [B] indices.
-      fields: side features of all users, [num_users, L] each.
-      hide: [B] uniform numbers in [0, 1); the lowest ``UNKNOWN_USER_RATE`` are hidden.
+        user: [B] indices.
+        fields: Side features of all users, [num_users, L] each.
+        hide: [B] uniform numbers in [0, 1); the lowest ``UNKNOWN_USER_RATE`` are
+            hidden.
     """
     shown = tf.where(hide < UNKNOWN_USER_RATE, f.UNKNOWN_INDEX, user)
     values = {name: tf.gather(table, user) for name, table in fields.items()}
@@ -171,10 +172,10 @@ class Trainee(tf.keras.Model):
         """Wraps a model.
 
         Args:
-          model: scores [B, C] from features.
-          loss: (scores [B, C], labels [B, C]) → [B, ...]; its mean is minimised.
-          batch_size: rows of a batch over all replicas.
-          parts: layers of the model with an optimizer of their own.
+            model: Scores [B, C] from features.
+            loss: (scores [B, C], labels [B, C]) → [B, ...]; its mean is minimised.
+            batch_size: Rows of a batch over all replicas.
+            parts: Layers of the model with an optimizer of their own.
         """
         super().__init__()
         self.model = model

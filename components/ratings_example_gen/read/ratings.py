@@ -32,8 +32,8 @@ class Ratings:
     """The good rows of some consecutive lines, and what is wrong with the others.
 
     Attributes:
-        table: ``user_id``, ``item_id`` string, ``rating`` float32, ``timestamp``
-            int64 where the data has times; in the order of the file.
+        table: ``user_id``, ``item_id`` string, ``rating`` float32, ``timestamp`` int64
+            where the data has times; in the order of the file.
         bad: The other rows; lines are counted from the block's first.
         end: Lines of the block up to here, blank ones and the header too.
         late_keys: As in ``Rows``.

@@ -18,8 +18,8 @@ class Block:
     Attributes:
         part: Index of the part.
         number: Position among all blocks, in reading order.
-        begin: First byte, or first row group. A record belongs to the block in which
-            it begins.
+        begin: First byte, or first row group. A record belongs to the block in which it
+            begins.
         end: One past the last byte or row group; 0 for a stream to its end.
     """
 

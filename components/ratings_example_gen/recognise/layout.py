@@ -17,8 +17,8 @@ class Layout:
     Attributes:
         name: For a person, such as ``MovieLens 1M/10M``.
         ratings: The parts that hold ratings, in reading order.
-        reading: How they are read, where that was given or guessed; None where the
-            file names say it.
+        reading: How they are read, where that was given or guessed; None where the file
+            names say it.
     """
 
     name: str

@@ -16,15 +16,15 @@ def write(out: Path, run_id: str | None) -> Path:
     """Writes the report of a run, in place of an older one.
 
     Args:
-      out: folder of the runs.
-      run_id: of the run; None takes the newest.
+        out: Folder of the runs.
+        run_id: Of the run; None takes the newest.
 
     Returns:
-      The file.
+        The file.
 
     Raises:
-      RunNotFoundError: no such run has finished.
-      OSError: it cannot be written; an older one stays as it is.
+        RunNotFoundError: No such run has finished.
+        OSError: It cannot be written; an older one stays as it is.
     """
     # Altair and TensorFlow take seconds to import.
     from pipeline.views.html.page import render

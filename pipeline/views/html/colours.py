@@ -19,8 +19,8 @@ class Colours:
     """The same colour for a model in every chart.
 
     Attributes:
-      of: model → CSS colour.
-      dash: model → of its lines.
+        of: Model → CSS colour.
+        dash: Model → of its lines.
     """
 
     of: Mapping[str, str]

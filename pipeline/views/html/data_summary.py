@@ -23,16 +23,16 @@ class Feature:
     """What TFDV counted of one feature of the training split.
 
     Attributes:
-      name: of it.
-      missing: how many users have none of it.
-      values: all of them.
-      mean: of numbers; None of texts.
-      deviation: standard, of numbers.
-      least: of numbers.
-      most: of numbers.
-      unique: different values, of texts.
-      top: the most frequent text.
-      buckets: (low, high, count) of numbers.
+        name: Of it.
+        missing: How many users have none of it.
+        values: All of them.
+        mean: Of numbers; None of texts.
+        deviation: Standard, of numbers.
+        least: Of numbers.
+        most: Of numbers.
+        unique: Different values, of texts.
+        top: The most frequent text.
+        buckets: (low, high, count) of numbers.
     """
 
     name: str
@@ -52,9 +52,9 @@ class Figure:
     """One figure of the data, now and then.
 
     Attributes:
-      name: of it.
-      before: in the earlier run; None where it was not known.
-      now: in this one.
+        name: Of it.
+        before: In the earlier run; None where it was not known.
+        now: In this one.
     """
 
     name: str
@@ -67,10 +67,10 @@ class Moved:
     """How the known users, or items, differ between two runs.
 
     Attributes:
-      what: ``users`` or ``items``.
-      new: known now, and not before.
-      lost: known before, and not now.
-      stayed: in both.
+        what: ``users`` or ``items``.
+        new: Known now, and not before.
+        lost: Known before, and not now.
+        stayed: In both.
     """
 
     what: str
@@ -84,13 +84,13 @@ class Changes:
     """What is different from an earlier run's data.
 
     Attributes:
-      run: the earlier run's id.
-      source: its data's name.
-      is_same: whether both read the very same bytes in the same way.
-      figures: of both.
-      moved: of users and items that training knows; empty where the earlier run's
-        artifacts are gone.
-      ratings: the earlier run's ratings in training; None where they are gone.
+        run: The earlier run's id.
+        source: Its data's name.
+        is_same: Whether both read the very same bytes in the same way.
+        figures: Of both.
+        moved: Of users and items that training knows; empty where the earlier run's
+            artifacts are gone.
+        ratings: The earlier run's ratings in training; None where they are gone.
     """
 
     run: str
@@ -110,10 +110,10 @@ def compare(
     """Holds a run's data against an earlier run's.
 
     Args:
-      run: its ``run.json``.
-      artifacts: what its steps put out.
-      before: the earlier run's ``run.json``.
-      artifacts_before: what its steps put out.
+        run: Its ``run.json``.
+        artifacts: What its steps put out.
+        before: The earlier run's ``run.json``.
+        artifacts_before: What its steps put out.
     """
     figures = [
         Figure(name, before[part].get(name), run[part].get(name))

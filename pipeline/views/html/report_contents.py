@@ -32,12 +32,12 @@ class Part:
     """A model on some of the users.
 
     Attributes:
-      model: its name.
-      slice: of the users.
-      users: how many.
-      metrics: by name.
-      interval: of the gate's metric; None where the gate asked for none.
-      refuses: whether there are enough users to refuse a model.
+        model: Its name.
+        slice: Of the users.
+        users: How many.
+        metrics: By name.
+        interval: Of the gate's metric; None where the gate asked for none.
+        refuses: Whether there are enough users to refuse a model.
     """
 
     model: str
@@ -53,21 +53,22 @@ class Contents:
     """What a report tells.
 
     Attributes:
-      run: the object of ``run.json``.
-      metric: the gate's.
-      models: of ``run.json``, the best first; those without figures last.
-      live_before: the model that the others were held against, as one of ``models``;
-        None where nothing was live, or it is one of them.
-      slices: every model on every slice.
-      counts: of the reading, with the first problems; empty where nothing was read.
-      features: TFDV's statistics of the training split.
-      changes: since the run before; None of the first.
-      curves: model → its trainings.
-      examples: lists of the live model.
-      no_examples: why there are none; "" where there are.
-      lineage: where the model that is live now came from; None where that is not known.
-      no_lineage: why it is not; "" where it is.
-      links: what → its place, seen from the report.
+        run: The object of ``run.json``.
+        metric: The gate's.
+        models: Of ``run.json``, the best first; those without figures last.
+        live_before: The model that the others were held against, as one of ``models``;
+            None where nothing was live, or it is one of them.
+        slices: Every model on every slice.
+        counts: Of the reading, with the first problems; empty where nothing was read.
+        features: TFDV's statistics of the training split.
+        changes: Since the run before; None of the first.
+        curves: Model → its trainings.
+        examples: Lists of the live model.
+        no_examples: Why there are none; "" where there are.
+        lineage: Where the model that is live now came from; None where that is not
+            known.
+        no_lineage: Why it is not; "" where it is.
+        links: What → its place, seen from the report.
     """
 
     run: Mapping[str, Any]
@@ -90,11 +91,11 @@ def gather(out: Path, run_id: str | None) -> Contents:
     """Reads it; what is no longer there is left out.
 
     Args:
-      out: folder of the runs.
-      run_id: of the run; None takes the newest.
+        out: Folder of the runs.
+        run_id: Of the run; None takes the newest.
 
     Raises:
-      RunNotFoundError: no such run has finished.
+        RunNotFoundError: No such run has finished.
     """
     run = execute.read(out, run_id)
     artifacts = execute.artifacts(out, run["run"]["id"])

@@ -26,12 +26,12 @@ class Example:
     """A user's list.
 
     Attributes:
-      user: the id.
-      activity: one of ``ACTIVITY``.
-      rated: how many items.
-      liked: titles of the last ones liked, the newest first.
-      num_liked: how many there are.
-      items: (title, score) of the live model's list, best first.
+        user: The id.
+        activity: One of ``ACTIVITY``.
+        rated: How many items.
+        liked: Titles of the last ones liked, the newest first.
+        num_liked: How many there are.
+        items: (title, score) of the live model's list, best first.
     """
 
     user: str
@@ -50,8 +50,8 @@ def examples(out: Path) -> list[Example]:
     where nothing is live.
 
     Raises:
-      VersionError: The live model's files are not those that were pushed.
-      NoLineageError: The data that the live version was accepted with are not there.
+        VersionError: The live model's files are not those that were pushed.
+        NoLineageError: The data that the live version was accepted with are not there.
     """
     live = versions.live(out / "live")
     if live is None:

@@ -28,10 +28,10 @@ class Epoch:
     """One epoch of one training.
 
     Attributes:
-      number: from 1.
-      values: loss and, where the eval split was asked, its metric, by name; NaN where
-        the training broke.
-      seconds: since the end of the epoch before; None of the first.
+        number: From 1.
+        values: Loss and, where the eval split was asked, its metric, by name; NaN where
+            the training broke.
+        seconds: Since the end of the epoch before; None of the first.
     """
 
     number: int
@@ -44,10 +44,10 @@ class Curve:
     """One training: of a model, of a half of it that was pre-trained, or of a refit.
 
     Attributes:
-      part: which of the model's trainings; "" of the one that chose the epoch.
-      metric: of the eval split; None where it was not asked.
-      epochs: in order.
-      best: the number of the epoch whose weights were kept; None without a metric.
+        part: Which of the model's trainings; "" of the one that chose the epoch.
+        metric: Of the eval split; None where it was not asked.
+        epochs: In order.
+        best: The number of the epoch whose weights were kept; None without a metric.
     """
 
     part: str
@@ -60,7 +60,7 @@ def read_curves(model_run: Path) -> list[Curve]:
     """The trainings of one model; none of a closed form.
 
     Args:
-      model_run: the Trainer's artifact, where TensorBoard finds them.
+        model_run: The Trainer's artifact, where TensorBoard finds them.
     """
     folders = sorted({path.parent for path in model_run.rglob("events.out.tfevents.*")})
     return [curve for folder in folders if (curve := _curve(model_run, folder))]

@@ -40,8 +40,8 @@ class RunView(logging.Handler):
     It is also the handler of the ``marquee.progress`` logger while it is entered.
 
     Args:
-      console: where to show.
-      live: redraw a region of the terminal; else print a line for each event.
+        console: Where to show.
+        live: Redraw a region of the terminal; else print a line for each event.
     """
 
     def __init__(self, console: Terminal, live: bool):

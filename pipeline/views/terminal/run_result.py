@@ -55,9 +55,9 @@ def print_run(
     """Prints what came of a run.
 
     Args:
-      console: where to.
-      run: the object of ``run.json``.
-      report: its file, or why it could not be written; None where there is none.
+        console: Where to.
+        run: The object of ``run.json``.
+        report: Its file, or why it could not be written; None where there is none.
     """
     for part in (
         _headline(run),
@@ -88,9 +88,9 @@ def print_nothing_new(
     """Prints that a retraining has nothing to learn.
 
     Args:
-      console: where to.
-      spans: the window, as ``run.json`` has it.
-      last: the retraining that learned from the same.
+        console: Where to.
+        spans: The window, as ``run.json`` has it.
+        last: The retraining that learned from the same.
     """
     console.print(_spans(spans))
     console.print(

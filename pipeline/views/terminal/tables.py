@@ -13,7 +13,7 @@ def headed_table(*columns: str) -> Table:
     """A table with a line below its head; its owner may add columns that do not fold.
 
     Args:
-      columns: that fold where the terminal is narrow: no character is left out.
+        columns: That fold where the terminal is narrow: no character is left out.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in columns:

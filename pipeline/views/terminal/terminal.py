@@ -70,8 +70,8 @@ def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
     there with times, from INFO on. At the end everything is as it was before.
 
     Args:
-      log: the file; appended to.
-      verbose: show on standard error what is logged, too.
+        log: The file; appended to.
+        verbose: Show on standard error what is logged, too.
     """
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -111,7 +111,7 @@ def hidden_output(verbose: bool = False) -> Iterator[Terminal]:
     """``captured_output`` in a log that is gone at the end.
 
     Args:
-      verbose: show on standard error what is logged.
+        verbose: Show on standard error what is logged.
     """
     with (
         tempfile.NamedTemporaryFile(suffix=".log") as log,
