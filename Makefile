@@ -70,11 +70,13 @@ test-kubernetes: $(READY) image ## Real runs on the cluster of KUBECONFIG, half 
 test-reliability: $(READY) ## Kills, faults, hostile input, half an hour (apt-get install faketime)
 	@$(BIN)/pytest -q -m reliability
 
-check: $(READY) ## Formatting, lint and types, as CI checks them
+check: $(READY) ## Formatting, lint, types, imports and prose, as CI checks them
 	@$(BIN)/ruff format --check --quiet --diff .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/hadolint kubeflow/Dockerfile
+	@git ls-files | xargs $(BIN)/codespell
+	@$(BIN)/python docs/contributing/prose.py
 
 # Not --quiet: warnings that are not said are no errors of --strict either.
 docs: $(READY) ## The site of docs/ in build/docs; a link that leads nowhere is an error
