@@ -80,15 +80,15 @@ def problems(name: str, content: str, rules: list[dict[str, str]]) -> Iterator[s
                 yield f'{name}:{line}: "{words}": write {rule["write"]}'
 
 
-def main() -> int:
-    """Checks the files that git tracks and returns the exit status."""
+def main(folders: list[str]) -> int:
+    """Checks the named folders, or all that are not excluded; returns the status."""
     settings = yaml.safe_load(RULES.read_text())
-    command = ["git", "ls-files", *settings["files"]]
-    tracked = subprocess.check_output(command, cwd=ROOT, text=True).split()
+    excluded = () if folders else tuple(settings["excluded"])
+    command = ["git", "ls-files", *(folders or settings["files"])]
     found = [
         problem
-        for name in tracked
-        if not name.startswith(tuple(settings["excluded"]))
+        for name in subprocess.check_output(command, cwd=ROOT, text=True).split()
+        if not name.startswith(excluded)
         for problem in problems(name, (ROOT / name).read_text(), settings["rules"])
     ]
     print(*found, sep="\n", end="\n" if found else "", file=sys.stderr)
@@ -96,4 +96,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
