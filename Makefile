@@ -75,6 +75,7 @@ check: $(READY) ## Formatting, lint, types, imports and prose, as CI checks them
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/hadolint kubeflow/Dockerfile
+	@imports=$$($(BIN)/lint-imports --no-cache --no-logo) || { echo "$$imports"; exit 1; }
 	@git ls-files | xargs $(BIN)/codespell
 	@$(BIN)/python docs/contributing/prose.py
 

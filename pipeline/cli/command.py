@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components import durable_files
-from pipeline import DEFAULT_OUT, exit_codes
-from pipeline.cli import completion, standard_streams
+from pipeline import DEFAULT_OUT, exit_codes, standard_streams
+from pipeline.cli import completion
 
 if TYPE_CHECKING:
     from pipeline.config.schema import PipelineConfig

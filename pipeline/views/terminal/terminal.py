@@ -19,7 +19,7 @@ from absl import logging as absl_logging
 from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
-from pipeline.cli import standard_streams
+from pipeline import standard_streams
 
 _ERROR_LINES = 20  # of a step's error; the log has all of it
 
