@@ -1,4 +1,4 @@
-"""Writes the users of a run again, under other names, for ``make bench-batch``."""
+"""Multiplies the users of a run under new IDs, for ``make bench-batch``."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from trainer_modules import features as f
 @click.argument("examples", type=click.Path(path_type=Path))
 @click.argument("times", type=int)
 def main(examples: Path, times: int) -> None:
-    """Makes of the users in EXAMPLES, which RatingsExampleGen wrote, TIMES as many."""
+    """Multiply the users in EXAMPLES, which RatingsExampleGen wrote, by TIMES."""
     for split in f.SPLITS:
         shards = sorted(examples.glob(f"Split-{split}/*"))
         for number, shard in enumerate(shards):

@@ -1,8 +1,8 @@
-"""``make bench-deepctr``: DeepFM and AutoInt by us and by DeepCTR, in turn.
+"""``make bench-deepctr``: trains DeepFM and AutoInt, ours and DeepCTR's in turn.
 
-The same MovieLens 1M ratings, fields, sizes and rows in a batch: 16 numbers an
-embedding, three layers of 256, 4,096 rows. A pass over the training rows counts, and of
-two passes the faster one, as the first traces.
+Both use the same MovieLens 1M ratings, fields and sizes: embeddings of 16 numbers,
+three layers of 256 units, batches of 4,096 rows. Of two passes over the training rows
+the faster one counts, because the first one traces.
 """
 
 import sys
@@ -17,7 +17,7 @@ from deepctr.feature_column import SparseFeat, VarLenSparseFeat, get_feature_nam
 from deepctr.models import AutoInt as DeepCTRAutoInt
 from deepctr.models import DeepFM as DeepCTRDeepFM
 
-from benchmarks.pipeline import beside, machine, print_figures, write_docs
+from benchmarks.figures import beside, machine, print_figures, write_docs
 from benchmarks.quality import ctr_data
 from benchmarks.training import Clock
 from trainer_modules import features as f
@@ -61,7 +61,7 @@ DEEPCTR = {
 
 
 def ours(name: str, data: Data) -> float:
-    """Rows/s of ``training.fit``."""
+    """Returns the rows/s of ``training.fit``."""
     model_class, config = OURS[name]
     with tempfile.TemporaryDirectory() as logs:
         trained = training.fit(
@@ -77,7 +77,7 @@ def ours(name: str, data: Data) -> float:
 
 
 def deepctr(name: str, data: Data) -> float:
-    """Rows/s of DeepCTR's model by Keras ``fit`` on arrays in memory."""
+    """Returns the rows/s of DeepCTR's model in Keras' ``fit`` on arrays in memory."""
     ratings = data.train_ratings
     ratings = ratings.where(ratings.label != f.NEITHER)
     user, item = ratings.user_index, ratings.item_index
@@ -112,9 +112,9 @@ def deepctr(name: str, data: Data) -> float:
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Writes the table to docs/benchmarks.md.")
+@click.option("--write", is_flag=True, help="Write the table to docs/benchmarks.md.")
 def main(write: bool) -> None:
-    """Runs both in turn, so that what slows the machine slows both."""
+    """Train both in turn, so that other work on the machine slows both."""
     before = machine()
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
         data = ctr_data(Path(folder))

@@ -1,8 +1,8 @@
-"""``make bench-fingerprint``: what hashing the input costs beside reading it.
+"""``make bench-fingerprint``: the cost of hashing the input, beside reading it.
 
 The old fingerprint covered names, sizes and times; the new one covers the bytes. A run
-takes it twice: in the driver, and after the files were read. All are measured in turn
-in one process, in seconds of CPU, so that other work on the machine counts little.
+computes it twice: in the driver, and after reading the files. All are measured in turn
+in one process, in CPU seconds, so that other work on the machine has little effect.
 """
 
 import os
@@ -32,7 +32,7 @@ ROUNDS = 5
 
 
 def read(layout: Layout) -> int:
-    """Returns the number of ratings, all of them parsed and checked."""
+    """Parses and checks all ratings; returns their number."""
     reader = RatingsReader()
     return sum(
         ratings.table.num_rows
@@ -42,19 +42,19 @@ def read(layout: Layout) -> int:
 
 
 def stat_all(paths: Sequence[str]) -> list[os.stat_result]:
-    """Does what the old fingerprint did: it asked for sizes and times alone."""
+    """Reads sizes and times, as the old fingerprint did."""
     return [os.stat(path) for path in sorted(paths)]
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """Returns the seconds of CPU that some work takes."""
+    """Returns the CPU seconds of a function."""
     begin = time.process_time()
     work()
     return time.process_time() - begin
 
 
 def write_copies(source: Layout, folder: Path) -> None:
-    """Writes the ratings ten times over, in their own format and as Parquet."""
+    """Writes ten copies of the ratings, in their own format and as Parquet."""
     [part] = source.ratings
     with open(folder / Path(part.path).name, "wb") as copies:
         for _ in range(COPIES):
@@ -75,7 +75,7 @@ def write_copies(source: Layout, folder: Path) -> None:
 @click.command()
 @click.option("--data", default="ml-1m", show_default=True)
 def main(data: str) -> None:
-    """Prints a table of the seconds."""
+    """Print a table of the seconds."""
     source = datasets.resolve(data, lambda *_: None).folder
     table = Table(
         *("ratings", "MB", "read", "names, sizes, times", "bytes", "two of them"),

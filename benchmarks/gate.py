@@ -1,6 +1,6 @@
-"""``make bench-gate``: how often the gate promotes, by what is true of the challenger.
+"""``make bench-gate``: how often the gate promotes, by the challenger's true gain.
 
-``seasons`` has the simulation. The users are the test users of MovieLens 1M.
+``benchmarks.seasons`` has the simulation. Its users are MovieLens 1M's test users.
 """
 
 import concurrent.futures
@@ -15,7 +15,7 @@ import click
 import matplotlib.pyplot as plt
 from rich.console import Console
 
-from benchmarks.pipeline import marquee
+from benchmarks.processes import marquee
 from benchmarks.seasons import METRIC, Outcome, Pool, Setting, play
 from components.champion.judgements import read_slices
 from components.champion.rules import OVERALL
@@ -27,7 +27,7 @@ from pipeline.runs import execute
 DOCS = Path(__file__).parents[1] / "docs"
 CHART = DOCS / "gate.svg"
 PAGE = DOCS / "gate.md"
-# Two recipes of one model: the live one, and one whose lists differ from its.
+# Two variants of one model, whose lists differ.
 RECIPES = {
     "a": ("models.mf_als.embedding_dim=64",),
     "b": ("models.mf_als.embedding_dim=8",),
@@ -35,7 +35,7 @@ RECIPES = {
 USERS = (1000, 3000, 6000)
 GAINS = (-0.2, -0.1, 0.0, 0.02, 0.05, 0.1, 0.2)
 POWER_NIGHTS, POWER_SEASONS = 14, 100
-# Of equal challengers: test users a night, challengers, seasons.
+# For equal challengers: test users per night, challengers, seasons.
 SIZES = ((1000, 1, 1000), (6000, 1, 100), (1000, 5, 100), (300, 1, 200))
 NIGHTS = 100
 
@@ -43,7 +43,7 @@ console = Console(width=120)
 
 
 def evaluated(data: str, folder: Path) -> Pool:
-    """Trains and judges both recipes, by ``marquee run``, and takes their users."""
+    """Trains and evaluates both recipes with ``marquee run``; returns their users."""
     models = {}
     for recipe, settings in RECIPES.items():
         marquee(folder, data, "mf_als", *settings)
@@ -58,7 +58,7 @@ def _users(out: Path, model: str) -> Users:
 
 
 def plan(share: float) -> Iterator[tuple[Setting, int]]:
-    """The settings, with how many seasons of each; ``share`` of the whole plan."""
+    """Yields settings with their numbers of seasons, ``share`` of the full number."""
     for users, challengers, seasons in SIZES:
         yield Setting(users, challengers, 0.0, NIGHTS), max(1, int(share * seasons))
     for users, gain in itertools.product(USERS, GAINS):
@@ -67,7 +67,7 @@ def plan(share: float) -> Iterator[tuple[Setting, int]]:
 
 
 def draw(outcomes: dict[Setting, Outcome]) -> None:
-    """Draws the chart: by night at 6,000 users, and within 14 nights by users."""
+    """Draws promotions by night with 6,000 users, and within 14 nights by users."""
     plt.rcParams["svg.hashsalt"] = "marquee"
     figure, (by_night, by_users) = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
     nights = range(1, POWER_NIGHTS + 1)
@@ -97,7 +97,7 @@ def draw(outcomes: dict[Setting, Outcome]) -> None:
 
 
 def section(pool: Pool, outcomes: dict[Setting, Outcome], data: str) -> str:
-    """The Markdown of the operating characteristics."""
+    """Returns the Markdown of the operating characteristics."""
     lines = [
         f"`make bench-gate` on {data}, {datetime.date.today()}; the pool is of "
         f"{len(pool.num_candidates):,} test users with a liked target "
@@ -148,10 +148,10 @@ def _gain(gain: float) -> str:
 @click.command()
 @click.option("--data", default="ml-1m", help="A data set of MovieLens.")
 @click.option("--out", type=click.Path(path_type=Path), help="Keep the runs here.")
-@click.option("--share", default=1.0, help="Of the seasons, for a quick look.")
+@click.option("--share", default=1.0, help="Share of the seasons, for a quick run.")
 @click.option("--write", is_flag=True, help="Write docs/gate.md and its chart.")
 def main(data: str, out: Path | None, share: float, write: bool) -> None:
-    """Measures how often the gate promotes."""
+    """Measure how often the gate promotes."""
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
         pool = evaluated(data, out or Path(folder))
     settings = list(plan(share))

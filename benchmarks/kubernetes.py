@@ -1,8 +1,8 @@
-"""``python -m benchmarks.kubernetes WORKFLOW``: each step as a pod, and the same here.
+"""``python -m benchmarks.kubernetes WORKFLOW``: compares pods with a local run.
 
-WORKFLOW is a run that ended in the cluster of KUBECONFIG, of MovieLens 100K
-(``make test-kubernetes`` leaves some); its pods' logs say what they took. The same
-models and settings are then run by ``marquee run`` here. ``--write`` puts the table
+WORKFLOW is a finished run on MovieLens 100K in the cluster of KUBECONFIG (``make
+test-kubernetes`` leaves some). Its pods' logs have their time and memory. Then
+``marquee run`` runs the same models and settings locally. ``--write`` puts the table
 into docs/results/kubernetes.md.
 """
 
@@ -20,11 +20,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.pipeline import MarqueeRun, console, machine, marquee
+from benchmarks.figures import console, machine
+from benchmarks.processes import MarqueeRun, marquee
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "kubernetes.md"
 DATA = "ml-100k"
-# As the first run of tests/kubernetes/test_runs.py.
+# The same as in the first run of tests/kubernetes/test_runs.py.
 MODELS = "mf_als,gmf"
 SETTINGS = ("models.mf_als.embedding_dim=16", "models.gmf.epochs=2")
 _STEP = re.compile(r"^Step (\w+): (\w+)$", re.MULTILINE)
@@ -32,7 +33,14 @@ _MEASURED = re.compile(r"^([\d.]+) s, at most (\d+) MiB$", re.MULTILINE)
 
 
 class Pod(NamedTuple):
-    """Of a step: its pod's seconds, its process's, and the memory of that."""
+    """The pod of a step.
+
+    Attributes:
+        step: Name of the step.
+        pod_seconds: Seconds of the pod.
+        seconds: Seconds of its process.
+        mebibytes: Peak memory of that process.
+    """
 
     step: str
     pod_seconds: float
@@ -41,13 +49,13 @@ class Pod(NamedTuple):
 
 
 def kubectl(*words: str) -> str:
-    """What ``kubectl WORDS`` prints, of the namespace of the runs."""
+    """Returns the output of ``kubectl WORDS`` in the namespace of the runs."""
     command = ["kubectl", "--namespace", "kubeflow", *words]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def pods(workflow: str) -> list[Pod]:
-    """Of all steps of a run that did something, in the order in which they ended."""
+    """Returns the pods of a run's executed steps in the order of their ends."""
     selector = f"workflows.argoproj.io/workflow={workflow}"
     found = json.loads(kubectl("get", "pods", "--selector", selector, "-o", "json"))
     ended = {}
@@ -68,7 +76,7 @@ def _time(text: str) -> float:
 
 
 def printed(taken: list[Pod], wall: float, here: MarqueeRun) -> str:
-    """The table, as Markdown."""
+    """Returns the table as Markdown."""
     local = {step["name"]: step["seconds"] for step in here.result["steps"]}
     table = Table(
         *("step", "pod, s", "of it the process, s", "its peak, MiB", "locally, s"),
@@ -98,9 +106,9 @@ def printed(taken: list[Pod], wall: float, here: MarqueeRun) -> str:
 
 @click.command()
 @click.argument("workflow")
-@click.option("--write", is_flag=True, help=f"Into {PAGE.name}.")
+@click.option("--write", is_flag=True, help=f"Write the table to {PAGE.name}.")
 def main(workflow: str, write: bool) -> None:
-    """Measure a run's pods and the same run here."""
+    """Compare a run's pods with the same run on this machine."""
     before: dict[str, Any] = machine()
     status = json.loads(kubectl("get", "workflow", workflow, "-o", "json"))["status"]
     wall = _time(status["finishedAt"]) - _time(status["startedAt"])

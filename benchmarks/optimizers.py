@@ -1,7 +1,8 @@
 """``make bench-optimizers``: Adam and LazyAdam on embedding tables of many rows.
 
-Adam decays the moments of every row in every step; LazyAdam touches the rows of the
-batch alone. Both in turn, in one process, on the same batches; only ratios travel.
+Adam decays the moments of every row in every step; LazyAdam updates only the rows of
+the batch. Both run in turn, in one process, on the same batches. Only the ratio is
+comparable between machines.
 """
 
 import statistics
@@ -20,7 +21,7 @@ NAMES = ("adam", "lazy_adam")
 
 
 def seconds_per_step(name: str, num_rows: int) -> float:
-    """Trains a table against random targets, and times the steps after the first."""
+    """Returns the mean seconds of a step, without the first, which traces."""
     table = tf.Variable(tf.random.normal([num_rows, DIM]))
     optimizer = OPTIMIZERS[name](0.001)
 
@@ -38,13 +39,13 @@ def seconds_per_step(name: str, num_rows: int) -> float:
     started = time.perf_counter()
     for batch in batches[1:]:
         step(batch)
-    table.numpy()  # waits for the last one
+    table.numpy()  # waits for the last step
     return (time.perf_counter() - started) / STEPS
 
 
 @click.command()
 def main() -> None:
-    """Prints the milliseconds of a step for tables of several sizes."""
+    """Print the milliseconds of a step for tables of several sizes."""
     shown = Table("rows", "Adam, ms", "LazyAdam, ms", "ratio", box=box.MARKDOWN)
     for num_rows in (10_000, 100_000, 1_000_000):
         times: dict[str, list[float]] = {name: [] for name in NAMES}

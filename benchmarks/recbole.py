@@ -1,8 +1,9 @@
-"""``make bench-recbole``: xDeepFM by us and by RecBole, in turn, each in its process.
+"""``make bench-recbole``: trains xDeepFM, ours and RecBole's in turn.
 
-MovieLens 1M with the same fields and rows in a batch, at the sizes that our table has
-and at those of RecBole's. A pass counts: of ours over all ratings the faster of two, as
-the first traces; of RecBole's one over 200,000 of them, after some batches to warm up.
+Both use MovieLens 1M with the same fields and batches, with the sizes of our table and
+with those of RecBole's table. For ours, the faster of two passes over all ratings
+counts, because the first one traces. For RecBole, in a process of its own, one pass
+over 200,000 ratings counts, after some batches to warm up.
 """
 
 import json
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from benchmarks.pipeline import beside, machine, print_figures, write_docs
+from benchmarks.figures import beside, machine, print_figures, write_docs
 from benchmarks.quality import ctr_data
 from trainer_modules import features as f
 from trainer_modules import training
@@ -25,18 +26,18 @@ from trainer_modules.inputs import Data
 from trainer_modules.models.xdeepfm import XDeepFM
 
 ROUNDS = 3
-ROWS = 200_000  # of RecBole's pass, whose speed does not hang on it
+ROWS = 200_000  # of RecBole's pass; its speed does not depend on their number
 PYTHON = Path(__file__).parents[1] / "build" / "recbole" / "bin" / "python"
 SCRIPT = Path(__file__).with_name("recbole_training.py")
 BATCH = 4096
-SIZES = {  # of the compressed interactions, and of the tower
+SIZES = {  # of the compressed interactions (CIN) and of the dense layers
     "our table's sizes": ((16, 16), (256, 256, 256)),
     "RecBole's sizes": ((100, 100, 100), (512, 512, 512)),
 }
 
 
 def write_rows(data: Data, folder: Path) -> None:
-    """RecBole's three files of a data set named rows, of some that have a label."""
+    """Writes a sample of the rows with a label as RecBole's data set ``rows``."""
     ratings = data.train_ratings
     labelled = np.flatnonzero(ratings.label != f.NEITHER)
     ratings = ratings.where(np.random.default_rng(0).permutation(labelled)[:ROWS])
@@ -71,7 +72,7 @@ def write_rows(data: Data, folder: Path) -> None:
 
 
 def ours(data: Data, cin: tuple[int, ...], hidden: tuple[int, ...]) -> float:
-    """Rows/s of ``training.fit``."""
+    """Returns the rows/s of ``training.fit``."""
     config = XDeepFMConfig(
         embedding_dim=16,
         cin_units=cin,
@@ -96,19 +97,20 @@ def ours(data: Data, cin: tuple[int, ...], hidden: tuple[int, ...]) -> float:
 
 
 def recbole(folder: Path, cin: tuple[int, ...], hidden: tuple[int, ...]) -> float:
-    """Rows/s of RecBole's own loop over an epoch."""
+    """Returns the rows/s of RecBole's own training loop."""
     layers = [json.dumps(cin), json.dumps(hidden)]
-    command = [PYTHON, "-I", SCRIPT, folder, *layers, str(BATCH)]  # not this recbole
+    # -I keeps benchmarks/recbole.py from hiding the package of that name.
+    command = [PYTHON, "-I", SCRIPT, folder, *layers, str(BATCH)]
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     if done.returncode:
-        raise click.ClickException("RecBole failed; what it said is above")
+        raise click.ClickException("RecBole failed; its output is above")
     return float(done.stdout.split()[-1])
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Writes the table to docs/benchmarks.md.")
+@click.option("--write", is_flag=True, help="Write the table to docs/benchmarks.md.")
 def main(write: bool) -> None:
-    """Runs both in turn, so that what slows the machine slows both."""
+    """Train both in turn, so that other work on the machine slows both."""
     before = machine()
     speeds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name:

@@ -1,7 +1,8 @@
-"""xDeepFM by RecBole, in RecBole's own environment: no import of ours.
+"""Trains RecBole's xDeepFM in RecBole's own environment, without imports of ours.
 
-``python benchmarks/recbole_training.py FOLDER CIN HIDDEN BATCH``, for the rows that
-``benchmarks.recbole`` wrote to FOLDER; prints rows/s of one pass on the last line.
+``python benchmarks/recbole_training.py FOLDER CIN HIDDEN BATCH`` reads the rows that
+``benchmarks.recbole`` wrote to FOLDER, and prints the rows/s of one pass on its last
+line.
 """
 
 import json
@@ -19,8 +20,8 @@ WARM_BATCHES = 3
 
 
 def main(folder: str, cin: str, hidden: str, batch: str) -> None:
-    """Trains once over the rows, and prints how quickly."""
-    sys.argv = sys.argv[:1]  # RecBole reads it too
+    """Trains on all rows once, and prints the rows/s."""
+    sys.argv = sys.argv[:1]  # RecBole reads the command line as well
     config = Config(
         model="xDeepFM",
         dataset="rows",
@@ -30,7 +31,7 @@ def main(folder: str, cin: str, hidden: str, batch: str) -> None:
             "embedding_size": DIM,
             "cin_layer_size": json.loads(cin),
             "mlp_hidden_size": json.loads(hidden),
-            "direct": True,  # as the paper: all maps are pooled, and go on
+            "direct": True,  # as in the paper: all maps are pooled and passed on
             "dropout_prob": 0.0,
             "reg_weight": 0.0,
             "train_batch_size": int(batch),

@@ -1,128 +1,50 @@
-"""``make bench-retrain``: MovieLens 1M again, month by month, as it came in.
+"""``make bench-retrain``: replays MovieLens 1M month by month.
 
-Each month's ratings are a span. Night after night ``marquee retrain`` takes the next
-one in; then the model that is live is asked for lists, and the ratings of the month
-after, which no step has seen, say how good they are. Beside it the first model that
-ever went live, never retrained, and popularity of the same ratings. On the way some
-months are poisoned, each in a copy of that night that is thrown away.
+Each month's ratings are a span. Every night ``marquee retrain`` takes in the next one.
+Then the live model recommends lists, which are compared with the ratings of the
+following month, which no step has seen. The first live model, never retrained, and
+popularity of the same ratings are measured as well. One month is also replaced by
+poisoned ones, each in a copy of that night that is deleted afterwards.
 """
 
 import collections
-import datetime
+import itertools
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-import matplotlib.pyplot as plt
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from benchmarks.pipeline import MARQUEE
-from benchmarks.quality import MEASURED, write_results
+from benchmarks.months import POISONS, Rating, read_months, write_span
+from benchmarks.processes import MARQUEE
+from benchmarks.retraining_page import (
+    MODELS,
+    POISONED,
+    SETTINGS,
+    K,
+    Night,
+    Poisoning,
+    write,
+)
 from components.live_models import versions
-from components.ratings_example_gen.spans import MARKER
 from pipeline import datasets
 from pipeline.recommend.one_user import ask, load_recommend
 from pipeline.recommend.user_history import History
 from pipeline.runs import execute
 
-MODELS = "mf_als"
-# Chosen on the eval split of the spans up to 2000-10. Ten places of a few hundred users
-# are too few to tell models apart that are close; the whole ranking is not.
-SETTINGS = (
-    "models.mf_als.embedding_dim=32",
-    "models.mf_als.regularization=0.03",
-    "models.mf_als.unobserved_weight=0.1",
-    "gate.metric=mean_rank_auc",
-)
-K = 10
-LIKED = 4  # stars and more, as label.threshold "> 3" has it
+LIKED = 4  # stars or more, the same as label.threshold "> 3"
 USERS_PER_CALL = 512
-POISONED = "2000-09-01"  # the span that comes poisoned, in copies
-CHART = MEASURED / "retraining.svg"
-SECTION = MEASURED / "retraining.md"
-
 console = Console(width=120)
 
 
-class Rating(msgspec.Struct, frozen=True):
-    """One line of ``ratings.dat``."""
-
-    user: str
-    item: str
-    stars: int
-    time: int
-
-    def line(self) -> str:
-        """As MovieLens 1M writes it."""
-        return f"{self.user}::{self.item}::{self.stars}::{self.time}"
-
-
-class Night(msgspec.Struct):
-    """What a retraining came to, and how the lists did in the month after.
-
-    Attributes:
-        span: The newest.
-        ratings: In it.
-        status: Of the run.
-        live: The version that serves.
-        seconds: Of the run.
-        ndcg: Model → nDCG@10 of the next month, over its users.
-        ndcg_known: The same over those who had rated before.
-        users: Of the next month who liked anything.
-        known: How many of them had rated before.
-    """
-
-    span: str
-    ratings: int
-    status: str
-    live: str | None
-    seconds: float
-    ndcg: dict[str, float]
-    ndcg_known: dict[str, float]
-    users: int
-    known: int
-
-
-class Poisoning(msgspec.Struct):
-    """What came of a poisoned span."""
-
-    what: str
-    status: str
-    why: str
-    live_stayed: bool
-
-
-def read_months(folder: Path) -> dict[str, list[Rating]]:
-    """The ratings by month, the oldest first, each in the order of time."""
-    months: dict[str, list[Rating]] = collections.defaultdict(list)
-    for line in (folder / "ratings.dat").read_text("latin-1").splitlines():
-        user, item, stars, time = line.split("::")
-        day = datetime.datetime.fromtimestamp(int(time), datetime.UTC)
-        rating = Rating(user, item, int(stars), int(time))
-        months[day.strftime("%Y-%m-01")].append(rating)
-    return {
-        month: sorted(months[month], key=lambda rating: rating.time)
-        for month in sorted(months)
-    }
-
-
-def write_span(folder: Path, ratings: Iterable[Rating]) -> None:
-    """Writes a span, and then the mark that it is whole."""
-    folder.mkdir(parents=True)
-    lines = "\n".join(rating.line() for rating in ratings)
-    (folder / "ratings.dat").write_text(lines + "\n")
-    (folder / MARKER).touch()
-
-
 def retrain(spans: Path, out: Path) -> tuple[dict[str, Any], str]:
-    """One night: the run's object, and what was printed."""
+    """Runs one night; returns the contents of ``run.json`` and the output."""
     command = [str(MARQUEE), "retrain", "--data", str(spans), "--out", str(out)]
     for setting in SETTINGS:
         command += ["--set", setting]
@@ -137,7 +59,7 @@ def retrain(spans: Path, out: Path) -> tuple[dict[str, Any], str]:
 def recommended(
     model: Path, users: Sequence[str], liked: dict[str, list[str]]
 ) -> list[list[str]]:
-    """Each user's list from a served model, what they liked left out."""
+    """Returns each user's list from a served model, without what they liked."""
     recommend = load_recommend(model)
     lists: list[list[str]] = []
     for start in range(0, len(users), USERS_PER_CALL):
@@ -149,7 +71,7 @@ def recommended(
 
 
 def ndcg(found: Sequence[str], wanted: set[str]) -> float:
-    """nDCG@10 of one list, every wanted item worth the same."""
+    """Returns nDCG@10 of one list with equal gains for all wanted items."""
     discount = 1 / np.log2(np.arange(2, K + 2))
     gain = sum(d for item, d in zip(found, discount, strict=False) if item in wanted)
     return float(gain / discount[: len(wanted)].sum())
@@ -157,12 +79,16 @@ def ndcg(found: Sequence[str], wanted: set[str]) -> float:
 
 def judge(
     models: dict[str, Path], past: list[Rating], future: list[Rating]
-) -> tuple[dict[str, float], dict[str, float], int, int]:
-    """Holds lists of some models against what users liked a month later.
+) -> dict[str, Any]:
+    """Compares lists of models with what users liked a month later.
+
+    Args:
+        models: Name → folder of the served model.
+        past: Ratings so far.
+        future: Ratings of the following month.
 
     Returns:
-        nDCG@10 by model over all users who liked something new, the same over those of
-        them who had rated before, and how many users these are.
+        The values of ``Night`` that describe the following month.
     """
     rated, liked = collections.defaultdict(set), collections.defaultdict(list)
     for rating in past:
@@ -179,55 +105,34 @@ def judge(
     def mean(values: npt.NDArray[np.float64]) -> float:
         return float(values.mean()) if len(values) else float("nan")
 
-    every, of_known = {}, {}
+    by_model, by_model_known = {}, {}
     for name, model in models.items():
         lists = recommended(model, users, liked)
         values = np.array(
             [ndcg(found, wanted[u]) for found, u in zip(lists, users, strict=True)]
         )
-        every[name], of_known[name] = mean(values), mean(values[known])
-    return every, of_known, len(users), int(known.sum())
-
-
-def shuffled(ratings: list[Rating]) -> list[Rating]:
-    """Every rating goes to another user's item."""
-    order = np.random.default_rng(0).permutation(len(ratings))
-    return [
-        msgspec.structs.replace(rating, item=ratings[other].item)
-        for rating, other in zip(ratings, order, strict=True)
-    ]
-
-
-def one_user(ratings: list[Rating]) -> list[Rating]:
-    """50,000 more ratings, all of one user."""
-    random = np.random.default_rng(0)
-    items = sorted({rating.item for rating in ratings})
-    first, last = ratings[0].time, ratings[-1].time
-    return [
-        *ratings,
-        *(
-            Rating("9999", items[random.integers(len(items))], 5, int(time))
-            for time in random.integers(first, last, size=50_000)
-        ),
-    ]
-
-
-def all_fives(ratings: list[Rating]) -> list[Rating]:
-    """Every rating has five stars."""
-    return [msgspec.structs.replace(rating, stars=5) for rating in ratings]
-
-
-POISONS: dict[str, Callable[[list[Rating]], list[Rating]]] = {
-    "items shuffled among the ratings": shuffled,
-    "one user with 50,000 ratings": one_user,
-    "all fives": all_fives,
-}
+        by_model[name], by_model_known[name] = mean(values), mean(values[known])
+    return {
+        "ndcg": by_model,
+        "ndcg_known": by_model_known,
+        "users": len(users),
+        "known": int(known.sum()),
+    }
 
 
 def poison(
     what: str, ratings: list[Rating], span: str, spans: Path, out: Path, folder: Path
 ) -> Poisoning:
-    """Retrains in a copy of the night, on a poisoned span instead of the true one."""
+    """Retrains in a copy of the night, on a poisoned span instead of the true one.
+
+    Args:
+        what: Kind of the poison.
+        ratings: Ratings of the true span.
+        span: Name of the span.
+        spans: Folder of the spans before it.
+        out: Folder of the runs before it.
+        folder: An empty folder for the copy.
+    """
     copies = folder / "spans", folder / "out"
     for source, copy in zip((spans, out), copies, strict=True):
         shutil.copytree(source, copy)
@@ -243,26 +148,45 @@ def poison(
     return Poisoning(what, run["run"]["status"], why, after == before)
 
 
-def replay(
-    months: dict[str, list[Rating]], beside: Path, folder: Path, last: int
+def poison_each(
+    ratings: list[Rating], span: str, spans: Path, out: Path, folder: Path
 ) -> list[Poisoning]:
-    """Every night but the last, whose month after is not there; writes as it goes."""
+    """Retrains on each kind of poisoned span, in copies that are deleted."""
+    found = []
+    for what in POISONS:
+        with tempfile.TemporaryDirectory(dir=folder) as copies:
+            result = poison(what, ratings, span, spans, out, Path(copies))
+        found.append(result)
+        console.print(f"{span}, {what}: {result.status}; {result.why}")
+    return found
+
+
+def replay(
+    months: dict[str, list[Rating]], source: Path, folder: Path, last: int
+) -> list[Poisoning]:
+    """Replays at most ``last`` nights, and writes the results after each.
+
+    Args:
+        months: Month → its ratings. The last one is no night of its own.
+        source: Folder of MovieLens 1M, with the files of users and items.
+        folder: An empty folder.
+        last: Maximum number of nights.
+
+    Returns:
+        The results of the poisoned spans.
+    """
     spans, out = folder / "spans", folder / "out"
     spans.mkdir()
     for name in ("users.dat", "movies.dat"):
-        shutil.copy(beside / name, spans / name)
+        shutil.copy(source / name, spans / name)
     nights: list[Night] = []
     poisonings: list[Poisoning] = []
     past: list[Rating] = []
     first: Path | None = None
-    names = list(months)
-    for name, following in list(zip(names, names[1:], strict=False))[:last]:
+    pairs = list(itertools.pairwise(months))
+    for name, following in pairs[:last]:
         if name == POISONED and first:
-            for what in POISONS:
-                with tempfile.TemporaryDirectory(dir=folder) as copies:
-                    found = poison(what, months[name], name, spans, out, Path(copies))
-                poisonings.append(found)
-                console.print(f"{name}, {what}: {found.status}; {found.why}")
+            poisonings += poison_each(months[name], name, spans, out, folder)
         write_span(spans / name, months[name])
         past += months[name]
         run, _ = retrain(spans, out)
@@ -273,124 +197,27 @@ def replay(
         if not live or not first:
             console.print(f"{name}: {run['run']['status']}; nothing is live yet")
             continue
-        models = {
-            "live": live.folder,
-            "never retrained": first,
-            "popularity": Path(
-                execute.newest(out, "Trainer_popularity", "model"), "Format-Serving"
-            ),
-        }
-        every, known, num_users, num_known = judge(models, past, months[following])
+        popularity = Path(execute.newest(out, "Trainer_popularity", "model"))
+        models = {"live": live.folder, "never retrained": first}
+        models["popularity"] = popularity / "Format-Serving"
         night = Night(
-            name,
-            len(months[name]),
-            run["run"]["status"],
-            run["live"]["version"],
-            run["run"]["seconds"],
-            every,
-            known,
-            num_users,
-            num_known,
+            span=name,
+            ratings=len(months[name]),
+            status=run["run"]["status"],
+            live=run["live"]["version"],
+            seconds=run["run"]["seconds"],
+            **judge(models, past, months[following]),
         )
+        console.print(night)
         nights.append(night)
-        told = ", ".join(f"{name} {value:.4f}" for name, value in every.items())
-        console.print(f"{name}: {night.status}, version {night.live}; next: {told}")
-        write(nights, poisonings, len(names) - 1)
+        write(nights, poisonings, len(pairs))
     return poisonings
 
 
-def draw(nights: list[Night]) -> None:
-    """Draws the curves of all nights into ``CHART``."""
-    plt.rcParams["svg.hashsalt"] = "marquee"
-    figure, axes = plt.subplots(figsize=(9, 4))
-    months = [night.span[:7] for night in nights]
-    for name in nights[0].ndcg:
-        values = [night.ndcg[name] for night in nights]
-        axes.plot(months, values, marker="o", markersize=3, label=name)
-    axes.set_ylabel(f"nDCG@{K} in the month after")
-    axes.set_ylim(bottom=0)
-    axes.tick_params(axis="x", rotation=90)
-    axes.legend(frameon=False)
-    axes.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(CHART, metadata={"Date": None})
-    plt.close(figure)
-
-
-def section(nights: list[Night], poisonings: list[Poisoning], months: int) -> str:
-    """The Markdown of the replay, of so many months if it is whole."""
-    names = list(nights[0].ndcg)
-    lines = [
-        "## Retraining: ml-1m, month by month",
-        "",
-        "Each month of MovieLens 1M is a span; every night `marquee retrain` takes the "
-        "next one in and trains, judges and pushes, or leaves what is live. Then the "
-        f"live model's lists are held against what users liked in the month after "
-        f"(nDCG@{K} over the whole catalogue, what they had liked left out; of users "
-        "who had rated before in brackets). Most ratings of MovieLens are a user's "
-        "first evening, so most users of a month are new to every model.",
-        f"Measured: the nights up to {nights[-1].span[:7]}, of {months} in all; a "
-        "night on which nothing was live yet has no row.",
-        "",
-        f"![nDCG@{K} in the month after, month by month](results/{CHART.name})",
-        "",
-        "| newest span | ratings | users after (known) | "
-        + " | ".join(names)
-        + " | live version | verdict | minutes |",
-        "|" + "---|" * (len(names) + 6),
-    ]
-    for night in nights:
-        figures = (
-            f"{night.ndcg[name]:.4f} ({night.ndcg_known[name]:.4f})" for name in names
-        )
-        lines.append(
-            f"| {night.span[:7]} | {night.ratings:,} | {night.users:,} "
-            f"({night.known:,}) | {' | '.join(figures)} | {night.live} | "
-            f"{night.status} | {night.seconds / 60:.1f} |"
-        )
-    weights = np.array([night.users for night in nights], float)
-    means = (
-        f"{np.average([night.ndcg[name] for night in nights], weights=weights):.4f}"
-        for name in names
-    )
-    lines += [f"| all, by user | | | {' | '.join(means)} | | | |", ""]
-    if poisonings:
-        lines += [
-            f"Poisoned, {POISONED[:7]} in place of the true month:",
-            "",
-            "| what | verdict | why | the live model stayed |",
-            "|---|---|---|---|",
-            *(
-                f"| {p.what} | {p.status} | {p.why} | "
-                f"{'yes' if p.live_stayed else 'NO'} |"
-                for p in poisonings
-            ),
-            "",
-        ]
-    options = " ".join(f"--set {setting}" for setting in SETTINGS)
-    lines += [
-        f"`make bench-retrain`; each night: `marquee retrain --models {MODELS} "
-        f"{options}`.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def write(nights: list[Night], poisonings: list[Poisoning], months: int) -> None:
-    """Writes what is measured by now, and ``docs/results.md`` with it."""
-    MEASURED.mkdir(exist_ok=True)
-    told = {"nights": nights, "poisonings": poisonings}
-    text = msgspec.json.format(msgspec.json.encode(told), indent=1)
-    (MEASURED / "retraining.replay.json").write_bytes(text + b"\n")
-    draw(nights)
-    SECTION.write_text(section(nights, poisonings, months))
-    write_results()
-
-
 @click.command()
-@click.option("--nights", default=1000, help="How many of the first months.")
+@click.option("--nights", default=1000, help="Maximum number of months.")
 def main(nights: int) -> None:
-    """Replays MovieLens 1M; writes the section of docs/results.md, and its chart."""
+    """Replay MovieLens 1M; write the section of docs/results.md and its chart."""
     source = datasets.resolve("ml-1m", lambda *_: None).folder
     months = read_months(source)
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:

@@ -1,10 +1,10 @@
-"""Seasons of nights, simulated, and decided by the product's own code.
+"""Simulates seasons of nights, which the product's own code decides.
 
-A night's users are drawn with replacement from real test users, with the ranks that two
-real models gave to their targets: a challenger has the better model's rank for a user
-and the live model the other's, or the other way round. With a chance of a half for each
-the two are equally good, and as different as the two real models are; other chances
-make the challenger better or worse.
+The users of a night are drawn with replacement from real test users, with the ranks
+that two real models gave to their targets. For each user, the challenger has the rank
+of the better model and the live model that of the other, or vice versa. If both are
+equally likely, the challenger is as good as the live model, and they differ as much as
+the two real models do. Other probabilities make the challenger better or worse.
 """
 
 import dataclasses
@@ -23,14 +23,16 @@ METRIC = "ndcg@10"
 
 @dataclasses.dataclass(frozen=True)
 class Pool:
-    """Test users with a liked target, as three models rank it.
+    """Test users with a liked target, which three models have ranked.
+
+    P is the number of these users, and M the number of metrics.
 
     Attributes:
-        share: Of the test users, who have a liked target.
-        ranks: Model → ranks [P]; ``popularity``, ``a`` and ``b``.
-        values: Model → the ranking metrics of each user [P, M].
-        metrics: The names of the metrics.
-        num_candidates: [P].
+        share: Share of all test users who have a liked target.
+        ranks: Model (``popularity``, ``a`` or ``b``) → ranks of the targets [P].
+        values: Model → ranking metrics of the users [P, M].
+        metrics: Names of the metrics.
+        num_candidates: Number of items that each target was ranked among [P].
     """
 
     share: float
@@ -41,7 +43,7 @@ class Pool:
 
     @classmethod
     def of(cls, models: dict[str, Users]) -> "Pool":
-        """Takes the users of evaluations; each has one target."""
+        """Makes a pool of the users of evaluations, with one target each."""
         [first, *others] = models.values()
         if any((other.target != first.target).any() for other in others):
             raise ValueError("The models were not judged on the same targets.")
@@ -56,15 +58,18 @@ class Pool:
         )
 
     def mean(self, model: str) -> float:
-        """The mean of the metric of a model."""
+        """Returns a model's mean of ``METRIC``."""
         column = self.metrics.index(METRIC)
         return float(self.values[model][:, column].mean(dtype=np.float64))
 
     def chance(self, gain: float) -> float:
-        """How often a challenger has the better model's rank, to gain so much.
+        """Returns how often the challenger has the better model's rank for a gain.
+
+        Args:
+            gain: Relative gain of the challenger's mean over the live model's.
 
         Raises:
-            ValueError: The two models are not that different.
+            ValueError: If the two models do not differ enough.
         """
         one, other = sorted((self.mean("a"), self.mean("b")))
         middle, gap = (one + other) / 2, other - one
@@ -77,13 +82,13 @@ class Pool:
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What is true in a season.
+    """The true state of affairs in a season.
 
     Attributes:
-        users: Test users of each night, with and without a liked target.
-        challengers: How many, all alike.
+        users: Number of test users of each night, with and without a liked target.
+        challengers: Number of challengers, which are all alike.
         gain: Relative gain of the challengers in the metric.
-        nights: Of a season.
+        nights: Number of nights.
     """
 
     users: int
@@ -95,11 +100,11 @@ class Setting:
 def season(
     pool: Pool, setting: Setting, gate: Gate, seed: int
 ) -> tuple[int | None, int]:
-    """Plays one season, until a challenger is promoted.
+    """Plays one season until a challenger is promoted.
 
     Returns:
-        The night of the promotion, from 1; None without one. And how many challengers
-        were refused in the first night.
+        The night of the promotion, counted from 1, or None without one; and the number
+        of challengers refused in the first night.
     """
     random = np.random.default_rng([seed, setting.users, setting.challengers])
     ledger, refused = Ledger().opened("life", 1), 0
@@ -122,16 +127,17 @@ def season(
 def _night(
     pool: Pool, setting: Setting, night: int, random: np.random.Generator
 ) -> tuple[Judged, Judged, list[Judged]]:
-    """Draws a night's users: the live model, popularity, and the challengers."""
+    """Draws a night's users; returns live model, popularity and challengers."""
     count = random.binomial(setting.users, pool.share)
     drawn = random.integers(len(pool.num_candidates), size=count)
     better, worse = sorted("ab", key=pool.mean, reverse=True)
     chance = pool.chance(setting.gain)
     is_better = random.random([setting.challengers, count]) < chance
-    # One challenger never has the live model's rank; several are drawn by themselves.
-    lives = ~is_better[0]
+    # A single challenger never has the live model's rank. Several are drawn
+    # independently of the live model.
+    live_is_better = ~is_better[0]
     if setting.challengers > 1:
-        lives = random.random(count) < 1 - chance
+        live_is_better = random.random(count) < 1 - chance
 
     def judged(name: str, is_better: npt.NDArray[np.bool_] | None) -> Judged:
         def pick(column: dict[str, Any]) -> npt.NDArray[Any]:
@@ -158,20 +164,23 @@ def _night(
         return Judged(name, name, f"{name}/{night}", 1, False, {OVERALL: part})
 
     return (
-        judged("live", lives),
+        judged("live", live_is_better),
         judged("popularity", None),
-        [judged(f"challenger {n}", each) for n, each in enumerate(is_better)],
+        [
+            judged(f"challenger {n}", drawn_better)
+            for n, drawn_better in enumerate(is_better)
+        ],
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of many seasons.
+    """The outcome of many seasons.
 
     Attributes:
         promoted: The night of each promotion.
-        seasons: How many were played.
-        refused: Share of challengers that were refused in the first night.
+        seasons: Number of seasons.
+        refused: Share of the challengers that were refused in the first night.
     """
 
     promoted: tuple[int, ...]
@@ -179,8 +188,8 @@ class Outcome:
     refused: float
 
     def by(self, night: int) -> float:
-        """Share of seasons with a promotion up to a night."""
-        return sum(each <= night for each in self.promoted) / self.seasons
+        """Returns the share of seasons with a promotion up to a night."""
+        return sum(promotion <= night for promotion in self.promoted) / self.seasons
 
 
 def play(pool: Pool, setting: Setting, gate: Gate, seasons: int) -> Outcome:

@@ -1,7 +1,7 @@
-"""The same ratings through the components that TFX ships: one Example per rating.
+"""Runs the same ratings through TFX's own components, with one Example per rating.
 
 A process of its own: ``python -m benchmarks.stock RATINGS OUT``. The model is the
-cheapest that can be judged, so that what is timed are the components.
+cheapest one that can be evaluated, so that the components are measured.
 """
 
 import gc
@@ -20,12 +20,12 @@ from pipeline.config.schema import BeamConfig
 from pipeline.runs.local_runner import StepResult, run_locally
 from trainer_modules import features as f
 
-# What DESIGN.md compares; the schema and the Trainer are needed, and not counted.
+# The steps that are compared. SchemaGen and the Trainer run too, and do not count.
 COUNTED = ("CsvExampleGen", "StatisticsGen", "Transform", "Evaluator")
 
 
 def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Vocabularies of users and items, and the label of one rating in each row."""
+    """Computes vocabularies of users and items, and the label of each row."""
     outputs = {
         name: tft.compute_and_apply_vocabulary(
             inputs[name], num_oov_buckets=1, vocab_filename=name
@@ -36,7 +36,7 @@ def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
-    """Exports a lookup: indices fall with popularity, and so does the score."""
+    """Exports a lookup whose score is higher for smaller indices: popular items."""
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     model = tf.Module()
     model.transform = transform.transform_features_layer()
@@ -54,7 +54,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
 
 def create_pipeline(ratings: Path, out: Path) -> tfx.dsl.Pipeline:
-    """CsvExampleGen to Evaluator, with TFX's own splits: 2 of 3 rows train."""
+    """Builds CsvExampleGen to Evaluator with TFX's splits: 2 of 3 rows train."""
     examples = tfx.components.CsvExampleGen(input_base=str(ratings))
     statistics = tfx.components.StatisticsGen(examples=examples.outputs["examples"])
     schema = tfx.components.SchemaGen(
@@ -91,7 +91,7 @@ def create_pipeline(ratings: Path, out: Path) -> tfx.dsl.Pipeline:
 
 
 def eval_config() -> tfma.EvalConfig:
-    """AUC over rows, and nDCG@10 over the rows that each user rated."""
+    """Returns AUC over rows, and nDCG@10 over the rows of each user."""
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
@@ -117,10 +117,10 @@ def eval_config() -> tfma.EvalConfig:
 
 
 def main(ratings: Path, out: Path) -> None:
-    """Runs it, and prints the seconds of each counted step as JSON on the last line."""
+    """Runs the pipeline; prints the seconds of each counted step as JSON."""
     pipeline = create_pipeline(ratings, out)
     gc.collect()
-    gc.freeze()  # as our runs do
+    gc.freeze()  # as in our runs
 
     def ended(step: StepResult) -> None:
         if step.error:

@@ -1,9 +1,9 @@
-"""``make bench-store``: a cached run with 1,000 runs in the store, and in a new one.
+"""``make bench-store``: a cached run with 1,000 runs in the store, and with few.
 
-Real cached runs take minutes by the hundred; this benchmark clones the last one's rows
-instead, which tests/pipeline/runs/test_store_lookups.py compares with real ones. It
-measures the steps of a real cached run: seconds, and the bytes that ML Metadata
-answers with.
+A hundred real cached runs take minutes. This benchmark therefore clones the rows of the
+last one, which tests/pipeline/runs/test_store_lookups.py compares with real ones. It
+measures the steps of a real cached run: their seconds, and the bytes that ML Metadata
+returns.
 """
 
 import contextlib
@@ -25,16 +25,16 @@ from pipeline.config.load import load_config
 from pipeline.runs import execute, local_runner, store_lookups
 from pipeline.runs.metadata_store import METADATA_FILE
 
-# Tables of which each cached run adds rows that refer to its own executions.
+# Tables to which each cached run adds rows that refer to its own executions.
 _OF_EXECUTIONS = ("ExecutionProperty", "Association")
 
 
 def clone_last_run(path: Path, count: int) -> None:
-    """Adds runs to a store, each with the rows that the last one has.
+    """Adds runs to a store, each with copies of the rows of the last one.
 
     Args:
-        path: Of the store; its last run was one of the cache.
-        count: Of runs.
+        path: Path of the store, whose last run came from the cache.
+        count: Number of runs to add.
     """
     with contextlib.closing(sqlite3.connect(path)) as store, store:
         [last] = store.execute(
@@ -72,7 +72,7 @@ def clone_last_run(path: Path, count: int) -> None:
 
 
 def _copy(store: sqlite3.Connection, table: str, row: int, **changed: object) -> int:
-    """Copies a row under a new id, which is returned."""
+    """Copies a row; returns the id of the copy."""
     columns = [name for name in _columns(store, table) if name != "id"]
     values = ", ".join("?" if name in changed else name for name in columns)
     given = [changed[name] for name in columns if name in changed]
@@ -89,7 +89,7 @@ def _copy(store: sqlite3.Connection, table: str, row: int, **changed: object) ->
 def _copy_rows(
     store: sqlite3.Connection, table: str, key: str, copies: dict[int, int]
 ) -> None:
-    """Copies the rows that refer to some ids, so that they refer to others."""
+    """Copies the rows that refer to some ids, and makes the copies refer to others."""
     columns = [name for name in _columns(store, table) if name not in ("id", key)]
     listed = ", ".join(columns)
     store.executemany(
@@ -105,11 +105,11 @@ def _columns(store: sqlite3.Connection, table: str) -> list[str]:
 
 @contextlib.contextmanager
 def counted() -> Iterator[SimpleNamespace]:
-    """Counts what ML Metadata is asked meanwhile: ``calls``, and ``bytes`` answered."""
+    """Counts ML Metadata's ``calls`` within the context, and the returned ``bytes``."""
     found = SimpleNamespace(calls=0, bytes=0)
     call = MetadataStore._call
 
-    def counting(self, name, request, response, *others):  # type: ignore[no-untyped-def]  # as it is in ML Metadata
+    def counting(self, name, request, response, *others):  # type: ignore[no-untyped-def]  # untyped in ML Metadata
         result = call(self, name, request, response, *others)
         found.calls += 1
         found.bytes += response.ByteSize()
@@ -119,19 +119,19 @@ def counted() -> Iterator[SimpleNamespace]:
         yield found
 
 
-class _Nobody:
-    """Watches a run and says nothing."""
+class _SilentObserver:
+    """Observes a run without any output."""
 
     def __getattr__(self, name: str) -> object:
         return lambda *_: None
 
 
 def _cached_run(out: Path, run_id: str) -> tuple[float, SimpleNamespace]:
-    """Seconds of the steps, and what they asked of ML Metadata."""
+    """Returns the seconds of the steps, and their calls of ML Metadata."""
     measured = []
     run_locally = local_runner.run_locally
 
-    def timed(*arguments):  # type: ignore[no-untyped-def]  # whatever that takes
+    def timed(*arguments):  # type: ignore[no-untyped-def]  # passed on
         with counted() as asked:
             started = time.perf_counter()
             results = run_locally(*arguments)
@@ -139,14 +139,14 @@ def _cached_run(out: Path, run_id: str) -> tuple[float, SimpleNamespace]:
         return results
 
     with mock.patch.object(local_runner, "run_locally", timed):
-        execute.execute(load_config(None, (f"out={out}",)), run_id, _Nobody())
+        execute.execute(load_config(None, (f"out={out}",)), run_id, _SilentObserver())
     return measured[0]
 
 
 @click.command()
 @click.option("--runs", "count", default=1000, show_default=True)
 def main(count: int) -> None:
-    """Prints the figures of docs/operations.md."""
+    """Print the figures of docs/operations.md."""
     lookups_of = {
         "TFX's": lambda: mock.patch.object(
             store_lookups, "bounded", contextlib.nullcontext
@@ -157,7 +157,9 @@ def main(count: int) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary, "out")
         for number in range(3):
-            execute.execute(load_config(None, (f"out={out}",)), str(number), _Nobody())
+            execute.execute(
+                load_config(None, (f"out={out}",)), str(number), _SilentObserver()
+            )
         few = Path(temporary, METADATA_FILE)
         shutil.copy(out / METADATA_FILE, few)
         for name in lookups_of:
@@ -171,8 +173,8 @@ def main(count: int) -> None:
                     _cached_run(out, f"{name}-{more}-warm")
                     spent, asked = _cached_run(out, f"{name}-{more}")
                 seconds.append(spent)
-                told = (f"{3 + more:,}", f"{spent:.2f}", f"{asked.calls:,}")
-                table.add_row(name, *told, f"{asked.bytes / 1e6:.2f}")
+                figures = (f"{3 + more:,}", f"{spent:.2f}", f"{asked.calls:,}")
+                table.add_row(name, *figures, f"{asked.bytes / 1e6:.2f}")
             print(f"{name}: {seconds[1] / seconds[0]:.2f} times")
     Console(width=100).print(table)
 

@@ -1,7 +1,7 @@
-"""NeuMF trained by us and by plain Keras ``fit`` on arrays in memory, in turn.
+"""Trains NeuMF with our Trainer and with plain Keras on arrays, in turn.
 
-A process of its own: ``python -m benchmarks.training OUT``, where ``marquee run``
-left a transformed data set. Prints samples/s of each round as JSON on the last line.
+A process of its own: ``python -m benchmarks.training OUT``, with the output folder of a
+``marquee run``. Prints the samples/s of each round as JSON on the last line.
 """
 
 import json
@@ -22,11 +22,11 @@ from trainer_modules.models.neumf import NeuMF
 from trainer_modules.tasks.negatives import negative_sampler
 
 ROUNDS = 3
-CONFIG = NeuMFConfig(epochs=3)  # the first traces; the fastest counts, for both
+CONFIG = NeuMFConfig(epochs=3)  # the first one traces; the fastest one counts
 
 
 class Clock(tf.keras.callbacks.Callback):
-    """Times epochs as ``training.Progress`` does: from the first step to the last."""
+    """Measures epochs from first to last step, as ``training.Progress`` does."""
 
     fastest = math.inf
 
@@ -35,16 +35,16 @@ class Clock(tf.keras.callbacks.Callback):
         self.started = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
-        """Reads the clock."""
+        """Records the time so far."""
         self.trained = time.monotonic() - self.started
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Keeps the fastest."""
+        """Keeps the fastest epoch."""
         self.fastest = min(self.fastest, self.trained)
 
 
 def ours(data: Data) -> float:
-    """Samples/s of ``training.fit``, negatives drawn as it goes."""
+    """Returns the samples/s of ``training.fit``, which draws negatives as it goes."""
     model = NeuMF(CONFIG, data.sizes)
     with tempfile.TemporaryDirectory() as logs:
         trained = training.fit(model, CONFIG, data, seed=0, log_dir=logs, name="neumf")
@@ -53,7 +53,7 @@ def ours(data: Data) -> float:
 
 
 def plain_keras(data: Data) -> float:
-    """Samples/s of ``fit``; negatives drawn beforehand, as many rows in a batch."""
+    """Returns the samples/s of Keras' ``fit``, with negatives drawn beforehand."""
     ratings = data.train_ratings
     positives = data.interactions(ratings.where(ratings.liked()))
     rows = 1 + CONFIG.num_negatives
@@ -84,7 +84,7 @@ def plain_keras(data: Data) -> float:
 
 
 def functional_neumf(num_users: int, num_items: int) -> tf.keras.Model:
-    """He et al. 2017, figure 3, as tutorials write it: a pair in, a logit out."""
+    """Builds the model of He et al. 2017, figure 3, from a pair to a logit."""
     user, item = (tf.keras.Input([], dtype=tf.int32) for _ in range(2))
 
     def embed(index: tf.Tensor, rows: int, dim: int) -> tf.Tensor:
@@ -102,7 +102,7 @@ def functional_neumf(num_users: int, num_items: int) -> tf.keras.Model:
 
 
 def main(out: Path) -> None:
-    """Runs both in turn, so that what slows the machine slows both."""
+    """Trains both in turn, so that other work on the machine slows both."""
     data, *_ = trainer_data(out)
     speeds: dict[str, list[float]] = {"ours": [], "keras": []}
     for _ in range(ROUNDS):

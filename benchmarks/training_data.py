@@ -1,4 +1,4 @@
-"""What the Trainers of a run were given, for whoever trains beside the pipeline."""
+"""Reads the data that the Trainers of a run read, to train outside of a pipeline."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +15,17 @@ from trainer_modules.run_fn import read_data
 def trainer_data(
     out: Path, leave_out: Sequence[str] = ()
 ) -> tuple[Data, list[bytes], tft.TFTransformOutput]:
-    """Reads the newest data in a run's folder, as ``read_data``, and its transform.
+    """Reads the newest data in an output folder as ``read_data`` does.
 
-    Items without a row of their own are not counted: that is in the metadata store.
+    The number of items without a row of their own is in the metadata store, and is 0
+    here.
 
     Args:
-        out: Where ``marquee run`` left its artifacts.
-        leave_out: Side features that no model is to read.
+        out: Output folder of ``marquee run``.
+        leave_out: Side features that no model reads.
+
+    Returns:
+        The data, the vocabulary of the items' side features, and the transform.
     """
     transform = tft.TFTransformOutput(newest(out, "Transform", "transform_graph"))
     examples = newest(out, "Transform", "transformed_examples")

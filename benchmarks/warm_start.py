@@ -1,9 +1,9 @@
-"""``make bench-warm-start``: a training from the live model beside one from scratch.
+"""``make bench-warm-start``: compares training from the live model and from scratch.
 
-MovieLens 1M is cut at two points in time, a month apart. What came before the first
-trains the live model; what came before the second trains two more, which differ in
-where they start and in nothing else. The data steps are those of a ``marquee run``, and
-the splits are its default; the test split is looked at once, after training.
+MovieLens 1M is cut at two points in time, a month apart. The ratings before the first
+train the live model. Those before the second train two more models, which differ only
+in where they start. The data steps are those of ``marquee run`` with its default split;
+the test split is read once, after training.
 """
 
 import dataclasses
@@ -13,19 +13,19 @@ import logging
 import resource
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import tensorflow as tf
 import tensorflow_transform as tft
 from rich.console import Console
 
-from benchmarks.pipeline import machine, marquee
-from benchmarks.quality import write_results
+from benchmarks.figures import machine
+from benchmarks.processes import marquee
 from benchmarks.training_data import trainer_data
+from benchmarks.warm_start_page import CUTS, Row, add
 from pipeline import datasets
 from pipeline.runs.execute import newest
 from trainer_modules import features as f
@@ -43,43 +43,25 @@ from trainer_modules.warm_start import (
     write_item_values,
 )
 
-RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
-MEASURED, PAGE = RESULTS / "warm-start-ml-1m.json", RESULTS / "warm-start.md"
-CUTS = {  # of what the live model knew, and of what there is now
-    "live": datetime.datetime(2000, 12, 1, tzinfo=datetime.UTC),
-    "now": datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC),
-}
 SEED = 0
-# Those that learn an order or a label: of their metrics, more is better.
+# Models that learn an order or a label: higher values of their metrics are better.
 LEARNING_AN_ORDER_OR_LABEL = [
     name
     for name, spec in MODELS.items()
     if getattr(spec.config_class, "loss", "squared_error") != "squared_error"
 ]
 
-INTRODUCTION = """## Warm start: ml-1m
-
-The live model was trained on the ratings before {live:%Y-%m-%d}; cold and warm are
-trained on those before {now:%Y-%m-%d}, from scratch and from the live model. Settings
-are each model's defaults, and the split is the pipeline's.
-
-Epochs and CPU seconds (of all cores, the eval metric included) are those until the
-eval metric was as good as the best of the cold start. Untrained and best are of the
-eval split, which chooses the epoch; test is of the test split after that epoch. The
-metrics are those of `trainer_modules/validation.py`.
-"""
-
 console = Console(width=100)
 
 
 @dataclasses.dataclass(frozen=True)
 class Month:
-    """What a training on the ratings up to a cut is given.
+    """The data of a training on the ratings up to a cut.
 
     Attributes:
         transform: The vocabularies.
-        data: Whose eval split chooses the epoch.
-        test: The same, but for the test split in its place.
+        data: Data whose eval split chooses the epoch.
+        test: The same data with the test split instead of the eval split.
         item_values: Vocabulary of the items' side features.
     """
 
@@ -91,7 +73,7 @@ class Month:
 
 @dataclasses.dataclass(frozen=True)
 class Epoch:
-    """Metric of the eval split, and what the process had computed since the start."""
+    """Metric of the eval split after an epoch, and CPU seconds since the start."""
 
     metric: float
     cpu_seconds: float
@@ -99,13 +81,13 @@ class Epoch:
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """How one went; of all metrics here, more is better.
+    """The result of a training. Higher values of all metrics are better.
 
     Attributes:
-        metric: Its name.
-        untrained: Of the eval split, before.
-        epochs: Until patience ended.
-        test: Of the test split, after the best epoch.
+        metric: Name of the metric.
+        untrained: Metric of the eval split before training.
+        epochs: Epochs until training stopped.
+        test: Metric of the test split after the best epoch.
     """
 
     metric: str
@@ -115,22 +97,19 @@ class Training:
 
     @property
     def best(self) -> float:
-        """The metric of the epoch that was kept."""
+        """The metric after the epoch that was kept."""
         return max(epoch.metric for epoch in self.epochs)
 
     def until(self, metric: float) -> tuple[int, float] | None:
-        """The first epoch that is as good, counted from 1, and its CPU seconds."""
+        """Returns the first epoch that is as good, from 1, and its CPU seconds."""
         for number, epoch in enumerate(self.epochs, start=1):
             if epoch.metric >= metric:
                 return number, epoch.cpu_seconds
         return None
 
 
-# ---- The data.
-
-
 def month(name: str, out: Path) -> Month:
-    """Runs the data steps on the ratings up to a cut, or takes them from the cache."""
+    """Returns the data of a cut, from a run or from the cache."""
     folder = out / f"data-{name}"
     if not folder.exists():
         write_ratings_before(CUTS[name], folder)
@@ -142,7 +121,7 @@ def month(name: str, out: Path) -> Month:
 
 
 def write_ratings_before(cut: datetime.datetime, folder: Path) -> None:
-    """Writes MovieLens 1M as if it were that day."""
+    """Writes MovieLens 1M as it was at a point in time."""
     source = datasets.resolve("ml-1m", lambda *_: None).folder
     folder.mkdir(parents=True)
     for name in ("users.dat", "movies.dat"):
@@ -156,11 +135,12 @@ def write_ratings_before(cut: datetime.datetime, folder: Path) -> None:
                 lines.write(line)
 
 
-# ---- The trainings.
-
-
 def compare(name: str, live: Month, now: Month) -> tuple[Start, dict[str, Training]]:
-    """Trains a model up to the first cut, and up to the second from there and anew."""
+    """Trains a model up to the first cut, then up to the second, warm and cold.
+
+    Returns:
+        The warm start, and the trainings ``live``, ``cold`` and ``warm``.
+    """
     model, first = train(name, live, Start())
     with tempfile.TemporaryDirectory() as folder:
         export(name, model, live, folder)
@@ -182,7 +162,7 @@ def compare(name: str, live: Month, now: Month) -> tuple[Start, dict[str, Traini
 
 
 def build(name: str, month: Month, start: Start) -> tf.keras.Model:
-    """Makes the model with its own settings, as ``run_fn`` does."""
+    """Builds the model with its default settings, as ``run_fn`` does."""
     tf.keras.utils.set_random_seed(SEED)
     spec = MODELS[name]
     module = importlib.import_module(f"trainer_modules.models.{name}")
@@ -192,18 +172,18 @@ def build(name: str, month: Month, start: Start) -> tf.keras.Model:
 
 
 def train(name: str, month: Month, start: Start) -> tuple[tf.keras.Model, Training]:
-    """Trains until the eval split ends it."""
+    """Trains until the metric of the eval split stops improving."""
     config = MODELS[name].config_class()
     model = build(name, month, start)
     untrained = validation(model, config, month.data).measure()
-    told: list[tuple[str, Epoch]] = []
+    progress: list[tuple[str, Epoch]] = []
     began = cpu_seconds()
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             epoch: Mapping[str, Any] = getattr(record, "progress", {})
             after = Epoch(epoch["metric"], cpu_seconds() - began)
-            told.append((epoch["metric_name"], after))
+            progress.append((epoch["metric_name"], after))
 
     listener = Listener()
     training.progress_log.setLevel(logging.INFO)
@@ -220,21 +200,21 @@ def train(name: str, month: Month, start: Start) -> tuple[tf.keras.Model, Traini
         )
     training.progress_log.removeHandler(listener)
     return model, Training(
-        metric=told[0][0],
+        metric=progress[0][0],
         untrained=untrained,
-        epochs=[epoch for _, epoch in told],
+        epochs=[epoch for _, epoch in progress],
         test=validation(model, config, month.test).measure(),
     )
 
 
 def cpu_seconds() -> float:
-    """Of this process; of seconds on the wall others take a part."""
+    """Returns this process's CPU seconds, which other work affects little."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
 def export(name: str, model: tf.keras.Model, month: Month, folder: str) -> None:
-    """Leaves a model as a Trainer and Champion do."""
+    """Exports a model as a Trainer and Champion do."""
     Served(
         model,
         month.transform,
@@ -249,7 +229,7 @@ def export(name: str, model: tf.keras.Model, month: Month, folder: str) -> None:
 
 
 def card(name: str, month: Month) -> dict[str, Any]:
-    """What has to be the same of two models for one to start from the other."""
+    """Returns what must be equal for one model to start from another."""
     sizes = month.data.sizes
     return {
         "model": name,
@@ -259,38 +239,9 @@ def card(name: str, month: Month) -> dict[str, Any]:
     }
 
 
-# ---- What is written.
-
-
-class Row(msgspec.Struct):
-    """A model's line of the table, each pair cold and then warm.
-
-    Attributes:
-        metric: Of the eval split, that chooses the epoch.
-        untrained: The metric at the start.
-        epochs: Until it was as good as the best of the cold start; None: never.
-        cpu_seconds: The same.
-        best: Of the epoch that was kept.
-        test: Of the test split, of that epoch.
-        start: What the warm start carried over.
-        date: When.
-        cores: Of the machine.
-    """
-
-    metric: str
-    untrained: tuple[float, float]
-    epochs: tuple[int | None, int | None]
-    cpu_seconds: tuple[float | None, float | None]
-    best: tuple[float, float]
-    test: tuple[float, float]
-    start: dict[str, Any]
-    date: datetime.date
-    cores: int
-
-
 def row(start: Start, cold: Training, warm: Training) -> Row:
-    """Both trainings until the eval metric was as good as the cold one's best."""
-    reached = [each.until(cold.best) or (None, None) for each in (cold, warm)]
+    """Compares both trainings at the metric of the cold one's best epoch."""
+    reached = [t.until(cold.best) or (None, None) for t in (cold, warm)]
     return Row(
         metric=cold.metric,
         untrained=(cold.untrained, warm.untrained),
@@ -304,62 +255,21 @@ def row(start: Start, cold: Training, warm: Training) -> Row:
     )
 
 
-def page(rows: Mapping[str, Row]) -> str:
-    """The Markdown of all that was measured."""
-    columns: dict[str, tuple[str, Callable[[Row], tuple[Any, Any]]]] = {
-        "epochs": ("d", lambda row: row.epochs),
-        "CPU seconds": (".0f", lambda row: row.cpu_seconds),
-        "untrained": (".4f", lambda row: row.untrained),
-        "best": (".4f", lambda row: row.best),
-        "test": (".4f", lambda row: row.test),
-    }
-    head = ["model", "metric"]
-    head += [f"{name}, {how}" for name in columns for how in ("cold", "warm")]
-    head += ["users and items kept", "new"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for name, found in rows.items():
-        cells = [name, found.metric]
-        for digits, values in columns.values():
-            cells += [
-                "never" if value is None else format(value, digits)
-                for value in values(found)
-            ]
-        cells += [
-            "{users_kept:,} and {items_kept:,}".format(**found.start),
-            "{new_users:,} and {new_items:,}".format(**found.start),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    days = sorted({found.date.isoformat() for found in rows.values()})
-    cores = max(found.cores for found in rows.values())
-    command = f"`make bench-warm-start`: {cores} cores, {' to '.join(days)}; one seed."
-    return "\n".join([INTRODUCTION.format(**CUTS), *lines, "", command, ""])
-
-
-def read() -> dict[str, Row]:
-    """What was measured so far, by model."""
-    if not MEASURED.exists():
-        return {}
-    return msgspec.json.decode(MEASURED.read_bytes(), type=dict[str, Row])
-
-
 @click.command()
 @click.argument("models", nargs=-1, type=click.Choice(LEARNING_AN_ORDER_OR_LABEL))
-@click.option("--out", type=click.Path(path_type=Path), help="Keeps the data there.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Keep the data in this folder."
+)
 def main(models: tuple[str, ...], out: Path | None) -> None:
-    """Measures MODELS, or gmf and deepfm; writes docs/results/warm-start.md."""
+    """Measure MODELS, or gmf and deepfm; write docs/results/warm-start.md."""
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
         live, now = (month(name, out or Path(folder)) for name in CUTS)
         for name in models or ("gmf", "deepfm"):
             start, trainings = compare(name, live, now)
-            for how, each in trainings.items():
-                by_epoch = " ".join(f"{epoch.metric:.4f}" for epoch in each.epochs)
-                console.print(f"{name}, {how}: {each.untrained:.4f}, {by_epoch}")
-            found = row(start, trainings["cold"], trainings["warm"])
-            rows = read() | {name: found}
-            text = msgspec.json.format(msgspec.json.encode(rows), indent=1)
-            MEASURED.write_bytes(text + b"\n")
-            PAGE.write_text(page(rows))
-            write_results()
+            for how, result in trainings.items():
+                by_epoch = " ".join(f"{epoch.metric:.4f}" for epoch in result.epochs)
+                console.print(f"{name}, {how}: {result.untrained:.4f}, {by_epoch}")
+            add(name, row(start, trainings["cold"], trainings["warm"]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Writes the pipeline as a plain Argo ``Workflow`` or, scheduled, ``CronWorkflow``.
 
-For clusters without Kubeflow Pipelines. Only fields that Argo 3.6 and 4 share are used.
+It is for clusters without Kubeflow Pipelines, and uses only fields that Argo 3.6 and 4
+share.
 """
 
 import re
@@ -25,8 +26,8 @@ from pipeline.config.errors import ConfigError
 
 Manifest = dict[str, Any]
 
-# etcd takes 1.5 MB and Kubernetes' API server about 1 MiB, of which Argo needs some for
-# the status that it keeps in the same object.
+# etcd accepts 1.5 MB and Kubernetes' API server about 1 MiB. Argo needs a part of that
+# for the status that it stores in the same object.
 MAX_BYTES = 900_000
 MAX_NAME = 52  # Argo appends a time or a random suffix, and Kubernetes allows 63
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -41,17 +42,18 @@ def compiled(
     name: str,
     schedule: str | None = None,
 ) -> Manifest:
-    """Returns what Kubernetes gets.
+    """Returns the manifest of the workflow.
 
     Args:
-        pipeline: With a root that pods can reach.
-        image: What every step runs in.
-        cluster: Where the pipeline will run.
-        name: Name of the ``CronWorkflow``, or what a ``Workflow``'s name begins with.
-        schedule: Five fields of cron, in the cluster's timezone; None for one run.
+        pipeline: Pipeline whose root pods can reach.
+        image: Container image of every step.
+        cluster: Settings of the cluster.
+        name: Name of the ``CronWorkflow``, or prefix of the ``Workflow``'s name.
+        schedule: Cron expression of five fields, in the cluster's time zone; None for a
+            single run.
 
     Raises:
-        ConfigError: Kubernetes does not allow the name.
+        ConfigError: If Kubernetes does not allow the name.
     """
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise ConfigError(
@@ -76,7 +78,7 @@ def compiled(
             "schedules": [schedule],
             "timezone": cluster.timezone,
             "concurrencyPolicy": "Forbid",
-            # A missed time is not made up for: the next run takes in what has arrived.
+            # A missed run is not caught up: the next one reads all that has arrived.
             "startingDeadlineSeconds": 0,
             "workflowSpec": spec,
         },
@@ -91,7 +93,7 @@ def dumped(manifest: Manifest) -> str:
 def _spec(steps: list[Task], image: str, cluster: Cluster) -> dict[str, Any]:
     dag = {
         "failFast": False,
-        # The tasks whose failure fails the run: without it, only the last ones.
+        # The tasks whose failure fails the run; by default, only the last ones.
         "target": " ".join(task.dns_name for task in steps),
         "tasks": [
             {"name": task.dns_name, "template": task.dns_name} | _depends(task)
@@ -128,10 +130,10 @@ def _spec(steps: list[Task], image: str, cluster: Cluster) -> dict[str, Any]:
 
 
 def _depends(task: Task) -> dict[str, str]:
-    """Returns the condition on which a step runs, as in a local run.
+    """Returns the condition on which a step runs, the same as in a local run.
 
-    Argo's ``dependencies`` require that all succeed, so that one broken model would
-    keep all others from being compared.
+    Argo's ``dependencies`` would require all of them to succeed, so that one broken
+    model would keep the others from being compared.
     """
     groups = [sorted(map(dns_name, union)) for union in task.unions]
     parts = sorted(map(dns_name, task.needs))
@@ -184,7 +186,7 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 def _placement(step: Step) -> dict[str, Any]:
-    """Returns which nodes a step with GPUs may run on."""
+    """Returns the constraints on the node of a step with GPUs."""
     if not isinstance(step, Training) or not step.gpus:
         return {}
     return {
@@ -202,7 +204,7 @@ def _resources(step: Step) -> dict[str, Any]:
 
 def _environment(container: Container) -> list[dict[str, Any]]:
     variables: list[dict[str, Any]] = [
-        # TFX records it with the step's execution.
+        # TFX records the pod's name with the step's execution.
         {
             "name": "KFP_POD_NAME",
             "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}},

@@ -1,9 +1,9 @@
-"""Tries a step several times within one pod, and succeeds whatever the result.
+"""Tries a step several times within one pod, which succeeds whatever the result.
 
-``python -m kubeflow.attempts ATTEMPTS BACKOFF TIMEOUT MODULE ARGUMENTS``, in seconds,
-with a timeout of 0 for none. Kubeflow Pipelines runs nothing that depends on a pod that
-failed, so a step whose failure the run outlives must not fail its pod. Its failure is
-in the metadata store, where ``kubeflow.verdict`` finds it.
+``python -m kubeflow.attempts ATTEMPTS BACKOFF TIMEOUT MODULE ARGUMENTS``. BACKOFF and
+TIMEOUT are in seconds; a TIMEOUT of 0 means no limit. Kubeflow Pipelines runs nothing
+that depends on a failed pod, so a step whose failure must not stop the run must not
+fail its pod. ``kubeflow.verdict`` finds the failure in the metadata store.
 """
 
 import signal
@@ -11,20 +11,20 @@ import subprocess
 import sys
 import time
 
-# The exit status of a step whose command can never succeed, such as one of other
-# sources. It fails the pod too.
+# The exit status of a step that no further attempt can help, for example because its
+# image has other sources. It fails the pod as well.
 HOPELESS = 2
-BACKOFF_FACTOR = 2  # by which the wait before a further attempt grows
+BACKOFF_FACTOR = 2  # factor by which the wait grows with each attempt
 
 
 def main(attempts: int, backoff: float, timeout: float, command: list[str]) -> int:
     """Runs the command until it succeeds; returns the exit status of the pod.
 
     Args:
-        attempts: At most.
-        backoff: Seconds before the second attempt; twice as many before each further.
-        timeout: Seconds that one attempt may take; 0 for any number.
-        command: Program and arguments.
+        attempts: Maximum number of attempts.
+        backoff: Wait before the second attempt in seconds; it doubles each time.
+        timeout: Time limit of one attempt in seconds; 0 for no limit.
+        command: Program and its arguments.
     """
     for attempt in range(1, attempts + 1):
         problem, status = _attempt(command, timeout)
@@ -37,18 +37,19 @@ def main(attempts: int, backoff: float, timeout: float, command: list[str]) -> i
             time.sleep(backoff)
             backoff *= BACKOFF_FACTOR
     print(
-        "The step failed for good. The pod succeeds all the same, so that the steps "
+        "The step failed for good. Its pod succeeds nevertheless, so that the steps "
         "that do not need this one still run; the task verdict will fail the run."
     )
     return 0
 
 
 def _attempt(command: list[str], timeout: float) -> tuple[str | None, int]:
+    """Returns how an attempt failed, None if it succeeded, and its exit status."""
     process = subprocess.Popen(command)
     try:
         status = process.wait(timeout or None)
     except subprocess.TimeoutExpired:
-        return f"took more than {timeout:g} s, and was ended", -signal.SIGKILL
+        return f"took more than {timeout:g} s and was killed", -signal.SIGKILL
     finally:
         process.kill()
         process.wait()
@@ -58,7 +59,7 @@ def _attempt(command: list[str], timeout: float) -> tuple[str | None, int]:
 
 
 if __name__ == "__main__":
-    # Kubernetes stops a pod with it. The step must not go on by itself.
+    # Kubernetes stops a pod with SIGTERM. The step must not outlive this process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     *numbers, module = sys.argv[1:5]
     step = [sys.executable, "-m", module, *sys.argv[5:]]

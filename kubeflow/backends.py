@@ -1,4 +1,4 @@
-"""What each version of Kubeflow Pipelines' backend can run."""
+"""Which version of Kubeflow Pipelines' backend runs which compiled file."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,13 +13,13 @@ from pipeline.config.errors import ConfigError
 
 @dataclass(frozen=True)
 class Feature:
-    """Something that not every version of the backend has.
+    """A feature that not every version of the backend has.
 
     Attributes:
         since: The first version that has it.
-        setting: What uses it, for a message.
-        instead: What to do without it.
-        source: Where the version is from.
+        setting: The setting of ``cluster.yaml`` that uses it, as named in messages.
+        instead: How to do without it.
+        source: Pull requests that added it.
     """
 
     since: str
@@ -28,9 +28,32 @@ class Feature:
     source: str
 
 
-# By the name of the field: of a task, or of kfp-kubernetes' KubernetesExecutorConfig.
-# The pull requests are of kubeflow/pipelines, and its CHANGELOG.md lists them under the
-# version. Before 2.5.0 (#11662), a task with a field that the backend does not know
+@dataclass(frozen=True)
+class Requirement:
+    """A feature that a compiled file uses.
+
+    Attributes:
+        feature: The feature.
+        users: What uses it, for example ``Trainer_neumf`` or ``14 tasks``.
+    """
+
+    feature: Feature
+    users: str
+
+    @property
+    def setting(self) -> str:
+        """The setting and its users, as shown in messages."""
+        return f"{self.feature.setting} of {self.users}"
+
+    @property
+    def since(self) -> str:
+        """The first version of the backend that has the feature."""
+        return self.feature.since
+
+
+# By the name of the field in a task or in kfp-kubernetes' KubernetesExecutorConfig.
+# The pull requests are those of kubeflow/pipelines, whose CHANGELOG.md lists them under
+# the version. Before 2.5.0 (#11662), a task with a field that the backend does not know
 # fails without a message; later versions ignore the field.
 FEATURES = {
     "activeDeadlineSeconds": Feature(
@@ -48,51 +71,54 @@ FEATURES = {
         "#12832; in kfp-kubernetes 2.16.0, and not in 2.15.2",
     ),
 }
-# Earlier versions keep the whole file in a workflow's annotations, for which Kubernetes
-# has room for 262,144 bytes. Some are needed for their names.
+# Earlier versions store the whole file in a workflow's annotations, which Kubernetes
+# limits to 262,144 bytes. The rest is for the annotations' names and for the document
+# that describes the submission.
 MAX_BYTES_OF_ANNOTATIONS = 240_000
 MAX_BYTES = 900_000  # of the workflow, as for Argo alone
 LARGE = Feature("2.3.0", "size", "fewer --models", "#10979")
-# These are read by every version since 2.0.5, as its source has them.
+# Every version since 2.0.5 reads these, according to its source code.
 EVERYWHERE = {"pvcMount", "secretAsEnv", "nodeSelector"}
 
 
-def needed(spec: Mapping[str, Any], platform: Mapping[str, Any]) -> dict[str, str]:
-    """Returns what a file uses, in words, and the version that each needs.
+def requirements(
+    spec: Mapping[str, Any], platform: Mapping[str, Any]
+) -> list[Requirement]:
+    """Returns the features that a file uses and that some versions lack.
 
     Args:
         spec: The first document of the file.
-        platform: The second one.
+        platform: The second document of the file.
     """
     users: dict[Feature, list[str]] = {}
     for field, user in _fields(spec, platform):
         if field not in EVERYWHERE:
             users.setdefault(FEATURES[field], []).append(user)
-    found = {
-        f"{feature.setting} of {_listed(names)}": feature.since
-        for feature, names in users.items()
-    }
+    found = [Requirement(feature, _listed(names)) for feature, names in users.items()]
     if size([spec, platform]) > MAX_BYTES_OF_ANNOTATIONS:
-        found[f"{LARGE.setting} of the pipeline"] = LARGE.since
+        found.append(Requirement(LARGE, "the pipeline"))
     return found
 
 
 def size(documents: Iterable[Mapping[str, Any]]) -> int:
-    """Returns how many bytes the backend makes of the documents, about."""
+    """Returns the approximate number of bytes that the backend makes of documents."""
     return sum(len(json.dumps(d, separators=(",", ":")).encode()) for d in documents)
 
 
-def newest(versions: Iterable[str]) -> str:
-    """Returns the highest version, and the oldest supported one if there is none."""
-    return max((OLDEST_BACKEND, *versions), key=Version)
+def minimum_version(used: Iterable[Requirement]) -> str:
+    """Returns the oldest supported version of the backend that has all features."""
+    return max((OLDEST_BACKEND, *(r.since for r in used)), key=Version)
 
 
-def lacks(settings: Mapping[str, str], backend: str) -> Iterator[str]:
-    """Yields a problem for each setting that the backend has not got.
+def lacks(used: Iterable[Requirement], backend: str) -> Iterator[str]:
+    """Yields a message for each feature that a version of the backend lacks.
 
     Args:
-        settings: Setting, in words, to the version that it needs.
-        backend: The version that the cluster has.
+        used: The features that the file uses.
+        backend: Version of the cluster's backend.
+
+    Raises:
+        ConfigError: If the version is older than the oldest one supported.
     """
     if Version(backend) < Version(OLDEST_BACKEND):
         raise ConfigError(
@@ -101,20 +127,19 @@ def lacks(settings: Mapping[str, str], backend: str) -> Iterator[str]:
             "--backend-version",
             f"{backend} is older than {OLDEST_BACKEND}, the oldest version supported",
         )
-    by_setting = {feature.setting: feature for feature in (*FEATURES.values(), LARGE)}
-    for setting, version in settings.items():
-        if Version(backend) < Version(version):
-            feature = by_setting[setting.partition(" ")[0]]
+    for requirement in used:
+        if Version(backend) < Version(requirement.since):
             yield (
-                f"{setting}: needs Kubeflow Pipelines {version}, and the cluster has "
-                f"{backend}; without it: {feature.instead}, or --target argo"
+                f"{requirement.setting}: needs Kubeflow Pipelines {requirement.since}, "
+                f"and the cluster has {backend}; without it: "
+                f"{requirement.feature.instead}, or --target argo"
             )
 
 
 def _fields(
     spec: Mapping[str, Any], platform: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    """Yields each field that may need a version, and who has it."""
+    """Yields each field that may need a version, and the task that has it."""
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     components = spec["components"]
     for dag in (spec["root"], *components.values()):

@@ -1,4 +1,4 @@
-"""Checks of a compiled file before it is written, whatever it was compiled for."""
+"""Checks a compiled file before it is written, whatever its target."""
 
 import os
 import re
@@ -25,17 +25,16 @@ _PATH = re.compile(r"(?<![\w.:/}*\\)-])/(?:[\w.+-]+/)*[\w.+-]+")
 def check(
     document: Mapping[str, Any], cluster: Cluster, further: Iterable[str] = ()
 ) -> None:
-    """Looks for secrets and for paths that no pod has.
+    """Checks that a file contains no secrets and no paths that pods do not have.
 
     Args:
-        document: What was compiled: an Argo workflow, or a pipeline spec. A mapping
-            with the key ``container`` is named in messages, by its ``name`` or by the
-            key that it has in the document.
-        cluster: Where it will run.
-        further: Problems that the target found.
+        document: The compiled Argo workflow or pipeline spec. Messages name a mapping
+            with the key ``container`` by its ``name``, or by its key in the document.
+        cluster: Settings of the cluster that it will run on.
+        further: Problems found by the target's own checks.
 
     Raises:
-        ConfigError: Naming every problem.
+        ConfigError: If there are problems; it lists all of them.
     """
     problems = [*further, *_secrets(document), *_paths(document, cluster)]
     if problems:
@@ -43,12 +42,12 @@ def check(
 
 
 def too_large(size: int, limit: int, models: Sequence[str]) -> Iterator[str]:
-    """Says how to split a file that Kubernetes may refuse.
+    """Yields a message on how to split a file that Kubernetes may reject.
 
     Args:
-        size: Bytes that count towards the limit.
-        limit: Bytes that Kubernetes certainly accepts.
-        models: The models that are trained.
+        size: Size of the file in bytes.
+        limit: Size in bytes that Kubernetes accepts for certain.
+        models: Names of the models that are trained.
     """
     if size <= limit:
         return
@@ -61,7 +60,7 @@ def too_large(size: int, limit: int, models: Sequence[str]) -> Iterator[str]:
         f"The workflow has {size:,} bytes, and Kubernetes accepts {limit:,} for "
         "certain. Compile one workflow for each family of models, each with its own "
         "--output. With the same --cluster they share the live model and the metadata "
-        f"store, so that what they have in common is computed once:\n{commands}"
+        f"store, so that their common steps are executed once:\n{commands}"
     )
 
 
@@ -69,15 +68,15 @@ def _secrets(document: Mapping[str, Any]) -> Iterator[str]:
     for place, name in _literal_variables(document):
         if _SECRET_NAME.search(name):
             yield f"{place} has the value of {name}; refer to a Secret of the cluster."
-    mine = {
+    of_this_shell = {
         f"the value of ${name}": re.compile(re.escape(value))
         for name, value in os.environ.items()
         if _SECRET_NAME.search(name) and len(value) >= 6
     }
     for place, text in _texts(document):
-        for what, pattern in {**_SECRET_VALUES, **mine}.items():
+        for description, pattern in (_SECRET_VALUES | of_this_shell).items():
             if pattern.search(text):
-                yield f"{place} has {what}; refer to a Secret of the cluster."
+                yield f"{place} has {description}; refer to a Secret of the cluster."
 
 
 def _paths(document: Mapping[str, Any], cluster: Cluster) -> Iterator[str]:
@@ -96,7 +95,7 @@ def _paths(document: Mapping[str, Any], cluster: Cluster) -> Iterator[str]:
 
 
 def _literal_variables(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yields each environment variable that has a value, and where it is."""
+    """Yields the place and the name of each environment variable with a value."""
     for place, mapping in _mappings(document):
         for variable in mapping.get("env") or ():
             if "value" in variable:
@@ -104,7 +103,7 @@ def _literal_variables(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]
 
 
 def _texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yields every text, unpacked, and where it is."""
+    """Yields the place of every text, and the text, unpacked."""
     for place, mapping in _mappings(document):
         for value in mapping.values():
             for text in value if isinstance(value, list) else [value]:
@@ -115,7 +114,7 @@ def _texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _mappings(
     value: Any, key: str = "", place: str = "the file"
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yields every mapping, and the container that it belongs to."""
+    """Yields every mapping with the name of the container that it belongs to."""
     if isinstance(value, Mapping):
         place = value.get("name", key) if "container" in value else place
         yield place, value

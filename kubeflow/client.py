@@ -1,4 +1,4 @@
-"""Kubeflow Pipelines' v2 API, and what is looked for before anything is submitted."""
+"""Kubeflow Pipelines' v2 API, and the checks before anything is submitted."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ VERSION_LENGTH = 12  # characters of the hash that name a version
 
 
 class SubmissionError(click.ClickException):
-    """Something that was asked for is not possible; nothing was submitted."""
+    """Raised if a request is not possible; nothing has been submitted."""
 
     exit_code = exit_codes.CONFIG
 
@@ -47,30 +47,30 @@ file_argument = click.argument(
 host_option = click.option(
     "--host",
     metavar="URL",
-    help="Kubeflow Pipelines' API. [$KF_PIPELINES_ENDPOINT, else the cluster's own]",
+    help="URL of Kubeflow Pipelines' API. [$KF_PIPELINES_ENDPOINT, else the cluster's]",
 )
 namespace_option = click.option(
     "--namespace",
     default="kubeflow",
     show_default=True,
-    help="Where the pods run: their Secrets and volume claims are looked for there.",
+    help="Namespace of the pods, whose Secrets and volume claims are checked.",
 )
 
 
 @contextlib.contextmanager
 def connected(host: str | None) -> Iterator[kfp.Client]:
-    """Connects to the API, and turns what it refuses into one line.
+    """Connects to the API, and reports its errors in one line.
 
     Args:
-        host: URL of the API; None takes ``KF_PIPELINES_ENDPOINT``, else the API of the
-            cluster that runs this, else that of the kubeconfig's cluster.
+        host: URL of the API. None means ``KF_PIPELINES_ENDPOINT``, else the API of the
+            cluster that this process runs on, else that of the kubeconfig's cluster.
 
     Raises:
-        SubmissionError: The API does not answer, or refuses.
+        SubmissionError: If the API does not answer or refuses a request.
     """
     try:
         with warnings.catch_warnings():
-            # That this client is for version 2.
+            # The warning says that this client is for version 2.
             warnings.simplefilter("ignore", FutureWarning)
             client = kfp.Client(host)
         yield client
@@ -87,7 +87,7 @@ def connected(host: str | None) -> Iterator[kfp.Client]:
 
 
 def _message(error: kfp_server_api.ApiException) -> str:
-    """Returns the first line of what the API says."""
+    """Returns the first line of the API's message."""
     with contextlib.suppress(ValueError, TypeError, KeyError):
         return str(json.loads(error.body)["error"]).splitlines()[0]
     return str(error.reason)
@@ -100,23 +100,23 @@ def experiment_id(client: kfp.Client) -> str:
 
 
 def without_links() -> contextlib.AbstractContextManager[Any]:
-    """Drops the links that kfp's client prints to standard output."""
+    """Suppresses the links that kfp's client prints to standard output."""
     return contextlib.redirect_stdout(io.StringIO())
 
 
 def check(client: kfp.Client, compiled: Compiled, namespace: str) -> list[str]:
-    """Looks for what the file needs, in Kubeflow Pipelines and in the cluster.
+    """Checks that the backend and the cluster have what the file needs.
 
     Args:
-        client: Of the API.
-        compiled: The file.
-        namespace: In which its pods will run.
+        client: Client of the API.
+        compiled: The compiled file.
+        namespace: Namespace of its pods.
 
     Returns:
-        What could not be looked for, each in a sentence.
+        A sentence about each thing that could not be checked.
 
     Raises:
-        SubmissionError: Something is missing.
+        SubmissionError: If something is missing.
     """
     return [*_check_backend(client, compiled), *_check_cluster(compiled, namespace)]
 
@@ -151,8 +151,8 @@ def _check_cluster(compiled: Compiled, namespace: str) -> Iterator[str]:
         core = _cluster()
     except kubernetes.config.ConfigException:
         yield (
-            "Secrets, volume claims and the service account were not looked for: there "
-            "is no kubeconfig."
+            "Secrets, volume claims and the service account were not checked: there is "
+            "no kubeconfig."
         )
         return
     account = compiled.submission.service_account
@@ -165,17 +165,17 @@ def _check_cluster(compiled: Compiled, namespace: str) -> Iterator[str]:
     ]
     wanted.append(("ServiceAccount", account, core.read_namespaced_service_account))
     missing = []
-    for kind, name, read in sorted(wanted, key=lambda each: each[:2]):
+    for kind, name, read in sorted(wanted, key=lambda item: item[:2]):
         try:
             found = read(name, namespace)
         except kubernetes.client.ApiException as error:
             if error.status == 404:
                 missing.append(f"{kind} {name}")
             else:
-                yield f"{kind} {name} was not looked for: {error.reason}."
+                yield f"{kind} {name} was not checked: {error.reason}."
             continue
         except urllib3.exceptions.HTTPError as error:
-            yield f"Kubernetes does not answer; nothing was looked for there: {error}"
+            yield f"Kubernetes does not answer; nothing was checked there: {error}"
             return
         if kind == "Secret":
             keys = compiled.secrets[name] - set(found.data or {})
@@ -183,7 +183,7 @@ def _check_cluster(compiled: Compiled, namespace: str) -> Iterator[str]:
     if missing:
         raise SubmissionError(
             f"Namespace {namespace} lacks what the pods need: {', '.join(missing)}. "
-            "docs/kubeflow.md says how to make them."
+            "docs/kubeflow/cluster.md describes how to create them."
         )
 
 
@@ -196,10 +196,11 @@ def _cluster() -> Any:
 
 
 def upload(client: kfp.Client, compiled: Compiled) -> tuple[str, str]:
-    """Uploads the file as a version of the pipeline of its name, once.
+    """Uploads the file, once, as a version of the pipeline that it names.
 
     Returns:
-        The ids of the pipeline and of the version, whose name begins the file's hash.
+        The ids of the pipeline and of the version. The version's name is the beginning
+        of the file's hash.
     """
     pipeline = client.get_pipeline_id(compiled.name)
     if pipeline is None:
@@ -224,8 +225,8 @@ def every(page: Callable[[str], Any], field: str) -> Iterator[Any]:
     """Yields the entries of all pages of a list.
 
     Args:
-        page: Token → page.
-        field: Of a page, that has the entries.
+        page: Function that returns the page of a token.
+        field: Name of the page's attribute that holds its entries.
     """
     token = ""
     while True:

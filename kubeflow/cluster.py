@@ -1,7 +1,7 @@
-"""What a cluster is like, and how a YAML file says so.
+"""Settings of a cluster, read from a YAML file.
 
-``kubeflow/cluster.yaml`` has every key with its default. Nothing here is a secret:
-secrets are named, and stay in the cluster.
+``kubeflow/cluster.yaml`` has every key with its default. No setting holds a secret:
+settings name the cluster's Secrets, whose values stay in the cluster.
 """
 
 import re
@@ -19,7 +19,7 @@ TRAINER = "Trainer"
 GPU = "nvidia.com/gpu"  # Kubernetes' name of the resource
 
 Name = Annotated[str, Meta(min_length=1)]
-# Of a Secret, a claim or an account.
+# Name of a Secret, a volume claim or a service account.
 ObjectName = Annotated[
     str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)
 ]
@@ -28,8 +28,16 @@ Quantity = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(m|[kMGT]|[KMGT]i)?$")]
 AbsolutePath = Annotated[str, Meta(pattern=r"^/[^/].*[^/]$")]
 _QUANTITY = re.compile(r"([\d.]+)(\w*)")
 _SCALE = {
-    **{"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12},
-    **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40},
+    "m": 1e-3,
+    "": 1.0,
+    "k": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "T": 1e12,
+    "Ki": 2.0**10,
+    "Mi": 2.0**20,
+    "Gi": 2.0**30,
+    "Ti": 2.0**40,
 }
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 Number = Annotated[int, Meta(ge=0)]
@@ -37,17 +45,17 @@ Positive = Annotated[int, Meta(ge=1)]
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a step's pod asks for, and how long it may try.
+    """Resources, time limit and retries of a step's pod.
 
     Attributes:
-        cpu: Requested; the scheduler keeps it free.
-        memory: Requested.
-        cpu_limit: At most; beyond, the pod is slowed.
-        memory_limit: At most; beyond, the pod is killed.
-        timeout_seconds: Of one attempt; None for no limit.
-        retries: Attempts after the first, whatever ended it: an error, a lost node, a
-            deleted pod.
-        backoff_seconds: Before the first retry; twice as long before each further one.
+        cpu: Requested CPU cores, which the scheduler reserves.
+        memory: Requested memory.
+        cpu_limit: Maximum of CPU cores; a pod that needs more is throttled.
+        memory_limit: Maximum of memory; a pod that needs more is killed.
+        timeout_seconds: Time limit of one attempt; None for no limit.
+        retries: Number of attempts after the first, whatever ended it: an error, a lost
+            node or a deleted pod.
+        backoff_seconds: Wait before the first retry; it doubles each time.
     """
 
     cpu: Quantity = "500m"
@@ -60,7 +68,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Toleration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of a taint, as Kubernetes spells it."""
+    """A toleration of a node's taint, with the fields that Kubernetes has."""
 
     key: Name
     operator: Literal["Exists", "Equal"] = "Exists"
@@ -69,13 +77,14 @@ class Toleration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Training(Step, frozen=True, forbid_unknown_fields=True):
-    """What a Trainer's pod asks for beside that.
+    """The same for a Trainer's pod, with GPUs.
 
     Attributes:
-        gpus: Number of ``nvidia.com/gpu``; 0 on a cluster without any.
-        accelerator: Their kind on Vertex AI; on Kubernetes ``node_selector`` says that.
-        node_selector: Labels that its node must have.
-        tolerations: Of that node's taints.
+        gpus: Number of ``nvidia.com/gpu``; 0 on a cluster without GPUs.
+        accelerator: Type of the GPUs on Vertex AI; on Kubernetes, ``node_selector``
+            chooses the type.
+        node_selector: Labels that the pod's node must have.
+        tolerations: Tolerations of that node's taints.
     """
 
     memory: Quantity = "2Gi"
@@ -90,20 +99,20 @@ class Training(Step, frozen=True, forbid_unknown_fields=True):
 
 
 class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A PersistentVolumeClaim, and where every pod has it."""
+    """A PersistentVolumeClaim, and the path at which every pod mounts it."""
 
     claim: ObjectName = "marquee"
     path: AbsolutePath = "/marquee"
 
 
 class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The metadata store: MySQL, or MariaDB.
+    """The metadata store: MySQL or MariaDB.
 
     Attributes:
-        host: Of the Service.
-        port: Of it.
-        database: Made by the first run.
-        secret: Secret with the keys ``user`` and ``password``.
+        host: Host name of the Service.
+        port: Port of the Service.
+        database: Name of the database, which the first run creates.
+        secret: Name of the Secret with the keys ``user`` and ``password``.
     """
 
     host: Name = "marquee-metadata"
@@ -113,14 +122,14 @@ class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class S3(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An object store that speaks S3.
+    """An object store with the S3 API.
 
     Attributes:
-        endpoint: With its scheme; empty for Amazon's own.
-        region: Of the bucket.
-        secret: Secret with the keys of an account.
-        access_key: The name of the one in it.
-        secret_key: Of the other.
+        endpoint: URL with its scheme; empty for Amazon S3.
+        region: Region of the bucket.
+        secret: Name of the Secret with the account's access key and secret key.
+        access_key: The key in the Secret that holds the access key.
+        secret_key: The key in the Secret that holds the secret key.
     """
 
     endpoint: str = ""
@@ -131,7 +140,7 @@ class S3(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is told that a run failed: a Secret's key that holds the URL."""
+    """The webhook that is notified of failed runs: a Secret's key holds its URL."""
 
     secret: ObjectName = "marquee-webhook"
     key: SecretKeyName = "url"
@@ -141,21 +150,21 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A cluster.
 
     Attributes:
-        root: Of the artifacts: ``s3://…``, ``gs://…`` or a folder of the volume.
-        live_folder: Of the live versions, a folder of the volume: a version appears by
-            one rename, which object stores do not have.
-        volume: Where that is.
-        metadata: The store.
-        s3: The object store; not needed where nothing is ``s3://…``.
-        webhook: Told of failures; null tells nobody.
-        service_account: Of the pods.
-        user: And group that they run as; any but root's 0.
-        image_pull_policy: Of their image; None leaves it to Kubernetes.
-        timezone: Of the cron schedules. Kubeflow Pipelines' controller must have the
-            same in ``CRON_SCHEDULE_TIMEZONE``; Argo takes it from the file.
-        steps: Step, or kind of steps → what differs from ``Step``, and of Trainers from
-            ``Training``: ``Trainer_neumf`` counts more than ``Trainer``, and that more
-            than ``default``.
+        root: Root of the artifacts: ``s3://…``, ``gs://…`` or a folder on the volume.
+        live_folder: Folder of the live versions, on the volume: a version is published
+            by one rename, which object stores do not have.
+        volume: The volume.
+        metadata: The metadata store.
+        s3: The object store; required if the artifacts are on ``s3://…``.
+        webhook: The webhook that is notified of failures; None for no notifications.
+        service_account: Service account of the pods.
+        user: ID of the user and the group that the pods run as; not 0, which is root.
+        image_pull_policy: Pull policy of the image; None for Kubernetes' default.
+        timezone: Time zone of cron schedules. Kubeflow Pipelines' controller must have
+            the same one in ``CRON_SCHEDULE_TIMEZONE``; Argo takes it from the file.
+        steps: Name of a step, or of a kind of steps → the settings that differ from
+            ``Step``, or for Trainers from ``Training``. ``Trainer_neumf`` takes
+            precedence over ``Trainer``, and ``Trainer`` over ``default``.
     """
 
     root: Name = "/marquee/artifacts"
@@ -171,10 +180,10 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: dict[str, dict[str, Any]] = {}
 
     def step(self, name: str) -> Step:
-        """Returns what one step asks for: a ``Training`` for a Trainer.
+        """Returns the settings of one step: a ``Training`` for a Trainer.
 
         Raises:
-            ConfigError: It asks for more than it may use, which Kubernetes refuses.
+            ConfigError: If a request exceeds its limit, which Kubernetes rejects.
         """
         kind = name.partition("_")[0]
         values: dict[str, Any] = {}
@@ -194,9 +203,9 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def number(quantity: str) -> float:
-    """Returns the value of what Kubernetes calls a quantity: 500m is 0.5, 2Ki 2048."""
+    """Returns the value of a Kubernetes quantity: 0.5 for 500m, 2048 for 2Ki."""
     found = _QUANTITY.fullmatch(quantity)
-    assert found, quantity  # the type of the setting has the same pattern
+    assert found, quantity  # the setting's type has the same pattern
     return float(found[1]) * _SCALE[found[2]]
 
 
@@ -205,10 +214,10 @@ def _struct_of(name: str) -> type[Step]:
 
 
 def read_cluster(path: Path) -> Cluster:
-    """Reads a cluster's file, and checks all of it.
+    """Reads and checks a cluster's file.
 
     Raises:
-        ConfigError: For the first thing that is wrong.
+        ConfigError: If the file is not valid; it describes the first problem found.
     """
     try:
         values = read_yaml(path)
@@ -227,7 +236,7 @@ def read_cluster(path: Path) -> Cluster:
             key = f"steps.{name}{place.strip('`$')}"
             raise ConfigError(path, None, key, message) from error
     if cluster.root.startswith("s3://") and cluster.s3 is None:
-        message = "the artifacts are on s3://, and nothing says where that is"
+        message = "the artifacts are on s3://, and no object store is configured"
         raise ConfigError(path, None, "s3", message)
     if not cluster.live_folder.startswith(f"{cluster.volume.path}/"):
         message = f"is not below the volume's path, {cluster.volume.path}"

@@ -1,9 +1,10 @@
-"""What a step's container runs: TFX's own entry point, with what it lacks.
+"""Entry point of a step's container, which extends TFX's own.
 
-``python -m kubeflow.entrypoint`` runs in the repository's folder, which is the image's
-working directory, with the arguments of ``kubeflow/tasks.py``: ``--run_id``, those of
-``tfx.orchestration.kubeflow.container_entrypoint``, and ``--requires`` with what must
-have succeeded where the platform starts the step without checking that.
+``python -m kubeflow.entrypoint`` runs in the image's working directory, the copy of the
+repository, with the arguments of ``kubeflow/tasks.py``: ``--run_id``, those of
+``tfx.orchestration.kubeflow.container_entrypoint``, and ``--requires`` with the steps
+that must have succeeded, if the platform starts a step without checking that.
+``python -m kubeflow.entrypoint --sources`` prints the hash of the image's sources.
 """
 
 import argparse
@@ -20,18 +21,18 @@ from typing import Any
 from kubeflow import attempts, verdict
 
 SOURCES = "MARQUEE_SOURCES"
-_RUN_ID = "WORKFLOW_ID"  # the variable that TFX's entry point reads
+_RUN_ID = "WORKFLOW_ID"  # read by TFX's entry point
 _PACKED = "zlib:"
 
 
 def packed(text: str) -> str:
-    """Returns the text in a fifth of its bytes, which Kubernetes limits."""
+    """Returns the text in a fifth of its size, because Kubernetes limits the size."""
     data = zlib.compress(text.encode(), level=9)
     return _PACKED + base64.b64encode(data).decode()
 
 
 def unpacked(text: str) -> str:
-    """Returns the text that was packed; any other text as it is."""
+    """Returns the original of a packed text, and any other text unchanged."""
     if not text.startswith(_PACKED):
         return text
     return zlib.decompress(base64.b64decode(text.removeprefix(_PACKED))).decode()
@@ -43,12 +44,17 @@ def main(arguments: list[str]) -> int:
     from pipeline.runs.code_version import version_of_all
 
     durable_files.forbid_world_writable()
-    compiled_from, here = os.environ[SOURCES], version_of_all()
-    if compiled_from != here:
-        # The cache's keys were made of those sources, so it would give wrong answers.
+    compiled_from, in_image = os.environ.get(SOURCES), version_of_all()
+    if arguments == ["--sources"]:
+        print(in_image)
+        return 0
+    if compiled_from != in_image:
+        # Cache keys contain the hash, so the cache would return wrong outputs.
         print(
             f"The pipeline was compiled from sources {compiled_from}, and this image "
-            f"holds {here}. Compile it again from what the image was built from.",
+            f"holds {in_image}. Only a step can check this, because the image cannot "
+            "be inspected when a run is submitted. Compile the pipeline again from the "
+            "tree that the image was built from, or build the image again.",
             file=sys.stderr,
         )
         return attempts.HOPELESS
@@ -58,7 +64,7 @@ def main(arguments: list[str]) -> int:
     known, others = parser.parse_known_args(arguments)
     if known.requires and (cause := _missing(known.requires, known.run_id, others)):
         print(f"This step was not run, because {cause} did not succeed in this run.")
-        return 0  # nothing to try again; the task verdict fails the run
+        return 0  # no attempt could help; the task verdict fails the run
     os.environ[_RUN_ID] = known.run_id
     for_tfx = [unpacked(argument) for argument in others]
     if any("s3://" in argument for argument in for_tfx):
@@ -77,7 +83,7 @@ def main(arguments: list[str]) -> int:
 def _missing(
     requirement: verdict.Requirement, run_id: str, for_tfx: list[str]
 ) -> str | None:
-    """Says what the step needs and lacks; None if it can run."""
+    """Returns the step whose failure keeps this one from running; None if none does."""
     config = for_tfx[for_tfx.index("--kubeflow_metadata_config") + 1]
     return verdict.missing(requirement, verdict.succeeded(config, run_id))
 
@@ -88,7 +94,7 @@ def _launcher() -> type:
     from pipeline.runs.local_runner import state_of
 
     class Launcher(launcher.Launcher):
-        """Fails where TFX's own records a failure and returns as if there was none."""
+        """Fails if the step failed, which TFX's own launcher only records."""
 
         def launch(self) -> Any:
             execution = super().launch()
@@ -100,10 +106,10 @@ def _launcher() -> type:
 
 
 def measured(seconds: float) -> str:
-    """What the step took, its own processes included."""
+    """Returns the time and the peak memory of the step, with its child processes."""
     whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     peak = max(resource.getrusage(who).ru_maxrss for who in whose)
-    return f"{seconds:.1f} s, at most {peak / 1024:.0f} MiB"  # of KiB, on Linux
+    return f"{seconds:.1f} s, at most {peak / 1024:.0f} MiB"  # Linux reports KiB
 
 
 if __name__ == "__main__":
@@ -116,6 +122,6 @@ if __name__ == "__main__":
     print(measured(time.monotonic() - started))
     sys.stdout.flush()
     sys.stderr.flush()
-    # tensorflow-io aborts when the interpreter ends ("pure virtual method called"),
-    # after the step's work is done and recorded.
+    # At the end of the interpreter, tensorflow-io aborts ("pure virtual method
+    # called"). The step's outputs are recorded by then.
     os._exit(status)

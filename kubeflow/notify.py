@@ -1,9 +1,9 @@
 """The exit handler: reports to a webhook that a run, or one of its steps, failed.
 
-``python -m kubeflow.notify WORKFLOW STATUS FAILURES``: Argo's ``workflow.name``,
+``python -m kubeflow.notify WORKFLOW STATUS FAILURES`` takes Argo's ``workflow.name``,
 ``workflow.status`` and ``workflow.failures``. The URL is in ``MARQUEE_WEBHOOK_URL``,
-from a Secret. It imports nothing of the pipeline, which may be what is broken.
-On Kubeflow Pipelines ``kubeflow.verdict`` takes its place, and uses ``send``.
+from a Secret. This module imports nothing of the pipeline, which may be broken. On
+Kubeflow Pipelines, ``kubeflow.verdict`` replaces it and uses ``send``.
 """
 
 import json
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 URL = "MARQUEE_WEBHOOK_URL"
-SECONDS = 30  # for an answer
+SECONDS = 30  # until an answer is given up on
 _ATTEMPT = re.compile(r"(.+)\(\d+\)$")
 
 
@@ -23,9 +23,9 @@ def failed_steps(workflow: str, failures: str) -> dict[str, str]:
     """Returns the steps that failed for good, each with the reason.
 
     Args:
-        workflow: Its name; Argo lists the workflow itself among what failed.
-        failures: Argo's, JSON in a JSON string. It lists every failed attempt beside
-            its step, with the reason.
+        workflow: Name of the workflow, which Argo lists among the failures.
+        failures: Argo's list of failures, as JSON or as a JSON string of JSON. It
+            contains each failed attempt, with its reason, beside the step itself.
     """
     inner: Any = json.loads(failures or "null")
     nodes: list[dict[str, str]] = json.loads(inner) if isinstance(inner, str) else inner
@@ -55,8 +55,8 @@ def send(run: str, status: str, failed: Mapping[str, str]) -> None:
 
     Args:
         run: Name of the run.
-        status: How it ended.
-        failed: Step to the reason, or to nothing.
+        status: Final status of the run.
+        failed: Name of a failed step → the reason, empty if it is not known.
     """
     steps = "; ".join(f"{name}: {why}" if why else name for name, why in failed.items())
     message = {

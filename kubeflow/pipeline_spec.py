@@ -1,18 +1,19 @@
 """Writes the pipeline as a pipeline spec of Kubeflow Pipelines v2.
 
-The file has two documents: the spec, and what applies to Kubernetes alone. A step is a
-container without inputs and outputs, because the project's own metadata store records
-what each step reads and writes.
+The file has two documents: the spec, and the settings that apply to Kubernetes alone. A
+step is a container without inputs and outputs, because the project's own metadata store
+records what each step reads and writes.
 
-The backend starts a task after everything that it depends on has succeeded; no other
-condition works in all versions. Where a run outlives the failure of a step, as a local
-run does, the step's pod therefore succeeds all the same, the steps that depend on it
-query the metadata store first, and the last task, ``verdict``, fails the run.
+The backend starts a task once everything that it depends on has succeeded; no other
+condition works in all versions. A run, however, goes on after some steps have failed,
+as a local run does. The pod of such a step therefore succeeds even if the step fails,
+the steps that depend on it query the metadata store first, and the last task,
+``verdict``, fails the run.
 """
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import kfp
@@ -39,12 +40,25 @@ from kubeflow.tasks import (
 
 Document = dict[str, Any]
 
-# Argo's name of the workflow's id, which every version of the backend replaces by its
-# own id of the run. The spec's {{$.pipeline_job_uuid}} is unknown to 2.0.5.
+# Argo's placeholder for the workflow's id, which every version of the backend replaces
+# with its own id of the run. 2.0.5 does not know the spec's {{$.pipeline_job_uuid}}.
 RUN_ID = "{{workflow.uid}}"
 _DAG = "pipeline"
-IMAGE_USER = 10001  # of kubeflow/Dockerfile
-_GIGABYTE = 1e9
+IMAGE_USER = 10001  # USER of kubeflow/Dockerfile
+_BYTES_PER_GIGABYTE = 1e9
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled pipeline.
+
+    Attributes:
+        documents: The two documents of the file.
+        requirements: Features of the backend that it uses.
+    """
+
+    documents: tuple[Document, Document]
+    requirements: list[backends.Requirement]
 
 
 def compiled(
@@ -52,14 +66,15 @@ def compiled(
     image: str,
     cluster: Cluster,
     schedule: str | None = None,
-) -> list[Document]:
-    """Returns the two documents of the file.
+) -> Compiled:
+    """Compiles the pipeline.
 
     Args:
-        pipeline: With a root that pods can reach.
-        image: What every step runs in.
-        cluster: Where the pipeline will run.
-        schedule: Five fields of cron, in the cluster's timezone; None for one run.
+        pipeline: Pipeline whose root pods can reach.
+        image: Container image of every step.
+        cluster: Settings of the cluster.
+        schedule: Cron expression of five fields, in the cluster's time zone; None for a
+            single run.
     """
     steps = tasks(pipeline, cluster, RUN_ID)
     writer = _Writer(pipeline.pipeline_info.pipeline_name, image, cluster)
@@ -79,7 +94,7 @@ def compiled(
         handler = replace(judge, name="notify", environment=environment)
         policy = writer.add(root, handler, after=[_DAG]).trigger_policy
         policy.strategy = policy.ALL_UPSTREAM_TASKS_COMPLETED
-    return writer.documents(schedule)
+    return _with_submission(*writer.documents(), cluster, schedule)
 
 
 def dumped(documents: Iterable[Document]) -> str:
@@ -87,10 +102,26 @@ def dumped(documents: Iterable[Document]) -> str:
     return yaml.safe_dump_all(documents, sort_keys=False, width=2**20)
 
 
-def outlived(steps: Collection[Task]) -> set[str]:
-    """Returns the steps whose failure leaves something to run of a union.
+def _with_submission(
+    spec: Document, platform: Document, cluster: Cluster, schedule: str | None
+) -> Compiled:
+    """Adds the values that the API takes apart from the file (``Submission``)."""
+    requirements = backends.requirements(spec, platform)
+    submission = Submission(
+        cluster.service_account,
+        schedule,
+        cluster.timezone,
+        backends.minimum_version(requirements),
+        {requirement.setting: requirement.since for requirement in requirements},
+    )
+    platform["platforms"][PLATFORM] = submission.platform()
+    return Compiled((spec, platform), requirements)
 
-    An Evaluator among several is one, and so is the Trainer that it depends on.
+
+def outlived(steps: Collection[Task]) -> set[str]:
+    """Returns the steps whose failure leaves other members of a union to run.
+
+    Examples are an Evaluator, if there are several, and the Trainer that it depends on.
     """
     behind = _ancestors(steps)
     return {
@@ -104,7 +135,7 @@ def outlived(steps: Collection[Task]) -> set[str]:
 
 
 def tolerant(steps: Collection[Task]) -> list[Task]:
-    """Returns the steps with commands by which a failure does not stop the others."""
+    """Returns the steps with commands whose failure does not stop the other steps."""
     tolerated, behind = outlived(steps), _ancestors(steps)
     found = []
     for step in steps:
@@ -118,9 +149,9 @@ def tolerant(steps: Collection[Task]) -> list[Task]:
 
 
 def _tried_inside(step: Task) -> Task:
-    """Returns a step that is tried again within its pod, which then succeeds.
+    """Returns a step that is retried within its pod, which succeeds in any case.
 
-    The backend's own retries remain, for a pod that is killed.
+    The backend's own retries remain, for pods that are killed.
     """
     resources = step.resources
     python, option, module = step.command
@@ -139,7 +170,7 @@ def _tried_inside(step: Task) -> Task:
 
 
 def _ancestors(steps: Iterable[Task]) -> dict[str, frozenset[str]]:
-    """Returns all that each step depends on, directly or not."""
+    """Returns for each step the steps that it depends on, directly or indirectly."""
     behind: dict[str, frozenset[str]] = {}
     for step in steps:  # in topological order
         behind[step.name] = step.upstream.union(*(behind[u] for u in step.upstream))
@@ -147,7 +178,7 @@ def _ancestors(steps: Iterable[Task]) -> dict[str, frozenset[str]]:
 
 
 def _last(steps: Collection[Task]) -> set[str]:
-    """Returns the steps that no other depends on."""
+    """Returns the steps that no other step depends on."""
     return {step.name for step in steps}.difference(*(step.upstream for step in steps))
 
 
@@ -187,23 +218,14 @@ class _Writer:
             retry.backoff_factor = BACKOFF_FACTOR
         return task
 
-    def documents(self, schedule: str | None) -> list[Document]:
-        """Returns the two documents, and in the second how they are submitted."""
+    def documents(self) -> tuple[Document, Document]:
+        """Returns the spec and the settings that apply to Kubernetes alone."""
         json_format.ParseDict(
             json_format.MessageToDict(self._deployment), self.spec.deployment_spec
         )
-        spec = json_format.MessageToDict(self.spec)
-        platform = json_format.MessageToDict(self._platform)
-        settings = backends.needed(spec, platform)
-        submission = Submission(
-            self._cluster.service_account,
-            schedule,
-            self._cluster.timezone,
-            backends.newest(settings.values()),
-            settings,
-        )
-        platform["platforms"][PLATFORM] = submission.platform()
-        return [spec, platform]
+        spec: Document = json_format.MessageToDict(self.spec)
+        platform: Document = json_format.MessageToDict(self._platform)
+        return spec, platform
 
     def _write_container(self, written: Any, container: Container) -> None:
         step = container.resources
@@ -218,7 +240,8 @@ class _Writer:
             number, (step.cpu, step.cpu_limit)
         )
         resources.memory_request, resources.memory_limit = (
-            number(memory) / _GIGABYTE for memory in (step.memory, step.memory_limit)
+            number(memory) / _BYTES_PER_GIGABYTE
+            for memory in (step.memory, step.memory_limit)
         )
         if isinstance(step, Training) and step.gpus:
             resources.accelerator.type = GPU
@@ -226,10 +249,10 @@ class _Writer:
 
 
 def _kubernetes(container: Container, cluster: Cluster) -> Document:
-    """Returns what kfp-kubernetes adds to a container.
+    """Returns the settings of a container that only kfp-kubernetes can express.
 
-    Fields that kfp-kubernetes calls deprecated name the claim and the Secrets, since
-    they are the ones that every version of the backend reads.
+    The claim and the Secrets are named in fields that kfp-kubernetes marks as
+    deprecated, because these are the ones that every version of the backend reads.
     """
     step = container.resources
     config = kubernetes_pb2.KubernetesExecutorConfig(
@@ -253,7 +276,7 @@ def _kubernetes(container: Container, cluster: Cluster) -> Document:
             config.tolerations.add(**{k: v for k, v in values.items() if v})
     written: Document = json_format.MessageToDict(config)
     if cluster.user != IMAGE_USER:
-        # The kfp-kubernetes that TFX 1.15 can be installed with is too old to have it.
+        # The kfp-kubernetes that TFX 1.15 can be installed with lacks this field.
         written["securityContext"] = {
             "runAsUser": str(cluster.user),
             "runAsGroup": str(cluster.user),

@@ -1,9 +1,9 @@
-"""Recurring runs as code: what ``runner.py --schedule`` compiled, by Kubeflow's clock.
+"""Manages recurring runs of the files that ``runner.py --schedule`` compiles.
 
 ``python kubeflow/schedule.py apply marquee.yaml``; ``list``, ``pause NAME``, ``resume
-NAME`` and ``delete NAME``. Kubeflow Pipelines cannot change a recurring run, so one
-that differs is replaced by another of its name; the same file applied twice changes
-nothing.
+NAME`` and ``delete NAME``. Kubeflow Pipelines cannot change a recurring run, so
+``apply`` replaces one that differs by a new one of the same name. Applying the same
+file twice changes nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,13 +28,14 @@ from kubeflow.submission import Compiled
 
 
 def apply(client: kfp.Client, compiled: Compiled, name: str, namespace: str) -> str:
-    """Creates or replaces the recurring run of that name; returns what was done.
+    """Creates or replaces the recurring run of a name; returns what was done.
 
-    The new one exists before the old one is deleted: a failure in between leaves two of
-    them, never none, and the next ``apply`` leaves one.
+    The new one is created before the old one is deleted: after a failure in between
+    there are two, never none, and the next ``apply`` leaves one.
 
     Raises:
-        SubmissionError: The file has no schedule, or its pods would lack something.
+        SubmissionError: If the file has no schedule, or the cluster lacks something
+            that its pods need.
     """
     cron, timezone = compiled.submission.schedule, compiled.submission.timezone
     if cron is None:
@@ -66,7 +67,7 @@ def apply(client: kfp.Client, compiled: Compiled, name: str, namespace: str) -> 
 
 
 def recurring_runs(client: kfp.Client) -> Iterator[Any]:
-    """Yields all recurring runs of Marquee."""
+    """Yields all recurring runs of Marquee's experiment."""
     experiment = experiment_id(client)
     return every(
         lambda token: client.list_recurring_runs(token, PAGE, experiment_id=experiment),
@@ -83,11 +84,11 @@ def _for_each(host: str | None, name: str, change: str) -> None:
 
     Args:
         host: URL of the API.
-        name: The schedule.
-        change: Name of the client's method.
+        name: Name of the schedule.
+        change: Name of the client's method that changes a recurring run.
 
     Raises:
-        SubmissionError: There is none.
+        SubmissionError: If there is no schedule of that name.
     """
     with connected(host) as client:
         runs = list(recurring_runs(client))
@@ -104,7 +105,7 @@ def _for_each(host: str | None, name: str, change: str) -> None:
 @host_option
 @click.pass_context
 def main(ctx: click.Context, /, host: str | None) -> None:
-    """Have Kubeflow Pipelines run the pipeline by the clock."""
+    """Manage the pipeline's recurring runs on Kubeflow Pipelines."""
     ctx.obj = host
 
 
@@ -116,7 +117,7 @@ def main(ctx: click.Context, /, host: str | None) -> None:
 def apply_command(
     host: str | None, compiled: Compiled, name: str | None, namespace: str
 ) -> None:
-    """Have FILE, compiled with --schedule, run by its clock; one run at a time."""
+    """Schedule FILE, compiled with --schedule; one run at a time."""
     with connected(host) as client:
         done = apply(client, compiled, name or compiled.path.stem, namespace)
     click.echo(done)
@@ -125,7 +126,7 @@ def apply_command(
 @main.command("list")
 @click.pass_obj
 def list_command(host: str | None) -> None:
-    """Show what is scheduled."""
+    """Show the schedules."""
     with connected(host) as client:
         found = list(recurring_runs(client))
     for run in found:
@@ -146,7 +147,7 @@ def pause_command(host: str | None, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def resume_command(host: str | None, name: str) -> None:
-    """Start runs again; at once, if one was due meanwhile."""
+    """Start runs again, and one at once if a run was due meanwhile."""
     _for_each(host, name, "enable_recurring_run")
     click.echo(f"{name}: resumed")
 
@@ -155,7 +156,7 @@ def resume_command(host: str | None, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def delete_command(host: str | None, name: str) -> None:
-    """Remove a schedule; what its runs made stays."""
+    """Remove a schedule. The results of its runs are kept."""
     _for_each(host, name, "delete_recurring_run")
     click.echo(f"{name}: deleted")
 

@@ -1,8 +1,8 @@
-"""A compiled Kubeflow Pipelines file, as its submission needs it; no kfp, no TFX.
+"""Reads the parts of a compiled Kubeflow Pipelines file that its submission needs.
 
-The pipeline spec has no place for what its API takes apart from it: the schedule and
-the service account. They are in the file all the same, as a platform of their own,
-which Kubeflow keeps and does not read.
+The pipeline spec has no field for the schedule and the service account, which the API
+takes apart from it. The file stores them as a platform of their own, which Kubeflow
+keeps and does not read. This module imports neither kfp nor TFX.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ class Submission(
     """How a compiled pipeline is submitted.
 
     Attributes:
-        service_account: Of the pods.
-        schedule: Cron expression of the recurring run; None for a pipeline without one.
-        timezone: That the schedule is meant in.
+        service_account: Service account of the pods.
+        schedule: Cron expression of the recurring run; None if there is none.
+        timezone: Time zone of the schedule.
         backend: The oldest version of Kubeflow Pipelines that runs the file.
-        settings: Setting, in words → the version that it needs, where that is newer
-            than the oldest one supported.
+        settings: Description of a setting and its users → the version that it needs, if
+            that is newer than the oldest one supported.
     """
 
     service_account: str
@@ -40,10 +40,10 @@ class Submission(
     settings: dict[str, str] = {}
 
     def platform(self) -> dict[str, Any]:
-        """Returns the entry of ``platforms`` that holds it.
+        """Returns the entry of ``platforms`` that stores it.
 
-        An entry's executors may be of any shape; another field would have a backend
-        drop the whole document without a word.
+        An entry's executors may have any structure; with any other field, a backend
+        silently drops the whole document.
         """
         values = msgspec.to_builtins(self)
         return {"deploymentSpec": {"executors": {"submission": values}}}
@@ -53,13 +53,13 @@ class Compiled(msgspec.Struct, frozen=True):
     """A compiled file.
 
     Attributes:
-        path: Of the file.
-        digest: SHA-256 of its bytes, in hexadecimal.
-        name: Of the pipeline.
-        submission: How it is submitted.
-        secrets: Name of a Secret → its keys that the pods read.
-        claims: Names of the volume claims that the pods mount.
-        steps: Names of the tasks that are pods, as Kubeflow shows them.
+        path: Path of the file.
+        digest: SHA-256 of its bytes in hexadecimal.
+        name: Name of the pipeline.
+        submission: How the pipeline is submitted.
+        secrets: Name of a Secret → the keys of it that pods read.
+        claims: Names of the volume claims that pods mount.
+        steps: Names of the tasks that have a pod, as Kubeflow shows them.
     """
 
     path: Path
@@ -75,7 +75,7 @@ def read(path: Path) -> Compiled:
     """Reads a file that ``runner.py --target kfp`` wrote.
 
     Raises:
-        ConfigError: It is not such a file.
+        ConfigError: If it is not such a file.
     """
     try:
         data = path.read_bytes()
@@ -103,7 +103,7 @@ def read(path: Path) -> Compiled:
             tuple(_steps(spec)),
         )
     except (ValueError, TypeError, KeyError, msgspec.ValidationError) as error:
-        raise ConfigError(path, None, None, _instead(documents)) from error
+        raise ConfigError(path, None, None, _what_it_is(documents)) from error
 
 
 def _steps(spec: Any) -> Iterator[str]:
@@ -127,11 +127,11 @@ def _claims(executors: Any) -> Iterator[str]:
             yield mount["constant"]
 
 
-def _instead(documents: list[Any]) -> str:
-    """Says what the file is, and what to do with it."""
+def _what_it_is(documents: list[Any]) -> str:
+    """Returns a message about a file of another kind, and what to do with it."""
     kinds = {d.get("kind") for d in documents if isinstance(d, dict)}
     if kinds & {"Workflow", "CronWorkflow"}:
-        return "is a workflow of Argo; submit it with `kubectl create --filename`"
+        return "is an Argo workflow; submit it with `kubectl create --filename`"
     return (
         "is not a file that kubeflow/runner.py wrote for Kubeflow Pipelines; "
         "compile it with --target kfp"

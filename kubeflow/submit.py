@@ -1,7 +1,7 @@
 """Runs a compiled pipeline on Kubeflow Pipelines, and shows how each step ends.
 
-``python kubeflow/submit.py marquee.yaml``. The file becomes a version of the pipeline
-of its name, once: the same file submitted again is another run of the same version.
+``python kubeflow/submit.py marquee.yaml``. The file is uploaded once, as a version of
+the pipeline that it names; submitted again, it starts another run of that version.
 """
 
 import contextlib
@@ -29,9 +29,8 @@ from kubeflow.submission import Compiled
 from pipeline import exit_codes
 
 POLL_SECONDS = 5.0
-# For which the API may be away, as it is while it is upgraded.
-_PATIENCE_SECONDS = 600.0
-# None: 2.0.5 has no state of a run whose workflow it has not seen yet.
+_OUTAGE_SECONDS = 600.0  # tolerated, since the API is unavailable during an upgrade
+# None: 2.0.5 reports no state for a run whose workflow it has not seen yet.
 _RUNNING = (
     None,
     "PENDING",
@@ -50,7 +49,7 @@ _RUNNING = (
     "--wait/--no-wait",
     default=True,
     show_default=True,
-    help="Show how each step ends, and end with the run's result.",
+    help="Show how each step ends, and exit with the result of the run.",
 )
 @click.pass_context
 def main(
@@ -74,12 +73,12 @@ def main(
             for step, state in watch(client, run, compiled.steps):
                 click.echo(f"{step or 'The run'}: {state}")
         except KeyboardInterrupt:
-            click.echo("No longer watched; the run goes on.", err=True)
+            click.echo("Stopped watching; the run goes on.", err=True)
             ctx.exit(exit_codes.INTERRUPTED)
     if state != "succeeded":
         click.echo(
-            "The task verdict prints which steps failed: the pods of those that the "
-            "run outlives succeed. What the pods printed:\n"
+            "The task verdict prints which steps failed: the pods of steps whose "
+            "failure does not stop the run succeed. To see the logs of the pods:\n"
             f"  kubectl --namespace {namespace} logs --prefix --container main "
             f"--selector pipeline/runid={run}",
             err=True,
@@ -105,21 +104,21 @@ def start(client: kfp.Client, compiled: Compiled) -> str:
 def watch(
     client: kfp.Client, run: str, steps: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yields each step and the state in which it ends, and at last the run's.
+    """Yields the final state of each step, and at last that of the run.
 
     Args:
-        client: Of the API.
-        run: The run's id.
-        steps: Names of the tasks that are steps.
+        client: Client of the API.
+        run: Id of the run.
+        steps: Names of the tasks that have a pod.
 
     Yields:
-        A step, empty for the run itself, and its state in lower case. Steps that the
-        failure of others kept from starting are ``not run``.
+        Name of a step, empty for the run itself, and its state in lower case. A step
+        that did not start because others failed is ``not run``.
     """
     seen: set[str] = set()
     ended = False
     while not ended:
-        found = _answer(client, run)
+        found = _get_run(client, run)
         ended = found.state not in _RUNNING
         states = _states(found)
         for step in steps:
@@ -132,9 +131,9 @@ def watch(
     yield "", found.state.lower()
 
 
-def _answer(client: kfp.Client, run: str) -> Any:
-    """Returns the run as the API has it, once it answers."""
-    end = time.monotonic() + _PATIENCE_SECONDS
+def _get_run(client: kfp.Client, run: str) -> Any:
+    """Returns the run as soon as the API answers."""
+    end = time.monotonic() + _OUTAGE_SECONDS
     while True:
         try:
             return client.get_run(run)
@@ -145,7 +144,7 @@ def _answer(client: kfp.Client, run: str) -> Any:
 
 
 def _states(run: Any) -> dict[str, str]:
-    """Returns step → state, in lower case, of those that have ended."""
+    """Returns the states, in lower case, of the steps that have ended."""
     details = run.run_details.task_details if run.run_details else None
     return {
         task.display_name: str(task.state).lower()

@@ -1,13 +1,13 @@
-"""The pipeline as a list of containers, which every target writes in its own format.
+"""Describes the pipeline as containers, which each target writes in its own format.
 
-TFX compiles each step; this adds what TFX does not know: the metadata store, the object
-store, what a container may use, and which failures a step outlives.
+TFX compiles each step. This module adds the metadata store, the object store, the
+resources of each container, and the failures of other steps that a step tolerates.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from google.protobuf import json_format
@@ -22,9 +22,12 @@ from kubeflow.cluster import Cluster, Metadata, Step
 from pipeline.runs.code_version import version_of_all
 from pipeline.runs.local_runner import needs
 
+if TYPE_CHECKING:  # the module imports ML Metadata
+    from kubeflow.verdict import Requirement
+
 # The only folder that a container can write to, apart from the volume.
 SCRATCH = "/tmp"
-VERDICT = "Verdict"  # among the cluster's steps
+VERDICT = "Verdict"  # its name among the cluster's steps
 _MYSQL_USER, _MYSQL_PASSWORD = "MYSQL_USER", "MYSQL_PASSWORD"
 _NOTIFIER = Step(
     cpu="100m", memory="64Mi", cpu_limit="1", memory_limit="256Mi", timeout_seconds=300
@@ -33,7 +36,7 @@ _NOTIFIER = Step(
 
 @dataclass(frozen=True)
 class SecretKey:
-    """One key of a Secret in the cluster; its value is never read here."""
+    """One key of a Secret in the cluster. Its value is never read here."""
 
     secret: str
     key: str
@@ -48,9 +51,9 @@ class Container:
             ``Trainer_neumf``.
         command: Program and its first words. It runs in the image's working directory.
         arguments: The words that follow.
-        environment: Variable to its value, or to the Secret that holds it.
-        resources: What the pod requests and how long it may try. A ``Training`` may
-            also request GPUs.
+        environment: Variable → its value, or the Secret's key that holds it.
+        resources: Resources, time limit and retries of the pod, and the GPUs of a
+            ``Training``.
     """
 
     name: str
@@ -61,7 +64,7 @@ class Container:
 
     @property
     def dns_name(self) -> str:
-        """The name as Kubernetes allows it."""
+        """The name in a form that Kubernetes allows."""
         return dns_name(self.name)
 
 
@@ -95,9 +98,9 @@ def tasks(pipeline: tfx.dsl.Pipeline, cluster: Cluster, run_id: str) -> list[Tas
     """Returns the steps in topological order.
 
     Args:
-        pipeline: With a root that pods can reach.
-        cluster: Where the pipeline will run.
-        run_id: The run's name in ML Metadata: a placeholder that the backend replaces
+        pipeline: Pipeline whose root pods can reach.
+        cluster: Settings of the cluster.
+        run_id: Name of the run in ML Metadata: a placeholder that the backend replaces
             with a value that is unique to each run.
     """
     ir = compiler.Compiler().compile(pipeline)
@@ -112,8 +115,8 @@ def notifier(cluster: Cluster, arguments: tuple[str, ...]) -> Container | None:
     """Returns the container that reports a failed run, if a webhook is configured.
 
     Args:
-        cluster: Names the webhook's Secret.
-        arguments: Placeholders for what ``kubeflow.notify`` takes.
+        cluster: Settings of the cluster, with the webhook's Secret.
+        arguments: Placeholders for the arguments of ``kubeflow.notify``.
     """
     if cluster.webhook is None:
         return None
@@ -130,12 +133,12 @@ def notifier(cluster: Cluster, arguments: tuple[str, ...]) -> Container | None:
 
 
 def verdict(steps: Iterable[Task], cluster: Cluster, run_id: str) -> Container:
-    """Returns the container that fails a run of which a step did not succeed.
+    """Returns the container that fails a run if one of its steps did not succeed.
 
     Args:
         steps: The steps of the run.
-        cluster: Where the metadata store is.
-        run_id: As for ``tasks``.
+        cluster: Settings of the cluster, with the metadata store.
+        run_id: The same as for ``tasks``.
     """
     return Container(
         name="verdict",
@@ -146,13 +149,13 @@ def verdict(steps: Iterable[Task], cluster: Cluster, run_id: str) -> Container:
             *("--steps", _compact({step.name: requirement(step) for step in steps})),
         ),
         environment={"HOME": SCRATCH, **_account(cluster.metadata)},
-        # A failed run is reported once: a second attempt would find nothing else.
+        # A second attempt would come to the same verdict, and report it again.
         resources=msgspec.structs.replace(cluster.step(VERDICT), retries=0),
     )
 
 
-def requirement(step: Task) -> dict[str, Any]:
-    """Returns what ``kubeflow.verdict`` calls the requirement of a step, for JSON."""
+def requirement(step: Task) -> "Requirement":
+    """Returns the ``Requirement`` of a step, as ``kubeflow.verdict`` reads it."""
     return {"needs": sorted(step.needs), "unions": [sorted(u) for u in step.unions]}
 
 
@@ -181,7 +184,7 @@ def _task(
         environment=environment,
         resources=cluster.step(name),
         node=node,
-        # A resolver also reads what earlier runs made, and does not wait for it.
+        # A resolver also reads the outputs of earlier runs, for which it does not wait.
         needs=frozenset(needed & set(node.upstream_nodes)),
         unions=tuple(frozenset(union) for union in unions),
     )
@@ -190,7 +193,7 @@ def _task(
 def _only(
     ir: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode
 ) -> pipeline_pb2.Pipeline:
-    """Returns a pipeline with one node only, and only what is said about that node."""
+    """Returns a copy of the pipeline with one node and the settings of that node."""
     alone = pipeline_pb2.Pipeline()
     alone.CopyFrom(ir)
     del alone.nodes[:]
@@ -219,7 +222,7 @@ def _store(metadata: Metadata) -> kubeflow_pb2.KubeflowMetadataConfig:
 
 
 def _json(message: Message) -> str:
-    """Returns compact JSON, in which maps are sorted so that it is always the same.
+    """Returns compact JSON with sorted keys, so that equal messages have equal text.
 
     White space would double the size of a workflow.
     """
@@ -244,7 +247,7 @@ def _environment(cluster: Cluster) -> dict[str, str | SecretKey]:
         **_account(cluster.metadata),
     }
     if s3 := cluster.s3:
-        # boto3, for Beam, and tensorflow-io, for TensorFlow, read different variables.
+        # Beam's boto3 and TensorFlow's tensorflow-io read different variables.
         environment |= {"AWS_REGION": s3.region, "AWS_EC2_METADATA_DISABLED": "true"}
         if s3.endpoint:
             # With its scheme: tensorflow-io assumes TLS for a bare host name, and then

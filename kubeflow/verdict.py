@@ -1,8 +1,9 @@
 """The last task of a run on Kubeflow Pipelines: fails it if a step did not succeed.
 
-``python -m kubeflow.verdict`` queries the metadata store, because pods of steps that a
-run outlives succeed even if the steps do not. With a webhook in ``MARQUEE_WEBHOOK_URL``
-it reports the failure there as well. It imports neither TFX nor the pipeline.
+``python -m kubeflow.verdict`` queries the metadata store, because the pod of a step
+whose failure does not stop the run succeeds in any case. If ``MARQUEE_WEBHOOK_URL`` is
+set, it also reports the failure to that webhook. It imports neither TFX nor the
+pipeline.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TypedDict
 
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -20,17 +21,25 @@ from kubeflow import notify
 
 _SUCCESS = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 
-# Of a step: "needs", the steps that must have succeeded, and "unions", groups of steps
-# of which one each must have succeeded.
-Requirement = Mapping[str, Any]
+
+class Requirement(TypedDict):
+    """The steps that must have succeeded before another can run.
+
+    Attributes:
+        needs: Names of steps that must all have succeeded.
+        unions: Groups of names. At least one step of each group must have succeeded.
+    """
+
+    needs: list[str]
+    unions: list[list[str]]
 
 
 def succeeded(store_config: str, run_id: str) -> set[str]:
-    """Returns the steps whose outputs this run has, made by it or from the cache.
+    """Returns the steps of a run whose outputs exist, computed or from the cache.
 
     Args:
-        store_config: The value of TFX's ``--kubeflow_metadata_config``.
-        run_id: The run's name in the metadata store.
+        store_config: Value of TFX's ``--kubeflow_metadata_config``.
+        run_id: Name of the run in the metadata store.
     """
     store = MetadataStore(_connection(json.loads(store_config)))
     run = store.get_context_by_type_and_name("pipeline_run", run_id)
@@ -40,16 +49,16 @@ def succeeded(store_config: str, run_id: str) -> set[str]:
     for execution in store.get_executions_by_context(run.id):
         if execution.last_known_state in _SUCCESS:
             contexts = store.get_contexts_by_execution(execution.id)
-            # "pipeline.step"
+            # A node's context is named "pipeline.step".
             found |= {c.name.split(".", 1)[1] for c in contexts if c.type == "node"}
     return found
 
 
 def missing(requirement: Requirement, done: Collection[str]) -> str | None:
-    """Says which step's failure keeps another from running; None if it can run."""
+    """Returns the step whose failure keeps another from running; None if none does."""
     for name in requirement["needs"]:
         if name not in done:
-            return str(name)
+            return name
     for union in requirement["unions"]:
         if not set(union) & set(done):
             return "each of " + ", ".join(union)
@@ -95,7 +104,7 @@ def _report(run_id: str, status: str, failed: Mapping[str, str]) -> None:
 
 
 def _connection(config: Mapping[str, Mapping[str, str]]) -> mlmd.ConnectionConfig:
-    """Returns the account that TFX's own entry point uses."""
+    """Returns the connection that TFX's own entry point would make."""
 
     def value(field: str) -> str:
         given = config[field]

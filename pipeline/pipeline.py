@@ -21,7 +21,7 @@ from components.catalogue_gen.component import CatalogueGen
 from components.champion.component import Champion
 from components.drift_gate.component import DriftGate
 from components.infra_check.component import InfraCheck
-from components.infra_check.model_server import InfraValidator
+from components.infra_check.experimental_model_server import InfraValidator
 from components.live_evaluator.component import LiveEvaluator
 from components.pusher.component import Pusher
 from components.ranking_metrics import extractors

@@ -4,14 +4,18 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from email.parser import Parser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pipeline", "components", "trainer_modules")
+FOLDER = "marquee_packages"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,7 @@ def wheel(tmp_path_factory):
             ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
         )
     files = ("setup.py", "pyproject.toml", "requirements.in", "MANIFEST.in")
-    for name in (*files, "README.md", "LICENSE"):
+    for name in (*files, "marquee.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     built = tmp_path_factory.mktemp("built")
     python = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps"]
@@ -51,9 +55,15 @@ def test_the_wheel_holds_every_module_the_schema_and_the_configuration(wheel):
         *("configs/default.yaml", "schema/ratings.pbtxt", "schema/spans.pbtxt"),
         *(f"pipeline/views/html/report.{kind}" for kind in ("css", "html.j2", "js")),
         *(f"{package}/py.typed" for package in PACKAGES),
+        "marquee.py",
     }
     held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
-    assert held == expected
+    assert held == {f"{FOLDER}/{name}" for name in expected} | {"marquee.pth"}
+
+
+def test_site_packages_gets_no_generic_name(wheel):
+    names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert names == {FOLDER, "marquee.pth", "marquee-0.1.0.dist-info"}
 
 
 def test_the_wheel_asks_for_what_it_needs_and_for_no_tests(wheel):
@@ -69,35 +79,88 @@ def test_the_wheel_asks_for_what_it_needs_and_for_no_tests(wheel):
     assert metadata["License-Expression"] == "Apache-2.0"
 
 
-def test_an_installed_wheel_runs_away_from_the_checkout(wheel, tmp_path):
-    target = tmp_path / "installed"
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "--quiet", "install", "--no-deps"),
-            *("--target", str(target), str(wheel)),
-        ],
-        check=True,
-    )
-    environment = {**os.environ, "PYTHONPATH": str(target)}
+@pytest.fixture(scope="module")
+def environment(wheel, tmp_path_factory):
+    """An environment of its own with the wheel, and with the locked packages of ours.
 
-    def output(*command):
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+    Its folders, and a function that runs one of its programs.
+    """
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, symlinks=True)
+    [packages] = folder.glob("lib/python*/site-packages")
+    locked = sysconfig.get_path("purelib")
+    (packages / "locked.pth").write_text(f"{locked}\n")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", str(folder)]
+    subprocess.run([*pip, "install", "--no-deps", str(wheel)], check=True)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    variables = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+
+    def run(program, *arguments):
+        return subprocess.run(
+            [folder / "bin" / program, *arguments],
+            cwd=elsewhere,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
         )
+
+    return SimpleNamespace(packages=packages, run=run)
+
+
+def test_an_installed_wheel_runs_away_from_the_checkout(environment):
+    def output(*command):
+        done = environment.run(*command)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    shown = output(sys.executable, str(target / "bin" / "marquee"), "--help")
-    assert "Usage: marquee" in shown
+    assert "Usage: marquee" in output("marquee", "--help")
     code = (
-        "import pathlib, pipeline.config.schema as config\n"
-        "root = pathlib.Path(config.__file__).parent.parent\n"
+        "import pathlib, pipeline.config.load as load\n"
+        "from pipeline.config.schema import PipelineConfig\n"
+        "root = pathlib.Path(load.__file__).parents[2]\n"
         "print(root)\n"
         "file = root / 'configs' / 'default.yaml'\n"
-        "print(config.load_config(file) == config.PipelineConfig())\n"
+        "print(load.load_config(file) == PipelineConfig())\n"
         "print((root / 'schema' / 'ratings.pbtxt').is_file())\n"
     )
-    assert output(sys.executable, "-c", code).split() == [str(target), "True", "True"]
+    folder = str(environment.packages / FOLDER)
+    assert output("python", "-c", code).split() == [folder, "True", "True"]
+
+
+def test_a_worker_unpickles_functions_and_finds_executors_by_name(environment):
+    """The names that Beam, run_fn strings and the metadata store contain."""
+    code = (
+        "import importlib.util, pickle\n"
+        "from components import durable_files\n"
+        "assert pickle.loads(pickle.dumps(durable_files.forbid_world_writable))\n"
+        "for name in ('trainer_modules.run_fn', 'components.champion.rules',"
+        " 'kubeflow.submission'):\n"
+        "    print(importlib.util.find_spec(name).origin)\n"
+    )
+    done = environment.run("python", "-c", code)
+    assert done.returncode == 0, done.stderr
+    folder = environment.packages / FOLDER
+    assert done.stdout.split() == [
+        str(folder / "trainer_modules" / "run_fn.py"),
+        str(folder / "components" / "champion" / "rules.py"),
+        str(folder / "kubeflow" / "submission.py"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["pipeline", "components"])
+def test_another_package_of_the_same_name_is_reported_in_one_line(environment, name):
+    other = environment.packages / name
+    other.mkdir()
+    (other / "__init__.py").touch()
+    try:
+        done = environment.run("marquee", "--help")
+    finally:
+        shutil.rmtree(other)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert f"({name}: {other / '__init__.py'})" in line
+    assert "environment of its own" in line
 
 
 @pytest.mark.slow

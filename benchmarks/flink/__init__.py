@@ -1,1 +1,1 @@
-"""Beam on a real Flink on this machine: a standalone cluster, and what it costs."""
+"""Beam on a standalone Flink cluster on this machine, and its costs."""

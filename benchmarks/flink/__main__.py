@@ -1,7 +1,7 @@
-"""``make bench-flink``: the data steps in one process, on an embedded and a real Flink.
+"""``make bench-flink``: the data steps in one process, on embedded and on real Flink.
 
-Seconds are those of the steps, without the imports of the process that asks. A cluster
-is for data that one machine cannot take; what it costs beside it shrinks with the data.
+Seconds are those of the steps, without the imports of their process. A cluster is for
+data that one machine cannot process; its relative overhead shrinks as the data grows.
 """
 
 import tempfile
@@ -9,25 +9,19 @@ from pathlib import Path
 
 import click
 
+from benchmarks.figures import Figure, console, machine, print_figures, write_docs
 from benchmarks.flink.cluster import Cluster
-from benchmarks.pipeline import (
-    Figure,
-    console,
-    machine,
-    marquee,
-    print_figures,
-    write_docs,
-    write_generated,
-)
+from benchmarks.processes import marquee
+from benchmarks.ratings import write_generated
 
 STEPS = ("RatingsExampleGen", "StatisticsGen", "Transform", "Evaluator_popularity")
 TEN_MILLION = 10_000_000
-# Where stock TFX took 185 s, and the local runner 30 s.
+# Targets, set where stock TFX took 185 s and the local runner 30 s.
 _EMBEDDED, _CLUSTER = 60 / 30, 100 / 30
 
 
 def seconds_of(out: Path, data: str, cluster: Cluster | None) -> float:
-    """Of the Beam steps of a run in a folder of its own."""
+    """Returns the seconds of the Beam steps of a run."""
     settings = []
     if cluster:
         settings = [
@@ -40,7 +34,7 @@ def seconds_of(out: Path, data: str, cluster: Cluster | None) -> float:
 
 
 def measure(folder: Path, data: str) -> list[Figure]:
-    """One run of each kind on ``data``, and on ten million generated ratings."""
+    """Runs each kind on ``data`` and on ten million generated ratings."""
     large = folder / "ml-generated-10m"
     write_generated(large, TEN_MILLION, 70_000)
     direct = seconds_of(folder / "direct", data, None)
@@ -75,10 +69,10 @@ def _made(folder: Path) -> Path:
 
 
 @click.command()
-@click.option("--data", default="ml-1m", show_default=True, help="As marquee run's.")
-@click.option("--write", is_flag=True, help="Writes the table to docs/benchmarks.md.")
+@click.option("--data", default="ml-1m", show_default=True, help="As for marquee run.")
+@click.option("--write", is_flag=True, help="Write the table to docs/benchmarks.md.")
 def main(data: str, write: bool) -> None:
-    """Measures the data steps on DATA, and on ten million generated ratings."""
+    """Measure the data steps on DATA and on ten million generated ratings."""
     before = machine()
     console.print(f"load {before['load_average']:.1f} at the start")
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:

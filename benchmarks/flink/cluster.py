@@ -1,7 +1,7 @@
-"""A standalone Flink on loopback, as ``with Cluster(folder) as cluster``.
+"""A standalone Flink on loopback, used as ``with Cluster(folder) as cluster``.
 
-A JobManager, TaskManagers of one slot each, a pool of Beam workers beside each
-TaskManager, and Beam's job server: processes of their own, ended by their ids.
+It consists of a JobManager, TaskManagers of one slot each, a pool of Beam workers
+beside each TaskManager, and Beam's job server. Each is a process, ended by its id.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 JARS = ROOT / "build" / "flink" / "jars"
 POOL_PORT = 50000
-# How a TaskManager finds its own pool: each reads a file of hosts of its own.
+# Name of a TaskManager's own pool, which its own file of hosts resolves.
 POOL_HOST = "worker-pool"
 SECONDS_TO_START = 120
 
@@ -37,7 +37,7 @@ _QUIETLY = (
     f"-Dflink.jars={JARS}",
 )
 
-# What Flink 1.16 needs of Java 17's modules; later Flinks come configured so.
+# Packages of Java 17 that Flink 1.16 needs; later versions configure them themselves.
 _EXPORTS = (
     "java.base/sun.net.util",
     "java.rmi/sun.rmi.registry",
@@ -49,7 +49,7 @@ _OPENS = (
 )
 _JAVA = (
     "java",
-    # Short lives: half of their time would go into compiling themselves well.
+    # The processes are short-lived; full compilation would take half of their time.
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
     *(f"--add-exports={package}=ALL-UNNAMED" for package in _EXPORTS),
@@ -61,20 +61,20 @@ _JAVA = (
 
 
 class Cluster:
-    """Processes on this machine that together are a Flink with Beam's job server.
+    """The processes of a Flink cluster with Beam's job server on this machine.
 
     Attributes:
-        endpoint: Of the job server, for ``beam.endpoint``.
-        workers: For ``beam.workers``.
+        endpoint: Address of the job server, for ``beam.endpoint``.
+        workers: Address of the worker pools, for ``beam.workers``.
     """
 
     def __init__(self, folder: Path, task_managers: int = 2):
-        """Starts nothing yet.
+        """Configures the cluster; entering the context starts it.
 
         Args:
-            folder: An empty one, for configurations and logs.
-            task_managers: How many, of one slot each; of none, Flink runs within the
-                job server, and workers are threads of the process that asks it.
+            folder: An empty folder for configurations and logs.
+            task_managers: Number of TaskManagers of one slot each. With 0, Flink runs
+                within the job server, and workers are threads of its client.
         """
         self._folder = folder
         self._num_task_managers = task_managers
@@ -98,15 +98,15 @@ class Cluster:
             "taskmanager.bind-host": "localhost",
             "taskmanager.numberOfTaskSlots": 1,
             "taskmanager.memory.process.size": "3g",
-            # Beam's batch stages all are there at once, each with buffers of its own.
+            # All of Beam's batch stages exist at once, each with its own buffers.
             "taskmanager.memory.network.min": "768m",
             "taskmanager.memory.network.max": "768m",
-            # Beam's classes stay from job to job, and workers from stage to stage.
+            # Keeps Beam's classes from job to job, and workers from stage to stage.
             "classloader.resolve-order": "parent-first",
-            # Beam keeps what it loaded past the end of a job, on purpose.
+            # Beam deliberately keeps loaded classes after the end of a job.
             "classloader.check-leaked-classloader": False,
-            # A job starts anew where a TaskManager was lost, which is seen soon. As a
-            # whole: by regions, each task that was lost with it counts as a failure.
+            # The loss of a TaskManager is noticed soon, and restarts the whole job:
+            # with regions, each of its tasks would count as a failure.
             "jobmanager.execution.failover-strategy": "full",
             "restart-strategy": "fixed-delay",
             "restart-strategy.fixed-delay.attempts": 2,
@@ -161,29 +161,29 @@ class Cluster:
 
     @property
     def task_managers(self) -> int:
-        """How many the JobManager knows."""
+        """Number of TaskManagers that the JobManager knows."""
         try:
             return len(self._ask("taskmanagers")["taskmanagers"])
         except (urllib.error.URLError, ConnectionError):
             return 0
 
     def jobs(self) -> list[dict[str, Any]]:
-        """What Flink says of all its jobs, the oldest first: name, state, duration."""
+        """Returns Flink's descriptions of all jobs, the oldest first."""
         jobs = self._ask("jobs/overview")["jobs"]
         return sorted(jobs, key=lambda job: job["start-time"])
 
     def was_restarted(self, job: str) -> bool:
-        """Whether Flink had to start the job with this id anew."""
+        """Returns whether Flink had to restart the job with this id."""
         return bool(self._ask(f"jobs/{job}")["timestamps"]["RESTARTING"])
 
     def kill_task_manager(self, number: int) -> None:
-        """Ends one with SIGKILL, as a machine that is lost."""
+        """Kills a TaskManager with SIGKILL, like the loss of its machine."""
         process = self._processes.pop(f"task-manager-{number}")
         process.kill()
         process.wait()
 
     def start_task_manager(self, number: int) -> None:
-        """Starts one beside the worker pool of the same number."""
+        """Starts a TaskManager beside the worker pool of the same number."""
         name = f"task-manager-{number}"
         hosts = self._folder / f"{name}.hosts"
         hosts.write_text(
@@ -191,8 +191,8 @@ class Cluster:
             f"{_pool_address(number)} {POOL_HOST}\n"
         )
         command = self._java("1g", _TASK_MANAGER)
-        # Beyond Flink's own buffers of the network there are Beam's, as large as the
-        # data that waits for a worker.
+        # Beam has network buffers beside Flink's own, as large as the data that waits
+        # for a worker.
         command[1:1] = ["-XX:MaxDirectMemorySize=3g", f"-Djdk.net.hosts.file={hosts}"]
         self._start(name, [*command, *self._memory_figures()])
 
@@ -224,20 +224,20 @@ class Cluster:
                     )
             if time.monotonic() > end:
                 raise TimeoutError(
-                    f"{what} are not there after {SECONDS_TO_START} s; "
-                    f"logs in {self._folder}"
+                    f"{what} did not start within {SECONDS_TO_START} s; "
+                    f"the logs are in {self._folder}"
                 )
             time.sleep(0.2)
 
     def _java(self, memory: str, main: str, *arguments: str) -> list[str]:
-        """The command of one of Flink's own programs."""
+        """Returns the command of one of Flink's own programs."""
         heap = f"-Xmx{memory}"
         class_path = f"{JARS}/*"
         options = ["--configDir", str(self._folder / _CONFIGURATION)]
         return [*_JAVA, heap, "-cp", class_path, main, *arguments, *options]
 
     def _memory_figures(self) -> list[str]:
-        """A TaskManager starts only with every figure of its memory spelt out."""
+        """Returns the memory options, without which a TaskManager does not start."""
         command = self._java("256m", _MEMORY_FIGURES, "GET_TM_RESOURCE_PARAMS")
         output = subprocess.run(command, capture_output=True, text=True, check=True)
         marks = "BASH_JAVA_UTILS_EXEC_RESULT:"
@@ -268,7 +268,7 @@ class Cluster:
 
 
 def _pool_address(number: int) -> str:
-    """One address of loopback for each, as each pod has its own."""
+    """Returns a loopback address per pool, as each pod has its own."""
     return f"127.0.0.{number + 1}"
 
 
@@ -280,7 +280,7 @@ def _is_open(address: tuple[str, int]) -> bool:
 
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
     return ports

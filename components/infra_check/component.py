@@ -32,7 +32,7 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
 ) -> None:
     """Asks the model in a process of its own, and blesses it if it answers well.
 
-    Where Docker or Kubernetes is, ``model_server`` can do this; here neither is needed.
+    It needs neither Docker nor Kubernetes, unlike ``experimental_model_server``.
 
     Args:
         model: The champion; empty where nothing passed.

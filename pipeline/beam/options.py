@@ -16,8 +16,8 @@ def beam_args(config: BeamConfig) -> list[str]:
     args = {
         "direct": _direct,
         "flink": _flink,
-        "spark": _portable,
-        "dataflow": _dataflow,
+        "experimental-spark": _portable,
+        "experimental-dataflow": _dataflow,
     }[config.runner](config)
     # dill, the default, resets the levels of all loggers with each function it pickles:
     # a quarter of the seconds of a run on MovieLens 100K.

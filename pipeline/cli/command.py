@@ -249,6 +249,7 @@ def read_config(
     **columns: tuple[str, ...],
 ) -> "PipelineConfig":
     """Returns the configuration that the options of a command make."""
+    from pipeline.config import experimental
     from pipeline.config.load import load_config, select_models
 
     given = {"--data": ("data.source", data), "--out": ("out", out)}
@@ -258,6 +259,8 @@ def read_config(
     config = load_config(config_file, settings, flags | _columns(columns), defaults)
     if models is not None:
         config = select_models(config, [name.strip() for name in models.split(",")])
+    for warning in experimental.warnings(config):
+        click.echo(warning, err=True)
     return config
 
 

@@ -91,7 +91,7 @@ def _execute(
         print_run,
     )
 
-    if config.beam.runner == "dataflow":
+    if config.beam.runner == "experimental-dataflow":
         raise ConfigError(
             None,
             None,
@@ -99,7 +99,7 @@ def _execute(
             f"the machines of Dataflow do not see {config.out} on this one; compile the"
             " pipeline for a cluster, with its root in Cloud Storage (docs/beam.md)",
         )
-    if config.beam.runner in ("flink", "spark"):
+    if config.beam.runner in ("flink", "experimental-spark"):
         host, _, port = config.beam.endpoint.rpartition(":")
         try:
             socket.create_connection((host, int(port)), timeout=10).close()

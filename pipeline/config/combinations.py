@@ -93,7 +93,7 @@ def check_combinations(config: PipelineConfig, document: "Document") -> None:
             "a ranking metric is always among them; give one a floor, or compare by "
             f"one (gate.metric): {', '.join(RANKING_METRICS)}",
         )
-    if config.beam.runner == "dataflow":
+    if config.beam.runner == "experimental-dataflow":
         for name in ("project", "region", "temp_location", "image"):
             if getattr(config.beam, name) is None:
                 raise document.error(

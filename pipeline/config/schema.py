@@ -230,9 +230,9 @@ class ServingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a model may take where it serves; a pushed model stayed within.
 
     Attributes:
-        infra_check: Where the champion is asked before a push: in a ``process`` of its
-            own, or in TensorFlow Serving on ``docker`` or ``kubernetes``, which knows
-            no bounds but ``check_seconds``.
+        infra_check: Where the champion is queried before a push: in a ``process`` of
+            its own, or in TensorFlow Serving on Docker or Kubernetes, which enforces
+            only ``check_seconds``.
         check_seconds: For loading it and all questions of the check before a push.
         max_memory_mb: Resident, TensorFlow's own included.
         max_latency_ms: Median of one answer, 1,000 candidates or a whole list.
@@ -241,7 +241,9 @@ class ServingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             always.
     """
 
-    infra_check: Literal["process", "docker", "kubernetes"] = "process"
+    infra_check: Literal[
+        "process", "experimental-docker", "experimental-kubernetes"
+    ] = "process"
     check_seconds: Size = 120.0
     max_memory_mb: Size = 4000.0
     max_latency_ms: Size = 250.0
@@ -301,7 +303,9 @@ class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             secrets (``pipeline/config/secrets.py``).
     """
 
-    runner: Literal["direct", "flink", "spark", "dataflow"] = "direct"
+    runner: Literal[
+        "direct", "flink", "experimental-spark", "experimental-dataflow"
+    ] = "direct"
     endpoint: Address = "localhost:8099"
     workers: Workers = "loopback"
     image: Text | None = None

@@ -89,7 +89,7 @@ def test_a_step_whose_command_is_wrong_fails_its_pod_at_once(start, attempts):
 def test_an_attempt_that_takes_too_long_is_ended(start, attempts):
     process = start(2, 1, "hangs,0")
     output = process.communicate()[0]
-    assert "Attempt 1 of 2 took more than 1 s, and was ended." in output
+    assert "Attempt 1 of 2 took more than 1 s and was killed." in output
     assert (process.returncode, len(attempts())) == (0, 2)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubeflow.entrypoint import packed, unpacked
+from pipeline.runs.code_version import version_of_all
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +24,19 @@ def test_a_workflow_of_other_sources_is_refused():
     )
     assert done.returncode == 2
     assert "compiled from sources 0123456789ab, and this image holds" in done.stderr
-    assert "Compile it again" in done.stderr
+    assert "Compile the pipeline again" in done.stderr
+
+
+def test_an_image_shows_its_sources():
+    done = subprocess.run(
+        [sys.executable, "-m", "kubeflow.entrypoint", "--sources"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == version_of_all()
 
 
 @pytest.mark.parametrize("text", ["", "zlib:", '{"name":"Amélie"}' * 1000])

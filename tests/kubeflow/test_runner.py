@@ -2,6 +2,8 @@
 
 import pytest
 
+from kubeflow.runner import VERTEX
+
 
 @pytest.mark.parametrize("target", ["kfp", "argo"])
 @pytest.mark.parametrize(
@@ -12,8 +14,8 @@ import pytest
         (("--data", "/marquee/r", "--schedule", "0 3 * *"), "it has 4 fields"),
         (("--data", "/marquee/r", "--schedule", "0 3 * * 7"), "Sunday is 0 and not 7"),
         (("--data", "/marquee/r", "--schedule", "0 3 * * 5-7"), "Sunday is 0"),
-        (("--data", "/marquee/r", "--schedule", "0 3 * * fri-mon"), "fri-mon is none"),
-        (("--data", "/marquee/r", "--schedule", "0 3 * * 5-1"), "5-1 is none"),
+        (("--data", "/marquee/r", "--schedule", "0 3 * * fri-mon"), "fri-mon is empty"),
+        (("--data", "/marquee/r", "--schedule", "0 3 * * 5-1"), "5-1 is empty"),
         (("--data", "/marquee/r", "--schedule", "0 3 last * *"), "is a number"),
         (("--data", "/marquee/r", "--schedule", "x 3 * * *"), "--schedule: 'x 3"),
         (("--data", "/marquee/r", "--models", "neumv"), "did you mean 'neumf'"),
@@ -41,7 +43,7 @@ def test_a_file_whose_name_no_workflow_can_have_is_refused(
 
 
 def test_vertex_ai_takes_no_schedule(compile_workflow, tmp_path):
-    options = ("--target", "vertex", "--data", "gs://bucket/r", "--schedule")
+    options = ("--target", VERTEX, "--data", "gs://bucket/r", "--schedule")
     done = compile_workflow(tmp_path / "marquee.json", *options, "0 3 * * *")
     assert done.status == 2
     assert "--schedule: Vertex AI has schedules of its own" in done.output
@@ -86,7 +88,7 @@ def test_a_backend_without_what_the_settings_need_is_refused(
         (("--backend-version", "newest"), "'newest' is not a version such as 2.0.5"),
         (
             ("--target", "argo", "--backend-version", "2.5.0"),
-            "--backend-version: is for --target kfp, and the target is argo",
+            "--backend-version: applies to --target kfp only, and the target is argo",
         ),
     ],
 )

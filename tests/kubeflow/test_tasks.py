@@ -8,7 +8,7 @@ from tfx.orchestration.kubeflow import container_entrypoint
 from tfx.orchestration.local import runner_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from kubeflow import entrypoint, runner, tasks
+from kubeflow import entrypoint, targets, tasks
 from kubeflow.cluster import S3, Cluster
 from kubeflow.tasks import SecretKey
 from pipeline.cli.command import read_config
@@ -20,7 +20,7 @@ MODELS = ("popularity", "mf_als", "neumf")
 def compiled(run_id="{{the run}}"):
     settings = ("split.kind=temporal",)
     config = read_config("s3://bucket/spans", None, settings, ",".join(MODELS))
-    pipeline = runner.laid_out(config, CLUSTER, spans=True)
+    pipeline = targets.pipeline_for_pods(config, CLUSTER, spans=True)
     return tasks.tasks(pipeline, CLUSTER, run_id)
 
 

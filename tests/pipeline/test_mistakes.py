@@ -64,13 +64,19 @@ MISTAKES = {
         ["beam.endpoint", "host:port", "'localhost'"],
     ),
     "dataflow without a project": (
-        ["run", "--set", "beam.runner=dataflow"],
+        ["run", "--set", "beam.runner=experimental-dataflow"],
         2,
         ["beam.project", "Dataflow needs it"],
     ),
     "dataflow without an image": (
         [
-            *("run", "--set", "beam.runner=dataflow", "--set", "beam.project=p"),
+            *(
+                "run",
+                "--set",
+                "beam.runner=experimental-dataflow",
+                "--set",
+                "beam.project=p",
+            ),
             *("--set", "beam.region=r", "--set", "beam.temp_location=gs://b/t"),
         ],
         2,
@@ -78,7 +84,13 @@ MISTAKES = {
     ),
     "dataflow from this machine": (
         [
-            *("run", "--set", "beam.runner=dataflow", "--set", "beam.project=p"),
+            *(
+                "run",
+                "--set",
+                "beam.runner=experimental-dataflow",
+                "--set",
+                "beam.project=p",
+            ),
             *("--set", "beam.region=r", "--set", "beam.temp_location=gs://b/t"),
             *("--set", "beam.image=i"),
         ],

@@ -55,7 +55,11 @@ def test_the_check_before_a_push_is_a_process_of_its_own(nodes):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "platform"), [("docker", "local_docker"), ("kubernetes", "kubernetes")]
+    ("chosen", "platform"),
+    [
+        ("experimental-docker", "local_docker"),
+        ("experimental-kubernetes", "kubernetes"),
+    ],
 )
 def test_or_tensorflow_serving_not_executed_against_docker(nodes, chosen, platform):
     found = nodes(f"serving.infra_check={chosen}", "serving.check_seconds=33")

@@ -48,7 +48,7 @@ def test_what_a_fake_cluster_does_not_show_is_told_and_no_obstacle(
     fake.kubernetes["secrets", "store"] = 403
     done = invoke(main, compiled(), "--namespace", "ml", "--no-wait")
     assert done.exit_code == 0
-    assert "Secret store was not looked for: Forbidden." in done.stderr
+    assert "Secret store was not checked: Forbidden." in done.stderr
 
 
 def test_without_a_kubeconfig_the_fake_cluster_is_not_asked_and_that_is_told(

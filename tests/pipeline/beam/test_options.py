@@ -17,7 +17,7 @@ from pipeline.beam.options import beam_args
 from pipeline.config.schema import BeamConfig
 
 DATAFLOW = BeamConfig(
-    runner="dataflow",
+    runner="experimental-dataflow",
     project="a-project",
     region="europe-west4",
     temp_location="gs://a-bucket/temp",
@@ -41,7 +41,8 @@ def parsed():
 
 
 @pytest.mark.parametrize(
-    "config", [BeamConfig(), BeamConfig(runner="spark"), BeamConfig(runner="flink")]
+    "config",
+    [BeamConfig(), BeamConfig(runner="experimental-spark"), BeamConfig(runner="flink")],
 )
 def test_tfx_packs_no_sources_of_its_own(config):
     """It does where none of these is set (tfx/utils/dependency_utils.py), each step."""
@@ -56,7 +57,7 @@ def test_tfx_packs_no_sources_of_its_own(config):
     [
         (BeamConfig(), "DirectRunner"),
         (BeamConfig(runner="flink"), "PortableRunner"),
-        (BeamConfig(runner="spark"), "PortableRunner"),
+        (BeamConfig(runner="experimental-spark"), "PortableRunner"),
         (DATAFLOW, "DataflowRunner"),
     ],
     ids=["direct", "flink", "spark", "dataflow"],
@@ -82,7 +83,9 @@ def test_workers_of_flink_are_threads_here_or_containers(parsed):
     here = parsed(BeamConfig(runner="flink")).view_as(PortableOptions)
     assert here.environment_type == "LOOPBACK"
     image = "registry/marquee:1"
-    there = parsed(BeamConfig(runner="spark", image=image)).view_as(PortableOptions)
+    there = parsed(BeamConfig(runner="experimental-spark", image=image)).view_as(
+        PortableOptions
+    )
     assert (there.environment_type, there.environment_config) == ("DOCKER", image)
 
 

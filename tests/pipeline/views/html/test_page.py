@@ -141,7 +141,7 @@ def test_a_run_that_stopped_at_its_input_still_has_a_report(contents, run):
     assert json.loads(page.raw["application/json"][0]) == {}
 
 
-@pytest.mark.parametrize("check", ["process", "docker"])
+@pytest.mark.parametrize("check", ["process", "experimental-docker"])
 def test_a_run_in_which_nothing_was_chosen_has_a_report(contents, run, check):
     # As InfraCheck writes it then, and as it does of a model server.
     serving = {"check": check, "blessed": False, "problems": ["nothing was chosen"]}

@@ -1,9 +1,9 @@
-"""Makes a job for Vertex AI of the pipeline; compiled here, and never run there.
+"""Compiles the pipeline as a job for Vertex AI, which has never been executed.
 
-Vertex runs a step's executor and nothing of TFX around it: no drivers, no resolvers but
-two of TFX's own, no inputs that are the union of others. What needs those is put in
-another way; and since TFX's cache is not there either, and Vertex's own knows nothing
-of files that changed, nothing is cached.
+Vertex AI runs a step's executor and nothing of TFX around it: no drivers, no resolvers
+except two of TFX's own, and no inputs that are unions of channels. This module replaces
+what needs them. TFX's cache does not exist there either, and Vertex AI's own cache does
+not notice changed files, so nothing is cached.
 """
 
 from pathlib import Path
@@ -21,8 +21,11 @@ from tfx.utils import io_utils, path_utils
 from components.champion import component as champion
 from components.live_models import versions
 from kubeflow.cluster import Cluster, Step, Training, number
+from pipeline.config.errors import ConfigError
+from pipeline.config.schema import PipelineConfig
 
-_PART = "__part_"  # between an input's name and a number
+_PART = "__part_"  # separates an input's name from the number of a union's channel
+_BYTES_PER_GIGABYTE = 1e9
 _Resources = (
     pipeline_spec_pb2.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec
 )
@@ -34,12 +37,12 @@ def LiveModel(  # noqa: N802 - TFX names a component like the class that it beco
     live_folder: tfx.dsl.components.Parameter[str],
     champion: tfx.dsl.components.OutputArtifact[standard_artifacts.Model],
 ) -> None:
-    """Copies the model that serves, where a resolver would find its artifact.
+    """Copies the live model, whose artifact a resolver would find elsewhere.
 
     Args:
-        models: Of this run, which have to be there before the live one is judged.
-        live_folder: Of the versions.
-        champion: Empty where nothing is live.
+        models: Models of this run, which must exist before the live one is judged.
+        live_folder: Folder of the live versions.
+        champion: Artifact of the copy, empty if no model is live.
     """
     del models
     if live := versions.live(Path(live_folder)):
@@ -48,33 +51,55 @@ def LiveModel(  # noqa: N802 - TFX names a component like the class that it beco
 
 
 class ChampionExecutor(champion.Champion.EXECUTOR_SPEC.executor_class):  # type: ignore[name-defined]  # made by a decorator
-    """Champion's, with the parts of unions put together again."""
+    """Champion's executor, which restores the unions of channels first."""
 
     def Do(  # noqa: N802 - TFX's name
         self, input_dict: dict[str, list[Any]], *others: Any
     ) -> Any:
         """Chooses among the models."""
-        return super().Do(_together(input_dict), *others)
+        return super().Do(_merge_unions(input_dict), *others)
 
 
 class LiveModelExecutor(LiveModel.EXECUTOR_SPEC.executor_class):  # type: ignore[name-defined]  # the same
-    """LiveModel's, in the same way."""
+    """LiveModel's executor, which restores the unions of channels first."""
 
     def Do(  # noqa: N802 - TFX's name
         self, input_dict: dict[str, list[Any]], *others: Any
     ) -> Any:
         """Copies the live model."""
-        return super().Do(_together(input_dict), *others)
+        return super().Do(_merge_unions(input_dict), *others)
+
+
+def check(config: PipelineConfig, cluster: Cluster, schedule: str | None) -> None:
+    """Checks that Vertex AI supports the settings.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    root, live_folder = cluster.root, cluster.live_folder
+    if schedule is not None:
+        message = "Vertex AI has schedules of its own; create one with its client"
+        raise ConfigError(None, None, "--schedule", message)
+    if not root.startswith("gs://"):
+        message = f"is {root}, and Vertex AI stores artifacts on gs:// only"
+        raise ConfigError(None, None, "root", message)
+    if not live_folder.startswith("/gcs/"):
+        message = f"is {live_folder}; Vertex AI mounts buckets below /gcs/ only"
+        raise ConfigError(None, None, "live_folder", message)
+    if config.train.warm_start:
+        message = "Vertex AI cannot resolve the model to start from"
+        raise ConfigError(None, None, "train.warm_start", message)
 
 
 def write(pipeline: tfx.dsl.Pipeline, image: str, cluster: Cluster, path: Path) -> None:
     """Writes the job.
 
     Args:
-        pipeline: With a root on ``gs://``.
-        image: Of every step.
-        cluster: Of which what a step asks for counts, and where the live folder is.
-        path: Of the file, JSON.
+        pipeline: Pipeline whose root is on ``gs://``.
+        image: Container image of every step.
+        cluster: Settings of the cluster, of which the resources of the steps and the
+            live folder are used.
+        path: JSON file to write.
     """
     runners = tfx.orchestration.experimental
     config = runners.KubeflowV2DagRunnerConfig(default_image=image)
@@ -84,14 +109,16 @@ def write(pipeline: tfx.dsl.Pipeline, image: str, cluster: Cluster, path: Path) 
 
 
 def _adapted(pipeline: tfx.dsl.Pipeline, cluster: Cluster) -> tfx.dsl.Pipeline:
-    """The same steps, as Vertex can run them."""
+    """Returns a pipeline of the same steps, as Vertex AI can run them."""
     components = list(pipeline.components)
-    [at] = [i for i, each in enumerate(components) if each.id == "LiveModel"]
-    [chosen] = [each for each in components if each.id == "Champion"]
+    ids = [component.id for component in components]
+    resolver_index, champion_index = ids.index("LiveModel"), ids.index("Champion")
+    chosen = components[champion_index]
     live_model = LiveModel(
         models=chosen.inputs["models"], live_folder=cluster.live_folder
     ).with_id("LiveModel")
-    resolver, components[at] = components[at], live_model
+    resolver = components[resolver_index]
+    components[resolver_index] = live_model
     for component in components:
         component.upstream_nodes.discard(resolver)
         component.downstream_nodes.discard(resolver)
@@ -102,12 +129,13 @@ def _adapted(pipeline: tfx.dsl.Pipeline, cluster: Cluster) -> tfx.dsl.Pipeline:
         (live_model, LiveModelExecutor),
         (chosen, ChampionExecutor),
     ):
-        _take_apart(component.spec.inputs)
+        _split_unions(component.spec.inputs)
         component.executor_spec = executor_spec.ExecutorClassSpec(executor)
     for component in components:
-        if not component.id.startswith("RatingsExampleGen"):  # Vertex has no such thing
+        # TFX writes the container of a file-based ExampleGen without resources.
+        if not component.id.startswith("RatingsExampleGen"):
             component.with_platform_config(_resources(cluster.step(component.id)))
-    nodes = DslContextRegistry()  # the first pipeline took them out of TFX's own
+    nodes = DslContextRegistry()  # the first pipeline has emptied TFX's own
     for component in components:
         nodes.put_node(component)
     return tfx.dsl.Pipeline(
@@ -120,8 +148,8 @@ def _adapted(pipeline: tfx.dsl.Pipeline, cluster: Cluster) -> tfx.dsl.Pipeline:
     )
 
 
-def _take_apart(inputs: dict[str, Any]) -> None:
-    """Gives each channel of a union an input of its own."""
+def _split_unions(inputs: dict[str, Any]) -> None:
+    """Replaces each union by one input per channel."""
     for name, channel in list(inputs.items()):
         if isinstance(channel, UnionChannel):
             del inputs[name]
@@ -129,18 +157,19 @@ def _take_apart(inputs: dict[str, Any]) -> None:
                 inputs[f"{name}{_PART}{number}"] = part
 
 
-def _together(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """What ``_take_apart`` took apart."""
-    together: dict[str, list[Any]] = {}
+def _merge_unions(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Undoes ``_split_unions``, in a step's inputs."""
+    merged: dict[str, list[Any]] = {}
     for name, artifacts in inputs.items():
-        together.setdefault(name.partition(_PART)[0], []).extend(artifacts)
-    return together
+        merged.setdefault(name.partition(_PART)[0], []).extend(artifacts)
+    return merged
 
 
 def _resources(step: Step) -> Any:
-    """In cores and gigabytes."""
+    """Returns the limits of a step, in cores and gigabytes, and its GPUs."""
     resources = _Resources(
-        cpu_limit=number(step.cpu_limit), memory_limit=number(step.memory_limit) / 1e9
+        cpu_limit=number(step.cpu_limit),
+        memory_limit=number(step.memory_limit) / _BYTES_PER_GIGABYTE,
     )
     if isinstance(step, Training) and step.gpus:
         resources.accelerator.type = step.accelerator

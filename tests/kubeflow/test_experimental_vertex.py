@@ -10,7 +10,7 @@ CLUSTER = {
     "volume": {"path": "/gcs/bucket"},
     "steps": {"Trainer_popularity": {"gpus": 0}},
 }
-OPTIONS = ("--target", "vertex", "--data", "gs://bucket/ratings")
+OPTIONS = ("--target", "experimental-vertex", "--data", "gs://bucket/ratings")
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +21,7 @@ def job(compile_workflow, cluster_file, tmp_path_factory):
         *("--models", "mf_als,neumf", "--cluster", str(cluster_file(**CLUSTER))),
     )
     assert done.status == 0, done.output
+    assert "has never executed one" in done.output
     return json.loads(done.text)
 
 
@@ -67,17 +68,17 @@ def test_the_champion_is_told_of_each_model_and_of_the_live_one(job):
 
 
 def test_what_was_taken_apart_is_put_together_in_order():
-    from kubeflow.vertex import _together
+    from kubeflow.experimental_vertex import _merge_unions
 
     taken = {"models__part_0": ["a"], "models__part_1": ["b"], "examples": ["c"]}
-    assert _together(taken) == {"models": ["a", "b"], "examples": ["c"]}
+    assert _merge_unions(taken) == {"models": ["a", "b"], "examples": ["c"]}
 
 
 def test_the_live_model_is_copied_with_its_card_if_there_is_one(tmp_path):
     from tfx.types import standard_artifacts
 
     from components.live_models import push
-    from kubeflow.vertex import LiveModel
+    from kubeflow.experimental_vertex import LiveModel
     from trainer_modules.model_card import read_card, write_card
 
     live = tmp_path / "live"
@@ -101,7 +102,7 @@ def test_the_live_model_is_copied_with_its_card_if_there_is_one(tmp_path):
 @pytest.mark.parametrize(
     ("cluster", "said"),
     [
-        ({}, "root: is /marquee/artifacts, and Vertex AI has artifacts on gs://"),
+        ({}, "root: is /marquee/artifacts, and Vertex AI stores artifacts on gs://"),
         ({"root": "gs://bucket/x"}, "live_folder: is /marquee/live; Vertex AI"),
     ],
 )

@@ -15,7 +15,7 @@ from tfx.types import channel_utils, standard_artifacts
 from tfx.utils import path_utils
 
 from components.infra_check.component import CHECKED_FILE
-from components.infra_check.model_server import (
+from components.infra_check.experimental_model_server import (
     NUM_TRIES,
     Executor,
     InfraValidator,
@@ -112,28 +112,28 @@ def docker_that_is_full(docker_socket):
 
 def test_without_docker_the_step_fails_and_says_so(validate, docker_socket):
     with pytest.raises(PlatformError, match=r"no Docker daemon.*infra_check=process"):
-        validate("docker")
+        validate("experimental-docker")
 
 
 def test_outside_of_kubeflow_the_step_fails_and_says_so(validate, monkeypatch):
     monkeypatch.delenv("KFP_POD_NAME", raising=False)
-    with pytest.raises(PlatformError, match=r"no step of Kubeflow.*=process"):
-        validate("kubernetes")
+    with pytest.raises(PlatformError, match=r"not a step of Kubeflow.*=process"):
+        validate("experimental-kubernetes")
 
 
 def test_what_docker_says_against_it_is_told_not_executed_against_docker(
     validate, docker_that_is_full
 ):
-    blessed, told = validate("docker")
+    blessed, told = validate("experimental-docker")
     assert blessed == 0
-    assert (told["check"], told["blessed"]) == ("docker", False)
+    assert (told["check"], told["blessed"]) == ("experimental-docker", False)
     [problem] = told["problems"]
     assert "no space left on device" in problem
     created = [path for path in docker_that_is_full if path.endswith("/create")]
     assert len(created) == NUM_TRIES
 
 
-@pytest.mark.parametrize("platform", ["docker", "kubernetes"])
+@pytest.mark.parametrize("platform", ["experimental-docker", "experimental-kubernetes"])
 def test_where_nothing_was_chosen_no_server_is_asked_for(
     validate, docker_socket, platform
 ):

@@ -1,6 +1,7 @@
-"""TFX's InfraValidator: the model in the very server that production runs.
+"""TFX's InfraValidator: queries the model in TensorFlow Serving, as production does.
 
-It needs Docker, or to be a step on Kubernetes; ``InfraCheck`` needs neither.
+It needs a Docker daemon, or runs as a step on Kubernetes; ``InfraCheck`` needs neither.
+This project has never executed it against either of them (docs/adr/0027).
 """
 
 import contextlib
@@ -26,7 +27,7 @@ from urllib3.connection import HTTPConnection
 from components.infra_check.component import CHECKED_FILE, NOTHING_CHOSEN
 from trainer_modules import features as f
 
-Platform = Literal["docker", "kubernetes"]
+Platform = Literal["experimental-docker", "experimental-kubernetes"]
 # The server of the same release as the client library that the lock holds.
 SERVER_TAG = importlib.metadata.version("tensorflow-serving-api")
 NUM_EXAMPLES = 10
@@ -34,14 +35,14 @@ NUM_TRIES = 2  # a server may be slow to start once
 
 
 class PlatformError(RuntimeError):
-    """There is nothing to run a model server on: no word on the model."""
+    """Raised if no model server can be started, so that the model is not judged."""
 
 
 class Executor(executor.Executor):
-    """Tells why a model was not blessed, and does not blame it for the platform.
+    """Reports why a model was not blessed, and fails if the platform is to blame.
 
-    TFX refuses a model when Docker does not answer, logs why, and says nothing of it;
-    where nothing was chosen it fails.
+    If Docker does not answer, TFX's executor does not bless the model, and only logs
+    the reason. If no model was chosen, it fails.
     """
 
     def Do(  # noqa: N802 - the name is TFX's
@@ -50,10 +51,10 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Asks a model server, and writes ``checked.json`` as InfraCheck does.
+        """Queries a model server, and writes ``checked.json`` as InfraCheck does.
 
         Raises:
-            PlatformError: If there is none to be had.
+            PlatformError: If no model server can be started.
         """
         platform = _platform(json.loads(exec_properties["serving_spec"]))
         model = artifact_utils.get_single_instance(input_dict["model"])
@@ -66,27 +67,27 @@ class Executor(executor.Executor):
             blessing.set_int_custom_property("blessed", 0)
             self._problems.append(NOTHING_CHOSEN)
         is_fit = blessing.get_int_custom_property("blessed") == 1
-        told = {
+        verdict = {
             "check": platform,
             "blessed": is_fit,
             "problems": [] if is_fit else self._problems,
         }
         io_utils.write_string_file(
-            f"{blessing.uri}/{CHECKED_FILE}", json.dumps(told, indent=1)
+            f"{blessing.uri}/{CHECKED_FILE}", json.dumps(verdict, indent=1)
         )
 
     def _ValidateOnce(self, **arguments: Any) -> None:  # noqa: N802 - TFX's name
         try:
             super()._ValidateOnce(**arguments)
         except Exception as error:
-            words = (str(error).strip() or repr(error)).splitlines()[0]
-            if words not in self._problems:
-                self._problems.append(words)
+            problem = (str(error).strip() or repr(error)).splitlines()[0]
+            if problem not in self._problems:
+                self._problems.append(problem)
             raise
 
 
 class InfraValidator(tfx.components.InfraValidator):
-    """Loads the model in TensorFlow Serving, and has it rank for some test users."""
+    """Loads the model in TensorFlow Serving, and requests rankings of test users."""
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
@@ -100,15 +101,15 @@ class InfraValidator(tfx.components.InfraValidator):
         """Makes the component.
 
         Args:
-            model: The champion; empty where nothing passed.
-            examples: Of which the test split is asked about.
+            model: The champion; empty if no model passed the gate.
+            examples: Examples, whose test split provides the requests.
             platform: Where the server runs.
-            seconds: For loading the model.
+            seconds: Time limit for loading the model.
         """
         serving_spec = infra_validator_pb2.ServingSpec(
             tensorflow_serving=infra_validator_pb2.TensorFlowServing(tags=[SERVER_TAG])
         )
-        if platform == "docker":
+        if platform == "experimental-docker":
             serving_spec.local_docker.SetInParent()
         else:
             serving_spec.kubernetes.SetInParent()
@@ -131,17 +132,19 @@ class InfraValidator(tfx.components.InfraValidator):
 
 
 def _platform(serving_spec: dict[str, Any]) -> Platform:
-    return "docker" if "local_docker" in serving_spec else "kubernetes"
+    if "local_docker" in serving_spec:
+        return "experimental-docker"
+    return "experimental-kubernetes"
 
 
 def _require(platform: Platform) -> None:
-    """Raises ``PlatformError`` where a server cannot even be started."""
+    """Raises ``PlatformError`` if a server cannot be started on the platform."""
     otherwise = "or check without it, as with --set serving.infra_check=process"
-    if platform == "kubernetes":
+    if platform == "experimental-kubernetes":
         if kube_utils.KFP_POD_NAME not in os.environ:
             raise PlatformError(
-                "serving.infra_check is 'kubernetes', and this is no step of Kubeflow "
-                f"Pipelines: run it there, {otherwise}"
+                f"serving.infra_check is {platform!r}, and this is not a step of "
+                f"Kubeflow Pipelines: run it there, {otherwise}"
             )
         return
     _let_docker_use_its_socket()
@@ -150,7 +153,7 @@ def _require(platform: Platform) -> None:
             client.ping()
     except (DockerException, OSError) as error:
         raise PlatformError(
-            "serving.infra_check is 'docker', and no Docker daemon answers "
+            f"serving.infra_check is {platform!r}, and no Docker daemon answers "
             f"({error}): start it, {otherwise}"
         ) from error
 

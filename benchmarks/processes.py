@@ -1,0 +1,115 @@
+"""Runs commands in processes of their own, and measures their memory."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+
+from pipeline.runs import execute
+
+MODULE = (sys.executable, "-m")
+MARQUEE = Path(sys.executable).with_name("marquee")
+SECONDS_BETWEEN_SAMPLES = 0.2
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The result of a process.
+
+    Attributes:
+        last_line: Last line of its standard output.
+        peak_bytes: Peak of the resident memory of all its processes together, as far
+            as regular samples saw it.
+    """
+
+    last_line: str
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class MarqueeRun:
+    """A ``marquee run``.
+
+    Attributes:
+        result: Contents of its ``run.json``.
+        peak_bytes: Peak of the resident memory of its processes.
+    """
+
+    result: dict[str, Any]
+    peak_bytes: int
+
+    def seconds(self, names: Iterable[str]) -> dict[str, float]:
+        """Returns the seconds of the named steps."""
+        steps = {step["name"]: step["seconds"] for step in self.result["steps"]}
+        return {name: steps[name] for name in names}
+
+    def model(self, name: str) -> dict[str, Any]:
+        """Returns the entry of one model."""
+        return next(m for m in self.result["models"] if m["name"] == name)
+
+
+def run_process(*command: object) -> Finished:
+    """Runs a command in a process of its own.
+
+    Raises:
+        click.ClickException: If it fails; the message has the end of its output.
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen([*map(str, command)], stdout=out, stderr=log)
+        peak = 0
+        while (waited := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+            peak = max(peak, resident_bytes(process.pid))
+            time.sleep(SECONDS_BETWEEN_SAMPLES)
+        _, status, usage = waited
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        log.seek(0)
+        lines = out.read().splitlines()
+        # `marquee run` pushes no model if only popularity is trained.
+        if process.returncode not in (0, execute.EXIT_STATUS[execute.REFUSED]):
+            output = "\n".join([*log.read().splitlines()[-15:], *lines[-15:]])
+            raise click.ClickException(f"{command} failed:\n{output}")
+    bytes_per_unit = 1 if sys.platform == "darwin" else 1024
+    # The kernel reports the peak of the largest process, samples or not.
+    peak = max(peak, usage.ru_maxrss * bytes_per_unit)
+    return Finished(lines[-1] if lines else "", peak)
+
+
+def resident_bytes(pid: int) -> int:
+    """Returns the resident memory of a process and of all its descendants."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in (parent, *parent.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += process.memory_info().rss
+    return total
+
+
+def marquee(
+    out: Path, data: str, models_to_train: str | None, *settings: str
+) -> MarqueeRun:
+    """Runs ``marquee run`` in a process of its own.
+
+    Args:
+        out: Folder of the runs.
+        data: Data set, file or folder.
+        models_to_train: Value of ``--models``; None for the default.
+        *settings: Values of ``--set``.
+    """
+    arguments = ["--data", data, "--out", out]
+    if models_to_train:
+        arguments += ["--models", models_to_train]
+    for setting in settings:
+        arguments += ["--set", setting]
+    peak = run_process(MARQUEE, "run", *arguments).peak_bytes
+    return MarqueeRun(execute.read(out, None), peak)
