@@ -1,11 +1,11 @@
-# Every target makes .venv first, from the lock; nothing is installed outside this folder.
-# UV_VERSION is what a machine without uv gets, in .uv/.
+# Every target first creates .venv from the lock; nothing is installed outside this folder.
+# UV_VERSION is installed in .uv/ if the machine has no uv.
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
-# Tests that need more than Python and a package index have targets of their own.
+# Tests that need more than Python and a package index have separate targets.
 ALONE := not browser and not flink and not kubeflow and not kubernetes and not reliability
 PYTHON := $(or $(shell command -v python3.11 2>/dev/null),python3)
 PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-get install \
@@ -20,32 +20,32 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
 
-run: $(READY) ## Train three models on the generated sample; keep the best live
+run: $(READY) ## Train three models on the generated sample and deploy the best
 	@$(BIN)/marquee run
 
-test: $(READY) ## All tests that are not slow
+test: $(READY) ## All tests except the slow ones
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not movielens and $(ALONE)"
 
 test-fast: $(READY) ## Unit tests, a few minutes
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not e2e and $(ALONE)"
 
-test-slow: $(READY) ## The gate, retraining and README from end to end
+test-slow: $(READY) ## End-to-end tests of the gate, retraining and the README
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m "slow and not movielens"
 
-test-movielens: $(READY) ## The same on MovieLens 100K and 1M (MARQUEE_DATA_DIR)
+test-movielens: $(READY) ## Tests on MovieLens 100K and 1M (MARQUEE_DATA_DIR)
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m movielens
 
-test-browser: $(READY) ## The report in Debian's Chromium (apt-get install chromium)
+test-browser: $(READY) ## Test the report in Debian's Chromium (apt-get install chromium)
 	@$(BIN)/pytest -q -m browser
 
-test-flink: $(READY) flink ## The data steps on a Flink of its own (openjdk-17-jdk, maven)
+test-flink: $(READY) flink ## Test the data steps on a local Flink (openjdk-17-jdk, maven)
 	@$(BIN)/pytest -q -m flink
 
-test-kubeflow: $(READY) ## Every step of a workflow, on a MariaDB (apt-get install mariadb-server)
+test-kubeflow: $(READY) ## Test every step of a workflow, on a MariaDB (apt-get install mariadb-server)
 	@$(BIN)/pytest -q -m kubeflow tests/kubeflow
 
-# Each may be named on the command line: what builds an image, and how the nodes of the
-# cluster that KUBECONFIG names get it (LOAD_ARCHIVE takes the file that buildah writes).
+# Each can be set on the command line: the command that builds an image, and the one that
+# loads it into the nodes of KUBECONFIG's cluster (LOAD_ARCHIVE takes buildah's file).
 VARIANT := cpu
 IMAGE := docker.io/library/marquee:$(VARIANT)
 ARCHIVE := build/marquee-$(VARIANT).tar
@@ -60,14 +60,14 @@ else
   LOAD_IMAGE := kind load docker-image $(IMAGE)
 endif
 
-image: ## Build the image of Kubeflow's steps; VARIANT=gpu for GPUs
+image: ## Build the image for Kubeflow's steps; VARIANT=gpu for GPUs
 	@$(BUILD_IMAGE) --build-arg VARIANT=$(VARIANT) -f kubeflow/Dockerfile -t $(IMAGE) .
 
-test-kubernetes: $(READY) image ## Real runs on the cluster of KUBECONFIG, half an hour (docs/kubeflow.md)
+test-kubernetes: $(READY) image ## Test real runs on the cluster of KUBECONFIG, half an hour (docs/kubeflow.md)
 	@$(LOAD_IMAGE)
 	@MARQUEE_IMAGE=$(IMAGE) $(BIN)/pytest -q -m kubernetes tests/kubernetes
 
-test-reliability: $(READY) ## Kills, faults, hostile input, half an hour (apt-get install faketime)
+test-reliability: $(READY) ## Test kills, faults and hostile input, half an hour (apt-get install faketime)
 	@$(BIN)/pytest -q -m reliability
 
 check: $(READY) ## Formatting, lint, types, imports and prose, as CI checks them
@@ -79,18 +79,18 @@ check: $(READY) ## Formatting, lint, types, imports and prose, as CI checks them
 	@git ls-files | xargs $(BIN)/codespell
 	@$(BIN)/python docs/contributing/prose.py
 
-# Not --quiet: warnings that are not said are no errors of --strict either.
-docs: $(READY) ## The site of docs/ in build/docs; a link that leads nowhere is an error
+# No --quiet, which would hide the warnings that --strict turns into errors.
+docs: $(READY) ## Build the site of docs/ in build/docs; broken links are errors
 	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --clean
 
-licences: $(READY) ## What the locked packages say of their licences, in docs/licences.md
+licences: $(READY) ## List the licences of the locked packages in docs/licences.md
 	@$(BIN)/python docs/licences.py
 
-format: $(READY) ## Write the code as check wants it
+format: $(READY) ## Format the code and fix what the linter can fix
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format .
 
-install: $(READY) ## Make .venv and install what is locked; every target does this
+install: $(READY) ## Create .venv from the lock; every target does this
 	@:
 
 lock: $(UV) ## Resolve requirements.in into requirements.txt
@@ -101,58 +101,58 @@ lock: $(UV) ## Resolve requirements.in into requirements.txt
 	  kubeflow/requirements-$$variant.in -o kubeflow/requirements-$$variant.txt || exit; \
 	done
 
-# DATA=ml-100k is quick; PARTS="stock training" measures those alone (docs/benchmarks.md).
+# DATA=ml-100k is quick; PARTS="stock training" measures only those (docs/benchmarks.md).
 bench-pipeline: DATA := ml-1m
-bench-pipeline: $(READY) ## This pipeline and TFX's own components on the same ratings
+bench-pipeline: $(READY) ## Compare this pipeline with TFX's own components on the same ratings
 	@$(BIN)/python -m benchmarks.pipeline --data $(DATA) $(PARTS)
 
-# Figures of docs/results.md; ROWS="gmf mlp" measures those rows of the table again.
+# Figures of docs/results.md; ROWS="gmf mlp" measures only those rows of the table.
 bench-ncf bench-ctr bench-rmse bench-seq: DATA := ml-1m
-bench-ncf bench-ctr bench-rmse bench-seq: $(READY) ## Models beside published figures
+bench-ncf bench-ctr bench-rmse bench-seq: $(READY) ## Compare models with published figures
 	@$(BIN)/python -m benchmarks.quality $(@:bench-%=%) --data $(DATA) $(ROWS)
 
-bench-batch: $(READY) ## Lists for all users of MovieLens 1M: seconds and memory
+bench-batch: $(READY) ## Measure seconds and memory of lists for all users of MovieLens 1M
 	@$(BIN)/python -m benchmarks.pipeline batch --write
 
-bench-retrain: $(READY) ## MovieLens 1M month by month, beside a model never retrained
+bench-retrain: $(READY) ## Replay MovieLens 1M month by month, beside a model never retrained
 	@$(BIN)/python -m benchmarks.retraining
 
-bench-serve: $(READY) ## Requests a second of the server, across a version switch
+bench-serve: $(READY) ## Measure the server's requests per second, across a version switch
 	@$(BIN)/python -m benchmarks.serving --write
 
 bench-fingerprint: DATA := ml-1m
-bench-fingerprint: $(READY) ## Hashing the bytes of the input, beside reading them
+bench-fingerprint: $(READY) ## Compare hashing the bytes of the input with reading them
 	@$(BIN)/python -m benchmarks.fingerprint --data $(DATA)
 
-bench-store: $(READY) ## A cached run's steps with 1,000 runs in the metadata store
+bench-store: $(READY) ## Measure a cached run with 1,000 runs in the metadata store
 	@$(BIN)/python -m benchmarks.store
 
-bench-gate: $(READY) ## How often the gate promotes, and falsely, over seasons of nights
+bench-gate: $(READY) ## Measure (false) promotions by the gate over seasons of nights
 	@$(BIN)/python -m benchmarks.gate --write
 
-bench-optimizers: $(READY) ## Adam and LazyAdam on tables of many rows
+bench-optimizers: $(READY) ## Compare Adam and LazyAdam on tables with many rows
 	@$(BIN)/python -m benchmarks.optimizers
 
-# Table of docs/results/warm-start.md; MODELS=gmf measures that one.
-bench-warm-start: $(READY) ## Epochs that a start from the live model saves
+# Table of docs/results/warm-start.md; MODELS=gmf measures only that model.
+bench-warm-start: $(READY) ## Measure the epochs that a start from the live model saves
 	@$(BIN)/python -m benchmarks.warm_start $(MODELS)
 
-# Not in the lock: it is what we are compared with, and nothing needs it.
-bench-deepctr: $(READY) | $(UV) ## Speed of training beside DeepCTR, which it installs in build/
+# Not in the lock: it is only used for this comparison.
+bench-deepctr: $(READY) | $(UV) ## Compare training speed with DeepCTR, installed in build/
 	@$(UV) pip install --quiet --target build/deepctr --no-deps \
 	  --python $(BIN)/python deepctr==0.9.4
 	@PYTHONPATH=build/deepctr $(BIN)/python -m benchmarks.deepctr --write
 
-bench-recbole: $(READY) | $(UV) ## Speed of training beside RecBole, which it installs in build/ (5 GB)
+bench-recbole: $(READY) | $(UV) ## Compare training speed with RecBole, installed in build/ (5 GB)
 	@$(UV) venv --quiet --clear --python $(BIN)/python build/recbole
 	@$(UV) pip install --quiet --python build/recbole/bin/python \
 	  recbole==1.2.1 torch==2.13.0 'numpy<2'
 	@$(BIN)/python -m benchmarks.recbole --write
 
-bench-flink: $(READY) flink ## The data steps on Flink, beside this process; ten times as large
+bench-flink: $(READY) flink ## Compare the data steps on Flink and in this process, on ten times the data
 	@$(BIN)/python -m benchmarks.flink --write
 
-flink: build/flink/quiet.jar ## A standalone Flink with Beam's job server, in build/flink
+flink: build/flink/quiet.jar ## Install a standalone Flink with Beam's job server in build/flink
 
 build/flink/quiet.jar: benchmarks/flink/pom.xml benchmarks/flink/QuietClassLoader.java
 	@echo "Fetching Flink's jars (190 MB, some minutes the first time)"
@@ -167,10 +167,10 @@ clean: ## Remove .venv, .uv, caches and builds; runs stay
 
 $(READY): requirements.txt setup.py pyproject.toml | $(UV)
 	@echo "Setting up $(VENV) from requirements.txt (some minutes the first time)"
-	@# A .venv of another Python is made again. uv downloads a Python where there is none.
+	@# A .venv of another Python is replaced. uv downloads Python if it is missing.
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 	  $(UV) venv -qq --clear --python 3.11 $(VENV) || { echo '$(PYTHON_MISSING)'; exit 1; }
-	@# Compiled at once: TFX imports in half the time, from the first run on.
+	@# Compiled to bytecode now, so that TFX imports in half the time from the first run on.
 	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python \
 	  --require-hashes requirements.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .

@@ -1,4 +1,4 @@
-"""Writes licences.md: what each locked package says of its licence.
+"""Writes licences.md: the licence of each locked package, from its metadata.
 
 Run by ``make licences``, with the lock installed.
 """
@@ -10,9 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 HEAD = """# Licences
 
-What the packages of `requirements.txt` say of their licences in their metadata, and
-nothing more: `make licences` writes this page. They come from the package index; none
-is a part of this repository.
+The licences of the packages in `requirements.txt`, as declared in their metadata;
+`make licences` writes this page. The packages come from the package index; none is a
+part of this repository.
 
 | package | version | licence |
 |---|---|---|
@@ -20,29 +20,29 @@ is a part of this repository.
 
 
 def pins() -> dict[str, str]:
-    """Name → version of all that is locked."""
+    """Returns the version of each locked package by name."""
     lock = (ROOT / "requirements.txt").read_text()
     return dict(re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock, re.MULTILINE))
 
 
 def licence(name: str) -> str:
-    """In the package's own words: an SPDX expression, classifiers, or a short text."""
-    told = metadata.metadata(name)
-    if expression := told.get("License-Expression"):
+    """Returns a package's SPDX expression, classifiers or short licence text."""
+    declared = metadata.metadata(name)
+    if expression := declared.get("License-Expression"):
         return str(expression)
     classifiers = [
         words.rpartition(" :: ")[2]
-        for words in told.get_all("Classifier", [])
+        for words in declared.get_all("Classifier", [])
         if words.startswith("License ::") and words.count("::") > 1
     ]
     if classifiers:
         return ", ".join(sorted(classifiers))
-    lines = (told.get("License") or "").strip().splitlines()
-    return lines[0][:60] if lines else "not said"
+    lines = (declared.get("License") or "").strip().splitlines()
+    return lines[0][:60] if lines else "not declared"
 
 
 def page() -> str:
-    """The whole page."""
+    """Returns the page in Markdown."""
     rows = [
         f"| {name} | {version} | {licence(name).replace('|', '/')} |\n"
         for name, version in sorted(pins().items())

@@ -6,11 +6,11 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Loads the jars of the folder {@code flink.jars}, and tells nobody where they are.
+ * Loads the jars of the folder {@code flink.jars} without revealing their location.
  *
- * <p>Beam's job server uploads all the jars that it finds itself made of with every job: 200 MB
- * and 20 seconds, which the TaskManagers have on their own class path already. With this as
- * {@code java.system.class.loader} it finds nothing but the jar of this class.
+ * <p>With every job, Beam's job server uploads all the jars that it finds on its class path: 200
+ * MB and 20 seconds, although the TaskManagers have them on their own class path already. With
+ * this as {@code java.system.class.loader}, it finds only the jar of this class.
  */
 public class QuietClassLoader extends URLClassLoader {
   public QuietClassLoader(ClassLoader parent) throws MalformedURLException {
