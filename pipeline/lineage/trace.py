@@ -90,7 +90,7 @@ def _choose(known: list[versions.Version], wanted: str, out: Path) -> versions.V
         if str(version.number) == wanted:
             return version
     numbers = ", ".join(str(version.number) for version in known)
-    raise versions.VersionError(f"{out} has no version {wanted}; it has {numbers}")
+    raise versions.VersionError(f"No version {wanted} in {out}; available: {numbers}")
 
 
 def _pushed_as(known: list[versions.Version], version: versions.Version) -> int:

@@ -373,13 +373,13 @@ def test_what_a_rollback_needs_is_kept_however_often_the_same_is_pushed(model, l
 PUSH = """
     import sys
     from pathlib import Path
-    from components.live_models import versions
+    from components.live_models import push
 
     source, live, count, keep = sys.argv[1:]
     print("ready", flush=True)
     sys.stdin.readline()
     for _ in range(int(count)):
-        print(versions.push(Path(source), Path(live), int(keep)).number, flush=True)
+        print(push.push(Path(source), Path(live), int(keep)).number, flush=True)
 """
 
 
@@ -459,9 +459,9 @@ def test_two_pushes_at_once_wait_for_each_other(large, model, live, pusher):
 ROLL_BACK = """
     import sys
     from pathlib import Path
-    from components.live_models import versions
+    from components.live_models import rollback
 
-    print(versions.rollback(Path(sys.argv[1]), None).restored)
+    print(rollback.roll_back(Path(sys.argv[1]), None).restored)
 """
 
 
@@ -600,9 +600,10 @@ def test_no_umask_makes_files_that_everybody_may_write_to(model, live, umask):
         # As the command line does it: in a process of its own, which has the umask.
         command = "from components import durable_files as files; "
         command += "files.forbid_world_writable();"
-        command += "from components.live_models import push; from pathlib import Path;"
+        command += "from components.live_models import push, rollback;"
+        command += "from pathlib import Path;"
         command += f"push.push(Path({str(source)!r}), Path({str(live)!r}), 9);"
-        command += f"versions.rollback(Path({str(live)!r}), 1)"
+        command += f"rollback.roll_back(Path({str(live)!r}), 1)"
         for path in (source, *source.rglob("*")):
             path.chmod(0o777 & ~umask)
         subprocess.run([sys.executable, "-c", command], check=True, cwd=ROOT)
