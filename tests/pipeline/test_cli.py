@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-import pipeline
+import pipeline.runs
 from components.live_models import versions
 from pipeline import exit_codes
 from pipeline.cli import command
@@ -93,7 +93,7 @@ def runs(monkeypatch):
 
     monkeypatch.setattr(html, "write", write)
     monkeypatch.setitem(sys.modules, "pipeline.runs.execute", module)
-    monkeypatch.setattr(pipeline, "runs", module, raising=False)
+    monkeypatch.setattr(pipeline.runs, "execute", module, raising=False)
     return module
 
 

@@ -4,7 +4,8 @@ import json
 import shutil
 
 import pytest
-from tests.pipeline.test_retention import dangling
+
+from tests.pipeline.runs.test_retention import dangling
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(1800)]
 

@@ -183,7 +183,7 @@ TRAIN_ON_DEVICES = """
     import numpy as np
     import tensorflow as tf
     from trainer_modules import training
-    from trainer_modules.configs import NCFConfig, NeuMFConfig
+    from trainer_modules.configs.factorization import NCFConfig, NeuMFConfig
     from trainer_modules.inputs import Data
     from trainer_modules.models.ncf import NCF
     from trainer_modules.models.neumf import NeuMF

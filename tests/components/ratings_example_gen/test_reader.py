@@ -537,7 +537,7 @@ def test_every_kind_of_bad_row_has_words():
     used = {
         getattr(input_errors, name)
         for source in sources
-        for name in re.findall(r"\bproblems\.([A-Z_]+)", source.read_text())
+        for name in re.findall(r"\binput_errors\.([A-Z_]+)", source.read_text())
     }
     assert input_errors.NESTED_ID in used
     of_files = {input_errors.HEADER_MISMATCH, input_errors.UNREADABLE_FILE}

@@ -23,7 +23,6 @@ from hypothesis import given, settings
 
 from pipeline.config.errors import ConfigError
 from pipeline.retraining import schedule_log
-from pipeline.retraining import scheduler as schedule
 from pipeline.retraining.cron_schedule import Schedule
 from pipeline.retraining.scheduler import Keeper
 from pipeline.runs import lock
@@ -430,7 +429,7 @@ def test_a_run_of_somebody_else_is_not_taken_for_one_s_own(keeper, tmp_path):
 
 
 def test_what_runs_print_is_put_aside_when_it_is_long(keeper, tmp_path, monkeypatch):
-    monkeypatch.setattr(schedule, "MAX_LOG_BYTES", 40)
+    monkeypatch.setattr(schedule_log, "MAX_LOG_BYTES", 40)
     for day in range(1, 8):
         clock = Clock(utc(f"2026-11-{day:02}T03:00"))
         one, _ = keeper(clock, command=script(f"print('{day}' * 50)"))
@@ -451,7 +450,7 @@ def test_what_runs_print_is_put_aside_when_it_is_long(keeper, tmp_path, monkeypa
 def test_a_long_log_loses_its_older_entries_and_no_firing(
     keeper, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(schedule, "MAX_LOG_BYTES", 5000)
+    monkeypatch.setattr(schedule_log, "MAX_LOG_BYTES", 5000)
     clock = Clock(utc("2026-11-01T03:00"))
     fired = []
     for _ in range(40):

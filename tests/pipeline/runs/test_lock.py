@@ -97,7 +97,7 @@ def test_the_second_is_refused_and_told_who_is_at_work(process, tmp_path):
     error = refused.communicate(timeout=60)[1].splitlines()[-1]
     assert (refused.returncode, printed) == (1, "")
     assert re.fullmatch(
-        rf"pipeline\.run_lock\.BusyError: another run \(run {run_id}, process "
+        rf"pipeline\.runs\.lock\.BusyError: another run \(run {run_id}, process "
         rf"{holder.pid} on {re.escape(socket.gethostname())}, since \S+\+00:00\) is "
         rf"working in {tmp_path}; wait for it, or name another --out",
         error,

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.pipeline.test_lookups import counts, run  # noqa: F401 - a fixture
 
 from benchmarks.store import clone_last_run
 from pipeline.runs import lock, retention, store_lookups
 from pipeline.runs.metadata_store import open_metadata
+from tests.pipeline.runs.test_store_lookups import counts, run  # noqa: F401 - a fixture
 
 # Column that refers to a row -> table of that row.
 REFERENCES = {

@@ -213,7 +213,7 @@ def served(judged, accept, tmp_path):
         tmp_path / "artifacts/CatalogueGen/catalogue/10",
     )
 
-    def push(name):
+    def push_model(name):
         origin = f"Trainer_{name}/model/1"
         accept(tmp_path, 9, run=name, model=origin)
         run = tmp_path / "runs" / name / "run.json"
@@ -224,7 +224,7 @@ def served(judged, accept, tmp_path):
         write_card(str(folder), {**read_card(str(folder)), "origin": origin})
         return push.push(folder, tmp_path / "live", keep=99)
 
-    return SimpleNamespace(out=tmp_path, push=push)
+    return SimpleNamespace(out=tmp_path, push=push_model)
 
 
 def wait_for(client, version):
