@@ -23,6 +23,7 @@ from tfx import v1 as tfx
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.champion.judgements import read_slices
+from components.live_models import push
 from pipeline.config.load import load_config
 from pipeline.pipeline import create_pipeline
 from pipeline.recommend.all_users import recommend_to_all
