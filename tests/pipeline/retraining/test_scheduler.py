@@ -23,6 +23,7 @@ from hypothesis import given, settings
 
 from pipeline.config.errors import ConfigError
 from pipeline.retraining import schedule_log
+from pipeline.retraining import scheduler as scheduler_module
 from pipeline.retraining.cron_schedule import Schedule
 from pipeline.retraining.scheduler import Keeper
 from pipeline.runs import lock
@@ -429,7 +430,7 @@ def test_a_run_of_somebody_else_is_not_taken_for_one_s_own(keeper, tmp_path):
 
 
 def test_what_runs_print_is_put_aside_when_it_is_long(keeper, tmp_path, monkeypatch):
-    monkeypatch.setattr(schedule, "MAX_LOG_BYTES", 40)
+    monkeypatch.setattr(scheduler_module, "MAX_LOG_BYTES", 40)
     for day in range(1, 8):
         clock = Clock(utc(f"2026-11-{day:02}T03:00"))
         one, _ = keeper(clock, command=script(f"print('{day}' * 50)"))
