@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from trainer_modules.training import OPTIMIZERS
+from trainer_modules.optimizers import OPTIMIZERS
 
 DIM, BATCH, STEPS, ROUNDS = 16, 4096, 20, 5
 NAMES = ("adam", "lazy_adam")

@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import tensorflow_transform as tft
 
 from pipeline.runs.execute import newest
 from trainer_modules import features as f
 from trainer_modules.inputs import Data
-from trainer_modules.run_fn import read_data
+from trainer_modules.sizes import read_sizes
 
 
 def trainer_data(
     out: Path, leave_out: Sequence[str] = ()
 ) -> tuple[Data, list[bytes], tft.TFTransformOutput]:
-    """Reads the newest data in an output folder as ``read_data`` does.
+    """Reads the newest data in an output folder, as Trainers do.
 
     The number of items without a row of their own is in the metadata store, and is 0
     here.
@@ -29,17 +28,14 @@ def trainer_data(
     """
     transform = tft.TFTransformOutput(newest(out, "Transform", "transform_graph"))
     examples = newest(out, "Transform", "transformed_examples")
-    settings = {
-        "catalogue": newest(out, "CatalogueGen", "catalogue"),
-        "leave_out": list(leave_out),
-        "num_items_before_test": 0,
-    }
-    data, item_values = read_data(
-        SimpleNamespace(
-            train_files=[f"{examples}/Split-{f.TRAIN_SPLIT}/*"],
-            eval_files=[f"{examples}/Split-{f.EVAL_SPLIT}/*"],
-            custom_config=settings,
-        ),
-        transform,
+    catalogue = newest(out, "CatalogueGen", "catalogue")
+    sizes, item_values = read_sizes(transform, catalogue, leave_out)
+    data = Data(
+        train_files=[f"{examples}/Split-{f.TRAIN_SPLIT}/*"],
+        eval_files=[f"{examples}/Split-{f.EVAL_SPLIT}/*"],
+        feature_spec=transform.transformed_feature_spec(),
+        sizes=sizes,
+        num_unknown_items=0,
+        item_values=item_values,
     )
     return data, item_values, transform

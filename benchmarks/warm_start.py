@@ -8,7 +8,6 @@ the test split is read once, after training.
 
 import dataclasses
 import datetime
-import importlib
 import logging
 import resource
 import shutil
@@ -33,6 +32,7 @@ from trainer_modules import training
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import Data
 from trainer_modules.model_card import write_card
+from trainer_modules.progress import progress_log
 from trainer_modules.registry import MODELS
 from trainer_modules.signatures import Served
 from trainer_modules.validation import validation
@@ -165,8 +165,7 @@ def build(name: str, month: Month, start: Start) -> tf.keras.Model:
     """Builds the model with its default settings, as ``run_fn`` does."""
     tf.keras.utils.set_random_seed(SEED)
     spec = MODELS[name]
-    module = importlib.import_module(f"trainer_modules.models.{name}")
-    model = getattr(module, spec.class_name)(spec.config_class(), month.data.sizes)
+    model = spec.load_class()(spec.config_class(), month.data.sizes)
     start.give(model, month.data.sizes)
     return model
 
@@ -186,8 +185,8 @@ def train(name: str, month: Month, start: Start) -> tuple[tf.keras.Model, Traini
             progress.append((epoch["metric_name"], after))
 
     listener = Listener()
-    training.progress_log.setLevel(logging.INFO)
-    training.progress_log.addHandler(listener)
+    progress_log.setLevel(logging.INFO)
+    progress_log.addHandler(listener)
     with tempfile.TemporaryDirectory() as logs:
         training.fit(
             model,
@@ -198,7 +197,7 @@ def train(name: str, month: Month, start: Start) -> tuple[tf.keras.Model, Traini
             name=name,
             is_warm=start.warm_start is not None,
         )
-    training.progress_log.removeHandler(listener)
+    progress_log.removeHandler(listener)
     return model, Training(
         metric=progress[0][0],
         untrained=untrained,

@@ -9,9 +9,10 @@ import json
 import tensorflow_model_analysis as tfma
 
 from components.champion.rules import Gate
+from components.metric_names import METRICS
 from components.ranking_metrics import extractors
 from components.ranking_metrics.metrics import USERS, TargetMetric
-from components.ranking_metrics.statistics import METRICS, NUM_SAMPLED
+from components.ranking_metrics.statistics import NUM_SAMPLED
 from pipeline.config.schema import GateConfig
 from pipeline.runs.code_version import code_version
 

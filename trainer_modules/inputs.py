@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_transform as tft
+from tfx import v1 as tfx
 
 from trainer_modules import features as f
 from trainer_modules.interactions import Interactions, Ratings
-from trainer_modules.sizes import Sizes, Table
+from trainer_modules.sizes import Sizes, Table, read_sizes
+from trainer_modules.trainer_settings import TrainerSettings
 
 READ_BATCH = 512  # user records parsed at once
 
@@ -27,6 +30,8 @@ class Data:
         num_unknown_items: Items of train and eval without a row of their own. Those
             that are first rated in the test are not counted: they would tell training
             something of it.
+        item_values: Vocabulary of the items' side features, "name=value", without the
+            reserved rows; it goes into the exported model.
     """
 
     train_files: list[str]
@@ -34,6 +39,7 @@ class Data:
     feature_spec: Mapping[str, Any]
     sizes: Sizes
     num_unknown_items: int
+    item_values: Sequence[bytes] = ()
 
     def records(self, file_patterns: Sequence[str], *names: str) -> tf.data.Dataset:
         """Batches of user records: ``user_index`` [B, 1], lists ragged [B, (N)]."""
@@ -75,6 +81,24 @@ class Data:
             self.sizes.num_users,
             self.sizes.num_items,
         )
+
+
+def read_data(
+    fn_args: tfx.components.FnArgs,
+    transform: tft.TFTransformOutput,
+    settings: TrainerSettings,
+) -> Data:
+    """Returns what the Trainer was given; records are read later, when needed."""
+    sizes, item_values = read_sizes(transform, settings.catalogue, settings.leave_out)
+    num_known_items = sizes.num_items - f.NUM_RESERVED
+    return Data(
+        train_files=fn_args.train_files,
+        eval_files=fn_args.eval_files,
+        feature_spec=transform.transformed_feature_spec(),
+        sizes=sizes,
+        num_unknown_items=max(0, settings.num_items_before_test - num_known_items),
+        item_values=item_values,
+    )
 
 
 def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:

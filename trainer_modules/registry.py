@@ -1,6 +1,7 @@
-"""Every model, a row each. Imports no TensorFlow: the command line reads this too."""
+"""Every model, one entry each; imports no TensorFlow, for the command line's sake."""
 
 import dataclasses
+import importlib
 from typing import Any
 
 from trainer_modules.configs import closed_form, factorization, fields, sequence
@@ -8,16 +9,17 @@ from trainer_modules.configs import closed_form, factorization, fields, sequence
 
 @dataclasses.dataclass(frozen=True)
 class ModelSpec:
-    """One model.
+    """A model's entry.
 
     Attributes:
-        name: The key in configurations, the file in ``models/`` and the test's name.
-        class_name: The class in that file.
-        config_class: Its settings, with the paper's defaults.
+        name: Key in configurations, and base name of the files of the model and its
+            test.
+        class_name: Name of the class in the model's file.
+        config_class: Dataclass of its settings, with the paper's defaults.
         task: What it learns from unless its settings say otherwise
-            (``GradientConfig``), or ``closed_form`` (it is solved).
-        summary: What it computes, in a line.
-        paper: Where it comes from.
+            (``GradientConfig``), or ``closed_form`` for a model that is solved.
+        summary: What it computes, in one line.
+        paper: The authors and year of the paper.
     """
 
     name: str
@@ -27,8 +29,14 @@ class ModelSpec:
     summary: str
     paper: str
 
+    def load_class(self) -> type[Any]:
+        """Imports the model's file, and TensorFlow with it, and returns its class."""
+        module = importlib.import_module(f"trainer_modules.models.{self.name}")
+        model_class: type[Any] = getattr(module, self.class_name)
+        return model_class
 
-POPULARITY = "popularity"  # the floor that every other model has to beat
+
+POPULARITY = "popularity"  # the model that every other one has to beat
 
 MODELS: dict[str, ModelSpec] = {
     spec.name: spec
@@ -38,7 +46,7 @@ MODELS: dict[str, ModelSpec] = {
             class_name="Popularity",
             config_class=closed_form.PopularityConfig,
             task="closed_form",
-            summary="the most liked items, the same for everybody",
+            summary="the most liked items, the same for every user",
             paper="Cremonesi, Koren, Turrin 2010, section 3.1 (TopPop)",
         ),
         ModelSpec(

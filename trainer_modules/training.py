@@ -1,52 +1,41 @@
-"""From a model and its data to trained weights, one way for every model."""
+"""Trains a model: one way for every model that is fitted, one for those solved."""
 
-import contextlib
 import dataclasses
-import logging
-import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
-from trainer_modules import addons
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
-from trainer_modules.sizes import Sizes
-from trainer_modules.tasks import losses, next_item, rating, retrieval
+from trainer_modules.model_builder import ModelBuilder
+from trainer_modules.optimizers import compiled
+from trainer_modules.progress import Progress
+from trainer_modules.protocols import TrainedInHalves
+from trainer_modules.tasks import next_item, rating, retrieval
 from trainer_modules.tasks.task import Trainee, TrainingSet
-from trainer_modules.validation import validation
+from trainer_modules.validation import Validation, validation
 
-MANY_ROWS = 100_000  # of a table: LazyAdam takes a fifth of the time from here on
-STEPS_PER_CALL = 64  # of training between two visits to Python
-OPTIMIZERS = {
-    "adam": tf.keras.optimizers.Adam,
-    "ftrl": tf.keras.optimizers.Ftrl,
-    "lazy_adam": addons.LazyAdam,
-    "sgd": tf.keras.optimizers.SGD,
-}
 TRAINING_SETS: dict[str, Callable[[Data, Ratings, Any, int], TrainingSet]] = {
     "rating": rating.training_set,
     "retrieval": retrieval.training_set,
     "next_item": next_item.training_set,
 }
 
-progress_log = logging.getLogger("marquee.progress")
-
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """What is worth telling of a training.
+    """Figures of a training.
 
     Attributes:
-        seconds: Wall clock, without reading the data.
+        seconds: Wall-clock time, without reading the data.
         samples_per_second: Pairs through the model, negatives included; None for a
             closed form.
-        epochs: Passes or alternations made.
-        best_epochs: Passes after which the eval split chose to stop, of each half that
-            was pre-trained, then of the whole.
+        epochs: Number of passes over the data; None for a closed form.
+        best_epochs: The number of passes after which the eval split chose to stop, for
+            each half that was trained alone and then for the whole.
     """
 
     seconds: float
@@ -55,40 +44,39 @@ class Trained:
     best_epochs: tuple[int, ...] = ()
 
 
-@runtime_checkable
-class Pretrained(Protocol):
-    """A model whose halves are trained alone before the whole is."""
+def train(
+    build: ModelBuilder, data: Data, log_dir: str
+) -> tuple[tf.keras.Model, Trained]:
+    """Builds a model and trains it by the method that fits it.
 
-    def pretrain(self) -> Iterator[tuple[tf.keras.Model, GradientConfig]]:
-        """Gives each half, and how to train it, then joins them."""
-
-
-def strategy(require_gpu: bool) -> tf.distribute.Strategy:
-    """All GPUs that TensorFlow sees, else the CPU.
-
-    Raises:
-        RuntimeError: If a GPU is required and none is seen.
+    Args:
+        build: Builds the model.
+        data: Train and eval records.
+        log_dir: Where to write the training curves for TensorBoard.
     """
-    gpus = tf.config.list_physical_devices("GPU")
-    if require_gpu and not gpus:
-        raise RuntimeError(
-            "train.require_gpu is set, and TensorFlow sees no GPU: check the driver "
-            "and the CUDA libraries (`marquee doctor`), or unset it"
-        )
-    for gpu in gpus:
-        # Already initialised devices keep the setting of their first use.
-        with contextlib.suppress(RuntimeError):
-            tf.config.experimental.set_memory_growth(gpu, True)
-    if len(tf.config.list_logical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
+    settings = build.settings
+    if settings.is_closed_form:
+        model = build()
+        return model, solve(model, data)
+    return fit_and_refit(
+        build,
+        settings.config,
+        data,
+        seed=settings.seed,
+        log_dir=log_dir,
+        name=settings.model.name,
+        is_warm=build.start.warm_start is not None,
+    )
 
 
 def solve(model: tf.keras.Model, data: Data) -> Trained:
-    """Solves a closed-form model.
+    """Solves a closed-form model, in place.
 
-    Nothing is chosen with the eval split here, so it is data like the rest: in every
-    kind of split it precedes the test and is in the history of the test records.
+    Nothing is chosen by the eval split here, so it is training data too: in every kind
+    of split it precedes the test and is in the history of the test records.
+
+    Raises:
+        ValueError: If no rating is a like.
     """
     ratings = data.train_ratings.joined(data.eval_ratings)
     interactions = data.interactions(ratings.where(ratings.liked()))
@@ -109,9 +97,17 @@ def fit_and_refit(
 ) -> tuple[tf.keras.Model, Trained]:
     """Builds a model and fits it; with ``refit`` once more, on the eval split too.
 
-    As in Rendle et al. 2020 (https://arxiv.org/abs/2005.09683), section 3.2: what is
-    held out to choose with is given back before the model is used. ``build`` makes the
-    model, the same one each time; the rest is as ``fit`` has it.
+    As in Rendle et al. 2020 (https://arxiv.org/abs/2005.09683), section 3.2: the data
+    that were held out to choose the epoch are given back before the model is used.
+
+    Args:
+        build: Builds the model; it must be the same one each time.
+        config: See ``fit``, as for the other arguments.
+        data: Train and eval records.
+        seed: Seed of the shuffles and the negatives.
+        log_dir: Where to write the training curves for TensorBoard.
+        name: Name of the model.
+        is_warm: Whether the model starts from a trained one.
     """
     model = build()
     first = fit(
@@ -148,52 +144,78 @@ def fit(
     is_warm: bool = False,
     epochs: Sequence[int] = (),
 ) -> Trained:
-    """Fits by gradient descent, and leaves the weights of the best epoch in the model.
+    """Fits a model by gradient descent, and leaves the best epoch's weights in it.
 
     Args:
-        model: Made under the strategy that is to train it.
-        config: What to learn from, by which loss, how long.
+        model: The model, built under the strategy that is to train it.
+        config: What to learn from, by which loss and for how long.
         data: Train and eval records.
-        seed: Of the shuffles and the negatives.
-        log_dir: Where TensorBoard finds the run.
-        name: Of the model, in what is said of the progress.
-        is_warm: The model starts from a trained one, and so do its halves.
-        epochs: To make on both splits together, as ``Trained.best_epochs`` tells them;
-            without them, the eval split chooses.
+        seed: Seed of the shuffles and the negatives.
+        log_dir: Where to write the training curves for TensorBoard.
+        name: Name of the model in progress reports.
+        is_warm: Whether the model, and so its halves, start from a trained one.
+        epochs: ``Trained.best_epochs`` of an earlier fit, to train for as long on both
+            splits together; without it, the eval split chooses the epoch.
     """
-    needs_halves = isinstance(model, Pretrained) and not is_warm
-    halves = model.pretrain() if needs_halves else ()
-    pretrained = [
+    halves = []
+    if isinstance(model, TrainedInHalves) and not is_warm:
+        halves = _fit_halves(model, data, epochs, seed=seed, log_dir=log_dir, name=name)
+    ratings = data.train_ratings
+    if epochs:
+        ratings = ratings.joined(data.eval_ratings)
+    training_set = TRAINING_SETS[config.task](data, ratings, config, seed)
+    trainee = compiled(model, config, data.sizes, training_set)
+    num_epochs = epochs[-1] if epochs else config.epochs
+    progress = Progress(name, num_epochs, training_set.pairs)
+    callbacks = [progress, tf.keras.callbacks.TensorBoard(log_dir, write_graph=False)]
+    validating = None if epochs else validation(model, config, data)
+    started = time.monotonic()
+    best_epoch = num_epochs
+    if validating:
+        progress.metric = validating.metric
+        best_epoch = _run_to_best_epoch(
+            trainee, training_set, config, validating, callbacks
+        )
+    else:
+        _run_epochs(trainee, training_set, num_epochs, callbacks)
+    return Trained(
+        time.monotonic() - started + sum(half.seconds for half in halves),
+        progress.samples_per_second,
+        progress.epochs_done,
+        (*(epoch for half in halves for epoch in half.best_epochs), best_epoch),
+    )
+
+
+def _fit_halves(
+    model: TrainedInHalves,
+    data: Data,
+    epochs: Sequence[int],
+    *,
+    seed: int,
+    log_dir: str,
+    name: str,
+) -> list[Trained]:
+    """Fits the halves of a model alone; the arguments are those of ``fit``."""
+    return [
         fit(
             half,
-            alone,
+            half_config,
             data,
             seed=seed,
             log_dir=f"{log_dir}/{half.name}",
             name=name,
             epochs=epochs[number : number + 1],
         )
-        for number, (half, alone) in enumerate(halves)
+        for number, (half, half_config) in enumerate(model.pretrain())
     ]
-    ratings = data.train_ratings
-    if epochs:
-        ratings = ratings.joined(data.eval_ratings)
-    training_set = TRAINING_SETS[config.task](data, ratings, config, seed)
-    trainee = _compiled(model, config, data, training_set)
-    num_epochs = epochs[-1] if epochs else config.epochs
-    progress = Progress(name, num_epochs, training_set.pairs)
-    callbacks = [progress, tf.keras.callbacks.TensorBoard(log_dir, write_graph=False)]
-    if not epochs:
-        validating = validation(model, config, data)
-        early_stopping = tf.keras.callbacks.EarlyStopping(
-            validating.metric,
-            mode=validating.mode,
-            patience=config.patience,
-            restore_best_weights=True,
-        )
-        progress.metric = validating.metric
-        callbacks = [validating, *callbacks, early_stopping]
-    started = time.monotonic()
+
+
+def _run_epochs(
+    trainee: Trainee,
+    training_set: TrainingSet,
+    num_epochs: int,
+    callbacks: Sequence[tf.keras.callbacks.Callback],
+) -> None:
     trainee.fit(
         training_set.batches,
         epochs=num_epochs,
@@ -201,103 +223,30 @@ def fit(
         verbose=0,
         callbacks=callbacks,
     )
-    best_epoch = num_epochs
-    if not epochs:
-        # Keras restores them only where it stopped early, not after the last epoch.
-        trainee.set_weights(early_stopping.best_weights)
-        best_epoch = early_stopping.best_epoch + 1
-    return Trained(
-        time.monotonic() - started + sum(half.seconds for half in pretrained),
-        progress.samples_per_second,
-        progress.epochs_done,
-        (*(epoch for half in pretrained for epoch in half.best_epochs), best_epoch),
+
+
+def _run_to_best_epoch(
+    trainee: Trainee,
+    training_set: TrainingSet,
+    config: GradientConfig,
+    validating: Validation,
+    callbacks: Sequence[tf.keras.callbacks.Callback],
+) -> int:
+    """Runs epochs until the eval metric gets no better.
+
+    Returns:
+        The number of the best epoch, from 1, of which the model has the weights.
+    """
+    early_stopping = tf.keras.callbacks.EarlyStopping(
+        validating.metric,
+        mode=validating.mode,
+        patience=config.patience,
+        restore_best_weights=True,
     )
-
-
-def _compiled(
-    model: tf.keras.Model, config: GradientConfig, data: Data, training_set: TrainingSet
-) -> Trainee:
-    """The model with its loss, and an optimizer for each of its parts."""
-    learning_rate = config.learning_rate
-    if config.optimizer == "sgd":  # a sum over rows: as much for each in any batch
-        learning_rate *= training_set.batch_size / config.batch_size
-    parts = getattr(model, "optimized_apart", [])  # [(layer, optimizer, learning rate)]
-    optimizers = [(config.optimizer, learning_rate)]
-    optimizers += [(optimizer, rate) for _, optimizer, rate in parts]
-    with model.distribute_strategy.scope():
-        trainee = Trainee(
-            model,
-            losses.loss_named(config.loss, data.sizes.num_items),
-            training_set.batch_size,
-            [part for part, _, _ in parts],
-        )
-        trainee.compile(
-            optimizer=[
-                _optimizer(
-                    optimizer,
-                    tf.keras.optimizers.schedules.ExponentialDecay(
-                        rate, training_set.steps, config.learning_rate_decay
-                    ),
-                    data.sizes,
-                )
-                for optimizer, rate in optimizers
-            ],
-            steps_per_execution=min(training_set.steps, STEPS_PER_CALL),
-        )
-    return trainee
-
-
-def _optimizer(
-    name: str,
-    learning_rate: tf.keras.optimizers.schedules.LearningRateSchedule,
-    sizes: Sizes,
-) -> tf.keras.optimizers.Optimizer:
-    if name == "auto":
-        is_large = max(sizes.num_users, sizes.num_items) >= MANY_ROWS
-        name = "lazy_adam" if is_large else "adam"
-    return OPTIMIZERS[name](learning_rate)
-
-
-class Progress(tf.keras.callbacks.Callback):
-    """Says after each epoch how it went, for whoever listens."""
-
-    metric: str | None = None  # of the eval split, where it is asked
-
-    def __init__(self, name: str, epochs: int, samples_per_epoch: int):
-        super().__init__()
-        self.name, self.epochs = name, epochs
-        self.samples_per_epoch = samples_per_epoch
-        self.epochs_done = 0
-        self.fastest = math.inf
-
-    @property
-    def samples_per_second(self) -> float:
-        """Of the fastest epoch: the first one traces the graph."""
-        return self.samples_per_epoch / self.fastest
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float]) -> None:
-        """Starts the clock."""
-        self.started = time.monotonic()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
-        """Reads the clock, so that the eval metric after the last batch is no part."""
-        self.trained = time.monotonic() - self.started
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Says it."""
-        self.fastest = min(self.fastest, self.trained)
-        self.epochs_done = epoch + 1
-        progress_log.info(
-            "epoch",
-            extra={
-                "progress": {
-                    "model": self.name,
-                    "epoch": epoch + 1,
-                    "epochs": self.epochs,
-                    "loss": float(logs["loss"]),
-                    "metric": logs[self.metric] if self.metric else None,
-                    "metric_name": self.metric,
-                    "samples_per_second": self.samples_per_epoch / self.trained,
-                }
-            },
-        )
+    # The others read the metric that ``validating`` adds to the logs.
+    callbacks = [validating, *callbacks, early_stopping]
+    _run_epochs(trainee, training_set, config.epochs, callbacks)
+    # Keras restores them only if it stopped early, and not after the last epoch.
+    trainee.set_weights(early_stopping.best_weights)
+    best_epoch: int = early_stopping.best_epoch + 1
+    return best_epoch

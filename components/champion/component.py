@@ -19,6 +19,7 @@ from components.champion.judgements import evaluated_model, read_judged
 from components.champion.rules import OVERALL, Gate, Judged, count_users
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.live_models import version_ledger, versions
+from components.metric_names import AUC
 from components.ratings_example_gen.executor import NEWEST_SPAN
 from trainer_modules import features as f
 from trainer_modules.model_card import read_card, write_card
@@ -184,7 +185,7 @@ def _told(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str,
     overall = candidate.slices[OVERALL]
     intervals = {
         metric: interval(overall.users, metric, gate.confidence)
-        for metric in (gate.metric, "auc")
+        for metric in (gate.metric, AUC)
         if overall.users.has(metric)
     }
     evidence = verdict.evidence

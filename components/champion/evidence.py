@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from components.champion.comparison import check_same
-from components.ranking_metrics.statistics import K
+from components.metric_names import AUC, MEAN_RANK_AUC, MRR, NDCG, K
 from components.ranking_metrics.users import Users
 
 Floats = npt.NDArray[np.float64]
@@ -169,13 +169,13 @@ def _gain(users: Users, target: Places, measure: str) -> Floats:
     users; its counterpart for one user is the share of the list behind the target.
     """
     rank = users.rank[target].astype(np.float64)
-    if measure in ("mean_rank_auc", "auc"):
+    if measure in (MEAN_RANK_AUC, AUC):
         candidates = users.num_candidates[users.target_user[target]]
         return 1 - (rank - 1) / np.maximum(candidates, rank)
-    if measure == "mrr":
+    if measure == MRR:
         return 1 / rank
     discount = 1 / np.log2(rank + 1)
     if measure == WHOLE_LIST:
         return discount
     is_found = rank <= K
-    return discount * is_found if measure == f"ndcg@{K}" else is_found.astype(float)
+    return discount * is_found if measure == NDCG else is_found.astype(float)

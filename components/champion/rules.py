@@ -10,9 +10,10 @@ from typing import Literal
 
 import numpy as np
 
+from components import metric_names as names
 from components.champion.comparison import Interval, difference, interval
-from components.ranking_metrics.statistics import PROBABILITY_METRICS
-from components.ranking_metrics.users import AUC, Users
+from components.metric_names import AUC, PROBABILITY_METRICS
+from components.ranking_metrics.users import Users
 
 OVERALL = ""  # the slice of all users
 
@@ -185,7 +186,7 @@ def _users(candidate: Judged, gate: Gate) -> Finding:
     return Finding(
         "users",
         OVERALL,
-        "num_users",
+        names.NUM_USERS,
         Interval(count, count, count, count),
         count >= gate.min_users,
         f"{gate.metric} could be measured for {count} test users; at least "
@@ -195,18 +196,18 @@ def _users(candidate: Judged, gate: Gate) -> Finding:
 
 def _of_the_scores(candidate: Judged, gate: Gate) -> Iterator[Finding]:
     metrics = candidate.slices[OVERALL].metrics
-    finite = metrics.get("finite_scores", math.nan)
+    finite = metrics.get(names.FINITE_SCORES, math.nan)
     yield _plain(
         "finite",
-        "finite_scores",
+        names.FINITE_SCORES,
         candidate,
         finite == 1,
         f"{1 - finite:.2%} of the scores are not finite",
     )
-    spread = metrics.get("score_std", math.nan)
+    spread = metrics.get(names.SCORE_STD, math.nan)
     yield _plain(
         "spread",
-        "score_std",
+        names.SCORE_STD,
         candidate,
         spread > gate.min_score_std,
         f"the standard deviation of the scores is {spread:.4g}; more than "
@@ -214,10 +215,10 @@ def _of_the_scores(candidate: Judged, gate: Gate) -> Iterator[Finding]:
     )
     if candidate.tells_probabilities:
         low, high = gate.calibration
-        ratio = metrics.get("calibration", math.nan)
+        ratio = metrics.get(names.CALIBRATION, math.nan)
         yield _plain(
             "calibration",
-            "calibration",
+            names.CALIBRATION,
             candidate,
             low <= ratio <= high,
             f"predicted likes are {ratio:.3f} times the observed likes; {low:g} to "
@@ -226,14 +227,14 @@ def _of_the_scores(candidate: Judged, gate: Gate) -> Iterator[Finding]:
 
 
 def _coverage(candidate: Judged, live: Judged, gate: Gate) -> Finding:
-    name = "coverage@10"
     own, others = (
-        each.slices[OVERALL].metrics.get(name, math.nan) for each in (candidate, live)
+        model.slices[OVERALL].metrics.get(names.COVERAGE, math.nan)
+        for model in (candidate, live)
     )
     required = gate.min_coverage_of_live * others
     return _plain(
         "coverage",
-        name,
+        names.COVERAGE,
         candidate,
         own >= required,
         f"it recommends {own:.1%} of the catalogue, the live model {others:.1%}; at "

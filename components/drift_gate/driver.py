@@ -1,32 +1,22 @@
-"""What TFX's cache has to know of DriftGate's surroundings."""
+"""Adds the live version to DriftGate's cache key."""
 
 from pathlib import Path
+from typing import Any
 
-from tfx.dsl.components.base import base_driver
-from tfx.orchestration import data_types_utils, metadata
-from tfx.orchestration.portable import base_driver as portable_base_driver
-from tfx.orchestration.portable import data_types
-from tfx.proto.orchestration import driver_output_pb2
-
+from components.cache_driver import CacheDriver
 from components.live_models import versions
 
 LIVE_MODEL = "live_model"
 
 
-class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
-    """Adds what is live to what makes DriftGate run again: it compares with that."""
+class Driver(CacheDriver):
+    """Makes DriftGate run again for another live model, with which it compares."""
 
-    def __init__(self, metadata_handle: metadata.Metadata):
-        base_driver.BaseDriver.__init__(self, metadata_handle)
-        portable_base_driver.BaseDriver.__init__(self, metadata_handle)
+    def added_properties(self, exec_properties: dict[str, Any]) -> dict[str, str]:
+        """Returns ``live_model``: the live version's folder, empty if nothing is live.
 
-    def run(
-        self, execution_info: data_types.ExecutionInfo
-    ) -> driver_output_pb2.DriverOutput:
-        """Returns the one property that is added."""
-        live = versions.live(Path(execution_info.exec_properties["live_folder"]))
-        result = driver_output_pb2.DriverOutput()
-        data_types_utils.set_metadata_value(
-            result.exec_properties[LIVE_MODEL], str(live.folder) if live else ""
-        )
-        return result
+        Raises:
+            VersionError: If the live version's card cannot be read.
+        """
+        live = versions.live(Path(exec_properties["live_folder"]))
+        return {LIVE_MODEL: str(live.folder) if live else ""}

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
 
+from components.metric_names import METRICS
 from components.ranking_metrics.extractors import TARGET_HASH, USER_HASH
 from components.ranking_metrics.statistics import (
-    METRICS,
     NUM_SAMPLED,
     Columns,
     Statistics,

@@ -14,46 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
+from components import metric_names as names
+from components.metric_names import K
 from components.ranking_metrics.users import Users
 from trainer_modules import features as f
 
-K = 10
 NUM_SAMPLED = 99  # negatives in the sampled metrics, as most papers print them
-
-RANKING_METRICS = (
-    f"hit_rate@{K}",
-    f"ndcg@{K}",
-    "mrr",
-    f"recall@{K}",
-    f"precision@{K}",
-    "mean_rank_auc",
-    f"sampled_hit_rate@{K}",
-    f"sampled_ndcg@{K}",
-)
-# Of models whose scores are probabilities; NaN of others.
-PROBABILITY_METRICS = ("accuracy", "precision", "recall", "log_loss", "calibration")
-LABEL_METRICS = ("auc", *PROBABILITY_METRICS, "rmse")
-STANDARD_ERROR = "_standard_error"  # behind the name of a ranking metric
-STANDARD_ERRORS = tuple(
-    f"{name}{STANDARD_ERROR}" for name in (f"hit_rate@{K}", f"ndcg@{K}")
-)
-# Of the first K items of each list; none is gated by itself.
-BEYOND_ACCURACY = (
-    f"coverage@{K}",
-    f"gini@{K}",
-    f"novelty@{K}",
-    f"diversity@{K}",
-    f"popularity_lift@{K}",
-)
-OTHER_METRICS = (
-    *BEYOND_ACCURACY,
-    "finite_scores",
-    "score_std",
-    "num_users",
-    "num_targets",
-    *STANDARD_ERRORS,
-)
-METRICS = RANKING_METRICS + LABEL_METRICS + OTHER_METRICS
 
 _DISCOUNT = 1 / np.log2(np.arange(2, K + 2))  # of the places 1 to K
 _IDEAL = np.cumsum(_DISCOUNT)
@@ -65,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 def ranking_metrics(
     rank: npt.NDArray[np.int64], num_candidates: int, num_sampled: int = NUM_SAMPLED
 ) -> Floats:
-    """The ``RANKING_METRICS`` of one user.
+    """Returns the ``PER_USER_METRICS`` of one user.
 
     Args:
         rank: [P] ranks from 1 of the liked targets among the items not seen; P >= 1.
@@ -160,7 +126,7 @@ USER_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "num_targets": (np.int32, ()),
     "is_ranked": (np.bool_, ()),
     "num_candidates": (np.int32, ()),
-    "ranking": (np.float64, (len(RANKING_METRICS),)),
+    "ranking": (np.float64, (len(names.PER_USER_METRICS),)),
     "top_item": (np.int32, (K,)),
     "novelty": (np.float32, ()),
     "diversity": (np.float32, ()),
@@ -196,7 +162,7 @@ def measure_user(outputs: Outputs, user: int, num_sampled: int) -> Columns | Non
     rank, label = outputs["rank"][is_target], outputs["label"][is_target]
     is_ranked = bool(rank[0] > 0)  # in the sample of users
     liked = rank[label == 1].astype(np.int64)
-    ranking = np.full(len(RANKING_METRICS), np.nan)
+    ranking = np.full(len(names.PER_USER_METRICS), np.nan)
     if is_ranked and len(liked):
         ranking = ranking_metrics(liked, int(outputs["num_candidates"]), num_sampled)
     top_item = np.zeros(K, np.int32)  # a small catalogue fills less
@@ -271,7 +237,7 @@ class Statistics:
         target_order = np.argsort(target_user, kind="stable")
         return Users(
             user=columns["user"][order],
-            metrics=RANKING_METRICS,
+            metrics=names.PER_USER_METRICS,
             values=columns["ranking"][order].astype(np.float32),
             num_candidates=columns["num_candidates"][order],
             target_user=target_user[target_order],
@@ -294,15 +260,15 @@ class Statistics:
 def _ranking_results(columns: Columns) -> dict[str, float]:
     values = columns["ranking"].astype(np.float64)
     # Those of the sample who liked a target: nobody else tells anything of an order.
-    results = {"num_users": float((~np.isnan(values[:, 0])).sum())}
-    for name, value in zip(RANKING_METRICS, values.T, strict=True):
+    results = {names.NUM_USERS: float((~np.isnan(values[:, 0])).sum())}
+    for name, value in zip(names.PER_USER_METRICS, values.T, strict=True):
         value = value[~np.isnan(value)]
         results[name] = _mean(value)
-        error = name + STANDARD_ERROR
-        if error in STANDARD_ERRORS:
+        if name in (names.HIT_RATE, names.NDCG):
             # Of a mean over users, as if they were drawn at random from many.
             n = len(value)
-            results[error] = float(value.std() / math.sqrt(n)) if n else math.nan
+            error = float(value.std() / math.sqrt(n)) if n else math.nan
+            results[names.standard_error(name)] = error
     return results
 
 
@@ -313,12 +279,12 @@ def _label_results(columns: Columns) -> dict[str, float]:
     )
     n = len(label)
     return {
-        "auc": area_under_curve(score, label),
+        names.AUC: area_under_curve(score, label),
         **_probability_results(probability, label),
-        "rmse": math.sqrt(_mean(error**2)) if n else math.nan,
-        "finite_scores": _mean(np.isfinite(score).astype(np.float64)),
-        "score_std": float(score.std()) if n else math.nan,
-        "num_targets": float(n),
+        names.RMSE: math.sqrt(_mean(error**2)) if n else math.nan,
+        names.FINITE_SCORES: _mean(np.isfinite(score).astype(np.float64)),
+        names.SCORE_STD: float(score.std()) if n else math.nan,
+        names.NUM_TARGETS: float(n),
     }
 
 
@@ -327,16 +293,16 @@ def _probability_results(
 ) -> dict[str, float]:
     """NaN, all of them, for scores that are not probabilities."""
     if np.isnan(probability).any():
-        return dict.fromkeys(PROBABILITY_METRICS, math.nan)
+        return dict.fromkeys(names.PROBABILITY_METRICS, math.nan)
     liked, said = int(label.sum()), probability > 0.5
     hits = int((said & (label == 1)).sum())
     clipped = np.clip(probability, _CLIP, 1 - _CLIP)
     return {
-        "accuracy": _mean((said == label).astype(np.float64)),
-        "precision": _ratio(hits, int(said.sum())),
-        "recall": _ratio(hits, liked),
-        "log_loss": _mean(-np.log(np.where(label == 1, clipped, 1 - clipped))),
-        "calibration": _ratio(float(probability.sum()), liked),
+        names.ACCURACY: _mean((said == label).astype(np.float64)),
+        names.PRECISION: _ratio(hits, int(said.sum())),
+        names.RECALL: _ratio(hits, liked),
+        names.LOG_LOSS: _mean(-np.log(np.where(label == 1, clipped, 1 - clipped))),
+        names.CALIBRATION: _ratio(float(probability.sum()), liked),
     }
 
 
@@ -349,11 +315,11 @@ def _list_results(columns: Columns, catalogue_size: int) -> dict[str, float]:
         for name in ("list_popularity", "history_popularity")
     )
     return {
-        f"coverage@{K}": _ratio(len(times), catalogue_size),
-        f"gini@{K}": gini(times, catalogue_size),
-        f"novelty@{K}": _nan_mean(columns["novelty"][ranked]),
-        f"diversity@{K}": _nan_mean(columns["diversity"][ranked]),
-        f"popularity_lift@{K}": _ratio(lists - histories, histories),
+        names.COVERAGE: _ratio(len(times), catalogue_size),
+        names.GINI: gini(times, catalogue_size),
+        names.NOVELTY: _nan_mean(columns["novelty"][ranked]),
+        names.DIVERSITY: _nan_mean(columns["diversity"][ranked]),
+        names.POPULARITY_LIFT: _ratio(lists - histories, histories),
     }
 
 

@@ -6,8 +6,9 @@ import io
 import numpy as np
 import numpy.typing as npt
 
+from components.metric_names import AUC
+
 Floats = npt.NDArray[np.float64]
-AUC = "auc"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,9 +6,9 @@ import zoneinfo
 from collections.abc import Mapping
 from typing import Any
 
+from components.metric_names import GATED_LABEL_METRICS, GATED_RANKING_METRICS
 from pipeline.config.document import Document
 from pipeline.config.schema import DataConfig, PipelineConfig
-from pipeline.config.types import LABEL_METRICS, RANKING_METRICS
 from trainer_modules.configs.base import LOSSES, GradientConfig
 from trainer_modules.configs.parse import parse
 from trainer_modules.configs.sequence import SequenceConfig
@@ -75,23 +75,23 @@ def check_combinations(config: PipelineConfig, document: "Document") -> None:
             ("gate.metric", gate.metric),
             *((f"gate.floors.{metric}", metric) for metric in gate.floors),
         ):
-            if metric in LABEL_METRICS:
+            if metric in GATED_LABEL_METRICS:
                 raise document.error(
                     key,
                     f"{metric} compares liked with disliked ratings, and with "
                     "label.threshold 'all' none is disliked; gate on a ranking metric: "
-                    f"{', '.join(RANKING_METRICS)}",
+                    f"{', '.join(GATED_RANKING_METRICS)}",
                 )
     gated = {gate.metric, *gate.floors}
     if config.label.threshold != "all" and "auc" not in gated:
         raise document.error(
             "gate.floors", "auc is always among them; give it a floor, as in auc: 0.5"
         )
-    if not gated & set(RANKING_METRICS):
+    if not gated & set(GATED_RANKING_METRICS):
         raise document.error(
             "gate.floors",
             "a ranking metric is always among them; give one a floor, or compare by "
-            f"one (gate.metric): {', '.join(RANKING_METRICS)}",
+            f"one (gate.metric): {', '.join(GATED_RANKING_METRICS)}",
         )
     if config.beam.runner == "experimental-dataflow":
         for name in ("project", "region", "temp_location", "image"):

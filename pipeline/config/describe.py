@@ -6,16 +6,17 @@ import typing
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
+from components.metric_names import REPORTED_ONLY
 from pipeline.config import secrets
 from pipeline.config.schema import PipelineConfig
-from pipeline.config.types import PLAIN_TYPES, SHOWN_METRICS
+from pipeline.config.types import PLAIN_TYPES
 from trainer_modules.registry import MODELS
 
 
 def nearest_name(name: str, names: Iterable[str], is_key: bool = True) -> str:
     """What to write instead of an unknown name, of a key or of a choice."""
     choices = list(names)
-    if name in SHOWN_METRICS:
+    if name in REPORTED_ONLY:
         return f": it is shown, but is no bar; choose from {', '.join(choices)}"
     if not choices:
         return "; it has no settings"

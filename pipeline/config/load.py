@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
+from components.metric_names import GATED_LABEL_METRICS
 from pipeline.config.combinations import check_combinations, model_problem
 from pipeline.config.describe import nearest_name
 from pipeline.config.document import Document
 from pipeline.config.errors import ConfigError
 from pipeline.config.schema import PipelineConfig
-from pipeline.config.types import LABEL_METRICS
 from trainer_modules.registry import MODELS, POPULARITY
 
 
@@ -45,7 +45,11 @@ def load_config(
     config = msgspec.convert(document.checked(), PipelineConfig)
     if config.label.threshold == "all" and "gate.floors" not in document:
         # Without a disliked rating there is no such metric to hold against a model.
-        floors = {k: v for k, v in config.gate.floors.items() if k not in LABEL_METRICS}
+        floors = {
+            metric: floor
+            for metric, floor in config.gate.floors.items()
+            if metric not in GATED_LABEL_METRICS
+        }
         gate = msgspec.structs.replace(config.gate, floors=floors)
         config = msgspec.structs.replace(config, gate=gate)
     check_combinations(config, document)

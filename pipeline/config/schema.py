@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from components.metric_names import ComparedMetric
 from pipeline import DEFAULT_OUT
 from pipeline.config.types import (
     Address,
     Column,
-    ComparedMetric,
     Count,
     Flag,
     Floor,

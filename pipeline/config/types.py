@@ -1,41 +1,14 @@
 """Types of settings: each states what is valid and describes it for error messages."""
 
 import sys
-import typing
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from components.metric_names import GATED_LABEL_METRICS, GATED_RANKING_METRICS
+
 SplitKind = Literal["leave_last_out", "temporal", "random"]
 Repeats = Literal["latest", "first", "highest"]
-
-# The metrics that a gate may use: of each, more is better and 1 is the most.
-RankingMetric = Literal[
-    "hit_rate@10",
-    "ndcg@10",
-    "mrr",
-    "recall@10",
-    "precision@10",
-    "mean_rank_auc",
-    "coverage@10",
-]
-LabelMetric = Literal["auc", "accuracy", "precision", "recall"]
-# Models are compared by what can be measured of each user, or weighed by user.
-ComparedMetric = Literal[
-    "hit_rate@10", "ndcg@10", "mrr", "recall@10", "precision@10", "mean_rank_auc", "auc"
-]
-LABEL_METRICS: tuple[str, ...] = typing.get_args(LabelMetric)
-RANKING_METRICS: tuple[str, ...] = typing.get_args(RankingMetric)
-GATE_METRICS: tuple[str, ...] = RANKING_METRICS + LABEL_METRICS
-# Shown, but no bar: the sampled ones say nothing that the full ones do not (DESIGN.md
-# 4), and of an error less is better.
-SHOWN_METRICS = (
-    "sampled_hit_rate@10",
-    "sampled_ndcg@10",
-    "log_loss",
-    "calibration",
-    "rmse",
-)
 
 # Keys of a mapping: strings to the type checker, one of the names to us.
 Column = Annotated[
@@ -43,7 +16,9 @@ Column = Annotated[
 ]
 ItemColumn = Annotated[str, Meta(extra={"names": ("item_id", "title")})]
 UserColumn = Annotated[str, Meta(extra={"names": ("user_id",)})]
-Floor = Annotated[str, Meta(extra={"names": GATE_METRICS})]
+Floor = Annotated[
+    str, Meta(extra={"names": GATED_RANKING_METRICS + GATED_LABEL_METRICS})
+]
 Slice = Annotated[
     str,
     Meta(

@@ -7,7 +7,7 @@ import tensorflow_model_analysis as tfma
 
 from components.champion.component import parse_gate
 from components.champion.rules import Gate
-from components.ranking_metrics.statistics import METRICS
+from components.metric_names import METRICS
 from pipeline import evaluation
 from pipeline.config.schema import GateConfig
 

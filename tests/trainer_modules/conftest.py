@@ -1,7 +1,6 @@
 """A planted log, through the real transform graph, and the references."""
 
 import dataclasses
-import importlib
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -267,9 +266,7 @@ def build():
 
     def model(name, sizes, seed=0, **overrides):
         tf.keras.utils.set_random_seed(seed)
-        module = importlib.import_module(f"trainer_modules.models.{name}")
-        model_class = getattr(module, MODELS[name].class_name)
-        return model_class(configured(name, overrides), sizes)
+        return MODELS[name].load_class()(configured(name, overrides), sizes)
 
     return model
 

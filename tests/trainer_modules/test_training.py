@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules import training, validation
+from trainer_modules import devices, training, validation
 from trainer_modules.configs.factorization import NeuMFConfig
 from trainer_modules.inputs import eval_users
+from trainer_modules.progress import progress_log
 
 SMALL = {"epochs": 2, "batch_size": 64, "learning_rate": 0.01}
 
@@ -26,11 +27,11 @@ def heard(train):
         said = []
         handler = logging.Handler()
         handler.emit = lambda record: said.append(record.progress)
-        training.progress_log.addHandler(handler)
-        training.progress_log.setLevel(logging.INFO)
+        progress_log.addHandler(handler)
+        progress_log.setLevel(logging.INFO)
         model = train(name, **SMALL | settings)
-        training.progress_log.removeHandler(handler)
-        training.progress_log.setLevel(logging.NOTSET)
+        progress_log.removeHandler(handler)
+        progress_log.setLevel(logging.NOTSET)
         return model, said
 
     return trained
@@ -173,8 +174,8 @@ def test_mixed_precision_keeps_variables_and_scores_in_float32(name, heard, plan
 def test_a_required_gpu_that_is_not_there_is_an_error_that_says_so(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
     with pytest.raises(RuntimeError, match="require_gpu is set.* sees no GPU"):
-        training.strategy(require_gpu=True)
-    assert training.strategy(require_gpu=False).num_replicas_in_sync == 1
+        devices.strategy(require_gpu=True)
+    assert devices.strategy(require_gpu=False).num_replicas_in_sync == 1
 
 
 # Devices can be divided only before TensorFlow first uses them: a process of its own.

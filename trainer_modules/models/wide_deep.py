@@ -9,6 +9,7 @@ Shapes: B batch, C candidates, F fields, D embedding, U the tower's widths.
 
 import tensorflow as tf
 
+from trainer_modules.configs.base import Optimizer
 from trainer_modules.configs.fields import WideDeepConfig
 from trainer_modules.layers.field_embeddings import FieldEmbeddings
 from trainer_modules.layers.joined_fields import joined_fields
@@ -29,7 +30,7 @@ class WideDeep(tf.keras.Model):
         self.config = config
 
     @property
-    def optimized_apart(self) -> list[tuple[tf.keras.layers.Layer, str, float]]:
+    def optimized_apart(self) -> list[tuple[tf.keras.layers.Layer, Optimizer, float]]:
         """The wide part, with the optimizer and the learning rate of its own."""
         return [(self.wide, self.config.wide_optimizer, self.config.wide_learning_rate)]
 

@@ -5,6 +5,13 @@ from typing import Any
 
 import altair as alt
 
+from components.metric_names import (
+    COVERAGE,
+    DIVERSITY,
+    GINI,
+    NOVELTY,
+    POPULARITY_LIFT,
+)
 from pipeline.views.html.chart_marks import (
     ROW,
     Rows,
@@ -20,11 +27,11 @@ from pipeline.views.html.training_curves import Curve, quantities, series
 from pipeline.views.terminal.numbers import duration, figure
 
 BEYOND_ACCURACY = {
-    "coverage@10": "Coverage: share of items somebody gets",
-    "gini@10": "Gini: how unequally items are shown",
-    "novelty@10": "Novelty, in bits",
-    "diversity@10": "Diversity: how different the genres are",
-    "popularity_lift@10": "Popularity lift over users' own histories",
+    COVERAGE: "Coverage: share of items somebody gets",
+    GINI: "Gini: how unequally items are shown",
+    NOVELTY: "Novelty, in bits",
+    DIVERSITY: "Diversity: how different the genres are",
+    POPULARITY_LIFT: "Popularity lift over users' own histories",
 }
 
 
@@ -131,7 +138,7 @@ def _trade_off(
     rows = [
         {
             "model": model["name"],
-            "coverage": model["metrics"].get("coverage@10"),
+            "coverage": model["metrics"].get(COVERAGE),
             "value": model["metrics"].get(metric),
         }
         for model in models
@@ -139,7 +146,7 @@ def _trade_off(
     names = [row["model"] for row in rows]
     base = chart_of(rows).mark_point(filled=True, size=90, opacity=1)
     base = base.encode(
-        x=alt.X("coverage:Q", title="coverage@10", axis=alt.Axis(tickCount=4)),
+        x=alt.X("coverage:Q", title=COVERAGE, axis=alt.Axis(tickCount=4)),
         y=alt.Y("value:Q", title=metric, axis=alt.Axis(tickCount=4)),
         color=alt.Color(
             "model:N",
@@ -148,13 +155,14 @@ def _trade_off(
         ),
         tooltip=[
             "model:N",
-            alt.Tooltip("coverage:Q", title="coverage@10", format=".4f"),
+            alt.Tooltip("coverage:Q", title=COVERAGE, format=".4f"),
             alt.Tooltip("value:Q", title=metric, format=".4f"),
         ],
     )
     # Names beside the points would lie over each other where models are alike.
     return sized(base).properties(
-        height=150, description=in_words(f"{metric} over coverage@10", rows, "model")
+        height=150,
+        description=in_words(f"{metric} over {COVERAGE}", rows, "model"),
     )
 
 

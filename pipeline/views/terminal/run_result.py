@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from components import metric_names as names
 from components.wording import counted
 from pipeline import DEFAULT_OUT, exit_codes
 from pipeline.views.terminal.numbers import duration, figure, optional
@@ -22,13 +23,13 @@ from pipeline.views.terminal.terminal import Terminal, error_text, inert
 
 # A narrow terminal leaves the last of them out.
 LEADERBOARD_METRICS = (
-    "ndcg@10",
-    "hit_rate@10",
-    "mrr",
-    "coverage@10",
-    "recall@10",
-    "precision@10",
-    "mean_rank_auc",
+    names.NDCG,
+    names.HIT_RATE,
+    names.MRR,
+    names.COVERAGE,
+    names.RECALL_IN_LIST,
+    names.PRECISION_IN_LIST,
+    names.MEAN_RANK_AUC,
 )
 _INTERVAL_WIDTH = len("0.1234–0.5678")
 _VERDICT_STYLES = {

@@ -13,9 +13,10 @@ from tfx_bsl.public import tfxio
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.champion.judgements import read_slices
+from components.metric_names import METRICS
 from components.ranking_metrics.extractors import activity, custom_extractors, user_hash
 from components.ranking_metrics.metrics import TargetMetric, TargetStatistics
-from components.ranking_metrics.statistics import METRICS, Statistics
+from components.ranking_metrics.statistics import Statistics
 from pipeline.config.schema import GateConfig
 from pipeline.evaluation import eval_config
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from components import metric_names
 from components.ranking_metrics import statistics
 from components.ranking_metrics.statistics import Statistics
 
@@ -46,7 +47,7 @@ def test_ranking_metrics_are_means_over_users_who_liked_a_target(
         for targets, num_candidates in people
         if any(label for _, label, _ in targets)
     ]
-    for name in statistics.RANKING_METRICS:
+    for name in metric_names.PER_USER_METRICS:
         values = [metrics[name] for metrics in each if not math.isnan(metrics[name])]
         expected = np.mean(values) if values else math.nan
         np.testing.assert_allclose(found[name], expected, atol=1e-9, err_msg=name)
@@ -91,7 +92,7 @@ def test_label_metrics_are_over_all_targets(reference, summed, people):
         np.testing.assert_allclose(
             found[name], value, rtol=1e-6, atol=1e-9, err_msg=name
         )
-    assert set(found) == set(statistics.METRICS)
+    assert set(found) == set(metric_names.METRICS)
 
 
 @given(st.lists(users(), min_size=2, max_size=8), st.data())
@@ -148,7 +149,7 @@ def test_sampled_metrics_are_what_sampling_comes_to(num_sampled):
     gains = np.where(hits, 1 / np.log2(place + 1), 0)
     found = dict(
         zip(
-            statistics.RANKING_METRICS,
+            metric_names.PER_USER_METRICS,
             statistics.ranking_metrics(np.array([rank]), num_candidates, num_sampled),
             strict=True,
         )
@@ -181,7 +182,7 @@ def test_users_outside_of_the_sample_count_in_label_metrics_alone(
     total = summed([(targets, 20) for targets in ranked])
     add(total, outputs(outside, 0, top_item=[0, 0]))
     found, sampled = total.results(), summed([(r, 20) for r in ranked])
-    for name in ("num_users", "coverage@10", *statistics.RANKING_METRICS):
+    for name in ("num_users", "coverage@10", *metric_names.PER_USER_METRICS):
         assert found[name] == sampled.results()[name], name
     everybody = [target for targets in [*ranked, outside] for target in targets]
     _, label, score = (np.array(column) for column in zip(*everybody, strict=True))
@@ -261,7 +262,7 @@ def test_scores_that_are_no_probabilities_have_no_metrics_of_these(outputs, add)
     nothing = np.full(2, np.nan, np.float32)
     add(total, outputs(targets, 20) | {"probability": nothing, "error": nothing})
     results = total.results()
-    for name in (*statistics.PROBABILITY_METRICS, "rmse"):
+    for name in (*metric_names.PROBABILITY_METRICS, "rmse"):
         assert math.isnan(results[name]), name
     assert results["auc"] == 1
 
@@ -270,7 +271,7 @@ def test_liked_targets_of_one_score_are_not_ahead_of_each_other():
     # Scores 1 and 1 of liked targets, among others of 3, 3, 1, 0 and 0: ties count
     # against a target, so that both have rank 5, and 2 of the 5 others are behind.
     found = statistics.ranking_metrics(np.array([5, 5]), 7)
-    by_name = dict(zip(statistics.RANKING_METRICS, found, strict=True))
+    by_name = dict(zip(metric_names.PER_USER_METRICS, found, strict=True))
     assert by_name["mean_rank_auc"] == pytest.approx(2 / 5)
     # All five others are drawn: both targets are at place 4 of six.
     assert by_name["sampled_ndcg@10"] == pytest.approx(1 / np.log2(5))

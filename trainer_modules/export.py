@@ -1,0 +1,77 @@
+"""Exports a trained model: its SavedModel, and the card that describes it."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer_modules import features as f
+from trainer_modules.beyond_accuracy import ListStatistics
+from trainer_modules.configs.base import GradientConfig
+from trainer_modules.inputs import Data
+from trainer_modules.model_builder import ModelBuilder
+from trainer_modules.model_card import write_card
+from trainer_modules.signatures import Served, Unit
+from trainer_modules.trainer_settings import TrainerSettings
+from trainer_modules.training import Trained
+from trainer_modules.warm_start import write_item_values
+
+__all__ = ["card", "save", "score_unit", "write_card"]
+
+
+def save(
+    model: tf.keras.Model,
+    settings: TrainerSettings,
+    data: Data,
+    transform: tft.TFTransformOutput,
+    folder: str,
+) -> None:
+    """Writes the SavedModel with its three signatures and its vocabularies."""
+    num_known_items = data.sizes.num_items - f.NUM_RESERVED
+    served = Served(
+        model,
+        transform,
+        unit=score_unit(settings.config),
+        user_fields=data.user_fields,
+        list_statistics=ListStatistics(data.train_ratings, data.sizes),
+        num_unknown_items=max(0, settings.num_rated_items - num_known_items),
+        share_of_users=_share_of_users(settings, data),
+    )
+    served.save(folder)
+    write_item_values(folder, data.item_values)
+
+
+def card(
+    build: ModelBuilder, model: tf.keras.Model, trained: Trained, data: Data
+) -> dict[str, Any]:
+    """Returns the model's card; ``model_card.read_card`` describes its keys."""
+    return {
+        **build.settings.card(build.sizes),
+        "warm_start": build.start.warm_start,
+        "from_scratch": build.start.from_scratch,
+        "parameters": model.count_params(),
+        "train_seconds": trained.seconds,
+        "samples_per_second": trained.samples_per_second,
+        "epochs": trained.epochs,
+        "share_of_users": _share_of_users(build.settings, data),
+    }
+
+
+def score_unit(config: Any) -> Unit:
+    """Returns the unit of a model's scores, which its loss decides.
+
+    A model that learns beside drawn negatives gives a high score to an item that stands
+    out from them, which is not the probability that a user who rates it likes it.
+    """
+    if not isinstance(config, GradientConfig):
+        return "order"
+    if config.loss == "squared_error":
+        return "stars"
+    learns_labels = config.loss == "cross_entropy" and not config.num_negatives
+    return "logit" if config.task == "rating" and learns_labels else "order"
+
+
+def _share_of_users(settings: TrainerSettings, data: Data) -> float:
+    """Returns the share of the users that ``evaluate`` ranks for, at most 1."""
+    num_pairs = data.sizes.num_users * data.sizes.num_items
+    return min(1.0, settings.max_scored_pairs / num_pairs)

@@ -1,0 +1,74 @@
+"""Builds the model of a Trainer, once or several times, always the same one."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer_modules import devices
+from trainer_modules.inputs import Data
+from trainer_modules.sizes import Sizes
+from trainer_modules.trainer_settings import TrainerSettings
+from trainer_modules.warm_start import Start, find_start, read_vocabularies
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelBuilder:
+    """Builds a model with its initial weights.
+
+    Attributes:
+        settings: Which model, with which settings and seed.
+        sizes: Its table sizes and fields.
+        strategy: The devices that train it.
+        start: Where its weights start: from scratch, or from the live model.
+    """
+
+    settings: TrainerSettings
+    sizes: Sizes
+    strategy: tf.distribute.Strategy
+    start: Start = dataclasses.field(default_factory=Start)
+
+    @classmethod
+    def for_devices(cls, settings: TrainerSettings, data: Data) -> "ModelBuilder":
+        """Returns a builder from scratch, and sets the precision that layers use.
+
+        Raises:
+            RuntimeError: If a GPU is required and TensorFlow sees none.
+        """
+        tf.keras.mixed_precision.set_global_policy(
+            "mixed_float16" if settings.mixed_precision else "float32"
+        )
+        sizes = dataclasses.replace(data.sizes, mean_rating=data.train_ratings.mean())
+        return cls(settings, sizes, devices.strategy(settings.require_gpu))
+
+    def starting_warm(
+        self,
+        live_folder: str | None,
+        transform: tft.TFTransformOutput,
+        item_values: Sequence[bytes],
+    ) -> "ModelBuilder":
+        """Returns a builder that starts from the live model, if its weights fit.
+
+        Args:
+            live_folder: The live SavedModel; None if nothing is live.
+            transform: The transform graph, which has the new model's vocabularies.
+            item_values: The new vocabulary of item features, which is in no graph.
+        """
+        start = find_start(
+            live_folder,
+            self(),
+            self.sizes,
+            lambda: read_vocabularies(transform.transform_savedmodel_dir, item_values),
+            self.settings.card(self.sizes),
+        )
+        return dataclasses.replace(self, start=start)
+
+    def __call__(self) -> tf.keras.Model:
+        """Builds the model; each call gives the same weights."""
+        tf.keras.utils.set_random_seed(self.settings.seed)
+        with self.strategy.scope():
+            model_class = self.settings.model.load_class()
+            model: tf.keras.Model = model_class(self.settings.config, self.sizes)
+            self.start.give(model, self.sizes)
+        return model

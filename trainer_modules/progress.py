@@ -1,0 +1,66 @@
+"""Reports the progress of a training, epoch by epoch."""
+
+import logging
+import math
+import time
+
+import tensorflow as tf
+
+progress_log = logging.getLogger("marquee.progress")
+
+
+class Progress(tf.keras.callbacks.Callback):
+    """Logs each epoch, with its numbers as the record's ``progress``.
+
+    Attributes:
+        metric: Name of the eval metric in the logs; None if none is measured.
+        epochs_done: Number of finished epochs.
+    """
+
+    metric: str | None = None
+
+    def __init__(self, name: str, epochs: int, samples_per_epoch: int):
+        """Makes the callback.
+
+        Args:
+            name: Name of the model.
+            epochs: Number of epochs that are planned.
+            samples_per_epoch: Pairs of users and items in an epoch.
+        """
+        super().__init__()
+        self.name, self.epochs = name, epochs
+        self.samples_per_epoch = samples_per_epoch
+        self.epochs_done = 0
+        self.fastest = math.inf
+
+    @property
+    def samples_per_second(self) -> float:
+        """The speed of the fastest epoch; the first one also traces the graph."""
+        return self.samples_per_epoch / self.fastest
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float]) -> None:
+        """Starts the clock."""
+        self.started = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+        """Reads the clock, so that measuring the eval metric later does not count."""
+        self.trained = time.monotonic() - self.started
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Logs the epoch."""
+        self.fastest = min(self.fastest, self.trained)
+        self.epochs_done = epoch + 1
+        progress_log.info(
+            "epoch",
+            extra={
+                "progress": {
+                    "model": self.name,
+                    "epoch": epoch + 1,
+                    "epochs": self.epochs,
+                    "loss": float(logs["loss"]),
+                    "metric": logs[self.metric] if self.metric else None,
+                    "metric_name": self.metric,
+                    "samples_per_second": self.samples_per_epoch / self.trained,
+                }
+            },
+        )

@@ -1,0 +1,25 @@
+"""What a model may implement, beyond scoring, to be trained in a way of its own."""
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+import tensorflow as tf
+
+from trainer_modules.configs.base import GradientConfig, Optimizer
+
+
+@runtime_checkable
+class TrainedInHalves(Protocol):
+    """A model whose halves are trained alone before the whole is."""
+
+    def pretrain(self) -> Iterator[tuple[tf.keras.Model, GradientConfig]]:
+        """Yields each half with the settings to train it by, then joins the halves."""
+
+
+@runtime_checkable
+class PartlyOptimizedApart(Protocol):
+    """A model with layers that have an optimizer of their own."""
+
+    @property
+    def optimized_apart(self) -> list[tuple[tf.keras.layers.Layer, Optimizer, float]]:
+        """Those layers, each with its optimizer and learning rate."""

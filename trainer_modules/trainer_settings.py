@@ -1,0 +1,74 @@
+"""The settings of a Trainer, parsed once from the ``custom_config`` that TFX passes."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trainer_modules.configs.parse import parse
+from trainer_modules.registry import MODELS, ModelSpec
+from trainer_modules.sizes import Sizes
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainerSettings:
+    """What a Trainer is to do.
+
+    Attributes:
+        model: The model's entry in the registry.
+        config: The model's own settings, an instance of ``model.config_class``.
+        recipe: ID of the model, all of these settings and the code; the data do not
+            change it.
+        seed: Seed of the weights, the shuffles and the negatives.
+        require_gpu: Whether training without a GPU is an error.
+        mixed_precision: Whether layers compute in half precision.
+        warm_start: Whether training starts from the live model where that fits.
+        split: How the ratings were split, recorded on the card.
+        max_scored_pairs: How many pairs of users and items ``evaluate`` scores at most.
+        leave_out: Names of side features that the model must not read.
+        catalogue: Folder of the Catalogue artifact.
+        num_rated_items: How many items are candidates at test time: all rated ones.
+        num_items_before_test: How many of them occur in train or eval.
+        code_version: Part of the cache key; unused otherwise.
+    """
+
+    model: ModelSpec
+    config: Any
+    recipe: str
+    seed: int
+    require_gpu: bool
+    mixed_precision: bool
+    warm_start: bool
+    split: Mapping[str, Any]
+    max_scored_pairs: int
+    leave_out: Sequence[str]
+    catalogue: str
+    num_rated_items: int
+    num_items_before_test: int
+    code_version: str = ""
+
+    @classmethod
+    def parse(cls, custom_config: Mapping[str, Any]) -> "TrainerSettings":
+        """Parses ``custom_config``, in which ``model`` and ``config`` are JSON values.
+
+        Raises:
+            TypeError: If a setting is missing, unknown or of the wrong type.
+            ValueError: If ``config`` has a field that the model does not have.
+        """
+        model = MODELS[custom_config["model"]]
+        config = parse(model.config_class, custom_config["config"])
+        return cls(**{**custom_config, "model": model, "config": config})
+
+    @property
+    def is_closed_form(self) -> bool:
+        """Whether the model is solved, rather than fitted by gradient descent."""
+        return self.model.task == "closed_form"
+
+    def card(self, sizes: Sizes) -> dict[str, Any]:
+        """Returns what the model's card says before the training begins."""
+        return {
+            "model": self.model.name,
+            "recipe": self.recipe,
+            "config": dataclasses.asdict(self.config),
+            "fields": [*sizes.user_fields, *sizes.item_fields],
+            "split": self.split,
+        }
