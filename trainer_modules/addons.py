@@ -1,12 +1,12 @@
-"""All that is taken from TensorFlow Addons, which has reached its end of life.
+"""Everything that we use of TensorFlow Addons, which has reached its end of life.
 
-Replacing it is an edit of this file (docs/adr/0007).
+Replacing it means editing only this file (docs/adr/0007).
 """
 
 import warnings
 
 with warnings.catch_warnings():
-    # It says at import that it is no longer developed; the ADR says what we make of it.
+    # Importing it warns that it is no longer developed; the ADR explains what we do.
     warnings.simplefilter("ignore", UserWarning)
     from tensorflow_addons.activations import mish
     from tensorflow_addons.optimizers import LazyAdam

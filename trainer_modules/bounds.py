@@ -1,4 +1,4 @@
-"""Bounds of ratings as the configuration writes them: ``> 3``, ``<= 2.5``."""
+"""Bounds of ratings, as written in the configuration: ``> 3``, ``<= 2.5``."""
 
 import operator
 import re
@@ -22,7 +22,7 @@ def compare(stars: Any, bound: str, sign: str) -> Any:
         sign: The direction that the bound must have, ``>`` or ``<``.
 
     Raises:
-        ValueError: When the bound is written otherwise.
+        ValueError: If the bound has another form or direction.
     """
     match = _BOUND.fullmatch(bound)
     if not match or not match[1].startswith(sign):

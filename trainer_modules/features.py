@@ -1,4 +1,4 @@
-"""The only place where a feature's name, reserved index or split is spelt.
+"""The names of features and splits, and the reserved indices; spelt only here.
 
 Raw Examples (one per user, written by ``components/ratings_example_gen``):
 
@@ -17,7 +17,7 @@ Transformed Examples carry ``<name>_index`` int64 features instead of ids
 (0 padding, 1 unknown, known values from 2 by falling frequency), ``label`` (1 liked, 0
 disliked, -1 neither: left out of training and judging) and the ``rating`` itself.
 
-This module imports nothing, so that Beam workers can read it for free.
+This module imports nothing, so that Beam workers can import it at no cost.
 """
 
 USER_ID = "user_id"
@@ -47,7 +47,7 @@ USER_FEATURE_VOCABULARY = "user_feature"
 
 CATALOGUE_FILE = "catalogue.parquet"  # in the artifact of CatalogueGen
 CARD_FILE = "assets.extra/marquee.json"  # in an exported model
-# In a live model's folder too: what the newest ratings were like that it learned from.
+# In a live model's folder too: statistics of the newest span that it learned from.
 SPAN_STATISTICS_FILE = "assets.extra/span_statistics.pb"
 
 PADDING_INDEX = 0
@@ -61,15 +61,15 @@ SPLITS = (TRAIN_SPLIT, EVAL_SPLIT, TEST_SPLIT)
 
 
 def is_user_feature(name: str) -> bool:
-    """True for a side feature of the user (``user_gender``), not for the id."""
+    """Returns whether a feature is a side feature of users, such as ``user_gender``."""
     return name.startswith(USER_FEATURE_PREFIX) and name != USER_ID
 
 
 def is_item_feature(name: str) -> bool:
-    """True for a side feature of the item (``item_genres``), not for the id."""
+    """Returns whether a feature is a side feature of items, such as ``item_genres``."""
     return name.startswith(ITEM_FEATURE_PREFIX) and name != ITEM_ID
 
 
 def index_of(name: str) -> str:
-    """The transformed feature that holds the vocabulary indices of a side feature."""
+    """Returns the name of the transformed feature with a side feature's indices."""
     return f"{name}_index"

@@ -1,4 +1,4 @@
-"""Transformed user records, as training and its eval metric want them."""
+"""Reads transformed user records for training and for its eval metric."""
 
 import dataclasses
 import functools
@@ -15,21 +15,21 @@ from trainer_modules.interactions import Interactions, Ratings
 from trainer_modules.sizes import Sizes, Table, read_sizes
 from trainer_modules.trainer_settings import TrainerSettings
 
-READ_BATCH = 512  # user records parsed at once
+READ_BATCH = 512  # user records that are parsed at once
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What a Trainer is given; each part is read once, when it is first asked for.
+    """What a Trainer is given; each part is read once, at its first use.
 
     Attributes:
-        train_files: Patterns of the transformed ``train`` records.
-        eval_files: The same of ``eval``.
-        feature_spec: How to parse a record.
-        sizes: Of the tables.
-        num_unknown_items: Items of train and eval without a row of their own. Those
-            that are first rated in the test are not counted: they would tell training
-            something of it.
+        train_files: File patterns of the transformed ``train`` records.
+        eval_files: File patterns of the transformed ``eval`` records.
+        feature_spec: Describes how to parse a record.
+        sizes: Table sizes and fields of the model.
+        num_unknown_items: Number of items in train and eval without a row of their own.
+            Items that are first rated in the test do not count: training must learn
+            nothing about it.
         item_values: Vocabulary of the items' side features, "name=value", without the
             reserved rows; it goes into the exported model.
     """
@@ -42,10 +42,18 @@ class Data:
     item_values: Sequence[bytes] = ()
 
     def records(self, file_patterns: Sequence[str], *names: str) -> tf.data.Dataset:
-        """Batches of user records: ``user_index`` [B, 1], lists ragged [B, (N)]."""
+        """Returns batches of user records.
+
+        Args:
+            file_patterns: Patterns of the files to read.
+            *names: Features to parse.
+
+        Returns:
+            Batches with ``user_index`` [B, 1] and lists, ragged [B, (N)].
+        """
         spec = {name: self.feature_spec[name] for name in names}
-        # Where a cluster's job lost a worker and was started anew, there is the folder
-        # of Beam's first attempt too.
+        # If a cluster's job lost a worker and was restarted, the folder of Beam's first
+        # attempt matches too.
         files = sorted(
             path
             for pattern in file_patterns
@@ -60,22 +68,26 @@ class Data:
 
     @functools.cached_property
     def train_ratings(self) -> Ratings:
-        """What to learn from."""
+        """The ratings to learn from."""
         return read_ratings(self, self.train_files)
 
     @functools.cached_property
     def eval_ratings(self) -> Ratings:
-        """What chooses the epoch."""
+        """The ratings that choose the epoch."""
         return read_ratings(self, self.eval_files)
 
     @functools.cached_property
     def user_fields(self) -> dict[str, Table]:
-        """The users' side features: field → [num_users, L] indices, padded with 0."""
+        """The users' side features by name, [num_users, L] indices padded with 0."""
         return read_user_fields(self)
 
+    def ratings_of_both_splits(self) -> Ratings:
+        """Returns the train and the eval ratings together."""
+        return self.train_ratings.joined(self.eval_ratings)
+
     def interactions(self, ratings: Ratings) -> Interactions:
-        """Their pairs, each once."""
-        return Interactions.of(
+        """Returns the distinct pairs of ratings."""
+        return Interactions.from_pairs(
             ratings.user_index,
             ratings.item_index,
             self.sizes.num_users,
@@ -102,7 +114,7 @@ def read_data(
 
 
 def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
-    """Reads the targets of all records."""
+    """Reads the targets of all records as pairs."""
     parts: dict[str, list[Any]] = {
         name: [] for name in (f.USER_INDEX, f.ITEM_INDEX, f.LABEL, f.RATING)
     }
@@ -123,7 +135,7 @@ def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
 
 
 def read_user_fields(data: Data) -> dict[str, Table]:
-    """The users' side features: field → [num_users, L] indices, padded with 0."""
+    """Reads the users' side features: by name, [num_users, L] padded with 0."""
     fields = data.sizes.user_fields
     if not fields:
         return {}
@@ -140,12 +152,12 @@ def read_user_fields(data: Data) -> dict[str, Table]:
 
 
 def eval_users(data: Data, limit: int) -> tf.data.Dataset:
-    """The first ``limit`` eval records; ExampleGen orders users by a hash.
+    """Returns the first ``limit`` eval records: a sample, as users are hash-ordered.
 
     Returns:
-        Batches of ``user_index`` [B], ``history_item_index`` and ``history_label`` [B,
-        H], ``item_index`` (the targets), ``label`` and ``rating`` [B, T], padded with 0
-        (labels with -1), and the users' fields [B, L].
+        Batches of ``user_index`` [B]; ``history_item_index`` and ``history_label`` [B,
+        H]; ``item_index`` (the targets), ``label`` and ``rating`` [B, T], padded with 0
+        (labels with -1); and the users' fields [B, L].
     """
     names = (
         f.USER_INDEX,

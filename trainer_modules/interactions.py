@@ -1,8 +1,7 @@
-"""The training pairs in memory: what a closed-form model solves and the others sample.
+"""The training pairs in memory: closed forms solve them, other models sample them.
 
-Eight bytes a pair, and as many for its label and stars where a task learns from them:
-32 million ratings are 512 MB, which is the one thing in training that grows with the
-ratings.
+A pair takes eight bytes, and eight more for its label and stars: 32 million ratings are
+512 MB, the only memory of a training that grows with the ratings.
 """
 
 import dataclasses
@@ -18,13 +17,13 @@ Stars = npt.NDArray[np.float32]
 
 @dataclasses.dataclass(frozen=True)
 class Ratings:
-    """Rated pairs, in the order of the records; each user's own in the order of time.
+    """Rated pairs in the order of the records; each user's own in the order of time.
 
     Attributes:
-        user_index: [N] vocabulary indices.
-        item_index: [N] vocabulary indices.
-        label: [N] 1 liked, 0 disliked, -1 neither.
-        rating: [N] stars.
+        user_index: Vocabulary indices of the users, [N].
+        item_index: Vocabulary indices of the items, [N].
+        label: 1 for liked, 0 for disliked and -1 for neither, [N].
+        rating: Stars, [N].
     """
 
     user_index: Indices
@@ -36,7 +35,7 @@ class Ratings:
         return len(self.user_index)
 
     def where(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Ratings":
-        """Those that a mask [N] or places in the log choose."""
+        """Returns the ratings that a mask [N], or positions in the log, select."""
         return Ratings(
             self.user_index[chosen],
             self.item_index[chosen],
@@ -45,7 +44,7 @@ class Ratings:
         )
 
     def joined(self, other: "Ratings") -> "Ratings":
-        """Each user's ratings, then those that the others have of the same user."""
+        """Returns both; each user's ratings are followed by those of ``other``."""
         both = Ratings(
             np.concatenate([self.user_index, other.user_index]),
             np.concatenate([self.item_index, other.item_index]),
@@ -55,14 +54,14 @@ class Ratings:
         return both.where(np.argsort(both.user_index, kind="stable"))
 
     def mean(self) -> float:
-        """Of all stars; 0 where there is none."""
+        """Returns the mean of all stars; 0 without ratings."""
         return float(self.rating.mean(dtype=np.float64)) if len(self) else 0.0
 
     def liked(self) -> npt.NDArray[np.int64]:
-        """Places in the log of what was liked.
+        """Returns the positions of the likes in the log.
 
         Raises:
-            ValueError: If nothing was.
+            ValueError: If no rating is a like.
         """
         places = np.flatnonzero(self.label == f.LIKED)
         if not len(places):
@@ -75,13 +74,13 @@ class Ratings:
 
 @dataclasses.dataclass(frozen=True)
 class Interactions:
-    """Positive user-item pairs, ordered by user, then by item, each once.
+    """Distinct pairs of users and items, ordered by user, then by item.
 
     Attributes:
-        user_index: [N] vocabulary indices.
-        item_index: [N] vocabulary indices.
-        num_users: Rows of a user table, the reserved ones included.
-        num_items: Rows of an item table, the reserved ones included.
+        user_index: Vocabulary indices of the users, [N].
+        item_index: Vocabulary indices of the items, [N].
+        num_users: Number of rows of a user table, including the reserved ones.
+        num_items: Number of rows of an item table, including the reserved ones.
     """
 
     user_index: Indices
@@ -90,10 +89,10 @@ class Interactions:
     num_items: int
 
     @classmethod
-    def of(
+    def from_pairs(
         cls, user_index: Indices, item_index: Indices, num_users: int, num_items: int
     ) -> "Interactions":
-        """Orders the pairs; several unknown ids may make a pair repeat: one is kept."""
+        """Orders pairs, and drops repeated ones, as several unknown ids may make."""
         keys = np.unique(user_index.astype(np.int64) * num_items + item_index)
         return cls(
             (keys // num_items).astype(np.int32),
@@ -106,12 +105,12 @@ class Interactions:
         return len(self.user_index)
 
     def transposed(self) -> "Interactions":
-        """The same pairs with users and items in each other's place."""
-        return Interactions.of(
+        """Returns the pairs with users and items exchanged."""
+        return Interactions.from_pairs(
             self.item_index, self.user_index, self.num_items, self.num_users
         )
 
     def row_splits(self) -> npt.NDArray[np.int64]:
-        """Where each user's items begin: [num_users + 1]."""
+        """Returns where each user's items begin, [num_users + 1]."""
         counts = np.bincount(self.user_index, minlength=self.num_users)
         return np.concatenate([[0], np.cumsum(counts)])

@@ -1,4 +1,4 @@
-"""From stars to liked or not."""
+"""Turns stars into labels: liked, disliked or neither."""
 
 import tensorflow as tf
 
@@ -11,13 +11,19 @@ EVERYTHING_POSITIVE = "all"
 def label(
     rating: tf.RaggedTensor, threshold: str, negative: str | None = None
 ) -> tf.RaggedTensor:
-    """1 (liked) where a rating passes the threshold, 0 (not) where it is negative.
+    """Returns the labels of ratings.
 
-    Without ``negative`` that is all that is not liked; else what is neither is -1.
+    Args:
+        rating: Stars, ragged [B, (N)].
+        threshold: Which ratings are likes: ``all``, ``> x`` or ``>= x``.
+        negative: Which ratings are dislikes: ``< x`` or ``<= x``; None for all that are
+            not likes.
+
+    Returns:
+        1 for likes, 0 for dislikes and -1 for neither, ragged [B, (N)] int64.
 
     Raises:
-        ValueError: For a threshold that is none of ``all``, ``> x`` and ``>= x``, and a
-            ``negative`` that is none of ``< x`` and ``<= x``.
+        ValueError: If the threshold or ``negative`` has another form.
     """
     if threshold == EVERYTHING_POSITIVE:
         return tf.cast(tf.ones_like(rating), tf.int64)

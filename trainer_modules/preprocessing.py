@@ -1,4 +1,4 @@
-"""Raw user records to indices and labels: the graph that is trained on and served."""
+"""Transforms raw user records into indices and labels, in training and in serving."""
 
 from typing import Any
 
@@ -14,20 +14,20 @@ def preprocessing_fn(
 ) -> dict[str, Any]:
     """Replaces ids by vocabulary indices, and ratings by labels.
 
-    The vocabularies are those of the ``train`` split. An item with fewer than
-    ``min_item_ratings`` ratings is left out, and so trains the unknown row.
+    The vocabularies are those of the ``train`` split. Items with fewer than
+    ``min_item_ratings`` ratings are left out of it, and so train the unknown row.
 
     Args:
         inputs: The raw features of ``features.py``: ``user_id`` [B, 1], others ragged
             [B, (N)].
-        custom_config: ``label_threshold`` (``all``, ``> x`` or ``>= x`` stars),
-            ``label_negative`` (``< x``, ``<= x``, or None for all that is not liked),
-            ``min_item_ratings`` and ``leave_out`` (side features).
+        custom_config: ``label_threshold`` and ``label_negative`` (see
+            ``labels.label``), ``min_item_ratings`` and ``leave_out`` (names of side
+            features).
 
     Returns:
-        ``user_index`` [B, 1] and ragged [B, (N)] ``item_index``, ``label``, the same
-        for ``history_``, and ``<name>_index`` for each side feature of the user; all
-        int64; and ``rating`` as it came.
+        ``user_index`` [B, 1]; ``item_index``, ``label``, both again for ``history_``,
+        and ``<name>_index`` for each side feature of the user, ragged [B, (N)]; all of
+        them int64. And the ``rating`` unchanged.
     """
 
     def labels(rating: tf.RaggedTensor) -> tf.RaggedTensor:
@@ -41,30 +41,39 @@ def preprocessing_fn(
         f.ITEM_VOCABULARY,
         custom_config["min_item_ratings"],
     )
-    outputs = {
+    user_features = {
+        name: inputs[name]
+        for name in sorted(filter(f.is_user_feature, inputs))
+        if name not in custom_config["leave_out"]
+    }
+    return {
         f.USER_INDEX: _known_or_unknown(inputs[f.USER_ID], users),
         f.ITEM_INDEX: _index(inputs[f.ITEM_ID], items),
         f.HISTORY_ITEM_INDEX: _index(inputs[f.HISTORY_ITEM_ID], items),
         f.LABEL: labels(inputs[f.RATING]),
         f.HISTORY_LABEL: labels(inputs[f.HISTORY_RATING]),
         f.RATING: inputs[f.RATING],
+        **_user_feature_indices(user_features),
     }
-    side = {
-        name: inputs[name]
-        for name in sorted(filter(f.is_user_feature, inputs))
-        if name not in custom_config["leave_out"]
-    }
-    # One vocabulary for all of them, of "name=value": each vocabulary costs a dozen
-    # Beam stages, and models look all of them up in one table.
-    named = {name: _named(values, name) for name, values in side.items()}
+
+
+def _user_feature_indices(
+    user_features: dict[str, tf.RaggedTensor],
+) -> dict[str, tf.RaggedTensor]:
+    """Returns the vocabulary indices of side features, by ``<name>_index``.
+
+    All of them share one vocabulary of "name=value": each vocabulary costs a dozen Beam
+    stages, and models look all of them up in one table.
+    """
+    named = {name: _named(values, name) for name, values in user_features.items()}
     vocabulary = _vocabulary(
         tf.concat([values.flat_values for values in named.values()] or [[""]], 0),
         f.USER_FEATURE_VOCABULARY,
         min_count=None,
     )
-    for name, values in named.items():
-        outputs[f.index_of(name)] = _index(values, vocabulary)
-    return outputs
+    return {
+        f.index_of(name): _index(values, vocabulary) for name, values in named.items()
+    }
 
 
 def _named(values: tf.RaggedTensor, name: str) -> tf.RaggedTensor:

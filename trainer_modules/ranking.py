@@ -1,12 +1,19 @@
-"""Where a target stands among everything its user has not seen."""
+"""Ranks targets among everything that their user has not seen."""
 
 import tensorflow as tf
 
 from trainer_modules import features as f
 
-# Users x items scored at once: 128 MiB for a layer of 256 units.
+# Pairs of users and items scored at once: 128 MiB for a layer of 256 units.
 MAX_SCORED_PAIRS = 1 << 17
-NUM_RARE = 10  # items, the rarest with a row of their own: enough for a mean
+NUM_RARE = 10  # how many of the rarest known items bound an unknown item's score
+
+_RANKED = {  # what ``rank_targets`` returns
+    "score": tf.float32,
+    "rank": tf.int64,
+    "num_candidates": tf.int64,
+    "top_item": tf.int32,
+}
 
 
 def score_candidates(
@@ -15,48 +22,60 @@ def score_candidates(
     items: tf.Tensor,
     num_items: int,
 ) -> tf.Tensor:
-    """Scores each user's candidates.
+    """Returns the scores of each user's candidates.
 
     Args:
-        model: Scores [B, C] from features.
-        features: Of the users, each [B, ...].
-        items: [B, C] indices.
-        num_items: V, the reserved ones included.
+        model: Returns scores [B, C] for features.
+        features: Features of the users, [B, ...] each.
+        items: Indices of the candidates, [B, C].
+        num_items: V, including the reserved rows.
 
     Returns:
-        [B, C]; an item without a row of its own scores as ``_no_better_than_rare``
-        says.
+        Scores, [B, C]; items without a row of their own score as described in
+        ``_no_better_than_rare``.
     """
     rare = tf.range(num_items)[f.NUM_RESERVED :][-NUM_RARE:]  # [N]
     users, length = tf.shape(items)[0], tf.shape(items)[1]
     more = tf.tile(tf.cast(rare, items.dtype)[tf.newaxis, :], [users, 1])
     scores = model({**features, f.ITEM_INDEX: tf.concat([items, more], 1)})
     scores = tf.cast(scores, tf.float32)
-    known, of_rare = scores[:, :length], scores[:, length:]
-    unknown = _no_better_than_rare(known, of_rare)
+    known, rare_scores = scores[:, :length], scores[:, length:]
+    unknown = _no_better_than_rare(known, rare_scores)
     return tf.where(items == f.UNKNOWN_INDEX, unknown, known)
 
 
-def _no_better_than_rare(unknown: tf.Tensor, of_rare: tf.Tensor) -> tf.Tensor:
-    """What an item without a row of its own scores [B, C], given the rarest [B, N].
+def _no_better_than_rare(unknown: tf.Tensor, rare: tf.Tensor) -> tf.Tensor:
+    """Bounds the scores of items that do not have a row of their own.
 
-    All such items train one row, which thus knows how much they are liked together, as
-    if it were one popular item. Of each of them nothing speaks for more than what the
-    rarest items score that have a row, in the mean.
+    All such items share one row, which learns how much they are liked together, as if
+    they were one popular item. Nothing suggests that any of them is better than the
+    rarest items that have a row, so their mean score is the upper bound.
+
+    Args:
+        unknown: Scores of the shared row, [B, C].
+        rare: Scores of the rarest items with a row, [B, N]; N may be 0.
+
+    Returns:
+        Bounded scores, [B, C].
     """
-    if of_rare.shape[1] == 0:
+    if rare.shape[1] == 0:
         return unknown
-    return tf.minimum(unknown, tf.reduce_mean(of_rare, 1, keepdims=True))
+    return tf.minimum(unknown, tf.reduce_mean(rare, 1, keepdims=True))
 
 
 def score_unseen(
     model: tf.keras.Model, features: dict[str, tf.Tensor], num_items: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Scores for each user every item with an id, and the unknown one.
+    """Scores every item with a row of its own, and the unknown item, for each user.
+
+    Args:
+        model: Returns scores [B, C] for features.
+        features: Features of the users, [B, ...] each.
+        num_items: V, including the reserved rows.
 
     Returns:
-        Scores [B, V - NUM_RESERVED], True there where the user has not seen the item,
-        and the unknown item's score [B].
+        Scores [B, V - NUM_RESERVED]; booleans of the same shape, True if the user has
+        not seen the item; and the unknown item's score [B].
     """
     catalogue = tf.range(f.UNKNOWN_INDEX, num_items)[tf.newaxis, :]
     scores = tf.cast(model({**features, f.ITEM_INDEX: catalogue}), tf.float32)
@@ -67,7 +86,7 @@ def score_unseen(
         tf.ones([tf.size(history)], tf.int32),
         [tf.shape(history)[0], num_items],
     )
-    known = scores[:, 1:]  # by falling frequency: the rarest are the last
+    known = scores[:, 1:]  # ordered by falling frequency: the rarest are last
     unknown = _no_better_than_rare(scores[:, :1], known[:, -NUM_RARE:])
     return known, times_seen[:, f.NUM_RESERVED :] == 0, unknown[:, 0]
 
@@ -82,21 +101,23 @@ def rank_targets(
 ) -> dict[str, tf.Tensor]:
     """Ranks each target among the items that its user has not seen.
 
-    Ties and scores that are not numbers count against the target. Items without an id
-    of their own, too rare or too new, are candidates like others: all of them have the
-    score of the unknown row, or what the rarest others have if that is less.
+    Ties and scores that are NaN count against the target. Items without a row of their
+    own, because they are too rare or too new, are candidates too; their score is that
+    of ``_no_better_than_rare``.
 
     Args:
-        model: Scores [B, C] from features.
-        features: Of the users, each [B, ...]; ``history_item_index`` is padded with 0.
-        targets: [B, T] item indices, padded with 0.
-        num_items: V, the reserved ones included.
-        num_unknown_items: Items of the catalogue without an id of their own.
+        model: Returns scores [B, C] for features.
+        features: Features of the users, [B, ...] each; ``history_item_index`` is padded
+            with 0.
+        targets: Indices of the targets, [B, T], padded with 0.
+        num_items: V, including the reserved rows.
+        num_unknown_items: How many items of the catalogue have no row of their own.
         num_top: How many of the best items to return.
 
     Returns:
-        ``score`` and ``rank`` [B, T] (from 1; both 0 for padding), ``num_candidates``
-        [B] and ``top_item`` [B, min(num_top, V - NUM_RESERVED)] (indices).
+        ``score`` and ``rank`` [B, T] (ranks start at 1; both are 0 for padding),
+        ``num_candidates`` [B], and ``top_item`` [B, min(num_top, V - NUM_RESERVED)],
+        the indices of the best items.
     """
     num_users = tf.shape(targets)[0]
     block_size = tf.minimum(max(1, MAX_SCORED_PAIRS // num_items), num_users)
@@ -115,12 +136,7 @@ def rank_targets(
     blocks = tf.map_fn(
         rank_block,
         tf.range(0, num_users, tf.maximum(block_size, 1)),
-        fn_output_signature={
-            "score": tf.float32,
-            "rank": tf.int64,
-            "num_candidates": tf.int64,
-            "top_item": tf.int32,
-        },
+        fn_output_signature=_RANKED,
         parallel_iterations=1,
     )
     return {
@@ -141,35 +157,21 @@ def _rank_rows(
     history = features[f.HISTORY_ITEM_INDEX]
     unknown_seen = tf.math.count_nonzero(history == f.UNKNOWN_INDEX, 1)
     unknown_left = tf.maximum(num_unknown_items - unknown_seen, 0)  # [B]
+    scored = _Scored(scores, unseen, unknown_score, unknown_left)
 
     cells = tf.where(targets != f.PADDING_INDEX)  # [N, 2] the real targets
     row, target = cells[:, 0], tf.cast(tf.gather_nd(targets, cells), tf.int64)
     is_unknown = target == f.UNKNOWN_INDEX
     place = tf.stack([row, tf.maximum(target - f.NUM_RESERVED, 0)], 1)
-    # Not scored anew: another shape rounds differently, and a target may then seem to
-    # be ahead of itself.
+    # Not scored again: another shape rounds differently, and a target might then seem
+    # to be ahead of itself.
     score = tf.where(
         is_unknown, tf.gather(unknown_score, row), tf.gather_nd(scores, place)
     )
-    target_score = tf.where(tf.math.is_nan(score), -float("inf"), score)
-
-    num_unseen = tf.math.count_nonzero(unseen, 1)  # [B]
-
-    def num_not_behind(row_and_score: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        row, score = row_and_score
-        # Counted apart: a graph makes >= of "not <", which is another thing of a NaN.
-        behind = tf.math.count_nonzero(unseen[row] & (scores[row] < score))
-        known = num_unseen[row] - behind
-        is_behind = unknown_score[row] < score
-        return known + tf.where(is_behind, tf.zeros([], tf.int64), unknown_left[row])
-
-    # A target is not behind itself, so that the count is its rank; but for one that is
-    # no candidate: seen before, or without an id and not counted in the catalogue.
-    rank = tf.map_fn(num_not_behind, (row, target_score), fn_output_signature=tf.int64)
     is_candidate = tf.where(
         is_unknown, tf.gather(unknown_left, row) > 0, tf.gather_nd(unseen, place)
     )
-    rank += tf.cast(~is_candidate, tf.int64)
+    rank = scored.ranks(row, score, is_candidate)
     top = tf.math.top_k(
         tf.where(unseen, scores, -float("inf")),
         tf.minimum(num_top, num_items - f.NUM_RESERVED),
@@ -177,6 +179,54 @@ def _rank_rows(
     return {
         "score": tf.scatter_nd(cells, score, tf.shape(targets, tf.int64)),
         "rank": tf.scatter_nd(cells, rank, tf.shape(targets, tf.int64)),
-        "num_candidates": num_unseen + unknown_left,
+        "num_candidates": scored.num_unseen + unknown_left,
         "top_item": top.indices + f.NUM_RESERVED,
     }
+
+
+class _Scored:
+    """The scores of all items for B users, in which targets are ranked."""
+
+    def __init__(
+        self,
+        scores: tf.Tensor,
+        unseen: tf.Tensor,
+        unknown_score: tf.Tensor,
+        unknown_left: tf.Tensor,
+    ):
+        """Keeps the scores.
+
+        Args:
+            scores: Scores of the items with a row of their own, [B, V - NUM_RESERVED].
+            unseen: Which of them the user has not seen, of the same shape.
+            unknown_score: Score of every other item, [B].
+            unknown_left: How many other items the user has not seen, [B].
+        """
+        self.scores, self.unseen = scores, unseen
+        self.unknown_score, self.unknown_left = unknown_score, unknown_left
+        self.num_unseen = tf.math.count_nonzero(unseen, 1)  # [B]
+
+    def ranks(
+        self, row: tf.Tensor, score: tf.Tensor, is_candidate: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns the ranks of N targets, given the user's row and the score of each.
+
+        A target is not behind itself, so the count of items that are not behind it is
+        its rank. One more is added for a target that is not a candidate: one that was
+        seen before, or without a row and not counted in the catalogue.
+        """
+        score = tf.where(tf.math.is_nan(score), -float("inf"), score)
+        rank = tf.map_fn(
+            self._num_not_behind, (row, score), fn_output_signature=tf.int64
+        )
+        return rank + tf.cast(~is_candidate, tf.int64)
+
+    def _num_not_behind(self, row_and_score: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        row, score = row_and_score
+        # Counted as all minus those behind: in a graph, >= becomes "not <", which
+        # differs for NaN.
+        behind = tf.math.count_nonzero(self.unseen[row] & (self.scores[row] < score))
+        known = self.num_unseen[row] - behind
+        is_behind = self.unknown_score[row] < score
+        nothing = tf.zeros([], tf.int64)
+        return known + tf.where(is_behind, nothing, self.unknown_left[row])

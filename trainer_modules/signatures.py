@@ -1,10 +1,9 @@
-"""The exported model: raw bytes in; scores, lists or ranks out, of one score function.
+"""The exported model: three signatures over one score function.
 
-What is written holds the transform graph, the vocabularies and the weights, and needs
-nothing of this package to be loaded.
+The SavedModel contains the transform graph, the vocabularies and the weights; nothing
+of this package is needed to load it.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -14,15 +13,15 @@ import tensorflow_transform as tft
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.ranking import rank_targets, score_candidates, score_unseen
+from trainer_modules.request_lists import fitted, given_or_known, values_of
 from trainer_modules.sizes import Table
 
 NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
-HASHES = 1 << 20  # of user ids; a sample of users is those with the lowest
-# What scores are: of the probability that a rated item is liked, stars, or numbers that
-# only put items in an order.
+HASHES = 1 << 20  # buckets of user ids; a sample of users is those in the lowest ones
+HASH_KEY = (2017, 1031)  # not that of ExampleGen, which orders the users by a hash
+# What scores are: logits of the probability that a rated item is liked, stars, or
+# numbers that only put items in an order.
 Unit = Literal["logit", "stars", "order"]
-_TO_THE_END = 1 << 30  # bytes
-HASH_KEY = (2017, 1031)  # another than ExampleGen's, which orders the users
 
 
 class Served(tf.Module):
@@ -42,15 +41,15 @@ class Served(tf.Module):
         """Joins a model to what it was trained on.
 
         Args:
-            model: Scores [B, C].
-            transform: The graph and the vocabularies.
-            unit: Of the scores.
+            model: Returns scores [B, C] for features.
+            transform: The transform graph with its vocabularies.
+            unit: Unit of the scores.
             user_fields: Side features of the known users, [num_users, L] each, for
-                requests that do not bring them along.
-            list_statistics: Of the lists that ``evaluate`` makes.
-            num_unknown_items: Items of the catalogue that the vocabulary has not.
-            share_of_users: That ``evaluate`` ranks for, by a hash of their ids; all of
-                them from 1.
+                requests without any.
+            list_statistics: Measures the lists that ``evaluate`` makes.
+            num_unknown_items: How many catalogue items are missing from the vocabulary.
+            share_of_users: Share of the users, 0 to 1, that ``evaluate`` ranks for; a
+                hash of their ids selects them.
         """
         super().__init__()
         self.model = model
@@ -72,7 +71,7 @@ class Served(tf.Module):
         self.share_of_users = share_of_users
 
     def save(self, folder: str) -> None:
-        """Writes the SavedModel."""
+        """Writes the SavedModel to a folder."""
         examples = tf.TensorSpec([None], tf.string, name="examples")
         tf.saved_model.save(
             self,
@@ -92,19 +91,19 @@ class Served(tf.Module):
 
     @tf.function
     def score(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Scores the candidates that each Example names.
+        """Scores the candidates that each Example lists.
 
         Args:
-            examples: [B] serialized, with ``user_id``, ``candidate_item_id`` [C] and,
-                as far as they are known, ``history_item_id``, ``history_rating`` (items
-                without one count as liked) and side features.
+            examples: Serialized Examples, [B], with ``user_id``, ``candidate_item_id``
+                [C] and, as far as they are known, ``history_item_id``,
+                ``history_rating`` (items without one count as liked) and side features.
 
         Returns:
-            ``score`` [B, C], -inf where an Example has fewer candidates than others.
+            ``score`` [B, C]; -inf pads Examples with fewer candidates than others.
         """
         raw = self._parse(examples, {f.CANDIDATE_ITEM_ID: tf.string})
         raw[f.ITEM_ID] = raw.pop(f.CANDIDATE_ITEM_ID)
-        raw[f.HISTORY_RATING] = _as_long_as(
+        raw[f.HISTORY_RATING] = fitted(
             raw[f.HISTORY_ITEM_ID], raw[f.HISTORY_RATING], tf.float32.max
         )
         features, candidates = self._features(self.transform(raw))
@@ -121,50 +120,27 @@ class Served(tf.Module):
         user_features: tf.Tensor,
         k: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        """Finds the best items that are not in a user's history.
+        """Returns the best items that are not in a user's history.
 
-        With all that a user has rated so far it ranks as ``evaluate`` does: the model
-        itself knows what is liked, and whether it reads what was liked or all.
+        Given everything that a user has rated so far, it ranks as ``evaluate`` does;
+        the model itself decides which ratings are likes and which of them to read.
 
         Args:
-            user_id: [B]; one that training has not seen is scored as an unknown user.
-            history_item_id: [B, H] what the user has rated so far, liked or not, oldest
-                first, padded with "".
-            history_rating: [B, R] the ratings of the first R of them, in the unit of
-                the training data. An item without one, or with NaN, counts as liked.
-            user_features: [B, N] side features, as in "user_gender=F", padded with "".
-                Without any, those that training saw of the user are taken.
-            k: How many; fewer come back where the catalogue has no more.
+            user_id: Ids of the users, [B]; an id that training did not see is scored as
+                an unknown user.
+            history_item_id: Items that the user has rated so far, liked or not, [B, H],
+                oldest first, padded with "".
+            history_rating: Ratings of the first R of them, [B, R], in the unit of the
+                training data. An item without one, or with NaN, counts as liked.
+            user_features: Side features, as in "user_gender=F", [B, N], padded with "".
+                Without any, those from training are used.
+            k: How many items to return; fewer if the catalogue has fewer.
 
         Returns:
-            ``item_id`` [B, k] and ``score`` [B, k], best first; "" and -inf where a
-            user has seen so much that fewer are left.
+            ``item_id`` [B, k] and ``score`` [B, k], best first; "" and -inf pad the
+            lists of users who have seen too much of the catalogue.
         """
-        history = tf.RaggedTensor.from_tensor(history_item_id, padding="")
-        rating = _as_long_as(
-            history, tf.RaggedTensor.from_tensor(history_rating), tf.float32.max
-        )
-        is_given = ~tf.math.is_nan(rating.flat_values)
-        rating = rating.with_flat_values(
-            tf.where(is_given, rating.flat_values, tf.float32.max)
-        )
-        raw = {
-            name: tf.RaggedTensor.from_row_splits(
-                tf.zeros([0], dtype),
-                tf.zeros_like(history.row_splits),
-                validate=False,  # half of the functions of the graph, if it were
-            )
-            for name, dtype in self.list_types.items()
-        } | {
-            f.USER_ID: user_id[:, tf.newaxis],
-            f.HISTORY_ITEM_ID: history,
-            f.HISTORY_RATING: rating,
-        }
-        raw |= {
-            name: _values_of(name, user_features)
-            for name in raw
-            if f.is_user_feature(name)
-        }
+        raw = self._raw_users(user_id, history_item_id, history_rating, user_features)
         features, _ = self._features(self.transform(raw))
         scores, unseen, _ = score_unseen(self.model, features, self.num_items)
         top = tf.math.top_k(
@@ -180,25 +156,46 @@ class Served(tf.Module):
         """Ranks the targets of eval or test records.
 
         Args:
-            examples: [B] serialized, as ``RatingsExampleGen`` writes them.
+            examples: Serialized Examples, [B], as ``RatingsExampleGen`` writes them.
 
         Returns:
-            For each target, [B, T]: ``label`` (-1 for padding and for what was neither
-            liked nor disliked), ``score``, ``probability`` of being liked, ``error``
-            (in stars where scores are stars, else of the probability; NaN, as the
-            probability is, where scores only put items in an order) and ``rank``, which
-            is 0 for padding and for users who are not in the sample; for each user
-            ``num_candidates`` and ``catalogue_size`` [B], ``top_item`` [B, 10] and what
-            ``ListStatistics`` says of it [B].
+            For each target, [B, T]: ``label`` (-1 for padding and for ratings that are
+            neither likes nor dislikes), ``score``, ``probability`` of a like, ``error``
+            (in stars if scores are stars, or else of the probability) and ``rank`` (0
+            for padding and for users outside the sample). Probability and error are NaN
+            if scores only put items in an order. For each user, ``num_candidates`` and
+            ``catalogue_size`` [B], ``top_item`` [B, 10] and the figures of
+            ``ListStatistics`` [B].
         """
         raw = self._parse(examples, {})
         transformed = self.transform(raw)
         features, targets = self._features(transformed)
-        place = tf.strings.to_hash_bucket_strong(
-            raw[f.USER_ID][:, 0], HASHES, list(HASH_KEY)
-        )
-        is_in_sample = tf.cast(place, tf.float64) < self.share_of_users * HASHES
-        # A batch with nobody to rank has no shape; the first one's rank is dropped.
+        ranked = self._ranked(raw[f.USER_ID][:, 0], features, targets)
+        label = transformed[f.LABEL].to_tensor(f.NEITHER)
+        probability = self._probability(ranked["score"])
+        if self.unit == "stars":
+            error = ranked["score"] - transformed[f.RATING].to_tensor()
+        else:
+            error = probability - tf.cast(label, tf.float32)
+        catalogue_size = self.num_items - f.NUM_RESERVED + self.num_unknown_items
+        lists = self.list_statistics(ranked["top_item"], features[f.HISTORY_ITEM_INDEX])
+        return {
+            **ranked,
+            **lists,
+            "probability": probability,
+            "error": error,
+            "label": label,
+            "catalogue_size": tf.fill([tf.shape(targets)[0]], catalogue_size),
+        }
+
+    def _ranked(
+        self, user_id: tf.Tensor, features: dict[str, tf.Tensor], targets: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Returns ``rank_targets`` for the sampled users; ranks of 0 for others."""
+        bucket = tf.strings.to_hash_bucket_strong(user_id, HASHES, list(HASH_KEY))
+        is_in_sample = tf.cast(bucket, tf.float64) < self.share_of_users * HASHES
+        # Without any user to rank, shapes would be unknown; the first one's ranks are
+        # dropped below.
         is_first = tf.range(tf.shape(targets)[0]) == 0
         rows = tf.where(is_in_sample | is_first)[:, 0]
         ranked = rank_targets(
@@ -223,29 +220,45 @@ class Served(tf.Module):
             ranked["score"] = score_candidates(
                 self.model, features, targets, self.num_items
             )
-        label = transformed[f.LABEL].to_tensor(f.NEITHER)
-        probability = self._probability(ranked["score"])
-        if self.unit == "stars":
-            error = ranked["score"] - transformed[f.RATING].to_tensor()
-        else:
-            error = probability - tf.cast(label, tf.float32)
-        catalogue_size = self.num_items - f.NUM_RESERVED + self.num_unknown_items
-        lists = self.list_statistics(ranked["top_item"], features[f.HISTORY_ITEM_INDEX])
-        return (
-            ranked
-            | lists
-            | {
-                "probability": probability,
-                "error": error,
-                "label": label,
-                "catalogue_size": tf.fill([num_users], catalogue_size),
-            }
-        )
+        return ranked
 
     def _probability(self, score: tf.Tensor) -> tf.Tensor:
         if self.unit == "logit":
             return tf.nn.sigmoid(score)
         return tf.fill(tf.shape(score), float("nan"))
+
+    def _raw_users(
+        self,
+        user_id: tf.Tensor,
+        history_item_id: tf.Tensor,
+        history_rating: tf.Tensor,
+        user_features: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """Returns the inputs of ``recommend`` as raw features, without targets."""
+        history = tf.RaggedTensor.from_tensor(history_item_id, padding="")
+        rating = fitted(
+            history, tf.RaggedTensor.from_tensor(history_rating), tf.float32.max
+        )
+        is_given = ~tf.math.is_nan(rating.flat_values)
+        raw = {
+            name: tf.RaggedTensor.from_row_splits(
+                tf.zeros([0], dtype),
+                tf.zeros_like(history.row_splits),
+                validate=False,  # checks would be half of the graph's functions
+            )
+            for name, dtype in self.list_types.items()
+        } | {
+            f.USER_ID: user_id[:, tf.newaxis],
+            f.HISTORY_ITEM_ID: history,
+            f.HISTORY_RATING: rating.with_flat_values(
+                tf.where(is_given, rating.flat_values, tf.float32.max)
+            ),
+        }
+        return raw | {
+            name: values_of(name, user_features)
+            for name in raw
+            if f.is_user_feature(name)
+        }
 
     def _parse(
         self, examples: tf.Tensor, more: Mapping[str, tf.DType]
@@ -254,18 +267,16 @@ class Served(tf.Module):
             name: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64)
             for name, dtype in {**self.list_types, **more}.items()
         }
-        nobody = tf.io.FixedLenFeature([1], tf.string, default_value=b"")
-        return tf.io.parse_example(examples, {f.USER_ID: nobody, **lists})
+        no_user = tf.io.FixedLenFeature([1], tf.string, default_value=b"")
+        return tf.io.parse_example(examples, {f.USER_ID: no_user, **lists})
 
     def _features(
         self, transformed: Mapping[str, tf.RaggedTensor]
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """What a model reads of the users, and ``item_index`` [B, C], padded with 0."""
+        """Returns the users' features and ``item_index`` [B, C], padded with 0."""
         user = transformed[f.USER_INDEX][:, 0]
         fields = {
-            name: self._user_field(
-                transformed[name].to_tensor(), tf.gather(table, user)
-            )
+            name: given_or_known(transformed[name].to_tensor(), tf.gather(table, user))
             for name, table in self.user_fields.items()
         }
         return fields | {
@@ -273,37 +284,3 @@ class Served(tf.Module):
             f.HISTORY_ITEM_INDEX: transformed[f.HISTORY_ITEM_INDEX].to_tensor(),
             f.HISTORY_LABEL: transformed[f.HISTORY_LABEL].to_tensor(),
         }, transformed[f.ITEM_INDEX].to_tensor()
-
-    @staticmethod
-    def _user_field(told: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-        """The values [B, L] that a request tells, or else those that training saw."""
-        width = tf.maximum(tf.shape(told)[1], tf.shape(known)[1])
-        told, known = (
-            tf.pad(values, [[0, 0], [0, width - tf.shape(values)[1]]])
-            for values in (told, known)
-        )
-        is_told = tf.reduce_any(told != f.PADDING_INDEX, 1, keepdims=True)
-        return tf.where(is_told, told, known)
-
-
-def _as_long_as(
-    items: tf.RaggedTensor, values: tf.RaggedTensor, otherwise: float
-) -> tf.RaggedTensor:
-    """The first values of each row, as many as there are items."""
-    length = items.row_lengths()
-    missing = tf.reduce_max(length) - values.bounding_shape(axis=1)
-    dense = tf.pad(
-        values.to_tensor(otherwise),
-        [[0, 0], [0, tf.maximum(missing, 0)]],
-        constant_values=otherwise,
-    )
-    return tf.RaggedTensor.from_tensor(dense, length)
-
-
-def _values_of(name: str, named: tf.Tensor) -> tf.RaggedTensor:
-    """The values of one side feature among "name=value" [B, N] of several."""
-    is_it = tf.strings.regex_full_match(named, f"{re.escape(name)}=(?s:.*)")
-    values = tf.ragged.boolean_mask(named, is_it)
-    return values.with_flat_values(
-        tf.strings.substr(values.flat_values, len(f"{name}=".encode()), _TO_THE_END)
-    )

@@ -1,4 +1,4 @@
-"""What the data decides about a model: how many ids there are, and which fields."""
+"""What the data decide about a model: the number of ids, and the fields."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -19,17 +19,17 @@ Vocabulary = Literal["user", "item", "user_value", "item_value"]
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """The tables that a model needs, in rows, and its fields beside the two ids.
+    """Sizes of the tables that a model needs, and its fields beside the two ids.
 
     Attributes:
-        num_users: Rows of a user table, the reserved ones included.
-        num_items: V, rows of an item table, the reserved ones included.
-        user_fields: Transformed side features of the user (``user_gender_index``).
-        num_user_values: Rows of the one table for the values of all of them.
-        item_fields: Side feature of the item → [V, L] indices of its values, padded
-            with 0; all 0 where nothing is known.
-        num_item_values: Rows of the one table for the values of all of them.
-        mean_rating: Of the training ratings, in stars.
+        num_users: Number of rows of a user table, including the reserved ones.
+        num_items: V, number of rows of an item table, including the reserved ones.
+        user_fields: Transformed side features of users, such as ``user_gender_index``.
+        num_user_values: Number of rows of the table with the values of all user fields.
+        item_fields: Side features of items by name: [V, L] indices of their values,
+            padded with 0; a row of 0 if an item has no value.
+        num_item_values: Number of rows of the table with the values of all item fields.
+        mean_rating: Mean of the training ratings, in stars.
     """
 
     num_users: int
@@ -42,11 +42,11 @@ class Sizes:
 
     @property
     def num_fields(self) -> int:
-        """F: both ids, and the side features of both."""
+        """F, the number of fields: both ids and the side features of both."""
         return 2 + len(self.user_fields) + len(self.item_fields)
 
     def rows(self, vocabulary: Vocabulary) -> int:
-        """Of a table for the vocabulary, the reserved ones included."""
+        """Returns the number of rows of a vocabulary's table, with reserved ones."""
         return {
             "user": self.num_users,
             "item": self.num_items,
@@ -85,7 +85,7 @@ def read_sizes(
 
 
 def user_fields(vocabulary: Sequence[bytes]) -> tuple[str, ...]:
-    """The transformed features that a vocabulary of "name=value" has values of."""
+    """Returns the transformed features of which a vocabulary has a "name=value"."""
     names = {entry.partition(b"=")[0].decode() for entry in vocabulary if b"=" in entry}
     return tuple(f.index_of(name) for name in sorted(names))
 
@@ -97,11 +97,11 @@ def read_item_fields(
 
     Args:
         catalogue: Folder of the artifact.
-        item_ids: The vocabulary, without the reserved rows.
-        without: Features to leave out.
+        item_ids: The vocabulary of items, without the reserved rows.
+        without: Names of features to leave out.
 
     Returns:
-        Feature → [V, L] indices of values, padded with 0, and the vocabulary of the
+        Indices of values, [V, L] padded with 0, by feature; and the vocabulary of the
         values of all features, "name=value", without the reserved rows.
     """
     with tf.io.gfile.GFile(f"{catalogue}/{f.CATALOGUE_FILE}", "rb") as file:
@@ -120,7 +120,7 @@ def read_item_fields(
     vocabulary = {
         pair: index
         for index, pair in enumerate(
-            sorted({(n, v) for n in names for lists in values[n] for v in lists}),
+            sorted({(name, v) for name in names for row in values[name] for v in row}),
             start=f.NUM_RESERVED,
         )
     }

@@ -78,7 +78,7 @@ def solve(model: tf.keras.Model, data: Data) -> Trained:
     Raises:
         ValueError: If no rating is a like.
     """
-    ratings = data.train_ratings.joined(data.eval_ratings)
+    ratings = data.ratings_of_both_splits()
     interactions = data.interactions(ratings.where(ratings.liked()))
     started = time.monotonic()
     model.solve(interactions)
@@ -160,9 +160,7 @@ def fit(
     halves = []
     if isinstance(model, TrainedInHalves) and not is_warm:
         halves = _fit_halves(model, data, epochs, seed=seed, log_dir=log_dir, name=name)
-    ratings = data.train_ratings
-    if epochs:
-        ratings = ratings.joined(data.eval_ratings)
+    ratings = data.ratings_of_both_splits() if epochs else data.train_ratings
     training_set = TRAINING_SETS[config.task](data, ratings, config, seed)
     trainee = compiled(model, config, data.sizes, training_set)
     num_epochs = epochs[-1] if epochs else config.epochs

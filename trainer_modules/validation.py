@@ -1,4 +1,4 @@
-"""The eval split's word on each epoch: which one to keep, and when to stop."""
+"""Per-epoch validation: which weights to keep, and when to stop."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data, eval_users
 from trainer_modules.ranking import rank_targets
 
-RANKED_USERS = 2048  # choose the epoch; more costs more than it tells
-SCORED_PAIRS = 8192  # at once
+RANKED_USERS = 2048  # they choose the epoch; more cost time and change little
+SCORED_PAIRS = 8192  # pairs scored at once
 
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -23,34 +23,39 @@ class Validation(tf.keras.callbacks.Callback):
     """Adds a metric of the eval split to each epoch's logs.
 
     Attributes:
-        metric: Its name in the logs.
-        mode: ``max`` or ``min``, which is better.
+        metric: Name of the metric in the logs.
+        mode: ``max`` if more is better, or ``min``.
     """
 
     metric: str
     mode: str
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Measures, and tells the callbacks that come after this one."""
+        """Adds the metric to the logs, for the callbacks after this one."""
         logs[self.metric] = self.measure()
 
     def measure(self) -> float:
-        """The metric of the model as it is."""
+        """Returns the metric for the model's present weights."""
         raise NotImplementedError
 
     @staticmethod
     def measured_on(label: Labels) -> npt.NDArray[np.bool_]:
-        """Which of the targets with labels [N] tell anything."""
+        """Returns which of the targets with labels [N] the metric can use."""
         return label == f.LIKED
 
 
 def validation(
     scorer: tf.keras.Model, config: GradientConfig, data: Data
 ) -> Validation:
-    """What fits the task: ranks where it learns an order, else errors.
+    """Returns the validation for a task: ranks if it learns an order, errors otherwise.
+
+    Args:
+        scorer: The model to validate.
+        config: Its task and loss.
+        data: The eval records.
 
     Raises:
-        ValueError: If the eval split has nothing to measure it on.
+        ValueError: If no target of the eval split can be used.
     """
     kind: type[Validation] = Ranking
     if config.loss == "squared_error":
@@ -60,8 +65,9 @@ def validation(
     measured_on = kind.measured_on(data.eval_ratings.label)
     if not measured_on.any():
         raise ValueError(
-            f"no rating of the eval split can tell the {kind.metric} that chooses the "
-            "epoch: hold out more (split.eval_fraction), or change label.threshold"
+            f"the {kind.metric} that chooses the epoch is not defined on the ratings "
+            "of the eval split: hold out more (split.eval_fraction), or change "
+            "label.threshold"
         )
     return kind(scorer, data)
 
@@ -69,8 +75,8 @@ def validation(
 class Ranking(Validation):
     """nDCG of the liked eval targets among all items that a user has not seen.
 
-    Over the whole list: where only the first ten places count, nine users in ten say
-    nothing, and which epoch seems best is chance.
+    It is over the whole list: with only the first ten places, nine in ten users have a
+    gain of 0, and the best epoch would be a matter of chance.
     """
 
     metric, mode = "ndcg", "max"
@@ -114,7 +120,7 @@ class Ranking(Validation):
 
 
 class _Targets(Validation):
-    """Compares the scores of all eval targets with what came of them."""
+    """Compares the scores of all eval targets with their labels or stars."""
 
     def __init__(self, scorer: tf.keras.Model, data: Data):
         super().__init__()
@@ -136,23 +142,23 @@ class _Targets(Validation):
         return tf.cast(self.scorer(batch), tf.float32)[:, 0]
 
     def compare(self, score: Scores) -> float:
-        """The metric of the scores [N] of all targets."""
+        """Returns the metric of the scores [N] of all targets."""
         raise NotImplementedError
 
 
 class LabelsAUC(_Targets):
-    """The chance that a liked target scores above a disliked one; ties are a half."""
+    """The probability that a like scores above a dislike; ties count half."""
 
     metric, mode = "auc", "max"
 
     @staticmethod
     def measured_on(label: Labels) -> npt.NDArray[np.bool_]:
-        """Those with a label, as long as there are both."""
+        """Returns the targets with a label; none if all have the same."""
         has_both = (label == f.LIKED).any() and (label == f.DISLIKED).any()
         return (label != f.NEITHER) & has_both
 
     def compare(self, score: Scores) -> float:
-        """Mann and Whitney 1947."""
+        """Returns the statistic of Mann and Whitney 1947, scaled to 0 to 1."""
         label = self.targets.label
         liked, disliked = score[label == f.LIKED], score[label == f.DISLIKED]
         ahead = stats.mannwhitneyu(liked, disliked, method="asymptotic").statistic
@@ -166,9 +172,9 @@ class StarsError(_Targets):
 
     @staticmethod
     def measured_on(label: Labels) -> npt.NDArray[np.bool_]:
-        """All of them."""
+        """Returns all targets."""
         return np.ones_like(label, np.bool_)
 
     def compare(self, score: Scores) -> float:
-        """Over all targets, whatever their label."""
+        """Returns the error over all targets, whatever their label."""
         return float(np.sqrt(np.mean((score - self.targets.rating) ** 2)))

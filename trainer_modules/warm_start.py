@@ -1,8 +1,9 @@
-"""Starts a training where the live model stands: its rows by id, the rest as it is.
+"""Starts a training from the live model's weights, matching table rows by id.
 
-Vocabularies are ordered by frequency, so that with each training the rows of a table
-stand for other ids. The live model is read as data: the checkpoint of its SavedModel,
-its vocabularies and its card; none of its functions is loaded or run.
+Vocabularies are ordered by frequency, so the same row of a table belongs to another id
+in each training; all other weights are copied unchanged. The live model is read as
+data: the checkpoint of its SavedModel, its vocabularies and its card. None of its
+functions is loaded or run.
 """
 
 import dataclasses
@@ -28,27 +29,27 @@ Vocabularies = Mapping[Vocabulary, Sequence[bytes]]  # without the reserved rows
 
 ITEM_VALUES_FILE = "assets.extra/item_values.json"  # in an exported model
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # TensorFlow's, in every checkpoint
-# Of the settings that all models have: what is learnt. The others say how it is learnt,
-# and may have changed.
+# The settings of ``GradientConfig`` that decide what is learnt. The others decide how,
+# and may differ from the live model's.
 WHAT_IS_LEARNT = ("task", "loss")
 
 progress_log = logging.getLogger("marquee.progress")
 
 
 class UnfitError(Exception):
-    """The live model is no start for a training; says why."""
+    """The live model's weights do not fit the training; the message explains why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """Where a training starts: as it is, from scratch.
+    """Where a training starts; without arguments, from scratch.
 
     Attributes:
-        weights: Path in the model, by the names of its attributes → value; of all its
-            variables, or of none.
-        warm_start: For the card: ``from`` (the Model artifact), ``users_kept`` and
+        weights: Values of all variables by their path of attribute names in the model;
+            empty to start from scratch.
+        warm_start: Entry of the card: ``from`` (the Model artifact), ``users_kept`` and
             ``items_kept`` of the live model, ``new_users`` and ``new_items``.
-        from_scratch: For the card: why not from the live model, where that was wanted.
+        from_scratch: Entry of the card: why a warm start was wanted but impossible.
     """
 
     weights: Mapping[str, Weights] = dataclasses.field(default_factory=dict)
@@ -56,7 +57,7 @@ class Start:
     from_scratch: str | None = None
 
     def give(self, model: tf.keras.Model, sizes: Sizes) -> None:
-        """Puts a new model there; in the scope of the strategy that is to train it."""
+        """Assigns the weights to a new model, within its strategy's scope."""
         if self.weights:
             for path, variable in _variables(model, sizes).items():
                 variable.assign(self.weights[path])
@@ -69,17 +70,18 @@ def find_start(
     vocabularies: Callable[[], Vocabularies],
     card: Mapping[str, Any],
 ) -> Start:
-    """Takes the live model for a start where it fits, and says what came of it.
+    """Returns a start from the live model, or one from scratch if that does not fit.
 
-    An id that the live model has not starts from the row that it had for the unknown,
-    which is how it scored it.
+    An id that the live model does not have starts from the live model's row for unknown
+    ids, by which it was scored so far. The result is logged.
 
     Args:
-        live_folder: A SavedModel; None if nothing is live.
-        model: A new one; what it is made of is read, and its weights are left alone.
-        sizes: Of the new model's data.
-        vocabularies: Of the new model's data; asked for if there is a live model.
-        card: Of the new model: ``model``, ``config``, ``fields`` and ``split``.
+        live_folder: The live SavedModel; None if nothing is live.
+        model: A new model; its variables are listed, not changed.
+        sizes: Table sizes and fields of the new model.
+        vocabularies: Reads the new model's vocabularies; called only if there is a live
+            model.
+        card: Card of the new model: ``model``, ``config``, ``fields`` and ``split``.
     """
     try:
         if live_folder is None:
@@ -92,8 +94,8 @@ def find_start(
     except UnfitError as error:
         start = Start(from_scratch=str(error))
     except (KeyError, OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        start = Start(from_scratch=f"the live model cannot be read: {said}")
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        start = Start(from_scratch=f"the live model cannot be read: {reason}")
     progress_log.info("%s starts %s", card["model"], _in_words(start))
     return start
 
@@ -108,14 +110,15 @@ def _in_words(start: Start) -> str:
 
 
 def live_rows(live: Sequence[bytes], now: Sequence[bytes]) -> Indices:
-    """The live table's row for each row of a new table.
+    """Returns, for each row of a new table, the live table's row of the same entry.
 
     Args:
         live: The live model's vocabulary, without the reserved rows.
-        now: That of the new model.
+        now: The new model's vocabulary, without the reserved rows.
 
     Returns:
-        [len(now) + 2]; ``UNKNOWN_INDEX`` for what is not in the live one.
+        Rows of the live table, [len(now) + 2]; ``UNKNOWN_INDEX`` for entries that it
+        does not have.
     """
     row_of = {entry: row for row, entry in enumerate(live, start=f.NUM_RESERVED)}
     known = [row_of.get(entry, f.UNKNOWN_INDEX) for entry in now]
@@ -123,11 +126,11 @@ def live_rows(live: Sequence[bytes], now: Sequence[bytes]) -> Indices:
 
 
 def read_vocabularies(folder: str, item_values: Sequence[bytes]) -> Vocabularies:
-    """Reads the vocabularies that a transform graph, or a model with it, looks up.
+    """Reads the vocabularies of a transform graph, or of a model that contains one.
 
     Args:
-        folder: Of its SavedModel.
-        item_values: The vocabulary that is in no graph (``sizes.read_item_fields``).
+        folder: Folder of the SavedModel.
+        item_values: The vocabulary that no graph has (``sizes.read_item_fields``).
     """
 
     def entries(name: str) -> list[bytes]:
@@ -144,7 +147,7 @@ def read_vocabularies(folder: str, item_values: Sequence[bytes]) -> Vocabularies
 
 
 def write_item_values(model_folder: str, item_values: Sequence[bytes]) -> None:
-    """Leaves beside a SavedModel what its graph does not tell a later start."""
+    """Writes the vocabulary that a later warm start cannot read from the graph."""
     path = f"{model_folder}/{ITEM_VALUES_FILE}"
     tf.io.gfile.makedirs(path.rpartition("/")[0])
     with tf.io.gfile.GFile(path, "w") as file:
@@ -152,11 +155,11 @@ def write_item_values(model_folder: str, item_values: Sequence[bytes]) -> None:
 
 
 def _check(live: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """Compares two cards.
+    """Compares the cards of the live and of the new model.
 
     Raises:
-        UnfitError: If one's weights mean nothing to the other, or if the live model may
-            have learnt what is held out now.
+        UnfitError: If the models differ in what their weights mean, or if the live
+            model may have learnt what is held out now.
     """
     for key, what in (
         ("model", "is {}, not {}"),
@@ -166,7 +169,7 @@ def _check(live: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         if live.get(key) != new[key]:
             raise UnfitError("the live model " + what.format(live.get(key), new[key]))
     if live["config"].get("refit"):
-        # It would choose the first epoch: what it knows by heart cannot get better.
+        # The first epoch would be chosen: a model does not improve on data it has seen.
         raise UnfitError("the live model has learnt from the eval split too (refit)")
     may_change = {field.name for field in dataclasses.fields(GradientConfig)}
     may_change -= {*WHAT_IS_LEARNT}
@@ -215,21 +218,21 @@ def _remapped(
     users, items = (
         int(np.count_nonzero(rows[name] >= f.NUM_RESERVED)) for name in ("user", "item")
     )
-    told = {
+    warm_start = {
         "from": origin,
         "users_kept": users,
         "items_kept": items,
         "new_users": len(vocabularies["user"]) - users,
         "new_items": len(vocabularies["item"]) - items,
     }
-    return Start(weights, told)
+    return Start(weights, warm_start)
 
 
 def _reader(folder: str) -> Callable[[str], Weights]:
-    """Makes the function that reads a variable of an exported model by its path.
+    """Returns a function that reads a variable of an exported model by its path.
 
-    A SavedModel's checkpoint names a Keras model's variables by number; the paths are
-    in its graph of objects.
+    A SavedModel's checkpoint numbers the variables of a Keras model; their paths are in
+    the graph of objects.
     """
     checkpoint = tf.train.load_checkpoint(
         f"{folder}/{tf.saved_model.VARIABLES_DIRECTORY}"
@@ -244,7 +247,7 @@ def _reader(folder: str) -> Callable[[str], Weights]:
         for name in ("model", *path.split(".")):
             number = {child.local_name: child.node_id for child in node.children}
             if name not in number:
-                raise UnfitError(f"the live model has no {path}")
+                raise UnfitError(f"the live model has no variable {path}")
             node = graph.nodes[number[name]]
         [attribute] = node.attributes
         weights: Weights = checkpoint.get_tensor(attribute.checkpoint_key)
@@ -254,12 +257,12 @@ def _reader(folder: str) -> Callable[[str], Weights]:
 
 
 def _variables(model: tf.keras.Model, sizes: Sizes) -> dict[str, tf.Variable]:
-    """All of a model's, by path.
+    """Returns a model's variables by path.
 
-    Layers make theirs when they first see a batch: here, of nobody and nothing.
+    Layers create their variables at the first batch: here, one of padding.
     """
-    nothing = tf.fill([1, 1], tf.constant(f.PADDING_INDEX, tf.int64))
+    padding = tf.fill([1, 1], tf.constant(f.PADDING_INDEX, tf.int64))
     lists = (f.HISTORY_ITEM_INDEX, f.HISTORY_LABEL, f.ITEM_INDEX, *sizes.user_fields)
-    model({f.USER_INDEX: nothing[0], **dict.fromkeys(lists, nothing)})
+    model({f.USER_INDEX: padding[0], **dict.fromkeys(lists, padding)})
     variables: dict[str, tf.Variable] = model.get_weight_paths()
     return variables

@@ -76,7 +76,7 @@ def made_by_hand(data, is_one_of_few):
     popularity = tf.math.log(1 + tf.cast(count, tf.float32))
     # Each user likes as many items as before, but some other user's.
     other = np.random.default_rng(0).permutation(known.item_index)
-    shuffled = Interactions.of(
+    shuffled = Interactions.from_pairs(
         known.user_index, other, known.num_users, known.num_items
     )
 

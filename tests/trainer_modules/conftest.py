@@ -362,6 +362,6 @@ def interactions():
 
     def of(pairs, num_users, num_items):
         user, item = np.array(pairs, np.int32).reshape(-1, 2).T
-        return Interactions.of(user, item, num_users, num_items)
+        return Interactions.from_pairs(user, item, num_users, num_items)
 
     return of

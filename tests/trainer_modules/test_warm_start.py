@@ -347,7 +347,7 @@ def test_another_architecture_with_the_same_settings_starts_from_scratch(live, b
     )
     card = card_of("gmf", MODELS["gmf"].config_class())
     start, _ = found(folder, build("gmf", NOW.sizes()), card)
-    assert start.from_scratch == "the live model has no product.h"
+    assert start.from_scratch == "the live model has no variable product.h"
 
 
 def test_another_shape_with_the_same_settings_starts_from_scratch(live, build):

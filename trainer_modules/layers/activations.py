@@ -1,4 +1,4 @@
-"""Activations by the names that a configuration may give."""
+"""Activation functions by the names that a configuration uses."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,13 @@ Function = Callable[[tf.Tensor], tf.Tensor]
 
 
 def activation_named(name: Activation | str) -> Function:
-    """Finds an activation.
+    """Returns the activation function of a name.
+
+    Args:
+        name: ``mish``, ``leaky_relu`` (slope 0.2), or any name that Keras knows.
 
     Raises:
-        ValueError: For a name that is neither ``mish`` nor one of Keras's.
+        ValueError: If no activation has that name.
     """
     if name == "mish":
         return addons.mish

@@ -1,4 +1,4 @@
-"""Conjugate gradients on many small positive definite systems at once."""
+"""Conjugate gradients: solves many small positive definite systems at once."""
 
 from collections.abc import Callable
 
@@ -12,20 +12,22 @@ def conjugate_gradients(
     start: tf.Tensor,
     steps: int,
 ) -> tf.Tensor:
-    """Steps towards the solutions of R systems of D unknowns.
+    """Approximates the solutions of R linear systems, each of D unknowns.
 
-    Hestenes and Stiefel 1952, preconditioned by the diagonal (Golub and Van Loan,
-    "Matrix Computations", algorithm 11.5.1).
+    The method of Hestenes and Stiefel 1952, preconditioned by the diagonal (Golub and
+    Van Loan, "Matrix Computations", algorithm 11.5.1). It needs the matrices only
+    through their products with vectors, so they are never built.
 
     Args:
-        system: Multiplies vectors [R, D] by their systems' matrices.
-        diagonal: [R, D] of the matrices.
-        right_hand: [R, D].
-        start: [R, D], the closer to the solution the better.
-        steps: D of them are exact, but for rounding; a good start needs a few.
+        system: Multiplies R vectors, [R, D], by the matrices of their systems.
+        diagonal: Diagonals of the matrices, [R, D]; all positive.
+        right_hand: Right-hand sides, [R, D].
+        start: Initial guesses, [R, D]; the closer to the solutions the better.
+        steps: Number of iterations. D of them give the exact solution up to rounding;
+            from a good start a few are enough.
 
     Returns:
-        [R, D].
+        The approximate solutions, [R, D].
     """
     x = start
     residual = right_hand - system(x)

@@ -1,18 +1,18 @@
-"""The inner product of users with their candidates."""
+"""Inner products of users with their candidates."""
 
 import tensorflow as tf
 
 
 def dot_product(user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
-    """Multiplies each user's vector with each of the user's candidates'.
+    """Returns the inner product of each user with each of the user's candidates.
 
     Args:
-        user: [B, D].
-        item: [B, C, D]; or [1, C, D], the same candidates for everybody, which is one
-            matrix product instead of B.
+        user: Vectors of the users, [B, D].
+        item: Vectors of the candidates, [B, C, D]; or [1, C, D] if all users have the
+            same candidates, which takes one matrix product instead of B.
 
     Returns:
-        [B, C].
+        Inner products, [B, C].
     """
     if item.shape[0] == 1:
         return tf.matmul(user, item[0], transpose_b=True)

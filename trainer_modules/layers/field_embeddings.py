@@ -1,4 +1,4 @@
-"""The embeddings of everything categorical that is known of a user and an item."""
+"""Embeddings of the ids and of all categorical side features of users and items."""
 
 import tensorflow as tf
 
@@ -9,21 +9,27 @@ from trainer_modules.sizes import Sizes, Vocabulary
 
 
 class FieldEmbeddings(tf.keras.layers.Layer):
-    """One vector for each field of a pair: the ids, then the side features of both.
+    """Looks up one vector for each field of a user and an item.
 
-    Of a field with several values it is the mean of theirs (as in RecBole and DeepCTR);
-    of one without a known value, 0. The values of all user fields share a table, and so
-    do those of all item fields. In training, the vectors that are read decay.
+    The fields of a pair are the user's id, the user's side features, the item's id and
+    the item's side features, in this order. A field with several values, such as the
+    genres of a film, has the mean of their vectors (as in RecBole and DeepCTR); a field
+    without a known value has the zero vector. All user fields share one table of
+    values, and all item fields another. In training, the vectors that are read decay.
+
+    For example, with ``user_gender`` and ``item_genres`` as the only side features
+    there are F = 4 fields, and a batch of 32 users with 5 candidates each and D = 16
+    gives [32, 5, 4, 16].
     """
 
     def __init__(self, sizes: Sizes, dim: int, stddev: float = 0.01, l2: float = 0.0):
         """Makes the tables.
 
         Args:
-            sizes: Of the data; also says which fields there are.
-            dim: D, of each vector.
-            stddev: Of the random start.
-            l2: Weight decay.
+            sizes: Number of rows of each table, and the names of the fields.
+            dim: D, length of each vector.
+            stddev: Standard deviation of the random initial values.
+            l2: Strength of the weight decay.
         """
         super().__init__()
         self.l2 = l2
@@ -38,15 +44,16 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         self.item_value = table("item_value") if self.item_fields else None
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Looks them up.
+        """Returns the vectors of all fields of each user with each candidate.
 
         Args:
-            features: ``user_index`` [B], ``item_index`` [B, C] or [1, C], and each user
-                field [B, L], padded with 0.
-            training: If so, the decay is added to the losses.
+            features: ``user_index`` [B], ``item_index`` [B, C] or [1, C] for candidates
+                that all users share, and the values of each user field [B, L], padded
+                with 0.
+            training: Whether to add the decay to the layer's losses.
 
         Returns:
-            [B, C, F, D].
+            Vectors, [B, C, F, D].
         """
         user = self.of_users(features)[:, tf.newaxis]  # [B, 1, F_u, D]
         item = self.of_items(features[f.ITEM_INDEX])  # [B or 1, C, F_i, D]
@@ -63,12 +70,12 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         return fields
 
     def of_users(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
-        """The vectors of the users' fields, [B, F_u, D], the id first."""
+        """Returns the vectors of the users' fields, [B, F_u, D], the id first."""
         values = [_mean(self.user_value, features[name]) for name in self.user_fields]
         return tf.stack([self.user(features[f.USER_INDEX]), *values], 1)
 
     def of_items(self, item_index: tf.Tensor) -> tf.Tensor:
-        """The vectors of the items' fields, [..., F_i, D], the id first."""
+        """Returns the vectors of the items' fields, [..., F_i, D], the id first."""
         values = [
             _mean(self.item_value, tf.gather(table, item_index))
             for table in self.item_fields
@@ -77,7 +84,7 @@ class FieldEmbeddings(tf.keras.layers.Layer):
 
 
 def _mean(table: tf.keras.layers.Layer, index: tf.Tensor) -> tf.Tensor:
-    """The mean vector [..., D] of the known values among [..., L] indices."""
+    """Returns the mean vector [..., D] of the known values among [..., L] indices."""
     vectors = table(index)
     known = tf.cast(index >= f.NUM_RESERVED, vectors.dtype)[..., tf.newaxis]
     total = tf.reduce_sum(vectors * known, -2)

@@ -1,21 +1,22 @@
-"""A number for a set of items, to tell whether it is the same set as before."""
+"""Fingerprints of sets of items, to recognise a set that was seen before."""
 
 import tensorflow as tf
 
-_MIX = (-4658895280553007687, -7723592293110705685)  # as signed integers
+_MIX = (-4658895280553007687, -7723592293110705685)  # as signed integers, for tf.int64
 
 
 def fingerprint(item_index: tf.Tensor) -> tf.Tensor:
-    """Hashes sets of items; their order and padding change nothing.
+    """Returns a hash of each set of items; order and padding do not change it.
 
-    Steele et al. 2014 (https://doi.org/10.1145/2660193.2660195), figure 14: each index
-    is mixed to 64 bits, and those are added up.
+    Each index is mixed to 64 bits by the function of Steele et al. 2014
+    (https://doi.org/10.1145/2660193.2660195), figure 14, and the results are added up.
 
     Args:
-        item_index: [..., H] indices, padded with 0.
+        item_index: Indices of the items, [..., H], padded with 0.
 
     Returns:
-        [...] int64; two different sets have the same with a chance of about 2^-64.
+        Hashes, [...] int64; two different sets have the same one with a probability of
+        about 2^-64.
     """
     mixed = tf.cast(item_index, tf.int64)
     for shift, factor in zip((30, 27), _MIX, strict=True):

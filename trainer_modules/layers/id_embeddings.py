@@ -1,4 +1,4 @@
-"""The embeddings of a user and its candidates by their ids alone."""
+"""Embeddings of users and their candidates, by their ids alone."""
 
 import tensorflow as tf
 
@@ -9,16 +9,20 @@ from trainer_modules.sizes import Sizes
 
 
 class IdEmbeddings(tf.keras.layers.Layer):
-    """Two tables; in training, the vectors that are read decay."""
+    """Looks up a vector for each user and for each candidate, in two tables.
+
+    In training, the vectors that are read decay.
+    """
 
     def __init__(self, sizes: Sizes, dim: int, stddev: float = 0.01, l2: float = 0.0):
         """Makes the tables.
 
         Args:
-            sizes: Of the data.
-            dim: D, of each vector.
-            stddev: Of the random start; 0.01 is He et al.'s.
-            l2: Weight decay.
+            sizes: Number of users and items.
+            dim: D, length of each vector.
+            stddev: Standard deviation of the random initial values; 0.01 is that of He
+                et al. 2017 (https://arxiv.org/abs/1708.05031).
+            l2: Strength of the weight decay.
         """
         super().__init__()
         self.l2 = l2
@@ -28,7 +32,16 @@ class IdEmbeddings(tf.keras.layers.Layer):
     def call(
         self, features: dict[str, tf.Tensor], training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Looks up users [B, D] and their candidates [B, C, D] or [1, C, D]."""
+        """Returns the vectors of the users and of their candidates.
+
+        Args:
+            features: ``user_index`` [B], and ``item_index`` [B, C] or, for candidates
+                that all users share, [1, C].
+            training: Whether to add the decay to the layer's losses.
+
+        Returns:
+            The users' vectors [B, D], and the candidates' [B, C, D] or [1, C, D].
+        """
         user = self.user(features[f.USER_INDEX])
         item = self.item(features[f.ITEM_INDEX])
         if training and self.l2:

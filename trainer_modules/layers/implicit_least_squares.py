@@ -1,4 +1,4 @@
-"""One side of implicit matrix factorisation, given the other: rows from columns."""
+"""Solves one side of an implicit matrix factorisation while the other is fixed."""
 
 import dataclasses
 import functools
@@ -12,20 +12,28 @@ from trainer_modules.interactions import Interactions
 from trainer_modules.layers.conjugate_gradients import conjugate_gradients
 from trainer_modules.layers.padded_rows import padded_rows
 
-STEPS = 6  # from the last alternation's solution; exact to the 3rd digit of HR and NDCG
+# Iterations from the last alternation's solution; more change neither HR nor NDCG in
+# the third digit.
+STEPS = 6
 
 
 @dataclasses.dataclass(frozen=True)
 class ImplicitLeastSquares:
-    """The least squares problem of each row, with the columns' vectors fixed.
+    """The least squares problem of every row, given the vectors of the columns.
 
-    Rendle et al. 2022 (https://arxiv.org/abs/2110.14037), equation 4: a row x that
-    rated the columns S solves (sum_S h h^T + a G + ridge I) x = sum_S h, where G is the
-    sum of h h^T over all columns, and ridge as in equation 10.
+    In turn, the rows are users and the columns items, and the other way round. A row
+    that rated the columns S has the vector x that solves
+
+        (sum_S h h^T + a G + ridge I) x = sum_S h,
+
+    where h is the vector of a column, and the Gramian G is the sum of h h^T over all
+    columns, rated or not (Rendle et al. 2022, https://arxiv.org/abs/2110.14037,
+    equation 4; ridge is as in equation 10). ``improve`` approximates x for all rows in
+    training, and ``solve`` computes it exactly for single rows in serving.
 
     Attributes:
-        regularization: Lambda.
-        unobserved_weight: A.
+        regularization: Lambda, the strength of the ridge.
+        unobserved_weight: The weight a of the pairs without a rating.
     """
 
     regularization: float
@@ -34,12 +42,12 @@ class ImplicitLeastSquares:
     def improve(
         self, solved: tf.Variable, rows: Interactions, fixed: tf.Variable
     ) -> None:
-        """Steps all rows that rated anything towards their solutions; others get 0.
+        """Moves the rows' vectors towards their solutions; rows without ratings get 0.
 
         Args:
-            solved: [R, D] where the rows stand.
-            rows: The columns that each rated.
-            fixed: [V, D] the columns' vectors.
+            solved: Vectors of the rows, [R, D]: the start, replaced by the result.
+            rows: The columns that each row rated.
+            fixed: Vectors of the columns, [V, D].
         """
         gramian = tf.matmul(fixed, fixed, transpose_a=True)
         start, solution = solved.numpy(), np.zeros(solved.shape, np.float32)
@@ -61,17 +69,17 @@ class ImplicitLeastSquares:
         gramian: tf.Tensor,
         steps: int,
     ) -> tf.Tensor:
-        """Steps towards the solutions by conjugate gradients.
+        """Returns vectors closer to the solutions, by conjugate gradients.
 
         Args:
-            columns: [R, H] that each row rated, padded with 0.
-            start: [R, D] where the rows stand.
-            fixed: [V, D] the columns' vectors.
-            gramian: [D, D], G.
-            steps: How many.
+            columns: Columns that each row rated, [R, H], padded with 0.
+            start: Present vectors of the rows, [R, D].
+            fixed: Vectors of the columns, [V, D].
+            gramian: G, [D, D].
+            steps: Number of iterations.
 
         Returns:
-            [R, D].
+            New vectors of the rows, [R, D].
         """
         real = tf.cast(columns != f.PADDING_INDEX, tf.float32)  # [R, H]
         rated = tf.gather(fixed, columns) * real[:, :, tf.newaxis]  # [R, H, D]
@@ -91,7 +99,16 @@ class ImplicitLeastSquares:
     def solve(
         self, columns: tf.Tensor, fixed: tf.Tensor, gramian: tf.Tensor
     ) -> tf.Tensor:
-        """Solves rows [R, D] exactly, from the columns [R, H] they rated, 0 padded."""
+        """Returns the exact solutions.
+
+        Args:
+            columns: Columns that each row rated, [R, H], padded with 0.
+            fixed: Vectors of the columns, [V, D].
+            gramian: G, [D, D].
+
+        Returns:
+            Vectors of the rows, [R, D].
+        """
         return tf.map_fn(
             lambda row: self._solution(row, fixed, gramian),
             columns,

@@ -1,4 +1,4 @@
-"""The end of a history."""
+"""Cuts the newest items from histories."""
 
 import tensorflow as tf
 
@@ -6,15 +6,18 @@ from trainer_modules import features as f
 
 
 def last_items(history: tf.Tensor, length: int) -> tf.Tensor:
-    """Takes each user's newest items.
+    """Returns each user's newest items.
+
+    For example, the histories [[5, 7, 9], [4, 0, 0]] give [[7, 9], [0, 4]] for a length
+    of 2.
 
     Args:
-        history: [B, H] indices, oldest first, padded with 0 at the end.
-        length: L.
+        history: Indices of the items, [B, H], oldest first, padded with 0 at the end.
+        length: L, how many items to return.
 
     Returns:
-        [B, L] indices, the newest in the last column; 0 in front where a user has
-        fewer.
+        Indices, [B, L], the newest in the last column; shorter histories are padded
+        with 0 in front.
     """
     num_real = tf.math.count_nonzero(history != f.PADDING_INDEX, 1)  # [B]
     in_front = tf.pad(history, [[0, 0], [length, 0]])  # [B, L + H]

@@ -1,4 +1,4 @@
-"""Rows of very different lengths in batches that waste little padding."""
+"""Batches rows of very different lengths with little padding."""
 
 from collections.abc import Iterator
 
@@ -7,17 +7,18 @@ import numpy.typing as npt
 
 from trainer_modules.interactions import Indices, Interactions
 
-MAX_CELLS = 1 << 14  # of a batch, padding included: 192 floats each stay in the cache
+# Cells of a batch, padding included: with 192 floats each they stay in the cache.
+MAX_CELLS = 1 << 14
 
 
 def padded_rows(
     interactions: Interactions,
 ) -> Iterator[tuple[npt.NDArray[np.int64], Indices]]:
-    """Yields all non-empty users, those of similar length together.
+    """Yields all users who have items, batched with users of similar history length.
 
     Yields:
-        ([R] user indices, [R, L] their item indices padded with 0), R * L at most
-        ``MAX_CELLS`` unless one row alone is longer.
+        Indices of users [R] and of their items [R, L], padded with 0. R * L is at most
+        ``MAX_CELLS``, unless a single row is longer.
     """
     splits = interactions.row_splits()
     lengths = np.diff(splits)

@@ -1,4 +1,4 @@
-"""How close users are to their candidates."""
+"""Squared distances between users and their candidates."""
 
 import tensorflow as tf
 
@@ -6,17 +6,18 @@ from trainer_modules.layers.dot_product import dot_product
 
 
 def negative_squared_distance(user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
-    """The negative square of the distance of each user to each candidate, at most 0.
+    """Returns -|u - i|^2 for each user and candidate, so that closer scores higher.
 
-    Multiplied out, ``2 <u, i> - |u|^2 - |i|^2``: one matrix product for candidates that
-    all users share.
+    It is computed as 2 <u, i> - |u|^2 - |i|^2, which takes one matrix product for
+    candidates that all users share.
 
     Args:
-        user: [B, D].
-        item: [B, C, D]; or [1, C, D], the same candidates for everybody.
+        user: Vectors of the users, [B, D].
+        item: Vectors of the candidates, [B, C, D]; or [1, C, D] if all users have the
+            same candidates.
 
     Returns:
-        [B, C].
+        Negative squared distances, [B, C].
     """
     lengths = tf.reduce_sum(user**2, -1, keepdims=True) + tf.reduce_sum(item**2, -1)
     return 2 * dot_product(user, item) - lengths

@@ -1,4 +1,4 @@
-"""Dense layers, one after the other."""
+"""A stack of dense layers."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,10 @@ from trainer_modules.layers.activations import activation_named
 
 
 class Tower(tf.keras.layers.Layer):
-    """[..., D] to [..., the last of the hidden units], with dropout before each."""
+    """Dense layers one after the other, with dropout before each.
+
+    For example, ``Tower((64, 32))`` maps [B, C, D] to [B, C, 32].
+    """
 
     def __init__(
         self,
@@ -16,6 +19,13 @@ class Tower(tf.keras.layers.Layer):
         activation: str = "relu",
         dropout_rate: float = 0.0,
     ):
+        """Makes the layers.
+
+        Args:
+            hidden_units: Width of each layer; at least one.
+            activation: Name of the activation of every layer.
+            dropout_rate: Share of each layer's inputs that training drops.
+        """
         super().__init__()
         self.dropout = tf.keras.layers.Dropout(dropout_rate)
         self.dense = [
@@ -24,8 +34,8 @@ class Tower(tf.keras.layers.Layer):
         ]
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Applies them."""
-        # A matrix: TensorFlow joins product, bias and ReLU of nothing else.
+        """Returns the last layer's output, [..., U] for inputs [..., D]."""
+        # TensorFlow fuses product, bias and ReLU for matrices only.
         hidden = tf.reshape(inputs, [-1, inputs.shape[-1]])
         for layer in self.dense:
             hidden = layer(self.dropout(hidden, training=training))

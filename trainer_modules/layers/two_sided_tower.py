@@ -1,4 +1,4 @@
-"""A tower over user and item, cheap where many items meet one user."""
+"""A tower over a user's and an item's vector that shares work between items."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,11 @@ from trainer_modules.sizes import Sizes
 
 
 class TwoSidedTower(tf.keras.Model):
-    """h^T ReLU(W_L(... ReLU(W_1 [p_u ; q_i] + b_1)) + b_L): [B, C].
+    """score(u, i) = h^T ReLU(W_L(... ReLU(W_1 [p_u ; q_i] + b_1)) + b_L).
 
     He et al. 2017 (https://arxiv.org/abs/1708.05031), equation 10. The first layer is
-    applied to user and item apart and added, which is the same sum with less work.
+    applied to the user and to the item separately and the results are added: the same
+    sum, for which each user and each shared candidate is multiplied only once.
     """
 
     def __init__(
@@ -27,11 +28,11 @@ class TwoSidedTower(tf.keras.Model):
         """Makes the layers.
 
         Args:
-            sizes: Of the data.
-            dim: Of a user's and of an item's vector.
-            hidden_units: U, of each layer.
-            dropout_rate: Before each layer.
-            l2: Weight decay of the vectors.
+            sizes: Number of users and items.
+            dim: Length of a user's and of an item's vector.
+            hidden_units: U_1, ..., U_L, width of each layer.
+            dropout_rate: Share of each layer's inputs that training drops.
+            l2: Strength of the weight decay of the vectors.
         """
         super().__init__()
         self.embeddings = IdEmbeddings(sizes, dim, l2=l2)
@@ -42,7 +43,7 @@ class TwoSidedTower(tf.keras.Model):
         self.h = tf.keras.layers.Dense(1, use_bias=False, dtype=tf.float32)
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Returns logits."""
+        """Returns logits [B, C] of users [B] with candidates [B, C] or [1, C]."""
         user, item = self.embeddings(features, training=training)
         user = self.first_user(self.dropout(user, training=training))  # [B, U_1]
         item = self.first_item(self.dropout(item, training=training))  # [.., C, U_1]
@@ -51,5 +52,5 @@ class TwoSidedTower(tf.keras.Model):
         return self.h(hidden)[..., 0]  # [B, C]
 
     def scale(self, factor: float) -> None:
-        """Multiplies what it will return."""
+        """Multiplies all future scores by a factor."""
         self.h.kernel.assign(factor * self.h.kernel)

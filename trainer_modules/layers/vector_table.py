@@ -1,4 +1,4 @@
-"""A vector for each id, or for each value of a side feature."""
+"""A table with a vector for each entry of a vocabulary."""
 
 import tensorflow as tf
 
@@ -6,13 +6,14 @@ from trainer_modules.sizes import Sizes, Vocabulary
 
 
 class VectorTable(tf.keras.layers.Embedding):
-    """[...] indices of a vocabulary to [..., D].
+    """Looks up indices [...] of a vocabulary as vectors [..., D].
 
-    Every variable with a row for each entry of a vocabulary is one of these: a warm
-    start carries the rows over by what they stand for, and all else as it is.
+    Models must keep every variable that has a row for each entry of a vocabulary in
+    such a table. A warm start then finds the rows by their entries, such as user ids,
+    whose order changes between trainings; it copies all other variables unchanged.
 
     Attributes:
-        vocabulary: What the rows stand for.
+        vocabulary: Which vocabulary the rows belong to.
     """
 
     def __init__(
@@ -26,13 +27,13 @@ class VectorTable(tf.keras.layers.Embedding):
         """Makes the table.
 
         Args:
-            vocabulary: That has the indices.
-            sizes: Of the data.
-            dim: D, of each vector.
-            stddev: Of the random start.
-            constraint: On the vectors, after each step.
+            vocabulary: Which vocabulary the rows belong to.
+            sizes: Number of entries of each vocabulary.
+            dim: D, length of each vector.
+            stddev: Standard deviation of the random initial values.
+            constraint: Applied to the vectors after each training step.
         """
-        # An initializer of its own: the same one would draw the same numbers again.
+        # Not shared between tables: one initializer would draw the same numbers again.
         normal = tf.keras.initializers.RandomNormal(stddev=stddev)
         rows = sizes.rows(vocabulary)
         super().__init__(rows, dim, normal, embeddings_constraint=constraint)

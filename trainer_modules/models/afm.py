@@ -1,12 +1,12 @@
-"""A factorisation machine whose pairs of fields count as much as they deserve.
+"""A factorisation machine that weights pairs of fields by attention.
 
 Xiao, Ye, He, Zhang, Wu, Chua: "Attentional Factorization Machines: Learning the Weight
 of Feature Interactions via Attention Networks", IJCAI 2017,
 https://arxiv.org/abs/1708.04617, equations 2 to 6 and 10.
-Differs from the paper: p starts at P, where the model is a factorisation machine as
-long as attention is even (the paper trains one first); there may be dropout in the
-attention network too; of two fields alone the one pair has the weight 1, and there is
-no attention network.
+Differs from the paper: p starts at P, which makes the model a factorisation machine as
+long as attention is even (the paper trains one first); dropout in the attention network
+is possible; with only two fields, their one pair has the weight 1 and there is no
+attention network.
 Shapes: B batch, C candidates, F fields, P pairs of fields, D embedding.
 """
 
@@ -55,7 +55,7 @@ class AFM(tf.keras.Model):
 
 
 class PairAttention(tf.keras.layers.Layer):
-    """Equation 5: softmax over pairs of h^T ReLU(W (v_f * v_g) + b); W may decay."""
+    """Weights pairs by softmax of h^T ReLU(W (v_f * v_g) + b), equation 5."""
 
     def __init__(self, units: int, dropout_rate: float, l2: float):
         super().__init__()
@@ -66,6 +66,6 @@ class PairAttention(tf.keras.layers.Layer):
         self.score = tf.keras.layers.Dense(1, use_bias=False)
 
     def call(self, pairs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[..., P, D] to weights [..., P, 1] of which the sum is 1."""
+        """Returns weights [..., P, 1] of the pairs [..., P, D]; they add up to 1."""
         hidden = self.dropout(self.hidden(pairs), training=training)
         return tf.nn.softmax(self.score(hidden), -2)

@@ -1,10 +1,10 @@
-"""Self-attention over a user's last items for the short term, factors for the long one.
+"""Short-term taste by self-attention over the last items, long-term taste by factors.
 
 Zhang, Tay, Yao, Sun: "Next Item Recommendation with Self-Attention", 2018,
 https://arxiv.org/abs/1808.06414, equations 2 to 10 and figure 1.
-Differs from the paper: ``inner`` scores by inner products, where ``dist`` has the
+Differs from the paper: ``inner`` scores by inner products, while ``dist`` uses the
 paper's distances; a history of fewer than L items is padded and masked, and a lone item
-attends to itself; dropout is of the last items' embeddings.
+attends to itself; dropout is applied to the embeddings of the last items.
 Shapes: B batch, C candidates, D embedding, L last items.
 """
 
@@ -23,7 +23,7 @@ from trainer_modules.sizes import Sizes, Vocabulary
 class AttRec(tf.keras.Model):
     """score(u, i) = w <U_u, V_i> + (1 - w) <m_u, X_i>, m_u the attention's mean.
 
-    Or, by ``mode``, -w |U_u - V_i|^2 - (1 - w) |m_u - X_i|^2 (equation 10).
+    With ``mode: dist``, -w |U_u - V_i|^2 - (1 - w) |m_u - X_i|^2 (equation 10).
     """
 
     def __init__(self, config: AttRecConfig, sizes: Sizes):
@@ -31,7 +31,7 @@ class AttRec(tf.keras.Model):
         dim, self.length = config.embedding_dim, config.max_history_length
         is_inner = config.mode == "inner"
 
-        # Distances mean nothing where vectors may grow: section 3.3.
+        # Distances between vectors of any length mean nothing (section 3.3).
         bound = None if is_inner else tf.keras.constraints.MaxNorm(1.0, axis=1)
 
         def table(vocabulary: Vocabulary) -> tf.keras.layers.Layer:
@@ -42,13 +42,13 @@ class AttRec(tf.keras.Model):
         self.attention = MeanSelfAttention(self.length, dim)
         self.user = table("user")  # U
         self.long_item = table("item")  # V
-        # Of both sides of a product, or of a difference that is squared: the root.
+        # Both sides of a product, or of a squared difference, get the root of w.
         self.long_root = config.long_term_weight**0.5
         self.short_root = (1 - config.long_term_weight) ** 0.5
         self.compare = dot_product if is_inner else negative_squared_distance
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Returns scores [B, C]; of an empty history m_u is 0."""
+        """Returns scores [B, C]; for an empty history m_u is 0."""
         last = last_items(features[f.HISTORY_ITEM_INDEX], self.length)  # [B, L]
         value = self.dropout(self.short_item(last), training=training)  # [B, L, D]
         short = self.attention(value, last != f.PADDING_INDEX)  # [B, D]

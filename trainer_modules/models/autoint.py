@@ -1,8 +1,8 @@
-"""Fields that attend to each other, layer upon layer, beside a deep network.
+"""Layers in which fields attend to each other, beside a deep network.
 
 Song, Shi, Xiao, Duan, Xu, Zhang, Tang: "AutoInt: Automatic Feature Interaction Learning
 via Self-Attentive Neural Networks", CIKM 2019, https://arxiv.org/abs/1810.11921,
-equations 5 to 9; with a deep network it is the AutoInt+ of section 5.5.
+equations 5 to 9; with a deep network, the AutoInt+ of section 5.5.
 Shapes: B batch, C candidates, F fields, D embedding, H heads, A a field's size after
 attention.
 """
@@ -26,10 +26,11 @@ class AutoInt(tf.keras.Model):
             Interacting(config.num_heads, config.head_dim)
             for _ in range(config.num_layers)
         ]
-        self.towers = [
-            Tower(config.hidden_units, config.activation, config.dropout_rate)
-            for _ in range(bool(config.hidden_units))  # none without hidden units
-        ]
+        self.towers = (
+            [Tower(config.hidden_units, config.activation, config.dropout_rate)]
+            if config.hidden_units
+            else []
+        )
         self.prediction = tf.keras.layers.Dense(1, dtype=tf.float32)
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
@@ -44,10 +45,10 @@ class AutoInt(tf.keras.Model):
 
 
 class Interacting(tf.keras.layers.Layer):
-    """Equations 5 to 8: ReLU(attention over the fields + W_res v).
+    """ReLU(attention over the fields + W_res v), equations 5 to 8.
 
-    Products of matrices with the heads in front: four times as fast as the einsum of
-    TensorFlow Addons' attention (docs/adr/0014).
+    Computed as products of matrices with the heads as the first axis, four times as
+    fast as the einsum of TensorFlow Addons' attention (docs/adr/0014).
     """
 
     def __init__(self, num_heads: int, head_dim: int):
@@ -59,10 +60,10 @@ class Interacting(tf.keras.layers.Layer):
         )
 
     def call(self, fields: tf.Tensor) -> tf.Tensor:
-        """[B, C, F, D] to [B, C, F, A]."""
+        """Returns attended fields [B, C, F, A] for fields [B, C, F, D]."""
         query, key, value = (
-            tf.stack(tf.split(of(fields), self.num_heads, -1))
-            for of in (self.query, self.key, self.value)
+            tf.stack(tf.split(projection(fields), self.num_heads, -1))
+            for projection in (self.query, self.key, self.value)
         )  # [H, B, C, F, A / H]
         weight = tf.nn.softmax(tf.matmul(query, key, transpose_b=True))  # equation 5
         heads = tf.unstack(tf.matmul(weight, value))  # equation 6

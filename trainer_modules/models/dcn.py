@@ -1,4 +1,4 @@
-"""Crosses of bounded degree beside a deep network.
+"""Feature crosses of bounded degree beside a deep network.
 
 Wang, Fu, Fu, Wang: "Deep & Cross Network for Ad Click Predictions", ADKDD 2017,
 https://arxiv.org/abs/1708.05123, equations 3 to 6 (``cross: vector``). Wang, Shivanna,
@@ -39,27 +39,34 @@ class DCN(tf.keras.Model):
 
 
 class VectorCross(tf.keras.layers.Layer):
-    """Equation 3 of 2017: x_{l+1} = x_0 x_l^T w_l + b_l + x_l."""
+    """x_{l+1} = x_0 x_l^T w_l + b_l + x_l, equation 3 of 2017.
+
+    Each layer raises the degree of the polynomial in x_0 by one, with one weight for
+    each of the N numbers in x_0.
+    """
 
     def build(self, shapes: list[tf.TensorShape]) -> None:
-        """Makes w_l and b_l."""
+        """Makes w_l [N, 1] and b_l [N]."""
         self.product = tf.keras.layers.Dense(1, use_bias=False)
         self.bias = self.add_weight("bias", [shapes[0][-1]], initializer="zeros")
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
-        """[..., N] and [..., N] to [..., N]."""
+        """Returns x_{l+1} [..., N] for the inputs x_0 and x_l, [..., N] each."""
         x_0, x = inputs
         return x_0 * self.product(x) + self.bias + x
 
 
 class MatrixCross(tf.keras.layers.Layer):
-    """Equation 1 of 2021: x_{l+1} = x_0 * (W_l x_l + b_l) + x_l."""
+    """x_{l+1} = x_0 * (W_l x_l + b_l) + x_l, equation 1 of 2021.
+
+    The same degree as ``VectorCross``, with one weight for each pair of numbers.
+    """
 
     def build(self, shapes: list[tf.TensorShape]) -> None:
-        """Makes W_l and b_l."""
+        """Makes W_l [N, N] and b_l [N]."""
         self.product = tf.keras.layers.Dense(shapes[0][-1])
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
-        """[..., N] and [..., N] to [..., N]."""
+        """Returns x_{l+1} [..., N] for the inputs x_0 and x_l, [..., N] each."""
         x_0, x = inputs
         return x_0 * self.product(x) + x

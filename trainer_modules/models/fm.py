@@ -1,8 +1,8 @@
-"""Factorisation machine of order two: a weight for each value, a product for each pair.
+"""A factorisation machine of order two: a weight per value, a product per pair.
 
 Rendle: "Factorization Machines", ICDM 2010, https://doi.org/10.1109/ICDM.2010.127,
 equation 1, computed in time linear in the fields by lemma 3.1.
-Differs from the paper: of a field with several values the mean counts.
+Differs from the paper: a field with several values is represented by their mean.
 Shapes: B batch, C candidates, F fields, D embedding.
 """
 

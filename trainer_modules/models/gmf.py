@@ -1,8 +1,8 @@
-"""Generalised matrix factorisation: a product of user and item with learned weights.
+"""Generalised matrix factorisation: a weighted inner product of user and item.
 
 He, Liao, Zhang, Nie, Hu, Chua: "Neural Collaborative Filtering", WWW 2017,
 https://arxiv.org/abs/1708.05031, section 3.2, equations 8 and 9.
-Differs from the paper: h starts at one, where the model is matrix factorisation, and
+Differs from the paper: h starts at one, which makes the model matrix factorisation, and
 the embeddings of a batch may decay (Rendle et al. 2020, https://arxiv.org/abs/2005.09683,
 section 2.2).
 Shapes: B batch, C candidates.

@@ -1,10 +1,10 @@
 """A deep network over the fields and the inner products of all their pairs.
 
 Qu, Cai, Ren, Zhang, Yu, Wen, Wang: "Product-based Neural Networks for User Response
-Prediction", ICDM 2016, https://arxiv.org/abs/1611.00144, section 3.1 and, of the
+Prediction", ICDM 2016, https://arxiv.org/abs/1611.00144, section 3.1 and, for the
 products, 3.2.
-Differs from the paper: no factorised weights of the products, which F (F - 1) / 2
-numbers do not need; a field's product with itself is left out.
+Differs from the paper: the weights of the products are not factorised, as there are
+only F (F - 1) / 2 products; the product of a field with itself is left out.
 Shapes: B batch, C candidates, F fields, P pairs of fields, D embedding.
 """
 

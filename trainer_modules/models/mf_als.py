@@ -4,8 +4,8 @@ Hu, Koren, Volinsky: "Collaborative Filtering for Implicit Feedback Datasets", I
 2008, https://doi.org/10.1109/ICDM.2008.22, equations 3 to 5; in the form of Rendle,
 Krichene, Zhang, Koren: "Revisiting the Performance of iALS on Item Recommendation
 Benchmarks", RecSys 2022, https://arxiv.org/abs/2110.14037, equations 1 to 4 and 10.
-Differs from the paper: training steps towards the solutions by conjugate gradients,
-and a user whose history is not the trained one is solved anew from it when scored.
+Differs from the paper: training approximates the solutions by conjugate gradients; when
+it scores a user whose history has changed since, it solves for the user's vector anew.
 Shapes: B batch, C candidates, D embedding, H history, R users to solve.
 """
 
@@ -22,7 +22,7 @@ from trainer_modules.sizes import Sizes
 
 
 class MFALS(tf.keras.Model):
-    """score(u, i) = <w_u, h_i>, with w_u solved from u's history where there is one."""
+    """score(u, i) = <w_u, h_i>, with w_u solved from u's history if there is one."""
 
     def __init__(self, config: MFALSConfig, sizes: Sizes):
         super().__init__()
@@ -36,10 +36,10 @@ class MFALS(tf.keras.Model):
         self.item_embedding = tf.Variable(items, trainable=False)
         self.gramian = tf.Variable(tf.zeros([dim, dim]), trainable=False)
         history = tf.zeros([sizes.num_users], tf.int64)
-        self.history = tf.Variable(history, trainable=False)  # that was trained on
+        self.history = tf.Variable(history, trainable=False)  # trained on; hashes
 
     def solve(self, interactions: Interactions) -> None:
-        """Alternates: all users from the items, then all items from the users."""
+        """Solves for all users given the items, then for all items, in turn."""
         users, items = self.user_embedding, self.item_embedding
         by_item = interactions.transposed()
         for _ in range(self.epochs):
@@ -51,8 +51,8 @@ class MFALS(tf.keras.Model):
         history = tf.math.unsorted_segment_sum(
             fingerprint(item[:, np.newaxis]), user, interactions.num_users
         )
-        # Of whom nothing is known may well be like the others; so may the unknown
-        # user be, whose row all that training did not know have shared.
+        # Users without history get the mean vector, and so does the unknown user, whose
+        # row all users outside the vocabulary share.
         known = (history != 0) & (tf.range(interactions.num_users) != f.UNKNOWN_INDEX)
         mean = tf.reduce_mean(tf.boolean_mask(users, known), 0)
         users.assign(tf.where(known[:, tf.newaxis], users, mean))

@@ -2,9 +2,9 @@
 
 He, Liao, Zhang, Nie, Hu, Chua: "Neural Collaborative Filtering", WWW 2017,
 https://arxiv.org/abs/1708.05031, section 3.3, equation 10.
-Differs from the paper: the first layer is applied to user and item apart and added,
-which is the same sum with less work where many items meet one user; the embeddings of a
-batch may decay, and there may be dropout before each layer.
+Differs from the paper: the first layer is applied to the user and to the item
+separately and the results are added, the same sum with less work for many items per
+user; the embeddings of a batch may decay, and dropout before each layer is possible.
 Shapes: B batch, C candidates.
 """
 

@@ -1,12 +1,12 @@
-"""Neural matrix factorisation as RecLearn has it: a positive against a list.
+"""Neural matrix factorisation in RecLearn's form: one positive against a list.
 
 He, Liao, Zhang, Nie, Hu, Chua: "Neural Collaborative Filtering", WWW 2017,
 https://arxiv.org/abs/1708.05031, equations 8 to 12; in the form of Geng: RecLearn,
 https://github.com/ZiyaoGeng/RecLearn, NCF.
-Differs from the paper, as RecLearn does: the product passes a sigmoid, the vectors of
-both halves have one length, and the loss weighs a positive as all its negatives
-(``losses.balanced_cross_entropy``). The first layer of the tower is applied to user and
-item apart, and the decay is of the embeddings of a batch.
+Differs from the paper, as RecLearn does: the product passes through a sigmoid, the
+vectors of both halves have the same length, and a positive weighs as much as all its
+negatives (``losses.balanced_cross_entropy``). Beyond that, the tower's first layer is
+applied to user and item separately, and the embeddings of a batch decay.
 Shapes: B batch, C candidates, D embedding.
 """
 
@@ -37,5 +37,5 @@ class NCF(tf.keras.Model):
         """Returns logits [B, C]."""
         user, item = self.embeddings(features, training=training)  # [B, D], [.., C, D]
         product = tf.sigmoid(user[:, tf.newaxis] * item)  # [B, C, D]
-        of_product = self.prediction(product)[..., 0]  # [B, C]
-        return of_product + self.tower(features, training=training)  # [B, C]
+        product_score = self.prediction(product)[..., 0]  # [B, C]
+        return product_score + self.tower(features, training=training)  # [B, C]

@@ -2,9 +2,9 @@
 
 He, Liao, Zhang, Nie, Hu, Chua: "Neural Collaborative Filtering", WWW 2017,
 https://arxiv.org/abs/1708.05031, equations 8 to 13 and figure 3.
-Differs from the paper: the halves of h are kept in the halves of the model, which is
-the same sum; the first layer of the tower is applied to user and item apart; the
-embeddings of a batch may decay, and there may be dropout in the tower.
+Differs from the paper: each half of the model has its half of h, which gives the same
+sum; the first layer of the tower is applied to user and item separately; the embeddings
+of a batch may decay, and dropout in the tower is possible.
 Shapes: B batch, C candidates.
 """
 
@@ -35,7 +35,7 @@ class NeuMF(tf.keras.Model):
         )
 
     def pretrain(self) -> Iterator[tuple[tf.keras.Model, NeuMFConfig]]:
-        """Gives each half to be trained, by Adam, then joins them (section 3.4.1)."""
+        """Yields each half to be trained by Adam, then joins them (section 3.4.1)."""
         config = self.config
         if config.pretraining_epochs:
             alone = dataclasses.replace(

@@ -2,9 +2,9 @@
 
 Qu, Cai, Ren, Zhang, Yu, Wen, Wang: "Product-based Neural Networks for User Response
 Prediction", ICDM 2016, https://arxiv.org/abs/1611.00144, sections 3.1 and 3.3.
-Differs from the paper: the outer products are not added up before they are weighted;
-each pair has a kernel of its own that makes a number of its outer product, as in Qu et
-al. 2018 (https://arxiv.org/abs/1807.00311), or of the diagonal alone (``vector``).
+Differs from the paper: the outer products are not added up before they are weighted.
+Each pair has its own kernel, which reduces its outer product to a number as in Qu et
+al. 2018 (https://arxiv.org/abs/1807.00311), or only the diagonal (``kernel: vector``).
 Shapes: B batch, C candidates, F fields, P pairs of fields, D embedding.
 """
 
@@ -40,28 +40,28 @@ class OPNN(tf.keras.Model):
 
 
 class MatrixKernels(tf.keras.layers.Layer):
-    """v_f^T K_fg v_g for all f < g: [B, C, F, D] to [B, C, P]."""
+    """v_f^T K_fg v_g for all pairs f < g: [B, C, F, D] to [B, C, P]."""
 
     def build(self, shape: tf.TensorShape) -> None:
-        """Makes for each f the kernels of its pairs side by side, [D, pairs * D]."""
+        """Makes, for each f, the kernels of its pairs side by side: [D, pairs * D]."""
         fields, dim = shape[-2:]
         self.kernels = [
-            tf.keras.layers.Dense((fields - 1 - f) * dim, use_bias=False)
-            for f in range(fields - 1)
+            tf.keras.layers.Dense(num_right * dim, use_bias=False)
+            for num_right in range(fields - 1, 0, -1)
         ]
 
     def call(self, fields: tf.Tensor) -> tf.Tensor:
-        """Multiplies each field with the kernels, then with the fields after it."""
+        """Multiplies each field by its kernels, then by the fields after it."""
         products = []
-        for f, kernel in enumerate(self.kernels):
-            right = fields[:, :, f + 1 :]  # [B, C, F - 1 - f, D]
-            left = tf.reshape(kernel(fields[:, :, f]), tf.shape(right))
+        for place, kernel in enumerate(self.kernels):
+            right = fields[:, :, place + 1 :]  # [B, C, F - 1 - place, D]
+            left = tf.reshape(kernel(fields[:, :, place]), tf.shape(right))
             products.append(tf.reduce_sum(left * right, -1))
         return tf.concat(products, -1)
 
 
 class VectorKernels(tf.keras.layers.Layer):
-    """sum_d k_fgd v_fd v_gd for all f < g: [B, C, F, D] to [B, C, P]."""
+    """sum_d k_fgd v_fd v_gd for all pairs f < g: [B, C, F, D] to [B, C, P]."""
 
     def build(self, shape: tf.TensorShape) -> None:
         """Makes the kernels [P, D]."""
@@ -69,5 +69,5 @@ class VectorKernels(tf.keras.layers.Layer):
         self.kernel = self.add_weight("kernel", [fields * (fields - 1) // 2, dim])
 
     def call(self, fields: tf.Tensor) -> tf.Tensor:
-        """Weights the products."""
+        """Returns the weighted sums of the element-wise products."""
         return tf.reduce_sum(pairwise_products(fields) * self.kernel, -1)

@@ -1,4 +1,4 @@
-"""The most liked items, the same list for everybody: the bar for every other model.
+"""The most liked items, the same list for every user: the bar for other models.
 
 Cremonesi, Koren, Turrin: "Performance of Recommender Algorithms on Top-N
 Recommendation Tasks", RecSys 2010, https://doi.org/10.1145/1864708.1864721,
@@ -20,11 +20,11 @@ class Popularity(tf.keras.Model):
 
     def __init__(self, config: PopularityConfig, sizes: Sizes):
         super().__init__()
-        del config  # nothing to choose, and the same for every user
+        del config  # there is nothing to choose
         self.share = tf.Variable(tf.zeros([sizes.num_items]), trainable=False)
 
     def solve(self, interactions: Interactions) -> None:
-        """Counts."""
+        """Counts how many users liked each item."""
         counts = np.bincount(interactions.item_index, minlength=interactions.num_items)
         num_users = len(np.unique(interactions.user_index))
         self.share.assign((counts / num_users).astype(np.float32))

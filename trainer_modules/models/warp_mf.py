@@ -5,8 +5,8 @@ IJCAI 2011, section 3 and algorithm 1 (``losses.warp``); for users and items in 
 of Kula: "Metadata Embeddings for User and Item Cold-start Recommendations", 2015,
 https://arxiv.org/abs/1507.08439, section 3.1 (LightFM).
 Differs from the papers: all trials are drawn and scored at once; the lengths of the
-vectors are not bounded, but those of a batch decay; of a field with several values the
-mean counts.
+vectors are not bounded, but those of a batch decay; a field with several values is
+represented by their mean.
 Shapes: B batch, C candidates, F fields, D embedding.
 """
 
@@ -21,7 +21,7 @@ from trainer_modules.sizes import Sizes
 
 
 class WARPMF(tf.keras.Model):
-    """score(u, i) = <sum_f p_f, sum_g q_g> + sum_f b_f + sum_g b_g, u's f and i's g."""
+    """score(u, i) = <sum_f p_f, sum_g q_g> + sum_f b_f + sum_g b_g; f of u, g of i."""
 
     def __init__(self, config: WARPMFConfig, sizes: Sizes):
         super().__init__()
@@ -35,9 +35,9 @@ class WARPMF(tf.keras.Model):
         """Returns scores [B, C]."""
         user = tf.reduce_sum(self.embeddings.of_users(features), -2)  # [B, D + 1]
         index = features[f.ITEM_INDEX]  # [B, C] or [1, C]
-        # Few items are many times in a batch: N, each summed once.
-        each, place = tf.unique(tf.reshape(index, [-1]))
-        items = tf.reduce_sum(self.embeddings.of_items(each), -2)  # [N, D + 1]
+        # A batch repeats few items many times: the N distinct ones are summed once.
+        distinct, place = tf.unique(tf.reshape(index, [-1]))
+        items = tf.reduce_sum(self.embeddings.of_items(distinct), -2)  # [N, D + 1]
         item = tf.gather(items, tf.reshape(place, tf.shape(index)))  # [.., C, D + 1]
         if training and self.l2:
             self.add_loss(decay(self.l2, user, item))

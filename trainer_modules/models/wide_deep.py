@@ -1,9 +1,9 @@
 """A linear model that memorises and a deep one that generalises, trained together.
 
 Cheng et al.: "Wide & Deep Learning for Recommender Systems", DLRS 2016,
-https://arxiv.org/abs/1606.07792, equations 2 and 3; section 3.3 of the two optimizers.
-Differs from the paper: the two logits are averaged instead of added; no hand-made
-crosses of fields in the wide part; Adam instead of AdaGrad for the deep one.
+https://arxiv.org/abs/1606.07792, equations 2 and 3, and section 3.3 for the optimizers.
+Differs from the paper: the two logits are averaged instead of added; the wide part has
+no hand-made crosses of fields; Adam instead of AdaGrad trains the deep part.
 Shapes: B batch, C candidates, F fields, D embedding, U the tower's widths.
 """
 
@@ -31,7 +31,7 @@ class WideDeep(tf.keras.Model):
 
     @property
     def optimized_apart(self) -> list[tuple[tf.keras.layers.Layer, Optimizer, float]]:
-        """The wide part, with the optimizer and the learning rate of its own."""
+        """The wide part, with an optimizer and a learning rate of its own."""
         return [(self.wide, self.config.wide_optimizer, self.config.wide_learning_rate)]
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:

@@ -41,10 +41,10 @@ class XDeepFM(tf.keras.Model):
 
 
 class CompressedInteractions(tf.keras.layers.Layer):
-    """p+ of equations 6 and 7, without the products of all maps with all fields.
+    """p+ of equations 6 and 7, without storing the products of all maps and fields.
 
-    A layer's sums over D (7) come from inner products, so that its maps (6) are made
-    for the next layer only: as sum_f v_f * (W_f x), a field at a time.
+    A layer's sums over D (equation 7) are computed from inner products, so its maps
+    (equation 6) are needed by the next layer only: sum_f v_f * (W_f x), field by field.
     """
 
     def __init__(self, units: Sequence[int]):
@@ -52,7 +52,7 @@ class CompressedInteractions(tf.keras.layers.Layer):
         self.units = units
 
     def build(self, shape: tf.TensorShape) -> None:
-        """Makes W [F, H', H] of each layer."""
+        """Makes the kernel W [F, H', H] of each layer."""
         self.kernels = [
             self.add_weight(f"kernel_{k}", [shape[-2], before, maps])
             for k, (before, maps) in enumerate(
@@ -61,7 +61,7 @@ class CompressedInteractions(tf.keras.layers.Layer):
         ]
 
     def call(self, fields: tf.Tensor) -> tf.Tensor:
-        """[B, C, F, D] to [B, C, H_1 + ... + H_K]."""
+        """Returns [B, C, H_1 + ... + H_K] for fields [B, C, F, D]."""
         x_0 = maps = tf.einsum("bcfd->bcdf", fields)  # [B, C, D, F]
         pooled = [_pooled(x_0, maps, self.kernels[0])]  # [B, C, H_1]
         for kernel, next_kernel in itertools.pairwise(self.kernels):
@@ -71,8 +71,8 @@ class CompressedInteractions(tf.keras.layers.Layer):
 
 
 def _maps(x_0: tf.Tensor, maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    each = zip(tf.split(x_0, kernel.shape[0], -1), tf.unstack(kernel), strict=True)
-    return tf.add_n([v * tf.tensordot(maps, w, 1) for v, w in each])
+    fields = zip(tf.split(x_0, kernel.shape[0], -1), tf.unstack(kernel), strict=True)
+    return tf.add_n([field * tf.tensordot(maps, w, 1) for field, w in fields])
 
 
 def _pooled(x_0: tf.Tensor, maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,7 @@
-"""What a step minimises: of scores [B, C] and labels [B, C], a loss for each or a row.
+"""Losses of scores [B, C] and labels [B, C]; a training step minimises their mean.
 
-The losses of an order take the first column for the positive item, and the others for
-items that were drawn against it.
+The losses that learn an order take the first column as the positive item, and the other
+columns as items that were drawn against it.
 """
 
 import functools
@@ -15,51 +15,77 @@ LossFunction = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def cross_entropy(score: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
-    """He et al. 2017 (https://arxiv.org/abs/1708.05031), equation 7, of logits."""
+    """Returns the binary cross-entropy of logits, [B, C].
+
+    He et al. 2017 (https://arxiv.org/abs/1708.05031), equation 7.
+    """
     return tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(label, score.dtype), score)
 
 
 def balanced_cross_entropy(score: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
-    """The positive counts as much as all its negatives together: [B]."""
+    """Returns [B] losses in which a positive weighs as much as all its negatives."""
     loss = cross_entropy(score, label)  # [B, C]
     return (loss[:, 0] + tf.reduce_mean(loss[:, 1:], 1)) / 2
 
 
 def squared_error(score: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
-    """Of stars."""
+    """Returns the squared errors of stars, [B, C]."""
     return tf.math.squared_difference(score, tf.cast(label, score.dtype))
 
 
 def bpr(score: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
-    """Rendle et al. 2009 (https://arxiv.org/abs/1205.2618), section 4.1: [B, C - 1]."""
+    """Returns the Bayesian personalised ranking loss, [B, C - 1].
+
+    Rendle et al. 2009 (https://arxiv.org/abs/1205.2618), section 4.1.
+    """
     return tf.nn.softplus(score[:, 1:] - score[:, :1])
 
 
 def hinge(score: tf.Tensor, label: tf.Tensor, margin: float = 0.5) -> tf.Tensor:
-    """Zhang et al. 2018 (https://arxiv.org/abs/1808.06414), equation 11: [B, C - 1]."""
+    """Returns by how much drawn items come within a margin of the positive.
+
+    Zhang et al. 2018 (https://arxiv.org/abs/1808.06414), equation 11.
+
+    Args:
+        score: Scores, [B, C], the positive first.
+        label: Unused: the first column is the positive.
+        margin: By how much the positive must lead.
+
+    Returns:
+        Losses, [B, C - 1].
+    """
     return tf.nn.relu(margin + score[:, 1:] - score[:, :1])
 
 
 def warp(score: tf.Tensor, label: tf.Tensor, num_items: int) -> tf.Tensor:
-    """Weston, Bengio, Usunier 2011, section 3, algorithm 1: [B].
+    """Returns the weighted approximate-rank pairwise loss, [B].
 
-    The other columns are trials: the first of them, the N-th, that comes within 1 of
-    the positive item's score tells that (num_items - 1) / N items or so are ranked
-    before it. The loss is by how much it comes too near, times the logarithm of that
-    rank (LightFM's weight; the paper sums 1 / j up to it).
+    Weston, Bengio, Usunier 2011 (https://www.ijcai.org/Proceedings/11/Papers/460.pdf),
+    section 3, algorithm 1. The columns after the first are trials. If the N-th trial is
+    the first that scores within 1 of the positive item, about (num_items - 1) / N items
+    are ranked before the positive. The loss is how far that trial exceeds the margin,
+    times the logarithm of that rank (LightFM's weight; the paper sums 1 / j up to it).
 
-    https://www.ijcai.org/Proceedings/11/Papers/460.pdf
+    Args:
+        score: Scores, [B, C], the positive first.
+        label: Unused: the first column is the positive.
+        num_items: Number of items that can be ranked.
     """
     excess = tf.nn.relu(1 + score[:, 1:] - score[:, :1])  # [B, N]
     violates = tf.cast(excess > 0, tf.int32)
-    trial = tf.argmax(violates, 1, output_type=tf.int32)  # the first, or 0
+    trial = tf.argmax(violates, 1, output_type=tf.int32)  # the first; 0 if none does
     rank = tf.cast((num_items - 1) // (trial + 1), score.dtype)
     weight = tf.math.log(tf.maximum(rank, 1))
     return weight * tf.gather(excess, trial, batch_dims=1)
 
 
 def loss_named(name: Loss, num_items: int) -> LossFunction:
-    """The loss of a configuration, over so many items."""
+    """Returns a loss by its name.
+
+    Args:
+        name: Name in the configuration.
+        num_items: Number of items that can be ranked, which ``warp`` reads.
+    """
     losses: dict[Loss, LossFunction] = {
         "cross_entropy": cross_entropy,
         "balanced_cross_entropy": balanced_cross_entropy,

@@ -1,4 +1,4 @@
-"""Items that a user has no positive of, drawn in the graph."""
+"""Draws items that a user has no positive of, inside the TensorFlow graph."""
 
 from collections.abc import Callable
 
@@ -10,44 +10,50 @@ from trainer_modules import features as f
 from trainer_modules.interactions import Interactions
 
 Draw = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-UNITS = 1 << 20  # the most popular item's weight: whole numbers make the draw exact
+UNITS = 1 << 20  # the most popular item's weight; whole numbers make the draw exact
 
 
 def negative_sampler(interactions: Interactions, power: float = 0.0) -> Draw:
-    """Makes the function that draws items a user has no positive of.
+    """Returns a function that draws items a user has no positive of.
 
-    An item is drawn in proportion to popularity^power, its weight; no draw is thrown
-    away. On a line, each item is as long as its weight. A user's line has no gaps where
-    the positives p_0 < p_1 < ... were: the others before p_j are o_j long together. A
-    place r on that line is as far on the whole one as r and all p_j with o_j <= r
-    together are long, and what item is there is found by binary search.
+    An item is drawn with a probability proportional to its weight, popularity^power,
+    and no draw is rejected. Picture all items side by side on a line, each as long as
+    its weight. A user's own line omits the user's positives p_0 < p_1 < ... and closes
+    the gaps; let o_j be the total length of the other items before p_j. Position r on
+    the user's line then corresponds, on the line of all items, to r plus the lengths of
+    all p_j with o_j <= r. Both that j and the item at the resulting position are found
+    by binary search.
 
     Args:
         interactions: The positives.
-        power: Beta; with 0 every item is as likely as any other.
+        power: Beta; 0 makes all items equally likely.
 
     Returns:
-        (user_index [B], uniform [B, n] in [0, 1)) -> item_index [B, n] int32; the
-        reserved padding row is never drawn, the unknown row is an item like others. For
-        a user who has all of them, it is any.
+        A function of user indices [B] and uniform numbers [B, n] in [0, 1) that returns
+        item indices [B, n] int32. It never draws the padding row, and treats the
+        unknown row as one item. A user who has a positive of every item gets arbitrary
+        items.
     """
     weights = _weights(interactions, power)
-    ends = np.cumsum(weights)  # of each item on the line
+    ends = np.cumsum(weights)  # where each item ends on the line
     splits = interactions.row_splits()
     positive = weights[interactions.item_index]
-    positives_before = np.concatenate([[0], np.cumsum(positive)])  # of all users
-    of_user = positives_before[splits]
+    positives_before = np.concatenate([[0], np.cumsum(positive)])  # over all users
+    before_user = positives_before[splits]
     user = interactions.user_index.astype(np.int64)
     others_before = (
         (ends[interactions.item_index] - positive)
-        - (positives_before[:-1] - of_user[user])
+        - (positives_before[:-1] - before_user[user])
     )  # fmt: skip
-    # One sorted list for all users: a user's part starts at user x length.
+    # One sorted list for all users; a user's part starts at user * length.
     length = int(ends[-1])
     keys = tf.constant(user * length + others_before)
-    num_others = tf.constant((length - np.diff(of_user)).astype(np.float64))
+    num_others = tf.constant((length - np.diff(before_user)).astype(np.float64))
     item_ends, num_items = tf.constant(ends), interactions.num_items
-    first, positives_before = tf.constant(of_user[:-1]), tf.constant(positives_before)
+    first, positives_before = (
+        tf.constant(before_user[:-1]),
+        tf.constant(positives_before),
+    )
 
     def draw(user_index: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
         others = tf.gather(num_others, user_index)[:, tf.newaxis]
@@ -65,7 +71,7 @@ def negative_sampler(interactions: Interactions, power: float = 0.0) -> Draw:
 
 
 def _weights(interactions: Interactions, power: float) -> npt.NDArray[np.int64]:
-    """Popularity^power by item: at least 1, but for padding, which has 0."""
+    """Returns popularity^power by item, at least 1, and 0 for padding."""
     popularity = np.bincount(
         interactions.item_index, minlength=interactions.num_items
     )[f.UNKNOWN_INDEX :].astype(np.float64)  # fmt: skip
@@ -78,7 +84,7 @@ def _weights(interactions: Interactions, power: float) -> npt.NDArray[np.int64]:
 
 
 def _search(ends: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """How many of the sorted ends are not after each place."""
+    """Returns, for each place, how many of the sorted ends are at or before it."""
     found = tf.searchsorted(
         ends, tf.reshape(places, [-1]), side="right", out_type=tf.int64
     )

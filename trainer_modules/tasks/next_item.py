@@ -1,8 +1,8 @@
-"""Learning what a user likes next, from what came right before it.
+"""Learns which item a user likes next, from the items right before it.
 
-Kang and McAuley 2018 (https://arxiv.org/abs/1808.09781), section 3.1: each place of a
-user's history is a sample, with what came earlier as its history. Here places are
-shuffled, so that a batch holds windows of many users.
+Kang and McAuley 2018 (https://arxiv.org/abs/1808.09781), section 3.1: each position
+of a user's history is a sample, with everything earlier as its history. Here positions
+are shuffled, so that a batch has windows of many users.
 """
 
 from collections.abc import Callable
@@ -20,14 +20,14 @@ from trainer_modules.tasks.task import Batch, Pairs, TrainingSet, beside_negativ
 def training_set(
     data: Data, ratings: Ratings, config: SequenceConfig, seed: int
 ) -> TrainingSet:
-    """What was liked in the first column of each batch, drawn items in the others.
+    """Returns batches with liked items in the first column, drawn ones in the others.
 
-    Beside them ``history_item_index`` [B, L]: the last L items that the user rated
-    before it, liked or not, oldest first, padded with 0 at the end. Drawn items are
-    never one that the user has rated.
+    They also have ``history_item_index`` [B, L]: the last L items that the user rated
+    before the liked one, liked or not, oldest first, padded with 0 at the end. Items
+    that the user has rated are never drawn.
 
     Raises:
-        ValueError: If nothing was liked.
+        ValueError: If no rating is a like.
     """
     places = ratings.liked()
     liked = ratings.where(places)
@@ -48,17 +48,17 @@ def training_set(
 
 
 def windows(ratings: Ratings, length: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Makes the function that looks back from a place in the log.
+    """Returns a function that looks back from positions in the log.
 
     Args:
-        ratings: [N]; each user's are together, in the order of time.
-        length: L.
+        ratings: N ratings, grouped by user and in the order of time.
+        length: L, number of items to look back.
 
     Returns:
-        Places [B] in the log → [B, L] indices of the items that the place's user rated
-        right before it, oldest first, padded with 0 at the end.
+        A function of positions [B] that returns indices [B, L] of the items that the
+        same user rated right before, oldest first, padded with 0 at the end.
     """
-    # A user's first rating is where the user changes.
+    # A user's first rating is where the user index changes.
     changes = np.diff(ratings.user_index, prepend=f.PADDING_INDEX) != 0
     first = np.maximum.accumulate(np.where(changes, np.arange(len(ratings)), 0))
     earlier = tf.constant(np.minimum(np.arange(len(ratings)) - first, length))
@@ -67,7 +67,7 @@ def windows(ratings: Ratings, length: int) -> Callable[[tf.Tensor], tf.Tensor]:
     def window(place: tf.Tensor) -> tf.Tensor:
         count = tf.gather(earlier, place)[:, tf.newaxis]  # [B, 1]
         column = tf.range(length, dtype=tf.int64)
-        # What lies behind the window is read and thrown away; the place is real.
+        # Columns behind the window are masked below, but must be valid positions.
         look = tf.minimum(place[:, tf.newaxis] - count + column, place[:, tf.newaxis])
         item = tf.gather(item_index, look)
         return tf.where(column < count, item, f.PADDING_INDEX)

@@ -1,6 +1,6 @@
-"""Learning from the ratings that there are: whether a user will like an item.
+"""Learns from ratings whether a user will like an item, or by how many stars.
 
-With ``num_negatives``, also from items that the user has not rated, as not liked.
+With ``num_negatives``, items that the user has not rated count as disliked.
 """
 
 import numpy as np
@@ -15,13 +15,13 @@ from trainer_modules.tasks.task import Pairs, TrainingSet, beside_negatives
 def training_set(
     data: Data, ratings: Ratings, config: GradientConfig, seed: int
 ) -> TrainingSet:
-    """Rated items in the first column, drawn ones in the others.
+    """Returns batches with rated items in the first column, drawn ones in the others.
 
-    The label is the one that Transform gave, or the stars where the loss is their
-    squared error; a rating that is neither liked nor disliked has no label.
+    The label is that of Transform or, if the loss is the squared error, the stars. With
+    labels, ratings that are neither liked nor disliked are left out.
 
     Raises:
-        ValueError: If no rating has a label, or all have the same and nothing is drawn.
+        ValueError: If all labels are the same, or there are none, and no item is drawn.
     """
     rated = data.interactions(ratings)
     target = ratings.rating
@@ -29,8 +29,8 @@ def training_set(
         ratings = ratings.where(ratings.label != f.NEITHER)
         if not config.num_negatives and len(set(ratings.label.tolist())) < 2:
             raise ValueError(
-                "the task 'rating' learns liked from disliked, and the training "
-                "ratings have not both: change label.threshold, or set num_negatives"
+                "the task 'rating' learns liked from disliked, and the training data "
+                "contains only one class: change label.threshold, or set num_negatives"
             )
         target = ratings.label.astype(np.float32)
     pairs = Pairs(ratings.user_index, ratings.item_index, target)

@@ -1,7 +1,7 @@
-"""Learning to tell what a user liked from items drawn at random.
+"""Learns to distinguish what a user liked from items drawn at random.
 
-He et al. 2017 (https://arxiv.org/abs/1708.05031), section 3.1: each positive beside its
-negatives, which are drawn anew in every epoch and are never a known positive.
+He et al. 2017 (https://arxiv.org/abs/1708.05031), section 3.1: each positive has its
+negatives beside it, which are drawn anew in every epoch and are never known positives.
 """
 
 import numpy as np
@@ -15,10 +15,10 @@ from trainer_modules.tasks.task import Pairs, TrainingSet, beside_negatives
 def training_set(
     data: Data, ratings: Ratings, config: GradientConfig, seed: int
 ) -> TrainingSet:
-    """Positives in the first column of each batch, their negatives in the others.
+    """Returns batches with positives in the first column, negatives in the others.
 
     Raises:
-        ValueError: If nothing was liked.
+        ValueError: If no rating is a like.
     """
     positives = data.interactions(ratings.where(ratings.liked()))
     pairs = Pairs(

@@ -1,4 +1,4 @@
-"""What all tasks share: shuffled batches, and a step of gradient descent."""
+"""What all tasks share: shuffled batches, and the step of gradient descent."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +12,8 @@ from trainer_modules.sizes import Table
 from trainer_modules.tasks.losses import LossFunction
 from trainer_modules.tasks.negatives import negative_sampler
 
-MIN_STEPS = 100  # in an epoch: little data is worth smaller steps, and more of them
-UNKNOWN_USER_RATE = 0.01  # of the pairs train the row that new users are scored with
+MIN_STEPS = 100  # per epoch; with little data, more steps of smaller batches pay off
+UNKNOWN_USER_RATE = 0.01  # share of pairs that train the row that scores new users
 
 Batch = dict[str, tf.Tensor]
 OptimizedVariables = tuple[tf.keras.optimizers.Optimizer, Sequence[tf.Variable]]
@@ -24,11 +24,11 @@ class TrainingSet:
     """Batches for one task.
 
     Attributes:
-        batches: Endless; what the model reads, with ``item_index`` [B, C], and
-            ``label`` [B, C], which the loss compares its scores with.
-        steps: Batches in an epoch.
-        batch_size: B.
-        num_candidates: C.
+        batches: Endless batches of the features that the model reads, with
+            ``item_index`` [B, C], and of ``label`` [B, C], the targets of the loss.
+        steps: Number of batches in an epoch.
+        batch_size: B, number of users in a batch.
+        num_candidates: C, number of items for each of them.
     """
 
     batches: tf.data.Dataset
@@ -38,18 +38,18 @@ class TrainingSet:
 
     @property
     def pairs(self) -> int:
-        """Of user and item, through the model in an epoch."""
+        """Number of pairs of user and item that an epoch scores."""
         return self.steps * self.batch_size * self.num_candidates
 
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """What each batch's first column is taken from.
+    """The pairs from which the first column of the batches is taken.
 
     Attributes:
-        user_index: [N].
-        item_index: [N].
-        target: [N] what the score should be near: stars, or 1 or 0.
+        user_index: Indices of the users, [N].
+        item_index: Indices of the items, [N].
+        target: What the scores should approach, [N]: stars, or 1 or 0.
     """
 
     user_index: Indices
@@ -65,15 +65,17 @@ def beside_negatives(
     seed: int,
     more: Callable[[tf.Tensor], Batch] = lambda rows: {},
 ) -> TrainingSet:
-    """Pairs in the first column, and items drawn for their users, labelled 0, beside.
+    """Returns batches of pairs, beside items that are drawn for their users.
+
+    The first column has the pairs, and the others the drawn items with the label 0.
 
     Args:
-        pairs: N of them.
-        known: What is never drawn.
+        pairs: N pairs.
+        known: Pairs that are never drawn.
         fields: Side features of all users, [num_users, L] each.
-        config: How many are drawn, and how; the size of a batch.
-        seed: Of the order and of what is drawn.
-        more: Rows [B] of the pairs → what else a model reads of them.
+        config: Batch size, and the number and distribution of drawn items.
+        seed: Seed of the order and of the draws.
+        more: Returns further features for rows [B] of the pairs.
     """
     num_negatives = config.num_negatives
     user_index = tf.constant(pairs.user_index)
@@ -108,19 +110,19 @@ def shuffled_batches(
     seed: int,
     make: Callable[[tf.Tensor, tf.Tensor, int], Batch],
 ) -> tuple[tf.data.Dataset, int, int]:
-    """Batches of rows, each row once in an epoch, in another order each time.
+    """Returns batches that contain each row once per epoch, in a new order each time.
 
     The same seed gives the same batches, however many replicas share them. Rows that do
-    not fill a last batch are left to the next epoch's shuffle.
+    not fill a last batch are left out of that epoch.
 
     Args:
-        num_rows: N.
-        batch_size: At most; less where that would make fewer than ``MIN_STEPS``.
-        seed: Of the order.
-        make: (step, rows [B], B) → a batch.
+        num_rows: N, number of rows.
+        batch_size: The largest batch size; less is used to reach ``MIN_STEPS``.
+        seed: Seed of the order.
+        make: Makes a batch from the step, row numbers [B] and B.
 
     Returns:
-        The endless dataset, its batches in an epoch, and B.
+        An endless dataset, the number of batches in an epoch, and B.
     """
     batch_size = max(1, min(batch_size, num_rows // MIN_STEPS))
     num_batches = num_rows // batch_size
@@ -143,13 +145,13 @@ def shuffled_batches(
 def user_features(
     user: tf.Tensor, fields: Mapping[str, Table], hide: tf.Tensor
 ) -> Batch:
-    """What a model reads of users [B], their ids hidden from it where told.
+    """Returns the features of users, with some of their ids hidden.
 
     Args:
-        user: [B] indices.
+        user: Indices of the users, [B].
         fields: Side features of all users, [num_users, L] each.
-        hide: [B] uniform numbers in [0, 1); the lowest ``UNKNOWN_USER_RATE`` are
-            hidden.
+        hide: Uniform numbers in [0, 1), [B]; below ``UNKNOWN_USER_RATE``, the user's
+            index becomes that of the unknown user.
     """
     shown = tf.where(hide < UNKNOWN_USER_RATE, f.UNKNOWN_INDEX, user)
     values = {name: tf.gather(table, user) for name, table in fields.items()}
@@ -157,9 +159,10 @@ def user_features(
 
 
 class Trainee(tf.keras.Model):
-    """Trains a scoring model; batches are those of a ``TrainingSet``.
+    """Trains a scoring model on the batches of a ``TrainingSet``.
 
-    Compiled with a list: the model's optimizer, then one for each part with its own.
+    It is compiled with a list of optimizers: one for the model, then one for each part
+    that is optimized apart.
     """
 
     def __init__(
@@ -172,10 +175,11 @@ class Trainee(tf.keras.Model):
         """Wraps a model.
 
         Args:
-            model: Scores [B, C] from features.
-            loss: (scores [B, C], labels [B, C]) → [B, ...]; its mean is minimised.
-            batch_size: Rows of a batch over all replicas.
-            parts: Layers of the model with an optimizer of their own.
+            model: Returns scores [B, C] for features.
+            loss: Returns losses [B, ...] for scores and labels [B, C]; their mean is
+                minimised.
+            batch_size: Number of rows in a batch, over all replicas.
+            parts: Layers of the model that have an optimizer of their own.
         """
         super().__init__()
         self.model = model
@@ -185,16 +189,16 @@ class Trainee(tf.keras.Model):
         self.loss_mean = tf.keras.metrics.Mean("loss")
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """One step."""
+        """Takes one step of every optimizer and returns the mean loss so far."""
         label = batch.pop(f.LABEL)
-        with tf.GradientTape(persistent=True) as tape:  # each optimizer asks it
+        with tf.GradientTape(persistent=True) as tape:  # one gradient per optimizer
             scores = self.model(batch, training=True)  # [B of the replica, C]
             loss = self.loss_function(tf.cast(scores, tf.float32), label)
-            # A batch that its replicas cannot share equally still has one mean.
+            # Replicas may have unequal shares of a batch; each divides by the whole.
             share = tf.reduce_sum(loss) / (
                 self.batch_size * (loss.shape[1:].num_elements() or 1)
             )
-            # What a model adds is a mean of the replica's rows, or of no rows at all.
+            # Losses that layers add are means over the rows of this replica.
             part = tf.cast(tf.shape(label)[0] / self.batch_size, tf.float32)
             replica_loss = share + part * sum(self.model.losses)
         for optimizer, variables in self._optimized():
@@ -203,8 +207,8 @@ class Trainee(tf.keras.Model):
         return {"loss": self.loss_mean.result()}
 
     def _optimized(self) -> list[OptimizedVariables]:
-        """Each optimizer with its variables; the first has those of no part."""
-        of_parts = [part.trainable_variables for part in self.parts]
-        taken = {variable.ref() for variables in of_parts for variable in variables}
+        """Returns each optimizer with its variables; the first has all other ones."""
+        apart = [part.trainable_variables for part in self.parts]
+        taken = {variable.ref() for variables in apart for variable in variables}
         rest = [v for v in self.model.trainable_variables if v.ref() not in taken]
-        return list(zip(self.optimizer, [rest, *of_parts], strict=True))
+        return list(zip(self.optimizer, [rest, *apart], strict=True))

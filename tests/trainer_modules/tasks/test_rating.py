@@ -80,7 +80,7 @@ def test_the_same_seed_gives_the_same_batches(data):
 
 def test_one_kind_of_label_is_an_error_without_negatives(transformed_log):
     only_liked = transformed_log(LIKED, {}, U, V)
-    with pytest.raises(ValueError, match="have not both.*num_negatives"):
+    with pytest.raises(ValueError, match="only one class.*num_negatives"):
         batches(only_liked, num_negatives=0)
     _, rows = batches(only_liked, num_negatives=1)
     assert {tuple(label) for _, _, label in rows} == {(1.0, 0.0)}

@@ -1,0 +1,60 @@
+"""Brings the lists of a request into the form that the model reads."""
+
+import re
+
+import tensorflow as tf
+
+from trainer_modules import features as f
+
+_TO_THE_END = 1 << 30  # bytes
+
+
+def fitted(
+    items: tf.RaggedTensor, values: tf.RaggedTensor, missing: float
+) -> tf.RaggedTensor:
+    """Returns one value for each item.
+
+    Args:
+        items: Lists of items, [B, (N)].
+        values: Values of the first items, [B, (M)]; more than N are cut off.
+        missing: The value of items without one.
+
+    Returns:
+        Values, [B, (N)].
+    """
+    length = items.row_lengths()
+    num_missing = tf.reduce_max(length) - values.bounding_shape(axis=1)
+    dense = tf.pad(
+        values.to_tensor(missing),
+        [[0, 0], [0, tf.maximum(num_missing, 0)]],
+        constant_values=missing,
+    )
+    return tf.RaggedTensor.from_tensor(dense, length)
+
+
+def values_of(name: str, pairs: tf.Tensor) -> tf.RaggedTensor:
+    """Returns the values [B, (M)] of one side feature among "name=value" [B, N]."""
+    has_name = tf.strings.regex_full_match(pairs, f"{re.escape(name)}=(?s:.*)")
+    values = tf.ragged.boolean_mask(pairs, has_name)
+    return values.with_flat_values(
+        tf.strings.substr(values.flat_values, len(f"{name}=".encode()), _TO_THE_END)
+    )
+
+
+def given_or_known(given: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    """Returns the values that a request gives, or else those from training.
+
+    Args:
+        given: Indices of the request's values, [B, L], padded with 0.
+        known: Indices of the values from training, [B, M], padded with 0.
+
+    Returns:
+        Indices, [B, max(L, M)], padded with 0.
+    """
+    width = tf.maximum(tf.shape(given)[1], tf.shape(known)[1])
+    given, known = (
+        tf.pad(values, [[0, 0], [0, width - tf.shape(values)[1]]])
+        for values in (given, known)
+    )
+    is_given = tf.reduce_any(given != f.PADDING_INDEX, 1, keepdims=True)
+    return tf.where(is_given, given, known)
