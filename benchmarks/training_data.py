@@ -8,7 +8,7 @@ import tensorflow_transform as tft
 from pipeline.runs.execute import newest
 from trainer_modules import features as f
 from trainer_modules.inputs import Data
-from trainer_modules.sizes import read_sizes
+from trainer_modules.trainer_inputs import read_sizes
 
 
 def trainer_data(

@@ -60,8 +60,8 @@ def card(
 def score_unit(config: Any) -> Unit:
     """Returns the unit of a model's scores, which its loss decides.
 
-    A model that learns beside drawn negatives gives a high score to an item that stands
-    out from them, which is not the probability that a user who rates it likes it.
+    A model that learns beside drawn negatives scores how much an item differs from
+    them, which is not the probability that a user who rates it likes it.
     """
     if not isinstance(config, GradientConfig):
         return "order"

@@ -7,13 +7,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_transform as tft
-from tfx import v1 as tfx
 
 from trainer_modules import features as f
 from trainer_modules.interactions import Interactions, Ratings
-from trainer_modules.sizes import Sizes, Table, read_sizes
-from trainer_modules.trainer_settings import TrainerSettings
+from trainer_modules.sizes import Sizes, Table
 
 READ_BATCH = 512  # user records that are parsed at once
 
@@ -93,24 +90,6 @@ class Data:
             self.sizes.num_users,
             self.sizes.num_items,
         )
-
-
-def read_data(
-    fn_args: tfx.components.FnArgs,
-    transform: tft.TFTransformOutput,
-    settings: TrainerSettings,
-) -> Data:
-    """Returns what the Trainer was given; records are read later, when needed."""
-    sizes, item_values = read_sizes(transform, settings.catalogue, settings.leave_out)
-    num_known_items = sizes.num_items - f.NUM_RESERVED
-    return Data(
-        train_files=fn_args.train_files,
-        eval_files=fn_args.eval_files,
-        feature_spec=transform.transformed_feature_spec(),
-        sizes=sizes,
-        num_unknown_items=max(0, settings.num_items_before_test - num_known_items),
-        item_values=item_values,
-    )
 
 
 def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:

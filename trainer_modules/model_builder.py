@@ -19,7 +19,7 @@ class ModelBuilder:
 
     Attributes:
         settings: Which model, with which settings and seed.
-        sizes: Its table sizes and fields.
+        sizes: Table sizes and fields of the model.
         strategy: The devices that train it.
         start: Where its weights start: from scratch, or from the live model.
     """

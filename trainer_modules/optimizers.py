@@ -30,7 +30,7 @@ def compiled(
     Args:
         model: The model, built under the strategy that is to train it.
         config: The loss, the optimizer and its learning rate.
-        sizes: Table sizes; they decide which optimizer ``auto`` stands for.
+        sizes: Table sizes; they decide which optimizer ``auto`` means.
         training_set: The batches; their size and number scale the learning rate.
     """
     learning_rate = config.learning_rate

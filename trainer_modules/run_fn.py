@@ -4,8 +4,8 @@ import tensorflow_transform as tft
 from tfx import v1 as tfx
 
 from trainer_modules import devices, export, training
-from trainer_modules.inputs import read_data
 from trainer_modules.model_builder import ModelBuilder
+from trainer_modules.trainer_inputs import read_data
 from trainer_modules.trainer_settings import TrainerSettings
 
 

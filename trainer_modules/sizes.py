@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from trainer_modules import features as f
 
@@ -53,35 +52,6 @@ class Sizes:
             "user_value": self.num_user_values,
             "item_value": self.num_item_values,
         }[vocabulary]
-
-
-def read_sizes(
-    transform: tft.TFTransformOutput, catalogue: str, leave_out: Sequence[str]
-) -> tuple[Sizes, list[bytes]]:
-    """Reads what the transform graph and the catalogue decide about a model.
-
-    Args:
-        transform: The graph, with the vocabularies.
-        catalogue: Folder of the Catalogue artifact.
-        leave_out: Names of side features of items that the model must not read.
-
-    Returns:
-        The sizes, and the vocabulary of the items' side features (``item_values``),
-        "name=value", without the reserved rows.
-    """
-    item_ids = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
-    user_values = transform.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
-    item_fields, item_values = read_item_fields(catalogue, item_ids, leave_out)
-    num_users = transform.vocabulary_size_by_name(f.USER_VOCABULARY)
-    sizes = Sizes(
-        num_users=num_users + f.NUM_RESERVED,
-        num_items=len(item_ids) + f.NUM_RESERVED,
-        user_fields=user_fields(user_values),
-        num_user_values=len(user_values) + f.NUM_RESERVED,
-        item_fields=item_fields,
-        num_item_values=len(item_values) + f.NUM_RESERVED,
-    )
-    return sizes, item_values
 
 
 def user_fields(vocabulary: Sequence[bytes]) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ class TrainerSettings:
         return self.model.task == "closed_form"
 
     def card(self, sizes: Sizes) -> dict[str, Any]:
-        """Returns what the model's card says before the training begins."""
+        """Returns the entries of the model's card that are known before training."""
         return {
             "model": self.model.name,
             "recipe": self.recipe,

@@ -51,7 +51,7 @@ def validation(
 
     Args:
         scorer: The model to validate.
-        config: Its task and loss.
+        config: Task and loss of the model.
         data: The eval records.
 
     Raises:

@@ -14,7 +14,7 @@ def activation_named(name: Activation | str) -> Function:
     """Returns the activation function of a name.
 
     Args:
-        name: ``mish``, ``leaky_relu`` (slope 0.2), or any name that Keras knows.
+        name: ``mish``, ``leaky_relu`` (slope 0.2), or the name of one of Keras's.
 
     Raises:
         ValueError: If no activation has that name.

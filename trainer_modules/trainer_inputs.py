@@ -1,0 +1,58 @@
+"""Reads what the artifacts that TFX passes to a Trainer decide about its model."""
+
+from collections.abc import Sequence
+
+import tensorflow_transform as tft
+from tfx import v1 as tfx
+
+from trainer_modules import features as f
+from trainer_modules.inputs import Data
+from trainer_modules.sizes import Sizes, read_item_fields, user_fields
+from trainer_modules.trainer_settings import TrainerSettings
+
+
+def read_data(
+    fn_args: tfx.components.FnArgs,
+    transform: tft.TFTransformOutput,
+    settings: TrainerSettings,
+) -> Data:
+    """Returns what the Trainer was given; records are read later, when needed."""
+    sizes, item_values = read_sizes(transform, settings.catalogue, settings.leave_out)
+    num_known_items = sizes.num_items - f.NUM_RESERVED
+    return Data(
+        train_files=fn_args.train_files,
+        eval_files=fn_args.eval_files,
+        feature_spec=transform.transformed_feature_spec(),
+        sizes=sizes,
+        num_unknown_items=max(0, settings.num_items_before_test - num_known_items),
+        item_values=item_values,
+    )
+
+
+def read_sizes(
+    transform: tft.TFTransformOutput, catalogue: str, leave_out: Sequence[str]
+) -> tuple[Sizes, list[bytes]]:
+    """Reads what the transform graph and the catalogue decide about a model.
+
+    Args:
+        transform: The graph, with the vocabularies.
+        catalogue: Folder of the Catalogue artifact.
+        leave_out: Names of side features of items that the model must not read.
+
+    Returns:
+        The sizes, and the vocabulary of the items' side features (``item_values``),
+        "name=value", without the reserved rows.
+    """
+    item_ids = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
+    user_values = transform.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
+    item_fields, item_values = read_item_fields(catalogue, item_ids, leave_out)
+    num_users = transform.vocabulary_size_by_name(f.USER_VOCABULARY)
+    sizes = Sizes(
+        num_users=num_users + f.NUM_RESERVED,
+        num_items=len(item_ids) + f.NUM_RESERVED,
+        user_fields=user_fields(user_values),
+        num_user_values=len(user_values) + f.NUM_RESERVED,
+        item_fields=item_fields,
+        num_item_values=len(item_values) + f.NUM_RESERVED,
+    )
+    return sizes, item_values
