@@ -72,13 +72,13 @@ def _of_mean(
     if not n:
         return Interval(np.nan, np.nan, np.nan, 0)
     mean = float(values.mean())
-    if n == 1:  # nothing is known of the spread
+    if n == 1:  # the spread is unknown
         return Interval(mean, *bounds, 1)
     centred = values - mean
     squared = centred * centred
     variance = float(squared.mean())
     error = np.sqrt(variance / (n - 1))
-    if error < 1e-9:  # all users alike, but for rounding
+    if error < 1e-9:  # all users have the same value, up to rounding
         return Interval(mean, mean, mean, n)
     skewness = float((squared * centred).mean()) / variance**1.5
     tail = float(stdtrit(n - 1, (1 + confidence) / 2))  # of Student's t
@@ -90,9 +90,9 @@ def _unskewed(quantile: float, skewness: float, n: int) -> float:
     """Returns the quantile of the studentised mean of skewed values.
 
     Args:
-        quantile: Of Student's t.
-        skewness: Of the values.
-        n: How many values there are.
+        quantile: Quantile of Student's t.
+        skewness: Skewness of the values.
+        n: Number of values.
     """
     a = skewness / np.sqrt(n)
     if abs(a) < 1e-6:

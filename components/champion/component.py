@@ -1,4 +1,4 @@
-"""Champion: the judged models in, the one to go live out, with its reasons."""
+"""Champion: chooses, among the judged models, the one to go live."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ DECISION_FILE = "decision.json"
 
 
 class Decision(tfx.dsl.Artifact):
-    """``decision.json``: every model's verdict, rule and metrics, and what is live."""
+    """``decision.json``: the verdict, rule and metrics of every model."""
 
     TYPE_NAME = "marquee.Decision"
 
@@ -55,97 +55,129 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
         standard_artifacts.ExampleStatistics
     ] = None,
 ) -> None:
-    """Chooses among the models that were judged.
+    """Decides which model goes live, and records why.
 
     Args:
-        models: What this run's Trainers made, those of failed ones missing.
-        evaluations: One for each model, in any order.
-        live_evaluation: Of the live model, by LiveEvaluator.
-        examples: That all of them were judged on.
-        gate: ``Gate`` as JSON.
-        needs_live: Whether nothing may go live while the live model cannot be judged.
-        reference: The name of the model that is the bar.
-        live_folder: Where versions are pushed to.
+        models: Models of this run's Trainers; those of failed Trainers are missing.
+        evaluations: One evaluation of each model, in any order.
+        live_evaluation: LiveEvaluator's evaluation of the live model.
+        examples: The data that all models were judged on.
+        gate: Bounds of the rules: a ``Gate`` as JSON.
+        needs_live: Whether no model may go live while the live one cannot be judged.
+        reference: Name of the model that is the bar.
+        live_folder: Folder of the live versions.
         code_version: Part of the cache key.
-        champion: A copy of the chosen model; empty where nothing was chosen.
-        blessing: Given where the chosen model is not the live one already; says which
-            version was live.
+        champion: A copy of the chosen model; empty if none was chosen.
+        blessing: Blessed if the chosen model is not live already; records the version
+            that was live.
         decided: The verdicts.
-        span_statistics: Of the newest span, which go live with the model, so that later
-            spans can be held against them.
+        span_statistics: Statistics of the newest span. They go live with the model, so
+            that later spans can be compared with them.
     """
     del code_version
-    rules = parse_gate(gate)
+    rules, folder = parse_gate(gate), Path(live_folder)
+    live_version = versions.live_number(folder)
     candidates = [_candidate(models, evaluation.uri) for evaluation in evaluations]
-    live_version = versions.live_number(Path(live_folder))
-    live, problem = _live(Path(live_folder), candidates, live_evaluation.uri)
-    withdrawn = version_ledger.withdrawn(Path(live_folder))
-    bar = decision.Bar(
-        next((c for c in candidates if c.name == reference), None),
-        live,
-        problem,
-        needs_live,
-        frozenset(c.uri for c in candidates if place_of(c.uri) in withdrawn),
-    )
-    folder = Path(live_folder)
+    bar = _bar(folder, candidates, reference, needs_live, live_evaluation.uri)
     before = ledger.read(folder).opened(version_ledger.lifetime(folder), live_version)
     verdicts, after = decision.decide(candidates, bar, rules, reference, before)
-    chosen = next(
-        (
-            candidate
-            for candidate, verdict in zip(candidates, verdicts, strict=True)
-            if verdict.verdict == decision.LIVE
-        ),
-        None,
-    )
-    is_news = chosen is not None and (
-        live is None or place_of(chosen.uri) != place_of(live.uri)
-    )
-    # In the store, where serving looks for the data that a live model was judged with.
-    decided.set_string_custom_property(LIVE_ORIGIN, place_of(live.uri) if live else "")
-    if chosen is not None:
-        champion.set_string_custom_property(ORIGIN, place_of(chosen.uri))
-        _copy(chosen, champion)
+    made = _Made(rules, reference, bar, list(zip(candidates, verdicts, strict=True)))
+    if made.chosen is not None:
+        _copy(made.chosen, champion)
         if span_statistics is not None:
             _add_statistics(champion, span_statistics)
-    blessing.set_int_custom_property("blessed", int(is_news))
-    blessing.set_int_custom_property("live_version", live_version)
-    blessing.set_string_custom_property("current_model", champion.uri)
+    _bless(blessing, made.is_news, live_version, champion.uri)
+    # Serving looks here for the data that a live model was judged with.
+    live_origin = place_of(bar.live.uri) if bar.live else ""
+    decided.set_string_custom_property(LIVE_ORIGIN, live_origin)
     io_utils.write_string_file(
-        os.path.join(blessing.uri, "BLESSED" if is_news else "NOT_BLESSED"), ""
+        os.path.join(decided.uri, DECISION_FILE),
+        json.dumps(made.report(examples.uri), indent=1),
     )
-    report = {
-        "metric": rules.metric,
-        "reference": reference,
-        "gate": dataclasses.asdict(rules),
-        "examples": examples.uri,
-        "live": {
-            "model": live.name if live else None,
-            "uri": live.uri if live else None,
-            "problem": problem,
-            "metrics": dict(live.slices[OVERALL].metrics) if live else {},
-        },
-        "champion": chosen.name if chosen else None,
-        "changed": is_news,
-        "models": [
-            _told(candidate, verdict, rules)
-            for candidate, verdict in zip(candidates, verdicts, strict=True)
-        ],
-    }
-    io_utils.write_string_file(
-        os.path.join(decided.uri, DECISION_FILE), json.dumps(report, indent=1)
-    )
-    # Last: a step that is killed before has not decided, and counts its users again.
+    # Last: a step that is killed earlier has not decided, and counts its users again.
     ledger.write(folder, after)
 
 
 Champion.DRIVER_CLASS = Driver
 
 
-def parse_gate(told: str) -> Gate:
-    """Reads the bar from a parameter that ``dataclasses.asdict`` and JSON made."""
-    values = json.loads(told)
+@dataclasses.dataclass(frozen=True)
+class _Made:
+    """A decision that was made.
+
+    Attributes:
+        gate: The bounds of the rules.
+        reference: Name of the model that is the bar.
+        bar: The reference and the live model.
+        verdicts: Every candidate with its verdict.
+    """
+
+    gate: Gate
+    reference: str
+    bar: decision.Bar
+    verdicts: list[tuple[Judged, decision.Verdict]]
+
+    @property
+    def chosen(self) -> Judged | None:
+        """The candidate that is to be live; None if there is none."""
+        return next(
+            (c for c, verdict in self.verdicts if verdict.verdict == decision.LIVE),
+            None,
+        )
+
+    @property
+    def is_news(self) -> bool:
+        """Whether a candidate was chosen that is not live already."""
+        if self.chosen is None:
+            return False
+        live = self.bar.live
+        return live is None or place_of(self.chosen.uri) != place_of(live.uri)
+
+    def report(self, examples_uri: str) -> dict[str, Any]:
+        """Returns the content of ``decision.json``."""
+        live = self.bar.live
+        return {
+            "metric": self.gate.metric,
+            "reference": self.reference,
+            "gate": dataclasses.asdict(self.gate),
+            "examples": examples_uri,
+            "live": {
+                "model": live.name if live else None,
+                "uri": live.uri if live else None,
+                "problem": self.bar.live_problem,
+                "metrics": dict(live.slices[OVERALL].metrics) if live else {},
+            },
+            "champion": self.chosen.name if self.chosen else None,
+            "changed": self.is_news,
+            "models": [
+                _entry(candidate, verdict, self.gate)
+                for candidate, verdict in self.verdicts
+            ],
+        }
+
+
+def parse_gate(text: str) -> Gate:
+    """Returns the gate from a parameter, made by ``dataclasses.asdict`` and JSON."""
+    values = json.loads(text)
     return Gate(**values | {"calibration": tuple(values["calibration"])})
+
+
+def _bar(
+    live_folder: Path,
+    candidates: list[Judged],
+    reference: str,
+    needs_live: bool,
+    live_evaluation_uri: str,
+) -> decision.Bar:
+    live, problem = _live(live_folder, candidates, live_evaluation_uri)
+    withdrawn = version_ledger.withdrawn(live_folder)
+    return decision.Bar(
+        next((c for c in candidates if c.name == reference), None),
+        live,
+        problem,
+        needs_live,
+        frozenset(c.uri for c in candidates if place_of(c.uri) in withdrawn),
+    )
 
 
 def _candidate(models: list[Any], evaluation_uri: str) -> Judged:
@@ -157,7 +189,7 @@ def _candidate(models: list[Any], evaluation_uri: str) -> Judged:
 def _live(
     live_folder: Path, candidates: list[Judged], evaluation_uri: str
 ) -> tuple[Judged | None, str]:
-    """The model that serves as it was judged, or why it could not be."""
+    """Returns the live model with its judgement, or why it could not be judged."""
     try:
         version = versions.live(live_folder)
         if version is None:
@@ -176,12 +208,13 @@ def _live(
     origin = place_of(read_card(folder)["origin"])
     if origin != version.origin:
         return None, (
-            f"{folder} was judged, and version {version.number} serves another model"
+            f"{folder} was judged, but version {version.number} is another model"
         )
     return read_judged(evaluation_uri, folder, origin), ""
 
 
-def _told(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str, Any]:
+def _entry(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str, Any]:
+    """Returns the entry of a candidate in ``decision.json``."""
     overall = candidate.slices[OVERALL]
     intervals = {
         metric: interval(overall.users, metric, gate.confidence)
@@ -215,14 +248,25 @@ def _told(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str,
 
 
 def _copy(chosen: Judged, champion: Any) -> None:
-    """Copies a model, and records where it is from."""
+    """Copies a model into the champion's artifact, and records its origin."""
+    champion.set_string_custom_property(ORIGIN, place_of(chosen.uri))
     folder = path_utils.serving_model_path(champion.uri)
     io_utils.copy_dir(path_utils.serving_model_path(chosen.uri), folder)
     write_card(folder, read_card(folder) | {"origin": place_of(chosen.uri)})
 
 
+def _bless(blessing: Any, is_blessed: bool, live_version: int, model_uri: str) -> None:
+    """Writes a blessing as TFX's Evaluator does, with the version that was live."""
+    blessing.set_int_custom_property("blessed", int(is_blessed))
+    blessing.set_int_custom_property("live_version", live_version)
+    blessing.set_string_custom_property("current_model", model_uri)
+    io_utils.write_string_file(
+        os.path.join(blessing.uri, "BLESSED" if is_blessed else "NOT_BLESSED"), ""
+    )
+
+
 def _add_statistics(champion: Any, statistics: Any) -> None:
-    """Puts what the newest span was like into the champion's folder."""
+    """Copies the statistics of the newest span into the champion's folder."""
     folder = path_utils.serving_model_path(champion.uri)
     [split] = artifact_utils.decode_split_names(statistics.split_names)
     split_folder = artifact_utils.get_split_uri([statistics], split)

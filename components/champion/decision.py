@@ -19,12 +19,12 @@ class Bar:
     """What the candidates are compared with.
 
     Attributes:
-        reference: The model that they have to beat; None where it was not judged.
-        live: The model that serves; None where none does, or it could not be judged.
-        live_problem: Why the live model could not be judged; "" where it could, or
+        reference: The model that they have to beat; None if it was not judged.
+        live: The live model; None if nothing is live, or if it could not be judged.
+        live_problem: Why the live model could not be judged; "" if it could be, or if
             nothing is live.
-        needs_live: Whether nothing may pass while the live model cannot be judged.
-        withdrawn: URIs of the candidates that a person has rolled back from.
+        needs_live: Whether no candidate may pass while the live model cannot be judged.
+        withdrawn: URIs of the candidates that a person has rolled back.
     """
 
     reference: Judged | None
@@ -37,7 +37,7 @@ class Bar:
     def incumbent(self) -> Judged | None:
         """The model to replace: the live one, or the reference while nothing is live.
 
-        None where the live model could not be judged.
+        None if the live model could not be judged.
         """
         return None if self.live_problem else self.live or self.reference
 
@@ -47,12 +47,13 @@ class Verdict:
     """The verdict on a candidate.
 
     Attributes:
-        name: Its name in the registry.
+        name: Name of the candidate in the registry.
         verdict: ``LIVE``, ``PASSED``, ``REFUSED`` or ``REFERENCE``.
-        rule: What decided it, in a line.
-        findings: Of every rule, on every slice.
-        evidence: That it is better than the incumbent, of all runs of this reign; None
-            for the reference, the live model, and where there is no incumbent.
+        rule: What decided the verdict, in one line.
+        findings: Findings of every rule on every slice.
+        evidence: Evidence from all runs of this reign that the candidate is better than
+            the incumbent; None for the reference and the live model, and if there is
+            no incumbent.
     """
 
     name: str
@@ -67,51 +68,47 @@ def decide(
 ) -> tuple[list[Verdict], Ledger]:
     """Judges candidates by the rules, against the live model and each other.
 
-    The best of those that passed goes live if it is ahead of the live model in this
-    run, and the evidence of all runs proves that its recipe is better. All candidates
-    that were judged share the error probability, refused ones included: how many of
-    them the other rules refuse depends on the same data. Of equals the live model wins,
-    then the one with fewer parameters.
+    The best candidate that passed goes live if it is ahead of the live model in this
+    run and the evidence of all runs proves that its recipe is better. All judged
+    candidates share the error probability, including refused ones: how many of them the
+    other rules refuse depends on the same data. Among equals the live model wins, then
+    the one with fewer parameters.
 
     Args:
-        candidates: All that were judged in this run.
+        candidates: All models that were judged in this run.
         bar: The reference and the live model, judged on the same users.
         gate: The bounds of the rules.
-        reference: The name of the model that is the bar, and no candidate.
-        ledger: Of the runs before, opened for the version that is live.
+        reference: Name of the model that is the bar, and so cannot go live.
+        ledger: The ledger of earlier runs, opened for the live version.
 
     Returns:
-        A verdict for each candidate, in the same order, of which at most one is
-        ``LIVE``; and the ledger with this run's evidence.
+        A verdict for each candidate, in the same order, at most one of them ``LIVE``;
+        and the ledger with the evidence of this run.
     """
-    incumbent = bar.incumbent
-    challengers = [
-        c for c in candidates if c.name != reference and not _is(c, bar.live)
-    ]
+    contenders = [c for c in candidates if c.name != reference]
     contested: set[str] = set()
-    if incumbent:
-        ledger = ledger.updated(challengers, incumbent, gate.metric)
+    if bar.incumbent:
+        challengers = [c for c in contenders if not _is(c, bar.live)]
         contested = {c.uri for c in challengers}
+        ledger = ledger.updated(challengers, bar.incumbent, gate.metric)
     contest = _Contest(bar, gate, ledger)
     findings = {
         c.uri: tuple(judge(c, bar.reference, _other_than(c, bar.live), gate))
         for c in candidates
     }
     refusals = {c.uri: _refusal(c, findings[c.uri], bar) for c in candidates}
-    fit = [c for c in candidates if c.name != reference and not refusals[c.uri]]
+    fit = [c for c in contenders if not refusals[c.uri]]
     fit.sort(key=lambda c: (-contest.value(c), not _is(c, bar.live), c.parameters))
     chosen = next((c for c in fit if not contest.objection(c)), None)
     verdicts = []
     for c in candidates:
-        evidence = ledger.evidence[c.recipe] if c.uri in contested else None
         if c.name == reference:
             verdict, rule = REFERENCE, "the bar for the others"
         elif refusals[c.uri]:
             verdict, rule = REFUSED, refusals[c.uri]
-        elif c is chosen:
-            verdict, rule = LIVE, contest.why(c, len(fit))
         else:
-            verdict, rule = PASSED, contest.objection(c) or contest.behind(c, chosen)
+            verdict, rule = contest.verdict(c, chosen, len(fit))
+        evidence = ledger.evidence[c.recipe] if c.uri in contested else None
         verdicts.append(Verdict(c.name, verdict, rule, findings[c.uri], evidence))
     return verdicts, ledger
 
@@ -124,7 +121,7 @@ def _refusal(candidate: Judged, findings: Sequence[Finding], bar: Bar) -> str:
         )
     if bar.live_problem and bar.needs_live:
         return f"the live model could not be judged: {bar.live_problem}"
-    return "; ".join(each.words for each in findings if each.passed is False)
+    return "; ".join(finding.words for finding in findings if finding.passed is False)
 
 
 def _is(candidate: Judged, live: Judged | None) -> bool:
@@ -137,7 +134,7 @@ def _other_than(candidate: Judged, live: Judged | None) -> Judged | None:
 
 @dataclasses.dataclass(frozen=True)
 class _Contest:
-    """Who may replace the incumbent, and why, in words."""
+    """Decides who may replace the incumbent, and explains why."""
 
     bar: Bar
     gate: Gate
@@ -146,8 +143,17 @@ class _Contest:
     def value(self, candidate: Judged) -> float:
         return candidate.slices[OVERALL].metrics[self.gate.metric]
 
+    def verdict(
+        self, candidate: Judged, chosen: Judged | None, num_fit: int
+    ) -> tuple[str, str]:
+        """Returns the verdict on a candidate that passed the rules, and its reason."""
+        if candidate is chosen:
+            return LIVE, self.why(candidate, num_fit)
+        objection = self.objection(candidate)
+        return PASSED, objection or self.behind(candidate, chosen)
+
     def objection(self, candidate: Judged) -> str:
-        """Returns why a candidate that is fit may not go live; "" where it may."""
+        """Returns why a candidate that passed may not go live; "" if it may."""
         incumbent = self.bar.incumbent
         if incumbent is None or _is(candidate, self.bar.live):
             return ""
@@ -183,7 +189,7 @@ class _Contest:
         return words
 
     def signed(self, candidate: Judged, other: Judged) -> str:
-        users, others = (each.slices[OVERALL].users for each in (candidate, other))
+        users, others = (model.slices[OVERALL].users for model in (candidate, other))
         gate = self.gate
         return signed(difference(users, others, gate.metric, gate.confidence))
 

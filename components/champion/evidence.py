@@ -64,8 +64,8 @@ class Evidence:
     """The evidence for one challenger against one incumbent.
 
     Attributes:
-        share: Of the accepted error probability, that this challenger may use.
-        users: How many were bet on; a user counts again with new targets.
+        share: Share of the accepted error probability that this challenger may use.
+        users: Number of users that were bet on; one with new targets counts again.
         by_metric: The game on the metric that models are compared by.
         by_list: The game on the whole list.
     """
@@ -76,7 +76,7 @@ class Evidence:
     by_list: Game = Game()
 
     def after(self, by_metric: Floats, by_list: Floats) -> "Evidence":
-        """Returns the evidence after more users, of whom both differences are given."""
+        """Returns the evidence after more users, given both differences of each."""
         return Evidence(
             self.share,
             self.users + len(by_metric),
@@ -98,7 +98,7 @@ class Evidence:
         """Returns whether the challenger is better, with error probability ``alpha``.
 
         It must also be ahead in the metric over all users counted: a better list below
-        the tenth place alone promotes nobody.
+        the tenth place alone does not promote a model.
         """
         return self.value >= self.required(alpha) and self.by_metric.total > 0
 
@@ -109,8 +109,8 @@ def differences(
     """Compares two models by targets that were not seen before.
 
     Args:
-        users: The challenger's.
-        others: The incumbent's, of the same users.
+        users: Measurements of the challenger.
+        others: Measurements of the incumbent on the same users.
         metric: The metric that models are compared by.
         seen: Hashes of targets, ascending.
 
@@ -126,11 +126,11 @@ def differences(
     _, place = np.unique(users.target_user[own], return_inverse=True)
     counts = np.bincount(place)
 
-    def of(measure: str) -> Floats:
+    def mean_difference(measure: str) -> Floats:
         difference = _gain(users, own, measure) - _gain(others, theirs, measure)
         return np.bincount(place, difference) / counts
 
-    return of(metric), of(WHOLE_LIST)
+    return mean_difference(metric), mean_difference(WHOLE_LIST)
 
 
 def liked_targets(users: Users) -> Hashes:
@@ -149,14 +149,14 @@ def are_in(targets: Hashes, seen: Hashes) -> npt.NDArray[np.bool_]:
 
 
 def _common(users: Users, others: Users) -> tuple[Places, Places]:
-    """Returns where both models have the liked targets that both ranked."""
+    """Returns the positions, in both, of the liked targets that both models ranked."""
     (own_key, own), (their_key, theirs) = _liked(users), _liked(others)
     _, first, second = np.intersect1d(own_key, their_key, return_indices=True)
     return own[first], theirs[second]
 
 
 def _liked(users: Users) -> tuple[npt.NDArray[np.uint64], Places]:
-    """Returns a key and the place of each liked target that was ranked."""
+    """Returns a key and the position of each liked target that was ranked."""
     place = np.flatnonzero((users.label == 1) & (users.rank > 0))
     user = users.target_user[place].astype(np.uint64)
     return (user << np.uint64(32)) | users.target[place], place

@@ -1,4 +1,4 @@
-"""What TFMA wrote of a model, as the rules read it."""
+"""Reads what TFMA measured on a model, in the form that the rules use."""
 
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.writers.eval_config_writer import load_eval_run
@@ -16,9 +16,9 @@ def read_judged(evaluation_uri: str, model_folder: str, origin: str) -> Judged:
     """Reads an evaluation.
 
     Args:
-        evaluation_uri: Of a ModelEvaluation artifact.
-        model_folder: The SavedModel that was evaluated.
-        origin: Of the Model artifact that a Trainer made.
+        evaluation_uri: URI of the ModelEvaluation artifact.
+        model_folder: Folder of the SavedModel that was evaluated.
+        origin: URI or place of the Model artifact that a Trainer wrote.
 
     Raises:
         ValueError: See ``read_slices``.
@@ -27,7 +27,7 @@ def read_judged(evaluation_uri: str, model_folder: str, origin: str) -> Judged:
     config = card["config"]
     return Judged(
         name=card["model"],
-        # A model of an older release has none, and is a recipe of its own.
+        # A model of an older release has none, and counts as its own recipe.
         recipe=card.get("recipe", origin),
         uri=origin,
         parameters=card["parameters"],
@@ -41,33 +41,36 @@ def read_judged(evaluation_uri: str, model_folder: str, origin: str) -> Judged:
 
 
 def read_slices(evaluation_uri: str) -> dict[str, Slice]:
-    """What was measured, by the name of the slice.
+    """Returns what was measured on each slice, by its name.
 
     Raises:
-        ValueError: If a slice has none of its users, or that of all users is missing.
+        ValueError: If a slice has no measurements by user, or if the slice of all users
+            is missing.
     """
     slices = {}
     for part in tfma.load_metrics(evaluation_uri):
         name = _slice_name(part.slice_key)
         metrics, users = {}, None
-        for each in part.metric_keys_and_values:
-            if each.key.name in METRICS:
-                metrics[each.key.name] = each.value.double_value.value
-            elif each.key.name == USERS:
-                users = Users.decoded(each.value.bytes_value)
+        for metric in part.metric_keys_and_values:
+            if metric.key.name in METRICS:
+                metrics[metric.key.name] = metric.value.double_value.value
+            elif metric.key.name == USERS:
+                users = Users.decoded(metric.value.bytes_value)
         if users is None:
-            raise ValueError(f"{evaluation_uri} has no users of {name or 'all users'}")
+            raise ValueError(
+                f"{evaluation_uri} has no measurements by user of {name or 'all users'}"
+            )
         slices[name] = Slice(metrics, users)
     if OVERALL not in slices:
-        raise ValueError(f"{evaluation_uri} says nothing of all users")
+        raise ValueError(f"{evaluation_uri} does not have the slice of all users")
     return slices
 
 
 def evaluated_model(evaluation_uri: str) -> str:
-    """Returns the folder of the SavedModel that an evaluation is of.
+    """Returns the folder of the SavedModel that an evaluation measured.
 
-    TFMA recorded where that was. If the folder of runs was moved or copied since, the
-    model is below the same root as the evaluation.
+    TFMA recorded where that was. If the folder of runs has been moved or copied since,
+    the model is below the same root as the evaluation.
     """
     _, _, _, locations = load_eval_run(evaluation_uri)
     [location] = map(str, locations.values())
@@ -78,7 +81,7 @@ def evaluated_model(evaluation_uri: str) -> str:
 
 
 def _slice_name(key: tfma.proto.metrics_for_slice_pb2.SliceKey) -> str:
-    """As in "activity=new"; "" of all users."""
+    """Returns a name such as "activity=new", and "" for all users."""
     values = []
     for single in key.single_slice_keys:
         value = getattr(single, single.WhichOneof("kind"))

@@ -40,13 +40,13 @@ class LedgerError(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Ledger:
-    """All that is remembered from one run to the next.
+    """The evidence that is kept from one run to the next.
 
     Attributes:
-        life: Of the folder of versions; another one has another ledger.
-        version: The live version of the reign; 0 where nothing is live.
-        groups: Groups of challengers that entered in this reign.
-        evidence: Recipe → its evidence in this reign.
+        life: Lifetime of the folder of versions; each has a ledger of its own.
+        version: Live version of the reign; 0 if nothing is live.
+        groups: Number of groups of challengers that entered in this reign.
+        evidence: Evidence in this reign, by recipe.
         known: Recipes of all reigns.
         seen: Hashes of the targets of all runs, ascending.
     """
@@ -61,8 +61,8 @@ class Ledger:
     def opened(self, life: str, version: int) -> "Ledger":
         """Returns the ledger for the version that is live now.
 
-        In a new reign all evidence starts anew. What was seen stays seen, so that a
-        model that a person rolled back needs new users to go live again.
+        In a new reign all evidence starts from zero. Seen targets stay seen, so a model
+        that a person rolled back needs new users to go live again.
         """
         if life != self.life:
             return Ledger(life, version)
@@ -76,8 +76,8 @@ class Ledger:
         """Returns the ledger after a run; a run on the same targets changes nothing.
 
         Args:
-            challengers: All that were judged, on the same users as the incumbent.
-            incumbent: The live model; the reference where nothing is live.
+            challengers: All challengers, judged on the same users as the incumbent.
+            incumbent: The live model; the reference if nothing is live.
             metric: The metric that models are compared by.
         """
         entering = [c for c in challengers if c.recipe not in self.evidence]
@@ -102,14 +102,14 @@ class Ledger:
 
 
 def _joined(seen: Hashes, targets: Hashes) -> Hashes:
-    """Adds targets to those that were seen."""
+    """Returns the seen targets with further ones, ascending."""
     new = np.unique(targets[~are_in(targets, seen)])
-    # Two runs in order, which a stable sort merges in one pass.
+    # Two ascending runs, which a stable sort merges in one pass.
     return np.sort(np.concatenate([seen, new]), kind="stable")
 
 
 def read(live_folder: Path) -> Ledger:
-    """Reads the ledger; an empty one where there is none yet.
+    """Returns the ledger, or an empty one if there is none yet.
 
     Raises:
         LedgerError: If it cannot be read.
@@ -121,7 +121,7 @@ def read(live_folder: Path) -> Ledger:
             seen = file["seen"]
         values["known"] = frozenset(values["known"])
         values["evidence"] = {
-            recipe: _evidence(each) for recipe, each in values["evidence"].items()
+            recipe: _evidence(state) for recipe, state in values["evidence"].items()
         }
         return Ledger(**values, seen=seen)
     except FileNotFoundError:
@@ -141,7 +141,8 @@ def write(live_folder: Path, ledger: Ledger) -> None:
         "groups": ledger.groups,
         "known": sorted(ledger.known),
         "evidence": {
-            recipe: dataclasses.asdict(each) for recipe, each in ledger.evidence.items()
+            recipe: dataclasses.asdict(evidence)
+            for recipe, evidence in ledger.evidence.items()
         },
     }
     live_folder.mkdir(parents=True, exist_ok=True)

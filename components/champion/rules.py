@@ -1,4 +1,4 @@
-"""The rules of the gate: holds a judged model against each, and gives the findings.
+"""The rules of the gate, and what each one finds on a judged model.
 
 A number that is missing or NaN never passes a rule.
 """
@@ -31,11 +31,11 @@ Kind = Literal[
 
 @dataclasses.dataclass(frozen=True)
 class Slice:
-    """What was measured on some of the users.
+    """What was measured on a slice of the users.
 
     Attributes:
-        metrics: By name.
-        users: One by one.
+        metrics: Values of the metrics by name.
+        users: Measurements by user.
     """
 
     metrics: Mapping[str, float]
@@ -47,12 +47,12 @@ class Judged:
     """A model that was judged.
 
     Attributes:
-        name: In the registry.
-        recipe: Stands for the model, its settings and its code, whatever the data.
-        uri: Of its Model artifact.
-        parameters: How many it has; fewer are cheaper.
-        tells_probabilities: Whether its scores are made to be probabilities.
-        slices: By their name; ``OVERALL`` is all users.
+        name: Name in the registry.
+        recipe: ID of the model, its settings and its code, whatever the data.
+        uri: URI or place of the Model artifact.
+        parameters: Number of parameters; a model with fewer is cheaper.
+        tells_probabilities: Whether the scores are meant to be probabilities.
+        slices: Slices by name; ``OVERALL`` is all users.
     """
 
     name: str
@@ -65,24 +65,25 @@ class Judged:
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """The bar.
+    """The bounds of the rules.
 
     Attributes:
         metric: The metric by which models are compared.
-        floors: Metric → the least value that passes.
-        max_loss: Absolute loss in ``metric`` against the live model; a model that
-            surely loses more is refused.
+        floors: Least value that passes, by metric.
+        max_loss: Largest absolute loss in ``metric`` against the live model; a model
+            that surely loses more is refused.
         min_gain: Absolute gain in ``metric`` over the reference that must be sure.
         min_users: Users for whom ``metric`` can be measured; with fewer, every model is
             refused.
         min_slice_users: The same on a slice; smaller slices are reported but never
             refuse a model.
-        min_score_std: Standard deviation of all scores; below it, the model scores
-            everybody alike.
-        calibration: Bounds of predicted over observed likes, for models whose scores
-            are probabilities.
-        min_coverage_of_live: Share of the live model's catalogue coverage.
-        confidence: Of all intervals, and that a promoted model is better.
+        min_score_std: Least standard deviation of all scores; a smaller one means that
+            the model scores all pairs alike.
+        calibration: Lower and upper bound of predicted over observed likes, for models
+            whose scores are probabilities.
+        min_coverage_of_live: Least catalogue coverage, as a share of the live model's.
+        confidence: Confidence level of all intervals, and of a promoted model being
+            better.
     """
 
     metric: str
@@ -104,15 +105,15 @@ class Gate:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One rule on one slice.
+    """The result of one rule on one slice.
 
     Attributes:
-        rule: The kind of rule.
+        rule: Kind of the rule.
         slice: Name of the slice of users.
-        metric: The metric that was measured.
-        interval: Of the metric, or of its difference from another model's.
-        passed: None where the rule does not apply, as on a slice with few users.
-        words: The finding, for a person.
+        metric: Name of the metric that was measured.
+        interval: Interval of the metric, or of its difference from another model's.
+        passed: None if the rule does not apply, as on a slice with few users.
+        words: The finding as a sentence.
     """
 
     rule: Kind
@@ -126,14 +127,14 @@ class Finding:
 def judge(
     candidate: Judged, reference: Judged | None, live: Judged | None, gate: Gate
 ) -> list[Finding]:
-    """Holds a candidate against every rule.
+    """Returns the findings of every rule on a candidate.
 
     Args:
-        candidate: The model.
-        reference: The model that it must beat, judged on the same users; None where it
-            could not be judged, which refuses all others.
-        live: The model that serves, judged on the same users; None where none does.
-        gate: The bar.
+        candidate: The candidate.
+        reference: The model that it must beat, judged on the same users; None if it
+            could not be judged, which refuses every candidate.
+        live: The live model, judged on the same users; None if nothing is live.
+        gate: The bounds of the rules.
     """
     others = [model for model in (reference, live) if model]
     findings = [_users(candidate, gate), *_of_the_scores(candidate, gate)]
@@ -143,7 +144,9 @@ def judge(
         on_slice = list(_on_slice(name, candidate, reference, live, gate))
         count = max(_num_users(model, name, gate) for model in (candidate, *others))
         if name != OVERALL and count < gate.min_slice_users:
-            on_slice = [dataclasses.replace(each, passed=None) for each in on_slice]
+            on_slice = [
+                dataclasses.replace(finding, passed=None) for finding in on_slice
+            ]
         findings += on_slice
     if not reference:
         nothing = Interval(math.nan, math.nan, math.nan, 0)
@@ -175,7 +178,7 @@ def _on_slice(
 
 
 def _num_users(model: Judged, name: str, gate: Gate) -> int:
-    """Counts the users of a slice for whom the metric could be measured."""
+    """Returns the number of users of a slice for whom the metric could be measured."""
     if name not in model.slices:
         return 0
     return count_users(model.slices[name].users, gate.metric)
@@ -252,7 +255,7 @@ def _plain(
 
 
 def _floor(name: str, part: Slice, metric: str, floor: float, gate: Gate) -> Finding:
-    """Overall the value must reach the floor; a slice must not surely be below it."""
+    """Requires the floor of all users; a slice may only not surely be below it."""
     value = part.metrics.get(metric, math.nan)
     if not part.users.has(metric):
         found = Interval(value, value, value, len(part.users.user))
@@ -288,27 +291,29 @@ def _no_probabilities(metric: str) -> Finding:
 
 
 def _reference(name: str, part: Slice, reference: Judged, gate: Gate) -> Finding:
-    """Overall a gain must be sure; a slice must not surely lose."""
+    """Requires a sure gain over all users; a slice may only not surely lose."""
     least = gate.min_gain
     found = _difference(name, part, reference, gate)
     if name == OVERALL:
         passed = found.lower > least
         rule = f"a sure gain of more than {least:g} is required"
     else:
-        least = min(least, 0.0)  # as good as the reference is no loss
+        least = min(least, 0.0)  # to be as good as the reference is enough
         passed = found.upper >= least
         rule = _no_sure_loss(-least)
-    return _compared(
-        "reference", name, part, reference, found, passed, rule, gate.metric
-    )
+    words = _compared(name, reference.name, reference, found, gate.metric, rule)
+    passed = bool(passed and _is_measured(part, gate))
+    return Finding("reference", name, gate.metric, found, passed, words)
 
 
 def _live(name: str, part: Slice, live: Judged, gate: Gate) -> Finding:
-    """Nowhere may a model surely lose; ``decision`` asks for a sure gain on top."""
+    """Forbids a sure loss on any slice; ``decision`` also requires a sure gain."""
     found = _difference(name, part, live, gate)
     passed = found.upper >= -gate.max_loss
     rule = _no_sure_loss(gate.max_loss)
-    return _compared("live", name, part, live, found, passed, rule, gate.metric)
+    words = _compared(name, "the live model", live, found, gate.metric, rule)
+    passed = bool(passed and _is_measured(part, gate))
+    return Finding("live", name, gate.metric, found, passed, words)
 
 
 def _no_sure_loss(margin: float) -> str:
@@ -324,31 +329,25 @@ def _difference(name: str, part: Slice, other: Judged, gate: Gate) -> Interval:
 
 
 def _compared(
-    kind: Kind,
-    name: str,
-    part: Slice,
-    other: Judged,
-    found: Interval,
-    passed: bool,
-    rule: str,
-    metric: str,
-) -> Finding:
-    label = "the live model" if kind == "live" else other.name
-    words = f"{metric} is {signed(found)} from {label}'s{_on(name)}; {rule}"
+    name: str, label: str, other: Judged, found: Interval, metric: str, rule: str
+) -> str:
     if name not in other.slices:
-        words = f"{label} was not judged{_on(name)}"
-    # TFMA's own figure must be there too: it is what candidates are ordered by.
-    passed = bool(passed and not math.isnan(part.metrics.get(metric, math.nan)))
-    return Finding(kind, name, metric, found, passed, words)
+        return f"{label} was not judged{_on(name)}"
+    return f"{metric} is {signed(found)} from {label}'s{_on(name)}; {rule}"
+
+
+def _is_measured(part: Slice, gate: Gate) -> bool:
+    """Returns whether TFMA's own figure exists, by which candidates are ordered."""
+    return not math.isnan(part.metrics.get(gate.metric, math.nan))
 
 
 def signed(found: Interval) -> str:
-    """Writes a difference with its interval."""
+    """Returns a difference with its interval as text."""
     return f"{found.value:+.4f} [{found.lower:+.4f}, {found.upper:+.4f}]"
 
 
 def count_users(users: Users, metric: str) -> int:
-    """Counts the users for whom a metric could be measured."""
+    """Returns the number of users for whom a metric could be measured."""
     return int(np.count_nonzero(~np.isnan(users.values_of(metric))))
 
 

@@ -1,12 +1,14 @@
-"""DriftGate: between the newest span's statistics and all that would learn from it."""
+"""DriftGate: stops a run whose newest span differs too much from the last one."""
 
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
 from tfx import v1 as tfx
 from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.types import artifact_utils, standard_artifacts
@@ -41,81 +43,91 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
     code_version: tfx.dsl.components.Parameter[str],
     drift: tfx.dsl.components.OutputArtifact[Drift],
 ) -> None:
-    """Compares the newest span with the live model's, and stops where they are apart.
+    """Compares the newest span with the one that the live model learned from.
 
     Args:
-        statistics: Of ``SpanStatistics``.
-        live_folder: Where versions are pushed to.
-        schema_path: A schema with drift comparators.
-        schema_fingerprint: So that edited thresholds are noticed.
-        min_ratings: A span of fewer is not compared: small samples are all apart.
-        stops: Whether what is past a threshold stops the run, or is told alone.
+        statistics: Statistics of the newest span, from ``SpanStatistics``.
+        live_folder: Folder of the live versions.
+        schema_path: Path of a schema with drift comparators.
+        schema_fingerprint: Part of the cache key, so that edited thresholds count.
+        min_ratings: Least number of ratings to compare; small samples always differ.
+        stops: Whether drift stops the run, or is only reported.
         code_version: Part of the cache key.
-        drift: What was found.
+        drift: The result of the comparison.
 
     Raises:
-        DriftError: Naming every feature that is past its threshold.
+        DriftError: If ``stops`` and a feature exceeds its threshold; names all of them.
     """
     del schema_fingerprint, code_version
     span = statistics.get_string_custom_property(NEWEST_SPAN)
-    folder = artifact_utils.get_split_uri([statistics], SPLIT)
-    newest = tfdv.load_stats_binary(os.path.join(folder, DEFAULT_FILE_NAME))
-    serving = versions.live(Path(live_folder))
-    changed = versions.problem(serving.folder) if serving else None
+    split = artifact_utils.get_split_uri([statistics], SPLIT)
+    newest = tfdv.load_stats_binary(os.path.join(split, DEFAULT_FILE_NAME))
+    live = versions.live(Path(live_folder))
     measured: list[Measured] = []
-    live_span, not_compared = "", ""
-    if serving is None:
-        not_compared = "nothing is live"
-    elif changed:
-        not_compared = changed
-    elif not (serving.folder / f.SPAN_STATISTICS_FILE).exists():
-        not_compared = "the live model did not learn from spans"
-    else:
-        live_span = read_card(str(serving.folder))["newest_span"]
-        live = tfdv.load_stats_binary(str(serving.folder / f.SPAN_STATISTICS_FILE))
-        counts = [each.datasets[0].num_examples for each in (newest, live)]
-        if min(counts) < min_ratings:
-            not_compared = (
-                f"{min(counts):,} ratings are too few (retrain.min_drift_ratings is "
-                f"{min_ratings:,})"
+    live_span, not_compared = "", _why_incomparable(live)
+    if live and not not_compared:
+        live_span = read_card(str(live.folder))["newest_span"]
+        earlier = tfdv.load_stats_binary(str(live.folder / f.SPAN_STATISTICS_FILE))
+        not_compared = _too_few((newest, earlier), min_ratings)
+        if not not_compared:
+            schema = read_schema(Path(schema_path))
+            anomalies = tfdv.validate_statistics(
+                newest, schema, previous_statistics=earlier
             )
-        else:
-            found = tfdv.validate_statistics(
-                newest, read_schema(Path(schema_path)), previous_statistics=live
-            )
-            measured = measured_in(found)
-    told = {
+            measured = measured_in(anomalies)
+    drifted = [distance for distance in measured if distance.is_drift]
+    if drifted and stops:
+        raise DriftError(drifted, span, live_span)
+    result = {
         "span": span,
         "live_span": live_span,
         "not_compared": not_compared,
         "measured": [
-            dataclasses.asdict(each) | {"is_drift": each.is_drift} for each in measured
+            dataclasses.asdict(distance) | {"is_drift": distance.is_drift}
+            for distance in measured
         ],
     }
-    apart = [each for each in measured if each.is_drift]
-    if apart and stops:
-        raise DriftError(apart, span, live_span)
     io_utils.write_string_file(
-        os.path.join(drift.uri, DRIFT_FILE), json.dumps(told, indent=1)
+        os.path.join(drift.uri, DRIFT_FILE), json.dumps(result, indent=1)
     )
 
 
 DriftGate.DRIVER_CLASS = Driver
 
 
-def measured_in(found: anomalies_pb2.Anomalies) -> list[Measured]:
-    """Every distance that TFDV took, in the order of the features.
+def _why_incomparable(live: versions.Version | None) -> str:
+    """Returns why the live model has no span to compare with; "" if it has one."""
+    if live is None:
+        return "nothing is live"
+    if problem := versions.problem(live.folder):
+        return problem
+    if not (live.folder / f.SPAN_STATISTICS_FILE).exists():
+        return "the live model did not learn from spans"
+    return ""
+
+
+def _too_few(spans: Sequence[DatasetFeatureStatisticsList], min_ratings: int) -> str:
+    """Returns that one of the spans has too few ratings to compare; "" if none has."""
+    fewest = min(span.datasets[0].num_examples for span in spans)
+    if fewest >= min_ratings:
+        return ""
+    return (
+        f"{fewest:,} ratings are too few (retrain.min_drift_ratings is {min_ratings:,})"
+    )
+
+
+def measured_in(anomalies: anomalies_pb2.Anomalies) -> list[Measured]:
+    """Returns every distance that TFDV measured, in the order of the features.
 
     Raises:
-        ValueError: It took another distance than ``DISTANCES``.
+        ValueError: If it measured a distance that is not one of ``DISTANCES``.
     """
     measured = []
-    for info in found.drift_skew_info:
-        for each in info.drift_measurements:
-            distance = type(each).Type.Name(each.type)
+    for info in anomalies.drift_skew_info:
+        for found in info.drift_measurements:
+            distance = type(found).Type.Name(found.type)
             if distance not in DISTANCES:
                 raise ValueError(f"TFDV measured {distance}, which has no name here")
-            measured.append(
-                Measured(".".join(info.path.step), distance, each.value, each.threshold)
-            )
-    return sorted(measured, key=lambda each: each.feature)
+            feature = ".".join(info.path.step)
+            measured.append(Measured(feature, distance, found.value, found.threshold))
+    return sorted(measured, key=lambda distance: distance.feature)

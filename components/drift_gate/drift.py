@@ -1,4 +1,4 @@
-"""How far two spans' ratings are from each other, by the schema's comparators."""
+"""The distances between two spans' ratings, by the schema's comparators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class Measured:
     """One feature's distance between the two spans.
 
     Attributes:
-        feature: Such as ``rating``.
-        distance: One of ``DISTANCES``, 0 alike to 1 apart.
-        value: Of it.
-        threshold: What the schema allows.
+        feature: Name of the feature, such as ``rating``.
+        distance: Kind of distance, one of ``DISTANCES``.
+        value: The distance, from 0 for equal to 1 for disjoint.
+        threshold: The largest distance that the schema allows.
     """
 
     feature: str
@@ -28,11 +28,11 @@ class Measured:
 
     @property
     def is_drift(self) -> bool:
-        """Whether it is more than allowed."""
+        """Whether the distance exceeds the threshold."""
         return self.value > self.threshold
 
     def __str__(self) -> str:
-        """Returns the numbers in words."""
+        """Returns the distance and its threshold as a sentence."""
         return (
             f"{self.feature}: {DISTANCES[self.distance]} {self.value:.3f}, "
             f"allowed {self.threshold:g}"
@@ -43,12 +43,12 @@ class DriftError(ValueError):
     """The newest span is too far from the one that the live model learned from.
 
     Attributes:
-        measured: What is past its threshold.
+        measured: The distances that exceed their thresholds.
     """
 
     def __init__(self, measured: Sequence[Measured], newest: str, live: str):
         self.measured = tuple(measured)
-        lines = "\n".join(f"  {each}" for each in self.measured)
+        lines = "\n".join(f"  {distance}" for distance in self.measured)
         super().__init__(
             f"the ratings of span {newest} are not like those of span {live}, from "
             f"which the live model learned:\n{lines}\nlook at the span; if it is "

@@ -327,7 +327,7 @@ def test_an_evaluation_of_another_model_than_the_live_one_is_not_taken_for_it(wo
     world.judged("neumf", 0.4)
     done = world.run()
     assert done.verdicts["neumf"] == "refused"
-    assert "version 2 serves another model" in done.rules["neumf"]
+    assert "version 2 is another model" in done.rules["neumf"]
 
 
 def test_after_a_move_the_live_model_is_known_by_its_place(world):
