@@ -12,10 +12,10 @@ from tfx.proto.orchestration import driver_output_pb2
 class CacheDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
     """Computes further execution properties right before a step runs.
 
-    TFX's cache compares inputs and execution properties, and knows nothing of a folder
-    that a step reads by its path. A subclass describes such a folder as text; when the
-    text changes, the step runs again. This must happen in a driver: a pipeline for a
-    cluster is compiled once and runs many times.
+    TFX's cache compares inputs and execution properties, but not the content of a
+    folder that a step reads by its path. A subclass describes such a folder as text;
+    when the text changes, the step runs again. This must happen in a driver: a pipeline
+    for a cluster is compiled once and runs many times.
     """
 
     def __init__(self, metadata_handle: metadata.Metadata):

@@ -1,9 +1,9 @@
-"""Hashes the bytes of files, to decide whether a file is still the one it was.
+"""Hashes the contents of files, to find out whether a file has changed.
 
-SHA-256 guards what must not be forged: models, outputs, spans that were taken in. It
-costs 7 % of what reading ratings costs. The cache key of an input, which is taken twice
-in each run, has a faster hash, about 1 % (``make bench-fingerprint`` measures it): who
-forges it has his own change ignored, and gains nothing.
+SHA-256 protects what must not be forged: models, outputs and accepted spans. It takes
+7 % of the time of reading ratings. The cache key of an input, which is computed twice
+in each run, uses a faster hash, at about 1 % (``make bench-fingerprint`` measures it);
+forging it only makes one's own change go unnoticed.
 """
 
 import hashlib
@@ -32,11 +32,11 @@ def of_open_file(file: IO[bytes], algorithm: str = "sha256") -> str:
 
 
 def fast_of_open_file(file: IO[bytes]) -> str:
-    """Returns a digest of the rest of an open file that shows accidental changes.
+    """Returns a digest of the rest of an open file that detects accidental changes.
 
-    It is made of the CRC-32C of each MiB. A change that moves the bytes behind it
-    changes many of them. One that keeps its length always shows where it spans at most
-    4 bytes, and is missed once in 4 billion times where it spans more.
+    It is computed from the CRC-32C of each MiB. A change that moves the bytes behind it
+    changes many of these. A change that keeps the length is always detected if it spans
+    at most 4 bytes, and missed once in 4 billion times if it spans more.
     """
     digest = hashlib.sha256()
     while block := file.read(_BLOCK_BYTES):
@@ -48,8 +48,8 @@ def of_file(path: str | Path, algorithm: str = "sha256") -> str:
     """Returns the hexadecimal digest of a local file.
 
     Args:
-        path: A file.
-        algorithm: ``md5`` where a publisher gives nothing better.
+        path: Path of the file.
+        algorithm: ``md5`` if a publisher gives nothing better.
     """
     with open(path, "rb") as file:
         return of_open_file(file, algorithm)

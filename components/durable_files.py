@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all, and are still there after a power cut.
+"""Writes files atomically: a reader, or a power cut, never finds half of one.
 
-Every file that is replaced while somebody may read it goes through here: it is written
-under another name, forced to disk, renamed, and the rename is forced to disk too.
+Every file that is replaced while another process may read it is written here: under
+another name, forced to disk, renamed, and the rename is forced to disk too.
 """
 
 import contextlib
@@ -13,20 +13,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Begins the name of a file or folder that is renamed once it is whole. What a killed
-# process left under such a name is removed by the next push, or by `marquee clean`.
+# Prefix of files and folders that are renamed once they are complete. The next push, or
+# `marquee clean`, removes those that a killed process left.
 UNFINISHED = ".unfinished-"
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a path to write to; the file gets its name when the block succeeds.
+    """Yields a path to write to; the file is renamed to ``path`` if the block succeeds.
 
-    When the block or the rename fails, ``path`` stays as it was and the unfinished file
+    If the block or the rename fails, ``path`` stays as it was and the unfinished file
     is removed.
 
     Raises:
-        OSError: The file cannot be written, forced to disk or renamed.
+        OSError: If the file cannot be written, forced to disk or renamed.
     """
     unfinished = unfinished_beside(path)
     try:
@@ -38,10 +38,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Writes a file whole or not at all; text as UTF-8.
+    """Writes a file atomically; text is encoded as UTF-8.
 
     Raises:
-        OSError: It cannot be written; an older file stays as it was.
+        OSError: If it cannot be written; an existing file stays as it was.
     """
     with replacing(path) as unfinished:
         unfinished.write_bytes(
@@ -50,7 +50,7 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Renames a file or folder, in the place of an older file, and waits for the disk.
+    """Renames a file or folder, replacing an existing file, and waits for the disk.
 
     The files inside a folder must be on disk already.
     """
@@ -60,7 +60,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Waits until a file, or the list of a folder's entries, is on disk."""
+    """Waits until a file's content, or a folder's list of entries, is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -69,34 +69,34 @@ def sync(path: Path) -> None:
 
 
 def unfinished_beside(path: Path) -> Path:
-    """A new name in the same folder, for what will be renamed to ``path``."""
+    """Returns a new path in the same folder, to be renamed to ``path`` later."""
     return path.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
 
 
 def forbid_world_writable() -> None:
-    """Lets no file of this process be made that everybody may write to.
+    """Makes this process create no files that all users may write to.
 
-    What else a umask says stays: 077 keeps files to their owner, and 000 or 002 lets a
-    group write, as volumes that are shared by a group need.
+    The rest of the umask is kept: 077 restricts files to their owner, and 000 or 002
+    allows a group to write, as volumes that a group shares require.
     """
     os.umask(os.umask(0o077) | stat.S_IWOTH)
 
 
 def remove(path: Path) -> None:
-    """Removes a file, or a folder with all in it; a link is unlinked, never followed.
+    """Removes a file, or a folder with its content; links are never followed.
 
-    Whatever can be removed is removed, even if something else in the folder cannot.
+    Everything that can be removed is removed, even if some of the folder cannot be.
 
     Raises:
-        OSError: The first thing that cannot be removed, with its whole path. What has
-            vanished in the meantime is not an error.
+        OSError: If something cannot be removed; it names the first such path. A file
+            that has vanished in the meantime is not an error.
     """
     problems: list[OSError] = []
 
     def note(_act: Any, name: str, problem: Any) -> None:
         error = problem[1]
         if not isinstance(error, FileNotFoundError):
-            error.filename = name  # rmtree knows only the name in its folder
+            error.filename = name  # rmtree reports only the name within its folder
             problems.append(error)
 
     if path.is_dir() and not path.is_symlink():

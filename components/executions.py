@@ -1,25 +1,25 @@
-"""Finds executions in the metadata store that succeeded; without TFX."""
+"""Finds successful executions in the metadata store, without importing TFX."""
 
 from collections.abc import Iterator
 
 from ml_metadata import ListOptions, MetadataStore, OrderByField
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-# An execution that made its outputs itself, rather than took them from the cache.
+# An execution that produced its outputs itself, not from the cache.
 MADE = "last_known_state = COMPLETE"
-# One that ended well, whether it made its outputs or took them from the cache.
+# One that succeeded, with outputs of its own or from the cache.
 SUCCEEDED = f"({MADE} OR last_known_state = CACHED)"
-_PAGE = 10  # executions; the wanted one is nearly always the first or second
+_PAGE = 10  # executions per query; the wanted one is nearly always among the first two
 
 
 def successes(store: MetadataStore, step: str) -> Iterator[mlmd.Execution]:
     """Yields the executions of a step that succeeded, newest first.
 
-    They are read in pages, so that finding a recent one costs the same after 10 runs
-    and after 1,000.
+    They are read in pages, so finding a recent one takes the same time after 10 runs as
+    after 1,000.
 
     Args:
-        store: The store to query.
+        store: The metadata store.
         step: Name of the component's class, without its module.
     """
     kinds = [kind.name for kind in store.get_execution_types()]
@@ -33,7 +33,7 @@ def successes(store: MetadataStore, step: str) -> Iterator[mlmd.Execution]:
 
 
 def newest(limit: int, query: str) -> ListOptions:
-    """Returns the options that read the newest executions of a query."""
+    """Returns the options that list the newest executions of a query first."""
     return ListOptions(
         limit=limit, order_by=OrderByField.ID, is_asc=False, filter_query=query
     )

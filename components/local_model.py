@@ -1,4 +1,4 @@
-"""A model's files on this machine, wherever its artifact lies."""
+"""Makes a model's files available locally, wherever its artifact is stored."""
 
 import contextlib
 import tempfile
@@ -12,9 +12,9 @@ from tfx.utils import io_utils, path_utils
 
 @contextlib.contextmanager
 def local_model(model: Artifact) -> Iterator[Path]:
-    """The folder of the SavedModel; of an object store's a copy, while this is open.
+    """Yields the local folder of a SavedModel: a temporary copy for an object store.
 
-    There is no such folder where nothing was chosen.
+    The folder does not exist if no model was chosen.
     """
     folder = path_utils.serving_model_path(model.uri)
     if "://" not in folder:

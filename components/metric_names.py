@@ -31,14 +31,14 @@ SAMPLED_METRICS = (SAMPLED_HIT_RATE, SAMPLED_NDCG)
 PER_USER_METRICS = RANKING_METRICS + SAMPLED_METRICS
 
 LOG_LOSS, CALIBRATION, RMSE = "log_loss", "calibration", "rmse"
-# Of models whose scores are probabilities; NaN for others.
+# Defined if scores are probabilities; NaN for other models.
 PROBABILITY_METRICS = (ACCURACY, PRECISION, RECALL, LOG_LOSS, CALIBRATION)
 
 # Reported, and never a bar: the sampled metrics add nothing to the full ones, and of an
 # error less is better.
 REPORTED_ONLY = (*SAMPLED_METRICS, LOG_LOSS, CALIBRATION, RMSE)
 
-# Of all users' lists together; only coverage may have a floor.
+# Measured on all users' lists together; only coverage may have a floor.
 GINI, NOVELTY, DIVERSITY = "gini@10", "novelty@10", "diversity@10"
 POPULARITY_LIFT = "popularity_lift@10"
 BEYOND_ACCURACY = (COVERAGE, GINI, NOVELTY, DIVERSITY, POPULARITY_LIFT)

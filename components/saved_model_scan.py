@@ -1,13 +1,13 @@
-"""What a SavedModel may do: compute, and nothing else.
+"""Checks that a SavedModel can only compute, before it is loaded.
 
-A SavedModel is a program that runs with the rights of whoever loads it: an operation
-may read or write files, run Python, or open connections. Before one is loaded that may
-have been put in its place by somebody else, all operations of its graph and of its
-functions are compared with what a model needs:
+A SavedModel is a program that runs with the rights of the process that loads it: an
+operation may read or write files, run Python, or open connections. A model that another
+process may have replaced is therefore scanned first. All operations of its graph and
+its functions must be among those that a model needs:
 
-- operations without side effects, by TensorFlow's own registry;
-- state that is the model's own: variables, lookup tables, random numbers, calls;
-- files of the model alone: vocabularies that are its assets, and its checkpoint, which
+- operations without side effects, according to TensorFlow's registry;
+- state of the model itself: variables, lookup tables, random numbers, calls;
+- files of the model itself: vocabularies that are its assets, and its checkpoint, which
   only TensorFlow's own saver may read or write.
 """
 
@@ -24,7 +24,7 @@ from tensorflow.python.framework import op_def_registry
 from components.live_models import versions
 
 GRAPH_FILE = "saved_model.pb"
-# Operations with state that stays within the model.
+# Operations whose state stays within the model.
 _OWN_STATE = frozenset(
     [
         "AssignAddVariableOp",
@@ -63,27 +63,30 @@ _OWN_STATE = frozenset(
         "Assert",
     ]
 )
-# Without state, by TensorFlow's registry, and yet more than a computation.
+# Stateless according to TensorFlow's registry, and still more than a computation.
 _OUTSIDE = re.compile(
     "^_|Py|File|Debug|Dataset|Iterator|Reader|Snapshot|ImmutableConst|Xla|TPU|Tpu|"
     "Remote|Summary|Checkpoint|Save|Restore|Custom|TfLite|Send|Recv|Barrier|Copy|Host|"
     "Sql|Load|Proto|Queue|Abort"
 )
-_NAMES_ONLY = frozenset({"ShardedFilename"})  # makes a file's name of parts of it
+_NAMES_ONLY = frozenset({"ShardedFilename"})  # only formats the name of a file
 _SAVER = frozenset({"SaveV2", "MergeV2Checkpoints", "RestoreV2"})
 _TABLE_FROM_FILE = "InitializeTableFromTextFileV2"
 
 
 class HostileModelError(versions.VersionError):
-    """A SavedModel that does more than compute; it was not loaded."""
+    """A SavedModel does more than compute, and was not loaded."""
 
 
 def scan(folder: Path) -> None:
     """Refuses a SavedModel that does more than compute.
 
+    Args:
+        folder: Folder of the SavedModel.
+
     Raises:
-        HostileModelError: Names the operation and where it is.
-        OSError: The graph cannot be read.
+        HostileModelError: If it does; names the operation and where it is.
+        OSError: If the graph cannot be read.
     """
     others = [path for path in folder.glob("saved_model.*") if path.name != GRAPH_FILE]
     if others:
@@ -112,7 +115,8 @@ class _Graph:
     def __init__(self, graph: Any):
         self._graph = graph
         self._functions = {
-            f.signature.name: f for f in graph.graph_def.library.function
+            function.signature.name: function
+            for function in graph.graph_def.library.function
         }
         self._main = {node.name: node for node in graph.graph_def.node}
         self._handles = collections.Counter(
@@ -125,10 +129,10 @@ class _Graph:
         }
 
     def problems(self) -> Iterator[str]:
-        """What the graph does beside computing, in words."""
+        """Yields a description of everything that the graph does beyond computing."""
         for place, node in self._nodes():
             if node.op in _SAVER | {_TABLE_FROM_FILE} or node.op in self._functions:
-                continue  # they are looked at below, by who calls them
+                continue  # checked below, together with their callers
             if not _is_computation(node.op):
                 yield f"operation {node.op} ({node.name}) in {place} is not allowed"
         for asset in self._graph.asset_file_def:
@@ -138,7 +142,7 @@ class _Graph:
         yield from self._problems_of_tables()
 
     def _nodes(self) -> Iterator[tuple[str, Any]]:
-        """All nodes, each with the function that it is in."""
+        """Yields all nodes, each with a description of where it is."""
         for node in self._graph.graph_def.node:
             yield "the graph", node
         for name, function in self._functions.items():
@@ -146,7 +150,7 @@ class _Graph:
                 yield f"function {name}", node
 
     def _with(self, operations: Iterable[str]) -> set[str]:
-        """The functions that have an operation, or call one that has."""
+        """Returns the functions that use an operation, directly or through others."""
         wanted, found = set(operations), set[str]()
         while True:
             more = {
@@ -162,7 +166,7 @@ class _Graph:
             found = more
 
     def _problems_of_saver(self) -> Iterator[str]:
-        """Files are read and written by the saver's two nodes, which nobody uses."""
+        """Yields uses of files beyond the saver's two nodes, or uses of these."""
         functions = self._with(_SAVER)
         saver = self._graph.saver_def
         its = {saver.save_tensor_name.partition(":")[0], saver.restore_op_name}
@@ -176,7 +180,7 @@ class _Graph:
             yield f"function {name} reads or writes files, and is not the saver's"
 
     def _fetched(self) -> set[str]:
-        """Nodes that are run by name: of signatures and of the start."""
+        """Returns the nodes that are run by name: by signatures and at the start."""
         names = {
             tensor.name
             for signature in self._graph.signature_def.values()
@@ -188,7 +192,7 @@ class _Graph:
         return {_source(name) for name in names}
 
     def _problems_of_tables(self) -> Iterator[str]:
-        """Tables are filled from assets: what names a file is an asset all the way."""
+        """Yields tables that are filled from a file that is not an asset."""
         functions = self._with({_TABLE_FROM_FILE})
         objects = self._graph.object_graph_def
         for node in self._graph.graph_def.node:
@@ -209,9 +213,9 @@ class _Graph:
                     yield f"{name} reads a file that is not an asset"
 
     def _is_asset(self, name: str) -> bool:
-        """Whether a node is an asset's path, or reads a variable that holds one.
+        """Returns whether a node is the path of an asset, or a variable with one.
 
-        The latter is how TensorFlow saves the assets of a model that was loaded.
+        TensorFlow saves the assets of a model that was loaded as such a variable.
         """
         if name in self._assets or self._operation(name) != "ReadVariableOp":
             return name in self._assets
@@ -219,7 +223,7 @@ class _Graph:
         users = [
             node for node in self._main.values() if variable in map(_source, node.input)
         ]
-        # No other handle may lead to the variable, and nothing else be put into it.
+        # No other handle may refer to the variable, and no other value be assigned.
         return self._handles[variable] == 1 and all(
             node.op in ("ReadVariableOp", "VarIsInitializedOp")
             or (
@@ -232,7 +236,7 @@ class _Graph:
         return self._main[name].op if name in self._main else ""
 
     def _filenames(self, node: Any, functions: set[str]) -> list[str]:
-        """The inputs of a node that may name a file for a table to be filled from."""
+        """Returns the inputs of a node that may name a file to fill a table from."""
         given = [name for name in node.input if not name.startswith("^")]
         if node.op == _TABLE_FROM_FILE:
             return given[1:2]
@@ -258,7 +262,7 @@ def _is_computation(operation: str) -> bool:
 
 
 def _called(node: Any) -> set[str]:
-    """The functions that a node may call."""
+    """Returns the names of the functions that a node may call."""
     called = {node.op}
     for value in node.attr.values():
         called |= {value.func.name, *(function.name for function in value.list.func)}
@@ -266,5 +270,5 @@ def _called(node: Any) -> set[str]:
 
 
 def _source(tensor: str) -> str:
-    """The node that a tensor, or a control input, comes from."""
+    """Returns the node that produces a tensor or a control input."""
     return tensor.lstrip("^").partition(":")[0]

@@ -1,4 +1,4 @@
-"""Words that messages of every package share."""
+"""Phrases that messages of all packages share."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -6,6 +6,6 @@ def counted(number: int, noun: str) -> str:
 
     Args:
         number: How many there are.
-        noun: What they are, in the singular; its plural ends in "s".
+        noun: The noun in the singular; its plural must end in "s".
     """
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

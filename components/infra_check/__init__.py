@@ -1,1 +1,1 @@
-"""Asks the exported model, in a process of its own, what production will ask it."""
+"""Checks, in a process of its own, that an exported model serves what it must."""

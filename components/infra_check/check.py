@@ -1,4 +1,4 @@
-"""Runs the probe in a limited process, and judges what it tells."""
+"""Runs the probe in a limited process, and judges its answers."""
 
 import dataclasses
 import json
@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Any
 
 PROBE = Path(__file__).with_name("probe.py")
-# Address space that TensorFlow reserves beyond what it ever touches.
+# Address space that TensorFlow reserves beyond the memory that it uses.
 RESERVED_BYTES = 8 << 30
-LAST_LINES = 3  # of what a process said that gave no answer
+LAST_LINES = 3  # of the error output of a process that failed
 
 Questions = dict[str, dict[str, list[str]]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """What a model may take.
+    """Resource limits that a model must meet.
 
     Attributes:
-        seconds: For loading and all questions together, the start of Python included.
-        memory_bytes: Resident, TensorFlow's own some 400 MB included.
-        latency_ms: Median of one answer.
-        size_bytes: Of all files on disk.
+        seconds: Time for loading and all requests, including the start of Python.
+        memory_bytes: Resident memory, including about 400 MB of TensorFlow itself.
+        latency_ms: Median time of an answer, in milliseconds.
+        size_bytes: Size of all files on disk.
     """
 
     seconds: float
@@ -37,11 +37,11 @@ class Budget:
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """What came of it.
+    """The result of a check.
 
     Attributes:
-        problems: In words; a model without any is fit to serve.
-        figures: What was measured, as far as it came: ``size_bytes``, ``load_seconds``,
+        problems: Description of each problem; a model without any is fit to serve.
+        figures: What was measured before any failure: ``size_bytes``, ``load_seconds``,
             ``peak_bytes`` and ``answers``.
     """
 
@@ -50,12 +50,13 @@ class Checked:
 
 
 def check(model_folder: Path, questions: Questions, budget: Budget) -> Checked:
-    """Asks the model in a process that can take down nothing but itself.
+    """Sends requests to a model, in a process that cannot harm this one.
 
     Args:
-        model_folder: A SavedModel.
-        questions: Name → ``user``, ``history`` and, for scores, ``candidates``.
-        budget: What is allowed.
+        model_folder: Folder of the SavedModel.
+        questions: Requests by name: ``user``, ``history`` and, for scores,
+            ``candidates``.
+        budget: Limits that the model must meet.
     """
     files = [file for file in model_folder.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)
@@ -65,16 +66,16 @@ def check(model_folder: Path, questions: Questions, budget: Budget) -> Checked:
         problems.append(
             f"its files have {_mb(size)}, {_mb(budget.size_bytes)} are allowed"
         )
-    told = _ask(model_folder, questions, budget)
-    if isinstance(told, str):
-        return Checked((*problems, told), figures)
-    figures |= told
-    if told["peak_bytes"] > budget.memory_bytes:
+    probed = _probe(model_folder, questions, budget)
+    if isinstance(probed, str):
+        return Checked((*problems, probed), figures)
+    figures |= probed
+    if probed["peak_bytes"] > budget.memory_bytes:
         problems.append(
-            f"it took {_mb(told['peak_bytes'])} of memory, "
+            f"it took {_mb(probed['peak_bytes'])} of memory, "
             f"{_mb(budget.memory_bytes)} are allowed"
         )
-    for name, answer in told["answers"].items():
+    for name, answer in probed["answers"].items():
         if "error" in answer:
             problems.append(f"{name}: {answer['error']}")
         elif answer.get("median_ms", 0.0) > budget.latency_ms:
@@ -85,35 +86,35 @@ def check(model_folder: Path, questions: Questions, budget: Budget) -> Checked:
     return Checked(tuple(problems), figures)
 
 
-def _ask(
+def _probe(
     model_folder: Path, questions: Questions, budget: Budget
 ) -> dict[str, Any] | str:
-    """What the probe told; in words if it came to no end."""
+    """Returns the probe's figures; a description of the problem if it failed."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(questions, file)
         file.flush()
-        most = budget.memory_bytes + RESERVED_BYTES
+        address_space = budget.memory_bytes + RESERVED_BYTES
         try:
             done = subprocess.run(
-                [sys.executable, PROBE, model_folder, file.name, str(most)],
+                [sys.executable, PROBE, model_folder, file.name, str(address_space)],
                 capture_output=True,
                 encoding="utf-8",
-                errors="replace",  # TensorFlow repeats what it was asked
+                errors="replace",  # TensorFlow repeats the bytes of a request
                 timeout=budget.seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return f"it did not answer everything in {budget.seconds:g} s"
+            return f"it did not answer all requests in {budget.seconds:g} s"
     if done.returncode == -signal.SIGKILL:
         return (
             "its process was killed, as the kernel does when the memory of the machine "
             "or the container runs out"
         )
     if done.returncode:
-        said = " / ".join(done.stderr.strip().splitlines()[-LAST_LINES:])
-        return f"its process ended with {done.returncode}: {said}"
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+        errors = " / ".join(done.stderr.strip().splitlines()[-LAST_LINES:])
+        return f"its process ended with {done.returncode}: {errors}"
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def _mb(num_bytes: int) -> str:

@@ -1,4 +1,4 @@
-"""InfraCheck: a chosen model in, the word whether it can serve out."""
+"""InfraCheck: checks whether the chosen model can serve."""
 
 import json
 import os
@@ -30,21 +30,21 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
     code_version: tfx.dsl.components.Parameter[str],
     blessing: tfx.dsl.components.OutputArtifact[standard_artifacts.InfraBlessing],
 ) -> None:
-    """Asks the model in a process of its own, and blesses it if it answers well.
+    """Sends requests to the model in a process of its own, and blesses a good one.
 
     It needs neither Docker nor Kubernetes, unlike ``experimental_model_server``.
 
     Args:
-        model: The champion; empty where nothing passed.
-        examples: Of which the test split has a user to ask about.
-        catalogue: The items to ask about.
-        seconds: For everything.
-        memory_mb: Resident.
-        latency_ms: Of one answer.
-        size_mb: Of the files.
+        model: The champion; empty if no model passed.
+        examples: Examples whose test split has a user for the requests.
+        catalogue: The items for the requests.
+        seconds: Time limit for everything.
+        memory_mb: Limit of the resident memory.
+        latency_ms: Limit of the median time of an answer.
+        size_mb: Limit of the size of the files.
         code_version: Part of the cache key.
-        blessing: What the Pusher reads; beside it ``checked.json``, with the problems
-            in words and all that was measured.
+        blessing: The blessing that the Pusher reads; ``checked.json`` describes the
+            problems and what was measured.
     """
     del code_version
     problems: tuple[str, ...] = (NOTHING_CHOSEN,)
@@ -53,19 +53,19 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
         if folder.is_dir():
             split = artifact_utils.get_split_uri([examples], f.TEST_SPLIT)
             files = sorted(tfx.dsl.io.fileio.glob(f"{split}/*"))
-            asked = questions(files, catalogue.uri)
+            requests = questions(files, catalogue.uri)
             memory, size = int(memory_mb * 1e6), int(size_mb * 1e6)
             try:
-                scan(folder)  # what would be refused where it is served
+                scan(folder)  # the server would refuse such a model too
                 checked = check(
-                    folder, asked, Budget(seconds, memory, latency_ms, size)
+                    folder, requests, Budget(seconds, memory, latency_ms, size)
                 )
                 problems, figures = checked.problems, dict(checked.figures)
             except HostileModelError as error:
                 problems = (str(error),)
     is_fit = not problems
     blessing.set_int_custom_property("blessed", int(is_fit))
-    told = {"check": "process", "blessed": is_fit, "problems": problems, **figures}
+    result = {"check": "process", "blessed": is_fit, "problems": problems, **figures}
     io_utils.write_string_file(
-        os.path.join(blessing.uri, CHECKED_FILE), json.dumps(told, indent=1)
+        os.path.join(blessing.uri, CHECKED_FILE), json.dumps(result, indent=1)
     )

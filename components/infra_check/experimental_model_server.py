@@ -31,7 +31,7 @@ Platform = Literal["experimental-docker", "experimental-kubernetes"]
 # The server of the same release as the client library that the lock holds.
 SERVER_TAG = importlib.metadata.version("tensorflow-serving-api")
 NUM_EXAMPLES = 10
-NUM_TRIES = 2  # a server may be slow to start once
+NUM_TRIES = 2  # a server may be slow to start the first time
 
 
 class PlatformError(RuntimeError):
@@ -122,7 +122,7 @@ class InfraValidator(tfx.components.InfraValidator):
             ),
             request_spec=infra_validator_pb2.RequestSpec(
                 tensorflow_serving=infra_validator_pb2.TensorFlowServingRequestSpec(
-                    # The one that scores test records as they are.
+                    # The signature that scores test records unchanged.
                     signature_names=["evaluate"]
                 ),
                 split_name=f.TEST_SPLIT,

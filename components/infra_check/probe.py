@@ -1,8 +1,8 @@
-"""Loads a SavedModel alone, asks it, and tells how it answered.
+"""Loads a SavedModel, sends it requests and prints how it answered.
 
-``python probe.py MODEL QUESTIONS BYTES``: a folder, a JSON file (``check.Questions``),
-and the address space that it may take. It imports nothing of this package, as whoever
-serves the model will not. The last line that it prints is a JSON object.
+Run as ``python probe.py MODEL QUESTIONS BYTES``: the model's folder, a JSON file
+(``check.Questions``), and the limit of the address space. Like a server, it imports
+nothing of this package. The last line that it prints is a JSON object.
 """
 
 import json
@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-CALLS = 20  # of each question, after the first, which traces
-GARBAGE = b"\x0b\xff this is no Example \x00"
+CALLS = 20  # of each request, after the first one, which traces the graph
+GARBAGE = b"\x0b\xff this is not an Example \x00"
 
 
 def main(model_folder: str, questions_file: str, most_bytes: str) -> None:
-    """Loads the model, asks everything, prints what came of it."""
+    """Loads the model, sends all requests, and prints the results."""
     resource.setrlimit(resource.RLIMIT_AS, (int(most_bytes), int(most_bytes)))
     with open(questions_file) as file:
         questions: dict[str, dict[str, list[str]]] = json.load(file)
@@ -33,21 +33,21 @@ def main(model_folder: str, questions_file: str, most_bytes: str) -> None:
     }
     score = model.signatures["serving_default"]
     answers["garbage bytes"] = refusal(lambda: score(examples=tf.constant([GARBAGE])))
-    first = next(iter(questions))  # whether it still answers after that
+    first = next(iter(questions))  # does it still answer after that?
     answers["once more"] = answer(question_of(model, questions[first]))
-    told = {
+    result = {
         "load_seconds": load_seconds,
         "peak_bytes": peak_bytes(),
         "answers": answers,
     }
-    print(json.dumps(told))
+    print(json.dumps(result))
 
 
 def peak_bytes() -> int:
-    """The most that was resident, of this program alone.
+    """Returns the peak resident memory of this program alone.
 
-    Linux counts in ``ru_maxrss`` what the process had before it became this program,
-    which is all that its parent has.
+    On Linux, ``ru_maxrss`` would include what the process had before it became this
+    program, which is all memory of its parent.
     """
     try:
         with open("/proc/self/status") as file:
@@ -60,7 +60,7 @@ def peak_bytes() -> int:
 def question_of(
     model: Any, question: dict[str, list[str]]
 ) -> Callable[[], dict[str, tf.Tensor]]:
-    """A call of the signature that answers it: with candidates, their scores."""
+    """Returns a function that sends a request: for scores if it has candidates."""
     if "candidates" in question:
         score = model.signatures["serving_default"]
         example = serialized(
@@ -77,14 +77,14 @@ def question_of(
     return lambda: recommend(
         user_id=user,
         history_item_id=history,
-        history_rating=tf.zeros([1, 0]),  # all count as liked
+        history_rating=tf.zeros([1, 0]),  # all count as likes
         user_features=tf.zeros([1, 0], tf.string),
         k=tf.constant(10),
     )
 
 
 def serialized(**lists: list[str]) -> bytes:
-    """A tf.train.Example of strings."""
+    """Returns a serialized ``tf.train.Example`` of lists of strings."""
     features = {
         name: tf.train.Feature(
             bytes_list=tf.train.BytesList(value=[value.encode() for value in values])
@@ -97,7 +97,7 @@ def serialized(**lists: list[str]) -> bytes:
 
 
 def answer(ask: Callable[[], dict[str, tf.Tensor]]) -> dict[str, Any]:
-    """Asks several times: milliseconds, and what is wrong with the scores, if any."""
+    """Sends a request several times and returns its timing, or what is wrong."""
     try:
         scores = _scores(ask())
         seconds = []
@@ -105,10 +105,10 @@ def answer(ask: Callable[[], dict[str, tf.Tensor]]) -> dict[str, Any]:
             started = time.monotonic()
             _scores(ask())
             seconds.append(time.monotonic() - started)
-    except Exception as error:  # whatever it is, the model did not answer
+    except Exception as error:  # for any reason, the model did not answer
         return {"error": _one_line(error)}
     if not scores.size:
-        return {"error": "no score came back"}
+        return {"error": "it returned no score"}
     if not np.isfinite(scores).all():
         return {"error": f"{(~np.isfinite(scores)).sum()} of {scores.size} not finite"}
     return {
@@ -120,20 +120,20 @@ def answer(ask: Callable[[], dict[str, tf.Tensor]]) -> dict[str, Any]:
 
 def _scores(outputs: dict[str, tf.Tensor]) -> Any:
     scores = outputs["score"].numpy()
-    if "item_id" in outputs:  # of a list that has fewer items than were asked for
+    if "item_id" in outputs:  # lists shorter than k are padded
         scores = scores[outputs["item_id"].numpy() != b""]
     return scores
 
 
 def refusal(ask: Callable[[], Any]) -> dict[str, Any]:
-    """Asks what cannot be answered: an error of the request is what should come."""
+    """Sends an invalid request, which must raise an error about the request."""
     try:
         ask()
     except (tf.errors.InvalidArgumentError, UnicodeDecodeError):
-        return {}  # the latter is of TensorFlow's own message, which repeats the bytes
-    except Exception as error:  # not the model's word on the request
+        return {}  # UnicodeDecodeError: TensorFlow's message repeats the bytes
+    except Exception as error:  # an error that is not about the request
         return {"error": _one_line(error)}
-    return {"error": "was answered like a request"}
+    return {"error": "was answered like a valid request"}
 
 
 def _one_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What production will ask, of this data's own users and items."""
+"""Requests as in production, with users and items of the data at hand."""
 
 from collections.abc import Sequence
 
@@ -8,40 +8,40 @@ from components.catalogue_gen import read_catalogue
 from components.infra_check.check import Questions
 from trainer_modules import features as f
 
-NOBODY = "somebody who is in no log"
-NOTHING = "something that is in no catalogue"
-FEW, MANY = 10, 1000  # candidates
+UNKNOWN_USER = "a user who is in no log"
+UNKNOWN_ITEM = "an item that is in no catalogue"
+FEW, MANY = 10, 1000  # candidates of a request
 
 
 def questions(example_files: Sequence[str], catalogue: str) -> Questions:
-    """Known and unknown, empty and many.
+    """Returns requests with known and unknown ids, empty histories and many items.
 
     Args:
-        example_files: Of raw Examples, of which the first is the known user.
-        catalogue: Folder of the artifact; its items are asked about, again and again
-            where there are fewer than asked for.
+        example_files: Files of raw Examples, of which the first is the known user.
+        catalogue: Folder of the Catalogue artifact; its items are repeated if there are
+            fewer than a request needs.
 
     Raises:
-        ValueError: If there is no user or no item to ask about.
+        ValueError: If the data have no user or no item.
     """
     user, history = _known_user(example_files)
     item_ids = read_catalogue(catalogue)[f.ITEM_ID].to_pylist()
     if not item_ids:
-        raise ValueError(f"{catalogue} has no item to ask about")
+        raise ValueError(f"{catalogue} has no item for a request")
     few = item_ids[:FEW]
     many = (item_ids * (MANY // len(item_ids) + 1))[:MANY]
     return {
         "known user": {"user": [user], "history": history, "candidates": few},
-        "unknown user": {"user": [NOBODY], "history": history, "candidates": few},
+        "unknown user": {"user": [UNKNOWN_USER], "history": history, "candidates": few},
         "unknown item": {
             "user": [user],
-            "history": [*history, NOTHING],
-            "candidates": [NOTHING],
+            "history": [*history, UNKNOWN_ITEM],
+            "candidates": [UNKNOWN_ITEM],
         },
         "empty history": {"user": [user], "history": [], "candidates": few},
         "1,000 candidates": {"user": [user], "history": history, "candidates": many},
         "a list": {"user": [user], "history": history},
-        "a list for nobody": {"user": [NOBODY], "history": []},
+        "a list for an unknown user": {"user": [UNKNOWN_USER], "history": []},
     }
 
 
@@ -53,4 +53,4 @@ def _known_user(example_files: Sequence[str]) -> tuple[str, list[str]]:
             [user] = features[f.USER_ID].bytes_list.value
             history = features[f.HISTORY_ITEM_ID].bytes_list.value
             return user.decode(), [item.decode() for item in history]
-    raise ValueError(f"there is no user to ask about in {', '.join(example_files)}")
+    raise ValueError(f"there is no user for a request in {', '.join(example_files)}")

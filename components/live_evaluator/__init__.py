@@ -1,1 +1,1 @@
-"""Judges the model that serves on the users that judge the candidates."""
+"""Judges the live model on the same users as the candidates."""

@@ -1,4 +1,4 @@
-"""LiveEvaluator: TFX's Evaluator with an executor that takes no for an answer."""
+"""LiveEvaluator: TFX's Evaluator for a live model that may be impossible to judge."""
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base import executor_spec

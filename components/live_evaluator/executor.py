@@ -1,4 +1,4 @@
-"""TFX's Evaluator for a model that may not be there, or not fit the data any more."""
+"""TFX's Evaluator for a model that may be missing, or no longer fit the data."""
 
 import itertools
 import logging
@@ -16,9 +16,9 @@ NOTHING_LIVE = "its Model artifact is not in the metadata store"
 
 
 class Executor(executor.Executor):
-    """Writes why the model could not be judged, where it could not.
+    """Writes the reason if the model could not be judged.
 
-    That is no failure of the run: new candidates may be what mends it, and Champion
+    The run does not fail for it: a new candidate may resolve the problem, and Champion
     follows ``gate.without_baseline``.
     """
 
@@ -28,7 +28,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Evaluates, or says why not."""
+        """Evaluates the model, or writes why it could not be judged."""
         problem = ""
         if not input_dict.get("model"):
             problem = NOTHING_LIVE
@@ -41,7 +41,7 @@ class Executor(executor.Executor):
                 logging.exception("the live model could not be judged")
                 problem = (str(error).strip() or repr(error)).splitlines()[-1]
         if problem:
-            # In each output: an object store has no empty folder, and what is not there
-            # is not served from the cache.
+            # In each output: an object store has no empty folders, and an output that
+            # does not exist is never served from the cache.
             for artifact in itertools.chain(*output_dict.values()):
                 io_utils.write_string_file(f"{artifact.uri}/{NOT_JUDGED_FILE}", problem)

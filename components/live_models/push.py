@@ -24,11 +24,11 @@ from components.live_models.versions import (
 )
 from trainer_modules import features as f
 
-_log = logging.getLogger("marquee.progress")  # a person sees it in any command
+_log = logging.getLogger("marquee.progress")  # shown by every command
 
 
 class OvertakenError(RuntimeError):
-    """Another version went live since a model was judged."""
+    """Another version went live after a model was judged."""
 
 
 def push(
@@ -37,16 +37,16 @@ def push(
     """Makes a SavedModel live.
 
     Args:
-        model_folder: With a card that names the model and its origin.
-        live_folder: Made where it is missing.
-        keep: Versions that stay; see ``_prune``. What cannot be removed is reported,
-            and tried again at the next push.
-        instead_of: The number of the version that the model was judged against, 0 if
-            none was live; None asks for no such thing.
+        model_folder: Folder of the SavedModel, whose card has the model and its origin.
+        live_folder: Folder of the live versions; created if it is missing.
+        keep: How many versions to keep; see ``_prune``. Versions that cannot be removed
+            are reported, and tried again at the next push.
+        instead_of: Number of the version that the model was judged against, 0 if none
+            was live; None to push regardless.
 
     Raises:
-        OvertakenError: Another version is live by now; nothing was pushed.
-        OSError: If it cannot be written; what was live stays so.
+        OvertakenError: If another version is live by now; nothing was pushed.
+        OSError: If the version cannot be written; the live version stays live.
     """
     live_folder.mkdir(parents=True, exist_ok=True)
     with locked(live_folder):
@@ -56,7 +56,7 @@ def push(
                 f"version {now} is live by now, and it was judged against "
                 f"{f'version {instead_of}' if instead_of else 'none'}"
             )
-        live(live_folder)  # a folder that nobody pushed must not be the newest
+        live(live_folder)  # raises if a folder that was not pushed is the newest
         return publish(model_folder, live_folder, keep, restored=None)
 
 
@@ -67,7 +67,15 @@ def publish(
     restored: int | None,
     ledger: "Ledger | None" = None,
 ) -> Version:
-    """Copies a model to the next number, while the lock is held."""
+    """Copies a model to the next version number; the caller holds the lock.
+
+    Args:
+        model_folder: Folder of the SavedModel.
+        live_folder: Folder of the live versions.
+        keep: How many versions to keep; None keeps all.
+        restored: Number of the version that a rollback restores; None for a push.
+        ledger: The ledger to write; by default the present one.
+    """
     _remove_unfinished(live_folder)
     ledger = ledger or read_ledger(live_folder)
     number = ledger.last + 1
@@ -80,10 +88,10 @@ def publish(
             unfinished,
             {"pushed": pushed.isoformat(timespec="seconds"), "restored": restored},
         )
-        # Before the rename: a push that dies between them only leaves a number out.
+        # Before the rename: a push that dies in between only skips a number.
         write_ledger(live_folder, dataclasses.replace(ledger, last=number))
         durable_files.move(unfinished, folder)
-    except BaseException:  # stopped, or the disk is full
+    except BaseException:  # stopped by a signal, or the disk is full
         with _reported(f"Cannot remove {unfinished}"):
             durable_files.remove(unfinished)
         raise
@@ -93,7 +101,7 @@ def publish(
 
 
 def _copy(source: Path, target: Path, more: dict[str, Any]) -> None:
-    """Copies files with their checksums, and waits until they are on disk."""
+    """Copies a model, writes its checksums, and waits until all is on disk."""
     checksums = {}
     shutil.copytree(source, target)
     card = target / f.CARD_FILE
@@ -104,22 +112,22 @@ def _copy(source: Path, target: Path, more: dict[str, Any]) -> None:
             checksums[str(file.relative_to(target))] = content_hash.of_file(file)
     (target / MANIFEST).write_text(json.dumps({"sha256": checksums}, indent=1))
     for path in (target, *target.rglob("*")):
-        path.chmod(path.stat().st_mode & ~stat.S_IWOTH)  # whatever the model's had
+        path.chmod(path.stat().st_mode & ~stat.S_IWOTH)  # whatever the model's mode was
         durable_files.sync(path)
 
 
 def _prune(live_folder: Path, keep: int) -> None:
-    """Removes the oldest beyond ``keep``, never the live model nor the one before it.
+    """Removes the oldest versions, but never the live model or the one before it.
 
-    The one before it is the newest of another origin: what a rollback goes back to,
-    however often the same model was pushed since. A version that cannot be read stays.
+    The one before it is the newest version of another origin: a rollback goes back to
+    it, however often the same model was pushed since. Unreadable versions are kept.
     """
     known = readable(live_folder)
     last_good = [v.number for v in known if v.origin != known[-1].origin][-1:]
     kept = {v.number for v in known[-max(keep, 1) :]} | set(last_good)
     for version in known:
         if version.number not in kept:
-            # Out of sight at once: a reader never sees half of it.
+            # Renamed first, so that no reader finds half of it.
             gone = durable_files.unfinished_beside(version.folder)
             with _reported(f"Cannot remove version {version.number}"):
                 version.folder.rename(gone)
@@ -130,14 +138,14 @@ def remove_unfinished(path: Path) -> None:
     """Removes what a killed push left, after waiting for any push that is running.
 
     Raises:
-        OSError: It, or something in it, cannot be removed.
+        OSError: If something of it cannot be removed.
     """
     with locked(path.parent):
         durable_files.remove(path)
 
 
 def _remove_unfinished(live_folder: Path) -> None:
-    """What a push left that was killed; the lock is held, so that none is at work."""
+    """Removes what killed pushes left; the caller holds the lock."""
     for path in live_folder.glob(f"{durable_files.UNFINISHED}*"):
         with _reported(f"Cannot remove {path}"):
             durable_files.remove(path)
@@ -145,7 +153,7 @@ def _remove_unfinished(live_folder: Path) -> None:
 
 @contextlib.contextmanager
 def _reported(failure: str) -> Iterator[None]:
-    """Lets a push or rollback go on when old files cannot be removed."""
+    """Logs an error about old files instead of failing the push or rollback."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Makes an older version live again."""
+"""Rolls back: makes an older version live again."""
 
 import dataclasses
 from pathlib import Path
@@ -19,21 +19,21 @@ from components.live_models.versions import (
 
 
 def roll_back(live_folder: Path, number: int | None) -> Version:
-    """Makes an older version live again, as a new one with its files; removes none.
+    """Makes an older version live again, by copying it to a new version number.
 
-    A push that goes on meanwhile is waited for, and what it left is chosen from: its
-    model is the one to go back from, and it may have removed the oldest versions.
+    It waits for a push that is running, and chooses among the versions after it: that
+    push's model is then the one to leave, and the oldest versions may be gone.
 
-    The model that was live is withdrawn: no run pushes it again, until a rollback to it
+    The model that was live is withdrawn: no run pushes it again until a rollback to it
     reverses that.
 
     Args:
-        live_folder: Of the versions.
-        number: Of the version; None takes the newest whose model is another than the
-            live one's.
+        live_folder: Folder of the live versions.
+        number: Number of the version; None for the newest one with another model than
+            the live version.
 
     Raises:
-        VersionError: If there is no such version, or its files are not those pushed.
+        VersionError: If there is no such version, or if its files were changed.
     """
     if not live_folder.is_dir():
         raise version_not_found(live_folder, number, [])
@@ -45,10 +45,10 @@ def roll_back(live_folder: Path, number: int | None) -> Version:
 
 
 def _without(chosen: Version, live_folder: Path) -> "Ledger":
-    """The ledger after a rollback to a version, which withdraws what was live."""
+    """Returns the ledger after a rollback: the model that was live is withdrawn."""
     ledger, current = read_ledger(live_folder), live_origin(live_folder)
     left = set(ledger.withdrawn)
-    if chosen.origin in left:  # it takes an earlier rollback back
+    if chosen.origin in left:  # this reverses an earlier rollback
         left.remove(chosen.origin)
     elif current not in ("", chosen.origin):
         left.add(current)
@@ -56,7 +56,7 @@ def _without(chosen: Version, live_folder: Path) -> "Ledger":
 
 
 def _choose(live_folder: Path, number: int | None) -> Version:
-    """The version that a rollback goes to."""
+    """Returns the version that a rollback goes back to."""
     if number in numbers(live_folder):
         return read(live_folder / str(number))
     current, known = live(live_folder), readable(live_folder)

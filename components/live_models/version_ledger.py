@@ -20,21 +20,21 @@ LEDGER = ".ledger.json"
 
 
 def life(live_folder: Path) -> str:
-    """Names the folder's present life, from one emptying by hand to the next.
+    """Returns an ID that changes when a person empties or rolls back the folder.
 
-    Part of Champion's cache key. Pushes do not change it, so that a run with nothing
-    new comes from the cache; but where a person rolled back, or removed the folder or
-    all versions in it, what Champion once decided may no longer be right.
+    It is part of Champion's cache key. Pushes do not change it, so a run without news
+    comes from the cache. But if a person rolled back, or removed the folder or all its
+    versions, an earlier decision of Champion may no longer be right.
     """
-    told = _reopened(live_folder)
-    digest = hashlib.sha256("\n".join(told.withdrawn).encode()).hexdigest()[:12]
-    return _lifetime(told) + (f"-{digest}" if told.withdrawn else "")
+    ledger = _reopened(live_folder)
+    digest = hashlib.sha256("\n".join(ledger.withdrawn).encode()).hexdigest()[:12]
+    return _lifetime(ledger) + (f"-{digest}" if ledger.withdrawn else "")
 
 
 def lifetime(live_folder: Path) -> str:
     """Returns an ID that changes when the folder, or all versions in it, are removed.
 
-    Other than ``life``, it stays the same after a rollback.
+    Unlike ``life``, it does not change after a rollback.
     """
     return _lifetime(_reopened(live_folder))
 
@@ -44,33 +44,33 @@ def _lifetime(ledger: "Ledger") -> str:
 
 
 def _reopened(live_folder: Path) -> "Ledger":
-    """Reads the ledger, and notes in it where all versions were removed by hand."""
+    """Reads the ledger, and records in it if all versions were removed by hand."""
     live_folder.mkdir(parents=True, exist_ok=True)
     with locked(live_folder):
-        told = read_ledger(live_folder)
+        ledger = read_ledger(live_folder)
         if not numbers(live_folder):
-            told = dataclasses.replace(told, emptied=told.last, withdrawn=())
-        write_ledger(live_folder, told)
-    return told
+            ledger = dataclasses.replace(ledger, emptied=ledger.last, withdrawn=())
+        write_ledger(live_folder, ledger)
+    return ledger
 
 
 def withdrawn(live_folder: Path) -> frozenset[str]:
-    """Returns the origins of the models that a person rolled back from.
+    """Returns the origins of the models that a person rolled back.
 
-    The live model is none of them, also where a rollback died before its last step.
+    The live model is never among them, even if a rollback died before its last step.
     """
     return frozenset(read_ledger(live_folder).withdrawn) - {live_origin(live_folder)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Ledger:
-    """What the versions themselves cannot tell once they are gone.
+    """What has to be remembered after versions are removed.
 
     Attributes:
-        folder: Another one where the folder was removed and made again.
-        last: The highest number that was ever used.
-        emptied: ``last`` when the folder was last found without a version.
-        withdrawn: Origins of the models that a rollback left.
+        folder: ID of the folder; a new one if it is removed and created again.
+        last: The highest version number ever used.
+        emptied: ``last`` when the folder was last found without versions.
+        withdrawn: Origins of the models that were rolled back.
     """
 
     folder: str
@@ -80,10 +80,10 @@ class Ledger:
 
 
 def read_ledger(live_folder: Path) -> Ledger:
-    """Returns the folder's ledger, or a new one where there is none yet.
+    """Returns the folder's ledger, or a new one if there is none yet.
 
     Raises:
-        VersionError: The ledger cannot be read.
+        VersionError: If the ledger cannot be read.
     """
     try:
         ledger = Ledger(**json.loads((live_folder / LEDGER).read_text()))

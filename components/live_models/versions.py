@@ -1,4 +1,4 @@
-"""The folder of live models: its version folders, read and checked by checksum.
+"""The folder of live models: reads its version folders and verifies their checksums.
 
 Versions are numbered folders, as TensorFlow Serving expects them, and the highest
 number is live.
@@ -19,11 +19,11 @@ from trainer_modules import features as f
 _log = logging.getLogger("marquee.progress")  # shown by every command
 MANIFEST = "assets.extra/manifest.json"
 LOCK = ".lock"
-UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)  # JSON of others
+UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)  # errors of bad JSON
 
 
 class VersionError(RuntimeError):
-    """A version is not there, or not as it was pushed."""
+    """A version does not exist, or is not as it was pushed."""
 
 
 class DamagedError(VersionError):
@@ -35,12 +35,12 @@ class Version:
     """A model that is or was live.
 
     Attributes:
-        number: Of its folder.
-        folder: A SavedModel.
-        model: Its name in the registry.
-        origin: The place of the Model artifact that it is a copy of (``place_of``).
-        pushed: When, ISO 8601 in UTC.
-        restored: The version that a rollback took it from; None for a pushed one.
+        number: Number of the version folder.
+        folder: Path of the version folder, a SavedModel.
+        model: Name of the model in the registry.
+        origin: Place of the Model artifact that it is a copy of (``place_of``).
+        pushed: Time of the push, ISO 8601 in UTC.
+        restored: Number of the version that a rollback restored; None after a push.
     """
 
     number: int
@@ -52,12 +52,16 @@ class Version:
 
 
 def versions(live_folder: Path) -> list[Version]:
-    """All whole versions, the live one last."""
+    """Returns all versions, the live one last.
+
+    Raises:
+        VersionError: If one of them cannot be read.
+    """
     return [read(live_folder / str(number)) for number in sorted(numbers(live_folder))]
 
 
 def readable(live_folder: Path) -> list[Version]:
-    """The versions that can be read, the live one last; the others are reported."""
+    """Returns the readable versions, the live one last; reports the others."""
     found = []
     for number in sorted(numbers(live_folder)):
         try:
@@ -68,18 +72,22 @@ def readable(live_folder: Path) -> list[Version]:
 
 
 def live(live_folder: Path) -> Version | None:
-    """The one that serves; None before the first push."""
+    """Returns the live version; None before the first push.
+
+    Raises:
+        VersionError: If it cannot be read.
+    """
     number = live_number(live_folder)
     return read(live_folder / str(number)) if number else None
 
 
 def nothing_live(out: Path) -> VersionError:
-    """What to raise where a folder of runs has no version yet."""
+    """Returns the error for a folder of runs that has no version yet."""
     return VersionError(f"no model is live in {out}: `marquee run` puts one there")
 
 
 def live_origin(live_folder: Path) -> str:
-    """The live model's origin; "" where none is live, or its card cannot be read."""
+    """Returns the live model's origin; "" if nothing is live or it is unreadable."""
     with contextlib.suppress(VersionError):
         version = live(live_folder)
         return version.origin if version else ""
@@ -87,12 +95,12 @@ def live_origin(live_folder: Path) -> str:
 
 
 def live_number(live_folder: Path) -> int:
-    """Of the version that serves; 0 before the first push."""
+    """Returns the number of the live version; 0 before the first push."""
     return max(numbers(live_folder), default=0)
 
 
 def problem(folder: Path) -> str | None:
-    """How a version differs from what was pushed; None where it does not."""
+    """Returns how a version differs from what was pushed; None if it does not."""
     try:
         verify(folder)
     except VersionError as error:
@@ -111,12 +119,12 @@ def version_not_found(
 
 
 def verify(folder: Path) -> None:
-    """Compares a version's files with the checksums that were written when it was made.
+    """Compares a version's files with the checksums that its push wrote.
 
     Raises:
-        DamagedError: Names the first file that is changed or new.
-        VersionError: The checksums cannot be read, or a file is missing.
-        OSError: A file cannot be read.
+        DamagedError: If a file is changed or new; names the first one.
+        VersionError: If the checksums cannot be read, or if a file is missing.
+        OSError: If a file cannot be read.
     """
     path = folder / MANIFEST
     try:
@@ -142,7 +150,7 @@ def verify(folder: Path) -> None:
 
 
 def numbers(live_folder: Path) -> list[int]:
-    """Of all versions, whole or not, in any order."""
+    """Returns the numbers of all version folders, in any order."""
     if not live_folder.is_dir():
         return []
     return [
@@ -153,10 +161,10 @@ def numbers(live_folder: Path) -> list[int]:
 
 
 def read(folder: Path) -> Version:
-    """Describes a version by its card.
+    """Returns a version as its card describes it.
 
     Raises:
-        VersionError: It has none that can be read.
+        VersionError: If its card cannot be read.
     """
     try:
         card = json.loads((folder / f.CARD_FILE).read_text())
@@ -170,14 +178,14 @@ def read(folder: Path) -> Version:
         )
     except (OSError, *UNREADABLE) as error:
         raise VersionError(
-            f"{folder / f.CARD_FILE} cannot be read ({error!r}): the folder is none "
-            "that `marquee run` pushed; move it away"
+            f"{folder / f.CARD_FILE} cannot be read ({error!r}): the folder was not "
+            "created by `marquee run`; move it away"
         ) from error
 
 
 @contextlib.contextmanager
 def locked(live_folder: Path) -> Iterator[None]:
-    """One push at a time; a process that dies lets go of it."""
+    """Allows one push at a time; a process that dies releases the lock."""
     with open(live_folder / LOCK, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""Pusher: a model that passed everything in, a new live version out."""
+"""Pusher: makes a model live that passed all checks."""
 
 import json
 from pathlib import Path
@@ -24,22 +24,23 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
 ) -> None:
     """Makes the champion live, unless one of the blessings is missing.
 
-    TFX's Pusher writes into the folder that is being watched, keeps no checksums, and
-    never removes a version.
+    It replaces TFX's Pusher, which writes into the folder that servers watch, keeps no
+    checksums and never removes a version.
 
     Args:
         model: The champion.
-        blessing: Of Champion; ``live_version`` is what the model was judged against.
-        infra_blessing: Of InfraCheck or InfraValidator.
-        live_folder: A file system's folder, with one for each version.
-        keep_versions: That stay.
+        blessing: Champion's blessing; ``live_version`` is the version that the model
+            was judged against.
+        infra_blessing: Blessing of InfraCheck or InfraValidator.
+        live_folder: Folder of the live versions, on a file system.
+        keep_versions: How many versions to keep.
         pushed_model: ``pushed`` is 1 or 0; ``pushed_destination`` and
-            ``pushed_version`` say where; ``pushed.json`` has the version, and why none
-            was pushed if a rollback, or another push, came since the model was judged.
+            ``pushed_version`` name the new version. ``pushed.json`` has the version, or
+            why none was pushed: a rollback or another push since the judgement.
     """
     version, overtaken = None, ""
     blessings = (blessing, infra_blessing)
-    if all(each.get_int_custom_property("blessed") == 1 for each in blessings):
+    if all(b.get_int_custom_property("blessed") == 1 for b in blessings):
         judged_against = blessing.get_int_custom_property("live_version")
         try:
             with local_model(model) as folder:
@@ -53,5 +54,5 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
         destination = str(version.folder)
         pushed_model.set_string_custom_property("pushed_destination", destination)
         pushed_model.set_string_custom_property("pushed_version", str(version.number))
-    told = {"version": version.number if version else None, "overtaken": overtaken}
-    io_utils.write_string_file(f"{pushed_model.uri}/{PUSHED_FILE}", json.dumps(told))
+    result = {"version": version.number if version else None, "overtaken": overtaken}
+    io_utils.write_string_file(f"{pushed_model.uri}/{PUSHED_FILE}", json.dumps(result))

@@ -1,4 +1,4 @@
-"""What TFMA takes along from a user's record to its metrics: as little as possible."""
+"""Keeps what metrics and slices need of a user's record, and nothing more."""
 
 import hashlib
 import itertools
@@ -15,18 +15,18 @@ from trainer_modules import features as f
 USER_HASH = "user_hash"
 TARGET_HASH = "target_hash"
 ACTIVITY = "activity"  # a slice
-# The least ratings before the targets -> what such users are called.
+# Name of each slice of users, by the least number of ratings before the targets.
 ACTIVITIES = {0: "new", 1: "1-19", 20: "20-99", 100: "100-499", 500: "500+"}
 
 
 def custom_extractors(
     eval_shared_model: Any, eval_config: tfma.EvalConfig, tensor_adapter_config: Any
 ) -> list[tfma.extractors.Extractor]:
-    """TFMA's own extractors, without the lists that only the model needs.
+    """Returns TFMA's own extractors, without the lists that only the model needs.
 
-    TFMA takes a batch apart user by user, and slices each ragged feature anew for each
-    user: on 1,000 users that was 33 of 45 seconds. The Evaluator calls this by its name
-    (``module_path``).
+    TFMA splits a batch user by user, and slices each ragged feature again for each
+    user: for 1,000 users that took 33 of 45 seconds. The Evaluator finds this function
+    by its name (``module_path``).
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,
@@ -48,7 +48,7 @@ class _KeepWhatSlicesNeed(beam.PTransform):
 
 
 def _lightened(extracts: dict[str, Any]) -> dict[str, Any]:
-    """Keeps of the features what slices need, one value of each for each user."""
+    """Reduces the features to those that slices need, one value each per user."""
     features = extracts[tfma.FEATURES_KEY]
     own: dict[str, npt.NDArray[Any]] = {
         name: _joined(value)
@@ -67,13 +67,13 @@ def _lightened(extracts: dict[str, Any]) -> dict[str, Any]:
 
 
 def activity(num_ratings: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
-    """What users [B] with so many ratings are called, [B, 1]."""
+    """Returns the activity slice of users [B] by their number of ratings, [B, 1]."""
     place = np.searchsorted(list(ACTIVITIES), num_ratings, side="right") - 1
     return np.array(list(ACTIVITIES.values()))[place][:, np.newaxis]
 
 
 def user_hash(user_id: bytes) -> int:
-    """64 bits that stand for a user, the same in every run and for every model."""
+    """Returns a 64-bit hash of a user, equal in every run and for every model."""
     return int.from_bytes(hashlib.blake2b(user_id, digest_size=8).digest(), "big")
 
 
@@ -82,12 +82,13 @@ def target_hashes(
     item_id: tfma.types.RaggedTensorValue,
     timestamp: tfma.types.RaggedTensorValue | None,
 ) -> npt.NDArray[np.uint32]:
-    """Returns 32 bits that stand for each target, the same in every run, [B, T].
+    """Returns a 32-bit hash of each target, equal in every run, [B, T].
 
     Args:
-        user_id: [B].
-        item_id: [B, ...] Of the targets.
-        timestamp: The same, in seconds; None where the log has no times.
+        user_id: Ids of the users, [B].
+        item_id: Ids of the targets, ragged [B, (T)].
+        timestamp: Times of the targets in seconds, ragged [B, (T)]; None if the log has
+            no times.
     """
     [splits] = item_id.nested_row_splits
     counts = np.diff(splits)
@@ -103,7 +104,7 @@ def target_hashes(
 
 
 def _joined(values: tfma.types.RaggedTensorValue) -> npt.NDArray[np.object_]:
-    """What is known of users [B], [B, 1]: several values as one, as in ``F|M``."""
+    """Returns the values of users [B] as [B, 1], several joined as in ``F|M``."""
     [splits] = values.nested_row_splits
     return np.array(
         [

@@ -1,4 +1,4 @@
-"""``TargetMetric``: any of the statistics as a metric that TFMA computes and gates."""
+"""``TargetMetric``: makes each of the statistics a metric that TFMA computes."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -32,7 +32,7 @@ class MeasureUser(metric_types.Preprocessor):
         self.model_name, self.num_sampled = model_name, num_sampled
 
     def process(self, extracts: dict[str, Any]) -> Iterator[Measured]:
-        """What ``Statistics`` adds of a user; nothing of one without a target."""
+        """Yields the columns of a user; nothing for one without a usable target."""
         user = metric_types.StandardMetricInputs(extracts)
         outputs = dict(user.get_predictions(self.model_name))
         features = extracts[tfma.FEATURES_KEY]
@@ -44,13 +44,13 @@ class MeasureUser(metric_types.Preprocessor):
 
 
 class TargetStatistics(beam.CombineFn):
-    """Puts the users of a slice together."""
+    """Combines the users of a slice."""
 
     def __init__(self, model_name: str):
         self.model_name = model_name
 
     def create_accumulator(self) -> Statistics:
-        """Nobody yet."""
+        """Returns statistics without users."""
         return Statistics()
 
     def add_input(self, total: Statistics, user: Measured) -> Statistics:
@@ -61,12 +61,12 @@ class TargetStatistics(beam.CombineFn):
         return total
 
     def compact(self, total: Statistics) -> Statistics:
-        """Before it is sent: thousands of small arrays take seconds to pickle."""
+        """Joins small arrays before pickling, as thousands of them take seconds."""
         total.compact()
         return total
 
     def merge_accumulators(self, totals: Iterable[Statistics]) -> Statistics:
-        """Adds those of several workers."""
+        """Merges the users of several workers."""
         merged = self.create_accumulator()
         for total in totals:
             merged.merge(total)
@@ -74,7 +74,7 @@ class TargetStatistics(beam.CombineFn):
         return merged
 
     def extract_output(self, total: Statistics) -> dict[Any, dict[str, Any]]:
-        """All metrics under one private key."""
+        """Returns all metrics under one private key."""
         users = {USERS: total.users().encoded()}
         return {_base_key(self.model_name): {**total.results(), **users}}
 
@@ -82,8 +82,8 @@ class TargetStatistics(beam.CombineFn):
 class TargetMetric(metric_types.Metric):
     """One of ``METRICS``, or ``USERS``, chosen by its name.
 
-    All of them come from one pass over the users: TFMA sees that each asks for the same
-    computation, and makes it once.
+    One pass over the users computes all of them: each metric declares the same
+    computation, and TFMA runs it once.
     """
 
     def __init__(
@@ -92,12 +92,13 @@ class TargetMetric(metric_types.Metric):
         """Makes the metric.
 
         Args:
-            name: One of ``METRICS``; ``USERS`` is ``Users.encoded``, of one by one.
-            num_sampled: Negatives in the sampled metrics; the same for all metrics.
-            code_version: Part of an Evaluator's cache key, otherwise unused.
+            name: One of ``METRICS``, or ``USERS`` for the encoded ``Users``.
+            num_sampled: Number of negatives in the sampled metrics; it must be the same
+                for all metrics.
+            code_version: Part of an Evaluator's cache key; unused otherwise.
 
         Raises:
-            ValueError: For another name.
+            ValueError: If there is no metric of that name.
         """
         if name not in (*METRICS, USERS):
             raise ValueError(f"no metric {name!r}; there are {', '.join(METRICS)}")

@@ -1,8 +1,8 @@
-"""What is kept of each user to get every metric at once; plain numpy.
+"""Computes all metrics from a few columns per user; plain numpy.
 
 A user's targets come with their rank among all items that the user has not seen, and
-with a label, 1 for those that the user liked. Ranking metrics average over the users
-who liked at least one target; label metrics are over all targets.
+with a label, 1 for liked ones. Ranking metrics are averages over the users who liked at
+least one target; label metrics are over all targets.
 """
 
 import math
@@ -23,7 +23,7 @@ NUM_SAMPLED = 99  # negatives in the sampled metrics, as most papers print them
 
 _DISCOUNT = 1 / np.log2(np.arange(2, K + 2))  # of the places 1 to K
 _IDEAL = np.cumsum(_DISCOUNT)
-_CLIP = 1e-7  # keeps the logarithm of a certain mistake finite, as Keras does
+_CLIP = 1e-7  # keeps the logarithm finite for wrong probabilities of 0 or 1, as Keras
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,20 +34,20 @@ def ranking_metrics(
     """Returns the ``PER_USER_METRICS`` of one user.
 
     Args:
-        rank: [P] ranks from 1 of the liked targets among the items not seen; P >= 1.
-            Tied ones share the worst of their places.
+        rank: Ranks of the liked targets among the unseen items, [P], P >= 1, starting
+            at 1. Tied targets share the worst of their ranks.
         num_candidates: How many items the user has not seen.
-        num_sampled: Negatives in the sampled metrics.
+        num_sampled: Number of negatives in the sampled metrics.
 
     Returns:
-        One number for each, NaN for ``mean_rank_auc`` and the sampled ones where
-        nothing but liked targets was left to rank.
+        One number for each metric; ``mean_rank_auc`` and the sampled ones are NaN if
+        only liked targets were left to rank.
     """
     rank = np.sort(rank)
     num_liked = len(rank)
     found = rank[rank <= K]
-    # Items that are ahead or tied and were not liked: liked ones of the same score have
-    # the same rank, and none of them is ahead of the others.
+    # Items ahead or tied that were not liked: liked ones with the same score have the
+    # same rank, and do not count as ahead of each other.
     ahead = rank - np.searchsorted(rank, rank, side="right")
     num_others = num_candidates - num_liked
     sampled = expected_gains(ahead, num_others, num_sampled)
@@ -68,19 +68,19 @@ def ranking_metrics(
 def expected_gains(
     ahead: npt.NDArray[np.int64], num_others: int, num_sampled: int
 ) -> Floats:
-    """The chance of each of the first K places among sampled negatives, exactly.
+    """Returns the exact probability of each of the first K ranks among negatives.
 
-    Of ``num_others`` items ``ahead`` are ranked before the target. A sample of
-    ``num_sampled`` of them, without replacement, holds j of those ahead with the
-    hypergeometric probability, and then the target is at place j + 1.
+    Of the ``num_others`` other items, ``ahead`` are ranked before the target. A sample
+    of ``num_sampled`` of them, without replacement, contains j of those ahead with the
+    hypergeometric probability, and then the target has rank j + 1.
 
     Args:
-        ahead: [P].
+        ahead: How many items are ranked before each target, [P].
         num_others: How many items there are to sample from.
-        num_sampled: How many are.
+        num_sampled: How many are sampled; all of them if there are fewer.
 
     Returns:
-        [P, K] probabilities of the places 1 to K.
+        Probabilities of the ranks 1 to K, [P, K].
     """
     n = min(num_sampled, num_others)
     a = np.clip(ahead, 0, num_others)[:, np.newaxis].astype(np.float64)
@@ -102,10 +102,10 @@ def _log_choose(n: Floats | np.float64, k: Floats | np.float64) -> Floats:
 
 
 def area_under_curve(score: Floats, label: npt.NDArray[np.int64]) -> float:
-    """The chance that a liked target scores above one that was not; ties are a half.
+    """Returns the probability that a like scores above another target; ties count half.
 
-    Mann and Whitney 1947, exactly: no thresholds, any range of scores. NaN without both
-    kinds or with a score that is not a number.
+    The exact statistic of Mann and Whitney 1947: it needs no thresholds and any range
+    of scores will do. NaN if all targets have the same label, or if a score is NaN.
     """
     num_liked = int(label.sum())
     num_others = len(label) - num_liked
@@ -120,7 +120,7 @@ def area_under_curve(score: Floats, label: npt.NDArray[np.int64]) -> float:
 Outputs = Mapping[str, npt.NDArray[Any]]
 Columns = dict[str, npt.NDArray[Any]]
 
-# What is kept of each user, and of each target: name -> type, and shape of one.
+# What is kept of each user, and of each target: its type, and the shape of one value.
 USER_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "user": (np.uint64, ()),
     "num_targets": (np.int32, ()),
@@ -145,29 +145,29 @@ COLUMNS = USER_COLUMNS | TARGET_COLUMNS
 
 
 def measure_user(outputs: Outputs, user: int, num_sampled: int) -> Columns | None:
-    """What is kept of one user: a row of each of ``USER_COLUMNS``, T of the others.
+    """Returns one row of ``USER_COLUMNS``, and T rows of ``TARGET_COLUMNS``.
 
     Args:
-        outputs: Of the ``evaluate`` signature for that user, and ``target``, a hash of
-            each target.
-        user: A hash of the id.
-        num_sampled: Negatives in the sampled metrics.
+        outputs: Outputs of the ``evaluate`` signature for the user, and ``target``, a
+            hash of each target.
+        user: Hash of the user's id.
+        num_sampled: Number of negatives in the sampled metrics.
 
     Returns:
-        None for a user without a target that tells anything.
+        The columns; None for a user without a target that has a label.
     """
     is_target = outputs["label"] >= 0
     if not is_target.any():
         return None
     rank, label = outputs["rank"][is_target], outputs["label"][is_target]
-    is_ranked = bool(rank[0] > 0)  # in the sample of users
+    is_ranked = bool(rank[0] > 0)  # whether the user is in the sample
     liked = rank[label == 1].astype(np.int64)
     ranking = np.full(len(names.PER_USER_METRICS), np.nan)
     if is_ranked and len(liked):
         ranking = ranking_metrics(liked, int(outputs["num_candidates"]), num_sampled)
     top_item = np.zeros(K, np.int32)  # a small catalogue fills less
     top_item[: len(outputs["top_item"])] = outputs["top_item"]
-    of_user = {
+    user_values = {
         **outputs,
         "user": user,
         "num_targets": len(label),
@@ -176,7 +176,7 @@ def measure_user(outputs: Outputs, user: int, num_sampled: int) -> Columns | Non
         "top_item": top_item,
     }
     columns: Columns = {
-        name: np.asarray(of_user[name], kind).reshape(1, *shape)
+        name: np.asarray(user_values[name], kind).reshape(1, *shape)
         for name, (kind, shape) in USER_COLUMNS.items()
     }
     return columns | {
@@ -187,11 +187,11 @@ def measure_user(outputs: Outputs, user: int, num_sampled: int) -> Columns | Non
 
 @dataclass
 class Statistics:
-    """The users that were measured, in any order; fields of several add up.
+    """The users that were measured, in any order; several statistics can be merged.
 
     Attributes:
-        catalogue_size: Items that could be recommended.
-        parts: For each of ``COLUMNS`` arrays that are yet to be joined.
+        catalogue_size: Number of items that could be recommended.
+        parts: Arrays that are yet to be joined, for each of ``COLUMNS``.
     """
 
     catalogue_size: int = 0
@@ -200,7 +200,7 @@ class Statistics:
     )
 
     def add(self, columns: Columns, catalogue_size: int) -> None:
-        """Adds what ``measure_user`` told."""
+        """Adds the columns that ``measure_user`` returned."""
         self.catalogue_size = max(self.catalogue_size, catalogue_size)
         for name, parts in self.parts.items():
             parts.append(columns[name])
@@ -212,13 +212,13 @@ class Statistics:
             parts += other.parts[name]
 
     def compact(self) -> None:
-        """Joins the arrays, so that many users are few objects."""
+        """Joins the arrays, so that many users take few objects."""
         for parts in self.parts.values():
             if len(parts) > 1:
                 parts[:] = [np.concatenate(parts)]
 
     def columns(self) -> Columns:
-        """All users and all targets, in the order in which they came."""
+        """Returns all users and all targets in the order they were added."""
         self.compact()
         return {
             name: parts[0] if parts else np.zeros((0, *shape), kind)
@@ -228,7 +228,7 @@ class Statistics:
         }
 
     def users(self) -> Users:
-        """What a comparison with another model needs: users ordered by their hash."""
+        """Returns the users, ordered by hash, for comparison with other models."""
         columns = self.columns()
         order = np.argsort(columns["user"], kind="stable")
         place = np.empty(len(order), np.int32)
@@ -248,7 +248,7 @@ class Statistics:
         )
 
     def results(self) -> dict[str, float]:
-        """All ``METRICS``; NaN where there was nothing to measure on."""
+        """Returns all ``METRICS``; NaN for those that are not defined."""
         columns = self.columns()
         return (
             _ranking_results(columns)
@@ -259,13 +259,13 @@ class Statistics:
 
 def _ranking_results(columns: Columns) -> dict[str, float]:
     values = columns["ranking"].astype(np.float64)
-    # Those of the sample who liked a target: nobody else tells anything of an order.
+    # Sampled users who liked a target; an order is not defined for the others.
     results = {names.NUM_USERS: float((~np.isnan(values[:, 0])).sum())}
     for name, value in zip(names.PER_USER_METRICS, values.T, strict=True):
         value = value[~np.isnan(value)]
         results[name] = _mean(value)
         if name in (names.HIT_RATE, names.NDCG):
-            # Of a mean over users, as if they were drawn at random from many.
+            # The standard error of a mean over users, as if drawn at random from many.
             n = len(value)
             error = float(value.std() / math.sqrt(n)) if n else math.nan
             results[names.standard_error(name)] = error
@@ -291,15 +291,15 @@ def _label_results(columns: Columns) -> dict[str, float]:
 def _probability_results(
     probability: Floats, label: npt.NDArray[np.int64]
 ) -> dict[str, float]:
-    """NaN, all of them, for scores that are not probabilities."""
+    """Returns ``PROBABILITY_METRICS``; NaN for scores that are not probabilities."""
     if np.isnan(probability).any():
         return dict.fromkeys(names.PROBABILITY_METRICS, math.nan)
-    liked, said = int(label.sum()), probability > 0.5
-    hits = int((said & (label == 1)).sum())
+    liked, predicted = int(label.sum()), probability > 0.5
+    hits = int((predicted & (label == 1)).sum())
     clipped = np.clip(probability, _CLIP, 1 - _CLIP)
     return {
-        names.ACCURACY: _mean((said == label).astype(np.float64)),
-        names.PRECISION: _ratio(hits, int(said.sum())),
+        names.ACCURACY: _mean((predicted == label).astype(np.float64)),
+        names.PRECISION: _ratio(hits, int(predicted.sum())),
         names.RECALL: _ratio(hits, liked),
         names.LOG_LOSS: _mean(-np.log(np.where(label == 1, clipped, 1 - clipped))),
         names.CALIBRATION: _ratio(float(probability.sum()), liked),
@@ -324,14 +324,14 @@ def _list_results(columns: Columns, catalogue_size: int) -> dict[str, float]:
 
 
 def gini(times: npt.NDArray[np.int64], catalogue_size: int) -> float:
-    """How unequally items are recommended: 0 all alike, towards 1 a few alone.
+    """Returns how unequally items are recommended: 0 if equally, near 1 if only a few.
 
-    Castells, Hurley, Vargas 2015 ("Novelty and Diversity in Recommender Systems",
-    section 26.3.3), of the items' shares of all places.
+    The Gini index of the items' shares of all list positions, as in Castells, Hurley,
+    Vargas 2015 ("Novelty and Diversity in Recommender Systems", section 26.3.3).
 
     Args:
-        times: [I] how often each of the recommended items is, ascending.
-        catalogue_size: V; the others are recommended never.
+        times: How often each recommended item occurs, [I], ascending.
+        catalogue_size: V, number of items; the others are never recommended.
     """
     total = times.sum()
     if not total or catalogue_size < 2:

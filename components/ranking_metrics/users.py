@@ -1,4 +1,4 @@
-"""What was measured of each user, small enough to keep for all of them."""
+"""The measurements of each user, small enough to keep for all of them."""
 
 import dataclasses
 import io
@@ -16,15 +16,15 @@ class Users:
     """A model's measurements of N users with T targets, ordered by user.
 
     Attributes:
-        user: [N] A hash of each user's id, ascending.
-        metrics: The names of the columns of ``values``.
-        values: [N, M] Ranking metrics, NaN where a user has nothing to measure.
-        num_candidates: [N] How many items were ranked for each user.
-        target_user: [T] The user of each target: a place in ``user``.
-        target: [T] A hash of the user, the item and the time.
-        rank: [T] From 1; 0 where the user was not in the sample.
-        score: [T] The model's score.
-        label: [T] 1 liked, 0 not.
+        user: Hash of each user's id, [N], ascending.
+        metrics: Names of the columns of ``values``.
+        values: Ranking metrics, [N, M]; NaN if not defined for a user.
+        num_candidates: How many items were ranked for each user, [N].
+        target_user: User of each target as a position in ``user``, [T].
+        target: Hash of the user, the item and the time, [T].
+        rank: Rank from 1, [T]; 0 if the user was not in the sample.
+        score: Score by the model, [T].
+        label: 1 for likes and 0 for others, [T].
     """
 
     user: npt.NDArray[np.uint64]
@@ -38,7 +38,7 @@ class Users:
     label: npt.NDArray[np.int8]
 
     def encoded(self) -> bytes:
-        """As bytes that hold nothing but arrays."""
+        """Returns the measurements as bytes, without pickled objects."""
         file = io.BytesIO()
         arrays = {
             field.name: getattr(self, field.name)
@@ -50,10 +50,10 @@ class Users:
 
     @classmethod
     def decoded(cls, encoded: bytes) -> "Users":
-        """What ``encoded`` made.
+        """Returns the measurements from the bytes of ``encoded``.
 
         Raises:
-            ValueError: If it is something else.
+            ValueError: If the bytes are something else.
         """
         try:
             with np.load(io.BytesIO(encoded), allow_pickle=False) as file:
@@ -61,17 +61,17 @@ class Users:
             metrics = tuple(arrays.pop("metrics").tolist())
             return cls(metrics=metrics, **arrays)
         except Exception as error:  # an archive can be broken in many ways
-            raise ValueError(f"these bytes are no users: {error!r}") from error
+            raise ValueError(f"the bytes are not encoded users: {error!r}") from error
 
     def has(self, metric: str) -> bool:
-        """Returns whether ``values_of`` has the metric."""
+        """Returns whether ``values_of`` supports the metric."""
         return metric in (*self.metrics, AUC)
 
     def values_of(self, metric: str) -> Floats:
         """Returns one value per user [N] whose mean is the metric.
 
-        The variance of the values over the number of users is that of the metric. NaN
-        for users for whom it cannot be measured.
+        The variance of the values, divided by the number of users, is the variance of
+        the metric. Users for whom it is not defined have NaN.
 
         Args:
             metric: One of ``metrics``, or ``auc`` over all targets.
@@ -81,7 +81,7 @@ class Users:
         return self.values[:, self.metrics.index(metric)].astype(np.float64)
 
     def has_one_label(self) -> bool:
-        """Returns whether the targets are all liked or all not: no AUC is defined."""
+        """Returns whether all targets have the same label, so AUC is not defined."""
         return len(np.unique(self.label)) == 1
 
     def _auc_values(self) -> Floats:
@@ -112,7 +112,7 @@ class Users:
 def _share_below(
     ordered: npt.NDArray[np.float32], score: npt.NDArray[np.float32]
 ) -> Floats:
-    """Returns which share of ``ordered`` is below each score; ties are a half."""
+    """Returns the share of ``ordered`` that is below each score; ties count half."""
     below = np.searchsorted(ordered, score, "left")
     not_above = np.searchsorted(ordered, score, "right")
     found: Floats = (below + not_above) / (2 * len(ordered))

@@ -1,7 +1,7 @@
-"""Trainer: TFX's own, and the catalogue as an input beside the Examples.
+"""Trainer: TFX's Trainer with the catalogue as one more input.
 
-What a Trainer is told in ``custom_config`` is text, and cannot name an artifact that
-does not exist yet; so the catalogue comes in as an artifact, with its lineage.
+A Trainer's ``custom_config`` is text, and cannot name an artifact that does not exist
+yet. As an input, the catalogue is also part of the model's lineage.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ NUM_ITEMS_BEFORE_TEST = "num_items_before_test"
 
 
 class TrainerSpec(component_spec.ComponentSpec):
-    """What a Trainer takes and makes."""
+    """Inputs, outputs and parameters of a Trainer."""
 
     PARAMETERS = specs.TrainerSpec.PARAMETERS
     INPUTS = {
@@ -34,7 +34,7 @@ class TrainerSpec(component_spec.ComponentSpec):
 
 
 class Executor(executor.GenericExecutor):
-    """Adds the catalogue to what ``run_fn`` is told."""
+    """Adds the catalogue to the ``custom_config`` that ``run_fn`` is given."""
 
     def _GetFnArgs(  # noqa: N802 - TFX's name
         self,
@@ -77,14 +77,14 @@ class Trainer(base_component.BaseComponent):
 
         Args:
             run_fn: Dotted name of the function that trains and exports.
-            examples: Transformed.
-            transform_graph: That transformed them.
-            catalogue: Of ``CatalogueGen``; ``run_fn`` finds its folder and the number
-                of rated items in ``custom_config``.
-            train_split: To learn from.
-            eval_split: To stop by.
-            custom_config: What ``run_fn`` is told.
-            base_model: That training may start from, if there is one.
+            examples: Transformed Examples.
+            transform_graph: The graph that transformed them.
+            catalogue: Output of ``CatalogueGen``; ``run_fn`` finds its folder and the
+                number of rated items in ``custom_config``.
+            train_split: Name of the split to learn from.
+            eval_split: Name of the split that chooses the epoch.
+            custom_config: Settings for ``run_fn``; see ``TrainerSettings``.
+            base_model: A model that training may start from, if there is one.
         """
         super().__init__(
             TrainerSpec(

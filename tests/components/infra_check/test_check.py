@@ -16,7 +16,7 @@ from tfx.utils import path_utils
 from components.catalogue_gen.artifacts import Catalogue
 from components.infra_check.check import Budget, check
 from components.infra_check.component import CHECKED_FILE, InfraCheck
-from components.infra_check.probe_requests import NOBODY, NOTHING, questions
+from components.infra_check.probe_requests import UNKNOWN_ITEM, UNKNOWN_USER, questions
 
 AMPLE = Budget(
     seconds=120, memory_bytes=2_000_000_000, latency_ms=2000, size_bytes=1_000_000
@@ -48,7 +48,7 @@ class Answers(tf.Module):
         candidates = record["candidate_item_id"].to_tensor()
         score = tf.cast(tf.strings.length(candidates), tf.float32)
         if self.kind == "broken":
-            is_known = tf.reduce_all(record["user_id"].values != NOBODY)
+            is_known = tf.reduce_all(record["user_id"].values != UNKNOWN_USER)
             with tf.control_dependencies(
                 [tf.Assert(is_known, ["no row of this user"])]
             ):
@@ -165,7 +165,7 @@ def test_known_and_unknown_empty_and_many_are_asked_about(asked):
         "empty history",
         "1,000 candidates",
         "a list",
-        "a list for nobody",
+        "a list for an unknown user",
     ]
     candidates = [ITEMS[n % 4] for n in range(1000)]
     assert asked["1,000 candidates"] == {
@@ -178,20 +178,23 @@ def test_known_and_unknown_empty_and_many_are_asked_about(asked):
         "history": history,
         "candidates": ITEMS,
     }
-    assert asked["unknown user"]["user"] == [NOBODY]
-    assert asked["unknown item"]["candidates"] == [NOTHING]
-    assert asked["unknown item"]["history"] == [*history, NOTHING]
+    assert asked["unknown user"]["user"] == [UNKNOWN_USER]
+    assert asked["unknown item"]["candidates"] == [UNKNOWN_ITEM]
+    assert asked["unknown item"]["history"] == [*history, UNKNOWN_ITEM]
     assert asked["empty history"]["history"] == []
     assert asked["a list"] == {"user": ["u1"], "history": history}
-    assert asked["a list for nobody"] == {"user": [NOBODY], "history": []}
+    assert asked["a list for an unknown user"] == {
+        "user": [UNKNOWN_USER],
+        "history": [],
+    }
 
 
 def test_without_a_user_or_an_item_there_is_nothing_to_ask(data, tmp_path):
     files = examples_in(data)
-    with pytest.raises(ValueError, match="no user to ask about in .*data-00000-of"):
+    with pytest.raises(ValueError, match="no user for a request in .*data-00000-of"):
         questions(files[:1], str(data / "catalogue"))
     write_catalogue(tmp_path / "empty", [])
-    with pytest.raises(ValueError, match="empty has no item to ask about"):
+    with pytest.raises(ValueError, match="empty has no item for a request"):
         questions(files, str(tmp_path / "empty"))
 
 
@@ -216,7 +219,7 @@ def test_a_good_model_has_no_problem_and_figures_of_all(good, asked):
         "empty history": 4,
         "1,000 candidates": 1000,
         "a list": 2,  # of ten places
-        "a list for nobody": 2,
+        "a list for an unknown user": 2,
         "once more": 4,
     }
     for answer in answers.values():
@@ -240,9 +243,9 @@ def test_wrong_answers_are_told_by_question(problems):
 
 def test_answers_that_are_slow_and_to_anything_are_refused(problems):
     named, figures = problems("deaf", latency_ms=1.5)
-    assert named.pop("garbage bytes") == "was answered like a request"
-    for name in ("a list", "a list for nobody"):
-        assert named.pop(name) == "no score came back"
+    assert named.pop("garbage bytes") == "was answered like a valid request"
+    for name in ("a list", "a list for an unknown user"):
+        assert named.pop(name) == "it returned no score"
     assert set(named) == {
         "known user",
         "unknown user",
@@ -269,7 +272,7 @@ def test_a_model_that_takes_too_much_memory_is_refused(good, problems):
 
 def test_a_model_that_comes_to_no_end_is_stopped(good, asked):
     found = check(good[0], asked, dataclasses.replace(AMPLE, seconds=0.5))
-    assert found.problems == ("it did not answer everything in 0.5 s",)
+    assert found.problems == ("it did not answer all requests in 0.5 s",)
     assert set(found.figures) == {"size_bytes"}
 
 
@@ -323,7 +326,7 @@ def test_a_model_that_is_fit_is_blessed_and_its_figures_are_kept(save, bless, tm
     blessed, told = bless(tmp_path, seconds=0.25)
     assert blessed == 0
     assert told["blessed"] is False
-    assert told["problems"] == ["it did not answer everything in 0.25 s"]
+    assert told["problems"] == ["it did not answer all requests in 0.25 s"]
     assert set(told) == {"check", "blessed", "problems", "size_bytes"}
 
 

@@ -86,7 +86,7 @@ def test_a_pickle_is_never_opened():
         in_archive(**fields | {"user": bomb}),
         in_archive(**fields | {"metrics": bomb}),
     ):
-        with pytest.raises(ValueError, match="these bytes are no users"):
+        with pytest.raises(ValueError, match="the bytes are not encoded users"):
             Users.decoded(encoded)
     assert not Bomb.exploded
     pickle.loads(pickle.dumps(Bomb()))
@@ -109,7 +109,7 @@ def test_something_else_is_no_users():
         in_archive(**without),
         in_archive(**fields, more=np.zeros(1)),
     ):
-        with pytest.raises(ValueError, match="these bytes are no users"):
+        with pytest.raises(ValueError, match="the bytes are not encoded users"):
             Users.decoded(other)
 
 
