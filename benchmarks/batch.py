@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 import tensorflow as tf
 
+from components.artifact_place import split_folder
 from components.ratings_example_gen import tfrecords
 from trainer_modules import features as f
 
@@ -15,7 +16,7 @@ from trainer_modules import features as f
 def main(examples: Path, times: int) -> None:
     """Multiply the users in EXAMPLES, which RatingsExampleGen wrote, by TIMES."""
     for split in f.SPLITS:
-        shards = sorted(examples.glob(f"Split-{split}/*"))
+        shards = sorted(Path(split_folder(str(examples), split)).iterdir())
         for number, shard in enumerate(shards):
             records = list(tf.data.TFRecordDataset(str(shard), "GZIP"))
             for copy in range(1, times):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tensorflow_transform as tft
 
+from components.artifact_place import split_folder
 from pipeline.runs.execute import newest
 from trainer_modules import features as f
 from trainer_modules.inputs import Data
@@ -31,8 +32,8 @@ def trainer_data(
     catalogue = newest(out, "CatalogueGen", "catalogue")
     sizes, item_values = read_sizes(transform, catalogue, leave_out)
     data = Data(
-        train_files=[f"{examples}/Split-{f.TRAIN_SPLIT}/*"],
-        eval_files=[f"{examples}/Split-{f.EVAL_SPLIT}/*"],
+        train_files=[f"{split_folder(examples, f.TRAIN_SPLIT)}/*"],
+        eval_files=[f"{split_folder(examples, f.EVAL_SPLIT)}/*"],
         feature_spec=transform.transformed_feature_spec(),
         sizes=sizes,
         num_unknown_items=0,

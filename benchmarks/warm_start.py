@@ -25,6 +25,7 @@ from benchmarks.figures import machine
 from benchmarks.processes import marquee
 from benchmarks.training_data import trainer_data
 from benchmarks.warm_start_page import CUTS, Row, add
+from components.artifact_place import split_folder
 from pipeline import datasets
 from pipeline.runs.execute import newest
 from trainer_modules import features as f
@@ -116,7 +117,9 @@ def month(name: str, out: Path) -> Month:
     marquee(out / name, str(folder), "popularity")
     data, item_values, transform = trainer_data(out / name)
     examples = newest(out / name, "Transform", "transformed_examples")
-    test = dataclasses.replace(data, eval_files=[f"{examples}/Split-{f.TEST_SPLIT}/*"])
+    test = dataclasses.replace(
+        data, eval_files=[f"{split_folder(examples, f.TEST_SPLIT)}/*"]
+    )
     return Month(transform, data, test, item_values)
 
 

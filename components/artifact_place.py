@@ -1,4 +1,4 @@
-"""Names artifacts independently of where their root folder is."""
+"""Where artifacts and their splits are, independently of the root folder."""
 
 # Custom properties in which Champion records the places of Model artifacts: ORIGIN, on
 # its copy, of the chosen model; LIVE_ORIGIN, on its decision, of the model that was
@@ -15,3 +15,8 @@ def place_of(uri: str) -> str:
     is moved.
     """
     return "/".join(uri.rstrip("/").split("/")[-3:])
+
+
+def split_folder(uri: str, split: str) -> str:
+    """Returns the folder of a split within an artifact, where TFX expects it."""
+    return f"{uri}/Split-{split}"

@@ -19,6 +19,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import AsSingleton, TaggedOutput
 
+from components.artifact_place import split_folder
 from components.ratings_example_gen import examples, splits, tfrecords
 from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.read.blocks import plan_blocks
@@ -312,7 +313,7 @@ class _WriteSplits(beam.DoFn):
         name = tfrecords.file_name(bucket, self._num_buckets)
         records = {
             split: tfrecords.write(
-                f"{self._folder}/Split-{split}/{name}",
+                f"{split_folder(self._folder, split)}/{name}",
                 encoder.encode(ranges[split], with_history=split != TRAIN_SPLIT),
             )
             for split in SPLITS

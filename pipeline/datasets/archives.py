@@ -1,8 +1,6 @@
 """Files from the network, folders from archives: checked, whole or not at all."""
 
-import os
 import re
-import secrets
 import shutil
 import stat
 import zipfile
@@ -35,13 +33,12 @@ def whole_folder(destination: Path) -> Iterator[Path]:
     When the block fails nothing stays. When another process made `destination`
     meanwhile, that one is kept.
     """
-    unique = f".{destination.name}-{os.getpid()}-{secrets.token_hex(4)}"
-    temporary = destination.with_name(unique)
+    temporary = durable_files.unfinished_beside(destination)
     temporary.mkdir(parents=True)
     try:
         yield temporary
         try:
-            temporary.replace(destination)
+            durable_files.move(temporary, destination)
         except OSError:
             if not destination.is_dir():
                 raise

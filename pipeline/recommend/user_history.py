@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from components.artifact_place import split_folder
 from components.live_models import versions
 from trainer_modules import features as f
 
@@ -156,7 +157,7 @@ def files_of(examples: str, name: str = "*") -> dict[str, list[str]]:
     import tensorflow as tf
 
     return {
-        split: sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/{name}"))
+        split: sorted(tf.io.gfile.glob(f"{split_folder(examples, split)}/{name}"))
         for split in f.SPLITS
     }
 

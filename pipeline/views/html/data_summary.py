@@ -7,6 +7,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from components.artifact_place import split_folder
 from trainer_modules import features as f
 
 Artifacts = Mapping[tuple[str, str], Path]
@@ -151,7 +152,8 @@ def features(artifacts: Artifacts) -> list[Feature]:
     """TFDV's statistics of the training split; none where they are gone."""
     if STATISTICS not in artifacts:
         return []
-    path = artifacts[STATISTICS] / f"Split-{f.TRAIN_SPLIT}" / _STATISTICS_FILE
+    folder = split_folder(str(artifacts[STATISTICS]), f.TRAIN_SPLIT)
+    path = Path(folder, _STATISTICS_FILE)
     if not path.is_file():
         return []
     read = statistics_pb2.DatasetFeatureStatisticsList.FromString(path.read_bytes())
