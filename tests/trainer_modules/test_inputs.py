@@ -108,7 +108,7 @@ def test_user_fields_are_tables_by_user(planted):
     assert list(tables) == ["user_gender_index", "user_occupation_index"]
     for name, table in tables.items():
         assert table.shape[0] == planted.data.sizes.num_users
-        assert not table[:2].any()  # of nobody
+        assert not table[:2].any()  # the reserved rows
         wanted = padded([row[name] for row in rows])
         assert table[[row["user"] for row in rows]].tolist() == wanted
 

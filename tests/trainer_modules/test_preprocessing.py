@@ -66,7 +66,7 @@ def transformed(transform, records):
 def by_falling_frequency(values, min_count=1):
     counts = Counter(values)
     kept = [value for value, count in counts.items() if count >= min_count]
-    # Of equal frequency, TFT puts the greater bytes first.
+    # TFT puts the greater bytes first among equal frequencies.
     return sorted(kept, key=lambda v: (counts[v], v.encode()), reverse=True)
 
 

@@ -97,7 +97,7 @@ def test_many_unknown_items_are_not_ahead_because_many_like_one_of_them():
     # Row 1 is what a hundred items were liked together; each has about a rare one's.
     scores = [0.0, 50.0, 9.0, 8.0, 7.0, 6.0, 5.0, 0.2, 0.1]
     found, _ = ranked([(scores, set(), {2, 6, 7})], num_unknown=100)
-    # The mean of the seven is 5.04: only what is below stands behind the hundred.
+    # The mean of the seven is 5.04: only scores below it rank behind the hundred.
     assert found["rank"].numpy().tolist() == [[1, 105, 106]]
     scores[1] = 0.15  # but it may be worse
     found, _ = ranked([(scores, set(), {1, 2, 7})], num_unknown=100)

@@ -21,7 +21,7 @@ SMALL = {"epochs": 2, "batch_size": 64, "learning_rate": 0.01}
 
 @pytest.fixture(scope="module")
 def heard(train):
-    """A small training: the model, and what was said meanwhile."""
+    """Returns a small trained model, and the progress that was logged."""
 
     def trained(name, **settings):
         said = []

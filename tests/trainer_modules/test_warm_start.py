@@ -248,7 +248,7 @@ def test_more_and_fewer_ids_than_then(started):
 
 
 def found(folder, model, card):
-    """A start, and what was said of it."""
+    """Returns a start, and what was logged about it."""
     said = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())

@@ -16,9 +16,9 @@ NAN = math.nan
 
 
 def users_of(values, targets=None, user=None):
-    """Of each user's metric, and (score, label) targets."""
+    """Returns users with one metric value each, and (score, label) targets."""
     targets = targets if targets is not None else [[] for _ in values]
-    flat = [(place, *target) for place, of in enumerate(targets) for target in of]
+    flat = [(place, *target) for place, own in enumerate(targets) for target in own]
     return Users(
         np.arange(len(values), dtype=np.uint64) if user is None else user,
         (METRIC,),

@@ -1,4 +1,4 @@
-"""Champion on artifacts that TFMA wrote: what is copied, blessed and told."""
+"""Champion on artifacts that TFMA wrote: what is copied, blessed and reported."""
 
 import dataclasses
 import json

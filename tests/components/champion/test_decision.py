@@ -52,7 +52,7 @@ def part_of(value, **metrics):
 
 
 def candidate(name, value, parameters=10, score_std=0.4):
-    """Of each user's metric, or of one number that all of them have."""
+    """Returns a candidate from each user's metric, or from one value for all users."""
     value = np.broadcast_to(value, [NUM_USERS])
     overall = {"finite_scores": 1.0, "score_std": score_std, "coverage@10": 0.5}
     slices = {OVERALL: part_of(value, **overall), NEW: part_of(value[:NUM_NEW])}
@@ -74,7 +74,7 @@ def decided(*candidates, live=None, problem="", needs_live=True, gate=GATE):
 
 
 def without_evidence(verdicts):
-    """The verdicts with rules up to what is said of evidence."""
+    """Returns the verdicts with the rules up to the words about evidence."""
     return {
         name: (verdict, re.sub("; (not )?significant.*", "", rule))
         for name, (verdict, rule) in verdicts.items()

@@ -216,7 +216,7 @@ def test_probabilities_have_to_be_some(ratio, passes):
             ("calibration", OVERALL): f"predicted likes are {ratio:.3f} times the "
             "observed likes; 0.5 to 2 times is allowed"
         }
-    # Nobody asks it of other scores.
+    # The rule does not apply to other scores.
     other = dataclasses.replace(candidate, tells_probabilities=False)
     assert ("calibration", OVERALL, "calibration") not in findings(other)
     assert refusals(other) == {}

@@ -1,4 +1,4 @@
-"""What is said of models that are asked in processes of their own."""
+"""What is reported about models that are probed in processes of their own."""
 
 import dataclasses
 import json
@@ -71,7 +71,7 @@ class Answers(tf.Module):
         ]
     )
     def recommend(self, user_id, history_item_id, history_rating, user_features, k):
-        place = tf.range(k)  # as of a catalogue that has less than was asked for
+        place = tf.range(k)  # as for a catalogue that is smaller than k
         is_item = place < (0 if self.kind == "deaf" else 2)
         item_id = tf.where(is_item, tf.strings.as_string(place), "")
         score = tf.where(is_item, -tf.cast(place, tf.float32), -math.inf)
@@ -127,7 +127,7 @@ def examples_in(data):
 
 @pytest.fixture(scope="module")
 def asked(data):
-    """What is asked in production, of these data."""
+    """Returns the requests of production, with these data."""
     return questions(examples_in(data), str(data / "catalogue"))
 
 
@@ -290,7 +290,7 @@ def test_what_is_no_model_is_told_with_the_end_of_its_process(asked, tmp_path):
 
 @pytest.fixture
 def bless(data, tmp_path):
-    """Runs InfraCheck: the blessing, and what is told beside it."""
+    """Runs InfraCheck and returns the blessing and the report beside it."""
 
     def run(model_folder, seconds=120.0):
         model, examples = standard_artifacts.Model(), standard_artifacts.Examples()

@@ -31,7 +31,7 @@ class Ranker(tf.Module):
 
 @pytest.fixture
 def validate(tmp_path):
-    """Runs the component's executor: the blessing, and what is told beside it."""
+    """Runs the executor and returns the blessing and the report beside it."""
 
     def run(platform, is_chosen=True):
         model, examples = standard_artifacts.Model(), standard_artifacts.Examples()
@@ -79,7 +79,7 @@ def docker_socket(tmp_path, monkeypatch):
 
 @pytest.fixture
 def docker_that_is_full(docker_socket):
-    """Answers, but cannot make a container; the paths that it was asked for."""
+    """Answers, but cannot create containers; yields the requested paths."""
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""A live model that cannot be judged is told, and fails nothing."""
+"""A live model that cannot be judged is reported, and fails nothing."""
 
 from pathlib import Path
 

@@ -315,7 +315,7 @@ steps = st.tuples(
 
 
 def kept(known, keep):
-    """Of (number, origin), oldest first: the newest, and the last other model."""
+    """Returns the newest of (number, origin), oldest first, and the last other one."""
     for number, origin in reversed(known):
         if origin != known[-1][1]:
             last_good = [(number, origin)]
@@ -385,7 +385,7 @@ PUSH = """
 
 @pytest.fixture
 def pusher():
-    """Starts processes that push when they are told to; ends those left."""
+    """Starts processes that push on a signal; ends those that are left."""
     started = []
 
     def start(source, live, count, keep):
@@ -614,7 +614,7 @@ def test_no_umask_makes_files_that_everybody_may_write_to(model, live, umask):
     for path in found:
         mode = path.stat().st_mode
         assert not mode & stat.S_IWOTH, path
-        # What the umask forbids stays forbidden; nobody else reads with 077.
+        # What the umask forbids stays forbidden; with 077 no other user reads.
         assert not mode & umask, path
         others = stat.S_IROTH if umask in (0, 0o022) else 0
         assert mode & stat.S_IROTH == others, path

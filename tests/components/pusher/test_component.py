@@ -1,4 +1,4 @@
-"""Pusher on artifacts: what it takes to go live, and what is told of it."""
+"""Pusher on artifacts: what a model needs to go live, and what is reported."""
 
 import json
 
@@ -22,7 +22,7 @@ def artifact(kind, folder, blessed=None):
 
 @pytest.fixture
 def champion(tmp_path):
-    """What Champion chose; an artifact with nothing in it where that was nobody."""
+    """Returns Champion's output; an empty artifact if no model was chosen."""
 
     def make(origin=None):
         model = artifact(standard_artifacts.Model, tmp_path / f"champion_{origin}")

@@ -19,7 +19,7 @@ def reference():
 
 @pytest.fixture(scope="session")
 def outputs():
-    """What ``evaluate`` says of a user with targets (rank, label, score)."""
+    """Returns the output of ``evaluate`` for (rank, label, score) targets of a user."""
 
     def of_user(targets, num_candidates, top_item=(2, 3), catalogue_size=50):
         rank, label, score = (np.array(column) for column in zip(*targets, strict=True))

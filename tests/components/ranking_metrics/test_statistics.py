@@ -143,7 +143,7 @@ def test_sampled_metrics_are_what_sampling_comes_to(num_sampled):
     random = np.random.default_rng(0)
     rank, num_candidates = 120, 3000
     draws = 20000
-    # Of 2999 others 119 are ahead.
+    # 119 of the 2999 others are ahead.
     place = 1 + random.hypergeometric(119, 2880, num_sampled, draws)
     hits = place <= 10
     gains = np.where(hits, 1 / np.log2(place + 1), 0)

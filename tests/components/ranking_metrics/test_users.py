@@ -21,7 +21,7 @@ people = st.lists(st.tuples(values, values, targets), max_size=8)
 
 
 def users_of(rows):
-    """Of (ndcg, mrr, [(score, label)]) rows."""
+    """Returns users from (ndcg, mrr, [(score, label)]) rows."""
     flat = [(place, *target) for place, row in enumerate(rows) for target in row[2]]
     return Users(
         np.arange(len(rows), dtype=np.uint64) * 3,
@@ -54,7 +54,7 @@ def test_what_was_encoded_is_decoded_bit_by_bit(rows):
 
 
 class Bomb:
-    """Says so when it is unpickled."""
+    """Records that it was unpickled."""
 
     exploded = False
 

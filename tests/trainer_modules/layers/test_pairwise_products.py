@@ -1,4 +1,4 @@
-"""Lemma 3.1 of Rendle 2010 against the double sum that it stands for."""
+"""Lemma 3.1 of Rendle 2010 against the double sum that it replaces."""
 
 import itertools
 

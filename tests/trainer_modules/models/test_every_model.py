@@ -60,7 +60,7 @@ def num_parameters(sizes):
         "popularity": v,
         # A vector each (equation 1); for folding in, the Gramian and a fingerprint.
         "mf_als": (u + v) * 192 + 192 * 192 + u,
-        # A vector and a bias each (equation 4); the mean is no parameter.
+        # A vector and a bias each (equation 4); the mean is not a parameter.
         "mf_sgd": (u + v) * (100 + 1),
         # Embeddings of both halves; W_l, b_l of figure 3; h and bias of equation 12.
         "neumf": (u + v) * (8 + 32)
@@ -111,7 +111,7 @@ def num_parameters(sizes):
 
 
 def features(user, items, history=None, label=None, user_fields=USER_FIELDS):
-    """Of users [B] with candidates [B, C] or [1, C]."""
+    """Returns features of users [B] with candidates [B, C] or [1, C]."""
     history = np.zeros([len(user), 0]) if history is None else np.asarray(history)
     label = history > 0 if label is None else np.asarray(label)
     return {
@@ -171,7 +171,7 @@ def test_scores_are_one_finite_number_for_each_candidate(name, started, sizes):
 def test_one_list_of_candidates_serves_all_users_in_a_graph_of_any_size(model):
     given = features(USERS, [[2, 8, 3, 5]], HISTORY)
     sizes = {name: [None] * value.ndim for name, value in given.items()}
-    sizes[f.ITEM_INDEX] = [1, None]  # as ``ranking.score_unseen`` asks
+    sizes[f.ITEM_INDEX] = [1, None]  # as in ``ranking.score_unseen``
     specs = {name: tf.TensorSpec(size, tf.int64) for name, size in sizes.items()}
     shared = tf.function(model, input_signature=[specs])(given)
     each = model(features(USERS, [[2, 8, 3, 5]] * 3, HISTORY))

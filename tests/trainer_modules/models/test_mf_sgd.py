@@ -86,7 +86,7 @@ def test_a_step_adds_up_the_updates_of_its_ratings(started):
         after[3][item] += rate * (error * user_vector[user] - l2 * item_vector[item])
 
     trainee = Trainee(model, losses.squared_error, len(USER))
-    learning_rate = rate * len(USER) / 2  # as MFSGDConfig says
+    learning_rate = rate * len(USER) / 2  # as in MFSGDConfig
     trainee.compile(optimizer=[tf.keras.optimizers.SGD(learning_rate)])
     label = tf.constant(STARS)[:, tf.newaxis]
     trainee.train_step(batch(USER, ITEM) | {f.LABEL: label})
@@ -100,7 +100,7 @@ def test_the_mean_is_of_the_training_ratings(planted):
 
 
 def test_by_its_settings_it_learns_to_retrieve(planted, train):
-    # A rate of 0.05 for each pair, x 4096 x 5, as MFSGDConfig says.
+    # A rate of 0.05 for each pair, x 4096 x 5, as in MFSGDConfig.
     model = train(
         "mf_sgd",
         task="retrieval",

@@ -69,5 +69,5 @@ def test_training_trains_each_half_and_then_both(train, caplog):
         *[(1, 2), (2, 2)],  # MLP
         (1, 1),
     ]
-    # What is joined knows from the start what its halves had learned.
+    # The joined model starts with what its halves have learned.
     assert said[4]["loss"] < min(said[0]["loss"], said[2]["loss"])

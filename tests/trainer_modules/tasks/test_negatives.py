@@ -1,4 +1,4 @@
-"""Negatives: never a positive, as likely as their popularity says, for every user."""
+"""Negatives: never a positive, in proportion to popularity, for every user."""
 
 import hypothesis.strategies as st
 import numpy as np

@@ -40,7 +40,7 @@ def training_set(data, batch_size=4, seed=0):
 
 
 def epochs(data, count, **settings):
-    """Of each epoch: users [N] and their candidates [N, C]."""
+    """Returns users [N] and their candidates [N, C] of each epoch."""
     made = training_set(data, **settings)
     taken = list(itertools.islice(made.batches, count * made.steps))
     parts = [taken[i * made.steps : (i + 1) * made.steps] for i in range(count)]
