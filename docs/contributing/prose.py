@@ -84,11 +84,11 @@ def main(folders: list[str]) -> int:
     """Checks the named folders, or all that are not excluded; returns the status."""
     settings = yaml.safe_load(RULES.read_text())
     excluded = () if folders else tuple(settings["excluded"])
-    command = ["git", "ls-files", *(folders or settings["files"])]
+    command = ["git", "ls-files", *settings["files"]]
     found = [
         problem
         for name in subprocess.check_output(command, cwd=ROOT, text=True).split()
-        if not name.startswith(excluded)
+        if name.startswith(tuple(folders) or "") and not name.startswith(excluded)
         for problem in problems(name, (ROOT / name).read_text(), settings["rules"])
     ]
     print(*found, sep="\n", end="\n" if found else "", file=sys.stderr)
