@@ -13,7 +13,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
-# Two shared cores: how long an example takes says nothing.
+# The duration of an example means nothing on two shared cores.
 _NO_CLOCK = {
     "deadline": None,
     "suppress_health_check": [hypothesis.HealthCheck.too_slow],
@@ -36,7 +36,7 @@ def _seeded() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests neither fill nor trust the cache folder of whoever runs them."""
+    """Tests neither fill nor trust the cache folder of the user who runs them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MARQUEE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield

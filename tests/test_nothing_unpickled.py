@@ -1,4 +1,4 @@
-"""No code of ours builds objects from what a file says: pickle, Keras's .h5, YAML tags.
+"""No code of ours builds objects from a file: no pickle, Keras's .h5 or YAML tags.
 
 A SavedModel is a program, too: why a version is checked before it is loaded
 (tests/pipeline/test_tampering.py). Beam and multiprocessing send pickles between the

@@ -166,7 +166,7 @@ def test_another_package_of_the_same_name_is_reported_in_one_line(environment, n
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_readmes_commands_install_it_in_an_empty_environment(wheel, tmp_path):
-    """TFX refuses Python 3.11 by its metadata: what pip is told must get past that."""
+    """TFX refuses Python 3.11 in its metadata: the flags of pip must override that."""
     readme = (ROOT / "README.md").read_text()
     lines = re.findall(r"^(?:python3\.11|environment/bin/pip) .*$", readme, re.M)
     assert len(lines) == 3

@@ -24,7 +24,7 @@ SMALL = [
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """Of a small run: ``path``, ``run`` (``run.json``)."""
+    """Returns the report of a small run: ``path``, ``run`` (``run.json``)."""
     out = tmp_path_factory.mktemp("run")
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", "run", "--out", str(out), *SMALL],
@@ -84,7 +84,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """A function that opens a file: its page, drawn, with what it ``said`` and asked.
+    """Returns a function that opens a file and returns its rendered page.
 
     ``page.said`` are lines of the console and errors, ``page.asked`` addresses.
     """

@@ -174,7 +174,7 @@ def test_nothing_is_wider_than_a_small_screen(report, opened, width):
 
 
 def luminance(colour):
-    """Of "rgb(…)", by WCAG 2.1."""
+    """Returns the luminance of "rgb(…)", by WCAG 2.1."""
     numbers = [int(n) / 255 for n in re.findall(r"\d+", colour)[:3]]
     linear = [
         n / 12.92 if n <= 0.04045 else ((n + 0.055) / 1.055) ** 2.4 for n in numbers
@@ -227,8 +227,8 @@ def test_the_layout_is_as_it_was_recorded(report, opened, width, tmp_path):
     """Boxes rather than pixels.
 
     Two versions of a font or of Chromium never paint the same pixels, and a comparison
-    that forgives that forgives a missing label too. Where parts lie and how large they
-    are says what a broken layout is: something that overlaps, collapsed, or moved out.
+    that forgives that forgives a missing label too. The positions and sizes of parts
+    reveal a broken layout: something that overlaps, collapsed, or moved out.
     Widths and left edges do not depend on the font; heights do, a little.
     """
     page = opened(report.path, width)

@@ -1,4 +1,4 @@
-"""What is installed is what was locked, and what is said of it is true."""
+"""The installed packages are the locked ones, and the pages describe them."""
 
 import importlib.util
 import re

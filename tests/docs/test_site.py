@@ -1,4 +1,4 @@
-"""The site is built, is complete, and asks nobody for anything."""
+"""The site is built, is complete, and makes no network requests."""
 
 import dataclasses
 import html

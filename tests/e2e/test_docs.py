@@ -1,4 +1,4 @@
-"""What the documentation tells a person to type works, in the order in which it stands.
+"""The commands of the documentation work, in the order of each page.
 
 One folder for all pages: the tutorial's runs are what the notebook walks and what the
 page on operations backs up.

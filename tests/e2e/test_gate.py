@@ -116,7 +116,7 @@ def made_by_hand(data, is_one_of_few):
 
 
 def few_of(data_set, transform):
-    """Tells whether users [B] are some of the few."""
+    """Returns a function that finds which users [B] are some of the few."""
     if FEW[data_set] == NEW:
         return lambda told: told[f.USER_INDEX] == f.UNKNOWN_INDEX
     name, _, value = FEW[data_set].partition("=")
@@ -154,7 +154,7 @@ def newcomers():
     params=["sample", pytest.param("ml-100k", marks=pytest.mark.movielens)],
 )
 def judged(request, judge):
-    """What Champion said of all of them, and on which slice one is bad."""
+    """Returns Champion's verdicts on all models, and the slice on which one is bad."""
     data = None
     if request.param != "sample":
         data = str(request.getfixturevalue("movielens_dir") / request.param)

@@ -81,7 +81,7 @@ def test_allowed_bad_rows_are_quarantined_and_items_have_their_titles(
 
 
 def test_anomaly_stops_the_run(marquee, copy_of_the_code, ratings, tmp_path):
-    """A schema that wants a side feature which the data has not."""
+    """The schema requires a side feature that the data does not have."""
     code = copy_of_the_code()
     schema = tmp_path / "schema.pbtxt"
     curated = (code / "schema" / "ratings.pbtxt").read_text()

@@ -1,4 +1,4 @@
-"""Every command in the README works, in the order in which it stands there."""
+"""Every command in the README works, in the order of the page."""
 
 import shlex
 from pathlib import Path
@@ -17,7 +17,7 @@ ELSEWHERE = (
 )
 # They make another environment: test_install.py runs them.
 INSTALL = ("python3.11 -m venv", "environment/bin/pip install")
-# The run that they need stands below them.
+# These need a run, which the README starts below them.
 NEED_A_RUN = ("show", "report", "recommend", "batch", "lineage", "compare")
 
 
@@ -59,5 +59,5 @@ def test_commands_of_the_readme(
 
 
 def run_ids(out):
-    """Of the two newest runs, the older one first."""
+    """Returns the IDs of the two newest runs, the older one first."""
     return [path.parent.name for path in sorted(Path(out).glob("runs/*/run.json"))][-2:]

@@ -38,7 +38,7 @@ def write_span(folder, day, stars=None, rows=(), whole=True):
 
 @pytest.fixture(scope="module")
 def story(marquee, copy_of_the_code, tmp_path_factory):
-    """Four nights, one after the other, and asked twice in between."""
+    """Four nights, one after the other, with two repeated runs in between."""
     folder = tmp_path_factory.mktemp("nights")
     spans, out = folder / "spans", folder / "out"
     code = copy_of_the_code()

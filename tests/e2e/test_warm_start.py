@@ -21,7 +21,7 @@ def story(marquee, copy_of_the_code, own_ratings, tmp_path_factory):
     run += ("--set", "train.warm_start=true")
     first, again = marquee(code, *run), marquee(code, *run)
     new = [f"new,i{2 * n},5,{1_600_000_100 + n}" for n in range(5)]
-    # Of a user's ratings the last two are held out: only older ones make a row.
+    # The last two ratings of a user are held out: only older ones make a row.
     new += [f"u{2 * n},new,5,{1_500_000_000 + n}" for n in range(5)]
     ratings.write_text(own_ratings + "\n".join(new) + "\n")
     return SimpleNamespace(out=out, first=first, again=again, more=marquee(code, *run))
@@ -61,7 +61,7 @@ def test_new_ratings_start_from_the_live_model(story):
     assert card["from_scratch"] is None
     trainer = Path(card["warm_start"].pop("from"))
     assert trainer.parent.parent.name == "Trainer_gmf"
-    # Of the 240 users and 40 items of then, all are there still.
+    # All of the former 240 users and 40 items are still there.
     assert card["warm_start"] == {
         "users_kept": 240,
         "items_kept": 40,

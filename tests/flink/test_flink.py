@@ -18,7 +18,7 @@ from pipeline import exit_codes
 pytestmark = [pytest.mark.flink, pytest.mark.timeout(1500)]
 
 SPLITS = ("train", "eval", "test")
-# Of a run with mf_als, which popularity comes with; each Beam step is one.
+# One for each Beam step of a run with mf_als and, as always, popularity.
 NUM_JOBS = 5
 VOCABULARIES = "Transform/transform_graph/*/transform_fn/assets/*"
 TRANSFORM = 2  # the jobs' order: ExampleGen, StatisticsGen, Transform, Evaluators

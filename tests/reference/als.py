@@ -36,13 +36,13 @@ def alternate(pairs, user, item, epochs, weight, regularization, num_reserved=2)
     """Solves users, then items, and again.
 
     Args:
-        pairs: Of user and item indices.
+        pairs: Pairs of user and item indices.
         user: [U, D] the start; only its shape is read.
         item: [I, D] the start.
         epochs: How often.
         weight: alpha_0.
         regularization: Lambda.
-        num_reserved: Of the rows, that count for no user and no item.
+        num_reserved: Number of rows that belong to no user and no item.
 
     Returns:
         Users [U, D] and items [I, D]; rows of those without any pair are 0.

@@ -103,8 +103,8 @@ def judge(rows, splits, score, user_metrics):
     """The ranking metrics of a model, each a mean over users with a liked target.
 
     Args:
-        rows: Of ``parse``.
-        splits: Of ``split``.
+        rows: The rows returned by ``parse``.
+        splits: The splits returned by ``split``.
         score: (user, history, items) → scores; the history is [(item, stars, time)].
         user_metrics: (ranks of the liked targets, candidates) → metrics by name.
 

@@ -13,7 +13,7 @@ def ranks(scores, seen, targets, target_scores, num_reserved=2):
         seen: Indices that the user has seen.
         targets: Indices, padded with 0.
         target_scores: As many; what the targets score.
-        num_reserved: Of the indices, from 0, that are no item.
+        num_reserved: Number of indices, from 0, that are not items.
     """
     found = []
     for target, own in zip(targets, target_scores, strict=True):
@@ -57,7 +57,7 @@ def user_metrics(rank, num_candidates, k=10, num_sampled=99):
     }
     others = [place for place in range(1, num_candidates + 1) if place not in taken]
     if others:
-        # Of all pairs of a liked target and another item, how many stand right.
+        # The share of pairs of a liked target and another item in the right order.
         right = sum(r < other for r in rank for other in others)
         metrics["mean_rank_auc"] = right / (len(rank) * len(others))
         chances = [

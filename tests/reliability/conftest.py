@@ -166,7 +166,7 @@ def done(executions):
 
 @pytest.fixture(scope="session")
 def live_files():
-    """Number of a version -> its files' checksums, if each is as its manifest says."""
+    """Version number -> checksums of its files, if each matches its manifest."""
 
     def read(out):
         found = {}

@@ -143,7 +143,7 @@ def main(seed, count, folder):
         for name, content in of_kind.items()
     ]
     contents = [content for _, _, content in files]
-    for kind, name, content in files:  # or what is mutated were no good file
+    for kind, name, content in files:  # each must be good before it is mutated
         (folder / name).write_bytes(content)
         read_it(folder / name, kind)
         (folder / name).unlink()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.reliability
 
 @pytest.fixture
 def run(finished, starter, run_arguments):
-    """Runs on the finished folder as it was: status, and what it said."""
+    """Runs on the finished folder as it was, and returns status and output."""
     log, out = finished
     shutil.rmtree(out)
     shutil.copytree(out.with_name("copy"), out, symlinks=True)

@@ -1,4 +1,4 @@
-"""Faults of the machine: each is told in words with its status, and nothing is lost."""
+"""Faults of the machine: each is reported with its status, and nothing is lost."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ def log(tmp_path, write_log):
 
 @pytest.fixture
 def marquee(log, tmp_path, run_arguments):
-    """A run in a process of its own: status and what it said."""
+    """A run in a separate process: status and output."""
 
     def run(out, *others):
         done = subprocess.run(

@@ -26,7 +26,7 @@ def changed(finished, write_log):
     return log, out
 
 
-# Whoever replaces a file last in a run, and what stands there before.
+# The last file that a run replaces, and its content before.
 @pytest.mark.parametrize("last", ["run.json", "report.html", ".ledger.json", "2"])
 @pytest.mark.parametrize("fault", ["replace", "fsync"])
 def test_a_full_disk_that_is_injected_at_a_rename_loses_nothing(
@@ -98,7 +98,7 @@ def assert_nothing_lost(out, before, live_files):
 
 
 def run_with(prepare, arguments, output):
-    """Runs the command in a child that was prepared: status and what it said."""
+    """Runs the command in a prepared child process: status and output."""
     child = os.fork()
     if child == 0:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT)

@@ -1,4 +1,4 @@
-"""A run that is asked to stop, at each kind of step: it says so, and ends well."""
+"""A run that is stopped, at each kind of step, reports it and ends cleanly."""
 
 import fcntl
 import json
