@@ -86,7 +86,8 @@ def chromium() -> Iterator[Browser]:
 def opened(chromium: Browser) -> Iterator[Callable[..., Page]]:
     """Returns a function that opens a file and returns its rendered page.
 
-    ``page.said`` are lines of the console and errors, ``page.asked`` addresses.
+    ``page.said`` are lines of the console and errors, ``page.asked`` the addresses of
+    its requests.
     """
     contexts = []
 
