@@ -167,7 +167,7 @@ def replay(
     """Replays at most ``last`` nights, and writes the results after each.
 
     Args:
-        months: Month → its ratings. The last one is no night of its own.
+        months: Month → its ratings. The last one is only compared with.
         source: Folder of MovieLens 1M, with the files of users and items.
         folder: An empty folder.
         last: Maximum number of nights.

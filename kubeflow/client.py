@@ -70,7 +70,7 @@ def connected(host: str | None) -> Iterator[kfp.Client]:
     """
     try:
         with warnings.catch_warnings():
-            # The warning says that this client is for version 2.
+            # A warning that this client is for version 2.
             warnings.simplefilter("ignore", FutureWarning)
             client = kfp.Client(host)
         yield client

@@ -20,7 +20,7 @@ FOLDER = "marquee_packages"
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """Built from the source archive, as Beam's workers build it."""
+    """A wheel that is built from the source archive, as Beam's workers build it."""
     source = tmp_path_factory.mktemp("source")
     for name in (*PACKAGES, "kubeflow", "schema", "configs"):
         shutil.copytree(
@@ -166,7 +166,7 @@ def test_another_package_of_the_same_name_is_reported_in_one_line(environment, n
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_readmes_commands_install_it_in_an_empty_environment(wheel, tmp_path):
-    """TFX refuses Python 3.11 in its metadata: the flags of pip must override that."""
+    """TFX's metadata exclude Python 3.11, so pip needs the README's options."""
     readme = (ROOT / "README.md").read_text()
     lines = re.findall(r"^(?:python3\.11|environment/bin/pip) .*$", readme, re.M)
     assert len(lines) == 3

@@ -161,7 +161,7 @@ class Cluster:
 
     @property
     def task_managers(self) -> int:
-        """Number of TaskManagers that the JobManager knows."""
+        """Number of TaskManagers registered at the JobManager."""
         try:
             return len(self._ask("taskmanagers")["taskmanagers"])
         except (urllib.error.URLError, ConnectionError):

@@ -1,4 +1,4 @@
-"""A compiled file, and a machine that runs it as its platform would, without that."""
+"""Compiles files, and runs their pods as their platform would, without it."""
 
 import functools
 import json
@@ -40,7 +40,7 @@ SECRETS = {
 
 @pytest.fixture(scope="session")
 def compile_workflow() -> Callable[..., SimpleNamespace]:
-    """``python kubeflow/runner.py``: exit status, output and the file that it wrote."""
+    """Runs ``kubeflow/runner.py``; returns exit status, output and the written file."""
     from kubeflow.runner import main
 
     def run(output: Path, *options: str) -> SimpleNamespace:
@@ -56,13 +56,13 @@ def compile_workflow() -> Callable[..., SimpleNamespace]:
 
 @pytest.fixture(scope="session")
 def depends() -> Callable[[str, dict[str, str]], bool]:
-    """Whether Argo runs a task: its ``depends``, and task → phase of what ended."""
+    """Returns whether Argo runs a task with a ``depends``, by the phases of tasks."""
 
     def holds(expression: str, phases: dict[str, str]) -> bool:
         def value(found: re.Match[str]) -> str:
             task, _, wanted = found[0].partition(".")
             phase = phases[task]
-            # A task alone: it succeeded, or had nothing to do.
+            # A task without a phase: it succeeded, or had nothing to do.
             return str(phase == wanted if wanted else phase in ("Succeeded", "Skipped"))
 
         if not expression:
@@ -76,7 +76,7 @@ def depends() -> Callable[[str, dict[str, str]], bool]:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """MariaDB on loopback: host and port, and the account of SECRETS."""
+    """MariaDB on loopback, with the account of SECRETS; its host and port."""
     missing = [n for n in ("mariadb-install-db", "mariadbd") if not shutil.which(n)]
     if missing:
         pytest.fail(f"no {missing[0]}: apt-get install mariadb-server (Debian, Ubuntu)")
@@ -125,7 +125,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
 
 @pytest.fixture(scope="session")
 def spans() -> Callable[[Path, int], Iterator[Path]]:
-    """Cuts the sample into spans of as many ratings each, in the order of time."""
+    """Cuts the sample into spans with equal numbers of ratings, in order of time."""
     from pipeline import datasets
 
     def cut(folder: Path, count: int) -> Iterator[Path]:
@@ -148,15 +148,15 @@ def spans() -> Callable[[Path, int], Iterator[Path]]:
 
 @dataclass(frozen=True)
 class Pod:
-    """One step as its platform runs it.
+    """A step as its platform runs it.
 
     Attributes:
         words: Command and arguments.
-        environment: Variable → value, or the Secret and the key that hold it.
-        attempts: At most.
-        seconds: At most, for each attempt.
-        waits_for: Names of the steps that end before it is looked at.
-        runs: Whether it runs, by the phases of those steps.
+        environment: Variable → its value, or the Secret and the key that hold it.
+        attempts: Maximum number of attempts.
+        seconds: Time limit of one attempt.
+        waits_for: Names of the steps that must have ended before.
+        runs: Returns whether it runs, by the phases of those steps.
     """
 
     words: tuple[str, ...]
@@ -169,7 +169,7 @@ class Pod:
 
 @pytest.fixture(scope="session")
 def pods_of_spec() -> Callable[[list[dict[str, Any]]], dict[str, Pod]]:
-    """The pods of a pipeline spec, by the names of its tasks."""
+    """Returns the pods of a pipeline spec by the names of its tasks."""
 
     def pods(documents: list[dict[str, Any]]) -> dict[str, Pod]:
         spec, platform = documents
@@ -208,12 +208,12 @@ def _all_succeeded(names: Iterable[str], phases: dict[str, str]) -> bool:
 
 
 class Machine:
-    """Runs pods: each in its own process, tried again, two at a time.
+    """Runs pods as processes, with retries, two at a time.
 
     Args:
         pods: Name → pod.
-        run_id: The placeholder of the run's name.
-        folder: Of the logs.
+        run_id: Placeholder of the run's name.
+        folder: Folder for logs.
     """
 
     def __init__(self, pods: dict[str, Pod], run_id: str, folder: Path):
@@ -222,12 +222,12 @@ class Machine:
     def run(
         self, name: str, kill: str = "", lock_out: str = "", only: tuple[str, ...] = ()
     ) -> Any:
-        """One run: the phase of each step, how often it was tried, and its log.
+        """Runs all steps; returns the phase and the attempts of each.
 
         Args:
-            name: Of the run.
-            kill: The step whose first attempt is killed in the middle of its work.
-            lock_out: The step whose Secrets have wrong values, so that it fails.
+            name: Name of the run.
+            kill: Step whose first attempt is killed while it is running.
+            lock_out: Step whose Secrets have wrong values, so that it fails.
             only: Steps to run; empty for all of them.
         """
         run = SimpleNamespace(name=name, phases={}, attempts={}, locked_out=lock_out)
@@ -249,7 +249,7 @@ class Machine:
         return run
 
     def log(self, run: Any, step: str) -> str:
-        """What all attempts printed."""
+        """Returns the output of all attempts."""
         return (self._folder / run.name / f"{step}.log").read_text()
 
     def _step(self, run: Any, step: str, kill: str) -> str:
@@ -295,7 +295,7 @@ class Machine:
 
 
 def _kill_at_work(process: subprocess.Popen[bytes], log: Path) -> None:
-    """As Kubernetes ends a pod that takes too much memory: with all its processes."""
+    """Kills all processes of a pod, as Kubernetes does if it takes too much memory."""
     while process.poll() is None and b"Going to run a new execution" not in (
         log.read_bytes()
     ):
@@ -305,7 +305,7 @@ def _kill_at_work(process: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.fixture(scope="session")
 def machine() -> type[Machine]:
-    """What runs pods, for one compiled file and a folder of its own."""
+    """The class that runs the pods of a compiled file."""
     return Machine
 
 
@@ -323,7 +323,7 @@ def cluster_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
 
 @pytest.fixture
 def receiver() -> Iterator[tuple[str, list[Any]]]:
-    """A webhook's server: its URL, and the messages that came."""
+    """The URL of a webhook, and the messages that it received."""
     messages: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):

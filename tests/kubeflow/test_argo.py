@@ -160,7 +160,7 @@ def test_no_pod_is_root_or_can_become_it_or_writes_beside_its_volumes(spec):
     assert spec["securityContext"]["runAsUser"] == 10001
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     containers = [t["container"] for t in spec["templates"] if "container" in t]
-    assert len(containers) == 21  # 20 steps, and who tells of failures
+    assert len(containers) == 21  # 20 steps, and the one that reports failures
     for container in containers:
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -227,7 +227,7 @@ def test_one_broken_model_stops_no_other(spec, depends):
 
 
 def test_a_run_with_a_failed_step_is_a_failed_run(spec):
-    """Argo looks at the last tasks alone, unless it is told of others."""
+    """By default, Argo takes only the last tasks into account."""
     [dag] = [t["dag"] for t in spec["templates"] if "dag" in t]
     assert set(dag["target"].split(" ")) == {task["name"] for task in dag["tasks"]}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Each attempt adds its process id to a file, and ends as the plan says for it.
+# Each attempt adds its process id to a file, and ends as planned for it.
 STEP = """
 import os, sys, time
 plan, log = sys.argv[1].split(","), open(sys.argv[2], "a+")

@@ -52,7 +52,7 @@ def test_what_is_wrong_is_named_with_its_key(cluster_file, cluster, said):
     ("steps", "message"),
     [
         ({"Transform": {"cpu": "3"}}, "cpu is 3, more than cpu_limit, which is 2"),
-        # Of two settings neither of which is wrong on its own.
+        # Two settings that are valid on their own.
         (
             {"default": {"memory": "6Gi"}, "Trainer": {"memory_limit": "5000Mi"}},
             "memory is 6Gi, more than memory_limit, which is 5000Mi",

@@ -23,7 +23,7 @@ from kubeflow.pipeline_spec import IMAGE_USER, RUN_ID, outlived
 from kubeflow.tasks import Task
 
 MODELS = ("popularity", "mf_als", "neumf")
-# Of the backend that is the oldest supported, and of the newest release of
+# The oldest supported version of the backend, and the newest release of
 # kfp-pipeline-spec and kfp-kubernetes, which do not install beside TFX.
 OLDEST, NEWEST = "2.0.5", "2.17.3"
 SCHEMAS = Path(__file__).with_name("kfp_schemas")
@@ -306,7 +306,7 @@ def test_one_model_alone_is_needed(for_oldest):
     text = yaml.safe_dump(spec)
     assert "kubeflow.attempts" not in text
     assert "--requires" not in text
-    assert set(spec["root"]["dag"]["tasks"]) == {"pipeline"}  # nobody to notify
+    assert set(spec["root"]["dag"]["tasks"]) == {"pipeline"}  # no webhook to notify
 
 
 def test_a_failed_run_is_reported_after_everything_else(documents, steps):

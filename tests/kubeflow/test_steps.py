@@ -54,23 +54,23 @@ def story(
     machine = machine(pods, "{{workflow.uid}}", folder / "runs")
     arriving = spans(volume / "spans", 2)
     next(arriving)
-    told = SimpleNamespace(machine=machine, live=volume / "live", text=compiled.text)
-    told.first = machine.run("first", kill=KILLED)
-    told.first_live = versions.versions(told.live)
-    told.second = machine.run("second")
+    results = SimpleNamespace(machine=machine, live=volume / "live", text=compiled.text)
+    results.first = machine.run("first", kill=KILLED)
+    results.first_live = versions.versions(results.live)
+    results.second = machine.run("second")
     next(arriving)
-    told.third = machine.run("third", only=("ratingsexamplegen",))
-    told.fourth = machine.run("fourth", lock_out=KILLED)
+    results.third = machine.run("third", only=("ratingsexamplegen",))
+    results.fourth = machine.run("fourth", lock_out=KILLED)
     connection = proto.ConnectionConfig()
     connection.mysql.host, connection.mysql.port = store.host, store.port
     connection.mysql.database, connection.mysql.user = "marquee", "marquee"
     connection.mysql.password = "a password of these tests"
-    told.store = Store(MetadataStore(connection))
-    return told
+    results.store = Store(MetadataStore(connection))
+    return results
 
 
 class Store:
-    """What the database knows."""
+    """The metadata store's contents."""
 
     def __init__(self, store):
         self.store = store

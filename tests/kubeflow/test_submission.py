@@ -1,4 +1,4 @@
-"""What a compiled file says about its submission, and which files are refused."""
+"""Reading a compiled file for its submission, and refusing other files."""
 
 import hashlib
 from pathlib import Path

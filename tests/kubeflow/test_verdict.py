@@ -165,5 +165,7 @@ def test_a_step_is_not_run_without_what_it_needs(store, monkeypatch, capsys, is_
             entrypoint.main(words)
     else:
         assert entrypoint.main(words) == 0
-        told = "This step was not run, because Trainer_b did not succeed in this run."
-        assert told in capsys.readouterr().out
+        message = (
+            "This step was not run, because Trainer_b did not succeed in this run."
+        )
+        assert message in capsys.readouterr().out

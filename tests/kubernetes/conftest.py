@@ -1,7 +1,7 @@
-"""The cluster that KUBECONFIG names, with Kubeflow Pipelines in it and our manifests.
+"""The cluster that KUBECONFIG names, with Kubeflow Pipelines and our manifests.
 
-Nothing here knows which cluster that is: all of it goes through kubectl, and through
-the kfp client over a forwarded port.
+The tests work with any such cluster: they use only kubectl, and the kfp client over a
+forwarded port.
 """
 
 import contextlib
@@ -23,18 +23,20 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "kubeflow"
-# Of the cluster that these tests are written for: the oldest one supported.
+# Version of the cluster that these tests are written for: the oldest one supported.
 BACKEND = "2.0.5"
 IMAGE = os.environ.get("MARQUEE_IMAGE", "docker.io/library/marquee:cpu")
 VOLUME_POD = f"marquee-volume-{os.getpid()}"
-VOLUME_FOLDER = "/tmp/marquee-volume"  # on the node, where nothing makes volumes
+VOLUME_FOLDER = (
+    "/tmp/marquee-volume"  # on the node of a cluster that creates no volumes
+)
 
 
 class Cluster:
-    """What kubectl does, in the namespace of the runs."""
+    """Runs kubectl in the namespace of the runs."""
 
     def __call__(self, *words: str, stdin: str | None = None) -> str:
-        """Returns what ``kubectl WORDS`` prints; raises with what it complains of."""
+        """Returns the output of ``kubectl WORDS``; raises its error."""
         done = self.tried(*words, stdin=stdin)
         if done.returncode:
             raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr}")
@@ -43,7 +45,7 @@ class Cluster:
     def tried(
         self, *words: str, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """What came of it, a failure too."""
+        """Returns the finished ``kubectl WORDS``, even if it failed."""
         return subprocess.run(
             ["kubectl", "--namespace", NAMESPACE, *words],
             input=stdin,
@@ -52,7 +54,7 @@ class Cluster:
         )
 
     def get(self, *words: str) -> Any:
-        """What ``kubectl get WORDS`` knows."""
+        """Returns the parsed output of ``kubectl get WORDS``."""
         return json.loads(self("get", *words, "--output", "json"))
 
     def apply(self, *objects: dict[str, Any]) -> None:
@@ -70,7 +72,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def forwarded(self, service: str, port: int) -> Iterator[int]:
-        """The port on this machine that leads to a service's."""
+        """Yields a local port that is forwarded to a service."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             here = free.getsockname()[1]
@@ -96,9 +98,11 @@ def _answers(port: int) -> bool:
 
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
-    """Kubernetes, reachable."""
+    """A reachable cluster with Kubeflow Pipelines."""
     if "KUBECONFIG" not in os.environ:
-        pytest.fail("KUBECONFIG names no cluster; docs/kubeflow.md has some")
+        pytest.fail(
+            "KUBECONFIG is not set; docs/kubeflow/cluster.md describes clusters"
+        )
     kubectl = Cluster()
     kubectl("get", "service", "ml-pipeline")
     return kubectl
@@ -106,9 +110,12 @@ def cluster() -> Cluster:
 
 @pytest.fixture(scope="session")
 def applied(cluster: Cluster) -> Cluster:
-    """The cluster with our manifests, and with a volume if it makes none itself."""
+    """The cluster with our manifests, and a volume if it creates none itself."""
     cluster("apply", "--kustomize", str(ROOT / "kubeflow" / "manifests"))
-    account = {"user": "root", "password": ""}  # of Kubeflow Pipelines' own MySQL
+    account = {
+        "user": "root",
+        "password": "",
+    }  # the account of Kubeflow Pipelines' own MySQL
     cluster.apply(secret("marquee-metadata", account))
     if not cluster.get("storageclass")["items"]:
         cluster.apply(
@@ -129,14 +136,16 @@ def applied(cluster: Cluster) -> Cluster:
 
 @pytest.fixture(scope="session")
 def in_pod(applied: Cluster) -> Iterator[Callable[..., str]]:
-    """Runs a command in a pod as the steps' are, and returns what it printed."""
+    """Runs a command in a pod like those of the steps, and returns its output."""
     names: list[str] = []
 
     def run(*command: str, seconds: float = 300) -> str:
         names.append(f"marquee-test-{time.monotonic_ns()}")
         applied.apply(step_pod(names[-1], list(command)))
         status = Cluster.until(
-            lambda: _ended(applied.get("pod", names[-1])), seconds, "the pod runs on"
+            lambda: _ended(applied.get("pod", names[-1])),
+            seconds,
+            "the pod did not end",
         )
         printed = applied("logs", names[-1])
         assert status == "Succeeded", printed
@@ -157,7 +166,7 @@ def secret(name: str, values: dict[str, str]) -> dict[str, Any]:
 
 
 def served(name: str, command: list[str], port: int) -> list[dict[str, Any]]:
-    """A pod of the steps' image that answers at a port, and the Service of that."""
+    """Returns a pod of the steps' image that listens on a port, and its Service."""
     pod = step_pod(name, command)
     pod["metadata"]["labels"] = {"app": name}
     service = {
@@ -175,7 +184,7 @@ def _ended(pod: dict[str, Any]) -> str | None:
 
 
 def step_pod(name: str, command: list[str], **container: Any) -> dict[str, Any]:
-    """A pod of the steps' image, user and volumes."""
+    """Returns a pod with the steps' image, user and volumes."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -212,7 +221,7 @@ def step_pod(name: str, command: list[str], **container: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def kubeflow(applied: Cluster) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs one of our commands at the API server of Kubeflow Pipelines."""
+    """Runs one of our commands with the API of Kubeflow Pipelines."""
 
     def run(script: str, *words: str) -> subprocess.CompletedProcess[str]:
         with applied.forwarded("ml-pipeline", 8888) as port:
@@ -232,10 +241,10 @@ def kubeflow(applied: Cluster) -> Callable[..., subprocess.CompletedProcess[str]
 
 
 class Run:
-    """A run, and the Argo workflow that it is.
+    """A run and its Argo workflow.
 
     Attributes:
-        id: What the metadata store calls the run.
+        id: Name of the run in the metadata store.
     """
 
     def __init__(self, cluster: Cluster, run_id: str, selector: str):
@@ -254,7 +263,7 @@ class Run:
         return str(self.workflow["metadata"]["name"])
 
     def phases(self) -> dict[str, str]:
-        """Step → how it stands; of a Kubeflow task, how its pod does."""
+        """Returns the phase of each step, or of its pod for a Kubeflow task."""
         nodes = self.workflow["status"].get("nodes", {}).values()
         return {
             node["displayName"]: node["phase"]
@@ -263,7 +272,7 @@ class Run:
         }
 
     def attempts(self, step: str) -> list[dict[str, Any]]:
-        """The pods of a step as Argo knows them, the first one first."""
+        """Returns Argo's nodes of a step's pods, the first one first."""
         nodes = self.workflow["status"].get("nodes", {}).values()
         return sorted(
             (n for n in nodes if n["type"] == "Pod" and _is_of(step, n["name"])),
@@ -271,7 +280,7 @@ class Run:
         )
 
     def pods(self, step: str) -> list[dict[str, Any]]:
-        """The pods of a step as Kubernetes knows them, the first one first."""
+        """Returns Kubernetes' objects of a step's pods, the first one first."""
         words = ("pods", "--selector", f"workflows.argoproj.io/workflow={self.name}")
         named = "workflows.argoproj.io/node-name"
         return sorted(
@@ -283,10 +292,10 @@ class Run:
             key=lambda pod: pod["metadata"]["creationTimestamp"],
         )
 
-    def at_work(self, step: str, seconds: float = 900) -> str:
+    def pod_at_work(self, step: str, seconds: float = 900) -> str:
         """Waits until a step's process has run for a while; returns its pod's name.
 
-        Argo makes a pod that is younger than 10 seconds again without a word.
+        Argo recreates a deleted pod younger than 10 seconds without counting it.
         """
 
         def found() -> str:
@@ -302,34 +311,34 @@ class Run:
         return Cluster.until(found, seconds, f"{step} of {self.name} does not run")
 
     def ended(self, seconds: float = 2400) -> str:
-        """Waits for the end, and returns the workflow's phase."""
+        """Waits for the end; returns the phase of the workflow."""
 
         def phase() -> str | None:
             now = self.workflow["status"].get("phase")
             return now if now in ("Succeeded", "Failed", "Error") else None
 
-        return Cluster.until(phase, seconds, f"the run {self.name} goes on")
+        return Cluster.until(phase, seconds, f"the run {self.name} did not end")
 
     def log(self, step: str) -> str:
-        """What a step's last attempt printed."""
+        """Returns the output of a step's last attempt."""
         name = self.pods(step)[-1]["metadata"]["name"]
         return self._cluster("logs", name, "--container", "main")
 
 
 def _is_of(step: str, node: str) -> bool:
-    """Whether an Argo node, by its name, is an attempt of a step."""
+    """Returns whether an Argo node of this name is an attempt of a step."""
     return bool(re.search(rf"\.{step}(\.executor)?(\(\d+\))?$", node))
 
 
 @pytest.fixture(scope="session")
 def run_of(applied: Cluster) -> Callable[[str], Run]:
-    """The run of an id, as Kubeflow Pipelines gave it one."""
+    """Returns the run with an id of Kubeflow Pipelines."""
     return lambda run_id: Run(applied, run_id, f"pipeline/runid={run_id}")
 
 
 @pytest.fixture(scope="session")
 def folder(applied: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A folder of this session on the volume, which the steps' user may write to."""
+    """A folder on the volume for this session, which the steps' user can write to."""
     from pipeline import datasets
 
     movielens = datasets.resolve("ml-100k", lambda *_: None).folder
@@ -358,7 +367,7 @@ def copy(applied: Cluster) -> Callable[[Path, str], None]:
 
 
 def _to_volume(cluster: Cluster, source: Path, target: str) -> None:
-    """Copies a folder to the volume; it is the steps' user's there."""
+    """Copies a folder to the volume, owned by the steps' user."""
     parent = str(Path(target).parent)
     cluster("exec", VOLUME_POD, "--", "mkdir", "-p", parent)
     cluster("cp", str(source), f"{VOLUME_POD}:{target}")
@@ -370,7 +379,7 @@ def _to_volume(cluster: Cluster, source: Path, target: str) -> None:
 def compiled(
     folder: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Path]:
-    """Compiles by ``kubeflow/runner.py``, for the tests' cluster with changes."""
+    """Compiles with ``kubeflow/runner.py`` for the tests' cluster, with changes."""
     made = tmp_path_factory.mktemp("compiled")
 
     def compile_(
@@ -383,7 +392,7 @@ def compiled(
     ) -> Path:
         cluster = yaml.safe_load(Path(__file__).with_name(f"{target}.yaml").read_text())
         cluster["steps"] |= steps or {}
-        # A store of its own counts from 1 again, and so do the folders of artifacts.
+        # A new store numbers executions, and so the folders of artifacts, from 1 again.
         cluster |= {
             "root": f"{cluster['root']}/{Path(folder).name}/{database}",
             "metadata": {"host": "mysql", "database": store_of(folder, database)},
@@ -410,7 +419,7 @@ def compiled(
 
 
 def store_of(folder: str, database: str) -> str:
-    """The database of a folder's runs, or of some of them."""
+    """Returns the name of the metadata store of a folder's runs."""
     return f"marquee_{Path(folder).name.replace('-', '_')}{database}"
 
 
@@ -422,14 +431,14 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.send_response(204)
         self.end_headers()
     def log_message(self, *_):
-        "Requests have no line of their own in the pod's log."
+        "Keeps requests out of the pod's log."
 http.server.HTTPServer(("", 8080), Receiver).serve_forever()
 """
 
 
 @pytest.fixture(scope="session")
-def told(applied: Cluster) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What the webhook was told, by all runs."""
+def webhook_messages(applied: Cluster) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Returns the messages that the webhook received from all runs."""
     name = "marquee-receiver"
     applied("delete", f"pod/{name}", "--ignore-not-found")
     applied.apply(
@@ -438,14 +447,14 @@ def told(applied: Cluster) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     )
     applied("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
     yield lambda: [json.loads(line) for line in applied("logs", name).splitlines()]
-    # Of a session beside this one it is the receiver, too.
+    # A session at the same time uses the same receiver.
     gone = ("--wait=false", "--ignore-not-found")
     applied("delete", f"pod/{name}", f"service/{name}", *gone)
 
 
 @pytest.fixture(scope="session")
 def submit(
-    kubeflow: Callable[..., Any], run_of: Callable[[str], Run], told: Any
+    kubeflow: Callable[..., Any], run_of: Callable[[str], Run], webhook_messages: Any
 ) -> Callable[[Path], Run]:
     """Runs a compiled pipeline on Kubeflow Pipelines."""
 
@@ -460,7 +469,7 @@ def submit(
 
 
 @pytest.fixture(scope="session")
-def create(applied: Cluster, told: Any) -> Callable[[Path], Run]:
+def create(applied: Cluster, webhook_messages: Any) -> Callable[[Path], Run]:
     """Runs a compiled workflow on Argo alone."""
 
     def run(path: Path) -> Run:
@@ -473,7 +482,7 @@ def create(applied: Cluster, told: Any) -> Callable[[Path], Run]:
     return run
 
 
-# What ML Metadata knows, asked by a pod: the store has no address outside.
+# Runs in a pod, because the metadata store has no address outside of the cluster.
 EXECUTIONS = """
 import json, sys
 from ml_metadata import metadata_store
@@ -502,18 +511,18 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="session")
 def executions(in_pod: Any, folder: str) -> Callable[..., list[dict[str, Any]]]:
-    """What the metadata store has of a run, in the order of their ids."""
+    """Returns a run's executions in the metadata store, in the order of their ids."""
 
-    def ask(run: Run, database: str = "") -> list[dict[str, Any]]:
+    def query(run: Run, database: str = "") -> list[dict[str, Any]]:
         words = ("python", "-c", EXECUTIONS, store_of(folder, database), run.id)
         return json.loads(in_pod(*words).splitlines()[-1])
 
-    return ask
+    return query
 
 
 @pytest.fixture(scope="session")
 def answer(applied: Cluster, folder: str) -> Iterator[Callable[[Any], Any]]:
-    """Asks the live model, over HTTP, in a pod that serves what the runs pushed."""
+    """Queries the live model over HTTP, in a pod that serves what the runs pushed."""
     command = ["python", "-m", "pipeline", "serve", "--out", folder]
     applied("delete", "pod/marquee-answer", "--ignore-not-found")
     applied.apply(*served("marquee-answer", [*command, "--host", "0.0.0.0"], 8501))

@@ -28,7 +28,7 @@ def story(applied, compiled, create):
         steps=STEPS,
     )
     run = create(workflow)
-    pod = run.at_work("transform")
+    pod = run.pod_at_work("transform")
     applied("delete", "pod", pod, "--grace-period=0", "--force")
 
     def pending() -> str:
@@ -86,8 +86,8 @@ def test_the_others_are_judged_and_one_goes_live(story, executions, folder, on_v
     assert "1" in on_volume("ls", f"{folder}/live{STORE}").split()
 
 
-def test_the_webhook_is_told_which_steps_failed(story, told):
-    [message] = [m for m in told() if m["workflow"] == story.run.name]
+def test_the_webhook_is_told_which_steps_failed(story, webhook_messages):
+    [message] = [m for m in webhook_messages() if m["workflow"] == story.run.name]
     assert set(message["failed"]) == {"trainer-gmf", "trainer-mf-sgd"}
     assert "deadline" in message["failed"]["trainer-gmf"]
     assert "OOMKilled" in message["failed"]["trainer-mf-sgd"]

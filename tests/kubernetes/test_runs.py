@@ -123,10 +123,10 @@ def test_the_other_models_are_compared_all_the_same(failing, executions):
     assert "Trainer_gmf" in failing.run.log("evaluator-gmf")
 
 
-def test_the_webhook_is_told_which_model_failed(failing, first, told):
-    [message] = [m for m in told() if failing.run.id in m["workflow"]]
+def test_the_webhook_is_told_which_model_failed(failing, first, webhook_messages):
+    [message] = [m for m in webhook_messages() if failing.run.id in m["workflow"]]
     assert "Trainer_gmf" in message["failed"]
-    assert not [m for m in told() if first.run.id in m["workflow"]]
+    assert not [m for m in webhook_messages() if first.run.id in m["workflow"]]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def killed(again, compiled, submit, applied):
     """The pod of a Trainer is deleted, and the file submitted once more."""
     spec = compiled("killed", *MODELS, *QUICK, *epochs(40))
     run = submit(spec)
-    pod = run.at_work("trainer-gmf")
+    pod = run.pod_at_work("trainer-gmf")
     applied("delete", "pod", pod, "--grace-period=0", "--force")
     phase = run.ended()
     phases = run.phases()

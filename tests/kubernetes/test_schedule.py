@@ -30,7 +30,7 @@ def spans(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def story(applied, kubeflow, compiled, copy, folder, run_of, spans, told):
+def story(applied, kubeflow, compiled, copy, folder, run_of, spans, webhook_messages):
     """The clock fires every minute; a run that goes on keeps the next one waiting."""
     copy(spans / SPANS[0], f"{folder}/spans/{SPANS[0]}")
     spec = compiled(

@@ -1,6 +1,6 @@
-"""A fake of Kubeflow Pipelines' v2beta1 API and of what is asked of Kubernetes.
+"""A fake of Kubeflow Pipelines' v2beta1 API and of parts of Kubernetes' API.
 
-It remembers what was made, and answers in the shapes that 2.0.5 was seen to answer in.
+It stores created objects, and its answers have the structure of those of 2.0.5.
 """
 
 import itertools
@@ -29,18 +29,18 @@ class FakeKubeflow:
     """The state of the fake.
 
     Attributes:
-        made: Kind → what exists of it, in the order in which it was made.
-        asked: Method and path of each request that changes something.
-        tag: The version that it reports.
-        kubernetes: Kind and name → what Kubernetes has, or the status of a refusal.
-        answers: What GET of a run answers, one after the other; the last one stays.
-        refusal: Start of a changing request's line → the message that it fails with.
+        made: Kind → its objects in the order of their creation.
+        changes: Method and path of each request that changes something.
+        tag: Version that it reports.
+        kubernetes: Kind and name → object in Kubernetes, or the status of a refusal.
+        answers: Answers to GET of a run, one after the other; the last one is repeated.
+        refusal: Start of a changing request's line → message that it fails with.
     """
 
     def __init__(self) -> None:
         self.made: dict[str, list[dict[str, Any]]] = {kind: [] for kind in LISTS}
         self.runs: list[dict[str, Any]] = []
-        self.asked: list[str] = []
+        self.changes: list[str] = []
         self.tag = "2.0.5"
         self.kubernetes: dict[tuple[str, str], Any] = {}
         self.answers: list[Any] = [{"state": "SUCCEEDED"}]
@@ -108,7 +108,7 @@ def handler(fake: FakeKubeflow) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             line = f"{self.command} {url.path.removeprefix('/apis/v2beta1')}"
             if self.command != "GET":
-                fake.asked.append(line)
+                fake.changes.append(line)
             refused = [m for start, m in fake.refusal.items() if line.startswith(start)]
             if refused:
                 found: Any = {"error": refused[0], "code": 3}
@@ -128,14 +128,14 @@ def handler(fake: FakeKubeflow) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_DELETE = answer  # noqa: N815 - http.server's names
 
         def log_message(self, *_: Any) -> None:
-            """Says nothing: the requests are in ``asked``."""
+            """Logs nothing: the requests are in ``changes``."""
 
     return Handler
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeKubeflow]:
-    """The fake, where the environment says that Kubeflow and Kubernetes are."""
+    """The fake, at the addresses of Kubeflow and Kubernetes in the environment."""
     kubeflow = FakeKubeflow()
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(kubeflow))
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -9,7 +9,7 @@ def refused(fake, invoke, path, *words):
     """Returns the message, having seen that nothing was changed."""
     done = invoke(main, path, "--namespace", "ml", *words)
     assert done.exit_code == 2
-    assert fake.asked == []
+    assert fake.changes == []
     [line] = done.output.splitlines()
     return line
 

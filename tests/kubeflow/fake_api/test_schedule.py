@@ -29,10 +29,10 @@ def test_apply_on_a_fake_api_creates_one_run_at_a_time_without_catch_up(
 
 def test_the_same_file_on_a_fake_api_changes_nothing(fake, invoke, compiled):
     invoke(main, "apply", compiled(**NIGHTLY), "--namespace", "ml")
-    asked = list(fake.asked)
+    changes = list(fake.changes)
     done = invoke(main, "apply", compiled(**NIGHTLY), "--namespace", "ml")
     assert done.output == "nightly: unchanged, 0 3 * * * Europe/Berlin\n"
-    assert fake.asked == asked
+    assert fake.changes == changes
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_on_a_fake_api_the_new_run_is_there_before_the_old_one_goes(
     assert "nightly: replaced" in done.output
     [new] = fake.made["recurringruns"]
     assert new["recurring_run_id"] != old["recurring_run_id"]
-    assert fake.asked[-2:] == [
+    assert fake.changes[-2:] == [
         "POST /recurringruns",
         f"DELETE /recurringruns/{old['recurring_run_id']}",
     ]
@@ -104,7 +104,7 @@ def test_a_file_without_a_schedule_is_refused_before_a_fake_api_is_changed(
     done = invoke(main, "apply", compiled(), "--namespace", "ml")
     assert done.exit_code == 2
     assert "has no schedule; compile it with runner.py --schedule" in done.output
-    assert fake.asked == []
+    assert fake.changes == []
 
 
 def test_what_a_fake_api_refuses_is_told_in_one_line(fake, invoke, compiled):
