@@ -1,4 +1,4 @@
-"""What all tests share: seeds, a quiet TensorFlow, hypothesis and MovieLens."""
+"""Settings of all tests: seeds, Hypothesis, a cache folder, and MovieLens."""
 
 import os
 import random
@@ -13,7 +13,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
-# The duration of an example means nothing on two shared cores.
+# On shared cores, the time that an example takes means nothing.
 _NO_CLOCK = {
     "deadline": None,
     "suppress_health_check": [hypothesis.HealthCheck.too_slow],
@@ -27,7 +27,7 @@ DATA_DIR = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    """The same numbers in every test, whichever ran before it."""
+    """Seeds all generators, so that the order of the tests does not matter."""
     random.seed(0)
     np.random.seed(0)
     if "tensorflow" in sys.modules:
@@ -36,7 +36,7 @@ def _seeded() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests neither fill nor trust the cache folder of the user who runs them."""
+    """Gives the tests a cache folder apart from the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MARQUEE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -44,15 +44,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def movielens_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ml-100k/ and ml-1m/, as GroupLens lays them out."""
+    """Returns a folder with GroupLens's ml-100k/ and ml-1m/; skips without them."""
     source = Path(os.environ.get("MARQUEE_DATA_DIR") or DATA_DIR)
     archives = [source / "ml-100k.zip", source / "ml-1m.zip"]
     missing = [archive.name for archive in archives if not archive.is_file()]
     if missing:
-        # MovieLens may not be redistributed, so that no clone can bring it.
+        # MovieLens may not be redistributed, so it is not in the repository.
         pytest.skip(
-            f"no {' nor '.join(missing)}: put MovieLens archives from GroupLens in a "
-            "folder and name it in MARQUEE_DATA_DIR"
+            f"{' and '.join(missing)} not found: put the archives from GroupLens in a "
+            "folder and set MARQUEE_DATA_DIR to it"
         )
     folder = tmp_path_factory.mktemp("movielens")
     for archive in archives:

@@ -1,4 +1,4 @@
-"""Recorded bands on MovieLens 1M, with both sides: too good is a leak."""
+"""Metrics on MovieLens 1M within recorded bands; above a band there is a leak."""
 
 import json
 import os
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.movielens, pytest.mark.timeout(1200)]
 
 @pytest.fixture(scope="module")
 def metrics(movielens_dir, tmp_path_factory):
-    """Leave-last-out, every rating a positive, 99 sampled negatives in closed form."""
+    """Leave-last-out, all ratings positive, 99 sampled negatives in closed form."""
     out = tmp_path_factory.mktemp("out")
     process = subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""A real run's report, in Debian's Chromium."""
+"""The report of a real run, in Debian's Chromium."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
-# A title that tries to run.
+# A title that is executed unless it is escaped.
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
 SMALL = [
     *("--models", "popularity,mf_als,gmf", "--set", "models.gmf.epochs=4"),
@@ -24,7 +24,7 @@ SMALL = [
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """Returns the report of a small run: ``path``, ``run`` (``run.json``)."""
+    """Runs a few models; returns the report's ``path``, the ``run`` and ``out``."""
     out = tmp_path_factory.mktemp("run")
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", "run", "--out", str(out), *SMALL],
@@ -36,7 +36,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     [path] = out.glob("runs/*/report.html")
-    # A narrow pipe may fold the path.
+    # The path may be wrapped.
     assert str(path) in done.stdout.replace("\n", "")
     run = json.loads(path.with_name("run.json").read_text())
     return SimpleNamespace(path=path, run=run, out=out)
@@ -44,7 +44,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 @pytest.fixture
 def hostile_report(report: SimpleNamespace, tmp_path: Path) -> tuple[Path, str]:
-    """The same report, made anew of a catalogue whose titles try to run."""
+    """Writes the report again with titles that try to run; returns path and title."""
     out = tmp_path / "out"
     shutil.copytree(report.out, out)
     code = (
@@ -68,14 +68,14 @@ def hostile_report(report: SimpleNamespace, tmp_path: Path) -> tuple[Path, str]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """The system's; playwright would bring one that its version was made for."""
+    """Starts the system's Chromium, since Playwright's own is not installed."""
     executable = shutil.which("chromium")
     if executable is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium")
+        pytest.fail("chromium is not installed: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=executable,
-            # Root has no sandbox, and CI may be root; it opens our own file alone.
+            # Chromium has no sandbox for root, which CI may be; it only opens our file.
             args=["--no-sandbox"] if os.geteuid() == 0 else [],
         )
         yield browser
@@ -84,10 +84,10 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """Returns a function that opens a file and returns its rendered page.
+    """Opens a file and returns its page when it is rendered.
 
-    ``page.said`` are lines of the console and errors, ``page.asked`` the addresses of
-    its requests.
+    ``page.console_lines`` has the lines of the console and the errors, and
+    ``page.requested_urls`` the URLs that were requested.
     """
     contexts = []
 
@@ -97,11 +97,14 @@ def opened(chromium: Browser) -> Iterator[Callable[..., Page]]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.said, page.asked = [], []  # type: ignore[attr-defined]
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("dialog", lambda dialog: (page.said.append("alert"), dialog.dismiss()))
-        page.on("request", lambda request: page.asked.append(request.url))
+        page.console_lines, page.requested_urls = [], []  # type: ignore[attr-defined]
+        page.on("console", lambda message: page.console_lines.append(message.text))
+        page.on("pageerror", lambda error: page.console_lines.append(str(error)))
+        page.on(
+            "dialog",
+            lambda dialog: (page.console_lines.append("alert"), dialog.dismiss()),
+        )
+        page.on("request", lambda request: page.requested_urls.append(request.url))
         page.goto(path.as_uri())
         page.wait_for_selector("html.ready")
         return page

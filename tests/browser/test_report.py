@@ -41,8 +41,8 @@ def rows(page, section):
 
 
 def test_it_opens_without_a_word_and_asks_for_nothing_else(report, page):
-    assert page.said == []
-    assert page.asked == [report.path.as_uri()]
+    assert page.console_lines == []
+    assert page.requested_urls == [report.path.as_uri()]
     assert report.path.stat().st_size < 3e6
 
 
@@ -170,7 +170,7 @@ def test_nothing_is_wider_than_a_small_screen(report, opened, width):
         width,
     )
     assert too_wide == []
-    assert page.said == []
+    assert page.console_lines == []
 
 
 def luminance(colour):
@@ -218,8 +218,8 @@ def test_a_hostile_title_is_only_a_title(report, opened, hostile_report):
     page = opened(path)
     assert title in page.locator("#lists").inner_text()
     assert page.locator("img").count() == 0
-    assert page.said == []
-    assert page.asked == [path.as_uri()]
+    assert page.console_lines == []
+    assert page.requested_urls == [path.as_uri()]
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -15,6 +15,8 @@ import yaml
 
 from trainer_modules.registry import MODELS
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 CODE = ("configs", "docs", "pipeline", "trainer_modules", "mkdocs.yml")
 

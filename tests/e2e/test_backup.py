@@ -1,4 +1,4 @@
-"""A backup by the documented commands, restored elsewhere, retrains there."""
+"""A backup made by the documented commands can be restored and retrained elsewhere."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_retrain import write_span
+from tests.support.logs import write_span
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -19,7 +19,7 @@ RETRAIN = (
 
 
 def documented(heading):
-    """Lines of the shell blocks below a heading of the page."""
+    """Returns the lines of the shell blocks below a heading of the page."""
     section = PAGE.read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
     return [
         line
@@ -43,10 +43,10 @@ def test_a_backup_restored_elsewhere_goes_on_where_it_was(shell, tmp_path):
     elsewhere = tmp_path / "another" / "place"
     elsewhere.parent.mkdir()
     (tmp_path / "backup").rename(elsewhere)
-    shutil.rmtree(out)  # what is there may refer to nothing that is gone
+    shutil.rmtree(out)  # the copy must not refer to the original
     assert json.loads((elsewhere / "live" / ".ledger.json").read_text()) == ledger
-    told = shell(f"marquee schedule --log --out {elsewhere}", tmp_path)
-    assert "it went well" in " ".join(told.split())
+    log = shell(f"marquee schedule --log --out {elsewhere}", tmp_path)
+    assert "it went well" in " ".join(log.split())
     again = shell(RETRAIN.format(spans=spans, out=elsewhere), tmp_path)
     assert "othing new" in again, again
 
@@ -56,11 +56,11 @@ def test_a_backup_restored_elsewhere_goes_on_where_it_was(shell, tmp_path):
     shown = json.loads(shell(f"marquee show --json --out {elsewhere}", tmp_path))
     assert shown["spans"]["new"] == ["2026-11-18"]
     assert all(step["error"] is None for step in shown["steps"])
-    # The live model was found, read and judged where it is now.
+    # The live model was found, read and judged in its new place.
     judged = {step["name"]: step["state"] for step in shown["steps"]}
     assert judged["LiveEvaluator"] == "done"
     assert shown["gate"]["live"]["problem"] == ""
     assert shown["gate"]["live"]["model"] == "mf_als"
     assert not out.exists()
-    told = shell(f"marquee lineage --out {elsewhere}", tmp_path)
-    assert "mf_als" in told
+    lineage = shell(f"marquee lineage --out {elsewhere}", tmp_path)
+    assert "mf_als" in lineage

@@ -1,7 +1,7 @@
 """The commands of the documentation work, in the order of each page.
 
-One folder for all pages: the tutorial's runs are what the notebook walks and what the
-page on operations backs up.
+All pages share a folder: the notebook walks through the tutorial's runs, and the page
+on operations backs them up.
 """
 
 import re
@@ -11,6 +11,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from tests.support.command import shell_lines
+from tests.support.logs import own_ratings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[2]
@@ -28,18 +31,18 @@ BEFORE = {
 
 @pytest.fixture(scope="module")
 def folder(shell, tmp_path_factory):
-    """Where the tutorial was followed."""
+    """Follows the tutorial; returns the folder."""
     folder = tmp_path_factory.mktemp("tutorial")
     page = (DOCS / "tutorial.md").read_text()
-    told = ""
+    output = ""
     for kind, block in re.findall(r"```(sh|text)\n(.*?)```", page, re.DOTALL):
         if kind == "sh":
-            told = "".join(shell(line, folder) for line in block.splitlines())
+            output = "".join(shell(line, folder) for line in block.splitlines())
         else:
             missing = set(re.findall(r"[A-Za-z_]{3,}", block)) - set(
-                re.findall(r"[A-Za-z_]{3,}", told)
+                re.findall(r"[A-Za-z_]{3,}", output)
             )
-            assert not missing, told
+            assert not missing, output
     return folder
 
 
@@ -63,28 +66,28 @@ def test_the_notebook_walks_the_artifacts(folder):
     assert "recommend" in printed
 
 
-def test_operations(folder, shell, commands):
-    ran = [shell(line, folder) for line in commands(DOCS / "operations.md")]
+def test_operations(folder, shell):
+    ran = [shell(line, folder) for line in shell_lines(DOCS / "operations.md")]
     assert "as pushed" in ran[-1]
 
 
-def test_own_data(shell, commands, own_ratings, tmp_path):
+def test_own_data(shell, tmp_path):
     alone, beside = tmp_path / "alone", tmp_path / "beside"
     for folder in (alone, beside):
         folder.mkdir()
-        (folder / "my-ratings.csv").write_text(own_ratings)
-    # What the command that names columns of other files is for.
+        (folder / "my-ratings.csv").write_text(own_ratings())
+    # For the command that names the columns of other files.
     (beside / "items.csv").write_text("isbn,code,Book-Title\ni0,a,Dune\ni1,b,Emma\n")
     (beside / "users.csv").write_text("member,city\nu0,Oslo\nu1,Bern\n")
     ran = [
         shell(line, beside if "--item-column" in line else alone)
-        for line in commands(DOCS / "own-data.md")
+        for line in shell_lines(DOCS / "own-data.md")
     ]
     assert any("Book-Title" in output for output in ran)
     assert "is live" in ran[-1]
 
 
-def test_own_model(shell, commands, copy_of_the_code, own_ratings):
+def test_own_model(shell, copy_of_the_code):
     code = copy_of_the_code()
     shutil.copytree(ROOT / "tests", code / "tests")
     shutil.copy(ROOT / "pyproject.toml", code)
@@ -97,6 +100,6 @@ def test_own_model(shell, commands, copy_of_the_code, own_ratings):
             path.write_text(f"{before}{block}{gap}{anchor}{after}")
         else:
             path.write_text(block)
-    battery, run = commands(DOCS / "own-model.md")
+    battery, run = shell_lines(DOCS / "own-model.md")
     assert " passed" in shell(battery, code, code)
     shell(run, code, code)

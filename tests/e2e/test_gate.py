@@ -1,7 +1,7 @@
-"""Bad models, a copy and a better one: each ends as it must, for its reason.
+"""Bad models, a copy and a better one get the right verdict for the right reason.
 
 They are made by hand around the transform graph of a real run, exported like any other,
-judged by TFX's Evaluator on the test split, and held against the rules by Champion.
+judged by TFX's Evaluator on the test split, and decided on by Champion.
 """
 
 import json
@@ -23,6 +23,7 @@ from components.ranking_metrics import extractors
 from pipeline.config.schema import GateConfig
 from pipeline.evaluation import eval_config, rules
 from pipeline.runs.execute import newest
+from tests.support.command import marquee
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.configs.closed_form import MFALSConfig
@@ -32,7 +33,7 @@ from trainer_modules.models.mf_als import MFALS
 from trainer_modules.signatures import Served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
-# Some users whom one model serves badly: data set -> the slice that they are.
+# Data set → the slice of the few users whom one model serves badly.
 NEW = "activity=new"
 FEW = {
     "sample": "user_age=18",
@@ -42,7 +43,12 @@ FEW = {
 
 
 class Scores(tf.keras.Model):
-    """Any function of what a model reads, and the models that it uses."""
+    """Scores by any function of a model's features.
+
+    Args:
+        score: Features → scores [B, C].
+        uses: The models that the function calls, whose variables are saved with it.
+    """
 
     def __init__(self, score, *uses):
         super().__init__()
@@ -61,20 +67,20 @@ def solved(data, embedding_dim, interactions=None):
 
 
 def pairs(features):
-    """Users [B, 1] and items [B or 1, C], as numbers."""
+    """Returns users [B, 1] and items [B or 1, C] as float32."""
     user = tf.cast(features[f.USER_INDEX], tf.float32)[:, tf.newaxis]
     return user, tf.cast(features[f.ITEM_INDEX], tf.float32)
 
 
 def made_by_hand(data, is_one_of_few):
-    """The models by name; ``live`` is what they are to replace."""
+    """Returns the models by name; ``live`` is the one to be replaced."""
     live, better = solved(data, 2), solved(data, 64)
-    # What popularity learns from, as every closed form does.
+    # The data that closed forms such as popularity learn from.
     ratings = data.train_ratings.joined(data.eval_ratings)
     known = data.interactions(ratings.where(ratings.liked()))
     count = tf.math.bincount(tf.constant(known.item_index), minlength=known.num_items)
     popularity = tf.math.log(1 + tf.cast(count, tf.float32))
-    # Each user likes as many items as before, but some other user's.
+    # Each user likes as many items as before, but those of random other users.
     other = np.random.default_rng(0).permutation(known.item_index)
     shuffled = Interactions.from_pairs(
         known.user_index, other, known.num_users, known.num_items
@@ -116,13 +122,13 @@ def made_by_hand(data, is_one_of_few):
 
 
 def few_of(data_set, transform):
-    """Returns a function that finds which users [B] are some of the few."""
+    """Returns a function that tells which users [B] are among the few."""
     if FEW[data_set] == NEW:
-        return lambda told: told[f.USER_INDEX] == f.UNKNOWN_INDEX
+        return lambda features: features[f.USER_INDEX] == f.UNKNOWN_INDEX
     name, _, value = FEW[data_set].partition("=")
     vocabulary = transform.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
     index = vocabulary.index(f"{name}={value}".encode()) + f.NUM_RESERVED
-    return lambda told: tf.reduce_any(told[f.index_of(name)] == index, 1)
+    return lambda features: tf.reduce_any(features[f.index_of(name)] == index, 1)
 
 
 def artifact(kind, folder):
@@ -133,7 +139,7 @@ def artifact(kind, folder):
 
 
 def newcomers():
-    """A log in which 60 of 210 users come in the last twelfth; all like the same."""
+    """Returns a log of 210 users with the same taste, 60 of whom come at the end."""
     random = np.random.default_rng(0)
     rows = ["user_id,item_id,rating,timestamp"]
     liked_by_all = 1 / np.arange(1, 41)
@@ -143,7 +149,9 @@ def newcomers():
         )
         for item in items:
             is_new = user >= 150
-            hour = 1000 + user if is_new else random.integers(1200)  # cuts are of hours
+            hour = (
+                1000 + user if is_new else random.integers(1200)
+            )  # splits cut at hours
             stars = 5 if (user + item) % 4 else 2
             rows.append(f"u{user},i{item},{stars},{1_600_000_000 + 3600 * hour}")
     return "\n".join(rows) + "\n"
@@ -154,7 +162,7 @@ def newcomers():
     params=["sample", pytest.param("ml-100k", marks=pytest.mark.movielens)],
 )
 def judged(request, judge):
-    """Returns Champion's verdicts on all models, and the slice on which one is bad."""
+    """Returns Champion's verdicts on all models, and the slice of the few."""
     data = None
     if request.param != "sample":
         data = str(request.getfixturevalue("movielens_dir") / request.param)
@@ -163,7 +171,7 @@ def judged(request, judge):
 
 @pytest.fixture(scope="module")
 def judged_newcomers(judge, tmp_path_factory):
-    """The same of three models by time, and the folder of the run."""
+    """Returns the verdicts on three models, split by time, and the run's folder."""
     path = tmp_path_factory.mktemp("log") / "ratings.csv"
     path.write_text(newcomers())
     by_time = ("--set", "split.kind=temporal", "--set", "split.test_fraction=0.25")
@@ -171,12 +179,11 @@ def judged_newcomers(judge, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judge(marquee, copy_of_the_code, tmp_path_factory):
-    """Has models judged on a data set: verdicts by name, and the run's folder."""
+def judge(copy_of_the_code, tmp_path_factory):
+    """Judges the models on a data set; returns verdicts by name, and the folder."""
 
     def judge(data_set, data=None, settings=(), only=None):
         return _judge(
-            marquee,
             copy_of_the_code(),
             tmp_path_factory,
             data_set,
@@ -188,7 +195,7 @@ def judge(marquee, copy_of_the_code, tmp_path_factory):
     return judge
 
 
-def _judge(marquee, code, tmp_path_factory, data_set, data, settings, only):
+def _judge(code, tmp_path_factory, data_set, data, settings, only):
     gate = GateConfig(slices=[FEW[data_set].partition("=")[0]], min_slice_users=30)
     out = tmp_path_factory.mktemp("out")
     run = marquee(
@@ -271,8 +278,8 @@ def _judge(marquee, code, tmp_path_factory, data_set, data, settings, only):
         blessing=artifact(standard_artifacts.ModelBlessing, folder / "blessing"),
         decided=decided,
     )
-    told = json.loads(Path(decided.uri, "decision.json").read_text())
-    verdicts = {each["name"]: each for each in told["models"]}
+    decision = json.loads(Path(decided.uri, "decision.json").read_text())
+    verdicts = {verdict["name"]: verdict for verdict in decision["models"]}
     return verdicts, out
 
 
@@ -305,14 +312,14 @@ def test_a_model_that_is_bad_for_few_is_refused_for_them(judged):
     verdict = verdicts["bad for few"]
     assert verdict["verdict"] == "refused"
     assert ("reference", few) in refused_by(verdict)
-    # On no other slice, and on all users only if the few are enough to be felt there.
+    # On no other slice; on all users only if the few are enough to matter there.
     assert {where for _, where in refused_by(verdict)} <= {few, ""}
     assert few in verdict["rule"]
 
 
 def test_a_copy_of_the_live_model_is_as_good_and_replaces_nothing(judged):
     copy = judged[0]["copy of live"]
-    # On MovieLens 100K two factors are not surely better than popularity.
+    # On MovieLens 100K, two factors are not significantly better than popularity.
     assert refused_by(copy) <= {("reference", "")}
     if copy["verdict"] == "passed":
         assert "not significant" in copy["rule"]
@@ -328,19 +335,19 @@ def test_a_copy_of_the_live_model_is_as_good_and_replaces_nothing(judged):
 
 def test_a_truly_better_model_goes_live(judged):
     better = judged[0]["better"]
-    # What it would need as the only challenger; here eight share the error.
+    # Enough for a single challenger; here eight share the error.
     assert better["evidence"]["value"] > 2 / (1 - GateConfig().confidence)
     if better["evidence"]["value"] >= better["evidence"]["required"]:
         assert better["verdict"] == "live"
         assert "over the model that was live" in better["rule"]
-    else:  # MovieLens 100K has too few users for one night
+    else:  # MovieLens 100K has too few users for a single night
         assert judged[1] == FEW["ml-100k"]
         assert better["verdict"] == "passed"
         assert "not significant yet" in better["rule"]
 
 
 def users_of(out, split):
-    """Who has ratings in a split, read without our package."""
+    """Returns the users with ratings in a split, read without the product."""
     [examples] = out.glob("artifacts/RatingsExampleGen/examples/*")
     files = map(str, (examples / f"Split-{split}").iterdir())
     return {

@@ -1,4 +1,4 @@
-"""MovieLens 100K, and what a person's own file may have wrong with it."""
+"""MovieLens 100K, and errors that a user's own file may have."""
 
 import shutil
 
@@ -6,12 +6,14 @@ import pytest
 
 from components.catalogue_gen import read_catalogue
 from pipeline.recommend.item_titles import Titles
+from tests.support.command import marquee
+from tests.support.logs import own_ratings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
 @pytest.mark.movielens
-def test_movielens_100k_goes_live(marquee, copy_of_the_code, movielens_dir, tmp_path):
+def test_movielens_100k_goes_live(copy_of_the_code, movielens_dir, tmp_path):
     result = marquee(
         copy_of_the_code(),
         *("run", "--data", str(movielens_dir / "ml-100k"), "--out", str(tmp_path)),
@@ -26,20 +28,18 @@ def test_movielens_100k_goes_live(marquee, copy_of_the_code, movielens_dir, tmp_
 
 
 @pytest.fixture
-def ratings(own_ratings, tmp_path):
-    """Writes the log, and what else a test wants in it."""
+def ratings(tmp_path):
+    """Writes the log, with more rows if a test needs them; returns its path."""
 
     def write(more: str = "") -> str:
         path = tmp_path / "ratings.csv"
-        path.write_text(own_ratings + more)
+        path.write_text(own_ratings() + more)
         return str(path)
 
     return write
 
 
-def test_bad_rows_stop_the_run_and_are_named(
-    marquee, copy_of_the_code, ratings, tmp_path
-):
+def test_bad_rows_stop_the_run_and_are_named(copy_of_the_code, ratings, tmp_path):
     path = ratings("u1,i1,five,1600000000\nu2,i2\n")
     result = marquee(copy_of_the_code(), "run", "--data", path, "--out", str(tmp_path))
     assert result.status == 3, result.text
@@ -49,10 +49,10 @@ def test_bad_rows_stop_the_run_and_are_named(
 
 
 def test_allowed_bad_rows_are_quarantined_and_items_have_their_titles(
-    marquee, copy_of_the_code, ratings, tmp_path
+    copy_of_the_code, ratings, tmp_path
 ):
     path = ratings("u1,i1,five,1600000000\n")
-    # A dump of a table: its own id of each row is the item_id of another one.
+    # A table dump in which a row's id is the item_id of another row.
     rows = "".join(f"i{39 - n},i{n},Title of {n}\n" for n in range(39))
     (tmp_path / "items.csv").write_text(f"id,item_id,title\n{rows}")
     result = marquee(
@@ -80,8 +80,8 @@ def test_allowed_bad_rows_are_quarantined_and_items_have_their_titles(
     assert "items.csv: 39 of 40 rated items found in it (98%)" in words
 
 
-def test_anomaly_stops_the_run(marquee, copy_of_the_code, ratings, tmp_path):
-    """The schema requires a side feature that the data does not have."""
+def test_anomaly_stops_the_run(copy_of_the_code, ratings, tmp_path):
+    """The schema requires a side feature that is missing from the data."""
     code = copy_of_the_code()
     schema = tmp_path / "schema.pbtxt"
     curated = (code / "schema" / "ratings.pbtxt").read_text()
@@ -100,9 +100,7 @@ def test_anomaly_stops_the_run(marquee, copy_of_the_code, ratings, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_was_removed_by_hand_goes_live_again(
-    marquee, copy_of_the_code, ratings, tmp_path
-):
+def test_what_was_removed_by_hand_goes_live_again(copy_of_the_code, ratings, tmp_path):
     code, live = copy_of_the_code(), tmp_path / "out" / "live"
     run = (
         *("run", "--data", ratings(), "--out", str(tmp_path / "out")),

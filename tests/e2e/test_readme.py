@@ -6,28 +6,29 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.support.command import marquee, shell_lines
+from tests.support.logs import own_ratings
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(2400)]
 README = Path(__file__).parents[2] / "README.md"
-SCHEDULE = 'marquee schedule --cron "0 3 * * *" --data spans'  # it never ends
-# The two of make are what CI itself runs; MovieLens 1M has tests/accuracy, spans that
-# grow test_retrain.py; the schedule and the server have their tests in tests/pipeline.
+SCHEDULE = 'marquee schedule --cron "0 3 * * *" --data spans'  # does not end
+# CI itself runs the two make targets. MovieLens 1M is tested in tests/accuracy, growing
+# spans in test_retrain.py, the schedule and the server in tests/pipeline.
 ELSEWHERE = (
     *("make run", "make test", "marquee run --data ml-1m"),
     *("marquee retrain --data spans", SCHEDULE, "marquee serve"),
 )
-# They make another environment: test_install.py runs them.
+# These create another environment; tests/test_setup.py runs them.
 INSTALL = ("python3.11 -m venv", "environment/bin/pip install")
-# These need a run, which the README starts below them.
+# These need a run, which comes later on the page.
 NEED_A_RUN = ("show", "report", "recommend", "batch", "lineage", "compare")
 
 
-def test_commands_of_the_readme(
-    marquee, copy_of_the_code, commands, own_ratings, tmp_path
-):
+def test_commands_of_the_readme(copy_of_the_code, tmp_path):
     code, out = copy_of_the_code(), str(tmp_path / "out")
-    (code / "my-ratings.csv").write_text(own_ratings)
+    (code / "my-ratings.csv").write_text(own_ratings())
     ran = []
-    for command in commands(README):
+    for command in shell_lines(README):
         if command in ELSEWHERE or command.startswith(INSTALL):
             continue
         name, *arguments = shlex.split(command)
@@ -40,7 +41,7 @@ def test_commands_of_the_readme(
         assert result.status == 0, f"{command}\n{result.text}"
         ran.append(arguments[0])
     assert ran == ["versions", "models", "doctor", "run", "data", "schema", "run"]
-    for command, said in (
+    for command, expected in (
         (("show",), "is live"),
         (("report",), "report.html"),
         (("versions",), "mf_als"),
@@ -50,7 +51,7 @@ def test_commands_of_the_readme(
     ):
         after = marquee(code, *command, "--out", out)
         assert after.status == 0, after.text
-        assert said in after.text
+        assert expected in after.text
     lists = marquee(code, "batch", "--runs", out, "--out", "recs.parquet")
     assert lists.status == 0, lists.text
     assert set(pd.read_parquet(code / "recs.parquet").user_id) <= set(

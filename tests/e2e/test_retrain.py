@@ -1,44 +1,19 @@
-"""Spans that arrive one after the other, and what each retraining makes of them."""
+"""Spans that arrive one after the other, with a retraining after each."""
 
-import datetime
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
+from tests.support.command import marquee
+from tests.support.logs import SPAN_RATINGS, write_span
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
-USERS, ITEMS, RATINGS = 150, 60, 1500
-FIRST = datetime.date(2026, 11, 15)
-
-
-def write_span(folder, day, stars=None, rows=(), whole=True):
-    """A day's ratings: users like the items of their own kind, odd or even."""
-    random = np.random.default_rng(day)
-    user, item = (random.integers(count, size=RATINGS) for count in (USERS, ITEMS))
-    own = random.random(RATINGS) < 0.8
-    item = np.where(own, item - item % 2 + user % 2, item)
-    liked, other = random.choice([4, 5], RATINGS), random.choice([1, 2, 3], RATINGS)
-    star = np.where(item % 2 == user % 2, liked, other)
-    if stars:
-        star[:] = stars
-    date = FIRST + datetime.timedelta(days=day)
-    time = random.integers(86_400, size=RATINGS) + 86_400 * (date.toordinal() - 719_163)
-    columns = zip(user, item, star, time, strict=True)
-    lines = [f"u{u},i{i},{s},{t}" for u, i, s, t in columns]
-    span = Path(folder, date.isoformat())
-    span.mkdir(parents=True)
-    text = "\n".join(["user_id,item_id,rating,timestamp", *lines, *rows]) + "\n"
-    (span / "ratings.csv").write_text(text)
-    if whole:
-        (span / "_SUCCESS").touch()
-    return lines
 
 
 @pytest.fixture(scope="module")
-def story(marquee, copy_of_the_code, tmp_path_factory):
-    """Four nights, one after the other, with two repeated runs in between."""
+def story(copy_of_the_code, tmp_path_factory):
+    """Retrains on four nights, and repeats or corrects some of them in between."""
     folder = tmp_path_factory.mktemp("nights")
     spans, out = folder / "spans", folder / "out"
     code = copy_of_the_code()
@@ -53,25 +28,25 @@ def story(marquee, copy_of_the_code, tmp_path_factory):
 
     for day in range(3):
         write_span(spans, day)
-    told = SimpleNamespace(out=out, spans=spans)
-    told.first = retrain()
-    told.again = retrain()
-    # The next night: some ratings of the last span come again, and one is not whole.
+    nights = SimpleNamespace(out=out, spans=spans)
+    nights.first = retrain()
+    nights.again = retrain()
+    # The next night: ratings of the last span are repeated, and a span is incomplete.
     repeated = write_span(folder / "elsewhere", 2)[:20]
     write_span(spans, 4, rows=repeated)
     write_span(spans, 5, whole=False)
-    told.second = retrain()
-    # All fives; then the day that was missing comes late, and an old one is edited.
+    nights.second = retrain()
+    # A span of fives; then the missing day comes late, and an old one is edited.
     write_span(spans, 6, stars=5)
-    told.fives = retrain()
+    nights.fives = retrain()
     (spans / "2026-11-21" / "_SUCCESS").unlink()
     write_span(spans, 3)
     edited = spans / "2026-11-15" / "ratings.csv"
     edited.write_text(edited.read_text().replace(",5,", ",1,"))
-    told.edited = retrain()
-    told.live = sorted(path.name for path in (out / "live").glob("[0-9]*"))
-    told.accepted = retrain("--accept", "2026-11-15")
-    return told
+    nights.edited = retrain()
+    nights.live = sorted(path.name for path in (out / "live").glob("[0-9]*"))
+    nights.accepted = retrain("--accept", "2026-11-15")
+    return nights
 
 
 def test_the_first_retraining_takes_all_in_and_puts_a_model_live(story):
@@ -100,7 +75,7 @@ def test_odd_spans_are_named_and_no_rating_counts_twice(story):
     assert overlap["spans"] == ["2026-11-17", "2026-11-19"]
     assert 15 <= overlap["ratings"] <= 20  # some pairs were rated anew that day
     assert "stand in 2026-11-19 again" in story.second.text
-    assert run["rows"]["read"] == 4 * RATINGS + 20
+    assert run["rows"]["read"] == 4 * SPAN_RATINGS + 20
     measured = {m["feature"]: m for m in run["spans"]["drift"]["measured"]}
     assert not any(each["is_drift"] for each in measured.values())
 

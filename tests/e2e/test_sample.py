@@ -1,4 +1,4 @@
-"""The whole way on the sample: again, with an edited model, and with a broken one."""
+"""Runs on the sample: the first, a repetition, an edited and a broken model."""
 
 import json
 import math
@@ -12,17 +12,19 @@ import pytest
 from ml_metadata import MetadataStore, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
+from tests.support.command import marquee
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
 MODELS = ("popularity", "mf_als", "neumf")
 
 
 @pytest.fixture(scope="module")
-def story(marquee, copy_of_the_code, tmp_path_factory):
-    """Four runs into one folder, the code being edited between them."""
+def story(copy_of_the_code, tmp_path_factory):
+    """Runs four times into one folder, with edits of the code in between."""
     out = tmp_path_factory.mktemp("out")
     code = copy_of_the_code()
-    # Too few epochs to go live: the edited model is to be none that is the others' bar.
+    # Too few epochs to go live, so that the edited model is not the live one.
     run = ("run", "--out", str(out), "--set", "models.neumf.epochs=3")
     first = marquee(code, *run)
     made = {
@@ -92,7 +94,7 @@ def test_second_run_takes_every_step_from_the_cache_and_changes_nothing(story):
 
 
 def test_no_step_made_an_empty_folder(story):
-    """An object store has none, and what is not there is not served from the cache."""
+    """Object stores have no empty folders, and the cache needs outputs that exist."""
     assert len(story.made) > 20
     assert [path for path, is_there in story.made.items() if not is_there] == []
 
@@ -124,7 +126,7 @@ def test_broken_model_stops_neither_the_others_nor_what_is_live(story):
 
 
 def test_same_seed_gives_the_same_model_again(story):
-    """The edit was a comment: what was trained anew must not differ."""
+    """The edit was a comment, so the model that is trained again must not differ."""
     before, after = model(story.first, "neumf"), model(story.edited, "neumf")
     for name, value in before["metrics"].items():
         assert after["metrics"][name] == pytest.approx(value, abs=1e-6), name
@@ -153,7 +155,7 @@ def test_metadata_store_has_what_happened(story):
         for kind in store.get_execution_types()
         if kind.name.endswith("Trainer")
     )
-    assert trainers == 4  # three models once, and the edited one again
+    assert trainers == 4  # three models once, and the edited one twice
     pushed = store.get_artifacts_by_type("PushedModel")
     versions = [a for a in pushed if a.custom_properties["pushed"].int_value == 1]
     assert len(versions) == 1
@@ -205,13 +207,13 @@ def test_pushed_model_answers_from_raw_bytes_without_our_package(story):
         assert not {"1", "2"} & set(answer["recommended"][0])
 
 
-def test_lineage_of_what_is_live_names_the_run_and_the_files(story, marquee):
+def test_lineage_of_what_is_live_names_the_run_and_the_files(story):
     live, first = story.first.run["live"], story.first.run
-    told = marquee(ROOT, "lineage", "--json", "--out", str(story.out))
-    assert told.status == 0, told.text
-    found = json.loads(told.text)
+    result = marquee(ROOT, "lineage", "--json", "--out", str(story.out))
+    assert result.status == 0, result.text
+    found = json.loads(result.text)
     assert (str(found["version"]), found["model"]) == (live["version"], live["model"])
-    # Nothing was made again since, though three runs came after it.
+    # The three later runs made none of these again.
     assert {step["run"] for step in found["steps"]} == {first["run"]["id"]}
     assert sum(file["rows"] for file in found["data"]["files"]) == 80_000
     for file in found["data"]["files"]:

@@ -1,4 +1,4 @@
-"""Retraining from the live model: nothing live, nothing new, then new ratings."""
+"""Warm starts: with nothing live, with nothing new, and with new ratings."""
 
 import json
 from pathlib import Path
@@ -6,24 +6,27 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.support.command import marquee
+from tests.support.logs import own_ratings
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def story(marquee, copy_of_the_code, own_ratings, tmp_path_factory):
-    """Three runs into one folder, the last of them with a new user and a new item."""
+def story(copy_of_the_code, tmp_path_factory):
+    """Runs three times into one folder, the last time with a new user and item."""
     folder = tmp_path_factory.mktemp("warm")
     ratings = folder / "ratings.csv"
-    ratings.write_text(own_ratings)
+    ratings.write_text(own_ratings())
     code, out = copy_of_the_code(), folder / "out"
     run = ("run", "--data", str(ratings), "--out", str(out))
     run += ("--models", "popularity,gmf", "--set", "label.threshold=all")
     run += ("--set", "train.warm_start=true")
     first, again = marquee(code, *run), marquee(code, *run)
     new = [f"new,i{2 * n},5,{1_600_000_100 + n}" for n in range(5)]
-    # The last two ratings of a user are held out: only older ones make a row.
+    # A user's last two ratings are held out; only older ones give an item a row.
     new += [f"u{2 * n},new,5,{1_500_000_000 + n}" for n in range(5)]
-    ratings.write_text(own_ratings + "\n".join(new) + "\n")
+    ratings.write_text(own_ratings() + "\n".join(new) + "\n")
     return SimpleNamespace(out=out, first=first, again=again, more=marquee(code, *run))
 
 
@@ -54,14 +57,14 @@ def test_a_run_with_nothing_new_trains_nothing_though_its_model_is_live(story):
 
 
 def test_new_ratings_start_from_the_live_model(story):
-    # Whether it goes live is the gate's affair: it may be no better than the first.
+    # Whether it goes live is up to the gate: it may not be better than the first.
     assert story.more.status in (0, 5), story.more.text
     assert states(story.more)["Trainer_gmf"] == "done"
     first, card = cards(story.out)
     assert card["from_scratch"] is None
     trainer = Path(card["warm_start"].pop("from"))
     assert trainer.parent.parent.name == "Trainer_gmf"
-    # All of the former 240 users and 40 items are still there.
+    # All 240 users and 40 items of the first run are still there.
     assert card["warm_start"] == {
         "users_kept": 240,
         "items_kept": 40,

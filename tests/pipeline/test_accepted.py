@@ -15,6 +15,7 @@ from pipeline.lineage import (
     accepted_data,
     needed_by_versions,
 )
+from tests.support.metadata_store import StoreWriter
 from trainer_modules.model_card import write_card
 
 OTHER = "/data/other.csv"
@@ -23,8 +24,8 @@ OTHER = "/data/other.csv"
 class World:
     """A folder of runs: each run's data have the number that is asked for."""
 
-    def __init__(self, out, writer):
-        self.out, self.store = out, writer(out)
+    def __init__(self, out):
+        self.out, self.store = out, StoreWriter(out)
         self.number, self.data, self.live = 10, {}, ""
 
     def read(self, name, **reading):
@@ -62,9 +63,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path, store_writer):
+def world(tmp_path):
     """A was read and put a model live; it is version 1."""
-    world = World(tmp_path / "out", store_writer)
+    world = World(tmp_path / "out")
     world.read("A", threshold=">= 4")
     world.run("A", pushes=True)
     return world

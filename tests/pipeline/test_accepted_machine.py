@@ -42,8 +42,12 @@ from pipeline.recommend.one_user import recommend
 from pipeline.runs import cleanup, retention
 from pipeline.runs.local_runner import run_locally
 from pipeline.runs.metadata_store import METADATA_FILE, prepare
+from tests.support.examples import write_ratings
+from tests.support.recommender import save_recommender
 from trainer_modules import features as f
 from trainer_modules.model_card import read_card, write_card
+
+pytestmark = pytest.mark.integration
 
 ITEMS = ["1", "2", "3", "4", "5", "6"]
 # Name -> its file, how good a model it makes, and user -> item -> stars; above 3 is a
@@ -56,7 +60,6 @@ DATA = {
     "b2": ("b.csv", 4, {"bob": {"6": 5, "5": 4, "2": 5}, "ben": {"6": 4, "1": 2}}),
 }
 USERS = ("ann", "amy", "bob", "ben")
-tools = {}  # what fixtures of the folder make: SavedModels and Examples
 
 
 class Popular(tf.Module):
@@ -89,7 +92,7 @@ def RatingsExampleGen(  # noqa: N802 - what lineage looks for
     examples: OutputArtifact[Examples],
 ):
     path = Path(examples.uri, f"Split-{f.TRAIN_SPLIT}", "data.gz")
-    tools["write_ratings"](path, DATA[data][2])
+    write_ratings(path, DATA[data][2])
 
 
 @component
@@ -120,7 +123,7 @@ def Trainer(  # noqa: N802
     model: OutputArtifact[ModelArtifact],
 ):
     folder = path_utils.serving_model_dir(model.uri)
-    tools["save_recommender"](Popular(by_likes(DATA[data][2])), folder)
+    save_recommender(Popular(by_likes(DATA[data][2])), folder)
     write_card(folder, {"model": data})
 
 
@@ -339,11 +342,6 @@ class Served(st.RuleBasedStateMachine):
 
     def teardown(self):
         shutil.rmtree(self.folder)
-
-
-@pytest.fixture(autouse=True)
-def _tools(write_ratings, save_recommender):
-    tools.update(write_ratings=write_ratings, save_recommender=save_recommender)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from components.live_models import push, rollback, versions
 from pipeline import lineage
 from pipeline.views.terminal import open_console
 from pipeline.views.terminal.lineage import print_lineage
+from tests.support.metadata_store import StoreWriter
 from trainer_modules import features as f
 
 COMPLETE, CACHED = mlmd.Execution.COMPLETE, mlmd.Execution.CACHED
@@ -29,9 +30,9 @@ COUNTS = {"read": 9, "kept": 8, "users": 3, "items": 5, "first": 0, "last": 86_4
 
 
 @pytest.fixture
-def out(tmp_path, store_writer):
+def out(tmp_path):
     """Run r1 made a model and pushed it as version 1; r2 took all from the cache."""
-    written = store_writer(tmp_path)
+    written = StoreWriter(tmp_path)
     examples = written.artifact("RatingsExampleGen/examples/0")
     catalogue = written.artifact("CatalogueGen/catalogue/0")
     schema = written.artifact("ImportSchemaGen/schema/0")
@@ -200,13 +201,13 @@ def test_what_the_files_told_is_left_out_when_they_are_gone(out):
 
 
 @pytest.mark.parametrize("lost", ["no model", "no push", "no store", "no database"])
-def test_a_store_that_does_not_know_says_what_to_do(out, lost, store_writer):
+def test_a_store_that_does_not_know_says_what_to_do(out, lost):
     if lost == "no model":
         push_model(out, "/elsewhere")
     elif lost == "no push":
         push_model(out, str(out / "artifacts" / "Trainer_gmf" / "model" / "0"))
         (out / "metadata.sqlite").unlink()
-        store_writer(out).artifact("Trainer_gmf/model/0")
+        StoreWriter(out).artifact("Trainer_gmf/model/0")
     elif lost == "no store":
         (out / "metadata.sqlite").unlink()
     else:

@@ -1,7 +1,7 @@
 """Reads mutated files with the pipeline's readers, and prints faults as JSON.
 
-Run by test_hostile_files.py in a process of its own, whose memory is bounded and which
-may crash: ``mutate_files.py SEED COUNT FOLDER``.
+test_hostile_files.py runs it in a process with limited memory, which may crash:
+``mutate_files.py SEED COUNT FOLDER``.
 """
 
 import collections
@@ -25,7 +25,7 @@ from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.side_files import find_side_files
 from components.ratings_example_gen.user_features import describe_users, read_users
 
-ADDRESS_SPACE = 4 << 30  # bytes; what the libraries map when they are imported is 2 GB
+ADDRESS_SPACE = 4 << 30  # bytes; the imported libraries map 2 GB
 
 ROWS = [(1 + n % 7, 10 + n % 13, 1 + n % 5, 978_300_000 + 977 * n) for n in range(40)]
 TOKENS = [b"\0", b"\r", b"\n", b"\r\n", b'"', b'""', b"::", b"\t", b",", b";", b"|"]
@@ -97,7 +97,7 @@ USERS = {
 
 
 def mutated(chance, content, others):
-    """Applies one to six changes; often small, sometimes large."""
+    """Applies one to six changes, often small and sometimes large."""
     data = bytearray(content)
     for _ in range(chance.choice((1, 1, 2, 3, 6))):
         at = chance.randrange(len(data) + 1)
@@ -143,27 +143,27 @@ def main(seed, count, folder):
         for name, content in of_kind.items()
     ]
     contents = [content for _, _, content in files]
-    for kind, name, content in files:  # each must be good before it is mutated
+    for kind, name, content in files:  # the files are valid before they are mutated
         (folder / name).write_bytes(content)
         read_it(folder / name, kind)
         (folder / name).unlink()
-    gc.freeze()  # Arrow looks through all objects for each file: a fifth of the time
+    gc.freeze()  # saves a fifth of the time: Arrow collects garbage for each file
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    came_of = collections.Counter()
+    counts = collections.Counter()
     faults = set()
     for number in range(count):
         kind, name, content = files[number % len(files)]
-        if chance.random() < 0.05:  # the content of one format, the name of another
+        if chance.random() < 0.05:  # the content of one format with the name of another
             content = chance.choice(contents)
         path = folder / name
         path.write_bytes(mutated(chance, content, contents))
         try:
             read_it(path, kind)
-            came_of["read"] += 1
+            counts["read"] += 1
         except BadInputError as error:
-            came_of["refused"] += 1
+            counts["rejected"] += 1
             if name not in str(error):
-                print(json.dumps({"fault": f"{error} names no file"}))
+                print(json.dumps({"fault": f"{error} does not name the file"}))
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             fault = f"{name}: {error!r:.300} at {last.filename}:{last.lineno}"
@@ -175,7 +175,7 @@ def main(seed, count, folder):
         left = list(folder.iterdir())
         assert not left, f"{left} was written while {name} was read"
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({**came_of, "kilobytes": after - before}))
+    print(json.dumps({**counts, "kilobytes": after - before}))
 
 
 if __name__ == "__main__":

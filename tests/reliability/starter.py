@@ -1,9 +1,9 @@
-"""Starts `marquee` again and again, with TFX imported once.
+"""Runs `marquee` commands, one after the other, with TFX imported once.
 
-A program of its own: a line of JSON in (the arguments, and where the output goes), the
-process id out, and its exit status when it has ended. Each command runs in a fork of
-this process and leads a process group of its own, so that all of it can be killed.
-Importing TFX is most of what a start costs; all that comes after it is the real thing.
+The program reads lines of JSON: the arguments, and the path for the output. For each,
+it prints the process ID, and the exit status when the process has ended. A command runs
+in a fork of this process that leads a process group, so that all of it can be killed.
+Importing TFX is most of the cost of a start; the rest is the same as in a normal start.
 """
 
 import atexit
@@ -12,7 +12,7 @@ import os
 import sys
 import traceback
 
-import ml_metadata  # noqa: F401 - as all below: imported once, for every fork
+import ml_metadata  # noqa: F401 - like those below, imported once for all forks
 
 import pipeline.pipeline
 import pipeline.runs.execute  # noqa: F401
@@ -20,7 +20,7 @@ from pipeline.cli import main
 
 
 def run(arguments: list[str], output: str) -> int:
-    """The command, in this process."""
+    """Runs the command in this process; returns its exit status."""
     os.setsid()
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for number in (1, 2):
@@ -36,11 +36,11 @@ def run(arguments: list[str], output: str) -> int:
 
 print("ready", flush=True)
 for line in sys.stdin:
-    asked = json.loads(line)
+    order = json.loads(line)
     child = os.fork()
     if child == 0:
-        status = run(asked["arguments"], asked["output"])
-        # What a process does at its end: autograph removes its temporary files.
+        status = run(order["arguments"], order["output"])
+        # os._exit skips these; autograph removes its temporary files in them.
         atexit._run_exitfuncs()
         sys.stdout.flush()
         os._exit(status)

@@ -1,4 +1,4 @@
-"""A run's folder is damaged, or the machine it is on: the next run is well."""
+"""Damaged output folders, and limits of the machine: the next run succeeds."""
 
 import os
 import shutil
@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.finished_runs import done, executions, live_files
+from tests.support.starter import run_arguments
+
 ROOT = Path(__file__).parents[2]
-NO_WORK = {"LiveModel"}  # is looked up anew in each run
-# TensorFlow reserves some 10 GB of addresses that it does not use.
+NO_WORK = {"LiveModel"}  # is executed in every run
+# TensorFlow reserves about 10 GB of addresses that it does not use.
 ADDRESSES = 24 << 30
 TOO_LARGE = "models.gmf.embedding_dim=50000000"  # 24 GB for 120 users
 
@@ -18,8 +21,8 @@ pytestmark = pytest.mark.reliability
 
 
 @pytest.fixture
-def run(finished, starter, run_arguments):
-    """Runs on the finished folder as it was, and returns status and output."""
+def run(finished, starter):
+    """Restores the finished folder; returns a function that runs on it."""
     log, out = finished
     shutil.rmtree(out)
     shutil.copytree(out.with_name("copy"), out, symlinks=True)
@@ -27,8 +30,8 @@ def run(finished, starter, run_arguments):
 
 
 @pytest.fixture
-def last(finished, executions):
-    """The newest execution before a test."""
+def last(finished):
+    """Returns the ID of the newest execution before the test."""
     return max(number for number, *_ in executions(finished[1]))
 
 
@@ -54,7 +57,7 @@ def cut(path):
     ],
 )
 def test_what_a_cached_step_made_is_damaged_and_made_anew(
-    finished, run, last, done, live_files, pattern, damage, step
+    finished, run, last, pattern, damage, step
 ):
     out = finished[1]
     before = live_files(out)
@@ -66,23 +69,21 @@ def test_what_a_cached_step_made_is_damaged_and_made_anew(
     assert {number: live_files(out)[number] for number in before} == before
 
 
-def test_of_two_runs_at_once_one_is_refused(finished, starter, run_arguments, run):
+def test_of_two_runs_at_once_one_is_refused(finished, starter, run):
     log, out = finished
     starter.start(*run_arguments(log, out))
     other = program(*run_arguments(log, out))
     status = starter.wait()
     assert status in (0, 5), starter.text()
-    # The first may be over before the second has imported what it needs.
+    # The first may have ended before the second has imported its modules.
     assert other.returncode == 7, other.stderr
     assert "is working in" in " ".join(other.stderr.split())
 
 
-def test_a_clock_that_goes_back_changes_nothing(
-    finished, run, run_arguments, last, done, live_files
-):
+def test_a_clock_that_goes_back_changes_nothing(finished, run, last):
     log, out = finished
     if shutil.which("faketime") is None:
-        pytest.fail("no faketime: apt-get install faketime (Debian, Ubuntu)")
+        pytest.fail("faketime is not installed: apt-get install faketime")
     before = live_files(out)
     command = ["faketime", "-f", "-400d", sys.executable, "-m", "pipeline"]
     ended = program(*run_arguments(log, out), before=command)
@@ -91,16 +92,16 @@ def test_a_clock_that_goes_back_changes_nothing(
     assert live_files(out) == before
 
 
-def test_a_trainer_out_of_memory_fails_alone(finished, run, run_arguments, live_files):
+def test_a_trainer_out_of_memory_fails_alone(finished, run):
     log, out = finished
     before = live_files(out)
     limit = ["prlimit", f"--as={ADDRESSES}", sys.executable, "-m", "pipeline"]
     ended = program(*run_arguments(log, out), "--set", TOO_LARGE, before=limit)
-    told = " ".join((ended.stdout + ended.stderr).split())
-    assert ended.returncode == 6, told
-    assert "Trainer_gmf" in told
-    assert "no memory for a tensor with shape[122,50000000]" in told
-    assert "report could not be written" not in told
+    output = " ".join((ended.stdout + ended.stderr).split())
+    assert ended.returncode == 6, output
+    assert "Trainer_gmf" in output
+    assert "no memory for a tensor with shape[122,50000000]" in output
+    assert "report could not be written" not in output
     assert live_files(out) == before
     again = run()
     assert again.status in (0, 5), again.text

@@ -1,6 +1,6 @@
-"""Same input, same output: in another process, folder, order of hashes, threads.
+"""The same input gives the same output, in any process and folder.
 
-On a CPU: kernels of a GPU may add in any order.
+This holds on CPUs: GPU kernels may add in any order.
 """
 
 import gzip
@@ -26,7 +26,7 @@ THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def run(folder, changed):
-    """A whole run in a new process, which works in another folder than it writes to."""
+    """Runs in a new process whose working folder is not the output folder."""
     folder.mkdir(parents=True)
     threads = dict.fromkeys(THREADS, changed["OMP_NUM_THREADS"])
     process = subprocess.run(
@@ -39,53 +39,55 @@ def run(folder, changed):
         check=False,
     )
     assert process.returncode == 0, process.stdout + process.stderr
-    [told] = (folder / "out").glob("runs/*/run.json")
-    return folder / "out", json.loads(told.read_text())
+    [record] = (folder / "out").glob("runs/*/run.json")
+    return folder / "out", json.loads(record.read_text())
 
 
 def examples(out):
-    """Split and name → bytes of the records' file; gzip's own header has a time."""
+    """Returns split/file → uncompressed bytes, since gzip's header has a time."""
     found = out.glob("artifacts/RatingsExampleGen/examples/*/Split-*/*.gz")
     return {f"{p.parent.name}/{p.name}": gzip.decompress(p.read_bytes()) for p in found}
 
 
-def numbers(told, path=""):
-    """Path in a run → every number that a model was judged by."""
-    if isinstance(told, dict):
+def numbers(value, path=""):
+    """Returns every number in a value of ``run.json`` by its path."""
+    if isinstance(value, dict):
         return {
             k: v
-            for n, of in told.items()
-            for k, v in numbers(of, f"{path}/{n}").items()
+            for n, part in value.items()
+            for k, v in numbers(part, f"{path}/{n}").items()
         }
-    if isinstance(told, list):
+    if isinstance(value, list):
         return {
             k: v
-            for i, of in enumerate(told)
-            for k, v in numbers(of, f"{path}/{i}").items()
+            for i, part in enumerate(value)
+            for k, v in numbers(part, f"{path}/{i}").items()
         }
-    is_number = isinstance(told, (int, float)) and not isinstance(told, bool)
-    return {path: told} if is_number else {}
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return {path: value} if is_number else {}
 
 
-def judged(told):
-    return {m["name"]: numbers({k: m[k] for k in ("metrics", "slices")}) for m in told}
+def judged(models):
+    return {
+        m["name"]: numbers({k: m[k] for k in ("metrics", "slices")}) for m in models
+    }
 
 
 @pytest.mark.reliability
 @pytest.mark.timeout(3600)
 def test_another_process_folder_hash_seed_and_thread_count_change_nothing(tmp_path):
-    (one, told_one), (two, told_two) = (
+    (one, run_one), (two, run_two) = (
         run(tmp_path / name, changed) for name, changed in WAYS.items()
     )
     ours, theirs = examples(one), examples(two)
     assert len(ours) >= 3
     assert sum(map(len, ours.values())) > 1_000_000
     assert ours == theirs
-    first, second = judged(told_one["models"]), judged(told_two["models"])
+    first, second = judged(run_one["models"]), judged(run_two["models"])
     assert set(first) == set(second) == set(MODELS.split(","))
     for name, metrics in first.items():
         assert len(metrics) > 10
         assert second[name] == pytest.approx(metrics, abs=1e-6, nan_ok=True), name
-    assert [m["verdict"] for m in told_one["models"]] == [
-        m["verdict"] for m in told_two["models"]
+    assert [m["verdict"] for m in run_one["models"]] == [
+        m["verdict"] for m in run_two["models"]
     ]

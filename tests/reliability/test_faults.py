@@ -1,4 +1,4 @@
-"""Faults of the machine: each is reported with its status, and nothing is lost."""
+"""Faults of the machine: each has a message and a status, and nothing is lost."""
 
 import contextlib
 import os
@@ -10,6 +10,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.finished_runs import live_files
+from tests.support.logs import write_log
+from tests.support.starter import run_arguments
+
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
 
@@ -18,15 +22,15 @@ needs_root = pytest.mark.usefixtures("as_root")
 
 
 @pytest.fixture
-def log(tmp_path, write_log):
+def log(tmp_path):
     path = tmp_path / "log.csv"
     write_log(path)
     return path
 
 
 @pytest.fixture
-def marquee(log, tmp_path, run_arguments):
-    """A run in a separate process: status and output."""
+def marquee(log, tmp_path):
+    """Runs a command in a process of its own; returns its status and output."""
 
     def run(out, *others):
         done = subprocess.run(
@@ -44,7 +48,7 @@ def marquee(log, tmp_path, run_arguments):
 
 @pytest.fixture
 def mounted(tmp_path):
-    """A file system of a size in memory, gone with the test."""
+    """Mounts a file system in memory, and unmounts it after the test."""
     folder = tmp_path / "disk"
     folder.mkdir()
 
@@ -61,18 +65,18 @@ def mounted(tmp_path):
 @needs_root
 def test_a_read_only_disk_stops_the_run_before_any_work(marquee, mounted):
     disk = mounted("ro")
-    status, told = marquee(disk / "out")
+    status, output = marquee(disk / "out")
     assert status == 2
-    assert f"cannot write to {disk / 'out'}: Read-only file system" in told
-    assert "name another folder with --out" in told
+    assert f"cannot write to {disk / 'out'}: Read-only file system" in output
+    assert "name another folder with --out" in output
 
 
 @needs_root
-def test_without_permission_the_run_stops_before_any_work(log, tmp_path, run_arguments):
+def test_without_permission_the_run_stops_before_any_work(log, tmp_path):
     out = tmp_path / "out"
     out.mkdir(mode=0o755)
     os.chown(out, NOBODY, NOBODY)
-    # Root without the capability that lets it write everywhere.
+    # Root, but without the capability to write everywhere.
     done = subprocess.run(
         [
             *("setpriv", "--bounding-set", "-dac_override,-dac_read_search"),
@@ -85,32 +89,32 @@ def test_without_permission_the_run_stops_before_any_work(log, tmp_path, run_arg
         text=True,
         check=False,
     )
-    told = " ".join(done.stderr.split())
-    assert done.returncode == 2, told
-    assert f"cannot write to {out}: Permission denied" in told
+    output = " ".join(done.stderr.split())
+    assert done.returncode == 2, output
+    assert f"cannot write to {out}: Permission denied" in output
     assert list(out.iterdir()) == []
 
 
 @needs_root
 @pytest.mark.parametrize("kilobytes", [512, 1024, 2048])
-def test_a_full_disk_is_told_and_with_room_the_run_goes_on(
-    marquee, mounted, live_files, kilobytes
+def test_a_full_disk_is_reported_and_a_run_with_space_goes_on(
+    marquee, mounted, kilobytes
 ):
     disk = mounted(f"size={kilobytes}k")
-    status, told = marquee(disk / "out")
-    assert status == 6, told
-    assert "No space left on device" in told
-    assert "Make room and run again" in told
+    status, output = marquee(disk / "out")
+    assert status == 6, output
+    assert "No space left on device" in output
+    assert "Make room and run again" in output
     assert live_files(disk / "out") == {}
     subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
-    status, told = marquee(disk / "out")
-    assert status == 0, told
+    status, output = marquee(disk / "out")
+    assert status == 0, output
     assert len(live_files(disk / "out")) == 1
 
 
 @pytest.fixture
 def store(tmp_path):
-    """A metadata store with its copy, as two runs leave them."""
+    """Creates a metadata store with its copy, as two runs leave them."""
     out = tmp_path / "out"
     out.mkdir()
     for name in ("metadata.sqlite", "metadata.before-last-run.sqlite"):
@@ -124,10 +128,10 @@ def test_a_damaged_store_stops_the_run_and_is_put_back(marquee, store):
     content = bytearray(store.read_bytes())
     content[100:2000] = b"\xff" * 1900
     store.write_bytes(content)
-    status, told = marquee(store.parent)
+    status, output = marquee(store.parent)
     assert status == 2
-    assert str(store) in told
-    assert "marquee doctor --restore" in told
+    assert str(store) in output
+    assert "marquee doctor --restore" in output
     assert store.read_bytes() == content
     marquee(None, "doctor", "--restore", "--out", str(store.parent))
     with contextlib.closing(sqlite3.connect(store)) as back:
@@ -136,32 +140,28 @@ def test_a_damaged_store_stops_the_run_and_is_put_back(marquee, store):
     assert kept.read_bytes() == content
 
 
-def test_a_store_that_is_kept_locked_stops_the_run_and_the_next_is_well(
-    marquee, store, live_files
-):
+def test_a_store_that_stays_locked_stops_the_run_and_the_next_succeeds(marquee, store):
     content = store.read_bytes()
     with contextlib.closing(sqlite3.connect(store)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        status, told = marquee(store.parent)
-    assert status == 2, told
-    assert f"{store}: database is locked" in told
-    assert "End what has it open" in told
+        status, output = marquee(store.parent)
+    assert status == 2, output
+    assert f"{store}: database is locked" in output
+    assert "End what has it open" in output
     assert store.read_bytes() == content
-    status, told = marquee(store.parent)
-    assert status == 0, told
+    status, output = marquee(store.parent)
+    assert status == 0, output
     assert len(live_files(store.parent)) == 1
 
 
 @needs_root
 @pytest.mark.parametrize("command", ["run", "doctor"])
-def test_without_dev_shm_it_is_told_before_any_work(
-    log, tmp_path, run_arguments, command
-):
+def test_without_dev_shm_the_error_comes_before_any_work(log, tmp_path, command):
     out = tmp_path / "out"
     arguments = run_arguments(log, out) if command == "run" else ["doctor"]
-    status, told = without_dev_shm(*arguments)
-    assert "no semaphore can be made (No such file or directory)" in told
-    assert "mount a tmpfs at /dev/shm" in told
+    status, output = without_dev_shm(*arguments)
+    assert "no semaphore can be made (No such file or directory)" in output
+    assert "mount a tmpfs at /dev/shm" in output
     assert status == (2 if command == "run" else 1)
     assert not out.exists()
 
@@ -169,14 +169,14 @@ def test_without_dev_shm_it_is_told_before_any_work(
 @needs_root
 def test_without_dev_shm_lists_are_written_for_all(finished, tmp_path):
     out, lists = finished[1], tmp_path / "lists.parquet"
-    status, told = without_dev_shm("batch", "--out", lists, "--runs", out)
-    assert status == 0, told
+    status, output = without_dev_shm("batch", "--out", lists, "--runs", out)
+    assert status == 0, output
     assert len(set(pq.read_table(lists)["user_id"].to_pylist())) == 120
 
 
 def without_dev_shm(*arguments):
-    """A command on a machine where no semaphore can be made: status and output."""
-    hidden = 'mount --bind /proc/self/ns /dev/shm && exec "$@"'  # nothing can be made
+    """Runs a command without semaphores; returns its status and output."""
+    hidden = 'mount --bind /proc/self/ns /dev/shm && exec "$@"'  # read-only
     done = subprocess.run(
         [
             *("unshare", "--mount", "sh", "-c", hidden, "sh"),

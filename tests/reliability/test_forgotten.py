@@ -1,24 +1,25 @@
-"""Old runs are forgotten, and what is live answers, explains itself and rolls back."""
+"""Old runs are deleted; the live model still answers, has its lineage, rolls back."""
 
 import json
 import shutil
 
 import pytest
 
-from tests.pipeline.runs.test_retention import dangling
+from tests.support.finished_runs import done, executions, live_files
+from tests.support.logs import write_log
+from tests.support.metadata_tables import dangling
+from tests.support.starter import run_arguments
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(1800)]
 
 
-def test_what_is_live_is_as_it_was_when_old_runs_are_forgotten(
-    tmp_path, starter, run_arguments, write_log, live_files, executions, done
-):
+def test_what_is_live_is_as_it_was_when_old_runs_are_forgotten(tmp_path, starter):
     out = tmp_path / "out"
     logs = [tmp_path / f"log-{number}.csv" for number in range(3)]
     for shift, log in enumerate(logs):
         write_log(log, shift=shift)
 
-    # No version can come of the second log, whatever its models are worth.
+    # The gate rejects every model of the second log.
     refused = {logs[1]: ("--set", "gate.min_users=1000")}
 
     def run(log):
@@ -26,32 +27,32 @@ def test_what_is_live_is_as_it_was_when_old_runs_are_forgotten(
         assert ended.status in ((5,) if log in refused else (0, 5)), ended.text
         return ended.status
 
-    def told(*arguments):
+    def printed(*arguments):
         ended = starter.run(*arguments, "--json", "--out", out)
         assert ended.status == 0, ended.text
         return json.loads(ended.text)
 
     assert run(logs[0]) == 0
-    for log in (*logs, *logs):  # each anew, then from the cache
+    for log in (*logs, *logs):  # first executed, then from the cache
         run(log)
-    asked = [("recommend", "--user", "u1"), ("lineage",), ("versions",)]
-    before = [told(*question) for question in asked]
+    commands = [("recommend", "--user", "u1"), ("lineage",), ("versions",)]
+    before = [printed(*command) for command in commands]
     files, size = live_files(out), sum(f.stat().st_size for f in out.rglob("*"))
 
-    listed = told("clean", "--keep-runs", "1")
+    listed = printed("clean", "--keep-runs", "1")
     assert {entry["reason"] for entry in listed} == {
         "of old runs, and nothing needs it"
     }
     last = max(number for number, *_ in executions(out))
     forgot = starter.run("clean", "--keep-runs", "1", "--yes", "--out", out)
     assert forgot.status == 0, forgot.text
-    assert told("clean", "--keep-runs", "1") == []
+    assert printed("clean", "--keep-runs", "1") == []
     assert dangling(out) == {}
     assert sum(f.stat().st_size for f in out.rglob("*")) < size
     assert live_files(out) == files
-    assert [told(*question) for question in asked] == before
+    assert [printed(*command) for command in commands] == before
 
-    # The newest data come from the cache; the second, which nothing needed, do not.
+    # The newest data are cached; the second log's, which nothing needed, are not.
     run(logs[2])
     assert set(done(out, last)) <= {"LiveModel"}
     last = max(number for number, *_ in executions(out))
@@ -59,5 +60,5 @@ def test_what_is_live_is_as_it_was_when_old_runs_are_forgotten(
     assert done(out, last)["RatingsExampleGen"] == 1
     assert dangling(out) == {}
     run(logs[0])
-    assert told("versions")[-1]["problem"] is None
+    assert printed("versions")[-1]["problem"] is None
     shutil.rmtree(out)

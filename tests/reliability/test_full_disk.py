@@ -1,4 +1,4 @@
-"""A disk that is full when a finished file or version gets its name."""
+"""A disk that is full when a finished file or version is renamed."""
 
 import contextlib
 import errno
@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import command
+from tests.support.finished_runs import live_files
+from tests.support.logs import write_log
+from tests.support.starter import run_arguments
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
-def changed(finished, write_log):
-    """The log, new since the last run, and the folder as that run left it."""
+def changed(finished):
+    """Returns a log that changed after the last run, and that run's folder."""
     log, out = finished
     write_log(log, shift=1)
     shutil.rmtree(out)
@@ -26,18 +29,20 @@ def changed(finished, write_log):
     return log, out
 
 
-# The last file that a run replaces, and its content before.
+# The files that a run replaces last.
 @pytest.mark.parametrize("last", ["run.json", "report.html", ".ledger.json", "2"])
 @pytest.mark.parametrize("fault", ["replace", "fsync"])
 def test_a_full_disk_that_is_injected_at_a_rename_loses_nothing(
-    tmp_path, starter, run_arguments, changed, live_files, last, fault
+    tmp_path, starter, changed, last, fault
 ):
     log, out = changed
     before = live_files(out)
     arguments = [*map(str, run_arguments(log, out)), "--set", "train.seed=1"]
-    status, told = run_with(_injected(last, fault), arguments, tmp_path / "told.txt")
-    assert_told(last, status, told)
-    assert_nothing_lost(out, before, live_files)
+    status, output = run_with(
+        _injected(last, fault), arguments, tmp_path / "output.txt"
+    )
+    assert_reported(last, status, output)
+    assert_nothing_lost(out, before)
     again = starter.run(*arguments)
     assert again.status in (0, 5), again.text
     json.loads((out / "live" / ".ledger.json").read_text())
@@ -45,7 +50,7 @@ def test_a_full_disk_that_is_injected_at_a_rename_loses_nothing(
 
 @pytest.fixture
 def disk(as_root, tmp_path):
-    """A real disk of 64 MB, on which every name in a folder takes up room."""
+    """Mounts a disk of 64 MB on which every name in a folder takes up space."""
     image, folder = tmp_path / "image", tmp_path / "disk"
     folder.mkdir()
     with image.open("wb") as file:
@@ -59,7 +64,7 @@ def disk(as_root, tmp_path):
 
 @pytest.mark.parametrize("last", ["run.json", "report.html", "2"])
 def test_a_disk_that_is_really_full_at_a_rename_loses_nothing(
-    tmp_path, starter, run_arguments, changed, live_files, disk, last
+    tmp_path, starter, changed, disk, last
 ):
     log, there = changed
     out = disk / "out"
@@ -67,38 +72,40 @@ def test_a_disk_that_is_really_full_at_a_rename_loses_nothing(
     before = live_files(out)
     arguments = [*map(str, run_arguments(log, out)), "--set", "train.seed=1"]
     filled = tmp_path / "filled.txt"
-    status, told = run_with(_filling(last, filled), arguments, tmp_path / "told.txt")
-    if last == "2" and status == 5:  # no version was pushed, and none had to be
+    status, output = run_with(
+        _filling(last, filled), arguments, tmp_path / "output.txt"
+    )
+    if last == "2" and status == 5:  # no version was pushed, which is correct
         assert not filled.exists()
     else:
         *fillers, error = filled.read_text().splitlines()
-        assert error == str(errno.ENOSPC)  # of the rename itself, from the kernel
+        assert error == str(errno.ENOSPC)  # from the kernel, at the rename
         for filler in fillers:
             os.unlink(filler)
-    assert_told(last, status, told)
-    assert_nothing_lost(out, before, live_files)
+    assert_reported(last, status, output)
+    assert_nothing_lost(out, before)
     again = starter.run(*arguments)
     assert again.status in (0, 5), again.text
 
 
-def assert_told(last, status, told):
-    if last == "report.html":  # the run is as good without
-        assert status in (0, 5), told
-        assert "No space left on device" in told
-    elif last != "2" or status != 5:  # a version only where one is pushed
-        assert status == 6, told
-        assert "No space left on device" in told
-        assert "Make room and run again" in told
+def assert_reported(last, status, output):
+    if last == "report.html":  # the run succeeds without it
+        assert status in (0, 5), output
+        assert "No space left on device" in output
+    elif last != "2" or status != 5:  # a version matters only if one is pushed
+        assert status == 6, output
+        assert "No space left on device" in output
+        assert "Make room and run again" in output
 
 
-def assert_nothing_lost(out, before, live_files):
+def assert_nothing_lost(out, before):
     assert not list(out.glob("runs/*/.unfinished-*"))
-    now = live_files(out)  # each is whole, or this fails
+    now = live_files(out)  # fails unless every version is complete
     assert {number: now[number] for number in before} == before
 
 
 def run_with(prepare, arguments, output):
-    """Runs the command in a prepared child process: status and output."""
+    """Runs the command in a prepared child; returns its status and output."""
     child = os.fork()
     if child == 0:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT)
@@ -118,7 +125,7 @@ def run_with(prepare, arguments, output):
 
 
 def _injected(last, fault):
-    """Makes the file of that name find no room at its rename, or at the wait for it."""
+    """Makes the rename to a name fail for lack of space, or the sync after it."""
 
     def prepare():
         from components import durable_files
@@ -144,7 +151,7 @@ def _injected(last, fault):
 
 
 def _filling(last, filled):
-    """Fills the disk before the rename to that name, and notes the kernel's answer."""
+    """Fills the disk before the rename to a name, and records the kernel's error."""
 
     def prepare():
         from components import durable_files
@@ -160,7 +167,7 @@ def _filling(last, filled):
             except OSError as error:
                 filled.write_text("\n".join([*fillers, str(error.errno)]))
                 raise
-            filled.write_text("\n".join([*fillers, "it had room"]))
+            filled.write_text("\n".join([*fillers, "there was space"]))
             return moved
 
         durable_files.move = full
@@ -169,7 +176,7 @@ def _filling(last, filled):
 
 
 def fill(folder: Path):
-    """Leaves no free block on the disk and no room for a name in the folder."""
+    """Leaves no free block on the disk and no space for a name in the folder."""
     ballast = folder / "ballast"
     yield ballast
     with ballast.open("wb", buffering=0) as file:
@@ -177,7 +184,7 @@ def fill(folder: Path):
             with contextlib.suppress(OSError):
                 while True:
                     file.write(bytes(size))
-            os.fsync(file)  # what was set aside for this file's own map is free again
+            os.fsync(file)  # frees the blocks reserved for this file's map
     for length in (200, 60, 16, 4):
         with contextlib.suppress(OSError):
             for number in range(999):

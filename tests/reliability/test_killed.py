@@ -1,4 +1,4 @@
-"""A run that is killed anywhere: nothing is lost, done twice, or half live."""
+"""Kills at any moment: nothing is lost, done twice or half live."""
 
 import json
 import random
@@ -8,81 +8,26 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.finished_runs import done, executions, live_files
+from tests.support.logs import write_log
+from tests.support.starter import run_arguments
+from tests.support.step_moments import STEPS, moments
+
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(7200)]
 
 KILLS = 100
-# What they find is looked up anew in each run.
+# Resolvers are executed in every run.
 RESOLVERS = {"LiveModel", "BaseModel"}
-STEPS = {  # step -> seconds that it takes at most, for the moment of the kill
-    "RatingsExampleGen": 1.0,
-    "CatalogueGen": 0.5,
-    "StatisticsGen": 2.0,
-    "ImportSchemaGen": 0.1,
-    "ExampleValidator": 0.3,
-    "AnomalyGate": 0.1,
-    "Transform": 4.0,
-    "Trainer_popularity": 3.0,
-    "Trainer_gmf": 6.0,
-    "Evaluator_popularity": 3.0,
-    "Evaluator_gmf": 3.0,
-    "LiveEvaluator": 1.0,
-    "Champion": 0.5,
-    "InfraCheck": 4.0,
-    "Pusher": 0.2,
-}
 
 
-def moments(out, said):
-    """What to wait for before a kill: name -> whether it is there."""
-    store = Path(f"{out}/metadata.sqlite-wal")
-
-    def written():
-        size = store.stat().st_size if store.exists() else 0
-        return lambda: store.exists() and store.stat().st_size != size
-
-    def export():
-        before = set(out.glob("artifacts/Trainer_*/model/*/Format-Serving"))
-        return lambda: (
-            set(out.glob("artifacts/Trainer_*/model/*/Format-Serving")) - before
-        )
-
-    def push():
-        return lambda: list(out.glob("live/.unfinished-*"))
-
-    def pushed():
-        before = set(out.glob("live/[0-9]*"))
-        return lambda: set(out.glob("live/[0-9]*")) - before
-
-    def step(name):
-        return lambda: (
-            lambda: any(
-                line.split() == [name, "started"] for line in said().splitlines()
-            )
-        )
-
-    def report():
-        return lambda: "writing the report" in said()
-
-    return {
-        **{name: (step(name), seconds) for name, seconds in STEPS.items()},
-        "metadata": (written, 0.0),
-        "export": (export, 0.3),
-        "push": (push, 0.05),
-        "pushed": (pushed, 0.02),
-        "report": (report, 1.0),
-    }
-
-
-def test_killed_anywhere_a_run_goes_on(
-    tmp_path, starter, run_arguments, write_log, executions, done, live_files
-):
+def test_killed_anywhere_a_run_goes_on(tmp_path, starter):
     chance = random.Random(20261123)
     killed, landed = Counter(), Counter()
     chains = 0
     while sum(killed.values()) < KILLS:
         out = tmp_path / f"out-{chains // 2}"
         log = tmp_path / "log.csv"
-        write_log(log, shift=chains)  # on new data all steps have work to do
+        write_log(log, shift=chains)  # with new data, no step is cached
         after = max((number for number, *_ in executions(out)), default=0)
         plan = [*STEPS, "metadata", "metadata", "metadata", "export", "push", "pushed"]
         plan += ["report", "Transform", "Trainer_gmf"]
@@ -102,12 +47,12 @@ def test_killed_anywhere_a_run_goes_on(
             time.sleep(chance.uniform(0, seconds))
             over = ended(starter.child)
             status = starter.kill()
-            if over:  # it had nothing to do at that moment any more
+            if over:  # the run had ended before the moment came
                 assert status == 0, starter.text()
                 continue
             assert status == -9
             killed[name] += 1
-            now = live_files(out)  # each is whole, or this fails
+            now = live_files(out)  # fails unless every version is complete
             assert {n: now[n] for n in before} == before
             assert len(now) - len(before) in (0, 1)
             running = [step for _, step, state in executions(out) if state == "running"]
@@ -121,12 +66,12 @@ def test_killed_anywhere_a_run_goes_on(
         twice = {s: n for s, n in times.items() if n > 1 and s not in RESOLVERS}
         print(chains, dict(killed), "twice:", twice, flush=True)
         assert not twice
-        # The schema hangs on no data: a folder's second chain has it from the cache.
+        # The schema does not depend on data: it is cached in a folder's second chain.
         assert set(STEPS) - set(times) <= ({"ImportSchemaGen"} if chains % 2 else set())
         cleaned = starter.run("clean", "--out", out, "--yes", "--json")
         assert cleaned.status == 0, cleaned.text
         assert live_files(out) == before
-        # Nothing that is needed was removed: a run finds all of it in the cache.
+        # Nothing that is needed was removed: the next run is served from the cache.
         last = max(number for number, *_ in executions(out))
         again = starter.run(*run_arguments(log, out))
         assert again.status in (0, 5), again.text
@@ -139,7 +84,7 @@ def test_killed_anywhere_a_run_goes_on(
 
 
 def ended(process):
-    """Whether a process is over, waited for or not."""
+    """Returns whether a process has ended, even if its parent has not waited for it."""
     try:
         return (
             Path(f"/proc/{process}/stat").read_text().rsplit(")")[1].split()[0] == "Z"

@@ -1,4 +1,4 @@
-"""A container's memory, and masks of permissions."""
+"""Memory limits of a container, and permission masks."""
 
 import json
 import os
@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.finished_runs import live_files
+from tests.support.logs import write_log
+from tests.support.starter import run_arguments
+
 ROOT = Path(__file__).parents[2]
 GROUPS = Path("/sys/fs/cgroup")
 MB = 1 << 20
@@ -19,17 +23,17 @@ pytestmark = pytest.mark.reliability
 
 @pytest.fixture
 def container(as_root):
-    """A real control group of version 1 or 2, with a bound of memory."""
+    """Creates a control group (version 1 or 2) with a memory limit."""
     v1, v2 = GROUPS / "memory", GROUPS
     root, limit = (v1, "memory.limit_in_bytes") if v1.is_dir() else (v2, "memory.max")
     folder = root / f"marquee-test-{os.getpid()}"
     folder.mkdir()
 
-    def bounded(num_bytes):
+    def limit_memory(num_bytes):
         (folder / limit).write_text(str(num_bytes))
         return lambda: (folder / "cgroup.procs").write_text(str(os.getpid()))
 
-    yield bounded
+    yield limit_memory
     folder.rmdir()
 
 
@@ -45,16 +49,16 @@ def marquee(*arguments, **options):
 
 
 def test_a_container_s_memory_is_what_doctor_shows(container, tmp_path):
-    told = marquee(
+    shown = marquee(
         "doctor", "--json", "--out", tmp_path, preexec_fn=container(3000 * MB)
     )
-    checks = {check["name"]: check for check in json.loads(told.stdout)}
+    checks = {check["name"]: check for check in json.loads(shown.stdout)}
     assert "free of 3.1 GB that the container may use" in checks["memory"]["text"]
     assert checks["memory"]["state"] == "warn"
 
 
 def test_a_run_that_the_kernel_kills_for_memory_loses_nothing(
-    container, finished, starter, run_arguments, write_log, live_files
+    container, finished, starter
 ):
     log, out = finished
     before = live_files(out)
@@ -67,9 +71,7 @@ def test_a_run_that_the_kernel_kills_for_memory_loses_nothing(
 
 
 @pytest.mark.parametrize("mask", [0o077, 0o000])
-def test_what_a_run_writes_has_the_permissions_of_its_mask(
-    tmp_path, run_arguments, write_log, mask
-):
+def test_what_a_run_writes_has_the_permissions_of_its_mask(tmp_path, mask):
     out, log = tmp_path / "out", tmp_path / "log.csv"
     write_log(log)
     done = marquee(*run_arguments(log, out), preexec_fn=lambda: os.umask(mask))
@@ -79,8 +81,8 @@ def test_what_a_run_writes_has_the_permissions_of_its_mask(
         for path in out.rglob("*")
         if path.exists()
     }
-    beyond = {name: oct(mode) for name, mode in modes.items() if mode & mask}
-    assert beyond == {}
+    too_open = {name: oct(mode) for name, mode in modes.items() if mode & mask}
+    assert too_open == {}
     [version] = out.glob("live/1")
     unreadable = [
         str(path)

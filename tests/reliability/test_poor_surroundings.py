@@ -1,4 +1,4 @@
-"""All commands in ASCII and 40 columns, with a home that cannot be written to."""
+"""All commands in ASCII and 40 columns, with a home that is not writable."""
 
 import os
 import subprocess
@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.logs import write_log
+from tests.support.starter import run_arguments
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -24,7 +27,7 @@ needs_root = pytest.mark.usefixtures("as_root")
 
 @pytest.fixture(scope="module")
 def marquee(tmp_path_factory):
-    """A command whose home belongs to somebody else: status, and both outputs."""
+    """Runs a command whose home belongs to another user; returns status and output."""
     folder = tmp_path_factory.mktemp("poor")
     home = folder / "home"
     home.mkdir(mode=0o555)
@@ -44,7 +47,7 @@ def marquee(tmp_path_factory):
             check=False,
         )
         assert list(home.iterdir()) == []
-        # A schema is a file, in UTF-8 wherever it is written to.
+        # The output is a schema file, which is always in UTF-8.
         encoding = "utf-8" if arguments[0] == "schema" else "ascii"
         return done.returncode, (done.stdout + done.stderr).decode(encoding)
 
@@ -52,14 +55,12 @@ def marquee(tmp_path_factory):
 
 
 @needs_root
-def test_every_command_prints_and_the_report_is_written(
-    marquee, tmp_path, run_arguments, write_log
-):
+def test_every_command_prints_and_the_report_is_written(marquee, tmp_path):
     out, log = tmp_path / "out", tmp_path / "größe.csv"
     write_log(log)
-    status, told = marquee(*run_arguments(log, out))
-    assert status == 0, told
-    assert "gr??e.csv" in told
+    status, output = marquee(*run_arguments(log, out))
+    assert status == 0, output
+    assert "gr??e.csv" in output
     [run] = (out / "runs").iterdir()
     assert (run / "report.html").stat().st_size > 100_000
     assert "Set MARQUEE_CACHE_DIR to a folder" in (run / "run.log").read_text()
@@ -78,14 +79,14 @@ def test_every_command_prints_and_the_report_is_written(
         (0, "data", log),
         (0, "models"),
         (0, "schema", "propose", log),
-        (1, "doctor", "--out", out),  # the cache folder cannot be written to
+        (1, "doctor", "--out", out),  # the cache folder is not writable
         (2, "rollback", "--out", out),
         (3, "retrain", "--data", "gibt—es—nicht", "--out", out),
         (3, "run", "--data", "sample", "--out", out),
     ):
-        status, told = marquee(*arguments)
-        assert status == expected, (arguments, told)
-        assert told
-        assert "Traceback" not in told
+        status, output = marquee(*arguments)
+        assert status == expected, (arguments, output)
+        assert output
+        assert "Traceback" not in output
         if arguments[-3:-1] == ["sample", "--out"]:
-            assert "MARQUEE_CACHE_DIR" in told
+            assert "MARQUEE_CACHE_DIR" in output

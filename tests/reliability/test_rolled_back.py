@@ -1,4 +1,4 @@
-"""The night after a rollback: the same model is not live again."""
+"""After a rollback, the next runs do not push the same model again."""
 
 import json
 import shutil
@@ -6,17 +6,17 @@ import shutil
 import pytest
 
 from components.live_models import push
+from tests.support.logs import write_log
+from tests.support.starter import run_arguments
 from trainer_modules import features as f
 
 pytestmark = pytest.mark.reliability
 
 
-def test_the_next_runs_do_not_push_what_a_person_rolled_back_from(
-    tmp_path, starter, run_arguments, write_log
-):
+def test_the_next_runs_do_not_push_what_a_person_rolled_back_from(tmp_path, starter):
     out, other, log = tmp_path / "out", tmp_path / "other", tmp_path / "log.csv"
     write_log(log)
-    # A model that was live before all runs of this folder.
+    # A model that was live before the first run into this folder.
     ended = starter.run(*run_arguments(log, other), "--set", "models.gmf.epochs=1")
     assert ended.status == 0, ended.text
     model = tmp_path / "model"
@@ -37,7 +37,7 @@ def test_the_next_runs_do_not_push_what_a_person_rolled_back_from(
         assert ended.status == 5, ended.text
         assert "rolled back from" in " ".join(ended.text.split())
         assert live(starter, out) == [1, 2, 3]
-    # Trained anew it is another model, which is judged as any.
+    # Trained with another seed it is another model, which is judged like any other.
     ended = starter.run(*run_arguments(log, out), *alone, "--set", "train.seed=7")
     assert ended.status == 0, ended.text
     assert live(starter, out) == [1, 2, 3, 4]
@@ -49,5 +49,5 @@ def test_the_next_runs_do_not_push_what_a_person_rolled_back_from(
 
 
 def live(starter, out):
-    told = json.loads(starter.run("versions", "--json", "--out", out).text)
-    return sorted(version["number"] for version in told)
+    listed = json.loads(starter.run("versions", "--json", "--out", out).text)
+    return sorted(version["number"] for version in listed)

@@ -1,4 +1,4 @@
-"""A run that is stopped, at each kind of step, reports it and ends cleanly."""
+"""SIGTERM during each kind of step: the run reports it and ends cleanly."""
 
 import fcntl
 import json
@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.test_killed import STEPS, moments
+from tests.support.finished_runs import done, live_files
+from tests.support.logs import write_log
+from tests.support.starter import run_arguments
+from tests.support.step_moments import STEPS, moments
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(3600)]
 
 
 def processes_of(group):
-    """What is left of a process group, zombies aside."""
+    """Returns the IDs of a group's processes, without zombies."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -37,9 +40,7 @@ def is_locked(path):
     return False
 
 
-def test_sigterm_at_each_step_ends_the_run_well(
-    tmp_path, starter, run_arguments, write_log, live_files, done
-):
+def test_sigterm_at_each_step_ends_the_run_well(tmp_path, starter):
     chance = random.Random(20261127)
     out, log = tmp_path / "out", tmp_path / "log.csv"
     write_log(log)
@@ -54,19 +55,19 @@ def test_sigterm_at_each_step_ends_the_run_well(
         time.sleep(chance.uniform(0, min(seconds, 0.5)))
         os.kill(starter.child, signal.SIGTERM)
         status = starter.wait()
-        told = " ".join(starter.text().split())
+        output = " ".join(starter.text().split())
         landed[name] = status
         print(name, status, flush=True)
-        if status != 0:  # it was over before the signal came
-            assert status == 143, told
-            assert "Stopped" in told
-            assert "Stopped by sigterm. Finished steps are kept" in told
-            assert "Traceback" not in told
+        if status != 0:  # otherwise the run ended before the signal
+            assert status == 143, output
+            assert "Stopped" in output
+            assert "Stopped by sigterm. Finished steps are kept" in output
+            assert "Traceback" not in output
         assert not is_locked(out / "run.lock")
         assert processes_of(starter.child) == []
         assert not list(out.glob("live/.unfinished-*"))
         assert list((out / "tmp").iterdir()) == []
-        now = live_files(out)  # each is whole, or this fails
+        now = live_files(out)  # fails unless every version is complete
         assert {n: now[n] for n in before} == before
     ended = starter.run(*run_arguments(log, out))
     assert ended.status == 0, ended.text

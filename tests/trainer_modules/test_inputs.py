@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support.models import make_interactions
 from trainer_modules import features as f
 from trainer_modules import inputs
 
@@ -147,9 +148,9 @@ def test_eval_users_are_as_many_as_whole_batches_hold(planted, monkeypatch):
     assert [len(batch[f.USER_INDEX]) for batch in batches] == [5, 5, 5]
 
 
-def test_interactions_are_sorted_unique_and_turn_around(interactions):
+def test_interactions_are_sorted_unique_and_turn_around():
     pairs = [(3, 1), (2, 4), (3, 1), (1, 1), (2, 2)]
-    found = interactions(pairs, 5, 6)
+    found = make_interactions(pairs, 5, 6)
     assert len(found) == 4
     assert found.user_index.tolist() == [1, 2, 2, 3]
     assert found.item_index.tolist() == [1, 2, 4, 1]

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 import tensorflow as tf
 
+from tests.support.examples import serialize
 from trainer_modules import features as f
 
 MIN_ITEM_RATINGS = 2
@@ -41,7 +42,7 @@ EVAL = [
 
 
 @pytest.fixture(scope="module")
-def records(serialize):
+def records():
     def example(user, targets, history, side):
         lists = {f.ITEM_ID: targets, f.HISTORY_ITEM_ID: history}
         return serialize(

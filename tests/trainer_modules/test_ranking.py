@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 
+from tests.reference import ranking as reference
+from tests.support.models import build
 from trainer_modules import features as f
 from trainer_modules import ranking
 from trainer_modules.sizes import Sizes
@@ -71,7 +73,7 @@ def of_unknown(scores, num_rare=ranking.NUM_RARE):
 
 @settings(max_examples=30)
 @given(users, st.integers(0, 3), st.sampled_from([1, NUM_ITEMS * 2, NUM_ITEMS * 100]))
-def test_ranks_are_those_of_the_reference(reference, people, num_unknown, max_pairs):
+def test_ranks_are_those_of_the_reference(people, num_unknown, max_pairs):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "MAX_SCORED_PAIRS", max_pairs)  # blocks of 1, 2, all
         patch.setattr(ranking, "NUM_RARE", 3)
@@ -85,7 +87,7 @@ def test_ranks_are_those_of_the_reference(reference, people, num_unknown, max_pa
             NUM_ITEMS if target == 1 and left else target for target in targets[user]
         ]
         own = [scores[target] for target in targets[user]]
-        expected = reference("ranking").ranks(everything, seen, stands_for, own)
+        expected = reference.ranks(everything, seen, stands_for, own)
         assert found["rank"][user].numpy().tolist() == expected
         candidates = [i for i in range(2, len(everything)) if i not in seen]
         assert found["num_candidates"][user] == len(candidates)
@@ -135,7 +137,7 @@ def test_a_constant_score_ranks_last_and_so_does_one_that_is_no_number():
 
 
 @pytest.mark.parametrize("name", ["mf_als", "neumf", "deepfm"])
-def test_a_target_is_compared_with_itself_at_equal_precision(name, build):
+def test_a_target_is_compared_with_itself_at_equal_precision(name):
     # The same score computed in two shapes differs in its last bits.
     num_users, num_items = 60, 400
     model = build(name, Sizes(num_users, num_items), embedding_dim=48)

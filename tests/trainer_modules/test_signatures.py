@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support.examples import serialize
 from trainer_modules import features as f
+
+pytestmark = pytest.mark.integration
 
 # -I: neither this project nor the working folder is on the path.
 ASK = """
@@ -57,7 +60,7 @@ K = 99  # more than the catalogue has
 
 
 @pytest.fixture(scope="module")
-def records(serialize):
+def records():
     candidates = [[b"b00", b"w05", b"never"], [b"w01"], [b"b11", b"w11"]]
     return [
         serialize(
@@ -72,7 +75,7 @@ def records(serialize):
 
 
 @pytest.fixture(scope="module")
-def targets(planted, serialize):
+def targets(planted):
     new_user = serialize(
         user_id=[b"new"], item_id=[b"b03", b"never"], rating=[4.0, 2.0]
     )
@@ -155,7 +158,7 @@ def test_recommends_each_unseen_item_once_best_first(asked, planted):
         assert (score[row][len(unseen) :] == -np.inf).all()
 
 
-def test_recommends_what_it_scores_best(asked, serialize):
+def test_recommends_what_it_scores_best(asked):
     """``recommend`` and ``serving_default`` are one function."""
     serving, memory, _ = asked
     ids = memory["recommend"]["item_id"][1].numpy()
@@ -174,7 +177,7 @@ def test_recommends_what_it_scores_best(asked, serialize):
 
 
 @pytest.mark.parametrize("told", [[], [5.0], [5.0, 5.0, 5.0]])
-def test_a_history_without_all_of_its_ratings_counts_as_liked(asked, serialize, told):
+def test_a_history_without_all_of_its_ratings_counts_as_liked(asked, told):
     serving = asked[0]
     records = [
         serialize(
@@ -255,7 +258,7 @@ class Told(tf.keras.Model):
 
 
 @pytest.fixture
-def rated(planted, serialize):
+def rated(planted):
     """Two users; the second has two targets less."""
     first, second, third = planted.output.vocabulary_by_name(f.ITEM_VOCABULARY)[:3]
     return tf.constant(
@@ -302,9 +305,7 @@ class Fields(tf.keras.Model):
         return tf.cast(total, tf.float32) + tf.zeros(tf.shape(features[f.ITEM_INDEX]))
 
 
-def test_fields_of_a_request_count_and_without_any_those_of_training(
-    serve, planted, serialize
-):
+def test_fields_of_a_request_count_and_without_any_those_of_training(serve, planted):
     values = planted.output.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
     cook, nurse, poet = (
         values.index(b"user_occupation=" + name) + 2

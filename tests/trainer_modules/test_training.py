@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support.models import build
 from trainer_modules import devices, training, validation
 from trainer_modules.configs.factorization import NeuMFConfig
 from trainer_modules.inputs import eval_users
 from trainer_modules.progress import progress_log
+
+pytestmark = pytest.mark.integration
 
 SMALL = {"epochs": 2, "batch_size": 64, "learning_rate": 0.01}
 
@@ -86,7 +89,7 @@ def test_the_weights_of_the_best_epoch_are_kept(
 
 
 def test_refit_is_training_as_long_on_both_splits(
-    transformed_log, build, tmp_path, monkeypatch
+    transformed_log, tmp_path, monkeypatch
 ):
     log = {user: [(2 + user * n % 7, 1, 5.0) for n in (1, 2, 3)] for user in (2, 3, 4)}
     held_out = {user: [(2 + user * 4 % 7, 1, 5.0)] for user in (2, 4)}
@@ -122,9 +125,7 @@ def test_refit_is_training_as_long_on_both_splits(
         np.testing.assert_array_equal(a, b)
 
 
-def test_halves_of_a_model_that_starts_warm_are_not_trained_alone(
-    planted, build, tmp_path
-):
+def test_halves_of_a_model_that_starts_warm_are_not_trained_alone(planted, tmp_path):
     config = NeuMFConfig(**SMALL, pretraining_epochs=1, refit=True)
 
     def alone(is_warm):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.reference import ranking as reference
 from trainer_modules import features as f
 from trainer_modules import validation
 from trainer_modules.configs.base import GradientConfig
@@ -58,7 +59,7 @@ def config(**settings):
 
 
 def test_auc_is_the_share_of_pairs_that_stand_right(
-    log, data, scores, scorer, reference, monkeypatch
+    log, data, scores, scorer, monkeypatch
 ):
     monkeypatch.setattr(validation, "SCORED_PAIRS", 7)
     targets = [
@@ -69,7 +70,7 @@ def test_auc_is_the_share_of_pairs_that_stand_right(
     ]
     measured = validation.LabelsAUC(scorer, data).measure()
     assert 0.3 < measured < 0.7
-    expected = reference("ranking").auc(*zip(*targets, strict=True))
+    expected = reference.auc(*zip(*targets, strict=True))
     assert measured == pytest.approx(expected, abs=1e-9)
 
 
@@ -86,7 +87,7 @@ def test_error_of_stars_is_over_all_targets_whatever_their_label(
 
 
 def test_ndcg_is_of_the_whole_list_and_of_users_who_liked_something(
-    log, data, scores, scorer, reference
+    log, data, scores, scorer
 ):
     train, held_out = log
     gains = []
@@ -100,9 +101,9 @@ def test_ndcg_is_of_the_whole_list_and_of_users_who_liked_something(
         liked = [item for item, label, _ in targets if label == f.LIKED]
         stands_for = [V if item == 1 else item for item in liked]
         own = [of_unknown if item == 1 else scores[user, item] for item in liked]
-        rank = reference("ranking").ranks(everything, seen, stands_for, own)
+        rank = reference.ranks(everything, seen, stands_for, own)
         if liked:
-            metrics = reference("ranking").user_metrics(rank, V, k=10**3)
+            metrics = reference.user_metrics(rank, V, k=10**3)
             gains.append(metrics["ndcg@1000"])
     assert len(gains) > 3
     measured = validation.Ranking(scorer, data).measure()

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support.models import build
 from trainer_modules import features as f
 from trainer_modules.layers.vector_table import VectorTable
 from trainer_modules.model_card import write_card
@@ -105,7 +106,7 @@ def card_of(name, config, **more):
 
 
 @pytest.fixture
-def live(build, tmp_path):
+def live(tmp_path):
     """Leaves a model of the live data in a folder as an exported one's is."""
 
     def exported(name, **overrides):
@@ -134,7 +135,7 @@ def live(build, tmp_path):
 
 
 @pytest.fixture
-def started(live, build):
+def started(live):
     """A model of the data of now that starts from a live one: both, and the start."""
 
     def both(name, then=NOW, **overrides):
@@ -169,7 +170,7 @@ def test_before_it_is_trained_a_model_scores_as_the_live_one(name, started):
 
 
 @pytest.mark.parametrize("name", GRADIENT_MODELS)
-def test_whatever_grows_with_a_vocabulary_says_with_which(name, build):
+def test_whatever_grows_with_a_vocabulary_says_with_which(name):
     def shapes(sizes):
         model = build(name, sizes)
         lists = dict.fromkeys(("user_job_index", f.ITEM_INDEX), tf.constant([[1]]))
@@ -261,7 +262,7 @@ def found(folder, model, card):
     return start, said
 
 
-def test_a_warm_start_is_said(live, build):
+def test_a_warm_start_is_said(live):
     folder, _ = live("gmf")
     card = card_of("gmf", MODELS["gmf"].config_class())
     _, said = found(folder, build("gmf", NOW.sizes()), card)
@@ -271,7 +272,7 @@ def test_a_warm_start_is_said(live, build):
     ]
 
 
-def test_how_it_learns_may_have_changed(live, build):
+def test_how_it_learns_may_have_changed(live):
     folder, _ = live("gmf", epochs=3, learning_rate=0.1)
     card = card_of("gmf", MODELS["gmf"].config_class(refit=True))
     start, _ = found(folder, build("gmf", NOW.sizes()), card)
@@ -325,7 +326,7 @@ OTHER_DIM = dataclasses.asdict(MODELS["gmf"].config_class(embedding_dim=4))
         (without("assets.extra/marquee.json"), "cannot be read: .*marquee.json"),
     ],
 )
-def test_what_does_not_fit_starts_from_scratch_and_is_said(live, build, change, reason):
+def test_what_does_not_fit_starts_from_scratch_and_is_said(live, change, reason):
     folder, _ = live("gmf")
     change(folder)
     model, sizes = build("gmf", NOW.sizes()), NOW.sizes()
@@ -339,7 +340,7 @@ def test_what_does_not_fit_starts_from_scratch_and_is_said(live, build, change, 
         assert not table.weights  # not even made: training draws what it would have
 
 
-def test_another_architecture_with_the_same_settings_starts_from_scratch(live, build):
+def test_another_architecture_with_the_same_settings_starts_from_scratch(live):
     """As after an edit of the model's code."""
     folder, _ = live("mlp")
     cold(model="gmf", config=card_of("gmf", MODELS["gmf"].config_class())["config"])(
@@ -350,7 +351,7 @@ def test_another_architecture_with_the_same_settings_starts_from_scratch(live, b
     assert start.from_scratch == "the live model has no variable product.h"
 
 
-def test_another_shape_with_the_same_settings_starts_from_scratch(live, build):
+def test_another_shape_with_the_same_settings_starts_from_scratch(live):
     folder, _ = live("gmf", embedding_dim=4)
     card = card_of("gmf", MODELS["gmf"].config_class())
     cold(config=card["config"])(folder)
@@ -360,7 +361,7 @@ def test_another_shape_with_the_same_settings_starts_from_scratch(live, build):
     )
 
 
-def test_the_graph_of_the_live_model_is_never_loaded(live, build, tmp_path):
+def test_the_graph_of_the_live_model_is_never_loaded(live, tmp_path):
     """Only its weights are read: what its operations would do is not done."""
     written, hostile = tmp_path / "written", tmp_path / "hostile"
 
@@ -382,7 +383,7 @@ def test_the_graph_of_the_live_model_is_never_loaded(live, build, tmp_path):
     assert not written.exists()
 
 
-def test_nothing_live_starts_from_scratch(build):
+def test_nothing_live_starts_from_scratch():
     card = card_of("gmf", MODELS["gmf"].config_class())
     start, said = found(None, build("gmf", NOW.sizes()), card)
     assert start.from_scratch == "no model is live that was trained on other data"
@@ -390,7 +391,7 @@ def test_nothing_live_starts_from_scratch(build):
 
 
 @pytest.mark.parametrize("name", ["neumf", "deepfm"])
-def test_an_exported_model_is_a_start(name, build, serve, planted, tmp_path):
+def test_an_exported_model_is_a_start(name, serve, planted, tmp_path):
     """The real export, in which a Keras model's variables have numbers for names."""
     sizes, output = planted.data.sizes, planted.output
     old = build(name, sizes)

@@ -19,6 +19,7 @@ from components.ranking_metrics.metrics import TargetMetric, TargetStatistics
 from components.ranking_metrics.statistics import Statistics
 from pipeline.config.schema import GateConfig
 from pipeline.evaluation import eval_config
+from tests.support.evaluated_users import add_user, evaluate_outputs
 
 NUM_ITEMS = 40
 GATE = GateConfig(
@@ -151,7 +152,7 @@ def good(judge):
     return read_slices(folder)
 
 
-def measured(outputs, add, numbers):
+def measured(numbers):
     """The statistics of some of the people, which have tests of their own."""
     total = Statistics()
     for number in numbers:
@@ -160,8 +161,8 @@ def measured(outputs, add, numbers):
             (place, label, 1 / (1 + place) + 0.5 * label)
             for place, label in zip(places, labels, strict=True)
         ]
-        told = outputs(targets, NUM_ITEMS, range(2, 12), NUM_ITEMS)
-        add(total, told, user=user_hash(b"%d" % number))
+        told = evaluate_outputs(targets, NUM_ITEMS, range(2, 12), NUM_ITEMS)
+        add_user(total, told, user=user_hash(b"%d" % number))
     return total
 
 
@@ -178,11 +179,11 @@ SLICES = {
 }
 
 
-def test_tfma_computes_every_metric_on_all_users_and_on_each_slice(good, outputs, add):
+def test_tfma_computes_every_metric_on_all_users_and_on_each_slice(good):
     assert set(good) == set(SLICES)
     for name, numbers in SLICES.items():
         assert set(good[name].metrics) == set(METRICS), name
-        for metric, value in measured(outputs, add, numbers).results().items():
+        for metric, value in measured(numbers).results().items():
             np.testing.assert_allclose(
                 good[name].metrics[metric], value, rtol=1e-5, err_msg=f"{name} {metric}"
             )
@@ -195,9 +196,9 @@ def test_tfma_computes_every_metric_on_all_users_and_on_each_slice(good, outputs
     assert overall["coverage@10"] == 10 / NUM_ITEMS
 
 
-def test_each_slice_has_its_users_one_by_one(good, outputs, add):
+def test_each_slice_has_its_users_one_by_one(good):
     for name, numbers in SLICES.items():
-        expected, found = measured(outputs, add, numbers).users(), good[name].users
+        expected, found = measured(numbers).users(), good[name].users
         assert found.metrics == expected.metrics
         for field in ("user", "target_user", "label"):
             np.testing.assert_array_equal(
@@ -229,10 +230,10 @@ def test_a_users_hash_is_the_same_everywhere():
     assert user_hash(b"") == 0xE4A6A0577479B2B4
 
 
-def test_what_is_sent_between_workers_is_few_arrays(outputs, add):
+def test_what_is_sent_between_workers_is_few_arrays():
     total = Statistics()
     for rank in range(1, 500):
-        add(total, outputs([(rank, 1, 0.5)], 500))
+        add_user(total, evaluate_outputs([(rank, 1, 0.5)], 500))
     sent = TargetStatistics("").compact(total)
     assert {len(parts) for parts in sent.parts.values()} == {1}
     assert sent.results()["num_users"] == 499

@@ -11,6 +11,8 @@ from hypothesis import given
 from components import metric_names
 from components.ranking_metrics import statistics
 from components.ranking_metrics.statistics import Statistics
+from tests.reference import ranking as reference
+from tests.support.evaluated_users import add_user, evaluate_outputs
 
 scores = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(-2, 2, width=32))
 
@@ -27,20 +29,18 @@ def users(draw):
 
 
 @pytest.fixture(scope="session")
-def summed(outputs, add):
+def summed():
     def of_people(people):
         total = Statistics()
         for targets, num_candidates in people:
-            add(total, outputs(targets, num_candidates))
+            add_user(total, evaluate_outputs(targets, num_candidates))
         return total
 
     return of_people
 
 
 @given(st.lists(users(), min_size=1, max_size=8))
-def test_ranking_metrics_are_means_over_users_who_liked_a_target(
-    reference, summed, people
-):
+def test_ranking_metrics_are_means_over_users_who_liked_a_target(summed, people):
     found = summed(people).results()
     each = [
         reference.user_metrics([r for r, label, _ in targets if label], num_candidates)
@@ -60,7 +60,7 @@ def test_ranking_metrics_are_means_over_users_who_liked_a_target(
 
 
 @given(st.lists(users(), min_size=1, max_size=8))
-def test_label_metrics_are_over_all_targets(reference, summed, people):
+def test_label_metrics_are_over_all_targets(summed, people):
     found = summed(people).results()
     targets = [target for targets, _ in people for target in targets]
     label = [yes for _, yes, _ in targets]
@@ -111,7 +111,7 @@ def test_workers_may_split_the_users_in_any_way(summed, people, data):
 
 
 @given(st.lists(st.tuples(scores, st.integers(0, 1)), min_size=1, max_size=60))
-def test_auc_is_the_share_of_pairs_that_stand_right(reference, targets):
+def test_auc_is_the_share_of_pairs_that_stand_right(targets):
     score, label = (np.array(column) for column in zip(*targets, strict=True))
     np.testing.assert_allclose(
         statistics.area_under_curve(score.astype(np.float64), label),
@@ -159,28 +159,30 @@ def test_sampled_metrics_are_what_sampling_comes_to(num_sampled):
         assert abs(found[f"sampled_{name}@10"] - sampled.mean()) < 5 * deviation
 
 
-def test_coverage_is_of_the_items_in_anybodys_list(outputs, add):
+def test_coverage_is_of_the_items_in_anybodys_list():
     total = Statistics()
     for top in ([2, 3, 4], [4, 3, 7], [2, 2, 2]):
-        add(total, outputs([(1, 1, 0.5)], 9, top_item=top, catalogue_size=16))
+        add_user(
+            total, evaluate_outputs([(1, 1, 0.5)], 9, top_item=top, catalogue_size=16)
+        )
     assert total.results()["coverage@10"] == 4 / 16
 
 
-def test_padding_and_what_was_neither_liked_nor_disliked_count_nowhere(outputs, add):
+def test_padding_and_what_was_neither_liked_nor_disliked_count_nowhere():
     total, without = Statistics(), Statistics()
-    add(total, outputs([(3, 1, 0.7), (2, -1, 9.0), (0, -1, 9.0)], 20))
-    add(total, outputs([(4, -1, 0.1)], 20, top_item=[8, 9], catalogue_size=99))
-    add(without, outputs([(3, 1, 0.7)], 20))
+    add_user(total, evaluate_outputs([(3, 1, 0.7), (2, -1, 9.0), (0, -1, 9.0)], 20))
+    add_user(
+        total, evaluate_outputs([(4, -1, 0.1)], 20, top_item=[8, 9], catalogue_size=99)
+    )
+    add_user(without, evaluate_outputs([(3, 1, 0.7)], 20))
     np.testing.assert_equal(total.results(), without.results())
 
 
-def test_users_outside_of_the_sample_count_in_label_metrics_alone(
-    reference, outputs, summed, add
-):
+def test_users_outside_of_the_sample_count_in_label_metrics_alone(summed):
     ranked = [[(3, 1, 0.7), (9, 0, 0.2)], [(1, 1, 0.4)]]
     outside = [(0, 0, 0.6), (0, 1, 0.3)]
     total = summed([(targets, 20) for targets in ranked])
-    add(total, outputs(outside, 0, top_item=[0, 0]))
+    add_user(total, evaluate_outputs(outside, 0, top_item=[0, 0]))
     found, sampled = total.results(), summed([(r, 20) for r in ranked])
     for name in ("num_users", "coverage@10", *metric_names.PER_USER_METRICS):
         assert found[name] == sampled.results()[name], name
@@ -191,25 +193,27 @@ def test_users_outside_of_the_sample_count_in_label_metrics_alone(
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean((score - label) ** 2)))
 
 
-def test_rmse_is_of_the_error_that_the_model_tells(outputs, add):
+def test_rmse_is_of_the_error_that_the_model_tells():
     total = Statistics()
     stars = np.array([0.5, -2.0, 99.0], np.float32)  # the last is padding's
-    user = outputs([(3, 1, 4.5), (5, 0, 1.0), (0, -1, 0.0)], 20) | {"error": stars}
-    add(total, user)
+    user = evaluate_outputs([(3, 1, 4.5), (5, 0, 1.0), (0, -1, 0.0)], 20) | {
+        "error": stars
+    }
+    add_user(total, user)
     assert total.results()["rmse"] == pytest.approx(np.sqrt((0.25 + 4) / 2))
 
 
-def test_novelty_is_a_mean_and_popularity_lift_a_ratio_of_sums(outputs, add):
+def test_novelty_is_a_mean_and_popularity_lift_a_ratio_of_sums():
     total = Statistics()
     told = [(1.0, 0.5, 0.3, 0.1), (4.0, math.nan, 0.2, 0.1)]
     for novelty, diversity, lists, histories in told:
-        user = outputs([(1, 1, 0.5)], 9) | {
+        user = evaluate_outputs([(1, 1, 0.5)], 9) | {
             "novelty": np.float32(novelty),
             "diversity": np.float32(diversity),
             "list_popularity": np.float32(lists),
             "history_popularity": np.float32(histories),
         }
-        add(total, user)
+        add_user(total, user)
     found = total.results()
     assert found["novelty@10"] == pytest.approx(2.5)
     assert found["diversity@10"] == pytest.approx(0.5)
@@ -228,11 +232,11 @@ def test_gini_is_half_the_mean_difference_of_two_items(times):
         assert found == pytest.approx(np.mean(differences) / (2 * mean))
 
 
-def test_users_are_in_the_order_of_their_hash_each_with_own_targets(outputs, add):
+def test_users_are_in_the_order_of_their_hash_each_with_own_targets():
     total = Statistics()
-    add(total, outputs([(3, 1, 0.3), (4, 0, 0.4)], 20), user=9)
-    add(total, outputs([(1, 0, 0.1)], 20), user=2)
-    add(total, outputs([(5, 1, 0.5)], 20), user=2**64 - 1)
+    add_user(total, evaluate_outputs([(3, 1, 0.3), (4, 0, 0.4)], 20), user=9)
+    add_user(total, evaluate_outputs([(1, 0, 0.1)], 20), user=2)
+    add_user(total, evaluate_outputs([(5, 1, 0.5)], 20), user=2**64 - 1)
     users = total.users()
     assert users.user.tolist() == [2, 9, 2**64 - 1]
     assert users.target_user.tolist() == [0, 1, 1, 2]
@@ -248,19 +252,22 @@ def test_nobody_is_nan_not_zero():
     assert all(math.isnan(value) for value in results.values())
 
 
-def test_a_score_that_is_no_number_makes_what_is_made_of_it_nan(outputs, add):
+def test_a_score_that_is_no_number_makes_what_is_made_of_it_nan():
     total = Statistics()
-    add(total, outputs([(3, 1, math.nan), (2, 0, 0.5)], 20))
+    add_user(total, evaluate_outputs([(3, 1, math.nan), (2, 0, 0.5)], 20))
     results = total.results()
     for name in ("auc", "score_std", "log_loss", "rmse", "calibration"):
         assert math.isnan(results[name]), name
 
 
-def test_scores_that_are_no_probabilities_have_no_metrics_of_these(outputs, add):
+def test_scores_that_are_no_probabilities_have_no_metrics_of_these():
     total = Statistics()
     targets = [(3, 1, 0.9), (2, 0, 0.5)]
     nothing = np.full(2, np.nan, np.float32)
-    add(total, outputs(targets, 20) | {"probability": nothing, "error": nothing})
+    add_user(
+        total,
+        evaluate_outputs(targets, 20) | {"probability": nothing, "error": nothing},
+    )
     results = total.results()
     for name in (*metric_names.PROBABILITY_METRICS, "rmse"):
         assert math.isnan(results[name]), name

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 
 from components.ranking_metrics.users import AUC, Users
+from tests.reference import ranking as reference
 
 METRICS = ("ndcg@10", "mrr")
 NAN = math.nan
@@ -126,7 +127,7 @@ def test_the_values_of_a_ranking_metric_are_those_that_were_measured(rows):
 
 
 @given(people)
-def test_the_mean_of_the_values_of_auc_is_the_auc(reference, rows):
+def test_the_mean_of_the_values_of_auc_is_the_auc(rows):
     found = users_of(rows).values_of(AUC)
     assert found.shape == (len(rows),)
     flat = [target for row in rows for target in row[2]]
@@ -155,7 +156,7 @@ def test_auc_by_hand():
     np.testing.assert_allclose(found, [area + 3 * each for each in influence])
 
 
-def test_the_variance_of_the_values_of_auc_is_that_of_the_jackknife(reference):
+def test_the_variance_of_the_values_of_auc_is_that_of_the_jackknife():
     """Leaves one user out at a time, which needs no formula for the influence."""
     chance = np.random.default_rng(7)
     rows = []

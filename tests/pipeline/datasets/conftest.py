@@ -1,3 +1,5 @@
+"""A file server on loopback, with faults."""
+
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -6,17 +8,26 @@ import pytest
 
 
 class FileServer(ThreadingHTTPServer):
-    """Serves `files` on the loopback interface, as well or as badly as told."""
+    """Serves ``files`` on the loopback interface, with the faults that a test sets.
+
+    Attributes:
+        files: Path → content.
+        supports_range: Whether Range headers are honoured.
+        break_after: Bytes of the body that are sent, one number per request.
+        statuses: Statuses of the first answers, in place of the file.
+        ranges: The Range header of each request so far.
+        url: The server's address.
+    """
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
-        self.knows_range = True
-        self.break_after: list[int] = []  # bytes of the body sent, one per request
-        self.statuses: list[int] = []  # answered first, instead of the file
-        self.ranges: list[str | None] = []  # the Range header of each request
+        self.supports_range = True
+        self.break_after: list[int] = []
+        self.statuses: list[int] = []
+        self.ranges: list[str | None] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -24,8 +35,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: FileServer
 
     def do_GET(self):
-        asked = self.headers.get("Range")
-        self.server.ranges.append(asked)
+        requested = self.headers.get("Range")
+        self.server.ranges.append(requested)
         if self.server.statuses:
             self.send_error(self.server.statuses.pop(0))
             return
@@ -34,8 +45,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         start = 0
-        if asked and self.server.knows_range:
-            start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
+        if requested and self.server.supports_range:
+            start = int(re.fullmatch(r"bytes=(\d+)-", requested)[1])
             if start >= len(body):
                 self.send_error(416)
                 return

@@ -70,7 +70,7 @@ def test_part_that_is_complete_already_is_used(server, tmp_path):
 
 def test_server_without_range_starts_again(server, tmp_path):
     server.files["/a.zip"] = BODY
-    server.knows_range = False
+    server.supports_range = False
     server.break_after = [1_000_000]
 
     archives.download(f"{server.url}/a.zip", tmp_path / "a.zip", BODY_MD5, nothing)

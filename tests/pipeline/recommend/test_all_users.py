@@ -17,6 +17,9 @@ from components.live_models import push, versions
 from pipeline.recommend import all_users
 from pipeline.recommend.one_user import recommend
 from pipeline.runs import lock
+from tests.support.examples import write_ratings
+from tests.support.metadata_store import accept
+from tests.support.recommender import save_recommender
 from trainer_modules import features as f
 from trainer_modules.model_card import write_card
 
@@ -67,7 +70,7 @@ RATED = {user: rated(user, number) for number, user in enumerate(USERS)}
 
 
 @pytest.fixture
-def out(tmp_path, write_ratings, save_recommender, accept):
+def out(tmp_path):
     """The folder of a run, of three files for each split, whose model is live."""
     out = tmp_path / "out"
     examples = out / "artifacts" / "RatingsExampleGen" / "examples" / "2"

@@ -14,6 +14,9 @@ from components.live_models import push, versions
 from components.saved_model_scan import HostileModelError
 from pipeline.recommend.item_titles import UnknownItemError
 from pipeline.recommend.one_user import load_recommend, recommend
+from tests.support.examples import write_ratings
+from tests.support.metadata_store import accept
+from tests.support.recommender import save_recommender
 from trainer_modules import features as f
 from trainer_modules.model_card import write_card
 
@@ -48,7 +51,7 @@ class Fixed(tf.Module):
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory, write_ratings, save_recommender, accept):
+def out(tmp_path_factory):
     """The folder of a run whose model is live."""
     out = tmp_path_factory.mktemp("out")
     artifacts = out / "artifacts"
@@ -132,7 +135,7 @@ def test_a_part_of_one_title_is_enough(out):
     assert answer.liked == ["Alien (1979)"]
 
 
-def test_a_model_that_writes_files_is_not_loaded(tmp_path, save_recommender):
+def test_a_model_that_writes_files_is_not_loaded(tmp_path):
     """``batch`` and the report load it in the same way."""
     written = tmp_path / "written"
 

@@ -21,6 +21,7 @@ from pipeline.runs.metadata_store import (
     prepare,
     restore,
 )
+from tests.support.metadata_store import StoreWriter
 from trainer_modules import features as f
 
 
@@ -105,11 +106,9 @@ def test_another_name_of_the_same_folder_is_no_move(tmp_path):
     assert uris(link) == [str(out / "artifacts/Trainer_m/model/3")]
 
 
-def test_a_store_is_read_where_nothing_can_be_written(
-    tmp_path, store_writer, monkeypatch
-):
+def test_a_store_is_read_where_nothing_can_be_written(tmp_path, monkeypatch):
     out = tmp_path / "out % it's"
-    written = store_writer(out).artifact("Trainer_m/model/3")
+    written = StoreWriter(out).artifact("Trainer_m/model/3")
     prepare(out)  # in write-ahead mode
     before = sorted(out.iterdir())
     # Root may write wherever it is not the file system that is read-only.

@@ -13,30 +13,11 @@ import pytest
 from benchmarks.store import clone_last_run
 from pipeline.runs import lock, retention, store_lookups
 from pipeline.runs.metadata_store import open_metadata
-from tests.pipeline.runs.test_store_lookups import counts, run  # noqa: F401 - a fixture
-
-# Column that refers to a row -> table of that row.
-REFERENCES = {
-    ("ArtifactProperty", "artifact_id"): "Artifact",
-    ("ExecutionProperty", "execution_id"): "Execution",
-    ("ContextProperty", "context_id"): "Context",
-    ("Event", "artifact_id"): "Artifact",
-    ("Event", "execution_id"): "Execution",
-    ("EventPath", "event_id"): "Event",
-    ("Association", "context_id"): "Context",
-    ("Association", "execution_id"): "Execution",
-    ("Attribution", "context_id"): "Context",
-    ("Attribution", "artifact_id"): "Artifact",
-    ("ParentContext", "context_id"): "Context",
-    ("ParentContext", "parent_context_id"): "Context",
-    ("Artifact", "type_id"): "Type",
-    ("Execution", "type_id"): "Type",
-    ("Context", "type_id"): "Type",
-}
+from tests.support.metadata_tables import counts, dangling
 
 
 @pytest.fixture
-def folder(run, tmp_path):  # noqa: F811 - the fixture
+def folder(run, tmp_path):
     """Run 1 on ratings that are gone since, 2 on newer ones, 3 and 4 from the cache."""
     run("1", "old")
     for run_id in ("2", "3", "4"):
@@ -45,21 +26,6 @@ def folder(run, tmp_path):  # noqa: F811 - the fixture
         (tmp_path / "runs" / run_id).mkdir(parents=True)
         (tmp_path / "runs" / run_id / "run.log").write_text("what it said")
     return tmp_path
-
-
-def dangling(out):
-    with contextlib.closing(sqlite3.connect(out / "metadata.sqlite")) as store:
-        assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return {
-            reference: rows
-            for reference, table in REFERENCES.items()
-            if (
-                rows := store.execute(
-                    f"SELECT {reference[1]} FROM {reference[0]} "
-                    f"WHERE {reference[1]} NOT IN (SELECT id FROM {table})"
-                ).fetchall()
-            )
-        }
 
 
 def texts(out):
@@ -75,7 +41,7 @@ def clean(marquee, out, *options):
 def test_what_old_runs_made_goes_and_the_next_run_has_all_from_the_cache(
     marquee,
     folder,
-    run,  # noqa: F811 - the fixture
+    run,
 ):
     before = counts(folder / "metadata.sqlite")
     listed = json.loads(clean(marquee, folder, "--keep-runs", "2", "--json"))

@@ -1,66 +1,13 @@
 """What a cached run asks of ML Metadata is the same, however many runs there were."""
 
-import contextlib
 import shutil
-import sqlite3
-from pathlib import Path
 
 import pytest
-from tfx import v1 as tfx
-from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
-from tfx.v1.types.standard_artifacts import Examples, Model
 
 from benchmarks.store import clone_last_run, counted
-from pipeline.live_model_resolver import live_model_resolver
 from pipeline.runs import store_lookups
-from pipeline.runs.local_runner import run_locally
 from pipeline.runs.metadata_store import open_metadata
-
-
-@component
-def make_data(text: Parameter[str], examples: OutputArtifact[Examples]):
-    Path(examples.uri, "data").write_text(text)
-
-
-@component
-def train(examples: InputArtifact[Examples], model: OutputArtifact[Model]):
-    Path(model.uri, "model").write_text(Path(examples.uri, "data").read_text())
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Runs Data → Trainer and Champion → LiveModel: the state of each step."""
-
-    def _run(run_id, text="ratings"):
-        data = make_data(text=text).with_id("Data")
-        made = [
-            train(examples=data.outputs["examples"]).with_id(name)
-            for name in ("Trainer", "Champion")
-        ]
-        live = live_model_resolver(made[0].outputs["model"], str(tmp_path / "live"))
-        connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(tmp_path / "metadata.sqlite")
-        )
-        pipeline = tfx.dsl.Pipeline(
-            "test",
-            str(tmp_path / "artifacts"),
-            components=[data, *made, live],
-            enable_cache=True,
-            metadata_connection_config=connection,
-        )
-        results = run_locally(pipeline, run_id, lambda _: None, lambda _: None)
-        return {result.name: result.state for result in results}
-
-    return _run
-
-
-def counts(path):
-    with contextlib.closing(sqlite3.connect(path)) as store:
-        tables = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        return {
-            name: store.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
-            for [name] in tables.fetchall()
-        }
+from tests.support.metadata_tables import counts
 
 
 def test_a_thousand_cached_runs_make_the_next_one_no_dearer(run, tmp_path):

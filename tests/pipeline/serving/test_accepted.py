@@ -12,6 +12,7 @@ from pipeline.lineage import LIVE, of
 from pipeline.recommend import all_users
 from pipeline.recommend.one_user import recommend
 from pipeline.runs import execute
+from tests.support.server import serving, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 K = 5
@@ -58,7 +59,7 @@ def rated_in(path):
     return rated
 
 
-def check(folder, out, serving, until):
+def check(folder, out):
     """``recommend``, ``batch`` and a fresh server answer of A's users and items."""
     rated = rated_in(folder / "a.csv")
     answer = recommend(out, "ann7", K, [], why=False)
@@ -80,32 +81,30 @@ def check(folder, out, serving, until):
         assert not client.get("/v1/recommend/bob7").json()["known"]
 
 
-def test_only_what_was_accepted_is_served_wherever_the_folder_is(
-    folder, serving, until
-):
+def test_only_what_was_accepted_is_served_wherever_the_folder_is(folder):
     out = folder / "out"
     # Names of runs that no clock would give in this order.
     first = run(folder, "a.csv", "20300101-000000", out)
     assert first["run"]["status"] == execute.CHANGED, first
-    check(folder, out, serving, until)
+    check(folder, out)
     refused = run(folder, "b.csv", "20310101-000000", out)
     assert refused["run"]["status"] == execute.ANOMALIES
-    check(folder, out, serving, until)
+    check(folder, out)
     cached = run(folder, "a.csv", "20200101-000000", out)
     assert cached["run"]["status"] == execute.UNCHANGED
-    check(folder, out, serving, until)
+    check(folder, out)
 
     moved = folder / "moved"
     shutil.copytree(out, folder / "copy", symlinks=True)
     out.rename(moved)
-    check(folder, moved, serving, until)
+    check(folder, moved)
     assert of(moved, LIVE).data.counts["kept"] == 120 * 14
     again = run(folder, "a.csv", "20200102-000000", moved)
     done = {s["name"] for s in again["steps"] if s["state"] != "cached"}
     assert done <= {"LiveModel"}
     assert again["run"]["moved_from"] == str(out)
     assert again["live"] == first["live"]
-    check(folder, moved, serving, until)
+    check(folder, moved)
     # An edited model is judged beside the live one, which every run refused before.
     copy = folder / "copy"
     edited = run(folder, "a.csv", "20200103-000000", copy, embedding_dim=8)

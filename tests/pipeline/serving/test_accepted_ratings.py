@@ -9,6 +9,8 @@ import pytest
 from components.live_models.versions import Version
 from pipeline.serving import accepted_ratings
 from pipeline.serving.prometheus_metrics import Metrics
+from tests.support.examples import write_ratings
+from tests.support.metadata_store import StoreWriter
 from trainer_modules import features as f
 
 
@@ -21,12 +23,12 @@ class Model:
 
 
 @pytest.fixture
-def world(tmp_path, store_writer, write_ratings, monkeypatch):
+def world(tmp_path, monkeypatch):
     monkeypatch.setattr(accepted_ratings, "_read_aside", accepted_ratings._read)
 
     class World:
         out = tmp_path
-        store = store_writer(tmp_path)
+        store = StoreWriter(tmp_path)
         metrics = Metrics()
 
         def __init__(self):

@@ -8,6 +8,10 @@ import time
 import psutil
 import pytest
 
+from tests.support.server import serving, until
+
+pytestmark = pytest.mark.integration
+
 PREDICT = "/v1/models/recommender:predict"
 HEAD_BYTES = 64 << 10
 POST = f"POST {PREDICT} HTTP/1.1\r\nhost: x\r\n".encode()
@@ -142,7 +146,7 @@ def test_slow_clients_are_disconnected(client):
     assert client.get("/healthz").status_code == 200
 
 
-def test_without_many_descriptors_there_are_fewer_connections(tmp_path, serving, until):
+def test_without_many_descriptors_there_are_fewer_connections(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (300, limits[1]))
     try:

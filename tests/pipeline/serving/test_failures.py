@@ -14,7 +14,10 @@ import pytest
 import tensorflow as tf
 
 from components.live_models import push, rollback
+from tests.support.recommender import save_recommender
 from trainer_modules.model_card import write_card
+
+pytestmark = pytest.mark.integration
 
 MODEL = "/v1/models/recommender"
 PATIENCE = 300  # seconds: a model is loaded slowly where others use the machine
@@ -246,9 +249,7 @@ def test_a_version_is_tried_again_when_there_are_file_descriptors_again(
     assert (before, score(client)) == (1028, 2028)
 
 
-def test_a_version_that_writes_files_is_refused_by_name(
-    client, out, tmp_path, save_recommender, ruled
-):
+def test_a_version_that_writes_files_is_refused_by_name(client, out, tmp_path, ruled):
     class Hostile(tf.Module):
         def recommend(self, user_id, history_item_id, k):
             tf.io.write_file(str(tmp_path / "written"), "by the model")

@@ -9,7 +9,6 @@ lists must be the Evaluator's.
 
 import base64
 import json
-import runpy
 import shutil
 import time
 from pathlib import Path
@@ -30,14 +29,12 @@ from pipeline.recommend.all_users import recommend_to_all
 from pipeline.recommend.one_user import recommend
 from pipeline.runs.execute import newest
 from pipeline.runs.local_runner import run_locally
+from tests.reference import judging, ranking
+from tests.support.metadata_store import accept
+from tests.support.server import serving, until
 from trainer_modules.model_card import read_card, write_card
 
 pytestmark = pytest.mark.e2e
-REFERENCE = Path(__file__).parents[2] / "reference"
-judging, ranking = (
-    SimpleNamespace(**runpy.run_path(str(REFERENCE / f"{name}.py")))
-    for name in ("judging", "ranking")
-)
 STEPS = ("RatingsExampleGen", "CatalogueGen", "ImportSchemaGen", "Transform")
 MIN_RATINGS = 4  # in train; items with fewer have no row of their own
 # A model of each kind: closed forms, and one of each task.
@@ -190,7 +187,7 @@ def test_metrics_are_those_recomputed_from_the_raw_files(judged):
 
 
 @pytest.fixture
-def served(judged, accept, tmp_path):
+def served(judged, tmp_path):
     """Makes the folder from which a model is served to users as of before the test.
 
     Of the test split it has who the users are, and nothing that they rated.
@@ -236,9 +233,7 @@ def wait_for(client, version):
         time.sleep(0.1)
 
 
-def test_lists_of_all_test_users_have_the_metrics_of_the_evaluator(
-    judged, served, serving, until
-):
+def test_lists_of_all_test_users_have_the_metrics_of_the_evaluator(judged, served):
     served.push(judged.models[0])
     with serving(served.out) as client:
         for number, name in enumerate(judged.models, start=1):

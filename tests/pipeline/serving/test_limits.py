@@ -7,14 +7,17 @@ import threading
 import time
 
 import httpx
+import pytest
 
 from components.live_models import push
 from pipeline.cli.serve import TOKEN_VARIABLE
+from tests.support.ruled_model import write_data
+from tests.support.server import serving, until
+
+pytestmark = pytest.mark.integration
 
 
-def test_without_a_model_it_waits_for_one_and_refuses_a_broken_one(
-    tmp_path, ruled, serving, until, write_data
-):
+def test_without_a_model_it_waits_for_one_and_refuses_a_broken_one(tmp_path, ruled):
     with serving(
         tmp_path, env={**os.environ, TOKEN_VARIABLE: "s3cret"}, wait=False
     ) as c:
@@ -125,7 +128,7 @@ _multiprocessing.SemLock = SemLock
 """
 
 
-def test_without_dev_shm_it_serves_lists(out, tmp_path, serving, until):
+def test_without_dev_shm_it_serves_lists(out, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(NO_SEMAPHORES)
     with serving(out, env={**os.environ, "PYTHONPATH": str(tmp_path)}) as client:
         assert until(client, "/v1/recommend/ann").json()["known"]

@@ -16,6 +16,8 @@ from tensorflow_serving.apis import get_model_status_pb2
 
 from components.live_models import push, rollback
 
+pytestmark = pytest.mark.integration
+
 MODEL = "/v1/models/recommender"
 DOCS = Path(__file__).parents[3] / "docs" / "serving.md"
 

@@ -1,4 +1,4 @@
-"""Fields of users and items, for the layers that read them."""
+"""Users and items with fields, for the layers that read them."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from trainer_modules.sizes import Sizes
 
 @pytest.fixture
 def sizes():
-    """Two fields of a user, one of an item."""
+    """Returns sizes with two user fields and one item field."""
     genres = [[0, 0], [0, 0], [2, 4], [3, 0], [0, 0]]
     return Sizes(
         4,
@@ -24,10 +24,10 @@ def sizes():
 
 @pytest.fixture
 def features():
-    """Three users, each with candidates of their own."""
+    """Returns the features of three users, each with two candidates."""
     lists = {
         f.USER_INDEX: [2, 1, 3],
-        "user_age_index": [[3], [0], [1]],  # 1 is a value that training did not see
+        "user_age_index": [[3], [0], [1]],  # 1 is a value unseen in training
         "user_zip_index": [[4, 5, 2], [2, 0, 0], [1, 4, 0]],
         f.ITEM_INDEX: [[2, 3], [4, 1], [3, 2]],
     }
@@ -36,7 +36,7 @@ def features():
 
 @pytest.fixture
 def vectors(sizes, features):
-    """The same in numpy: [B, C, F, D] of tables by hand."""
+    """Looks the features up in NumPy tables; returns vectors [B, C, F, D]."""
 
     def mean(table, values):
         known = [table[value] for value in values if value >= 2]

@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
+from tests.support import with_fields
+from tests.support.models import build
 from trainer_modules import features as f
 from trainer_modules.sizes import Sizes
 
@@ -18,7 +20,7 @@ def attended(attention, pairs):
     return score / score.sum()
 
 
-def test_score_adds_up_the_attended_products(with_fields):
+def test_score_adds_up_the_attended_products():
     model = with_fields.model("afm", embedding_dim=3, attention_units=4)
     fields = with_fields.vectors(model.embeddings)
     expected = with_fields.linear(model.linear)
@@ -27,10 +29,10 @@ def test_score_adds_up_the_attended_products(with_fields):
         weights = attended(model.attention, np.array(pairs))
         pooled = sum(a * pair for a, pair in zip(weights, pairs, strict=True))
         expected[place] += pooled @ model.prediction.kernel.numpy()[:, 0]
-    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)
+    np.testing.assert_allclose(model(with_fields.PAIRS), expected, rtol=1e-4)
 
 
-def test_attention_is_shared_out_among_the_pairs(with_fields):
+def test_attention_is_shared_out_among_the_pairs():
     model = with_fields.model("afm", attention_units=4)
     pairs = tf.random.stateless_normal([5, 7, 6, 16], [0, 1])
     weights = model.attention(pairs).numpy()
@@ -39,26 +41,26 @@ def test_attention_is_shared_out_among_the_pairs(with_fields):
     np.testing.assert_allclose(weights.sum(2), 1, rtol=1e-5)
 
 
-def test_starts_as_a_factorisation_machine_where_attention_is_even(with_fields, build):
-    model = build("afm", with_fields.sizes, embedding_dim=3)
-    model(with_fields.pairs)  # makes the weights
+def test_starts_as_a_factorisation_machine_where_attention_is_even():
+    model = build("afm", with_fields.SIZES, embedding_dim=3)
+    model(with_fields.PAIRS)  # makes the weights
     model.attention.score.kernel.assign(tf.zeros_like(model.attention.score.kernel))
     expected = with_fields.linear(model.linear)
     fields = with_fields.vectors(model.embeddings)
     for place in np.ndindex(expected.shape):
         pairs = itertools.combinations(fields[place], 2)
         expected[place] += sum(v @ w for v, w in pairs)
-    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)
+    np.testing.assert_allclose(model(with_fields.PAIRS), expected, rtol=1e-4)
 
 
-def test_the_matrix_of_the_attention_decays(with_fields):
+def test_the_matrix_of_the_attention_decays():
     model = with_fields.model("afm", attention_units=4, attention_l2=0.3, l2=0.0)
-    model(with_fields.pairs, training=True)
+    model(with_fields.PAIRS, training=True)
     squares = np.sum(model.attention.hidden.kernel.numpy() ** 2)
     np.testing.assert_allclose(sum(model.losses), 0.3 * squares, rtol=1e-5)
 
 
-def test_one_pair_has_all_attention(with_fields):
+def test_one_pair_has_all_attention():
     model = with_fields.model("afm", Sizes(5, 6))
     user = model.embeddings.user.embeddings.numpy()[2]
     item = model.embeddings.item.embeddings.numpy()[3]

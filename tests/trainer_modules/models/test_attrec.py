@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support.models import build
 from trainer_modules import features as f
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks import losses
@@ -28,7 +29,7 @@ def features(history=HISTORY):
 
 
 @pytest.fixture
-def started(build):
+def started():
     def make(mode, stddev=0.7, **overrides):
         model = build(
             "attrec",

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from tests.support import with_fields
+from tests.support.models import build
+
 
 def interacted(layer, fields):
     """[F, D] to [F, A]: each field attends to all, and keeps itself."""
@@ -19,7 +22,7 @@ def interacted(layer, fields):
     return np.maximum(np.hstack(heads) + fields @ layer.residual.kernel.numpy(), 0)
 
 
-def test_score_is_of_the_fields_after_attention(with_fields):
+def test_score_is_of_the_fields_after_attention():
     model = with_fields.model(
         "autoint", embedding_dim=3, num_layers=2, head_dim=4, hidden_units=()
     )
@@ -33,10 +36,10 @@ def test_score_is_of_the_fields_after_attention(with_fields):
             attended.ravel() @ model.prediction.kernel.numpy()[:, 0]
             + model.prediction.bias.numpy()
         )
-    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)
+    np.testing.assert_allclose(model(with_fields.PAIRS), expected, rtol=1e-4)
 
 
-def test_a_tower_reads_the_fields_before_attention(with_fields):
+def test_a_tower_reads_the_fields_before_attention():
     model = with_fields.model("autoint", num_layers=1, hidden_units=(6, 5))
     kernel = model.prediction.kernel.numpy()
     model.prediction.kernel.assign(
@@ -45,12 +48,12 @@ def test_a_tower_reads_the_fields_before_attention(with_fields):
     joined = with_fields.vectors(model.embeddings).reshape([3, 2, -1])
     deep = with_fields.tower(model.towers[0], joined)
     expected = deep @ kernel[-5:, 0] + model.prediction.bias.numpy()
-    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)
+    np.testing.assert_allclose(model(with_fields.PAIRS), expected, rtol=1e-4)
 
 
-def test_query_key_and_value_start_apart(with_fields, build):
-    model = build("autoint", num_layers=1, sizes=with_fields.sizes)
-    model(with_fields.pairs)
+def test_query_key_and_value_start_apart():
+    model = build("autoint", num_layers=1, sizes=with_fields.SIZES)
+    model(with_fields.PAIRS)
     layer = model.interacting[0]
     kernels = [layer.query.kernel, layer.key.kernel, layer.value.kernel]
     for a, b in zip(kernels, kernels[1:], strict=False):

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.support import with_fields
+
 
 def vector_cross(layer, x_0, x):
     """Equation 3 of 2017, with the outer product that it need not make."""
@@ -19,7 +21,7 @@ def matrix_cross(layer, x_0, x):
 @pytest.mark.parametrize(
     ("cross", "by_hand"), [("vector", vector_cross), ("matrix", matrix_cross)]
 )
-def test_score_is_of_the_crosses_beside_the_tower(with_fields, cross, by_hand):
+def test_score_is_of_the_crosses_beside_the_tower(cross, by_hand):
     model = with_fields.model(
         "dcn", embedding_dim=3, cross=cross, num_layers=2, hidden_units=(6, 5)
     )
@@ -34,4 +36,4 @@ def test_score_is_of_the_crosses_beside_the_tower(with_fields, cross, by_hand):
             np.concatenate([crossed, deep[place]]) @ model.prediction.kernel.numpy()
             + model.prediction.bias.numpy()
         )[0]
-    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)
+    np.testing.assert_allclose(model(with_fields.PAIRS), expected, rtol=1e-4)

@@ -16,6 +16,8 @@ import tensorflow as tf
 
 import trainer_modules
 from components import saved_model_scan
+from tests.support.examples import serialize
+from tests.support.models import build, make_interactions
 from trainer_modules import features as f
 from trainer_modules.configs import parse
 from trainer_modules.registry import MODELS, POPULARITY
@@ -136,7 +138,7 @@ def name(request):
 
 
 @pytest.fixture(scope="module")
-def started(build, interactions):
+def started():
     """Makes a model of default settings whose weights are not those of the start."""
 
     def make(name, sizes):
@@ -146,7 +148,7 @@ def started(build, interactions):
         if MODELS[name].task == "closed_form":
             rated = random.random([U, V]) < 0.5
             rated[:2] = rated[:, 0] = False
-            model.solve(interactions(np.argwhere(rated), U, V))
+            model.solve(make_interactions(np.argwhere(rated), U, V))
         else:
             for weight in model.trainable_variables:
                 weight.assign(random.normal(0, 0.3, weight.shape))
@@ -238,7 +240,7 @@ def test_a_missing_feature_raises_where_it_would_matter(model):
 
 
 @pytest.mark.usefixtures("_mixed_float16")
-def test_mixed_precision_leaves_scores_and_variables_in_float32(name, build):
+def test_mixed_precision_leaves_scores_and_variables_in_float32(name):
     model = build(name, FIELDS)
     score = model(features(USERS, ITEMS, HISTORY), training=True)
     assert score.dtype == tf.float32
@@ -247,13 +249,13 @@ def test_mixed_precision_leaves_scores_and_variables_in_float32(name, build):
 
 
 @BOTH
-def test_has_as_many_parameters_as_the_paper(name, build, sizes):
+def test_has_as_many_parameters_as_the_paper(name, sizes):
     model = build(name, sizes)
     model(features(USERS, ITEMS, HISTORY))
     assert model.count_params() == num_parameters(sizes)[name]
 
 
-def test_the_same_seed_gives_the_same_start(name, build):
+def test_the_same_seed_gives_the_same_start(name):
     def made(seed):
         model = build(name, FIELDS, seed)
         model(features(USERS, ITEMS, HISTORY))  # layers make their weights now
@@ -312,7 +314,7 @@ def test_an_unknown_setting_and_a_wrong_type_are_refused(name):
 
 
 @pytest.fixture(scope="module")
-def never_rated(planted, serialize):
+def never_rated(planted):
     """Records with what a user has not rated, the item of the own colour first."""
     catalogue = set(planted.output.vocabulary_by_name(f.ITEM_VOCABULARY))
     records = []
@@ -335,6 +337,7 @@ def never_rated(planted, serialize):
     return tf.constant(records)
 
 
+@pytest.mark.integration
 def test_learns_a_checkerboard_better_than_popularity(name, served, never_rated):
     score = served(name).score(never_rated)["score"].numpy()
     assert score.shape == (len(never_rated), 8)  # seven are of the other colour
@@ -346,7 +349,7 @@ def test_learns_a_checkerboard_better_than_popularity(name, served, never_rated)
 
 
 @pytest.fixture(scope="module")
-def asked(serialize):
+def asked():
     """Records of two known users and a new one, and what they say as ids."""
     users, history = [b"u03", b"u08", b"new"], [b"b01", b"b02", b"w03"]
     candidates = [b"b00", b"w05", b"b11", b"new"]
@@ -368,6 +371,7 @@ def exported():
     return {}
 
 
+@pytest.mark.integration
 def test_scores_raw_bytes_as_it_scores_indices(
     name, served, planted, asked, exported, tmp_path_factory
 ):
@@ -422,6 +426,7 @@ SCORE_ELSEWHERE = """
 """
 
 
+@pytest.mark.integration
 def test_saved_models_score_in_a_fresh_process_as_here(exported, asked):
     # One process for all of them; what was exported before this test.
     told = {

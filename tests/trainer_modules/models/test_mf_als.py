@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.reference import als as reference
+from tests.support.models import build, make_interactions
 from trainer_modules import features as f
 from trainer_modules.layers import padded_rows
 from trainer_modules.sizes import Sizes
@@ -23,15 +25,15 @@ def pairs():
 
 
 @pytest.fixture
-def start(build):
+def start():
     return lambda **more: build(
         "mf_als", Sizes(USERS, ITEMS), regularization=REGULARIZATION, **SETTINGS | more
     )
 
 
-def test_every_row_is_the_papers_solution(start, pairs, interactions, reference):
+def test_every_row_is_the_papers_solution(start, pairs):
     model = start()
-    user, item = reference("als").alternate(
+    user, item = reference.alternate(
         pairs,
         model.user_embedding.numpy(),
         model.item_embedding.numpy(),
@@ -39,11 +41,11 @@ def test_every_row_is_the_papers_solution(start, pairs, interactions, reference)
         weight=0.2,
         regularization=REGULARIZATION,
     )
-    model.solve(interactions(pairs, USERS, ITEMS))
+    model.solve(make_interactions(pairs, USERS, ITEMS))
     rated = sorted({u for u, _ in pairs})
     for u in rated:  # once more, from the last items
         own = item[[i for v, i in pairs if v == u]]
-        user[u] = reference("als").solve_row(own, item, 0.2, REGULARIZATION, ITEMS - 2)
+        user[u] = reference.solve_row(own, item, 0.2, REGULARIZATION, ITEMS - 2)
     others = [u for u in range(USERS) if u not in rated]  # of whom nothing is known
     user[others] = user[rated].mean(0)
     np.testing.assert_allclose(model.user_embedding, user, atol=1e-4)
@@ -52,26 +54,24 @@ def test_every_row_is_the_papers_solution(start, pairs, interactions, reference)
     assert not item[10].any()
 
 
-def test_batches_of_rows_change_nothing(start, pairs, interactions, monkeypatch):
+def test_batches_of_rows_change_nothing(start, pairs, monkeypatch):
     whole, parts = start(), start()
-    whole.solve(interactions(pairs, USERS, ITEMS))
+    whole.solve(make_interactions(pairs, USERS, ITEMS))
     monkeypatch.setattr(padded_rows, "MAX_CELLS", 8)
-    batches = list(padded_rows.padded_rows(interactions(pairs, USERS, ITEMS)))
+    batches = list(padded_rows.padded_rows(make_interactions(pairs, USERS, ITEMS)))
     assert len(batches) == 3
-    parts.solve(interactions(pairs, USERS, ITEMS))
+    parts.solve(make_interactions(pairs, USERS, ITEMS))
     np.testing.assert_allclose(
         parts.user_embedding, whole.user_embedding, rtol=1e-4, atol=1e-5
     )
 
 
-def test_a_user_with_a_history_is_folded_in(start, pairs, interactions, reference):
+def test_a_user_with_a_history_is_folded_in(start, pairs):
     model = start()
-    model.solve(interactions(pairs, USERS, ITEMS))
+    model.solve(make_interactions(pairs, USERS, ITEMS))
     item = model.item_embedding.numpy()
     history = [3, 7, 5]
-    folded_in = reference("als").solve_row(
-        item[[3, 5]], item, 0.2, REGULARIZATION, ITEMS - 2
-    )
+    folded_in = reference.solve_row(item[[3, 5]], item, 0.2, REGULARIZATION, ITEMS - 2)
     score = model(
         {
             f.USER_INDEX: tf.constant([f.UNKNOWN_INDEX]),
@@ -83,11 +83,9 @@ def test_a_user_with_a_history_is_folded_in(start, pairs, interactions, referenc
     np.testing.assert_allclose(score[0], item @ folded_in, atol=1e-4)
 
 
-def test_folding_in_what_a_user_was_trained_on_gives_the_trained_user(
-    start, pairs, interactions
-):
+def test_folding_in_what_a_user_was_trained_on_gives_the_trained_user(start, pairs):
     model = start()
-    model.solve(interactions(pairs, USERS, ITEMS))
+    model.solve(make_interactions(pairs, USERS, ITEMS))
     for user in sorted({user for user, _ in pairs}):
         liked = [i for u, i in pairs if u == user]
         # A stranger with that history is solved; for the user the trained vector does.
@@ -103,9 +101,9 @@ def test_folding_in_what_a_user_was_trained_on_gives_the_trained_user(
         np.testing.assert_allclose(trained, without_history, rtol=1e-5)
 
 
-def test_only_another_history_is_solved_anew(start, pairs, interactions):
+def test_only_another_history_is_solved_anew(start, pairs):
     model = start()
-    model.solve(interactions(pairs, USERS, ITEMS))
+    model.solve(make_interactions(pairs, USERS, ITEMS))
     model.gramian.assign(model.gramian * 3)  # which only solving reads
     user = pairs[0][0]
     liked = [i for u, i in pairs if u == user]
@@ -122,7 +120,7 @@ def test_only_another_history_is_solved_anew(start, pairs, interactions):
     assert np.abs(scores[1] - trained).max() > 0.01
 
 
-def test_minimises_the_papers_objective(start, pairs, interactions):
+def test_minimises_the_papers_objective(start, pairs):
     def objective(model):
         user, item = model.user_embedding.numpy()[2:], model.item_embedding.numpy()
         user, item = np.vstack([np.zeros([2, DIM]), user]), np.array(item)
@@ -148,7 +146,7 @@ def test_minimises_the_papers_objective(start, pairs, interactions):
     objectives = []
     for epochs in (1, 2, 4, 8):
         model = start(epochs=epochs)
-        model.solve(interactions(pairs, USERS, ITEMS))
+        model.solve(make_interactions(pairs, USERS, ITEMS))
         objectives.append(objective(model))
     assert objectives == sorted(objectives, reverse=True)
     assert objectives[-1] < objectives[0]

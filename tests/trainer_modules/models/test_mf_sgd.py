@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support.models import build
 from trainer_modules import features as f
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks import losses
@@ -21,7 +22,7 @@ def batch(user, item):
 
 
 @pytest.fixture
-def started(build):
+def started():
     """Makes a model with biases that are not 0."""
 
     def make(**overrides):

@@ -2,17 +2,19 @@
 
 import numpy as np
 
+from tests.support import with_ids
 
-def test_score_is_a_tower_over_both_vectors_side_by_side(with_ids):
+
+def test_score_is_a_tower_over_both_vectors_side_by_side():
     model = with_ids.model("mlp", hidden_units=(8, 6, 4, 2))
-    score = model(with_ids.pairs)
+    score = model(with_ids.PAIRS)
     tower = model.tower
     users = tower.embeddings.user.embeddings.numpy()
     items = tower.embeddings.item.embeddings.numpy()
     layers = with_ids.two_sided_layers(tower)
     assert [weight.shape for weight, _ in layers] == [(8, 6), (6, 4), (4, 2)]
     [h] = tower.h.get_weights()
-    for row, column, user, item in with_ids.each_pair:
+    for row, column, user, item in with_ids.EACH_PAIR:
         hidden = np.concatenate([users[user], items[item]])
         for weight, bias in layers:
             hidden = np.maximum(hidden @ weight + bias, 0)

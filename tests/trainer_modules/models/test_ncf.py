@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tests.support import with_ids
 from trainer_modules.tasks.losses import balanced_cross_entropy
 
 
@@ -10,14 +11,14 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def test_the_product_passes_a_sigmoid(with_ids):
+def test_the_product_passes_a_sigmoid():
     model = with_ids.model("ncf", embedding_dim=3, hidden_units=(4, 2))
-    score = model(with_ids.pairs)
-    tower = model.tower(with_ids.pairs)
+    score = model(with_ids.PAIRS)
+    tower = model.tower(with_ids.PAIRS)
     users = model.embeddings.user.embeddings.numpy()
     items = model.embeddings.item.embeddings.numpy()
     h, bias = model.prediction.get_weights()
-    for row, column, user, item in with_ids.each_pair:
+    for row, column, user, item in with_ids.EACH_PAIR:
         product = sum(
             sigmoid(users[user, d] * items[item, d]) * h[d, 0] for d in range(3)
         )

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from tests.support import with_ids
+
 
 @pytest.fixture
-def make(with_ids):
+def make():
     def model(**settings):
         return with_ids.model(
             "neumf", embedding_dim=3, hidden_units=(8, 6, 4, 2), **settings
@@ -14,9 +16,9 @@ def make(with_ids):
     return model
 
 
-def test_score_joins_the_product_and_the_tower_by_one_h(make, with_ids):
+def test_score_joins_the_product_and_the_tower_by_one_h(make):
     model = make()
-    score = model(with_ids.pairs)
+    score = model(with_ids.PAIRS)
     users, items, tower_users, tower_items = (
         table.embeddings.numpy()
         for half in (model.gmf, model.mlp)
@@ -24,7 +26,7 @@ def test_score_joins_the_product_and_the_tower_by_one_h(make, with_ids):
     )
     layers = with_ids.two_sided_layers(model.mlp)
     h = np.concatenate([model.gmf.h, model.mlp.h.kernel[:, 0]])
-    for row, column, user, item in with_ids.each_pair:
+    for row, column, user, item in with_ids.EACH_PAIR:
         product = users[user] * items[item]
         tower = np.concatenate([tower_users[user], tower_items[item]])
         for weight, bias in layers:
@@ -33,14 +35,14 @@ def test_score_joins_the_product_and_the_tower_by_one_h(make, with_ids):
         np.testing.assert_allclose(score[row, column], expected, rtol=1e-4)
 
 
-def test_without_pre_training_nothing_changes(make, with_ids):
+def test_without_pre_training_nothing_changes(make):
     model = make()
-    before = model(with_ids.pairs)
+    before = model(with_ids.PAIRS)
     assert list(model.pretrain()) == []
-    np.testing.assert_array_equal(model(with_ids.pairs), before)
+    np.testing.assert_array_equal(model(with_ids.PAIRS), before)
 
 
-def test_pre_trained_halves_are_joined_by_alpha(make, with_ids):
+def test_pre_trained_halves_are_joined_by_alpha(make):
     model = make(
         pretraining_epochs=7,
         pretraining_learning_rate=0.2,
@@ -55,9 +57,9 @@ def test_pre_trained_halves_are_joined_by_alpha(make, with_ids):
         # As training would do: what was learned is what is joined.
         for weight in half.trainable_variables:
             weight.assign(weight * 1.1)
-        logits.append(half(with_ids.pairs).numpy())
+        logits.append(half(with_ids.PAIRS).numpy())
     gmf, mlp = logits
-    np.testing.assert_allclose(model(with_ids.pairs), 0.3 * gmf + 0.7 * mlp, rtol=1e-4)
+    np.testing.assert_allclose(model(with_ids.PAIRS), 0.3 * gmf + 0.7 * mlp, rtol=1e-4)
 
 
 def test_training_trains_each_half_and_then_both(train, caplog):

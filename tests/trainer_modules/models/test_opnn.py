@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from tests.support import with_fields
+
 
 def matrix_kernels(layer, fields):
     """[P]: each outer product, weighted number by number and added up."""
@@ -29,7 +31,7 @@ def vector_kernels(layer, fields):
 @pytest.mark.parametrize(
     ("kernel", "by_hand"), [("matrix", matrix_kernels), ("vector", vector_kernels)]
 )
-def test_the_tower_reads_fields_and_outer_products(with_fields, kernel, by_hand):
+def test_the_tower_reads_fields_and_outer_products(kernel, by_hand):
     model = with_fields.model(
         "opnn", embedding_dim=3, hidden_units=(6, 5), kernel=kernel
     )
@@ -39,4 +41,4 @@ def test_the_tower_reads_fields_and_outer_products(with_fields, kernel, by_hand)
         products = by_hand(model.products, fields[place])
         signals = np.concatenate([fields[place].ravel(), products])
         expected[place] = with_fields.prediction(model, signals)
-    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)
+    np.testing.assert_allclose(model(with_fields.PAIRS), expected, rtol=1e-4)

@@ -3,13 +3,16 @@
 import numpy as np
 import tensorflow as tf
 
+from tests.support.models import build, make_interactions
 from trainer_modules import features as f
 from trainer_modules.sizes import Sizes
 
 
-def test_a_score_is_the_share_of_users_who_liked_the_item(build, interactions):
+def test_a_score_is_the_share_of_users_who_liked_the_item():
     model = build("popularity", Sizes(6, 5))
-    model.solve(interactions([(2, 2), (3, 2), (4, 2), (5, 4), (3, 3), (3, 1)], 6, 5))
+    model.solve(
+        make_interactions([(2, 2), (3, 2), (4, 2), (5, 4), (3, 3), (3, 1)], 6, 5)
+    )
     score = model(
         {
             f.USER_INDEX: tf.constant([2, 1]),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support.models import build
 from trainer_modules import features as f
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks.losses import loss_named
@@ -60,7 +61,7 @@ def test_only_the_positive_and_that_trial_are_moved():
     )
 
 
-def test_score_is_a_product_of_sums_over_features_and_their_biases(build):
+def test_score_is_a_product_of_sums_over_features_and_their_biases():
     model = build("warp_mf", SIZES, embedding_dim=3)
     users = {
         f.USER_INDEX: tf.constant([2, 4]),

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tests.support import with_fields
+
 
 def compressed(kernels, fields):
     """Equations 6 and 7: [H_1 + ... + H_K] of the fields [F, D]."""
@@ -18,7 +20,7 @@ def compressed(kernels, fields):
     return pooled
 
 
-def test_score_is_linear_explicit_and_deep(with_fields):
+def test_score_is_linear_explicit_and_deep():
     model = with_fields.model(
         "xdeepfm", embedding_dim=3, cin_units=(5, 4, 2), hidden_units=(6, 5)
     )
@@ -31,4 +33,4 @@ def test_score_is_linear_explicit_and_deep(with_fields):
         explicit = compressed(kernels, fields[place])
         hidden = np.concatenate([explicit, deep[place]])
         expected[place] += hidden @ model.prediction.kernel.numpy()[:, 0]
-    np.testing.assert_allclose(model(with_fields.pairs), expected, rtol=1e-4)
+    np.testing.assert_allclose(model(with_fields.PAIRS), expected, rtol=1e-4)

@@ -1,4 +1,4 @@
-"""A run as ``run.json`` tells it, and what a report gathers of it, made by hand."""
+"""A run as in ``run.json``, and the contents of its report, both made by hand."""
 
 import copy
 
@@ -100,7 +100,7 @@ def run():
 
 @pytest.fixture
 def contents(run):
-    """Of that run; ``dataclasses.replace`` changes a part."""
+    """Returns the report's contents; ``dataclasses.replace`` changes a part."""
     epochs = [
         Epoch(n + 1, {"loss": 1 / (n + 1), "ndcg": value}, 0.5 if n else None)
         for n, value in enumerate([0.1, 0.3, 0.2])
@@ -133,5 +133,5 @@ def contents(run):
 
 @pytest.fixture
 def hostile():
-    """A title that tries to leave where it stands, in every way."""
+    """Returns a title that tries to break out of its element in every way."""
     return HOSTILE

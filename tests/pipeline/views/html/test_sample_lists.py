@@ -9,6 +9,8 @@ import tensorflow as tf
 from components.live_models import push, versions
 from pipeline.lineage import NoAcceptedDataError
 from pipeline.views.html.sample_lists import examples
+from tests.support.metadata_store import accept
+from tests.support.recommender import save_recommender
 from trainer_modules import features as f
 
 
@@ -62,7 +64,7 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def out(tmp_path, data, save_recommender, accept):
+def out(tmp_path, data):
     """A folder of runs in which that model is live, accepted with those users."""
     folder = tmp_path / "model"
     save_recommender(AllItems(), folder)

@@ -1,0 +1,41 @@
+"""Serialized tf.train.Examples, as RatingsExampleGen writes them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+
+def serialize(**lists: Sequence[bytes] | Sequence[float] | Sequence[int]) -> bytes:
+    """Returns a serialized Example with one feature for each list."""
+    named = {name: _feature(values) for name, values in lists.items()}
+    features = tf.train.Features(feature=named)
+    return tf.train.Example(features=features).SerializeToString()
+
+
+def _feature(values):
+    if not values:
+        return tf.train.Feature()
+    if isinstance(values[0], bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+    if isinstance(values[0], float):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def write_ratings(path: Path, rated: Mapping[str, Mapping[str, float]]) -> None:
+    """Writes one Example per user.
+
+    Args:
+        path: The TFRecord file; its folder is created.
+        rated: User ID → item ID → stars.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        for user, stars in rated.items():
+            example = serialize(
+                user_id=[user.encode()],
+                item_id=[item.encode() for item in stars],
+                rating=[float(value) for value in stars.values()],
+            )
+            writer.write(example)

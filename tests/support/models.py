@@ -1,0 +1,64 @@
+"""Models of the registry: built, with random weights, and trained."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer_modules import training
+from trainer_modules.inputs import Data
+from trainer_modules.interactions import Interactions
+from trainer_modules.registry import MODELS
+from trainer_modules.sizes import Sizes
+
+
+def configure(name: str, overrides: Mapping[str, Any]) -> Any:
+    """Returns the model's configuration with its paper's settings, or others."""
+    return dataclasses.replace(MODELS[name].config_class(), **overrides)
+
+
+def build(name: str, sizes: Sizes, seed: int = 0, **overrides: Any) -> tf.keras.Model:
+    """Returns an untrained model with its paper's settings, or others."""
+    tf.keras.utils.set_random_seed(seed)
+    return MODELS[name].load_class()(configure(name, overrides), sizes)
+
+
+def randomise(
+    model: tf.keras.Model, pairs: Mapping[str, tf.Tensor], stddev: float
+) -> tf.keras.Model:
+    """Replaces every trainable weight by normal noise; returns the model.
+
+    Args:
+        model: An untrained model.
+        pairs: Features to call it with once, so that its layers create their weights.
+        stddev: Standard deviation of the weights.
+    """
+    model(pairs)
+    random = np.random.default_rng(0)
+    for weight in model.trainable_variables:
+        weight.assign(random.normal(0, stddev, weight.shape))
+    return model
+
+
+def train(
+    name: str, data: Data, log_dir: Path, seed: int = 0, **overrides: Any
+) -> tf.keras.Model:
+    """Returns a model trained on the data."""
+    model = build(name, data.sizes, seed, **overrides)
+    if MODELS[name].task == "closed_form":
+        training.solve(model, data)
+    else:
+        config = configure(name, overrides)
+        training.fit(model, config, data, seed=seed, log_dir=str(log_dir), name=name)
+    return model
+
+
+def make_interactions(
+    pairs: Sequence[tuple[int, int]] | np.ndarray, num_users: int, num_items: int
+) -> Interactions:
+    """Returns the interactions of (user index, item index) pairs."""
+    user, item = np.array(pairs, np.int32).reshape(-1, 2).T
+    return Interactions.from_pairs(user, item, num_users, num_items)
