@@ -176,7 +176,7 @@ build/flink/quiet.jar: benchmarks/flink/pom.xml benchmarks/flink/QuietClassLoade
 
 clean: ## Remove .venv, .uv, caches and builds; runs stay
 	@rm -rf $(VENV) .uv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \
-	  .hypothesis
+	  .hypothesis .coverage*
 
 $(READY): requirements.txt setup.py pyproject.toml | $(UV)
 	@echo "Setting up $(VENV) from requirements.txt (some minutes the first time)"
