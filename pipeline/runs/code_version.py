@@ -12,8 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("components", "trainer_modules")
-# What these two decide reaches a step as values among its parameters, so that a new
-# default of one model is no news to the others.
+# Both reach a step as values among its parameters, so a new default of one model does
+# not concern the others.
 BY_VALUE = ("trainer_modules.configs", "trainer_modules.registry")
 
 
@@ -27,7 +27,7 @@ def code_version(*modules: str) -> str:
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
-        if module in sources or module in BY_VALUE:
+        if module in sources or module.startswith(BY_VALUE):
             continue
         path = _path(module)
         if path is None:

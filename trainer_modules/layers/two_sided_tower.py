@@ -42,6 +42,16 @@ class TwoSidedTower(tf.keras.Model):
         self.deeper = Tower(hidden_units[1:], dropout_rate=dropout_rate)
         self.h = tf.keras.layers.Dense(1, use_bias=False, dtype=tf.float32)
 
+    @classmethod
+    def from_widths(
+        cls, sizes: Sizes, widths: Sequence[int], dropout_rate: float, l2: float
+    ) -> "TwoSidedTower":
+        """Makes a tower from all of its widths, as the paper counts them.
+
+        The first is the width of the input: of both vectors together.
+        """
+        return cls(sizes, widths[0] // 2, widths[1:], dropout_rate, l2)
+
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns logits [B, C] of users [B] with candidates [B, C] or [1, C]."""
         user, item = self.embeddings(features, training=training)

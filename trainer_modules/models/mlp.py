@@ -20,12 +20,8 @@ class MLP(tf.keras.Model):
 
     def __init__(self, config: MLPConfig, sizes: Sizes):
         super().__init__()
-        self.tower = TwoSidedTower(
-            sizes,
-            config.hidden_units[0] // 2,
-            config.hidden_units[1:],
-            config.dropout_rate,
-            config.l2,
+        self.tower = TwoSidedTower.from_widths(
+            sizes, config.hidden_units, config.dropout_rate, config.l2
         )
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:

@@ -26,12 +26,8 @@ class NeuMF(tf.keras.Model):
         super().__init__()
         self.config = config
         self.gmf = GeneralisedProduct(sizes, config.embedding_dim, l2=config.l2)
-        self.mlp = TwoSidedTower(
-            sizes,
-            config.hidden_units[0] // 2,
-            config.hidden_units[1:],
-            config.dropout_rate,
-            config.l2,
+        self.mlp = TwoSidedTower.from_widths(
+            sizes, config.hidden_units, config.dropout_rate, config.l2
         )
 
     def pretrain(self) -> Iterator[tuple[tf.keras.Model, NeuMFConfig]]:

@@ -51,12 +51,13 @@ def versions():
         ("components/ranking_metrics/statistics.py", {"metrics", "champion"}),
         ("components/champion/decision.py", {"champion"}),
         # Reach a step as values among its parameters.
-        ("trainer_modules/configs.py", set()),
+        ("trainer_modules/configs/factorization.py", set()),
         ("trainer_modules/registry.py", set()),
     ],
 )
 def test_an_edit_changes_the_versions_of_those_that_import_it(sources, edited, steps):
     before = versions()
+    assert (sources / edited).is_file()
     with (sources / edited).open("a") as file:
         file.write("\n# edited\n")
     after = versions()
