@@ -6,7 +6,7 @@ import zoneinfo
 from collections.abc import Mapping
 from typing import Any
 
-from components.metric_names import GATED_LABEL_METRICS, GATED_RANKING_METRICS
+from components.metric_names import AUC, GATED_LABEL_METRICS, GATED_RANKING_METRICS
 from pipeline.config.document import Document
 from pipeline.config.schema import DataConfig, PipelineConfig
 from trainer_modules.configs.base import LOSSES, GradientConfig
@@ -83,7 +83,7 @@ def check_combinations(config: PipelineConfig, document: "Document") -> None:
                     f"{', '.join(GATED_RANKING_METRICS)}",
                 )
     gated = {gate.metric, *gate.floors}
-    if config.label.threshold != "all" and "auc" not in gated:
+    if config.label.threshold != "all" and AUC not in gated:
         raise document.error(
             "gate.floors", "auc is always among them; give it a floor, as in auc: 0.5"
         )

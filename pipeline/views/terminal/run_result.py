@@ -240,7 +240,7 @@ def _leaderboard(
         taken += max(6, *map(len, metric.split("@"))) + 2
         if taken <= width and any(metric in model["metrics"] for model in judged):
             metrics.append(metric)
-    for metric in (*metrics, "auc"):
+    for metric in (*metrics, names.AUC):
         table.add_column(metric.replace("@", "\n@"), justify="right", no_wrap=True)
         if metric == first and has_intervals:
             table.add_column("interval", justify="right", no_wrap=True)
@@ -249,7 +249,7 @@ def _leaderboard(
     for model in sorted(judged, key=_best_first):
         table.add_row(
             Text(inert(model["name"]), _VERDICT_STYLES.get(model["verdict"], "")),
-            *_figures(model, (*metrics, "auc"), first if has_intervals else None),
+            *_figures(model, (*metrics, names.AUC), first if has_intervals else None),
             Text(optional(model.get("train_seconds"), duration)),
             Text(optional(model.get("parameters"), "{:,}".format)),
         )
@@ -273,7 +273,7 @@ def _sample_of_users(models: Sequence[Mapping[str, Any]]) -> RenderableType | No
     if not sampled:
         return None
     metric = LEADERBOARD_METRICS[0]
-    errors = [m["metrics"].get(f"{metric}_standard_error") for m in sampled]
+    errors = [m["metrics"].get(names.standard_error(metric)) for m in sampled]
     worst = max((error for error in errors if error is not None), default=None)
     users, share = sampled[0]["metrics"]["num_users"], sampled[0]["share_of_users"]
     return Text(
