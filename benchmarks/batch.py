@@ -6,7 +6,7 @@ import click
 import tensorflow as tf
 
 from components.artifact_place import split_folder
-from components.ratings_example_gen import tfrecords
+from components.ratings_example_gen.write import tfrecords
 from trainer_modules import features as f
 
 

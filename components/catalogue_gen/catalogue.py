@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from components.ratings_example_gen.side_summary import MAX_NAMED
+from components.ratings_example_gen.side_files.summary import MAX_NAMED
 from trainer_modules import features
 
 

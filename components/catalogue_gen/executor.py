@@ -21,8 +21,8 @@ from components.catalogue_gen.reader import (
 )
 from components.ratings_example_gen import Settings
 from components.ratings_example_gen.fingerprints import unchanged
-from components.ratings_example_gen.recognise.parts import Part
-from components.ratings_example_gen.side_files import side_files_of
+from components.ratings_example_gen.parts import Part
+from components.ratings_example_gen.side_files.find import side_files_of
 from trainer_modules import features
 
 # Beside the catalogue: how the items' file and the ratings overlap.

@@ -14,18 +14,19 @@ import pyarrow.parquet as pq
 from components.ratings_example_gen import files, input_errors
 from components.ratings_example_gen.fingerprints import fingerprint
 from components.ratings_example_gen.input_errors import fatal
+from components.ratings_example_gen.part_bytes import open_part
+from components.ratings_example_gen.parts import Part, find_parts
 from components.ratings_example_gen.recognise import movielens
-from components.ratings_example_gen.recognise.parts import Part, find_parts, open_part
 from components.ratings_example_gen.recognise.sample import first_line
-from components.ratings_example_gen.recognise.side_file_names import ITEMS
 from components.ratings_example_gen.settings import Settings
-from components.ratings_example_gen.side_columns import (
+from components.ratings_example_gen.side_files.columns import (
     TITLE,
     Columns,
     SideTable,
     describe,
 )
-from components.ratings_example_gen.side_values import read_pieces
+from components.ratings_example_gen.side_files.names import ITEMS
+from components.ratings_example_gen.side_files.values import read_pieces
 from trainer_modules import features
 
 ITEM_GENRES = features.ITEM_FEATURE_PREFIX + "genres"

@@ -11,8 +11,8 @@ from tfx.types import standard_component_specs
 from tfx.utils import proto_utils
 
 from components.ratings_example_gen import spans
-from components.ratings_example_gen.earlier_reading import earlier_reading
 from components.ratings_example_gen.executor import (
+    ExecProperties,
     Executor,
     find_input,
     read_settings,
@@ -21,6 +21,7 @@ from components.ratings_example_gen.executor import (
 from components.ratings_example_gen.fingerprints import fingerprint
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.reading_report import check_same
+from components.ratings_example_gen.recorded_reading import recorded_reading
 from components.ratings_example_gen.settings import Settings
 from trainer_modules.features import SPLITS
 
@@ -28,23 +29,23 @@ from trainer_modules.features import SPLITS
 class RatingsDriver(driver.FileBasedDriver):
     """Finds span and version as TFX does, and the files that are really read.
 
-    TFX's own fingerprint sees only what lies directly under the pattern and rounds
-    times to a second; this one covers every part, and the users file wherever it is.
-    It chooses the spans of a window too: a pipeline for a cluster is laid out once, and
-    meets other spans in every run.
+    TFX's own fingerprint covers only files directly under the pattern and rounds times
+    to a second; this one covers every part, and the file of users wherever it is. The
+    driver also chooses the spans of a window: a pipeline is compiled once for a
+    cluster, and finds other spans in every run.
     """
 
     def resolve_exec_properties(
-        self, exec_properties: dict[str, Any], pipeline_info: Any, component_info: Any
-    ) -> dict[str, Any]:
+        self, exec_properties: ExecProperties, pipeline_info: Any, component_info: Any
+    ) -> ExecProperties:
         """Adds span, version and fingerprint to the execution's properties.
 
         Raises:
-            SpansError: When a window is wanted, and no span is whole.
-            BadInputError: When a guess would read the spans of a window differently
-                from those of an earlier run.
+            SpansError: If a window is wanted and no span is complete.
+            BadInputError: If a guess would read the spans of a window differently from
+                those of an earlier run.
         """
-        resolved: dict[str, Any] = super().resolve_exec_properties(
+        resolved: ExecProperties = super().resolve_exec_properties(
             exec_properties, pipeline_info, component_info
         )
         is_window = bool(unpacked(resolved).window)
@@ -54,19 +55,18 @@ class RatingsDriver(driver.FileBasedDriver):
         )
         found = find_input(resolved, settings)
         if is_window:
-            self._check_reading(found.layout, resolved)
+            self._check_reading(found.layout, found.base)
         resolved[utils.FINGERPRINT_PROPERTY_NAME] = fingerprint(found.paths)
         if settings.spans:
             resolved[utils.SPAN_PROPERTY_NAME] = spans.number_of(settings.spans[-1])
         return resolved
 
-    def _check_reading(self, layout: Layout, exec_properties: dict[str, Any]) -> None:
-        """Holds the spans of a window against how an earlier run read such spans.
+    def _check_reading(self, layout: Layout, base: str) -> None:
+        """Compares how the spans of a window are read with how an earlier run did.
 
-        ``marquee retrain`` names its spans, and has compared them itself.
+        Only on a cluster: ``marquee retrain`` names its spans and compares them.
         """
-        base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        earlier = earlier_reading(self._mlmd_connection, base)
+        earlier = recorded_reading(self._mlmd_connection, base)
         if earlier and layout.reading:
             check_same(earlier, layout.reading, base)
 
@@ -74,8 +74,8 @@ class RatingsDriver(driver.FileBasedDriver):
 class RatingsExampleGen(FileBasedExampleGen):
     """Reads MovieLens's layouts and a person's own files (see ``recognise``).
 
-    Outputs ``examples`` with the splits train, eval and test; in the artifact's
-    folder ``counts.json`` and, when bad rows were allowed and found,
+    Outputs ``examples`` with the splits train, eval and test. The artifact's folder
+    also contains ``counts.json`` and, if bad rows were allowed and found,
     ``quarantine.jsonl``.
     """
 
@@ -93,13 +93,13 @@ class RatingsExampleGen(FileBasedExampleGen):
 
         Args:
             input_base: Folder of the dataset.
-            settings: Columns, split, limits.
-            pattern: Files under it; may hold ``{SPAN}`` and ``{VERSION}``, of which the
-                newest is taken.
-            range_config: Takes one given span instead.
+            settings: How the files are read and split.
+            pattern: Glob of the files under it. It may contain ``{SPAN}`` and
+                ``{VERSION}``; the newest is used.
+            range_config: Selects a given span instead of the newest.
         """
         split = example_gen_pb2.Input.Split(name="ratings", pattern=pattern)
-        # The buckets are TFX's formality: the executor makes the splits itself.
+        # TFX requires the hash buckets; the executor makes the splits itself.
         output_splits = [
             example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=1)
             for name in SPLITS
@@ -116,7 +116,7 @@ class RatingsExampleGen(FileBasedExampleGen):
 
 
 def _packed(settings: Settings) -> example_gen_pb2.CustomConfig:
-    """As TFX takes them; ``read_settings`` unpacks them."""
+    """Packs the settings as TFX takes them; ``executor.unpacked`` unpacks them."""
     packed = any_pb2.Any()
     packed.Pack(wrappers_pb2.StringValue(value=settings.to_json()))
     return example_gen_pb2.CustomConfig(custom_config=packed)

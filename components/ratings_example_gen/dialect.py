@@ -1,19 +1,10 @@
 """How a text table is written: separator, encoding, quotes, numbers and times.
 
-``Dialect`` is one frozen dataclass with two uses. As *declared* by a person, a field
-that is None is to be guessed (``data.delimiter`` and so on in the configuration). As
-*resolved* by recognition, every field that matters to the file is filled in.
+A ``Dialect`` has two uses. As *declared* by a person, a field that is None is to be
+guessed (``data.delimiter`` and so on in the configuration). As *resolved* by
+recognition, every field that matters to the file is filled in.
 
-It is not tied to ratings: tables of items and users use the same dialect and parser.
-
-- ``split_records(text, dialect)`` splits a sample into records, each a list of fields.
-- ``recognise.parts.Part`` is a file (or a member of an archive) with its resolved
-  dialect, the number of its fields and the columns to read, by name and position;
-  ``recognise.parts.open_part`` opens its bytes, recoded as UTF-8.
-- ``read.blocks.plan_blocks`` and ``read.blocks.read_rows`` yield its rows, column by
-  column, as they are written. Records may span lines inside quotes.
-- ``read.values.to_text`` converts them to strings: null values and bad bytes found,
-  surrounding blanks trimmed.
+Tables of ratings, items and users use the same dialect and the same parser.
 """
 
 import csv
@@ -24,7 +15,7 @@ from typing import Any
 
 # Runs of blanks and tabs.
 WHITESPACE = "whitespace"
-# A separator is a character or several; these can also be given by name.
+# Separators, of one or more characters, that can also be given by name.
 DELIMITER_NAMES = {
     "comma": ",",
     "semicolon": ";",
@@ -48,7 +39,7 @@ NULL_VALUES = (
 )
 UTF_8 = "utf-8"
 ISO_8601 = "iso8601"
-# 1e11 seconds are the year 5138, 1e11 milliseconds are 1973: today's are not both.
+# 1e11 seconds are the year 5138, 1e11 milliseconds are 1973: no current time is both.
 LEAST_OF_UNIT = {"ns": 1e17, "us": 1e14, "ms": 1e11}
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
@@ -58,19 +49,19 @@ class Dialect:
     r"""How a text table is written; None means that recognition decides.
 
     Attributes:
-        delimiter: Between fields: one character or several, or ``whitespace`` for runs
-            of blanks and tabs.
-        encoding: A codec of Python, such as ``utf-8``, ``latin-1`` or ``utf-16``.
-        quote: Encloses fields that hold separators or line ends; empty for none. A
-            doubled quote inside stands for one.
-        escape: Takes the meaning from the next character, as in ``\"``; empty for none.
+        delimiter: Separator of fields: one or more characters, or ``whitespace`` for
+            runs of blanks and tabs.
+        encoding: Name of a Python codec, such as ``utf-8``, ``latin-1`` or ``utf-16``.
+        quote: Character that encloses fields with separators or line ends; empty for
+            none. Inside, two of them stand for one.
+        escape: Character that makes the next one literal, as in ``\"``; empty for none.
         header: Whether the first record names the columns.
         decimal: Decimal mark of numbers.
         thousands: Mark between groups of three digits; empty for none.
         timestamp_format: ``iso8601``, or a format of ``strptime``; empty for numbers.
         timestamp_unit: ``s``, ``ms``, ``us`` or ``ns`` since 1970, for numbers.
-        timezone: IANA name of the zone of times that name no offset.
-        null_values: Texts that stand for no value.
+        timezone: IANA name of the time zone of times without an offset.
+        null_values: Texts that stand for a missing value.
         keep_blanks: Whether blanks around an id belong to it.
     """
 
@@ -94,16 +85,16 @@ class Dialect:
 
     @property
     def nulls(self) -> tuple[str, ...]:
-        """The texts that stand for no value, those by default if none are given."""
+        """The texts that stand for a missing value, by default ``NULL_VALUES``."""
         return NULL_VALUES if self.null_values is None else self.null_values
 
 
 def split_records(text: str, dialect: Dialect) -> list[list[str]]:
-    """Splits text into records and those into fields; blank lines are left out.
+    """Splits text into records, and records into fields; blank lines are left out.
 
     Args:
-        text: Whole lines; a record that the end of the text cuts is split as it is.
-        dialect: With a delimiter.
+        text: Whole lines; an incomplete last record is split as it is.
+        dialect: A dialect with a delimiter.
     """
     if not dialect.quote or not dialect.delimiter or len(dialect.delimiter) > 1:
         return [
@@ -120,7 +111,7 @@ def split_records(text: str, dialect: Dialect) -> list[list[str]]:
 
 
 def split_line(line: str, dialect: Dialect) -> list[str]:
-    """Splits one record without its end into fields."""
+    """Splits one record, without its line end, into fields."""
     line = line.removesuffix("\r")
     if dialect.delimiter == WHITESPACE:
         return line.split()
@@ -134,7 +125,7 @@ def split_line(line: str, dialect: Dialect) -> list[str]:
 
 
 def closes_quotes(text: str, dialect: Dialect) -> bool:
-    """Whether every quote is closed where its field ends."""
+    """Returns whether every quote is closed where its field ends."""
     lines = io.StringIO(text, newline="")
     try:
         return all(True for _ in csv.reader(lines, strict=True, **_csv(dialect)))
@@ -143,6 +134,7 @@ def closes_quotes(text: str, dialect: Dialect) -> bool:
 
 
 def _csv(dialect: Dialect) -> dict[str, Any]:
+    """Returns the options of Python's ``csv`` module."""
     known = {
         "delimiter": dialect.delimiter,
         "quotechar": dialect.quote,
@@ -152,7 +144,7 @@ def _csv(dialect: Dialect) -> dict[str, Any]:
 
 
 def without_escaped_nulls(text: str, dialect: Dialect) -> str:
-    r"""Empties fields of ``\N``: where ``\`` escapes, it would be read as an N."""
+    r"""Empties fields of ``\N``: where ``\`` escapes, it would be read as N."""
     if dialect.escape != "\\" or "\\N" not in text:
         return text
     mark = re.escape(dialect.delimiter or "")

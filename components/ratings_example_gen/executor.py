@@ -1,7 +1,6 @@
 """The Beam executor of RatingsExampleGen: what TFX calls, and what it records."""
 
 import dataclasses
-import json
 from typing import Any
 
 from google.protobuf import wrappers_pb2
@@ -14,18 +13,18 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.ratings_example_gen import files, ingest, input_errors, spans
+from components.ratings_example_gen.counts import Counts
 from components.ratings_example_gen.fingerprints import fingerprint, unchanged
-from components.ratings_example_gen.input_errors import BadInputError, Problem
-from components.ratings_example_gen.recognise.layout import Layout
+from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.recognise.recognition import recognise_for
+from components.ratings_example_gen.recognised_input import RecognisedInput
 from components.ratings_example_gen.settings import KINDS_BY_TIME, Settings
-from components.ratings_example_gen.side_columns import SideTable
-from components.ratings_example_gen.side_files import find_side_files
-from components.ratings_example_gen.user_features import describe_users
+from components.ratings_example_gen.side_files.find import find_side_files
+from components.ratings_example_gen.side_files.users import describe_users
 from components.wording import counted
 from trainer_modules.features import SPLITS
 
-# Count in counts.json → custom property of the artifact.
+# Field of ``Counts`` → custom property of the artifact.
 PROPERTIES = {
     "read": "rows_read",
     "kept": "rows_kept",
@@ -35,21 +34,23 @@ PROPERTIES = {
     "users": "users",
     "items": "items",
 }
-# Name of the newest span, where the ratings are spans: the steps after this one look at
-# what was read, not at what lies in the folder by then.
+# Name and fingerprint of the newest span, where the ratings come in spans: later steps
+# refer to what was read, not to what the folder contains by then.
 NEWEST_SPAN = "newest_span"
 NEWEST_SPAN_FINGERPRINT = "newest_span_fingerprint"
 
+ExecProperties = dict[str, Any]
+"""The execution properties of a component, as TFX passes them."""
 
-def read_settings(exec_properties: dict[str, Any]) -> Settings:
-    """Returns the settings, with the spans that they mean.
 
-    A window in them becomes the names of the spans that are there now. The driver asks
-    for them, and packs what it got; the executor reads that, or looks itself where a
-    runner has no drivers.
+def read_settings(exec_properties: ExecProperties) -> Settings:
+    """Returns the settings, with a window replaced by the names of its spans.
+
+    The driver resolves the window and packs the names for the executor, which resolves
+    it only under a runner without drivers.
 
     Raises:
-        SpansError: When a window is wanted, and no span is whole.
+        SpansError: If a window is wanted and no span is complete.
     """
     settings = unpacked(exec_properties)
     if not settings.window:
@@ -60,8 +61,8 @@ def read_settings(exec_properties: dict[str, Any]) -> Settings:
     return dataclasses.replace(settings, spans=names, window="")
 
 
-def unpacked(exec_properties: dict[str, Any]) -> Settings:
-    """Returns the settings as the component packed them into ``custom_config``."""
+def unpacked(exec_properties: ExecProperties) -> Settings:
+    """Returns the settings that the component packed into ``custom_config``."""
     config = example_gen_pb2.CustomConfig()
     proto_utils.json_to_proto(
         exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], config
@@ -71,31 +72,16 @@ def unpacked(exec_properties: dict[str, Any]) -> Settings:
     return Settings.from_json(text.value)
 
 
-@dataclasses.dataclass(frozen=True)
-class Input:
-    """What is read.
-
-    Attributes:
-        layout: The ratings.
-        users: The users' side features, None where there are none.
-    """
-
-    layout: Layout
-    users: SideTable | None
-
-    @property
-    def paths(self) -> list[str]:
-        """Every file whose bytes decide what the Examples hold."""
-        users = [self.users.part] if self.users else []
-        return sorted({part.path for part in (*self.layout.ratings, *users)})
-
-
-def find_input(exec_properties: dict[str, Any], settings: Settings) -> Input:
+def find_input(exec_properties: ExecProperties, settings: Settings) -> RecognisedInput:
     """Recognises the files that ``input_base`` and the resolved pattern name.
 
+    The driver and the executor both call it: they may run in different processes (and
+    pods), some runners have no drivers, and TFX hands only strings and numbers from one
+    to the other. The driver's fingerprint ensures that both see the same files.
+
     Raises:
-        BadInputError: When no ratings are among them, or no times where the split needs
-            them.
+        BadInputError: If no ratings are found, or they have no times but the split
+            needs them.
     """
     input_config = example_gen_pb2.Input()
     proto_utils.json_to_proto(
@@ -112,31 +98,31 @@ def find_input(exec_properties: dict[str, Any], settings: Settings) -> Input:
             layout.ratings[0].name,
             input_errors.NO_TIMESTAMPS,
             f"no column of times, which the split {settings.split_kind!r} needs",
-            "Name the column (data.columns.timestamp), or take split.kind=random.",
+            "Name the column (data.columns.timestamp), or set split.kind=random.",
         )
     part = find_side_files(paths, layout.ratings, settings).users
     users = describe_users(part, settings) if part else None
-    return Input(layout, users)
+    return RecognisedInput(base, layout, users)
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Writes one Example per user and split, with counts beside them.
 
-    TFX's base executor of ExampleGens hands records to a sink that orders them at
-    random; here whole files are written in a fixed order (see ``tfrecords``).
+    TFX's base executor of ExampleGens passes records to a sink that shuffles them at
+    random; this one writes whole files in a fixed order (see ``write.tfrecords``).
     """
 
     def Do(  # noqa: N802 (TFX's name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> None:
-        """Runs the pipeline, records the counts, and refuses input that is too bad.
+        """Runs the Beam pipeline, records the counts, and refuses bad input.
 
         Raises:
-            BadInputError: When a file cannot be read or changed meanwhile, more rows
-                are bad than ``max_bad_fraction`` allows, or a split has no records.
+            BadInputError: If a file cannot be read or changes meanwhile, more rows are
+                bad than ``max_bad_fraction`` allows, or a split has no records.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(
@@ -144,8 +130,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         )
         settings = read_settings(exec_properties)
         found = find_input(exec_properties, settings)
-        base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        # Taken by the driver; some runners have no drivers.
+        # The driver computes it; some runners have no drivers.
         expected = exec_properties.get(utils.FINGERPRINT_PROPERTY_NAME) or fingerprint(
             found.paths
         )
@@ -153,12 +138,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             unchanged(found.paths, expected),
             self._make_beam_pipeline() as pipeline,
         ):
-            ingest.ingest(
-                pipeline, found.layout, found.users, settings, base, artifact.uri
-            )
-        path = f"{artifact.uri}/{ingest.COUNTS_FILE}"
-        with files.open_binary(path) as file:
-            counts = json.load(file)
+            ingest.ingest(pipeline, found, settings, artifact.uri)
+        counts = Counts.read_from(artifact.uri)
         check(counts, settings)
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
         examples_utils.set_payload_format(
@@ -171,39 +152,45 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             ),
         )
         if settings.spans:
-            newest = settings.spans[-1]
-            parts = found.layout.ratings
-            paths = {p.path for p in parts if spans.span_of(p.path, base) == newest}
-            artifact.set_string_custom_property(NEWEST_SPAN, newest)
-            artifact.set_string_custom_property(
-                NEWEST_SPAN_FINGERPRINT, fingerprint(sorted(paths))
-            )
+            _record_newest_span(artifact, found, settings.spans[-1])
         for name, property_name in PROPERTIES.items():
-            artifact.set_int_custom_property(property_name, counts[name])
+            artifact.set_int_custom_property(property_name, getattr(counts, name))
 
 
-def check(counts: dict[str, Any], settings: Settings) -> None:
-    """Raises BadInputError for counts that must not go further."""
-    if counts["fatal"]:
-        raise BadInputError(
-            [Problem(**problem) for problem in counts["fatal"]],
-            counts["fatal_by_kind"],
-        )
-    bad, read = counts["quarantined"], counts["read"]
+def _record_newest_span(
+    artifact: types.Artifact, found: RecognisedInput, newest: str
+) -> None:
+    parts = found.layout.ratings
+    paths = {p.path for p in parts if spans.span_of(p.path, found.base) == newest}
+    artifact.set_string_custom_property(NEWEST_SPAN, newest)
+    artifact.set_string_custom_property(
+        NEWEST_SPAN_FINGERPRINT, fingerprint(sorted(paths))
+    )
+
+
+def check(counts: Counts, settings: Settings) -> None:
+    """Stops a run whose input could not be read, or has too many bad rows.
+
+    Raises:
+        BadInputError: If reading stopped, more rows are bad than ``max_bad_fraction``
+            allows, or a split has no records.
+    """
+    if counts.fatal:
+        raise BadInputError(counts.fatal, counts.fatal_by_kind)
+    bad, read = counts.quarantined, counts.read
     if bad > settings.max_bad_fraction * read:
         raise BadInputError(
-            [Problem(**problem) for problem in counts["first_problems"]],
-            counts["bad_by_kind"],
+            counts.first_problems,
+            counts.bad_by_kind,
             f"{bad:,} of {counted(read, 'row')} {'is' if bad == 1 else 'are'} bad "
-            f"({bad / read:.3%}); allowed are "
-            f"{settings.max_bad_fraction:.3%}. Correct them, or raise "
-            "data.max_bad_fraction to leave them out.",
+            f"({bad / read:.3%}); the limit is {settings.max_bad_fraction:.3%}. "
+            "Correct them, or raise data.max_bad_fraction to leave them out.",
         )
-    for split, records in counts["records"].items():
+    for split, records in counts.records.items():
         if not records:
             raise input_errors.fatal(
                 "the ratings",
                 input_errors.EMPTY_SPLIT,
                 f"the split {settings.split_kind!r} leaves nothing for {split!r}",
-                "Bring more ratings, or choose another split.kind or fractions.",
+                "Provide more ratings, or set another split.kind or other fractions.",
             )

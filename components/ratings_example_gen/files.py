@@ -1,12 +1,12 @@
 """Lists and opens input files, on this machine or a remote one.
 
 Paths with a scheme (``gs://``, ``s3://``, ``hdfs://``) go through Beam's
-filesystems, which every worker has; plain paths need no Beam at all, so that
-``marquee data PATH`` answers without importing it.
+filesystems, which every worker has; plain paths need no Beam, so that ``marquee data
+PATH`` answers without importing it.
 
 Only regular files are opened. Whatever else a folder can contain (pipes, sockets,
-devices, links that lead nowhere) is refused by name, because opening it could block
-for ever and leaving it out could lose ratings silently.
+devices, broken links) is refused by name, because opening it could block forever and
+leaving it out could lose ratings silently.
 """
 
 import errno
@@ -32,7 +32,7 @@ _KINDS = {
 }
 _MOVE_IT = (
     "If it does not belong to the data, remove it, or rename it to begin with a dot or "
-    "an underscore: such names are ignored."
+    "an underscore: such files are ignored."
 )
 
 
@@ -45,7 +45,7 @@ def open_binary(path: str) -> IO[bytes]:
     """Opens a file for reading, seekable, without unpacking it.
 
     Raises:
-        BadInputError: When it is not a regular file, or cannot be reached.
+        BadInputError: If it is not a regular file, or cannot be reached.
     """
     if not is_remote(path):
         status_of(path)
@@ -60,11 +60,11 @@ def open_binary(path: str) -> IO[bytes]:
 
 
 def status_of(path: str) -> os.stat_result:
-    """Returns the status of a local file that can be read like a file.
+    """Returns the status of a regular local file, without opening it.
 
     Raises:
-        BadInputError: When it is a folder, a pipe, a socket or a device, or cannot be
-            reached. It is not opened.
+        BadInputError: If it is a folder, a pipe, a socket or a device, or cannot be
+            reached.
     """
     with _naming(path):
         status = os.stat(path)
@@ -81,11 +81,11 @@ def status_of(path: str) -> os.stat_result:
 
 @contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """Turns the ways in which a path leads to nothing into errors of that path.
+    """Turns operating system errors about a path into errors that name it.
 
     Raises:
-        BadInputError: For a missing file, a bad link or a missing permission. Other
-            errors of the operating system (a failing disk) are not the input's.
+        BadInputError: If the file is missing, a bad link or not permitted. Other errors
+            of the operating system (a failing disk) are passed on.
     """
     try:
         yield
@@ -97,16 +97,16 @@ def _naming(path: str) -> Iterator[None]:
             path,
             input_errors.UNREADABLE_FILE,
             "there is no such file or folder",
-            "Check the path. If it was there when the run started, run again once "
-            "nobody changes the data.",
+            "Check the path. If it existed when the run started, run again once nobody "
+            "changes the data.",
         ) from error
     except PermissionError as error:
         raise fatal(
             path,
             input_errors.UNREADABLE_FILE,
             "permission denied",
-            "Give the user of this process the right to read it; a folder needs the "
-            "right to search, too.",
+            "Give the user of this process permission to read it; a folder also needs "
+            "permission to search.",
         ) from error
     except OSError as error:
         if error.errno != errno.ELOOP:
@@ -119,15 +119,15 @@ def _bad_link(path: str, what: str) -> BadInputError:
         path,
         input_errors.NOT_A_FILE,
         f"this is {what}",
-        f"Correct the link. {_MOVE_IT}",
+        f"Fix the link. {_MOVE_IT}",
     )
 
 
 def size_and_time(path: str) -> tuple[int, float]:
-    """Returns a file's length in bytes and when it was last changed.
+    """Returns a file's size in bytes and the time of its last change, in seconds UTC.
 
     Raises:
-        BadInputError: When it is not a regular file, or cannot be reached.
+        BadInputError: If it is not a regular file, or cannot be reached.
     """
     if not is_remote(path):
         status = status_of(path)
@@ -137,14 +137,17 @@ def size_and_time(path: str) -> tuple[int, float]:
 
 
 def list_files(base: str, pattern: str = "") -> list[str]:
-    """Returns the files that a path, or a glob below it, names, in sorted order.
+    """Returns the files at a path, or those that match a glob below it, sorted.
 
-    Folders are walked to the bottom, and links to folders are followed. Names that
-    begin with ``.`` or ``_`` are left out: they are the marks that other programs
-    leave beside their parts.
+    Folders are walked recursively, and links to folders are followed. Names that begin
+    with ``.`` or ``_`` are ignored: other programs leave such files beside their data.
+
+    Args:
+        base: A file or a folder, local or remote.
+        pattern: Glob of names in ``base``; empty for all of them.
 
     Raises:
-        BadInputError: When something there is not a file, or cannot be read.
+        BadInputError: If something there is not a file, or cannot be read.
     """
     if is_remote(base):
         root = _beam().join(base, pattern) if pattern else base.rstrip("/")
@@ -168,7 +171,7 @@ def _walk(path: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
 
     Args:
         path: A local file or folder.
-        above: Device and inode of the folders that lead to it.
+        above: Device and inode of each folder that leads to it.
     """
     if not os.path.isdir(path):
         status_of(path)
@@ -182,19 +185,19 @@ def _walk(path: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
     if here in above:
         raise _bad_link(path, "a symbolic link to a folder that contains it")
     for entry in below:
-        if entry.is_file(follow_symlinks=False):  # told by scandir: nothing is asked
+        if entry.is_file(follow_symlinks=False):  # known from scandir: no system call
             yield entry.path
         else:
             yield from _walk(entry.path, above | {here})
 
 
 def list_folder(folder: str) -> tuple[list[str], list[str]]:
-    """Returns the names of the folders and of the files right below a folder, sorted.
+    """Returns the names of the folders and of the files directly in a folder, sorted.
 
-    Names that begin with ``.`` or ``_`` are left out.
+    Names that begin with ``.`` or ``_`` are ignored.
 
     Raises:
-        BadInputError: When something there is not a file, or cannot be read.
+        BadInputError: If something there is not a file, or cannot be read.
     """
     if is_remote(folder):
         # An object store has no folders, only names with slashes.
@@ -216,10 +219,10 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
 def neighbours(path: str) -> list[str]:
     """Returns the other files in the folder of a file, sorted.
 
-    Whatever is not a file is left out: nobody named it as data.
+    Whatever is not a file is ignored: nobody declared it as data.
 
     Raises:
-        BadInputError: When the folder cannot be read.
+        BadInputError: If the folder cannot be read.
     """
     folder = os.path.dirname(path)
     if is_remote(path):
@@ -232,23 +235,23 @@ def neighbours(path: str) -> list[str]:
 
 
 def exists(path: str) -> bool:
-    """Returns whether there is such a file."""
+    """Returns whether a file exists."""
     if not is_remote(path):
         return os.path.exists(path)
     return bool(_beam().exists(path))
 
 
 def stored_checksum(path: str) -> str:
-    """Returns the checksum that a remote store keeps of a file, without reading it."""
+    """Returns the checksum that a remote store keeps for a file, without reading it."""
     return str(_beam().checksum(path))
 
 
 def _beam() -> type["FileSystems"]:
-    """Returns Beam's filesystems; S3's needs options, which a pipeline brings along."""
+    """Returns Beam's filesystems, with the options that S3 needs."""
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    if FileSystems._pipeline_options is None:  # drivers and checks make no pipeline
+    if FileSystems._pipeline_options is None:  # Drivers and checks have no pipeline.
         FileSystems.set_options(PipelineOptions([]))
     return FileSystems
 

@@ -1,7 +1,7 @@
-"""Tells whether input files are still the ones that they were.
+"""Detects input files that changed.
 
-A step's cache key holds a fingerprint of the bytes that it read, and a step that
-reads files checks that nobody changed them meanwhile.
+A step's cache key contains a fingerprint of the bytes that it read, and a step that
+reads files checks that nobody changes them meanwhile.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ from components.ratings_example_gen.input_errors import BadInputError, fatal
 def fingerprint(paths: Sequence[str]) -> str:
     """Returns a hash that changes when a file is added, removed, renamed or edited.
 
-    It covers the bytes of local files, whatever their sizes and times say. For remote
+    It covers the bytes of local files, regardless of their sizes and times. For remote
     files it covers what their store keeps: the checksum (the ETag of S3 and Azure, the
-    checksum of GCS and HDFS), the length and the time of the last change, because
-    reading the bytes once more would double the traffic.
+    checksum of GCS and HDFS), the size and the time of the last change, because reading
+    the bytes once more would double the traffic.
 
     Raises:
-        BadInputError: When one of them cannot be read.
+        BadInputError: If one of them cannot be read.
     """
     digest = hashlib.sha256()
     for path in sorted(paths):
@@ -38,16 +38,16 @@ def fingerprint(paths: Sequence[str]) -> str:
 
 @contextlib.contextmanager
 def unchanged(paths: Sequence[str], expected: str | None = None) -> Iterator[None]:
-    """Refuses what was made of files that changed while the block ran.
+    """Raises an error if files change while the block runs.
 
     Args:
         paths: The files that the block reads.
-        expected: Their fingerprint before the block, when it was taken; without it, a
-            change shows in the times, length or inode of local files.
+        expected: Their fingerprint before the block, if it was computed. Otherwise, a
+            change is detected by the times, size or inode of local files.
 
     Raises:
-        BadInputError: When a file changed or vanished; it stands in for whatever error
-            of the block that led to.
+        BadInputError: If a file changed or vanished; it replaces any error of the block
+            that resulted from it.
     """
     before = {path: _state(path) for path in paths}
     try:
@@ -71,7 +71,7 @@ def _changed(before: dict[str, tuple[int, ...]]) -> BadInputError | None:
 
 
 def _state(path: str) -> tuple[int, ...]:
-    """Returns what changes with a local file; the time of its inode cannot be set."""
+    """Returns attributes that change with a local file; its ctime cannot be set."""
     if files.is_remote(path):
         return ()
     try:
@@ -93,5 +93,5 @@ def _error(where: str) -> BadInputError:
         input_errors.CHANGED_FILE,
         "the file changed while it was read; nothing of it was used",
         "Run again once nobody changes the data, or write new ratings to another "
-        "folder and rename it when it is complete.",
+        "folder and rename that when it is complete.",
     )

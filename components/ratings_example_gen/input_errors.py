@@ -1,9 +1,8 @@
-"""What can be wrong with an input file, and the error that says so."""
+"""What can be wrong with an input file, and the error that reports it."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from components.wording import counted
 
@@ -24,7 +23,7 @@ CONTROL_CHARACTER = "control_character"
 NOT_JSON = "not_json"
 REPEATED_HEADER = "repeated_header"
 
-# Kind of bad row → the words that follow a number of them.
+# Kind of bad row → the words that follow the number of such rows.
 OF_ROWS = {
     WRONG_NUMBER_OF_FIELDS: "with the wrong number of fields",
     NON_NUMERIC_RATING: "with a rating that is not a number",
@@ -43,7 +42,7 @@ OF_ROWS = {
 
 
 def describe_rows(kind: str, count: int) -> str:
-    """Returns how many rows are bad in one way: ``2 rows with an empty id``."""
+    """Returns the number of rows with one problem, as ``2 rows with an empty id``."""
     return f"{counted(count, 'row')} {OF_ROWS[kind]}"
 
 
@@ -67,10 +66,10 @@ class Problem:
     """One bad row, or (line 0) one bad file.
 
     Attributes:
-        file: The file's path; a zip's member is added after a ``/``.
-        line: 1-based line (row of a Parquet file); 0 means the whole file.
+        file: Path of the file, followed by ``/`` and the member of a zip archive.
+        line: 1-based line (or row of a Parquet file); 0 means the whole file.
         kind: One of this module's kinds.
-        reason: What is wrong, for a person.
+        reason: What is wrong, in words.
         text: The row as it was read, cut to 200 characters.
     """
 
@@ -81,7 +80,7 @@ class Problem:
     text: str = ""
 
     def __str__(self) -> str:
-        """Returns ``file:line: reason``, and the row's text when there is one."""
+        """Returns ``file:line: reason``, and the row's text if there is one."""
         place = f"{self.file}:{self.line}" if self.line else self.file
         return f"{place}: {self.reason}" + (f": {self.text!r}" if self.text else "")
 
@@ -90,8 +89,9 @@ class BadInputError(ValueError):
     """The input cannot be used as it is; nothing was changed.
 
     Attributes:
-        counts: How many problems of each kind there are.
-        first_problems: The first ten, in the order of the files and lines.
+        counts: Kind → number of problems.
+        first_problems: The first ten problems, in the order of files and lines.
+        advice: How to fix the input.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class BadInputError(ValueError):
     def _message(self) -> str:
         total = sum(self.counts.values())
         head = f"{counted(total, 'problem')} in the input"
-        # The reason of a bad file (line 0) says it all; of rows only ten are shown.
+        # A bad file (line 0) has a reason of its own; bad rows are summed up by kind.
         rows = [
             describe_rows(kind, count)
             for kind, count in sorted(self.counts.items(), key=lambda kv: -kv[1])
@@ -122,8 +122,8 @@ class BadInputError(ValueError):
             shown.append(f"  ... and {rest:,} more")
         return "\n".join([f"{head}:", *shown, self.advice])
 
-    def __reduce__(self) -> tuple[type["BadInputError"], tuple[Any, ...]]:
-        """Pickles the parts, not the message, so that workers can raise it."""
+    def __reduce__(self) -> tuple[type["BadInputError"], tuple[object, ...]]:
+        """Pickles the parts rather than the message, so that workers can raise it."""
         return type(self), (self.first_problems, self.counts, self.advice)
 
 

@@ -1,4 +1,4 @@
-"""Says what a path holds, with the reader that the pipeline uses."""
+"""Summarises the ratings at a path, with the reader that the pipeline uses."""
 
 from collections.abc import Set
 from dataclasses import dataclass
@@ -10,8 +10,12 @@ import pyarrow.compute as pc
 
 from components.ratings_example_gen import files
 from components.ratings_example_gen.fingerprints import unchanged
-from components.ratings_example_gen.input_errors import BadInputError, Problem
+from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.pair_counts import PairCounter
+from components.ratings_example_gen.read.block_report import (
+    BlockReport,
+    summarise_reports,
+)
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.read.small_files import read_together
@@ -24,12 +28,17 @@ from components.ratings_example_gen.recognise.column_names import (
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.reading_report import Reading
 from components.ratings_example_gen.recognise.recognition import recognise_for
-from components.ratings_example_gen.reports import BlockReport, summarise
 from components.ratings_example_gen.settings import Settings
-from components.ratings_example_gen.side_columns import SideTable
-from components.ratings_example_gen.side_files import find_side_files
-from components.ratings_example_gen.side_summary import SideSummary, summarise_side
-from components.ratings_example_gen.side_tables import SideTables, describe_side_files
+from components.ratings_example_gen.side_files.columns import SideTable
+from components.ratings_example_gen.side_files.find import find_side_files
+from components.ratings_example_gen.side_files.summary import (
+    SideSummary,
+    summarise_side,
+)
+from components.ratings_example_gen.side_files.tables import (
+    SideTables,
+    describe_side_files,
+)
 
 
 @dataclass(frozen=True)
@@ -37,27 +46,27 @@ class DataSummary:
     """What was found at a path.
 
     Attributes:
-        layout: What was recognised, for a person.
-        files: The parts that hold ratings.
+        layout: Name of the layout that was recognised, for a person.
+        files: Names of the files that hold ratings.
         reading: How they are read, where that was given or guessed.
-        items_file: What the file of the items holds, None where there is none.
-        users_file: The same of the users.
-        unused: Tables that lie there and are not read.
-        read: Rows of ratings.
-        kept: Rows that are not bad; duplicates are among them.
-        repeated: Rows whose user has rated the item in another row, too, less one of
-            each pair: a run leaves them out.
-        bad_by_kind: Bad rows by kind.
+        items_file: What the file of items holds; None if there is none.
+        users_file: What the file of users holds; None if there is none.
+        unused: Tables beside the ratings that are not read.
+        read: Number of rows of ratings.
+        kept: Number of rows that are not bad, including duplicates.
+        repeated: Number of rows that repeat a pair of user and item; a run leaves them
+            out.
+        bad_by_kind: Kind of problem → number of bad rows.
         late_keys: Keys of JSON objects that first occur below the lines from which
-            columns are recognised, and are not read → rows with them.
-        first_problems: The first ten, as ``file:line: reason``.
-        users: Distinct users.
-        items: Distinct rated items.
+            columns are recognised, and are not read → number of rows with them.
+        first_problems: The first ten problems, as ``file:line: reason``.
+        users: Number of distinct users.
+        items: Number of distinct rated items.
         first: Time of the oldest rating, UTC; None without times.
         last: Time of the newest rating, UTC; None without times.
         sparsity: Share of all pairs (user, item) without a rating, 0 to 1.
-        rating_min: Lowest rating, None without rows.
-        rating_max: Highest rating, None without rows.
+        rating_min: Lowest rating; None without rows.
+        rating_max: Highest rating; None without rows.
     """
 
     layout: str
@@ -82,7 +91,7 @@ class DataSummary:
 
 
 class _Range:
-    """Least and greatest value seen."""
+    """The least and the greatest value so far."""
 
     def __init__(self) -> None:
         self.bounds: tuple[float, float] | None = None
@@ -98,17 +107,21 @@ def inspect_path(
     path: Path,
     settings: Settings | None = None,
 ) -> DataSummary:
-    """Reads a path to its end, one block at a time, and says what it holds.
+    """Reads the ratings at a path to their end, and summarises them.
+
+    Args:
+        path: A file or a folder.
+        settings: How they are read; by default, everything is guessed.
 
     Raises:
-        BadInputError: When nothing is recognised or a file cannot be read. Bad rows do
+        BadInputError: If nothing is recognised or a file cannot be read. Bad rows do
             not raise: they are in the summary.
     """
     settings = settings or Settings()
     place = str(path)
     paths = files.list_files(place)
     layout = recognise_for(settings, paths, place)
-    # Recognised before anything is read: a wrong column need not wait for the ratings.
+    # Before any rating is read, so that a wrong column is reported at once.
     found = find_side_files(paths, layout.ratings, settings)
     side = describe_side_files(found, settings)
     tables = [table for table in (side.items, side.users) if table]
@@ -130,13 +143,10 @@ def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSum
         ratings_range.add(table[RATING])
         if TIMESTAMP in table.column_names:
             times.add(table[TIMESTAMP])
-    summary = summarise(list(reports.values()), {}, {}, layout.ratings, [])
-    if summary["fatal"]:
-        raise BadInputError(
-            [Problem(**problem) for problem in summary["fatal"]],
-            summary["fatal_by_kind"],
-        )
-    kept = summary["read"] - summary["quarantined"]
+    rows = summarise_reports(list(reports.values()), layout.ratings)
+    if rows.fatal:
+        raise BadInputError(rows.fatal, rows.fatal_by_kind)
+    kept = rows.read - rows.quarantined
     num_users, num_items = len(pairs.user_ids), len(pairs.item_ids)
     return DataSummary(
         layout=layout.name,
@@ -145,12 +155,12 @@ def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSum
         items_file=_summary(side.items, pairs.item_ids.keys()),
         users_file=_summary(side.users, pairs.user_ids.keys()),
         unused=list(side.unused),
-        read=summary["read"],
+        read=rows.read,
         kept=kept,
         repeated=kept - pairs.num_pairs,
-        bad_by_kind=summary["bad_by_kind"],
-        late_keys=summary["late_keys"],
-        first_problems=[str(Problem(**p)) for p in summary["first_problems"]],
+        bad_by_kind=rows.bad_by_kind,
+        late_keys=rows.late_keys,
+        first_problems=[str(problem) for problem in rows.first_problems],
         users=num_users,
         items=num_items,
         first=_utc(times.bounds[0]) if times.bounds else None,

@@ -1,15 +1,15 @@
-"""Objects on lines of JSON, with numbers as they are written."""
+"""Parses JSON objects, with numbers kept as they are written."""
 
 import json
 from decimal import Decimal
 from typing import Any
 
-# Beyond the range of a double, digits are not written out.
+# Largest exponent whose digits are written out: the range of a double.
 _MAX_EXPONENT = 308
 
 
 def _number(written: str) -> str:
-    """Returns a number as it is written, whole ones as their digits alone."""
+    """Returns a number as it is written, but whole numbers as digits only."""
     if "e" not in written and "E" not in written:
         whole, point, fraction = written.partition(".")
         return whole if point and not fraction.strip("0") else written
@@ -26,10 +26,10 @@ _DECODER = json.JSONDecoder(parse_int=str, parse_float=_number, parse_constant=s
 
 
 def parse(line: str) -> dict[str, Any]:
-    """Returns the object on a line, numbers as text.
+    """Returns the object on a line, with numbers as text.
 
     Raises:
-        ValueError: When the line is not a JSON object.
+        ValueError: If the line is not a JSON object.
     """
     try:
         value = _DECODER.decode(line)
@@ -41,7 +41,7 @@ def parse(line: str) -> dict[str, Any]:
 
 
 def as_text(value: Any) -> str | None:
-    """Returns a value as text; lists and objects as JSON, nothing as None."""
+    """Returns a value as text: lists and objects as JSON, null as None."""
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Counts distinct pairs of a user and an item, block by block."""
+"""Counts distinct users, items and pairs of both, block by block."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,9 @@ Int64 = npt.NDArray[np.int64]
 
 
 class PairCounter:
-    """Distinct users, items and pairs of all ratings that were added.
+    """The distinct users, items and pairs of all ratings that were added.
 
-    Takes 8 bytes for each distinct pair and some 100 for each distinct id.
+    It takes 8 bytes per distinct pair and some 100 per distinct id.
     """
 
     def __init__(self) -> None:
@@ -29,8 +29,8 @@ class PairCounter:
         """Adds ratings.
 
         Args:
-            users: [N] ids.
-            items: [N] ids.
+            users: [N] user ids.
+            items: [N] item ids.
         """
         pairs = _number(users, self.user_ids) << _ITEM_BITS
         self._pending.append(pairs | _number(items, self.item_ids))
@@ -40,7 +40,7 @@ class PairCounter:
 
     @property
     def num_pairs(self) -> int:
-        """Distinct pairs so far."""
+        """The number of distinct pairs so far."""
         self._merge()
         return len(self._distinct)
 
@@ -50,7 +50,7 @@ class PairCounter:
 
 
 def _number(ids: pa.ChunkedArray, known: dict[str, int]) -> Int64:
-    """Returns each id's number [N]; new ids get the next ones."""
+    """Returns the number of each id [N]; new ids get the next numbers."""
     encoded = pc.dictionary_encode(ids.combine_chunks())
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()

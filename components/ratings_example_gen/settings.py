@@ -1,4 +1,4 @@
-"""How one input is turned into Examples; travels to the executor as JSON."""
+"""How one input is turned into Examples; passed to the executor as JSON."""
 
 import dataclasses
 import json
@@ -17,34 +17,34 @@ KINDS_BY_TIME = (LEAVE_LAST_OUT, TEMPORAL)
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything, beside the files, that decides what the Examples hold.
+    """Everything, beside the files, that determines what the Examples hold.
 
     Attributes:
-        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → column name or
-            0-based number; empty means by layout and header.
-        dialect: What a person said of how text, numbers and times are written; what is
-            None is guessed.
-        users: File with side features of users; ``none`` for no file; None looks for
-            one among the ratings.
-        items: File with side features of items, in the same way; read by CatalogueGen.
-        user_columns: ``user_id`` → column name or 0-based number in the users file;
-            empty means by its header.
-        item_columns: ``item_id``, ``title`` → the same in the items file.
+        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → name or 0-based
+            number of the column; columns that are not named are recognised.
+        dialect: How text, numbers and times are written, as a person declared it;
+            fields that are None are guessed.
+        users: File with side features of users; ``none`` for no file; None to look for
+            one beside the ratings.
+        items: The same for items; read by CatalogueGen.
+        user_columns: ``user_id`` → name or 0-based number of the column in the file of
+            users; recognised by the header if it is not named.
+        item_columns: ``item_id``, ``title`` → the same in the file of items.
         split_kind: One of ``KINDS``.
-        eval_fraction: Share of the ratings for eval (``temporal``, ``random``).
-        test_fraction: Share of the ratings for test (``temporal``, ``random``).
-        seed: Of the ``random`` split.
+        eval_fraction: Share of the ratings for eval, 0 to 1 (``temporal``, ``random``).
+        test_fraction: Share of the ratings for test, 0 to 1 (``temporal``, ``random``).
+        seed: Seed of the ``random`` split.
         repeats: Which rating of a pair (user, item) counts, one of ``REPEATS``; see
-            ``histories.group_ratings``.
-        max_history: Ratings a user may have; the newest are kept.
-        max_bad_fraction: Share of rows that may be bad before the run is refused.
-        rating_min: Lowest rating accepted, None for any.
-        rating_max: Highest rating accepted, None for any.
-        spans: Names of the spans to read, the oldest first; empty where the input is no
+            ``user_histories.group_ratings``.
+        max_history: Largest number of ratings per user; the newest are kept.
+        max_bad_fraction: Share of bad rows, 0 to 1, above which a run is refused.
+        rating_min: Lowest rating that is accepted; None for any.
+        rating_max: Highest rating that is accepted; None for any.
+        spans: Names of the spans to read, the oldest first; empty if the input is not a
             folder of spans.
-        window: Which spans to read of those that are there when the step runs, as
-            ``spans.in_window`` takes it; the driver puts their names into ``spans``.
-            Empty where the names are given, or there are no spans.
+        window: Which of the spans that exist when the step runs are read, in the form
+            that ``spans.in_window`` takes; the driver replaces it by names in
+            ``spans``. Empty if these are given, or there are no spans.
         code_version: Hash of the sources; part of the cache key, otherwise unused.
     """
 
@@ -68,7 +68,11 @@ class Settings:
     code_version: str = ""
 
     def __post_init__(self) -> None:
-        """Refuses values that no run could work with."""
+        """Refuses values that no run can work with.
+
+        Raises:
+            ValueError: If a value is out of range.
+        """
         if self.split_kind not in KINDS:
             raise ValueError(
                 f"split_kind is {self.split_kind!r}; expected one of {KINDS}"
@@ -88,16 +92,17 @@ class Settings:
             )
         if not 0 <= self.max_bad_fraction < 1:
             raise ValueError(
-                f"max_bad_fraction is {self.max_bad_fraction}; expected 0 up to below 1"
+                f"max_bad_fraction is {self.max_bad_fraction}; expected at least 0 and "
+                "below 1"
             )
 
     @property
     def declared(self) -> list[str]:
-        """The files that were named for users and items, which hold no ratings."""
+        """The files named for users and items, which hold no ratings."""
         return [path for path in (self.users, self.items) if path]
 
     def to_json(self) -> str:
-        """Returns the settings as text that is equal for equal settings."""
+        """Returns the settings as JSON, which is equal for equal settings."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod

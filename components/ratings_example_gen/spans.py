@@ -1,9 +1,9 @@
-"""Ratings that arrive bit by bit: a folder of spans, each a folder of its own.
+"""Ratings that arrive over time: a folder of spans, each in a folder of its own.
 
 ``spans/2026-11-21/ratings.csv``, ``spans/17/part-0.csv`` or, as Hive and Spark write
 them, ``spans/dt=2026-11-21/part-0.parquet``: a span is named by a date or a number,
-holds ratings in any layout of ``recognise``, and has a file ``_SUCCESS`` (Hadoop's and
-Spark's mark) when it is whole. What is known of users and items is stored beside the
+holds ratings in any layout of ``recognise``, and has a file ``_SUCCESS`` (as Hadoop and
+Spark write it) when it is complete. Files of users and items are stored beside the
 spans.
 """
 
@@ -17,32 +17,33 @@ from urllib.parse import unquote
 
 from components import content_hash
 from components.ratings_example_gen import files
-from components.ratings_example_gen.recognise.side_file_names import holds_no_ratings
+from components.ratings_example_gen.side_files.names import holds_no_ratings
 from components.wording import counted
 
 MARKER = "_SUCCESS"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NUMBER = re.compile(r"\d+")
-# Hive's value of a day, or of a time that begins one.
+# Hive's value of a day, or of a time at midnight.
 _DAY_OF_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T]00:00(?::00(?:\.0+)?)?)?")
 _PARTS_OF_DATE = ("year", "month", "day")
 _EPOCH = datetime.date(1970, 1, 1)
 
 
 class SpansError(ValueError):
-    """A folder whose spans cannot be put in an order, or that holds none."""
+    """A folder has no spans, or spans that cannot be ordered."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Some ratings that arrived together.
+    """Ratings that arrived together.
 
     Attributes:
-        name: Of its folder.
-        number: What spans are ordered by: of a date the days since 1970, as TFX has it.
+        name: Name of the span, a date or a number.
+        number: Number by which spans are ordered; for a date, the days since 1970, as
+            in TFX.
         is_dated: Whether its name is a date.
-        is_whole: Whether its writer has said that it is done.
-        files: Path and bytes of each of its files, in order.
+        is_whole: Whether its writer has marked it as complete.
+        files: Path and size in bytes of each of its files, in order.
     """
 
     name: str
@@ -53,60 +54,59 @@ class Span:
 
 
 def find_spans(folder: str) -> list[Span]:
-    """The spans in a folder, the oldest first.
+    """Returns the spans in a folder, the oldest first.
 
     Raises:
-        SpansError: It has none, or two that cannot be told apart or put in an order.
+        SpansError: If there are none, or two that are equal or cannot be ordered.
     """
-    found = [_span(folder, *each) for each in _folders(folder)]
+    found = [_span(folder, name, path) for name, path in _folders(folder)]
     if not found:
         raise SpansError(
             f"{folder} has no spans. A span is a folder that is named by a date or a "
-            f"number, as in {folder}/2026-11-21/ratings.csv, with a file {MARKER} in "
-            "it once it is whole."
+            f"number, as in {folder}/2026-11-21/ratings.csv, and contains a file "
+            f"{MARKER} once it is complete."
         )
     kinds = {span.is_dated: span.name for span in found}
     if len(kinds) > 1:
         raise SpansError(
-            f"{folder} has dated spans ({kinds[True]}) and numbered ones "
-            f"({kinds[False]}), which have no order; keep one kind."
+            f"{folder} has dated spans ({kinds[True]}) and numbered spans "
+            f"({kinds[False]}), which have no common order. Keep one kind."
         )
     by_number: dict[int, Span] = {}
     for span in found:
         other = by_number.setdefault(span.number, span)
         if other is not span:
             raise SpansError(
-                f"{folder}: {other.name} and {span.name} are the same span; keep one."
+                f"{folder}: {other.name} and {span.name} are the same span. Keep one."
             )
     return [by_number[number] for number in sorted(by_number)]
 
 
 def whole(folder: str) -> list[Span]:
-    """The spans that are whole and hold ratings, the oldest first.
+    """Returns the spans that are complete and hold ratings, the oldest first.
 
     Raises:
-        SpansError: There is none.
+        SpansError: If there are none.
     """
     spans = find_spans(folder)
     found = [span for span in spans if span.is_whole and span.files]
     if not found:
         raise SpansError(
-            f"{folder} has {counted(len(spans), 'span')}, and none is whole: a file "
-            f"{MARKER} in a "
-            "span says that its writer is done"
+            f"{folder} has {counted(len(spans), 'span')}, and none is complete. Create "
+            f"a file {MARKER} in each span that its writer has finished."
         )
     return found
 
 
 def in_window(spans: Sequence[Span], wanted: str) -> list[Span]:
-    """The newest of some spans, the oldest of them first.
+    """Returns the newest of some spans, the oldest of them first.
 
     Args:
-        spans: The oldest first.
+        spans: All spans, the oldest first.
         wanted: ``all``, ``N spans`` or ``N days``.
 
     Raises:
-        SpansError: ``N days`` of numbered spans.
+        SpansError: If ``N days`` of numbered spans are wanted.
     """
     if wanted == "all":
         return list(spans)
@@ -115,8 +115,8 @@ def in_window(spans: Sequence[Span], wanted: str) -> list[Span]:
         return list(spans[-int(number) :])
     if not spans[-1].is_dated:
         raise SpansError(
-            f"{wanted!r} is of dated spans, and these are numbered; say how many spans "
-            "instead"
+            f"{wanted!r} needs dated spans, but these are numbered. State a number "
+            "of spans instead."
         )
     return [span for span in spans if span.number > spans[-1].number - int(number)]
 
@@ -131,7 +131,7 @@ def _folders(folder: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, st
         except ValueError as error:
             raise SpansError(
                 f"{folder}/{path} is not a span ({error}): its name is neither a day, "
-                "as in 2026-11-21 or dt=2026-11-21, nor a number. Rename it, or put it "
+                "as in 2026-11-21 or dt=2026-11-21, nor a number. Rename it or move it "
                 "elsewhere (a leading _ hides it)."
             ) from error
         if name:
@@ -141,13 +141,13 @@ def _folders(folder: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, st
 
 
 def _name_of(parts: Sequence[str]) -> tuple[str, int]:
-    """Returns the name of the span in a path, and how many folders make it.
+    """Returns the name of the span in a path, and how many folders make up the name.
 
     Hive writes ``dt=2026-11-21``, ``year=2026/month=11/day=21`` or ``batch=17``, with
-    odd characters as in URLs. The name is empty where the path goes on.
+    special characters escaped as in URLs. The name is empty if the path is incomplete.
 
     Raises:
-        ValueError: The path is not that of a span.
+        ValueError: If the path is not that of a span.
     """
     date: dict[str, int] = {}
     for depth, part in enumerate(parts, start=1):
@@ -171,12 +171,12 @@ def folder_of(folder: str, name: str) -> str:
     """Returns the folder of a span.
 
     Raises:
-        SpansError: There is no such span.
+        SpansError: If the span does not exist.
     """
     for found, path in _folders(folder):
         if found == name:
             return f"{folder}/{path}"
-    raise SpansError(f"{folder} has no span {name}")
+    raise SpansError(f"no span {name} in {folder}")
 
 
 def _span(folder: str, name: str, path: str) -> Span:
@@ -187,10 +187,10 @@ def _span(folder: str, name: str, path: str) -> Span:
 
 
 def number_of(name: str) -> int:
-    """What a span is ordered by.
+    """Returns the number by which a span is ordered.
 
     Raises:
-        ValueError: The name is neither a day nor a number.
+        ValueError: If the name is neither a day nor a number.
     """
     if _DATE.fullmatch(name):
         return (datetime.date.fromisoformat(name) - _EPOCH).days
@@ -200,9 +200,9 @@ def number_of(name: str) -> int:
 
 
 def fingerprint(span: Span) -> str:
-    """A hash of the names and the bytes of a span's files, wherever it lies.
+    """Returns a hash of the names and bytes of a span's files, wherever they are.
 
-    Of bytes, not of times: a copy is the same span, and an edit of equal length is not.
+    It covers bytes, not times: a copy is the same span, an edit of equal length is not.
     """
     digest = hashlib.sha256()
     for path, size in span.files:
@@ -213,28 +213,29 @@ def fingerprint(span: Span) -> str:
 
 
 def paths_of(folder: str, names: Sequence[str]) -> list[str]:
-    """The files of some spans, in the order of the names, and those beside all spans.
+    """Returns the files beside all spans, then those of some spans in the given order.
 
     Raises:
-        SpansError: A span has a file of users or items, which would count for all.
+        SpansError: If a span does not exist, or contains a file of users or items,
+            which would apply to all spans.
     """
-    # Years of other spans lie there too, which need not be walked.
+    # Not `list_files`: other spans, perhaps of many years, need not be walked.
     beside = [f"{folder}/{name}" for name in files.list_folder(folder)[1]]
     folders = dict(_folders(folder))
     if gone := [name for name in names if name not in folders]:
-        raise SpansError(f"{folder} has no span {gone[0]}")
+        raise SpansError(f"no span {gone[0]} in {folder}")
     inside = [
         path for name in names for path in files.list_files(f"{folder}/{folders[name]}")
     ]
     for path in inside:
         if holds_no_ratings(path):
             raise SpansError(
-                f"{path}: what is known of users and items counts for all spans; put "
-                f"it beside them, in {folder}."
+                f"{path}: a file of users or items applies to all spans. Move it "
+                f"beside the spans, to {folder}."
             )
     return [*beside, *inside]
 
 
 def span_of(path: str, folder: str) -> str:
-    """The name of the span that a file lies in."""
+    """Returns the name of the span that contains a file."""
     return _name_of(Path(path).relative_to(folder).parts)[0]

@@ -1,4 +1,4 @@
-"""Where ratings come from: the generated sample, MovieLens, or a person's own files."""
+"""Resolves a source of ratings: the generated sample, MovieLens, or own files."""
 
 import difflib
 import os
@@ -29,18 +29,18 @@ class Dataset:
 
 
 def resolve(source: str, progress: Progress) -> Dataset:
-    """The data set of that name, or the file or folder at that path.
+    """Returns the data set of a name, or the file or folder at a path.
 
-    Named ones are kept in the cache folder: `MARQUEE_CACHE_DIR`, else the system's own
-    place. `MARQUEE_DATA_DIR` may name a folder that has MovieLens already.
+    Named data sets are kept in ``cache_folder``. ``MARQUEE_DATA_DIR`` may name a folder
+    that contains MovieLens already.
 
     Args:
-        source: One of `NAMES`, or a path (`./sample` is a path).
-        progress: Told what is downloaded or unpacked, in bytes.
+        source: One of ``NAMES``, or a path (``./sample`` is a path).
+        progress: Called with the progress of downloads and unpacking, in bytes.
 
     Raises:
-        DatasetError: There is no such data, or it cannot be had; says what to do.
-        BadInputError: The path is neither a folder nor a regular file.
+        DatasetError: If the data does not exist or cannot be obtained.
+        BadInputError: If the path is neither a folder nor a regular file.
     """
     if source not in NAMES:
         return Dataset(*_own_data(source))
@@ -53,19 +53,19 @@ def resolve(source: str, progress: Progress) -> Dataset:
         folder = movielens.fetch(source, cache, at_hand, progress)
     except OSError as error:
         raise DatasetError(
-            f"{source}: {error}. Set MARQUEE_CACHE_DIR to a folder for the cache that "
-            "can be written to and has room."
+            f"{source}: {error}. Set MARQUEE_CACHE_DIR to a writable folder with "
+            "free space."
         ) from error
     return Dataset(source, folder)
 
 
 def cache_folder() -> Path:
-    """The folder for what takes time to make or to download.
+    """Returns the folder for data that takes time to generate or download.
 
-    `MARQUEE_CACHE_DIR`, else the system's place (`XDG_CACHE_HOME`, `~/.cache`).
+    ``MARQUEE_CACHE_DIR``, or the system's default (``XDG_CACHE_HOME``, ``~/.cache``).
 
     Raises:
-        FileNotFoundError: This user has no home folder that it could be in.
+        FileNotFoundError: If the user has no home folder.
     """
     named = os.environ.get("MARQUEE_CACHE_DIR")
     try:
@@ -75,7 +75,7 @@ def cache_folder() -> Path:
 
 
 def _sample(cache: Path) -> Path:
-    """The sample's folder; its files are left alone as long as they are whole."""
+    """Returns the folder of the sample, generated anew unless it is complete."""
     folder = cache / f"{SAMPLE}-{sample.VERSION}"
     if not sample.is_whole(folder):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Files from the network, folders from archives: checked, whole or not at all."""
+"""Downloads files and unpacks archives: checked, and completely or not at all."""
 
 import re
 import shutil
@@ -18,20 +18,20 @@ from components import content_hash, durable_files
 from pipeline.datasets.errors import DatasetError
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with a description, the bytes done, and all the bytes there are, if known."""
+"""Called with a description, the bytes done, and the total bytes, if known."""
 
 BLOCK_BYTES = 1 << 20
 CONNECT_AND_READ_SECONDS = (10.0, 60.0)
-MAX_CONNECTIONS = 6  # after breaks in the middle; each goes on where the last broke
+MAX_CONNECTIONS = 6  # each resumes where the one before it broke off
 MAX_MEMBERS = 1_000
 
 
 @contextmanager
 def whole_folder(destination: Path) -> Iterator[Path]:
-    """A new folder that becomes `destination` when the block succeeds.
+    """Yields a new folder that becomes ``destination`` if the block succeeds.
 
-    When the block fails nothing stays. When another process made `destination`
-    meanwhile, that one is kept.
+    If the block fails, the folder is removed. If another process creates
+    ``destination`` meanwhile, that one is kept.
     """
     temporary = durable_files.unfinished_beside(destination)
     temporary.mkdir(parents=True)
@@ -47,13 +47,20 @@ def whole_folder(destination: Path) -> Iterator[Path]:
 
 
 def download(url: str, path: Path, md5: str, progress: Progress) -> None:
-    """Get a file. It has its name only once it is complete and its checksum is right.
+    """Downloads a file to ``path`` once it is complete and its checksum is right.
 
-    What has come so far is kept in ``<name>.part``; a later call goes on from there.
+    An incomplete download is kept in ``<name>.part``; a later call resumes it.
+
+    Args:
+        url: Address of the file.
+        path: Path to save it to.
+        md5: Its published MD5, in hexadecimal digits.
+        progress: Called with the bytes downloaded.
 
     Raises:
-        DatasetError: The file that came is not the one that was published.
-        requests.RequestException: The server cannot be reached, or refuses.
+        DatasetError: If the connection keeps breaking, or the downloaded file is not
+            the one that was published.
+        requests.RequestException: If the server cannot be reached, or refuses.
     """
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,13 +76,13 @@ def download(url: str, path: Path, md5: str, progress: Progress) -> None:
         else:
             raise DatasetError(
                 f"{url}: the connection broke {MAX_CONNECTIONS} times. "
-                "Run this again: it goes on from where it broke."
+                "Run this again to resume the download."
             )
     if (found := content_hash.of_file(part, "md5")) != md5:
         part.unlink()
         raise DatasetError(
-            f"{url}: what came has MD5 {found}, but {md5} was published. "
-            f"It was deleted; run this again to download it anew."
+            f"{url}: the downloaded file has MD5 {found}, but {md5} was published. "
+            "The file was deleted; run this again to download it anew."
         )
     durable_files.move(part, path)
 
@@ -83,7 +90,7 @@ def download(url: str, path: Path, md5: str, progress: Progress) -> None:
 def _receive(
     session: requests.Session, url: str, part: Path, progress: Progress
 ) -> bool:
-    """Append to `part` what is missing in it. False when the connection broke."""
+    """Appends the missing bytes to ``part``; returns False if the connection broke."""
     done = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"}
     if done:
@@ -92,17 +99,17 @@ def _receive(
         url, headers=headers, stream=True, timeout=CONNECT_AND_READ_SECONDS
     ) as response:
         if done and response.status_code == requests.codes.requested_range:
-            return True  # nothing is missing, or too much is there: the MD5 will tell
+            return True  # The file is complete or too long: its MD5 will show which.
         response.raise_for_status()
         if not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
-            done = 0  # a server without Range sends everything again
+            done = 0  # A server without Range sends everything again.
         length = response.headers.get("Content-Length")
         total = done + int(length) if length else None
         description = f"Downloading {PurePosixPath(url).name}"
         with part.open("ab" if done else "wb") as file:
             progress(description, done, total)
             try:
-                # iter_content would lose the start of a block that breaks off.
+                # iter_content would lose the start of an interrupted block.
                 while block := response.raw.read1(BLOCK_BYTES, decode_content=True):
                     file.write(block)
                     done += len(block)
@@ -120,18 +127,18 @@ def unpack(
     check: Callable[[Path], None],
     progress: Progress,
 ) -> None:
-    """Unpack the folder of a zip archive that holds the file `landmark`.
+    """Unpacks the folder of a zip archive that contains the file ``landmark``.
 
     Args:
         archive: A zip file that need not be trusted.
-        destination: The folder that gets the files; its parent gets nothing else.
-        landmark: Name of a file; those beside and below it are unpacked.
-        max_bytes: Bound of the unpacked size.
+        destination: The folder to create; nothing is written beside it.
+        landmark: Name of a file; the files beside and below it are unpacked.
+        max_bytes: Largest unpacked size that is accepted, in bytes.
         check: Called with the unpacked folder before it gets its name; may raise.
-        progress: Told the bytes unpacked.
+        progress: Called with the bytes unpacked.
 
     Raises:
-        DatasetError: The archive is broken or unsafe, or `landmark` is not in it.
+        DatasetError: If the archive is broken or unsafe, or lacks ``landmark``.
     """
     try:
         with (
@@ -166,41 +173,35 @@ def unpack(
         _UnsafeArchiveError,
     ) as error:
         raise DatasetError(
-            f"{archive}: not unpacked, {error or 'it ends too early'}. "
+            f"{archive}: cannot be unpacked, {error or 'it ends too early'}. "
             "Delete it and get it again."
         ) from error
 
 
 class _UnsafeArchiveError(Exception):
-    """An archive would write where or what it must not."""
+    """An archive would write to a place or a kind of file that it must not."""
 
 
 def _safe_members(
     opened: zipfile.ZipFile, max_bytes: int
 ) -> dict[PurePosixPath, zipfile.ZipInfo]:
-    """The files in an archive by path, none of which can leave the folder."""
+    """Returns the files in an archive by path, none of which can leave the folder.
+
+    Raises:
+        _UnsafeArchiveError: If the archive has an unsafe member, the same member twice,
+            or more members or bytes than expected.
+    """
     members: dict[PurePosixPath, zipfile.ZipInfo] = {}
     infos = opened.infolist()
     if len(infos) > MAX_MEMBERS:
         raise _UnsafeArchiveError(f"it has {len(infos):,} members")
     for info in infos:
-        # `orig_filename` is what the archive says; `filename` has been made harmless.
-        name, path = info.orig_filename, PurePosixPath(info.orig_filename)
-        if path.is_absolute() or ".." in path.parts or re.search(r"[\\\0]|^\w:", name):
-            raise _UnsafeArchiveError(f"its member {name!r} would leave the folder")
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _UnsafeArchiveError(f"its member {name!r} is a link or a device")
-        if info.flag_bits & 0x1:
-            raise _UnsafeArchiveError(f"its member {name!r} is encrypted")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise _UnsafeArchiveError(f"its member {name!r} is not packed by deflate")
-        if info.header_offset < 0:  # zipfile would seek there
-            raise _UnsafeArchiveError(f"its member {name!r} begins before the archive")
+        _check_member(info)
         if info.is_dir():
             continue
+        path = PurePosixPath(info.orig_filename)
         if path in members:
-            raise _UnsafeArchiveError(f"its member {name!r} is there twice")
+            raise _UnsafeArchiveError(f"its member {info.orig_filename!r} occurs twice")
         members[path] = info
     if (total := sum(info.file_size for info in members.values())) > max_bytes:
         raise _UnsafeArchiveError(
@@ -209,9 +210,34 @@ def _safe_members(
     return members
 
 
+def _check_member(info: zipfile.ZipInfo) -> None:
+    """Refuses a member that could leave the folder, or that zipfile cannot unpack.
+
+    Raises:
+        _UnsafeArchiveError: If the member is such.
+    """
+    # `orig_filename` is what the archive states; `filename` has been made harmless.
+    name, path = info.orig_filename, PurePosixPath(info.orig_filename)
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if path.is_absolute() or ".." in path.parts or re.search(r"[\\\0]|^\w:", name):
+        problem = "would leave the folder"
+    elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        problem = "is a link or a device"
+    elif info.flag_bits & 0x1:
+        problem = "is encrypted"
+    elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        problem = "is not compressed with deflate"
+    elif info.header_offset < 0:  # zipfile would seek there
+        problem = "begins before the archive"
+    else:
+        return
+    raise _UnsafeArchiveError(f"its member {name!r} {problem}")
+
+
 def _folder_of(
     landmark: str, members: dict[PurePosixPath, zipfile.ZipInfo]
 ) -> PurePosixPath:
+    """Returns the folder that contains the file ``landmark``."""
     folders = [path.parent for path in members if path.name == landmark]
     if len(folders) != 1:
         raise _UnsafeArchiveError(f"it has {len(folders)} files named {landmark}")

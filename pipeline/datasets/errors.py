@@ -1,5 +1,5 @@
-"""What goes wrong when data is looked for."""
+"""The error for data that cannot be obtained."""
 
 
 class DatasetError(ValueError):
-    """No such data set, or it cannot be had; the message says what to do."""
+    """A data set does not exist or cannot be obtained; the message says what to do."""

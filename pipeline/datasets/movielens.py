@@ -1,7 +1,7 @@
-"""MovieLens's releases: from where they come, and how to know them.
+"""MovieLens's releases: where to get them, and how to identify them.
 
 Harper and Konstan 2015, "The MovieLens Datasets: History and Context",
-https://doi.org/10.1145/2827872. They may not be redistributed, so each person gets
+https://doi.org/10.1145/2827872. They may not be redistributed, so everybody downloads
 them from GroupLens.
 """
 
@@ -18,28 +18,29 @@ from pipeline.datasets.errors import DatasetError
 
 SERVER = "https://files.grouplens.org/datasets/movielens"
 
-# Refuses what grows further. ml-1m unpacks to 4.2 times its archive's size.
+# Largest accepted growth when an archive is unpacked. ml-1m grows 4.2 times.
 MAX_UNPACKED_RATIO = 10
 
 
 @dataclass(frozen=True)
 class Release:
-    """One archive of GroupLens's, ``<name>.zip``."""
+    """One archive of GroupLens, ``<name>.zip``.
+
+    Attributes:
+        md5: MD5 of the archive, as published in ``<name>.zip.md5`` beside it.
+        num_bytes: Size of the archive in bytes.
+        files: Files that the pipeline reads; the ratings come first.
+        file_sha256: File → its SHA-256, which also identifies the files of an archive
+            that was packed again. Computed from archives with GroupLens's MD5, because
+            an MD5 can be forged for a new file, though not for a published one.
+        folder: Name of the folder in the archive, if it is not the release's name.
+    """
 
     md5: str
-    """Of the archive, as published in ``<name>.zip.md5`` beside it."""
     num_bytes: int
-    """Of the archive."""
     files: tuple[str, ...]
-    """What the pipeline reads; the ratings first."""
     file_sha256: Mapping[str, str] = field(default_factory=dict)
-    """Of the files, which are known by it when the archive was packed again too.
-
-    Taken from files that had GroupLens's MD5: that alone can be forged for a file of
-    one's own making, though not for one that is published.
-    """
     folder: str = ""
-    """Name of the folder in the archive where it is not the release's."""
 
 
 _CSV_FILES = ("ratings.csv", "movies.csv")
@@ -106,16 +107,17 @@ RELEASES: Mapping[str, Release] = {
 
 
 def fetch(name: str, cache: Path, data_dir: Path | None, progress: Progress) -> Path:
-    """The folder with a release's files: unpacked before, at hand, or downloaded.
+    """Returns the folder with a release's files, downloading them if needed.
 
     Args:
-        name: One of `RELEASES`.
-        cache: Folder for what is downloaded and unpacked.
-        data_dir: Folder in which archives or unpacked releases may be already.
-        progress: Told the bytes downloaded and unpacked.
+        name: One of ``RELEASES``.
+        cache: Folder for downloads and unpacked releases.
+        data_dir: Folder that may contain archives or unpacked releases already.
+        progress: Called with the bytes downloaded and unpacked.
 
     Raises:
-        DatasetError: An archive at hand is not the release, or it cannot be had.
+        DatasetError: If a local archive is not the release, or the release cannot be
+            downloaded.
     """
     release = RELEASES[name]
     unpacked = cache / name
@@ -124,8 +126,8 @@ def fetch(name: str, cache: Path, data_dir: Path | None, progress: Progress) -> 
     if data_dir is not None:
         if not data_dir.is_dir():
             raise DatasetError(
-                f"MARQUEE_DATA_DIR names {data_dir}, which is no folder. "
-                "Set it to the folder that holds MovieLens archives, or unset it."
+                f"MARQUEE_DATA_DIR names {data_dir}, which is not a folder. "
+                "Set it to the folder that contains MovieLens archives, or unset it."
             )
         for folder in (data_dir / name, data_dir / (release.folder or name)):
             if _has_files(folder, release):
@@ -145,7 +147,7 @@ def fetch(name: str, cache: Path, data_dir: Path | None, progress: Progress) -> 
             f"{archive}: its MD5 is not {release.md5}, which GroupLens published. "
             f"Delete it and get {SERVER}/{archive_name} again."
         )
-    shutil.rmtree(unpacked, ignore_errors=True)  # files are missing in it
+    shutil.rmtree(unpacked, ignore_errors=True)  # It is incomplete.
     unpack(
         archive,
         unpacked,
@@ -162,14 +164,18 @@ def _has_files(folder: Path, release: Release) -> bool:
 
 
 def _check_files(folder: Path, origin: Path, name: str) -> None:
-    """Raise unless the files in `folder` are GroupLens's, as far as that is known."""
+    """Refuses files whose published checksum is known and differs.
+
+    Raises:
+        DatasetError: If a file in ``folder`` differs or is missing.
+    """
     for file, sha256 in RELEASES[name].file_sha256.items():
         path = folder / file
         found = content_hash.of_file(path) if path.is_file() else "none: it is missing"
         if found != sha256:
             raise DatasetError(
                 f"{origin}: not {name} as GroupLens published it. SHA-256 of {file} is "
-                f"{found}, should be {sha256}. Get {SERVER}/{name}.zip again."
+                f"{found}, expected {sha256}. Get {SERVER}/{name}.zip again."
             )
 
 
@@ -182,5 +188,5 @@ def _download(name: str, archive: Path, progress: Progress) -> None:
             f"{name} is not on this machine and cannot be downloaded "
             f"({type(error).__name__}): get {url} "
             f"({RELEASES[name].num_bytes / 1e6:.0f} MB) and put it into the folder "
-            f"{archive.parent}, or into the one that MARQUEE_DATA_DIR names."
+            f"{archive.parent}, or into the folder named by MARQUEE_DATA_DIR."
         ) from error

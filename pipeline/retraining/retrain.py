@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from components.ratings_example_gen.recognise.reading_report import check_same
+from components.ratings_example_gen.recognise.reading_report import Reading, check_same
 from components.ratings_example_gen.spans import SpansError
 from pipeline.config.schema import PipelineConfig
 from pipeline.datasets import NAMES
@@ -85,7 +85,8 @@ def check_reading(
     """
     layout = execute.recognised(config, Path(config.data.source), window.names)
     if taken_in.reading and layout and layout.reading:
-        check_same(taken_in.reading, layout.reading, config.data.source)
+        earlier = Reading.from_record(taken_in.reading)
+        check_same(earlier, layout.reading, config.data.source)
 
 
 def _settings(config: PipelineConfig) -> str:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # TFX takes seconds to import
 
     from components.ratings_example_gen.recognise.layout import Layout
     from components.ratings_example_gen.recognise.reading_report import Reading
-    from components.ratings_example_gen.side_tables import SideTables
+    from components.ratings_example_gen.side_files.tables import SideTables
     from pipeline.runs.local_runner import StepResult
 
 RUN_FILE = "run.json"
@@ -233,7 +233,7 @@ def recognised(
 def _side_tables(
     config: PipelineConfig, data: Path, spans: Sequence[str], layout: "Layout"
 ) -> "SideTables":
-    from components.ratings_example_gen.side_tables import (
+    from components.ratings_example_gen.side_files.tables import (
         side_tables_of,
         with_first_matches,
     )

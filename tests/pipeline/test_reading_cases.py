@@ -283,7 +283,7 @@ def test_marquee_data_shows_how_it_reads(case):
             "separators/space_and_tab.txt",
             {},
             (),
-            r"cut at tab into '1 1 2 / 97' or at whitespace.*\n.*Set data.delimiter",
+            r"split at tab into '1 1 2 / 97' or at whitespace.*\n.*Set data.delimiter",
         ),
         ("separators/decimal_comma.csv", {}, (), r"--column user_id=NAME"),
         (

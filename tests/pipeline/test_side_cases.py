@@ -29,11 +29,11 @@ from components.ratings_example_gen import (
 from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.executor import find_input, read_settings
-from components.ratings_example_gen.side_tables import (
+from components.ratings_example_gen.side_files.tables import (
     side_tables_of,
     with_first_matches,
 )
-from components.ratings_example_gen.user_features import read_users
+from components.ratings_example_gen.side_files.users import read_users
 from pipeline.schema_proposal import propose
 from pipeline.views.terminal import RunView, open_console
 

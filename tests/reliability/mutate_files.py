@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 from components.catalogue_gen.reader import describe_items, read_items
 from components.ratings_example_gen import BadInputError, Settings
 from components.ratings_example_gen.inspection import inspect_path
-from components.ratings_example_gen.side_files import find_side_files
-from components.ratings_example_gen.user_features import describe_users, read_users
+from components.ratings_example_gen.side_files.find import find_side_files
+from components.ratings_example_gen.side_files.users import describe_users, read_users
 
 ADDRESS_SPACE = 4 << 30  # bytes; the imported libraries map 2 GB
 

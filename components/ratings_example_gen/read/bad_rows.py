@@ -1,4 +1,4 @@
-"""Which rows are bad, and why."""
+"""Records which rows are bad, and why."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.input_errors import fatal
+from components.ratings_example_gen.parts import Part
 from components.ratings_example_gen.read.rows import BadRow, Rows
-from components.ratings_example_gen.recognise.parts import Part
 
 Mask = npt.NDArray[np.bool_]
 
@@ -24,33 +24,33 @@ class Faults:
         self._names: list[tuple[str, str]] = [("", "")]
 
     def add(self, mask: Mask, kind: str, reason: str) -> None:
-        """Marks rows that have no fault yet."""
+        """Adds a fault to the rows in a mask [N], unless they have one already."""
         if mask.any():
             self._names.append((kind, reason))
             self._code[mask & (self._code == 0)] = len(self._names) - 1
 
     @property
     def any(self) -> bool:
-        """Whether some row is bad."""
+        """Whether any row is bad."""
         return len(self._names) > 1
 
     @property
     def good(self) -> Mask:
-        """The rows that are not bad."""
+        """[N] whether each row is good."""
         return self._code == 0
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
-        """The numbers of the bad rows."""
+        """The 0-based numbers of the bad rows."""
         return np.flatnonzero(self._code)
 
     def kinds_and_reasons(self) -> list[tuple[str, str]]:
-        """Returns the fault of each bad row."""
+        """Returns the kind and reason of the fault of each bad row."""
         return [self._names[code] for code in self._code[self._code > 0]]
 
 
 def name_faults(rows: Rows, faults: Faults) -> list[BadRow]:
-    """Returns all bad rows; lines are counted from the block's first."""
+    """Returns all bad rows, with lines counted from the block's first line."""
     bad = rows.bad
     if faults.any:
         places = rows.locate(faults.rows)
@@ -61,7 +61,11 @@ def name_faults(rows: Rows, faults: Faults) -> list[BadRow]:
 
 @contextmanager
 def naming_type(part: Part, name: str, values: pa.Array) -> Iterator[None]:
-    """Reports which column Arrow cannot convert: Parquet has types for everything."""
+    """Names the column that Arrow cannot convert: Parquet has many types.
+
+    Raises:
+        BadInputError: If the type of the column is not supported.
+    """
     try:
         yield
     except pa.ArrowException as error:

@@ -1,30 +1,36 @@
-"""Blocks: what one worker reads of one part."""
+"""Divides parts into blocks, one for each worker, and reads them."""
 
 import sys
 from collections.abc import Iterator, Sequence
 
 import pyarrow.parquet as pq
 
-from components.ratings_example_gen.read import csv_text, json_lines, parquet
-from components.ratings_example_gen.read.rows import Block, Rows
-from components.ratings_example_gen.recognise.parts import (
-    JSON_LINES,
-    PARQUET,
-    Part,
-    open_parquet,
-    open_part,
-    seekable,
+from components.ratings_example_gen.part_bytes import open_parquet, open_part, seekable
+from components.ratings_example_gen.parts import JSON_LINES, PARQUET, Part
+from components.ratings_example_gen.read import (
+    csv_text,
+    json_lines,
+    parquet,
+    text_pieces,
 )
+from components.ratings_example_gen.read.rows import Block, Rows
 
 BLOCK_BYTES = 16 << 20
 
 
 def plan_blocks(parts: Sequence[Part], block_bytes: int = BLOCK_BYTES) -> list[Block]:
-    """Cuts parts into blocks, in reading order.
+    """Divides parts into blocks, in reading order.
 
     Plain text is cut about every ``block_bytes``, where a record begins; Parquet after
-    the row groups that reach as much. What is compressed or recoded can only be read
-    from its beginning and stays whole.
+    the row groups that add up to as much. Compressed or recoded files can only be read
+    from the beginning, and are one block.
+
+    Args:
+        parts: The parts, in reading order.
+        block_bytes: Size of a block, in bytes.
+
+    Raises:
+        BadInputError: If a file is damaged, or has a line that is too long.
     """
     blocks: list[Block] = []
     for index, part in enumerate(parts):
@@ -34,14 +40,14 @@ def plan_blocks(parts: Sequence[Part], block_bytes: int = BLOCK_BYTES) -> list[B
                 metadata = open_parquet(part, seekable(f)).metadata
             cuts = _cut_groups(metadata, block_bytes if part.seekable else sys.maxsize)
         elif part.seekable:
-            cuts = csv_text.cut(part, block_bytes)
+            cuts = text_pieces.cut(part, block_bytes)
         for begin, end in cuts:
             blocks.append(Block(index, len(blocks), begin, end))
     return blocks
 
 
 def _cut_groups(metadata: pq.FileMetaData, block_bytes: int) -> list[tuple[int, int]]:
-    """Returns runs of row groups: each run parses the file's whole footer again."""
+    """Returns ranges of row groups: each range parses the whole footer again."""
     cuts, begin, size = [], 0, 0
     for group in range(metadata.num_row_groups):
         size += metadata.row_group(group).total_byte_size
@@ -54,10 +60,10 @@ def _cut_groups(metadata: pq.FileMetaData, block_bytes: int) -> list[tuple[int, 
 
 
 def read_rows(part: Part, block: Block) -> Iterator[Rows]:
-    """Yields the block's rows, some megabytes at a time.
+    """Yields the block's rows, a few megabytes at a time.
 
     Raises:
-        BadInputError: When the archive is cut short or a line never ends.
+        BadInputError: If the archive is cut short or a line is too long.
     """
     with open_part(part) as f:
         if part.format == PARQUET:

@@ -1,4 +1,4 @@
-"""Reads rows of JSON lines: an object on each line."""
+"""Parses rows of JSON lines: one object per line."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,20 +9,25 @@ import pyarrow as pa
 from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.input_errors import MAX_TEXT, fatal
 from components.ratings_example_gen.json_objects import as_text, parse
-from components.ratings_example_gen.read import csv_text
+from components.ratings_example_gen.parts import Part
 from components.ratings_example_gen.read.rows import MAX_LATE_KEYS, BadRow, Block, Rows
+from components.ratings_example_gen.read.text_pieces import pieces_of
 from components.ratings_example_gen.recognise.column_names import (
     ITEM_ID,
     USER_ID,
     match,
 )
-from components.ratings_example_gen.recognise.parts import Part
 
 
 def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
-    """Yields the rows of all lines that begin within the block."""
+    """Yields the rows of all lines that begin within the block.
+
+    Raises:
+        BadInputError: If a line is too long, or a column first occurs below the lines
+            from which columns are recognised.
+    """
     begin = 0
-    for data in csv_text.pieces_of(part, block, f):
+    for data in pieces_of(part, block, f):
         rows = _parse_lines(part, data, begin)
         begin += rows.num_lines
         yield rows
@@ -77,19 +82,19 @@ def _is_nested_id(name: str, value: Any) -> bool:
 
 
 def _check_late_keys(part: Part, keys: Sequence[str]) -> None:
-    """Refuses a column that begins after the lines from which columns are recognised.
+    """Refuses a column that begins below the lines from which columns are recognised.
 
     Raises:
-        BadInputError: When a key that was not there before is known as a column.
+        BadInputError: If a new key is one of the names of an absent column.
     """
     for meaning in part.absent:
         for index in match(meaning, keys):
             raise fatal(
                 part.name,
                 input_errors.HEADER_MISMATCH,
-                f"the key {keys[index]!r}, known as the {meaning}, first occurs "
+                f"the key {keys[index]!r}, a usual name of the {meaning}, first occurs "
                 "below the lines from which the columns are recognised",
                 f"Set --column {meaning}={keys[index]} (data.columns.{meaning} in a "
-                f"configuration) to read it, or --column {meaning}=none not to; a line "
-                "without the key is then a bad row.",
+                f"configuration) to read it, so that lines without the key are bad "
+                f"rows, or --column {meaning}=none to ignore it.",
             )

@@ -9,30 +9,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.ratings_example_gen import input_errors
+from components.ratings_example_gen.damaged_files import damaged
 from components.ratings_example_gen.input_errors import MAX_TEXT, fatal
+from components.ratings_example_gen.part_bytes import open_parquet, seekable
+from components.ratings_example_gen.parts import Part
 from components.ratings_example_gen.read.rows import Block, Rows
-from components.ratings_example_gen.recognise.parts import (
-    Part,
-    damaged,
-    open_parquet,
-    seekable,
-)
 
-# What Arrow wrote at most without being asked for more.
+# Arrow writes at most this many rows by default.
 MAX_GROUP_ROWS = 64 << 20
-# Text of one column, decoded.
+# Largest decoded text of one column.
 MAX_GROUP_BYTES = 1 << 30
 
 
 def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
-    """Yields the rows of the block's row groups."""
+    """Yields the rows of the block's row groups.
+
+    Raises:
+        BadInputError: If the file is damaged, or a row group is too large.
+    """
     try:
         source = seekable(f)
         file = open_parquet(part, source)
         schema = file.schema_arrow
         names = {name: schema.names[i] for name, i in part.columns}
-        # Text stays encoded until it is known how long it is: a page of a kilobyte can
-        # repeat a megabyte a million times.
+        # Text stays encoded until its length is known: a page of a kilobyte can repeat
+        # a megabyte a million times.
         texts = [n for n in names.values() if _is_text(schema.field(n).type)]
         file = open_parquet(part, source, metadata=file.metadata, read_dictionary=texts)
         begin = 0
@@ -42,11 +43,11 @@ def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
                     part.name,
                     input_errors.UNREADABLE_FILE,
                     f"a row group of more than {MAX_GROUP_ROWS:,} rows",
-                    "Write it in smaller row groups: each is in memory as a whole.",
+                    "Write smaller row groups: each is held in memory as a whole.",
                 )
-            # Not in batches: this Arrow's reader of batches dies of a damaged file.
+            # Not in batches: the batch reader of this Arrow crashes on a damaged file.
             # Not in threads: one that frees a buffer of a Python file while the process
-            # ends aborts it ("terminate called without an active exception").
+            # exits aborts it ("terminate called without an active exception").
             table = file.read_row_group(
                 group, columns=list(names.values()), use_threads=False
             )
@@ -61,7 +62,7 @@ def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
 
 
 def _plain(values: pa.Array) -> pa.Array:
-    """Returns text of any of Arrow's types as binary: Parquet checks no UTF-8."""
+    """Returns text of any Arrow type as binary: Parquet does not check UTF-8."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if pa.types.is_large_list(values.type):
@@ -81,10 +82,10 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _check_length(part: Part, table: pa.Table) -> None:
-    """Refuses a row group whose text is too long once it is decoded.
+    """Refuses a row group whose decoded text is too long.
 
     Raises:
-        BadInputError: When it is longer than ``MAX_GROUP_BYTES``.
+        BadInputError: If a column is longer than ``MAX_GROUP_BYTES``.
     """
     for column in table.columns:
         if not pa.types.is_dictionary(column.type):
@@ -99,14 +100,16 @@ def _check_length(part: Part, table: pa.Table) -> None:
                 part.name,
                 input_errors.UNREADABLE_FILE,
                 f"a row group with {size:,} bytes of text in a column",
-                f"At most {MAX_GROUP_BYTES:,} are read at once: write smaller row "
-                "groups.",
+                f"At most {MAX_GROUP_BYTES:,} bytes are read at once. Write smaller "
+                "row groups.",
             )
 
 
 def _row_locator(
     table: pa.Table,
 ) -> Callable[[npt.NDArray[np.int64]], list[tuple[int, str]]]:
+    """Returns a function from row numbers to (1-based row, text) of each row."""
+
     def locate(rows: npt.NDArray[np.int64]) -> list[tuple[int, str]]:
         taken = table.take(pa.array(rows))
         texts = zip(*(map(_shown, column) for column in taken.columns), strict=True)

@@ -1,4 +1,4 @@
-"""Turns rows, as they are written, into checked ratings."""
+"""Converts rows, as they are written, to checked ratings."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,22 +9,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.ratings_example_gen import input_errors
+from components.ratings_example_gen.parts import TEXT, Part
 from components.ratings_example_gen.read.bad_rows import (
     Faults,
     name_faults,
     naming_type,
 )
 from components.ratings_example_gen.read.blocks import read_rows
+from components.ratings_example_gen.read.ids import to_ids
+from components.ratings_example_gen.read.numbers import to_numbers
 from components.ratings_example_gen.read.rows import BadRow, Block, Rows
 from components.ratings_example_gen.read.times import to_times
-from components.ratings_example_gen.read.values import to_ids, to_numbers
 from components.ratings_example_gen.recognise.column_names import (
     ITEM_ID,
     RATING,
     TIMESTAMP,
     USER_ID,
 )
-from components.ratings_example_gen.recognise.parts import TEXT, Part
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class Ratings:
     """The good rows of some consecutive lines, and what is wrong with the others.
 
     Attributes:
-        table: ``user_id``, ``item_id`` string, ``rating`` float32, ``timestamp`` int64
-            where the data has times; in the order of the file.
+        table: ``user_id`` and ``item_id`` string, ``rating`` float32, and, if the data
+            has times, ``timestamp`` int64 in seconds UTC; in the order of the file.
         bad: The other rows; lines are counted from the block's first.
-        end: Lines of the block up to here, blank ones and the header too.
+        end: Number of lines of the block up to here, with blank lines and the header.
         late_keys: As in ``Rows``.
     """
 
@@ -46,16 +47,16 @@ class Ratings:
 
     @property
     def num_rows(self) -> int:
-        """Rows read, good and bad."""
+        """The number of rows read, good and bad."""
         return self.table.num_rows + len(self.bad)
 
 
 class RatingsReader:
-    """Turns blocks of one layout into checked ratings.
+    """Converts blocks of one layout to checked ratings.
 
     Attributes:
-        rating_min: Lowest rating that is accepted, None without limit.
-        rating_max: Highest rating that is accepted, None without limit.
+        rating_min: Lowest rating that is accepted; None for no limit.
+        rating_max: Highest rating that is accepted; None for no limit.
     """
 
     def __init__(
@@ -68,13 +69,13 @@ class RatingsReader:
         """Yields the block's ratings; lines are counted from the block's first.
 
         Raises:
-            BadInputError: When the archive is cut short or a line never ends.
+            BadInputError: If the archive is cut short or a line is too long.
         """
         for rows in read_rows(part, block):
             yield self.check(part, rows)
 
     def check(self, part: Part, rows: Rows) -> Ratings:
-        """Converts the columns and takes out the rows that do not convert."""
+        """Converts the columns, and takes out the rows that do not convert."""
         faults = Faults(len(rows.columns[USER_ID]))
         columns = {}
         for name in (USER_ID, ITEM_ID):
@@ -123,7 +124,7 @@ class RatingsReader:
 def _find_repeated_header(
     columns: Mapping[str, pa.Array], part: Part, faults: Faults
 ) -> None:
-    """Marks rows whose ids are the header's names: several files became one."""
+    """Marks rows that repeat the header, as in several files joined to one."""
     if part.format != TEXT or not part.dialect.header or not part.keys:
         return
     same = [

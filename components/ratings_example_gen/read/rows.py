@@ -1,4 +1,4 @@
-"""What is read: blocks of parts, and rows as they are written."""
+"""Blocks of parts, and rows as they are written."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,20 +7,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-# Keys may be values, as in {"u1": 4, "u2": 3}: this many are named.
+# Most keys that are reported: keys may be data, as in {"u1": 4, "u2": 3}.
 MAX_LATE_KEYS = 100
 
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of one part that is read by one worker.
+    """A range of one part that one worker reads.
 
     Attributes:
         part: Index of the part.
         number: Position among all blocks, in reading order.
         begin: First byte, or first row group. A record belongs to the block in which it
             begins.
-        end: One past the last byte or row group; 0 for a stream to its end.
+        end: One past the last byte or row group; 0 to read to the end.
     """
 
     part: int
@@ -30,21 +30,21 @@ class Block:
 
 
 BadRow = tuple[int, str, str, str]
-"""1-based line within the block, kind, reason, text."""
+"""1-based line within the block, kind, reason, and text of the row."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Some consecutive rows of a part, still as they were written.
+    """Some consecutive rows of a part, as they are written.
 
     Attributes:
-        columns: Each column's values: binary from text, any type from Parquet.
-        locate: Turns row numbers into (1-based line within these lines, text).
-        bad: Rows already left out because they have the wrong number of fields.
-        begin: Lines of the block that come before these.
-        num_lines: Lines that these rows were read from, blank ones too.
-        late_keys: Keys of JSON objects that are not among the part's keys → rows with
-            them; the first ``MAX_LATE_KEYS`` of them.
+        columns: Name → values [N]: binary from text, any type from Parquet.
+        locate: Returns (1-based line within these lines, text) of each row number.
+        bad: Rows that are left out because they have the wrong number of fields.
+        begin: Number of lines of the block that precede these.
+        num_lines: Number of lines that these rows come from, including blank ones.
+        late_keys: Keys of JSON objects that are not among the part's keys → number of
+            rows with them; the first ``MAX_LATE_KEYS`` of them.
     """
 
     columns: dict[str, pa.Array]

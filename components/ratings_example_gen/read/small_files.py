@@ -1,45 +1,44 @@
-"""Reads many small files together, since each call of Arrow costs more than their rows.
+"""Reads many small files together, because a call of Arrow costs more than their rows.
 
-The rows of consecutive small files that are written alike are checked as one table.
-Where some row is bad they are checked file by file, so that it is named as always.
+The rows of consecutive small files with the same dialect are checked as one table. If
+some row is bad, they are checked file by file, to locate it.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
 import pyarrow as pa
 
+from components.ratings_example_gen.parts import TEXT, Part
 from components.ratings_example_gen.read.blocks import read_rows
 from components.ratings_example_gen.read.ratings import Ratings, RatingsReader
 from components.ratings_example_gen.read.rows import Block, Rows
-from components.ratings_example_gen.recognise.parts import TEXT, Part
 
 _SMALL_BYTES = 1 << 14
 _MAX_FILES = 1000
 
 Found = list[tuple[Block, Ratings]]
-"""Blocks, and the ratings of each."""
+"""Blocks, each with its ratings."""
 
 
 def read_together(
     reader: RatingsReader, parts: Sequence[Part], blocks: Sequence[Block]
 ) -> Iterator[tuple[pa.Table, Found]]:
-    """Yields ratings, and the blocks that they are from.
+    """Yields ratings, and the blocks that they come from.
 
     Raises:
-        BadInputError: As ``RatingsReader.read``.
+        BadInputError: As in ``RatingsReader.read``.
     """
 
-    def is_alike(numbered: tuple[int, Block]) -> tuple[Any, ...]:
+    def group_key(numbered: tuple[int, Block]) -> tuple[object, ...]:
         number, block = numbered
         part = parts[block.part]
         if part.format != TEXT or not part.seekable or part.size > _SMALL_BYTES:
-            return (number,)  # by itself
+            return (number,)  # a group of its own
         marks = part.dialect, part.unit_is_guessed, part.num_fields
         return number // _MAX_FILES, marks, part.columns, part.keys
 
-    for _, group in groupby(enumerate(blocks), key=is_alike):
+    for _, group in groupby(enumerate(blocks), key=group_key):
         alike = [block for _, block in group]
         if len(alike) > 1:
             yield from _read_small(reader, parts, alike)
@@ -75,7 +74,7 @@ def _read_small(
 
 
 def _joined(pieces: Sequence[Rows]) -> Rows:
-    """Returns the rows of several files as one; the places of bad ones are unknown."""
+    """Returns the rows of several files as one; bad rows cannot be located in it."""
     columns = {
         name: pa.concat_arrays([rows.columns[name] for rows in pieces])
         for name in pieces[0].columns

@@ -1,4 +1,4 @@
-"""Converts times, however they are written, to seconds UTC."""
+"""Converts times, in any supported format, to seconds UTC."""
 
 import re
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from components.ratings_example_gen.dialect import (
     UNITS,
     Dialect,
 )
+from components.ratings_example_gen.parts import Part
 from components.ratings_example_gen.read.bad_rows import Faults
-from components.ratings_example_gen.read.values import to_numbers
-from components.ratings_example_gen.recognise.parts import Part
+from components.ratings_example_gen.read.numbers import to_numbers
 
-# Years 1 and 9999. Milliseconds and nanoseconds of our days are beyond them.
+# Years 1 and 9999; current times in milliseconds or nanoseconds are beyond them.
 MIN_TIME, MAX_TIME = -62_135_596_800, 253_402_300_799
 ZONE = r"(?:Z|[+-]\d\d(?::?\d\d)?)"
 ISO_PATTERN = rf"\d{{4}}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{ZONE}?)?"
@@ -30,13 +30,19 @@ Seconds = npt.NDArray[np.int64]
 
 
 def shown_time(seconds: float) -> str:
-    """Returns a time for a person; years after 9999 are refused before."""
+    """Returns a time in words; the year must be at most 9999."""
     time = datetime.fromtimestamp(int(seconds), tz=UTC)
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def to_times(values: pa.Array, part: Part, faults: Faults) -> Seconds:
-    """Returns whole seconds UTC, rounded down."""
+    """Returns seconds UTC [N], rounded down.
+
+    Args:
+        values: [N] times, as timestamps, dates, numbers or text.
+        part: The part they are from, whose dialect determines their format.
+        faults: Gets the rows whose time is missing, unreadable or out of range.
+    """
     dialect = part.dialect
     if pa.types.is_date(values.type):
         values = values.cast(pa.timestamp("s"))
@@ -64,7 +70,7 @@ def _of_numbers(values: pa.Array, part: Part, faults: Faults) -> Seconds:
         faults.add(
             (numbers != 0) & (np.abs(numbers) < LEAST_OF_UNIT[unit]),
             input_errors.TIME_OUT_OF_RANGE,
-            f"time is before 1973 in {unit}, which was guessed; is it in another unit? "
+            f"time is before 1973 in {unit}, the guessed unit; is it in another unit? "
             "(data.timestamp_unit)",
         )
     return _in_range(seconds, unit, faults)
@@ -83,7 +89,7 @@ def _in_range(
 
 
 def _whole_numbers(values: pa.Array) -> Seconds | None:
-    """Returns int64 where all are such: nanoseconds have more digits than doubles."""
+    """Returns int64 if all values are whole: a double cannot hold nanoseconds."""
     if values.null_count or pa.types.is_boolean(values.type):
         return None
     try:
@@ -97,7 +103,7 @@ def _of_timestamps(values: pa.Array, dialect: Dialect, faults: Faults) -> Second
     missing = pc.is_null(values).to_numpy(False)
     faults.add(missing, input_errors.NON_NUMERIC_TIME, "time is missing")
     unit, zone = values.type.unit, values.type.tz
-    # What Arrow stores is UTC where it has a zone; its own rounding goes through local
+    # Arrow stores UTC if there is a time zone. Its own rounding goes through local
     # time, and fails in the hour that occurs twice.
     count = pc.fill_null(values.cast(pa.int64()), 0).to_numpy(False)
     seconds = count // UNITS[unit]
@@ -107,7 +113,7 @@ def _of_timestamps(values: pa.Array, dialect: Dialect, faults: Faults) -> Second
 
 
 def _to_utc(seconds: Seconds, dialect: Dialect, faults: Faults) -> Seconds:
-    """Converts local seconds; of an hour that occurs twice the first one counts."""
+    """Converts local seconds to UTC; in an hour that occurs twice, to the first one."""
     zone = dialect.timezone or UTC_ZONE
     if zone == UTC_ZONE:
         return seconds
@@ -166,7 +172,7 @@ def _of_iso(text: pa.Array) -> Parsed:
                 chosen = plain.filter(pa.array(mask))
                 times = chosen.cast(pa.timestamp("s", zone)).cast(pa.int64())
                 seconds[mask] = times.to_numpy(False)
-    except pa.ArrowInvalid:  # the 30th of February is among them
+    except pa.ArrowInvalid:  # such as the 30th of February
         return _one_by_one(plain, valid, _from_iso)
     return seconds, zoned, valid
 
@@ -180,10 +186,11 @@ def _from_iso(text: str) -> datetime:
 
 
 def _by_format(text: pa.Array, wanted: str) -> Parsed:
-    """Parses what ``strptime`` reads.
+    """Parses times in a format of ``strptime``.
 
-    Arrow's is fast and lenient (the 31st of February is the 2nd of March), so only what
-    it writes back as it was counts; the others are parsed one by one.
+    Arrow's parser is fast but lenient (the 31st of February is the 2nd of March), so
+    only times that it formats back to the same text are accepted; the others are parsed
+    one by one.
     """
     seconds = np.zeros(len(text), np.int64)
     valid = np.zeros(len(text), np.bool_)
@@ -195,7 +202,7 @@ def _by_format(text: pa.Array, wanted: str) -> Parsed:
     rest = ~valid
     zoned = np.zeros(len(text), np.bool_)
     if rest.any():
-        found = _one_by_one(text, rest, lambda each: datetime.strptime(each, wanted))
+        found = _one_by_one(text, rest, lambda time: datetime.strptime(time, wanted))
         seconds = np.where(rest, found[0], seconds)
         zoned, valid = found[1], valid | found[2]
     return seconds, zoned, valid

@@ -1,10 +1,10 @@
-"""Recognises files that are not the text that their names promise."""
+"""Recognises binary files whose names promise text."""
 
 from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.input_errors import fatal
-from components.ratings_example_gen.recognise.parts import Part
+from components.ratings_example_gen.parts import Part
 
-_AS_CSV = "Export the sheet as CSV and give that."
+_AS_CSV = "Export the sheet as CSV and use that file."
 # (first bytes, what such a file is, what to do)
 _KINDS = (
     (b"\x1f\x8b", "compressed with gzip", "Rename it so that it ends in .gz."),
@@ -14,14 +14,14 @@ _KINDS = (
 
 
 def check_is_text(part: Part, data: bytes) -> None:
-    """Refuses binary formats, and lines that end in a carriage return alone.
+    """Refuses binary formats, and lines that end in only a carriage return.
 
     Args:
         part: The file, for the error.
         data: Its beginning.
 
     Raises:
-        BadInputError: When it cannot be read as text.
+        BadInputError: If it cannot be read as text.
     """
     for magic, what, advice in _KINDS:
         if data.startswith(magic):
@@ -32,12 +32,12 @@ def check_is_text(part: Part, data: bytes) -> None:
         raise _error(
             part,
             "the file is a zip archive or an Excel file",
-            f"Rename an archive so that it ends in .zip. Of an Excel file: {_AS_CSV}",
+            f"Rename an archive so that it ends in .zip. For an Excel file: {_AS_CSV}",
         )
     if b"\n" not in data and b"\r" in data.rstrip(b"\r"):
         raise _error(
             part,
-            "its lines end in a carriage return (CR) alone",
+            "its lines end in a carriage return (CR) only",
             "Convert the line ends: tr '\\r' '\\n' < FILE > NEW_FILE",
         )
 

@@ -1,4 +1,4 @@
-"""Finds columns by the names that they usually have."""
+"""Finds columns by their usual names."""
 
 import functools
 import re
@@ -10,16 +10,16 @@ USER_ID, ITEM_ID = features.USER_ID, features.ITEM_ID
 RATING, TIMESTAMP = features.RATING, features.TIMESTAMP
 RATINGS_COLUMNS = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
 
-# Given as the column of ratings or of times: they are not read, whatever is there.
+# Stated in place of a column of ratings or times: no such column is read.
 NOT_READ = "none"
 
-# Header of the column that pandas writes for the rows' numbers.
+# Headers that pandas writes for a column of row numbers.
 PANDAS_INDEX = ("", "Unnamed: 0", "__index_level_0__")
-# In place of the name of a column without one.
+# Shown in place of the name of such a column.
 SAVED_ROW_NUMBERS = "the row numbers that pandas saved"
 
-# Names that columns of published rating logs really have, without case and marks; the
-# first is the exact one, and wins over the others.
+# Names of columns in published rating logs, in lower case and without punctuation. The
+# first one is exact, and takes precedence over the others.
 ALIASES = {
     USER_ID: ("userid", "user", "uid", "customerid", "reviewerid", "visitorid"),
     ITEM_ID: (
@@ -39,20 +39,20 @@ ALIASES = {
 
 @functools.lru_cache(maxsize=4096)
 def plain(name: str) -> str:
-    """Returns a name without case and marks; ``:token`` is RecBole's suffix."""
+    """Returns a name without case, punctuation and RecBole's suffix (``:token``)."""
     return re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower())
 
 
 def match(meaning: str, names: Sequence[str], taken: Sequence[int] = ()) -> list[int]:
-    """Returns the columns that may have a meaning.
+    """Returns the columns that may have a meaning: several if it is ambiguous.
 
-    One is certain, none unknown, several ambiguous. Names that are exactly the
-    meaning's win over those that are like it, and ``user_id`` over ``userId``.
+    Names that equal the meaning take precedence over similar ones, and ``user_id`` over
+    ``userId``.
 
     Args:
         meaning: One of ``RATINGS_COLUMNS``.
-        names: Of all columns.
-        taken: Columns that have another meaning.
+        names: Names of all columns.
+        taken: 0-based columns that have another meaning.
     """
     free = [index for index in range(len(names)) if index not in taken]
     exact, *_ = ALIASES[meaning]

@@ -1,4 +1,4 @@
-"""Files that are there twice, so that each of their ratings would be read twice."""
+"""Finds duplicate files, whose ratings would be read twice."""
 
 import os
 import re
@@ -7,18 +7,19 @@ from collections.abc import Iterator, Sequence
 from components import content_hash
 from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.input_errors import fatal
-from components.ratings_example_gen.recognise.parts import Part, open_part
-from components.ratings_example_gen.recognise.tables import Table
+from components.ratings_example_gen.part_bytes import open_part
+from components.ratings_example_gen.parts import Part
+from components.ratings_example_gen.recognise.ratings_table import Table
 from components.wording import counted
 
 _MAX_NAMED = 3
 
 
 def check_no_compressed_copies(ratings: Sequence[Part]) -> None:
-    """Refuses a file that is there both compressed and not.
+    """Refuses a file that exists both compressed and uncompressed.
 
     Raises:
-        BadInputError: When there is one.
+        BadInputError: If there is one.
     """
     plain = {part.path for part in ratings if not part.member}
     for part in ratings:
@@ -29,15 +30,15 @@ def check_no_compressed_copies(ratings: Sequence[Part]) -> None:
             raise fatal(
                 copy,
                 input_errors.AMBIGUOUS_FILES,
-                f"the file is there twice: {part.name} is named like a compressed "
+                f"the file exists twice: {part.name} is named like a compressed "
                 "copy of it, and all ratings would be read twice",
                 "Remove one of them, or rename it to begin with an underscore. If they "
-                "hold different ratings, give one of them another name.",
+                "contain different ratings, give one of them another name.",
             )
 
 
 def warnings(tables: Sequence[Table]) -> Iterator[str]:
-    """Yields a warning for each group of files that have the same content."""
+    """Yields a warning for each group of files with the same content."""
     groups = list(_groups(tables))
     for names in groups[:_MAX_NAMED]:
         shown = " and ".join(names[:2])
@@ -52,10 +53,11 @@ def warnings(tables: Sequence[Table]) -> Iterator[str]:
 
 
 def _groups(tables: Sequence[Table]) -> Iterator[list[str]]:
-    """Yields the names of files with the same content.
+    """Yields the names of each group of files with the same content.
 
-    A hash of the beginning is known of text, and is all of a small file. A larger one
-    is read as a whole only if another begins alike; Parquet, if another is as long.
+    For text, a hash of the beginning is known, which covers all of a small file. A
+    larger file is read in full only if another one begins in the same way; a Parquet
+    file, if another one has the same size.
     """
     alike: dict[tuple[object, ...], list[Table]] = {}
     for table in tables:

@@ -1,4 +1,4 @@
-"""Guesses how text is written, from its first lines. Every guess is shown later."""
+"""Guesses how text is written from its first lines; each guess is reported later."""
 
 import re
 from collections import Counter
@@ -26,16 +26,16 @@ ISO_TIME = re.compile(
 )
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d{1,2}")
-# (a time's shape, formats that may be meant)
+# (regular expression of a time, formats that it may have)
 _SHAPES = (
     (r"\d{1,2}\.\d{1,2}\.\d{4}", "%d.%m.%Y"),
     (r"\d{1,2}/\d{1,2}/\d{4}", "%m/%d/%Y' or '%d/%m/%Y"),
     (r"\d{4}/\d{1,2}/\d{1,2}", "%Y/%m/%d"),
     (r"\d{8}", "%Y%m%d"),
 )
-# A year of 1900 to 2199, and a month: `strptime` is slow.
+# A year from 1900 to 2199, and a month; checked first because `strptime` is slow.
 _BEGINS_A_DATE = re.compile(r"(?:19|2[01])\d\d(?:0[1-9]|1[0-2]|$)")
-# Dates that are numbers too, by their number of digits.
+# Formats of dates that are also numbers, by their number of digits.
 _DATES_OF_DIGITS = {
     4: "%Y",
     8: "%Y%m%d",
@@ -43,7 +43,7 @@ _DATES_OF_DIGITS = {
     12: "%Y%m%d%H%M",
     14: "%Y%m%d%H%M%S",
 }
-# Counts of days (Excel's too), hours and minutes of our time, as seconds within 1970.
+# Current times counted in days (as in Excel), hours or minutes: as seconds, in 1970.
 _DAYS_TO_MINUTES = (10_000, 31_536_000)
 _EPOCH_OF_1990, _EPOCH_OF_2100 = 631_152_000, 4_102_444_800
 
@@ -53,24 +53,25 @@ _DAY = re.compile(r"(?:19|20)\d\d[01]\d[0-3]\d")
 
 
 class AmbiguousError(ValueError):
-    """The text can be read in two ways; the message shows both."""
+    """The text can be split in two ways; the message shows both."""
 
 
 def delimiter(
     text: str, base_name: str, is_plausible: Callable[[Records], bool]
 ) -> str | None:
-    """Returns the separator of some lines; None where none is found.
+    """Returns the separator of some lines; None if none is found.
 
-    One that cuts every line into the same number of fields, at least two; of several
-    those that make a table of ratings; of these the one with most fields.
+    A separator must split all lines into the same number of fields, at least two. Among
+    several, those that make a table of ratings are preferred, and among these the one
+    with the most fields.
 
     Args:
         text: Whole lines.
-        base_name: Of the file, whose ending says something.
-        is_plausible: Whether records look like what the file should hold.
+        base_name: Name of the file, whose ending is a hint.
+        is_plausible: Whether records look like the contents that the file should have.
 
     Raises:
-        AmbiguousError: When two separators are as good as each other.
+        AmbiguousError: If two separators are equally good.
     """
     ends_in_tabs = base_name.endswith((".tsv", ".inter", ".item", ".user"))
     marks = ("\t",) if ends_in_tabs and "\t" in text else DELIMITERS
@@ -99,7 +100,7 @@ def delimiter(
 
 
 def _begins_with_blanks(records: Records) -> bool:
-    """Whether the first field of every record holds blanks: "1 10" of ``1 10,5``."""
+    """Returns whether all first fields contain blanks, as "1 10" in ``1 10,5``."""
     return all(len(record[0].split()) > 1 for record in records)
 
 
@@ -108,7 +109,7 @@ def _plain(mark: str) -> Dialect:
 
 
 def _width(records: Records) -> int:
-    """Returns the number of fields of every record; 0 where they differ."""
+    """Returns the number of fields of every record; 0 if they differ."""
     widths = {len(record) for record in records}
     return widths.pop() if len(widths) == 1 else 0
 
@@ -118,17 +119,17 @@ def _two_ways(one: str, other: str, tables: dict[str, Records]) -> str:
         f"{shown_delimiter(mark)} into {' / '.join(tables[mark][0])!r:.80}"
         for mark in (one, other)
     ]
-    return f"its lines can be cut at {shown[0]} or at {shown[1]}"
+    return f"its lines can be split at {shown[0]} or at {shown[1]}"
 
 
 def shown_delimiter(mark: str | None) -> str:
-    """Returns a separator as a person reads it, and can give it."""
+    """Returns the name of a separator, which a person can also use in settings."""
     names = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}
     return names.get(mark or "", mark or "none")
 
 
 def escape(text: str, dialect: Dialect) -> str:
-    r"""Returns ``\`` where quotes are written as ``\"``, else nothing."""
+    r"""Returns ``\`` if quotes are written as ``\"``, or an empty string."""
     if not dialect.quote or ESCAPE + dialect.quote not in text:
         return ""
     without = replace(dialect, escape="")
@@ -138,30 +139,30 @@ def escape(text: str, dialect: Dialect) -> str:
 
 
 def is_number(text: str, comma: bool = False) -> bool:
-    """Whether a text is a number, also with a decimal comma where that can be."""
+    """Returns whether a text is a number; ``comma`` allows a decimal comma."""
     text = text.strip()
     return bool(_NUMBER.fullmatch(text) or (comma and _DECIMAL_COMMA.fullmatch(text)))
 
 
 def is_time(text: str) -> bool:
-    """Whether a text is a number or in ISO 8601."""
+    """Returns whether a text is a number or a time in ISO 8601."""
     return is_number(text) or ISO_TIME.fullmatch(text.strip()) is not None
 
 
 def looks_like_time(text: str) -> bool:
-    """Whether a text is a date, or a number as large as times of our days are."""
+    """Returns whether a text is a date, or a number as large as current times."""
     if is_number(text):
         return abs(float(text)) >= _LEAST_TIME or bool(_DAY.fullmatch(text))
     return is_time(text) or any(re.match(shape, text) for shape, _ in _SHAPES)
 
 
 def decimal(texts: Sequence[str], thousands: str | None = None) -> str | None:
-    """Returns the decimal mark of some numbers; None where they have no fractions.
+    """Returns the decimal mark of some numbers; None if they have no fractions.
 
     Args:
         texts: The numbers as they are written.
-        thousands: The mark between groups of digits as a person gave it, which the
-            decimal mark cannot be.
+        thousands: The mark between groups of digits, as a person declared it; the
+            decimal mark must be another one.
     """
     if thousands in (".", ","):
         return "," if thousands == "." else "."
@@ -175,11 +176,11 @@ def decimal(texts: Sequence[str], thousands: str | None = None) -> str | None:
 
 
 def times(texts: Sequence[str]) -> tuple[str, str] | None:
-    """Returns the format and the unit of some times; None where neither is known.
+    """Returns the format and the unit of some times; None if neither is known.
 
-    The format is ``iso8601``, or empty for numbers; the unit is that in which most of
-    them are times of our days, and seconds where as many disagree. Numbers below 0,
-    such as -1 for no time, count only where there are no others.
+    The format is ``iso8601``, or empty for numbers. The unit is the one in which most
+    of them are current times; seconds if there is a tie. Numbers below 0, such as -1
+    for no time, count only if there are no others.
     """
     texts = [text.strip() for text in texts]
     numbers = [float(text) for text in texts if is_number(text)]
@@ -202,7 +203,7 @@ def _unit(number: float) -> str:
 
 
 def date_of_digits(texts: Sequence[str]) -> str | None:
-    """Returns the format of numbers that are dates, such as 20201110; else None."""
+    """Returns the format of numbers that are dates, such as 20201110, or None."""
     numbers = [text.strip() for text in texts if is_number(text)]
     formats = Counter(_format_of_digits(number) for number in numbers)
     [(found, count)] = formats.most_common(1) or [(None, 0)]
@@ -221,9 +222,9 @@ def _format_of_digits(text: str) -> str | None:
 
 
 def are_of_another_unit(texts: Sequence[str], unit: str) -> bool:
-    """Whether most numbers are days, hours or minutes, or far from our time.
+    """Returns whether most numbers count days, hours or minutes, or are implausible.
 
-    Seconds may be old times; numbers that are in another unit before 1990 are not.
+    Old times are plausible in seconds; in other units, times before 1990 are not.
     """
     numbers = [float(text) for text in texts if is_number(text)]
     positive = [number for number in numbers if number > 0]
@@ -239,9 +240,9 @@ def are_of_another_unit(texts: Sequence[str], unit: str) -> bool:
 
 
 def implausible_time(texts: Sequence[str], unit: str) -> str | None:
-    """Returns a number that is no time of 1990 to 2100 if most are none, else None.
+    """Returns a number that is not a time from 1990 to 2100, if most are not, or None.
 
-    Numbers below 0, such as -1 for no time, count only where there are no others.
+    Numbers below 0, such as -1 for no time, count only if there are no others.
     """
     numbers = {text: float(text) for text in texts if is_number(text)}
     chosen = {text: n for text, n in numbers.items() if n > 0} or numbers
@@ -254,18 +255,18 @@ def implausible_time(texts: Sequence[str], unit: str) -> str | None:
 
 
 def are_times(texts: Sequence[str]) -> bool:
-    """Whether numbers are times of 1990 to 2100: unlikely as ratings or ids."""
+    """Returns whether numbers are times from 1990 to 2100: unlikely ratings or ids."""
     found = times(texts)
     if not texts or found is None or not all(map(is_number, texts)):
         return False
     seconds = [float(text) / UNITS[found[1]] for text in texts]
-    return all(_EPOCH_OF_1990 <= each <= _EPOCH_OF_2100 for each in seconds) or (
+    return all(_EPOCH_OF_1990 <= time <= _EPOCH_OF_2100 for time in seconds) or (
         date_of_digits(texts) not in (None, "%Y")
     )
 
 
 def time_formats(text: str) -> str:
-    """Returns the formats that a time may be written in, as an example to try."""
+    """Returns formats that a time may have, as an example to try."""
     for shape, written in _SHAPES:
         if re.match(shape, text):
             rest = re.sub(shape, "", text, count=1)
@@ -274,5 +275,5 @@ def time_formats(text: str) -> str:
                 (r"\d\d:\d\d", "%H:%M"),
             ):
                 rest = re.sub(digits, part, rest, count=1)
-            return "' or '".join(each + rest for each in written.split("' or '"))
+            return "' or '".join(date + rest for date in written.split("' or '"))
     return "%d.%m.%Y %H:%M"

@@ -1,36 +1,41 @@
-"""Which column of a table is which: as a person named it, or by its header."""
+"""Assigns meanings to columns, as a person mapped them or by their headers."""
 
 from collections.abc import Collection, Mapping, Sequence
 
 from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.input_errors import BadInputError, fatal
+from components.ratings_example_gen.parts import JSON_LINES, PARQUET, TEXT, Part
 from components.ratings_example_gen.recognise.column_names import (
     ITEM_ID,
     RATINGS_COLUMNS,
     USER_ID,
     match,
 )
-from components.ratings_example_gen.recognise.parts import (
-    JSON_LINES,
-    PARQUET,
-    TEXT,
-    Part,
-)
 
 _MAX_NAMED = 12
-# Format -> what names the columns.
+# Format → what names the columns.
 _HEADERS = {
     TEXT: "first line",
     PARQUET: "list of columns",
     JSON_LINES: "list of keys",
 }
-_IF_CUT_WRONGLY = " If the line is cut at the wrong places, set data.delimiter."
+_IF_SPLIT_WRONGLY = " If the line is split in the wrong places, set data.delimiter."
 
 
 def mapped(
     part: Part, names: list[str] | None, width: int, columns: Mapping[str, str]
 ) -> dict[str, tuple[int, bool]]:
-    """Returns each mapped meaning's column, and whether its header was meant."""
+    """Returns each mapped meaning's column, and whether it is named by its header.
+
+    Args:
+        part: The file, for errors.
+        names: Headers; None if there are none.
+        width: Number of columns.
+        columns: Meaning → header or 0-based number.
+
+    Raises:
+        BadInputError: If a column does not exist, or a header occurs twice.
+    """
     found = {}
     for name, column in columns.items():
         if name not in RATINGS_COLUMNS:
@@ -38,7 +43,7 @@ def mapped(
         column = as_written(column, names or ())
         if names is not None and column in names:
             if names.count(column) > 1:
-                numbers = [i for i, each in enumerate(names) if each == column]
+                numbers = [i for i, other in enumerate(names) if other == column]
                 shown = " and ".join(map(str, numbers))
                 raise _mismatch(
                     part,
@@ -55,7 +60,7 @@ def mapped(
 
 
 def as_written(column: str, names: Sequence[str]) -> str:
-    """Returns a named column as a header has it, where only the case differs."""
+    """Returns the spelling of a column in the header, if only the case differs."""
     if column in names:
         return column
     alike = [name for name in names if name.strip().lower() == column.lower()]
@@ -65,7 +70,17 @@ def as_written(column: str, names: Sequence[str]) -> str:
 def recognised(
     part: Part, names: Sequence[str], known: Collection[str], taken: Sequence[int]
 ) -> dict[str, int]:
-    """Returns the columns of the meanings that a person did not map."""
+    """Returns the columns of the meanings that a person did not map.
+
+    Args:
+        part: The file, for errors.
+        names: Headers.
+        known: Meanings that are mapped.
+        taken: 0-based columns that have a meaning.
+
+    Raises:
+        BadInputError: If several columns may have one meaning.
+    """
     found = {}
     for meaning in RATINGS_COLUMNS:
         if meaning in known:
@@ -78,7 +93,7 @@ def recognised(
             raise fatal(
                 part.name,
                 input_errors.HEADER_MISMATCH,
-                f"its columns {both} may each hold the {meaning}",
+                f"each of its columns {both} may hold the {meaning}",
                 f"Name one: --column {meaning}={one} "
                 f"(data.columns.{meaning} in the configuration); a number is a "
                 "position counted from 0.",
@@ -89,9 +104,13 @@ def recognised(
 
 
 def check_columns(part: Part, names: Sequence[str], places: Mapping[str, int]) -> None:
-    """Refuses columns of which one has two meanings, and tables without ids."""
+    """Refuses a column with two meanings, and a table without ids.
+
+    Raises:
+        BadInputError: If there is such a column, or ids are missing.
+    """
     if len(set(places.values())) < len(places):
-        raise _mismatch(part, names, "has one column for two of those mapped")
+        raise _mismatch(part, names, "has one column for two of the mapped meanings")
     missing = [name for name in (USER_ID, ITEM_ID) if name not in places]
     if missing:
         what = f"has no column recognised as {' or '.join(missing)}"
@@ -103,19 +122,19 @@ def check_columns(part: Part, names: Sequence[str], places: Mapping[str, int]) -
 
 
 def _mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:
-    """Returns the error for a part whose columns are not those wanted."""
+    """Returns the error for a part whose columns are not as expected."""
     return fatal(
         part.name,
         input_errors.HEADER_MISMATCH,
         f"{name_header(part, names)} {what}",
-        "Say which columns they are: --column user_id=NAME (data.columns.user_id in a "
-        "configuration), also item_id, rating and timestamp; a NAME is a header or a "
-        "number counted from 0." + (_IF_CUT_WRONGLY if part.format == TEXT else ""),
+        "Name the columns: --column user_id=NAME (data.columns.user_id in a "
+        "configuration), and also item_id, rating and timestamp. NAME is a header or a "
+        "number counted from 0." + (_IF_SPLIT_WRONGLY if part.format == TEXT else ""),
     )
 
 
 def name_header(part: Part, names: Sequence[str]) -> str:
-    """Returns what names a part's columns, with the first of them, for an error."""
+    """Returns the first names of a part's columns, for an error."""
     shown = ", ".join(names[:_MAX_NAMED])
     if len(names) > _MAX_NAMED:
         shown += f" and {len(names) - _MAX_NAMED:,} more"

@@ -1,4 +1,4 @@
-"""Times whose unit was guessed, and that are implausible in it."""
+"""Warns of times that are implausible in their guessed unit."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,14 +6,15 @@ from components.ratings_example_gen.dialect import UNITS, Dialect
 from components.ratings_example_gen.read.times import shown_time
 from components.ratings_example_gen.recognise import guess
 from components.ratings_example_gen.recognise.column_names import TIMESTAMP
-from components.ratings_example_gen.recognise.tables import UNIT_NAMES, Table
+from components.ratings_example_gen.recognise.numbers_and_times import UNIT_NAMES
+from components.ratings_example_gen.recognise.ratings_table import Table
 
 
 def warnings(tables: Sequence[Table], declared: Dialect) -> Iterator[str]:
-    """Yields a warning where most numbers of a table are not times of 1990 to 2100.
+    """Yields a warning if most numbers of a table are not times from 1990 to 2100.
 
-    They may be counts (1, 2, 3), days, or seconds since another year than 1970. Those
-    that are certainly no seconds are refused; these may be right.
+    They may be counts (1, 2, 3), days, or seconds since a year other than 1970. Numbers
+    that are certainly not seconds are refused elsewhere; these may be right.
     """
     if declared.timestamp_unit:
         return
@@ -27,8 +28,8 @@ def warnings(tables: Sequence[Table], declared: Dialect) -> Iterator[str]:
             yield (
                 f"Times such as {odd!r} are read as {UNIT_NAMES[unit]} since 1970, "
                 f"which is {shown_time(float(odd) // UNITS[unit])}. If they count "
-                "something else, write them as ISO 8601 or in seconds; if they are "
-                f"right, set data.timestamp_unit={unit}. A run accepts times of 1990 "
+                "something else, write them as ISO 8601 or in seconds. If they are "
+                f"right, set data.timestamp_unit={unit}. A run accepts times from 1990 "
                 "to 2100 unless schema.path names a schema that allows others."
             )
             return

@@ -1,10 +1,10 @@
-"""What is recognised at a path."""
+"""The result of recognition: which files hold ratings, and how to read them."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.ratings_example_gen.parts import Part
 from components.ratings_example_gen.recognise.column_names import TIMESTAMP
-from components.ratings_example_gen.recognise.parts import Part
 
 if TYPE_CHECKING:
     from components.ratings_example_gen.recognise.reading_report import Reading
@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """What was recognised at a path.
+    """The ratings at a path, and how to read them.
+
+    It is found once per command and once per step, and handed on within it.
 
     Attributes:
-        name: For a person, such as ``MovieLens 1M/10M``.
+        name: Name of the layout for a person, such as ``MovieLens 1M/10M``.
         ratings: The parts that hold ratings, in reading order.
-        reading: How they are read, where that was given or guessed; None where the file
-            names say it.
+        reading: How they are read, where that was given or guessed; None if the file
+            names determine it.
     """
 
     name: str
@@ -27,5 +29,5 @@ class Layout:
 
     @property
     def has_timestamps(self) -> bool:
-        """Whether every part names a column of times."""
+        """Whether every part has a column of times."""
         return all(TIMESTAMP in dict(part.columns) for part in self.ratings)

@@ -1,11 +1,12 @@
-"""MovieLens's releases without a header, which are recognised by their file names."""
+"""Recognises MovieLens's releases without headers by their file names."""
 
 from collections.abc import Sequence
 
 from components.ratings_example_gen.dialect import UTF_8, Dialect
-from components.ratings_example_gen.recognise.parts import Part, open_part
+from components.ratings_example_gen.part_bytes import open_part
+from components.ratings_example_gen.parts import Part
 
-# Name of the file of ratings -> the releases that have it, and its separator.
+# Name of the file of ratings → the releases that have it, and its separator.
 _RELEASES = {
     "u.data": ("MovieLens 100K", "\t"),
     "ratings.dat": ("MovieLens 1M/10M", "::"),
@@ -15,7 +16,7 @@ _LATIN_1 = "iso8859-1"
 
 
 def ratings_among(parts: Sequence[Part]) -> list[Part]:
-    """Returns the files that a release calls its ratings; spans have one each."""
+    """Returns the files with a release's name for ratings; each span may have one."""
     for name in _RELEASES:
         if found := [part for part in parts if part.base_name == name]:
             return found
@@ -23,7 +24,7 @@ def ratings_among(parts: Sequence[Part]) -> list[Part]:
 
 
 def name_of(ratings: Sequence[Part]) -> str | None:
-    """Returns the name of the release whose ratings these are, None for others."""
+    """Returns the name of the release that ratings belong to; None for others."""
     for base_name, (release, delimiter) in _RELEASES.items():
         if all(
             part.base_name == base_name
@@ -44,9 +45,9 @@ def fixed(
     Args:
         part: The table.
         delimiter: Its separator.
-        declared: What a person said of the text, of which the encoding counts.
+        declared: The dialect as a person declared it; only its encoding is used.
         is_old: Whether it belongs to a release without headers, whose titles are in
-            Latin-1 where they are not in UTF-8.
+            Latin-1 unless they are in UTF-8.
     """
     encoding = declared.encoding
     if encoding is None:

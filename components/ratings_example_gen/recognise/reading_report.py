@@ -1,10 +1,11 @@
-"""What a person is shown, and what is recorded, of how ratings are read."""
+"""How ratings are read, as it is shown to a person and recorded for later runs."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from components.ratings_example_gen.dialect import Dialect
@@ -13,9 +14,11 @@ from components.ratings_example_gen.input_errors import (
     BadInputError,
     Problem,
 )
+from components.ratings_example_gen.parts import TEXT, Part
 from components.ratings_example_gen.read.bad_rows import Faults
+from components.ratings_example_gen.read.ids import to_ids
+from components.ratings_example_gen.read.numbers import to_numbers
 from components.ratings_example_gen.read.times import shown_time, to_times
-from components.ratings_example_gen.read.values import to_ids, to_numbers
 from components.ratings_example_gen.recognise import (
     duplicate_files,
     implausible_times,
@@ -28,8 +31,7 @@ from components.ratings_example_gen.recognise.column_names import (
     USER_ID,
 )
 from components.ratings_example_gen.recognise.guess import shown_delimiter
-from components.ratings_example_gen.recognise.parts import TEXT, Part
-from components.ratings_example_gen.recognise.tables import Table
+from components.ratings_example_gen.recognise.ratings_table import Table
 
 GIVEN, GUESSED = "given", "guessed"
 NO_COLUMN = "no column"
@@ -37,15 +39,15 @@ NO_COLUMN = "no column"
 
 @dataclass(frozen=True)
 class ColumnReading:
-    """One column's meaning.
+    """How the column of one meaning is read.
 
     Attributes:
         meaning: ``user_id``, ``item_id``, ``rating`` or ``timestamp``.
-        column: The column, by its header or its position; ``NO_COLUMN`` where a person
-            said that it is not read.
+        column: The column, by its header or its position; ``NO_COLUMN`` if a person
+            declared that it must not be read.
         origin: ``GIVEN`` by a person, or ``GUESSED``.
-        written: A value as it is written, empty where none is known.
-        read: What is read from it.
+        written: A value as it is written; empty if none is known.
+        read: The value that is read from it.
     """
 
     meaning: str
@@ -57,10 +59,10 @@ class ColumnReading:
 
 @dataclass(frozen=True)
 class SettingReading:
-    """One setting's value.
+    """How one setting is chosen.
 
     Attributes:
-        name: As in ``data.delimiter``.
+        name: Name of the setting below ``data``, such as ``delimiter``.
         value: The value, for a person.
         origin: ``GIVEN`` by a person, or ``GUESSED``.
     """
@@ -76,13 +78,13 @@ class Reading:
 
     Attributes:
         columns: The columns that are read, with an example of each.
-        settings: How the text, its numbers and its times are written; only what has an
-            effect on these files, and what they show.
+        settings: How the text, its numbers and its times are written; only settings
+            that affect these files.
         unused: Columns that are not read.
-        empty: Parts without content, which are left out.
+        empty: Files without content, which are left out.
         skipped: Lines above the tables, which are not read.
-        warnings: What a person should look at: files that are there twice, columns that
-            may have been overlooked, implausible times, settings without an effect.
+        warnings: Points for a person to check: duplicate files, columns that may have
+            been overlooked, implausible times, settings without an effect.
     """
 
     columns: tuple[ColumnReading, ...]
@@ -93,8 +95,13 @@ class Reading:
     warnings: tuple[str, ...] = ()
 
     def as_record(self) -> dict[str, Any]:
-        """Returns the reading as JSON has it."""
+        """Returns the reading as JSON values."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Reading":
+        """Returns the reading that ``as_record`` made these JSON values from."""
+        return msgspec.convert(record, cls)
 
 
 def reading_of(
@@ -107,9 +114,9 @@ def reading_of(
 
     Args:
         tables: All tables of ratings; they agree on columns, numbers and times.
-        declared: What a person said of the text.
+        declared: The dialect as a person declared it.
         given: Meanings whose column a person named.
-        empty: Parts without content.
+        empty: Files without content.
     """
     first = tables[0]
     return Reading(
@@ -148,14 +155,14 @@ def _column(table: Table, meaning: str, index: int, given: bool) -> ColumnReadin
 
 
 def _example(table: Table, meaning: str) -> tuple[str, str]:
-    """Returns the first value that can be read, as it is written and as it is read."""
+    """Returns the first readable value, as it is written and as it is read."""
     values, faults = table.values(meaning), Faults(len(table.values(meaning)))
     if not len(values):
         return "", ""
     try:
         read = _read(values, meaning, table.part, faults)
     except pa.ArrowException:
-        return "", ""  # of a type that the reader refuses, and names
+        return "", ""  # The reader reports the type, which it does not support.
     good = [row for row, is_good in enumerate(faults.good) if is_good]
     if not good:
         return "", ""
@@ -182,11 +189,11 @@ def _settings(tables: Sequence[Table], declared: Dialect) -> list[SettingReading
 
     text = [table.part.dialect for table in tables if table.part.format == TEXT]
     dialect = tables[0].part.dialect
-    found = setting("delimiter", [shown_delimiter(each.delimiter) for each in text])
-    found += setting("encoding", [each.encoding for each in text])
-    found += setting("quote", [each.quote for each in text])
-    found += setting("escape", [each.escape for each in text])
-    found += setting("header", ["yes" if each.header else "no" for each in text])
+    found = setting("delimiter", [shown_delimiter(other.delimiter) for other in text])
+    found += setting("encoding", [other.encoding for other in text])
+    found += setting("quote", [other.quote for other in text])
+    found += setting("escape", [other.escape for other in text])
+    found += setting("header", ["yes" if other.header else "no" for other in text])
     shows = tables[0].shows
     if "decimal" in shows or declared.decimal:
         found += setting("decimal", [dialect.decimal])
@@ -205,29 +212,32 @@ def _shown(mark: str | None) -> str | None:
     return "blank" if mark == " " else mark
 
 
-def check_same(pinned: Mapping[str, Any], reading: Reading, place: str) -> None:
-    """Refuses files that would be read differently from earlier ones, by a guess.
+def check_same(earlier: Reading, reading: Reading, place: str) -> None:
+    """Refuses files that a guess would read differently from earlier files.
 
-    What a person gives now is what they want, and is not held against the past.
+    Whatever a person states now is intended, and is not compared.
 
     Args:
-        pinned: ``as_record`` of how the earlier files were read.
-        reading: How the files at hand would be read.
-        place: Where they are, for the error.
+        earlier: How the earlier files were read.
+        reading: How the new files would be read.
+        place: Path of the new files, for the error.
 
     Raises:
-        BadInputError: When a column or a setting was guessed to be another one.
+        BadInputError: If a guessed column or setting differs.
     """
     changes = [
         *_changes(
-            {each["meaning"]: each["column"] for each in pinned["columns"]},
-            {each.meaning: (each.column, each.origin) for each in reading.columns},
+            {column.meaning: column.column for column in earlier.columns},
+            {col.meaning: (col.column, col.origin) for col in reading.columns},
             "data.columns.",
             all_of_them=True,
         ),
         *_changes(
-            {each["name"]: each["value"] for each in pinned["settings"]},
-            {each.name: (each.value, each.origin) for each in reading.settings},
+            {setting.name: setting.value for setting in earlier.settings},
+            {
+                setting.name: (setting.value, setting.origin)
+                for setting in reading.settings
+            },
             "data.",
             all_of_them=False,
         ),
@@ -235,7 +245,7 @@ def check_same(pinned: Mapping[str, Any], reading: Reading, place: str) -> None:
     if changes:
         raise BadInputError(
             [Problem(place, 0, READ_DIFFERENTLY, change) for _, change in changes],
-            advice="Correct the files, or state what is right: set "
+            advice="Correct the files, or state the right values: set "
             f"{', '.join(setting for setting, _ in changes)}.",
         )
 
@@ -247,7 +257,7 @@ def _changes(
     *,
     all_of_them: bool,
 ) -> Iterator[tuple[str, str]]:
-    """Yields each setting that was guessed to be another one, and both readings."""
+    """Yields each setting whose guess differs, and a sentence with both values."""
     none = (NO_COLUMN, GUESSED)
     for name in sorted({*before, *now} if all_of_them else before.keys() & now.keys()):
         old, (new, origin) = before.get(name, none[0]), now.get(name, none)

@@ -1,9 +1,13 @@
 """Recognises which files hold ratings, and how they are written.
 
 A table is CSV, TSV, JSON lines or Parquet, described by its header, by a mapping of
-columns, or, without either, by the usual order user, item, rating, timestamp. The files
-of MovieLens 100K (``u.data``), 1M and 10M (``ratings.dat``) are preferred to others
-beside them, and read like any other.
+columns or, without either, by the usual order user, item, rating, timestamp. The files
+of MovieLens 100K (``u.data``), 1M and 10M (``ratings.dat``) take precedence over others
+beside them, and are read like any other.
+
+Recognition reads only first lines. Each command and each step calls it once, and hands
+the ``Layout`` on. Steps do not share it: they may run in different processes and pods,
+and a step served from the cache does not run at all.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,33 +15,34 @@ from collections.abc import Collection, Mapping, Sequence
 from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import WHITESPACE, Dialect
 from components.ratings_example_gen.input_errors import fatal
-from components.ratings_example_gen.recognise import movielens, own_tables
-from components.ratings_example_gen.recognise.duplicate_files import (
-    check_no_compressed_copies,
-)
-from components.ratings_example_gen.recognise.layout import Layout
-from components.ratings_example_gen.recognise.parts import (
+from components.ratings_example_gen.parts import (
     DATA_SUFFIXES,
     PARQUET,
     TEXT,
     Part,
     find_parts,
 )
+from components.ratings_example_gen.recognise import movielens
+from components.ratings_example_gen.recognise.describe_tables import describe_tables
+from components.ratings_example_gen.recognise.duplicate_files import (
+    check_no_compressed_copies,
+)
+from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.reading_report import reading_of
-from components.ratings_example_gen.recognise.side_file_names import holds_no_ratings
 from components.ratings_example_gen.settings import Settings
+from components.ratings_example_gen.side_files.names import holds_no_ratings
 from components.wording import counted
 
 _KINDS = {"\t": "TSV", ",": "CSV", WHITESPACE: "text separated by blanks"}
 
 
 def recognise_for(settings: Settings, paths: Sequence[str], place: str) -> Layout:
-    """Returns the layout of the given files, read as some settings say.
+    """Returns the layout of the given files under some settings.
 
-    Every command and step recognises ratings here, so that they agree.
+    Every command and step recognises ratings here, so that all agree.
 
     Raises:
-        BadInputError: As ``recognise``.
+        BadInputError: As in ``recognise``.
     """
     return recognise(
         paths, settings.columns, settings.declared, place, settings.dialect
@@ -55,14 +60,14 @@ def recognise(
 
     Args:
         paths: Files, as ``files.list_files`` finds them.
-        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → the column's
-            header or its 0-based number; what is not in it is recognised.
-        apart: Those that hold something else, whatever their names are.
-        place: Where the files were looked for, to name it in an error.
-        dialect: What a person said of how the text is written.
+        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → header or 0-based
+            number of the column; columns that are not named are recognised.
+        apart: Files that hold something else, whatever their names.
+        place: Where the files were looked for, for errors.
+        dialect: How the text is written, as a person declared it.
 
     Raises:
-        BadInputError: When no file holds ratings, one is damaged or can be read in two
+        BadInputError: If no file holds ratings, one is damaged or can be read in two
             ways, or a header does not match the mapping.
     """
     parts = [part for part in find_parts(paths) if part.path not in apart]
@@ -78,16 +83,16 @@ def _recognise_own(
     candidates = [part for part in parts if part.base_name.endswith(DATA_SUFFIXES)]
     ratings = [part for part in candidates if not holds_no_ratings(part.base_name)]
     if len(parts) == 1:
-        ratings = list(parts)  # Asked for by name, whatever the name is.
+        ratings = list(parts)  # A person named it, whatever the name is.
     if not ratings:
         raise fatal(
             place,
             input_errors.NO_RATINGS_FILE,
             f"no ratings file among {counted(len(parts), 'file')}",
-            "Give a file, or a folder with u.data, ratings.dat, ratings.csv or your "
+            "Provide a file, or a folder with u.data, ratings.dat, ratings.csv or your "
             f"own files ending in {', '.join(DATA_SUFFIXES)} (also .gz, .zip).",
         )
-    tables, empty = own_tables.describe(ratings, columns, declared)
+    tables, empty = describe_tables(ratings, columns, declared)
     described = tuple(table.part for table in tables)
     reading = reading_of(tables, declared, list(columns), empty)
     name = movielens.name_of(described) or _name(described)

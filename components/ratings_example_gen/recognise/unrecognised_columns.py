@@ -1,4 +1,4 @@
-"""Columns that may hold the ratings or the times, and were not recognised."""
+"""Warns of columns that may hold ratings or times, but were not recognised."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ from components.ratings_example_gen.recognise.column_names import (
     TIMESTAMP,
     plain,
 )
-from components.ratings_example_gen.recognise.tables import Table
+from components.ratings_example_gen.recognise.ratings_table import Table
 
 _MAX_NAMED = 3
 _NAMES = {
@@ -27,7 +27,7 @@ _WITHOUT = {
     TIMESTAMP: "No column of times was recognised.",
 }
 _IS = {RATING: "is the rating", TIMESTAMP: "holds the times"}
-# What a person can say of a column that is perhaps not there.
+# Settings that have no effect without the column.
 _SETTINGS = {
     RATING: ("decimal", "thousands"),
     TIMESTAMP: ("timestamp_format", "timestamp_unit", "timezone"),
@@ -36,7 +36,7 @@ _ID = re.compile(r"(?:.*[^a-zA-Z])?[iI][dD]|.*I[dD]")
 
 
 def warnings(table: Table, declared: Dialect) -> Iterator[str]:
-    """Yields what a person should look at: columns that may have been overlooked."""
+    """Yields warnings of settings without an effect, and of overlooked columns."""
     read = {*dict(table.part.columns), *table.unread}
     for meaning in (RATING, TIMESTAMP):
         if meaning not in dict(table.part.columns):
@@ -47,7 +47,9 @@ def warnings(table: Table, declared: Dialect) -> Iterator[str]:
             continue
         found = [index for index in _free(table) if _kind(table, index) == meaning]
         if found:
-            names = " or ".join(repr(table.names[each]) for each in found[:_MAX_NAMED])
+            names = " or ".join(
+                repr(table.names[index]) for index in found[:_MAX_NAMED]
+            )
             given = shlex.quote(_given(table, found[0]))
             yield (
                 f"{_WITHOUT[meaning]} If {names} {_IS[meaning]}, name it: --column "
@@ -71,7 +73,7 @@ def _free(table: Table) -> list[int]:
 
 
 def _kind(table: Table, index: int) -> str | None:
-    """Returns what a column looks like: a rating, a time, or neither."""
+    """Returns the meaning that a column seems to have: rating, timestamp, or None."""
     name = table.names[index]
     for meaning, usual in _NAMES.items():
         if usual.search(plain(name)):

@@ -21,7 +21,7 @@ from pipeline.views.terminal.terminal import Terminal, error_text, inert
 
 if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.recognise.reading_report import Reading
-    from components.ratings_example_gen.side_tables import SideTables
+    from components.ratings_example_gen.side_files.tables import SideTables
     from pipeline.runs.local_runner import StepResult
 
 PROGRESS_LOGGER = "marquee.progress"

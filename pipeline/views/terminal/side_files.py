@@ -11,9 +11,12 @@ from components.wording import counted
 from pipeline.views.terminal.terminal import inert
 
 if TYPE_CHECKING:
-    from components.ratings_example_gen.side_columns import SideTable
-    from components.ratings_example_gen.side_summary import FeatureSummary, SideSummary
-    from components.ratings_example_gen.side_tables import SideTables
+    from components.ratings_example_gen.side_files.columns import SideTable
+    from components.ratings_example_gen.side_files.summary import (
+        FeatureSummary,
+        SideSummary,
+    )
+    from components.ratings_example_gen.side_files.tables import SideTables
 
 _MAX_NAMES = 5
 # Below this share of matched ids, a file probably has other ids than the ratings.

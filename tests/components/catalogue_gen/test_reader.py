@@ -14,8 +14,8 @@ from components.catalogue_gen.reader import (
     read_items,
 )
 from components.ratings_example_gen import BadInputError, Settings, input_errors
-from components.ratings_example_gen.recognise.parts import find_parts
-from components.ratings_example_gen.side_files import find_side_files
+from components.ratings_example_gen.parts import find_parts
+from components.ratings_example_gen.side_files.find import find_side_files
 
 GENRES = b"unknown|0\nAction|1\nComedy|2\n\n"
 U_ITEM = (

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tfx.types import standard_artifacts
 
 from components.ratings_example_gen import Settings, ingest, input_errors, inspect
 from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
+from components.ratings_example_gen.counts import Counts
 from components.ratings_example_gen.executor import Executor, check, read_settings
 from components.ratings_example_gen.fingerprints import fingerprint
 from components.ratings_example_gen.input_errors import BadInputError
@@ -242,14 +244,33 @@ class TestBadRows:
         assert f"{movielens}/users.dat:29: " in str(caught.value)
 
 
-COUNTS = {
-    "read": 37,
-    "quarantined": 2,
-    "bad_by_kind": {input_errors.EMPTY_ID: 2},
-    "first_problems": [],
-    "fatal": [],
-    "records": dict.fromkeys(SPLITS, 5),
-}
+COUNTS = Counts(
+    read=37,
+    files=[],
+    kept=35,
+    duplicates=0,
+    truncated=0,
+    users=7,
+    users_with_features=0,
+    users_repeated=0,
+    items=7,
+    overlaps=[],
+    first_users_without=[],
+    first=None,
+    last=None,
+    rating_min=1,
+    rating_max=5,
+    duplicate_users=0,
+    users_file=None,
+    quarantined=2,
+    records=dict.fromkeys(SPLITS, 5),
+    bad_by_kind={input_errors.EMPTY_ID: 2},
+    first_problems=[],
+    late_keys={},
+    fatal_by_kind={},
+    fatal=[],
+    reading=None,
+)
 
 
 class TestCheck:
@@ -262,7 +283,7 @@ class TestCheck:
         assert caught.value.counts == {input_errors.EMPTY_ID: 2}
 
     def test_refuses_a_split_that_stays_empty(self):
-        empty = {**COUNTS, "quarantined": 0, "records": {"train": 2, "eval": 0}}
+        empty = replace(COUNTS, quarantined=0, records={"train": 2, "eval": 0})
         with pytest.raises(BadInputError, match="'eval'") as caught:
             check(empty, Settings())
         assert caught.value.counts == {input_errors.EMPTY_SPLIT: 1}

@@ -11,7 +11,7 @@ from components.ratings_example_gen import files
 from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.settings import Settings
-from components.ratings_example_gen.side_files import find_side_files
+from components.ratings_example_gen.side_files.find import find_side_files
 
 ROWS = "user_id,item_id,rating\nu1,i1,4\n"
 READ_REMOTE = """

@@ -17,11 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.ratings_example_gen import input_errors
+from components.ratings_example_gen import input_errors, part_bytes
 from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.read import parquet
-from components.ratings_example_gen.recognise import parts
 from components.ratings_example_gen.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -163,7 +162,7 @@ def test_parquet_in_a_zip_has_a_bound(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "own.zip", "w") as archive:
         archive.write(tmp_path / "own.parquet", "own.parquet")
     assert inspect_path(tmp_path / "own.zip").kept == 3
-    monkeypatch.setattr(parts, "MAX_MEMBER_BYTES", 500)
+    monkeypatch.setattr(part_bytes, "MAX_MEMBER_BYTES", 500)
     with pytest.raises(BadInputError, match="Unpack the archive"):
         inspect_path(tmp_path / "own.zip")
 
@@ -289,7 +288,7 @@ def test_a_schema_of_any_depth_is_refused(tmp_path, depth):
 
 def test_parquet_of_too_many_row_groups_is_refused(tmp_path, monkeypatch):
     path = write(tmp_path)
-    monkeypatch.setattr(parts, "MAX_FOOTER_ENTRIES", 4)
+    monkeypatch.setattr(part_bytes, "MAX_FOOTER_ENTRIES", 4)
     with pytest.raises(BadInputError, match="more than 4 columns or row groups") as e:
         inspect_path(path)
     assert str(path) in str(e.value)

@@ -7,15 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.ratings_example_gen import files, side_columns
+from components.ratings_example_gen import files
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.input_errors import BadInputError
+from components.ratings_example_gen.parts import find_parts
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
-from components.ratings_example_gen.recognise.parts import find_parts
 from components.ratings_example_gen.recognise.recognition import recognise
-from components.ratings_example_gen.recognise.side_file_names import ITEMS
-from components.ratings_example_gen.side_values import read_pieces
+from components.ratings_example_gen.side_files.columns import describe
+from components.ratings_example_gen.side_files.names import ITEMS
+from components.ratings_example_gen.side_files.values import read_pieces
 
 VIEW = {"user_id": "a", "item_id": "x", "event": "view"}
 RATING = VIEW | {"rating": 4.5, "timestamp": 1600000000}
@@ -77,7 +78,7 @@ class TestLateKeys:
         late = {"item_id": "y", "title": "Lamp", "tags": ["home"]}
         write_objects(tmp_path, "items.jsonl", [{"item_id": "x"}] * 250 + [late])
         [part] = find_parts([str(tmp_path / "items.jsonl")])
-        columns = side_columns.describe(part, ITEMS, {}).part.columns
+        columns = describe(part, ITEMS, {}).part.columns
         assert [name for name, _ in columns] == ["item_id", "title", "item_tags"]
 
 
@@ -137,7 +138,9 @@ def test_ratings_are_not_read_where_none_is_given(tmp_path):
 @pytest.mark.parametrize("name", ["quote", "escape"])
 def test_a_separator_that_also_quotes_is_refused(tmp_path, name):
     path = write(tmp_path, "r.csv", "user_id,item_id\na,x\n")
-    with pytest.raises(BadInputError, match=f"cut at ',', which is also data.{name}"):
+    with pytest.raises(
+        BadInputError, match=f"separated by ',', which is also data.{name}"
+    ):
         layout_of(path, **{name: ","})
 
 
@@ -264,7 +267,7 @@ def test_a_named_column_may_differ_in_case(tmp_path):
 def test_lines_above_a_table_of_items_are_skipped(tmp_path):
     path = write(tmp_path, "items.csv", "sep=;\n# ours\nitem_id;title\nx;Lamp\n")
     [part] = find_parts([str(path)])
-    table = side_columns.describe(part, ITEMS, {})
+    table = describe(part, ITEMS, {})
     [piece] = read_pieces(table)
     assert (piece.ids, piece.titles) == (["x"], ["Lamp"])
 

@@ -17,17 +17,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.ratings_example_gen import files, input_errors, reports
+from components.ratings_example_gen import files, input_errors
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.inspection import inspect_path
+from components.ratings_example_gen.parts import Part, find_parts
 from components.ratings_example_gen.read import csv_text as text
+from components.ratings_example_gen.read.block_report import BlockReport, first_lines
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
-from components.ratings_example_gen.recognise.parts import Part, find_parts
 from components.ratings_example_gen.recognise.recognition import recognise
 from components.ratings_example_gen.settings import Settings
-from components.ratings_example_gen.user_features import describe_users, read_users
+from components.ratings_example_gen.side_files.users import describe_users, read_users
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
@@ -53,7 +54,7 @@ def read_parts(parts, block_bytes=1 << 24, limits=(None, None)) -> Found:
     reader = RatingsReader(*limits)
     rows, bad, found = [], [], []
     for block in plan_blocks(parts, block_bytes):
-        report = reports.BlockReport(block)
+        report = BlockReport(block)
         found.append(report)
         for ratings in reader.read(parts[block.part], block):
             report.add(ratings)
@@ -62,7 +63,7 @@ def read_parts(parts, block_bytes=1 << 24, limits=(None, None)) -> Found:
             times = table.get("timestamp", [0] * ratings.table.num_rows)
             values = (table["user_id"], table["item_id"], table["rating"], times)
             rows += zip(*values, strict=True)
-    before = reports.first_lines(found)
+    before = first_lines(found)
     return Found(rows, [(before[number] + line, kind) for number, line, kind in bad])
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.read import csv_text as text
+from components.ratings_example_gen.parts import Part
+from components.ratings_example_gen.read import text_pieces as text
 from components.ratings_example_gen.read.blocks import plan_blocks, read_rows
-from components.ratings_example_gen.recognise.parts import Part
 
 # Mostly what matters to a parser; a carriage return alone is refused elsewhere.
 VALUES = st.text(st.sampled_from("ab,;\"\n\té'1"), max_size=6)
@@ -170,7 +170,7 @@ def test_a_number_that_holds_the_separator_is_a_bad_row(tmp_path, quoted):
     [(line, kind, reason, text)] = bad
     assert (line, kind) == (2 + bool(quoted), input_errors.WRONG_NUMBER_OF_FIELDS)
     assert reason == (
-        "4 fields where 3 are expected (a value that holds a comma needs quotes)"
+        "4 fields where 3 are expected (a value that contains a comma needs quotes)"
     )
     assert text == "u,i,4,125"
 

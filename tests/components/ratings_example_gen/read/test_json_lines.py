@@ -7,8 +7,8 @@ import pytest
 
 from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.parts import JSON_LINES, Part
 from components.ratings_example_gen.read.blocks import plan_blocks, read_rows
-from components.ratings_example_gen.recognise.parts import JSON_LINES, Part
 
 LINES = [
     '{"user": "a", "item": 7}',

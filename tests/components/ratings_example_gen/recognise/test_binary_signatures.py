@@ -18,7 +18,7 @@ TEXT = b"user_id,item_id,rating\nu,i,4\n"
             gzip.compress(TEXT, mtime=0),
             "compressed with gzip\nRename .* ends in .gz",
         ),
-        ("r.csv.gz", TEXT, "not compressed with gzip.*\nDrop .gz"),
+        ("r.csv.gz", TEXT, "not compressed with gzip.*\nRemove .gz"),
         ("r.xlsx", b"PK\x03\x04\0\0", "an Excel file\nExport the sheet as CSV"),
         ("r.csv", b"PK\x03\x04\0\0", "a zip archive or an Excel file"),
         ("r.xls", b"\xd0\xcf\x11\xe0\0", "an Excel file\nExport the sheet as CSV"),

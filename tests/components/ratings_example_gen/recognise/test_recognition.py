@@ -11,7 +11,7 @@ import pytest
 from components.ratings_example_gen import files
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.input_errors import BadInputError
-from components.ratings_example_gen.recognise.reading_report import check_same
+from components.ratings_example_gen.recognise.reading_report import Reading, check_same
 from components.ratings_example_gen.recognise.recognition import recognise
 
 
@@ -53,10 +53,10 @@ def test_separators(tmp_path, name, text, delimiter):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1 1 2\t97\n1 4 3\t87\n", "cut at tab .* or at whitespace"),
-        ("1;2,5;3,5\n2;3,5;4,5\n", "cut at comma .* or at semicolon"),
-        ("u1,urn::t1\nu2,urn::t2\n", "cut at comma .* or at ::"),
-        ("1 10,5\n2 11,4\n", "cut at comma into '1 10 / 5' or at whitespace"),
+        ("1 1 2\t97\n1 4 3\t87\n", "split at tab .* or at whitespace"),
+        ("1;2,5;3,5\n2;3,5;4,5\n", "split at comma .* or at semicolon"),
+        ("u1,urn::t1\nu2,urn::t2\n", "split at comma .* or at ::"),
+        ("1 10,5\n2 11,4\n", "split at comma into '1 10 / 5' or at whitespace"),
     ],
 )
 def test_two_separators_that_fit_are_refused(tmp_path, text, message):
@@ -299,7 +299,8 @@ class TestPinned:
     def check(self, tmp_path, pinned, text, columns=None, **declared):
         (tmp_path / "new").mkdir()
         folder = write(tmp_path / "new", "r.csv", text)
-        check_same(pinned, reading_of(folder, columns, **declared), str(folder))
+        earlier = Reading.from_record(pinned)
+        check_same(earlier, reading_of(folder, columns, **declared), str(folder))
 
     @pytest.mark.parametrize(
         ("text", "setting", "readings"),
@@ -355,7 +356,7 @@ def test_a_file_and_its_compressed_copy_are_refused(tmp_path, copy):
             archive.writestr("ratings.csv", text)
     else:
         (tmp_path / copy).write_bytes(gzip.compress(text.encode()))
-    with pytest.raises(BadInputError, match="the file is there twice") as caught:
+    with pytest.raises(BadInputError, match="the file exists twice") as caught:
         layout_of(tmp_path)
     assert copy in str(caught.value)
 

@@ -1,0 +1,146 @@
+"""Reads the values of a file of items or users: lists, missing values, entities."""
+
+import ast
+import html
+import html.entities
+import json
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from components.ratings_example_gen.read.blocks import read_rows
+from components.ratings_example_gen.read.rows import Block
+from components.ratings_example_gen.read.side_texts import to_text
+from components.ratings_example_gen.side_files.columns import TITLE, SideTable
+
+SEPARATOR = "|"
+# A Python list of plain values, as pandas writes it; nothing else is evaluated.
+_ITEM = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[-+.\w]+)"""
+_PYTHON_LIST = re.compile(rf"\[\s*(?:{_ITEM}(?:\s*,\s*{_ITEM})*)?\s*,?\s*\]", re.S)
+# With its semicolon: "AT&T" and "a&copy" stay as they are.
+_ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some consecutive rows of a file of items or users.
+
+    Attributes:
+        ids: [R] ids, in the same form as in ratings.
+        titles: [R] titles, None for a missing one; None without such a column.
+        features: Name with its prefix → [R] lists of values, empty if missing.
+        num_decoded: Number of values whose HTML entities were decoded.
+    """
+
+    ids: list[str]
+    titles: list[str | None] | None
+    features: dict[str, list[list[str]]]
+    num_decoded: int
+
+
+def read_pieces(table: SideTable) -> Iterator[Piece]:
+    """Yields a file of items or users, a few megabytes at a time.
+
+    Raises:
+        BadInputError: If a row is bad. Such rows are never skipped, because one wrong
+            feature makes the whole file suspect.
+    """
+    for rows in read_rows(table.part, Block(0, 0)):
+        columns = {
+            name: values.to_pylist()
+            for name, values in to_text(table.part, rows).items()
+        }
+        ids = columns.pop(table.kind.id_column)
+        cleaner = _Cleaner(table.part.dialect.nulls)
+        titles = None
+        if TITLE in columns:
+            titles = [cleaner.title(value) for value in columns.pop(TITLE)]
+        found = {
+            name: cleaner.lists(values, name in table.sequences)
+            for name, values in columns.items()
+        }
+        if table.adapt:
+            found = table.adapt(found, titles or [])
+        yield Piece(ids, titles, found, cleaner.num_decoded)
+
+
+class _Cleaner:
+    """Converts texts to values, and counts those with entities."""
+
+    def __init__(self, null_values: Collection[str]):
+        self._null_values = null_values
+        self.num_decoded = 0
+
+    def title(self, value: str | list[str]) -> str | None:
+        """Returns a title; None if it is missing."""
+        text = " ".join(value) if isinstance(value, list) else value
+        return self._decoded(text) if self._is_known(text) else None
+
+    def lists(
+        self, values: list[str] | list[list[str]], by_blank: bool
+    ) -> list[list[str]]:
+        """Returns the values of each row; an empty list if they are missing."""
+        seen: dict[str, list[str]] = {}
+        result = []
+        for value in values:
+            if isinstance(value, list):
+                texts = value
+            else:
+                if value not in seen:
+                    seen[value] = split_values(value, by_blank)
+                texts = seen[value]
+            result.append([self._decoded(t) for t in texts if self._is_known(t)])
+        return result
+
+    def _is_known(self, text: str) -> bool:
+        text = text.strip()
+        return text != "" and text not in self._null_values
+
+    def _decoded(self, text: str) -> str:
+        text = text.strip()
+        if "&" not in text:
+            return text
+        decoded = _ENTITY.sub(_character, text)
+        self.num_decoded += decoded != text
+        return decoded
+
+
+def _character(entity: re.Match[str]) -> str:
+    """Returns the character that an entity stands for, or the text itself."""
+    text = entity[0]
+    is_known = text[1] == "#" or text[1:] in html.entities.html5
+    return html.unescape(text) if is_known else text
+
+
+def split_values(text: str, by_blank: bool = False) -> list[str]:
+    """Returns the values in a text.
+
+    The values of a JSON or Python list are its members, those of ``a|b`` are two, and
+    anything else is one value; ``by_blank`` splits at blanks instead, as RecBole's
+    sequences need.
+    """
+    text = text.strip()
+    if by_blank:
+        return text.split()
+    if text.startswith("[") and text.endswith("]"):
+        members = _members(text)
+        if members is not None:
+            return members
+    return text.split(SEPARATOR)
+
+
+def _members(text: str) -> list[str] | None:
+    """Returns the members of a list of plain values; None if it is not such a list."""
+    try:
+        # Numbers stay as they are written, as they do outside a list.
+        found = json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        if not _PYTHON_LIST.fullmatch(text):
+            return None
+        try:
+            found = ast.literal_eval(text)
+        except (ValueError, SyntaxError):  # [nan], [a, b]: names, not values
+            return None
+    if any(isinstance(member, list | dict) for member in found):
+        return None
+    return ["" if member is None else str(member) for member in found]

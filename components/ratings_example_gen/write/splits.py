@@ -1,0 +1,152 @@
+"""Divides each user's history between train, eval and test.
+
+Whatever the kind, a split is, for each user, a range of targets and a range of the
+ratings that precede them. The test targets are preceded by all of train and eval: these
+are excluded from the candidates at test, and a model may learn from them.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from components.ratings_example_gen.write.user_histories import Histories, Int64, mix
+from trainer_modules.features import EVAL_SPLIT, SPLITS, TEST_SPLIT, TRAIN_SPLIT
+
+HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """One split of a bucket: two ranges [begin, end) for each user.
+
+    Attributes:
+        begin: [U] offset of the first target.
+        end: [U] offset after the last target; ``begin`` for users without targets.
+        history_begin: [U] offset of the first rating of the history.
+        history_end: [U] offset after the last rating of the history.
+    """
+
+    begin: Int64
+    end: Int64
+    history_begin: Int64
+    history_end: Int64
+
+
+def leave_last_out(histories: Histories) -> dict[str, Ranges]:
+    """Assigns the last rating to test and the one before to eval, if a user has 3."""
+    begin, end = histories.begins[:-1], histories.begins[1:]
+    held_out = (end - begin >= 3).astype(np.int64)
+    return _cut(begin, end - 2 * held_out, end - held_out, end)
+
+
+def temporal(histories: Histories, cuts: tuple[int, int]) -> dict[str, Ranges]:
+    """Assigns ratings before the first time to train, from the second on to test."""
+    begin, end = histories.begins[:-1], histories.begins[1:]
+    first, second = (_first_at(histories, cut) for cut in cuts)
+    return _cut(begin, first, second, end)
+
+
+def _first_at(histories: Histories, time: int) -> Int64:
+    """Returns the offset of each user's first rating at or after ``time`` [U]."""
+    times = histories.timestamp
+    if times is None:
+        raise ValueError("a split by time needs timestamps")
+    older = np.concatenate([[0], np.cumsum(times < time)])
+    begins = histories.begins
+    return begins[:-1] + older[begins[1:]] - older[begins[:-1]]
+
+
+def _cut(begin: Int64, first: Int64, second: Int64, end: Int64) -> dict[str, Ranges]:
+    return {
+        TRAIN_SPLIT: Ranges(begin, first, begin, begin),
+        EVAL_SPLIT: Ranges(first, second, begin, first),
+        TEST_SPLIT: Ranges(second, end, begin, second),
+    }
+
+
+def random(
+    histories: Histories, fractions: tuple[float, float], seed: int
+) -> tuple[Histories, dict[str, Ranges]]:
+    """Assigns each rating to a split by a seeded hash of (user, item).
+
+    Returns:
+        The histories with each user's ratings reordered by split, oldest first within
+        a split; and the ranges of each split. After these ratings, those of train and
+        eval are repeated, by user and time: they are the history of a user's test
+        targets, because a model may learn from them before it is tested. At equal
+        times, those of train come first, as in the order of the written records.
+    """
+    begins = histories.begins
+    num_users, num_ratings = len(begins) - 1, len(histories.rating)
+    user = np.repeat(np.arange(num_users), np.diff(begins))
+    share = _hash_to_unit(histories, user, seed)
+    eval_fraction, test_fraction = fractions
+    is_eval = share >= 1 - eval_fraction - test_fraction
+    is_test = share >= 1 - test_fraction
+    split = is_eval.astype(np.int64) + is_test
+    times = histories.timestamp
+    by_time = np.lexsort((split, user) if times is None else (split, times, user))
+    rows = np.concatenate([np.lexsort((split, user)), by_time[~is_test[by_time]]])
+    reordered = replace(
+        histories,
+        item_id=histories.item_id.take(pa.array(rows)),
+        rating=histories.rating[rows],
+        timestamp=None if times is None else times[rows],
+    )
+    counts = np.zeros((num_users, len(SPLITS)), np.int64)
+    np.add.at(counts, (user, split), 1)
+    first = begins[:-1] + counts[:, 0]
+    second = first + counts[:, 1]
+    ranges = _cut(begins[:-1], first, second, begins[1:])
+    before_test = counts[:, 0] + counts[:, 1]
+    history_end = num_ratings + np.cumsum(before_test)
+    test = replace(
+        ranges[TEST_SPLIT],
+        history_begin=history_end - before_test,
+        history_end=history_end,
+    )
+    return reordered, {**ranges, TEST_SPLIT: test}
+
+
+def _hash_to_unit(
+    histories: Histories, user: Int64, seed: int
+) -> npt.NDArray[np.float64]:
+    """Returns numbers [N] in [0, 1) that depend only on (user, item, seed)."""
+    users = _hashes(histories.user_id, f"{seed}/user")[user]
+    items = histories.item_id.dictionary_encode()
+    mixed = users ^ _hashes(items.dictionary, f"{seed}/item")[items.indices.to_numpy()]
+    mixed = mix(mixed)  # Otherwise xor would show a pattern.
+    return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _hashes(values: pa.Array, key: str) -> npt.NDArray[np.uint64]:
+    digests = (
+        hashlib.blake2b(value.encode(), digest_size=8, key=key.encode()).digest()
+        for value in values.to_pylist()
+    )
+    return np.frombuffer(b"".join(digests), np.uint64)
+
+
+def find_cuts(
+    hours: dict[int, int], eval_fraction: float, test_fraction: float
+) -> tuple[int, int]:
+    """Returns the two times, in seconds UTC, that cut off the newest ratings.
+
+    Args:
+        hours: Hour since 1970 → number of ratings in that hour.
+        eval_fraction: Least share of all ratings between the cuts, 0 to 1.
+        test_fraction: Least share of all ratings after the second cut, 0 to 1.
+    """
+    if not hours:
+        return 0, 0
+    ordered = sorted(hours, reverse=True)
+    newer = np.cumsum([hours[hour] for hour in ordered])
+
+    def cut(fraction: float) -> int:
+        position = np.searchsorted(newer, fraction * newer[-1])
+        return ordered[min(int(position), len(ordered) - 1)] * HOUR
+
+    return cut(eval_fraction + test_fraction), cut(test_fraction)

@@ -1,0 +1,98 @@
+"""What the values of a file of items or users say, against what a person reads."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.ratings_example_gen import BadInputError, input_errors
+from components.ratings_example_gen.parts import find_parts
+from components.ratings_example_gen.side_files.columns import describe
+from components.ratings_example_gen.side_files.names import ITEMS
+from components.ratings_example_gen.side_files.values import read_pieces, split_values
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("red", ["red"]),
+        ("a|b", ["a", "b"]),
+        ('["home", "light"]', ["home", "light"]),
+        ("['home', 'light']", ["home", "light"]),
+        ("""["it's", 'a "b"']""", ["it's", 'a "b"']),
+        ("[1, 2.50]", ["1", "2.50"]),
+        ('["a", null]', ["a", ""]),
+        ("[]", []),
+        ('["a|b", "c"]', ["a|b", "c"]),
+        # What only looks like a list.
+        ("[REC]", ["[REC]"]),
+        ("[a, b]", ["[a, b]"]),
+        ('[{"id": 1}]', ['[{"id": 1}]']),
+        ('[["a"]]', ['[["a"]]']),
+        ("[__import__('os')]", ["[__import__('os')]"]),
+        ("[" * 9000 + "]" * 9000, ["[" * 9000 + "]" * 9000]),
+        ("the red one", ["the red one"]),
+    ],
+)
+def test_several_values(text, values):
+    assert split_values(text) == values
+
+
+def test_recbole_separates_by_blanks():
+    assert split_values("Animation  Comedy", by_blank=True) == ["Animation", "Comedy"]
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a file of items, a text or a table."""
+
+    def rows(content):
+        path = tmp_path / ("items.csv" if isinstance(content, str) else "items.parquet")
+        if isinstance(content, str):
+            path.write_text(content)
+        else:
+            pq.write_table(content, path, row_group_size=1)
+        [part] = find_parts([str(path)])
+        return list(read_pieces(describe(part, ITEMS, {})))
+
+    return rows
+
+
+@pytest.mark.parametrize("text", ["", " ", "NaN", "None", "NULL", "null", r"\N", "NA"])
+def test_placeholders_are_missing_values(read, text):
+    [piece] = read(f"item_id,title,brand,tags\n1,{text},{text},a|{text}\n")
+    assert piece.titles == [None]
+    assert piece.features == {"item_brand": [[]], "item_tags": [["a"]]}
+
+
+def test_entities_are_decoded_and_counted(read):
+    [piece] = read(
+        "item_id,title,tags\n"
+        "1,Tom &amp; Jerry&#39;s,R&amp;B|Rock\n"
+        "2,AT&T &copy without end,&notanentity;\n"
+        "a&amp;b,plain,plain\n"
+    )
+    assert piece.ids == ["1", "2", "a&amp;b"]  # ids are compared with the ratings'
+    assert piece.titles == ["Tom & Jerry's", "AT&T &copy without end", "plain"]
+    assert piece.features["item_tags"] == [
+        ["R&B", "Rock"],
+        ["&notanentity;"],
+        ["plain"],
+    ]
+    assert piece.num_decoded == 2
+
+
+def test_lists_of_parquet(read):
+    tags = [["home, sweet", "a|b"], None, [], [None, "x"]]
+    sizes = pa.array([[1.0, 2.0], None, [2.5], []], pa.list_(pa.float64()))
+    pieces = read(pa.table({"id": [1, 2, 3, 4], "tags": tags, "sizes": sizes}))
+    found = [piece.features["item_tags"][0] for piece in pieces]
+    assert found == [["home, sweet", "a|b"], [], [], ["x"]]
+    sizes = [piece.features["item_sizes"][0] for piece in pieces]
+    assert sizes == [["1", "2"], [], ["2.5"], []]
+
+
+def test_a_bad_text_in_a_list_is_named_by_its_row(read):
+    tags = pa.array([[b"a"], [b"b", b"\xff"]], pa.list_(pa.binary()))
+    with pytest.raises(BadInputError) as caught:
+        read(pa.table({"item_id": ["1", "2"], "tags": tags}))
+    assert caught.value.counts == {input_errors.UNDECODABLE_BYTES: 1}
