@@ -1,4 +1,4 @@
-"""Writes a schema for a person's own ratings, from the ratings and the curated one."""
+"""Proposes a schema for own ratings, from the ratings and the curated schema."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ class Proposal:
 
     Attributes:
         text: The schema in text format, with comments on what to review.
-        facts: What it was made from, in sentences.
+        facts: The ratings that it is based on, in sentences.
     """
 
     text: str
@@ -29,15 +29,15 @@ class Proposal:
 def propose(path: Path, settings: Settings) -> Proposal:
     """Returns a schema that fits some ratings.
 
-    It is ``schema/ratings.pbtxt`` with the range of the ratings and the side features
-    of the users that are found at ``path``.
+    It is ``schema/ratings.pbtxt`` with the range of the ratings and the users' side
+    features that are found at ``path``.
 
     Args:
         path: A file or a folder of ratings.
         settings: How the ratings and the files of items and users are read.
 
     Raises:
-        BadInputError: There are no ratings that can be read.
+        BadInputError: If no rating can be read.
     """
     summary = inspect(path, settings)
     if summary.rating_min is None or summary.rating_max is None:
@@ -45,7 +45,7 @@ def propose(path: Path, settings: Settings) -> Proposal:
             str(path),
             NON_NUMERIC_RATING,
             "not one rating can be read",
-            f"See its first problems with: marquee data {path}",
+            f"To see the first problems, run: marquee data {path}",
         )
     users = summary.users_file
     found = sorted(feature.name for feature in users.features) if users else []
@@ -72,12 +72,12 @@ def propose(path: Path, settings: Settings) -> Proposal:
     review = [
         *facts,
         "",
-        "Review before you use it:",
-        f"- rating and history_rating: {summary.rating_min:g} to "
-        f"{summary.rating_max:g} is what these ratings have. Give",
-        "  the range that is allowed: a later rating outside of it stops a run.",
-        "- timestamp: seconds UTC between 1990 and 2100.",
-        "- side features of the users, of which one that is not listed stops a run:",
+        "Review before use:",
+        f"- rating and history_rating: these ratings range from {summary.rating_min:g} "
+        f"to {summary.rating_max:g}. Enter",
+        "  the range that is allowed: a later rating outside it stops a run.",
+        "- timestamp: seconds UTC from 1990 to 2100.",
+        "- side features of the users; a feature that is not listed stops a run:",
         f"  {', '.join(found) or 'none were found'}.",
         "",
         "Then: marquee run --data PATH --set schema.path=THIS_FILE",
@@ -91,4 +91,4 @@ def _bad_rows(num_bad: int, path: Path) -> list[str]:
         return []
     was = "was" if num_bad == 1 else "were"
     rows = counted(num_bad, "bad row")
-    return [f"{rows} {was} left out; see them with: marquee data {path}"]
+    return [f"{rows} {was} left out. To see them, run: marquee data {path}"]

@@ -1,7 +1,7 @@
 """Stops a run whose data does not fit the schema.
 
-The component itself is ``components.anomaly_gate.component.AnomalyGate``; what is here
-imports without TFX.
+The component is ``components.anomaly_gate.component.AnomalyGate``. What is exported
+here imports no TFX.
 """
 
 from components.anomaly_gate.anomalies import AnomaliesError, Anomaly

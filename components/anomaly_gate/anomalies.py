@@ -1,4 +1,4 @@
-"""What TFX's ExampleValidator found, and the error that says it to a person."""
+"""The anomalies that TFX's ExampleValidator found, and the error that reports them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ class Anomaly:
     """One difference between the data and the schema.
 
     Attributes:
-        split: Where it was found.
-        feature: Its name; empty when it concerns the split as a whole.
-        kind: TensorFlow Metadata's name for it, such as ``FLOAT_TYPE_BIG_FLOAT``.
+        split: Name of the split.
+        feature: Name of the feature; empty if the anomaly concerns the whole split.
+        kind: TensorFlow Metadata's name for the anomaly, such as
+            ``FLOAT_TYPE_BIG_FLOAT``.
         short: What is wrong, in a few words.
         long: The same with the values that were found.
     """
@@ -29,7 +30,7 @@ class AnomaliesError(ValueError):
     """The data does not fit the schema.
 
     Attributes:
-        anomalies: All of them, in the order of the splits.
+        anomalies: All anomalies, in the order of the splits.
     """
 
     def __init__(self, anomalies: Sequence[Anomaly], source: str) -> None:
@@ -43,15 +44,15 @@ class AnomaliesError(ValueError):
             f"the data does not fit the schema ({len(lines)} "
             f"{'anomaly' if len(lines) == 1 else 'anomalies'}):\n"
             + "\n".join(lines)
-            + "\ncorrect the data or, if it is right, give it a schema of its own: "
+            + "\nCorrect the data or, if it is right, write a schema for it: "
             f"marquee schema propose {source}"
         )
 
 
 def anomalies_of(split: str, found: anomalies_pb2.Anomalies) -> list[Anomaly]:
-    """Everything that was found in a split, sorted by feature.
+    """Returns all anomalies of a split, sorted by feature.
 
-    A split without any rows counts: TFX's ExampleValidator blesses it.
+    A split without rows is an anomaly, although TFX's ExampleValidator accepts it.
     """
     infos = sorted(found.anomaly_info.items())
     if found.HasField("dataset_anomaly_info"):

@@ -1,4 +1,4 @@
-"""The step between ExampleValidator, which never fails, and all that uses the data."""
+"""AnomalyGate: stops a run after ExampleValidator, which itself never fails."""
 
 import json
 import os
@@ -15,7 +15,7 @@ CHECKED_FILE = "checked.json"
 
 
 class CheckedData(tfx.dsl.Artifact):
-    """Says that the data fits the schema: ``checked.json`` has the rows per split."""
+    """Data that fits the schema: ``checked.json`` has the number of rows per split."""
 
     TYPE_NAME = "marquee.CheckedData"
 
@@ -27,16 +27,16 @@ def AnomalyGate(  # noqa: N802 - TFX names a component like the class that it be
     source: tfx.dsl.components.Parameter[str],
     checked: tfx.dsl.components.OutputArtifact[CheckedData],
 ) -> None:
-    """Lets only data without anomalies through, in every split that has statistics.
+    """Passes only if no split with statistics has anomalies.
 
     Args:
-        statistics: What ``anomalies`` were found in.
-        anomalies: From ExampleValidator, which must not leave a split out.
-        source: The path of the input, for the person who reads the error.
-        checked: What a step that needs checked data can depend on.
+        statistics: Statistics of the Examples.
+        anomalies: Output of ExampleValidator, for every split with statistics.
+        source: Path of the input, for the error.
+        checked: Output on which steps that need checked data depend.
 
     Raises:
-        AnomaliesError: Naming every anomaly with its split and feature.
+        AnomaliesError: If there are anomalies; it lists all of them.
     """
     found = []
     rows = {}

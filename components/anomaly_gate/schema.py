@@ -13,14 +13,14 @@ SPANS_SCHEMA = CURATED_SCHEMA.with_name("spans.pbtxt")
 
 
 class SchemaError(ValueError):
-    """A schema that cannot be read, or lacks what the pipeline needs of it."""
+    """A schema cannot be read, or lacks something that the pipeline needs."""
 
 
 def read_schema(path: Path) -> schema_pb2.Schema:
     """Reads a schema in text format.
 
     Raises:
-        SchemaError: There is no such file, or it is no schema; with its line.
+        SchemaError: If the file does not exist, or is not a schema.
     """
     try:
         return text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
@@ -29,15 +29,16 @@ def read_schema(path: Path) -> schema_pb2.Schema:
         RecursionError,
     ) as error:
         raise SchemaError(
-            f"{path} is no schema: {error}. `marquee schema propose PATH` writes one."
+            f"Cannot read the schema {path}: {error}. To write one, run "
+            "`marquee schema propose PATH`."
         ) from error
 
 
 def rating_range(schema: schema_pb2.Schema) -> tuple[float, float]:
-    """The lowest and the highest rating that the schema allows, in stars.
+    """Returns the lowest and the highest rating that the schema allows, in stars.
 
     Raises:
-        SchemaError: The schema gives ratings no range.
+        SchemaError: If the schema has no range for ratings.
     """
     for feature in schema.feature:
         domain = feature.float_domain
@@ -48,11 +49,11 @@ def rating_range(schema: schema_pb2.Schema) -> tuple[float, float]:
         ):
             return _as_written(domain.min), _as_written(domain.max)
     raise SchemaError(
-        f'the schema needs a feature "{features.RATING}" with '
-        "float_domain { min: … max: … }: the range of a rating"
+        f'The schema has no range of ratings. Add a feature "{features.RATING}" with '
+        "float_domain { min: … max: … }."
     )
 
 
 def _as_written(number: float) -> float:
-    """The decimal that a 32-bit number was written as: 4.7, not 4.699999809265137."""
+    """Returns a 32-bit number as it was written: 4.7, not 4.699999809265137."""
     return float(str(np.float32(number)))

@@ -1,7 +1,13 @@
-"""Items and their features in, one table of the catalogue out.
+"""CatalogueGen: items and their features in, one table of the catalogue out.
 
-The component is in ``component``, its executor in ``executor`` and the artifact's
-type in ``artifacts``; they import TFX. What is exported here does not.
+The files, in the order in which the data meets them:
+
+- ``component`` with its ``driver`` and ``executor``: what TFX calls.
+- ``reader``: reads a file of items, MovieLens's or a person's own.
+- ``catalogue``: joins these items with the rated ones.
+- ``artifacts``: the type of the output.
+
+What is exported here imports no TFX.
 """
 
 from components.catalogue_gen.reader import read_catalogue

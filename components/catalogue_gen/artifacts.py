@@ -1,4 +1,4 @@
-"""The artifact type that CatalogueGen makes."""
+"""The artifact type that CatalogueGen outputs."""
 
 from tfx.types import artifact
 
@@ -6,10 +6,9 @@ from tfx.types import artifact
 class Catalogue(artifact.Artifact):
     """A folder with ``catalogue.parquet``, one row per item, sorted by ``item_id``.
 
-    Custom properties: ``items``, ``items_without_features`` (rated, but not in the
-    items file), ``items_never_rated`` and ``items_first_rated_in_test``, of which
-    training must know nothing, not even how many they are. Read it with
-    ``read_catalogue``.
+    Custom properties: ``items``, ``items_without_features`` (rated, but not in the file
+    of items), ``items_never_rated`` and ``items_first_rated_in_test``, which training
+    must not use, not even their number. Read it with ``read_catalogue``.
     """
 
-    TYPE_NAME = "marquee.Catalogue"  # as Vertex AI wants titles
+    TYPE_NAME = "marquee.Catalogue"  # the form of a title that Vertex AI requires

@@ -1,4 +1,4 @@
-"""Joins the items of the items file with the items that were rated."""
+"""Joins the items in the file of items with the rated items."""
 
 from collections.abc import Set
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from trainer_modules import features
 
 @dataclass(frozen=True)
 class Counts:
-    """How the items file and the ratings overlap.
+    """How the file of items and the ratings overlap.
 
     Attributes:
-        items: Rows of the catalogue.
-        items_without_features: Rated, but not in the items file.
-        items_never_rated: In the items file, but never rated.
-        first_without: The first rated items that are not in the items file.
+        items: Number of rows of the catalogue.
+        items_without_features: Number of rated items that the file lacks.
+        items_never_rated: Number of items in the file that were never rated.
+        first_without: The first rated items that the file lacks.
     """
 
     items: int
@@ -30,7 +30,7 @@ def join(items: pa.Table, rated: Set[str]) -> tuple[pa.Table, Counts]:
     """Returns every item once, sorted by ``item_id``, and the counts.
 
     Args:
-        items: As ``reader.read_items`` returns them; distinct ids.
+        items: Items with distinct ids, as ``reader.read_items`` returns them.
         rated: Ids in the ratings. Those not in ``items`` get a null title and empty
             features.
     """

@@ -1,4 +1,4 @@
-"""CatalogueGen: the items and their features, as a versioned artifact."""
+"""CatalogueGen: makes the items and their features a versioned artifact."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -11,7 +11,7 @@ from components.ratings_example_gen import Settings
 
 
 class CatalogueGenSpec(component_spec.ComponentSpec):
-    """What CatalogueGen takes and makes."""
+    """The parameters, inputs and outputs of CatalogueGen."""
 
     PARAMETERS = {
         "ratings": component_spec.ExecutionParameter(type=str),
@@ -25,7 +25,7 @@ class CatalogueGenSpec(component_spec.ComponentSpec):
 
 
 class CatalogueGen(base_component.BaseComponent):
-    """Joins the items file with the items that were rated.
+    """Joins the file of items with the rated items.
 
     Output ``catalogue``: see ``artifacts.Catalogue``.
     """
@@ -44,10 +44,11 @@ class CatalogueGen(base_component.BaseComponent):
         """Makes the component.
 
         Args:
-            examples: Of RatingsExampleGen.
+            examples: Output of RatingsExampleGen.
             ratings: Folder or file of the ratings.
-            settings: Of RatingsExampleGen: where the items are, and their columns.
-            code_version: Hash of the sources, so that edited code is noticed.
+            settings: Settings of RatingsExampleGen, which name the file of items and
+                its columns.
+            code_version: Hash of the sources, so that edited code is detected.
         """
         spec = CatalogueGenSpec(
             examples=examples,

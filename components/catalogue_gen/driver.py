@@ -1,4 +1,4 @@
-"""Adds the location and the content of the items file to CatalogueGen's cache key."""
+"""Adds the location and the content of the file of items to CatalogueGen's cache key."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from components.catalogue_gen.reader import items_fingerprint
 
 
 class Driver(CacheDriver):
-    """Finds the items file when the step runs; the data may not be here earlier."""
+    """Finds the file of items when the step runs; the data may not be here earlier."""
 
     def added_properties(self, exec_properties: dict[str, Any]) -> dict[str, str]:
         """Returns ``items``, empty if there are none, and ``items_fingerprint``."""

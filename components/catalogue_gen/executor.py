@@ -25,17 +25,20 @@ from components.ratings_example_gen.parts import Part
 from components.ratings_example_gen.side_files.find import side_files_of
 from trainer_modules import features
 
-# Beside the catalogue: how the items' file and the ratings overlap.
+# Beside the catalogue: how the file of items and the ratings overlap.
 COUNTS_FILE = "counts.json"
-# Of these counts, custom properties of the artifact.
+# The counts that become custom properties of the artifact.
 COUNTED = (
     "items",
     "items_without_features",
     "items_never_rated",
     "items_first_rated_in_test",
 )
-# Records decoded at once: some megabytes of ids for users with 1,000 ratings.
+# Records decoded at once: a few megabytes of ids for users with 1,000 ratings.
 _RECORDS = 512
+
+ExecProperties = dict[str, Any]
+"""The execution properties of a component, as TFX passes them."""
 
 
 def rated_items(examples: types.Artifact, split: str) -> set[str]:
@@ -50,29 +53,32 @@ def rated_items(examples: types.Artifact, split: str) -> set[str]:
     return {item_id.decode() for item_id in ids}
 
 
-def find_items(exec_properties: dict[str, Any]) -> Part | None:
-    """Returns the file of the items; None where there is none.
+def find_items(exec_properties: ExecProperties) -> Part | None:
+    """Returns the file of items; None if there is none.
 
-    The driver calls it for the cache, and the executor again, because some runners have
-    no drivers.
+    The driver calls it for the cache, and the executor again: both may run in different
+    processes, and some runners have no drivers.
+
+    Raises:
+        BadInputError: If there are no ratings, or several files may hold the items.
     """
     settings = Settings.from_json(exec_properties["settings"])
     return side_files_of(exec_properties["ratings"], settings).items
 
 
 class Executor(base_executor.BaseExecutor):
-    """Writes ``catalogue.parquet`` and records how many items are known."""
+    """Writes ``catalogue.parquet``, and records how it overlaps with the ratings."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> None:
-        """Reads the items file, if there is one.
+        """Reads the file of items, if there is one, and joins it with the ratings.
 
         Raises:
-            BadInputError: When the items file has bad rows, or changed meanwhile.
+            BadInputError: If the file has bad rows, or changed meanwhile.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         rated: set[str] = set()
@@ -95,13 +101,13 @@ class Executor(base_executor.BaseExecutor):
         pq.write_table(table, sink)
         with fileio.open(f"{artifact.uri}/{features.CATALOGUE_FILE}", "wb") as file:
             file.write(sink.getvalue().to_pybytes())
-        told = {
+        overlap = {
             **dataclasses.asdict(counts),
             "items_first_rated_in_test": len(rated - before_test),
             "file": part.name if part else None,
             "repeated": items.num_duplicates,
         }
         with fileio.open(f"{artifact.uri}/{COUNTS_FILE}", "w") as file:
-            file.write(json.dumps(told, ensure_ascii=False))
+            file.write(json.dumps(overlap, ensure_ascii=False))
         for name in COUNTED:
-            artifact.set_int_custom_property(name, told[name])
+            artifact.set_int_custom_property(name, overlap[name])

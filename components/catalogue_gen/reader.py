@@ -1,6 +1,6 @@
 """Reads files of items: MovieLens's three layouts and a person's own table.
 
-Rows are few (tens of thousands) beside ratings, so that clarity goes before speed.
+There are few rows (tens of thousands), so clarity takes precedence over speed.
 """
 
 import posixpath
@@ -44,9 +44,10 @@ class Items:
     """The items of a file.
 
     Attributes:
-        table: The columns of ``read_catalogue``, distinct ids, in the file's order.
-        num_duplicates: Rows that a later row for the same item overruled.
-        num_decoded: Values with HTML entities, which were decoded.
+        table: The columns of ``read_catalogue``, with distinct ids, in the order of the
+            file.
+        num_duplicates: Number of rows that a later row for the same item overrules.
+        num_decoded: Number of values whose HTML entities were decoded.
     """
 
     table: pa.Table
@@ -55,39 +56,39 @@ class Items:
 
 
 def read_catalogue(uri: str) -> pa.Table:
-    """Returns the table of a Catalogue artifact: [I] rows sorted by ``item_id``.
+    """Returns the table of a Catalogue artifact: one row per item, by ``item_id``.
 
     Columns: ``item_id`` string, ``title`` string or null, ``item_<feature>`` list of
-    strings, empty where nothing is known.
+    strings, empty if the feature is missing.
     """
     with files.open_binary(f"{uri}/{features.CATALOGUE_FILE}") as file:
         return pq.read_table(file)
 
 
 def items_fingerprint(part: Part | None) -> str:
-    """Returns a hash that changes when a file of the items' source is edited."""
+    """Returns a hash that changes when a file with items is edited."""
     if part is None:
         return ""
     return fingerprint(paths_read(part))
 
 
 def paths_read(part: Part) -> list[str]:
-    """Returns the files whose bytes decide what the items are."""
+    """Returns the files whose bytes determine the items."""
     return sorted({part.path, *(other.path for other in _genres_of(part))})
 
 
 def no_items() -> Items:
-    """Returns what is known of the items where there is no file of them."""
+    """Returns an empty table of items, for data without a file of them."""
     nothing = pa.array([], pa.string())
     return Items(pa.table({features.ITEM_ID: nothing, TITLE: nothing}))
 
 
 def read_items(table: SideTable) -> Items:
-    """Reads a file of items to its end; of two rows for one item the later counts.
+    """Reads a file of items to its end; of two rows for one item, the later counts.
 
     Raises:
-        BadInputError: When the file has no rows or a row is bad: side features are
-            never left out silently.
+        BadInputError: If the file has no rows or a row is bad: side features are never
+            left out silently.
     """
     ids: list[str] = []
     titles: list[str | None] = []
@@ -125,7 +126,7 @@ def describe_items(part: Part, settings: Settings) -> SideTable:
     """Returns how to read a file of items, MovieLens's or a person's own.
 
     Raises:
-        BadInputError: When no column is known as the id's, or u.genre is missing.
+        BadInputError: If no column is recognised as the id, or u.genre is missing.
     """
     columns = settings.item_columns
     if not columns:
@@ -141,7 +142,7 @@ def describe_items(part: Part, settings: Settings) -> SideTable:
 
 
 def _genres_of(part: Part) -> list[Part]:
-    """Returns the file that names the genres of ``u.item``, if it is there."""
+    """Returns the file with the genre names of ``u.item``, if it exists."""
     if part.base_name != "u.item":
         return []
     if part.member:
@@ -159,8 +160,8 @@ def _movielens_100k(part: Part, settings: Settings) -> SideTable:
         raise fatal(
             part.name,
             input_errors.NO_SIDE_FILE,
-            "u.genre, which names the genre flags, is not beside it",
-            "Put u.genre of the same archive there.",
+            "u.genre, which names the genre flags, is missing beside it",
+            "Copy u.genre from the same archive to this folder.",
         )
     genres = _read_genres(genre_files[0])
     flags = range(_FLAGS_BEGIN, _FLAGS_BEGIN + len(genres))

@@ -1,1 +1,1 @@
-"""What the newest span's ratings are like, to be held against an older span's."""
+"""Statistics of the newest span's ratings, for comparison with an older span."""

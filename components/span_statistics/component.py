@@ -1,4 +1,4 @@
-"""SpanStatistics: TFDV's statistics of one span's ratings, a row each."""
+"""SpanStatistics: TFDV's statistics of one span's ratings, one row per rating."""
 
 import os
 
@@ -41,16 +41,16 @@ def SpanStatistics(  # noqa: N802 - TFX names a component like the class that it
     statistics: tfx.dsl.components.OutputArtifact[standard_artifacts.ExampleStatistics],
     beam_pipeline: tfx.dsl.components.BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
-    """Counts who rated, what was rated, and how.
+    """Computes statistics of the users, items and ratings in the newest span.
 
     Args:
-        examples: That the span is the newest part of; they are read first, and refuse
-            bad input.
-        input_base: The folder of the spans.
-        settings: Of RatingsExampleGen, as JSON.
-        code_version: Part of the cache key.
-        statistics: One split, ``ratings``; the span's name is a property.
-        beam_pipeline: Set by TFX.
+        examples: Examples whose newest part is the span. Bad input stops the run in the
+            step that makes them.
+        input_base: Folder of the spans.
+        settings: Settings of RatingsExampleGen, as JSON.
+        code_version: Hash of the sources; part of the cache key.
+        statistics: Output with one split, ``ratings``; the span's name is a property.
+        beam_pipeline: Beam pipeline, set by TFX.
     """
     del code_version
     span = examples.get_string_custom_property(NEWEST_SPAN)
@@ -74,7 +74,15 @@ def SpanStatistics(  # noqa: N802 - TFX names a component like the class that it
 
 
 def layout_of(input_base: str, span: str, settings: Settings) -> Layout:
-    """What the span's files hold."""
+    """Recognises the files of one span.
+
+    RatingsExampleGen recognised all spans of the window, in a step of its own that may
+    have run elsewhere, or long ago if its output is cached.
+
+    Raises:
+        SpansError: If the span does not exist.
+        BadInputError: If no ratings are recognised in it.
+    """
     folder = folder_of(input_base, span)
     paths = files.list_files(folder)
     return recognise_for(settings, paths, folder)
@@ -83,7 +91,7 @@ def layout_of(input_base: str, span: str, settings: Settings) -> Layout:
 def _record_batches(
     block: Block, layout: Layout, reader: RatingsReader
 ) -> list[pa.RecordBatch]:
-    """The block's good rows as TFDV reads them: a list of one value in each cell."""
+    """Returns a block's good rows in TFDV's form: each cell is a list of one value."""
     batches = []
     for ratings in reader.read(layout.ratings[block.part], block):
         rows = ratings.table.select(COLUMNS).combine_chunks()

@@ -1,4 +1,4 @@
-"""What can be known before a run: the models, the data, its schema."""
+"""Commands to use before a run: models, data and schema."""
 
 import shlex
 import sys
@@ -21,7 +21,7 @@ from pipeline.cli.command import (
 @main.command()
 @json_option
 def models(as_json: bool) -> None:
-    """List the models: task, settings and paper."""
+    """List the models with their task, settings and paper."""
     import dataclasses
 
     from trainer_modules.registry import MODELS
@@ -65,10 +65,10 @@ def _width() -> int:
 @json_option
 @verbose_option
 def data(path: str, as_json: bool, **options: Any) -> None:
-    """Look at ratings, without a run.
+    """Inspect ratings, without a run.
 
-    PATH is a file, a folder or a data set's name. Says what was recognised, counts,
-    dates, and the first problems; bad rows make the exit status 3.
+    PATH is a file, a folder or the name of a data set. Prints what was recognised,
+    counts, dates and the first problems. The exit status is 3 if rows are bad.
     """
     import dataclasses
 
@@ -96,7 +96,7 @@ def data(path: str, as_json: bool, **options: Any) -> None:
 
 @main.group()
 def schema() -> None:
-    """Say what the data must look like."""
+    """Work with the schema that data must fit."""
 
 
 @schema.command()
@@ -107,17 +107,17 @@ def schema() -> None:
     type=click.File("w", lazy=True),
     default="-",
     metavar="FILE",
-    help="Write it there, rather than print it.",
+    help="Write the schema to a file instead of printing it.",
 )
 @verbose_option
 @click.pass_context
 def propose(ctx: click.Context, /, path: str, to: TextIO, **options: Any) -> None:
-    """Write a schema that fits ratings of your own, to read and correct.
+    """Write a schema that fits your own ratings, for you to review.
 
-    Bad rows are left out, and counted. Where not one rating can be read, nothing is
-    written and the exit status is 3.
+    Bad rows are left out and counted. If no rating can be read, nothing is written and
+    the exit status is 3.
 
-    Then: marquee run --data PATH --set schema.path=FILE
+    Then run: marquee run --data PATH --set schema.path=FILE
     """
     from pipeline import datasets
     from pipeline.config.data_settings import data_settings
@@ -133,11 +133,11 @@ def propose(ctx: click.Context, /, path: str, to: TextIO, **options: Any) -> Non
     if to.name != sys.stdout.name:
         click.echo(f"Wrote {to.name}. {' '.join(proposal.facts)}", err=True)
         click.echo(
-            f"Review it, then: marquee run --data {shlex.quote(path)} --set "
+            f"Review it, then run: marquee run --data {shlex.quote(path)} --set "
             f"schema.path={shlex.quote(to.name)}",
             err=True,
         )
 
 
 def _ignore(description: str, done: int, total: int | None) -> None:
-    """No progress: standard output is the schema."""
+    """Reports no progress: standard output is for the schema."""

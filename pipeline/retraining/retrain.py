@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.reading_report import Reading, check_same
 from components.ratings_example_gen.spans import SpansError
 from pipeline.config.schema import PipelineConfig
@@ -65,8 +66,8 @@ def retrain(
         BadInputError: The spans would be read differently from the earlier ones.
     """
     out = Path(config.out)
-    check_reading(config, window, spans.TakenIn.read(out))
-    run = execute.execute(config, run_id, observer, window)
+    layout = check_reading(config, window, spans.TakenIn.read(out))
+    run = execute.execute(config, run_id, observer, window, layout)
     if run["run"]["status"] in VERDICTS:
         taken_in = spans.TakenIn.read(out)
         reading = run["data"].get("reading")
@@ -77,16 +78,21 @@ def retrain(
 
 def check_reading(
     config: PipelineConfig, window: spans.Window, taken_in: spans.TakenIn
-) -> None:
+) -> Layout | None:
     """Refuses spans that a guess would read differently from the earlier ones.
+
+    Returns:
+        How the spans will be read; None if they are not recognised.
 
     Raises:
         BadInputError: Both readings differ in a setting that nobody gave.
     """
-    layout = execute.recognised(config, Path(config.data.source), window.names)
+    folder = Path(config.data.source).absolute()
+    layout = execute.recognised(config, folder, window.names)
     if taken_in.reading and layout and layout.reading:
         earlier = Reading.from_record(taken_in.reading)
         check_same(earlier, layout.reading, config.data.source)
+    return layout
 
 
 def _settings(config: PipelineConfig) -> str:

@@ -94,6 +94,7 @@ def execute(
     run_id: str,
     observer: Observer,
     window: Window | None = None,
+    layout: "Layout | None" = None,
 ) -> dict[str, Any]:
     """Runs everything, and writes the run's object to ``runs/<run_id>/run.json``.
 
@@ -104,6 +105,7 @@ def execute(
         run_id: Names the run.
         observer: Is told how it goes.
         window: Of the spans to learn from; None where the data is no folder of spans.
+        layout: How the ratings will be read; None to recognise them.
 
     Returns:
         The object that ``marquee show --json`` prints.
@@ -118,7 +120,7 @@ def execute(
     started = time.time()
     dataset = datasets.resolve(config.data.source, observer.progress)
     names = window.names if window else ()
-    layout = recognised(config, dataset.folder, names)
+    layout = layout or recognised(config, dataset.folder, names)
     if layout:
         check_models(config, layout)
         if layout.reading:
@@ -239,7 +241,7 @@ def _side_tables(
     )
 
     settings = dataclasses.replace(data_settings(config), spans=tuple(spans))
-    return with_first_matches(side_tables_of(str(data), settings), layout)
+    return with_first_matches(side_tables_of(str(data), settings, layout), layout)
 
 
 def check_models(config: PipelineConfig, layout: "Layout") -> None:

@@ -259,7 +259,7 @@ def test_every_command_reads_it_right(case):
         schema = propose(path, settings).text
         ratings = [rating for _, _, rating, _ in rows]
         assert re.search(rf"of {found.users:,} users? in", schema)
-        assert f"{min(ratings):g} to {max(ratings):g} is what" in schema
+        assert f"range from {min(ratings):g} to {max(ratings):g}" in schema
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=lambda case: case.path)

@@ -55,7 +55,7 @@ class TestLateKeys:
         return write_objects(tmp_path, "r.jsonl", [VIEW] * 250 + [RATING] * 5)
 
     def test_a_known_column_is_an_error(self, path):
-        with pytest.raises(BadInputError, match="'rating', known as the rating") as got:
+        with pytest.raises(BadInputError, match="'rating', a usual name of the") as got:
             read(path)
         assert "--column rating=rating" in str(got.value)
 

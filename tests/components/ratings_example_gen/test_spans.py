@@ -67,7 +67,7 @@ def test_the_mark_is_no_file_of_ratings(put, tmp_path):
     ("names", "said"),
     [
         ((), "has no spans"),
-        (("2026-11-21", "7"), "no order"),
+        (("2026-11-21", "7"), "no common order"),
         (("7", "07"), "are the same span"),
         (("2026-02-30",), "day is out of range"),
         (("november",), "neither a day"),
@@ -133,7 +133,7 @@ def test_a_window_is_of_the_newest(wanted, names):
 
 
 def test_numbers_have_no_days():
-    with pytest.raises(SpansError, match="say how many spans instead"):
+    with pytest.raises(SpansError, match="State a number of spans instead"):
         in_window([span_of("7"), span_of("8")], "3 days")
 
 

@@ -36,7 +36,7 @@ def config(tmp_path):
 def asked(config, monkeypatch, status):
     """One retraining with a stub in place of the run, which ends in a status."""
 
-    def executed(config, run_id, observer, window):
+    def executed(config, run_id, observer, window, layout):
         reading = execute.recognised(config, Path(config.data.source), window.names)
         return {
             "run": {"id": "r1", "status": status},

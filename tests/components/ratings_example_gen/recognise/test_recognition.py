@@ -90,7 +90,7 @@ def test_columns(tmp_path, text, columns, expected):
     [
         (
             "customer_id,uid,item_id\n1,2,3\n",
-            "'customer_id' and 'uid' may each",
+            "'customer_id' and 'uid' may hold",
         ),
         ("user_id,userId,userId\n1,2,3\n", "no column recognised as item_id"),
         ("0,1,2\n0,6,4\n1,5,3\n", "can be a header or a row of ratings"),

@@ -66,7 +66,7 @@ def test_columns_of_items(described, header, columns, item_id, title, features):
         ("item_id,Item ID", "'item_id' and 'Item ID'"),
         ("item_id,movie_title,book_name", "'movie_title' and 'book_name'"),
         ("item_id,Main Colour,main_colour", "'Main Colour' and 'main_colour'"),
-        ("name,colour", "names no column known as the item's id"),
+        ("name,colour", "has no column recognised as the item's id"),
     ],
 )
 def test_what_is_ambiguous_is_an_error_that_shows_both(described, header, shown):
@@ -126,9 +126,9 @@ def test_the_index_that_pandas_saves_in_parquet(tmp_path):
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("items.csv", "the first line (a, b) names no column"),
-        ("items.parquet", "the list of columns (a, b) names no column"),
-        ("items.jsonl", "the list of keys (a, b) names no column"),
+        ("items.csv", "the first line (a, b) has no column"),
+        ("items.parquet", "the list of columns (a, b) has no column"),
+        ("items.jsonl", "the list of keys (a, b) has no column"),
     ],
 )
 def test_what_names_the_columns_is_named(tmp_path, name, what):
