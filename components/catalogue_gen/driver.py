@@ -1,4 +1,4 @@
-"""Adds the location and the content of the file of items to CatalogueGen's cache key."""
+"""Adds the place and the content of the file of items to CatalogueGen's cache key."""
 
 from typing import Any
 
