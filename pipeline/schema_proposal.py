@@ -1,5 +1,6 @@
 """Proposes a schema for own ratings, from the ratings and the curated schema."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,21 +50,7 @@ def propose(path: Path, settings: Settings) -> Proposal:
         )
     users = summary.users_file
     found = sorted(feature.name for feature in users.features) if users else []
-
-    schema = read_schema(CURATED_SCHEMA)
-    for feature in schema.feature:
-        if feature.name in (features.RATING, features.HISTORY_RATING):
-            feature.float_domain.min = summary.rating_min
-            feature.float_domain.max = summary.rating_max
-    kept = [
-        feature
-        for feature in schema.feature
-        if not features.is_user_feature(feature.name)
-    ]
-    side = [schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in found]
-    del schema.feature[:]
-    schema.feature.extend([*kept, *side])
-
+    schema = _schema(summary.rating_min, summary.rating_max, found)
     facts = (
         f"Proposed from {counted(summary.kept, 'rating')} of "
         f"{counted(summary.users, 'user')} in {path}.",
@@ -84,6 +71,28 @@ def propose(path: Path, settings: Settings) -> Proposal:
     ]
     comments = "".join(f"# {line}".rstrip() + "\n" for line in review)
     return Proposal(f"{comments}\n{text_format.MessageToString(schema)}", facts)
+
+
+def _schema(
+    rating_min: float, rating_max: float, user_features: Sequence[str]
+) -> schema_pb2.Schema:
+    """Returns the curated schema with another range of ratings and other features."""
+    schema = read_schema(CURATED_SCHEMA)
+    for feature in schema.feature:
+        if feature.name in (features.RATING, features.HISTORY_RATING):
+            feature.float_domain.min = rating_min
+            feature.float_domain.max = rating_max
+    kept = [
+        feature
+        for feature in schema.feature
+        if not features.is_user_feature(feature.name)
+    ]
+    side = [
+        schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in user_features
+    ]
+    del schema.feature[:]
+    schema.feature.extend([*kept, *side])
+    return schema
 
 
 def _bad_rows(num_bad: int, path: Path) -> list[str]:

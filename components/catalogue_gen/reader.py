@@ -20,11 +20,11 @@ from components.ratings_example_gen.recognise import movielens
 from components.ratings_example_gen.recognise.sample import first_line
 from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_files.columns import (
-    TITLE,
     Columns,
     SideTable,
     describe,
 )
+from components.ratings_example_gen.side_files.header import TITLE
 from components.ratings_example_gen.side_files.names import ITEMS
 from components.ratings_example_gen.side_files.values import read_pieces
 from trainer_modules import features

@@ -62,17 +62,23 @@ def ingest(
     """
     parts = found.layout.ratings
     num_buckets = count_buckets(found.layout)
-    keep_bad = settings.max_bad_fraction > 0
-    reader = RatingsReader(settings.rating_min, settings.rating_max)
     blocks = plan_blocks(parts)
+    read_block = ReadBlock(
+        parts,
+        RatingsReader(settings.rating_min, settings.rating_max),
+        num_buckets,
+        keep_bad=settings.max_bad_fraction > 0,
+    )
+    group_users = GroupUsers(settings, _spans_of_blocks(blocks, found, settings))
+    write_splits = WriteSplits(settings, folder, num_buckets)
+    users_file = found.users.part.name if found.users else None
+    summarise = Summarise(parts, settings.spans, users_file, found.layout.reading)
 
     read = (
         pipeline
         | "CreateBlocks" >> beam.Create(blocks, reshuffle=True)
         | "ReadBlocks"
-        >> beam.ParDo(ReadBlock(parts, reader, num_buckets, keep_bad)).with_outputs(
-            FINDINGS, ReadBlock.BAD, main="ratings"
-        )
+        >> beam.ParDo(read_block).with_outputs(FINDINGS, ReadBlock.BAD, main="ratings")
     )
     pieces, findings = [read["ratings"]], [read[FINDINGS]]
     if found.users:
@@ -84,23 +90,19 @@ def ingest(
         | "RatingsAndUsers" >> beam.Flatten(pipeline=pipeline)
         | "GroupByBucket" >> beam.GroupByKey()
         | "GroupUsers"
-        >> beam.ParDo(
-            GroupUsers(settings, _spans_of_blocks(blocks, found, settings))
-        ).with_outputs(FINDINGS, GroupUsers.HOURS, main="histories")
+        >> beam.ParDo(group_users).with_outputs(
+            FINDINGS, GroupUsers.HOURS, main="histories"
+        )
     )
-    if keep_bad:
+    if settings.max_bad_fraction > 0:
         _write_quarantine(read, parts, folder)
     records = grouped["histories"] | "WriteSplits" >> beam.ParDo(
-        WriteSplits(settings, folder, num_buckets), *_find_cuts(grouped, settings)
+        write_splits, *_find_cuts(grouped, settings)
     )
-    users_file = found.users.part.name if found.users else None
     _ = (
         [*findings, grouped[FINDINGS], records]
         | "AllFindings" >> beam.Flatten()
-        | "Summarise"
-        >> beam.CombineGlobally(
-            Summarise(parts, settings.spans, users_file, found.layout.reading)
-        )
+        | "Summarise" >> beam.CombineGlobally(summarise)
         | "WriteCounts" >> beam.Map(_write_counts, folder)
     )
 

@@ -152,17 +152,13 @@ def unpack(
                 for path, member in members.items()
                 if path.is_relative_to(folder)
             }
+            description = f"Unpacking {archive.name}"
             done, total = 0, sum(member.file_size for member in files.values())
             for path, member in files.items():
-                progress(f"Unpacking {archive.name}", done, total)
-                target = temporary / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                # Reading stops at the declared size and compares the CRC there, so
-                # that the bound on declared sizes holds for what is written.
-                with opened.open(member) as source, target.open("xb") as file:
-                    shutil.copyfileobj(source, file, BLOCK_BYTES)
+                progress(description, done, total)
+                _extract(opened, member, temporary / path)
                 done += member.file_size
-            progress(f"Unpacking {archive.name}", done, total)
+            progress(description, done, total)
             check(temporary)
     except (
         zipfile.BadZipFile,  # includes a wrong CRC
@@ -176,6 +172,17 @@ def unpack(
             f"{archive}: cannot be unpacked, {error or 'it ends too early'}. "
             "Delete it and get it again."
         ) from error
+
+
+def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+    """Writes one member, at most as many bytes as it declares.
+
+    Reading stops at the declared size and compares the CRC there, so that the bound on
+    declared sizes holds for what is written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with opened.open(member) as source, target.open("xb") as file:
+        shutil.copyfileobj(source, file, BLOCK_BYTES)
 
 
 class _UnsafeArchiveError(Exception):

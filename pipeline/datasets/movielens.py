@@ -123,16 +123,8 @@ def fetch(name: str, cache: Path, data_dir: Path | None, progress: Progress) -> 
     unpacked = cache / name
     if _has_files(unpacked, release):
         return unpacked
-    if data_dir is not None:
-        if not data_dir.is_dir():
-            raise DatasetError(
-                f"MARQUEE_DATA_DIR names {data_dir}, which is not a folder. "
-                "Set it to the folder that contains MovieLens archives, or unset it."
-            )
-        for folder in (data_dir / name, data_dir / (release.folder or name)):
-            if _has_files(folder, release):
-                _check_files(folder, folder, name)
-                return folder
+    if data_dir is not None and (folder := _unpacked_in(data_dir, name)):
+        return folder
 
     archive_name = f"{name}.zip"
     archives = [folder / archive_name for folder in (data_dir, cache) if folder]
@@ -157,6 +149,25 @@ def fetch(name: str, cache: Path, data_dir: Path | None, progress: Progress) -> 
         progress=progress,
     )
     return unpacked
+
+
+def _unpacked_in(data_dir: Path, name: str) -> Path | None:
+    """Returns the folder of an unpacked release in ``data_dir``; None if there is none.
+
+    Raises:
+        DatasetError: If ``data_dir`` is not a folder, or its files are not the release.
+    """
+    if not data_dir.is_dir():
+        raise DatasetError(
+            f"MARQUEE_DATA_DIR names {data_dir}, which is not a folder. "
+            "Set it to the folder that contains MovieLens archives, or unset it."
+        )
+    release = RELEASES[name]
+    for folder in (data_dir / name, data_dir / (release.folder or name)):
+        if _has_files(folder, release):
+            _check_files(folder, folder, name)
+            return folder
+    return None
 
 
 def _has_files(folder: Path, release: Release) -> bool:

@@ -126,11 +126,11 @@ def summarise_reports(
             line += before[report.block.number]
             first.append(Problem(parts[part].name, line, kind, reason, text))
     if not errors:
-        errors = [
-            BadInputError([Problem(part.name, 0, EMPTY_FILE, "the file has no rows")])
-            for index, part in enumerate(parts)
-            if not rows_of_part[index]
+        empty = [part.name for i, part in enumerate(parts) if not rows_of_part[i]]
+        problems = [
+            Problem(name, 0, EMPTY_FILE, "the file has no rows") for name in empty
         ]
+        errors = [BadInputError([problem]) for problem in problems]
     fatal_by_kind: Counter[str] = Counter()
     for error in errors:
         fatal_by_kind.update(error.counts)

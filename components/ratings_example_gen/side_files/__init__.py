@@ -4,7 +4,7 @@ In the order in which the data meets them:
 
 - ``names``: what a file describes, judged by its name.
 - ``find``: the files of items and users that belong to some ratings.
-- ``columns``: the id, the title and the features among a file's columns.
+- ``header``, ``columns``: the id, the title and the features among a file's columns.
 - ``tables``: both files with their columns recognised.
 - ``first_rated_ids``: whether the first rated ids are in these files.
 - ``values``: the values of each row, with lists split and entities decoded.

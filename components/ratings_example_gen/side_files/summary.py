@@ -3,7 +3,8 @@
 from collections.abc import Set
 from dataclasses import dataclass
 
-from components.ratings_example_gen.side_files.columns import TITLE, SideTable
+from components.ratings_example_gen.side_files.columns import SideTable
+from components.ratings_example_gen.side_files.header import TITLE
 from components.ratings_example_gen.side_files.values import read_pieces
 
 # Ids shown among those that a file lacks.

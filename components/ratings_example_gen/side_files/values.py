@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from components.ratings_example_gen.read.blocks import read_rows
 from components.ratings_example_gen.read.rows import Block
 from components.ratings_example_gen.read.side_texts import to_text
-from components.ratings_example_gen.side_files.columns import TITLE, SideTable
+from components.ratings_example_gen.side_files.columns import SideTable
+from components.ratings_example_gen.side_files.header import TITLE
 
 SEPARATOR = "|"
 # A Python list of plain values, as pandas writes it; nothing else is evaluated.
