@@ -97,8 +97,8 @@ def _naming(path: str) -> Iterator[None]:
             path,
             input_errors.UNREADABLE_FILE,
             "there is no such file or folder",
-            "Check the path. If it existed when the run started, run again once nobody "
-            "changes the data.",
+            "Check the path. If it existed when the run started, run again once "
+            "the data no longer changes.",
         ) from error
     except PermissionError as error:
         raise fatal(
@@ -219,7 +219,7 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
 def neighbours(path: str) -> list[str]:
     """Returns the other files in the folder of a file, sorted.
 
-    Whatever is not a file is ignored: nobody declared it as data.
+    Whatever is not a file is ignored, because it was not declared as data.
 
     Raises:
         BadInputError: If the folder cannot be read.

@@ -1,7 +1,7 @@
 """Detects input files that changed.
 
 A step's cache key contains a fingerprint of the bytes that it read, and a step that
-reads files checks that nobody changes them meanwhile.
+reads files checks that they do not change meanwhile.
 """
 
 import contextlib
@@ -92,6 +92,6 @@ def _error(where: str) -> BadInputError:
         where,
         input_errors.CHANGED_FILE,
         "the file changed while it was read; nothing of it was used",
-        "Run again once nobody changes the data, or write new ratings to another "
+        "Run again once the data no longer changes, or write new ratings to another "
         "folder and rename that when it is complete.",
     )

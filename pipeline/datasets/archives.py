@@ -54,7 +54,7 @@ def download(url: str, path: Path, md5: str, progress: Progress) -> None:
     Args:
         url: Address of the file.
         path: Path to save it to.
-        md5: Its published MD5, in hexadecimal digits.
+        md5: Published MD5 of the file, in hexadecimal digits.
         progress: Called with the bytes downloaded.
 
     Raises:

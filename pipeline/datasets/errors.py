@@ -2,4 +2,4 @@
 
 
 class DatasetError(ValueError):
-    """A data set does not exist or cannot be obtained; the message says what to do."""
+    """A data set does not exist or cannot be obtained; the message gives advice."""

@@ -33,7 +33,7 @@ SHEET_ROW = ("000000", "Größe 6 / rot", 4.5, 1605080700)
 
 @dataclass(frozen=True)
 class Case:
-    """A file, what a person says of it, and what is right.
+    """A file, what a person states about it, and the right result.
 
     Attributes:
         path: Below ``tests/cases``.

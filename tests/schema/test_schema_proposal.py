@@ -79,7 +79,7 @@ def test_columns_are_passed_on(tmp_path):
     path.write_text("who,what,stars\nann,dune,4\nbob,emma,2\n")
     columns = {"user_id": "who", "item_id": "what", "rating": "stars"}
     text = propose(path, Settings(columns=columns)).text
-    assert "rating and history_rating: 2 to 4" in text
+    assert "rating and history_rating: these ratings range from 2 to 4" in text
 
 
 def test_ratings_that_cannot_be_read_are_an_error(tmp_path):
@@ -94,4 +94,6 @@ def test_bad_rows_are_named_and_not_counted(tmp_path):
     path.write_text("user_id,item_id,rating\nu,i,4\nv,i,oops\nw,i,2\n")
     lines = propose(path, Settings()).text.splitlines()
     assert lines[0] == f"# Proposed from 2 ratings of 2 users in {path}."
-    assert lines[1] == (f"# 1 bad row was left out; see them with: marquee data {path}")
+    assert lines[1] == (
+        f"# 1 bad row was left out. To see them, run: marquee data {path}"
+    )

@@ -22,8 +22,8 @@ from components.ratings_example_gen.read.rows import BadRow
 from components.ratings_example_gen.recognise.guess import shown_delimiter
 from components.wording import counted
 
-# Stands for a separator of several bytes while a piece is parsed. A line that contains
-# it is rejected.
+# Replaces a separator of several bytes while a piece is parsed. A line that contains it
+# is rejected.
 STAND_IN = b"\x01"
 
 Mask = npt.NDArray[np.bool_]

@@ -52,8 +52,8 @@ class FileRows:
     """One file of ratings that was read.
 
     Attributes:
-        name: Its path, with the member of a zip archive.
-        bytes: Its size, uncompressed where that is known.
+        name: Path of the file, with the member of a zip archive.
+        bytes: Size of the file, uncompressed where that is known.
         rows: Number of rows read, good and bad.
     """
 

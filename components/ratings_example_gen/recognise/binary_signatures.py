@@ -18,7 +18,7 @@ def check_is_text(part: Part, data: bytes) -> None:
 
     Args:
         part: The file, for the error.
-        data: Its beginning.
+        data: The beginning of the file.
 
     Raises:
         BadInputError: If it cannot be read as text.

@@ -47,7 +47,7 @@ def has_header(
 
     Args:
         part: The file, for the error.
-        records: Its first records.
+        records: The first records of the file.
         columns: Meaning → header or position of the columns that a person named.
         declared: What a person declared (``data.header``); None if nothing.
 
@@ -118,7 +118,7 @@ def check_usual_order(
 
     Args:
         part: The file, for the error.
-        rows: Some of its rows.
+        rows: Some rows of the file.
         places: Meaning → 0-based column.
 
     Raises:

@@ -44,7 +44,7 @@ def fixed(
 
     Args:
         part: The table.
-        delimiter: Its separator.
+        delimiter: Separator of the table.
         declared: The dialect as a person declared it; only its encoding is used.
         is_old: Whether it belongs to a release without headers, whose titles are in
             Latin-1 unless they are in UTF-8.

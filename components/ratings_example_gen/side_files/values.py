@@ -107,7 +107,7 @@ class _Cleaner:
 
 
 def _character(entity: re.Match[str]) -> str:
-    """Returns the character that an entity stands for, or the text itself."""
+    """Returns the character that an entity denotes, or the text itself."""
     text = entity[0]
     is_known = text[1] == "#" or text[1:] in html.entities.html5
     return html.unescape(text) if is_known else text

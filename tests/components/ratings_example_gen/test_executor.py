@@ -27,8 +27,8 @@ from components.ratings_example_gen.spans import SpansError
 BEAM = [
     "--direct_running_mode=in_memory",
     "--direct_num_workers=1",
-    # TFX packs its own sources for remote workers, 2 seconds each time, unless it
-    # is told of an image that has them; in this process nobody looks at it.
+    # TFX packs its own sources for remote workers, 2 seconds each time, unless an image
+    # that has them is named; in this process, no image is used.
     "--sdk_container_image=unused",
 ]
 SPLITS = ("train", "eval", "test")
@@ -445,7 +445,7 @@ def test_spans_are_read_in_their_order_with_users_beside_them(tmp_path):
     window = ("9", "10", "11")
     artifact, counts = run(folder, tmp_path / "out", spans=window)
     assert (counts["read"], counts["kept"], counts["duplicates"]) == (10, 7, 3)
-    # Of user 1 and item 8 one rating stands in all three; item 7 was rated anew.
+    # One rating of user 1 and item 8 is in all three; item 7 was rated anew.
     assert counts["overlaps"] == [
         {"spans": ["9", "10"], "ratings": 1},
         {"spans": ["10", "11"], "ratings": 1},
@@ -472,7 +472,7 @@ def test_without_spans_nothing_overlaps(movielens, tmp_path):
 
 
 def test_a_user_without_a_history_has_no_feature_of_it(tmp_path):
-    """Of empty lists alone TFDV would say that their least value is 0."""
+    """If all lists were empty, TFDV would report 0 as their least value."""
     folder = tmp_path / "new"
     folder.mkdir()
     rows = [

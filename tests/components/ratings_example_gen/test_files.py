@@ -146,7 +146,7 @@ def test_missing_permissions_are_said(folder, monkeypatch, request, name):
     (folder / "deep").mkdir()
     (folder / name).chmod(0)
     folder.chmod(0o755)
-    monkeypatch.chdir(folder)  # nobody may search the folders above
+    monkeypatch.chdir(folder)  # no user may search the folders above
     request.getfixturevalue("ordinary_user")
 
     def open_all():
@@ -164,7 +164,7 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 
 
 def test_beam_s_filesystems_have_options_before_a_pipeline_was_made():
-    """Without, those of S3 and HDFS cannot be made: HDFS's asks for its host next."""
+    """Without options, those of S3 and HDFS fail; HDFS then requires its host."""
     done = subprocess.run(
         [sys.executable, "-c", READ_REMOTE], capture_output=True, text=True, check=False
     )

@@ -244,7 +244,7 @@ def area_under_curve(score, positive):
 
 
 def test_stars_follow_taste_beyond_the_films_average(last_out):
-    """A low-rank model of what is left after the averages knows who likes what."""
+    """A low-rank model of the residuals of the averages predicts who likes what."""
     stars, target, target_stars = last_out
     rated = stars > 0
     mean = stars[rated].mean()

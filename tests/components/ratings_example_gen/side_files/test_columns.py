@@ -109,7 +109,7 @@ def test_recbole_s_types(described):
     assert table.headers["title"] == "movie_title:token_seq"
     assert table.features == ["item_year", "item_class"]
     assert table.sequences == {"item_class"}  # a title is never split
-    # One name alone that looks so is no type.
+    # A single name that looks like one is not a type.
     assert described("item_id,a:token").features == ["item_a_token"]
 
 
