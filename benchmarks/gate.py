@@ -22,7 +22,7 @@ from components.champion.rules import OVERALL
 from components.ranking_metrics.users import Users
 from pipeline.config.schema import GateConfig
 from pipeline.evaluation import gate_of
-from pipeline.runs import execute
+from pipeline.runs.step_outputs import newest_output
 
 DOCS = Path(__file__).parents[1] / "docs"
 CHART = DOCS / "gate.svg"
@@ -53,7 +53,7 @@ def evaluated(data: str, folder: Path) -> Pool:
 
 
 def _users(out: Path, model: str) -> Users:
-    evaluation = execute.newest(out, f"Evaluator_{model}", "evaluation")
+    evaluation = newest_output(out, f"Evaluator_{model}", "evaluation")
     return read_slices(evaluation)[OVERALL].users
 
 

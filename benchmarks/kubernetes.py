@@ -77,7 +77,7 @@ def _time(text: str) -> float:
 
 def printed(taken: list[Pod], wall: float, here: MarqueeRun) -> str:
     """Returns the table as Markdown."""
-    local = {step["name"]: step["seconds"] for step in here.result["steps"]}
+    local = {step.name: step.seconds for step in here.record.steps}
     table = Table(
         *("step", "pod, s", "of it the process, s", "its peak, MiB", "locally, s"),
         box=box.MARKDOWN,
@@ -97,7 +97,7 @@ def printed(taken: list[Pod], wall: float, here: MarqueeRun) -> str:
     )
     table.add_row(
         *("the local run", "", "", f"{peak:.0f}"),
-        f"{here.result['run']['seconds']:.0f}",
+        f"{here.record.run.seconds:.0f}",
     )
     text = io.StringIO()
     Console(file=text, width=100).print(table)

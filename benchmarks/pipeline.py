@@ -26,7 +26,7 @@ from benchmarks.figures import (
 )
 from benchmarks.processes import MARQUEE, MODULE, marquee, run_process
 from benchmarks.ratings import write_generated, write_ratings_by_row
-from pipeline.runs import execute
+from pipeline.runs.step_outputs import newest_output
 
 DATA_STEPS = (
     "RatingsExampleGen",
@@ -73,23 +73,23 @@ def models(data: str, folder: Path) -> list[Figure]:
         "models.mf_als.embedding_dim=192",
     )
     seconds = run.seconds(["Evaluator_mf_als", "Evaluator_neumf"])
-    als, popularity = run.model("mf_als"), run.model("popularity")
+    als, popularity = run.metrics("mf_als"), run.metrics("popularity")
     hit_rate, ndcg = "sampled_hit_rate@10", "sampled_ndcg@10"
     return [
         Figure("Evaluator_mf_als", seconds["Evaluator_mf_als"], "s", at_most=10),
         Figure("Evaluator_neumf", seconds["Evaluator_neumf"], "s", at_most=30),
-        Figure(f"mf_als {hit_rate}", als["metrics"][hit_rate], at_least=0.729),
-        Figure(f"mf_als {ndcg}", als["metrics"][ndcg], at_least=0.451),
-        Figure("mf_als, training", als["train_seconds"], "s", at_most=30),
+        Figure(f"mf_als {hit_rate}", als[hit_rate], at_least=0.729),
+        Figure(f"mf_als {ndcg}", als[ndcg], at_least=0.451),
+        Figure("mf_als, training", run.model("mf_als").train_seconds, "s", at_most=30),
         Figure(
             f"popularity {hit_rate}",
-            popularity["metrics"][hit_rate],
+            popularity[hit_rate],
             at_least=0.4475,
             at_most=0.4595,
         ),
         Figure(
             f"popularity {ndcg}",
-            popularity["metrics"][ndcg],
+            popularity[ndcg],
             at_least=0.2483,
             at_most=0.2603,
         ),
@@ -119,7 +119,7 @@ def memory(data: str, folder: Path) -> list[Figure]:
             "GB",
             at_most=3,
         ),
-        Figure("that run, all steps", whole.result["run"]["seconds"], "s"),
+        Figure("that run, all steps", whole.record.run.seconds, "s"),
     ]
     per_rating = {}
     for million in (1, 10):
@@ -159,13 +159,13 @@ def catalogue(data: str, folder: Path) -> list[Figure]:
     # Another number of negatives runs the Evaluators again; the rest is cached.
     judging = marquee(*run, "evaluation.num_sampled_negatives=100")
     als = whole.model("mf_als")
-    metrics, seconds = als["metrics"], whole.seconds(["Evaluator_mf_als"])
+    metrics, seconds = whole.metrics("mf_als"), whole.seconds(["Evaluator_mf_als"])
     return [
         Figure("peak of the run", whole.peak_bytes / GIGABYTE, "GB", at_most=6),
         Figure("peak of judging alone", judging.peak_bytes / GIGABYTE, "GB", at_most=6),
-        Figure("the run, all steps", whole.result["run"]["seconds"], "s"),
+        Figure("the run, all steps", whole.record.run.seconds, "s"),
         Figure("Evaluator_mf_als", seconds["Evaluator_mf_als"], "s"),
-        Figure("share of users ranked for", als["share_of_users"]),
+        Figure("share of users ranked for", als.share_of_users),
         Figure("users ranked for", metrics["num_users"]),
         Figure("mf_als ndcg@10", metrics["ndcg@10"]),
         Figure("its standard error", metrics["ndcg@10_standard_error"]),
@@ -186,7 +186,7 @@ def lists_for_all(out: Path, times: int = 4) -> list[Figure]:
     figures, peaks = [], []
     for users in (1, times):
         if users > 1:
-            examples = execute.newest(out, "RatingsExampleGen", "examples")
+            examples = newest_output(out, "RatingsExampleGen", "examples")
             run_process(*MODULE, "benchmarks.batch", examples, users)
         lists = out / "lists.parquet"
         started = time.monotonic()

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import psutil
 
-from pipeline.runs import execute
+from pipeline.runs import finished_runs
+from pipeline.runs.model_record import ModelRecord
+from pipeline.runs.record import RunRecord, Status
 
 MODULE = (sys.executable, "-m")
 MARQUEE = Path(sys.executable).with_name("marquee")
@@ -40,21 +41,26 @@ class MarqueeRun:
     """A ``marquee run``.
 
     Attributes:
-        result: Contents of its ``run.json``.
+        record: The run's record.
         peak_bytes: Peak of the resident memory of its processes.
     """
 
-    result: dict[str, Any]
+    record: RunRecord
     peak_bytes: int
 
     def seconds(self, names: Iterable[str]) -> dict[str, float]:
         """Returns the seconds of the named steps."""
-        steps = {step["name"]: step["seconds"] for step in self.result["steps"]}
+        steps = {step.name: step.seconds for step in self.record.steps}
         return {name: steps[name] for name in names}
 
-    def model(self, name: str) -> dict[str, Any]:
-        """Returns the entry of one model."""
-        return next(m for m in self.result["models"] if m["name"] == name)
+    def model(self, name: str) -> ModelRecord:
+        """Returns the result of one model."""
+        return next(model for model in self.record.models if model.name == name)
+
+    def metrics(self, name: str) -> dict[str, float]:
+        """Returns the metrics of one model that could be measured."""
+        found = self.model(name).metrics.items()
+        return {metric: value for metric, value in found if value is not None}
 
 
 def run_process(*command: object) -> Finished:
@@ -75,7 +81,7 @@ def run_process(*command: object) -> Finished:
         log.seek(0)
         lines = out.read().splitlines()
         # `marquee run` pushes no model if only popularity is trained.
-        if process.returncode not in (0, execute.EXIT_STATUS[execute.REFUSED]):
+        if process.returncode not in (0, Status.REFUSED.exit_status):
             output = "\n".join([*log.read().splitlines()[-15:], *lines[-15:]])
             raise click.ClickException(f"{command} failed:\n{output}")
     bytes_per_unit = 1 if sys.platform == "darwin" else 1024
@@ -112,4 +118,4 @@ def marquee(
     for setting in settings:
         arguments += ["--set", setting]
     peak = run_process(MARQUEE, "run", *arguments).peak_bytes
-    return MarqueeRun(execute.read(out, None), peak)
+    return MarqueeRun(finished_runs.read(out), peak)

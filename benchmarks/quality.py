@@ -32,6 +32,7 @@ from benchmarks.results import (
     write_results,
 )
 from benchmarks.training_data import trainer_data
+from pipeline.runs.model_record import ModelRecord
 from trainer_modules.inputs import Data
 
 console = Console(width=120)
@@ -45,17 +46,20 @@ def measure(
     options = table.set | {f"models.{row.model}.{k}": v for k, v in settings.items()}
     sets = set_options(options)
     is_random = table.set.get("split.kind") == "random"
-    found, seconds = [], []
+    found: list[ModelRecord] = []
+    metrics: list[dict[str, float]] = []
+    seconds: list[float] = []
     for seed in seeds:
         split = seed if is_random else 0  # otherwise, all seeds share the data steps
         folder = out / f"{data}-split-{split}"
         seeded = (f"train.seed={seed}", f"split.seed={split}")
         run = marquee(folder, data, row.model, *sets, *seeded)
         found.append(run.model(row.model))
-        seconds.append(run.result["run"]["seconds"])
-    speeds = [m["samples_per_second"] for m in found if m["samples_per_second"]]
+        metrics.append(run.metrics(row.model))
+        seconds.append(run.record.run.seconds)
+    speeds = [m.samples_per_second for m in found if m.samples_per_second]
     values = {
-        name: [m["metrics"][name] for m in found]
+        name: [measured[name] for measured in metrics]
         for name in table.metrics + table.shown
     }
     return Measured(
@@ -64,8 +68,8 @@ def measure(
             name: statistics.stdev(v) for name, v in values.items() if len(v) > 1
         },
         settings=sets,
-        parameters=found[0]["parameters"],
-        train_seconds=statistics.fmean(m["train_seconds"] for m in found),
+        parameters=found[0].parameters,
+        train_seconds=statistics.fmean(m.train_seconds or 0 for m in found),
         samples_per_second=statistics.fmean(speeds) if speeds else None,
         seconds=sum(seconds),
         seeds=tuple(seeds),

@@ -36,14 +36,16 @@ from components.live_models import versions
 from pipeline import datasets
 from pipeline.recommend.one_user import ask, load_recommend
 from pipeline.recommend.user_history import History
-from pipeline.runs import execute
+from pipeline.runs import finished_runs
+from pipeline.runs.record import RunRecord, Status
+from pipeline.runs.step_outputs import newest_output
 
 LIKED = 4  # stars or more, the same as label.threshold "> 3"
 USERS_PER_CALL = 512
 console = Console(width=120)
 
 
-def retrain(spans: Path, out: Path) -> tuple[dict[str, Any], str]:
+def retrain(spans: Path, out: Path) -> tuple[RunRecord, str]:
     """Runs one night; returns the contents of ``run.json`` and the output."""
     command = [str(MARQUEE), "retrain", "--data", str(spans), "--out", str(out)]
     for setting in SETTINGS:
@@ -51,9 +53,9 @@ def retrain(spans: Path, out: Path) -> tuple[dict[str, Any], str]:
     done = subprocess.run(
         [*command, "--models", MODELS], capture_output=True, text=True, check=False
     )
-    if done.returncode not in execute.EXIT_STATUS.values():
+    if done.returncode not in {status.exit_status for status in Status}:
         raise RuntimeError(f"marquee retrain: {done.stderr}")
-    return execute.read(out, None), done.stdout
+    return finished_runs.read(out), done.stdout
 
 
 def recommended(
@@ -140,12 +142,12 @@ def poison(
     before = versions.live(copies[1] / "live")
     run, _ = retrain(*copies)
     after = versions.live(copies[1] / "live")
-    errors = [step["error"] for step in run["steps"] if step["error"]]
+    errors = [step.error for step in run.steps if step.error]
     why = " ".join(" ".join(errors).split()) or "; ".join(
-        f"{model['name']}: {model['rule']}" for model in run["models"][1:]
+        f"{model.name}: {model.rule}" for model in run.models[1:]
     )
     why = why.partition("look at the span")[0].strip()
-    return Poisoning(what, run["run"]["status"], why, after == before)
+    return Poisoning(what, run.run.status, why, after == before)
 
 
 def poison_each(
@@ -195,17 +197,17 @@ def replay(
             first = folder / "first"
             shutil.copytree(live.folder, first)
         if not live or not first:
-            console.print(f"{name}: {run['run']['status']}; nothing is live yet")
+            console.print(f"{name}: {run.run.status}; nothing is live yet")
             continue
-        popularity = Path(execute.newest(out, "Trainer_popularity", "model"))
+        popularity = Path(newest_output(out, "Trainer_popularity", "model"))
         models = {"live": live.folder, "never retrained": first}
         models["popularity"] = popularity / "Format-Serving"
         night = Night(
             span=name,
             ratings=len(months[name]),
-            status=run["run"]["status"],
-            live=run["live"]["version"],
-            seconds=run["run"]["seconds"],
+            status=run.run.status,
+            live=run.live.version,
+            seconds=run.run.seconds,
             **judge(models, past, months[following]),
         )
         console.print(night)

@@ -25,7 +25,7 @@ from benchmarks.figures import Figure, console, machine, print_figures, write_do
 from benchmarks.processes import marquee, resident_bytes
 from benchmarks.serving_client import CAPACITY_CONNECTIONS, Answers
 from components.live_models import push, rollback, versions
-from pipeline.runs import execute
+from pipeline.runs.collect import find_live
 
 START_SECONDS = 120.0
 CAPACITY_SECONDS = 10.0
@@ -166,7 +166,7 @@ def main(data: str, out: Path | None, seconds: float, rate: float, write: bool) 
         if out is None:
             out = Path(folder, "out")
             marquee(out, data, "popularity,mf_als")
-        name = execute.live(out / "live")["model"]
+        name = find_live(out / "live").model
         console.print(f"{name}, load {before['load_average']:.1f} at the start")
         measured = measure(out, seconds, rate)
     for error in measured.answers.errors[:3] + measured.capacity.errors[:3]:

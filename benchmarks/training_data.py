@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow_transform as tft
 
 from components.artifact_place import split_folder
-from pipeline.runs.execute import newest
+from pipeline.runs.step_outputs import newest_output
 from trainer_modules import features as f
 from trainer_modules.inputs import Data
 from trainer_modules.trainer_inputs import read_sizes
@@ -27,9 +27,11 @@ def trainer_data(
     Returns:
         The data, the vocabulary of the items' side features, and the transform.
     """
-    transform = tft.TFTransformOutput(newest(out, "Transform", "transform_graph"))
-    examples = newest(out, "Transform", "transformed_examples")
-    catalogue = newest(out, "CatalogueGen", "catalogue")
+    transform = tft.TFTransformOutput(
+        newest_output(out, "Transform", "transform_graph")
+    )
+    examples = newest_output(out, "Transform", "transformed_examples")
+    catalogue = newest_output(out, "CatalogueGen", "catalogue")
     sizes, item_values = read_sizes(transform, catalogue, leave_out)
     data = Data(
         train_files=[f"{split_folder(examples, f.TRAIN_SPLIT)}/*"],

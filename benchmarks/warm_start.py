@@ -27,7 +27,7 @@ from benchmarks.training_data import trainer_data
 from benchmarks.warm_start_page import CUTS, Row, add
 from components.artifact_place import split_folder
 from pipeline import datasets
-from pipeline.runs.execute import newest
+from pipeline.runs.step_outputs import newest_output
 from trainer_modules import features as f
 from trainer_modules import training
 from trainer_modules.beyond_accuracy import ListStatistics
@@ -116,7 +116,7 @@ def month(name: str, out: Path) -> Month:
         write_ratings_before(CUTS[name], folder)
     marquee(out / name, str(folder), "popularity")
     data, item_values, transform = trainer_data(out / name)
-    examples = newest(out / name, "Transform", "transformed_examples")
+    examples = newest_output(out / name, "Transform", "transformed_examples")
     test = dataclasses.replace(
         data, eval_files=[f"{split_folder(examples, f.TEST_SPLIT)}/*"]
     )

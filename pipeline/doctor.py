@@ -21,7 +21,6 @@ from pipeline import machine
 from pipeline.config.errors import ConfigError
 from pipeline.runs import lock
 from pipeline.runs.metadata_store import METADATA_FILE, open_metadata
-from pipeline.views.terminal import Terminal, inert
 
 # A run on MovieLens 1M takes at most 3 GB (the issue's own bound); some is for others.
 MIN_MEMORY = 4e9
@@ -35,7 +34,6 @@ PACKAGES = (
     "kfp",
 )
 LOCK = Path(__file__).parent.parent / "requirements.txt"
-_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 @dataclass(frozen=True)
@@ -81,27 +79,6 @@ def examine(out: Path) -> Iterator[Check]:
             yield check()
         except Exception as error:  # a doctor does not die of what it finds
             yield Check(name, "fail", f"{type(error).__name__}: {error}")
-
-
-def print_checks(console: Terminal, checks: Iterable[Check]) -> bool:
-    """Prints each check as it is made; True when nothing failed."""
-    from rich.table import Table
-    from rich.text import Text
-
-    healthy = True
-    for check in checks:
-        row = Table.grid(padding=(0, 2, 0, 0))
-        row.add_column(width=4)
-        row.add_column(width=14)
-        row.add_column(overflow="fold")
-        row.add_row(
-            Text(check.state, _STYLES[check.state]),
-            Text(check.name),
-            Text(inert(check.text)),
-        )
-        console.print(row)
-        healthy = healthy and check.state != "fail"
-    return healthy
 
 
 def check_python() -> Check:

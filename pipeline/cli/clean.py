@@ -63,7 +63,7 @@ def clean(
     all else is removed.
     """
     from pipeline.runs import cleanup, lock
-    from pipeline.runs.execute import RunNotFoundError
+    from pipeline.runs.finished_runs import RunNotFoundError
     from pipeline.views.terminal import open_console
     from pipeline.views.terminal.cleanup import print_leftovers, print_retired
 

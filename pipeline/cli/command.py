@@ -30,7 +30,7 @@ _MENDABLE = {
     ),
     "pipeline.runs.cleanup.NotRemovedError": ("Not removed", exit_codes.FAILED),
     "pipeline.runs.lock.BusyError": ("Busy", exit_codes.BUSY),
-    "pipeline.runs.execute.RunNotFoundError": ("No such run", exit_codes.CONFIG),
+    "pipeline.runs.finished_runs.RunNotFoundError": ("No such run", exit_codes.CONFIG),
     "pipeline.datasets.errors.DatasetError": ("No data", exit_codes.BAD_INPUT),
     "components.ratings_example_gen.input_errors.BadInputError": (
         "Bad input",

@@ -1,4 +1,4 @@
-"""Looking back: where a model came from, and two runs side by side."""
+"""Commands about past runs: a result, a model's origin, a comparison."""
 
 from pathlib import Path
 
@@ -16,6 +16,27 @@ from pipeline.cli.command import (
 
 @main.command()
 @click.argument(
+    "run_id", metavar="[RUN]", required=False, shell_complete=completion.runs
+)
+@out_option
+@json_option
+@verbose_option
+def show(run_id: str | None, out: Path, as_json: bool) -> None:
+    """Show the result of RUN, or of the newest run."""
+    from pipeline.runs import finished_runs
+    from pipeline.views import html
+    from pipeline.views.terminal import open_console, print_run
+
+    record = finished_runs.read(out, run_id)
+    report = html.path_of(out, record.run.id)
+    if as_json:
+        print_json(record)
+    else:
+        print_run(open_console(), record, report if report.is_file() else None)
+
+
+@main.command()
+@click.argument(
     "version",
     metavar="[live|VERSION]",
     default="live",
@@ -25,10 +46,10 @@ from pipeline.cli.command import (
 @json_option
 @verbose_option
 def lineage(version: str, out: Path, as_json: bool) -> None:
-    """Show from which data, code and settings a model came.
+    """Show which data, code and settings a model was made from.
 
-    The live one's, or that of a VERSION of `marquee versions`; as the ML Metadata store
-    has it.
+    That is the live model, or a VERSION that `marquee versions` lists. The source is
+    the ML Metadata store.
     """
     from pipeline import lineage as lineages
     from pipeline.views.terminal import open_console
@@ -48,17 +69,19 @@ def lineage(version: str, out: Path, as_json: bool) -> None:
 @json_option
 @verbose_option
 def compare(first: str, second: str, out: Path, as_json: bool) -> None:
-    """Put two runs side by side.
+    """Compare two runs.
 
-    Their data, the settings that differ, metrics with intervals, verdicts and seconds.
-    RUN is an id, as `marquee show` has it.
+    Shows their data, the settings that differ, metrics with intervals, verdicts and
+    durations. RUN is the ID of a run, as `marquee show` prints it.
     """
-    from pipeline.runs import execute
-    from pipeline.runs.compare import compare as compared
+    from pipeline.runs import finished_runs
+    from pipeline.runs.compare import compare as compare_runs
     from pipeline.views.terminal import open_console
     from pipeline.views.terminal.comparison import print_comparison
 
-    found = compared(execute.read(out, first), execute.read(out, second))
+    found = compare_runs(
+        finished_runs.read(out, first), finished_runs.read(out, second)
+    )
     if as_json:
         print_json(found)
     else:

@@ -1,4 +1,4 @@
-"""The report of a run, as a file to open in a browser."""
+"""The command that writes the report of a run."""
 
 from pathlib import Path
 
@@ -16,10 +16,9 @@ from pipeline.cli.command import VERBOSE, main, out_option, verbose_option
 @verbose_option
 @click.pass_context
 def report(ctx: click.Context, run_id: str | None, out: Path) -> None:
-    """Write the report of a run again: of RUN, else of the newest.
+    """Write the report of RUN, or of the newest run, again.
 
-    One HTML file that needs nothing but a browser; each run writes its own. Prints its
-    path.
+    The report is a single HTML file, which each run writes at its end. Prints its path.
     """
     from pipeline.views.terminal import hidden_output
 

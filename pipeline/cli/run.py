@@ -1,4 +1,4 @@
-"""Runs: now, on new spans, by the clock; and what came of them."""
+"""Commands that run the pipeline: now, on new spans, or on a schedule."""
 
 import datetime
 import functools
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline import exit_codes
-from pipeline.cli import completion
 from pipeline.cli.command import (
     LOG,
     VERBOSE,
@@ -28,7 +27,7 @@ from pipeline.runs import stopping
 if TYPE_CHECKING:
     from pipeline.config.schema import PipelineConfig
     from pipeline.retraining.scheduler import Missed
-    from pipeline.retraining.spans import Window
+    from pipeline.runs.span_record import Window
     from pipeline.views.terminal import RunView
 
 _FIRINGS_SHOWN = 20
@@ -38,13 +37,13 @@ _FIRINGS_SHOWN = 20
 @click.option(
     "--data",
     metavar="NAME|PATH",
-    help="sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, or a"
-    " file or folder of yours.",
+    help="sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m,"
+    " or a file or folder of your own.",
 )
 @run_options
 @click.pass_context
 def run(ctx: click.Context, /, **options: Any) -> None:
-    """Read, check, train, judge; the best that passes goes live."""
+    """Train and evaluate models; deploy the best that passes."""
     _execute(ctx, read_config(**options))
 
 
@@ -55,25 +54,26 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     "accepted",
     multiple=True,
     metavar="SPAN",
-    help="Take in a span that has changed since it was taken in. Repeatable.",
+    help="Include a span although it changed since an earlier run. Repeatable.",
 )
 @run_options
 @click.pass_context
 def retrain(ctx: click.Context, /, accepted: tuple[str, ...], **options: Any) -> None:
-    """Take in new spans, retrain, judge; the best goes live.
+    """Retrain on new spans; deploy the best that passes.
 
-    A span is a folder below PATH, named by a day (2026-11-21) or a number, with
-    ratings and, once it is whole, a file _SUCCESS. With nothing new since the last
-    time it does nothing.
+    A span is a folder below PATH, named by a day (2026-11-21) or a number. It holds
+    ratings and, once it is complete, a file _SUCCESS. Without any change since the
+    last retraining, nothing is done.
     """
     from pipeline.retraining import retrain as retraining
-    from pipeline.views.terminal import open_console, print_nothing_new
+    from pipeline.views.terminal import open_console
+    from pipeline.views.terminal.spans import print_nothing_new
 
     config = read_config(**options, defaults={"split.kind": "temporal"})
     window = retraining.plan(config, accepted)
     last = retraining.last_verdict(config, window)
     if last is not None:
-        print_nothing_new(open_console(), window.told(), last)
+        print_nothing_new(open_console(), window, last)
         return
     _execute(ctx, config, window)
 
@@ -81,8 +81,7 @@ def retrain(ctx: click.Context, /, accepted: tuple[str, ...], **options: Any) ->
 def _execute(
     ctx: click.Context, config: "PipelineConfig", window: "Window | None" = None
 ) -> None:
-    """Runs the pipeline, on spans where there is a window; prints what came of it."""
-    from pipeline.config.errors import ConfigError
+    """Runs the pipeline, on the spans of a window if there is one."""
     from pipeline.runs import lock
     from pipeline.views.terminal import (
         RunView,
@@ -91,24 +90,7 @@ def _execute(
         print_run,
     )
 
-    if config.beam.runner == "experimental-dataflow":
-        raise ConfigError(
-            None,
-            None,
-            "beam.runner",
-            f"the machines of Dataflow do not see {config.out} on this one; compile the"
-            " pipeline for a cluster, with its root in Cloud Storage (docs/beam.md)",
-        )
-    if config.beam.runner in ("flink", "experimental-spark"):
-        host, _, port = config.beam.endpoint.rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=10).close()
-        except OSError as error:
-            message = (
-                f"no job server answers at {config.beam.endpoint} ({error}); start it,"
-                " or say where it is (docs/beam.md)"
-            )
-            raise ConfigError(None, None, "beam.endpoint", message) from error
+    _check_runner(config)
     verbose = VERBOSE in ctx.meta
     ctx.with_resource(stopping.stopped_by_signals())
     run_id, log = ctx.with_resource(lock.one_run(Path(config.out)))
@@ -131,11 +113,35 @@ def _execute(
                 raise
             written = _report(Path(config.out), run_id, view)
     print_run(open_console(), result, written)
-    ctx.exit(execute.exit_status(result))
+    ctx.exit(result.run.status.exit_status)
+
+
+def _check_runner(config: "PipelineConfig") -> None:
+    """Raises ``ConfigError`` if Beam's runner cannot be used from this machine."""
+    from pipeline.config.errors import ConfigError
+
+    if config.beam.runner == "experimental-dataflow":
+        raise ConfigError(
+            None,
+            None,
+            "beam.runner",
+            f"Dataflow cannot access {config.out} on this machine. Compile the pipeline"
+            " for a cluster, with its root in Cloud Storage (docs/beam.md)",
+        )
+    if config.beam.runner in ("flink", "experimental-spark"):
+        host, _, port = config.beam.endpoint.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            message = (
+                f"no job server answers at {config.beam.endpoint} ({error}). Start it,"
+                " or set its address (docs/beam.md)"
+            )
+            raise ConfigError(None, None, "beam.endpoint", message) from error
 
 
 def _report(out: Path, run_id: str, view: "RunView") -> "Path | Exception":
-    """Writes the report; without one, the run is as good as with it."""
+    """Returns the path of the report, or the error, which does not fail the run."""
     view.progress("writing the report", 0, None)
     try:
         from pipeline.views import html
@@ -150,29 +156,29 @@ def _report(out: Path, run_id: str, view: "RunView") -> "Path | Exception":
 @click.option(
     "--cron",
     metavar="EXPR",
-    help="When: minute, hour, day of the month, month, weekday; '0 3 * * *' is each day"
-    " at 3:00.",
+    help="Schedule as minute, hour, day of the month, month and weekday; '0 3 * * *' is"
+    " daily at 03:00.",
 )
 @click.option(
     "--timezone",
     metavar="NAME",
     default="UTC",
     show_default=True,
-    help="Whose clock that is, as in Europe/Berlin.",
+    help="Time zone of the schedule, such as Europe/Berlin.",
 )
 @click.option(
     "--missed",
     type=click.Choice(["once", "skip"]),
     default="once",
     show_default=True,
-    help="What to do about firings that were missed while the machine or the schedule"
-    " was down, or a run was still going: run once for all of them, or wait for the"
-    " next.",
+    help="What to do about firings that were missed because the machine or the"
+    " scheduler was down, or a run took longer: run once for all of them, or wait for"
+    " the next.",
 )
-@click.option("--log", "log_only", is_flag=True, help="Show the last firings, and end.")
+@click.option("--log", "log_only", is_flag=True, help="Show the last firings and exit.")
 @json_option
 @click.option(
-    "--data", metavar="SPANS", help="The ratings, as `marquee retrain` takes them."
+    "--data", metavar="SPANS", help="Folder of the spans, as for `marquee retrain`."
 )
 @run_options
 @click.pass_context
@@ -186,10 +192,10 @@ def schedule(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Run `marquee retrain` by the clock, until it is stopped.
+    """Run `marquee retrain` on a schedule until stopped.
 
-    Each run is a process of its own, one at a time. What came of each stands in
-    schedule.jsonl in the folder of the runs, and all that they print in schedule.log.
+    Each run is a separate process, one at a time. The result of each is recorded in
+    schedule.jsonl in the folder of the runs, and its output in schedule.log.
     """
     from pipeline.retraining import cron_schedule, schedule_log
     from pipeline.retraining import scheduler as schedules
@@ -200,7 +206,7 @@ def schedule(
         print_schedule,
     )
 
-    # Read now, rather than at the first firing; which reads it again.
+    # Checked now rather than at the first firing, which reads it again.
     config = read_config(**options)
     folder = Path(config.out)
 
@@ -213,14 +219,16 @@ def schedule(
             print_firings(screen, firings, folder)
         return
     if as_json:
-        raise click.UsageError("--json is of the firings that --log shows")
+        raise click.UsageError("--json applies to --log only")
     if cron is None:
-        raise click.UsageError("say when: --cron '0 3 * * *' is each day at 3:00")
+        raise click.UsageError(
+            "Missing option --cron, e.g. '0 3 * * *' for daily at 03:00"
+        )
     when = cron_schedule.Schedule(cron, timezone)
     command = [sys.executable, "-m", "pipeline", "retrain", *_arguments(**options)]
-    tell = functools.partial(print_firing, screen)
+    report = functools.partial(print_firing, screen)
     limit = datetime.timedelta(hours=config.retrain.max_hours)
-    keeper = schedules.Keeper(when, missed, folder, command, tell, limit=limit)
+    keeper = schedules.Keeper(when, missed, folder, command, report, limit=limit)
     log = folder / schedule_log.LOG_FILE
     started = functools.partial(print_schedule, screen, when, log)
     ctx.exit(schedules.keep(keeper, folder, started))
@@ -231,7 +239,7 @@ def _arguments(
     config_file: Path | None,
     **options: str | tuple[str, ...] | None,
 ) -> list[str]:
-    """Returns the arguments that give a command the same options."""
+    """Returns the arguments that pass the same options to another command."""
     config = str(config_file) if config_file else None
     arguments = []
     for name, given in {**options, "set": settings, "config": config}.items():
@@ -241,31 +249,10 @@ def _arguments(
 
 
 @main.command()
-@click.argument(
-    "run_id", metavar="[RUN]", required=False, shell_complete=completion.runs
-)
-@out_option
-@json_option
-@verbose_option
-def show(run_id: str | None, out: Path, as_json: bool) -> None:
-    """Show what came of a run: of RUN, else of the newest."""
-    from pipeline.runs import execute
-    from pipeline.views import html
-    from pipeline.views.terminal import open_console, print_run
-
-    result = execute.read(out, run_id)
-    written = html.path_of(out, result["run"]["id"])
-    if as_json:
-        print_json(result)
-    else:
-        print_run(open_console(), result, written if written.is_file() else None)
-
-
-@main.command()
 @click.option(
     "--restore",
     is_flag=True,
-    help="First put back the metadata store as it was before the last run; the damaged"
+    help="First restore the metadata store as it was before the last run; the damaged"
     " one is kept beside it.",
 )
 @out_option
@@ -274,8 +261,9 @@ def show(run_id: str | None, out: Path, as_json: bool) -> None:
 @click.pass_context
 def doctor(ctx: click.Context, restore: bool, out: Path, as_json: bool) -> None:
     """Check that this machine can run the pipeline."""
-    from pipeline.doctor import examine, print_checks
+    from pipeline.doctor import examine
     from pipeline.views.terminal import hidden_output
+    from pipeline.views.terminal.checks import print_checks
 
     if restore:
         from pipeline.runs import lock, metadata_store
@@ -283,7 +271,7 @@ def doctor(ctx: click.Context, restore: bool, out: Path, as_json: bool) -> None:
         with lock.held(out / lock.LOCK_FILE, "run"):
             kept = metadata_store.restore(out)
         if kept:
-            click.echo(f"What stood there is now {kept}.", err=True)
+            click.echo(f"The previous store was moved to {kept}.", err=True)
     with hidden_output(VERBOSE in ctx.meta) as console:
         if as_json:
             checks = list(examine(out))

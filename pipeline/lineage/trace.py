@@ -11,7 +11,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from components.live_models import versions
 from pipeline.lineage.records import Data, Judgement, Lineage, SourceFile
 from pipeline.lineage.store import Store, parameters, settings
-from pipeline.runs import execute
+from pipeline.runs import finished_runs
 from pipeline.runs.metadata_store import METADATA_FILE
 from trainer_modules import features as f
 
@@ -110,8 +110,7 @@ def _data(
     read, items = parameters(reader), parameters(steps["CatalogueGen"])
     [examples] = store.outputs(reader)["examples"]
     counts = _read(store.folder(examples.id) / "counts.json")
-    run = _read(out / "runs" / store.run(reader) / execute.RUN_FILE)
-    hashes = (run.get("spans") or {}).get("fingerprints", {})
+    hashes = _fingerprints(out, store.run(reader))
     return Data(
         source=read["input_base"],
         fingerprint=read["input_fingerprint"],
@@ -122,6 +121,15 @@ def _data(
         files=[SourceFile(**file) for file in counts.get("files", [])],
         counts={name: counts.get(name) for name in _COUNTS},
     )
+
+
+def _fingerprints(out: Path, run_id: str) -> dict[str, str]:
+    """Returns the hashes of a run's spans; empty if it had none or left no record."""
+    try:
+        spans = finished_runs.read(out, run_id).spans
+    except finished_runs.RunNotFoundError:
+        return {}
+    return spans.fingerprints if spans else {}
 
 
 def _judgement(

@@ -20,7 +20,6 @@ from itertools import islice
 from pathlib import Path
 
 import apache_beam as beam
-import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -32,7 +31,7 @@ from pipeline.config.schema import BeamConfig
 from pipeline.lineage import accepted_data
 from pipeline.recommend.one_user import ask, live_model, load_recommend
 from pipeline.recommend.user_history import Histories, History, files_of
-from pipeline.runs import execute
+from pipeline.runs import finished_runs
 from pipeline.runs import lock as run_lock
 from trainer_modules import features as f
 
@@ -93,8 +92,7 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
     """
     live = live_model(out)
     data = accepted_data(out, live)
-    config = execute.read(out, data.run)["config"]
-    beam_config = msgspec.convert(config.get("beam", {}), BeamConfig)
+    beam_config = finished_runs.read(out, data.run).section("beam", BeamConfig)
     num_items = pq.read_metadata(data.catalogue / f.CATALOGUE_FILE).num_rows
     users_at_once = max(1, min(_MAX_USERS_AT_ONCE, _PAIRS_AT_ONCE // num_items))
     started = time.monotonic()

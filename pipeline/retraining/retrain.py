@@ -2,7 +2,6 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -14,12 +13,14 @@ from pipeline.datasets import NAMES
 from pipeline.retraining import spans
 from pipeline.runs import execute
 from pipeline.runs.code_version import version_of_all
+from pipeline.runs.record import RunRecord, Status
+from pipeline.runs.span_record import Window
 
 # What a retraining that learned nothing new is not repeated for.
-VERDICTS = (execute.CHANGED, execute.UNCHANGED, execute.REFUSED)
+VERDICTS = (Status.CHANGED, Status.UNCHANGED, Status.REFUSED)
 
 
-def plan(config: PipelineConfig, accepted: tuple[str, ...]) -> spans.Window:
+def plan(config: PipelineConfig, accepted: tuple[str, ...]) -> Window:
     """Looks at the spans of ``data.source``.
 
     Raises:
@@ -37,47 +38,53 @@ def plan(config: PipelineConfig, accepted: tuple[str, ...]) -> spans.Window:
     return spans.plan(folder, config.retrain.window, taken_in, accepted)
 
 
-def last_verdict(config: PipelineConfig, window: spans.Window) -> dict[str, Any] | None:
-    """The retraining that learned from the same already; None where there is none."""
+def last_verdict(config: PipelineConfig, window: Window) -> spans.LastVerdict | None:
+    """Returns the retraining that already learned from the same; None without one."""
     last = spans.TakenIn.read(Path(config.out)).last
-    same = (
-        last
-        and last["fingerprints"] == window.fingerprints
-        and last["settings"] == _settings(config)
+    is_same = (
+        last is not None
+        and last.fingerprints == window.fingerprints
+        and last.settings == _settings(config)
     )
-    return last if same else None
+    return last if is_same else None
 
 
 def retrain(
     config: PipelineConfig,
-    window: spans.Window,
+    window: Window,
     run_id: str,
     observer: execute.Observer,
-) -> dict[str, Any]:
+) -> RunRecord:
     """Runs everything on the window's spans, and remembers them.
 
     A run that stopped (bad input, an anomaly, drift, a failed step) is not remembered:
     the next retraining meets the same spans again.
 
     Returns:
-        The run's object, as ``runs.execute`` does.
+        The run's record, as ``execute.execute`` does.
 
     Raises:
         BadInputError: The spans would be read differently from the earlier ones.
     """
     out = Path(config.out)
     layout = check_reading(config, window, spans.TakenIn.read(out))
-    run = execute.execute(config, run_id, observer, window, layout)
-    if run["run"]["status"] in VERDICTS:
+    record = execute.execute(config, run_id, observer, window, layout)
+    status, reading = record.run.status, record.data.reading
+    if status in VERDICTS:
         taken_in = spans.TakenIn.read(out)
-        reading = run["data"].get("reading")
-        taken_in.add(window, _settings(config), run_id, run["run"]["status"], reading)
+        taken_in.add(
+            window,
+            _settings(config),
+            run_id,
+            status,
+            reading.as_record() if reading else None,
+        )
         taken_in.write(out)
-    return run
+    return record
 
 
 def check_reading(
-    config: PipelineConfig, window: spans.Window, taken_in: spans.TakenIn
+    config: PipelineConfig, window: Window, taken_in: spans.TakenIn
 ) -> Layout | None:
     """Refuses spans that a guess would read differently from the earlier ones.
 

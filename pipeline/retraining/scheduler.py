@@ -34,7 +34,7 @@ from pipeline.retraining.schedule_log import (
     append,
     read,
 )
-from pipeline.runs import execute, lock, stopping
+from pipeline.runs import finished_runs, lock, stopping
 
 OUTPUT_FILE = "schedule.log"
 LOCK_FILE = "schedule.lock"
@@ -315,11 +315,12 @@ def _verdict(out: Path, status: int | None, run_id: str | None) -> str:
     if status in (exit_codes.INTERRUPTED, exit_codes.TERMINATED):
         return "stopped"
     if run_id is not None and status != exit_codes.UNEXPECTED:
-        with contextlib.suppress(
-            execute.RunNotFoundError
-        ):  # it ended before its verdict
-            run = execute.read(out, run_id)
-            model, version = run["live"]["model"], run["live"]["version"]
-            live = f"{model} is live, version {version}" if model else "none is live"
-            return f"{run['run']['status']}; {live}"
+        # A run that ended before its verdict left no record.
+        with contextlib.suppress(finished_runs.RunNotFoundError):
+            record = finished_runs.read(out, run_id)
+            live = record.live
+            words = "none is live"
+            if live.model:
+                words = f"{live.model} is live, version {live.version}"
+            return f"{record.run.status}; {words}"
     return exit_codes.MEANINGS.get(status, f"exit status {status}")

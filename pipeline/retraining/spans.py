@@ -22,6 +22,7 @@ from components.ratings_example_gen.spans import (
     whole,
 )
 from pipeline.config.errors import ConfigError
+from pipeline.runs.span_record import Window
 
 TAKEN_IN_FILE = "spans.json"
 
@@ -31,34 +32,20 @@ class ChangedSpanError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Window:
-    """The spans of one retraining.
+class LastVerdict:
+    """The newest retraining that reached a verdict.
 
     Attributes:
-        names: Of the spans to learn from, the oldest first.
-        new: Those that no retraining has taken in.
-        late: Those of them that are older than one that was taken in.
-        too_late: Spans that came when the window had left their time behind; left out.
-        unfinished: Spans whose writer has not said that they are whole; left out.
-        empty: Whole spans without a file; left out.
-        missing: Between which two spans there is a gap, in words.
-        gone: Spans of the window that were taken in once and are not there any more.
-        fingerprints: Name → hash of the bytes, of every span in ``names``.
+        fingerprints: Name → hash of the bytes, of every span that it learned from.
+        settings: Hash of the settings.
+        run: ID of the run.
+        status: The run's status.
     """
 
-    names: tuple[str, ...]
-    new: tuple[str, ...]
-    late: tuple[str, ...]
-    too_late: tuple[str, ...]
-    unfinished: tuple[str, ...]
-    empty: tuple[str, ...]
-    missing: tuple[str, ...]
-    gone: tuple[str, ...]
     fingerprints: dict[str, str]
-
-    def told(self) -> dict[str, Any]:
-        """As ``run.json`` has it."""
-        return dataclasses.asdict(self)
+    settings: str
+    run: str
+    status: str
 
 
 @dataclasses.dataclass
@@ -67,14 +54,13 @@ class TakenIn:
 
     Attributes:
         spans: Name → hash of the bytes.
-        last: The newest retraining that came to a verdict: ``fingerprints``,
-            ``settings`` (a hash), ``run`` and ``status``; empty before the first.
+        last: The newest retraining that reached a verdict; None before the first.
         reading: How its ratings were read; None where the file names say it, or before
             the first. Later files may not be guessed to be written in another way.
     """
 
     spans: dict[str, str]
-    last: dict[str, Any]
+    last: LastVerdict | None = None
     reading: dict[str, Any] | None = None
 
     @classmethod
@@ -87,9 +73,10 @@ class TakenIn:
         path = out / TAKEN_IN_FILE
         try:
             told = json.loads(path.read_text())
-            return cls(dict(told["spans"]), dict(told["last"]), told.get("reading"))
+            last = LastVerdict(**told["last"]) if told["last"] else None
+            return cls(dict(told["spans"]), last, told.get("reading"))
         except FileNotFoundError:
-            return cls({}, {})
+            return cls({})
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SpansError(
                 f"{path} cannot be read ({error!r}). It says which spans were taken "
@@ -107,12 +94,7 @@ class TakenIn:
         """Records a retraining that came to a verdict."""
         self.spans |= window.fingerprints
         self.reading = reading
-        self.last = {
-            "fingerprints": window.fingerprints,
-            "settings": settings,
-            "run": run_id,
-            "status": status,
-        }
+        self.last = LastVerdict(window.fingerprints, settings, run_id, status)
 
     def write(self, out: Path) -> None:
         """Writes ``spans.json``, whole or not at all."""
@@ -173,7 +155,7 @@ def plan(
         missing=tuple(_gaps([s for s in spans if s.number >= first])),
         gone=tuple(
             name
-            for name in sorted(taken_in.last.get("fingerprints", {}))
+            for name in sorted(taken_in.last.fingerprints if taken_in.last else ())
             if name not in there and number_of(name) >= first
         ),
         fingerprints=fingerprints,

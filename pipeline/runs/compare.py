@@ -1,17 +1,20 @@
-"""Two runs side by side: what they were told, and what came of it."""
+"""Compares two runs: their data, settings, results and durations."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Settings without which figures do not mean the same, and what to call them.
+from pipeline.runs.model_record import ModelRecord
+from pipeline.runs.record import RunRecord
+
+# Settings on which the meaning of the metrics depends → what they decide.
 _JUDGED_BY = {"label": "what counts as liked", "split": "how ratings are held back"}
 _DATA = ("source", "users", "items", "ratings", "first", "last")
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """Something that is not the same in both; None where a run has none."""
+    """A value in both runs; None where a run does not have it."""
 
     name: str
     first: Any
@@ -20,36 +23,38 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A model's figure in both runs.
+    """A model's metric in both runs.
 
     Attributes:
-        name: Of the metric.
-        first: In the first run, None where it could not be measured.
-        second: In the second.
-        first_interval: Lower and upper end; None where none was computed.
-        second_interval: Likewise.
-        apart: Whether the intervals have nothing in common, so that the difference is
-            beyond both; None without intervals.
+        name: Name of the metric.
+        first: Value in the first run; None if it could not be measured.
+        second: Value in the second run; None if it could not be measured.
+        first_interval: Ends of the confidence interval in the first run; None if none
+            was computed.
+        second_interval: Ends of the confidence interval in the second run; None if
+            none was computed.
+        apart: Whether the intervals are disjoint; None if there are not two.
     """
 
     name: str
     first: float | None
     second: float | None
-    first_interval: list[float] | None
-    second_interval: list[float] | None
+    first_interval: tuple[float, float] | None
+    second_interval: tuple[float, float] | None
     apart: bool | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A model that both runs have.
+    """A model that both runs have; every pair is of the first and the second run.
 
     Attributes:
-        name: In the registry.
-        verdict: Of both runs: live, passed, reference, refused or failed.
-        rule: That decided, in words, of both.
-        train_seconds: Of both, None where nothing was trained.
-        metrics: All that one of the runs has.
+        name: Name in the registry.
+        verdict: The verdicts: live, passed, reference, refused or failed.
+        rule: The reasons for the verdicts.
+        train_seconds: Durations of the training, in seconds; None where the model was
+            not trained.
+        metrics: All metrics that at least one of the runs has.
     """
 
     name: str
@@ -60,20 +65,31 @@ class Model:
 
 
 @dataclasses.dataclass(frozen=True)
+class Summary:
+    """A run in short; ``record.About`` explains the fields."""
+
+    id: str
+    started: str
+    status: str
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two runs.
+    """Two runs side by side.
 
     Attributes:
-        runs: Id, start, status and seconds of both, as ``run.json`` has them.
-        data: Counts, dates and spans, the same or not.
+        runs: The two runs.
+        data: Counts, dates and spans, equal or not.
         configuration: Dotted keys whose values differ.
-        not_comparable: Why figures of the two do not mean the same; empty if they do.
-        models: Those of both, in the first run's order.
-        only: Names of the models that only the first, and only the second run has.
-        seconds: Of each step.
+        not_comparable: Why the metrics of the two runs cannot be compared; empty if
+            they can.
+        models: The models of both runs, in the first run's order.
+        only: Names of the models of the first run only, and of the second run only.
+        seconds: Duration of each step, in seconds.
     """
 
-    runs: tuple[dict[str, Any], dict[str, Any]]
+    runs: tuple[Summary, Summary]
     data: list[Difference]
     configuration: list[Difference]
     not_comparable: list[str]
@@ -82,46 +98,55 @@ class Comparison:
     seconds: list[Difference]
 
 
-def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Comparison:
-    """Compares two runs' objects, as ``runs.read`` returns them."""
-    both = (first, second)
-    data = [
-        Difference(name, *(run["data"].get(name) for run in both)) for name in _DATA
-    ]
-    spans = [(run.get("spans") or {}).get("names") for run in both]
-    if any(spans):
-        data.append(Difference("spans", *spans))
-    settings = [dict(_flat(run["config"])) for run in both]
-    configuration = _differences(*settings)
-    models = [{model["name"]: model for model in run["models"]} for run in both]
-    seconds = [{step["name"]: step["seconds"] for step in run["steps"]} for run in both]
+def compare(first: RunRecord, second: RunRecord) -> Comparison:
+    """Compares two runs."""
+    data = list(_data(first, second))
+    settings = _differences(dict(_flat(first.config)), dict(_flat(second.config)))
+    configuration = [setting for setting in settings if setting.name != "out"]
+    models, others = _models(first), _models(second)
+    seconds, later = _seconds(first), _seconds(second)
     return Comparison(
-        runs=(_about(first), _about(second)),
+        runs=(_summary(first), _summary(second)),
         data=data,
-        configuration=[each for each in configuration if each.name != "out"],
+        configuration=configuration,
         not_comparable=list(_not_comparable(data, configuration)),
         models=[
-            _model(models[0][name], models[1][name])
-            for name in models[0]
-            if name in models[1]
+            _model(models[name], others[name]) for name in models if name in others
         ],
         only=(
-            [name for name in models[0] if name not in models[1]],
-            [name for name in models[1] if name not in models[0]],
+            [name for name in models if name not in others],
+            [name for name in others if name not in models],
         ),
         seconds=[
-            Difference(name, *(each.get(name) for each in seconds))
-            for name in dict.fromkeys([*seconds[0], *seconds[1]])
+            Difference(name, seconds.get(name), later.get(name))
+            for name in dict.fromkeys([*seconds, *later])
         ],
     )
 
 
-def _about(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: run["run"][key] for key in ("id", "started", "status", "seconds")}
+def _models(record: RunRecord) -> dict[str, ModelRecord]:
+    return {model.name: model for model in record.models}
+
+
+def _seconds(record: RunRecord) -> dict[str, float]:
+    return {step.name: step.seconds for step in record.steps}
+
+
+def _summary(record: RunRecord) -> Summary:
+    run = record.run
+    return Summary(run.id, run.started, run.status, run.seconds)
+
+
+def _data(first: RunRecord, second: RunRecord) -> Iterator[Difference]:
+    for name in _DATA:
+        yield Difference(name, getattr(first.data, name), getattr(second.data, name))
+    spans = [list(r.spans.names) if r.spans else None for r in (first, second)]
+    if any(spans):
+        yield Difference("spans", *spans)
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted key and value, of all that is no mapping."""
+    """Yields the dotted key and the value of everything that is not a mapping."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{before}{key}.")
@@ -130,7 +155,7 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 
 
 def _differences(
-    first: Mapping[str, Any], second: Mapping[str, Any]
+    first: Mapping[str, object], second: Mapping[str, object]
 ) -> list[Difference]:
     return [
         Difference(key, first.get(key), second.get(key))
@@ -142,41 +167,40 @@ def _differences(
 def _not_comparable(
     data: list[Difference], configuration: list[Difference]
 ) -> Iterator[str]:
-    """In words, why figures of the two runs do not mean the same."""
-    for each in configuration:
-        section = each.name.partition(".")[0]
-        if section in _JUDGED_BY:
-            yield (
-                f"{_JUDGED_BY[section]}: {each.name} is {each.first} and {each.second}"
-            )
-    changed = [each.name for each in data if each.first != each.second]
+    for setting in configuration:
+        decides = _JUDGED_BY.get(setting.name.partition(".")[0])
+        if decides:
+            yield f"{decides}: {setting.name} is {setting.first} and {setting.second}"
+    changed = [value.name for value in data if value.first != value.second]
     if changed:
-        yield f"what they learned from and were judged on: other {', '.join(changed)}"
+        yield f"training and test data: different {', '.join(changed)}"
 
 
-def _model(first: Mapping[str, Any], second: Mapping[str, Any]) -> Model:
-    both = (first, second)
+def _model(first: ModelRecord, second: ModelRecord) -> Model:
     return Model(
-        name=first["name"],
-        verdict=(first["verdict"], second["verdict"]),
-        rule=(first["rule"], second["rule"]),
-        train_seconds=(first["train_seconds"], second["train_seconds"]),
+        name=first.name,
+        verdict=(first.verdict, second.verdict),
+        rule=(first.rule, second.rule),
+        train_seconds=(first.train_seconds, second.train_seconds),
         metrics=[
-            _metric(name, *both)
-            for name in dict.fromkeys([*first["metrics"], *second["metrics"]])
+            _metric(name, first, second)
+            for name in dict.fromkeys([*first.metrics, *second.metrics])
         ],
     )
 
 
-def _metric(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Metric:
-    one, other = (_interval(run, name) for run in (first, second))
-    apart = one[1] < other[0] or other[1] < one[0] if one and other else None
+def _metric(name: str, first: ModelRecord, second: ModelRecord) -> Metric:
+    one, other = _interval(first, name), _interval(second, name)
     return Metric(
-        name, first["metrics"].get(name), second["metrics"].get(name), one, other, apart
+        name,
+        first.metrics.get(name),
+        second.metrics.get(name),
+        one,
+        other,
+        one[1] < other[0] or other[1] < one[0] if one and other else None,
     )
 
 
-def _interval(model: Mapping[str, Any], metric: str) -> list[float] | None:
-    """Lower and upper end; None where it was not measured, as nobody liked a target."""
-    ends: list[float] | None = model.get("intervals", {}).get(metric)
-    return None if ends is None or None in ends else ends
+def _interval(model: ModelRecord, metric: str) -> tuple[float, float] | None:
+    lower, upper = model.intervals.get(metric, (None, None))
+    return None if lower is None or upper is None else (lower, upper)

@@ -1,52 +1,39 @@
-"""How well the files of items and users fitted a run's ratings, from its artifacts."""
+"""How well the files of items and users fit a run's ratings."""
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from pipeline.runs.record import SideFile
+from pipeline.runs.step_outputs import CatalogueCounts, Counts
 
 
-def overlaps(
-    outputs: Mapping[tuple[str, str], str], counts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Returns ``items_file`` and ``users_file`` as ``run.json`` has them.
-
-    Each is None where there is no such file, else ``file``, ``rated`` (rated items, or
-    users), ``matched`` (those that the file describes), ``first_missing`` and
-    ``repeated`` (rows that a later row for the same id overruled).
+def items_fit(counts: CatalogueCounts | None) -> SideFile | None:
+    """Returns how well the items' file fits; None if there is none.
 
     Args:
-        outputs: Folders of the run's artifacts by step and output.
-        counts: What RatingsExampleGen counted.
+        counts: What CatalogueGen counted; None if it did not finish.
     """
-    return {"items_file": _items(outputs), "users_file": _users(counts)}
-
-
-def _items(outputs: Mapping[tuple[str, str], str]) -> dict[str, Any] | None:
-    folder = outputs.get(("CatalogueGen", "catalogue"))
-    path = Path(folder or "", "counts.json")
-    if not folder or not path.exists():  # a catalogue of an earlier release
+    if counts is None or not counts.file:
         return None
-    counts = json.loads(path.read_text())
-    if not counts["file"]:
-        return None
-    rated = counts["items"] - counts["items_never_rated"]
-    return {
-        "file": counts["file"],
-        "rated": rated,
-        "matched": rated - counts["items_without_features"],
-        "first_missing": counts["first_without"],
-        "repeated": counts["repeated"],
-    }
+    rated = counts.items - counts.items_never_rated
+    return SideFile(
+        file=counts.file,
+        rated=rated,
+        matched=rated - counts.items_without_features,
+        first_missing=counts.first_without,
+        repeated=counts.repeated,
+    )
 
 
-def _users(counts: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not counts.get("users_file"):
+def users_fit(counts: Counts | None) -> SideFile | None:
+    """Returns how well the users' file fits; None if there is none.
+
+    Args:
+        counts: What RatingsExampleGen counted; None if it did not finish.
+    """
+    if counts is None or not counts.users_file:
         return None
-    return {
-        "file": counts["users_file"],
-        "rated": counts["users"],
-        "matched": counts["users_with_features"],
-        "first_missing": counts["first_users_without"],
-        "repeated": counts["users_repeated"],
-    }
+    return SideFile(
+        file=counts.users_file,
+        rated=counts.users,
+        matched=counts.users_with_features,
+        first_missing=counts.first_users_without,
+        repeated=counts.users_repeated,
+    )

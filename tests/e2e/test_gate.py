@@ -22,7 +22,7 @@ from components.live_models import push
 from components.ranking_metrics import extractors
 from pipeline.config.schema import GateConfig
 from pipeline.evaluation import eval_config, rules
-from pipeline.runs.execute import newest
+from pipeline.runs.step_outputs import newest_output
 from tests.support.command import marquee
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
@@ -206,11 +206,11 @@ def _judge(code, tmp_path_factory, data_set, data, settings, only):
     assert run.status == 5, run.text  # popularity alone never goes live
     data, _, transform = trainer_data(out)
     examples = artifact(
-        standard_artifacts.Examples, newest(out, "RatingsExampleGen", "examples")
+        standard_artifacts.Examples, newest_output(out, "RatingsExampleGen", "examples")
     )
     examples.split_names = json.dumps(list(f.SPLITS))
     schema = artifact(
-        standard_artifacts.Schema, newest(out, "ImportSchemaGen", "schema")
+        standard_artifacts.Schema, newest_output(out, "ImportSchemaGen", "schema")
     )
     folder = tmp_path_factory.mktemp("models")
 
@@ -237,7 +237,7 @@ def _judge(code, tmp_path_factory, data_set, data, settings, only):
 
     models, evaluations, champion = [], [], None
     popularity = artifact(
-        standard_artifacts.Model, newest(out, "Trainer_popularity", "model")
+        standard_artifacts.Model, newest_output(out, "Trainer_popularity", "model")
     )
     for name, scores in made_by_hand(data, few_of(data_set, transform)).items():
         if only and name not in only:

@@ -1,100 +1,77 @@
 import importlib
 import json
 import logging
+import math
 import os
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
-import pipeline.runs
 from components.live_models import versions
 from pipeline import exit_codes
 from pipeline.cli import command
 from pipeline.config.errors import ConfigError
 from pipeline.retraining import scheduler as schedule
-from pipeline.runs import lock
+from pipeline.runs import execute, finished_runs, lock
+from pipeline.runs.record import Status
 from pipeline.views import html
+from tests.support.run_record import write_record
 from trainer_modules.registry import MODELS
 
 README = Path(__file__).parents[2] / "README.md"
-RESULT = {
-    "run": {
-        **{"id": "20261122-031500", "started": "2026-11-22T03:15:00Z", "seconds": 2.0},
-        **{"out": "marquee-out", "status": "passed", "log": "run.log"},
-    },
-    "data": {
-        **{"source": "sample", "users": 9, "items": 8, "ratings": 7, "sparsity": 0.9},
-        **{"first": "2019-01-01", "last": "2022-03-01"},
-    },
-    "rows": {"read": 7, "kept": 7, "quarantined": 0, "duplicates": 0, "truncated": 0},
-    "steps": [],
-    "models": [
-        {
-            **{"name": "mf_als", "state": "trained", "verdict": "live", "rule": "best"},
-            **{"metrics": {"auc": float("nan"), "ndcg@10": 0.1}, "parameters": 5},
-            **{"train_seconds": 1.0, "samples_per_second": None},
-        }
-    ],
-    "live": {"version": "1", "model": "mf_als"},
-    "changed": True,
-}
 
 
 @pytest.fixture
 def runs(monkeypatch):
-    """Stands in for pipeline.runs.execute, without TFX, and records the calls."""
+    """Stands in for a run, without TFX, and records the calls."""
+    fake = SimpleNamespace(
+        executed=[], raised=None, status=Status.CHANGED, reported=[], no_report=None
+    )
 
-    class RunNotFoundError(LookupError):
-        pass
-
-    RunNotFoundError.__module__ = "pipeline.runs.execute"
-    RunNotFoundError.__qualname__ = "RunNotFoundError"
-    module = ModuleType("pipeline.runs.execute")
-    module.RunNotFoundError = RunNotFoundError
-    module.executed = []
-    module.raised = None
-    module.status = 0
-
-    def execute(config, run_id, observer):
-        module.executed.append((config, run_id))
+    def run(config, run_id, observer):
+        fake.executed.append((config, run_id))
         observer.steps(["Transform"])
         observer.started("Transform")
         print("chatter of Python")
         os.write(2, b"chatter of C++\n")
         logging.getLogger("tfx").info("chatter of TFX")
-        if module.raised is not None:
-            raise module.raised
+        if fake.raised is not None:
+            raise fake.raised
         observer.ended(SimpleNamespace(name="Transform", state="done", seconds=1.0,
                                        error=None))  # fmt: skip
-        return RESULT
-
-    def read(out, run_id):
-        if run_id not in (None, RESULT["run"]["id"]):
-            raise RunNotFoundError(f"no run {run_id} in {out}")
-        return RESULT
-
-    module.execute, module.read = execute, read
-    module.exit_status = lambda result: module.status
-    module.reported, module.no_report = [], None
+        out = Path(config.out)
+        usual = write_record(out, run_id)
+        about = msgspec.structs.replace(usual.run, status=fake.status)
+        write_record(out, run_id, run=about)
+        return finished_runs.read(out, run_id)
 
     def write(out, run_id):
-        module.reported.append((out, run_id))
-        if module.no_report is not None:
-            raise module.no_report
-        path = html.path_of(out, RESULT["run"]["id"])
+        fake.reported.append((out, run_id))
+        if fake.no_report is not None:
+            raise fake.no_report
+        path = html.path_of(out, run_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         return path
 
+    monkeypatch.setattr(execute, "execute", run)
     monkeypatch.setattr(html, "write", write)
-    monkeypatch.setitem(sys.modules, "pipeline.runs.execute", module)
-    monkeypatch.setattr(pipeline.runs, "execute", module, raising=False)
-    return module
+    return fake
+
+
+@pytest.fixture
+def newest():
+    """A finished run in the default output folder."""
+    model = write_record(Path("marquee-out")).models[0]
+    metrics = {"auc": math.nan, "ndcg@10": 0.1}
+    judged = [msgspec.structs.replace(model, metrics=metrics)]
+    return write_record(Path("marquee-out"), models=judged)
 
 
 @pytest.mark.parametrize(
@@ -169,23 +146,25 @@ def test_show_prints_what_the_run_printed_at_its_end(marquee, runs):
     assert ran.out.endswith(shown.out)
 
 
-def test_show_json_is_one_object_without_nan(marquee, runs):
+def test_show_json_is_one_object_without_nan(marquee, newest):
     shown = marquee("show", "20261122-031500", "--json")
 
     def no_constant(name):
-        raise AssertionError(f"{name} is no JSON")
+        raise AssertionError(f"{name} is not JSON")
 
     printed = json.loads(shown.out, parse_constant=no_constant)
     metrics = printed["models"][0].pop("metrics")
     assert metrics == {"auc": None, "ndcg@10": 0.1}
-    assert printed["live"] == RESULT["live"]
-    assert printed.keys() == RESULT.keys()
+    assert printed["live"] == {"version": "1", "model": "mf_als"}
 
 
-def test_showing_a_run_that_is_not_there(marquee, runs):
+def test_showing_a_run_that_is_not_there(marquee, newest):
     shown = marquee("show", "nothing")
     assert (shown.status, shown.out) == (2, "")
-    assert shown.err == "No such run\n    no run nothing in marquee-out\n"
+    assert shown.err == (
+        "No such run\n    There is no finished run 'nothing' in marquee-out. "
+        "The newest are 20261122-031500\n"
+    )
 
 
 def test_flags_count_more_than_settings_and_those_more_than_the_file(marquee, runs):
@@ -225,10 +204,20 @@ def test_a_bad_configuration_starts_nothing(marquee, runs, arguments, told):
     assert list(Path().iterdir()) == []
 
 
-@pytest.mark.parametrize("status", [0, 3, 4, 5, 6])
-def test_the_exit_status_is_that_of_the_run(marquee, runs, status):
+@pytest.mark.parametrize(
+    ("status", "exit_status"),
+    [
+        (Status.CHANGED, 0),
+        (Status.UNCHANGED, 0),
+        (Status.BAD_INPUT, 3),
+        (Status.ANOMALIES, 4),
+        (Status.REFUSED, 5),
+        (Status.FAILED, 6),
+    ],
+)
+def test_the_exit_status_is_that_of_the_run(marquee, runs, status, exit_status):
     runs.status = status
-    assert marquee("run").status == status
+    assert marquee("run").status == exit_status
 
 
 @pytest.mark.parametrize("name", sorted(command._MENDABLE))
@@ -332,7 +321,7 @@ def test_a_run_writes_its_report_and_says_where(marquee, runs):
     [(out, run_id)] = runs.reported
     assert out == Path("marquee-out")
     assert Path(f"marquee-out/runs/{run_id}/run.log").is_file()
-    line = f"Report  marquee-out/runs/{RESULT['run']['id']}/report.html\n"
+    line = f"Report  marquee-out/runs/{run_id}/report.html\n"
     assert line in done.out
     assert line in marquee("show").out
 
@@ -350,9 +339,9 @@ def test_a_report_that_cannot_be_written_is_said_and_spoils_no_run(marquee, runs
 
 
 def test_a_report_is_written_again_on_demand(marquee, runs):
-    told = marquee("report", RESULT["run"]["id"], "--out", "elsewhere")
+    told = marquee("report", "20261122-031500", "--out", "elsewhere")
     [(out, run_id)] = runs.reported
-    assert (out, run_id) == (Path("elsewhere"), RESULT["run"]["id"])
+    assert (out, run_id) == (Path("elsewhere"), "20261122-031500")
     assert told.out == f"elsewhere/runs/{run_id}/report.html\n"
 
 
@@ -587,7 +576,7 @@ def test_a_schedule_passes_on_what_retraining_takes(marquee, kept):
         (["--cron", "0 3 * * *", "--set", "train.sed=1"], "did you mean 'seed'?"),
         (["--cron", "0 3 * * *", "--config", "no.yaml"], "no.yaml: cannot be read"),
         (["--cron", "0 3 * * *", "--missed", "never"], "'once', 'skip'"),
-        ([], "say when: --cron '0 3 * * *'"),
+        ([], "Missing option --cron, e.g. '0 3 * * *'"),
     ],
 )
 def test_a_schedule_that_cannot_be_kept_starts_nothing(marquee, kept, arguments, told):

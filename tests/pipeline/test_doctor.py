@@ -4,8 +4,9 @@ import sqlite3
 import pytest
 
 from pipeline import doctor
-from pipeline.doctor import Check, print_checks
+from pipeline.doctor import Check
 from pipeline.views.terminal import open_console
+from pipeline.views.terminal.checks import print_checks
 
 
 def test_packages_as_pinned_are_fine_and_others_are_named():

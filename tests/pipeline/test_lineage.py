@@ -16,6 +16,7 @@ from pipeline import lineage
 from pipeline.views.terminal import open_console
 from pipeline.views.terminal.lineage import print_lineage
 from tests.support.metadata_store import StoreWriter
+from tests.support.run_record import make_spans, write_record
 from trainer_modules import features as f
 
 COMPLETE, CACHED = mlmd.Execution.COMPLETE, mlmd.Execution.CACHED
@@ -117,10 +118,8 @@ def out(tmp_path):
     for run, state in (("r1", COMPLETE), ("r2", CACHED)):
         for name, inputs, outputs, told in steps:
             written.step(name, run, inputs, outputs, told, state)
-    run = tmp_path / "runs" / "r1"
-    run.mkdir(parents=True)
-    spans = {"fingerprints": {"2026-11-01": "9" * 64}}
-    (run / "run.json").write_text(json.dumps({"spans": spans}))
+    hashes = {"2026-11-01": "9" * 64}
+    write_record(tmp_path, "r1", spans=make_spans("2026-11-01", fingerprints=hashes))
     push_model(tmp_path, model.uri)
     return tmp_path
 

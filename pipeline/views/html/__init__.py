@@ -31,6 +31,6 @@ def write(out: Path, run_id: str | None) -> Path:
     from pipeline.views.html.report_contents import gather
 
     contents = gather(out, run_id)
-    path = path_of(out, contents.run["run"]["id"])
+    path = path_of(out, contents.run.run.id)
     durable_files.write(path, render(contents))
     return path

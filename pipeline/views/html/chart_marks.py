@@ -1,4 +1,4 @@
-"""What the charts are drawn with: a point or a bar for each row of figures."""
+"""Draws the marks of the charts: a point or a bar for each row of figures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,8 @@ import altair as alt
 from pipeline.views.html.colours import Colours
 
 ROW = 26  # pixels for each model
-Rows = list[dict[str, Any]]
+Row = dict[str, str | float | None]  # field → value, as Vega-Lite reads it
+Rows = list[Row]
 
 
 def dots(
@@ -19,7 +20,7 @@ def dots(
     colours: Colours,
     offset: str | None = None,
 ) -> alt.LayerChart:
-    """A point with its interval for each row."""
+    """Returns a point with its interval for each row."""
     tooltip = [
         *(alt.Tooltip(f"{name}:N") for name in dict.fromkeys(["model", across])),
         alt.Tooltip("value:Q", title=metric, format=".4f"),
@@ -47,8 +48,8 @@ def dots(
 
 
 def row_of_bars(rows: Rows, title: str, colours: Colours) -> alt.LayerChart:
-    """A bar for each row, with its figure beyond the end, right of zero."""
-    names = [row["model"] for row in rows]
+    """Returns a bar for each row, with its figure beyond the end, right of zero."""
+    names = [str(row["model"]) for row in rows]
     base = chart_of(rows).encode(
         y=alt.Y("model:N", sort=None, title=None),
         x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4)),
@@ -67,13 +68,13 @@ def row_of_bars(rows: Rows, title: str, colours: Colours) -> alt.LayerChart:
 
 
 def chart_of(rows: Rows) -> alt.Chart:
-    """A chart that has rows and draws nothing yet."""
+    """Returns a chart that has rows and draws nothing yet."""
     values: Any = alt.InlineData  # has no types of its own
     return alt.Chart(values(values=rows))
 
 
 def sized(chart: Any) -> Any:
-    """As wide as the page lets it be."""
+    """Returns a chart that is as wide as the page allows."""
     return chart.properties(
         width="container",
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
@@ -83,10 +84,20 @@ def sized(chart: Any) -> Any:
 def in_words(
     what: str, rows: Rows, name: str | None = None, value: str = "value"
 ) -> str:
-    """For who cannot see the chart; the table below it has every number."""
+    """Returns a chart's description for those who cannot see it.
+
+    Args:
+        what: What the chart shows.
+        rows: Its rows.
+        name: The field that names a row; without one, the description refers to the
+            table below the chart, which has every number.
+        value: The field that has a row's value.
+    """
     if name is None:
         return f"{what}; the table has the numbers"
-    told = ", ".join(
-        f"{row[name]} {row[value]:.4g}" for row in rows if row[value] is not None
+    values = ", ".join(
+        f"{row[name]} {number:.4g}"
+        for row in rows
+        if isinstance(number := row[value], int | float)
     )
-    return f"{what}: {told}"
+    return f"{what}: {values}"

@@ -1,7 +1,7 @@
-"""The charts, as Vega-Lite. Each has its numbers in a table of the page too."""
+"""Draws the charts as Vega-Lite; the page also shows the numbers of each in a table."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 
 import altair as alt
 
@@ -12,8 +12,11 @@ from components.metric_names import (
     NOVELTY,
     POPULARITY_LIFT,
 )
+from pipeline.runs.model_record import ModelRecord
+from pipeline.views.formatting import duration, figure
 from pipeline.views.html.chart_marks import (
     ROW,
+    Row,
     Rows,
     chart_of,
     dots,
@@ -21,92 +24,117 @@ from pipeline.views.html.chart_marks import (
     row_of_bars,
     sized,
 )
-from pipeline.views.html.colours import DASHES, Colours
+from pipeline.views.html.colours import LIVE_BEFORE, Colours
+from pipeline.views.html.curve_chart import draw_curves
 from pipeline.views.html.report_contents import Contents, Part
-from pipeline.views.html.training_curves import Curve, quantities, series
-from pipeline.views.terminal.numbers import duration, figure
+from pipeline.views.html.training_curves import quantities
 
 BEYOND_ACCURACY = {
-    COVERAGE: "Coverage: share of items somebody gets",
-    GINI: "Gini: how unequally items are shown",
+    COVERAGE: "Coverage: share of items that anyone is recommended",
+    GINI: "Gini: how unequally items are recommended",
     NOVELTY: "Novelty, in bits",
-    DIVERSITY: "Diversity: how different the genres are",
-    POPULARITY_LIFT: "Popularity lift over users' own histories",
+    DIVERSITY: "Diversity: how different the genres in a list are",
+    POPULARITY_LIFT: "Popularity lift over the users' own histories",
 }
 
 
-def charts(contents: Contents, colours: Colours) -> dict[str, dict[str, Any]]:
-    """Every chart that there is something to draw in, by its name in the page."""
-    judged = [model for model in contents.models if model["metrics"]]
-    drawn: dict[str, alt.Chart | alt.LayerChart] = {}
+@dataclasses.dataclass(frozen=True)
+class Bucket:
+    """A bucket of the ratings' histogram.
+
+    Attributes:
+        run: The run that the ratings are from.
+        low: The lowest rating.
+        high: The highest rating.
+        share: Share of the run's ratings, in (0, 1].
+    """
+
+    run: str
+    low: float
+    high: float
+    share: float
+
+
+def charts(contents: Contents, colours: Colours) -> dict[str, dict[str, object]]:
+    """Returns every chart that has something to draw, by its name in the page."""
+    return {name: chart.to_dict() for name, chart in _drawn(contents, colours)}
+
+
+def _drawn(
+    contents: Contents, colours: Colours
+) -> Iterator[tuple[str, alt.Chart | alt.LayerChart]]:
+    judged = [model for model in contents.models if model.metrics]
     if judged:
-        shown = [*judged, *([contents.live_before] if contents.live_before else [])]
-        drawn["leaderboard"] = _leaderboard(shown, contents.metric, colours)
+        yield "leaderboard", _leaderboard(contents, colours)
         for metric, title in BEYOND_ACCURACY.items():
-            if any(model["metrics"].get(metric) is not None for model in judged):
-                drawn[metric] = _bars(judged, metric, title, colours)
-        drawn["trade-off"] = _trade_off(judged, contents.metric, colours)
+            if any(model.metrics.get(metric) is not None for model in judged):
+                yield metric, _bars(judged, metric, title, colours)
+        yield "trade-off", _trade_off(judged, contents.metric, colours)
     if contents.slices:
-        drawn["slices"] = _slices(contents.slices, contents.metric, colours)
+        yield "slices", _slices(contents.slices, contents.metric, colours)
     for quantity in quantities(contents.curves):
-        drawn[f"curve-{quantity}"] = _curves(contents.curves, quantity, colours)
-    timed = [model for model in contents.models if model["train_seconds"] is not None]
-    if timed:
-        drawn["time"] = _time(timed, colours)
-    if buckets(contents):
-        drawn["ratings"] = _ratings(buckets(contents))
-    return {name: chart.to_dict() for name, chart in drawn.items()}
-
-
-def buckets(contents: Contents) -> Rows:
-    """The distribution of ratings, now and in the run before, in TFDV's buckets."""
-    runs = {
-        "this run": next((x for x in contents.features if x.name == "rating"), None)
+        yield f"curve-{quantity}", draw_curves(contents.curves, quantity, colours)
+    timed = {
+        model.name: model.train_seconds
+        for model in contents.models
+        if model.train_seconds is not None
     }
+    if timed:
+        yield "time", _time(timed, colours)
+    if buckets(contents):
+        yield "ratings", _ratings(buckets(contents))
+
+
+def buckets(contents: Contents) -> list[Bucket]:
+    """Returns the distribution of ratings, now and in the run before."""
+    now = {feature.name: feature for feature in contents.features}
+    runs = {"this run": now.get("rating")}
     if contents.changes and not contents.changes.is_same:
         runs[f"run {contents.changes.run}"] = contents.changes.ratings
-    rows = []
-    for name, feature in runs.items():
-        total = sum(count for _, _, count in feature.buckets) if feature else 0
-        if feature and total:
-            rows += [
-                {"run": name, "low": low, "high": high, "share": count / total}
-                for low, high, count in feature.buckets
-                if count
-            ]
-    return rows
-
-
-def _leaderboard(
-    models: Sequence[Mapping[str, Any]], metric: str, colours: Colours
-) -> alt.LayerChart:
-    rows = [
-        {
-            "model": model["name"],
-            "value": model["metrics"].get(metric),
-            "lower": ends[0],
-            "upper": ends[1],
-        }
-        for model in models
-        for ends in [model["intervals"].get(metric) or (None, None)]
+    return [
+        Bucket(name, low, high, count / total)
+        for name, feature in runs.items()
+        if feature and (total := sum(count for _, _, count in feature.buckets))
+        for low, high, count in feature.buckets
+        if count
     ]
-    names = [row["model"] for row in rows]
+
+
+def _leaderboard(contents: Contents, colours: Colours) -> alt.LayerChart:
+    metric = contents.metric
+    rows = [
+        _point(model.name, model.metrics.get(metric), model.intervals.get(metric))
+        for model in contents.models
+        if model.metrics
+    ]
+    if contents.live_before:
+        rows.append(_point(LIVE_BEFORE, contents.live_before.metrics.get(metric), None))
+    names = [str(row["model"]) for row in rows]
     return dots(rows, "model", names, metric, colours).properties(
         height=ROW * len(rows),
         description=in_words(metric, rows, "model"),
     )
 
 
+def _point(
+    model: str,
+    value: float | None,
+    ends: tuple[float | None, float | None] | None,
+    **more: str | float,
+) -> Row:
+    lower, upper = ends or (None, None)
+    return {"model": model, "value": value, "lower": lower, "upper": upper, **more}
+
+
 def _slices(parts: Sequence[Part], metric: str, colours: Colours) -> alt.LayerChart:
     rows = [
-        {
-            "model": part.model,
-            "slice": part.slice,
-            "users": part.users,
-            "value": part.metrics.get(metric),
-            "lower": part.interval[0] if part.interval else None,
-            "upper": part.interval[1] if part.interval else None,
-        }
+        _point(
+            part.model,
+            part.metrics.get(metric),
+            part.interval,
+            slice=part.slice,
+            users=part.users,
+        )
         for part in parts
     ]
     names = list(dict.fromkeys(part.model for part in parts))
@@ -118,32 +146,29 @@ def _slices(parts: Sequence[Part], metric: str, colours: Colours) -> alt.LayerCh
 
 
 def _bars(
-    models: Sequence[Mapping[str, Any]], metric: str, title: str, colours: Colours
+    models: Sequence[ModelRecord], metric: str, title: str, colours: Colours
 ) -> alt.LayerChart:
-    rows = [
-        {
-            "model": model["name"],
-            "value": model["metrics"].get(metric),
-            "label": figure(model["metrics"].get(metric)),
-        }
-        for model in models
+    values = {model.name: model.metrics.get(metric) for model in models}
+    rows: Rows = [
+        {"model": name, "value": value, "label": figure(value)}
+        for name, value in values.items()
     ]
     return row_of_bars(rows, title, colours)
 
 
 def _trade_off(
-    models: Sequence[Mapping[str, Any]], metric: str, colours: Colours
+    models: Sequence[ModelRecord], metric: str, colours: Colours
 ) -> alt.Chart:
-    """Accuracy over coverage: a model may buy one with the other."""
-    rows = [
+    """Plots accuracy over coverage, of which a model may trade one for the other."""
+    rows: Rows = [
         {
-            "model": model["name"],
-            "coverage": model["metrics"].get(COVERAGE),
-            "value": model["metrics"].get(metric),
+            "model": model.name,
+            "coverage": model.metrics.get(COVERAGE),
+            "value": model.metrics.get(metric),
         }
         for model in models
     ]
-    names = [row["model"] for row in rows]
+    names = [model.name for model in models]
     base = chart_of(rows).mark_point(filled=True, size=90, opacity=1)
     base = base.encode(
         x=alt.X("coverage:Q", title=COVERAGE, axis=alt.Axis(tickCount=4)),
@@ -166,80 +191,26 @@ def _trade_off(
     )
 
 
-def _time(models: Sequence[Mapping[str, Any]], colours: Colours) -> alt.LayerChart:
-    rows = [
-        {
-            "model": model["name"],
-            "value": model["train_seconds"],
-            "label": duration(model["train_seconds"]),
-        }
-        for model in models
+def _time(seconds: Mapping[str, float], colours: Colours) -> alt.LayerChart:
+    rows: Rows = [
+        {"model": name, "value": value, "label": duration(value)}
+        for name, value in seconds.items()
     ]
     return row_of_bars(rows, "seconds", colours)
 
 
-def _curves(
-    curves: Mapping[str, Sequence[Curve]], quantity: str, colours: Colours
-) -> alt.LayerChart:
-    rows, of, dashes = [], {}, {}
-    for model, trainings in curves.items():
-        for place, curve in enumerate(trainings):
-            name = series(model, curve)
-            points = [
-                {
-                    "training": name,
-                    "epoch": epoch.number,
-                    "value": epoch.values[quantity],
-                    "best": epoch.number == curve.best,
-                }
-                for epoch in curve.epochs
-                if quantity in epoch.values
-            ]
-            if points:
-                rows += points
-                of[name] = colours.of[model]
-                dashes[name] = DASHES[place % 3] if place else colours.dash[model]
-    base = chart_of(rows).encode(
-        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
-        y=alt.Y(
-            "value:Q",
-            title=None,
-            scale=alt.Scale(zero=False),
-            axis=alt.Axis(tickCount=5),
-        ),
-        color=alt.Color(
-            "training:N",
-            scale=alt.Scale(domain=list(of), range=list(of.values())),
-            legend=alt.Legend(title=None, orient="top"),
-        ),
-        strokeDash=alt.StrokeDash(
-            "training:N",
-            scale=alt.Scale(domain=list(dashes), range=list(dashes.values())),
-        ),
-        tooltip=[
-            "training:N",
-            "epoch:Q",
-            alt.Tooltip("value:Q", title=quantity, format=".4f"),
-        ],
-    )
-    line = base.mark_line(strokeWidth=2)
-    # Small targets are hard to hit: every epoch has one that is larger than it looks.
-    hover = base.mark_point(size=160, filled=True, opacity=0)
-    best = (
-        base.transform_filter(alt.datum.best)
-        .mark_point(size=110, filled=True, opacity=1)
-        .encode(strokeDash=alt.value([1, 0]))
-    )
-    names = ", ".join(of)
-    return sized(alt.layer(line, hover, best)).properties(
-        height=260, description=f"{quantity} after each epoch of {names}"
-    )
-
-
-def _ratings(rows: Rows) -> alt.Chart:
-    names = list(dict.fromkeys(row["run"] for row in rows))
-    shown = [{**row, "stars": f"{row['low']:g} – {row['high']:g}"} for row in rows]
-    chart = chart_of(shown).mark_bar(cornerRadiusEnd=2)
+def _ratings(ratings: Sequence[Bucket]) -> alt.Chart:
+    names = list(dict.fromkeys(bucket.run for bucket in ratings))
+    rows: Rows = [
+        {
+            "run": bucket.run,
+            "stars": f"{bucket.low:g} – {bucket.high:g}",
+            "low": bucket.low,
+            "share": bucket.share,
+        }
+        for bucket in ratings
+    ]
+    chart = chart_of(rows).mark_bar(cornerRadiusEnd=2)
     return sized(
         chart.encode(
             x=alt.X(
@@ -264,5 +235,5 @@ def _ratings(rows: Rows) -> alt.Chart:
             ],
         )
     ).properties(
-        height=220, description=in_words("share of ratings", shown, "stars", "share")
+        height=220, description=in_words("share of ratings", rows, "stars", "share")
     )

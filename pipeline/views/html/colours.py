@@ -1,6 +1,6 @@
-"""Which model has which colour: the page's own (``var(--series-0)`` …).
+"""Assigns colours to models.
 
-So they follow light and dark.
+They are the page's own (``var(--series-0)`` …), which follow its light and dark theme.
 """
 
 import dataclasses
@@ -8,19 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import altair as alt
 
-from pipeline.views.html.report_contents import LIVE_BEFORE
-
+LIVE_BEFORE = "live before"  # name of the model that was live when the gate decided
 NUM_COLOURS = 8  # in report.css
 DASHES = ([1, 0], [6, 3], [2, 2])  # of lines, for more models than there are colours
 
 
 @dataclasses.dataclass(frozen=True)
 class Colours:
-    """The same colour for a model in every chart.
+    """The colours of the models, the same in every chart.
 
     Attributes:
         of: Model → CSS colour.
-        dash: Model → of its lines.
+        dash: Model → dashes of its lines.
     """
 
     of: Mapping[str, str]
@@ -28,7 +27,7 @@ class Colours:
 
     @classmethod
     def for_models(cls, names: Iterable[str], reference: str | None) -> "Colours":
-        """Gives grey to the bar, and colours to the others in their order."""
+        """Assigns grey to the reference, and colours to the others in their order."""
         grey = {name: "var(--reference)" for name in (reference, LIVE_BEFORE) if name}
         others = [name for name in names if name not in grey]
         return cls(
@@ -49,9 +48,9 @@ class Colours:
         )
 
     def swatch(self, name: str) -> str:
-        """A CSS class of that colour: the page's policy forbids styles of elements."""
+        """Returns the colour's CSS class: the page's policy forbids inline styles."""
         return self.of[name].removeprefix("var(--").removesuffix(")")
 
     def scale(self, names: Sequence[str]) -> alt.Scale:
-        """For an encoding of the models."""
+        """Returns the scale of an encoding of the models."""
         return alt.Scale(domain=list(names), range=[self.of[name] for name in names])

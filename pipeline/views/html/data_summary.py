@@ -1,16 +1,14 @@
-"""What the data was like, and what is different from an earlier run's."""
+"""Summarises a run's data, and compares it with an earlier run's."""
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.artifact_place import split_folder
+from pipeline.runs.record import DataRecord, Rows, RunRecord
+from pipeline.runs.step_outputs import Outputs
 from trainer_modules import features as f
-
-Artifacts = Mapping[tuple[str, str], Path]
 
 STATISTICS = ("StatisticsGen", "statistics")
 _TRANSFORM = ("Transform", "transform_graph")
@@ -21,19 +19,19 @@ _COMPARED_ROWS = ("read", "quarantined", "duplicates", "truncated")
 
 @dataclasses.dataclass(frozen=True)
 class Feature:
-    """What TFDV counted of one feature of the training split.
+    """TFDV's statistics of one feature of the training split.
 
     Attributes:
-        name: Of it.
-        missing: How many users have none of it.
-        values: All of them.
-        mean: Of numbers; None of texts.
-        deviation: Standard, of numbers.
-        least: Of numbers.
-        most: Of numbers.
-        unique: Different values, of texts.
-        top: The most frequent text.
-        buckets: (low, high, count) of numbers.
+        name: Name of the feature.
+        missing: Number of users without a value.
+        values: Number of values.
+        mean: Mean; None for texts, as are the next three.
+        deviation: Standard deviation.
+        least: Minimum.
+        most: Maximum.
+        unique: Number of distinct values; None for numbers.
+        top: The most frequent value; None for numbers.
+        buckets: Histogram of numbers as (low, high, count).
     """
 
     name: str
@@ -50,28 +48,28 @@ class Feature:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """One figure of the data, now and then.
+    """A figure of the data in two runs; None where it is not known.
 
     Attributes:
-        name: Of it.
-        before: In the earlier run; None where it was not known.
-        now: In this one.
+        name: Name of the figure.
+        before: The figure in the earlier run.
+        now: The figure in this run.
     """
 
     name: str
-    before: Any
-    now: Any
+    before: float | str | None
+    now: float | str | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Moved:
-    """How the known users, or items, differ between two runs.
+    """The difference between the known users, or items, of two runs.
 
     Attributes:
         what: ``users`` or ``items``.
-        new: Known now, and not before.
-        lost: Known before, and not now.
-        stayed: In both.
+        new: Number of them that only this run knows.
+        lost: Number of them that only the earlier run knows.
+        stayed: Number of them that both runs know.
     """
 
     what: str
@@ -82,16 +80,16 @@ class Moved:
 
 @dataclasses.dataclass(frozen=True)
 class Changes:
-    """What is different from an earlier run's data.
+    """The differences from an earlier run's data.
 
     Attributes:
-        run: The earlier run's id.
-        source: Its data's name.
-        is_same: Whether both read the very same bytes in the same way.
-        figures: Of both.
-        moved: Of users and items that training knows; empty where the earlier run's
+        run: ID of the earlier run.
+        source: Name of its data.
+        is_same: Whether both runs read the same bytes in the same way.
+        figures: Figures of both runs.
+        moved: Users and items that training knows; empty if the earlier run's
             artifacts are gone.
-        ratings: The earlier run's ratings in training; None where they are gone.
+        ratings: The earlier run's ratings in training; None if they are gone.
     """
 
     run: str
@@ -103,44 +101,44 @@ class Changes:
 
 
 def compare(
-    run: Mapping[str, Any],
-    artifacts: Artifacts,
-    before: Mapping[str, Any],
-    artifacts_before: Artifacts,
+    run: RunRecord, outputs: Outputs, before: RunRecord, outputs_before: Outputs
 ) -> Changes:
-    """Holds a run's data against an earlier run's.
+    """Compares a run's data with an earlier run's.
 
     Args:
-        run: Its ``run.json``.
-        artifacts: What its steps put out.
-        before: The earlier run's ``run.json``.
-        artifacts_before: What its steps put out.
+        run: The run.
+        outputs: The artifacts of its steps.
+        before: The earlier run.
+        outputs_before: The artifacts of the earlier run's steps.
     """
-    figures = [
-        Figure(name, before[part].get(name), run[part].get(name))
-        for part, names in (("data", _COMPARED), ("rows", _COMPARED_ROWS))
-        for name in names
-    ]
     examples = ("RatingsExampleGen", "examples")
+    earlier = {feature.name: feature for feature in features(outputs_before)}
     return Changes(
-        before["run"]["id"],
-        before["data"]["source"],
-        artifacts[examples] == artifacts_before.get(examples),
-        figures,
-        list(_moved(artifacts, artifacts_before)),
-        next(
-            (each for each in features(artifacts_before) if each.name == f.RATING), None
-        ),
+        run=before.run.id,
+        source=before.data.source,
+        is_same=outputs[examples] == outputs_before.get(examples),
+        figures=[
+            *_figures(before.data, run.data, _COMPARED),
+            *_figures(before.rows, run.rows, _COMPARED_ROWS),
+        ],
+        moved=_moved(outputs, outputs_before),
+        ratings=earlier.get(f.RATING),
     )
 
 
-def _moved(artifacts: Artifacts, before: Artifacts) -> list[Moved]:
+def _figures(
+    before: DataRecord | Rows, now: DataRecord | Rows, names: tuple[str, ...]
+) -> list[Figure]:
+    return [Figure(name, getattr(before, name), getattr(now, name)) for name in names]
+
+
+def _moved(outputs: Outputs, before: Outputs) -> list[Moved]:
     moved = []
     for what, name in (("users", f.USER_VOCABULARY), ("items", f.ITEM_VOCABULARY)):
         files = [
-            each[_TRANSFORM] / "transform_fn" / "assets" / name
-            for each in (artifacts, before)
-            if _TRANSFORM in each
+            found[_TRANSFORM] / "transform_fn" / "assets" / name
+            for found in (outputs, before)
+            if _TRANSFORM in found
         ]
         if len(files) == 2 and all(file.is_file() for file in files):
             now, then = (set(file.read_bytes().splitlines()) for file in files)
@@ -148,22 +146,22 @@ def _moved(artifacts: Artifacts, before: Artifacts) -> list[Moved]:
     return moved
 
 
-def features(artifacts: Artifacts) -> list[Feature]:
-    """TFDV's statistics of the training split; none where they are gone."""
-    if STATISTICS not in artifacts:
+def features(outputs: Outputs) -> list[Feature]:
+    """Returns TFDV's statistics of the training split; none if they are gone."""
+    if STATISTICS not in outputs:
         return []
-    folder = split_folder(str(artifacts[STATISTICS]), f.TRAIN_SPLIT)
+    folder = split_folder(str(outputs[STATISTICS]), f.TRAIN_SPLIT)
     path = Path(folder, _STATISTICS_FILE)
     if not path.is_file():
         return []
     read = statistics_pb2.DatasetFeatureStatisticsList.FromString(path.read_bytes())
-    return [_feature(each) for each in read.datasets[0].features]
+    return [_feature(statistics) for statistics in read.datasets[0].features]
 
 
-def _feature(told: statistics_pb2.FeatureNameStatistics) -> Feature:
-    name = ".".join(told.path.step) or told.name
-    if told.HasField("num_stats"):
-        numbers = told.num_stats
+def _feature(statistics: statistics_pb2.FeatureNameStatistics) -> Feature:
+    name = ".".join(statistics.path.step) or statistics.name
+    if statistics.HasField("num_stats"):
+        numbers = statistics.num_stats
         common = numbers.common_stats
         return Feature(
             name,
@@ -180,7 +178,7 @@ def _feature(told: statistics_pb2.FeatureNameStatistics) -> Feature:
                 for bucket in histogram.buckets
             ),
         )
-    texts = told.string_stats
+    texts = statistics.string_stats
     top = texts.top_values[0].value if texts.top_values else None
     return Feature(
         name,

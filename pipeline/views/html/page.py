@@ -1,11 +1,12 @@
-"""The page: the template filled, with its styles, scripts and charts inside."""
+"""Renders the page: the template with its styles, scripts and charts."""
 
 import base64
+import dataclasses
 import hashlib
 import json
 import logging
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,70 +19,99 @@ from components import durable_files
 from components.drift_gate.drift import DISTANCES
 from components.ratings_example_gen.input_errors import OF_ROWS
 from pipeline import datasets
-from pipeline.runs import execute
+from pipeline.runs.model_record import Ends, Finding, Interval, Metrics
+from pipeline.runs.record import Status
+from pipeline.views.formatting import (
+    count,
+    day,
+    duration,
+    figure,
+    inert,
+    optional,
+    thousands,
+)
 from pipeline.views.html import charts
-from pipeline.views.html.colours import Colours
+from pipeline.views.html.colours import LIVE_BEFORE, Colours
 from pipeline.views.html.report_contents import Contents
 from pipeline.views.html.training_curves import fastest, quantities, series
-from pipeline.views.terminal.numbers import day, duration, figure, optional, thousands
-from pipeline.views.terminal.terminal import inert
 
 _HERE = Path(__file__).parent
-_SNIPPET = "window.vegaEmbed = vegaEmbed;"  # the one thing that report.js asks for
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"  # all that report.js needs
 _MOST = 30  # characters of a value in the table of statistics
 RULES = {
-    "users": "Enough test users have a target by which the metric is measured.",
+    "users": "The metric can be measured for enough test users.",
     "finite": "Every score is finite.",
-    "spread": "Scores differ between items: their standard deviation is above a bound.",
-    "calibration": "Predicted likes over observed likes is within bounds.",
-    "coverage": "Recommends enough of what the live model does of the catalogue.",
-    "floor": "Reaches the floor; on a slice, is not surely below it.",
-    "reference": "Surely better than popularity; on a slice, not surely worse.",
-    "live": "Not surely worse than the live model by more than gate.max_loss.",
+    "spread": "The standard deviation of the scores is above a bound.",
+    "calibration": "The ratio of predicted to observed likes is within bounds.",
+    "coverage": "Recommends enough of the catalogue, compared with the live model.",
+    "floor": "Reaches the floor; on a slice, is not significantly below it.",
+    "reference": "Significantly better than popularity; on a slice, not significantly "
+    "worse.",
+    "live": "Not significantly worse than the live model by more than gate.max_loss.",
 }
-# A run's status → the first words, and their tone.
+# Status → the headline, and its tone.
 _HEADLINES = {
-    execute.CHANGED: ("{live} is live, new in this run", "good"),
-    execute.UNCHANGED: ("Nothing changed: {live} stays live", "good"),
-    execute.REFUSED: ("Every model was refused; {live} stays live", "warning"),
-    execute.BAD_INPUT: ("The input is bad; {live} stays live", "bad"),
-    execute.ANOMALIES: ("The data has anomalies; {live} stays live", "bad"),
-    execute.FAILED: ("A step failed; {live} stays live", "bad"),
+    Status.CHANGED: ("{live} is live, new in this run", "good"),
+    Status.UNCHANGED: ("Nothing changed: {live} stays live", "good"),
+    Status.REFUSED: ("Every model was refused; {live} stays live", "warning"),
+    Status.BAD_INPUT: ("The input is bad; {live} stays live", "bad"),
+    Status.ANOMALIES: ("The data has anomalies; {live} stays live", "bad"),
+    Status.FAILED: ("A step failed; {live} stays live", "bad"),
 }
+_FILTERS: dict[str, Callable[..., object]] = {
+    "duration": duration,
+    "figure": figure,
+    "optional": optional,
+    "thousands": thousands,
+    "bad_rows": OF_ROWS.get,
+    "count": count,
+    "percent": lambda value: optional(value, "{:.2%}".format),
+    "day": day,
+    "pretty": lambda value: json.dumps(value, indent=1, ensure_ascii=False),
+    "signed": "{:+.4f}".format,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """How often a model met a rule over all slices.
+
+    Attributes:
+        passed: Number of slices on which it passed.
+        refused: Number of slices on which it was refused.
+    """
+
+    passed: int
+    refused: int
+
+
+@dataclasses.dataclass(frozen=True)
+class LiveNow:
+    """The figures of the model that is live after the run.
+
+    Attributes:
+        metrics: Metrics by name.
+        intervals: Ends of confidence intervals by metric.
+        gains: Rule → how much better it is than the reference, or than what was live.
+        name: Its name; None if it was not judged as a candidate.
+    """
+
+    metrics: Metrics
+    intervals: Mapping[str, Ends]
+    gains: Mapping[str, Interval]
+    name: str | None
 
 
 def render(contents: Contents) -> str:
-    """The page as HTML that asks nobody for anything."""
-    reference = next(
-        (m["name"] for m in contents.models if m["verdict"] == "reference"), None
-    )
-    colours = Colours.for_models([m["name"] for m in contents.models], reference)
-    specs = charts.charts(contents, colours)
+    """Returns the page as HTML that makes no network request."""
+    names = {model.verdict: model.name for model in contents.models}
+    reference = names.get("reference")
+    colours = Colours.for_models([m.name for m in contents.models], reference)
     style = (_HERE / "report.css").read_text()
     scripts = [_vega(), (_HERE / "report.js").read_text()]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_inert,
-    )
-    environment.filters |= {
-        "duration": duration,
-        "figure": figure,
-        "optional": optional,
-        "thousands": thousands,
-        "bad_rows": OF_ROWS.get,
-        "count": lambda value: optional(value, "{:,}".format),
-        "percent": lambda value: optional(value, "{:.2%}".format),
-        "day": day,
-        "pretty": lambda value: json.dumps(value, indent=1, ensure_ascii=False),
-        "signed": "{:+.4f}".format,
-    }
-    headline, tone = _HEADLINES[contents.run["run"]["status"]]
-    live = contents.run["live"]["model"]
-    return environment.get_template("report.html.j2").render(
+    headline, tone = _HEADLINES[contents.run.run.status]
+    live = contents.run.live.model
+    return _template().render(
         contents=contents,
         run=contents.run,
         metric=contents.metric,
@@ -90,12 +120,12 @@ def render(contents: Contents) -> str:
             "no model stays live", "no model is live"
         ),
         tone=tone,
-        live_model=_live_model(contents),
-        against=_against(contents),
+        live=_live_now(contents),
+        live_before=LIVE_BEFORE,
         rules=RULES,
         distances=DISTANCES,
         tally=_tally,
-        charts=specs,
+        charts=charts.charts(contents, colours),
         quantities=quantities(contents.curves),
         series=series,
         fastest=fastest,
@@ -107,21 +137,38 @@ def render(contents: Contents) -> str:
         quoted=shlex.quote,
         style=markupsafe.Markup(style),  # our own, as the scripts are
         scripts=[markupsafe.Markup(script) for script in scripts],
-        policy="; ".join(
-            (
-                "default-src 'none'",
-                f"script-src {' '.join(map(_hash, scripts))}",
-                f"style-src {_hash(style)}",
-                "img-src data:",
-                "base-uri 'none'",
-                "form-action 'none'",
-            )
-        ),
+        policy=_policy(scripts, style),
+    )
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_inert,
+    )
+    environment.filters |= _FILTERS
+    return environment.get_template("report.html.j2")
+
+
+def _policy(scripts: Sequence[str], style: str) -> str:
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {' '.join(map(_hash, scripts))}",
+            f"style-src {_hash(style)}",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
     )
 
 
 def _inert(value: Any) -> Any:
-    """Texts from data cannot reorder or hide what is around them."""
+    """Escapes texts that could reorder or hide what is around them."""
     if isinstance(value, str) and not isinstance(value, markupsafe.Markup):
         return inert(value)
     return value
@@ -132,16 +179,16 @@ def _shorten(text: str) -> str:
 
 
 def _vega() -> str:
-    """Vega, Vega-Lite and vega-embed in one script.
+    """Returns Vega, Vega-Lite and vega-embed as one script.
 
-    It is kept in the cache folder, as it takes seconds to make. Where that folder
-    cannot be read or written to, the report is written all the same.
+    It is kept in the cache folder, as it takes seconds to make. The report is written
+    even if that folder cannot be read or written to.
     """
     name = f"vega-{metadata.version('vl-convert-python')}.js"
     try:
         return (datasets.cache_folder() / name).read_text(encoding="utf-8")
     except OSError:
-        # The page's script would end at it; in a string, `<\/` is `</`.
+        # It would end the page's script; in a string, `<\/` is `</`.
         script: str = vl_convert.javascript_bundle(_SNIPPET).replace(
             "</script", r"<\/script"
         )
@@ -152,7 +199,7 @@ def _vega() -> str:
     except OSError as error:
         logging.getLogger(__name__).warning(
             "%s cannot be kept for the next report (%s). Set MARQUEE_CACHE_DIR to a "
-            "folder that can be written to.",
+            "folder that is writable.",
             name,
             error,
         )
@@ -164,32 +211,24 @@ def _hash(text: str) -> str:
     return f"'sha256-{digest}'"
 
 
-def _live_model(contents: Contents) -> Mapping[str, Any] | None:
-    """What this run measured of the model that is live now."""
+def _live_now(contents: Contents) -> LiveNow | None:
+    """Returns what this run measured of the model that is live now, if anything."""
     for model in contents.models:
-        if model["verdict"] == "live":
-            return model
-    return contents.live_before
+        if model.verdict == "live":
+            gains = {
+                finding.rule: finding.interval
+                for finding in model.findings
+                if finding.rule in ("reference", "live") and not finding.slice
+                if finding.interval.value is not None
+            }
+            return LiveNow(model.metrics, model.intervals, gains, model.name)
+    before = contents.live_before
+    return LiveNow(before.metrics, {}, {}, None) if before else None
 
 
-def _against(contents: Contents) -> list[tuple[str, Mapping[str, Any]]]:
-    """How much better the model that is live now is than others, with intervals."""
-    live = _live_model(contents)
-    return [
-        (finding["rule"], finding["interval"])
-        for finding in (live or {}).get("findings", [])
-        if finding["rule"] in ("reference", "live") and not finding["slice"]
-        if finding["interval"]["value"] is not None
-    ]
-
-
-def _tally(findings: Sequence[Mapping[str, Any]], rule: str) -> dict[str, int] | None:
-    """How a model did by a rule: passed, refused and told; None if it was not asked."""
-    of_rule = [f["passed"] for f in findings if f["rule"] == rule]
-    if not of_rule:
+def _tally(findings: Sequence[Finding], rule: str) -> Tally | None:
+    """Returns how often a model met a rule; None if the rule was not applied to it."""
+    verdicts = [finding.passed for finding in findings if finding.rule == rule]
+    if not verdicts:
         return None
-    return {
-        "passed": sum(each is True for each in of_rule),
-        "refused": sum(each is False for each in of_rule),
-        "told": sum(each is None for each in of_rule),
-    }
+    return Tally(verdicts.count(True), verdicts.count(False))

@@ -1,21 +1,22 @@
-"""Everything that a report tells, read from a run's folder."""
+"""Gathers everything that a report shows from a run's folder."""
 
 import dataclasses
-import json
 import logging
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from components.live_models.versions import VersionError
 from pipeline import lineage
+from pipeline.config.schema import GateConfig
 from pipeline.lineage import Lineage, NoLineageError
-from pipeline.runs import execute
+from pipeline.runs import finished_runs
+from pipeline.runs.model_record import JudgedLive, Metrics, ModelRecord
+from pipeline.runs.record import RUN_FILE, RunRecord
+from pipeline.runs.step_outputs import Counts, Outputs, existing_outputs, read_counts
+from pipeline.views.formatting import best_first
 from pipeline.views.html.data_summary import (
     STATISTICS,
-    Artifacts,
     Changes,
     Feature,
     compare,
@@ -24,59 +25,59 @@ from pipeline.views.html.data_summary import (
 from pipeline.views.html.sample_lists import Example, examples
 from pipeline.views.html.training_curves import Curve, read_curves
 
-LIVE_BEFORE = "live before"
-
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A model on some of the users.
+    """A model on a slice of the users.
 
     Attributes:
-        model: Its name.
-        slice: Of the users.
-        users: How many.
-        metrics: By name.
-        interval: Of the gate's metric; None where the gate asked for none.
+        model: Name of the model.
+        slice: Name of the slice.
+        users: Number of users in it.
+        metrics: Metrics by name.
+        interval: Confidence interval of the gate's metric; None if none was computed.
         refuses: Whether there are enough users to refuse a model.
     """
 
     model: str
     slice: str
     users: int
-    metrics: Mapping[str, float | None]
+    metrics: Metrics
     interval: tuple[float, float] | None
     refuses: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """What a report tells.
+    """The contents of a report.
 
     Attributes:
-        run: The object of ``run.json``.
-        metric: The gate's.
-        models: Of ``run.json``, the best first; those without figures last.
-        live_before: The model that the others were held against, as one of ``models``;
-            None where nothing was live, or it is one of them.
+        run: The run's record.
+        gate: The settings of the gate.
+        metric: The metric that models are compared by.
+        models: The models, the best first; those without figures last.
+        live_before: The model that was live when the gate decided; None if there was
+            none, or it could not be judged.
         slices: Every model on every slice.
-        counts: Of the reading, with the first problems; empty where nothing was read.
+        counts: What reading the ratings counted, with the first problems; None if
+            reading failed.
         features: TFDV's statistics of the training split.
-        changes: Since the run before; None of the first.
+        changes: Differences from the previous run's data; None for the first run.
         curves: Model → its trainings.
         examples: Lists of the live model.
-        no_examples: Why there are none; "" where there are.
-        lineage: Where the model that is live now came from; None where that is not
-            known.
-        no_lineage: Why it is not; "" where it is.
-        links: What → its place, seen from the report.
+        no_examples: Why there are none; empty if there are.
+        lineage: The origin of the live model; None if it is not known.
+        no_lineage: Why it is not known; empty if it is.
+        links: Description of a file → its path relative to the report.
     """
 
-    run: Mapping[str, Any]
+    run: RunRecord
+    gate: GateConfig
     metric: str
-    models: Sequence[Mapping[str, Any]]
-    live_before: Mapping[str, Any] | None
+    models: Sequence[ModelRecord]
+    live_before: JudgedLive | None
     slices: Sequence[Part]
-    counts: Mapping[str, Any]
+    counts: Counts | None
     features: Sequence[Feature]
     changes: Changes | None
     curves: Mapping[str, Sequence[Curve]]
@@ -88,131 +89,122 @@ class Contents:
 
 
 def gather(out: Path, run_id: str | None) -> Contents:
-    """Reads it; what is no longer there is left out.
+    """Gathers the contents of a report; what no longer exists is left out.
 
     Args:
         out: Folder of the runs.
-        run_id: Of the run; None takes the newest.
+        run_id: ID of the run; None for the newest.
 
     Raises:
-        RunNotFoundError: No such run has finished.
+        RunNotFoundError: If no such run has finished.
     """
-    run = execute.read(out, run_id)
-    artifacts = execute.artifacts(out, run["run"]["id"])
-    metric = run["gate"]["metric"] or run["config"]["gate"]["metric"]
-    models = sorted(run["models"], key=lambda model: _best_first(model, metric))
+    record = finished_runs.read(out, run_id)
+    outputs = existing_outputs(out, record.run.id)
+    gate = record.section("gate", GateConfig)
+    metric = record.gate.metric or gate.metric
+    models = sorted(record.models, key=lambda model: best_first(model.metrics, metric))
     lists, no_lists = _examples(out)
     origin, no_origin = _lineage(out)
+    live = record.gate.live
     return Contents(
-        run=run,
+        run=record,
+        gate=gate,
         metric=metric,
         models=models,
-        live_before=_live_before(run),
-        slices=[part for model in models for part in _parts(model, metric, run)],
-        counts=_counts(artifacts),
-        features=features(artifacts),
-        changes=_changes(out, run, artifacts),
-        curves={
-            model["name"]: read_curves(artifacts[step])
+        live_before=live if live and live.metrics else None,
+        slices=[
+            part
             for model in models
-            if (step := (f"Trainer_{model['name']}", "model_run")) in artifacts
+            for part in parts(model, metric, gate.min_slice_users)
+        ],
+        counts=read_counts(outputs),
+        features=features(outputs),
+        changes=_changes(out, record, outputs),
+        curves={
+            model.name: read_curves(outputs[step])
+            for model in models
+            if (step := (f"Trainer_{model.name}", "model_run")) in outputs
         },
         examples=lists,
         no_examples=no_lists,
         lineage=origin,
         no_lineage=no_origin,
-        links=_links(out / "runs" / run["run"]["id"], artifacts),
+        links=_links(out / "runs" / record.run.id, outputs),
     )
 
 
-def _best_first(model: Mapping[str, Any], metric: str) -> float:
-    value = model["metrics"].get(metric)
-    return math.inf if value is None else -value
+def parts(model: ModelRecord, metric: str, min_users: int) -> list[Part]:
+    """Returns a model on every slice, in the order of the slices' numbers.
 
-
-def _live_before(run: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    live = run["gate"]["live"]
-    if not live or not live["metrics"]:
-        return None
-    return {**live, "name": LIVE_BEFORE, "verdict": LIVE_BEFORE, "intervals": {}}
-
-
-def _parts(model: Mapping[str, Any], metric: str, run: Mapping[str, Any]) -> list[Part]:
+    Args:
+        model: The model.
+        metric: The metric whose intervals are shown.
+        min_users: Number of users from which on a slice can refuse a model.
+    """
     intervals = {
-        finding["slice"]: finding["interval"]
-        for finding in model["findings"]
-        if finding["rule"] == "floor" and finding["metric"] == metric
-        if finding["interval"]["lower"] is not None
+        finding.slice: (finding.interval.lower, finding.interval.upper)
+        for finding in model.findings
+        if finding.rule == "floor" and finding.metric == metric
+        if finding.interval.lower is not None and finding.interval.upper is not None
     }
-    parts = []
-    for name, told in sorted(model["slices"].items(), key=_by_number):
-        found = intervals.get(name)
-        parts.append(
-            Part(
-                model["name"],
-                name,
-                told["users"],
-                told["metrics"],
-                (found["lower"], found["upper"]) if found else None,
-                told["users"] >= run["config"]["gate"]["min_slice_users"],
-            )
+    return [
+        Part(
+            model=model.name,
+            slice=name,
+            users=model.slices[name].users,
+            metrics=model.slices[name].metrics,
+            interval=intervals.get(name),
+            refuses=model.slices[name].users >= min_users,
         )
-    return parts
+        for name in sorted(model.slices, key=_by_number)
+    ]
 
 
-def _by_number(item: tuple[str, Any]) -> tuple[str, float, str]:
-    """Slices in the order of their numbers: new, 1-19, 20-99, 100-499, 500+."""
-    feature, _, value = item[0].partition("=")
+def _by_number(name: str) -> tuple[str, float, str]:
+    """Returns a key that sorts slices by number: new, 1-19, 20-99, 100-499, 500+."""
+    feature, _, value = name.partition("=")
     digits = value.partition("-")[0].rstrip("+")
     return feature, float(digits) if digits.isdecimal() else -1.0, value
 
 
-def _counts(artifacts: Artifacts) -> dict[str, Any]:
-    folder = artifacts.get(("RatingsExampleGen", "examples"))
-    if folder is None or not (folder / "counts.json").is_file():
-        return {}
-    counts: dict[str, Any] = json.loads((folder / "counts.json").read_text())
-    return counts
-
-
-def _changes(out: Path, run: Mapping[str, Any], artifacts: Artifacts) -> Changes | None:
-    """Against the newest run before this one that read its data."""
-    if "users" not in run["data"]:
+def _changes(out: Path, record: RunRecord, outputs: Outputs) -> Changes | None:
+    """Compares with the newest earlier run that read its data."""
+    if record.data.users is None:
         return None
-    for folder in sorted((out / "runs").glob(f"*/{execute.RUN_FILE}"), reverse=True):
-        if folder.parent.name < run["run"]["id"]:
-            before = execute.read(out, folder.parent.name)
-            if "users" in before["data"]:
-                older = execute.artifacts(out, before["run"]["id"])
-                return compare(run, artifacts, before, older)
+    for run_id in reversed(finished_runs.run_ids(out)):
+        if run_id < record.run.id:
+            before = finished_runs.read(out, run_id)
+            if before.data.users is not None:
+                older = existing_outputs(out, run_id)
+                return compare(record, outputs, before, older)
     return None
 
 
 def _examples(out: Path) -> tuple[list[Example], str]:
-    """The lists, or why there are none: the rest of the report is worth having."""
+    """Returns the lists, or why there are none: the rest of the report is kept."""
     try:
         found = examples(out)
     except (VersionError, NoLineageError) as error:
-        logging.exception("The live model cannot be asked.")
+        logging.exception("The live model cannot be queried.")
         return [], str(error)
     return found, "" if found else "No model is live."
 
 
 def _lineage(out: Path) -> tuple[Lineage | None, str]:
-    """Of the live model, or why it is not known."""
+    """Returns the origin of the live model, or why it is not known."""
     try:
         return lineage.of(out, lineage.LIVE), ""
     except (VersionError, NoLineageError) as error:
         return None, str(error)
 
 
-def _links(folder: Path, artifacts: Artifacts) -> dict[str, str]:
-    """Relative ones, so that they hold where the folder of the runs is moved to."""
-    places = {"run.json": folder / execute.RUN_FILE, "log": folder / "run.log"}
-    if STATISTICS in artifacts:
-        places["statistics"] = artifacts[STATISTICS]
-    examples_folder = artifacts.get(("RatingsExampleGen", "examples"))
-    if examples_folder and (examples_folder / "quarantine.jsonl").is_file():
+def _links(folder: Path, outputs: Outputs) -> dict[str, str]:
+    """Returns relative links, which hold when the folder of the runs is moved."""
+    places = {"run.json": folder / RUN_FILE, "log": folder / "run.log"}
+    if STATISTICS in outputs:
+        places["statistics"] = outputs[STATISTICS]
+    examples_folder = outputs.get(("RatingsExampleGen", "examples"))
+    if examples_folder:
         places["quarantine"] = examples_folder / "quarantine.jsonl"
     return {
         name: Path(os.path.relpath(place, folder)).as_posix()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from components.wording import counted
-from pipeline.views.terminal.numbers import duration, thousands
-from pipeline.views.terminal.terminal import Terminal, inert
+from pipeline.views.formatting import duration, inert, thousands
+from pipeline.views.terminal.terminal import Terminal
 
 if TYPE_CHECKING:  # TensorFlow and Beam take seconds to import
     from pipeline.recommend.all_users import Written

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from pipeline.views.formatting import inert
 from pipeline.views.terminal.tables import headed_table
-from pipeline.views.terminal.terminal import Terminal, inert
+from pipeline.views.terminal.terminal import Terminal
 
 if TYPE_CHECKING:
     from pipeline.runs.cleanup import Leftover

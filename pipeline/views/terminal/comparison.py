@@ -1,27 +1,26 @@
-"""Two runs side by side."""
+"""Prints two runs side by side."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.runs.compare import Comparison, Difference, Metric
-from pipeline.views.terminal.numbers import duration, figure, optional
-from pipeline.views.terminal.run_result import LEADERBOARD_METRICS
+from pipeline.views.formatting import duration, figure, inert, interval, optional
+from pipeline.views.terminal.leaderboard import LEADERBOARD_METRICS
 from pipeline.views.terminal.tables import headed_table
-from pipeline.views.terminal.terminal import Terminal, inert
+from pipeline.views.terminal.terminal import Terminal
 
-# The first of the leaderboard, and those that have intervals.
+# The first of the leaderboard are always shown, others if they have intervals.
 _NUM_METRICS = 2
 
 
 def print_comparison(console: Terminal, comparison: Comparison) -> None:
-    """Data, settings, metrics, verdicts and seconds (``marquee compare``)."""
-    both = [inert(run["id"]) for run in comparison.runs]
+    """Prints data, settings, metrics, verdicts and durations (``marquee compare``)."""
+    both = [inert(run.id) for run in comparison.runs]
     if comparison.not_comparable:
-        console.print(Text("The figures cannot be compared:", "bold yellow"))
+        console.print(Text("The metrics cannot be compared:", "bold yellow"))
         for reason in comparison.not_comparable:
             console.print(Text(f"  {inert(reason)}", "yellow"))
         console.print()
@@ -41,32 +40,33 @@ def print_comparison(console: Terminal, comparison: Comparison) -> None:
 
 
 def _facts(comparison: Comparison, both: Sequence[str]) -> RenderableType:
+    first, second = comparison.runs
     runs = [
-        Difference(name, *(run[name] for run in comparison.runs))
-        for name in ("status", "started")
+        Difference("status", first.status, second.status),
+        Difference("started", first.started, second.started),
+        Difference("took", duration(first.seconds), duration(second.seconds)),
     ]
-    took = Difference("took", *(duration(run["seconds"]) for run in comparison.runs))
-    return _differences("run", [*runs, took, *comparison.data], both)
+    return _differences("run", [*runs, *comparison.data], both)
 
 
 def _differences(
-    first: str, differences: Sequence[Difference], both: Sequence[str]
+    heading: str, differences: Sequence[Difference], both: Sequence[str]
 ) -> Table:
-    """A row for each; bold where the two are not the same."""
-    table = headed_table(first, *both)
-    for each in differences:
-        style = "" if each.first == each.second else "bold"
-        cells = (inert(each.name), _told(each.first), _told(each.second))
+    """Returns a table with a row for each value, bold where the runs differ."""
+    table = headed_table(heading, *both)
+    for value in differences:
+        style = "" if value.first == value.second else "bold"
+        cells = (inert(value.name), _shown(value.first), _shown(value.second))
         table.add_row(*(Text(cell, style) for cell in cells))
     return table
 
 
-def _told(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, list):
         return inert(", ".join(map(str, value)) or "none")
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return "-" if value is None else inert(value)
+    return optional(value, inert)
 
 
 def _models(comparison: Comparison, both: Sequence[str]) -> RenderableType:
@@ -79,7 +79,7 @@ def _models(comparison: Comparison, both: Sequence[str]) -> RenderableType:
             if metric.name in LEADERBOARD_METRICS[:_NUM_METRICS]
             or metric.apart is not None
         ]
-        train = (optional(each, duration) for each in model.train_seconds)
+        train = (optional(seconds, duration) for seconds in model.train_seconds)
         rows.append(("train", *train, ""))
         for number, cells in enumerate(rows):
             name = "" if number else inert(model.name)
@@ -89,28 +89,29 @@ def _models(comparison: Comparison, both: Sequence[str]) -> RenderableType:
 
 
 def _figures(metric: Metric) -> tuple[str, str]:
-    told = [
-        figure(value) + (f" ({'–'.join(map(figure, ends))})" if ends else "")
+    first, second = (
+        figure(value) + (f" ({interval(ends)})" if ends else "")
         for value, ends in (
             (metric.first, metric.first_interval),
             (metric.second, metric.second_interval),
         )
-    ]
-    return told[0], told[1]
+    )
+    return first, second
 
 
 def _difference(metric: Metric) -> str:
     if metric.first is None or metric.second is None:
         return "-"
-    told = f"{metric.second - metric.first:+.4f}"
+    difference = f"{metric.second - metric.first:+.4f}"
     if metric.apart is None:
-        return told
-    return f"{told}, {'beyond both intervals' if metric.apart else 'intervals overlap'}"
+        return difference
+    verdict = "beyond both intervals" if metric.apart else "intervals overlap"
+    return f"{difference}, {verdict}"
 
 
 def _seconds(seconds: Sequence[Difference], both: Sequence[str]) -> RenderableType:
     table = headed_table("step", *both)
-    for each in seconds:
-        times = (optional(value, duration) for value in (each.first, each.second))
-        table.add_row(*map(Text, (inert(each.name), *times)))
+    for step in seconds:
+        times = (optional(value, duration) for value in (step.first, step.second))
+        table.add_row(*map(Text, (inert(step.name), *times)))
     return table

@@ -8,11 +8,11 @@ from rich.text import Text
 
 from components.ratings_example_gen import input_errors
 from components.wording import counted
-from pipeline.views.terminal.numbers import optional
+from pipeline.views.formatting import inert, optional
 from pipeline.views.terminal.reading import describe_late_keys, reading_facts
 from pipeline.views.terminal.side_files import describe_file, name_some
 from pipeline.views.terminal.tables import fact_grid
-from pipeline.views.terminal.terminal import Terminal, error_text, inert
+from pipeline.views.terminal.terminal import Terminal, error_text
 
 if TYPE_CHECKING:  # Beam takes seconds to import
     from components.ratings_example_gen.inspection import DataSummary

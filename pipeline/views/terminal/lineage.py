@@ -9,9 +9,9 @@ from rich.text import Text
 
 from components.wording import counted
 from pipeline.lineage import Data, Lineage
-from pipeline.views.terminal.numbers import day, duration, figure
+from pipeline.views.formatting import day, duration, figure, inert
 from pipeline.views.terminal.tables import fact_grid, headed_table
-from pipeline.views.terminal.terminal import Terminal, inert
+from pipeline.views.terminal.terminal import Terminal
 
 _HASH_SHOWN = 12
 _FILES_SHOWN = 20

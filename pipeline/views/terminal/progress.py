@@ -13,11 +13,11 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.views.terminal.numbers import duration, thousands
+from pipeline.views.formatting import duration, inert, thousands
 from pipeline.views.terminal.reading import reading_facts
 from pipeline.views.terminal.side_files import side_facts
 from pipeline.views.terminal.tables import fact_grid
-from pipeline.views.terminal.terminal import Terminal, error_text, inert
+from pipeline.views.terminal.terminal import Terminal, error_text
 
 if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.recognise.reading_report import Reading

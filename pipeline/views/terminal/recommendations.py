@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from components.wording import counted
+from pipeline.views.formatting import inert
 from pipeline.views.terminal.tables import headed_table
-from pipeline.views.terminal.terminal import Terminal, inert
+from pipeline.views.terminal.terminal import Terminal
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import
     from pipeline.recommend.one_user import Answer

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from pipeline.views.terminal.numbers import duration
+from pipeline.views.formatting import duration, inert
 from pipeline.views.terminal.tables import headed_table
-from pipeline.views.terminal.terminal import Terminal, inert
+from pipeline.views.terminal.terminal import Terminal
 
 if TYPE_CHECKING:  # only `marquee schedule` needs it
     from pipeline.retraining.cron_schedule import Schedule

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from components.wording import counted
-from pipeline.views.terminal.terminal import inert
+from pipeline.runs.record import DataRecord
+from pipeline.views.formatting import inert
 
 if TYPE_CHECKING:
     from components.ratings_example_gen.side_files.columns import SideTable
@@ -79,24 +80,19 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
         yield f"{values} had HTML entities (&amp;), now decoded"
 
 
-def matched_files(data: Mapping[str, Any]) -> RenderableType | None:
-    """Returns how well a run's files of items and users fitted its ratings.
-
-    Args:
-        data: The ``data`` of ``run.json``.
-    """
+def matched_files(data: DataRecord) -> RenderableType | None:
+    """Returns how well a run's files of items and users fit its ratings."""
     lines = []
-    for kind in ("items", "users"):
-        found = data.get(f"{kind}_file")
+    for kind, found in (("items", data.items_file), ("users", data.users_file)):
         if found is None:
             continue
-        text = matched(kind, found["rated"], found["matched"], found["first_missing"])
-        is_odd = found["matched"] < FEW * found["rated"]
+        text = matched(kind, found.rated, found.matched, found.first_missing)
+        is_odd = found.matched < FEW * found.rated
         line = Text(f"{kind.capitalize()}  ", "bold")
-        line.append(f"{inert(Path(found['file']).name)}: ", "not bold")
+        line.append(f"{inert(Path(found.file).name)}: ", "not bold")
         line.append(inert(text), "not bold yellow" if is_odd else "not bold")
-        if found["repeated"]:
-            line.append(f"; {_repeating(found['repeated'])}", "not bold")
+        if found.repeated:
+            line.append(f"; {_repeating(found.repeated)}", "not bold")
         lines.append(line)
     return Group(*lines) if lines else None
 

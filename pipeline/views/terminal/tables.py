@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.views.terminal.terminal import inert
+from pipeline.views.formatting import inert
 
 
 def headed_table(*columns: str) -> Table:

@@ -20,18 +20,9 @@ from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
 from pipeline import standard_streams
+from pipeline.views.formatting import inert
 
 _ERROR_LINES = 20  # of a step's error; the log has all of it
-
-
-def inert(text: object) -> str:
-    r"""One line that cannot move the cursor, colour or reorder what is around it.
-
-    Control, formatting and unpaired surrogate characters become ``\x1b`` and the like.
-    """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
-    )
 
 
 class Terminal(Console):

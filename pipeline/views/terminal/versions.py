@@ -6,8 +6,9 @@ from pathlib import Path
 from rich.text import Text
 
 from components.live_models.versions import Version, problem
+from pipeline.views.formatting import inert
 from pipeline.views.terminal.tables import headed_table
-from pipeline.views.terminal.terminal import Terminal, inert
+from pipeline.views.terminal.terminal import Terminal
 
 
 def print_versions(console: Terminal, versions: Sequence[Version], out: Path) -> None:

@@ -1,6 +1,5 @@
 """Lists for all users, of a model whose scores are a formula."""
 
-import json
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from pipeline.runs import lock
 from tests.support.examples import write_ratings
 from tests.support.metadata_store import accept
 from tests.support.recommender import save_recommender
+from tests.support.run_record import write_record
 from trainer_modules import features as f
 from trainer_modules.model_card import write_card
 
@@ -84,9 +84,7 @@ def out(tmp_path):
     catalogue.mkdir(parents=True)
     titles = {f.ITEM_ID: ITEMS, "title": ITEMS}
     pq.write_table(pa.table(titles), catalogue / f.CATALOGUE_FILE)
-    run = out / "runs" / "r1"
-    run.mkdir(parents=True)
-    (run / "run.json").write_text(json.dumps({"run": {}, "config": {}}))
+    write_record(out, "r1")
     folder = tmp_path / "model"
     save_recommender(Formula(USERS), folder)
     write_card(str(folder), {"model": "formula", "origin": accept(out, 2)})

@@ -1,15 +1,19 @@
 """What a retraining remembers; the run is a stub here (tests/e2e has the real one)."""
 
+import functools
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from components.ratings_example_gen import BadInputError
 from components.ratings_example_gen.spans import SpansError
 from pipeline.config.load import load_config
 from pipeline.retraining import retrain
 from pipeline.runs import execute
+from pipeline.runs.record import Status
+from tests.support.run_record import make_record
 
 
 @pytest.fixture
@@ -33,15 +37,21 @@ def config(tmp_path):
     return loaded
 
 
-def asked(config, monkeypatch, status):
-    """One retraining with a stub in place of the run, which ends in a status."""
+@pytest.fixture
+def asked(monkeypatch):
+    """A function: configuration, status → a retraining whose run ends so."""
+    return functools.partial(ask, monkeypatch)
+
+
+def ask(monkeypatch, config, status):
 
     def executed(config, run_id, observer, window, layout):
         reading = execute.recognised(config, Path(config.data.source), window.names)
-        return {
-            "run": {"id": "r1", "status": status},
-            "data": {"reading": reading.reading.as_record()},
-        }
+        usual = make_record("r1")
+        return make_record(
+            run=replace(usual.run, status=status),
+            data=replace(usual.data, reading=reading.reading),
+        )
 
     monkeypatch.setattr(execute, "execute", executed)
     window = retrain.plan(config, ())
@@ -51,39 +61,39 @@ def asked(config, monkeypatch, status):
 @pytest.mark.parametrize(
     ("status", "is_remembered"),
     [
-        (execute.CHANGED, True),
-        (execute.UNCHANGED, True),
-        (execute.REFUSED, True),
-        (execute.BAD_INPUT, False),
-        (execute.ANOMALIES, False),
-        (execute.FAILED, False),
+        (Status.CHANGED, True),
+        (Status.UNCHANGED, True),
+        (Status.REFUSED, True),
+        (Status.BAD_INPUT, False),
+        (Status.ANOMALIES, False),
+        (Status.FAILED, False),
     ],
 )
 def test_a_verdict_is_remembered_and_a_stop_is_not(
-    config, monkeypatch, status, is_remembered
+    config, asked, status, is_remembered
 ):
-    asked(config(), monkeypatch, status)
+    asked(config(), status)
     last = retrain.last_verdict(config(), retrain.plan(config(), ()))
     assert (last is not None) == is_remembered
     if last:
-        assert (last["run"], last["status"]) == ("r1", status)
+        assert (last.run, last.status) == ("r1", status)
 
 
-def test_other_settings_are_news(config, monkeypatch):
-    asked(config(), monkeypatch, execute.CHANGED)
+def test_other_settings_are_news(config, asked):
+    asked(config(), Status.CHANGED)
     other = config("models.mf_als.embedding_dim=16")
     assert retrain.last_verdict(other, retrain.plan(other, ())) is None
 
 
-def test_a_folder_that_was_moved_has_learned_the_same(config, monkeypatch, tmp_path):
-    asked(config(), monkeypatch, execute.CHANGED)
+def test_a_folder_that_was_moved_has_learned_the_same(config, asked, tmp_path):
+    asked(config(), Status.CHANGED)
     (tmp_path / "out").rename(tmp_path / "elsewhere")
     moved = msgspec.structs.replace(config(), out=str(tmp_path / "elsewhere"))
-    assert retrain.last_verdict(moved, retrain.plan(moved, ()))["run"] == "r1"
+    assert retrain.last_verdict(moved, retrain.plan(moved, ())).run == "r1"
 
 
-def test_a_new_span_is_news(config, monkeypatch, tmp_path):
-    asked(config(), monkeypatch, execute.REFUSED)
+def test_a_new_span_is_news(config, asked, tmp_path):
+    asked(config(), Status.REFUSED)
     span = tmp_path / "spans" / "3"
     span.mkdir()
     (span / "ratings.csv").write_text("u1,i2,4,1600000001\n")
@@ -99,23 +109,23 @@ def test_what_is_no_folder_of_spans_is_refused(config, source):
         retrain.plan(load_config(None, [f"data.source={source}"]), ())
 
 
-def test_a_later_span_is_not_read_differently_by_a_guess(config, monkeypatch, tmp_path):
-    asked(config("retrain.window=1 spans"), monkeypatch, execute.CHANGED)
+def test_a_later_span_is_not_read_differently_by_a_guess(config, asked, tmp_path):
+    asked(config("retrain.window=1 spans"), Status.CHANGED)
     new = tmp_path / "spans" / "3"
     new.mkdir()
     (new / "ratings.csv").write_text("u1,i1,4,1600000000000\n")
     (new / "_SUCCESS").touch()
     with pytest.raises(BadInputError, match="read with s, these .* with ms") as caught:
-        asked(config("retrain.window=1 spans"), monkeypatch, execute.CHANGED)
+        asked(config("retrain.window=1 spans"), Status.CHANGED)
     assert "set data.timestamp_unit" in str(caught.value)
     stated = config("retrain.window=1 spans", "data.timestamp_unit=ms")
-    asked(stated, monkeypatch, execute.CHANGED)
+    asked(stated, Status.CHANGED)
 
 
-def test_a_record_of_before_readings_were_kept_is_read(config, monkeypatch):
-    asked(config(), monkeypatch, execute.CHANGED)
+def test_a_record_of_before_readings_were_kept_is_read(config, asked):
+    asked(config(), Status.CHANGED)
     path = Path(config().out, "spans.json")
     record = msgspec.json.decode(path.read_bytes())
     del record["reading"]
     path.write_bytes(msgspec.json.encode(record))
-    asked(config(), monkeypatch, execute.CHANGED)
+    asked(config(), Status.CHANGED)

@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import given, settings
 
@@ -27,6 +28,8 @@ from pipeline.retraining import scheduler as scheduler_module
 from pipeline.retraining.cron_schedule import Schedule
 from pipeline.retraining.scheduler import Keeper
 from pipeline.runs import lock
+from pipeline.runs.record import Live, Status
+from tests.support.run_record import write_record
 
 ROOT = Path(__file__).parents[3]
 DAILY = "0 3 * * *"
@@ -350,17 +353,15 @@ def script(text):
 
 # Holds the lock and leaves a run.json, as `marquee retrain` does.
 RUN = """
-    import json, sys
+    import sys
     from pathlib import Path
     sys.path.insert(0, {root!r})
     from pipeline.runs import lock as run_lock
 
     with run_lock.one_run(Path({out!r})) as (run_id, log):
         print("what it printed")
-        run = {{"run": {{"id": run_id, "status": {words!r}}},
-               "live": {{"model": {model!r}, "version": {version!r}}}}}
-        if {words!r}:
-            (log.parent / "run.json").write_text(json.dumps(run))
+        if {record!r}:
+            (log.parent / "run.json").write_text({record!r})
     sys.exit({status})
 """
 
@@ -387,14 +388,14 @@ def fired(keeper, command, **more):
 def test_the_verdict_is_that_of_the_run(
     keeper, tmp_path, words, model, status, verdict
 ):
-    text = RUN.format(
-        root=str(ROOT),
-        out=str(tmp_path),
-        words=words,
-        model=model,
-        version=model and "3",
-        status=status,
-    )
+    record = ""
+    if words:
+        other = tmp_path / "of another folder"
+        usual = write_record(other, "r1")
+        about = msgspec.structs.replace(usual.run, status=Status(words))
+        write_record(other, "r1", run=about, live=Live(model and "3", model))
+        record = (other / "runs" / "r1" / "run.json").read_text()
+    text = RUN.format(root=str(ROOT), out=str(tmp_path), record=record, status=status)
     entry = fired(keeper, script(text))
     [folder] = (tmp_path / "runs").iterdir()
     assert (entry.exit_status, entry.run) == (status, folder.name)

@@ -26,7 +26,7 @@ def spans(tmp_path):
 
 
 def nothing():
-    return TakenIn({}, {})
+    return TakenIn({})
 
 
 def after(window):

@@ -1,42 +1,33 @@
 """How well files of items and users fit, from what the steps wrote."""
 
-import json
+from msgspec.structs import replace
 
 from components.ratings_example_gen.inspection import inspect_path
-from pipeline.runs.side_file_fit import overlaps
+from pipeline.runs.record import SideFile
+from pipeline.runs.side_file_fit import items_fit, users_fit
+from pipeline.runs.step_outputs import CatalogueCounts, Counts
 from pipeline.views.terminal.side_files import describe_file, matched
 
-COUNTS = {
-    **{"users": 3, "users_file": "a/users.csv", "users_with_features": 2},
-    **{"first_users_without": ["u3"], "users_repeated": 1},
-}
-CATALOGUE = {
+COUNTS = Counts(
+    **{"users": 3, "items": 4, "read": 9, "kept": 9, "users_file": "a/users.csv"},
+    **{"users_with_features": 2, "first_users_without": ["u3"], "users_repeated": 1},
+)
+CATALOGUE = CatalogueCounts(
     **{"file": "a/items.csv", "items": 12, "items_never_rated": 2, "repeated": 0},
     **{"items_without_features": 3, "first_without": ["7", "8", "9"]},
-}
+)
 
 
-def test_both_files(tmp_path):
-    (tmp_path / "counts.json").write_text(json.dumps(CATALOGUE))
-    outputs = {("CatalogueGen", "catalogue"): str(tmp_path)}
-    assert overlaps(outputs, COUNTS) == {
-        "items_file": {
-            **{"file": "a/items.csv", "rated": 10, "matched": 7, "repeated": 0},
-            "first_missing": ["7", "8", "9"],
-        },
-        "users_file": {
-            **{"file": "a/users.csv", "rated": 3, "matched": 2, "repeated": 1},
-            "first_missing": ["u3"],
-        },
-    }
+def test_both_files():
+    assert items_fit(CATALOGUE) == SideFile("a/items.csv", 10, 7, ["7", "8", "9"], 0)
+    assert users_fit(COUNTS) == SideFile("a/users.csv", 3, 2, ["u3"], 1)
 
 
-def test_no_files_and_no_steps(tmp_path):
-    (tmp_path / "counts.json").write_text(json.dumps({**CATALOGUE, "file": None}))
-    outputs = {("CatalogueGen", "catalogue"): str(tmp_path)}
-    nothing = {"items_file": None, "users_file": None}
-    assert overlaps(outputs, {**COUNTS, "users_file": None}) == nothing
-    assert overlaps({}, {}) == nothing
+def test_no_files_and_no_steps():
+    assert items_fit(replace(CATALOGUE, file=None)) is None
+    assert users_fit(replace(COUNTS, users_file=None)) is None
+    assert items_fit(None) is None
+    assert users_fit(None) is None
 
 
 def test_ids_that_differ_are_shown_from_both_sides(tmp_path):

@@ -12,6 +12,7 @@ from pipeline.lineage import LIVE, of
 from pipeline.recommend import all_users
 from pipeline.recommend.one_user import recommend
 from pipeline.runs import execute
+from pipeline.runs.record import Status
 from tests.support.server import serving, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -85,13 +86,13 @@ def test_only_what_was_accepted_is_served_wherever_the_folder_is(folder):
     out = folder / "out"
     # Names of runs that no clock would give in this order.
     first = run(folder, "a.csv", "20300101-000000", out)
-    assert first["run"]["status"] == execute.CHANGED, first
+    assert first.run.status == Status.CHANGED, first
     check(folder, out)
     refused = run(folder, "b.csv", "20310101-000000", out)
-    assert refused["run"]["status"] == execute.ANOMALIES
+    assert refused.run.status == Status.ANOMALIES
     check(folder, out)
     cached = run(folder, "a.csv", "20200101-000000", out)
-    assert cached["run"]["status"] == execute.UNCHANGED
+    assert cached.run.status == Status.UNCHANGED
     check(folder, out)
 
     moved = folder / "moved"
@@ -102,7 +103,7 @@ def test_only_what_was_accepted_is_served_wherever_the_folder_is(folder):
     again = run(folder, "a.csv", "20200102-000000", moved)
     done = {s["name"] for s in again["steps"] if s["state"] != "cached"}
     assert done <= {"LiveModel"}
-    assert again["run"]["moved_from"] == str(out)
+    assert again.run.moved_from == str(out)
     assert again["live"] == first["live"]
     check(folder, moved)
     # An edited model is judged beside the live one, which every run refused before.

@@ -8,7 +8,6 @@ lists must be the Evaluator's.
 """
 
 import base64
-import json
 import shutil
 import time
 from pathlib import Path
@@ -27,10 +26,11 @@ from pipeline.config.load import load_config
 from pipeline.pipeline import create_pipeline
 from pipeline.recommend.all_users import recommend_to_all
 from pipeline.recommend.one_user import recommend
-from pipeline.runs.execute import newest
 from pipeline.runs.local_runner import run_locally
+from pipeline.runs.step_outputs import newest_output
 from tests.reference import judging, ranking
 from tests.support.metadata_store import accept
+from tests.support.run_record import write_record
 from tests.support.server import serving, until
 from trainer_modules.model_card import read_card, write_card
 
@@ -131,12 +131,12 @@ def example(user, history, candidates):
 
 
 def exported(out, name):
-    return Path(newest(out, f"Trainer_{name}", "model"), "Format-Serving")
+    return Path(newest_output(out, f"Trainer_{name}", "model"), "Format-Serving")
 
 
 def assert_judged_so(judged, name, score):
     """The Evaluator's metrics are those of the scores."""
-    evaluation = newest(judged.out, f"Evaluator_{name}", "evaluation")
+    evaluation = newest_output(judged.out, f"Evaluator_{name}", "evaluation")
     measured = read_slices(evaluation)[""].metrics
     expected, targets = judging.judge(
         judged.rows, judged.splits, score, ranking.user_metrics
@@ -192,7 +192,7 @@ def served(judged, tmp_path):
 
     Of the test split it has who the users are, and nothing that they rated.
     """
-    made = newest(judged.out, "RatingsExampleGen", "examples")
+    made = newest_output(judged.out, "RatingsExampleGen", "examples")
     examples = tmp_path / "artifacts/RatingsExampleGen/examples/9"
     for split in ("train", "eval"):
         shutil.copytree(f"{made}/Split-{split}", examples / f"Split-{split}")
@@ -207,16 +207,14 @@ def served(judged, tmp_path):
                         known.features.feature[name].CopyFrom(feature)
                 to.write(known.SerializeToString())
     shutil.copytree(
-        newest(judged.out, "CatalogueGen", "catalogue"),
+        newest_output(judged.out, "CatalogueGen", "catalogue"),
         tmp_path / "artifacts/CatalogueGen/catalogue/10",
     )
 
     def push_model(name):
         origin = f"Trainer_{name}/model/1"
         accept(tmp_path, 9, run=name, model=origin)
-        run = tmp_path / "runs" / name / "run.json"
-        run.parent.mkdir(parents=True)
-        run.write_text(json.dumps({"run": {}, "config": {}}))
+        write_record(tmp_path, name)
         folder = tmp_path / "models" / name
         shutil.copytree(exported(judged.out, name), folder)
         write_card(str(folder), {**read_card(str(folder)), "origin": origin})

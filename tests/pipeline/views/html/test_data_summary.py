@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
+from msgspec.structs import replace
 
 from pipeline.views.html.data_summary import Figure, Moved, compare, features
 
@@ -42,7 +43,7 @@ def test_statistics_are_those_of_the_numbers(artifacts):
 def test_users_and_items_that_came_and_went_are_counted(artifacts, run):
     before = artifacts("a", ["u1", "u2", "u3"], ["i1", "i2"], [1.0, 2.0, 4.0])
     now = artifacts("b", ["u2", "u3", "u4"], ["i1", "i2", "i3"], [1.0, 2.0, 4.0])
-    earlier = {**run, "data": {**run["data"], "users": 900}}
+    earlier = replace(run, data=replace(run.data, users=900))
     changes = compare(run, now, earlier, before)
     assert changes.moved == [Moved("users", 1, 1, 2), Moved("items", 1, 0, 2)]
     assert Figure("users", 900, 1000) in changes.figures

@@ -6,7 +6,10 @@ import json
 import re
 
 import pytest
+from msgspec.structs import replace
 
+from pipeline.runs.model_record import Answer, GateRecord, ModelRecord, ServingCheck
+from pipeline.runs.record import DataRecord, Live, Rows, Status, StepRecord
 from pipeline.views.html import data_summary as data
 from pipeline.views.html import report_contents as gathering
 from pipeline.views.html.page import render
@@ -112,41 +115,58 @@ def test_the_verdict_stands_at_the_top_with_its_numbers(contents):
         ("a step failed", "mf_als", "A step failed; mf_als stays live"),
     ],
 )
-def test_each_status_has_a_headline(contents, status, live, headline):
-    contents.run["run"]["status"] = status
-    contents.run["live"]["model"] = live
-    assert headline in Page(render(contents)).texts
+def test_each_status_has_a_headline(contents, of_record, status, live, headline):
+    about = replace(contents.run.run, status=Status(status))
+    changed = of_record(contents, run=about, live=Live("3" if live else None, live))
+    assert headline in Page(render(changed)).texts
 
 
-def test_a_run_that_stopped_at_its_input_still_has_a_report(contents, run):
-    run["run"]["status"] = "the input is bad"
-    run["data"] = {"source": "mine.csv"}
-    run["rows"] = dict.fromkeys(run["rows"])
-    run["gate"] = {
-        "metric": None,
-        "live": None,
-        "serving": {"check": None, "blessed": False, "problems": []},
-    }
-    run["steps"][0] |= {"state": "failed", "error": "mine.csv:3: <b>no</b> id"}
-    failed = {"state": "skipped", "verdict": "failed", "metrics": {}, "slices": {}}
-    nothing = {"intervals": {}, "findings": [], "train_seconds": None}
-    models = [{**model, **failed, **nothing} for model in run["models"]]
-    bare = dataclasses.replace(
+def test_a_run_that_stopped_at_its_input_still_has_a_report(contents, of_record):
+    error = "mine.csv:3: <b>no</b> id"
+    stopped = of_record(
         contents,
-        **{"models": models, "live_before": None, "counts": {}, "curves": {}},
+        run=replace(contents.run.run, status=Status.BAD_INPUT),
+        data=DataRecord("mine.csv"),
+        rows=Rows(),
+        gate=GateRecord(),
+        steps=[
+            StepRecord(
+                name="RatingsExampleGen", state="failed", seconds=1.0, error=error
+            )
+        ],
+    )
+    bare = dataclasses.replace(
+        stopped,
+        models=[
+            ModelRecord(name=model.name, state="skipped", verdict="failed")
+            for model in contents.models
+        ],
+        **{"live_before": None, "counts": None, "curves": {}},
         **{"examples": [], "no_examples": "No model is live."},
     )
     page = Page(render(bare))
-    assert "mine.csv:3: <b>no</b> id" in "".join(page.texts)
+    assert error in "".join(page.texts)
     assert json.loads(page.raw["application/json"][0]) == {}
 
 
 @pytest.mark.parametrize("check", ["process", "experimental-docker"])
-def test_a_run_in_which_nothing_was_chosen_has_a_report(contents, run, check):
+def test_a_run_in_which_nothing_was_chosen_has_a_report(contents, of_record, check):
     # As InfraCheck writes it then, and as it does of a model server.
-    serving = {"check": check, "blessed": False, "problems": ["nothing was chosen"]}
-    run["gate"]["serving"] = serving
-    assert "nothing was chosen" in Page(render(contents)).texts
+    serving = ServingCheck(check, False, ["nothing was chosen"])
+    gate = replace(contents.run.gate, serving=serving)
+    assert "nothing was chosen" in Page(render(of_record(contents, gate=gate))).texts
+
+
+def test_the_answers_of_the_serving_check_are_shown(contents, of_record):
+    answers = {
+        "a user": Answer(num_scores=10, median_ms=1.25, worst_ms=2.0),
+        "garbage bytes": Answer(),
+    }
+    serving = ServingCheck("process", True, [], 10, 0.5, 20, answers)
+    gate = replace(contents.run.gate, serving=serving)
+    rows = Page(render(of_record(contents, gate=gate))).rows
+    assert ["a user", "10", "1.2", "2.0"] in rows
+    assert ["garbage bytes", "refused", "-", "-"] in rows
 
 
 def test_refused_rows_are_described_in_words(page):
@@ -154,13 +174,16 @@ def test_refused_rows_are_described_in_words(page):
     assert "empty_id" not in "".join(page.texts)
 
 
-def test_texts_from_data_are_inert(contents, hostile, run):
-    run["data"]["source"] = run["models"][2]["rule"] = hostile
-    run["models"][1]["slices"] = {
-        f"user_x={hostile}": run["models"][1]["slices"]["activity=20-99"]
-    }
-    parts = gathering._parts(run["models"][1], "ndcg@10", run)
-    text = render(dataclasses.replace(contents, slices=parts))
+def test_texts_from_data_are_inert(contents, of_record, hostile):
+    neumf, popularity, deepfm = contents.models
+    slices = {f"user_x={hostile}": neumf.slices["activity=20-99"]}
+    parts = gathering.parts(replace(neumf, slices=slices), "ndcg@10", 100)
+    evil = dataclasses.replace(
+        of_record(contents, data=replace(contents.run.data, source=hostile)),
+        models=[neumf, popularity, replace(deepfm, rule=hostile)],
+        slices=parts,
+    )
+    text = render(evil)
     page = Page(text)
     assert len(page.raw["script"]) == 2
     assert "img" not in page.tags
@@ -183,22 +206,22 @@ def test_the_leaderboard_has_the_numbers_of_the_run(page):
 
 def test_every_rule_is_told_with_its_numbers(page, run):
     told = [row for row in page.rows if len(row) == 7 and row[-1].startswith("ndcg@10")]
-    for model in run["models"]:
-        for finding in model["findings"]:
+    for model in run.models:
+        for finding in model.findings:
             [row] = [
                 row
                 for row in told
-                if row[0] == finding["rule"]
-                and row[1] == (finding["slice"] or "all users")
-                and row[2] == f"{finding['interval']['value']:.4f}"
+                if row[0] == finding.rule
+                and row[1] == (finding.slice or "all users")
+                and row[2] == f"{finding.interval.value:.4f}"
             ]
-            sign = {True: "✓", False: "✗", None: "too few"}[finding["passed"]]
+            sign = {True: "✓", False: "✗", None: "too few"}[finding.passed]
             assert row[5] == sign
-            assert row[6] == finding["words"]
+            assert row[6] == finding.words
 
 
 def test_slices_are_in_the_order_of_their_numbers_and_small_ones_said(run):
-    parts = gathering._parts(run["models"][1], "ndcg@10", run)
+    parts = gathering.parts(run.models[1], "ndcg@10", 100)
     assert [(p.slice, p.users, p.refuses) for p in parts] == [
         ("activity=20-99", 50, False),
         ("activity=100-499", 950, True),
@@ -206,11 +229,11 @@ def test_slices_are_in_the_order_of_their_numbers_and_small_ones_said(run):
     assert parts[1].interval == (pytest.approx(0.1089), pytest.approx(0.1489))
 
 
-def test_charts_draw_the_numbers_of_the_tables(contents, run):
+def test_charts_draw_the_numbers_of_the_tables(contents):
     parts = [
         part
         for model in contents.models
-        for part in gathering._parts(model, "ndcg@10", run)
+        for part in gathering.parts(model, "ndcg@10", 100)
     ]
     rating = data.Feature("rating", 0, 8, buckets=((1.0, 2.0, 6.0), (2.0, 3.0, 2.0)))
     page = Page(render(dataclasses.replace(contents, slices=parts, features=[rating])))

@@ -1,46 +1,57 @@
 """What a retraining's report tells of its spans, and of the newest one's drift."""
 
+import dataclasses
 import html
 import re
 
 import pytest
 
+from pipeline.runs.span_record import Distance, Drift, Overlap, Spans
 from pipeline.views.html.page import render
 
-# A retraining's window as run.json has it, with all that may be odd about one.
-SPANS = {
-    "names": ["2026-11-01", "2026-11-02", "2026-11-04"],
-    "new": ["2026-11-02", "2026-11-04"],
-    "late": ["2026-11-02"],
-    "too_late": ["2026-09-30"],
-    "unfinished": ["2026-11-05"],
-    "empty": ["2026-10-31"],
-    "missing": ["between 2026-11-02 and 2026-11-04"],
-    "gone": ["2026-10-30"],
-    "fingerprints": {},
-    "overlaps": [{"spans": ["2026-11-01", "2026-11-02"], "ratings": 1234}],
-    "drift": {
-        "span": "2026-11-04",
-        "live_span": "2026-11-01",
-        "not_compared": "",
-        "measured": [
-            {"feature": "rating", "distance": "JENSEN_SHANNON_DIVERGENCE",
-             "value": 0.31234, "threshold": 0.1, "is_drift": True},
-            {"feature": "user_id", "distance": "L_INFTY",
-             "value": 0.02, "threshold": 0.05, "is_drift": False},
+# A retraining's window, with all that may be odd about one.
+SPANS = Spans(
+    names=("2026-11-01", "2026-11-02", "2026-11-04"),
+    new=("2026-11-02", "2026-11-04"),
+    late=("2026-11-02",),
+    too_late=("2026-09-30",),
+    unfinished=("2026-11-05",),
+    empty=("2026-10-31",),
+    missing=("between 2026-11-02 and 2026-11-04",),
+    gone=("2026-10-30",),
+    fingerprints={},
+    overlaps=(Overlap(("2026-11-01", "2026-11-02"), 1234),),
+    drift=Drift(
+        span="2026-11-04",
+        live_span="2026-11-01",
+        not_compared="",
+        measured=[
+            Distance(
+                feature="rating",
+                distance="JENSEN_SHANNON_DIVERGENCE",
+                value=0.31234,
+                threshold=0.1,
+                is_drift=True,
+            ),
+            Distance(
+                feature="user_id",
+                distance="L_INFTY",
+                value=0.02,
+                threshold=0.05,
+                is_drift=False,
+            ),
         ],
-    },
-}  # fmt: skip
+    ),
+)
 ODD = ("late", "too_late", "unfinished", "empty", "missing", "gone", "overlaps")
 
 
 @pytest.fixture
-def told(contents, run):
+def told(contents, of_record):
     """A function: spans → the words of a part of the report, one space between."""
 
     def words(spans, part):
-        run["spans"] = spans
-        text = render(contents)
+        text = render(of_record(contents, spans=spans))
         [inside] = re.findall(rf'<section id="{part}".*?</section>', text, re.DOTALL)
         return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", inside)).split())
 
@@ -49,7 +60,7 @@ def told(contents, run):
 
 def test_every_oddness_of_the_spans_is_told(told):
     assert (
-        "Spans taken in 2026-11-01, 2026-11-02, 2026-11-04 "
+        "Spans included 2026-11-01, 2026-11-02, 2026-11-04 "
         "new 2026-11-02, 2026-11-04 "
         "late 2026-11-02 "
         "too late 2026-09-30 "
@@ -57,19 +68,20 @@ def test_every_oddness_of_the_spans_is_told(told):
         "empty 2026-10-31 "
         "missing between 2026-11-02 and 2026-11-04 "
         "gone 2026-10-30 "
-        "overlap 1,234 ratings of 2026-11-01 stand in 2026-11-02 again; "
+        "overlap 1,234 ratings of 2026-11-01 occur in 2026-11-02 again; "
         "one of each is kept"
     ) in told(SPANS, "read")
 
 
 def test_of_spans_in_order_nothing_odd_is_told(told):
-    read = told({**SPANS, **dict.fromkeys(ODD, []), "new": []}, "read")
-    assert read.endswith("Spans taken in 2026-11-01, 2026-11-02, 2026-11-04")
+    nothing = dict.fromkeys((*ODD, "new"), ())
+    read = told(dataclasses.replace(SPANS, **nothing), "read")
+    assert read.endswith("Spans included 2026-11-01, 2026-11-02, 2026-11-04")
 
 
 def test_names_of_spans_are_inert(told, hostile):
-    read = told({**SPANS, "names": [hostile]}, "read")
-    assert "taken in </script><script>alert(1)</script>\\u202e\\u2028<!--<img" in read
+    read = told(dataclasses.replace(SPANS, names=(hostile,)), "read")
+    assert "included </script><script>alert(1)</script>\\u202e\\u2028<!--<img" in read
 
 
 def test_drift_is_told_with_its_distances_and_what_is_allowed(told):
@@ -83,14 +95,13 @@ def test_drift_is_told_with_its_distances_and_what_is_allowed(told):
 
 
 def test_why_drift_was_not_measured_is_told(told):
-    drift = {"span": "2", "live_span": "", "measured": []}
-    not_compared = {**drift, "not_compared": "nothing is live"}
-    assert told({**SPANS, "drift": not_compared}, "changes").endswith(
+    drift = Drift(span="2", live_span="", not_compared="nothing is live", measured=[])
+    assert told(dataclasses.replace(SPANS, drift=drift), "changes").endswith(
         "Drift of the newest span Not measured: nothing is live."
     )
 
 
-@pytest.mark.parametrize("spans", [None, {**SPANS, "drift": None}])
+@pytest.mark.parametrize("spans", [None, dataclasses.replace(SPANS, drift=None)])
 def test_without_drift_there_is_no_word_of_it(told, spans):
     assert "rift" not in told(spans, "changes")
 

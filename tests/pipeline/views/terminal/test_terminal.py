@@ -15,20 +15,25 @@ import pytest
 from absl import logging as absl_logging
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from components.ratings_example_gen.recognise.reading_report import (
     ColumnReading,
     Reading,
 )
+from pipeline.runs.model_record import ModelRecord
+from pipeline.runs.record import Live, Rows, SideFile, StepRecord
+from pipeline.runs.span_record import Distance, Drift, Overlap
+from pipeline.views.formatting import inert
 from pipeline.views.terminal import (
     PROGRESS_LOGGER,
     RunView,
     captured_output,
-    inert,
     open_console,
     print_run,
 )
 from pipeline.views.terminal.reading import reading_facts
+from tests.support.run_record import make_record, make_spans
 
 EVIL = "[red]\x1b[2J\x9b31m\x07\u202eabc\r\ud800"
 
@@ -45,69 +50,51 @@ def report_epoch(epoch, epochs=4, **more):
 
 
 def model(name, verdict, ndcg, rule="the rule", **more):
-    figures = {
+    metrics = {
         **{"ndcg@10": ndcg, "hit_rate@10": 0.21, "mrr": 0.1, "recall@10": 0.21},
         **{"coverage@10": 0.4, "precision@10": 0.02, "mean_rank_auc": 0.9, "auc": 0.71},
     }
-    return {
-        "name": name,
-        "state": "trained",
-        "verdict": verdict,
-        "rule": rule,
-        "metrics": figures,
-        "parameters": 346_000,
-        "train_seconds": 3.8,
-        "samples_per_second": None,
-        **more,
-    }
+    figures = {"metrics": metrics, "parameters": 346_000, "train_seconds": 3.8}
+    return ModelRecord(
+        name=name, state="trained", verdict=verdict, rule=rule, **{**figures, **more}
+    )
+
+
+MODELS = [
+    model("popularity", "reference", 0.051),
+    model("neumf", "refused", 0.04, rule="ndcg@10 0.0400 < popularity 0.0510"),
+    model("mf_als", "live", 0.1213, rule="the best of those that passed"),
+]
 
 
 @pytest.fixture
 def run():
-    return {
-        "run": {
-            "id": "20261122-031500",
-            "started": "2026-11-22T03:15:00Z",
-            "seconds": 83.2,
-            "out": "marquee-out",
-            "status": "passed",
-            "log": "marquee-out/runs/20261122-031500/run.log",
-        },
-        "data": {
-            **{"source": "sample", "users": 1000, "items": 800, "ratings": 80_000},
-            **{"sparsity": 0.9, "first": "2019-01-01", "last": "2022-03-01"},
-        },
-        "rows": {
-            **{"read": 80_010, "kept": 79_990, "quarantined": 3},
-            **{"duplicates": 10, "truncated": 7},
-        },
-        "steps": [
-            {"name": name, "state": "done", "cached": False, "seconds": 1.0}
-            for name in STEPS
-        ],
-        "models": [
-            model("popularity", "reference", 0.051),
-            model("neumf", "refused", 0.04, rule="ndcg@10 0.0400 < popularity 0.0510"),
-            model("mf_als", "live", 0.1213, rule="the best of those that passed"),
-        ],
-        "live": {"version": "1763781300", "model": "mf_als"},
-        "changed": True,
-    }
+    """A function: fields that differ → a run with three models."""
+
+    def made(**changes):
+        live = Live("1763781300", "mf_als")
+        return make_record(**{"models": MODELS, "live": live, **changes})
+
+    return made
 
 
-def printed(run, width):
+def failed_step(error):
+    return StepRecord(name="Trainer_neumf", state="failed", seconds=1.0, error=error)
+
+
+def printed(record, width):
     file = io.StringIO()
-    print_run(open_console(file, width=width), run)
+    print_run(open_console(file, width=width), record)
     return file.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_run_fits_the_terminal_and_says_all_that_the_issue_asks(run, width):
-    text = printed(run, width)
+    text = printed(run(), width)
     assert max(map(len, text.splitlines())) <= width
     words = " ".join(text.split())
     for told in (
-        "Run 20261122-031500 passed, 1:23 min",
+        "Run 20261122-031500 a new model is live, 1:23 min",
         "1,000 users, 800 items, 80,000 ratings, 90.00% of all pairs unrated",
         "2019-01-01 to 2022-03-01",
         "80,010 read = 79,990 kept + 3 quarantined + 10 duplicates + 7 truncated",
@@ -121,7 +108,7 @@ def test_a_run_fits_the_terminal_and_says_all_that_the_issue_asks(run, width):
 
 
 def test_the_leaderboard_is_ordered_and_leaves_columns_out_when_narrow(run):
-    wide, narrow = printed(run, 120), printed(run, 80)
+    wide, narrow = printed(run(), 120), printed(run(), 80)
     for text in (wide, narrow):
         rows = re.findall(r"^(popularity|neumf|mf_als) +0\.", text, re.MULTILINE)
         assert rows == ["mf_als", "popularity", "neumf"]
@@ -133,25 +120,30 @@ def test_the_leaderboard_is_ordered_and_leaves_columns_out_when_narrow(run):
 
 
 def test_a_judgement_on_a_sample_of_users_is_said_to_be_one(run):
-    assert "sample of" not in printed(run, 80)
-    for judged, error in zip(run["models"], (0.0021, 0.0034, 0.0029), strict=True):
-        judged["share_of_users"] = 0.25
-        judged["metrics"] |= {"num_users": 250.0, "ndcg@10_standard_error": error}
-    words = " ".join(printed(run, 80).split())
+    assert "sample of" not in printed(run(), 80)
+    sampled = [
+        replace(
+            judged,
+            share_of_users=0.25,
+            metrics={
+                **judged.metrics,
+                **{"num_users": 250.0, "ndcg@10_standard_error": error},
+            },
+        )
+        for judged, error in zip(MODELS, (0.0021, 0.0034, 0.0029), strict=True)
+    ]
+    words = " ".join(printed(run(models=sampled), 80).split())
     assert "sample of 250 users (25%): the standard error of ndcg@10 is 0.0034" in words
 
 
 def test_how_well_the_files_of_items_and_users_fit_is_shown(run):
-    assert "found in it" not in printed(run, 80)
-    run["data"]["items_file"] = {
-        **{"file": "shop/items.csv", "rated": 3, "matched": 2, "repeated": 4},
-        "first_missing": [" lamp"],
-    }
-    run["data"]["users_file"] = {
-        **{"file": "shop/users.csv", "rated": 1000, "matched": 1000, "repeated": 0},
-        "first_missing": [],
-    }
-    words = " ".join(printed(run, 120).split())
+    assert "found in it" not in printed(run(), 80)
+    data = replace(
+        run().data,
+        items_file=SideFile("shop/items.csv", 3, 2, [" lamp"], 4),
+        users_file=SideFile("shop/users.csv", 1000, 1000, [], 0),
+    )
+    words = " ".join(printed(run(data=data), 120).split())
     assert (
         "Items items.csv: 2 of 3 rated items found in it (67%); "
         "first missing: ' lamp'; 4 rows repeat an id" in words
@@ -160,14 +152,18 @@ def test_how_well_the_files_of_items_and_users_fit_is_shown(run):
 
 
 def test_a_failed_model_and_missing_figures_are_shown(run):
-    run["steps"][2] |= {"state": "failed", "error": "ValueError: no\nluck"}
-    run["models"][1] |= {"verdict": "failed", "metrics": {}, "train_seconds": None}
-    run["models"][2]["metrics"]["ndcg@10"] = float("nan")
-    run["models"][2]["metrics"]["auc"] = None
-    run["models"][2]["parameters"] = None
-    run["live"] = {"version": None, "model": None}
-    run["data"]["sparsity"] = run["data"]["first"] = None
-    text = printed(run, 80)
+    no_metrics = {**MODELS[2].metrics, "ndcg@10": float("nan"), "auc": None}
+    failed = run(
+        steps=[failed_step("ValueError: no\nluck")],
+        models=[
+            MODELS[0],
+            replace(MODELS[1], verdict="failed", metrics={}, train_seconds=None),
+            replace(MODELS[2], metrics=no_metrics, parameters=None),
+        ],
+        live=Live(),
+        data=replace(run().data, sparsity=None, first=None),
+    )
+    text = printed(failed, 80)
     assert "✗ Trainer_neumf failed\n    ValueError: no\n    luck\n" in text
     assert re.search(r"^mf_als +- .* - +3.8 s +-$", text, re.MULTILINE)
     assert "No model is live" in text
@@ -175,31 +171,30 @@ def test_a_failed_model_and_missing_figures_are_shown(run):
 
 
 def test_users_who_are_in_the_data_twice_are_shown(run):
-    assert "Duplicates" not in printed(run, 120)
-    run["data"]["duplicate_users"] = 0
-    assert "Duplicates" not in printed(run, 120)
-    run["data"]["duplicate_users"] = 1200
-    assert "Duplicates  1,200 users have exactly the ratings" in printed(run, 120)
+    for number in (None, 0):
+        data = replace(run().data, duplicate_users=number)
+        assert "Duplicates" not in printed(run(data=data), 120)
+    data = replace(run().data, duplicate_users=1200)
+    shown = printed(run(data=data), 120)
+    assert "Duplicates  1,200 users have exactly the ratings" in shown
 
 
 def test_late_keys_are_shown(run):
-    assert "Late keys" not in printed(run, 120)
-    run["data"]["late_keys"] = {"mood": 1200}
-    assert "Late keys  'mood' (in 1,200 rows) first occurred" in printed(run, 120)
+    assert "Late keys" not in printed(run(), 120)
+    data = replace(run().data, late_keys={"mood": 1200})
+    shown = printed(run(data=data), 120)
+    assert "Late keys  'mood' (in 1,200 rows) first occurred" in shown
 
 
 def test_of_a_full_disk_it_is_said_what_to_do(run):
     error = "model/8/saved_model.pb.tmp60; No space left on device"
-    run["steps"][2] |= {"state": "failed", "error": error}
-    assert f"{error}\n    Make room and run again" in printed(run, 120)
-    run["steps"][2]["error"] = "no luck"
-    assert "Make room" not in printed(run, 120)
+    full = run(steps=[failed_step(error)])
+    assert f"{error}\n    Make room and run again" in printed(full, 120)
+    assert "Make room" not in printed(run(steps=[failed_step("no luck")]), 120)
 
 
 def test_a_run_without_models_is_shown(run):
-    run["models"] = []
-    run["rows"] = None
-    assert "Next" in printed(run, 80)
+    assert "Next" in printed(run(models=[], rows=Rows()), 80)
 
 
 @given(st.text(st.characters(), max_size=50) | st.just(EVIL))
@@ -210,10 +205,13 @@ def test_inert_text_holds_nothing_that_acts(text):
 
 
 def test_texts_of_data_and_errors_come_out_inert(run):
-    run["data"]["source"] = run["run"]["out"] = run["run"]["log"] = EVIL
-    run["models"][1] |= {"name": EVIL, "rule": EVIL}
-    run["steps"][2] |= {"state": "failed", "error": EVIL}
-    text = printed(run, 400)
+    evil = run(
+        run=replace(run().run, out=EVIL, log=EVIL),
+        data=replace(run().data, source=EVIL),
+        models=[replace(MODELS[1], name=EVIL, rule=EVIL)],
+        steps=[failed_step(EVIL)],
+    )
+    text = printed(evil, 400)
     # [red] would have vanished, had it been read as markup.
     assert text.count(r"[red]\x1b[2J\x9b31m\x07\u202eabc") >= 6
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800]", text)
@@ -395,29 +393,23 @@ def test_verbose_shows_all_of_the_log_as_it_comes(tmp_path, capfd):
 
 
 def test_what_is_odd_about_spans_is_said_and_nothing_else(run):
-    nothing = dict.fromkeys(
-        ("late", "too_late", "unfinished", "empty", "missing", "gone", "overlaps"), []
-    )
-    run["spans"] = {"names": ["1", "2"], "new": ["2"], "drift": None} | nothing
-    quiet = printed(run, 100)
+    quiet = printed(run(spans=make_spans("1", "2")), 100)
     assert "Spans  1 to 2: 2, 1 new" in quiet
     assert "late" not in quiet
-    run["spans"] |= {
-        "late": ["1\x1b[2J"],
-        "overlaps": [{"spans": ["1", "2"], "ratings": 1234}],
-        "drift": {
-            "live_span": "1",
-            "not_compared": "",
-            "measured": [
-                {"feature": name, "value": 0.3, "threshold": 0.1, "is_drift": drifted}
-                for name, drifted in (("rating", True), ("item_id", False))
-            ],
-        },
-    }
-    odd = printed(run, 100)
-    assert "late, and taken in: 1" in odd
+    measured = [
+        Distance(feature=name, value=0.3, threshold=0.1, is_drift=is_drift)
+        for name, is_drift in (("rating", True), ("item_id", False))
+    ]
+    spans = make_spans(
+        *("1", "2"),
+        late=("1\x1b[2J",),
+        overlaps=(Overlap(("1", "2"), 1234),),
+        drift=Drift(live_span="1", not_compared="", measured=measured),
+    )
+    odd = printed(run(spans=spans), 100)
+    assert "late, and included: 1" in odd
     assert "\x1b[2J" not in odd
-    assert "1,234 ratings of 1 stand in 2 again; one of each is kept" in odd
+    assert "1,234 ratings of 1 occur in 2 again; one of each is kept" in odd
     assert "drift since 1: rating 0.300, allowed 0.1" in odd
     assert "item_id" not in odd
 

@@ -1,0 +1,76 @@
+"""Formats numbers and texts for people, in the terminal and in the report alike."""
+
+import datetime
+import math
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def inert(text: object) -> str:
+    r"""Returns a text as one line that cannot move the cursor or recolour anything.
+
+    Control, formatting and unpaired surrogate characters become ``\x1b`` and the like.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
+    )
+
+
+def figure(value: float | None) -> str:
+    """Returns 0.1234, or "-" for what could not be measured."""
+    return "-" if value is None or math.isnan(value) else f"{value:.4f}"
+
+
+def interval(ends: tuple[float | None, float | None] | None) -> str:
+    """Returns 0.1234–0.5678, or nothing if there is no interval."""
+    return "–".join(map(figure, ends)) if ends else ""
+
+
+def optional(value: Value | None, show: Callable[[Value], str]) -> str:
+    """Returns a formatted value, or "-" for None."""
+    return "-" if value is None else show(value)
+
+
+def count(value: int | None) -> str:
+    """Returns 1,234, or "-" for None."""
+    return optional(value, "{:,}".format)
+
+
+def thousands(value: float) -> str:
+    """Returns 1.2 M, 340 k or 12."""
+    for size, unit in ((1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.0f}"
+
+
+def day(seconds: float) -> str:
+    """Returns 2026-11-22 for a time in seconds UTC."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return f"{moment:%Y-%m-%d}"
+
+
+def duration(seconds: float) -> str:
+    """Returns 2.8 s, 28 s, 3:05 min or 1:02:05 h."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes}:{rest:02} min"
+    return f"{hours}:{minutes:02}:{rest:02} h"
+
+
+def best_first(metrics: Mapping[str, float | None], metric: str) -> float:
+    """Returns a sort key by which the best model comes first, one without figures last.
+
+    Args:
+        metrics: The model's metrics by name.
+        metric: The metric to sort by; more is better.
+    """
+    value = metrics.get(metric)
+    return math.inf if value is None or math.isnan(value) else -value
