@@ -127,7 +127,7 @@ def measured_in(anomalies: anomalies_pb2.Anomalies) -> list[Measured]:
         for found in info.drift_measurements:
             distance = type(found).Type.Name(found.type)
             if distance not in DISTANCES:
-                raise ValueError(f"TFDV measured {distance}, which has no name here")
+                raise ValueError(f"the distance {distance} of TFDV is not supported")
             feature = ".".join(info.path.step)
             measured.append(Measured(feature, distance, found.value, found.threshold))
     return sorted(measured, key=lambda distance: distance.feature)

@@ -53,7 +53,7 @@ def push(
         now = live_number(live_folder)
         if instead_of not in (None, now):
             raise OvertakenError(
-                f"version {now} is live by now, and it was judged against "
+                f"version {now} is live by now, but this model was judged against "
                 f"{f'version {instead_of}' if instead_of else 'none'}"
             )
         live(live_folder)  # raises if a folder that was not pushed is the newest

@@ -29,8 +29,9 @@ def training_set(
         ratings = ratings.where(ratings.label != f.NEITHER)
         if not config.num_negatives and len(set(ratings.label.tolist())) < 2:
             raise ValueError(
-                "the task 'rating' learns liked from disliked, and the training data "
-                "contains only one class: change label.threshold, or set num_negatives"
+                "the task 'rating' learns to separate liked from disliked items, but "
+                "the training data contains only one class: change label.threshold, "
+                "or set num_negatives"
             )
         target = ratings.label.astype(np.float32)
     pairs = Pairs(ratings.user_index, ratings.item_index, target)
