@@ -255,7 +255,7 @@ def _plain(
 
 
 def _floor(name: str, part: Slice, metric: str, floor: float, gate: Gate) -> Finding:
-    """Requires the floor of all users; a slice may only not surely be below it."""
+    """Requires the floor of all users; a slice must not be significantly below it."""
     value = part.metrics.get(metric, math.nan)
     if not part.users.has(metric):
         found = Interval(value, value, value, len(part.users.user))
@@ -275,7 +275,7 @@ def _floor(name: str, part: Slice, metric: str, floor: float, gate: Gate) -> Fin
     rule = (
         f"at least {floor:g} is required"
         if name == OVERALL
-        else f"a slice that is surely below {floor:g} is refused"
+        else f"a slice that is significantly below {floor:g} is refused"
     )
     words = f"{metric} is {value:.4f}{_on(name)}; {rule}"
     return Finding("floor", name, metric, found, passed, words)
@@ -291,12 +291,12 @@ def _no_probabilities(metric: str) -> Finding:
 
 
 def _reference(name: str, part: Slice, reference: Judged, gate: Gate) -> Finding:
-    """Requires a sure gain over all users; a slice may only not surely lose."""
+    """Requires a significant gain; a slice must not have a significant loss."""
     least = gate.min_gain
     found = _difference(name, part, reference, gate)
     if name == OVERALL:
         passed = found.lower > least
-        rule = f"a sure gain of more than {least:g} is required"
+        rule = f"a significant gain of more than {least:g} is required"
     else:
         least = min(least, 0.0)  # to be as good as the reference is enough
         passed = found.upper >= least
@@ -307,7 +307,7 @@ def _reference(name: str, part: Slice, reference: Judged, gate: Gate) -> Finding
 
 
 def _live(name: str, part: Slice, live: Judged, gate: Gate) -> Finding:
-    """Forbids a sure loss on any slice; ``decision`` also requires a sure gain."""
+    """Forbids a significant loss on any slice; ``decision`` requires a gain."""
     found = _difference(name, part, live, gate)
     passed = found.upper >= -gate.max_loss
     rule = _no_sure_loss(gate.max_loss)
@@ -318,7 +318,7 @@ def _live(name: str, part: Slice, live: Judged, gate: Gate) -> Finding:
 
 def _no_sure_loss(margin: float) -> str:
     more = f" of more than {margin:g}" if margin else ""
-    return f"a sure loss{more} is refused"
+    return f"a significant loss{more} is refused"
 
 
 def _difference(name: str, part: Slice, other: Judged, gate: Gate) -> Interval:

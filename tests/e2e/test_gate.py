@@ -122,7 +122,7 @@ def made_by_hand(data, is_one_of_few):
 
 
 def few_of(data_set, transform):
-    """Returns a function that tells which users [B] are among the few."""
+    """Returns a function that finds which users [B] are among the few."""
     if FEW[data_set] == NEW:
         return lambda features: features[f.USER_INDEX] == f.UNKNOWN_INDEX
     name, _, value = FEW[data_set].partition("=")

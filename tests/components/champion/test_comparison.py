@@ -153,7 +153,7 @@ def test_the_same_users_make_a_difference_much_narrower():
     own = np.clip(hard + chance.normal(0.01, 0.03, 400), 0, 1)
     paired = difference(users_of(own), users_of(hard), METRIC, 0.95)
     alone = [interval(users_of(values), METRIC, 0.95) for values in (own, hard)]
-    assert paired.lower > 0  # surely better, though each by itself overlaps
+    assert paired.lower > 0  # significantly better, though each by itself overlaps
     assert alone[0].lower < alone[1].upper
     widths = [each.upper - each.lower for each in (paired, *alone)]
     assert widths[0] < 0.2 * min(widths[1:])

@@ -270,7 +270,7 @@ def test_losing_no_more_than_allowed_passes_and_changes_nothing():
     assert verdicts["a"][0] == "passed"
     assert "[-0.0200, -0.0200] from the live model's" in verdicts["a"][1]
     assert verdicts["b"][0] == "refused"
-    assert "a sure loss of more than 0.03 is refused" in verdicts["b"][1]
+    assert "a significant loss of more than 0.03 is refused" in verdicts["b"][1]
 
 
 # Without the live model
@@ -326,7 +326,7 @@ levels = st.sampled_from([0.1, 0.12, 0.14, 0.16, 0.2, 0.3, NAN])
     st.one_of(st.none(), st.integers(0, 4), levels),
 )
 def test_at_most_one_goes_live_and_nothing_that_may_is_better(others, bar, live):
-    """All users are alike, so that every gain is sure, or none."""
+    """All users are alike, so that every gain is significant, or none."""
     models = [
         candidate(str(n), level, parameters, score_std=0.0 if is_broken else 0.4)
         for n, (level, is_broken, parameters) in enumerate(others)

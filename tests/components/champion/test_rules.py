@@ -145,7 +145,7 @@ def test_a_floor_is_the_least_that_passes(value, passes):
     assert each.words == f"ndcg@10 is {value:.4f}; at least 0.05 is required"
 
 
-def test_on_a_slice_only_what_is_surely_below_the_floor_refuses():
+def test_on_a_slice_only_what_is_significantly_below_the_floor_refuses():
     value = LEVEL.copy()
     value[MANY] = np.where(np.arange(40) % 10 == 0, 0.4, 0)  # 0.04, give or take 0.04
     words = refusals(judged("a", value), reference=judged("popularity", value - 0.1))
@@ -153,7 +153,10 @@ def test_on_a_slice_only_what_is_surely_below_the_floor_refuses():
     value[MANY] = 0.01
     words = refusals(judged("a", value), reference=judged("popularity", value - 0.1))
     assert words == {
-        ("floor", NEW): f"ndcg@10 is 0.0100 on {NEW}; a slice that is surely below "
+        (
+            "floor",
+            NEW,
+        ): f"ndcg@10 is 0.0100 on {NEW}; a slice that is significantly below "
         "0.05 is refused",
     }
 
@@ -165,7 +168,7 @@ def test_the_floor_of_auc_is_over_all_targets():
     # Everybody's targets beside everybody's, a half of ties.
     assert words["floor", OVERALL] == "auc is 0.4000; at least 0.5 is required"
     assert words["floor", NEW] == (
-        f"auc is 0.0000 on {NEW}; a slice that is surely below 0.5 is refused"
+        f"auc is 0.0000 on {NEW}; a slice that is significantly below 0.5 is refused"
     )
     assert ("floor", OLD) not in words
 
@@ -250,10 +253,10 @@ def test_a_loss_against_the_live_model_has_a_margin(loss, passes):
         told = "ndcg@10 is -0.0060 [-0.0060, -0.0060] from the live model's"
         assert (
             words["live", OVERALL]
-            == f"{told}; a sure loss of more than 0.005 is refused"
+            == f"{told}; a significant loss of more than 0.005 is refused"
         )
         assert words["live", OLD] == (
-            f"{told} on {OLD}; a sure loss of more than 0.005 is refused"
+            f"{told} on {OLD}; a significant loss of more than 0.005 is refused"
         )
 
 
@@ -303,7 +306,7 @@ def test_popularity_has_to_be_beaten(gain, min_gain, passes, needed):
     each = findings(candidate, gate=gate)["reference", OVERALL, "ndcg@10"]
     assert each.passed is passes
     told = f"ndcg@10 is {gain:+.4f} [{gain:+.4f}, {gain:+.4f}] from popularity's"
-    assert each.words == f"{told}; a sure gain of {needed} is required"
+    assert each.words == f"{told}; a significant gain of {needed} is required"
 
 
 def test_on_a_slice_the_gain_over_popularity_may_be_small_or_nothing():
@@ -314,7 +317,7 @@ def test_on_a_slice_the_gain_over_popularity_may_be_small_or_nothing():
     value[MANY] -= 0.01
     told = "ndcg@10 is -0.0100 [-0.0100, -0.0100] from popularity's"
     assert refusals(judged("a", value), gate=gate) == {
-        ("reference", NEW): f"{told} on {NEW}; a sure loss is refused"
+        ("reference", NEW): f"{told} on {NEW}; a significant loss is refused"
     }
 
 
@@ -469,8 +472,10 @@ def test_scores_that_are_no_numbers_are_no_auc():
     words = refusals(judged("a", score=score))
     assert words == {
         ("floor", OVERALL): "auc is nan; at least 0.5 is required",
-        ("floor", OLD): f"auc is nan on {OLD}; a slice that is surely below 0.5 is "
-        "refused",
+        (
+            "floor",
+            OLD,
+        ): f"auc is nan on {OLD}; a slice that is significantly below 0.5 is refused",
     }
 
 

@@ -1,4 +1,4 @@
-"""The spans of a window are held against how an earlier run of the store read them."""
+"""The spans of a window are compared with how an earlier run of the store read them."""
 
 import json
 

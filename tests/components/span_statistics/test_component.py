@@ -1,4 +1,4 @@
-"""What SpanStatistics counts, held against a count by hand."""
+"""What SpanStatistics counts, compared with a count by hand."""
 
 from collections import Counter
 

@@ -286,7 +286,7 @@ def reading_of(folder, columns=None, **declared):
 
 
 class TestPinned:
-    """Later files are held against how the earlier ones were read."""
+    """Later files are compared with how the earlier ones were read."""
 
     HEADER = "user_id;item_id;rating;timestamp\n"
 
