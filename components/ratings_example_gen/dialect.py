@@ -11,7 +11,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 # Runs of blanks and tabs.
 WHITESPACE = "whitespace"
@@ -133,14 +133,22 @@ def closes_quotes(text: str, dialect: Dialect) -> bool:
         return False
 
 
-def _csv(dialect: Dialect) -> dict[str, Any]:
+class _CsvOptions(TypedDict, total=False):
+    delimiter: str
+    quotechar: str
+    escapechar: str
+
+
+def _csv(dialect: Dialect) -> _CsvOptions:
     """Returns the options of Python's ``csv`` module."""
-    known = {
-        "delimiter": dialect.delimiter,
-        "quotechar": dialect.quote,
-        "escapechar": dialect.escape,
-    }
-    return {name: value for name, value in known.items() if value}
+    options: _CsvOptions = {}
+    if dialect.delimiter:
+        options["delimiter"] = dialect.delimiter
+    if dialect.quote:
+        options["quotechar"] = dialect.quote
+    if dialect.escape:
+        options["escapechar"] = dialect.escape
+    return options
 
 
 def without_escaped_nulls(text: str, dialect: Dialect) -> str:

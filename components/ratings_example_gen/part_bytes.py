@@ -35,8 +35,8 @@ def open_part(part: Part) -> Iterator[IO[bytes]]:
     """
     with naming_damage(part.name), files.open_binary(part.path) as raw:
         if part.member:
-            with zipfile.ZipFile(raw) as archive, archive.open(part.member) as f:
-                yield _recoded(_unzipped(f, part.member), part)
+            with zipfile.ZipFile(raw) as archive, archive.open(part.member) as stream:
+                yield _recoded(_unzipped(stream, part.member), part)
         else:
             yield _recoded(_unzipped(raw, part.path), part)
 
@@ -90,7 +90,7 @@ class _Recoder(io.RawIOBase):
         return count
 
 
-def open_parquet(part: Part, f: IO[bytes], **options: Any) -> "ParquetFile":
+def open_parquet(part: Part, stream: IO[bytes], **options: Any) -> "ParquetFile":
     """Opens a Parquet file, and limits what its footer may demand.
 
     Arrow walks a schema recursively, and crashes on one that is 20,000 levels deep.
@@ -104,7 +104,7 @@ def open_parquet(part: Part, f: IO[bytes], **options: Any) -> "ParquetFile":
 
     try:
         return pq.ParquetFile(
-            f, thrift_container_size_limit=MAX_FOOTER_ENTRIES, **options
+            stream, thrift_container_size_limit=MAX_FOOTER_ENTRIES, **options
         )
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise damaged(part.name, error) from error
@@ -119,7 +119,7 @@ def open_parquet(part: Part, f: IO[bytes], **options: Any) -> "ParquetFile":
         ) from error
 
 
-def seekable(f: IO[bytes]) -> IO[bytes]:
+def seekable(stream: IO[bytes]) -> IO[bytes]:
     """Returns a stream that seeks fast, as Parquet needs: its index is at the end.
 
     A zip member seeks slowly, so it is read into memory as a whole.
@@ -127,12 +127,12 @@ def seekable(f: IO[bytes]) -> IO[bytes]:
     Raises:
         BadInputError: If the zip member is too large for that.
     """
-    if not isinstance(f, zipfile.ZipExtFile):
-        return f
-    whole = f.read(MAX_MEMBER_BYTES + 1)
+    if not isinstance(stream, zipfile.ZipExtFile):
+        return stream
+    whole = stream.read(MAX_MEMBER_BYTES + 1)
     if len(whole) > MAX_MEMBER_BYTES:
         raise fatal(
-            f.name,
+            stream.name,
             input_errors.UNREADABLE_FILE,
             f"a Parquet file of more than {MAX_MEMBER_BYTES >> 20} MB in a zip archive",
             "Unpack the archive: Parquet is already compressed.",

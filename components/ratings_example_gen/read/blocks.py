@@ -36,8 +36,8 @@ def plan_blocks(parts: Sequence[Part], block_bytes: int = BLOCK_BYTES) -> list[B
     for index, part in enumerate(parts):
         cuts = [(0, 0)]
         if part.format == PARQUET:
-            with open_part(part) as f:
-                metadata = open_parquet(part, seekable(f)).metadata
+            with open_part(part) as stream:
+                metadata = open_parquet(part, seekable(stream)).metadata
             cuts = _cut_groups(metadata, block_bytes if part.seekable else sys.maxsize)
         elif part.seekable:
             cuts = text_pieces.cut(part, block_bytes)
@@ -65,10 +65,10 @@ def read_rows(part: Part, block: Block) -> Iterator[Rows]:
     Raises:
         BadInputError: If the archive is cut short or a line is too long.
     """
-    with open_part(part) as f:
+    with open_part(part) as stream:
         if part.format == PARQUET:
-            yield from parquet.read(part, block, f)
+            yield from parquet.read(part, block, stream)
         elif part.format == JSON_LINES:
-            yield from json_lines.read(part, block, f)
+            yield from json_lines.read(part, block, stream)
         else:
-            yield from csv_text.read(part, block, f)
+            yield from csv_text.read(part, block, stream)

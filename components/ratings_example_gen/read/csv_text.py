@@ -40,7 +40,7 @@ pa.enable_signal_handlers(False)
 pa.lib.have_signal_refcycle = False
 
 
-def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
+def read(part: Part, block: Block, stream: IO[bytes]) -> Iterator[Rows]:
     """Yields the rows of all records that begin within the block.
 
     Raises:
@@ -49,7 +49,7 @@ def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
     begin = 0
     preamble = 0 if block.begin else len(part.preamble)
     before_header = not block.begin and bool(part.dialect.header)
-    for data in pieces_of(part, block, f):
+    for data in pieces_of(part, block, stream):
         while data and begin < preamble:
             data = data[data.find(b"\n") + 1 or len(data) :]
             begin += 1

@@ -19,7 +19,7 @@ from components.ratings_example_gen.recognise.column_names import (
 )
 
 
-def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
+def read(part: Part, block: Block, stream: IO[bytes]) -> Iterator[Rows]:
     """Yields the rows of all lines that begin within the block.
 
     Raises:
@@ -27,7 +27,7 @@ def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
             from which columns are recognised.
     """
     begin = 0
-    for data in pieces_of(part, block, f):
+    for data in pieces_of(part, block, stream):
         rows = _parse_lines(part, data, begin)
         begin += rows.num_lines
         yield rows

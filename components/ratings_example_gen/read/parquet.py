@@ -21,14 +21,14 @@ MAX_GROUP_ROWS = 64 << 20
 MAX_GROUP_BYTES = 1 << 30
 
 
-def read(part: Part, block: Block, f: IO[bytes]) -> Iterator[Rows]:
+def read(part: Part, block: Block, stream: IO[bytes]) -> Iterator[Rows]:
     """Yields the rows of the block's row groups.
 
     Raises:
         BadInputError: If the file is damaged, or a row group is too large.
     """
     try:
-        source = seekable(f)
+        source = seekable(stream)
         file = open_parquet(part, source)
         schema = file.schema_arrow
         names = {name: schema.names[i] for name, i in part.columns}

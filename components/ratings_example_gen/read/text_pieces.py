@@ -44,16 +44,16 @@ def cut(part: Part, block_bytes: int) -> list[tuple[int, int]]:
     """
     begins = list(range(0, part.size, block_bytes))
     if part.dialect.quote and len(begins) > 1:
-        with open_part(part) as f:
-            begins = [0, *_record_begins(part, f, block_bytes)]
+        with open_part(part) as stream:
+            begins = [0, *_record_begins(part, stream, block_bytes)]
     ends = [*begins[1:], part.size]
     return list(zip(begins, ends, strict=False))
 
 
-def _record_begins(part: Part, f: IO[bytes], block_bytes: int) -> Iterator[int]:
+def _record_begins(part: Part, stream: IO[bytes], block_bytes: int) -> Iterator[int]:
     """Yields where the first record begins after each multiple of ``block_bytes``."""
     offset, target = 0, block_bytes
-    for data in _pieces(part, f):
+    for data in _pieces(part, stream):
         end = offset + len(data)
         begins = None
         while target < end:
@@ -71,7 +71,7 @@ def _begins(part: Part, data: bytes) -> Positions:
     return Records(part, data).begins
 
 
-def pieces_of(part: Part, block: Block, f: IO[bytes]) -> Iterator[bytes]:
+def pieces_of(part: Part, block: Block, stream: IO[bytes]) -> Iterator[bytes]:
     """Yields the records that begin within the block, a few megabytes at a time.
 
     Raises:
@@ -80,27 +80,29 @@ def pieces_of(part: Part, block: Block, f: IO[bytes]) -> Iterator[bytes]:
     remaining = block.end - block.begin if block.end else sys.maxsize
     if block.begin:
         # The line that contains the block's first byte belongs to the block before.
-        f.seek(block.begin - 1)
-        remaining -= len(_read_line(part, f)) - 1
-    for number, data in enumerate(_pieces(part, f, remaining)):
+        stream.seek(block.begin - 1)
+        remaining -= len(_read_line(part, stream)) - 1
+    for number, data in enumerate(_pieces(part, stream, remaining)):
         at_start = not block.begin and not number
         yield data.removeprefix(BYTE_ORDER_MARK) if at_start else data
 
 
-def _pieces(part: Part, f: IO[bytes], remaining: int = sys.maxsize) -> Iterator[bytes]:
+def _pieces(
+    part: Part, stream: IO[bytes], remaining: int = sys.maxsize
+) -> Iterator[bytes]:
     """Yields whole records, a few megabytes at a time.
 
     Args:
         part: How the records are written.
-        f: Positioned at the beginning of a record.
+        stream: Positioned at the beginning of a record.
         remaining: Bytes up to the offset from which no further record may begin.
     """
     carried = opener = b""
     while True:
-        data = f.read(min(remaining, PIECE_BYTES)) if remaining > 0 else b""
+        data = stream.read(min(remaining, PIECE_BYTES)) if remaining > 0 else b""
         is_last = not data
         if data and not data.endswith(b"\n"):
-            data += _read_line(part, f)
+            data += _read_line(part, stream)
         remaining -= len(data)
         if opener:
             opener = _still_open(part, opener, data)
@@ -154,13 +156,13 @@ def _still_open(part: Part, opener: bytes, data: bytes) -> bytes:
     return b""
 
 
-def _read_line(part: Part, f: IO[bytes]) -> bytes:
+def _read_line(part: Part, stream: IO[bytes]) -> bytes:
     """Returns the rest of a line.
 
     Raises:
         BadInputError: If it is longer than any line of text.
     """
-    line = f.readline(MAX_LINE_BYTES)
+    line = stream.readline(MAX_LINE_BYTES)
     if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
         raise fatal(
             part.name,

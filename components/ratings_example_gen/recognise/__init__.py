@@ -9,7 +9,7 @@ In the order in which the data meets them:
 - ``binary_signatures``, ``preamble``: what is not text, and lines above a table.
 - ``guess``: separator, escape, decimal mark and time format of sampled text.
 - ``describe_tables``: a sample to a ``ratings_table.Table``; ``header_row``,
-  ``headers`` and ``column_names`` find the columns.
+  ``column_meanings`` and ``column_names`` find the columns.
 - ``numbers_and_times``: how the numbers and times of all tables are written.
 - ``duplicate_files``, ``unrecognised_columns``, ``implausible_times``: warnings.
 - ``reading_report``: the result, for a person and for comparison with later runs.

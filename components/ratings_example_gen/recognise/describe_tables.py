@@ -9,6 +9,11 @@ from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.input_errors import fatal
 from components.ratings_example_gen.parts import JSON_LINES, TEXT, Part
 from components.ratings_example_gen.recognise import guess
+from components.ratings_example_gen.recognise.column_meanings import (
+    check_columns,
+    mapped,
+    recognised,
+)
 from components.ratings_example_gen.recognise.column_names import (
     ITEM_ID,
     NOT_READ,
@@ -26,11 +31,6 @@ from components.ratings_example_gen.recognise.header_row import (
     index_column,
     is_in_usual_order,
     is_plausible,
-)
-from components.ratings_example_gen.recognise.headers import (
-    check_columns,
-    mapped,
-    recognised,
 )
 from components.ratings_example_gen.recognise.json_sample import occurs
 from components.ratings_example_gen.recognise.numbers_and_times import (

@@ -8,6 +8,7 @@ from components.ratings_example_gen.dialect import NULL_VALUES
 from components.ratings_example_gen.input_errors import fatal
 from components.ratings_example_gen.parts import Part
 from components.ratings_example_gen.recognise import guess
+from components.ratings_example_gen.recognise.column_meanings import as_written
 from components.ratings_example_gen.recognise.column_names import (
     ITEM_ID,
     PANDAS_INDEX,
@@ -16,7 +17,6 @@ from components.ratings_example_gen.recognise.column_names import (
     USER_ID,
     match,
 )
-from components.ratings_example_gen.recognise.headers import as_written
 
 
 def is_plausible(records: guess.Records, columns: Mapping[str, str]) -> bool:

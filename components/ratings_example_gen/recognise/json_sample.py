@@ -66,8 +66,8 @@ def sample_json_lines(part: Part, declared: Dialect, all_keys: bool) -> Sample |
 
 def _keys(part: Part) -> Iterator[str]:
     """Yields the keys of all objects."""
-    with open_part(part) as f:
-        while line := f.readline(MAX_LINE_BYTES):
+    with open_part(part) as stream:
+        while line := stream.readline(MAX_LINE_BYTES):
             try:
                 yield from parse(line.decode("utf-8", "backslashreplace"))
             except ValueError:
@@ -77,8 +77,8 @@ def _keys(part: Part) -> Iterator[str]:
 def occurs(part: Part, key: str) -> bool:
     """Returns whether some object in a file of JSON lines may have a key."""
     wanted = {json.dumps(key).encode(), json.dumps(key, ensure_ascii=False).encode()}
-    with open_part(part) as f:
-        while line := f.readline(MAX_LINE_BYTES):
+    with open_part(part) as stream:
+        while line := stream.readline(MAX_LINE_BYTES):
             if any(text in line for text in wanted):
                 return True
     return False

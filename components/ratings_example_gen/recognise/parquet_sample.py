@@ -24,8 +24,8 @@ def sample_parquet(part: Part) -> Sample:
         BadInputError: If the file is damaged.
     """
     try:
-        with open_part(part) as f:
-            source = seekable(f)
+        with open_part(part) as stream:
+            source = seekable(stream)
             file = open_parquet(part, source)
             schema = file.schema_arrow
             bounds = _bounds(file.metadata)

@@ -68,19 +68,19 @@ class Sample:
 
 def first_line(part: Part) -> bytes:
     """Returns the first non-blank line, without its end; empty if there is none."""
-    with open_part(part) as f:
-        line = f.readline(MAX_LINE_BYTES).removeprefix(BYTE_ORDER_MARK)
+    with open_part(part) as stream:
+        line = stream.readline(MAX_LINE_BYTES).removeprefix(BYTE_ORDER_MARK)
         while line and not line.strip(b"\r\n"):
-            line = f.readline(MAX_LINE_BYTES)
+            line = stream.readline(MAX_LINE_BYTES)
     return line.rstrip(b"\r\n")
 
 
 def beginning(part: Part) -> bytes:
     """Returns whole lines from the start of a part: at least two if it has them."""
-    with open_part(part) as f:
-        data = f.read(SAMPLE_BYTES).removeprefix(BYTE_ORDER_MARK)
+    with open_part(part) as stream:
+        data = stream.read(SAMPLE_BYTES).removeprefix(BYTE_ORDER_MARK)
         while data and (not data.endswith(b"\n") or data.count(b"\n") < 2):
-            line = f.readline(MAX_LINE_BYTES)
+            line = stream.readline(MAX_LINE_BYTES)
             data += line
             if not line.endswith(b"\n"):
                 break

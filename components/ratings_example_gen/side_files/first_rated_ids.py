@@ -76,8 +76,8 @@ def _match(rows: pa.Table, table: SideTable) -> FirstMatch:
 def _first_rows(part: Part) -> pa.Table | None:
     block = Block(0, 0)
     if part.format == PARQUET:
-        with open_part(part) as f:
-            metadata = open_parquet(part, seekable(f)).metadata
+        with open_part(part) as stream:
+            metadata = open_parquet(part, seekable(stream)).metadata
         groups = range(metadata.num_row_groups)
         if not groups or metadata.row_group(0).num_rows > _MAX_GROUP_ROWS:
             return None

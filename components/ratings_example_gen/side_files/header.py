@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.input_errors import BadInputError, fatal
 from components.ratings_example_gen.parts import Part
+from components.ratings_example_gen.recognise.column_meanings import name_header
 from components.ratings_example_gen.recognise.column_names import ALIASES
-from components.ratings_example_gen.recognise.headers import name_header
 from components.ratings_example_gen.side_files.names import Kind
 
 TITLE = "title"

@@ -46,11 +46,12 @@ def asked(monkeypatch):
 def ask(monkeypatch, config, status):
 
     def executed(config, run_id, observer, window, layout):
-        reading = execute.recognised(config, Path(config.data.source), window.names)
+        found = execute.recognised(config, Path(config.data.source), window.names)
+        assert layout == found  # compared with earlier runs, and handed on
         usual = make_record("r1")
         return make_record(
             run=replace(usual.run, status=status),
-            data=replace(usual.data, reading=reading.reading),
+            data=replace(usual.data, reading=layout.reading),
         )
 
     monkeypatch.setattr(execute, "execute", executed)
