@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from components.ratings_example_gen.dialect import UNITS, Dialect
-from components.ratings_example_gen.read.times import shown_time
+from components.ratings_example_gen.read.times import MAX_TIME, MIN_TIME, shown_time
 from components.ratings_example_gen.recognise import guess
 from components.ratings_example_gen.recognise.column_names import TIMESTAMP
 from components.ratings_example_gen.recognise.numbers_and_times import UNIT_NAMES
@@ -24,10 +24,12 @@ def warnings(tables: Sequence[Table], declared: Dialect) -> Iterator[str]:
             return
         unit = dialect.timestamp_unit or "s"
         odd = guess.implausible_time(table.texts(TIMESTAMP), unit)
-        if odd is not None:
+        seconds = float(odd or 0) // UNITS[unit]
+        # The reader rejects times outside the calendar as bad rows.
+        if odd is not None and MIN_TIME <= seconds <= MAX_TIME:
             yield (
                 f"Times such as {odd!r} are read as {UNIT_NAMES[unit]} since 1970, "
-                f"which is {shown_time(float(odd) // UNITS[unit])}. If they count "
+                f"which is {shown_time(seconds)}. If they count "
                 "something else, write them as ISO 8601 or in seconds. If they are "
                 f"right, set data.timestamp_unit={unit}. A run accepts times from 1990 "
                 "to 2100 unless schema.path names a schema that allows others."

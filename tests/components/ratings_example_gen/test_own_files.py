@@ -276,3 +276,13 @@ def test_lines_above_a_compressed_table_in_utf_16_are_skipped(tmp_path):
     text = "sep=;\r\nuser_id;item_id;rating\r\na;x;4\r\n"
     (tmp_path / "r.csv.gz").write_bytes(gzip.compress(text.encode("utf-16")))
     assert read(tmp_path / "r.csv.gz") == ([("a", "x", 4.0)], [])
+
+
+@pytest.mark.parametrize(
+    ("time", "kind"), [("-1e20", "time_out_of_range"), ("-1e400", "not_finite")]
+)
+def test_times_outside_the_calendar_are_bad_rows(tmp_path, time, kind):
+    """They once stopped the warning of implausible times with an OverflowError."""
+    path = write(tmp_path, "r.csv", f"user_id,item_id,rating,time\nu,i,4,{time}\n")
+    assert layout_of(path).reading.warnings == ()
+    assert read(path) == ([], [kind])
