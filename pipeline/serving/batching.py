@@ -4,7 +4,7 @@ import asyncio
 import collections
 import dataclasses
 import math
-from collections.abc import Awaitable, Hashable
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -103,12 +103,13 @@ class Batcher:
                 already (429); it took too long (504); or what the model itself says.
         """
         parts = _parts(signature, inputs, self._settings)
-        if len(parts) == 1:
-            asking: Awaitable[Tensors] = self._asked(model, signature, inputs, parts[0])
-        else:
-            asking = self._asked_in_parts(model, signature, inputs, parts)
         try:
-            return await asyncio.wait_for(asking, self._settings.timeout)
+            # Not `wait_for`: an error that it raises holds the request until the next
+            # garbage collection.
+            async with asyncio.timeout(self._settings.timeout):
+                if len(parts) == 1:
+                    return await self._asked(model, signature, inputs, parts[0])
+                return await self._asked_in_parts(model, signature, inputs, parts)
         except TimeoutError:
             told = f"no answer in {self._settings.timeout:g} s"
             raise RequestError(504, told) from None
@@ -128,12 +129,22 @@ class Batcher:
     async def _asked_in_parts(
         self, model: ModelProcess, signature: str, inputs: Tensors, parts: list[_Part]
     ) -> Tensors:
-        answers = []
-        for part in parts:
+        """Returns the answers to all parts, joined.
+
+        The longest rows are asked first, so that a request whose answer would be too
+        large is refused after one call.
+        """
+        answers: list[Tensors] = []
+        for part in reversed(parts):
             asked = {k: v[part.rows] if v.ndim else v for k, v in inputs.items()}
-            answers.append(await self._asked(model, signature, asked, part))
+            answer = await self._asked(model, signature, asked, part)
+            for value in answer.values():
+                check_items(
+                    num_rows(inputs) * math.prod(value.shape[1:]), self._settings
+                )
+            answers.insert(0, answer)
         return {
-            name: _merged([answer[name] for answer in answers], parts, self._settings)
+            name: _merged([answer[name] for answer in answers], parts)
             for name in answers[0]
         }
 
@@ -270,17 +281,10 @@ def _lengths(signature: str, inputs: Tensors) -> np.ndarray | None:
     return None
 
 
-def _merged(
-    answers: list[np.ndarray], parts: list[_Part], settings: ServingSettings
-) -> np.ndarray:
-    """The answers to all parts, in the order of the request's rows.
-
-    Raises:
-        RequestError: It has too many items (413).
-    """
+def _merged(answers: list[np.ndarray], parts: list[_Part]) -> np.ndarray:
+    """Returns the answers to all parts in the order of the request's rows."""
     rows = sum(len(part.rows) for part in parts)
     shape = [rows, *np.max([answer.shape[1:] for answer in answers], axis=0)]
-    check_items(math.prod(shape), settings)
     dtype = answers[0].dtype
     padding = -np.inf if dtype.kind == "f" else b"" if dtype.kind == "O" else 0
     merged = np.full(shape, padding, dtype)

@@ -123,7 +123,8 @@ async def body_of(
         return bytes(body)
 
     try:
-        return await asyncio.wait_for(read(), settings.timeout)
+        async with asyncio.timeout(settings.timeout):
+            return await read()
     except TimeoutError:
         told = f"the body did not come in {settings.timeout:g} s"
         raise RequestError(408, told) from None
