@@ -33,6 +33,7 @@ from pipeline.serving.settings import ServingSettings
 START_SECONDS = 120.0
 WARM_SECONDS = 5.0
 CAPACITY_SECONDS = 10.0
+FLOOD_RATE = 100.0  # requests per second: the flood takes its share of the same cores
 MEGABYTE = 1 << 20
 
 
@@ -41,9 +42,9 @@ class Server:
     """A running ``marquee serve``.
 
     Attributes:
-        process: Its process.
+        process: Process of the server.
         port: Port at which it listens.
-        users: File with the IDs of the users that the model knows, one per line.
+        users: File with the IDs of the users in the training data, one per line.
     """
 
     process: "subprocess.Popen[bytes]"
@@ -259,20 +260,20 @@ PARTS = ("switch", "capacity", "flood")
 
 
 def measure(
-    out: Path, parts: tuple[str, ...], seconds: float, rate: float, flood_rate: float
+    out: Path, parts: tuple[str, ...], seconds: float, rate: float
 ) -> dict[str, list[Figure]]:
     """Measures the parts on one server, in this order; returns figures by table."""
     live = out / "live"
     users = _live_version(live).folder / "assets" / "user_id"
     tables: dict[str, list[Figure]] = {"serving": [], "serving-flood": []}
     with serving(out, users) as server:
-        serving_clients.start(server.port, users, WARM_SECONDS, flood_rate)()
+        serving_clients.start(server.port, users, WARM_SECONDS, rate)()
         if "switch" in parts:
             tables["serving"] += measure_switch(server, live, seconds, rate)
         if "capacity" in parts:
             tables["serving"] += measure_capacity(server)
         if "flood" in parts:
-            tables["serving-flood"] += measure_flood(server, seconds / 2, flood_rate)
+            tables["serving-flood"] += measure_flood(server, seconds / 2, FLOOD_RATE)
     return {name: figures for name, figures in tables.items() if figures}
 
 
@@ -287,9 +288,6 @@ def measure(
 )
 @click.option("--seconds", default=60.0, show_default=True)
 @click.option("--rate", default=305.0, show_default=True, help="Requests per second.")
-@click.option(
-    "--flood-rate", default=100.0, show_default=True, help="The same in the flood part."
-)
 @click.option("--write", is_flag=True, help="Write the tables to docs/benchmarks.md.")
 def main(
     parts: tuple[str, ...],
@@ -297,7 +295,6 @@ def main(
     out: Path | None,
     seconds: float,
     rate: float,
-    flood_rate: float,
     write: bool,
 ) -> None:
     """Measures the server on the live model of a run on DATA."""
@@ -308,7 +305,7 @@ def main(
             marquee(out, data, "popularity,mf_als")
         name = find_live(out / "live").model
         console.print(f"{name}, load {before['load_average']:.1f} at the start")
-        tables = measure(out, parts or PARTS, seconds, rate, flood_rate)
+        tables = measure(out, parts or PARTS, seconds, rate)
     for table, figures in tables.items():
         print_figures(figures)
         if write:

@@ -17,6 +17,7 @@ from pipeline.config.errors import ConfigError
 from pipeline.config.schema import PipelineConfig, SchemaConfig
 from pipeline.datasets import NAMES
 from pipeline.pipeline import create_pipeline
+from pipeline.stages.prepare import Source
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -128,11 +129,10 @@ def pipeline_for_pods(
     with contextlib.chdir(ROOT):
         pipeline = create_pipeline(
             config,
-            config.data.source,
+            Source(config.data.source, window=config.retrain.window if spans else ""),
             pipeline_root=cluster.root,
             live_folder=cluster.live_folder,
             schema_path=Path(str(schema.path)),
-            window=config.retrain.window if spans else "",
         )
     for warning in _unmatched(cluster, [step.id for step in pipeline.components]):
         click.echo(warning, err=True)

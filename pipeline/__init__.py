@@ -1,3 +1,3 @@
-"""Ratings to a live model: the pipeline, and its command."""
+"""The pipeline from ratings to a live model, and its command line."""
 
-DEFAULT_OUT = "marquee-out"  # the folder of the runs
+DEFAULT_OUT = "marquee-out"  # folder of the runs

@@ -1,4 +1,4 @@
-"""``python -m pipeline`` is ``marquee``, where the package is not installed."""
+"""``python -m pipeline``: the ``marquee`` command without installing the package."""
 
 from pipeline.cli import main
 

@@ -1,7 +1,7 @@
-"""Whether this machine can run the pipeline, and what would keep it from it.
+"""Checks whether this machine can run the pipeline, and what is missing if not.
 
-Each check does the thing itself (opens a store, writes a file) rather than look for
-signs of it, and changes nothing that stays.
+Each check performs the operation itself (opens a store, writes a file) rather than
+inferring the result, and leaves no trace.
 """
 
 import importlib.metadata
@@ -22,7 +22,7 @@ from pipeline.config.errors import ConfigError
 from pipeline.runs import lock
 from pipeline.runs.metadata_store import METADATA_FILE, open_metadata
 
-# A run on MovieLens 1M takes at most 3 GB (the issue's own bound); some is for others.
+# A run on MovieLens 1M takes at most 3 GB (docs/benchmarks.md); the rest is a reserve.
 MIN_MEMORY = 4e9
 MIN_DISK = 2e9
 PACKAGES = (
@@ -38,12 +38,12 @@ LOCK = Path(__file__).parent.parent / "requirements.txt"
 
 @dataclass(frozen=True)
 class Check:
-    """What one check found.
+    """The result of a check.
 
     Attributes:
-        name: What was looked at.
-        state: ``warn`` runs, but not well; ``fail`` does not run.
-        text: What was found and, unless it is fine, what to do.
+        name: What was checked.
+        state: ``warn`` if the pipeline runs with limitations, ``fail`` if it does not.
+        text: What was found and, unless the state is ``ok``, what to do.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Check:
 
 
 def examine(out: Path) -> Iterator[Check]:
-    """Makes all checks, one after the other.
+    """Yields the results of all checks, one after the other.
 
     Args:
-        out: The folder that runs would be kept in; it need not exist.
+        out: Folder of the runs, which need not exist.
     """
-    # As pipeline.datasets has it, which would import numpy for this line.
+    # The same as in pipeline.datasets, which would import numpy for this line.
     cache = Path(
         os.environ.get("MARQUEE_CACHE_DIR") or platformdirs.user_cache_path("marquee")
     )
@@ -77,23 +77,23 @@ def examine(out: Path) -> Iterator[Check]:
     for name, check in checks:
         try:
             yield check()
-        except Exception as error:  # a doctor does not die of what it finds
+        except Exception as error:  # a check that fails must not end the others
             yield Check(name, "fail", f"{type(error).__name__}: {error}")
 
 
 def check_python() -> Check:
-    """The lock is for one version of Python (docs/adr/0024)."""
+    """Checks the Python version: the lock file is for one only (docs/adr/0024)."""
     found = sys.version.split()[0]
     if sys.version_info[:2] != (3, 11):
-        return Check("Python", "fail", f"{found}; this needs 3.11")
+        return Check("Python", "fail", f"{found}; install Python 3.11")
     return Check("Python", "ok", f"{found}, {sys.executable}")
 
 
 def check_packages(requirements: Iterable[str]) -> Check:
-    """Whether what is installed is what is pinned.
+    """Checks whether the pinned packages are installed.
 
     Args:
-        requirements: As pip reads them, one each.
+        requirements: Requirements in pip's format.
     """
     wrong, count = [], 0
     for requirement in map(Requirement, requirements):
@@ -109,13 +109,14 @@ def check_packages(requirements: Iterable[str]) -> Check:
             wrong.append(f"{requirement.name} is {found}, not {requirement.specifier}")
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        text = f"{', '.join(wrong[:5])}{more}; 'make install' installs what is pinned"
+        advice = "run 'make install' to install the pinned versions"
+        text = f"{', '.join(wrong[:5])}{more}; {advice}"
         return Check("packages", "fail", text)
     return Check("packages", "ok", f"all {count} as pinned")
 
 
 def _requirements() -> list[str]:
-    """The lock, in a checkout; else what the installed package asks for."""
+    """Returns the lock file of a checkout, or the installed package's requirements."""
     if not LOCK.exists():
         return importlib.metadata.requires("marquee") or []
     lines = LOCK.read_text().splitlines()
@@ -123,13 +124,13 @@ def _requirements() -> list[str]:
 
 
 def check_versions() -> Check:
-    """For the report of an error."""
+    """Lists the versions of the main packages, for bug reports."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
     return Check("versions", "ok", ", ".join(versions))
 
 
 def check_tensorflow() -> Check:
-    """What TensorFlow computes on."""
+    """Checks which devices TensorFlow uses."""
     import tensorflow as tf
 
     gpus = [
@@ -139,27 +140,27 @@ def check_tensorflow() -> Check:
     if gpus:
         return Check("TensorFlow", "ok", f"sees {len(gpus)} GPU: {', '.join(gpus)}")
     if shutil.which("nvidia-smi"):
-        text = "sees no GPU, though there is a driver; install marquee[gpu]"
+        text = "sees no GPU although a driver is installed; install marquee[gpu]"
         return Check("TensorFlow", "warn", text)
     return Check("TensorFlow", "ok", "sees no GPU; models train on the CPU")
 
 
 def check_cores() -> Check:
-    """How many cores this process may use."""
+    """Checks how many cores this process may use."""
     cores = machine.cores()
-    return Check("cores", "ok" if cores > 1 else "warn", f"{cores} to use")
+    return Check("cores", "ok" if cores > 1 else "warn", f"{cores} available")
 
 
 def check_memory() -> Check:
-    """How much memory a run may take."""
+    """Checks how much memory a run may use."""
     found = machine.memory()
-    whose = "that the container may use" if found.is_limited else "of this machine"
-    what = f"free of {found.total / 1e9:.1f} GB {whose}"
+    where = "available to the container" if found.is_limited else "of this machine"
+    what = f"free of {found.total / 1e9:.1f} GB {where}"
     return _amount("memory", found.free, MIN_MEMORY, what)
 
 
 def check_disk(out: Path) -> Check:
-    """How much a run may write."""
+    """Checks how much a run may write."""
     folder = _existing(out)
     return _amount(
         "disk", shutil.disk_usage(folder).free, MIN_DISK, f"free in {folder}"
@@ -175,7 +176,7 @@ def _amount(name: str, found: float, least: float, what: str) -> Check:
 
 
 def check_writable(name: str, folder: Path) -> Check:
-    """Writes a file there, or where the folder would be made."""
+    """Writes a file to a folder, or to where it would be created."""
     place = _existing(folder)
     try:
         with tempfile.TemporaryFile(dir=place) as file:
@@ -188,16 +189,16 @@ def check_writable(name: str, folder: Path) -> Check:
 
 
 def check_semaphores() -> Check:
-    """Makes a semaphore, which Python cannot where ``/dev/shm`` is missing."""
+    """Creates a semaphore, which fails in Python without ``/dev/shm``."""
     try:
         lock.check_semaphores()
     except ConfigError as error:
         return Check("semaphores", "fail", str(error))
-    return Check("semaphores", "ok", "can be made")
+    return Check("semaphores", "ok", "can be created")
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
+    """Returns the folder, or its nearest parent that exists."""
     folder = folder.absolute()
     while not folder.exists():
         folder = folder.parent
@@ -205,12 +206,12 @@ def _existing(folder: Path) -> Path:
 
 
 def check_metadata_store(database: Path) -> Check:
-    """Reads the store of earlier runs, or makes one for a moment."""
+    """Reads the store of earlier runs, or creates a temporary one."""
     if database.exists():
         try:
             executions = len(open_metadata(database).get_executions())
         except Exception as error:
-            advice = "'marquee doctor --restore' puts back its last copy"
+            advice = "'marquee doctor --restore' restores its last copy"
             return Check("metadata store", "fail", f"{database}: {error}; {advice}")
         text = f"{database} opens, {executions} executions recorded"
         return Check("metadata store", "ok", text)

@@ -1,4 +1,4 @@
-"""What the command ends with, and what that means."""
+"""Exit statuses of the command, and their meanings."""
 
 import signal
 
@@ -10,22 +10,22 @@ ANOMALIES = 4
 REFUSED = 5
 FAILED = 6
 BUSY = 7
-# As shells have it: ended by a signal, of which the number is added.
+# As in shells: the number of the signal that ended the command is added.
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + signal.SIGINT
 TERMINATED = SIGNALLED + signal.SIGTERM
-READER_GONE = SIGNALLED + signal.SIGPIPE  # nobody reads standard output any more
+READER_GONE = SIGNALLED + signal.SIGPIPE  # standard output is closed
 
 MEANINGS = {
     OK: "something passed, or nothing changed",
     UNEXPECTED: "unexpected error",
     CONFIG: "bad configuration or command line",
-    BAD_INPUT: "bad input, or none",
+    BAD_INPUT: "bad or missing input",
     ANOMALIES: "anomalies in the data",
-    REFUSED: "every model refused",
+    REFUSED: "every model was rejected",
     FAILED: "a step failed, or files could not be removed",
-    BUSY: "another run is working in that folder",
+    BUSY: "another run is in progress in that folder",
 }
 
-# What to do where the disk is full, wherever that is told.
+# Advice for a full disk, used by every message about one.
 MAKE_ROOM = "Make room and run again: finished steps are kept."

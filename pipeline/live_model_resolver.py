@@ -1,4 +1,4 @@
-"""Finds the live model for who needs it, the same way locally and on a cluster."""
+"""Resolves the live model, locally and on a cluster."""
 
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ from trainer_modules.model_card import read_card
 
 
 class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
-    """The champion that the newest version in the live folder is a copy of.
+    """Resolves the champion that the newest version in the live folder is a copy of.
 
-    The folder says what serves, after a rollback too. A candidate that is live already
-    is judged as a candidate, and Champion compares the others with it: to judge it a
-    second time would tell nothing. What is found then is the version before it, as when
-    it was judged first; so a run with nothing new takes all from the cache.
+    The folder determines what is served, also after a rollback. If the live model is a
+    candidate of this run, it is evaluated as such, and Champion compares the others
+    with it. The strategy then returns the version before it, as it did when that
+    candidate was first evaluated. So a run with nothing new takes everything from the
+    cache.
 
     Inputs: ``champion`` of earlier runs, ``candidates`` of this one.
     """
@@ -54,10 +55,11 @@ class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
 
 
 class BaseModelStrategy(LiveModelStrategy):
-    """The same for Trainers, which run before there are candidates.
+    """Resolves the same champion for Trainers, which run before there are candidates.
 
-    Candidates are here what was ever trained on this run's data: a model is no start
-    for itself, and a run with nothing new finds what it found the first time.
+    Here, the candidates are all models that were ever trained on this run's data: a
+    model must not start from itself, and a run with nothing new finds the same model
+    as before.
 
     Inputs: ``champion`` of earlier runs, ``transform_graph`` of this one.
     """
@@ -75,11 +77,11 @@ class BaseModelStrategy(LiveModelStrategy):
             for event in store.get_events_by_execution_ids(trained_on)
             if event.type == mlmd.proto.Event.OUTPUT
         }
-        return {place_of(each.uri) for each in store.get_artifacts_by_id(made)}
+        return {place_of(model.uri) for model in store.get_artifacts_by_id(made)}
 
 
 def _origin(champion: Artifact) -> str | None:
-    """Of the model that a champion is a copy of; None where nothing was chosen."""
+    """Returns the place of a champion's original; None if no model was chosen."""
     folder = path_utils.serving_model_path(champion.uri)
     if not tfx.dsl.io.fileio.exists(folder):
         return None
@@ -87,11 +89,11 @@ def _origin(champion: Artifact) -> str | None:
 
 
 def live_model_resolver(candidates: Any, live_folder: str) -> tfx.dsl.Resolver:
-    """The resolver node; its output ``champion`` is what LiveEvaluator judges.
+    """Returns the node whose output ``champion`` is the model for LiveEvaluator.
 
     Args:
-        candidates: The union of this run's Model channels.
-        live_folder: Of the versions.
+        candidates: Union of this run's Model channels.
+        live_folder: Folder of the versions.
     """
     return _resolver(LiveModelStrategy, live_folder, candidates=candidates).with_id(
         "LiveModel"
@@ -99,11 +101,11 @@ def live_model_resolver(candidates: Any, live_folder: str) -> tfx.dsl.Resolver:
 
 
 def base_model_resolver(transform_graph: Any, live_folder: str) -> tfx.dsl.Resolver:
-    """The resolver node; its output ``champion`` is what a warm start is from.
+    """Returns the node whose output ``champion`` is the model for a warm start.
 
     Args:
-        transform_graph: The channel of this run's.
-        live_folder: Of the versions.
+        transform_graph: Channel of this run's transform graph.
+        live_folder: Folder of the versions.
     """
     return _resolver(
         BaseModelStrategy, live_folder, transform_graph=transform_graph

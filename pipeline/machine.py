@@ -1,4 +1,4 @@
-"""What this process may use of the machine: in a container, the container's share."""
+"""The memory and cores that this process may use, inside a container or outside."""
 
 import math
 import os
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CGROUPS, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-# Files of version 2, then of version 1: the limit, and what is used of it.
+# Files of control groups version 2, then 1: the limit, and the memory in use.
 _MEMORY = (
     ("memory.max", "memory.current"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -16,12 +16,12 @@ _MEMORY = (
 
 @dataclass(frozen=True)
 class Memory:
-    """Memory that this process may take.
+    """Memory that this process may use.
 
     Attributes:
-        free: Bytes that are left.
-        total: Bytes that there are.
-        is_limited: Whether a control group sets the bound, rather than the machine.
+        free: Free memory in bytes.
+        total: Total memory in bytes.
+        is_limited: Whether a control group sets the limit rather than the machine.
     """
 
     free: float
@@ -30,7 +30,7 @@ class Memory:
 
 
 def memory(cgroups: Path = _CGROUPS, own: Path = _OWN) -> Memory:
-    """Returns the least of what the machine has and what control groups allow."""
+    """Returns the memory of the machine or of the tightest control group."""
     page = os.sysconf("SC_PAGE_SIZE")
     free, total = (
         os.sysconf(name) * page for name in ("SC_AVPHYS_PAGES", "SC_PHYS_PAGES")
@@ -47,20 +47,20 @@ def memory(cgroups: Path = _CGROUPS, own: Path = _OWN) -> Memory:
 
 
 def cores(cgroups: Path = _CGROUPS, own: Path = _OWN) -> int:
-    """Returns how many cores this process may keep busy, at least 1."""
+    """Returns the number of cores that this process may use, at least 1."""
     allowed = float(len(os.sched_getaffinity(0)))
     for folder in _folders("cpu", cgroups, own):
         quota = _numbers(folder / "cpu.max") or [
             *_numbers(folder / "cpu.cfs_quota_us"),
             *_numbers(folder / "cpu.cfs_period_us"),
         ]
-        if len(quota) == 2 and quota[0] > 0:  # -1 and "max" are no limit
+        if len(quota) == 2 and quota[0] > 0:  # -1 and "max" mean no limit
             allowed = min(allowed, quota[0] / quota[1])
     return max(1, math.floor(allowed))
 
 
 def _folders(controller: str, cgroups: Path, own: Path) -> Iterator[Path]:
-    """The control group of this process and those above it, of either version."""
+    """Yields the control group of this process and its parents, of either version."""
     try:
         lines = own.read_text().splitlines()
     except OSError:
@@ -75,12 +75,12 @@ def _folders(controller: str, cgroups: Path, own: Path) -> Iterator[Path]:
         for root in roots:
             folder = root / path.lstrip("/")
             yield folder
-            # In a container the path may be one of the host's: the root is its own.
+            # In a container, the path may be the host's, the root is the container's.
             yield from (above for above in folder.parents if above.is_relative_to(root))
 
 
 def _numbers(file: Path) -> list[float]:
-    """The numbers in a file, "max" as infinity; none where there is no such file."""
+    """Returns the numbers in a file, "max" as infinity; empty without the file."""
     try:
         return [float(word.replace("max", "inf")) for word in file.read_text().split()]
     except (OSError, ValueError):

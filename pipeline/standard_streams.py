@@ -1,7 +1,8 @@
-"""Standard streams that print whatever there is to print, to whoever is there.
+"""Standard streams that accept any text and survive a missing reader.
 
-A terminal or a log may know ASCII only, and a reader may go away (``marquee show |
-head -1``) or never have been there (``>&-``): none of that may end a command.
+A terminal or a log may support only ASCII. A reader may close the pipe (``marquee show
+| head -1``), or the stream may be closed from the start (``>&-``). A command must not
+fail because of that.
 """
 
 import codecs
@@ -11,7 +12,7 @@ import select
 import sys
 from typing import IO
 
-# What the command's own signs are where an encoding lacks them; others become "?".
+# Replacements of the command's own symbols in limited encodings; others become "?".
 _PLAIN = {
     **{"✓": "+", "✗": "x", "·": "-", "×": "x", "–": "-", "—": "-", "−": "-"},
     **{"…": "...", "→": "->", "±": "+-", "•": "*", "│": "|", "─": "-", "━": "-"},
@@ -21,10 +22,10 @@ _ERRORS = "marquee.plain"
 
 
 def prepare() -> None:
-    """Makes the standard streams fit to be printed to.
+    """Prepares the standard streams, once and before anything is printed.
 
-    Called once, before anything is printed. Closed ones lead to nowhere then, so that
-    no file that is opened later takes their place.
+    Closed streams are redirected to the null device, so that no file that is opened
+    later gets their descriptor.
     """
     codecs.register_error(_ERRORS, _plain)
     for number, name, mode in (
@@ -39,27 +40,27 @@ def prepare() -> None:
                 os.dup2(nowhere, number)
                 os.close(nowhere)
             stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
-            setattr(sys, name, stream)  # open for good
+            setattr(sys, name, stream)  # stays open
         elif isinstance(stream, io.TextIOWrapper) and mode == "w":
             stream.reconfigure(errors=_ERRORS)
 
 
 def reader_is_gone() -> bool:
-    """Returns whether standard output is a pipe that nobody reads any more."""
+    """Returns whether standard output is a pipe whose reader has closed it."""
     poll = select.poll()
     poll.register(1, 0)
     return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
 def silence(file: IO[str]) -> None:
-    """Lets what is still written to a file, whose reader is gone, lead to nowhere."""
+    """Discards what is still written to a stream whose reader is gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, file.fileno())
     os.close(nowhere)
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
-    """The error handler: what to write for characters that cannot be encoded."""
+    """Error handler: returns a replacement for characters that cannot be encoded."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lost = error.object[error.start : error.end]

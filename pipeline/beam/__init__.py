@@ -1,1 +1,1 @@
-"""Where Beam runs the data steps: here, or on a cluster of machines."""
+"""Where Beam runs the data steps: on this machine or on a cluster."""

@@ -1,8 +1,8 @@
-"""Beam workers that stay: ``python -m pipeline.beam.worker_pool localhost:50000``.
+"""Persistent Beam workers: ``python -m pipeline.beam.worker_pool localhost:50000``.
 
-One runs beside each of Flink's TaskManagers (on Kubernetes as a side-car), never one
-for two: both would ask it for a worker of the same name. A worker is a thread here, so
-TensorFlow is imported once, and not by every stage of every step.
+One pool runs beside each of Flink's TaskManagers (on Kubernetes as a sidecar), never
+one for two, because both would request a worker of the same name. A worker is a thread,
+so that TensorFlow is imported once and not by every stage of every step.
 """
 
 import importlib
@@ -17,27 +17,29 @@ from apache_beam.runners.worker.worker_pool_main import (
 )
 from apache_beam.utils import thread_pool_executor
 
-# Of side inputs that a worker keeps between bundles.
+# Size of the side inputs that a worker caches between bundles.
 STATE_CACHE_BYTES = 256 << 20
-# What the functions of the steps import, before the first of them is waited for.
+# Imports of the steps' functions, made before the first of them is waited for.
 _IMPORTED_BY_STEPS = ("tfx.components", "components.ranking_metrics.extractors")
 
 
 @click.command()
 @click.argument("address")
 def main(address: str) -> None:
-    """Serves workers at ADDRESS, host:port, until it is ended."""
+    """Serves workers at ADDRESS, host:port, until it is terminated."""
     logging.basicConfig(level=logging.WARNING)
-    # As the flags of the jobs say; a worker in a process of its own would read them.
+    # As in the jobs' flags, which a worker in a separate process would read.
     apache_beam.internal.pickler.set_library("cloudpickle")
     server = grpc.server(
         thread_pool_executor.shared_unbounded_instance(),
-        options=[("grpc.so_reuseport", 0)],  # else two pools share an address
+        options=[
+            ("grpc.so_reuseport", 0)
+        ],  # otherwise two pools could share an address
     )
     try:
         server.add_insecure_port(address)
     except RuntimeError as error:
-        message = f"cannot listen at {address}; is it another pool's? ({error})"
+        message = f"Cannot listen at {address}; is another pool running? ({error})"
         raise click.ClickException(message) from error
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(
         BeamFnExternalWorkerPoolServicer(state_cache_size=STATE_CACHE_BYTES), server

@@ -1,4 +1,4 @@
-"""Making room: what killed runs left, and what old runs have no use for."""
+"""The ``clean`` command: removes leftovers of killed runs and data of old runs."""
 
 import datetime
 from pathlib import Path
@@ -30,19 +30,19 @@ def _age(
     "--keep-runs",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Also forget finished runs, but for the newest N.",
+    help="Also remove finished runs, except the newest N.",
 )
 @click.option(
     "--older-than",
     metavar="AGE",
     callback=_age,
-    help="Also forget finished runs that are older, as in 90d, 36h or 12w. With both,"
-    " a run has to be older and beyond the newest N.",
+    help="Also remove finished runs older than AGE, e.g. 90d, 36h or 12w. With both,"
+    " runs that are older and not among the newest N.",
 )
 @click.option(
     "--yes/--dry-run",
     default=False,
-    help="Remove it, or only list it (the default).",
+    help="Remove the listed files, or only list them (the default).",
 )
 @out_option
 @json_option
@@ -54,13 +54,13 @@ def clean(
     out: Path,
     as_json: bool,
 ) -> None:
-    """List what is no longer needed; with --yes, remove it.
+    """List files that are no longer needed; with --yes, remove them.
 
-    That is what killed or failed runs left and, with --keep-runs or --older-than, what
-    old runs made. What is live or was live and can be rolled back to, what the kept
-    runs have in the cache, and the lineage of both always stay. While a run is working
-    in the folder, nothing is listed. What cannot be removed is named at the end, and
-    all else is removed.
+    These are leftovers of killed or failed runs and, with --keep-runs or --older-than,
+    the files of old runs. The live model, models that can be rolled back to, the cache
+    of the kept runs and the lineage of all of them are always kept. The command fails
+    while a run is in progress in the folder. Files that cannot be removed are reported
+    at the end, after all others have been removed.
     """
     from pipeline.runs import cleanup, lock
     from pipeline.runs.finished_runs import RunNotFoundError
@@ -68,7 +68,7 @@ def clean(
     from pipeline.views.terminal.cleanup import print_leftovers, print_retired
 
     if not out.is_dir():
-        raise RunNotFoundError(f"{out} is no folder of runs; name one with --out")
+        raise RunNotFoundError(f"{out} is not a folder of runs; name one with --out")
     retired = None
     with lock.held(out / lock.LOCK_FILE, "run"):
         found = cleanup.leftovers(out)
@@ -79,7 +79,7 @@ def clean(
             retired = retention.plan(out, keep_runs or 1, older_than)
             old = cleanup.old_runs(retired)
             paths = {leftover.path for leftover in found}
-            old = [each for each in old if each.path not in paths]
+            old = [leftover for leftover in old if leftover.path not in paths]
         if yes:
             if retired is not None:
                 retention.forget(out, retired)

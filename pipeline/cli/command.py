@@ -1,13 +1,13 @@
-"""The ``marquee`` command: what all its commands share, errors and options.
+"""The ``marquee`` command: the errors and options that all subcommands share.
 
-Imports at the top only what ``--help`` and ``models`` need: TFX takes 10 to 17 seconds.
+The top imports only what ``--help`` and ``models`` need: TFX takes 10 to 17 seconds.
 """
 
 import errno
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,9 @@ from pipeline.cli import completion
 if TYPE_CHECKING:
     from pipeline.config.schema import PipelineConfig
 
-# Errors that a person can mend → heading and exit status. By name: whoever raised one
-# has imported it, and importing the others would take seconds.
-_MENDABLE = {
+# User-fixable errors → heading and exit status. By name, because importing the classes
+# would take seconds; the code that raised one has imported its class.
+_FIXABLE = {
     "pipeline.config.errors.ConfigError": ("Bad configuration", exit_codes.CONFIG),
     "pipeline.runs.metadata_store.MetadataError": (
         "No metadata store",
@@ -63,15 +63,15 @@ _MENDABLE = {
     ),
     "pipeline.lineage.store.NoLineageError": ("No lineage", exit_codes.CONFIG),
 }
-LOG = "marquee.log"  # in click's meta: the log of the run, when there is one
+LOG = "marquee.log"  # key in click's meta: the log of the run, if there is one
 VERBOSE = "marquee.verbose"
 
 
 class _Commands(click.Group):
-    """Ends with one readable block and the right status, whatever is raised."""
+    """Turns every exception into a readable message and an exit status."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Runs the program, on whatever it is to print to."""
+        """Runs the program after preparing the standard streams."""
         standard_streams.prepare()
         durable_files.forbid_world_writable()
         return super().main(*arguments, **options)
@@ -80,47 +80,52 @@ class _Commands(click.Group):
         """Runs a command."""
         try:
             return super().invoke(ctx)
-        except click.FileError as error:  # a wrong path, for which click has status 1
+        except click.FileError as error:  # a wrong path: click's status would be 1
             raise click.UsageError(error.format_message(), ctx) from error
         except (click.ClickException, click.exceptions.Exit):
             raise
         except (KeyboardInterrupt, click.Abort) as stop:
             by = f"{stop.args[0]}. ".capitalize() if stop.args else ""
-            _print_error("Stopped", f"{by}Finished steps are kept: run again to go on.")
+            _print_error(
+                "Stopped", f"{by}Finished steps are kept: run again to continue."
+            )
             ctx.exit(exit_codes.SIGNALLED + getattr(stop, "number", signal.SIGINT))
         except Exception as error:
             if isinstance(error, BrokenPipeError) and standard_streams.reader_is_gone():
                 standard_streams.silence(sys.stdout)
                 ctx.exit(exit_codes.READER_GONE)
             heading, status = _kind(error)
-            lines = [str(error)]
-            if status == exit_codes.UNEXPECTED:
-                lines = [f"{type(error).__name__}: {error}"]
-            if _is_full(error):
-                lines.append(exit_codes.MAKE_ROOM)
-            if LOG in ctx.meta:
-                lines.append(f"The log has the rest: {ctx.meta[LOG]}")
-            elif VERBOSE in ctx.meta:
-                lines.append(traceback.format_exc())
-            elif status == exit_codes.UNEXPECTED:
-                lines.append("With -v it shows where that was.")
-            _print_error(heading, "\n".join(lines))
+            _print_error(heading, "\n".join(_explanation(ctx, error, status)))
             ctx.exit(status)
 
 
+def _explanation(ctx: click.Context, error: Exception, status: int) -> Iterator[str]:
+    """Yields the lines that explain an error: what happened, and where to look."""
+    is_unexpected = status == exit_codes.UNEXPECTED
+    yield f"{type(error).__name__}: {error}" if is_unexpected else str(error)
+    if _is_full(error):
+        yield exit_codes.MAKE_ROOM
+    if LOG in ctx.meta:
+        yield f"See the log for details: {ctx.meta[LOG]}"
+    elif VERBOSE in ctx.meta:
+        yield "".join(traceback.format_exception(error))
+    elif is_unexpected:
+        yield "Run with -v for a traceback."
+
+
 def _kind(error: Exception) -> tuple[str, int]:
-    """The heading and the exit status of an error."""
+    """Returns the heading and the exit status of an error."""
     for ancestor in type(error).__mro__:
         name = f"{ancestor.__module__}.{ancestor.__qualname__}"
-        if name in _MENDABLE:
-            return _MENDABLE[name]
+        if name in _FIXABLE:
+            return _FIXABLE[name]
     if _is_full(error):
         return "Disk full", exit_codes.FAILED
     return "Unexpected error", exit_codes.UNEXPECTED
 
 
 def _is_full(error: Exception) -> bool:
-    """Whether there was no room to write, on the disk or for this person."""
+    """Returns whether the disk is full, or the user's quota used up."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -140,7 +145,7 @@ def _remember_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> No
 def _folder_of_runs(
     *names: str,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """An option, and what its value is called."""
+    """Returns an option for the folder of the runs, with these names."""
     return click.option(
         *names,
         metavar="DIR",
@@ -152,27 +157,29 @@ def _folder_of_runs(
 
 
 out_option = _folder_of_runs("--out")
-runs_option = _folder_of_runs("--runs", "out")  # where --out is what is written
+runs_option = _folder_of_runs(
+    "--runs", "out"
+)  # for commands whose --out is the file to write
 verbose_option = click.option(
     "-v",
     "--verbose",
     is_flag=True,
     expose_value=False,
     callback=_remember_verbose,
-    help="Show what is logged, and where an error was.",
+    help="Show log messages, and tracebacks of errors.",
 )
 models_option = click.option(
     "--models",
     metavar="A,B|all",
     shell_complete=completion.models,
-    help="Models to train; 'marquee models' lists them.",
+    help="Models to train; see 'marquee models'.",
 )
 config_option = click.option(
     "--config",
     "config_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="YAML with what differs from configs/default.yaml.",
+    help="YAML file with settings that differ from configs/default.yaml.",
 )
 settings_option = click.option(
     "--set",
@@ -180,33 +187,31 @@ settings_option = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     shell_complete=completion.settings,
-    help="One key of the configuration, as in split.kind=temporal. Repeatable.",
+    help="A single setting, e.g. split.kind=temporal. Repeatable.",
 )
-_COLUMN_FLAGS = {  # flag → the setting that it adds to, and its help
+_COLUMN_FLAGS = {  # flag → section of settings, and help
     "--column": (
         "data.columns",
-        "Which column is the user_id, item_id, rating or timestamp: a header's name, or"
-        " a number from 0. What is not named is recognised. Repeatable.",
+        "Column of the user_id, item_id, rating or timestamp, by its name in the header"
+        " or its number from 0. The others are recognised. Repeatable.",
     ),
     "--item-column": (
         "data.item_columns",
-        "The same for the item_id or title in the file of the items.",
+        "Likewise for the item_id or title in the items file.",
     ),
     "--user-column": (
         "data.user_columns",
-        "The same for the user_id in the file of the users.",
+        "Likewise for the user_id in the users file.",
     ),
 }
 run_out_option = click.option(
     "--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]"
 )
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON, for programs."
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def print_json(value: Any) -> None:
-    """Prints what a program can read; NaN, which JSON has not, becomes null."""
+    """Prints JSON; NaN becomes null, since JSON does not support it."""
     import msgspec
 
     text = msgspec.json.encode(value, enc_hook=str)
@@ -217,15 +222,17 @@ def print_json(value: Any) -> None:
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
     epilog="\b\nExit status:\n"
-    + "\n".join(f"  {number}  {told}" for number, told in exit_codes.MEANINGS.items()),
+    + "\n".join(
+        f"  {number}  {meaning}" for number, meaning in exit_codes.MEANINGS.items()
+    ),
 )
 @click.version_option(package_name="marquee")
 def main() -> None:
-    """Train recommender models on ratings; keep the best that passes live."""
+    """Train recommender models on ratings and deploy the best one that passes."""
 
 
 def data_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options that say how data is read, wherever it is read."""
+    """Adds the options that determine how data is read."""
     for flag, (_, text) in reversed(_COLUMN_FLAGS.items()):
         option = click.option(flag, multiple=True, metavar="NAME=COLUMN", help=text)
         command = option(command)
@@ -233,7 +240,7 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds what ``run``, ``retrain`` and ``schedule`` take, beside the data."""
+    """Adds the options of ``run``, ``retrain`` and ``schedule``."""
     for option in (verbose_option, run_out_option, data_options, models_option):
         command = option(command)
     return command
@@ -248,7 +255,7 @@ def read_config(
     defaults: Mapping[str, str] | None = None,
     **columns: tuple[str, ...],
 ) -> "PipelineConfig":
-    """Returns the configuration that the options of a command make."""
+    """Returns the configuration that results from a command's options."""
     from pipeline.config import experimental
     from pipeline.config.load import load_config, select_models
 
@@ -271,7 +278,7 @@ def _columns(given: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, str]]
         for option in given.get(flag.strip("-").replace("-", "_"), ()):
             name, equals, column = option.partition("=")
             if not equals:
-                message = f"{option!r}: expected NAME=COLUMN, as in user_id=member"
+                message = f"{option!r}: expected NAME=COLUMN, e.g. user_id=member"
                 raise click.BadParameter(message, param_hint=flag)
             flags[f"{flag} {option}"] = (f"{section}.{name}", column)
     return flags

@@ -1,6 +1,6 @@
-"""What the shell completes: names that are looked up while a person types.
+"""Shell completion of names, looked up while the user types.
 
-So nothing here may import TensorFlow or raise: what cannot be read has no completions.
+So nothing here may import TensorFlow or raise: unreadable folders have no completions.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ def _out(ctx: click.Context) -> Path:
 
 
 def models(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Of ``--models``: the last name of the list."""
+    """Completes the last name in the list of ``--models``."""
     from trainer_modules.registry import MODELS
 
     before, comma, started = incomplete.rpartition(",")
@@ -29,7 +29,7 @@ def models(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]
 
 
 def settings(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Of ``--set``: the keys, each with its equals sign."""
+    """Completes the keys of ``--set``, with an equals sign."""
     from pipeline.config.describe import known_keys
 
     keys = list(known_keys())
@@ -40,14 +40,14 @@ def settings(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[st
 
 
 def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The ids of finished runs, the newest first."""
+    """Completes the IDs of finished runs, newest first."""
     found = _out(ctx).glob("runs/*/run.json")
     ids = sorted((path.parent.name for path in found), reverse=True)
     return [run_id for run_id in ids if run_id.startswith(incomplete)]
 
 
 def versions(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The versions that a rollback may go to, the newest first."""
+    """Completes the versions that a rollback may restore, newest first."""
     found = _out(ctx).glob("live/[1-9]*")
     numbers = sorted((int(p.name) for p in found if p.name.isdecimal()), reverse=True)
     return [str(n) for n in numbers[1:] if str(n).startswith(incomplete)]

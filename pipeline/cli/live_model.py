@@ -1,4 +1,4 @@
-"""The live model: asked for a list, and exchanged for an older one."""
+"""Commands for the live model: lists, versions and rollback."""
 
 import dataclasses
 from pathlib import Path
@@ -18,16 +18,20 @@ from pipeline.cli.command import (
 
 
 @main.command()
-@click.option("--user", metavar="ID", required=True, help="Whose list.")
+@click.option(
+    "--user", metavar="ID", required=True, help="ID of the user to recommend for."
+)
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000))
 @click.option(
     "--like",
     "likes",
     multiple=True,
     metavar="TITLE|ID",
-    help="What the user likes besides what the ratings say. Repeatable.",
+    help="An item that the user likes, in addition to the ratings. Repeatable.",
 )
-@click.option("--why", is_flag=True, help="Show liked items that speak for each.")
+@click.option(
+    "--why", is_flag=True, help="Show liked items that support each recommendation."
+)
 @out_option
 @json_option
 @verbose_option
@@ -41,10 +45,10 @@ def recommend(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Ask the live model for a user's list, in titles.
+    """Print the live model's recommendations for a user, with titles.
 
-    What the user has rated is left out. Of a user without ratings it is made of
-    --like, or of what is liked most.
+    Items that the user has rated are left out. For a user without ratings, the list is
+    based on --like or, without it, on popularity.
     """
     from pipeline.views.terminal import hidden_output, open_console
     from pipeline.views.terminal.recommendations import print_answer
@@ -66,23 +70,23 @@ def recommend(
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="The Parquet file to write. (The folder of the runs is --runs here.)",
+    help="Parquet file to write. (The folder of the runs is --runs here.)",
 )
 @click.option("-k", default=100, show_default=True, type=click.IntRange(1, 10_000))
 @runs_option
 @verbose_option
 @click.pass_context
 def batch(ctx: click.Context, path: Path, k: int, out: Path) -> None:
-    """Write the live model's list for every user to a Parquet file.
+    """Write the live model's recommendations for every user to a Parquet file.
 
-    A row for each place: user_id, rank (from 1), item_id, score. What a user has rated
-    is left out. The file appears when it is whole.
+    Each row is a user_id, rank (from 1), item_id and score. Items that the user has
+    rated are left out. The file appears when it is complete.
     """
     from pipeline.views.terminal import hidden_output, open_console
     from pipeline.views.terminal.batch import print_written
 
     if not path.absolute().parent.is_dir():
-        message = f"{path.absolute().parent} is no folder; make it first"
+        message = f"{path.absolute().parent} is not a directory; create it first"
         raise click.BadParameter(message, param_hint="--out")
     with hidden_output(VERBOSE in ctx.meta):
         from pipeline.recommend.all_users import recommend_to_all
@@ -96,7 +100,7 @@ def batch(ctx: click.Context, path: Path, k: int, out: Path) -> None:
 @json_option
 @verbose_option
 def list_versions(out: Path, as_json: bool) -> None:
-    """List the models that are and were live, the newest first."""
+    """List the models that are or were live, newest first."""
     from components.live_models import versions
     from pipeline.views.terminal import open_console
     from pipeline.views.terminal.versions import print_versions
@@ -118,23 +122,23 @@ def list_versions(out: Path, as_json: bool) -> None:
 @out_option
 @verbose_option
 def rollback(version: int | None, out: Path) -> None:
-    """Make an older model live again.
+    """Make an earlier model live again.
 
-    The one of VERSION, else the one before the live model. Its files are checked and
-    get a new number; the next `marquee run` holds new models against it. A run that is
-    at work is not waited for.
+    VERSION defaults to the one before the live model. Its files are verified and copied
+    to a new version number. The next `marquee run` compares new models with it. The
+    command does not wait for a run in progress.
     """
     from components.live_models import rollback
     from pipeline.runs import lock
 
     restored = rollback.roll_back(out / "live", version)
     click.echo(
-        f"{restored.model} of version {restored.restored} is live, as version "
+        f"{restored.model} of version {restored.restored} is live as version "
         f"{restored.number}: {restored.folder}"
     )
     if holder := lock.working(out):
         click.echo(
-            f"A run is at work ({holder}). It may put a model live that it judged "
-            "against the one before: look at `marquee versions` when it has ended.",
+            f"A run is in progress ({holder}). It may deploy a model that it compared "
+            "with the previous one: check `marquee versions` when it has ended.",
             err=True,
         )

@@ -197,7 +197,7 @@ def schedule(
     Each run is a separate process, one at a time. The result of each is recorded in
     schedule.jsonl in the folder of the runs, and its output in schedule.log.
     """
-    from pipeline.retraining import cron_schedule, schedule_log
+    from pipeline.retraining import cron_schedule, run_process, schedule_log
     from pipeline.retraining import scheduler as schedules
     from pipeline.views.terminal import open_console
     from pipeline.views.terminal.schedule import (
@@ -228,7 +228,8 @@ def schedule(
     command = [sys.executable, "-m", "pipeline", "retrain", *_arguments(**options)]
     report = functools.partial(print_firing, screen)
     limit = datetime.timedelta(hours=config.retrain.max_hours)
-    keeper = schedules.Keeper(when, missed, folder, command, report, limit=limit)
+    timing = run_process.Timing(limit=limit)
+    keeper = schedules.Keeper(when, missed, folder, command, report, timing=timing)
     log = folder / schedule_log.LOG_FILE
     started = functools.partial(print_schedule, screen, when, log)
     ctx.exit(schedules.keep(keeper, folder, started))

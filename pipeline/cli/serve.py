@@ -1,4 +1,4 @@
-"""The live model over HTTP."""
+"""The ``serve`` command: the live model over HTTP."""
 
 import os
 import sys
@@ -16,24 +16,23 @@ TOKEN_VARIABLE = "MARQUEE_SERVE_TOKEN"
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen at; 0.0.0.0 for all that the machine has.",
+    help="Address to listen at; 0.0.0.0 for all addresses of the machine.",
 )
 @click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535))
 @click.option(
     "--token-file",
     metavar="FILE",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help=f"Ask for the bearer token in its first line. [env: {TOKEN_VARIABLE}]",
+    help=f"Require the bearer token in its first line. [env: {TOKEN_VARIABLE}]",
 )
 @out_option
 @verbose_option
 def serve(host: str, port: int, token_file: Path | None, out: Path) -> None:
-    """Serve the live model over HTTP, and TensorFlow Serving's API.
+    """Serve the live model over HTTP.
 
-    Lists of users, with titles, and TensorFlow Serving's REST paths and bodies.
-
-    A model that is pushed, or rolled back to, takes over between two requests. Ends
-    on SIGTERM or Ctrl-C when the requests that run are answered.
+    The API consists of recommendations with titles, and of TensorFlow Serving's REST
+    API. A model that is pushed or rolled back to takes over between two requests.
+    SIGTERM or Ctrl-C ends the server after the running requests.
     """
     import logging
 
@@ -42,8 +41,8 @@ def serve(host: str, port: int, token_file: Path | None, out: Path) -> None:
     token = _token(token_file)
     if token is None and host not in ("127.0.0.1", "::1", "localhost"):
         click.echo(
-            f"Whoever reaches {host} may ask: name a token in {TOKEN_VARIABLE} or "
-            "--token-file.",
+            f"Any client that can reach {host} has access. Set a token in "
+            f"{TOKEN_VARIABLE} or with --token-file.",
             err=True,
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -56,7 +55,7 @@ def serve(host: str, port: int, token_file: Path | None, out: Path) -> None:
 
 
 def _token(file: Path | None) -> str | None:
-    """The bearer token that is asked for; None where none is."""
+    """Returns the bearer token that requests must carry; None if they need none."""
     if file is not None:
         token = file.read_text().split("\n", 1)[0].strip()
         if not token:

@@ -1,8 +1,8 @@
-"""Where a live model came from: asked of the ML Metadata store, step by step.
+"""Traces a live model back to its data, step by step in the ML Metadata store.
 
-Pusher → Champion → Trainer → Transform → RatingsExampleGen → the files. The store says
-what was made of what, with which settings and code; what the steps counted and decided
-stands in their artifacts, and is left out where those are gone.
+Pusher → Champion → Trainer → Transform → RatingsExampleGen → the files. The store
+records the inputs of each step, its settings and its code. What the steps counted and
+decided is read from their artifacts, and is omitted if those have been removed.
 """
 
 from pipeline.lineage.accepted_data import (

@@ -1,9 +1,9 @@
-"""Which data a version serves from: found through the store, never by a folder's name.
+"""Finds the data that a version serves from, in the store and never by folder name.
 
-They are the data of the last run that reached its end with the version's model live:
-the run that pushed the model, or a later one that read the same source, judged the live
-model on it and kept it. A run that a gate stopped has no finished Pusher, so its data
-are never found; nor are data on which another model won, after a rollback.
+It is the data of the last run that ended with the version's model live: the run that
+pushed the model, or a later one that read the same source, evaluated the live model on
+it and kept it. A run that a gate stopped has no finished Pusher, so its data is never
+found. After a rollback, neither is data on which another model won.
 """
 
 import dataclasses
@@ -17,18 +17,18 @@ from pipeline.runs.metadata_store import METADATA_FILE
 
 
 class NoAcceptedDataError(NoLineageError):
-    """The data that a version was accepted with are not known, or are gone."""
+    """The data with which a version was accepted is unknown or missing."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AcceptedData:
-    """What serving reads beside a version.
+    """The data that serving reads besides a version.
 
     Attributes:
-        examples: Folder of ``RatingsExampleGen``'s output: who has rated what.
-        catalogue: Folder of ``CatalogueGen``'s output: the items and their titles.
-        threshold: When a rating counts as liked, as the version's model learned it.
-        run: Id of the run that accepted the data.
+        examples: Output folder of ``RatingsExampleGen``, with the ratings by user.
+        catalogue: Output folder of ``CatalogueGen``, with the items and their titles.
+        threshold: Above which a rating counts as liked, for the version's model.
+        run: ID of the run that accepted the data.
         source: Path of the ratings that were read.
     """
 
@@ -47,9 +47,9 @@ def accepted_data(out: Path, version: versions.Version) -> AcceptedData:
         version: One of its versions.
 
     Raises:
-        NoLineageError: The store is missing, or does not know the version.
-        NoAcceptedDataError: No finished run had the version's model live, or the data
-            of that run were removed.
+        NoLineageError: If the store is missing, or does not contain the version.
+        NoAcceptedDataError: If no finished run left the version's model live, or the
+            data of that run has been removed.
     """
     store = Store(out / METADATA_FILE)
     transform = store.transform(store.maker(store.model(version)))
@@ -66,7 +66,7 @@ def accepted_data(out: Path, version: versions.Version) -> AcceptedData:
     for folder in (data.examples, data.catalogue):
         if not folder.is_dir():
             raise NoAcceptedDataError(
-                f"{folder} is missing. It held data of run {data.run}, with which "
+                f"{folder} is missing. It contained data of run {data.run}, with which "
                 f"version {version.number} ({version.model}) was accepted. Restore it "
                 f"from a backup, or read the data again: marquee run --data "
                 f"{data.source} --out {out}"
@@ -76,11 +76,11 @@ def accepted_data(out: Path, version: versions.Version) -> AcceptedData:
 
 @dataclasses.dataclass(frozen=True)
 class Needed:
-    """What has to stay, so that any version can serve, be judged and be explained.
+    """What must be kept for every version to be served, evaluated and explained.
 
     Attributes:
-        executions: Ids in the store; rows of their artifacts and events are needed too.
-        folders: Ids of the artifacts whose files are needed.
+        executions: IDs in the store, whose artifacts and events are needed as well.
+        folders: IDs of the artifacts whose files are needed.
     """
 
     executions: frozenset[int]
@@ -90,12 +90,12 @@ class Needed:
 def needed_by_versions(out: Path) -> Needed:
     """Finds what the versions of a folder of runs need, whether or not they are live.
 
-    A rollback may make any of them live. One that the store does not know has nothing
+    A rollback may make any of them live. A version that is not in the store has nothing
     in it that could be removed.
 
     Raises:
-        NoLineageError: The store is missing or cannot be read.
-        VersionError: A version cannot be read.
+        NoLineageError: If the store is missing or unreadable.
+        VersionError: If a version is unreadable.
     """
     store = Store(out / METADATA_FILE)
     executions: set[int] = set()
@@ -111,21 +111,21 @@ def needed_by_versions(out: Path) -> Needed:
         for pusher in (accepting, pushing):
             executions |= {execution.id for execution in store.upstream(pusher)}
         folders |= {*_read_by(store, store.champion(accepting))}
-        # The copy that later candidates are compared with, and why it was chosen.
+        # The copy with which later candidates are compared, and why it was chosen.
         made = store.outputs(store.champion(pushing))
         folders |= {made["champion"][0].id, made["decided"][0].id}
     return Needed(frozenset(executions), frozenset(folders))
 
 
 def _read_by(store: Store, champion: mlmd.Execution) -> tuple[int, int]:
-    """The Examples that a run judged on, and the catalogue that its models share."""
+    """Returns the Examples of a run's evaluation, and its catalogue."""
     inputs = store.inputs(champion)
     trainer = store.maker(inputs["models"][0])
     return inputs["examples"][0], store.inputs(trainer)["catalogue"][0]
 
 
 def _pushing(store: Store, version: versions.Version) -> mlmd.Execution | None:
-    """The last Pusher that pushed a version's model, and did not only keep it."""
+    """Returns the last Pusher that pushed a version's model rather than kept it."""
     for pusher in store.finished("Pusher"):
         if store.did_push(pusher) and store.left_live(pusher) == version.origin:
             return pusher
@@ -133,7 +133,7 @@ def _pushing(store: Store, version: versions.Version) -> mlmd.Execution | None:
 
 
 def _accepting(store: Store, version: versions.Version, source: str) -> mlmd.Execution:
-    """The last Pusher that left a version's model live, in a run on a source."""
+    """Returns the last Pusher that left a version's model live, for a source."""
     for pusher in store.finished("Pusher"):
         if (
             store.left_live(pusher) == version.origin
@@ -142,6 +142,6 @@ def _accepting(store: Store, version: versions.Version, source: str) -> mlmd.Exe
             return pusher
     raise NoAcceptedDataError(
         f"{store.path} has no finished run that left version {version.number} "
-        f"({version.model}) live: the data with which it was accepted are not known. "
-        "Restore the store from a backup, or have the model judged by `marquee run`"
+        f"({version.model}) live: the data with which it was accepted is unknown. "
+        "Restore the store from a backup, or evaluate the model with `marquee run`"
     )

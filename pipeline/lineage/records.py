@@ -1,4 +1,4 @@
-"""What is told of a model's lineage."""
+"""The records of a model's lineage."""
 
 import dataclasses
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """Something that a step made, when it last really ran.
+    """A step, at the time when it last ran rather than came from the cache.
 
     Attributes:
-        name: Of the step, as ``Trainer_mf_als``.
-        run: Id of the run in which it ran; later runs took it from the cache.
-        started: ISO 8601 in UTC.
-        seconds: From start to end.
-        code: Hash of the sources of ours that it used; None where it used none.
+        name: Name of the step, such as ``Trainer_mf_als``.
+        run: ID of the run in which it ran; later runs took it from the cache.
+        started: Start time, ISO 8601 in UTC.
+        seconds: Duration.
+        code: Hash of the project's sources that it used; None if it used none.
     """
 
     name: str
@@ -25,12 +25,12 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class SourceFile:
-    """A file of ratings as it was when it was read.
+    """A file of ratings at the time when it was read.
 
     Attributes:
-        name: Path, with the member of an archive.
-        bytes: Of it, unpacked where that is known.
-        rows: Good and bad ones.
+        name: Path, followed by the member if the file is an archive.
+        bytes: Size in bytes, unpacked if that is known.
+        rows: Number of rows, valid and invalid.
     """
 
     name: str
@@ -40,18 +40,18 @@ class SourceFile:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What the model learned from.
+    """The data on which the model was trained.
 
     Attributes:
         source: Folder of the ratings.
-        fingerprint: SHA-256 of its files' names and bytes; for remote files, of what
-            their store keeps about them.
-        items: Where the items' features are from; "" for none.
-        items_fingerprint: Of that, in the same way.
-        schema: File that the ratings were checked with.
-        spans: Name → SHA-256 of the bytes, None where that was not written down; the
-            oldest first; empty where the ratings are no spans.
-        files: Of the ratings.
+        fingerprint: SHA-256 of its files' names and bytes; for remote files, of the
+            metadata in their store.
+        items: Source of the items' features; "" if there is none.
+        items_fingerprint: The same hash of that source.
+        schema: File of the schema with which the ratings were checked.
+        spans: SHA-256 of the bytes by span, None if it was not recorded; oldest first,
+            and empty if the ratings are not divided into spans.
+        files: Files of the ratings.
         counts: ``read``, ``kept``, ``quarantined``, ``duplicates``, ``truncated``,
             ``users``, ``items``, ``first`` and ``last`` (seconds UTC).
     """
@@ -68,14 +68,14 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """Why the gate let it live.
+    """Why the gate accepted the model.
 
     Attributes:
-        rule: In words.
-        metric: That decides.
-        metrics: Of the model, on all users of the test split.
-        intervals: Of some of them, lower and upper end.
-        instead_of: The model that was live then; None where none was.
+        rule: The rule that decided, in words.
+        metric: Name of the metric that decided.
+        metrics: Metrics of the model on all users of the test split.
+        intervals: Lower and upper bound of some of these metrics.
+        instead_of: Name of the model that was live then; None if there was none.
     """
 
     rule: str
@@ -87,24 +87,25 @@ class Judgement:
 
 @dataclasses.dataclass(frozen=True)
 class Lineage:
-    """From a version back to the files.
+    """The history of a version, back to the files.
 
     Attributes:
-        version: Number of the folder that was asked about.
-        model: Name in the registry.
-        is_live: Whether it serves now.
+        version: Number of the version.
+        model: Name of the model in the registry.
+        is_live: Whether the version is served now.
         since: When it went live, ISO 8601 in UTC.
-        restored: The version that a rollback took it from, whose lineage this is; None
-            for a pushed one.
-        origin: The Model artifact that it is a copy of.
-        run: Id of the run that put it (or what it was restored from) live.
-        warm_start: Where training started, as the model card says; None from scratch.
-        configuration: Step → settings of it, of all that decide what is learned; which
-            data is not part of them.
-        configuration_hash: SHA-256 of that.
-        data: What it learned from.
-        steps: From the ratings to Pusher, in the order in which they ran.
-        judgement: None where Champion's artifact is gone.
+        restored: For a version that a rollback restored: the number of the version
+            that it is a copy of, whose lineage this is. None for a pushed one.
+        origin: Place of the Model artifact that it is a copy of.
+        run: ID of the run that pushed it, or the version that it was restored from.
+        warm_start: Where training started, from the model card; None for a cold start.
+        configuration: Settings by step, of all steps that influence training. They do
+            not include the choice of the data.
+        configuration_hash: SHA-256 of the configuration.
+        data: The data on which the model was trained.
+        steps: The steps from the ratings to Pusher, in the order in which they ran.
+        judgement: Why the gate accepted the model; None if Champion's artifact has been
+            removed.
     """
 
     version: int

@@ -1,4 +1,4 @@
-"""The questions that lineage asks the ML Metadata store."""
+"""The queries of the ML Metadata store that lineage needs."""
 
 import datetime
 import json
@@ -18,21 +18,21 @@ from pipeline.runs import store_lookups
 from pipeline.runs.metadata_store import artifact_folder, open_metadata
 from trainer_modules import features as f
 
-# Somewhere in the parameters of a step, which may be JSON in JSON.
+# Anywhere in the parameters of a step, which may be JSON in JSON.
 _CODE = re.compile(r"code_version\W+([0-9a-f]{12})\b")
 # Inputs of Trainers and of Champion that lead to an earlier live model.
 OF_OTHER_MODELS = ("base_model", "live_evaluation")
 
 
 class NoLineageError(LookupError):
-    """The metadata store does not know a model."""
+    """The metadata store does not contain a model."""
 
 
 class Store:
     """The metadata store of a folder of runs, read only.
 
     Attributes:
-        path: Of its file, in the folder of the runs.
+        path: File of the store, in the folder of the runs.
     """
 
     def __init__(self, path: Path):
@@ -47,13 +47,13 @@ class Store:
             self._store = open_metadata(path)
         except RuntimeError as error:
             raise NoLineageError(
-                f"{path} cannot be read: {error}. Try again if a run is at work; else "
-                "put it back from a backup"
+                f"Cannot read {path}: {error}. If a run is in progress, try again; "
+                "otherwise restore the file from a backup"
             ) from error
 
     def model(self, version: versions.Version) -> int:
-        """The id of the Model artifact that a version is a copy of."""
-        # The root is another one after a move, and "_" stands for any character.
+        """Returns the ID of the Model artifact that a version is a copy of."""
+        # A move changes the root, and "_" matches any character.
         quoted = version.origin.replace("'", "''")
         options = ListOptions(filter_query=f"uri LIKE '%{quoted}'")
         for artifact in self._store.get_artifacts(options):
@@ -64,7 +64,7 @@ class Store:
     def pushers(
         self, model: int, version: versions.Version
     ) -> dict[int, mlmd.Execution]:
-        """Number of the version → Pusher, for each time that a model was pushed."""
+        """Returns the Pushers of a model by the version that each pushed."""
         champions = self._of_type("Champion", model)
         found = {}
         for champion in champions:
@@ -79,23 +79,23 @@ class Store:
         return found
 
     def finished(self, step: str) -> Iterator[mlmd.Execution]:
-        """The executions of a step that ran or came from the cache, newest first.
+        """Yields the successful and cached executions of a step, newest first.
 
-        The store numbers executions as they begin: no clock and no name has a say.
+        The store numbers executions as they start, so clocks and names do not matter.
         """
         return successes(self._store, step)
 
     def champion(self, pusher: mlmd.Execution) -> mlmd.Execution:
-        """The Champion whose choice a Pusher had before it."""
+        """Returns the Champion whose choice a Pusher received."""
         return self.maker(self.inputs(pusher)["model"][0])
 
     def did_push(self, pusher: mlmd.Execution) -> bool:
-        """Whether a Pusher made a version, now or when its outputs were cached."""
+        """Returns whether a Pusher created a version, then or when it was cached."""
         [pushed] = self.outputs(pusher)["pushed_model"]
         return bool(pushed.custom_properties["pushed"].int_value)
 
     def left_live(self, pusher: mlmd.Execution) -> str:
-        """The place of the Model that was live when a Pusher had ended; "" for none."""
+        """Returns the place of the Model that was live after a Pusher; "" if none."""
         made = self.outputs(self.champion(pusher))
         if self.did_push(pusher):
             [chosen] = made["champion"]
@@ -104,33 +104,33 @@ class Store:
         return decided.custom_properties[LIVE_ORIGIN].string_value
 
     def _origin(self, champion: mlmd.Artifact) -> str:
-        """The place of the Model that a champion is a copy of."""
+        """Returns the place of the Model that a champion is a copy of."""
         if recorded := champion.custom_properties[ORIGIN].string_value:
             return recorded
-        # Champion did not record it yet: the copy's card has it.
+        # Earlier releases recorded it only in the copy's model card.
         serving = self.folder(champion.id) / "Format-Serving"
         card = serving / f.CARD_FILE
         return place_of(json.loads(card.read_text())["origin"]) if card.exists() else ""
 
     def folder(self, artifact: int) -> Path:
-        """Where an artifact's files are, wherever the folder of runs was moved to."""
+        """Returns the folder of an artifact's files, also after a move of the runs."""
         [found] = self._store.get_artifacts_by_id([artifact])
         return artifact_folder(self.path.parent, found.uri)
 
     def transform(self, trainer: mlmd.Execution) -> mlmd.Execution:
-        """The Transform whose examples a Trainer learned from."""
+        """Returns the Transform whose examples a Trainer used."""
         return self.maker(self.inputs(trainer)["transform_graph"][0])
 
     def source(self, used_examples: mlmd.Execution) -> str:
-        """The path of the ratings that became the ``examples`` of a step."""
+        """Returns the path of the ratings behind the ``examples`` of a step."""
         reader = self.maker(self.inputs(used_examples)["examples"][0])
-        told = parameters(reader)
-        [split] = json.loads(told["input_config"])["splits"]
-        folder, pattern = told["input_base"], split["pattern"]
+        settings = parameters(reader)
+        [split] = json.loads(settings["input_config"])["splits"]
+        folder, pattern = settings["input_base"], split["pattern"]
         return folder if pattern == "*" else f"{folder}/{pattern}"
 
     def _of_type(self, step: str, used: int) -> list[mlmd.Execution]:
-        """The executions of a step that really ran and used an artifact."""
+        """Returns the executions of a step that ran and used an artifact."""
         return [
             execution
             for execution in store_lookups.users(self._store, used)
@@ -138,16 +138,16 @@ class Store:
         ]
 
     def maker(self, artifact: int) -> mlmd.Execution:
-        """The execution that made an artifact; others took it from the cache."""
+        """Returns the execution that produced an artifact, not those that reused it."""
         for execution in store_lookups.makers(self._store, artifact):
             return execution
         raise NoLineageError(
-            f"{self.path} does not know what made its artifact {artifact}: a part of "
-            "it is missing. Put it back from a backup"
+            f"{self.path} does not record what produced artifact {artifact}: a part of "
+            "the store is missing. Restore it from a backup"
         )
 
     def upstream(self, execution: mlmd.Execution) -> Iterator[mlmd.Execution]:
-        """An execution and all whose outputs it was made of, each once."""
+        """Yields an execution and all executions that it depends on, each once."""
         found = {execution.id: execution}
         waiting = [execution]
         while waiting:
@@ -155,12 +155,12 @@ class Store:
             for name, artifacts in self.inputs(execution).items():
                 if name not in OF_OTHER_MODELS:
                     makers = [self.maker(artifact) for artifact in artifacts]
-                    new = {each.id: each for each in makers if each.id not in found}
+                    new = {maker.id: maker for maker in makers if maker.id not in found}
                     waiting += new.values()
                     found |= new
 
     def inputs(self, execution: mlmd.Execution) -> dict[str, list[int]]:
-        """Name of an input → ids of its artifacts."""
+        """Returns the IDs of an execution's input artifacts, by input."""
         found: dict[str, list[int]] = {}
         for event in self._store.get_events_by_execution_ids([execution.id]):
             if event.type == mlmd.Event.INPUT:
@@ -169,7 +169,7 @@ class Store:
         return found
 
     def outputs(self, execution: mlmd.Execution) -> dict[str, list[mlmd.Artifact]]:
-        """Name of an output → its artifacts."""
+        """Returns the output artifacts of an execution, by output."""
         found: dict[str, list[mlmd.Artifact]] = {}
         for event in self._store.get_events_by_execution_ids([execution.id]):
             if event.type == mlmd.Event.OUTPUT:
@@ -179,17 +179,17 @@ class Store:
         return found
 
     def run(self, execution: mlmd.Execution) -> str:
-        """The id of the run in which it ran."""
+        """Returns the ID of the run of an execution."""
         return self._context(execution, "pipeline_run")
 
     def name(self, execution: mlmd.Execution) -> str:
-        """The step's name."""
+        """Returns the name of an execution's step."""
         return self._context(execution, "node").partition(".")[2]
 
     def step(self, execution: mlmd.Execution) -> Step:
-        """What is told of an execution."""
-        told = parameters(execution)
-        code = _CODE.search(" ".join(f"{k} {v}" for k, v in told.items()))
+        """Returns the record of an execution."""
+        values = parameters(execution)
+        code = _CODE.search(" ".join(f"{k} {v}" for k, v in values.items()))
         started = execution.create_time_since_epoch / 1000
         return Step(
             name=self.name(execution),
@@ -207,14 +207,14 @@ class Store:
 
     def _unknown(self, version: versions.Version, what: str) -> NoLineageError:
         return NoLineageError(
-            f"{self.path} does not know {what}, so version {version.number} "
-            f"({version.model}) was made with another store. Put that one back from a "
-            "backup, or let `marquee run` make a model that this one knows"
+            f"{self.path} does not contain {what}, so version {version.number} "
+            f"({version.model}) was pushed with another store. Restore that one from a "
+            "backup, or train and push a new model with `marquee run`"
         )
 
 
 def parameters(execution: mlmd.Execution) -> dict[str, Any]:
-    """What an execution was told, as the store has it."""
+    """Returns the parameters of an execution."""
     return {
         name: getattr(value, value.WhichOneof("value"))
         for name, value in execution.custom_properties.items()
@@ -222,12 +222,12 @@ def parameters(execution: mlmd.Execution) -> dict[str, Any]:
 
 
 def settings(execution: mlmd.Execution) -> dict[str, Any]:
-    """The settings that a step of ours was given in ``custom_config``."""
-    told = json.loads(parameters(execution).get("custom_config", "null")) or {}
-    while set(told) in ({"custom_config"}, {"@type", "value"}):
+    """Returns the settings that the pipeline passed in ``custom_config``."""
+    found = json.loads(parameters(execution).get("custom_config", "null")) or {}
+    while set(found) in ({"custom_config"}, {"@type", "value"}):
         # RatingsExampleGen's are JSON in a protocol buffer in JSON.
-        inner = told.get("custom_config") or told["value"]
-        told = json.loads(inner) if isinstance(inner, str) else inner
+        inner = found.get("custom_config") or found["value"]
+        found = json.loads(inner) if isinstance(inner, str) else inner
     return {
-        name: value for name, value in sorted(told.items()) if name != "code_version"
+        name: value for name, value in sorted(found.items()) if name != "code_version"
     }

@@ -1,4 +1,4 @@
-"""A version followed back to the files: by the store, and what its steps wrote."""
+"""Traces a version back to the files, by the store and by the steps' artifacts."""
 
 import hashlib
 import json
@@ -24,15 +24,15 @@ _COUNTS = (
 
 
 def of(out: Path, version: str) -> Lineage:
-    """Asks the metadata store about a version.
+    """Returns the lineage of a version.
 
     Args:
         out: Folder of the runs.
-        version: ``live`` or a number.
+        version: ``live``, or the number of a version.
 
     Raises:
-        VersionError: There is no such version.
-        NoLineageError: The store is missing, or is not the one that knows the model.
+        VersionError: If there is no such version.
+        NoLineageError: If the store is missing, or does not contain the model.
     """
     known = versions.versions(out / "live")
     chosen = _choose(known, version, out)
@@ -43,26 +43,17 @@ def of(out: Path, version: str) -> Lineage:
     pusher = pushers.get(number) or pushers[max(pushers)]
     champion = store.maker(store.inputs(pusher)["model"][0])
     trainer = store.maker(origin)
-    made_of = {x.id: x for x in store.upstream(trainer)}
-    learned = [made_of[number] for number in sorted(made_of)]
-    judged = [
-        *(
-            evaluator
-            for artifact in store.inputs(champion)["evaluations"]
-            if origin in store.inputs(evaluator := store.maker(artifact))["model"]
-        ),
-        champion,
-        store.maker(store.inputs(pusher)["infra_blessing"][0]),
-        pusher,
-    ]
+    upstream = {execution.id: execution for execution in store.upstream(trainer)}
+    training = [upstream[number] for number in sorted(upstream)]
+    judging = _judging(store, origin, champion, pusher)
     configuration = {
-        store.name(x): chosen_settings
-        for x in learned
-        if (chosen_settings := settings(x))
+        store.name(execution): chosen_settings
+        for execution in training
+        if (chosen_settings := settings(execution))
     }
-    # Among the settings as TFX caches by them, and yet data.
+    # TFX caches by the spans, so they are among the settings, but they are data.
     spans = configuration[_READER].pop("spans", [])
-    told = json.dumps(configuration, sort_keys=True)
+    text = json.dumps(configuration, sort_keys=True)
     card = json.loads((chosen.folder / f.CARD_FILE).read_text())
     return Lineage(
         version=chosen.number,
@@ -74,11 +65,24 @@ def of(out: Path, version: str) -> Lineage:
         run=store.run(pusher),
         warm_start=card.get("warm_start"),
         configuration=configuration,
-        configuration_hash=hashlib.sha256(told.encode()).hexdigest(),
-        data=_data(out, store, {store.name(x): x for x in learned}, spans),
-        steps=[store.step(x) for x in (*learned, *judged)],
+        configuration_hash=hashlib.sha256(text.encode()).hexdigest(),
+        data=_data(out, store, {store.name(step): step for step in training}, spans),
+        steps=[store.step(step) for step in (*training, *judging)],
         judgement=_judgement(store, champion, chosen),
     )
+
+
+def _judging(
+    store: Store, origin: int, champion: mlmd.Execution, pusher: mlmd.Execution
+) -> list[mlmd.Execution]:
+    """Returns the steps that evaluated, chose, checked and pushed a model."""
+    evaluators = [
+        evaluator
+        for artifact in store.inputs(champion)["evaluations"]
+        if origin in store.inputs(evaluator := store.maker(artifact))["model"]
+    ]
+    infra_check = store.maker(store.inputs(pusher)["infra_blessing"][0])
+    return [*evaluators, champion, infra_check, pusher]
 
 
 def _choose(known: list[versions.Version], wanted: str, out: Path) -> versions.Version:
@@ -94,8 +98,8 @@ def _choose(known: list[versions.Version], wanted: str, out: Path) -> versions.V
 
 
 def _pushed_as(known: list[versions.Version], version: versions.Version) -> int:
-    """The number under which a model first went live, through all rollbacks."""
-    by_number = {each.number: each for each in known}
+    """Returns the number under which a model first went live, before rollbacks."""
+    by_number = {version.number: version for version in known}
     number = version.number
     while number in by_number and (restored := by_number[number].restored):
         number = restored
@@ -105,7 +109,7 @@ def _pushed_as(known: list[versions.Version], version: versions.Version) -> int:
 def _data(
     out: Path, store: Store, steps: Mapping[str, mlmd.Execution], spans: list[str]
 ) -> Data:
-    """What the first steps read, and counted."""
+    """Returns what the first steps read and counted."""
     reader = steps[_READER]
     read, items = parameters(reader), parameters(steps["CatalogueGen"])
     [examples] = store.outputs(reader)["examples"]
@@ -135,8 +139,8 @@ def _fingerprints(out: Path, run_id: str) -> dict[str, str]:
 def _judgement(
     store: Store, champion: mlmd.Execution, version: versions.Version
 ) -> Judgement | None:
-    [told] = store.outputs(champion)["decided"]
-    decided = _read(store.folder(told.id) / "decision.json")
+    [artifact] = store.outputs(champion)["decided"]
+    decided = _read(store.folder(artifact.id) / "decision.json")
     for model in decided.get("models", []):
         if model["name"] == version.model:
             return Judgement(
@@ -150,9 +154,9 @@ def _judgement(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A file that a step wrote; empty where it is gone."""
+    """Returns the content of a file that a step wrote; empty if it was removed."""
     try:
-        told: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
-    return told
+    return content

@@ -1,10 +1,10 @@
-"""The live model's list for every user, as one Parquet file, on Beam.
+"""Writes the live model's list for every user to a Parquet file, on Beam.
 
 ``RatingsExampleGen`` writes a user's records of all splits into files of the same
-number. So a worker reads the files of one number after the other and knows all that
-their users have rated: nothing is shuffled, and memory does not grow with the users.
-It runs where the run did that accepted the data; workers elsewhere see the folder of
-the file.
+number. So a worker that reads all files of one number has the complete histories of
+their users: nothing is shuffled, and memory does not grow with the number of users.
+It runs on the same Beam runner as the run that accepted the data. Workers on other
+machines need access to the folder of the file.
 """
 
 import contextlib
@@ -38,31 +38,31 @@ from trainer_modules import features as f
 SCHEMA = pa.schema(
     [
         pa.field(f.USER_ID, pa.string(), nullable=False),
-        pa.field("rank", pa.int32(), nullable=False),  # from 1, the best
+        pa.field("rank", pa.int32(), nullable=False),  # from 1 for the best
         pa.field(f.ITEM_ID, pa.string(), nullable=False),
         pa.field("score", pa.float32(), nullable=False),
     ]
 )
 ROW_GROUP = 1 << 17  # rows
-# Scores at once, of all items for some users: 64 MB.
+# Scores in memory at once, of all items for some users: 64 MB.
 _PAIRS_AT_ONCE = 1 << 24
 _MAX_USERS_AT_ONCE = 256
 _LOCK_FILE = "batch.lock"
-_NUM_USERS = b"users"  # in the metadata of a shard's file
+_NUM_USERS = b"users"  # key in the metadata of a shard's file
 
 
 @dataclasses.dataclass(frozen=True)
 class Written:
-    """What was written.
+    """Describes the written file.
 
     Attributes:
-        path: Of the file.
-        model: That was asked.
-        version: Of it.
-        users: Who have a list, or rated everything there is.
-        rows: Of the file.
-        bytes: Of the file.
-        seconds: From the first record read to the file in its place.
+        path: Path of the file.
+        model: Name of the live model.
+        version: Number of its version.
+        users: Number of users, including those who have rated every item.
+        rows: Number of rows.
+        bytes: Size of the file.
+        seconds: From reading the first record to the complete file.
     """
 
     path: Path
@@ -75,20 +75,20 @@ class Written:
 
 
 def recommend_to_all(out: Path, path: Path, k: int) -> Written:
-    """Writes the k best items that a user has not rated, for all users.
+    """Writes, for all users, the k best items that the user has not rated.
 
-    A user for whom fewer are left has fewer rows. The file replaces what stood at its
-    path, when it is whole. Its metadata say which model and version it is from.
+    A user with fewer items left has fewer rows. The file replaces any previous one when
+    it is complete. Its metadata contains the model and its version.
 
     Args:
-        out: Folder of the runs. The data that the live version was accepted with say
-            who the users are.
-        path: Of the file; its folder is there.
-        k: How many items for each user.
+        out: Folder of the runs. The users are those of the data with which the live
+            version was accepted.
+        path: Path of the file, in an existing folder.
+        k: Number of items for each user.
 
     Raises:
-        VersionError: Nothing is live, or its files are not those that were pushed.
-        NoLineageError: The data that the live version was accepted with are not there.
+        VersionError: If no model is live, or its files are not those that were pushed.
+        NoLineageError: If the data with which the version was accepted is missing.
     """
     live = live_model(out)
     data = accepted_data(out, live)
@@ -98,26 +98,20 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
     started = time.monotonic()
     with _unfinished(path) as folder:
         shards = _shards(str(data.examples))
+        recommend = _Recommend(
+            str(live.folder), str(data.examples), k, users_at_once, str(folder)
+        )
         options = PipelineOptions(beam_args(beam_config))
         with beam.Pipeline(options=options) as pipeline:
-            _ = (
-                pipeline
-                | "CreateShards" >> beam.Create(shards)
-                | "RecommendToUsers"
-                >> beam.ParDo(
-                    _Recommend(
-                        str(live.folder),
-                        str(data.examples),
-                        k,
-                        users_at_once,
-                        str(folder),
-                    )
-                )
-            )
-        told = {"model": live.model, "version": str(live.number), "origin": live.origin}
+            names = pipeline | "CreateShards" >> beam.Create(shards)
+            _ = names | "RecommendToUsers" >> beam.ParDo(recommend)
+        about = {
+            "model": live.model,
+            "version": str(live.number),
+            "origin": live.origin,
+        }
         whole = folder / "whole"
-        parts = [folder / name for name in shards]
-        users = _join(parts, whole, told)
+        users = _join((folder / name for name in shards), whole, about)
         rows = pq.read_metadata(whole).num_rows
         durable_files.move(whole, path)
     return Written(
@@ -133,13 +127,13 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
 
 @contextlib.contextmanager
 def _unfinished(path: Path) -> Iterator[Path]:
-    """A folder beside a file that is being made, which is gone at the end.
+    """Yields a temporary folder beside a file, and removes it at the end.
 
-    What a process left that was killed goes, too: nobody holds its lock any more.
+    Folders of killed processes, whose locks are free, are removed as well.
     """
     prefix = f".{path.name}.unfinished-"
     for lock in path.parent.glob(f"{glob.escape(prefix)}*/{_LOCK_FILE}"):
-        # One that is at work, or of somebody whose files are not ours to remove.
+        # It belongs to a running process, or to another user.
         with (
             contextlib.suppress(run_lock.BusyError, ConfigError),
             run_lock.held(lock, "batch"),
@@ -152,13 +146,13 @@ def _unfinished(path: Path) -> Iterator[Path]:
 
 
 def _shards(examples: str) -> list[str]:
-    """Returns the names of files; those of one name have the same users."""
+    """Returns the names of the files; files of the same name have the same users."""
     files = itertools.chain(*files_of(examples).values())
     return sorted({os.path.basename(path) for path in files})
 
 
 class _Recommend(beam.DoFn):
-    """Name of a shard → a Parquet file of that name, with its users' lists."""
+    """Name of a shard → a Parquet file of that name with the lists of its users."""
 
     def __init__(
         self, model: str, examples: str, k: int, users_at_once: int, folder: str
@@ -170,11 +164,11 @@ class _Recommend(beam.DoFn):
         self._folder = folder
 
     def setup(self) -> None:
-        """Loads the model, once for a worker."""
+        """Loads the model once per worker."""
         self._recommend = load_recommend(Path(self._model))
 
     def teardown(self) -> None:
-        """Lets go of it while TensorFlow still can free it without complaint."""
+        """Releases the model while TensorFlow can still free it without warnings."""
         del self._recommend
 
     def process(self, name: str) -> None:
@@ -188,8 +182,8 @@ class _Recommend(beam.DoFn):
                 writer.write_table(self._lists(known))
 
     def _lists(self, known: Mapping[str, History]) -> pa.Table:
-        """Returns the rows of some users, in their order."""
-        # Side by side those with histories of about the same length.
+        """Returns the rows of some users, in the same order."""
+        # Users with histories of about the same length share a call.
         by_length = sorted(known, key=lambda user: len(known[user].items))
         lists: dict[str, list[tuple[str, float]]] = {}
         for first in range(0, len(known), self._users_at_once):
@@ -207,7 +201,7 @@ class _Recommend(beam.DoFn):
 
 
 def _join(parts: Iterable[Path], whole: Path, about: Mapping[str, str]) -> int:
-    """Puts files after each other into one; returns the sum of their users."""
+    """Concatenates files and returns the number of their users."""
     users = 0
     schema = SCHEMA.with_metadata({f"marquee.{key}": about[key] for key in about})
     with pq.ParquetWriter(whole, schema) as writer:

@@ -1,4 +1,4 @@
-"""Items by their titles; without TensorFlow."""
+"""Looks items up by title, without TensorFlow."""
 
 import difflib
 
@@ -8,11 +8,11 @@ from trainer_modules import features as f
 
 
 class UnknownItemError(LookupError):
-    """What a person says they like is no item, or several."""
+    """The text matches no item, or more than one."""
 
 
 class Titles:
-    """The items by what people call them."""
+    """The items and their titles."""
 
     def __init__(self, catalogue: pa.Table):
         rows = zip(
@@ -24,14 +24,15 @@ class Titles:
         self._by_title = {title.casefold(): i for i, title in self._titles.items()}
 
     def of(self, item_id: str) -> str:
-        """The title, or the id where there is none."""
+        """Returns the title of an item, or its ID if it has none."""
         return self._titles.get(item_id, item_id)
 
     def find(self, text: str) -> str:
-        """The id of the item that is meant: by id, by whole title, or by a part of it.
+        """Returns the ID of the item with this ID, title, or unique part of a title.
 
         Raises:
-            UnknownItemError: It is none, or several; names those that come near.
+            UnknownItemError: If the text matches no item, or more than one; the message
+                names similar ones.
         """
         if text in self._titles:
             return text
@@ -45,8 +46,8 @@ class Titles:
         near = parts or [
             by_title[title] for title in difflib.get_close_matches(wanted, by_title, 5)
         ]
-        told = "; ".join(f"{item} {self.of(item)}" for item in near[:5])
+        candidates = "; ".join(f"{item} {self.of(item)}" for item in near[:5])
         raise UnknownItemError(
-            f"{text!r} is {'several items' if parts else 'no item'}"
-            + (f": say which by its id: {told}" if told else "")
+            f"{text!r} matches {'more than one item' if parts else 'no item'}"
+            + (f". Name one by its ID: {candidates}" if candidates else "")
         )

@@ -1,4 +1,4 @@
-"""What the live model recommends to one user, in titles, and what speaks for it."""
+"""Recommendations of the live model for one user, with titles and reasons."""
 
 import dataclasses
 import itertools
@@ -28,18 +28,19 @@ from trainer_modules.labels import label
 
 NUM_REASONS = 3
 
-Recommend = Any  # a model's signature: tensors by name → tensors by name
+Recommend = Any  # a signature of the model: tensors by name → tensors by name
 
 
 @dataclasses.dataclass(frozen=True)
 class Reason:
-    """A liked item that speaks for a recommended one.
+    """A liked item that supports a recommended one.
 
     Attributes:
-        item_id: Of the liked one.
-        title: Of it.
-        users: How many liked both.
-        cosine: That, over the root of the product of how many liked each; 0 to 1.
+        item_id: ID of the liked item.
+        title: Title of the liked item.
+        users: Number of users who liked both items.
+        cosine: That number divided by the geometric mean of the numbers of users who
+            liked each item; 0 to 1.
     """
 
     item_id: str
@@ -50,7 +51,7 @@ class Reason:
 
 @dataclasses.dataclass(frozen=True)
 class Recommended:
-    """A place on the list."""
+    """An item of a list."""
 
     item_id: str
     title: str
@@ -63,13 +64,13 @@ class Answer:
     """A user's list.
 
     Attributes:
-        user: The id that was asked for.
-        known: Whether the ratings at hand have any of the user.
-        model: That answers.
-        version: Of it.
-        rated: How many items the user has rated.
-        liked: Titles of what the list was made of, the newest last.
-        items: The list, best first.
+        user: ID of the user.
+        known: Whether the ratings contain the user.
+        model: Name of the live model.
+        version: Number of its version.
+        rated: Number of items that the user has rated.
+        liked: Titles of the liked items on which the list is based, newest last.
+        items: The recommended items, best first.
     """
 
     user: str
@@ -82,20 +83,20 @@ class Answer:
 
 
 def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> Answer:
-    """Asks the live model for a user's list.
+    """Returns the live model's list for a user.
 
     Args:
-        out: Folder of the runs. The data that the live version was accepted with say
-            what the user has rated.
-        user: The id.
-        k: How many items.
-        likes: Ids or titles of what the user likes besides.
-        why: Whether to look for liked items that speak for each.
+        out: Folder of the runs. The user's ratings are read from the data with which
+            the live version was accepted.
+        user: ID of the user.
+        k: Number of items.
+        likes: IDs or titles of items that the user also likes.
+        why: Whether to find liked items that support each recommended one.
 
     Raises:
-        VersionError: Nothing is live, or its files are not those that were pushed.
-        NoLineageError: The data that the live version was accepted with are not there.
-        UnknownItemError: A like is no item, or several.
+        VersionError: If no model is live, or its files are not those that were pushed.
+        NoLineageError: If the data with which the version was accepted is missing.
+        UnknownItemError: If a like matches no item, or more than one.
     """
     live = live_model(out)
     data = accepted_data(out, live)
@@ -109,7 +110,7 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     together: Counter[tuple[str, str]] = Counter()
     likers: Counter[str] = Counter()
     if why:
-        # Read again, rather than kept: all ratings would be in memory.
+        # Read again rather than kept, so that not all ratings are in memory.
         records = _read_liked(files, threshold)
         likers, together = _count(records, {i for i, _ in chosen}, set(liked))
     return Answer(
@@ -132,10 +133,10 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
 
 
 def live_model(out: Path) -> versions.Version:
-    """The version that serves, its files compared with their checksums.
+    """Returns the live version after verifying the checksums of its files.
 
     Raises:
-        VersionError: Nothing is live, or its files are not those that were pushed.
+        VersionError: If no model is live, or its files are not those that were pushed.
     """
     live = versions.live(out / "live")
     if live is None:
@@ -148,8 +149,8 @@ def load_recommend(folder: Path) -> Recommend:
     """Loads a version's ``recommend``.
 
     Raises:
-        SignatureError: It does not take what it has to be asked with.
-        HostileModelError: It does more than compute; it was not loaded.
+        SignatureError: If its inputs are those of another release.
+        HostileModelError: If the model does more than compute. It is not loaded.
     """
     saved_model_scan.scan(folder)
     signature: Recommend = tf.saved_model.load(str(folder)).signatures["recommend"]
@@ -160,7 +161,7 @@ def load_recommend(folder: Path) -> Recommend:
 def ask(
     recommend: Recommend, users: Sequence[str], histories: Sequence[History], k: int
 ) -> list[list[tuple[str, float]]]:
-    """Returns the k best items that are not in a user's history, for each user."""
+    """Returns for each user the k best items outside the user's history."""
     inputs = recommend_inputs(users, histories, k)
     answer = recommend(**{name: tf.constant(value) for name, value in inputs.items()})
     rows = zip(answer["item_id"].numpy(), answer["score"].numpy(), strict=True)
@@ -170,7 +171,7 @@ def ask(
 def _read_liked(
     files: Mapping[str, Sequence[str]], threshold: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yields users and items that they liked, record by record."""
+    """Yields the user and the liked items of each record."""
     for batch in read_records(itertools.chain(*files.values())):
         is_liked = label(batch[f.RATING], threshold) == f.LIKED
         liked = tf.ragged.boolean_mask(batch[f.ITEM_ID], is_liked).to_list()
@@ -181,7 +182,7 @@ def _read_liked(
 def _count(
     records: Iterable[tuple[str, list[str]]], recommended: set[str], liked: set[str]
 ) -> tuple[Counter[str], Counter[tuple[str, str]]]:
-    """Counts who likes each item, and each pair of a recommended and a liked one."""
+    """Counts the users who like each item, and each recommended and liked pair."""
     by_user: dict[str, set[str]] = {}
     for user, items in records:
         by_user.setdefault(user, set()).update(items)

@@ -1,11 +1,11 @@
-"""What each user has rated: the one source of histories for every list.
+"""Users' histories: what each user has rated, for every list that is served.
 
-The model is judged on test records, each of which holds all that its user rated before,
-oldest first, liked or not, with the user's side features. ``marquee recommend``,
-``batch``, ``serve`` and the report ask the model with the same, from here, so that a
-model is served as it was trained and judged; what it reads of that is its own affair.
+The model is evaluated on test records, each of which contains all that its user rated
+before, oldest first, liked or not, with the user's side features. ``recommend``,
+``batch``, ``serve`` and the report pass the same to the model, so that it is served as
+it was trained and evaluated. Which part of a history a model uses is up to the model.
 
-TensorFlow is imported only where records are read, which takes seconds.
+TensorFlow is imported only where records are read, because that takes seconds.
 """
 
 import array
@@ -29,17 +29,17 @@ INPUTS = {f.USER_ID, f.HISTORY_ITEM_ID, f.HISTORY_RATING, f.USER_FEATURES, "k"}
 
 
 class SignatureError(versions.VersionError):
-    """A model's ``recommend`` does not take what it has to be asked with."""
+    """The inputs of a model's ``recommend`` are not those of this release."""
 
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """What is known of a user.
+    """The history of a user.
 
     Attributes:
-        items: Rated, each once, oldest first.
-        ratings: As many, in the ratings' own unit.
-        features: The user's side features, as "name=value".
+        items: IDs of the rated items, each once, oldest first.
+        ratings: Ratings of these items, in the unit of the data.
+        features: Side features of the user, as "name=value".
     """
 
     items: Sequence[str] = ()
@@ -47,7 +47,7 @@ class History:
     features: Sequence[str] = ()
 
     def liking(self, items: Iterable[str]) -> "History":
-        """Returns the same with more items, which are liked whatever is a like."""
+        """Returns the history with more items, which are liked by any threshold."""
         rated = dict(zip(self.items, self.ratings, strict=True))
         rated |= dict.fromkeys(items, LIKED_BY_ANY_RULE)
         return History(tuple(rated), tuple(rated.values()), self.features)
@@ -66,21 +66,21 @@ class History:
 
 
 class Histories:
-    """All users' histories, in 8 bytes a rating.
+    """All users' histories, in 8 bytes per rating.
 
-    The ratings of a user are side by side, in the order of time; where the data has no
-    times, in the order of the splits. Beside that, a user costs an entry of a
-    dictionary, some 150 bytes, and the side features.
+    The ratings of a user are adjacent, in the order of time, or in the order of the
+    splits if the data has no times. In addition, each user takes a dictionary entry of
+    about 150 bytes, and the side features.
     """
 
     def __init__(
         self, files: Mapping[str, Sequence[str]], only: Set[str] | None = None
     ):
-        """Reads them.
+        """Reads the histories.
 
         Args:
-            files: Split → its files, as ``files_of`` returns them.
-            only: The users to keep; None keeps all.
+            files: Files by split, as returned by ``files_of``.
+            only: IDs of the users to keep; None keeps all.
         """
         self._users: dict[str, int] = {}
         self._features: list[tuple[str, ...]] = []
@@ -112,7 +112,7 @@ class Histories:
         batch: Mapping[str, Any],
         distinct: dict[tuple[str, ...], tuple[str, ...]],
     ) -> list[int]:
-        """Returns the places of a batch's users; adds those who are new."""
+        """Returns the row numbers of a batch's users, after adding new users."""
         users = [user.decode() for user in batch[f.USER_ID].numpy().tolist()]
         for user, record in zip(users, batch[_SERIALIZED].numpy(), strict=True):
             if user not in self._users:
@@ -122,37 +122,37 @@ class Histories:
         return [self._users[user] for user in users]
 
     def __len__(self) -> int:
-        """Returns how many users there are."""
+        """Returns the number of users."""
         return len(self._users)
 
     def __iter__(self) -> Iterator[str]:
-        """Iterates over the ids of the users."""
+        """Iterates over the IDs of the users."""
         return iter(self._users)
 
     def __contains__(self, user: str) -> bool:
-        """Returns whether anything is known of a user."""
+        """Returns whether a user has a history."""
         return user in self._users
 
     def of(self, user: str) -> History:
-        """Returns what is known of a user; an empty history for an unknown one."""
+        """Returns the history of a user, which is empty for an unknown one."""
         row = self._users.get(user)
         if row is None:
             return History()
-        its = slice(self._starts[row], self._starts[row + 1])
+        rated = slice(self._starts[row], self._starts[row + 1])
         return History(
-            tuple(self._items[number] for number in self._numbers[its].tolist()),
-            tuple(self._ratings[its].tolist()),
+            tuple(self._items[number] for number in self._numbers[rated].tolist()),
+            tuple(self._ratings[rated].tolist()),
             self._features[row],
         )
 
 
 def files_of(examples: str, name: str = "*") -> dict[str, list[str]]:
-    """Returns the files of each split, that of the oldest ratings first.
+    """Returns the files by split, beginning with the split of the oldest ratings.
 
     Args:
-        examples: Folder of ``RatingsExampleGen``. A user has one record in a split at
-            most, and all of them are in files of the same name.
-        name: Of the files.
+        examples: Output folder of ``RatingsExampleGen``. A user has at most one record
+            per split, all of them in files of the same name.
+        name: Name or glob pattern of the files.
     """
     import tensorflow as tf
 
@@ -166,7 +166,7 @@ _SERIALIZED = "serialized"
 
 
 def read_records(files: Iterable[str]) -> Iterator[Mapping[str, "tf.Tensor"]]:
-    """Yields records by the batch: user id [B]; items, ratings and times [B, (N)]."""
+    """Yields batches of records: user ID [B]; items, ratings and times [B, (N)]."""
     import tensorflow as tf
 
     spec = {
@@ -212,16 +212,16 @@ def _features(record: bytes) -> tuple[str, ...]:
 
 
 def check_inputs(names: Iterable[str]) -> None:
-    """Checks what a model's ``recommend`` takes, by the names of its inputs.
+    """Checks the names of the inputs of a model's ``recommend``.
 
     Raises:
-        SignatureError: It is not what ``recommend_inputs`` makes.
+        SignatureError: If they are not those that ``recommend_inputs`` returns.
     """
     if set(names) != INPUTS:
         raise SignatureError(
-            f"the model's 'recommend' takes {', '.join(sorted(names))}; expected were "
-            f"{', '.join(sorted(INPUTS))}. It was exported by another release of "
-            "Marquee: train and push it again with 'marquee run'."
+            f"the model's 'recommend' has the inputs {', '.join(sorted(names))}; "
+            f"expected {', '.join(sorted(INPUTS))}. It was exported by another release "
+            "of Marquee: train and push it again with 'marquee run'."
         )
 
 
@@ -231,9 +231,9 @@ def recommend_inputs(
     """Returns the inputs of a model's ``recommend`` for some users.
 
     Args:
-        users: B ids.
-        histories: As many.
-        k: Items that each list is to have.
+        users: IDs of B users.
+        histories: Histories of these users.
+        k: Number of items in each list.
     """
     return {
         f.USER_ID: _padded([users], object, b"")[0],
@@ -245,7 +245,7 @@ def recommend_inputs(
 
 
 def _padded(rows: Sequence[Sequence[Any]], dtype: type, padding: Any) -> np.ndarray:
-    """Returns [B, N] values, strings as bytes; N is 1 at least."""
+    """Returns padded values [B, N], strings as bytes; N is at least 1."""
     padded: np.ndarray = np.full((len(rows), max(1, *map(len, rows))), padding, dtype)
     for place, row in enumerate(rows):
         values = [v.encode() for v in row] if dtype is object else row
@@ -254,9 +254,9 @@ def _padded(rows: Sequence[Sequence[Any]], dtype: type, padding: Any) -> np.ndar
 
 
 def listed(item_id: np.ndarray, score: np.ndarray) -> list[tuple[str, float]]:
-    """Returns a row of what ``recommend`` answered: items and scores, the best first.
+    """Returns the items and scores in a row of ``recommend``'s outputs, best first.
 
-    The model has left out the user's history; "" stands where nothing is left.
+    The model omits the user's history, and pads the row with "".
     """
     return [
         (item.decode(), value)

@@ -1,4 +1,4 @@
-"""Cron expressions: the schedule's firings, as five fields in a time zone."""
+"""Cron expressions of five fields in a time zone, and the times at which they fire."""
 
 import datetime
 import difflib
@@ -12,22 +12,22 @@ from pipeline.config.errors import ConfigError
 
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")  # in cron's order
 _EXPECTED = (
-    "expected minute, hour, day of the month, month and weekday, as in '0 3 * * *' for "
-    "each day at 3:00"
+    "expected minute, hour, day of the month, month and weekday, e.g. '0 3 * * *' for "
+    "daily at 03:00"
 )
 
 
 class Schedule:
-    """When to retrain.
+    """The times of retraining.
 
     Args:
-        cron: Minute, hour, day of the month, month, weekday, as crontab has them; a day
-            of the month and a weekday together are refused, for cron takes either of
-            them and APScheduler both.
-        timezone: A name of the tz database.
+        cron: Minute, hour, day of the month, month and weekday, as in crontab. A day of
+            the month together with a weekday is refused, because cron combines them
+            with "or" and APScheduler with "and".
+        timezone: Name in the tz database.
 
     Raises:
-        ConfigError: One of them is no such thing.
+        ConfigError: If either is invalid.
     """
 
     def __init__(self, cron: str, timezone: str):
@@ -38,7 +38,7 @@ class Schedule:
             near = difflib.get_close_matches(
                 timezone, zoneinfo.available_timezones(), 1
             )
-            message = f"no timezone {timezone!r}; expected one as in Europe/Berlin"
+            message = f"unknown time zone {timezone!r}; expected one like Europe/Berlin"
             message += f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(None, None, "--timezone", message) from error
         try:
@@ -48,11 +48,11 @@ class Schedule:
             raise ConfigError(None, None, "--cron", message) from error
         if not self.next(datetime.datetime.now(datetime.UTC), 1):
             raise ConfigError(
-                None, None, "--cron", f"{cron!r} never comes; {_EXPECTED}"
+                None, None, "--cron", f"{cron!r} never fires; {_EXPECTED}"
             )
 
     def next(self, after: datetime.datetime, count: int) -> list[datetime.datetime]:
-        """The firings that follow a moment, in UTC; fewer if no more ever come."""
+        """Returns the firings that follow a moment, in UTC; fewer if no more exist."""
         found: list[datetime.datetime] = []
         while len(found) < count and (after := self._following(after)):
             found.append(after)
@@ -61,10 +61,10 @@ class Schedule:
     def due(
         self, after: datetime.datetime, until: datetime.datetime
     ) -> tuple[datetime.datetime | None, int]:
-        """The last firing after a moment and not after another, and how many there are.
+        """Returns the last firing after a moment and until another, and their number.
 
         Returns:
-            In UTC; None and 0 where there is none.
+            The firing in UTC and the number of firings; None and 0 if there are none.
         """
         last, count = None, 0
         while (after := self._following(after)) and after <= until:
@@ -72,11 +72,11 @@ class Schedule:
         return last, count
 
     def local(self, moment: datetime.datetime) -> str:
-        """A moment as a clock of the timezone shows it, to the minute."""
+        """Formats a moment in the schedule's time zone, to the minute."""
         return local_time(moment, self._zone)
 
     def _following(self, moment: datetime.datetime) -> Any:
-        """In UTC: there each moment is there once, also when the clocks are changed."""
+        """Returns the next firing in UTC, where clock changes repeat no moment."""
         soon = moment.astimezone(datetime.UTC) + datetime.timedelta(seconds=1)
         following = self._trigger.get_next_fire_time(None, soon)
         return following and following.astimezone(datetime.UTC)
@@ -92,13 +92,13 @@ def _trigger(cron: str, zone: zoneinfo.ZoneInfo) -> CronTrigger:
     if len(fields) != 5:
         raise ValueError(f"it has {len(fields)} fields")
     if "*" not in (fields[2], fields[4]):
-        raise ValueError("a day of the month and a weekday; one of them has to be *")
+        raise ValueError("either the day of the month or the weekday has to be *")
     fields[4] = _weekdays(fields[4])
     return CronTrigger.from_crontab(" ".join(fields), zone)
 
 
 def _weekdays(field: str) -> str:
-    """Weekdays by name: 0 is Sunday to cron, and Monday to APScheduler."""
+    """Replaces weekday numbers by names: 0 is Sunday in cron, Monday in APScheduler."""
     chosen: set[int] = set()
     for part in field.split(","):
         digits = re.sub(
@@ -106,7 +106,7 @@ def _weekdays(field: str) -> str:
         )
         found = re.fullmatch(r"(?:\*|([0-7])(?:-([0-7]))?)(?:/([1-7]))?", digits)
         if found is None or found[3] and found[1] and not found[2]:
-            raise ValueError(f"no weekday {part!r}")
+            raise ValueError(f"invalid weekday {part!r}")
         first = int(found[1] or 0)
         last = int(found[2] or found[1] or 6)
         last += 7 if last < first else 0  # fri-mon

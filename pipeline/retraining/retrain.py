@@ -1,4 +1,4 @@
-"""One retraining: new spans in, and a better model live, or the old one as it was."""
+"""Retrains once on new spans; a significantly better model goes live."""
 
 import hashlib
 from pathlib import Path
@@ -16,22 +16,22 @@ from pipeline.runs.code_version import version_of_all
 from pipeline.runs.record import RunRecord, Status
 from pipeline.runs.span_record import Window
 
-# What a retraining that learned nothing new is not repeated for.
+# Results after which the same spans are not trained on again.
 VERDICTS = (Status.CHANGED, Status.UNCHANGED, Status.REFUSED)
 
 
 def plan(config: PipelineConfig, accepted: tuple[str, ...]) -> Window:
-    """Looks at the spans of ``data.source``.
+    """Chooses the spans of ``data.source`` to train on.
 
     Raises:
-        SpansError: There are none, or not such as can be read.
-        ChangedSpanError: An old one is not what it was.
-        ConfigError: The window cannot be had of them.
+        SpansError: If there are none, or they are unreadable.
+        ChangedSpanError: If a span has changed since an earlier retraining.
+        ConfigError: If the window cannot be satisfied.
     """
     folder = Path(config.data.source)
     if config.data.source in NAMES or not folder.is_dir():
         raise SpansError(
-            f"{config.data.source} is no folder of spans; name one, as in: "
+            f"{config.data.source} is not a folder of spans. Name one, e.g. "
             "marquee retrain --data spans"
         )
     taken_in = spans.TakenIn.read(Path(config.out))
@@ -39,7 +39,7 @@ def plan(config: PipelineConfig, accepted: tuple[str, ...]) -> Window:
 
 
 def last_verdict(config: PipelineConfig, window: Window) -> spans.LastVerdict | None:
-    """Returns the retraining that already learned from the same; None without one."""
+    """Returns the last retraining if it had the same spans and settings, else None."""
     last = spans.TakenIn.read(Path(config.out)).last
     is_same = (
         last is not None
@@ -55,16 +55,16 @@ def retrain(
     run_id: str,
     observer: execute.Observer,
 ) -> RunRecord:
-    """Runs everything on the window's spans, and remembers them.
+    """Runs the pipeline on the window's spans and records them.
 
-    A run that stopped (bad input, an anomaly, drift, a failed step) is not remembered:
-    the next retraining meets the same spans again.
+    A run that stopped (bad input, an anomaly, drift, a failed step) is not recorded:
+    the next retraining tries the same spans again.
 
     Returns:
-        The run's record, as ``execute.execute`` does.
+        The record of the run, as returned by ``execute.execute``.
 
     Raises:
-        BadInputError: The spans would be read differently from the earlier ones.
+        BadInputError: If the spans would be read differently from the earlier ones.
     """
     out = Path(config.out)
     layout = check_reading(config, window, spans.TakenIn.read(out))
@@ -86,13 +86,13 @@ def retrain(
 def check_reading(
     config: PipelineConfig, window: Window, taken_in: spans.TakenIn
 ) -> Layout | None:
-    """Refuses spans that a guess would read differently from the earlier ones.
+    """Refuses spans that would be read differently from earlier ones by a guess.
 
     Returns:
         How the spans will be read; None if they are not recognised.
 
     Raises:
-        BadInputError: Both readings differ in a setting that nobody gave.
+        BadInputError: If the readings differ in a setting that was guessed.
     """
     folder = Path(config.data.source).absolute()
     layout = execute.recognised(config, folder, window.names)
@@ -103,9 +103,9 @@ def check_reading(
 
 
 def _settings(config: PipelineConfig) -> str:
-    """A hash of all that decides what is learned, beside the ratings.
+    """Returns a hash of everything except the ratings that influences training.
 
-    The folder of the runs is none of that: it may be moved, or restored elsewhere.
+    The folder of the runs does not: it may be moved, or restored elsewhere.
     """
     anywhere = msgspec.structs.replace(config, out="")
     digest = hashlib.sha256(msgspec.json.encode(anywhere, order="deterministic"))

@@ -1,4 +1,4 @@
-"""The log of a schedule: one line per firing."""
+"""The log of a schedule, with a line for each event of a firing."""
 
 import contextlib
 import datetime
@@ -12,29 +12,30 @@ import msgspec
 from components import durable_files
 from pipeline.retraining.cron_schedule import local_time
 
-PUNCTUAL = datetime.timedelta(minutes=1)  # cron supports nothing shorter
+PUNCTUAL = datetime.timedelta(minutes=1)  # the resolution of cron
 LOG_FILE = "schedule.jsonl"
-# Of either log. The entries that stay are far more than anybody looks back at.
+# Maximum size of each log; 10 MB keep many years of nightly runs.
 MAX_LOG_BYTES = 10_000_000
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the log; of two with the same ``due`` the later one counts.
+    """A line of the log; the last line with the same ``due`` counts.
 
     Attributes:
-        event: ``scheduled``, the schedule is in force from then on; ``started``, a run
-            began; ``ended``, and what came of it; ``skipped``, it was missed for good.
-        due: The firing, in UTC. All up to it are dealt with.
-        cron: The schedule that it is of.
-        timezone: Of that.
-        started: When the run began, in UTC.
-        ended: When it ended.
-        late_seconds: From due to started.
-        missed: Earlier firings that this one stands for.
-        exit_status: Of the run, as a shell has it, negative for the signal that killed
-            it; None where nobody saw it end.
-        run: Its id; None where it made none.
-        verdict: In words.
+        event: ``scheduled``: the schedule applies from then on; ``started``: a run
+            started; ``ended``: it ended, with a verdict; ``skipped``: the firing was
+            missed and is not made up for.
+        due: Time of the firing in UTC. All firings up to it have been handled.
+        cron: Cron expression of the schedule.
+        timezone: Time zone of the schedule.
+        started: Start of the run in UTC.
+        ended: End of the run in UTC.
+        late_seconds: Seconds from ``due`` to ``started``.
+        missed: Number of earlier firings that this one replaces.
+        exit_status: Exit status of the run, negative for the signal that killed it;
+            None if its end was not observed.
+        run: ID of the run; None if it has none.
+        verdict: Result of the firing, in words.
     """
 
     event: Literal["scheduled", "started", "ended", "skipped"]
@@ -51,16 +52,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_late(self) -> bool:
-        """Whether the run began noticeably after it was due."""
+        """Whether the run started more than a minute late."""
         return self.late_seconds > PUNCTUAL.total_seconds()
 
     def local(self, moment: datetime.datetime) -> str:
-        """A moment as a clock of the schedule's timezone shows it, to the minute."""
+        """Formats a moment in the schedule's time zone, to the minute."""
         return local_time(moment, zoneinfo.ZoneInfo(self.timezone))
 
 
 def read(out: Path) -> list[Entry]:
-    """All that the log of an output folder has, but for lines that a crash tore."""
+    """Returns the entries of a folder's log, without lines that a crash cut off."""
     entries = []
     with contextlib.suppress(FileNotFoundError):
         for line in (out / LOG_FILE).read_bytes().splitlines():
@@ -70,16 +71,16 @@ def read(out: Path) -> list[Entry]:
 
 
 def firings(out: Path) -> list[Entry]:
-    """The last that is known of each firing, the newest last."""
+    """Returns the last entry of each firing, newest last."""
     return list({e.due: e for e in read(out) if e.event != "scheduled"}.values())
 
 
 def append(out: Path, entry: Entry) -> None:
-    """Adds a line in one write, and waits until it is on disk."""
+    """Adds a line in a single write, and waits until it is on disk."""
     with open(out / LOG_FILE, "a+b", buffering=0) as log:
         if log.tell():
             log.seek(-1, os.SEEK_END)
-            if log.read(1) != b"\n":  # torn: what follows begins a line of its own
+            if log.read(1) != b"\n":  # cut off by a crash: start a new line
                 log.write(b"\n")
         log.write(msgspec.json.encode(entry) + b"\n")
         os.fsync(log.fileno())
@@ -89,6 +90,6 @@ def append(out: Path, entry: Entry) -> None:
 
 
 def _forget_older_half(log: Path) -> None:
-    """Keeps the newer lines, in one step: what is due is worked out from the last."""
+    """Keeps the newer lines, atomically: the last one determines what is due."""
     lines = log.read_bytes().splitlines(keepends=True)
     durable_files.write(log, b"".join(lines[len(lines) // 2 :]))

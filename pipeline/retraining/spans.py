@@ -1,12 +1,12 @@
-"""Which spans a retraining takes in, and what is odd about those that are there.
+"""Chooses the spans of a retraining and reports irregularities.
 
-Nothing here reads ratings: it compares what lies in the folder of the spans with what
-earlier retrainings took in, which ``spans.json`` in the output folder tells.
+Nothing here reads ratings. The folder of the spans is compared with the spans of
+earlier retrainings, which are recorded in ``spans.json`` in the output folder.
 """
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median_low
 from typing import Any
@@ -28,7 +28,7 @@ TAKEN_IN_FILE = "spans.json"
 
 
 class ChangedSpanError(ValueError):
-    """A span is not what an earlier retraining took in."""
+    """A span has changed since an earlier retraining."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +36,10 @@ class LastVerdict:
     """The newest retraining that reached a verdict.
 
     Attributes:
-        fingerprints: Name → hash of the bytes, of every span that it learned from.
+        fingerprints: Hash of the bytes of every span that was trained on, by name.
         settings: Hash of the settings.
         run: ID of the run.
-        status: The run's status.
+        status: Status of the run.
     """
 
     fingerprints: dict[str, str]
@@ -50,13 +50,13 @@ class LastVerdict:
 
 @dataclasses.dataclass
 class TakenIn:
-    """What earlier retrainings took in.
+    """The spans of earlier retrainings.
 
     Attributes:
-        spans: Name → hash of the bytes.
-        last: The newest retraining that reached a verdict; None before the first.
-        reading: How its ratings were read; None where the file names say it, or before
-            the first. Later files may not be guessed to be written in another way.
+        spans: Hash of the bytes of each span, by name.
+        last: The last retraining that reached a verdict; None before the first.
+        reading: How its ratings were read; None if the file names determine it, or
+            before the first. A guess for later files must not differ from it.
     """
 
     spans: dict[str, str]
@@ -65,23 +65,31 @@ class TakenIn:
 
     @classmethod
     def read(cls, out: Path) -> "TakenIn":
-        """Reads ``spans.json``; nothing was taken in where there is none.
+        """Reads ``spans.json``; without the file, no span has been used.
 
         Raises:
-            SpansError: It is not what ``write`` wrote.
+            SpansError: If ``write`` did not write the file.
         """
         path = out / TAKEN_IN_FILE
         try:
-            told = json.loads(path.read_text())
-            last = LastVerdict(**told["last"]) if told["last"] else None
-            return cls(dict(told["spans"]), last, told.get("reading"))
+            content = json.loads(path.read_text())
+            last = LastVerdict(**content["last"]) if content["last"] else None
+            return cls(dict(content["spans"]), last, content.get("reading"))
         except FileNotFoundError:
             return cls({})
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SpansError(
-                f"{path} cannot be read ({error!r}). It says which spans were taken "
-                "in; without it every span is new: move it away to start so."
+                f"Cannot read {path} ({error!r}). It records which spans have been "
+                "used. Restore it, or move it away to treat every span as new."
             ) from error
+
+    def changed(self, fingerprints: Mapping[str, str]) -> set[str]:
+        """Returns the names of used spans whose fingerprint differs."""
+        return {
+            name
+            for name, found in fingerprints.items()
+            if self.spans.get(name, found) != found
+        }
 
     def add(
         self,
@@ -91,15 +99,15 @@ class TakenIn:
         status: str,
         reading: dict[str, Any] | None = None,
     ) -> None:
-        """Records a retraining that came to a verdict."""
+        """Records a retraining that reached a verdict."""
         self.spans |= window.fingerprints
         self.reading = reading
         self.last = LastVerdict(window.fingerprints, settings, run_id, status)
 
     def write(self, out: Path) -> None:
-        """Writes ``spans.json``, whole or not at all."""
-        told = json.dumps(dataclasses.asdict(self), indent=1)
-        durable_files.write(out / TAKEN_IN_FILE, told)
+        """Writes ``spans.json`` atomically."""
+        content = json.dumps(dataclasses.asdict(self), indent=1)
+        durable_files.write(out / TAKEN_IN_FILE, content)
 
 
 def plan(
@@ -108,37 +116,52 @@ def plan(
     """Chooses the spans.
 
     Args:
-        folder: Of the spans.
+        folder: Folder of the spans.
         wanted: ``all``, ``N spans`` or ``N days``.
-        taken_in: By earlier retrainings.
-        accepted: Names of spans that may have changed since.
+        taken_in: Spans of earlier retrainings.
+        accepted: Names of spans that may have changed since then.
 
     Raises:
-        SpansError: No span is whole, or the folder's spans have no order.
-        ChangedSpanError: A span of the window is not what was taken in.
-        ConfigError: ``N days`` of numbered spans.
+        SpansError: If no span is complete, or the spans cannot be ordered.
+        ChangedSpanError: If a span of the window has changed since it was used.
+        ConfigError: If the window is ``N days`` and the spans are numbered.
     """
     spans = find_spans(str(folder))
     for name in accepted:
         if name not in {span.name for span in spans}:
-            raise SpansError(f"{folder} has no span {name!r} that could be accepted")
+            raise SpansError(f"no span {name!r} in {folder} to accept")
     with_ratings = whole(str(folder))
     try:
         chosen = in_window(with_ratings, wanted)
     except SpansError as error:
         raise ConfigError(None, None, "retrain.window", str(error)) from error
-    first = chosen[0].number
     fingerprints = {span.name: fingerprint(span) for span in chosen}
-    changed = [
-        name
-        for name, found in fingerprints.items()
-        if taken_in.spans.get(name, found) != found and name not in accepted
-    ]
+    changed = taken_in.changed(fingerprints) - set(accepted)
     if changed:
-        raise ChangedSpanError(_changed(folder, changed))
+        raise ChangedSpanError(_changed(folder, sorted(changed, key=number_of)))
+    return _window(spans, with_ratings, chosen, taken_in, fingerprints)
+
+
+def _window(
+    spans: list[Span],
+    with_ratings: list[Span],
+    chosen: list[Span],
+    taken_in: TakenIn,
+    fingerprints: dict[str, str],
+) -> Window:
+    """Returns the chosen spans and all irregularities.
+
+    Args:
+        spans: All spans.
+        with_ratings: Complete spans that have files.
+        chosen: Spans of the window.
+        taken_in: Spans of earlier retrainings.
+        fingerprints: Hashes of the chosen spans.
+    """
+    first = chosen[0].number
     known = sorted(number_of(name) for name in taken_in.spans)
     new = [span for span in chosen if span.name not in taken_in.spans]
-    there = {span.name for span in spans}
+    present = {span.name for span in spans}
     return Window(
         names=tuple(span.name for span in chosen),
         new=tuple(span.name for span in new),
@@ -156,14 +179,14 @@ def plan(
         gone=tuple(
             name
             for name in sorted(taken_in.last.fingerprints if taken_in.last else ())
-            if name not in there and number_of(name) >= first
+            if name not in present and number_of(name) >= first
         ),
         fingerprints=fingerprints,
     )
 
 
 def _gaps(spans: list[Span]) -> list[str]:
-    """Where spans are further from each other than is usual, half as far again."""
+    """Returns the gaps that are more than 1.5 times the usual distance of spans."""
     steps = [after.number - before.number for before, after in _pairs(spans)]
     if len(steps) < 2:
         return []
@@ -183,7 +206,7 @@ def _pairs(spans: list[Span]) -> list[tuple[Span, Span]]:
 def _changed(folder: Path, names: list[str]) -> str:
     accept = " ".join(f"--accept {name}" for name in names)
     return (
-        f"{', '.join(names)} in {folder} is not what an earlier retraining took in: "
-        "spans are not changed, newer ratings come in a newer span. Put the old files "
-        f"back, or if the new ones are right: marquee retrain {accept}"
+        f"{', '.join(names)} in {folder} changed after an earlier retraining. Spans "
+        "must not change; newer ratings belong in a newer span. Restore the old files "
+        f"or, if the new ones are correct, run: marquee retrain {accept}"
     )

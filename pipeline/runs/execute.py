@@ -131,6 +131,7 @@ def _run_steps(
 
     from pipeline.pipeline import create_pipeline
     from pipeline.runs.local_runner import run_locally
+    from pipeline.stages.prepare import Source
 
     # The imported objects stay for good: the collector need not walk them again and
     # again while Beam makes millions of small objects.
@@ -143,11 +144,10 @@ def _run_steps(
     )
     pipeline = create_pipeline(
         config,
-        str(data),
+        Source(str(data), spans),
         pipeline_root=str(out / "artifacts"),
         live_folder=str(out / "live"),
         schema_path=Path(config.schema.path or CURATED_SCHEMA),
-        spans=spans,
         metadata=connection,
     )
     observer.steps([component.id for component in pipeline.components])

@@ -1,5 +1,17 @@
-"""An HTTP server over the live model: TensorFlow Serving's REST API, and lists.
+"""HTTP server of the live model: lists of items, and TensorFlow Serving's REST API.
 
-``app`` joins the parts. Requests go ``http → rest, lists → batching → process``; there
-``worker`` and ``model`` answer. ``live`` exchanges the process below them.
+The files in the order in which a request passes them; ``server`` starts everything.
+
+- ``connection``: bounds on what a client may send.
+- ``middleware``: token, counts, sizes of bodies, errors as JSON.
+- ``app``: the table of routes.
+- ``recommend_api``: lists of a user, from ``accepted_ratings``.
+- ``tfserving_api``: TensorFlow Serving's paths, with ``json_tensors``,
+  ``example_items`` and ``json_answers``.
+- ``request_parts``, ``batching``: the queue in front of the model.
+- ``model_process``: the model's process, seen from the server.
+- ``model_worker`` and ``loaded_model``: what runs in it.
+
+Beside them, ``version_watcher`` replaces the model when another version is live,
+``openapi`` describes the routes and ``prometheus_metrics`` counts.
 """

@@ -1,8 +1,8 @@
-"""The ratings and titles that the answering version was accepted with.
+"""The ratings and titles with which the served version was accepted.
 
-A version that takes over brings its own; they are read beforehand. They are read again
-when a later run has accepted newer ones for the same version. Without them no list is
-made: other ratings would make a known user unknown.
+Those of a new version are read before it takes over. They are read again when a later
+run has accepted newer ones for the same version. Without them, no list is returned:
+with other ratings, a known user would seem unknown.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ RETRY_SECONDS = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Known:
-    """What the ratings and the catalogue say.
+class ServedData:
+    """Ratings and catalogue in memory.
 
     Attributes:
         data: Where they were read from.
-        histories: Of the users.
-        titles: Of the items.
+        histories: The users' histories.
+        titles: The items' titles.
     """
 
     data: AcceptedData
@@ -42,49 +42,49 @@ class Known:
 
 
 class AcceptedRatings:
-    """What is known of users and items, for each version that is loaded."""
+    """Ratings and titles of each loaded version."""
 
     def __init__(self, out: Path, metrics: Metrics):
-        """Reads nothing yet.
+        """Starts without data.
 
         Args:
             out: Folder of the runs.
-            metrics: Counts what could not be read.
+            metrics: Metrics that count failures.
         """
         self._out, self._metrics = out, metrics
-        self._known: weakref.WeakKeyDictionary[ModelProcess, Known] = (
+        self._data: weakref.WeakKeyDictionary[ModelProcess, ServedData] = (
             weakref.WeakKeyDictionary()
         )
         self._one_at_a_time = asyncio.Lock()
         self._looked_at: tuple[int, object] = (0, None)
         self._not_before, self._problem = 0.0, ""
 
-    def of(self, model: ModelProcess) -> Known | None:
-        """What a version answers from; None until it was read."""
-        return self._known.get(model)
+    def of(self, model: ModelProcess) -> ServedData | None:
+        """Returns the data of a version; None until it has been read."""
+        return self._data.get(model)
 
     async def look(self, model: ModelProcess) -> None:
-        """Reads what a version was accepted with, unless that was read already."""
+        """Reads the data with which a version was accepted, unless already read."""
         async with self._one_at_a_time:
             # Called every second: the store is queried only when it has changed.
             looked_at = (model.number, _state_of(self._out / METADATA_FILE))
             must_wait = time.monotonic() < self._not_before
-            # A process that was started again has the number of the one before it.
-            is_done = model in self._known or self._problem
+            # A restarted process has the number of the previous one.
+            is_done = model in self._data or self._problem
             if looked_at == self._looked_at and must_wait and is_done:
                 return
             self._looked_at, self._not_before = looked_at, math.inf
             try:
                 await self._look(model)
-            except Exception as error:  # what was read before goes on
+            except Exception as error:  # the data read before remain in use
                 self._not_before = time.monotonic() + RETRY_SECONDS
                 self._report(model, error)
             else:
                 self._problem = ""
 
     def _report(self, model: ModelProcess, error: Exception) -> None:
-        """Logs and counts a problem once, until it is another one."""
-        problem = f"version {model.number}: its ratings cannot be read: {error}"
+        """Logs and counts a problem once, until another one occurs."""
+        problem = f"version {model.number}: cannot read its ratings: {error}"
         if problem != self._problem:
             self._problem = problem
             self._metrics.load_failures.labels("ratings").inc()
@@ -92,57 +92,59 @@ class AcceptedRatings:
 
     async def _look(self, model: ModelProcess) -> None:
         data = await asyncio.to_thread(accepted_data, self._out, model.version)
-        for known in list(self._known.values()):
-            if dataclasses.replace(known.data, run=data.run) == data:
-                self._known[model] = known  # a later run took it from the cache
+        for served in list(self._data.values()):
+            if dataclasses.replace(served.data, run=data.run) == data:
+                self._data[model] = served  # a later run took it from the cache
                 return
-        self._known[model] = await asyncio.to_thread(_read_aside, data)
+        self._data[model] = await asyncio.to_thread(_read_aside, data)
         _log.info(
-            "version %d: %d users are known, from %s as of run %s",
-            *(model.number, len(self._known[model].histories), data.source, data.run),
+            "version %d: ratings of %d users loaded, from %s as of run %s",
+            *(model.number, len(self._data[model].histories), data.source, data.run),
         )
 
 
 def _state_of(store: Path) -> list[tuple[int, int]]:
-    """Changes whenever the store is written to, its write-ahead log included."""
+    """Returns a value that changes with every write, also to the write-ahead log."""
     paths = (store, store.with_name(f"{store.name}-wal"))
     stats = [path.stat() for path in paths if path.exists()]
     return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
 
 
-def _read_aside(data: AcceptedData) -> Known:
-    """Reads in a process of its own: requests would wait for what is read here.
+def _read_aside(data: AcceptedData) -> ServedData:
+    """Reads in a separate process, so that requests do not wait.
 
-    A pipe and a process are all that this takes; executors need semaphores, and so
+    This takes only a pipe and a process. An executor needs semaphores, and therefore
     ``/dev/shm``, which a container may not have.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(data, theirs), daemon=True)
     process.start()
-    theirs.close()  # so that the end of the process is the end of the pipe
+    theirs.close()  # so that the pipe ends with the process
     with ours:
         try:
-            told: Known | Exception = ours.recv()
+            result: ServedData | Exception = ours.recv()
         except EOFError as error:
             process.join()
-            message = f"the process that read them ended with {process.exitcode}"
+            message = (
+                f"the process that reads them ended with exit status {process.exitcode}"
+            )
             raise RuntimeError(message) from error
     process.join()
-    if isinstance(told, Exception):
-        raise told
-    return told
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def _send(data: AcceptedData, connection: Connection) -> None:
     try:
         connection.send(_read(data))
-    except Exception as error:  # whatever it is, the server reports it
+    except Exception as error:  # the server reports it
         connection.send(error)
 
 
-def _read(data: AcceptedData) -> Known:
+def _read(data: AcceptedData) -> ServedData:
     from components.catalogue_gen import read_catalogue
 
     histories = Histories(files_of(str(data.examples)))
-    return Known(data, histories, Titles(read_catalogue(str(data.catalogue))))
+    return ServedData(data, histories, Titles(read_catalogue(str(data.catalogue))))

@@ -1,4 +1,4 @@
-"""Joins the parts of the server."""
+"""The routes of the server, and the parts that answer them."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from pipeline.serving import openapi
@@ -20,9 +19,9 @@ from pipeline.serving.accepted_ratings import AcceptedRatings
 from pipeline.serving.batching import Batcher
 from pipeline.serving.middleware import JSON, Gate, error, route
 from pipeline.serving.prometheus_metrics import Metrics
-from pipeline.serving.recommend_api import Lists
+from pipeline.serving.recommend_api import RecommendApi
 from pipeline.serving.settings import ServingSettings
-from pipeline.serving.tfserving_api import Rest
+from pipeline.serving.tfserving_api import MODEL, VERSION, TFServingApi
 from pipeline.serving.version_watcher import LiveModel
 
 _log = logging.getLogger(__name__)
@@ -35,70 +34,94 @@ def create_app(
     threads: int,
     metrics: Metrics,
 ) -> ASGIApp:
-    """The server of a folder of runs.
+    """Returns the server of a folder of runs.
 
     Args:
-        out: The folder. ``live`` in it has the versions, and its metadata store records
-            which ratings each was accepted with.
-        settings: Limits.
-        token: That requests need; None asks for none.
-        threads: That one call of the model may use.
-        metrics: That count what happens.
+        out: Folder whose subfolder ``live`` contains the versions, and whose metadata
+            store records which ratings each of them was accepted with.
+        settings: Limits of the server.
+        token: Bearer token that requests must carry; None if they need none.
+        threads: Number of threads that one call of the model may use.
+        metrics: Metrics of the server.
     """
     ratings = AcceptedRatings(out, metrics)
     live = LiveModel(out / "live", threads, settings, metrics, ratings.look)
     batcher = Batcher(settings, metrics)
-
-    async def health(_: Request) -> Response:
-        """Says whether a model answers: 503 until there is one."""
-        number = live.number
-        told = msgspec.json.encode(openapi.Health(bool(number), number))
-        return Response(told, 200 if number else 503, media_type=JSON)
-
-    async def show_metrics(_: Request) -> Response:
-        """Counts for Prometheus."""
-        told = generate_latest(metrics.registry)
-        return Response(told, media_type=CONTENT_TYPE_LATEST)
-
-    async def look_at_ratings() -> None:
-        if live.current:
-            await ratings.look(live.current)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        looking = [
-            asyncio.create_task(_again(look, settings.poll_seconds))
-            for look in (live.look, look_at_ratings)
-        ]
-        yield
-        for task in looking:
-            task.cancel()
-        # Calls that still run are for nobody: they end with the model's process.
-        await live.close()
-        batcher.close()
-
-    routes: list[BaseRoute] = [
-        *Lists(live, ratings, batcher).routes(),
-        *Rest(live, batcher, settings).routes(),
-        route("/healthz", health, "GET"),
-        route("/metrics", show_metrics, "GET"),
-        *openapi.routes(),
+    lists = RecommendApi(live, ratings, batcher)
+    models = TFServingApi(live, batcher, settings)
+    service = _ServiceApi(live, metrics)
+    routes = [
+        # recommend_api.py
+        route("/v1/recommend/{user:path}", lists.recommend, "GET"),
+        # tfserving_api.py; without a version, the one that is served
+        route(f"{MODEL}:predict", models.predict, "POST"),
+        route(f"{VERSION}:predict", models.predict, "POST"),
+        route(f"{MODEL}/metadata", models.metadata, "GET"),
+        route(f"{VERSION}/metadata", models.metadata, "GET"),
+        route(MODEL, models.status, "GET"),
+        route(VERSION, models.status, "GET"),
+        # below
+        route("/healthz", service.health, "GET"),
+        route("/metrics", service.metrics, "GET"),
+        # openapi.py
+        route("/openapi.json", openapi.show_document, "GET"),
+        route("/docs", openapi.show_page, "GET"),
     ]
     app = Starlette(
         routes=routes,
-        lifespan=lifespan,
+        lifespan=lambda _: _watching(live, ratings, batcher, settings.poll_seconds),
         exception_handlers={404: _no_such_path, 405: _no_such_path},
     )
     app.router.redirect_slashes = False
     return Gate(app, metrics, token)
 
 
-async def _again(look: Callable[[], Awaitable[None]], seconds: float) -> None:
+@contextlib.asynccontextmanager
+async def _watching(
+    live: LiveModel, ratings: AcceptedRatings, batcher: Batcher, seconds: float
+) -> AsyncIterator[None]:
+    """Checks for another version and for newer ratings while the server runs."""
+
+    async def look_at_ratings() -> None:
+        if live.current:
+            await ratings.look(live.current)
+
+    watchers = [
+        asyncio.create_task(_repeat(look, seconds))
+        for look in (live.look, look_at_ratings)
+    ]
+    yield
+    for task in watchers:
+        task.cancel()
+    # No client waits for calls that still run: they end with the model's process.
+    await live.close()
+    batcher.close()
+
+
+class _ServiceApi:
+    """Health and metrics."""
+
+    def __init__(self, live: LiveModel, metrics: Metrics):
+        self._live, self._metrics = live, metrics
+
+    async def health(self, _: Request) -> Response:
+        """Reports whether a model is loaded: 503 until there is one."""
+        number = self._live.number
+        body = msgspec.json.encode(openapi.Health(bool(number), number))
+        return Response(body, 200 if number else 503, media_type=JSON)
+
+    async def metrics(self, _: Request) -> Response:
+        """Returns the metrics for Prometheus."""
+        body = generate_latest(self._metrics.registry)
+        return Response(body, media_type=CONTENT_TYPE_LATEST)
+
+
+async def _repeat(look: Callable[[], Awaitable[None]], seconds: float) -> None:
     while True:
         try:
             await look()
-        except Exception:  # nobody awaits this task: it must not end in silence
-            _log.exception("the folder of runs cannot be looked at; it is tried again")
+        except Exception:  # the task is not awaited: it must not end silently
+            _log.exception("The folder of runs cannot be read; trying again")
         await asyncio.sleep(seconds)
 
 

@@ -1,11 +1,11 @@
-"""What a request is refused with."""
+"""The error that refuses a request."""
 
 
 class RequestError(Exception):
     """A request cannot be answered.
 
     Attributes:
-        status: Of HTTP.
+        status: HTTP status.
         message: What happened and what was expected.
     """
 

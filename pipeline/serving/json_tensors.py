@@ -1,8 +1,9 @@
-"""JSON and tensors, as TensorFlow Serving's REST API has them.
+"""Converts JSON to tensors, as TensorFlow Serving's REST API does.
 
-https://www.tensorflow.org/tfx/serving/api_rest: ``instances`` and ``predictions`` row
-by row, ``inputs`` and ``outputs`` column by column; bytes as ``{"b64": ...}``; NaN and
-infinities as JavaScript writes them, which JSON itself has not.
+https://www.tensorflow.org/tfx/serving/api_rest: ``instances`` and ``predictions`` are
+rows, ``inputs`` and ``outputs`` columns; bytes are ``{"b64": ...}``; NaN and infinities
+are written as in JavaScript, although JSON itself does not support them. The opposite
+direction is in ``json_answers``.
 """
 
 import base64
@@ -20,16 +21,15 @@ from pipeline.serving.settings import ServingSettings
 
 Tensors = dict[str, np.ndarray]
 Format = Literal["row", "columnar"]
-BYTES_SUFFIX = "_bytes"  # of outputs that are no text
 
 
 @dataclasses.dataclass(frozen=True)
 class TensorSpec:
-    """What a signature takes under a name.
+    """An input of a signature.
 
     Attributes:
-        dtype: ``object`` for strings, which are bytes.
-        shape: None where a dimension may have any size.
+        dtype: Type of the values; ``object`` for strings, which are bytes.
+        shape: Sizes of the dimensions; None for one of any size.
     """
 
     dtype: np.dtype
@@ -37,89 +37,90 @@ class TensorSpec:
 
 
 def num_rows(inputs: Tensors) -> int:
-    """Rows of a request; a scalar has none."""
+    """Returns the number of rows of a request, without counting scalars."""
     return max((len(value) for value in inputs.values() if value.ndim), default=1)
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """Reads the JSON object of a request.
+    """Parses the JSON object of a request.
 
     Raises:
-        RequestError: It is none, or has a key twice.
-        RecursionError: It is nested too deeply.
+        RequestError: If the body is not an object, or contains a key twice (400).
+        RecursionError: If it is nested too deeply.
     """
     try:
-        told = json.loads(body, object_pairs_hook=_object)
-    except ValueError as error:  # of UTF-8 as well
+        content = json.loads(body, object_pairs_hook=_object)
+    except ValueError as error:  # also for invalid UTF-8
         raise RequestError(400, f"JSON Parse error: {error}") from error
-    if not isinstance(told, dict):
+    if not isinstance(content, dict):
         raise RequestError(400, "JSON Value: is not object")
-    return told
+    return content
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, which may have each key once."""
-    told = dict(pairs)
-    if len(told) < len(pairs):
+    """Returns an object of JSON, in which each key may occur once."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {twice[:80]!r} is given twice")
-    return told
+    return value
 
 
 def inputs(
-    told: Mapping[str, Any],
+    content: Mapping[str, Any],
     specs: Mapping[str, TensorSpec],
     settings: ServingSettings,
 ) -> tuple[Tensors, Format]:
-    """The tensors of a request, and the format in which to answer.
+    """Returns the tensors of a request, and the format of the answer.
 
     Args:
-        told: With ``instances`` or ``inputs``.
-        specs: What the signature takes.
-        settings: How many rows and items a request may have.
+        content: Object with either ``instances`` or ``inputs``.
+        specs: Inputs of the signature.
+        settings: Limits of rows and items.
 
     Raises:
-        RequestError: They are not what it takes (400), or too many (413).
+        RequestError: If they do not match the signature (400), or are too large (413).
     """
-    if ("instances" in told) == ("inputs" in told):
+    if ("instances" in content) == ("inputs" in content):
         raise RequestError(
             400,
             "Not formatted correctly expecting only one of 'inputs' or 'instances' "
             "keys to exist"
-            if "inputs" in told
+            if "inputs" in content
             else "Missing 'inputs' or 'instances' key",
         )
-    if "inputs" in told:
-        return _columns(told["inputs"], specs, settings), "columnar"
-    return _rows(told["instances"], specs, settings), "row"
+    if "inputs" in content:
+        return _columns(content["inputs"], specs, settings), "columnar"
+    return _rows(content["instances"], specs, settings), "row"
 
 
 def _columns(
-    told: Any, specs: Mapping[str, TensorSpec], settings: ServingSettings
+    columns: Any, specs: Mapping[str, TensorSpec], settings: ServingSettings
 ) -> Tensors:
-    if not isinstance(told, dict) or _is_base64(told):
-        told = {_only(specs, "inputs is a plain value/list"): told}
+    if not isinstance(columns, dict) or _is_base64(columns):
+        columns = {_only(specs, "inputs is a plain value/list"): columns}
     for name in specs:
-        if name not in told:
+        if name not in columns:
             raise RequestError(400, f"Missing named input: {name} in 'inputs' object.")
     return {
-        name: _tensor(name, told[name], spec, settings) for name, spec in specs.items()
+        name: _tensor(name, columns[name], spec, settings)
+        for name, spec in specs.items()
     }
 
 
 def _rows(
-    told: Any, specs: Mapping[str, TensorSpec], settings: ServingSettings
+    rows: Any, specs: Mapping[str, TensorSpec], settings: ServingSettings
 ) -> Tensors:
-    if not isinstance(told, list):
+    if not isinstance(rows, list):
         raise RequestError(400, "Excepting 'instances' to be an list/array")
-    if not told:
+    if not rows:
         raise RequestError(400, "No values in 'instances' array")
-    _check_size([len(told)], settings)
-    if not isinstance(told[0], dict) or _is_base64(told[0]):
+    _check_size([len(rows)], settings)
+    if not isinstance(rows[0], dict) or _is_base64(rows[0]):
         name = _only(specs, "instances is a plain list")
-        told = [{name: row} for row in told]
-    for place, row in enumerate(told):
+        rows = [{name: row} for row in rows]
+    for place, row in enumerate(rows):
         if not isinstance(row, dict) or row.keys() != specs.keys():
             raise RequestError(
                 400,
@@ -127,29 +128,29 @@ def _rows(
                 f"keys must be equal to: {','.join(sorted(specs))}",
             )
     return {
-        name: _tensor(name, [row[name] for row in told], spec, settings)
+        name: _tensor(name, [row[name] for row in rows], spec, settings)
         for name, spec in specs.items()
     }
 
 
-def _only(specs: Mapping[str, TensorSpec], told: str) -> str:
-    """The name of the only input."""
+def _only(specs: Mapping[str, TensorSpec], problem: str) -> str:
+    """Returns the name of the only input."""
     if len(specs) > 1:
         raise RequestError(
             400,
-            f"{told}, but expecting objects with a key for each of the input tensors: "
-            f"{','.join(sorted(specs))}",
+            f"{problem}, but expecting objects with a key for each of the input "
+            f"tensors: {','.join(sorted(specs))}",
         )
     return next(iter(specs))
 
 
 def _tensor(
-    name: str, told: Any, spec: TensorSpec, settings: ServingSettings
+    name: str, nested: Any, spec: TensorSpec, settings: ServingSettings
 ) -> np.ndarray:
-    shape = _shape(told)
+    shape = _shape(nested)
     _check_size(shape, settings)
     try:
-        values = _array(told, shape, spec.dtype)
+        values = _array(nested, shape, spec.dtype)
     except (ValueError, TypeError, OverflowError) as error:
         raise RequestError(400, f"input {name}: {error}") from error
     if values.ndim != len(spec.shape) or any(
@@ -165,22 +166,22 @@ def _tensor(
     return values
 
 
-def _shape(told: Any) -> list[int]:
-    """The lengths of nested lists, as the first of each says."""
+def _shape(nested: Any) -> list[int]:
+    """Returns the lengths of nested lists, taken from the first of each."""
     shape: list[int] = []
-    while isinstance(told, list):
-        shape.append(len(told))
-        if not told:
+    while isinstance(nested, list):
+        shape.append(len(nested))
+        if not nested:
             break
-        told = told[0]
+        nested = nested[0]
     return shape
 
 
 def _check_size(shape: list[int], settings: ServingSettings) -> None:
-    """Refuses what is too large before anything is made of it.
+    """Refuses a tensor that is too large before it is built.
 
     Raises:
-        RequestError: With 413.
+        RequestError: If it has too many rows or items (413).
     """
     if shape and shape[0] > settings.max_rows:
         raise RequestError(
@@ -192,10 +193,10 @@ def _check_size(shape: list[int], settings: ServingSettings) -> None:
 
 
 def check_items(count: int, settings: ServingSettings) -> None:
-    """Refuses a request of too many rows times items.
+    """Refuses a request with too many rows times items.
 
     Raises:
-        RequestError: With 413.
+        RequestError: If there are more than ``max_items`` (413).
     """
     if count > settings.max_items:
         raise RequestError(
@@ -205,10 +206,10 @@ def check_items(count: int, settings: ServingSettings) -> None:
         )
 
 
-def _array(told: Any, shape: list[int], dtype: np.dtype) -> np.ndarray:
-    """An array of nested lists of equal lengths; strings are objects of bytes."""
+def _array(nested: Any, shape: list[int], dtype: np.dtype) -> np.ndarray:
+    """Returns nested lists of equal lengths as an array; strings become bytes."""
     flat: list[Any] = []
-    _flatten(told, shape, 0, flat)
+    _flatten(nested, shape, 0, flat)
     if dtype == np.dtype(object):
         flat = [_bytes(value) for value in flat]
     elif dtype == np.dtype(bool):
@@ -226,27 +227,27 @@ def _array(told: Any, shape: list[int], dtype: np.dtype) -> np.ndarray:
     return values.reshape(shape)
 
 
-def _flatten(told: Any, shape: list[int], level: int, flat: list[Any]) -> None:
+def _flatten(nested: Any, shape: list[int], level: int, flat: list[Any]) -> None:
     if level == len(shape):
-        if isinstance(told, list):
+        if isinstance(nested, list):
             raise ValueError(f"encountered list at unexpected level: {level}")
-        flat.append(told)
+        flat.append(nested)
         return
-    if not isinstance(told, list) or len(told) != shape[level]:
-        size = len(told) if isinstance(told, list) else "no list"
+    if not isinstance(nested, list) or len(nested) != shape[level]:
+        size = len(nested) if isinstance(nested, list) else "no list"
         raise ValueError(
             f"encountered list at unexpected size: {size} at level: {level} "
             f"expected size: {shape[level]}"
         )
-    for value in told:
+    for value in nested:
         _flatten(value, shape, level + 1, flat)
 
 
-def _require(flat: list[Any], wanted: type | tuple[type, ...], told: str) -> None:
+def _require(flat: list[Any], wanted: type | tuple[type, ...], name: str) -> None:
     for value in flat:
         is_bool = isinstance(value, bool) and wanted is not bool
         if is_bool or not isinstance(value, wanted):
-            raise ValueError(f"{json.dumps(value)[:80]} is not {told}")
+            raise ValueError(f"{json.dumps(value)[:80]} is not {name}")
 
 
 def _is_base64(value: Any) -> bool:
@@ -261,77 +262,8 @@ def _bytes(value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if not _is_base64(value):
-        raise ValueError(f"{json.dumps(value)[:80]} is no string")
+        raise ValueError(f"{json.dumps(value)[:80]} is not a string")
     try:
         return base64.b64decode(value["b64"], validate=True)
     except binascii.Error as error:
         raise ValueError(f"unable to base64 decode: {error}") from error
-
-
-def answer(outputs: Tensors, form: Format) -> bytes:
-    """Returns the JSON of what a model answered.
-
-    Rows are encoded one at a time. Python encodes a list in a single step, during which
-    no other thread runs, so a large answer in one piece would delay every other client.
-
-    Raises:
-        RequestError: Rows were requested, and an output has none.
-    """
-    encoded = {
-        name: _encoded(values, name.endswith(BYTES_SUFFIX))
-        for name, values in outputs.items()
-    }
-    if form == "columnar":
-        columns = {name: _list(rows) for name, rows in encoded.items()}
-        [first, *others] = columns.values()
-        return b'{"outputs": %s}' % (_object_of(columns) if others else first)
-    if len({values.shape[:1] for values in outputs.values()}) != 1 or any(
-        not values.ndim for values in outputs.values()
-    ):
-        raise RequestError(400, "outputs have inconsistent batch sizes; use 'inputs'")
-    if len(encoded) == 1:
-        [rows] = encoded.values()
-        return b'{"predictions": %s}' % _list(rows)
-    objects = [
-        _object_of(dict(zip(encoded, row, strict=True)))
-        for row in zip(*encoded.values(), strict=True)
-    ]
-    return b'{"predictions": %s}' % _list(objects)
-
-
-def _encoded(values: np.ndarray, as_base64: bool) -> list[bytes] | bytes:
-    """Returns the JSON of each row, or of the only value of a scalar."""
-    if not values.ndim:
-        return _dump(_values(values, as_base64))
-    # With "...", the row of a vector is an array of the same type, not a Python value.
-    rows = (values[place, ...] for place in range(len(values)))
-    return [_dump(_values(row, as_base64)) for row in rows]
-
-
-def _list(rows: list[bytes] | bytes) -> bytes:
-    return rows if isinstance(rows, bytes) else b"[%s]" % b", ".join(rows)
-
-
-def _object_of(values: Mapping[str, bytes]) -> bytes:
-    pairs = (b"%s: %s" % (_dump(name), value) for name, value in values.items())
-    return b"{%s}" % b", ".join(pairs)
-
-
-def _values(values: np.ndarray, as_base64: bool) -> Any:
-    """Returns nested lists; a float32 has the digits that it needs, and no more."""
-    if values.dtype == np.float32:
-        return values.astype("U").astype(np.float64).tolist()
-    if values.dtype == object:
-        text = np.empty(values.size, object)
-        text[:] = [
-            {"b64": base64.b64encode(value).decode()}
-            if as_base64
-            else value.decode("utf-8", "replace")
-            for value in values.reshape(-1)
-        ]
-        return text.reshape(values.shape).tolist()
-    return values.tolist()
-
-
-def _dump(told: Any) -> bytes:
-    return json.dumps(told, ensure_ascii=False).encode()

@@ -1,7 +1,7 @@
-"""A version in memory, loaded as TensorFlow Serving does: a graph and a session.
+"""A version in memory, loaded as by TensorFlow Serving: a graph and a session.
 
-A call of it costs less Python than one of what ``tf.saved_model.load`` makes, and it
-is loaded in half the time.
+A call takes less Python than one of a model from ``tf.saved_model.load``, and loading
+takes half the time.
 """
 
 import dataclasses
@@ -16,11 +16,12 @@ from google.protobuf import json_format
 from components import saved_model_scan
 from pipeline.recommend.user_history import History, check_inputs, recommend_inputs
 from pipeline.serving.errors import RequestError
+from pipeline.serving.example_items import num_candidates
 from pipeline.serving.json_tensors import Tensors, TensorSpec, num_rows
 from trainer_modules import features as f
 
-INTER_OP_THREADS = 2  # operations beside each other
-# What TensorFlow's errors are in HTTP (ToHTTPStatusCode in TensorFlow Serving).
+INTER_OP_THREADS = 2  # operations at the same time
+# HTTP status of TensorFlow's errors (ToHTTPStatusCode in TensorFlow Serving).
 _STATUS = {
     tf.errors.InvalidArgumentError: 400,
     tf.errors.FailedPreconditionError: 400,
@@ -39,10 +40,9 @@ class Signature:
     """A function of the model.
 
     Attributes:
-        inputs: What it takes.
-        call: The tensors of all inputs, in the order of ``inputs`` → those of
-            ``outputs``.
-        outputs: Names.
+        inputs: Types and shapes of the inputs by name.
+        call: Computes the outputs from the inputs, both in the order of their names.
+        outputs: Names of the outputs.
     """
 
     inputs: Mapping[str, TensorSpec]
@@ -51,17 +51,17 @@ class Signature:
 
 
 class LoadedModel:
-    """A version that answers."""
+    """A version that answers requests."""
 
     def __init__(self, folder: str, threads: int):
-        """Loads it; some seconds.
+        """Loads a model, which takes seconds.
 
         Args:
-            folder: Of a SavedModel.
-            threads: That one call may use.
+            folder: Folder of a SavedModel.
+            threads: Number of threads that one call may use.
 
         Raises:
-            HostileModelError: It does more than compute; it was not loaded.
+            HostileModelError: If the model does more than compute. It is not loaded.
         """
         saved_model_scan.scan(Path(folder))
         config = tf.compat.v1.ConfigProto(
@@ -74,23 +74,23 @@ class LoadedModel:
                 self._session, [tf.saved_model.SERVING], folder
             )
             self.signatures = {
-                name: self._signature(told)
-                for name, told in graph.signature_def.items()
-                if told.outputs and told.inputs
+                name: self._signature(definition)
+                for name, definition in graph.signature_def.items()
+                if definition.outputs and definition.inputs
             }
         self.inputs = {
             name: dict(signature.inputs) for name, signature in self.signatures.items()
         }
         self.signature_defs = {
             name: json_format.MessageToDict(
-                told,
+                definition,
                 including_default_value_fields=True,
                 preserving_proto_field_name=True,
             )
-            for name, told in graph.signature_def.items()
+            for name, definition in graph.signature_def.items()
         }
 
-    def _signature(self, told: Any) -> Signature:
+    def _signature(self, definition: Any) -> Signature:
         inputs = {
             name: TensorSpec(
                 np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype),
@@ -98,20 +98,20 @@ class LoadedModel:
                     None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim
                 ),
             )
-            for name, info in told.inputs.items()
+            for name, info in definition.inputs.items()
         }
-        outputs = tuple(sorted(told.outputs))
+        outputs = tuple(sorted(definition.outputs))
         call = self._session.make_callable(
-            [told.outputs[name].name for name in outputs],
-            [told.inputs[name].name for name in inputs],
+            [definition.outputs[name].name for name in outputs],
+            [definition.inputs[name].name for name in inputs],
         )
         return Signature(inputs, call, outputs)
 
     def __call__(self, name: str, inputs: Tensors) -> Tensors:
-        """What the model answers, in any thread.
+        """Returns the outputs of a signature; any thread may call this.
 
         Raises:
-            RequestError: It says why not.
+            RequestError: If the model refuses the inputs.
         """
         signature = self.signatures[name]
         try:
@@ -121,14 +121,14 @@ class LoadedModel:
         return dict(zip(signature.outputs, values, strict=True))
 
     def warm(self, rows: int) -> None:
-        """Asks what it will be asked: the first time takes TensorFlow seconds.
+        """Evaluates typical requests, because the first ones take TensorFlow seconds.
 
         Args:
-            rows: Of the largest batch.
+            rows: Number of rows of the largest batch.
 
         Raises:
-            RequestError: It does not answer.
-            SignatureError: Its ``recommend`` is that of another release.
+            RequestError: If the model does not answer.
+            SignatureError: If its ``recommend`` has the inputs of another release.
         """
         if "recommend" in self.signatures:
             check_inputs(self.signatures["recommend"].inputs)
@@ -144,7 +144,7 @@ class LoadedModel:
         }
         for name, question in questions.items():
             if name in self.signatures:
-                # TensorFlow optimises anew where a size is 1, or is not any more.
+                # TensorFlow optimises again when a size becomes 1, or ceases to be 1.
                 for times in (1, 2, rows):
                     batch = {
                         key: np.repeat(value, times, 0) if value.ndim else value
@@ -155,9 +155,9 @@ class LoadedModel:
     def answers(
         self, name: str, requests: list[Tensors]
     ) -> list[Tensors | tuple[int, str]]:
-        """An answer to each request, or status and message of what is wrong with it.
+        """Returns an answer to each request, or the status and message of its error.
 
-        All are joined into one call. What one of them breaks, the others do not notice.
+        All requests are joined into one call. An error of one does not affect others.
         """
         try:
             if len(requests) == 1:
@@ -167,24 +167,19 @@ class LoadedModel:
             return _split(joined, requests, widths)
         except Exception as error:
             if len(requests) > 1:
-                return [self.answers(name, [each])[0] for each in requests]
+                return [self.answers(name, [request])[0] for request in requests]
             if isinstance(error, RequestError):
                 return [(error.status, error.message)]
             return [(500, f"{type(error).__name__}: {error}")]
 
 
 def _width(name: str, inputs: Tensors) -> int | None:
-    """Columns of a request's answer; those that a longer one adds are cut off."""
+    """Returns the columns of a request's answer; None if joining adds none."""
     if name == "recommend":
         return int(inputs["k"])
     if name == "serving_default":
-        return max(_num_candidates(example) for example in inputs["examples"])
+        return max(num_candidates(example) for example in inputs["examples"])
     return None
-
-
-def _num_candidates(example: bytes) -> int:
-    told = tf.train.Example.FromString(example)
-    return len(told.features.feature[f.CANDIDATE_ITEM_ID].bytes_list.value)
 
 
 def _join(requests: list[Tensors]) -> Tensors:
@@ -192,7 +187,9 @@ def _join(requests: list[Tensors]) -> Tensors:
     for name in requests[0]:
         values = [inputs[name] for inputs in requests]
         if not values[0].ndim:
-            joined[name] = np.max(values)  # k: the others' lists are its beginnings
+            joined[name] = np.max(
+                values
+            )  # k: shorter lists are prefixes of longer ones
             continue
         if values[0].ndim > 1:
             width = max(value.shape[1] for value in values)

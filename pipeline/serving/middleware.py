@@ -1,4 +1,4 @@
-"""What stands before every path: token, sizes, time, counts, errors as JSON."""
+"""Applies to every route: token, sizes, time limits, counts, errors as JSON."""
 
 import asyncio
 import contextlib
@@ -18,13 +18,13 @@ from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.settings import ServingSettings
 
 _log = logging.getLogger(__name__)
-OPEN_PATHS = frozenset({"/healthz"})  # whoever looks whether we live has no token
+OPEN_PATHS = frozenset({"/healthz"})  # health checks carry no token
 JSON = "application/json"
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Error(msgspec.Struct):
-    """What every error has for a body, as in TensorFlow Serving.
+    """Body of every error, as in TensorFlow Serving.
 
     Attributes:
         error: What happened and what was expected.
@@ -34,19 +34,19 @@ class Error(msgspec.Struct):
 
 
 def error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    """An error's answer."""
+    """Returns the response to a request that failed."""
     if status in (408, 413):  # the rest of the body is not read
         headers = {"Connection": "close"}
     if status == 429:
         headers = {"Retry-After": "1"}
-    # JSON can name half a surrogate pair, which no UTF-8 can repeat.
-    told = message.encode(errors="backslashreplace").decode()
-    body = msgspec.json.encode(Error(told))
+    # JSON can contain half a surrogate pair, which UTF-8 cannot.
+    text = message.encode(errors="backslashreplace").decode()
+    body = msgspec.json.encode(Error(text))
     return Response(body, status, headers, media_type=JSON)
 
 
 def route(path: str, handler: Handler, method: str) -> Route:
-    """A path whose refusals are answered as JSON."""
+    """Returns the route of a path, with errors answered as JSON."""
 
     async def answer(request: Request) -> Response:
         request.scope["template"] = path
@@ -54,30 +54,29 @@ def route(path: str, handler: Handler, method: str) -> Route:
             return await handler(request)
         except RequestError as refused:
             return error(refused.status, refused.message)
-        except Exception:  # a fault of ours: the log has it, the client hears of it
+        except Exception:  # a bug: log it, and answer the client
             _log.exception("%s %s failed", request.method, path)
-            return error(500, "internal error; the server's log has more")
+            return error(500, "internal error; see the server's log")
 
     return Route(path, answer, methods=[method])
 
 
-class Room:
-    """Bytes of memory that the bodies of all requests share; of one event loop."""
+class BodyMemory:
+    """Memory that the bodies of all requests share; belongs to one event loop.
+
+    Args:
+        most: Maximum size of all bodies in bytes.
+    """
 
     def __init__(self, most: int):
-        """Nothing is taken yet.
-
-        Args:
-            most: Bytes that there are.
-        """
         self._free = most
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[Callable[[int], None]]:
-        """Yields the function that takes bytes; all of them are given back at the end.
+        """Yields a function that takes bytes, all of which are returned at the end.
 
         Raises:
-            RequestError: There is no room (429).
+            RequestError: If too little memory is left (429).
         """
         mine = 0
 
@@ -97,20 +96,20 @@ class Room:
 async def body_of(
     request: Request, settings: ServingSettings, take: Callable[[int], None]
 ) -> bytes:
-    """A request's body, read no further than it may be long.
+    """Reads a request's body, at most as far as it may be long.
 
     Args:
-        request: Whose body was not read yet.
-        settings: How long it may be, and how long it may take.
-        take: Takes memory for it.
+        request: Request whose body has not been read yet.
+        settings: Limits of the body's size and duration.
+        take: Function that reserves memory for so many bytes.
 
     Raises:
-        RequestError: It is too long (413), too slow (408), or not whole (400); or there
-            is no room for it (429).
+        RequestError: If the body is too long (413), too slow (408) or incomplete (400),
+            or the memory for bodies is used up (429).
     """
     too_long = RequestError(413, f"the body is longer than {settings.max_body} bytes")
-    told = request.headers.get("content-length", "0")
-    if not told.isdecimal() or int(told) > settings.max_body:
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > settings.max_body:
         raise too_long
 
     async def read() -> bytes:
@@ -126,23 +125,23 @@ async def body_of(
         async with asyncio.timeout(settings.timeout):
             return await read()
     except TimeoutError:
-        told = f"the body did not come in {settings.timeout:g} s"
-        raise RequestError(408, told) from None
-    except ClientDisconnect:  # nobody reads this, but it is counted
-        raise RequestError(400, "the client hung up within its body") from None
+        message = f"timed out reading the body after {settings.timeout:g} s"
+        raise RequestError(408, message) from None
+    except ClientDisconnect:  # the client does not read this, but it is counted
+        raise RequestError(400, "the client disconnected mid-body") from None
 
 
 class Gate:
-    """Lets in who has the token, and counts what was answered."""
+    """Refuses requests without the token, and counts all responses."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, token: str | None):
-        """Stands before an app.
+        """Wraps an application.
 
         Args:
-            app: That answers.
-            metrics: That count.
-            token: That requests need, as ``Authorization: Bearer <token>``; None asks
-                for none.
+            app: Application that answers.
+            metrics: Metrics of the server.
+            token: Token that requests must carry as ``Authorization: Bearer <token>``;
+                None if they need none.
         """
         self._app, self._metrics = app, metrics
         self._wanted = f"Bearer {token}".encode() if token else None
@@ -161,7 +160,7 @@ class Gate:
             await send(message)
 
         try:
-            if self._is_let_in(scope):
+            if self._is_allowed(scope):
                 await self._app(scope, receive, counted)
             else:
                 refused = error(
@@ -173,8 +172,8 @@ class Gate:
             self._metrics.requests.labels(path, status).inc()
             self._metrics.latency.labels(path).observe(time.perf_counter() - started)
 
-    def _is_let_in(self, scope: Scope) -> bool:
+    def _is_allowed(self, scope: Scope) -> bool:
         if self._wanted is None or scope["path"] in OPEN_PATHS:
             return True
-        told = [v for name, v in scope["headers"] if name == b"authorization"]
-        return len(told) == 1 and hmac.compare_digest(told[0], self._wanted)
+        given = [v for name, v in scope["headers"] if name == b"authorization"]
+        return len(given) == 1 and hmac.compare_digest(given[0], self._wanted)

@@ -1,15 +1,14 @@
-"""A version in a process of its own, seen from the server.
+"""A version in a separate process, as seen from the server.
 
-Loading a model takes seconds of Python and TensorFlow. In the server's own process all
-requests would stand still meanwhile; in another one they do not, what a model breaks
-stays there, and its memory is gone when it ends.
+Loading a model takes seconds of Python and TensorFlow. In the server's own process, all
+requests would have to wait. In a separate process they do not, a crash of the model
+does not reach the server, and the model's memory is freed when the process ends.
 """
 
 import asyncio
 import multiprocessing
 import queue
 from multiprocessing.connection import Connection
-from typing import Any
 
 import numpy as np
 
@@ -17,34 +16,35 @@ from components.live_models.versions import Version
 from pipeline.serving import model_worker
 from pipeline.serving.errors import RequestError
 from pipeline.serving.json_tensors import Tensors, TensorSpec
+from pipeline.serving.model_worker import Failed, Loaded
 
-SIGNATURES = 3  # that a model has; so many calls may run beside each other
+SIGNATURES = 3  # of a model; as many calls may run at the same time
 START_SECONDS = 300.0
 END_SECONDS = 10.0
 
 
 class LoadError(RuntimeError):
-    """A version cannot be loaded, or does not answer."""
+    """A version cannot be loaded, or does not respond."""
 
 
 class RefusedError(LoadError):
-    """A version must not be loaded, now or later."""
+    """A version must never be loaded."""
 
 
 class ModelProcess:
-    """A loaded version. Threads may call ``ask``; all else is the event loop's."""
+    """A loaded version. ``ask`` is for any thread, all else for the event loop only."""
 
     def __init__(self, version: Version, threads: int, rows: int):
-        """Starts the process and waits until the model is warm; seconds.
+        """Starts the process and waits until the model is warm, which takes seconds.
 
         Args:
-            version: Whose files are whole.
-            threads: That one call may use.
-            rows: Of the largest batch.
+            version: Version whose checksums have been verified.
+            threads: Number of threads that one call may use.
+            rows: Number of rows of the largest batch.
 
         Raises:
-            LoadError: It says why the model is not fit to serve.
-            RefusedError: And that it never will be.
+            LoadError: If the model cannot be loaded at the moment.
+            RefusedError: If it must never be loaded.
         """
         self.version = version
         self.number, self.name = version.number, version.model
@@ -59,7 +59,7 @@ class ModelProcess:
         )
         self._process.start()
         for end in theirs:
-            end.close()  # so that the end of the process is the end of the pipe
+            end.close()  # so that the pipe ends with the process
         self._free: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._all = [pair[0] for pair in pairs]
         for connection in self._all:
@@ -67,8 +67,8 @@ class ModelProcess:
         self._users, self._retired, self._hung_up = 0, False, False
         try:
             if not self._all[0].poll(START_SECONDS):
-                raise LoadError(f"it was not loaded in {START_SECONDS:g} s")
-            told = self._all[0].recv()
+                raise LoadError(f"it was not loaded within {START_SECONDS:g} s")
+            loaded: Loaded | Failed = self._all[0].recv()
         except (OSError, EOFError) as error:
             self._process.join(END_SECONDS)
             code = self._process.exitcode
@@ -76,42 +76,43 @@ class ModelProcess:
         except LoadError:
             self._process.kill()
             raise
-        if isinstance(told, tuple):
+        if isinstance(loaded, Failed):
             self.close()
-            problem, is_final = told
-            raise (RefusedError if is_final else LoadError)(problem)
-        self.inputs: dict[str, dict[str, TensorSpec]] = told["inputs"]
-        self.signature_defs: dict[str, Any] = told["signature_defs"]
+            raise (RefusedError if loaded.is_final else LoadError)(loaded.problem)
+        self.inputs, self.signature_defs = loaded.inputs, loaded.signature_defs
 
     def specs(self, signature: str) -> dict[str, TensorSpec]:
-        """What a signature takes.
+        """Returns the inputs of a signature.
 
         Raises:
-            RequestError: There is no such signature.
+            RequestError: If there is no such signature (400).
         """
         if signature not in self.inputs:
-            told = f'Serving signature name: "{signature}" not found in signature def'
-            raise RequestError(400, told)
+            message = (
+                f'Serving signature name: "{signature}" not found in signature def'
+            )
+            raise RequestError(400, message)
         return self.inputs[signature]
 
     def ask(self, signature: str, requests: list[Tensors]) -> list[Tensors | Exception]:
-        """An answer to each request, all in one call of the model."""
+        """Returns an answer to each request, all from one call of the model."""
         connection = self._free.get()
         try:
             connection.send((signature, requests))
             answers = connection.recv()
         except (OSError, EOFError):
-            self._hung_up = True  # seen some moments before the process is reaped
+            self._hung_up = True  # noticed before the process is reaped
             return [RequestError(503, "the model's process has ended")] * len(requests)
         finally:
             self._free.put(connection)
         return [
-            told if isinstance(told, dict) else RequestError(*told) for told in answers
+            answer if isinstance(answer, dict) else RequestError(*answer)
+            for answer in answers
         ]
 
     @property
     def alive(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._process.is_alive() and not self._hung_up
 
     def acquire(self) -> None:
@@ -119,12 +120,12 @@ class ModelProcess:
         self._users += 1
 
     def release(self) -> None:
-        """Ends what ``acquire`` began."""
+        """Undoes ``acquire``."""
         self._users -= 1
         self._close_if_idle()
 
     def retire(self) -> None:
-        """Ends the process as soon as its last request has ended."""
+        """Ends the process once its last request has been answered."""
         self._retired = True
         self._close_if_idle()
 
@@ -133,7 +134,7 @@ class ModelProcess:
             asyncio.get_running_loop().run_in_executor(None, self.close)
 
     def close(self) -> None:
-        """Ends the process; it sees that nobody asks any more."""
+        """Ends the process by closing its pipes."""
         for connection in self._all:
             connection.close()
         self._process.join(END_SECONDS)
@@ -142,7 +143,7 @@ class ModelProcess:
 
 
 def text(values: list[str]) -> np.ndarray:
-    """Strings [N] as tensors have them."""
+    """Returns strings [N] as bytes, as in a tensor."""
     array = np.empty(len(values), object)
     array[:] = [value.encode("utf-8", "surrogatepass") for value in values]
     return array

@@ -1,22 +1,53 @@
-"""What runs in a version's own process; TensorFlow is imported only there."""
+"""Main function of a version's process, the only one that imports TensorFlow."""
 
+import dataclasses
 import logging
 import os
 import signal
 import threading
 from multiprocessing.connection import Connection
+from typing import Any
+
+from pipeline.serving.json_tensors import TensorSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """First message of a process whose model is loaded and warm.
+
+    Attributes:
+        inputs: Inputs by name, for each signature.
+        signature_defs: TensorFlow's description of the signatures, as JSON.
+    """
+
+    inputs: dict[str, dict[str, TensorSpec]]
+    signature_defs: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Failed:
+    """First message of a process that could not load its model.
+
+    Attributes:
+        problem: Why not.
+        is_final: Whether the model must never be loaded.
+    """
+
+    problem: str
+    is_final: bool
 
 
 def work(folder: str, threads: int, rows: int, connections: list[Connection]) -> None:
-    """Loads a model, tells about it on the first connection, then answers on all.
+    """Loads a model, describes it on the first connection, then answers on all.
 
     Args:
-        folder: Of a SavedModel.
-        threads: That one call may use.
-        rows: Of the largest batch.
-        connections: Each is asked for one call at a time; their end ends the process.
+        folder: Folder of a SavedModel.
+        threads: Number of threads that one call may use.
+        rows: Number of rows of the largest batch.
+        connections: Each transmits one call at a time. The process ends when they are
+            closed.
     """
-    # The server ends us when its last request has ended, whoever else is told to stop.
+    # The server ends this process after the last request, whatever else gets a signal.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -27,13 +58,11 @@ def work(folder: str, threads: int, rows: int, connections: list[Connection]) ->
     try:
         model = LoadedModel(folder, threads)
         model.warm(rows)
-    except Exception as error:  # whatever it is, the server hears of it
+    except Exception as error:  # the server reports it
         is_final = isinstance(error, HostileModelError)
-        connections[0].send((f"{type(error).__name__}: {error}", is_final))
+        connections[0].send(Failed(f"{type(error).__name__}: {error}", is_final))
         return
-    connections[0].send(
-        {"inputs": model.inputs, "signature_defs": model.signature_defs}
-    )
+    connections[0].send(Loaded(model.inputs, model.signature_defs))
 
     def answer(connection: Connection) -> None:
         while True:

@@ -1,32 +1,35 @@
-"""``/openapi.json``, made of the structs that are sent, and ``/docs``, a page of it.
+"""``/openapi.json``, generated from the structs that are sent, and ``/docs``, a page.
 
-The page has no script and asks nobody else for anything.
+The page has no script and makes no network requests.
 """
 
+import functools
 import html
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 
 from pipeline.serving import middleware, recommend_api, tfserving_api
 
 VERSION = "1"
 REF = "#/components/schemas/{name}"
 _ERRORS = {
-    "400": "the request is not what is expected",
+    "400": "the request is malformed",
     "401": "a bearer token is needed",
     "404": "there is no such version",
-    "408": "the head or the body did not come in time",
+    "408": "reading the head or the body timed out",
     "413": "the body is too long, or has too many rows or items",
-    "429": "too many requests are waiting; Retry-After says when to try again",
+    "429": "too many requests are waiting; Retry-After names the time to try again",
     "431": "the request's head is longer than 64 KB",
     "503": "no model is loaded, or there are too many connections",
     "504": "the model did not answer in time",
 }
-_OF_ANY_REQUEST = ("401", "408", "431", "503")  # too many connections are 503 as well
+_OF_ANY_REQUEST = ("401", "408", "431", "503")  # 503 for too many connections
+_Object = dict[str, Any]  # of an OpenAPI document
+_Schemas = Mapping[Any, _Object]  # struct → its schema
 
 
 class Health(msgspec.Struct):
@@ -34,15 +37,15 @@ class Health(msgspec.Struct):
 
     Attributes:
         ready: Whether a model is loaded.
-        version: Of it; 0 for none.
+        version: Number of its version; 0 if there is none.
     """
 
     ready: bool
     version: int
 
 
-def document() -> dict[str, Any]:
-    """The API as OpenAPI 3.1 describes it."""
+def document() -> _Object:
+    """Returns the description of the API as OpenAPI 3.1."""
     structs = [
         middleware.Error,
         Health,
@@ -54,93 +57,14 @@ def document() -> dict[str, Any]:
         tfserving_api.Metadata,
     ]
     schemas, components = msgspec.json.schema_components(structs, ref_template=REF)
-    of = dict(zip(structs, schemas, strict=True))
-
-    def operation(told: str, answer: dict[str, Any], *errors: str) -> dict[str, Any]:
-        return {
-            "summary": told,
-            "responses": {
-                "200": {"description": "the answer", "content": answer},
-                **{
-                    status: {
-                        "description": _ERRORS[status],
-                        "content": _json(of[middleware.Error]),
-                    }
-                    for status in sorted({*errors, *_OF_ANY_REQUEST})
-                },
-            },
-        }
-
-    status = operation(
-        "State of the versions", _json(of[tfserving_api.ModelStatus]), "404"
-    )
-    metadata = operation(
-        "The signatures of the version that answers",
-        _json(of[tfserving_api.Metadata]),
-        "404",
-    )
-    either = {"oneOf": [of[tfserving_api.Predictions], of[tfserving_api.Outputs]]}
-    predict = {
-        **operation(
-            "Asks a signature of the model, as TensorFlow Serving does",
-            _json(either),
-            *("400", "404", "408", "413", "429", "503", "504"),
-        ),
-        "requestBody": {
-            "required": True,
-            "content": _json(of[tfserving_api.PredictRequest]),
-        },
-    }
-    recommend = {
-        **operation(
-            "The live model's list for a user, without what is rated already",
-            _json(of[recommend_api.RecommendedList]),
-            *("400", "429", "503", "504"),
-        ),
-        "parameters": [
-            _parameter("user", "path", {"type": "string"}),
-            _parameter(
-                "k",
-                "query",
-                {
-                    "type": "integer",
-                    "minimum": 1,
-                    "maximum": recommend_api.MOST,
-                    "default": 10,
-                },
-            ),
-            _parameter(
-                "like",
-                "query",
-                {
-                    "type": "array",
-                    "items": {"type": "string"},
-                    "maxItems": recommend_api.MOST_LIKES,
-                },
-            ),
-        ],
-    }
-    version = [_parameter("version", "path", {"type": "integer"})]
-    of_version = f"{tfserving_api.MODEL}/versions/{{version}}"
-    health = operation("Whether a model is loaded", _json(of[Health]))
-    health["responses"]["503"] = {
-        "description": _ERRORS["503"],
-        "content": _json(of[Health]),
-    }
-    text = {"text/plain": {"schema": {"type": "string"}}}
+    schema_of = dict(zip(structs, schemas, strict=True))
     return {
         "openapi": "3.1.0",
         "info": {"title": "Marquee", "version": VERSION},
         "paths": {
-            "/v1/recommend/{user}": {"get": recommend},
-            f"{tfserving_api.MODEL}:predict": {"post": predict},
-            f"{of_version}:predict": {"parameters": version, "post": predict},
-            tfserving_api.MODEL: {"get": status},
-            of_version: {"parameters": version, "get": status},
-            f"{tfserving_api.MODEL}/metadata": {"get": metadata},
-            f"{of_version}/metadata": {"parameters": version, "get": metadata},
-            "/healthz": {"get": {**health, "security": []}},
-            "/metrics": {"get": operation("Counts for Prometheus", text)},
+            **_recommend_paths(schema_of),
+            **_model_paths(schema_of),
+            **_service_paths(schema_of),
         },
         "components": {
             "schemas": components,
@@ -150,18 +74,108 @@ def document() -> dict[str, Any]:
     }
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
+def _recommend_paths(schema_of: _Schemas) -> _Object:
+    limits = {"type": "integer", "minimum": 1, "maximum": recommend_api.MAX_ITEMS}
+    likes = {
+        "type": "array",
+        "items": {"type": "string"},
+        "maxItems": recommend_api.MAX_LIKES,
+    }
+    recommend = {
+        **_operation(
+            "The live model's list for a user, without items that the user has rated",
+            _json(schema_of[recommend_api.RecommendedList]),
+            schema_of,
+            ("400", "429", "503", "504"),
+        ),
+        "parameters": [
+            _parameter("user", "path", {"type": "string"}),
+            _parameter("k", "query", {**limits, "default": 10}),
+            _parameter("like", "query", likes),
+        ],
+    }
+    return {"/v1/recommend/{user}": {"get": recommend}}
+
+
+def _model_paths(schema_of: _Schemas) -> _Object:
+    either = [schema_of[tfserving_api.Predictions], schema_of[tfserving_api.Outputs]]
+    predict = {
+        **_operation(
+            "Evaluates a signature of the model, as TensorFlow Serving does",
+            _json({"oneOf": either}),
+            schema_of,
+            ("400", "404", "408", "413", "429", "503", "504"),
+        ),
+        "requestBody": {
+            "required": True,
+            "content": _json(schema_of[tfserving_api.PredictRequest]),
+        },
+    }
+    status = _operation(
+        "States of the versions",
+        _json(schema_of[tfserving_api.ModelStatus]),
+        schema_of,
+        ("404",),
+    )
+    metadata = _operation(
+        "Signatures of the served version",
+        _json(schema_of[tfserving_api.Metadata]),
+        schema_of,
+        ("404",),
+    )
+    version = [_parameter("version", "path", {"type": "integer"})]
+    of_version = f"{tfserving_api.MODEL}/versions/{{version}}"
+    return {
+        f"{tfserving_api.MODEL}:predict": {"post": predict},
+        f"{of_version}:predict": {"parameters": version, "post": predict},
+        tfserving_api.MODEL: {"get": status},
+        of_version: {"parameters": version, "get": status},
+        f"{tfserving_api.MODEL}/metadata": {"get": metadata},
+        f"{of_version}/metadata": {"parameters": version, "get": metadata},
+    }
+
+
+def _service_paths(schema_of: _Schemas) -> _Object:
+    content = _json(schema_of[Health])
+    health = _operation("Whether a model is loaded", content, schema_of)
+    health["responses"]["503"] = {"description": _ERRORS["503"], "content": content}
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    return {
+        "/healthz": {"get": {**health, "security": []}},
+        "/metrics": {"get": _operation("Metrics for Prometheus", text, schema_of)},
+    }
+
+
+def _operation(
+    summary: str,
+    content: _Object,
+    schema_of: _Schemas,
+    errors: tuple[str, ...] = (),
+) -> _Object:
+    """Returns a method of a path, with its errors and those of any request."""
+    error = _json(schema_of[middleware.Error])
+    refused = {
+        status: {"description": _ERRORS[status], "content": error}
+        for status in sorted({*errors, *_OF_ANY_REQUEST})
+    }
+    return {
+        "summary": summary,
+        "responses": {"200": {"description": "success", "content": content}, **refused},
+    }
+
+
+def _json(schema: _Object) -> _Object:
     return {middleware.JSON: {"schema": schema}}
 
 
-def _parameter(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _parameter(name: str, place: str, schema: _Object) -> _Object:
     return {"name": name, "in": place, "required": place == "path", "schema": schema}
 
 
-def page(told: dict[str, Any]) -> str:
-    """The document for a person."""
+def page(document: _Object) -> str:
+    """Returns the document as an HTML page."""
     parts = []
-    for path, operations in told["paths"].items():
+    for path, operations in document["paths"].items():
         for method in ("get", "post"):
             if method not in operations:
                 continue
@@ -170,15 +184,17 @@ def page(told: dict[str, Any]) -> str:
                 f"<tr><td>{status}<td>{html.escape(answer['description'])}"
                 for status, answer in operation["responses"].items()
             )
-            asked = operation.get("parameters", []) + operations.get("parameters", [])
-            names = ", ".join(parameter["name"] for parameter in asked)
+            parameters = operation.get("parameters", []) + operations.get(
+                "parameters", []
+            )
+            names = ", ".join(parameter["name"] for parameter in parameters)
             parts.append(
                 f"<h2>{method.upper()} <code>{html.escape(path)}</code></h2>"
                 f"<p>{html.escape(operation['summary'])}</p>"
                 + (f"<p>Parameters: {html.escape(names)}</p>" if names else "")
                 + f"<table><tr><th>status<th>when{answers}</table>"
             )
-    for name, schema in told["components"]["schemas"].items():
+    for name, schema in document["components"]["schemas"].items():
         shown = msgspec.json.format(msgspec.json.encode(schema), indent=2).decode()
         parts.append(
             f"<h2 id={name}>{name}</h2><pre>{html.escape(shown, quote=False)}</pre>"
@@ -193,21 +209,20 @@ def page(told: dict[str, Any]) -> str:
     )
 
 
-def routes() -> list[BaseRoute]:
-    """Both, made once."""
-    told = document()
-    document_body, page_body = msgspec.json.encode(told), page(told)
+@functools.cache
+def _document_and_page() -> tuple[bytes, str]:
+    content = document()
+    return msgspec.json.encode(content), page(content)
 
-    async def show_document(_: Request) -> Response:
-        return Response(document_body, media_type=middleware.JSON)
 
-    async def show_page(_: Request) -> Response:
-        policy = {
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"
-        }
-        return Response(page_body, headers=policy, media_type="text/html")
+async def show_document(_: Request) -> Response:
+    """Returns the OpenAPI document."""
+    return Response(_document_and_page()[0], media_type=middleware.JSON)
 
-    return [
-        middleware.route("/openapi.json", show_document, "GET"),
-        middleware.route("/docs", show_page, "GET"),
-    ]
+
+async def show_page(_: Request) -> Response:
+    """Returns the page."""
+    policy = {
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"
+    }
+    return Response(_document_and_page()[1], headers=policy, media_type="text/html")

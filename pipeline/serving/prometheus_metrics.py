@@ -1,4 +1,4 @@
-"""What Prometheus reads of the server."""
+"""Metrics of the server for Prometheus."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -7,7 +7,7 @@ _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
-    """Counters of one server."""
+    """The metrics of one server."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -19,30 +19,30 @@ class Metrics:
         )
         self.latency = Histogram(
             "marquee_request_seconds",
-            "From a request's first byte to its answer's last.",
+            "Seconds from the first byte of a request to the last one of its answer.",
             ["path"],
             buckets=_SECONDS,
             registry=self.registry,
         )
         self.batch_rows = Histogram(
             "marquee_batch_rows",
-            "Rows of a call of the model.",
+            "Rows in a call of the model.",
             buckets=_ROWS,
             registry=self.registry,
         )
         self.queue = Gauge(
             "marquee_queue_length",
-            "Requests that wait for the model.",
+            "Requests waiting for the model.",
             registry=self.registry,
         )
         self.version = Gauge(
             "marquee_version_served",
-            "The version that answers; 0 for none.",
+            "Number of the version that is served; 0 if there is none.",
             registry=self.registry,
         )
         self.load_failures = Counter(
             "marquee_load_failures",
-            "Versions that were refused, and runs whose ratings could not be read.",
+            "Versions that could not be loaded and runs with unreadable ratings.",
             ["what"],
             registry=self.registry,
         )

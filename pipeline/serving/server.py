@@ -1,4 +1,4 @@
-"""Listens, and ends when it is asked to."""
+"""Starts the server and stops it on a signal."""
 
 import functools
 import gc
@@ -16,31 +16,31 @@ from pipeline.serving.connection import Connection
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.settings import ServingSettings
 
-CONNECTIONS = 1024  # one more is answered 503 at once
-# How long a thread that encodes a large answer may keep the one that serves everybody
-# from running; Python's default is five times as long.
+CONNECTIONS = 1024  # further ones are answered 503 at once
+# How long a thread that encodes a large answer may keep the event loop from running;
+# Python's default is five times as long.
 SWITCH_SECONDS = 0.001
 # Objects between two garbage collections; Python's default is 700. Requests leave no
 # cycles, but the 40,000 lists of a refused request of 120 KB started 70 collections,
 # each of which stops the event loop: 28 % of the server's time in a flood of them.
 COLLECT_AFTER = 50_000
-FILES = 256  # descriptors beside those of connections: models, ratings, logs
+FILES = 256  # descriptors for anything but connections: models, ratings, logs
 
 
 def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
-    """Serves until SIGTERM or SIGINT, then lets the requests that run end.
+    """Serves until SIGTERM or SIGINT, then waits for the running requests.
 
     Args:
         out: Folder of the runs.
-        settings: Limits.
-        token: That requests need; None asks for none.
+        settings: Address and limits of the server.
+        token: Bearer token that requests must carry; None if they need none.
     """
     # Imported objects live as long as the process: the collector need not visit them.
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
     sys.setswitchinterval(SWITCH_SECONDS)
-    # The server takes these over until it has drained, and raises them once more then.
+    # uvicorn handles these until it has drained, and raises them again then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     metrics, threads = Metrics(), max(1, machine.cores() - 1)
@@ -61,10 +61,10 @@ def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
 
 
 def _raised_descriptors(wanted: int) -> int:
-    """How many files may be open; a low soft limit, as shells set it, is raised.
+    """Returns how many files may be open, after raising a low soft limit.
 
     Args:
-        wanted: That many, where the hard limit allows it.
+        wanted: Number of files to allow, as far as the hard limit permits.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -1,28 +1,28 @@
-"""What an operator chooses."""
+"""Settings of the server."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class ServingSettings:
-    """Limits of the server.
+    """Address and limits of the server.
 
     Attributes:
         host: Address to listen at.
-        port: Of it; 0 takes any that is free.
-        max_batch: Rows that one call of the model has at most; a request of more rows
-            is answered in several calls.
-        max_rows: Rows of a request (413).
-        max_items: Rows of a request times the items of its longest row, in the request
-            or in its answer (413).
-        batch_ms: How long a request waits for others while the model has nothing to do.
-        max_waiting: Requests that wait for the model; one more is refused (429).
-        timeout: Seconds that a request may take, the reading of its body apart (504),
-            and seconds that its body may take (408).
-        max_body: Bytes of a request's body (413).
-        max_bodies: Bytes of the bodies of all requests that are not answered yet (429).
-        poll_seconds: Between two looks for another version or another run.
-        drain_seconds: That requests have to end in after SIGTERM.
+        port: Port to listen at; 0 takes any free one.
+        max_batch: Maximum number of rows in one call of the model. A request with more
+            rows is answered in several calls.
+        max_rows: Maximum number of rows in a request (413).
+        max_items: Maximum of the rows of a request times the items of its longest row,
+            in the request and in its answer (413).
+        batch_ms: Time for which a request waits for others while the model is idle.
+        max_waiting: Maximum number of requests that wait for the model (429).
+        timeout: Seconds that a request may take after its body has arrived (504), and
+            seconds that its body may take to arrive (408).
+        max_body: Maximum size of a request's body in bytes (413).
+        max_bodies: Maximum size of the bodies of all unanswered requests (429).
+        poll_seconds: Seconds between two checks for another version or another run.
+        drain_seconds: Seconds that running requests have to end after SIGTERM.
     """
 
     host: str = "127.0.0.1"

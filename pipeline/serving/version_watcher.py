@@ -1,10 +1,10 @@
-"""Which version answers: the newest that is whole and can be loaded.
+"""Serves the newest version that is intact and can be loaded.
 
-The folder of versions is looked at now and then. A new version is checked against its
-checksums, loaded and warmed beside the one that answers, and takes over between two
-requests; the old one goes when its last request has ended. A rollback is a new version
-like any other. A version that cannot be loaded is tried again, ever more rarely, unless
-its files are not those that were pushed.
+The folder of versions is checked every second. A new version is compared with its
+checksums, loaded and warmed while the old one serves, and takes over between two
+requests; the old one ends after its last request. A rollback is a new version like any
+other. A version that cannot be loaded is tried again at growing intervals, unless its
+files differ from those that were pushed.
 """
 
 import asyncio
@@ -24,22 +24,18 @@ from pipeline.serving.settings import ServingSettings
 _log = logging.getLogger(__name__)
 MODEL_NAME = "recommender"  # in the paths of TensorFlow Serving's REST API
 AVAILABLE, LOADING, END = "AVAILABLE", "LOADING", "END"  # TensorFlow Serving's words
-FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = (
-    1.0,
-    300.0,
-)  # each wait is twice the one before
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 300.0  # each wait doubles
 
 
 @dataclasses.dataclass
 class State:
-    """Of a version, since the server started.
+    """State of a version since the server started.
 
     Attributes:
-        state: As TensorFlow Serving calls it.
-        error: Why it was refused, or could not be loaded so far; empty where neither
-            is.
-        wait: Seconds from the last failure to the next attempt; 0 where none failed.
-        next_attempt: When that is, on the monotonic clock.
+        state: TensorFlow Serving's name of the state.
+        error: Why the version could not be loaded; empty if there was no error.
+        wait: Seconds from the last failure to the next attempt; 0 without a failure.
+        next_attempt: Time of the next attempt, on the monotonic clock.
     """
 
     state: str
@@ -66,13 +62,13 @@ class LiveModel:
         metrics: Metrics,
         before_switch: Callable[[ModelProcess], Awaitable[None]],
     ):
-        """Loads nothing yet.
+        """Starts without a model.
 
         Args:
-            folder: Of the versions.
-            threads: That one call of the model may use.
-            settings: Of the server.
-            metrics: That count what was refused.
+            folder: Folder of the versions.
+            threads: Number of threads that one call of the model may use.
+            settings: Settings of the server.
+            metrics: Metrics that count failed versions.
             before_switch: Awaited before a loaded version takes over from another.
         """
         self.states: dict[int, State] = {}
@@ -83,22 +79,22 @@ class LiveModel:
 
     @contextlib.contextmanager
     def held(self, number: int | None = None) -> Iterator[ModelProcess]:
-        """The model that answers, which is not closed meanwhile.
+        """Yields the served model, which is not closed before the block ends.
 
         Args:
-            number: The version that is asked for; None takes the one that answers.
+            number: Version that the client requested; None means the served one.
 
         Raises:
-            RequestError: Another one answers (404), or none yet (503).
+            RequestError: If another version is served (404), or none (503).
         """
         model = self.current
         if model is None or number not in (None, model.number):
-            told = f"Latest({MODEL_NAME})"
+            requested = f"Latest({MODEL_NAME})"
             if number is not None:
-                told = f"Specific({MODEL_NAME}, {number})"
+                requested = f"Specific({MODEL_NAME}, {number})"
             raise RequestError(
                 404 if model or number is not None else 503,
-                f"Servable not found for request: {told}",
+                f"Servable not found for request: {requested}",
             )
         model.acquire()
         try:
@@ -108,14 +104,14 @@ class LiveModel:
 
     @property
     def number(self) -> int:
-        """The version that answers; 0 for none."""
+        """Number of the served version; 0 if there is none."""
         return self.current.number if self.current and self.current.alive else 0
 
     async def look(self) -> None:
-        """Takes over a newer version, if there is one.
+        """Switches to a newer version, if there is one.
 
-        Where the one that answers has died, it is loaded again; if it cannot be, the
-        newest before it that can.
+        If the process of the served version has ended, that version is loaded again; if
+        that fails, the newest earlier version that can be loaded.
         """
         if self.current and not self.current.alive:
             _log.error("version %d: its process has ended", self.current.number)
@@ -129,17 +125,17 @@ class LiveModel:
                 return
 
     def _newer(self, than: int) -> list[int]:
-        """Versions after one that may be loaded now, the newest first."""
+        """Returns the later versions that may be loaded now, newest first."""
         try:
             known = versions.numbers(self._folder)
-        except OSError as error:  # the next look may find it again
+        except OSError as error:  # the next check may succeed
             _log.warning("%s", error)
             return []
         waiting = {n for n, state in self.states.items() if not state.is_due}
         return sorted({n for n in known if n > than} - waiting, reverse=True)
 
     async def _load(self, number: int) -> bool:
-        """Puts a version in the place of the present one; False where that failed."""
+        """Replaces the served version; returns whether that succeeded."""
         _log.info("version %d: loading", number)
         before = self.states.get(number, State(LOADING))
         self.states[number] = State(LOADING)
@@ -150,14 +146,14 @@ class LiveModel:
             self._metrics.load_failures.labels("version").inc()
             _log.error("version %d is refused: %s", number, error)
             return False
-        except Exception as error:  # whatever it is, the old version goes on
-            told = str(error) or repr(error)
+        except Exception as error:  # the old version remains in use
+            problem = str(error) or repr(error)
             wait = min(2 * before.wait or FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
-            self.states[number] = State(LOADING, told, wait, time.monotonic() + wait)
+            self.states[number] = State(LOADING, problem, wait, time.monotonic() + wait)
             self._metrics.load_failures.labels("version").inc()
             _log.error(
                 "version %d cannot be loaded: %s. Next attempt in %g s.",
-                *(number, told, wait),
+                *(number, problem, wait),
             )
             return False
         if self.current:
@@ -165,7 +161,7 @@ class LiveModel:
         old, self.current = self.current, model
         self.states[number] = State(AVAILABLE)
         self._metrics.version.set(number)
-        _log.info("version %d (%s): serves", number, model.name)
+        _log.info("version %d (%s): serving", number, model.name)
         if old:
             self.states[old.number] = State(END)
             old.retire()
@@ -178,7 +174,7 @@ class LiveModel:
         return ModelProcess(version, self._threads, self._settings.max_batch)
 
     async def close(self) -> None:
-        """Ends the model's process, when no request is left."""
+        """Ends the model's process when no request is left."""
         if self.current:
             model, self.current = self.current, None
             await asyncio.to_thread(model.close)

@@ -80,6 +80,27 @@ def test_allowed_bad_rows_are_quarantined_and_items_have_their_titles(
     assert "items.csv: 39 of 40 rated items found in it (98%)" in words
 
 
+def test_a_person_with_two_ids_is_reported(copy_of_the_code, tmp_path):
+    """After a random split, a model may learn from one ID what it is tested on."""
+    header, *rows = own_ratings().splitlines()
+    lines = [  # at other times for each user, so that no two have the same ratings
+        f"{user},{item},{stars},{int(time) + 100 * int(user[1:])}"
+        for user, item, stars, time in (row.split(",") for row in rows)
+    ]
+    lines += [f"twin-{line}" for line in lines if line.startswith("u1,")]
+    (tmp_path / "ratings.csv").write_text("\n".join([header, *lines]) + "\n")
+    result = marquee(
+        copy_of_the_code(),
+        *("run", "--data", str(tmp_path / "ratings.csv"), "--out", str(tmp_path)),
+        *("--models", "popularity", "--set", "split.kind=random"),
+        *("--set", "label.threshold=all"),
+    )
+    assert result.run["data"]["duplicate_users"] == 1, result.text
+    words = " ".join(result.text.split())
+    assert "Duplicates 1 user has exactly the ratings of another user" in words
+    assert "a model learns from one what the other is tested on" in words
+
+
 def test_anomaly_stops_the_run(copy_of_the_code, ratings, tmp_path):
     """The schema requires a side feature that is missing from the data."""
     code = copy_of_the_code()

@@ -259,7 +259,7 @@ def test_an_unexpected_error_is_told_in_short_and_logged_whole(marquee, runs):
     [log] = Path("marquee-out/runs").glob("*/run.log")
     assert done.err == (
         "Unexpected error\n    ZeroDivisionError: by zero\n"
-        f"    The log has the rest: {log}\n"
+        f"    See the log for details: {log}\n"
     )
     assert "Traceback" in log.read_text()
 
@@ -276,7 +276,7 @@ def test_an_interrupted_run_says_how_to_go_on(marquee, runs):
     runs.raised = KeyboardInterrupt()
     done = marquee("run")
     assert done.status == 130
-    assert done.err == "Stopped\n    Finished steps are kept: run again to go on.\n"
+    assert done.err == "Stopped\n    Finished steps are kept: run again to continue.\n"
 
 
 def test_two_runs_in_one_second_have_folders_of_their_own(marquee, runs):
@@ -514,7 +514,7 @@ def test_a_rollback_does_not_wait_for_a_run_and_says_what_that_may_do(marquee, p
         told = marquee("rollback")
     assert told.status == 0
     assert versions.live(pushed).number == 4
-    assert f"A run is at work (run {run_id}, " in told.err
+    assert f"A run is in progress (run {run_id}, " in told.err
     assert "marquee versions" in told.err
 
 
@@ -572,7 +572,10 @@ def test_a_schedule_passes_on_what_retraining_takes(marquee, kept):
     ("arguments", "told"),
     [
         (["--cron", "0 3 * *"], "--cron: '0 3 * *': it has 4 fields; expected minute,"),
-        (["--cron", "0 3 * * *", "--timezone", "Mars"], "--timezone: no timezone"),
+        (
+            ["--cron", "0 3 * * *", "--timezone", "Mars"],
+            "--timezone: unknown time zone",
+        ),
         (["--cron", "0 3 * * *", "--set", "train.sed=1"], "did you mean 'seed'?"),
         (["--cron", "0 3 * * *", "--config", "no.yaml"], "no.yaml: cannot be read"),
         (["--cron", "0 3 * * *", "--missed", "never"], "'once', 'skip'"),

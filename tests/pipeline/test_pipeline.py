@@ -10,6 +10,7 @@ from tfx.dsl.compiler import compiler
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from pipeline.config.load import load_config
 from pipeline.pipeline import create_pipeline
+from pipeline.stages.prepare import Source
 
 GRADIENT, CLOSED_FORM = ("neumf", "deepfm"), ("popularity", "mf_als")
 
@@ -24,7 +25,7 @@ def nodes(tmp_path):
         models = [f"models.{name}={{}}" for name in (*GRADIENT, *CLOSED_FORM)]
         pipeline = create_pipeline(
             load_config(None, [*models, *settings]),
-            str(ratings),
+            Source(str(ratings)),
             pipeline_root=str(tmp_path / "artifacts"),
             live_folder=str(tmp_path / "live"),
             schema_path=CURATED_SCHEMA,
@@ -139,7 +140,9 @@ def test_a_recipe_is_the_same_until_a_setting_or_the_code_changes(nodes, monkeyp
         recipe("train.seed=1"),
         recipe("split.seed=1"),
     }
-    monkeypatch.setattr("pipeline.pipeline.code_version", lambda *modules: "another")
+    monkeypatch.setattr(
+        "pipeline.stages.train_and_push.code_version", lambda *modules: "another"
+    )
     changed.add(recipe())
     assert len(changed) == 4
     assert same not in changed

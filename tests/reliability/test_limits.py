@@ -53,7 +53,7 @@ def test_a_container_s_memory_is_what_doctor_shows(container, tmp_path):
         "doctor", "--json", "--out", tmp_path, preexec_fn=container(3000 * MB)
     )
     checks = {check["name"]: check for check in json.loads(shown.stdout)}
-    assert "free of 3.1 GB that the container may use" in checks["memory"]["text"]
+    assert "free of 3.1 GB available to the container" in checks["memory"]["text"]
     assert checks["memory"]["state"] == "warn"
 
 

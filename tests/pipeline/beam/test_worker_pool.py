@@ -40,7 +40,7 @@ def test_it_says_where_it_is_and_a_second_one_that_the_address_is_taken(port):
         second = start(address)
         _, said = second.communicate(timeout=120)
         assert second.returncode == 1
-        assert f"cannot listen at {address}; is it another pool's?" in said
+        assert f"Cannot listen at {address}; is another pool running?" in said
     finally:
         pool.terminate()
         pool.communicate(timeout=30)

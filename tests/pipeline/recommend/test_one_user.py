@@ -120,7 +120,7 @@ def test_reasons_are_what_others_liked_together(out):
 @pytest.mark.parametrize(
     ("like", "said"),
     [
-        ("Story", "several items.*1 Toy Story .1995.; 2 Toy Story 2"),
+        ("Story", "more than one item.*1 Toy Story .1995.; 2 Toy Story 2"),
         ("Tpy Story (1995)", "no item.*1 Toy Story"),
         ("xyzzy", "no item$"),
     ],

@@ -106,7 +106,7 @@ def test_a_new_span_is_news(config, asked, tmp_path):
 
 @pytest.mark.parametrize("source", ["ml-1m", "/nowhere"])
 def test_what_is_no_folder_of_spans_is_refused(config, source):
-    with pytest.raises(SpansError, match="no folder of spans"):
+    with pytest.raises(SpansError, match="not a folder of spans"):
         retrain.plan(load_config(None, [f"data.source={source}"]), ())
 
 

@@ -23,9 +23,9 @@ import pytest
 from hypothesis import given, settings
 
 from pipeline.config.errors import ConfigError
-from pipeline.retraining import schedule_log
-from pipeline.retraining import scheduler as scheduler_module
+from pipeline.retraining import run_process, schedule_log
 from pipeline.retraining.cron_schedule import Schedule
+from pipeline.retraining.run_process import Timing
 from pipeline.retraining.scheduler import Keeper
 from pipeline.runs import lock
 from pipeline.runs.record import Live, Status
@@ -33,7 +33,7 @@ from tests.support.run_record import write_record
 
 ROOT = Path(__file__).parents[3]
 DAILY = "0 3 * * *"
-KILLED = "killed by signal 9 (Killed), as the kernel does where memory runs out"
+KILLED = "killed by signal 9 (Killed), possibly by the kernel because memory ran out"
 HOURLY = "0 * * * *"
 
 
@@ -143,11 +143,11 @@ def test_a_moment_is_shown_as_the_clock_of_the_timezone_has_it():
         ("0 24 * * *", r"\(24\) is higher than the maximum value \(23\)"),
         ("x 3 * * *", '"x" for field "minute"'),
         ("0 3 * foo *", '"foo"'),
-        ("0 3 * * 8", "no weekday '8'"),
-        ("0 3 * * 1/2", "no weekday '1/2'"),
-        ("0 3 * * funday", "no weekday 'funday'"),
-        ("0 3 1 * mon", r"one of them has to be \*"),
-        ("0 3 30 2 *", "never comes"),
+        ("0 3 * * 8", "invalid weekday '8'"),
+        ("0 3 * * 1/2", "invalid weekday '1/2'"),
+        ("0 3 * * funday", "invalid weekday 'funday'"),
+        ("0 3 1 * mon", r"the weekday has to be \*"),
+        ("0 3 30 2 *", "never fires"),
     ],
 )
 def test_a_bad_expression_is_refused_with_what_was_expected(cron, words):
@@ -161,7 +161,9 @@ def test_a_bad_expression_is_refused_with_what_was_expected(cron, words):
 
 @pytest.mark.parametrize("timezone", ["Europe/Berln", "", "../etc", "/etc/localtime"])
 def test_an_unknown_timezone_is_refused(timezone):
-    with pytest.raises(ConfigError, match="^--timezone: no timezone .*Europe/Berlin"):
+    with pytest.raises(
+        ConfigError, match="^--timezone: unknown time zone .*Europe/Berlin"
+    ):
         Schedule(DAILY, timezone)
 
 
@@ -185,8 +187,9 @@ def keeper(tmp_path):
 
     def make(clock, cron=DAILY, missed="once", command=("true",), **more):
         told = []
+        timing = Timing(clock, **more)
         made = Keeper(
-            Schedule(cron, "UTC"), missed, tmp_path, command, told.append, clock, **more
+            Schedule(cron, "UTC"), missed, tmp_path, command, told.append, timing
         )
         made.resume()
         return made, told
@@ -267,7 +270,8 @@ def test_what_was_missed_is_skipped_if_one_wants_that(keeper, log_of, tmp_path):
 def test_each_firing_is_dealt_with_exactly_once(tmp_path_factory, missed, look, rings):
     out, told = tmp_path_factory.mktemp("out"), []
     clock = Clock(utc("2026-11-22T00:30"))
-    one = Keeper(Schedule(HOURLY, "UTC"), missed, out, ["true"], told.append, clock)
+    timing = Timing(clock)
+    one = Keeper(Schedule(HOURLY, "UTC"), missed, out, ["true"], told.append, timing)
     one.resume()
     for minutes in rings:
         clock.moment += datetime.timedelta(minutes=minutes)
@@ -315,7 +319,7 @@ def test_what_the_scheduler_did_not_survive_is_not_run_again(keeper, log_of, tmp
     one.fire()
     [entry] = told
     assert (entry.event, entry.exit_status) == ("ended", None)
-    assert entry.verdict == "not known: the scheduler ended before the run did"
+    assert entry.verdict == "unknown: the scheduler ended before the run"
     assert schedule_log.firings(tmp_path) == [entry]
 
 
@@ -381,7 +385,7 @@ def fired(keeper, command, **more):
         ("a new model is live", "neumf", 0, "{}; neumf is live, version 3"),
         ("every model was refused", "neumf", 5, "{}; neumf is live, version 3"),
         ("the data has anomalies", None, 4, "{}; none is live"),
-        ("", None, 3, "bad input, or none"),
+        ("", None, 3, "bad or missing input"),
         ("nothing changed", "neumf", 1, "unexpected error"),
     ],
 )
@@ -415,7 +419,7 @@ def test_the_verdict_is_that_of_the_run(
             -9,
             KILLED,
         ),
-        (("no such command",), None, "could not be started; schedule.log says why"),
+        (("no such command",), None, "could not be started; see schedule.log"),
     ],
 )
 def test_a_run_that_made_no_verdict_has_that_of_its_exit(
@@ -431,7 +435,7 @@ def test_a_run_of_somebody_else_is_not_taken_for_one_s_own(keeper, tmp_path):
 
 
 def test_what_runs_print_is_put_aside_when_it_is_long(keeper, tmp_path, monkeypatch):
-    monkeypatch.setattr(scheduler_module, "MAX_LOG_BYTES", 40)
+    monkeypatch.setattr(run_process, "MAX_LOG_BYTES", 40)
     for day in range(1, 8):
         clock = Clock(utc(f"2026-11-{day:02}T03:00"))
         one, _ = keeper(clock, command=script(f"print('{day}' * 50)"))
@@ -642,7 +646,7 @@ def test_a_killed_scheduler_says_so_when_it_is_back(scheduler, log_of, tmp_path)
     killed.kill()
     killed.wait()
     back = scheduler(*script(KEEP), str(tmp_path), *work)
-    assert back.stdout.readline().startswith("not known: the scheduler ended before")
+    assert back.stdout.readline().startswith("unknown: the scheduler ended before")
     assert back.stdout.readline() == "started\n"
     back.send_signal(signal.SIGTERM)
     assert back.wait(timeout=240) == 0
@@ -710,10 +714,10 @@ def test_a_night_has_a_time_limit_and_the_next_one_runs(keeper, tmp_path, deaf, 
     clock.moment = utc("2026-11-24T03:00")
     one.fire()
     [first, second] = told
-    assert first.verdict == f"{how}; the limit of 0.0005 hours was over"
+    assert first.verdict == f"{how}; the limit of 0.0005 hours was exceeded"
     assert second.exit_status == 0
     printed = (tmp_path / "schedule.log").read_text()
-    assert "It took longer than 0.0005 hours (retrain.max_hours)" in printed
+    assert "The run exceeded 0.0005 hours (retrain.max_hours)" in printed
     if deaf:
         child = Path("/proc", (tmp_path / "child").read_text(), "stat")
         assert not child.exists() or " Z " in child.read_text()
@@ -727,8 +731,8 @@ def test_waiting_for_another_run_ends_with_the_night(keeper):
         retry_seconds=600,
     )
     assert entry.exit_status == 7
-    assert "another run is working" in entry.verdict
-    assert "the limit of 0.001 hours was over" in entry.verdict
+    assert "another run is in progress" in entry.verdict
+    assert "the limit of 0.001 hours was exceeded" in entry.verdict
 
 
 def test_the_command_tells_when_keeps_out_a_second_and_stops(scheduler, tmp_path):

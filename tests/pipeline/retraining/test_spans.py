@@ -156,5 +156,5 @@ def test_what_was_taken_in_is_read_as_it_was_written(spans, tmp_path):
 @pytest.mark.parametrize("text", ["{", "[]", '{"spans": 3, "last": {}}', "[" * 5000])
 def test_a_broken_memory_is_no_empty_one(tmp_path, text):
     (tmp_path / "spans.json").write_text(text)
-    with pytest.raises(SpansError, match="every span is new"):
+    with pytest.raises(SpansError, match="every span as new"):
         TakenIn.read(tmp_path)

@@ -28,6 +28,7 @@ from pipeline.recommend.all_users import recommend_to_all
 from pipeline.recommend.one_user import recommend
 from pipeline.runs.local_runner import run_locally
 from pipeline.runs.step_outputs import newest_output
+from pipeline.stages.prepare import Source
 from tests.reference import judging, ranking
 from tests.support.metadata_store import accept
 from tests.support.run_record import write_record
@@ -84,7 +85,7 @@ def judged_by_pipeline(tmp_path, kind, refit, models):
     ]
     whole = create_pipeline(
         load_config(None, settings),
-        str(tmp_path / "log"),
+        Source(str(tmp_path / "log")),
         pipeline_root=str(out / "artifacts"),
         live_folder=str(out / "live"),
         schema_path=CURATED_SCHEMA,

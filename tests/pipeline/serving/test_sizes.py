@@ -71,6 +71,13 @@ def test_a_request_of_too_many_rows_or_items_is_413(client, body, said):
     assert said in told["error"]
 
 
+def test_examples_that_are_too_large_are_refused_before_the_model(client):
+    before = calls(client)
+    body = {"instances": [example("1" * 20_000)] + [example("1")] * 31}
+    assert predict(client, body)[0] == 413
+    assert calls(client) == before
+
+
 def test_many_rows_are_answered_in_calls_of_few(client):
     before = calls(client)
     items = [str(1 + row % 29) for row in range(MAX_ROWS)]

@@ -1,16 +1,23 @@
 """Who is served when, with a stand-in for the model's process that notes its calls."""
 
 import asyncio
+import contextlib
+import gc
 import json
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
 
-from pipeline.serving import json_tensors
-from pipeline.serving.batching import CALL_ITEMS, Batcher
+from pipeline.serving import json_answers
+from pipeline.serving.batching import Batcher
+from pipeline.serving.errors import RequestError
 from pipeline.serving.prometheus_metrics import Metrics
+from pipeline.serving.request_parts import CALL_ITEMS
 from pipeline.serving.settings import ServingSettings
+from pipeline.serving.tfserving_api import TFServingApi
 
 
 class StandInModel:
@@ -151,8 +158,8 @@ def test_answers_are_the_json_that_encoding_them_whole_gives(name, form):
     if form == "columnar":
         expected = {"outputs": told if len(told) > 1 else next(iter(told.values()))}
     elif name == "scalar":
-        with pytest.raises(json_tensors.RequestError):
-            json_tensors.answer(outputs, form)
+        with pytest.raises(RequestError):
+            json_answers.answer(outputs, form)
         return
     elif len(told) == 1:
         expected = {"predictions": next(iter(told.values()))}
@@ -160,4 +167,41 @@ def test_answers_are_the_json_that_encoding_them_whole_gives(name, form):
         rows = zip(*told.values(), strict=True)
         expected = {"predictions": [dict(zip(told, row, strict=True)) for row in rows]}
     whole = json.dumps(expected, ensure_ascii=False).encode()
-    assert json_tensors.answer(outputs, form) == whole
+    assert json_answers.answer(outputs, form) == whole
+
+
+class RefusingModel(StandInModel):
+    """Refuses every request."""
+
+    def ask(self, signature, requests):
+        return [RequestError(400, "refused")] * len(requests)
+
+
+def test_a_refused_request_is_freed_without_a_garbage_collection():
+    async def is_freed():
+        batcher = Batcher(ServingSettings(batch_ms=0.0), Metrics())
+        inputs = request("ann", 1)
+        users = weakref.ref(inputs["user_id"])
+        with contextlib.suppress(RequestError):
+            await batcher.ask(RefusingModel(), "recommend", inputs)
+        del inputs
+        await asyncio.sleep(0.05)  # the thread lets go of the call
+        batcher.close()
+        return users() is None
+
+    gc.disable()
+    try:
+        assert asyncio.run(is_freed())
+    finally:
+        gc.enable()
+
+
+def test_large_bodies_are_parsed_for_a_quarter_of_the_time(monkeypatch):
+    async def seconds():
+        api = TFServingApi(None, None, ServingSettings())
+        monkeypatch.setattr(api, "_read", lambda body, model: time.sleep(0.02))
+        started = time.perf_counter()
+        await asyncio.gather(*(api._read_slowly(b"", None) for _ in range(3)))
+        return time.perf_counter() - started
+
+    assert asyncio.run(seconds()) >= 3 * 4 * 0.02
