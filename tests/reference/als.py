@@ -18,7 +18,15 @@ import numpy as np
 
 
 def solve_row(rated, others, weight, regularization, num_columns):
-    """w_u from the h_i that u rated [n, D] and all h_i [I, D], in float64."""
+    """Returns w_u [D] in float64.
+
+    Args:
+        rated: h_i of the items that u rated, [n, D].
+        others: h_i of all items, [I, D].
+        weight: alpha_0.
+        regularization: Lambda.
+        num_columns: |I|.
+    """
     rated, others = np.asarray(rated, np.float64), np.asarray(others, np.float64)
     dim = others.shape[1]
     system = np.zeros((dim, dim))
@@ -33,19 +41,19 @@ def solve_row(rated, others, weight, regularization, num_columns):
 
 
 def alternate(pairs, user, item, epochs, weight, regularization, num_reserved=2):
-    """Solves users, then items, and again.
+    """Solves users, then items, a number of times.
 
     Args:
         pairs: Pairs of user and item indices.
-        user: [U, D] the start; only its shape is read.
-        item: [I, D] the start.
-        epochs: How often.
+        user: The start, [U, D]; only its shape is read.
+        item: The start, [I, D].
+        epochs: Number of alternations.
         weight: alpha_0.
         regularization: Lambda.
         num_reserved: Number of rows that belong to no user and no item.
 
     Returns:
-        Users [U, D] and items [I, D]; rows of those without any pair are 0.
+        Users [U, D] and items [I, D]; rows without a pair are 0.
     """
     user, item = np.array(user, np.float64), np.array(item, np.float64)
 

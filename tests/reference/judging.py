@@ -1,7 +1,7 @@
-"""A model judged from the raw files, as the definitions read; plain Python and numpy.
+"""The evaluation of a model from the raw files, by the definitions, in plain Python.
 
-Own parsing, own splits, own exclusion of candidates, own ranks. Of the product it needs
-only a function that scores items for a user, or nothing where it scores by itself.
+Parsing, splits, exclusion of candidates and ranks are implemented again here. The only
+part of the product is a function that scores items for a user; popularity needs none.
 """
 
 import hashlib
@@ -13,13 +13,13 @@ LIKED = 3  # stars; more is liked
 
 
 def parse(ratings):
-    """Lines of ``ratings.dat`` → [(user, item, stars, time)]."""
+    """Parses ``ratings.dat`` to [(user, item, stars, time)]."""
     rows = [line.split("::") for line in ratings.splitlines()]
     return [(user, item, float(stars), int(time)) for user, item, stars, time in rows]
 
 
 def in_time(rows):
-    """User → [(item, stars, time)], oldest first; of equal times, the earlier line."""
+    """Returns user → [(item, stars, time)], oldest first; equal times by line."""
     by_user = defaultdict(list)
     for user, *rating in sorted(rows, key=lambda row: row[3]):  # a stable sort
         by_user[user].append(tuple(rating))
@@ -27,7 +27,7 @@ def in_time(rows):
 
 
 def split(rows, kind, eval_share=0.1, test_share=0.1, seed=0):
-    """User → three lists of (item, stars, time): train, eval and test."""
+    """Returns user → three lists of (item, stars, time): train, eval and test."""
     by_user = in_time(rows)
     if kind == "leave_last_out":
         return {
@@ -56,7 +56,7 @@ def split(rows, kind, eval_share=0.1, test_share=0.1, seed=0):
 
 
 def newest_hours(rows, share):
-    """The latest beginning of an hour from which on there are enough ratings."""
+    """Returns the latest full hour after which there is a share of the ratings."""
     times = [time for *_, time in rows]
     hour = max(times) // 3600
     while sum(time >= hour * 3600 for time in times) < share * len(times):
@@ -65,7 +65,7 @@ def newest_hours(rows, share):
 
 
 def share_of(user, item, seed):
-    """A number in [0, 1) for a pair, of two keyed hashes through splitmix64."""
+    """Returns a number in [0, 1) for a pair: splitmix64 of two keyed hashes."""
 
     def hashed(text, key):
         return int.from_bytes(
@@ -80,17 +80,17 @@ def share_of(user, item, seed):
 
 
 def liked(ratings):
-    """The items of (item, stars, time) that are liked."""
+    """Returns the liked items of [(item, stars, time)]."""
     return [item for item, stars, _ in ratings if stars > LIKED]
 
 
 def ranks(scores, seen, targets):
-    """The worst rank of each target among the items that were not seen.
+    """Returns the worst rank of each target among the unseen items, and their number.
 
     Args:
-        scores: Item → score, of all items that anybody has rated.
-        seen: Items of train and eval.
-        targets: Items; none of them seen.
+        scores: Item → score, for every item with a rating.
+        seen: The user's items in train and eval.
+        targets: Items, all of them unseen.
     """
     candidates = set(scores) - set(seen)
     return [
@@ -100,23 +100,24 @@ def ranks(scores, seen, targets):
 
 
 def judge(rows, splits, score, user_metrics):
-    """The ranking metrics of a model, each a mean over users with a liked target.
+    """Returns a model's ranking metrics, as means over users with a liked target.
 
     Args:
         rows: The rows returned by ``parse``.
         splits: The splits returned by ``split``.
-        score: (user, history, items) → scores; the history is [(item, stars, time)].
-        user_metrics: (ranks of the liked targets, candidates) → metrics by name.
+        score: Function of user, history [(item, stars, time)] and items to scores.
+        user_metrics: Function of the ranks of liked targets and the number of
+            candidates to metrics by name.
 
     Returns:
-        Metrics by name; and [(score, is liked)] of all targets.
+        Metrics by name, and (score, is liked) of every target.
     """
     items = sorted({item for _, item, *_ in rows})
     of_users, targets = [], []
     for user, (train, held_out, test) in sorted(splits.items()):
         if not test:
             continue
-        # All that came before, in time; of equal times, train before eval.
+        # All earlier ratings in the order of time; train before eval at equal times.
         history = sorted([*train, *held_out], key=lambda rating: rating[2])
         scores = dict(zip(items, score(user, history, items), strict=True))
         targets += [(scores[item], stars > LIKED) for item, stars, _ in test]
@@ -128,10 +129,10 @@ def judge(rows, splits, score, user_metrics):
 
 
 def popularity(splits, min_ratings):
-    """A score function: the share of users who liked an item in train or eval.
+    """Returns a score function: the share of users who liked an item in train or eval.
 
-    Items with fewer ratings in train are one item; of each of them nothing speaks for
-    more than the mean of the ten rarest of the others.
+    Items with fewer than ``min_ratings`` ratings in train share one score, which is at
+    most the mean score of the ten rarest other items.
     """
     count, likers = defaultdict(int), defaultdict(set)
     for user, (train, held_out, _) in splits.items():

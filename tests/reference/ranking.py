@@ -1,4 +1,4 @@
-"""Ranks and their metrics, user by user and item by item, as the definitions read."""
+"""Ranks and their metrics by their definitions, user by user and item by item."""
 
 import math
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 def ranks(scores, seen, targets, target_scores, num_reserved=2):
-    """The worst rank of each of a user's targets; 0 for padding.
+    """Returns the worst rank of each of a user's targets; 0 for padding.
 
     Args:
-        scores: [V] of all items, the reserved ones included.
-        seen: Indices that the user has seen.
+        scores: Scores of all indices, [V], including the reserved ones.
+        seen: Indices of the items that the user has rated.
         targets: Indices, padded with 0.
-        target_scores: As many; what the targets score.
+        target_scores: Scores of the targets.
         num_reserved: Number of indices, from 0, that are not items.
     """
     found = []
@@ -32,10 +32,10 @@ def ranks(scores, seen, targets, target_scores, num_reserved=2):
 
 
 def user_metrics(rank, num_candidates, k=10, num_sampled=99):
-    """All ranking metrics of one user from the ranks of the liked targets.
+    """Returns all ranking metrics of a user from the ranks of the liked targets.
 
-    Targets of the same score share the worst of their places, so that of two with rank
-    5 no other item is at place 4.
+    Targets with equal scores share the worst of their places: if two have rank 5, no
+    other item is at place 4.
     """
     rank = sorted(rank)
     taken = set()
@@ -75,7 +75,7 @@ def user_metrics(rank, num_candidates, k=10, num_sampled=99):
 
 
 def place_chances(ahead, num_others, num_sampled):
-    """The chances of the places 1, 2 … by counting all samples with exact integers."""
+    """Returns the probabilities of places 1, 2, …, by counting all samples exactly."""
     sample = min(num_sampled, num_others)
     everything = math.comb(num_others, sample)
     return [
@@ -85,7 +85,7 @@ def place_chances(ahead, num_others, num_sampled):
 
 
 def auc(score, label):
-    """The share of pairs of a liked and another target that stand right, ties half."""
+    """Returns the share of (liked, other) pairs in the right order; ties count half."""
     liked = [s for s, yes in zip(score, label, strict=True) if yes]
     others = [s for s, yes in zip(score, label, strict=True) if not yes]
     if not liked or not others or np.isnan(score).any():
