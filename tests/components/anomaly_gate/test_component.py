@@ -15,6 +15,8 @@ from components.anomaly_gate.component import AnomalyGate
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from pipeline.runs.local_runner import run_locally
 
+pytestmark = pytest.mark.integration
+
 CLEAN = {
     "user_id": ["u1"],
     "item_id": ["a", "b"],

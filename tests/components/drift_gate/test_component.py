@@ -19,6 +19,8 @@ from components.span_statistics.component import SpanStatistics
 from trainer_modules import features as f
 from trainer_modules.model_card import write_card
 
+pytestmark = pytest.mark.integration
+
 N = 2000
 CARD = {"model": "mf_als", "origin": "m", "pushed": "2026-11-21", "restored": None}
 

@@ -18,6 +18,8 @@ from components.infra_check.check import Budget, check
 from components.infra_check.component import CHECKED_FILE, InfraCheck
 from components.infra_check.probe_requests import UNKNOWN_ITEM, UNKNOWN_USER, questions
 
+pytestmark = pytest.mark.integration
+
 AMPLE = Budget(
     seconds=120, memory_bytes=2_000_000_000, latency_ms=2000, size_bytes=1_000_000
 )
