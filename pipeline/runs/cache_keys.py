@@ -1,7 +1,7 @@
-"""TFX's cache keys, which stay the same when a folder of runs is moved.
+"""Keeps TFX's cache keys the same when a folder of runs is moved.
 
-TFX hashes whole artifacts and parameters, with their absolute paths, so that every step
-of a moved folder would run anew. Here paths below the folder are hashed relative to it.
+TFX hashes artifacts and parameters with their absolute paths, so that every step of a
+moved folder would run again. Here, paths below the folder are hashed relative to it.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from components.artifact_place import place_of
 
 @contextlib.contextmanager
 def relative_to(out: Path) -> Iterator[None]:
-    """Replaces the function that makes TFX's keys, for the runs of a folder."""
+    """Replaces the function that computes TFX's keys, for the runs of a folder."""
     absolute = cache_utils.get_cache_context
 
     def relative(
         *,
         input_artifacts: Mapping[str, Sequence[Artifact]],
-        parameters: Mapping[str, Any],
+        parameters: Mapping[str, object],
         **other: Any,
     ) -> Any:
         return absolute(
@@ -50,7 +50,7 @@ def _placed(artifact: Artifact) -> Artifact:
 
 
 def _below(value: Any, out: Path) -> Any:
-    """A path below the folder, relative to it; anything else as it is."""
+    """Returns a path below the folder relative to it, and anything else unchanged."""
     if isinstance(value, str) and Path(value).is_relative_to(out):
         return str(Path(value).relative_to(out))
     return value

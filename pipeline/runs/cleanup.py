@@ -1,4 +1,4 @@
-"""What killed runs left in a folder of runs, and what old runs have no use for."""
+"""Finds and removes what killed runs left behind, and the files of old runs."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -15,19 +15,19 @@ from pipeline.runs.metadata_store import (
     open_metadata,
 )
 
-if TYPE_CHECKING:  # takes ML Metadata with it
+if TYPE_CHECKING:  # it imports ML Metadata
     from pipeline.runs.retention import Retired
 
 
 @dataclasses.dataclass(frozen=True)
 class Leftover:
-    """A file or folder that nothing needs.
+    """A file or folder that is not needed.
 
     Attributes:
         path: Where it is.
         size: Size of all its files, in bytes.
-        reason: Why it is of no use.
-        problem: Why it could not be removed; None if it was, or if nobody tried.
+        reason: Why it is not needed.
+        problem: Why it could not be removed; None if it was, or if nothing was tried.
     """
 
     path: Path
@@ -43,23 +43,23 @@ class NotRemovedError(OSError):
         lines = [f"{leftover.path}: {leftover.problem}" for leftover in left]
         super().__init__(
             "\n".join(lines)
-            + "\nEverything else was removed. Correct what is in the way, such as the "
-            "permissions of the folder, and run the same command again."
+            + "\nEverything else was removed. Fix the cause, such as the folder's "
+            "permissions, and run the same command again."
         )
 
 
 def leftovers(out: Path) -> list[Leftover]:
-    """Finds what may be removed while no run is at work, which the caller sees to.
+    """Finds what may be removed. The caller must ensure that no run is in progress.
 
     Raises:
-        MetadataError: The store is missing or damaged, which alone knows what is
-            needed.
+        MetadataError: If the metadata store, the only record of what is needed, is
+            missing or damaged.
     """
     found = [
         *_artifacts(out),
-        *((path, "a push or rollback that was killed") for path in _unpushed(out)),
+        *((path, "left by a killed push or rollback") for path in _unpushed(out)),
         *((path, "a temporary file of a killed run") for path in _temporary(out)),
-        *((path, "written by half") for path in _half_written(out)),
+        *((path, "written partially") for path in _half_written(out)),
     ]
     return [Leftover(path, _size(path), reason) for path, reason in found]
 
@@ -67,7 +67,7 @@ def leftovers(out: Path) -> list[Leftover]:
 def old_runs(retired: "Retired") -> list[Leftover]:
     """Lists the files of runs that nothing needs any more."""
     return [
-        Leftover(path, _size(path), "of old runs, and nothing needs it")
+        Leftover(path, _size(path), "belongs to old runs, and is not needed")
         for path in retired.folders
     ]
 
@@ -80,7 +80,7 @@ def remove(leftover: Leftover, live_folder: Path) -> Leftover:
     """
     try:
         if leftover.path.parent == live_folder:
-            # A rollback is no run: the folder's own lock shows whether one is running.
+            # A rollback is not a run: the folder has a lock of its own for it.
             push.remove_unfinished(leftover.path)
         else:
             durable_files.remove(leftover.path)
@@ -91,7 +91,7 @@ def remove(leftover: Leftover, live_folder: Path) -> Leftover:
 
 
 def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:
-    """Outputs and working folders of executions that never came to a good end."""
+    """Yields outputs and working folders of executions that did not succeed."""
     from ml_metadata.proto import metadata_store_pb2 as mlmd
 
     folders = sorted(out.glob("artifacts/*/*/*"))
@@ -100,9 +100,9 @@ def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:
     path = out / METADATA_FILE
     if not path.is_file():
         raise MetadataError(
-            f"{path} is missing, which alone knows what is needed. Put it back from a "
-            f"backup ('marquee doctor --restore --out {out}'); without it, all of "
-            f"{out / 'artifacts'} is made anew, and may be removed by hand"
+            f"{path}, the only record of what is needed, is missing. Restore it from a "
+            f"backup ('marquee doctor --restore --out {out}'). Without it, all of "
+            f"{out / 'artifacts'} is made again, and may be removed by hand"
         )
     try:
         store = open_metadata(path)
@@ -125,7 +125,7 @@ def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:
     except RuntimeError as error:
         raise MetadataError(
             f"{path} cannot be read: {error}. 'marquee doctor --restore --out {out}' "
-            "puts back what it was before the last run, where there is a copy"
+            "restores it as it was before the last run, if there is a copy"
         ) from error
     # The folder may have been moved since the store was written.
     kept = {artifact_folder(out, uri) for uri in needed}
@@ -134,7 +134,7 @@ def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:
             continue
         if folder not in kept:
             yield folder, "an output of a step that did not finish"
-    # Of an execution by its number; of a run, gone as soon as the step is done.
+    # The first are named after executions; the second are removed when a step ends.
     for folder in sorted(out.glob("artifacts/*/.system/executor_execution/*")):
         if not folder.name.isdecimal() or int(folder.name) not in good:
             yield folder, "a working folder of a step that did not finish"

@@ -1,8 +1,8 @@
-"""A hash of the sources that a step really uses, for its cache key.
+"""Hashes the sources that a step uses, for its cache key.
 
-TFX's cache sees inputs and parameters, not installed code. Each step gets the hash of
-its own modules and of those of ours that they import, found from the import statements
-without importing anything: so an edited model re-runs that model and nothing else.
+TFX's cache covers inputs and parameters, not installed code. Each step gets the hash of
+its own modules and of the modules of this repository that they import, found from the
+import statements without importing anything: an edited model re-runs only that model.
 """
 
 import ast
@@ -21,7 +21,7 @@ def code_version(*modules: str) -> str:
     """Returns 12 hexadecimal digits for the sources of modules and their imports.
 
     Raises:
-        FileNotFoundError: If a module is not one of ours.
+        FileNotFoundError: If a module is not part of this repository.
     """
     sources: dict[str, bytes] = {}
     waiting = list(modules)
@@ -31,7 +31,7 @@ def code_version(*modules: str) -> str:
             continue
         path = _path(module)
         if path is None:
-            raise FileNotFoundError(f"no source of a module {module!r} below {ROOT}")
+            raise FileNotFoundError(f"no source of module {module!r} below {ROOT}")
         sources[module] = path.read_bytes()
         waiting += _imports(sources[module])
     digest = hashlib.sha256()
@@ -41,10 +41,7 @@ def code_version(*modules: str) -> str:
 
 
 def version_of_all() -> str:
-    """Returns 12 hexadecimal digits for all sources, whichever step uses them.
-
-    The schemas are among them: they decide as code does.
-    """
+    """Returns 12 hexadecimal digits for all sources, including the schemas."""
     digest = hashlib.sha256()
     paths = [
         path for name in (*PACKAGES, "pipeline") for path in (ROOT / name).rglob("*.py")

@@ -2,13 +2,13 @@
 
 TFX's own ``LocalDagRunner`` stops at the first failure, so one broken model would
 keep every later model from being trained. Here a failed step takes only those steps
-with it that need its outputs; the others go on.
+with it that need its outputs; the others continue.
 
 A step is skipped when something it needs is missing because of a failure:
 
 * the producer of an input, required or optional: an Evaluator must not lose its
   baseline, nor a Pusher its blessing, because another step failed;
-* a step it was told to wait for (``add_upstream_node``);
+* a step that it must wait for (``add_upstream_node``);
 * every producer of a ``tfx.types.channel.union([...])``. A union with some producers
   left is resolved to their artifacts only: the champion is chosen among the models
   that there are.
@@ -65,8 +65,8 @@ def run_locally(
     """Runs every step that can run, in topological order.
 
     Args:
-        pipeline: With any metadata connection that ML Metadata knows.
-        run_id: The name of the run in ML Metadata; a new one for every run.
+        pipeline: The pipeline, with any metadata connection that ML Metadata supports.
+        run_id: Name of the run in ML Metadata; unique for every run.
         on_start: Called with a step's name before it runs; not for skipped steps.
         on_end: Called once for each step.
 
@@ -74,8 +74,8 @@ def run_locally(
         One result per step, in the order they were run.
 
     Raises:
-        KeyboardInterrupt: And whatever else is no ``Exception``, after ``on_end`` got
-            the interrupted step as failed.
+        KeyboardInterrupt: If the run is interrupted, as with any exception that is not
+            an ``Exception``. ``on_end`` was called with the failed step before.
     """
     ir = compiler.Compiler().compile(pipeline)
     runtime_parameter_utils.substitute_runtime_parameter(
@@ -144,13 +144,13 @@ def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
 
 
 def _can_run(node: pipeline_pb2.PipelineNode, lost: Collection[str]) -> bool:
-    """Whether all that the step needs is there, ``lost`` being what never came."""
+    """Returns whether a step's inputs exist; ``lost`` are steps without outputs."""
     needed, unions = needs(node)
     return needed.isdisjoint(lost) and all(union - set(lost) for union in unions)
 
 
 def needs(node: pipeline_pb2.PipelineNode) -> tuple[set[str], list[set[str]]]:
-    """The steps that must have succeeded, and groups of which one each must have."""
+    """Returns the steps that must have succeeded, and groups of which one must have."""
     inputs = node.inputs.inputs
     unions = [
         list(spec.mixed_inputs.input_keys)
@@ -175,11 +175,11 @@ def needs(node: pipeline_pb2.PipelineNode) -> tuple[set[str], list[set[str]]]:
 
 
 def state_of(store: metadata.Metadata, execution: data_types.ExecutionInfo) -> State:
-    """How ML Metadata says a step ended whose launcher came back without raising.
+    """Returns how a step ended, according to ML Metadata, if its launcher returned.
 
     Raises:
-        StepFailedError: It failed after all. The launcher records inputs that it cannot
-            resolve, and returns as if nothing had happened.
+        StepFailedError: If the step failed. The launcher records inputs that it cannot
+            resolve, and returns as if it had succeeded.
     """
     if execution.execution_id is None:
         return "skipped"  # inside a condition (``tfx.dsl.Cond``) that was false
@@ -200,7 +200,7 @@ def state_of(store: metadata.Metadata, execution: data_types.ExecutionInfo) -> S
 
 
 def _found_the_same(store: metadata.Metadata, execution_id: int) -> bool:
-    """Whether a resolver gave what it gave the last time that it ran."""
+    """Returns whether a resolver returned the same as the last time that it ran."""
     with store as handle:
         [node] = [
             context

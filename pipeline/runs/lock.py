@@ -1,8 +1,8 @@
 """One run at a time in an output folder.
 
-The lock is the kernel's, on an open file: it is free as soon as its holder is gone, by
-whatever death, so that none is ever stale. What stands in the file only tells who the
-holder is, or was.
+The lock is the kernel's, on an open file: it is released as soon as its holder ends, in
+any way, so that no lock is ever stale. The content of the file only identifies the
+present or the last holder.
 """
 
 import contextlib
@@ -26,17 +26,17 @@ TEMPORARY_FOLDER = "tmp"
 
 
 class BusyError(RuntimeError):
-    """Another process is at work in the output folder."""
+    """Another process is using the output folder."""
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds a lock, or held it last.
+    """The holder of a lock, or the last one.
 
     Attributes:
-        process: Its id.
-        host: Where that process is.
-        since: When it began, ISO 8601 in UTC.
-        run: The id of its run; empty where it has none yet.
+        process: Process ID.
+        host: Name of the machine that the process runs on.
+        since: When it took the lock, ISO 8601 in UTC.
+        run: ID of its run; empty if it has none yet.
     """
 
     process: int
@@ -51,14 +51,14 @@ class Holder(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def one_run(out: Path) -> Iterator[tuple[str, Path]]:
-    """Begins a run in an output folder, where no other is then until it ends.
+    """Starts a run in an output folder, and keeps other runs out until it ends.
 
     Yields:
-        The run's id, and the path of its log in a folder of its own.
+        The run's ID, and the path of its log in the run's folder.
 
     Raises:
-        BusyError: Another run is at work; nothing was made.
-        ConfigError: The folder cannot be written to, or Beam cannot work here.
+        BusyError: If another run is in progress; nothing was written.
+        ConfigError: If the folder is not writable, or Beam cannot run here.
     """
     check_semaphores()
     with held(out / LOCK_FILE, "run"):
@@ -73,12 +73,12 @@ def held(path: Path, what: str) -> Iterator[None]:
     """Holds a lock in an output folder.
 
     Args:
-        path: The lock's file; the folder is made where it is missing.
-        what: Works in the folder while this is held, for the words to who is refused.
+        path: File of the lock; its folder is created if it is missing.
+        what: What uses the folder while the lock is held, for the error message.
 
     Raises:
-        BusyError: Another process holds it.
-        ConfigError: The folder cannot be written to.
+        BusyError: If another process holds the lock.
+        ConfigError: If the folder is not writable.
     """
     out = path.parent
     try:
@@ -98,9 +98,9 @@ def held(path: Path, what: str) -> Iterator[None]:
 
 
 def working(out: Path) -> Holder | None:
-    """The run that is at work in an output folder; None where there is none."""
+    """Returns the holder of a run in progress in an output folder; None without one."""
     path = out / LOCK_FILE
-    holder = read(path)  # before the lock is tried, which empties the file
+    holder = read(path)  # first: trying the lock empties the file
     if holder is None:
         return None
     try:
@@ -111,7 +111,7 @@ def working(out: Path) -> Holder | None:
 
 
 def read(path: Path) -> Holder | None:
-    """Who holds a lock, or held it last; None where nobody has said so."""
+    """Returns the present or last holder of a lock; None if there is no record."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Holder)
     except (OSError, msgspec.DecodeError, RecursionError):
@@ -119,20 +119,19 @@ def read(path: Path) -> Holder | None:
 
 
 def _lock(path: Path) -> FileLock:
-    # Without the kernel's lock there is none: a file that merely exists outlives its
-    # maker.
+    # No fallback to a lock that is a mere file, which would outlive its maker.
     return FileLock(path, blocking=False, fallback_to_soft=False)
 
 
 def _tell(path: Path, run_id: str = "") -> None:
-    """Writes who holds the lock, while it is held."""
+    """Writes the holder of the lock to its file, while the lock is held."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     holder = Holder(os.getpid(), socket.gethostname(), now, run_id)
     path.write_bytes(msgspec.json.encode(holder))
 
 
 def _new_run(out: Path) -> tuple[str, Path]:
-    """Makes the folder of a run that starts now, while the lock is held."""
+    """Creates the folder of a run that starts now, while the lock is held."""
     while True:
         run_id = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         folder = out / "runs" / run_id
@@ -145,11 +144,11 @@ def _new_run(out: Path) -> tuple[str, Path]:
 
 @contextlib.contextmanager
 def _temporary_files(out: Path) -> Iterator[None]:
-    """Keeps temporary files in the folder, of this process and of those it starts.
+    """Keeps temporary files of this process and its children in the output folder.
 
-    A killed run removes nothing. Where Beam and the checks leave theirs among those of
-    everybody, nobody can tell whose they were; here `marquee clean` knows. A run that
-    is stopped in the middle of a step removes what that step left.
+    A killed run removes nothing. In the system's folder, the temporary files of Beam
+    and of the checks look like those of other programs; here, `marquee clean` can
+    remove them. A run that is stopped within a step removes what it left.
     """
     folder = (out / TEMPORARY_FOLDER).absolute()
     with _written_to(out):
@@ -160,7 +159,7 @@ def _temporary_files(out: Path) -> Iterator[None]:
         yield
     except BaseException:
         for path in folder.iterdir():
-            with contextlib.suppress(OSError):  # `marquee clean` says what is wrong
+            with contextlib.suppress(OSError):  # `marquee clean` reports the problem
                 durable_files.remove(path)
         raise
     finally:
@@ -172,16 +171,16 @@ def _temporary_files(out: Path) -> Iterator[None]:
 
 
 def check_semaphores() -> None:
-    """Makes a semaphore, as Beam does, which cannot be where ``/dev/shm`` is missing.
+    """Creates a semaphore, as Beam does, which is impossible without ``/dev/shm``.
 
     Raises:
-        ConfigError: It cannot be made; says what to do.
+        ConfigError: If it cannot be created.
     """
     try:
         multiprocessing.Lock()
     except OSError as error:
         message = (
-            f"no semaphore can be made ({error.strerror}), which Beam needs; mount a "
+            f"cannot create a semaphore ({error.strerror}), which Beam needs; mount a "
             "tmpfs at /dev/shm"
         )
         raise ConfigError(None, None, None, message) from error
@@ -189,7 +188,7 @@ def check_semaphores() -> None:
 
 @contextlib.contextmanager
 def _written_to(out: Path) -> Iterator[None]:
-    """Says so if a folder cannot be written to."""
+    """Raises ``ConfigError`` if a folder is not writable."""
     try:
         yield
     except Timeout:  # an OSError too

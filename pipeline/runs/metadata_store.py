@@ -1,4 +1,4 @@
-"""The ML Metadata store of a folder of runs: asked, kept whole, and put back."""
+"""Opens, checks, backs up and restores the ML Metadata store of a folder of runs."""
 
 import contextlib
 import datetime
@@ -12,7 +12,7 @@ from components.artifact_place import place_of
 from components.live_models import versions
 from pipeline import exit_codes
 
-if TYPE_CHECKING:  # not everybody who names the file opens it
+if TYPE_CHECKING:  # many importers only name the file
     from ml_metadata import MetadataStore
 
 METADATA_FILE = "metadata.sqlite"
@@ -25,19 +25,19 @@ _RELOCATE = "UPDATE Artifact SET uri = relocated(uri) WHERE substr(uri, 1, ?) !=
 _LAST_EXECUTION = "SELECT seq FROM sqlite_sequence WHERE name = 'Execution'"
 _FIRST_EXECUTION = "INSERT INTO sqlite_sequence (name, seq) VALUES ('Execution', ?)"
 _SKIP_EXECUTIONS = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'Execution'"
-# What SQLite keeps beside a database while it is written to.
+# Endings of the files that SQLite keeps beside a database in write-ahead mode.
 _BESIDE = ("-wal", "-shm")
 
 
 class MetadataError(RuntimeError):
-    """A store that cannot be used."""
+    """The metadata store cannot be used."""
 
 
 def open_metadata(path: Path) -> "MetadataStore":
-    """Opens a store to read: it is neither made nor brought up to date.
+    """Opens a store for reading; it is neither created nor upgraded.
 
     Raises:
-        RuntimeError: There is none, or it is not one.
+        RuntimeError: If the file does not exist, or is not a store.
     """
     from ml_metadata import MetadataStore
     from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -46,36 +46,36 @@ def open_metadata(path: Path) -> "MetadataStore":
     config.sqlite.filename_uri = str(path)
     log = path.with_name(f"{path.name}-wal")
     if not os.access(path.parent, os.W_OK) and not log.exists():
-        # Even to read, SQLite makes files beside a database in write-ahead mode, unless
-        # nobody writes to it.
+        # Even for reading, SQLite creates files beside a database in write-ahead mode,
+        # unless it is declared immutable.
         config.sqlite.filename_uri = f"{path.absolute().as_uri()}?immutable=1"
     config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READONLY
     return MetadataStore(config)
 
 
 def artifact_folder(out: Path, uri: str) -> Path:
-    """Where an artifact's files are, in a folder of runs that may have been moved."""
+    """Returns the folder of an artifact; the folder of runs may have been moved."""
     return out / ARTIFACTS / place_of(uri)
 
 
 def prepare(out: Path) -> Path | None:
-    """Makes the store ready for a run: checked, copied, open to readers meanwhile.
+    """Prepares the store for a run: checks it, backs it up, and lets others read it.
 
-    If the folder was moved or copied since the last run, the store's artifacts get
-    their new paths, in one transaction.
+    If the folder was moved or copied since the last run, the artifacts get their new
+    paths, in one transaction.
 
-    Places of artifacts never repeat: a store that is new, or was put back, goes on
-    counting after every number that the folder's artifacts and live versions have.
+    Places of artifacts never repeat: a store that is new, or was restored, continues
+    to count after every number that the folder's artifacts and live versions have.
 
-    The copy is of what the runs before this one left; it is made only of a store that
-    is whole, so that the last good one is never overwritten. Write-ahead logging lets
-    others read while the run writes, and loses nothing when it is killed.
+    The copy holds what earlier runs recorded; it is made only of an intact store, so
+    that the last good copy is never overwritten. Write-ahead logging lets others read
+    while the run writes, and loses nothing if the run is killed.
 
     Returns:
         Where the folder was at the last run; None if it was here.
 
     Raises:
-        MetadataError: The store is damaged, or another process keeps it locked.
+        MetadataError: If the store is damaged, or locked by another process.
     """
     path = out / METADATA_FILE
     exists = path.exists()
@@ -94,7 +94,7 @@ def prepare(out: Path) -> Path | None:
 
 
 def _relocate(store: sqlite3.Connection, out: Path) -> Path | None:
-    """Gives the artifacts of a moved folder their paths; see ``prepare``."""
+    """Updates the paths of the artifacts of a moved folder; see ``prepare``."""
     if not store.execute(_HAS_ARTIFACTS).fetchone():
         return None
     here = f"{out / ARTIFACTS}/"
@@ -118,14 +118,14 @@ def _highest_number(out: Path) -> int:
     """Returns the highest execution that a place in the folder is named after."""
     places = [folder.name for folder in (out / ARTIFACTS).glob("*/*/*")]
     for number in versions.numbers(live := out / "live"):
-        # A version that cannot be read is reported by whoever needs it.
+        # A version that cannot be read is reported when it is needed.
         with contextlib.suppress(versions.VersionError):
             places.append(Path(versions.read(live / str(number)).origin).name)
     return max((int(place) for place in places if place.isdecimal()), default=0)
 
 
 def _count_on(path: Path, used: int) -> None:
-    """Makes the numbers of new executions begin after those that were used."""
+    """Makes the numbers of new executions start after those in use."""
     from ml_metadata import MetadataStore
     from ml_metadata.proto import metadata_store_pb2 as mlmd
 
@@ -133,7 +133,7 @@ def _count_on(path: Path, used: int) -> None:
         if not store.execute(_HAS_EXECUTIONS).fetchone():
             config = mlmd.ConnectionConfig()
             config.sqlite.filename_uri = str(path)
-            MetadataStore(config)  # makes the tables
+            MetadataStore(config)  # creates the tables
         with store:
             sequence = store.execute(_LAST_EXECUTION).fetchone()
             if sequence is None:
@@ -143,7 +143,7 @@ def _count_on(path: Path, used: int) -> None:
 
 
 def _is_same(folder: Path, other: str) -> bool:
-    """Whether two names are of one folder, as a symbolic link's and its target's."""
+    """Returns whether two paths lead to the same folder, as through a symbolic link."""
     try:
         return folder.samefile(other)
     except OSError:
@@ -151,22 +151,22 @@ def _is_same(folder: Path, other: str) -> bool:
 
 
 def restore(out: Path) -> Path | None:
-    """Puts the copy in the store's place.
+    """Replaces the store with its copy.
 
-    What the last run recorded is gone from it: its steps are done again, and a version
-    that it pushed stays live, with a shorter lineage.
+    The copy lacks what the last run recorded: its steps run again, and a version that
+    it pushed stays live, with a shorter lineage.
 
     Returns:
-        Where the store now is that stood there; None where there was none.
+        Where the previous store was moved to; None if there was none.
 
     Raises:
-        MetadataError: There is no copy, or it is damaged too.
+        MetadataError: If there is no copy, or it is damaged too.
     """
     path, copy = out / METADATA_FILE, out / BACKUP_FILE
     if not copy.is_file():
         raise MetadataError(
-            f"there is no {copy} to put back: it is made when a second run begins. "
-            f"Without {path.name} all steps are done anew; move it away to begin so."
+            f"there is no {copy} to restore: it is made when a second run starts. "
+            f"Without {path.name}, all steps run again; to start over, move it away."
         )
     try:
         with contextlib.closing(sqlite3.connect(copy)) as store:
@@ -178,7 +178,7 @@ def restore(out: Path) -> Path | None:
                 path.rename(damaged)
                 kept = damaged
             for ending in _BESIDE:
-                # The log of one database must never be found beside another.
+                # The log of one database must not end up beside another.
                 with contextlib.suppress(FileNotFoundError):
                     os.rename(f"{path}{ending}", f"{damaged}{ending}")
             _copy(store, path)
@@ -188,14 +188,14 @@ def restore(out: Path) -> Path | None:
 
 
 def _check(store: sqlite3.Connection) -> None:
-    """Raises sqlite3.Error for a database whose pages do not fit together."""
+    """Raises ``sqlite3.Error`` if the pages of a database are inconsistent."""
     [[found]] = store.execute("PRAGMA quick_check(1)").fetchall()
     if found != "ok":
         raise sqlite3.DatabaseError(found)
 
 
 def _copy(store: sqlite3.Connection, path: Path) -> None:
-    """Writes a copy, whole or not at all."""
+    """Writes a copy atomically."""
     with (
         durable_files.replacing(path) as unfinished,
         contextlib.closing(sqlite3.connect(unfinished)) as copy,
@@ -205,10 +205,10 @@ def _copy(store: sqlite3.Connection, path: Path) -> None:
 
 def _what_to_do(out: Path, error: sqlite3.Error) -> str:
     if "locked" in str(error):
-        return "End what has it open, or wait for it."
+        return "End the process that has it open, or wait for it."
     if "full" in str(error):
         return exit_codes.MAKE_ROOM
     return (
-        f"'marquee doctor --restore --out {out}' puts back what it was before the last "
-        "run, where there is a copy."
+        f"'marquee doctor --restore --out {out}' restores it as it was before the last "
+        "run, if there is a copy."
     )

@@ -112,7 +112,7 @@ class JudgedLive(msgspec.Struct, frozen=True):
     """The model that was live when the gate decided.
 
     Attributes:
-        model: Its name; None if nothing was live, or it could not be judged.
+        model: Name of the model; None if nothing was live, or it could not be judged.
         uri: Place of its Model artifact.
         problem: Why it could not be judged; empty if it was.
         metrics: Metrics over all test users, by name.

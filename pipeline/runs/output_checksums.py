@@ -1,6 +1,6 @@
-"""Outputs are sealed by a checksum, so that a damaged one is never served from cache.
+"""Records a checksum of outputs, so that a damaged one is never taken from the cache.
 
-TFX takes an output from the cache if its folder is there, whatever became of the files.
+TFX takes an output from the cache if its folder exists, even if its files changed.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ SEAL = "content_sha256"
 
 
 def seal(store: metadata.Metadata, execution_id: int) -> None:
-    """Writes down what the outputs of a step are, right after it was done.
+    """Records the checksums of a step's outputs, right after the step.
 
-    A run that is killed before leaves an output without a seal, which is taken as it
-    is: steps of a cluster have none either.
+    A run that is killed before that leaves an output without a checksum, which is
+    accepted as it is: outputs of a cluster's steps do not have one either.
     """
     with store as handle:
         outputs = [
@@ -40,10 +40,10 @@ def seal(store: metadata.Metadata, execution_id: int) -> None:
 
 @contextlib.contextmanager
 def respected() -> Iterator[None]:
-    """Has TFX pass over cached outputs that are not as they were sealed.
+    """Makes TFX ignore cached outputs whose checksum changed.
 
-    It asks a function of its own whether they are there, and takes the next older ones
-    or does the step anew if not; it has no other place for such a question.
+    TFX calls a function of its own to check that outputs exist; if they do not, it
+    takes the next older ones or runs the step again. It has no other hook.
     """
     module = cache_utils.artifact_utils
     is_there = module.verify_artifacts
@@ -53,7 +53,9 @@ def respected() -> Iterator[None]:
         for artifact in (each for group in artifacts.values() for each in group):
             sealed = artifact.get_string_custom_property(SEAL)
             if sealed and _digest(Path(artifact.uri)) != sealed:
-                message = f"{artifact.uri} is not as it was made; its step runs anew"
+                message = (
+                    f"{artifact.uri} changed after it was made; its step runs again"
+                )
                 logging.getLogger(__name__).warning(message)
                 raise RuntimeError(message)
 

@@ -82,7 +82,7 @@ class SideFile(msgspec.Struct, frozen=True):
     """How well a file of items or users fits the ratings.
 
     Attributes:
-        file: Its path.
+        file: Path of the file.
         rated: Number of rated items, or of users.
         matched: Number of them that the file describes.
         first_missing: The first IDs that the file does not describe.

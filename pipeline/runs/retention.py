@@ -1,9 +1,9 @@
-"""Which finished runs may be forgotten, and forgetting them: files and store rows.
+"""Finds the finished runs that are not needed, and removes their files and records.
 
-What stays: everything of the kept runs and what they took from the cache; what the
+Kept are the files of the newest runs and what they took from the cache; what the
 versions in the live folder need to serve, to be judged and to be explained; and the
 lineage of all of that, as rows. ML Metadata has no call that removes rows, so the
-store's tables are written to, in one transaction and for one known layout of them.
+store's tables are changed directly, in one transaction and for one known layout.
 """
 
 import contextlib
@@ -25,14 +25,14 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 @dataclasses.dataclass(frozen=True)
 class Retired:
-    """What a folder of runs can do without.
+    """What can be removed from a folder of runs.
 
     Attributes:
-        runs: Ids of the runs, the oldest first.
-        executions: Ids of those whose rows stay.
-        artifacts: Ids of those whose rows stay.
-        with_files: Ids of those of them whose files stay, too.
-        folders: What goes: folders of runs, of artifacts and of executions.
+        runs: IDs of the runs to remove, the oldest first.
+        executions: IDs of the executions whose rows are kept.
+        artifacts: IDs of the artifacts whose rows are kept.
+        with_files: IDs of the artifacts whose files are kept, too.
+        folders: Folders of runs, artifacts and executions to remove.
     """
 
     runs: tuple[str, ...]
@@ -43,14 +43,14 @@ class Retired:
 
 
 def parse_age(text: str) -> datetime.timedelta:
-    """Reads an age, as in ``36h``, ``90d`` or ``12w``.
+    """Parses an age such as ``36h``, ``90d`` or ``12w``.
 
     Raises:
-        ValueError: It is none; says what was expected.
+        ValueError: If the text is not an age.
     """
     found = re.fullmatch(r"(\d{1,6})([hdw])", text.strip().lower())
     if found is None:
-        raise ValueError(f"{text!r} is not an age; expected one as in 36h, 90d or 12w")
+        raise ValueError(f"{text!r} is not an age such as 36h, 90d or 12w")
     return datetime.timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -60,19 +60,19 @@ def plan(
     older_than: datetime.timedelta | None = None,
     now: datetime.datetime | None = None,
 ) -> Retired:
-    """Finds what may go, while no run is at work, which the caller sees to.
+    """Finds what may be removed. The caller must ensure that no run is in progress.
 
     Args:
         out: Folder of the runs.
-        keep_runs: How many of the newest runs stay, whatever their age; at least 1, for
-            the next run takes from the cache what the last one made or found there.
-        older_than: Younger runs stay, however many; None for runs of any age.
-        now: The clock, with a timezone.
+        keep_runs: Number of the newest runs to keep, of any age; at least 1, as the
+            next run takes from the cache what the last one made or found there.
+        older_than: Age up to which all runs are kept; None to ignore their age.
+        now: The present moment, with a time zone.
 
     Raises:
-        MetadataError: The store is damaged, or of another layout.
-        NoLineageError: The store is missing.
-        VersionError: A version cannot be read, so that what it needs is not known.
+        MetadataError: If the store is damaged, or has another layout.
+        NoLineageError: If the store is missing.
+        VersionError: If a version cannot be read, so that its needs are not known.
     """
     needed = needed_by_versions(out)
     now = now or datetime.datetime.now(datetime.UTC)
@@ -100,7 +100,7 @@ def plan(
     with_files = graph.artifacts(recent) | needed.folders
     executions = graph.upstream(recent | needed.executions, with_files)
     artifacts = graph.artifacts(executions) | with_files
-    # A run that made what a version needs is part of its lineage, and stays to look at.
+    # A run that made what a version needs is part of its lineage, and is kept.
     runs = [
         (number, name)
         for number, name, _ in reversed(known)
@@ -126,11 +126,11 @@ def plan(
 def forget(out: Path, retired: Retired) -> None:
     """Removes the rows of retired runs from the store, all or none.
 
-    Files are the caller's to remove afterwards. Where it is killed before it did, they
-    are leftovers that no execution names, which ``marquee clean`` finds.
+    The caller removes the files afterwards. If it is killed before, they are leftovers
+    without an execution, which ``marquee clean`` finds.
 
     Raises:
-        MetadataError: The store cannot be written to; nothing was removed.
+        MetadataError: If the store is not writable; nothing was removed.
     """
     with _opened(out, "mode=rw") as store, store:
         store.execute("BEGIN IMMEDIATE")
@@ -147,10 +147,10 @@ def forget(out: Path, retired: Retired) -> None:
 
 
 def shrink(out: Path) -> None:
-    """Gives the room of removed rows back to the disk.
+    """Returns the disk space of removed rows.
 
     Raises:
-        MetadataError: There is no room to write the store anew; it is as it was.
+        MetadataError: If there is no room to rewrite the store, which is unchanged.
     """
     with _opened(out, "mode=rw") as store:
         store.execute("VACUUM")
@@ -195,7 +195,7 @@ _FORGET = (
 
 
 class _Graph:
-    """Which executions read and made which artifacts."""
+    """The graph of executions and the artifacts that they read and made."""
 
     def __init__(self, store: sqlite3.Connection):
         self._touched: dict[int, set[int]] = {}
@@ -213,14 +213,14 @@ class _Graph:
                 self._inputs.setdefault(execution, set()).add(artifact)
 
     def artifacts(self, executions: Iterable[int]) -> set[int]:
-        """Returns what executions read or put out."""
+        """Returns the inputs and outputs of executions."""
         return {a for e in executions for a in self._touched.get(e, ())}
 
     def upstream(self, executions: set[int], artifacts: Iterable[int]) -> set[int]:
-        """Returns executions, the makers of artifacts, and all that these hang on.
+        """Returns executions, the makers of artifacts, and everything upstream.
 
-        The story of another model that was live then is not followed: it would lead
-        through all nights to the first.
+        The lineage of another model that was live then is not followed: it would lead
+        through all runs back to the first.
         """
         found = set(executions)
         waiting = list(artifacts)
@@ -247,14 +247,14 @@ def _opened(out: Path, mode: str) -> Iterator[sqlite3.Connection]:
             [[layout]] = store.execute("SELECT schema_version FROM MLMDEnv").fetchall()
             if layout != _LAYOUT:
                 raise MetadataError(
-                    f"{path} has layout {layout} of ML Metadata's tables, and runs can "
-                    f"only be forgotten from layout {_LAYOUT}"
+                    f"{path} has layout {layout} of ML Metadata's tables; runs can be "
+                    f"removed from layout {_LAYOUT} only"
                 )
             yield store
     except sqlite3.Error as error:
         raise MetadataError(
-            f"{path}: {error}. Nothing was removed from it. End what has it open, or "
-            "make room on its disk, and try again"
+            f"{path}: {error}. Nothing was removed from it. End the processes that "
+            "have it open, or make room on its disk, and try again"
         ) from error
 
 
@@ -266,7 +266,7 @@ def _table(store: sqlite3.Connection, name: str, values: Iterable[int | str]) ->
 def _unrecorded(
     out: Path, known: list[tuple[int, str, int]], kept: set[int]
 ) -> Iterator[Path]:
-    """Folders of runs that ended before their first step, older than all that stay."""
+    """Yields folders of runs that ended before their first step, and are old."""
     names = {name for _, name, _ in known}
     first = min((began for number, _, began in known if number in kept), default=0)
     for folder in out.glob("runs/*"):

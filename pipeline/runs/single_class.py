@@ -1,4 +1,4 @@
-"""Recognises ratings of which every one is liked, or none."""
+"""Recognises ratings that all have the same label."""
 
 from pipeline.config.schema import LabelConfig
 from trainer_modules.bounds import compare
@@ -7,16 +7,16 @@ from trainer_modules.bounds import compare
 def explain_one_label(
     label: LabelConfig, lowest: float | None, highest: float | None
 ) -> str | None:
-    """Returns what follows where all ratings get the same label.
+    """Explains the consequences if all ratings have the same label.
 
     Args:
         label: When a rating is liked, and when it is disliked.
-        lowest: Lowest of all ratings; None where there are none.
-        highest: Highest of all ratings.
+        lowest: The lowest rating; None if there are no ratings.
+        highest: The highest rating; None if there are no ratings.
 
     Returns:
-        A sentence or two for a person; None where some ratings are liked and some are
-        disliked, or ``label.threshold`` says that each is a like.
+        One or two sentences; None if some ratings are liked and some are disliked, or
+        ``label.threshold`` declares each rating a like.
     """
     if label.threshold == "all" or lowest is None or highest is None:
         return None

@@ -7,18 +7,18 @@ import msgspec
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """The spans of one retraining.
+    """The spans that one retraining learns from.
 
     Attributes:
-        names: Of the spans to learn from, the oldest first.
-        new: Those that no retraining has taken in.
-        late: Those of them that are older than one that was taken in.
-        too_late: Spans that came when the window had left their time behind; left out.
-        unfinished: Spans whose writer has not said that they are whole; left out.
-        empty: Whole spans without a file; left out.
-        missing: Between which two spans there is a gap, in words.
-        gone: Spans of the window that were taken in once and are not there any more.
-        fingerprints: Name → hash of the bytes, of every span in ``names``.
+        names: Names of the spans, the oldest first.
+        new: Spans that no earlier retraining included.
+        late: New spans that are older than one that was included before.
+        too_late: Spans that arrived when the window had passed them; left out.
+        unfinished: Spans that are not marked as complete; left out.
+        empty: Complete spans without a file; left out.
+        missing: Descriptions of gaps between spans.
+        gone: Spans in the window that were included before and no longer exist.
+        fingerprints: Name → hash of the bytes, for every span in ``names``.
     """
 
     names: tuple[str, ...]
@@ -80,7 +80,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True)
 class Spans(Window):
-    """The spans of a retraining.
+    """The spans of a retraining, and what the run found out about them.
 
     Attributes:
         overlaps: Spans that have ratings in common.

@@ -1,4 +1,4 @@
-"""How a run is stopped by a signal, and never outlives who started it."""
+"""Stops a run on a signal, and makes it end with the process that started it."""
 
 import contextlib
 import ctypes
@@ -6,17 +6,17 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-# SIGHUP: the terminal or the session that the run was started in is gone.
+# SIGHUP: the terminal or the session that the run was started in has ended.
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LIBC = ctypes.CDLL(None, use_errno=True)  # before any fork, which must not load it
 
 
 class Stopped(KeyboardInterrupt):  # noqa: N818 - no error, like its parent
-    """A signal asked the run to stop.
+    """A signal stopped the run.
 
     Attributes:
-        number: Of the signal.
+        number: Number of the signal.
     """
 
     def __init__(self, number: int):
@@ -26,11 +26,11 @@ class Stopped(KeyboardInterrupt):  # noqa: N818 - no error, like its parent
 
 @contextlib.contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Lets SIGTERM and SIGHUP raise ``Stopped``, as Ctrl-C raises its parent.
+    """Makes SIGTERM and SIGHUP raise ``Stopped``, as Ctrl-C raises its parent class.
 
-    Everything on the way out is then closed as after Ctrl-C: locks, temporary files,
-    unfinished versions. A second signal of the same kind ends the process at once. A
-    signal that is ignored, as SIGHUP is under ``nohup``, stays so.
+    Locks, temporary files and unfinished versions are then cleaned up as after Ctrl-C.
+    A second signal of the same kind ends the process immediately. A signal that is
+    ignored, as SIGHUP is under ``nohup``, stays ignored.
     """
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -49,13 +49,13 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 def follow_parent() -> None:
-    """Lets the parent stop this process with SIGINT; it never outlives the parent.
+    """Lets the parent stop this process with SIGINT, and ends it with the parent.
 
-    When the parent is gone, the kernel sends SIGTERM. A shell script starts background
-    commands with SIGINT ignored, which their children inherit: a scheduler started so
-    could not stop its run.
+    When the parent ends, the kernel sends SIGTERM. A shell script starts background
+    commands with SIGINT ignored, which their children inherit: a scheduler that was
+    started in this way could not stop its run.
 
-    To be called in a child between fork and exec, where it lasts over the latter.
+    Must be called in a child between fork and exec; it stays in effect after exec.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,8 +1,8 @@
-"""TFX's look-ups in the metadata store, at a cost that does not grow with the runs.
+"""Looks up executions for TFX at a cost that does not grow with the number of runs.
 
-To find the one execution that it wants, TFX 1.15 reads every execution that a step, or
-a cache key, ever had: after 1,000 cached runs that is most of a cached run's time. The
-same questions are put here to ML Metadata's own filter, which reads what is wanted.
+To find a single execution, TFX 1.15 reads every execution that a step, or a cache key,
+ever had: after 1,000 cached runs, that is most of a cached run's time. Here, ML
+Metadata's own filter makes the same queries, and reads only the result.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.executions import MADE, SUCCEEDED, newest
 
-if TYPE_CHECKING:  # lineage asks, too, and has no seconds for an import of TFX
+if TYPE_CHECKING:  # lineage uses this without TFX, which takes seconds
     from tfx.orchestration import metadata
 
 _RUN, _PIPELINE = "pipeline_run", "pipeline"
@@ -22,7 +22,7 @@ _RUN, _PIPELINE = "pipeline_run", "pipeline"
 
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
-    """Replaces two of TFX's functions, which has no other place for such a change."""
+    """Replaces two of TFX's functions, as TFX has no other hook for this."""
     from tfx.orchestration.portable import cache_utils
     from tfx.orchestration.portable.input_resolution import channel_resolver
 
@@ -38,12 +38,12 @@ def bounded() -> Iterator[None]:
 
 
 def users(store: MetadataStore, artifact: int) -> list[mlmd.Execution]:
-    """Returns the executions that read an artifact and made something of it."""
+    """Returns the executions that read an artifact and made outputs from it."""
     return _made(store, artifact, "INPUT")
 
 
 def makers(store: MetadataStore, artifact: int) -> list[mlmd.Execution]:
-    """Returns the executions that made an artifact; it is one, or none."""
+    """Returns the executions that made an artifact: one, or none."""
     return _made(store, artifact, "OUTPUT")
 
 
@@ -63,10 +63,11 @@ def _made(store: MetadataStore, artifact: int, event: str) -> list[mlmd.Executio
 def _executions(
     store: MetadataStore, contexts: Sequence[mlmd.Context]
 ) -> list[mlmd.Execution]:
-    """Returns the executions that all contexts have; of all runs, only the makers.
+    """Returns the executions that all contexts share; among all runs, only the makers.
 
-    A cached execution puts out what another made, so that the makers' outputs are all.
-    The pipeline is left out beside a step or run of it, which it has nothing to add to.
+    A cached execution returns the outputs of another, so that the makers have all of
+    them. The pipeline's context is ignored next to one of its steps or runs, which it
+    does not narrow down further.
     """
     wanted = [c for c in contexts if c.type != _PIPELINE] or contexts
     if not wanted:
@@ -82,7 +83,7 @@ def _executions(
 def _cached_outputs(
     metadata_handle: "metadata.Metadata", cache_context: mlmd.Context
 ) -> dict[str, list[Any]] | None:
-    """Returns the newest outputs of a cache key that are still there."""
+    """Returns the newest outputs of a cache key that still exist."""
     from tfx.orchestration.portable import cache_utils
 
     options = ListOptions(order_by=OrderByField.ID, is_asc=False, filter_query=MADE)
@@ -93,7 +94,7 @@ def _cached_outputs(
             metadata_handle, maker.id
         )
         if outputs is not None:
-            with contextlib.suppress(RuntimeError):  # damaged or gone: an older one
+            with contextlib.suppress(RuntimeError):  # damaged or gone: the next
                 cache_utils.artifact_utils.verify_artifacts(outputs)
                 return outputs
     return None

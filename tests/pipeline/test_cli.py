@@ -505,7 +505,7 @@ def test_a_rollback_makes_the_model_before_live_again(marquee, pushed):
     assert told.out.startswith("mf_als of version 1 is live, as version 3: ")
     assert versions.live(pushed).model == "mf_als"
     assert marquee("rollback", "2").out.startswith("neumf of version 2 is live")
-    assert "neumf, of version 2" in marquee("versions").out
+    assert "neumf, from version 2" in marquee("versions").out
 
 
 def test_a_rollback_does_not_wait_for_a_run_and_says_what_that_may_do(marquee, pushed):
@@ -523,7 +523,7 @@ def test_there_is_nothing_to_roll_back_to(marquee, pushed):
     assert told.status == exit_codes.CONFIG
     assert "available: 1, 2" in " ".join(told.err.split())
     assert versions.live(pushed).number == 2
-    assert "No model was ever live" in marquee("versions", "--out", "nowhere").out
+    assert "No model has been live" in marquee("versions", "--out", "nowhere").out
     assert marquee("rollback", "--out", "nowhere").status == exit_codes.CONFIG
 
 
@@ -620,8 +620,8 @@ def test_the_log_of_a_schedule_is_shown_newest_first(marquee):
     newest, _, rest = "".join(rows[1:]).partition("2026-10-26")
     missed, _, oldest = rest.partition("2026-10-24")
     assert newest == (
-        "2026-10-28 03:00 CET - - at work; began 10:00 min late; in place of 1 missed "
-        "before it, too "
+        "2026-10-28 03:00 CET - - running; started 10:00 min late; also replaces "
+        "1 missed before it "
     )
     assert missed == " 03:00 CET - - missed, and skipped, with 1 before it "
     assert oldest == (

@@ -147,7 +147,7 @@ def test_a_store_that_stays_locked_stops_the_run_and_the_next_succeeds(marquee, 
         status, output = marquee(store.parent)
     assert status == 2, output
     assert f"{store}: database is locked" in output
-    assert "End what has it open" in output
+    assert "End the process that has it open" in output
     assert store.read_bytes() == content
     status, output = marquee(store.parent)
     assert status == 0, output
@@ -160,7 +160,7 @@ def test_without_dev_shm_the_error_comes_before_any_work(log, tmp_path, command)
     out = tmp_path / "out"
     arguments = run_arguments(log, out) if command == "run" else ["doctor"]
     status, output = without_dev_shm(*arguments)
-    assert "no semaphore can be made (No such file or directory)" in output
+    assert "cannot create a semaphore (No such file or directory)" in output
     assert "mount a tmpfs at /dev/shm" in output
     assert status == (2 if command == "run" else 1)
     assert not out.exists()

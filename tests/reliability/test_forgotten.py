@@ -41,7 +41,7 @@ def test_what_is_live_is_as_it_was_when_old_runs_are_forgotten(tmp_path, starter
 
     listed = printed("clean", "--keep-runs", "1")
     assert {entry["reason"] for entry in listed} == {
-        "of old runs, and nothing needs it"
+        "belongs to old runs, and is not needed"
     }
     last = max(number for number, *_ in executions(out))
     forgot = starter.run("clean", "--keep-runs", "1", "--yes", "--out", out)

@@ -1,4 +1,4 @@
-"""What a person reads after a run: one HTML file that needs nothing but a browser."""
+"""The report of a run: a single HTML file that needs only a browser."""
 
 from pathlib import Path
 
@@ -8,23 +8,23 @@ REPORT_FILE = "report.html"
 
 
 def path_of(out: Path, run_id: str) -> Path:
-    """Where a run's report lies, written or not."""
+    """Returns the path of a run's report, whether or not it exists."""
     return out / "runs" / run_id / REPORT_FILE
 
 
 def write(out: Path, run_id: str | None) -> Path:
-    """Writes the report of a run, in place of an older one.
+    """Writes the report of a run, replacing an older one.
 
     Args:
         out: Folder of the runs.
-        run_id: Of the run; None takes the newest.
+        run_id: ID of the run; None for the newest.
 
     Returns:
-        The file.
+        The path of the report.
 
     Raises:
-        RunNotFoundError: No such run has finished.
-        OSError: It cannot be written; an older one stays as it is.
+        RunNotFoundError: If no such run has finished.
+        OSError: If the report cannot be written; an older one is kept.
     """
     # Altair and TensorFlow take seconds to import.
     from pipeline.views.html.page import render

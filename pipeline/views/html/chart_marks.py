@@ -88,7 +88,7 @@ def in_words(
 
     Args:
         what: What the chart shows.
-        rows: Its rows.
+        rows: Rows of the chart.
         name: The field that names a row; without one, the description refers to the
             table below the chart, which has every number.
         value: The field that has a row's value.

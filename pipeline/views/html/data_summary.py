@@ -67,9 +67,9 @@ class Moved:
 
     Attributes:
         what: ``users`` or ``items``.
-        new: Number of them that only this run knows.
-        lost: Number of them that only the earlier run knows.
-        stayed: Number of them that both runs know.
+        new: Number of them that occur in this run only.
+        lost: Number of them that occur in the earlier run only.
+        stayed: Number of them that occur in both runs.
     """
 
     what: str
@@ -87,7 +87,7 @@ class Changes:
         source: Name of its data.
         is_same: Whether both runs read the same bytes in the same way.
         figures: Figures of both runs.
-        moved: Users and items that training knows; empty if the earlier run's
+        moved: Users and items in the training vocabulary; empty if the earlier run's
             artifacts are gone.
         ratings: The earlier run's ratings in training; None if they are gone.
     """

@@ -93,7 +93,7 @@ class LiveNow:
         metrics: Metrics by name.
         intervals: Ends of confidence intervals by metric.
         gains: Rule → how much better it is than the reference, or than what was live.
-        name: Its name; None if it was not judged as a candidate.
+        name: Name of the model; None if it was not judged as a candidate.
     """
 
     metrics: Metrics

@@ -1,4 +1,4 @@
-"""What the live model recommends to a few users, beside what they liked."""
+"""Lists of the live model for a few users, with the items that they liked."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ from trainer_modules import features as f
 
 ITEMS = 10
 LIKED_SHOWN = 8
-USERS_LOOKED_AT = 2048  # of the test split; more would be no better a choice
-# Share of the users looked at who have rated less.
+USERS_LOOKED_AT = 2048  # of the test split; more would not improve the choice
+# Activity → share of these users who have rated less.
 ACTIVITY = {"rated little": 0.1, "rated as most do": 0.5, "rated much": 0.9}
 
 
@@ -26,12 +26,12 @@ class Example:
     """A user's list.
 
     Attributes:
-        user: The id.
-        activity: One of ``ACTIVITY``.
-        rated: How many items.
-        liked: Titles of the last ones liked, the newest first.
-        num_liked: How many there are.
-        items: (title, score) of the live model's list, best first.
+        user: ID of the user.
+        activity: A key of ``ACTIVITY``.
+        rated: Number of items that the user rated.
+        liked: Titles of the items liked last, the newest first.
+        num_liked: Number of items that the user liked.
+        items: The live model's list as (title, score), best first.
     """
 
     user: str
@@ -43,15 +43,15 @@ class Example:
 
 
 def examples(out: Path) -> list[Example]:
-    """Asks the live model for the lists of three users, chosen by how much they rated.
+    """Returns the live model's lists for three users, chosen by how much they rated.
 
-    They are users of the data that the live version was accepted with: a run that was
-    refused has no part in what is served. The same data gives the same users. Empty
-    where nothing is live.
+    The users are from the data that the live version was accepted with: a run that was
+    refused does not affect what is served. The same data gives the same users. The
+    result is empty if nothing is live.
 
     Raises:
-        VersionError: The live model's files are not those that were pushed.
-        NoLineageError: The data that the live version was accepted with are not there.
+        VersionError: If the live model's files changed since they were pushed.
+        NoLineageError: If the data that the live version was accepted with is missing.
     """
     live = versions.live(out / "live")
     if live is None:
@@ -85,7 +85,7 @@ def examples(out: Path) -> list[Example]:
 
 
 def _users(records: Path) -> Iterator[tuple[str, int]]:
-    """Yields users of the test split, and how many items they rated."""
+    """Yields users of the test split, and the number of items that each rated."""
     files = files_of(str(records))[f.TEST_SPLIT]
     spec = {
         f.USER_ID: tf.io.FixedLenFeature([], tf.string),

@@ -1,10 +1,9 @@
-"""The course of each training, as its TensorBoard log has it."""
+"""Reads the training curves from TensorBoard logs."""
 
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from tensorboard.backend.event_processing.event_accumulator import (
     TENSORS,
@@ -15,7 +14,7 @@ from tensorboard.util import tensor_util
 from trainer_modules import validation
 
 LOSS = "loss"
-_EPOCH = "epoch_"  # what Keras' callback puts before the name of a figure
+_EPOCH = "epoch_"  # prefix that Keras' callback adds to the name of a figure
 _ALL = {TENSORS: 0}  # EventAccumulator would keep a sample
 MODES = {
     kind.metric: kind.mode
@@ -28,10 +27,10 @@ class Epoch:
     """One epoch of one training.
 
     Attributes:
-        number: From 1.
-        values: Loss and, where the eval split was asked, its metric, by name; NaN where
-            the training broke.
-        seconds: Since the end of the epoch before; None of the first.
+        number: Number of the epoch, from 1.
+        values: Loss and, if it was measured, the metric on the eval split, by name; NaN
+            if the training diverged.
+        seconds: Time since the end of the previous epoch; None for the first.
     """
 
     number: int
@@ -41,13 +40,14 @@ class Epoch:
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """One training: of a model, of a half of it that was pre-trained, or of a refit.
+    """One training of a model, of a half that was pre-trained, or of a refit.
 
     Attributes:
-        part: Which of the model's trainings; "" of the one that chose the epoch.
-        metric: Of the eval split; None where it was not asked.
-        epochs: In order.
-        best: The number of the epoch whose weights were kept; None without a metric.
+        part: Which of the model's trainings it is; empty for the one that selected the
+            epoch.
+        metric: Name of the metric on the eval split; None if it was not measured.
+        epochs: The epochs in order.
+        best: Number of the epoch whose weights were kept; None without a metric.
     """
 
     part: str
@@ -57,10 +57,10 @@ class Curve:
 
 
 def read_curves(model_run: Path) -> list[Curve]:
-    """The trainings of one model; none of a closed form.
+    """Returns the trainings of one model; none for a closed form.
 
     Args:
-        model_run: The Trainer's artifact, where TensorBoard finds them.
+        model_run: The Trainer's artifact with the TensorBoard logs.
     """
     folders = sorted({path.parent for path in model_run.rglob("events.out.tfevents.*")})
     return [curve for folder in folders if (curve := _curve(model_run, folder))]
@@ -95,7 +95,7 @@ def _curve(model_run: Path, folder: Path) -> Curve | None:
 
 
 def _best(epochs: list[Epoch], metric: str | None) -> int | None:
-    """The first of the best, as EarlyStopping keeps it."""
+    """Returns the first of the best epochs, which EarlyStopping keeps."""
     if metric is None:
         return None
     sign = 1 if MODES[metric] == "max" else -1
@@ -108,18 +108,18 @@ def _best(epochs: list[Epoch], metric: str | None) -> int | None:
 
 
 def fastest(curve: Curve) -> float | None:
-    """Seconds of the fastest epoch, its eval metric included; None of a single one."""
-    known: list[Any] = [e.seconds for e in curve.epochs if e.seconds is not None]
+    """Returns the seconds of the fastest epoch after the first; None without one."""
+    known = [epoch.seconds for epoch in curve.epochs if epoch.seconds is not None]
     return min(known, default=None)
 
 
 def quantities(curves: Mapping[str, Sequence[Curve]]) -> list[str]:
-    """What the curves are of: the loss, then the metrics of the eval split."""
+    """Returns the names of the curves: the loss, then metrics of the eval split."""
     of_all = [curve for each in curves.values() for curve in each]
     metrics = {curve.metric for curve in of_all if curve.metric}
     return [LOSS, *sorted(metrics)] if of_all else []
 
 
 def series(model: str, curve: Curve) -> str:
-    """What a curve is called."""
+    """Returns the name of a curve."""
     return f"{model} ({curve.part})" if curve.part else model

@@ -1,4 +1,4 @@
-"""What was written for all users."""
+"""Prints the result of `marquee batch`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # TensorFlow and Beam take seconds to import
 
 
 def print_written(console: Terminal, written: "Written", path: Path) -> None:
-    """Rows, users, model and file (``marquee batch``); the path as it was given."""
+    """Prints rows, users, model and file, with the path as it was given."""
     console.print(
         Text(
             f"{inert(path)}: {counted(written.rows, 'row')} for "

@@ -1,4 +1,4 @@
-"""What killed runs left, as a person reads it."""
+"""Prints what killed and old runs left behind."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def print_leftovers(
     console: Terminal, found: "Sequence[Leftover]", removed: bool
 ) -> None:
-    """Prints what may be removed, or was."""
+    """Prints what may be removed, or was removed."""
     if not found:
-        console.print("Nothing is left of killed or failed runs.")
+        console.print("Killed and failed runs left nothing behind.")
         return
-    table = headed_table("path", "what it is")
+    table = headed_table("path", "reason")
     table.add_column("MB", justify="right", no_wrap=True)
     for leftover in found:
         size = f"{leftover.size / 1e6:,.2f}"
@@ -31,15 +31,15 @@ def print_leftovers(
     if removed:
         console.print(f"\nRemoved: {total}.")
     else:
-        console.print(f"\n{total}; marquee clean --yes removes it.")
+        console.print(f"\n{total}; `marquee clean --yes` removes it.")
 
 
 def print_retired(
     console: Terminal, retired: "Retired", old: "Sequence[Leftover]", removed: bool
 ) -> None:
-    """Prints which finished runs may be forgotten, or were."""
+    """Prints which finished runs may be removed, or were removed."""
     if not old and not retired.runs:
-        console.print("Every finished run is kept, or needed by a version.")
+        console.print("Every finished run is kept or needed by a version.")
         return
     runs = f"{len(retired.runs):,} old runs"
     if retired.runs:
@@ -47,14 +47,14 @@ def print_retired(
     gone = sum(leftover.problem is None for leftover in old)
     size = f"{gone:,} folders of {_megabytes(old)} MB"
     if removed:
-        console.print(f"\nForgotten: {runs}. Removed: {size}.")
+        console.print(f"\nRemoved: {runs}; {size}.")
     else:
         console.print(
-            f"\nNothing needs {runs}; {size}. The same command with --yes forgets them."
+            f"\nNot needed: {runs}; {size}. The same command with --yes removes them."
         )
 
 
 def _megabytes(leftovers: "Sequence[Leftover]") -> str:
-    """The size of those that were not kept by a problem."""
+    """Returns the size of those that can be, or were, removed."""
     size = sum(leftover.size for leftover in leftovers if leftover.problem is None)
     return f"{size / 1e6:,.2f}"

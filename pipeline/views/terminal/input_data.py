@@ -1,4 +1,4 @@
-"""What a look at ratings found."""
+"""Prints the result of `marquee data`."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -21,12 +21,12 @@ if TYPE_CHECKING:  # Beam takes seconds to import
 def print_data(
     console: Terminal, summary: "DataSummary", one_label: str | None = None
 ) -> None:
-    """Prints what a look at ratings found (``marquee data``).
+    """Prints how ratings are read, and what they contain.
 
     Args:
-        console: Where to print it.
-        summary: What was found.
-        one_label: What follows where every rating is liked, or none.
+        console: The terminal.
+        summary: The result of reading the ratings.
+        one_label: The consequences if every rating has the same label; None if not.
     """
     bad = sum(summary.bad_by_kind.values())
     layout = {
@@ -69,7 +69,7 @@ def print_data(
 
 
 def _side_facts(summary: "DataSummary") -> Iterator[tuple[str, str]]:
-    """Yields what was found of items and users, and what is not read."""
+    """Yields the files of items and users, and the files that are not read."""
     for kind, found in (("items", summary.items_file), ("users", summary.users_file)):
         heading = kind.capitalize()
         for line in describe_file(kind, found):

@@ -1,4 +1,4 @@
-"""Where a model came from."""
+"""Prints the origin of a model."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _FILES_SHOWN = 20
 
 
 def print_lineage(console: Terminal, lineage: Lineage) -> None:
-    """From a version back to the files (``marquee lineage``)."""
+    """Prints a model's lineage, back to the source files (``marquee lineage``)."""
     for part in (
         _headline(lineage),
         fact_grid(_judgement(lineage)),
@@ -39,8 +39,8 @@ def _headline(lineage: Lineage) -> RenderableType:
     )
     if lineage.restored is not None:
         line.append(
-            f"\nA rollback restored it from version {lineage.restored}; what follows "
-            "is how that was made.",
+            f"\nA rollback restored it from version {lineage.restored}, whose lineage "
+            "follows.",
             "yellow",
         )
     return line
@@ -53,13 +53,13 @@ def _judgement(lineage: Lineage) -> Iterator[tuple[str, str]]:
         yield "Started", f"from the weights of {lineage.warm_start['from']}"
     judged = lineage.judgement
     if judged is None:
-        yield "Gate", "passed; its reasons are gone with the files of that run"
+        yield "Gate", "passed; the details were removed with the files of that run"
         return
     yield "Gate", judged.rule
     value = figure(judged.metrics.get(judged.metric))
     ends = "–".join(map(figure, judged.intervals.get(judged.metric, [])))
     yield "Metric", f"{judged.metric} {value}{f' ({ends})' if ends else ''}"
-    yield "Instead of", judged.instead_of or "none: nothing was live"
+    yield "Replaced", judged.instead_of or "no model was live"
 
 
 def _data(data: Data) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The steps of a run while they run: a live view, or plain lines for a pipe."""
+"""Shows the progress of a run: a live view, or plain lines for a pipe."""
 
 import logging
 import time
@@ -35,13 +35,14 @@ _BAR_WIDTH = 20
 
 
 class RunView(logging.Handler):
-    """The observer of a run: shows steps, epochs and downloads as they go.
+    """Observer of a run that shows the progress of steps, epochs and downloads.
 
     It is also the handler of the ``marquee.progress`` logger while it is entered.
 
     Args:
-        console: Where to show.
-        live: Redraw a region of the terminal; else print a line for each event.
+        console: The terminal.
+        live: Whether to redraw a region of the terminal rather than print a line for
+            each event.
     """
 
     def __init__(self, console: Terminal, live: bool):
@@ -68,7 +69,7 @@ class RunView(logging.Handler):
         )
 
     def __enter__(self) -> "RunView":
-        """Starts to listen and to draw."""
+        """Starts to receive messages and to draw."""
         logger = logging.getLogger(PROGRESS_LOGGER)
         logger.setLevel(logging.INFO)
         logger.addHandler(self)
@@ -82,33 +83,33 @@ class RunView(logging.Handler):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Clears the live region, whatever happened."""
+        """Clears the live region."""
         logging.getLogger(PROGRESS_LOGGER).removeHandler(self)
         self._running, self._waiting, self._between = None, [], None
         if self._live:
             self._live.stop()
 
     def steps(self, names: Sequence[str]) -> None:
-        """All steps of the run, in order."""
+        """Receives all steps of the run, in order."""
         self._names, self._waiting = names, list(names)
 
     def progress(self, description: str, done: int, total: int | None) -> None:
-        """What goes on between steps; in bytes (``pipeline.datasets.Progress``)."""
+        """Shows progress between steps, in bytes (``pipeline.datasets.Progress``)."""
         begins = self._between is None or self._between[0] != description
         self._between = (description, done, total)
         if begins and not self._live:
             self._print(Text(f"  {inert(description)}"))
 
     def reading(self, reading: "Reading") -> None:
-        """How the ratings will be read: what was given, and what was guessed."""
+        """Shows how the ratings will be read: what was given, and what was guessed."""
         self._print(fact_grid(reading_facts(reading)))
 
     def side_files(self, tables: "SideTables") -> None:
-        """How the files of items and users will be read."""
+        """Shows how the files of items and users will be read."""
         self._print(fact_grid(side_facts(tables)))
 
     def started(self, name: str) -> None:
-        """A step begins."""
+        """Shows that a step starts."""
         self._between = None
         self._running, self._since, self._epochs = name, time.monotonic(), []
         if name in self._waiting:
@@ -117,7 +118,7 @@ class RunView(logging.Handler):
             self._print(Text(f"  {self._padded(name)}  started"))
 
     def ended(self, result: "StepResult") -> None:
-        """A step is over, or was skipped."""
+        """Shows that a step ended or was skipped."""
         self._running = None
         if result.name in self._waiting:
             self._waiting.remove(result.name)
@@ -132,7 +133,7 @@ class RunView(logging.Handler):
             self._print(error_text(str(result.error) or type(result.error).__name__))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """An epoch of the running step is over, or something else is worth saying."""
+        """Shows the end of an epoch of the running step, or another message."""
         epoch: Mapping[str, Any] = getattr(record, "progress", {})
         if not epoch:
             self._print(Text(f"  {inert(record.getMessage())}"))
@@ -149,7 +150,7 @@ class RunView(logging.Handler):
         return f"{inert(name):<{max(map(len, self._names), default=0)}}"
 
     def _region(self) -> RenderableType:
-        """The running step and what waits, at most three lines."""
+        """Returns the running step and the waiting ones, in at most three lines."""
         lines: list[RenderableType] = []
         if self._between is not None:
             lines.append(_between_steps(self._spinner, *self._between))
@@ -169,7 +170,7 @@ class RunView(logging.Handler):
         if self._epochs:
             (first_end, first), (last_end, last) = self._epochs[0], self._epochs[-1]
             done, total = last["epoch"], last["epochs"]
-            # The first epoch also builds the graph: leave it out as soon as possible.
+            # The first epoch also builds the graph: it is left out as soon as possible.
             if done > first["epoch"]:
                 an_epoch = (last_end - first_end) / (done - first["epoch"])
             else:
@@ -190,7 +191,7 @@ def _one_line(text: str) -> Text:
 
 
 def _epoch_figures(epoch: Mapping[str, Any]) -> str:
-    """What is known of an epoch."""
+    """Returns the figures of an epoch."""
     figures = []
     if epoch.get("loss") is not None:
         figures.append(f"loss {epoch['loss']:.4f}")

@@ -1,4 +1,4 @@
-"""How ratings are read, for a person: each column with an example, each setting."""
+"""Describes how ratings are read: each column with an example, each setting."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -35,10 +35,10 @@ def reading_facts(reading: "Reading") -> Iterator[tuple[str, str]]:
 
 
 def describe_late_keys(late_keys: Mapping[str, int]) -> str:
-    """Returns which keys of JSON objects were not read, and were not shown before.
+    """Returns the keys of JSON objects that were neither read nor shown before.
 
     Args:
-        late_keys: Key -> rows that have it.
+        late_keys: Key → number of rows that have it.
     """
     named = [f"{key!r} (in {counted(n, 'row')})" for key, n in late_keys.items()]
     return (

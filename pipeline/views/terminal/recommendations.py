@@ -1,4 +1,4 @@
-"""A user's list from the live model."""
+"""Prints a user's list from the live model."""
 
 from typing import TYPE_CHECKING
 
@@ -16,18 +16,20 @@ _LIKES_SHOWN = 5
 
 
 def print_answer(console: Terminal, answer: "Answer") -> None:
-    """A user's list from the live model."""
-    told = Text.assemble((f"User {inert(answer.user)}", "bold"))
+    """Prints a user's list from the live model."""
+    heading = Text.assemble((f"User {inert(answer.user)}", "bold"))
     if answer.known:
-        told.append(f"  {answer.rated:,} rated, {len(answer.liked):,} liked")
+        heading.append(f"  {answer.rated:,} rated, {len(answer.liked):,} liked")
     else:
-        told.append("  not among the ratings: ", "yellow")
-        told.append("what the likes say" if answer.liked else "what is liked most")
-    told.append(f"\nasked: {inert(answer.model)}, version {answer.version}")
+        heading.append("  not among the ratings: ", "yellow")
+        heading.append(
+            "based on the given likes" if answer.liked else "the most popular items"
+        )
+    heading.append(f"\nmodel: {inert(answer.model)}, version {answer.version}")
     if answer.liked:
         shown = "; ".join(answer.liked[-_LIKES_SHOWN:])
-        told.append(f"\nliked last: {inert(shown)}")
-    console.print(told)
+        heading.append(f"\nlast liked: {inert(shown)}")
+    console.print(heading)
     console.print()
     table = headed_table()
     table.add_column("", justify="right", no_wrap=True)

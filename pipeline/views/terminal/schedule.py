@@ -1,4 +1,4 @@
-"""The firings of a schedule."""
+"""Prints the firings of a schedule."""
 
 import datetime
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # only `marquee schedule` needs it
 
 
 def print_schedule(console: Terminal, schedule: "Schedule", log: Path) -> None:
-    """What a scheduler says when it starts: the next firings, and where its log is."""
+    """Prints the next firings and the path of the log when a scheduler starts."""
     now = datetime.datetime.now(datetime.UTC)
     coming = ", ".join(map(schedule.local, schedule.next(now, 3)))
     console.print(Text.assemble(("Next", "bold"), f"  {coming}"), soft_wrap=True)
@@ -25,15 +25,15 @@ def print_schedule(console: Terminal, schedule: "Schedule", log: Path) -> None:
 
 
 def print_firing(console: Terminal, entry: "Entry") -> None:
-    """One line on a firing that is over."""
+    """Prints one line about a firing that ended."""
     line = f"{entry.local(entry.due)}  {_firing_words(entry)}"
     console.print(Text(line), soft_wrap=True)
 
 
 def print_firings(console: Terminal, entries: Sequence["Entry"], out: Path) -> None:
-    """The last firings of a schedule, the newest first."""
+    """Prints the last firings of a schedule, the newest first."""
     if not entries:
-        console.print(f"Nothing was due yet in {inert(str(out))}.")
+        console.print(f"Nothing was due yet in {inert(out)}.")
         return
     table = headed_table()
     table.add_column("due", no_wrap=True)
@@ -51,14 +51,14 @@ def print_firings(console: Terminal, entries: Sequence["Entry"], out: Path) -> N
 
 
 def _firing_words(entry: "Entry") -> str:
-    """What came of a firing, and for which others it stands."""
-    words = inert(entry.verdict or "at work")
+    """Returns the result of a firing, and how many others it replaced."""
+    words = inert(entry.verdict or "running")
     if entry.event == "skipped":
         return words + (f", with {entry.missed} before it" if entry.missed else "")
     if entry.is_late:
-        words += f"; began {duration(entry.late_seconds)} late"
+        words += f"; started {duration(entry.late_seconds)} late"
     if entry.missed:
-        words += f"; in place of {entry.missed} missed before it, too"
+        words += f"; also replaces {entry.missed} missed before it"
     return words
 
 

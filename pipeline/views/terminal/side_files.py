@@ -1,4 +1,4 @@
-"""The files of items and users that belong to ratings, and how well they fit."""
+"""Describes the files of items and users, and how well they fit the ratings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -52,7 +52,7 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
 
     Args:
         kind: ``items`` or ``users``.
-        summary: What the file holds; None where there is no file.
+        summary: Summary of the file; None if there is none.
     """
     if summary is None:
         yield _no_file(kind)

@@ -1,4 +1,4 @@
-"""Tables as all commands print them."""
+"""Tables in the style of all commands."""
 
 from collections.abc import Iterable
 
@@ -10,10 +10,10 @@ from pipeline.views.formatting import inert
 
 
 def headed_table(*columns: str) -> Table:
-    """A table with a line below its head; its owner may add columns that do not fold.
+    """Returns a table with a line below its header, to which columns may be added.
 
     Args:
-        columns: That fold where the terminal is narrow: no character is left out.
+        columns: Names of columns that wrap in a narrow terminal rather than being cut.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in columns:
@@ -22,7 +22,7 @@ def headed_table(*columns: str) -> Table:
 
 
 def fact_grid(facts: Iterable[tuple[str, object]]) -> Table:
-    """A line for each fact, its name in bold."""
+    """Returns a grid with a line for each fact, its name in bold."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")

@@ -1,8 +1,8 @@
-"""The terminal, and what keeps it a person's: logs elsewhere, texts inert.
+"""The terminal, which shows only what is meant for people.
 
-A terminal gets what is meant for a person. What TensorFlow, Beam and TFX say meanwhile
-goes to a log, from Python and C++ alike (``captured_output``). Texts that come from
-data or errors are shown as they are: no markup, no control characters.
+The output of TensorFlow, Beam and TFX goes to a log, from Python and C++ alike
+(``captured_output``). Texts from data or errors are shown literally, without markup or
+control characters.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ _ERROR_LINES = 20  # of a step's error; the log has all of it
 
 
 class Terminal(Console):
-    """A console that asks its own file for the size: fd 1 may be a log by now."""
+    """A console that takes its size from its own file, as fd 1 may be a log by now."""
 
     @property
     def size(self) -> ConsoleDimensions:
-        """Columns and lines."""
+        """Width and height in characters."""
         if self._width is None and self.is_terminal:
             with contextlib.suppress(OSError, ValueError):
                 columns, lines = os.get_terminal_size(self.file.fileno())
@@ -43,26 +43,26 @@ class Terminal(Console):
         self._width, self._height = new_size
 
     def on_broken_pipe(self) -> None:
-        """Goes on without a word: a run is worth more than its progress lines."""
+        """Continues silently: a run is worth more than its progress lines."""
         self.quiet = True
         standard_streams.silence(self.file)
 
 
 def open_console(file: IO[str] | None = None, width: int | None = None) -> Terminal:
-    """A console on a file (else standard output) that reads nothing into a text."""
+    """Returns a console on a file, or standard output, that interprets no markup."""
     return Terminal(file=file, width=width, highlight=False, markup=False, emoji=False)
 
 
 @contextlib.contextmanager
 def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
-    """Sends all that the process writes to a log, and yields the person's console.
+    """Sends the output of the process to a log, and yields a console for the user.
 
     That includes what C++ writes to file descriptors 1 and 2. Python's loggers write
-    there with times, from INFO on. At the end everything is as it was before.
+    to the log with times, from INFO on. Everything is restored at the end.
 
     Args:
-        log: The file; appended to.
-        verbose: Show on standard error what is logged, too.
+        log: File to append to.
+        verbose: Whether to show the log on standard error, too.
     """
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -81,8 +81,8 @@ def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
         undo.callback(root.handlers.__setitem__, slice(None), handlers)
         undo.callback(_point, saved)
         _point(dict.fromkeys(saved, log_file.fileno()))
-        # Streams that keep no line back. They are never closed: a library that takes
-        # one for its logger may write to it, and so to the person, after the run.
+        # Line-buffered streams. They are never closed: a library that uses one for its
+        # logger may write to it, and thus to the terminal, after the run.
         undo.enter_context(contextlib.redirect_stdout(_line_by_line(1)))
         undo.enter_context(contextlib.redirect_stderr(_line_by_line(2)))
         handler = logging.StreamHandler(log_file)
@@ -99,10 +99,10 @@ def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
 
 @contextlib.contextmanager
 def hidden_output(verbose: bool = False) -> Iterator[Terminal]:
-    """``captured_output`` in a log that is gone at the end.
+    """Captures the output in a temporary log; see ``captured_output``.
 
     Args:
-        verbose: Show on standard error what is logged.
+        verbose: Whether to show the log on standard error.
     """
     with (
         tempfile.NamedTemporaryFile(suffix=".log") as log,
@@ -116,7 +116,7 @@ def _line_by_line(fd: int) -> IO[str]:
 
 
 def _point(targets: Mapping[int, int]) -> None:
-    """Lets file descriptors write to where others do, after what they still hold."""
+    """Redirects file descriptors to others, after flushing what is buffered."""
     sys.stdout.flush()
     sys.stderr.flush()
     for fd, target in targets.items():
@@ -125,7 +125,7 @@ def _point(targets: Mapping[int, int]) -> None:
 
 @contextlib.contextmanager
 def _followed(log: Path, target: int) -> Iterator[None]:
-    """Copies what is added to a file to a file descriptor, as it comes."""
+    """Copies what is appended to a file to a file descriptor, as it arrives."""
     finished = threading.Event()
 
     def follow() -> None:
@@ -150,7 +150,7 @@ def _followed(log: Path, target: int) -> Iterator[None]:
 
 
 def error_text(message: str, most: int = _ERROR_LINES) -> Text:
-    """An error's own lines, indented and inert; those after the most are cut."""
+    """Returns the lines of an error, indented and inert, up to a maximum number."""
     lines = message.strip().splitlines()
     shown = [f"    {inert(line)}" for line in lines[:most]]
     if len(lines) > most:

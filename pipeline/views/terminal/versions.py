@@ -1,4 +1,4 @@
-"""The models that are and were live."""
+"""Prints the versions of the live model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +12,14 @@ from pipeline.views.terminal.terminal import Terminal
 
 
 def print_versions(console: Terminal, versions: Sequence[Version], out: Path) -> None:
-    """The newest first; the files of each are compared with their checksums."""
+    """Prints the versions, the newest first, and whether their files are intact."""
     if not versions:
-        console.print(f"No model was ever live in {inert(str(out))}.")
+        console.print(f"No model has been live in {inert(out)} yet.")
         return
     table = headed_table("version", "model", "live since", "files")
     for version in reversed(versions):
         is_live = version is versions[-1]
-        restored = f", of version {version.restored}" if version.restored else ""
+        restored = f", from version {version.restored}" if version.restored else ""
         table.add_row(
             Text(str(version.number)),
             Text(f"{inert(version.model)}{restored}", "bold green" if is_live else ""),
@@ -27,11 +27,11 @@ def print_versions(console: Terminal, versions: Sequence[Version], out: Path) ->
             _files(version.folder),
         )
     console.print(table)
-    console.print("\nmarquee rollback [VERSION] makes an older one live again.")
+    console.print("\n`marquee rollback [VERSION]` makes an older version live again.")
 
 
 def _files(folder: Path) -> Text:
-    """Whether a version is as it was pushed."""
-    if told := problem(folder):
-        return Text(f"not as pushed: {inert(told)}", "bold red", overflow="fold")
+    """Returns whether a version's files are as they were pushed."""
+    if message := problem(folder):
+        return Text(f"not as pushed: {inert(message)}", "bold red", overflow="fold")
     return Text("as pushed")

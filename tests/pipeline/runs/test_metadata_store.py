@@ -201,7 +201,7 @@ def test_a_store_that_another_process_keeps_locked_is_told(out):
         other.execute("PRAGMA locking_mode=EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
         other.execute("INSERT INTO runs VALUES (2)")
-        with pytest.raises(MetadataError, match="locked.* End what has it open"):
+        with pytest.raises(MetadataError, match="locked.* End the process"):
             prepare(out)
 
 

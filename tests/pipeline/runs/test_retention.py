@@ -166,4 +166,4 @@ def test_an_age_is_read(text, hours):
 def test_what_is_no_age_says_what_was_expected(marquee, tmp_path, text):
     told = marquee("clean", "--out", str(tmp_path), f"--older-than={text}")
     assert told.status == 2
-    assert "expected one as in 36h, 90d or 12w" in " ".join(told.err.split())
+    assert "is not an age such as 36h, 90d or 12w" in " ".join(told.err.split())
