@@ -63,14 +63,10 @@ def ingest(
     parts = found.layout.ratings
     num_buckets = count_buckets(found.layout)
     blocks = plan_blocks(parts)
-    read_block = ReadBlock(
-        parts,
-        RatingsReader(settings.rating_min, settings.rating_max),
-        num_buckets,
-        keep_bad=settings.max_bad_fraction > 0,
-    )
+    keep_bad = settings.max_bad_fraction > 0
+    reader = RatingsReader(settings.rating_min, settings.rating_max)
+    read_block = ReadBlock(parts, reader, num_buckets, keep_bad)
     group_users = GroupUsers(settings, _spans_of_blocks(blocks, found, settings))
-    write_splits = WriteSplits(settings, folder, num_buckets)
     users_file = found.users.part.name if found.users else None
     summarise = Summarise(parts, settings.spans, users_file, found.layout.reading)
 
@@ -85,17 +81,10 @@ def ingest(
         users = _read_users(pipeline, found.users, num_buckets)
         pieces.append(users["users"])
         findings.append(users[FINDINGS])
-    grouped = (
-        pieces
-        | "RatingsAndUsers" >> beam.Flatten(pipeline=pipeline)
-        | "GroupByBucket" >> beam.GroupByKey()
-        | "GroupUsers"
-        >> beam.ParDo(group_users).with_outputs(
-            FINDINGS, GroupUsers.HOURS, main="histories"
-        )
-    )
-    if settings.max_bad_fraction > 0:
+    grouped = _group(pipeline, pieces, group_users)
+    if keep_bad:
         _write_quarantine(read, parts, folder)
+    write_splits = WriteSplits(settings, folder, num_buckets)
     records = grouped["histories"] | "WriteSplits" >> beam.ParDo(
         write_splits, *_find_cuts(grouped, settings)
     )
@@ -122,6 +111,18 @@ def _read_users(pipeline: beam.Pipeline, users: SideTable, num_buckets: int) -> 
         | "CreateUsersFile" >> beam.Create([users], reshuffle=False)
         | "ReadUsers"
         >> beam.ParDo(ReadUsers(num_buckets)).with_outputs(FINDINGS, main="users")
+    )
+
+
+def _group(pipeline: beam.Pipeline, pieces: list[Any], group_users: GroupUsers) -> Any:
+    return (
+        pieces
+        | "RatingsAndUsers" >> beam.Flatten(pipeline=pipeline)
+        | "GroupByBucket" >> beam.GroupByKey()
+        | "GroupUsers"
+        >> beam.ParDo(group_users).with_outputs(
+            FINDINGS, GroupUsers.HOURS, main="histories"
+        )
     )
 
 

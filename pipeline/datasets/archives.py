@@ -160,14 +160,7 @@ def unpack(
                 done += member.file_size
             progress(description, done, total)
             check(temporary)
-    except (
-        zipfile.BadZipFile,  # includes a wrong CRC
-        zlib.error,
-        EOFError,
-        UnicodeDecodeError,
-        NotImplementedError,
-        _UnsafeArchiveError,
-    ) as error:
+    except _BROKEN as error:
         raise DatasetError(
             f"{archive}: cannot be unpacked, {error or 'it ends too early'}. "
             "Delete it and get it again."
@@ -187,6 +180,17 @@ def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> 
 
 class _UnsafeArchiveError(Exception):
     """An archive would write to a place or a kind of file that it must not."""
+
+
+# What zipfile raises for a broken archive, and what is raised here for an unsafe one.
+_BROKEN = (
+    zipfile.BadZipFile,  # includes a wrong CRC
+    zlib.error,
+    EOFError,
+    UnicodeDecodeError,
+    NotImplementedError,
+    _UnsafeArchiveError,
+)
 
 
 def _safe_members(

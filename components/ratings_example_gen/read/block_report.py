@@ -126,21 +126,18 @@ def summarise_reports(
             line += before[report.block.number]
             first.append(Problem(parts[part].name, line, kind, reason, text))
     if not errors:
-        empty = [part.name for i, part in enumerate(parts) if not rows_of_part[i]]
-        problems = [
-            Problem(name, 0, EMPTY_FILE, "the file has no rows") for name in empty
+        errors = [
+            _empty_file_error(part)
+            for index, part in enumerate(parts)
+            if not rows_of_part[index]
         ]
-        errors = [BadInputError([problem]) for problem in problems]
     fatal_by_kind: Counter[str] = Counter()
     for error in errors:
         fatal_by_kind.update(error.counts)
     fatal = [problem for error in errors for problem in error.first_problems]
     return ReadSummary(
         read=sum(rows_of_part.values()),
-        files=[
-            FileRows(part.name, part.size, rows_of_part[index])
-            for index, part in enumerate(parts)
-        ],
+        files=[FileRows(p.name, p.size, rows_of_part[i]) for i, p in enumerate(parts)],
         quarantined=sum(by_kind.values()),
         bad_by_kind=dict(by_kind),
         first_problems=first[:MAX_SHOWN],
@@ -148,3 +145,7 @@ def summarise_reports(
         fatal_by_kind=dict(fatal_by_kind),
         fatal=fatal[:MAX_SHOWN],
     )
+
+
+def _empty_file_error(part: Part) -> BadInputError:
+    return BadInputError([Problem(part.name, 0, EMPTY_FILE, "the file has no rows")])

@@ -100,18 +100,10 @@ def describe(
     sample = _sample(part, kind, columns, declared)
     part, names = sample.part, sample.names or sample.records[0]
     header = Header(part, kind, names)
-    id_index = header.named(columns.get(kind.id_column), kind.id_column)
-    if id_index is None:
-        id_index = header.find_id()
-    title_index = header.named(columns.get(TITLE), TITLE)
-    if title_index is None and kind.has_titles:
-        title_index = header.find_title(id_index)
-    found = [(kind.id_column, id_index)]
-    if title_index is not None:
-        found.append((TITLE, title_index))
-    rest = [
-        index for index in range(len(names)) if index not in (id_index, title_index)
-    ]
+    found = _id_and_title(header, kind, columns)
+    [(_, id_index), *_] = found
+    taken = [index for _, index in found]
+    rest = [index for index in range(len(names)) if index not in taken]
     skipped = {
         index: header.reason_to_skip(index, id_index) or _nested(sample, names[index])
         for index in rest
@@ -126,6 +118,20 @@ def describe(
     )
     shown = {name: names[index] for name, index in found}
     return SideTable(kind, part, shown, sequences - {TITLE, kind.id_column}, unread)
+
+
+def _id_and_title(
+    header: Header, kind: Kind, columns: Mapping[str, str]
+) -> list[tuple[str, int]]:
+    """Returns the column of the ids and, if there is one, that of the titles."""
+    id_index = header.named(columns.get(kind.id_column), kind.id_column)
+    if id_index is None:
+        id_index = header.find_id()
+    title_index = header.named(columns.get(TITLE), TITLE)
+    if title_index is None and kind.has_titles:
+        title_index = header.find_title(id_index)
+    found = [(kind.id_column, id_index)]
+    return found if title_index is None else [*found, (TITLE, title_index)]
 
 
 def _sample(
