@@ -14,7 +14,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   python3.11-dev python3.11-venv", "pyenv install 3.11" or "uv python install 3.11", then make
 
 .DEFAULT_GOAL := help
-.PHONY: help install licences run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
+.PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
   test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
   bench-fingerprint bench-deepctr bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store
@@ -95,6 +95,9 @@ check: $(READY) ## Formatting, lint, types, imports and prose, as CI checks them
 # No --quiet, which would hide the warnings that --strict turns into errors.
 docs: $(READY) ## Build the site of docs/ in build/docs; broken links are errors
 	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --clean
+
+defaults: $(READY) ## Write configs/default.yaml from the declared settings
+	@$(BIN)/python -m pipeline.config.default_yaml
 
 licences: $(READY) ## List the licences of the locked packages in docs/licences.md
 	@$(BIN)/python docs/licences.py

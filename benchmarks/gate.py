@@ -17,11 +17,10 @@ from rich.console import Console
 
 from benchmarks.processes import marquee
 from benchmarks.seasons import METRIC, Outcome, Pool, Setting, play
+from components.champion.gate import Gate
 from components.champion.judgements import read_slices
 from components.champion.rules import OVERALL
 from components.ranking_metrics.users import Users
-from pipeline.config.schema import GateConfig
-from pipeline.evaluation import gate_of
 from pipeline.runs.step_outputs import newest_output
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -160,7 +159,7 @@ def main(data: str, out: Path | None, share: float, write: bool) -> None:
             play,
             itertools.repeat(pool),
             [setting for setting, _ in settings],
-            itertools.repeat(gate_of(GateConfig(metric=METRIC))),
+            itertools.repeat(Gate(metric=METRIC)),
             [seasons for _, seasons in settings],
         )
         outcomes = {}

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from tfx import v1 as tfx
 from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.types import artifact_utils, standard_artifacts
@@ -15,8 +16,9 @@ from components.artifact_place import LIVE_ORIGIN, ORIGIN, place_of
 from components.champion import decision, ledger
 from components.champion.comparison import interval
 from components.champion.driver import Driver
+from components.champion.gate import Gate
 from components.champion.judgements import evaluated_model, read_judged
-from components.champion.rules import OVERALL, Gate, Judged, count_users
+from components.champion.rules import OVERALL, Judged, count_users
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.live_models import version_ledger, versions
 from components.metric_names import AUC
@@ -75,7 +77,7 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
             that later spans can be compared with them.
     """
     del code_version
-    rules, folder = parse_gate(gate), Path(live_folder)
+    rules, folder = msgspec.json.decode(gate, type=Gate), Path(live_folder)
     live_version = versions.live_number(folder)
     candidates = [_candidate(models, evaluation.uri) for evaluation in evaluations]
     bar = _bar(folder, candidates, reference, needs_live, live_evaluation.uri)
@@ -139,7 +141,7 @@ class _Made:
         return {
             "metric": self.gate.metric,
             "reference": self.reference,
-            "gate": dataclasses.asdict(self.gate),
+            "gate": msgspec.structs.asdict(self.gate),
             "examples": examples_uri,
             "live": {
                 "model": live.name if live else None,
@@ -154,12 +156,6 @@ class _Made:
                 for candidate, verdict in self.verdicts
             ],
         }
-
-
-def parse_gate(text: str) -> Gate:
-    """Returns the gate from a parameter, made by ``dataclasses.asdict`` and JSON."""
-    values = json.loads(text)
-    return Gate(**values | {"calibration": tuple(values["calibration"])})
 
 
 def _bar(

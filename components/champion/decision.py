@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from components.champion.comparison import difference
 from components.champion.evidence import Evidence
+from components.champion.gate import Gate
 from components.champion.ledger import Ledger
-from components.champion.rules import OVERALL, Finding, Gate, Judged, judge, signed
+from components.champion.rules import OVERALL, Finding, Judged, judge, signed
 
 LIVE = "live"
 PASSED = "passed"

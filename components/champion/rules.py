@@ -12,6 +12,7 @@ import numpy as np
 
 from components import metric_names as names
 from components.champion.comparison import Interval, difference, interval
+from components.champion.gate import Gate
 from components.metric_names import AUC, PROBABILITY_METRICS
 from components.ranking_metrics.users import Users
 
@@ -61,46 +62,6 @@ class Judged:
     parameters: int
     tells_probabilities: bool
     slices: Mapping[str, Slice]
-
-
-@dataclasses.dataclass(frozen=True)
-class Gate:
-    """The bounds of the rules.
-
-    Attributes:
-        metric: The metric by which models are compared.
-        floors: Least value that passes, by metric.
-        max_loss: Largest absolute loss in ``metric`` against the live model; a model
-            that surely loses more is refused.
-        min_gain: Absolute gain in ``metric`` over the reference that must be sure.
-        min_users: Users for whom ``metric`` can be measured; with fewer, every model is
-            refused.
-        min_slice_users: The same on a slice; smaller slices are reported but never
-            refuse a model.
-        min_score_std: Least standard deviation of all scores; a smaller one means that
-            the model scores all pairs alike.
-        calibration: Lower and upper bound of predicted over observed likes, for models
-            whose scores are probabilities.
-        min_coverage_of_live: Least catalogue coverage, as a share of the live model's.
-        confidence: Confidence level of all intervals, and of a promoted model being
-            better.
-    """
-
-    metric: str
-    floors: Mapping[str, float]
-    max_loss: float
-    min_gain: float
-    min_users: int
-    min_slice_users: int
-    min_score_std: float
-    calibration: tuple[float, float]
-    min_coverage_of_live: float
-    confidence: float
-
-    @property
-    def alpha(self) -> float:
-        """The probability of a false promotion that is accepted in each reign."""
-        return 1 - self.confidence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,7 +178,7 @@ def _of_the_scores(candidate: Judged, gate: Gate) -> Iterator[Finding]:
         f"{gate.min_score_std:g} is required",
     )
     if candidate.tells_probabilities:
-        low, high = gate.calibration
+        low, high = gate.min_calibration, gate.max_calibration
         ratio = metrics.get(names.CALIBRATION, math.nan)
         yield _plain(
             "calibration",
@@ -292,7 +253,7 @@ def _no_probabilities(metric: str) -> Finding:
 
 def _reference(name: str, part: Slice, reference: Judged, gate: Gate) -> Finding:
     """Requires a significant gain; a slice must not have a significant loss."""
-    least = gate.min_gain
+    least = gate.min_gain_over_popularity
     found = _difference(name, part, reference, gate)
     if name == OVERALL:
         passed = found.lower > least

@@ -3,15 +3,24 @@
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
 
 from components.ratings_example_gen.dialect import Dialect
 
-LEAVE_LAST_OUT = "leave_last_out"
-TEMPORAL = "temporal"
-RANDOM = "random"
-KINDS = (LEAVE_LAST_OUT, TEMPORAL, RANDOM)
-LATEST, FIRST, HIGHEST = "latest", "first", "highest"
-REPEATS = (LATEST, FIRST, HIGHEST)
+SplitKind = Literal["leave_last_out", "temporal", "random"]
+Repeats = Literal["latest", "first", "highest"]
+MaxHistory = Annotated[int, Meta(ge=3)]  # a rating for each of the three splits
+MaxBadFraction = Annotated[float, Meta(ge=0, lt=1)]
+
+LEAVE_LAST_OUT: SplitKind = "leave_last_out"
+TEMPORAL: SplitKind = "temporal"
+RANDOM: SplitKind = "random"
+LATEST: Repeats = "latest"
+FIRST: Repeats = "first"
+HIGHEST: Repeats = "highest"
 KINDS_BY_TIME = (LEAVE_LAST_OUT, TEMPORAL)
 
 
@@ -30,11 +39,11 @@ class Settings:
         user_columns: ``user_id`` → name or 0-based number of the column in the file of
             users; recognised by the header if it is not named.
         item_columns: ``item_id``, ``title`` → the same in the file of items.
-        split_kind: One of ``KINDS``.
+        split_kind: How ratings are divided into train, eval and test.
         eval_fraction: Share of the ratings for eval, 0 to 1 (``temporal``, ``random``).
         test_fraction: Share of the ratings for test, 0 to 1 (``temporal``, ``random``).
         seed: Seed of the ``random`` split.
-        repeats: Which rating of a pair (user, item) counts, one of ``REPEATS``; see
+        repeats: Which rating of a pair (user, item) counts; see
             ``user_histories.group_ratings``.
         max_history: Largest number of ratings per user; the newest are kept.
         max_bad_fraction: Share of bad rows, 0 to 1, above which a run is refused.
@@ -54,13 +63,13 @@ class Settings:
     items: str | None = None
     user_columns: dict[str, str] = field(default_factory=dict)
     item_columns: dict[str, str] = field(default_factory=dict)
-    split_kind: str = LEAVE_LAST_OUT
+    split_kind: SplitKind = LEAVE_LAST_OUT
     eval_fraction: float = 0.1
     test_fraction: float = 0.1
     seed: int = 0
-    repeats: str = LATEST
-    max_history: int = 10_000
-    max_bad_fraction: float = 0.0
+    repeats: Repeats = LATEST
+    max_history: MaxHistory = 10_000
+    max_bad_fraction: MaxBadFraction = 0.0
     rating_min: float | None = None
     rating_max: float | None = None
     spans: tuple[str, ...] = ()
@@ -68,32 +77,16 @@ class Settings:
     code_version: str = ""
 
     def __post_init__(self) -> None:
-        """Refuses values that no run can work with.
+        """Rejects fractions that leave nothing to train on.
 
         Raises:
-            ValueError: If a value is out of range.
+            ValueError: If they do.
         """
-        if self.split_kind not in KINDS:
-            raise ValueError(
-                f"split_kind is {self.split_kind!r}; expected one of {KINDS}"
-            )
         fractions = (self.eval_fraction, self.test_fraction)
         if min(fractions) <= 0 or sum(fractions) >= 1:
             raise ValueError(
                 f"eval_fraction and test_fraction are {fractions}; both must be above "
                 "0 and their sum below 1, so that train keeps something"
-            )
-        if self.repeats not in REPEATS:
-            raise ValueError(f"repeats is {self.repeats!r}; expected one of {REPEATS}")
-        if self.max_history < 3:
-            raise ValueError(
-                f"max_history is {self.max_history}; a user needs 3 ratings for three "
-                "splits"
-            )
-        if not 0 <= self.max_bad_fraction < 1:
-            raise ValueError(
-                f"max_bad_fraction is {self.max_bad_fraction}; expected at least 0 and "
-                "below 1"
             )
 
     @property
@@ -107,10 +100,9 @@ class Settings:
 
     @classmethod
     def from_json(cls, text: str) -> "Settings":
-        """Reads what ``to_json`` wrote."""
-        values = json.loads(text)
-        dialect = values.pop("dialect")
-        if dialect["null_values"] is not None:
-            dialect["null_values"] = tuple(dialect["null_values"])
-        values["spans"] = tuple(values["spans"])
-        return cls(**values, dialect=Dialect(**dialect))
+        """Reads what ``to_json`` wrote.
+
+        Raises:
+            ValueError: If a value has the wrong type or is outside its bounds.
+        """
+        return msgspec.json.decode(text, type=cls)

@@ -1,35 +1,47 @@
 """Rejects settings that are valid alone but cannot work together."""
 
-import re
-import time
-import zoneinfo
 from collections.abc import Mapping
 from typing import Any
 
 from components.metric_names import AUC, GATED_LABEL_METRICS, GATED_RANKING_METRICS
+from pipeline.config.data_section import DataConfig
+from pipeline.config.dialect_checks import DIALECT, check_dialect
 from pipeline.config.document import Document
-from pipeline.config.schema import DataConfig, PipelineConfig
+from pipeline.config.schema import PipelineConfig
 from trainer_modules.configs.base import LOSSES, GradientConfig
 from trainer_modules.configs.parse import parse
 from trainer_modules.configs.sequence import SequenceConfig
 from trainer_modules.registry import MODELS
 
-_OF_OWN_DATA = ("items", "users", "columns", "item_columns", "user_columns")
+_OWN_DATA_ONLY = ("items", "users", "columns", "item_columns", "user_columns", *DIALECT)
 _NOT_GIVEN: tuple[Any, ...] = (None, False, {})
-# How a person's own text is written (components/ratings_example_gen/dialect.py).
-DIALECT = (
-    *("delimiter", "encoding", "quote", "escape", "header", "decimal", "thousands"),
-    *("timestamp_format", "timestamp_unit", "timezone", "null_values", "keep_blanks"),
-)
 
 
 def model_problem(
     name: str, settings: Mapping[str, Any], config: PipelineConfig
 ) -> str | None:
-    """Why a model cannot learn what it is told to; None where it can."""
-    model = parse(MODELS[name].config_class, settings)
-    if not isinstance(model, GradientConfig):
-        return None
+    """Returns why a model cannot learn with its settings; None if it can.
+
+    Args:
+        name: The model's name in the registry.
+        settings: Those of its settings that differ from the defaults, each valid.
+        config: The configuration that they are part of.
+    """
+    try:
+        model = parse(MODELS[name].config_class, settings)
+    except ValueError as error:
+        return str(error)
+    return (
+        _task_problem(name, model, config)
+        if isinstance(model, GradientConfig)
+        else None
+    )
+
+
+def _task_problem(
+    name: str, model: GradientConfig, config: PipelineConfig
+) -> str | None:
+    """Returns why a model cannot learn its task; None if it can."""
     if model.loss not in LOSSES[model.task]:
         return (
             f"the task {model.task} cannot learn by {model.loss}; choose from "
@@ -40,10 +52,11 @@ def model_problem(
             f"{name} learns {MODELS[name].task}: only models that read the order of a "
             "history learn next_item, and those learn nothing else"
         )
-    if model.task != "rating" and not model.num_negatives:
+    if model.num_negatives:
+        return None
+    if model.task != "rating":
         return f"the task {model.task} needs num_negatives, at least 1"
-    learns_labels = model.task == "rating" and model.loss == "cross_entropy"
-    if learns_labels and config.label.threshold == "all" and not model.num_negatives:
+    if model.loss == "cross_entropy" and config.label.threshold == "all":
         return (
             "it learns liked from disliked ratings, and with label.threshold 'all' "
             f"none is disliked; set models.{name}.num_negatives, or a threshold"
@@ -51,12 +64,27 @@ def model_problem(
     return None
 
 
-def check_combinations(config: PipelineConfig, document: "Document") -> None:
-    """Refuses choices that are valid alone and impossible together."""
-    from pipeline.datasets import NAMES  # imports numpy: not for `marquee models`
+def check_combinations(config: PipelineConfig, document: Document) -> None:
+    """Rejects choices that are valid alone and impossible together.
 
-    split, gate, data = config.split, config.gate, config.data
-    held_out = split.eval_fraction + split.test_fraction
+    Raises:
+        ConfigError: For the first impossible combination.
+    """
+    _check_split(config, document)
+    if config.label.threshold == "all":
+        _check_that_all_can_be_liked(config, document)
+    _check_gate(config, document)
+    if config.beam.runner == "experimental-dataflow":
+        for name in ("project", "region", "temp_location", "image"):
+            if getattr(config.beam, name) is None:
+                message = "Dataflow needs it; it has no default"
+                raise document.error(f"beam.{name}", message)
+    _check_own_data(config.data, document)
+    check_dialect(config.data, document)
+
+
+def _check_split(config: PipelineConfig, document: Document) -> None:
+    held_out = config.split.eval_fraction + config.split.test_fraction
     if held_out >= 1:
         key = "test_fraction" if "split.test_fraction" in document else "eval_fraction"
         raise document.error(
@@ -64,24 +92,30 @@ def check_combinations(config: PipelineConfig, document: "Document") -> None:
             f"eval_fraction + test_fraction is {held_out:g}, which leaves nothing to "
             "train on; their sum must be below 1",
         )
-    if config.label.threshold == "all":
-        if config.label.negative is not None:
+
+
+def _check_that_all_can_be_liked(config: PipelineConfig, document: Document) -> None:
+    """Rejects what compares liked with disliked ratings, where none is disliked."""
+    if config.label.negative is not None:
+        raise document.error(
+            "label.negative",
+            "with label.threshold 'all' every rating is liked, and none can be "
+            "disliked; leave it out, or set a threshold such as '> 3'",
+        )
+    gate = config.gate
+    metrics = {f"gate.floors.{metric}": metric for metric in gate.floors}
+    for key, metric in {"gate.metric": gate.metric, **metrics}.items():
+        if metric in GATED_LABEL_METRICS:
             raise document.error(
-                "label.negative",
-                "with label.threshold 'all' every rating is liked, and none can be "
-                "disliked; leave it out, or set a threshold, as in '> 3'",
+                key,
+                f"{metric} compares liked with disliked ratings, and with "
+                "label.threshold 'all' none is disliked; gate on a ranking metric: "
+                f"{', '.join(GATED_RANKING_METRICS)}",
             )
-        for key, metric in (
-            ("gate.metric", gate.metric),
-            *((f"gate.floors.{metric}", metric) for metric in gate.floors),
-        ):
-            if metric in GATED_LABEL_METRICS:
-                raise document.error(
-                    key,
-                    f"{metric} compares liked with disliked ratings, and with "
-                    "label.threshold 'all' none is disliked; gate on a ranking metric: "
-                    f"{', '.join(GATED_RANKING_METRICS)}",
-                )
+
+
+def _check_gate(config: PipelineConfig, document: Document) -> None:
+    gate = config.gate
     gated = {gate.metric, *gate.floors}
     if config.label.threshold != "all" and AUC not in gated:
         raise document.error(
@@ -93,66 +127,31 @@ def check_combinations(config: PipelineConfig, document: "Document") -> None:
             "a ranking metric is always among them; give one a floor, or compare by "
             f"one (gate.metric): {', '.join(GATED_RANKING_METRICS)}",
         )
-    if config.beam.runner == "experimental-dataflow":
-        for name in ("project", "region", "temp_location", "image"):
-            if getattr(config.beam, name) is None:
-                raise document.error(
-                    f"beam.{name}", "Dataflow needs it; it has no default"
-                )
-    for name in (*_OF_OWN_DATA, *DIALECT):
+    if gate.min_calibration > gate.max_calibration:
+        name = "max" if "gate.max_calibration" in document else "min"
+        raise document.error(
+            f"gate.{name}_calibration",
+            f"min_calibration is {gate.min_calibration:g} and max_calibration is "
+            f"{gate.max_calibration:g}, between which there is nothing; no model could "
+            "pass",
+        )
+
+
+def _check_own_data(data: DataConfig, document: Document) -> None:
+    """Rejects settings of one's own files where the ratings are not one's own."""
+    from pipeline.datasets import NAMES  # imports numpy: not for `marquee models`
+
+    for name in _OWN_DATA_ONLY:
         if data.source in NAMES and getattr(data, name) not in _NOT_GIVEN:
             raise document.error(
                 f"data.{name}",
                 f"{data.source} has its own; this is for a file or folder of yours, "
                 "given as data.source or --data",
             )
-    _check_dialect(data, document)
     for name in ("columns", "item_columns", "user_columns"):
-        columns = [each for each in getattr(data, name).values() if each != "none"]
+        columns = [
+            column for column in getattr(data, name).values() if column != "none"
+        ]
         if len(set(columns)) < len(columns):
-            raise document.error(
-                f"data.{name}",
-                "one column is given twice; each needs a column of its own",
-            )
-
-
-def _check_dialect(data: DataConfig, document: "Document") -> None:
-    """Refuses marks, encodings and time zones that do not exist."""
-    for name in ("quote", "escape", "thousands"):
-        mark = getattr(data, name)
-        if mark not in (None, "none") and (len(mark) > 1 or not mark.isascii()):
-            message = f"expected one ASCII character or none, got {mark!r}"
+            message = "one column is given twice; each needs a column of its own"
             raise document.error(f"data.{name}", message)
-    for name in ("delimiter", "quote", "escape", "thousands"):
-        mark = getattr(data, name) or ""
-        if len(mark) == 1 and (mark.isalnum() or mark in "+-" * (name == "thousands")):
-            message = f"{mark!r} is part of values, and cannot be a mark between them"
-            raise document.error(f"data.{name}", message)
-    marks = [mark for mark in (data.decimal, data.thousands) if mark]
-    if len(set(marks)) < len(marks):
-        message = f"is {data.thousands!r}, as data.decimal is; one mark cannot be both"
-        raise document.error("data.thousands", message)
-    if data.timestamp_format is not None and data.timestamp_unit is not None:
-        message = "is for times that are numbers, which data.timestamp_format excludes"
-        raise document.error("data.timestamp_unit", message)
-    if data.timestamp_format not in (None, "iso8601"):
-        try:
-            time.strptime("", data.timestamp_format)
-        except (ValueError, re.error) as error:
-            if "does not match" not in str(error):
-                message = f"is not a format of strptime ({error}); expected such as "
-                message += "'%d.%m.%Y %H:%M'"
-                raise document.error("data.timestamp_format", message) from error
-    if data.encoding is not None:
-        try:
-            "".encode(data.encoding)
-        except LookupError as error:
-            message = f"no encoding {data.encoding!r}; such as utf-8, latin-1 or utf-16"
-            raise document.error("data.encoding", message) from error
-    if data.timezone is not None:
-        try:
-            zoneinfo.ZoneInfo(data.timezone)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-            message = f"no time zone {data.timezone!r}; expected a name such as "
-            message += "Europe/Berlin or UTC"
-            raise document.error("data.timezone", message) from error

@@ -1,19 +1,20 @@
-"""The settings of a configuration that decide how ratings are read."""
+"""Translates a configuration into the settings of the component that reads ratings."""
 
 import codecs
 import itertools
 
 from components.ratings_example_gen import Settings
 from components.ratings_example_gen.dialect import DELIMITER_NAMES, Dialect
-from pipeline.config.combinations import DIALECT
-from pipeline.config.schema import DataConfig, PipelineConfig
+from pipeline.config.data_section import DataConfig
+from pipeline.config.dialect_checks import DIALECT
+from pipeline.config.schema import PipelineConfig
 
-# What YAML reads as null where it has no quotes.
+# The texts that YAML reads as null if they have no quotes.
 _UNQUOTED = ("NULL", "null")
 
 
 def data_settings(config: PipelineConfig) -> Settings:
-    """Returns how a run reads its data, and so ``marquee data`` and ``schema propose``.
+    """Returns how data is read by a run, ``marquee data`` and ``schema propose``.
 
     What depends on the run, such as spans and the range of ratings, is left open.
     """
@@ -36,7 +37,7 @@ def data_settings(config: PipelineConfig) -> Settings:
 
 
 def dialect_of(data: DataConfig) -> Dialect:
-    """Returns what a person said of how text is written."""
+    """Returns how text files are written, as far as it is configured."""
     values = {name: getattr(data, name) for name in DIALECT}
     for name in ("quote", "escape", "thousands"):
         if values[name] == "none":

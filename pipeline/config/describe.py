@@ -1,23 +1,42 @@
-"""Describes settings in error messages: what is expected, the nearest name."""
+"""Describes settings in error messages: what is expected, and the nearest name."""
 
 import dataclasses
 import difflib
+import types
 import typing
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
+import msgspec
+
 from components.metric_names import REPORTED_ONLY
 from pipeline.config import secrets
 from pipeline.config.schema import PipelineConfig
-from pipeline.config.types import PLAIN_TYPES
+from trainer_modules.configs.types import LARGEST
 from trainer_modules.registry import MODELS
+
+_PLAIN_TYPES = {
+    bool: "true or false",
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    type(None): "null",
+}
 
 
 def nearest_name(name: str, names: Iterable[str], is_key: bool = True) -> str:
-    """What to write instead of an unknown name, of a key or of a choice."""
+    """Returns what to write instead of an unknown name, as the end of a sentence.
+
+    Args:
+        name: The unknown name, of a setting or of a choice.
+        names: The names that are valid in its place.
+        is_key: Whether it is the name of a setting, which may exist elsewhere.
+    """
     choices = list(names)
     if name in REPORTED_ONLY:
-        return f": it is shown, but is no bar; choose from {', '.join(choices)}"
+        return (
+            f": it is reported only and cannot gate; choose from {', '.join(choices)}"
+        )
     if not choices:
         return "; it has no settings"
     close = difflib.get_close_matches(name, choices, n=1)
@@ -31,12 +50,12 @@ def nearest_name(name: str, names: Iterable[str], is_key: bool = True) -> str:
 
 
 def known_keys() -> Iterable[str]:
-    """Every dotted key there is, of settings and sections."""
+    """Yields the dotted key of every setting and section."""
     return _known_keys(PipelineConfig, "")
 
 
 def fields_of(wanted: Any, key: str) -> dict[str, Any] | None:
-    """Name → type of what may stand in a section; None for a single value."""
+    """Returns name → type of what a section may contain; None for a single value."""
     if key == "models":
         return {name: spec.config_class for name, spec in MODELS.items()}
     if typing.get_origin(wanted) is dict:
@@ -48,21 +67,29 @@ def fields_of(wanted: Any, key: str) -> dict[str, Any] | None:
 
 
 def _known_keys(wanted: Any, key: str) -> Iterable[str]:
-    """Every dotted key below one."""
+    """Yields every dotted key below one."""
     for name, inner in (fields_of(wanted, key) or {}).items():
         place = f"{key}.{name}" if key else name
         yield place
         yield from _known_keys(inner, place)
 
 
+def is_text(wanted: Any) -> bool:
+    """Returns whether a setting is free text, or null."""
+    if isinstance(wanted, types.UnionType) or typing.get_origin(wanted) is typing.Union:
+        inner = [part for part in typing.get_args(wanted) if part is not type(None)]
+        return len(inner) == 1 and is_text(inner[0])
+    return (wanted.__origin__ if _is_annotated(wanted) else wanted) is str
+
+
 def expected(wanted: Any) -> str:
-    """What may stand where a type is wanted, in a person's words."""
-    wanted = PLAIN_TYPES.get(wanted, wanted)
+    """Returns which values a type allows, in words that follow "expected"."""
+    if _is_annotated(wanted):
+        return _bounded(wanted.__origin__, wanted.__metadata__[0])
     origin, inner = typing.get_origin(wanted), typing.get_args(wanted)
-    if origin is Annotated:
-        return str(wanted.__metadata__[0].description)
     if origin is Literal:
-        return ", ".join(inner[:-1]) + f" or {inner[-1]}"
+        choices = [repr(choice) if choice in ".," else choice for choice in inner]
+        return f"{', '.join(choices[:-1])} or {choices[-1]}"
     if origin is dict:
         names, values = inner
         known = ", ".join(names.__metadata__[0].extra["names"])
@@ -71,14 +98,42 @@ def expected(wanted: Any) -> str:
         return f"a list, each {expected(inner[0])}"
     if inner:
         lists_last = sorted(
-            inner, key=lambda each: getattr(each, "__origin__", None) is list
+            inner, key=lambda part: isinstance(part, types.GenericAlias)
         )
-        return " or ".join(expected(each) for each in lists_last)
-    return {bool: "true or false", str: "text", type(None): "null"}[wanted]
+        parts = [expected(part) for part in lists_last]
+        is_nested = any(" or " in part for part in parts)
+        return (", or " if is_nested else " or ").join(parts)
+    return _PLAIN_TYPES[wanted]
+
+
+def _is_annotated(wanted: Any) -> bool:
+    return typing.get_origin(wanted) is Annotated
+
+
+def _bounded(plain: Any, bounds: msgspec.Meta) -> str:
+    """Describes a type with bounds, by these alone unless a description is given."""
+    if bounds.description is not None:
+        return bounds.description
+    words = expected(plain)
+    if bounds.min_length is not None:
+        return words.replace("a list", f"a list of at least {bounds.min_length}", 1)
+    if bounds.le is not None and bounds.le < LARGEST and bounds.ge is not None:
+        return f"{words} from {bounds.ge} to {bounds.le}"
+    limits = [
+        f"{sign} {limit}"
+        for sign, limit in (
+            ("of at least", bounds.ge),
+            ("above", bounds.gt),
+            ("below", bounds.lt),
+            ("at most", None if bounds.le == LARGEST else bounds.le),
+        )
+        if limit is not None
+    ]
+    return f"{words} {' and '.join(limits)}"
 
 
 def short_form(value: Any) -> str:
-    """A value in an error: short, and on one line."""
+    """Returns a value as an error shows it: short, on one line, without secrets."""
     if isinstance(value, dict):
         return f"the keys {', '.join(value)}" if value else "an empty section"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The values that a file and flags set, with the place that each came from."""
+"""The values that a file and flags set, with the origin of each."""
 
 import contextlib
 import typing
@@ -9,23 +9,28 @@ import msgspec
 import yaml
 
 from pipeline.config import secrets
-from pipeline.config.describe import expected, fields_of, nearest_name, short_form
+from pipeline.config.describe import (
+    expected,
+    fields_of,
+    is_text,
+    nearest_name,
+    short_form,
+)
 from pipeline.config.errors import ConfigError
 from pipeline.config.plain_yaml import Loader, plain_yaml, yaml_problem
 from pipeline.config.schema import PipelineConfig
-from pipeline.config.types import PLAIN_TYPES, TEXT_TYPES
 
 _COLUMNS = ("data.columns.", "data.item_columns.", "data.user_columns.")
 
 
 class Document:
-    """What a person gave in a file and by ``--set``, and where each key came from."""
+    """The values set by a file and by flags, and the origin of each key."""
 
     def __init__(self, path: Path | None):
         self._file = path
         self._values: Any = {}
-        self._origins: dict[str, int | str] = {}  # dotted key → line, or the flag
-        self._texts: dict[str, str] = {}  # dotted key → a scalar as it was written
+        self._origins: dict[str, int | str] = {}  # dotted key → line or flag
+        self._texts: dict[str, str] = {}  # dotted key → scalar as it was written
         if path is not None:
             try:
                 self._values = self._parsed(path.read_bytes(), "")
@@ -36,11 +41,11 @@ class Document:
                 raise ConfigError(path, *yaml_problem(error)) from error
 
     def __contains__(self, key: str) -> bool:
-        """Whether a person gave the key or something below it."""
+        """Returns whether the key, or a key below it, was set."""
         return any(_is_within(given, key) for given in self._origins)
 
     def error(self, key: str, message: str) -> ConfigError:
-        """The error for a key, at the place that set it or the section around it."""
+        """Returns an error at the place where a key, or its section, was set."""
         place = key
         while place and place not in self._origins:
             place = place.rpartition(".")[0]
@@ -50,7 +55,11 @@ class Document:
         return ConfigError(self._file, origin, key or None, message)
 
     def override(self, override: str) -> None:
-        """Adds a ``key=value``, the value being YAML."""
+        """Sets a key from ``key=value``, where the value is YAML.
+
+        Raises:
+            ConfigError: If it is not of this form.
+        """
         key, equals, text = override.partition("=")
         if not equals or not all(key.strip().split(".")):
             message = "expected key=value, as in --set split.kind=temporal"
@@ -59,7 +68,17 @@ class Document:
         self.put(key.strip(), text, "--set", is_yaml=True)
 
     def put(self, key: str, text: str, flag: str, is_yaml: bool = False) -> None:
-        """Adds what a flag says; it counts more than the file."""
+        """Sets a key from a flag, which overrides the file.
+
+        Args:
+            key: The dotted key.
+            text: The value.
+            flag: The flag, for error messages.
+            is_yaml: Whether the value is YAML; otherwise it is plain text.
+
+        Raises:
+            ConfigError: If the key is inside a value that is not a section.
+        """
         *sections, name = key.split(".")
         values = self._values
         default: Any = msgspec.to_builtins(PipelineConfig())
@@ -68,8 +87,8 @@ class Document:
                 break
             self._origins.setdefault(".".join(sections[:depth]), flag)
             default = default.get(section) if isinstance(default, dict) else None
-            # A setting joins the default models and floors; what lacks in another
-            # section gets its default anyway.
+            # A setting is added to the default models and floors; in any other section,
+            # what is missing gets its default anyway.
             if values.get(section) is None:
                 values[section] = default or {}
             values = values[section]
@@ -84,7 +103,7 @@ class Document:
             raise self.error(key, f"{section} is {short_form(values)}, not a section")
         self._texts[key] = values[name] = text
         if is_yaml:
-            # What is no YAML stays text: a '> 3' whose quotes the shell ate.
+            # Text that is not YAML is kept: a '> 3' whose quotes the shell removed.
             with contextlib.suppress(yaml.YAMLError):
                 values[name] = self._parsed(text, key, flag)
 
@@ -96,7 +115,7 @@ class Document:
     def _plain(
         self, loader: Loader, node: yaml.Node, key: str, flag: str | None
     ) -> Any:
-        """Builds the node's value, and notes where each key in it comes from."""
+        """Builds a node's value, and records the origin of each key in it."""
         if isinstance(node, yaml.ScalarNode):
             self._texts[key] = node.value
         if not isinstance(node, yaml.MappingNode):
@@ -121,10 +140,10 @@ class Document:
         return values
 
     def checked(self) -> Any:
-        """The values as ``PipelineConfig`` takes them, each name and type checked.
+        """Returns the values for a ``PipelineConfig``, each name and type checked.
 
         Raises:
-            ConfigError: One is wrong, or is a secret.
+            ConfigError: If one is invalid, or is a secret.
         """
         if found := secrets.problem(self._values):
             raise self.error(*found)
@@ -149,17 +168,17 @@ class Document:
         return checked
 
     def _checked_value(self, wanted: Any, value: Any, key: str) -> Any:
-        # Column 0, and a folder called 2024 in a --set: text all the same.
-        is_text = isinstance(self._origins.get(key), str) or key.startswith(_COLUMNS)
-        if is_text and wanted in TEXT_TYPES and isinstance(value, bool | int | float):
+        # A column 0, or a folder called 2024 in a --set, is text all the same.
+        is_flag = isinstance(self._origins.get(key), str)
+        may_be_bare = is_flag or key.startswith(_COLUMNS)
+        if may_be_bare and is_text(wanted) and isinstance(value, bool | int | float):
             value = self._texts[key]
-        wanted = PLAIN_TYPES.get(wanted, wanted)
         if typing.get_origin(wanted) is Literal and value not in typing.get_args(
             wanted
         ):
             names = typing.get_args(wanted)
             nearest = nearest_name(str(value), names, is_key=False)
-            raise self.error(key, f"no {short_form(value)}{nearest}")
+            raise self.error(key, f"{short_form(value)} is not a valid value{nearest}")
         try:
             msgspec.convert(value, wanted)
         except msgspec.ValidationError as error:

@@ -21,18 +21,18 @@ def load_config(
     flags: Mapping[str, tuple[str, str]] | None = None,
     defaults: Mapping[str, str] | None = None,
 ) -> PipelineConfig:
-    """Reads a configuration and checks all of it.
+    """Returns a configuration, all of which was checked.
 
     Args:
         path: A YAML file; None for the defaults. A mapping of models or floors in the
-            file stands in place of the default one.
-        overrides: ``key=value`` with a dotted key, as ``--set`` takes them; the value
-            is YAML, and is added to a mapping rather than put in its place.
-        flags: Flag of the command line → the key that it sets, and the text.
-        defaults: Key → text, of a command whose default is another than the file's.
+            file replaces the default one.
+        overrides: ``key=value`` with a dotted key, as passed to ``--set``; the value is
+            YAML. It is added to a default mapping instead of replacing it.
+        flags: Command-line flag → the key that it sets, and the value as text.
+        defaults: Key → text, for a command with defaults of its own.
 
     Raises:
-        ConfigError: For the first thing that is wrong.
+        ConfigError: If anything is wrong; it names the first error.
     """
     document = Document(path)
     for override in overrides:
@@ -44,7 +44,7 @@ def load_config(
             document.put(key, text, "by default")
     config = msgspec.convert(document.checked(), PipelineConfig)
     if config.label.threshold == "all" and "gate.floors" not in document:
-        # Without a disliked rating there is no such metric to hold against a model.
+        # Without disliked ratings, these metrics are not defined.
         floors = {
             metric: floor
             for metric, floor in config.gate.floors.items()
@@ -61,14 +61,14 @@ def load_config(
 
 
 def select_models(config: PipelineConfig, names: Iterable[str]) -> PipelineConfig:
-    """Narrows a run to some models, with the settings that the config has for them.
+    """Returns a configuration with these models alone, and their settings.
 
     Args:
         config: A checked configuration.
         names: Registered models, or only ``all`` for every one of them.
 
     Raises:
-        ConfigError: For an unknown name, or none at all.
+        ConfigError: If a name is unknown, or there is none.
     """
     chosen = list(MODELS) if list(names) == ["all"] else list(names)
     for name in chosen:
@@ -88,8 +88,7 @@ def select_models(config: PipelineConfig, names: Iterable[str]) -> PipelineConfi
 def _with_models(
     config: PipelineConfig, models: Mapping[str, dict[str, Any]]
 ) -> PipelineConfig:
-    """Puts the floor first where it is missing: nothing passes without it."""
-    floor = {POPULARITY: config.models.get(POPULARITY, {})}
-    if POPULARITY in models:
-        floor = {}
-    return msgspec.structs.replace(config, models=floor | dict(models))
+    """Adds popularity, which every model must beat, in front if it is missing."""
+    if POPULARITY not in models:
+        models = {POPULARITY: config.models.get(POPULARITY, {}), **models}
+    return msgspec.structs.replace(config, models=dict(models))

@@ -1,125 +1,51 @@
-"""What a person may choose, and how a YAML file and ``--set`` become that choice.
+"""Every setting of the pipeline: type, bounds, default and description.
 
-Every key of ``configs/default.yaml`` is a field of one of the structs below; a field's
-type says all that may stand there. Whatever is wrong is a ``ConfigError`` before any
-work starts, with the file, the line, the key, what was expected and the nearest name.
+Each is declared once. A field's type states which values are valid, and its entry under
+``Attributes`` what it means; validation, error messages, ``configs/default.yaml``
+(``make defaults``) and the reference page follow from these. The settings of the models
+are declared in ``trainer_modules/configs`` in the same way, those of the gate in
+``components/champion/gate.py``, and those of the data in ``data_section.py``.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-from components.metric_names import ComparedMetric
+from components.champion.gate import Gate
+from components.ratings_example_gen.settings import SplitKind
 from pipeline import DEFAULT_OUT
+from pipeline.config.data_section import DataConfig
 from pipeline.config.types import (
     Address,
-    Column,
-    Count,
     Flag,
-    Floor,
-    Hours,
-    ItemColumn,
     Negative,
-    PartOfRatings,
-    Repeats,
-    Seed,
-    Share,
-    Size,
-    Slice,
-    SplitKind,
     Text,
     Threshold,
-    UserColumn,
     Window,
     Workers,
 )
+from trainer_modules.configs.types import Count, Fraction, Positive, Seed
 from trainer_modules.registry import POPULARITY
 
 
-class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    r"""Which ratings to read, and how.
-
-    Attributes:
-        source: ``sample``, a MovieLens release (``ml-1m`` …) or the path of a file or
-            folder of one's own.
-        items: File with the items' features; None looks among the ratings and beside a
-            single file of them; ``none`` reads no such file.
-        users: File with the users' features, in the same way.
-        item_columns: Which column of the items' file is the ``item_id`` and the
-            ``title``: a header's name, or a number counted from 0. What is not named is
-            recognised by its header; all other columns are features.
-        user_columns: Which column of the users' file is the ``user_id``, in the same
-            way.
-        columns: Which column is the ``user_id``, ``item_id``, ``rating`` and
-            ``timestamp``: a header's name, or a number counted from 0 where there is no
-            header. Empty: recognised by layout or header. ``none`` for ``rating`` or
-            ``timestamp`` does not read them.
-        delimiter: Between fields of text: comma, semicolon, tab, pipe, whitespace (runs
-            of blanks and tabs), or the mark itself, such as ``::``. This and what
-            follows down to ``null_values`` is guessed where it is null, and every guess
-            is shown.
-        encoding: Of text, as Python names it: utf-8, latin-1, utf-16 …
-        quote: Mark around fields that hold separators or line ends; ``none`` for no
-            such mark.
-        escape: Mark that takes the meaning from the next one, as in ``\"``; ``none``.
-        header: Whether the first line of text names the columns.
-        decimal: Decimal mark of ratings.
-        thousands: Mark between groups of three digits.
-        timestamp_format: ``iso8601``, or a format of Python's ``strptime``, such as
-            ``%d.%m.%Y %H:%M``.
-        timestamp_unit: Unit of times that are numbers, since 1970.
-        timezone: IANA name of the zone of times without an offset; UTC where it is
-            null. Of the hour that occurs twice in autumn, the first one is meant.
-        null_values: Texts that stand for no value; a row without a user or an item is
-            bad. Null: NULL, null, \N, NaN, nan, None, NA, N/A and <NA>. A null in the
-            list means the texts NULL and null, which YAML reads so without quotes.
-        keep_blanks: Keep blanks around ids; otherwise they are cut off.
-        max_bad_fraction: Share of rows that may be bad; they go to a quarantine file. 0
-            stops the run at the first.
-        repeats: Which rating counts where a user rated an item several times: the
-            ``latest``, the ``first`` or the ``highest``. Equal times, and ratings
-            without times, are taken in the order of the files.
-        max_history: Ratings kept of one user, the newest; the others are counted.
-    """
-
-    source: Text = "sample"
-    items: Text | None = None
-    users: Text | None = None
-    item_columns: dict[ItemColumn, Text] = {}
-    user_columns: dict[UserColumn, Text] = {}
-    columns: dict[Column, Text] = {}
-    delimiter: Text | None = None
-    encoding: Text | None = None
-    quote: Text | None = None
-    escape: Text | None = None
-    header: bool | None = None
-    decimal: Literal[".", ","] | None = None
-    thousands: Text | None = None
-    timestamp_format: Text | None = None
-    timestamp_unit: Literal["s", "ms", "us", "ns"] | None = None
-    timezone: Text | None = None
-    null_values: list[str | None] | None = None
-    keep_blanks: bool = False
-    max_bad_fraction: Share = 0.0
-    repeats: Repeats = "latest"
-    max_history: Count = 10_000
-
-
 class SplitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which ratings train, and which judge.
+    """Which ratings train a model, and which evaluate it.
 
     Attributes:
-        kind: ``leave_last_out`` (each user's last rating is the test, the one before
-            the eval), ``temporal`` (two cuts in time for everybody) or ``random`` (only
-            to reproduce published tables).
-        eval_fraction: Share of the ratings in ``eval``; not for ``leave_last_out``.
-        test_fraction: Share of the ratings in ``test``; not for ``leave_last_out``.
-        seed: Decides the ``random`` split.
+        kind: ``leave_last_out`` (each user's last rating is for the test, the one
+            before it for the eval split), ``temporal`` (two cuts in time for all users,
+            as in production) or ``random`` (only to reproduce published tables).
+        eval_fraction: Share of all ratings in the eval split; ignored by
+            ``leave_last_out``.
+        test_fraction: Share of all ratings in the test split, with ``temporal`` the
+            newest ones; ignored by ``leave_last_out``.
+        seed: Random seed of the ``random`` split.
     """
 
     kind: SplitKind = "leave_last_out"
-    eval_fraction: PartOfRatings = 0.1
-    test_fraction: PartOfRatings = 0.1
+    eval_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.1
     seed: Seed = 0
 
 
@@ -127,9 +53,11 @@ class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a rating counts as liked.
 
     Attributes:
-        threshold: ``all``, ``> x`` or ``>= x``, with x in the ratings' own unit.
-        negative: ``< x`` or ``<= x``: when it counts as disliked; what is neither is
-            left out of training and judging. None: all that is not liked is disliked.
+        threshold: Which ratings are liked: "all", "> x" or ">= x", in quotes because
+            YAML gives > another meaning.
+        negative: Which ratings are disliked: "< x" or "<= x"; those that are neither
+            liked nor disliked are left out of training and evaluation. If null, every
+            rating that is not liked is disliked.
     """
 
     threshold: Threshold = "> 3"
@@ -137,12 +65,12 @@ class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VocabularyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which ids get a row of their own.
+    """Which IDs get parameters of their own.
 
     Attributes:
-        min_item_ratings: Items with fewer ratings share the unknown item's row, which
-            so learns what a new item deserves.
-        leave_out: Side features that no model reads.
+        min_item_ratings: Items with fewer ratings share one row of parameters, which
+            also scores new items.
+        leave_out: Side features that no model reads, as in [user_zip, item_year].
     """
 
     min_item_ratings: Count = 2
@@ -150,15 +78,17 @@ class VocabularyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How every model is trained; a model's own settings stand under ``models``.
+    """How every model is trained; each model's own settings are under ``models``.
 
     Attributes:
-        seed: Of weights, shuffling and drawn negatives.
-        require_gpu: Fail, and say so, when TensorFlow sees no GPU.
-        mixed_precision: Compute in 16 bits where the GPU is faster so; weights stay
-            float32.
-        warm_start: Start from the live model where it is of the same kind; for models
-            that learn by gradient descent.
+        seed: Random seed of weights, shuffling and sampled negatives.
+        require_gpu: Whether the run fails if TensorFlow sees no GPU, instead of
+            training slowly.
+        mixed_precision: Whether to compute in 16 bits where the GPU is faster that way;
+            weights stay float32.
+        warm_start: Whether training starts from the live model if that is of the same
+            kind, with rows carried over by ID. The result is as good after fewer
+            epochs. If it cannot, training starts from scratch, and the run reports why.
     """
 
     seed: Seed = 0
@@ -168,86 +98,43 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EvaluationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far evaluation goes.
+    """How much is evaluated.
 
     Attributes:
-        max_scored_pairs: Users x items scored at most for one model; beyond, a seeded
-            sample of users is judged, and the report says so.
-        num_sampled_negatives: Beside each target in the ``sampled_`` metrics; published
-            figures are of 99 or 100.
+        max_scored_pairs: Maximum number of user-item pairs scored per model. If there
+            are more, a seeded sample of the users is evaluated, and the report says so.
+        num_sampled_negatives: Number of items sampled for each target in the
+            ``sampled_`` metrics; published figures use 99 or 100.
     """
 
     max_scored_pairs: Count = 200_000_000
     num_sampled_negatives: Count = 99
 
 
-def _default_floors() -> dict[Floor, Share]:
-    return {"auc": 0.5, "ndcg@10": 0.01, "hit_rate@10": 0.02}
-
-
-class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model must show before it may go live (``components/champion/rules.py``).
-
-    Attributes:
-        metric: The metric by which models are compared; the best one goes live.
-        floors: Metric → the least value that passes; AUC and a ranking metric always.
-        max_loss: Absolute loss in ``metric`` against the live model; a model that
-            surely loses more is refused.
-        min_gain_over_popularity: Absolute gain in ``metric`` over popularity required.
-        min_users: Users with a target by which ``metric`` is measured; with fewer in
-            the test split, no model goes live.
-        slices: What users are divided by: ``activity``, or a side feature.
-        min_slice_users: Users with a target; smaller slices are reported but never
-            refuse a model.
-        confidence: Confidence level of the intervals; 1 minus it is the accepted chance
-            of a false promotion while one version is live.
-        min_score_std: Standard deviation of all scores; below it, a model scores
-            everybody alike.
-        min_calibration: Predicted over observed likes, at least, for models whose
-            scores are probabilities.
-        max_calibration: Upper bound on the same ratio.
-        min_coverage_of_live: Share of the live model's catalogue coverage required.
-        without_baseline: What to do where the live model cannot be judged: ``refuse``
-            everything, or hold candidates against the other rules alone.
-    """
-
-    metric: ComparedMetric = "ndcg@10"
-    floors: dict[Floor, Share] = msgspec.field(default_factory=_default_floors)
-    max_loss: Share = 0.005
-    min_gain_over_popularity: Share = 0.0
-    min_users: Count = 100
-    slices: list[Slice] = msgspec.field(default_factory=lambda: ["activity"])
-    min_slice_users: Count = 100
-    confidence: PartOfRatings = 0.95
-    min_score_std: Size = 0.01
-    min_calibration: Size = 0.5
-    max_calibration: Size = 2.0
-    min_coverage_of_live: Share = 0.5
-    without_baseline: Literal["refuse", "floors_only"] = "refuse"
-
-
 class ServingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model may take where it serves; a pushed model stayed within.
+    """Limits that a model must meet before it goes live.
 
     Attributes:
-        infra_check: Where the champion is queried before a push: in a ``process`` of
-            its own, or in TensorFlow Serving on Docker or Kubernetes, which enforces
-            only ``check_seconds``.
-        check_seconds: For loading it and all questions of the check before a push.
-        max_memory_mb: Resident, TensorFlow's own included.
-        max_latency_ms: Median of one answer, 1,000 candidates or a whole list.
-        max_size_mb: Of its files.
-        keep_versions: Of those that were live; the one before the live one stays
-            always.
+        infra_check: Where the chosen model is tried before a push: in a ``process`` of
+            its own, or in TensorFlow Serving on ``experimental-docker`` or
+            ``experimental-kubernetes``, which enforces only ``check_seconds``.
+            Experimental values have never been executed (docs/adr/0027).
+        check_seconds: Time limit of the whole check, loading included.
+        max_memory_mb: Resident memory of the serving process, TensorFlow included.
+        max_latency_ms: Median latency of an answer, either 1,000 scored candidates or a
+            whole list.
+        max_size_mb: Total size of the model's files.
+        keep_versions: Number of versions kept in the live folder; the one before the
+            live version is always kept.
     """
 
     infra_check: Literal[
         "process", "experimental-docker", "experimental-kubernetes"
     ] = "process"
-    check_seconds: Size = 120.0
-    max_memory_mb: Size = 4000.0
-    max_latency_ms: Size = 250.0
-    max_size_mb: Size = 2000.0
+    check_seconds: Positive = 120.0
+    max_memory_mb: Positive = 4000.0
+    max_latency_ms: Positive = 250.0
+    max_size_mb: Positive = 2000.0
     keep_versions: Count = 5
 
 
@@ -255,9 +142,10 @@ class SchemaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the data must look like.
 
     Attributes:
-        path: A schema of one's own (``marquee schema propose`` writes one); None: the
-            curated ``schema/ratings.pbtxt``.
-        spans: A schema with drift comparators; None: ``schema/spans.pbtxt``.
+        path: Schema file, such as ``marquee schema propose`` writes; null uses
+            schema/ratings.pbtxt.
+        spans: Schema file with the drift thresholds of ``marquee retrain``; null uses
+            schema/spans.pbtxt.
     """
 
     path: Text | None = None
@@ -265,42 +153,48 @@ class SchemaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``marquee retrain`` takes in, beside ``data``.
+    """What ``marquee retrain`` reads; it splits by time unless ``split.kind`` is set.
 
     Attributes:
-        window: ``all``, ``N spans`` (the newest that are whole) or ``N days`` (up to
-            the newest; of dated spans).
-        drift: What follows where the newest span is past a threshold of
-            ``schema.spans`` against the one that the live model learned from: ``stop``
-            for a person, or ``warn`` and go on.
-        min_drift_ratings: A span of fewer ratings is not compared.
-        max_hours: Time limit of a retraining that ``marquee schedule`` started, waiting
-            for another run included; it is stopped then, and the next night runs.
+        window: Which spans to train on: ``all``, "N spans" (the newest complete ones)
+            or "N days" (up to the newest).
+        drift: What happens if the newest span exceeds a threshold of ``schema.spans``
+            against the span that the live model learned from: ``stop`` and wait for a
+            person, or ``warn`` and continue.
+        min_drift_ratings: Spans of fewer ratings are not compared: small samples always
+            look drifted.
+        max_hours: Time limit of a retraining that ``marquee schedule`` started, in
+            hours; one that hangs is stopped, so that the next can run.
     """
 
     window: Window = "all"
     drift: Literal["stop", "warn"] = "stop"
     min_drift_ratings: Count = 1000
-    max_hours: Hours = 12.0
+    max_hours: Annotated[float, Meta(gt=0, le=8760)] = 12.0
 
 
 class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the steps over all ratings run: reading, statistics, Transform, judging.
+    """Where the steps over all ratings run: reading, statistics, Transform, metrics.
 
     Attributes:
-        runner: ``direct`` is this process; the others are clusters.
-        endpoint: Of Beam's job server in front of flink or spark.
-        workers: Of flink and spark: ``loopback``, threads of this process; or the
-            address of a worker pool, as each TaskManager finds its own
-            (``pipeline/beam/worker_pool.py``).
-        image: A container with this code, for workers; in place of ``workers``.
-            Dataflow requires one (docs/adr/0024).
-        parallelism: Workers of flink; of dataflow the most there may be.
-        project: Of dataflow.
-        region: Of dataflow.
-        temp_location: Of dataflow, a folder in Cloud Storage.
-        args: Flags of Beam as they are, after those that follow from the above; no
-            secrets (``pipeline/config/secrets.py``).
+        runner: ``direct`` is this process; ``flink`` and ``experimental-spark`` are
+            clusters behind Beam's job server; ``experimental-dataflow`` is Google
+            Cloud's service. Experimental values have never been executed
+            (docs/adr/0027).
+        endpoint: Address of the job server of Flink or Spark.
+        workers: Workers of Flink and Spark: ``loopback`` (threads of this
+            process), or host:port of the worker pool next to each TaskManager
+            (python -m pipeline.beam.worker_pool).
+        image: Container image with this code, for workers; it takes precedence over
+            ``workers``. Required by Dataflow.
+        parallelism: Number of workers of Flink, or the maximum for Dataflow.
+        project: Google Cloud project of Dataflow.
+        region: Google Cloud region of Dataflow, such as europe-west4.
+        temp_location: Folder in Cloud Storage for Dataflow, such as
+            gs://bucket/temp.
+        args: Further Beam flags, as in ["--job_name=nightly"]; they override those that
+            follow from the settings above. Secrets are rejected: leave them to the
+            environment, such as AWS_SECRET_ACCESS_KEY.
     """
 
     runner: Literal[
@@ -321,22 +215,13 @@ def _default_models() -> dict[str, dict[str, Any]]:
 
 
 class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One run's choices.
+    """All settings of a run; each section is described by its own class.
 
     Attributes:
-        data: Which ratings.
-        split: Which of them judge.
-        label: When a rating counts as liked.
-        vocabulary: Which ids get a row.
-        models: Model → settings that differ from its defaults; trained in this order,
-            popularity always.
-        train: How.
-        evaluation: How far.
-        gate: The bar.
-        serving: What a live model may take.
-        schema: What the data must look like.
-        retrain: What ``marquee retrain`` takes in.
-        beam: Where the steps over all ratings run.
+        models: Models to train, in this order, with the settings that differ from the
+            model's defaults, as in ``neumf: {embedding_dim: 16}``; ``marquee models``
+            lists both. Your own ``models`` replace these; popularity is always trained,
+            since every model must beat it.
         out: Folder of the metadata store, artifacts, live models and runs.
     """
 
@@ -347,7 +232,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[str, dict[str, Any]] = msgspec.field(default_factory=_default_models)
     train: TrainConfig = TrainConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    gate: GateConfig = GateConfig()
+    gate: Gate = Gate()
     serving: ServingConfig = ServingConfig()
     schema: SchemaConfig = SchemaConfig()
     retrain: RetrainConfig = RetrainConfig()

@@ -19,7 +19,7 @@ from components.pusher.component import Pusher
 from components.ranking_metrics import extractors
 from components.trainer.component import Trainer
 from pipeline.config.schema import PipelineConfig
-from pipeline.evaluation import eval_config, rules
+from pipeline.evaluation import eval_config
 from pipeline.live_model_resolver import base_model_resolver, live_model_resolver
 from pipeline.runs.code_version import code_version
 from pipeline.stages.prepare import dotted
@@ -127,7 +127,7 @@ def choose_champion(
         channels: Inputs of ``Champion`` by name.
     """
     return Champion(
-        gate=rules(config.gate),
+        gate=msgspec.json.encode(config.gate).decode(),
         needs_live=config.gate.without_baseline == "refuse",
         reference=POPULARITY,
         live_folder=live_folder,

@@ -7,6 +7,7 @@ judged by TFX's Evaluator on the test split, and decided on by Champion.
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,11 +18,11 @@ from tfx.utils import path_utils, proto_utils
 
 from benchmarks.training_data import trainer_data
 from components.champion import component
+from components.champion.gate import Gate
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.live_models import push
 from components.ranking_metrics import extractors
-from pipeline.config.schema import GateConfig
-from pipeline.evaluation import eval_config, rules
+from pipeline.evaluation import eval_config
 from pipeline.runs.step_outputs import newest_output
 from tests.support.command import marquee
 from trainer_modules import features as f
@@ -196,7 +197,7 @@ def judge(copy_of_the_code, tmp_path_factory):
 
 
 def _judge(code, tmp_path_factory, data_set, data, settings, only):
-    gate = GateConfig(slices=[FEW[data_set].partition("=")[0]], min_slice_users=30)
+    gate = Gate(slices=[FEW[data_set].partition("=")[0]], min_slice_users=30)
     out = tmp_path_factory.mktemp("out")
     run = marquee(
         code,
@@ -269,7 +270,7 @@ def _judge(code, tmp_path_factory, data_set, data, settings, only):
         evaluations=[evaluated("popularity", popularity), *evaluations],
         live_evaluation=champion,
         examples=examples,
-        gate=rules(gate),
+        gate=msgspec.json.encode(gate).decode(),
         needs_live=True,
         reference="popularity",
         live_folder=str(folder / "versions"),
@@ -336,7 +337,7 @@ def test_a_copy_of_the_live_model_is_as_good_and_replaces_nothing(judged):
 def test_a_truly_better_model_goes_live(judged):
     better = judged[0]["better"]
     # Enough for a single challenger; here eight share the error.
-    assert better["evidence"]["value"] > 2 / (1 - GateConfig().confidence)
+    assert better["evidence"]["value"] > 2 / (1 - Gate().confidence)
     if better["evidence"]["value"] >= better["evidence"]["required"]:
         assert better["verdict"] == "live"
         assert "over the model that was live" in better["rule"]

@@ -5,17 +5,15 @@ import json
 import pytest
 import tensorflow_model_analysis as tfma
 
-from components.champion.component import parse_gate
-from components.champion.rules import Gate
+from components.champion.gate import Gate
 from components.metric_names import METRICS
 from pipeline import evaluation
-from pipeline.config.schema import GateConfig
 
 
 @pytest.fixture
 def asked():
     def configs(**gate):
-        config = evaluation.eval_config(GateConfig(**gate))
+        config = evaluation.eval_config(Gate(**gate))
         [spec] = config.metrics_specs
         return {json.loads(m.config)["name"]: m for m in spec.metrics}
 
@@ -23,7 +21,7 @@ def asked():
 
 
 def test_all_metrics_are_measured_on_all_users_and_on_slices():
-    config = evaluation.eval_config(GateConfig(slices=["activity", "user_gender"]))
+    config = evaluation.eval_config(Gate(slices=["activity", "user_gender"]))
     tfma.utils.verify_eval_config(config)
     assert [json.loads(m.config)["name"] for m in config.metrics_specs[0].metrics] == (
         [*METRICS, "users"]
@@ -39,7 +37,7 @@ def test_all_metrics_are_measured_on_all_users_and_on_slices():
 
 
 def test_the_number_of_sampled_negatives_is_told_to_every_metric():
-    config = evaluation.eval_config(GateConfig(), num_sampled_negatives=100)
+    config = evaluation.eval_config(Gate(), num_sampled_negatives=100)
     [spec] = config.metrics_specs
     assert {json.loads(m.config)["num_sampled"] for m in spec.metrics} == {100}
 
@@ -66,31 +64,3 @@ def test_the_code_is_in_the_cache_key(asked, monkeypatch):
     monkeypatch.setattr(evaluation, "code_version", lambda *modules: "another")
     after = asked()
     assert all(before[name] != after[name] for name in METRICS)
-
-
-def test_champion_reads_the_rules_as_they_were_configured():
-    config = GateConfig(
-        metric="mrr",
-        floors={"auc": 0.6},
-        max_loss=0.02,
-        min_gain_over_popularity=0.03,
-        min_users=70,
-        min_slice_users=7,
-        confidence=0.9,
-        min_score_std=0.5,
-        min_calibration=0.8,
-        max_calibration=1.2,
-        min_coverage_of_live=0.4,
-    )
-    assert parse_gate(evaluation.rules(config)) == Gate(
-        metric="mrr",
-        floors={"auc": 0.6},
-        max_loss=0.02,
-        min_gain=0.03,
-        min_users=70,
-        min_slice_users=7,
-        min_score_std=0.5,
-        calibration=(0.8, 1.2),
-        min_coverage_of_live=0.4,
-        confidence=0.9,
-    )

@@ -1,14 +1,20 @@
-"""The settings of every model, as the papers name them.
+"""Settings that every model trained by gradient descent shares.
 
-Kept apart from the models so that the command line can list and check them without
-importing TensorFlow (docs/adr/0003). Values cross JSON on their way to a Trainer:
-``parse`` is the only place that turns lists back into tuples.
+Kept apart from the models so that the command line can list and check settings without
+importing TensorFlow (docs/adr/0003). Values reach a Trainer as JSON; ``parse`` is the
+only place that turns lists back into tuples.
 """
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta
+from trainer_modules.configs.types import (
+    Count,
+    CountOrZero,
+    NonNegative,
+    Positive,
+    ShareAbove0,
+)
 
 Task = Literal["rating", "retrieval", "next_item"]
 Loss = Literal[
@@ -20,48 +26,51 @@ Activation = Literal[
     "tanh",
 ]  # fmt: skip
 
-AT_LEAST_0 = Meta(ge=0, description="a whole number, at least 0")
-
-# What each task can learn by: from labels or stars, or from an order.
-OF_AN_ORDER = ("cross_entropy", "balanced_cross_entropy", "bpr", "hinge", "warp")
+# The losses of each task: of labels or stars, or of an order.
+ORDER_LOSSES = ("cross_entropy", "balanced_cross_entropy", "bpr", "hinge", "warp")
 LOSSES: dict[str, tuple[str, ...]] = {
     "rating": ("cross_entropy", "squared_error"),
-    "retrieval": OF_AN_ORDER,
-    "next_item": OF_AN_ORDER,
+    "retrieval": ORDER_LOSSES,
+    "next_item": ORDER_LOSSES,
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class GradientConfig:
-    """What every model that learns by gradient descent has.
+    """Settings of every model that is trained by gradient descent.
 
     Attributes:
-        task: ``rating`` (from the ratings there are), ``retrieval`` (from what was
-            liked, against drawn items) or ``next_item`` (the same, of what came next).
-        loss: ``LOSSES`` has those of each task.
-        epochs: At most this many passes over the training pairs.
-        batch_size: Positives or ratings in a step at most, over all replicas; few data
-            take less.
-        learning_rate: Of the optimizer; of ``sgd`` for a full batch, and in proportion
-            for the smaller ones of few data.
-        learning_rate_decay: What the learning rate is multiplied by over an epoch.
-        optimizer: ``auto`` is ``lazy_adam``, which leaves the moments of untouched rows
-            alone, where the users or the items are many, and else ``adam``.
-        num_negatives: Items drawn for each positive or rating, anew in every epoch.
-        negative_power: Beta; an item is drawn in proportion to popularity^beta.
-        patience: Epochs without a better eval metric before training stops.
-        refit: Once the eval split has chosen the epoch, train anew for as long on both
-            splits together; takes up to twice the time.
+        task: What the model learns from: ``rating`` (the ratings as they are),
+            ``retrieval`` (liked items against sampled ones) or ``next_item`` (the next
+            liked item against sampled ones).
+        loss: The loss; which ones are possible depends on ``task``.
+        epochs: Maximum number of passes over the training pairs.
+        batch_size: Maximum number of positives or ratings per step, over all replicas;
+            small data sets use smaller batches.
+        learning_rate: Learning rate of ``optimizer``. With ``sgd`` it applies to a full
+            batch, and smaller batches scale it down in proportion.
+        learning_rate_decay: Factor by which the learning rate falls over an epoch.
+        optimizer: ``auto`` chooses ``lazy_adam``, which leaves the moments of rows
+            outside the batch alone, if there are many users or items, and otherwise
+            ``adam``.
+        num_negatives: Items sampled for each positive or rating, anew in every epoch.
+        negative_power: Beta: an item is sampled in proportion to popularity^beta. 0
+            samples all items alike.
+        patience: Number of epochs without a better eval metric after which training
+            stops.
+        refit: Once the eval split has chosen the number of epochs, train from scratch
+            for as long on the train and eval splits together. Takes up to twice the
+            time.
     """
 
     task: Task = "retrieval"
     loss: Loss = "cross_entropy"
-    epochs: int = 30
-    batch_size: int = 4096
-    learning_rate: float = 0.003
-    learning_rate_decay: float = 1.0
+    epochs: Count = 30
+    batch_size: Count = 4096
+    learning_rate: Positive = 0.003
+    learning_rate_decay: ShareAbove0 = 1.0
     optimizer: Optimizer = "auto"
-    num_negatives: Annotated[int, AT_LEAST_0] = 4
-    negative_power: float = 0.0
-    patience: int = 5
+    num_negatives: CountOrZero = 4
+    negative_power: NonNegative = 0.0
+    patience: Count = 5
     refit: bool = False

@@ -3,13 +3,22 @@
 import dataclasses
 from typing import Annotated
 
-from trainer_modules.configs.base import (
-    AT_LEAST_0,
-    GradientConfig,
-    Loss,
-    Optimizer,
-    Task,
+from msgspec import Meta
+
+from trainer_modules.configs.base import GradientConfig, Loss, Optimizer, Task
+from trainer_modules.configs.types import (
+    Count,
+    CountOrZero,
+    LayerSize,
+    LayerSizes,
+    NonNegative,
+    Positive,
+    Share,
+    ShareBelow1,
 )
+
+# The first width is that of the input, the second that of the first layer.
+TowerSizes = Annotated[tuple[LayerSize, ...], Meta(min_length=2)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,14 +26,15 @@ class GMFConfig(GradientConfig):
     """He et al. 2017, section 4.1: 8 predictive factors.
 
     Attributes:
-        embedding_dim: D, the "predictive factors".
-        stddev: Of the random start.
-        l2: Weight decay of the embeddings that a batch reads.
+        embedding_dim: D, the number of "predictive factors".
+        stddev: Standard deviation of the initial vectors. Above 0: from vectors of 0,
+            nothing is learned.
+        l2: Weight decay of the vectors that a batch reads.
     """
 
-    embedding_dim: int = 8
-    stddev: float = 0.01
-    l2: float = 0.0
+    embedding_dim: LayerSize = 8
+    stddev: Positive = 0.01
+    l2: NonNegative = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,42 +42,54 @@ class MLPConfig(GradientConfig):
     """He et al. 2017, section 4.1: 8 predictive factors, a tower of three layers.
 
     Attributes:
-        hidden_units: The tower; its input is two vectors of half the first width.
-        dropout_rate: Before each layer.
-        l2: Weight decay of the embeddings that a batch reads.
+        hidden_units: Widths of the tower, its input first, which is the user's vector
+            and the item's, each half as wide. So the first width is at least 2, and
+            there are at least two widths.
+        dropout_rate: Dropout rate before each layer.
+        l2: Weight decay of the vectors that a batch reads.
     """
 
-    hidden_units: tuple[int, ...] = (64, 32, 16, 8)
-    dropout_rate: float = 0.0
-    l2: float = 0.0
+    hidden_units: TowerSizes = (64, 32, 16, 8)
+    dropout_rate: ShareBelow1 = 0.0
+    l2: NonNegative = 0.0
+
+    def __post_init__(self) -> None:
+        """Rejects an input that cannot be divided between user and item."""
+        if self.hidden_units[0] < 2:
+            raise ValueError(
+                f"hidden_units starts with {self.hidden_units[0]}, which user and item "
+                "cannot share; expected at least 2"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class MFSGDConfig(GradientConfig):
     """Koren et al. 2009, by stochastic gradient descent as in Funk's and Surprise.
 
-    The gradient is of a batch's mean, where theirs is of half a rating's squared error:
-    ``learning_rate`` is theirs x batch_size / 2, as in 0.005 x 4096 / 2 = 10. Labels
-    from drawn items (``task: retrieval``, Rendle et al. 2020) have no half, and a mean
-    over the drawn ones too: theirs x batch_size x (1 + num_negatives).
+    The gradient is that of a batch's mean, whereas theirs is that of half a rating's
+    squared error: ``learning_rate`` is theirs x batch_size / 2, as in
+    0.005 x 4096 / 2 = 10. Labels of sampled items (``task: retrieval``, Rendle et al.
+    2020) have no half, and are a mean over the sampled items, too: theirs x batch_size
+    x (1 + num_negatives).
 
     Attributes:
-        embedding_dim: D, the factors.
-        l2: Lambda of equation 5, for vectors and biases; on MovieLens, where Surprise's
-            0.02 overfits.
-        stddev: Of the vectors' random start.
+        embedding_dim: D, the number of factors.
+        l2: Lambda of equation 5, for vectors and biases. The default is for MovieLens,
+            where Surprise's 0.02 overfits.
+        stddev: Standard deviation of the initial vectors; with 0 they stay 0, and only
+            the biases are learned.
     """
 
     task: Task = "rating"
     loss: Loss = "squared_error"
     optimizer: Optimizer = "sgd"
-    epochs: int = 100
-    learning_rate: float = 10.0
-    num_negatives: Annotated[int, AT_LEAST_0] = 0
-    patience: int = 3
-    embedding_dim: int = 100
-    l2: float = 0.07
-    stddev: float = 0.1
+    epochs: Count = 100
+    learning_rate: Positive = 10.0
+    num_negatives: CountOrZero = 0
+    patience: Count = 3
+    embedding_dim: LayerSize = 100
+    l2: NonNegative = 0.07
+    stddev: NonNegative = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,15 +98,17 @@ class NeuMFConfig(MLPConfig):
 
     Attributes:
         embedding_dim: Length of the GMF half's vectors, the "predictive factors".
-        pretraining_epochs: At most, of each half alone before both are joined.
-        pretraining_learning_rate: Of Adam, which trains the halves.
-        alpha: Weight of the GMF half where they are joined; the MLP half has the rest.
+        pretraining_epochs: Maximum number of epochs in which each half is trained
+            alone before the two are joined; 0 for none.
+        pretraining_learning_rate: Learning rate of Adam, which trains the halves.
+        alpha: Weight of the GMF half where the two are joined; the MLP half has the
+            rest.
     """
 
-    embedding_dim: int = 8
-    pretraining_epochs: int = 0
-    pretraining_learning_rate: float = 0.003
-    alpha: float = 0.5
+    embedding_dim: LayerSize = 8
+    pretraining_epochs: CountOrZero = 0
+    pretraining_learning_rate: Positive = 0.003
+    alpha: Share = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,17 +116,17 @@ class NCFConfig(GradientConfig):
     """RecLearn's NCF.
 
     Attributes:
-        embedding_dim: D, of the vectors of both halves.
-        hidden_units: The tower, its input apart.
-        dropout_rate: Before each of its layers.
-        l2: Weight decay of the embeddings that a batch reads.
+        embedding_dim: D, the length of the vectors of both halves.
+        hidden_units: Widths of the tower's layers, without its input.
+        dropout_rate: Dropout rate before each layer of the tower.
+        l2: Weight decay of the vectors that a batch reads.
     """
 
     loss: Loss = "balanced_cross_entropy"
-    embedding_dim: int = 32
-    hidden_units: tuple[int, ...] = (256, 128, 64)
-    dropout_rate: float = 0.2
-    l2: float = 1e-6
+    embedding_dim: LayerSize = 32
+    hidden_units: LayerSizes = (256, 128, 64)
+    dropout_rate: ShareBelow1 = 0.2
+    l2: NonNegative = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,14 +134,15 @@ class WARPMFConfig(GradientConfig):
     """Weston et al. 2011; the sizes are LightFM's.
 
     Attributes:
-        num_negatives: Trials to find an item that is scored too high.
-        embedding_dim: D, of each value's vector.
-        stddev: Of the random start.
+        num_negatives: Number of trials to find an item that is scored too high.
+        embedding_dim: D, the length of each value's vector.
+        stddev: Standard deviation of the initial vectors; with 0 they stay 0, and only
+            the biases are learned.
         l2: Weight decay of the users and items in a batch.
     """
 
     loss: Loss = "warp"
-    num_negatives: int = 10
-    embedding_dim: int = 10
-    stddev: float = 0.1
-    l2: float = 0.0
+    num_negatives: CountOrZero = 10
+    embedding_dim: LayerSize = 10
+    stddev: NonNegative = 0.1
+    l2: NonNegative = 0.0

@@ -1,31 +1,34 @@
 """Settings of the models over all fields."""
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import Literal
 
-from trainer_modules.configs.base import (
-    AT_LEAST_0,
-    Activation,
-    GradientConfig,
-    Optimizer,
-    Task,
+from trainer_modules.configs.base import Activation, GradientConfig, Optimizer, Task
+from trainer_modules.configs.types import (
+    Count,
+    CountOrZero,
+    LayerSize,
+    LayerSizes,
+    NonNegative,
+    Positive,
+    ShareBelow1,
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class FieldsConfig(GradientConfig):
-    """What the models over all fields have; the sizes of RecBole's published runs.
+    """Settings of all models over fields; the sizes are those of RecBole's runs.
 
     Attributes:
-        embedding_dim: D, of each field.
-        l2: Decay of the fields' vectors that a batch reads.
+        embedding_dim: D, the length of each field's vector.
+        l2: Weight decay of the fields' vectors that a batch reads.
     """
 
     task: Task = "rating"
-    num_negatives: Annotated[int, AT_LEAST_0] = 0
-    patience: int = 3
-    embedding_dim: int = 16
-    l2: float = 0.0
+    num_negatives: CountOrZero = 0
+    patience: Count = 3
+    embedding_dim: LayerSize = 16
+    l2: NonNegative = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,65 +41,68 @@ class AFMConfig(FieldsConfig):
     """Xiao et al. 2017, in the setting that did best on MovieLens 1M's eval split.
 
     Attributes:
-        attention_units: Of the attention network.
-        attention_dropout_rate: Within it.
-        attention_l2: Lambda of equation 10, for its matrix.
-        dropout_rate: Of what attention pools.
+        attention_units: Width of the attention network's hidden layer.
+        attention_dropout_rate: Dropout rate within the attention network.
+        attention_l2: Lambda of equation 10: decay of the attention network's matrix.
+        dropout_rate: Dropout rate of the pooled vector.
     """
 
-    learning_rate: float = 0.006
-    patience: int = 2
-    l2: float = 0.005
-    attention_units: int = 32
-    attention_dropout_rate: float = 0.0
-    attention_l2: float = 0.01
-    dropout_rate: float = 0.1
+    learning_rate: Positive = 0.006
+    patience: Count = 2
+    l2: NonNegative = 0.005
+    attention_units: LayerSize = 32
+    attention_dropout_rate: ShareBelow1 = 0.0
+    attention_l2: NonNegative = 0.01
+    dropout_rate: ShareBelow1 = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
 class FieldsTowerConfig(FieldsConfig):
-    """What the models with a deep network over all fields have.
+    """Settings of the models with a deep network over all fields.
 
     Narrower than the [256]x3 that RecBole published, for speed.
 
     Attributes:
-        hidden_units: Of the deep network.
-        activation: Of its layers.
-        dropout_rate: Before each of them.
+        hidden_units: Widths of the deep network's layers.
+        activation: Activation of each layer of the deep network.
+        dropout_rate: Dropout rate before each layer of the deep network.
     """
 
-    learning_rate: float = 0.005
-    patience: int = 2
-    l2: float = 0.001
-    hidden_units: tuple[int, ...] = (128, 128)
+    learning_rate: Positive = 0.005
+    patience: Count = 2
+    l2: NonNegative = 0.001
+    hidden_units: LayerSizes = (128, 128)
     activation: Activation = "relu"
-    dropout_rate: float = 0.2
+    dropout_rate: ShareBelow1 = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
 class DeepFMConfig(FieldsTowerConfig):
     """Guo et al. 2017, as wide as RecBole published."""
 
-    learning_rate: float = 0.003
-    patience: int = 3
-    l2: float = 0.0
-    hidden_units: tuple[int, ...] = (256, 256, 256)
-    dropout_rate: float = 0.1
+    learning_rate: Positive = 0.003
+    patience: Count = 3
+    l2: NonNegative = 0.0
+    hidden_units: LayerSizes = (256, 256, 256)
+    dropout_rate: ShareBelow1 = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
 class AutoIntConfig(FieldsTowerConfig):
-    """Song et al. 2019; without ``hidden_units`` there is no deep network.
+    """Song et al. 2019.
 
     Attributes:
-        num_layers: Of attention.
-        num_heads: Of each.
-        head_dim: Of each head.
+        hidden_units: Widths of the deep network's layers; an empty list for no deep
+            network.
+        num_layers: Number of attention layers.
+        num_heads: Number of heads of each attention layer.
+        head_dim: Length of each head's vectors.
     """
 
-    num_layers: int = 1
-    num_heads: int = 2
-    head_dim: int = 8
+    hidden_units: tuple[LayerSize, ...] = (128, 128)
+    num_layers: Count = 1
+    num_heads: LayerSize = 2
+    head_dim: LayerSize = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,12 +110,12 @@ class DCNConfig(FieldsTowerConfig):
     """Wang et al. 2017 and 2021.
 
     Attributes:
-        cross: A cross layer weights with a ``vector`` (2017) or a ``matrix`` (2021).
-        num_layers: Crosses.
+        cross: A cross layer's weights are a ``vector`` (2017) or a ``matrix`` (2021).
+        num_layers: Number of cross layers.
     """
 
     cross: Literal["vector", "matrix"] = "matrix"
-    num_layers: int = 2
+    num_layers: Count = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,8 +128,8 @@ class OPNNConfig(FieldsTowerConfig):
     """Qu et al. 2016, with outer products.
 
     Attributes:
-        kernel: A pair weights its outer product with a ``matrix``, or the diagonal of
-            it with a ``vector``.
+        kernel: Weights of a pair's outer product: a ``matrix``, or a ``vector`` for
+            its diagonal alone.
     """
 
     kernel: Literal["matrix", "vector"] = "matrix"
@@ -134,12 +140,12 @@ class WideDeepConfig(FieldsTowerConfig):
     """Cheng et al. 2016.
 
     Attributes:
-        wide_optimizer: Of the linear part; ``optimizer`` is of the deep one.
-        wide_learning_rate: Of the linear part.
+        wide_optimizer: Optimizer of the linear part; ``optimizer`` trains the deep one.
+        wide_learning_rate: Learning rate of the linear part.
     """
 
     wide_optimizer: Optimizer = "ftrl"
-    wide_learning_rate: float = 0.1
+    wide_learning_rate: Positive = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +153,8 @@ class XDeepFMConfig(FieldsTowerConfig):
     """Lian et al. 2018.
 
     Attributes:
-        cin_units: Feature maps of each layer of the compressed interaction network.
+        cin_units: Number of feature maps in each layer of the compressed interaction
+            network.
     """
 
-    cin_units: tuple[int, ...] = (16, 16)
+    cin_units: LayerSizes = (16, 16)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from components.champion.gate import Gate
 from components.live_models.versions import VersionError
 from pipeline import lineage
-from pipeline.config.schema import GateConfig
 from pipeline.lineage import Lineage, NoLineageError
 from pipeline.runs import finished_runs
 from pipeline.runs.model_record import JudgedLive, Metrics, ModelRecord
@@ -72,7 +72,7 @@ class Contents:
     """
 
     run: RunRecord
-    gate: GateConfig
+    gate: Gate
     metric: str
     models: Sequence[ModelRecord]
     live_before: JudgedLive | None
@@ -100,7 +100,7 @@ def gather(out: Path, run_id: str | None) -> Contents:
     """
     record = finished_runs.read(out, run_id)
     outputs = existing_outputs(out, record.run.id)
-    gate = record.section("gate", GateConfig)
+    gate = record.section("gate", Gate)
     metric = record.gate.metric or gate.metric
     models = sorted(record.models, key=lambda model: best_first(model.metrics, metric))
     lists, no_lists = _examples(out)

@@ -1,11 +1,11 @@
 """Champion on artifacts that TFMA wrote: what is copied, blessed and reported."""
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,9 +19,9 @@ from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
 from components.champion import component
+from components.champion.gate import Gate
 from components.champion.judgements import evaluated_model
 from components.champion.ledger import LedgerError
-from components.champion.rules import Gate
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.live_models import push, rollback, versions
 from components.ranking_metrics.users import Users
@@ -33,11 +33,12 @@ GATE = Gate(
     metric="ndcg@10",
     floors={"auc": 0.5},
     max_loss=0.005,
-    min_gain=0.0,
+    min_gain_over_popularity=0.0,
     min_users=50,
     min_slice_users=50,
     min_score_std=0.01,
-    calibration=(0.5, 2.0),
+    min_calibration=0.5,
+    max_calibration=2.0,
     min_coverage_of_live=0.5,
     confidence=0.95,
 )
@@ -156,7 +157,7 @@ def world(tmp_path):
                 evaluations=self.evaluations,
                 live_evaluation=self.live_evaluation,
                 examples=artifact(standard_artifacts.Examples, tmp_path / "examples"),
-                gate=json.dumps(dataclasses.asdict(GATE)),
+                gate=msgspec.json.encode(GATE).decode(),
                 needs_live=needs_live,
                 reference="popularity",
                 live_folder=str(self.live),

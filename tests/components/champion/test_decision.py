@@ -5,13 +5,15 @@ import math
 import re
 
 import hypothesis.strategies as st
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 
 from components.champion.decision import Bar, decide
+from components.champion.gate import Gate
 from components.champion.ledger import Ledger
-from components.champion.rules import OVERALL, Gate, Judged, Slice
+from components.champion.rules import OVERALL, Judged, Slice
 from components.ranking_metrics.users import Users
 
 NAN = math.nan
@@ -20,11 +22,12 @@ GATE = Gate(
     metric=METRIC,
     floors={},
     max_loss=0.03,
-    min_gain=0.0,
+    min_gain_over_popularity=0.0,
     min_users=20,
     min_slice_users=20,
     min_score_std=0.01,
-    calibration=(0.5, 2.0),
+    min_calibration=0.5,
+    max_calibration=2.0,
     min_coverage_of_live=0.5,
     confidence=0.95,
 )
@@ -95,7 +98,7 @@ def test_the_best_of_those_that_passed_goes_live():
 
 
 def test_what_the_rules_refuse_stays_out_however_good_it_is():
-    gate = dataclasses.replace(GATE, floors={"recall@10": 0.5})
+    gate = msgspec.structs.replace(GATE, floors={"recall@10": 0.5})
     verdicts = decided(
         candidate("a", 0.9, score_std=0.0), candidate("b", 0.2), POPULARITY
     )
@@ -129,7 +132,7 @@ def test_popularity_is_the_bar_even_where_it_is_refused_itself():
 
 
 def test_popularity_never_goes_live_even_where_a_loss_against_it_is_allowed():
-    gate = dataclasses.replace(GATE, min_gain=-0.1)
+    gate = msgspec.structs.replace(GATE, min_gain_over_popularity=-0.1)
     verdicts = decided(candidate("popularity", 0.3), candidate("a", 0.25), gate=gate)
     assert verdicts["popularity"][0] == "reference"
     assert verdicts["a"][0] == "passed"
@@ -211,7 +214,7 @@ def test_a_copy_of_the_live_model_never_replaces_it(is_candidate):
 
 def test_a_small_gain_that_is_sure_goes_before_a_large_one_that_is_not():
     swings = np.random.default_rng(4).normal(0, 0.2, NUM_USERS)
-    gate = dataclasses.replace(GATE, max_loss=0.5)
+    gate = msgspec.structs.replace(GATE, max_loss=0.5)
     lucky = candidate("lucky", np.clip(EASY * 0.5 + 0.25 + swings, 0.01, 1))
     level = EASY * 0.5 + 0.25
     live = candidate("serving", level - 0.012)

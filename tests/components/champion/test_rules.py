@@ -3,10 +3,12 @@
 import dataclasses
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
-from components.champion.rules import OVERALL, Gate, Judged, Slice, judge
+from components.champion.gate import Gate
+from components.champion.rules import OVERALL, Judged, Slice, judge
 from components.ranking_metrics.users import Users
 
 NAN = math.nan
@@ -18,11 +20,12 @@ GATE = Gate(
     metric="ndcg@10",
     floors={"auc": 0.5, "ndcg@10": 0.05},
     max_loss=0.005,
-    min_gain=0.0,
+    min_gain_over_popularity=0.0,
     min_users=100,
     min_slice_users=20,
     min_score_std=0.01,
-    calibration=(0.5, 2.0),
+    min_calibration=0.5,
+    max_calibration=2.0,
     min_coverage_of_live=0.5,
     confidence=0.95,
 )
@@ -139,7 +142,7 @@ def test_a_good_model_passes_every_rule_on_every_slice():
 @pytest.mark.parametrize(("value", "passes"), [(0.04, False), (0.05, True)])
 def test_a_floor_is_the_least_that_passes(value, passes):
     candidate = judged("a", np.full(200, np.float32(value), np.float64))
-    gate = dataclasses.replace(GATE, floors={"ndcg@10": float(np.float32(0.05))})
+    gate = msgspec.structs.replace(GATE, floors={"ndcg@10": float(np.float32(0.05))})
     each = findings(candidate, gate=gate)["floor", OVERALL, "ndcg@10"]
     assert each.passed is passes
     assert each.words == f"ndcg@10 is {value:.4f}; at least 0.05 is required"
@@ -174,7 +177,9 @@ def test_the_floor_of_auc_is_over_all_targets():
 
 
 def test_a_metric_that_has_no_users_is_held_against_its_floor_as_it_is():
-    gate = dataclasses.replace(GATE, floors={"coverage@10": 0.3}, min_slice_users=999)
+    gate = msgspec.structs.replace(
+        GATE, floors={"coverage@10": 0.3}, min_slice_users=999
+    )
     assert refusals(judged("a"), gate=gate) == {}
     assert refusals(judged("a", coverage_at_10=0.2), gate=gate) == {
         ("floor", OVERALL): "coverage@10 is 0.2000; at least 0.3 is required"
@@ -301,7 +306,7 @@ def test_a_model_as_good_as_the_live_one_is_hardly_ever_refused():
     ],
 )
 def test_popularity_has_to_be_beaten(gain, min_gain, passes, needed):
-    gate = dataclasses.replace(GATE, min_gain=min_gain)
+    gate = msgspec.structs.replace(GATE, min_gain_over_popularity=min_gain)
     candidate = judged("a", POPULARITY.slices[OVERALL].users.values[:, 0] + gain)
     each = findings(candidate, gate=gate)["reference", OVERALL, "ndcg@10"]
     assert each.passed is passes
@@ -310,7 +315,7 @@ def test_popularity_has_to_be_beaten(gain, min_gain, passes, needed):
 
 
 def test_on_a_slice_the_gain_over_popularity_may_be_small_or_nothing():
-    gate = dataclasses.replace(GATE, min_gain=0.05)
+    gate = msgspec.structs.replace(GATE, min_gain_over_popularity=0.05)
     value = LEVEL.copy()
     value[MANY] -= 0.1  # as popularity, which is what a model falls back to
     assert refusals(judged("a", value), gate=gate) == {}
@@ -323,7 +328,7 @@ def test_on_a_slice_the_gain_over_popularity_may_be_small_or_nothing():
 
 @pytest.mark.parametrize("max_loss", [0.0, 0.005])
 def test_a_slice_that_is_as_with_the_live_model_is_no_loss(max_loss):
-    gate = dataclasses.replace(GATE, max_loss=max_loss)
+    gate = msgspec.structs.replace(GATE, max_loss=max_loss)
     value = LEVEL + 0.01
     value[MANY] -= 0.01
     assert refusals(judged("a", value), live=SERVING, gate=gate) == {}
@@ -353,7 +358,7 @@ def test_a_small_slice_is_told_and_refuses_nobody():
         assert "on activity=rare" in each.words
     assert found["live", "activity=rare", "ndcg@10"].interval.upper < -0.1
     assert refusals(candidate, live=SERVING) == {}
-    at_ten = dataclasses.replace(GATE, min_slice_users=10)
+    at_ten = msgspec.structs.replace(GATE, min_slice_users=10)
     words = refusals(candidate, live=SERVING, gate=at_ten)
     assert set(words) == {
         (rule, "activity=rare") for rule in ("floor", "reference", "live")
@@ -409,7 +414,7 @@ def test_where_all_ratings_are_alike_the_floor_of_auc_does_not_apply(label, whic
 def test_where_all_ratings_are_alike_scores_that_are_nan_still_refuse():
     broken = judged("a", label=(1, 1), finite_scores=0.5)
     assert set(refusals(broken)) == {("finite", OVERALL)}
-    gate = dataclasses.replace(GATE, floors={"mrr": 0.1})
+    gate = msgspec.structs.replace(GATE, floors={"mrr": 0.1})
     assert refusals(judged("a", label=(1, 1)), gate=gate) == {
         ("floor", OVERALL): "mrr is nan; at least 0.1 is required"
     }
@@ -518,12 +523,12 @@ def test_models_judged_on_different_users_are_not_compared():
 
 
 def test_auc_may_be_what_models_are_compared_by():
-    gate = dataclasses.replace(GATE, metric="auc")
+    gate = msgspec.structs.replace(GATE, metric="auc")
     chance = np.random.default_rng(0)
     liked = chance.normal(0, 1, [200, 2])
     score = {gap: liked + [gap, 0] for gap in (0.0, 2.0)}
     bar = judged("popularity", score=score[0.0])
-    floors = dataclasses.replace(gate, floors={})
+    floors = msgspec.structs.replace(gate, floors={})
     assert refusals(judged("a", score=score[2.0]), reference=bar, gate=floors) == {}
     words = refusals(bar, reference=judged("a", score=score[2.0]), gate=floors)
     assert set(words) == {("reference", name) for name in (OVERALL, NEW, OLD)}
@@ -531,7 +536,7 @@ def test_auc_may_be_what_models_are_compared_by():
 
 
 def test_a_floor_of_probabilities_does_not_apply_to_other_scores():
-    gate = dataclasses.replace(GATE, floors={**GATE.floors, "accuracy": 0.6})
+    gate = msgspec.structs.replace(GATE, floors={**GATE.floors, "accuracy": 0.6})
     candidate = judged("a", LEVEL + 0.01, accuracy=NAN)
     found = {
         each.metric: each for each in judge(candidate, POPULARITY, None, gate)

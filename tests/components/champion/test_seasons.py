@@ -6,22 +6,24 @@ finds the target among the first ten, and two models differ for most of the othe
 
 import dataclasses
 
+import msgspec
 import numpy as np
 import pytest
 from scipy.stats import binom
 
 from benchmarks.seasons import METRIC, Pool, Setting, season
-from components.champion.rules import Gate
+from components.champion.gate import Gate
 
 GATE = Gate(
     metric=METRIC,
     floors={},
     max_loss=0.005,
-    min_gain=0.0,
+    min_gain_over_popularity=0.0,
     min_users=100,
     min_slice_users=100,
     min_score_std=0.0,
-    calibration=(0.5, 2.0),
+    min_calibration=0.5,
+    max_calibration=2.0,
     min_coverage_of_live=0.0,
     confidence=0.95,
 )
@@ -92,7 +94,9 @@ def test_tiny_test_sets_promote_no_more_often_than_is_accepted(
     """Before: 67, 24, 18 and 20 % of 1, 2, 5 and 10 users, with 5 candidates."""
     setting = Setting(users, challengers, gain=0.0, nights=1)
     pool = dataclasses.replace(pool, share=1.0)
-    lenient = dataclasses.replace(GATE, min_users=1, min_slice_users=1, min_gain=-1.0)
+    lenient = msgspec.structs.replace(
+        GATE, min_users=1, min_slice_users=1, min_gain_over_popularity=-1.0
+    )
     promoted, _ = seasons(pool, setting, 40, lenient)
     assert len(promoted) <= binom.ppf(0.999, 40, 0.05)
     promoted, refused = seasons(pool, setting, 1)

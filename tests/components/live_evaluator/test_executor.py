@@ -8,8 +8,8 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
+from components.champion.gate import Gate
 from components.live_evaluator.executor import NOT_JUDGED_FILE, Executor
-from pipeline.config.schema import GateConfig
 from pipeline.evaluation import eval_config
 
 
@@ -40,7 +40,7 @@ def judged(tmp_path):
             inputs,
             {"evaluation": [evaluation], "blessing": []},
             {
-                "eval_config": proto_utils.proto_to_json(eval_config(GateConfig())),
+                "eval_config": proto_utils.proto_to_json(eval_config(Gate())),
                 "example_splits": '["test"]',
             },
         )

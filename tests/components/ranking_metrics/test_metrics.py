@@ -12,17 +12,17 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.public import tfxio
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
+from components.champion.gate import Gate
 from components.champion.judgements import read_slices
 from components.metric_names import METRICS
 from components.ranking_metrics.extractors import activity, custom_extractors, user_hash
 from components.ranking_metrics.metrics import TargetMetric, TargetStatistics
 from components.ranking_metrics.statistics import Statistics
-from pipeline.config.schema import GateConfig
 from pipeline.evaluation import eval_config
 from tests.support.evaluated_users import add_user, evaluate_outputs
 
 NUM_ITEMS = 40
-GATE = GateConfig(
+GATE = Gate(
     metric="ndcg@10",
     floors={"auc": 0.6, "ndcg@10": 0.1, "hit_rate@10": 0.2},
     slices=["activity", "user_gender"],

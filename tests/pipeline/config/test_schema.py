@@ -1,29 +1,20 @@
-import inspect
 import json
 import re
 from pathlib import Path
 
 import hypothesis.strategies as st
-import msgspec
 import pytest
 import yaml
 from hypothesis import example, given
 
 from components.metric_names import GATED_LABEL_METRICS, GATED_RANKING_METRICS
 from components.ratings_example_gen.dialect import NULL_VALUES
-from pipeline.config import schema as config_module
 from pipeline.config.data_settings import dialect_of
 from pipeline.config.errors import ConfigError
 from pipeline.config.load import load_config, select_models
 from pipeline.config.schema import PipelineConfig
 
 DEFAULT_YAML = Path(__file__).parents[3] / "configs" / "default.yaml"
-
-STRUCTS = [
-    struct
-    for _, struct in inspect.getmembers(config_module, inspect.isclass)
-    if issubclass(struct, msgspec.Struct)
-]
 
 
 @pytest.fixture
@@ -42,36 +33,7 @@ def error_of(path=None, overrides=(), flags=None):
     return caught.value
 
 
-def test_default_yaml_says_the_defaults():
-    # PyYAML alone is the oracle: nothing of ours has touched these values.
-    written = yaml.safe_load(DEFAULT_YAML.read_text())
-    assert written == msgspec.to_builtins(PipelineConfig())
-    assert load_config(DEFAULT_YAML) == load_config(None) == PipelineConfig()
-
-
-def test_every_key_of_default_yaml_has_a_comment():
-    lines = DEFAULT_YAML.read_text().splitlines()
-    undocumented = [
-        line
-        for before, line in zip(["", *lines], lines, strict=False)
-        if re.match(r"\s*\w+:", line)
-        and "#" not in line
-        and not before.lstrip().startswith("#")
-    ]
-    # What a mapping holds is documented at the mapping.
-    assert [line.split(":")[0].strip() for line in undocumented] == [
-        *("popularity", "mf_als", "neumf"),
-        "auc",
-    ]
-
-
 OWN = "data:\n  source: mine.csv\n"
-
-
-@pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)
-def test_every_field_is_in_its_docstring(struct):
-    for field in struct.__struct_fields__:
-        assert f"\n  {field}: " in inspect.getdoc(struct)
 
 
 def test_an_empty_file_and_empty_sections_are_the_defaults(write):
@@ -115,11 +77,11 @@ def test_a_file_changes_what_it_names_and_nothing_else(write):
         ("train:\n  seed: 1.5\n", 2, "train.seed", "got 1.5"),
         ("train:\n  seed: true\n", 2, "train.seed", "got True"),
         ("train:\n  require_gpu: 1\n", 2, "train.require_gpu", "true or false"),
-        ("data:\n  max_history: 0\n", 2, "data.max_history", "at least 1"),
+        ("data:\n  max_history: 0\n", 2, "data.max_history", "at least 3"),
         ("data:\n  timestamp_unit: sec\n", 2, "data.timestamp_unit", "s, ms, us"),
         ("data:\n  header: 1\n", 2, "data.header", "true or false"),
         ("data:\n  null_values: [1]\n", 2, "data.null_values", "a list, each text"),
-        ("data:\n  null_values: a\n", 2, "data.null_values", "null or a list, each"),
+        ("data:\n  null_values: a\n", 2, "data.null_values", "null, or a list, each"),
         ("data:\n  repeats: last\n", 2, "data.repeats", "mean 'latest'"),
         ("data:\n  source: [a]\n", 2, "data.source", "expected text"),
         ("data:\n  source: 5\n", 2, "data.source", "expected text"),
@@ -136,7 +98,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(write):
         ("models:\n  fm:\n    loss: brp\n", 3, "models.fm.loss", "mean 'bpr'"),
         ("models:\n  fm:\n    task: 1\n", 3, "models.fm.task", "rating, retrieval"),
         ("gate:\n  metric: ndgc@10\n", 2, "gate.metric", "mean 'ndcg@10'"),
-        ("gate:\n  metric: rmse\n", 2, "gate.metric", "is no bar"),
+        ("gate:\n  metric: rmse\n", 2, "gate.metric", "cannot gate"),
         ("gate:\n  min_users: 0\n", 2, "gate.min_users", "at least 1"),
         ("gate:\n  resamples: 1000\n", 2, "gate.resamples", "gate has no 'resamples'"),
         ("gate:\n  floors:\n    aucc: 1\n", 3, "gate.floors.aucc", "mean 'auc'"),
@@ -153,7 +115,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(write):
             "models:\n  neumf:\n    hidden_units: [8, x]\n",
             3,
             "models.neumf.hidden_units",
-            "a list, each a whole number",
+            "a list of at least 2, each a whole number",
         ),
         ("models:\n  neumf:\n    epochs: -1\n", 3, "models.neumf.epochs", "at least 1"),
         ("models:\n  popularity:\n    a: 1\n", 3, "models.popularity.a", "no settings"),

@@ -150,8 +150,8 @@ def test_a_run_of_a_newer_release_says_what_to_do(tmp_path):
 
 
 def test_a_setting_of_another_release_does_not_hide_the_others():
-    from pipeline.config.schema import GateConfig
+    from components.champion.gate import Gate
 
     config = {"gate": {"metric": "auc", "of_another_release": 7}}
-    gate = make_record(config=config).section("gate", GateConfig)
-    assert (gate.metric, gate.confidence) == ("auc", GateConfig().confidence)
+    gate = make_record(config=config).section("gate", Gate)
+    assert (gate.metric, gate.confidence) == ("auc", Gate().confidence)

@@ -7,7 +7,8 @@ from unittest.mock import Mock
 import pandas as pd
 import pytest
 
-from pipeline.config.schema import DataConfig, GateConfig, PipelineConfig, ServingConfig
+from components.champion.gate import Gate
+from pipeline.config.schema import DataConfig, PipelineConfig, ServingConfig
 from pipeline.lineage import LIVE, of
 from pipeline.recommend import all_users
 from pipeline.recommend.one_user import recommend
@@ -45,7 +46,7 @@ def run(folder, data, run_id, out, **model):
     config = PipelineConfig(
         data=DataConfig(source=str(folder / data)),
         models={"popularity": {}, "mf_als": model},
-        gate=GateConfig(min_users=20),  # of 120, some like their last item
+        gate=Gate(min_users=20),  # of 120, some like their last item
         serving=ServingConfig(max_latency_ms=10_000.0),
         out=str(out),
     )

@@ -5,8 +5,8 @@ import dataclasses
 import msgspec
 import pytest
 
+from components.champion.gate import Gate
 from components.ratings_example_gen.input_errors import Problem
-from pipeline.config.schema import GateConfig
 from pipeline.runs.model_record import (
     Finding,
     GateRecord,
@@ -106,7 +106,7 @@ def contents(run):
     problem = Problem("a.csv", 3, "empty_id", "no id", HOSTILE)
     return Contents(
         run=run,
-        gate=GateConfig(),
+        gate=Gate(),
         metric="ndcg@10",
         models=[run.models[1], run.models[0], run.models[2]],
         live_before=run.gate.live,
