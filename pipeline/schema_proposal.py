@@ -45,7 +45,7 @@ def propose(path: Path, settings: Settings) -> Proposal:
         raise fatal(
             str(path),
             NON_NUMERIC_RATING,
-            "not one rating can be read",
+            "no rating can be read",
             f"To see the first problems, run: marquee data {path}",
         )
     users = summary.users_file

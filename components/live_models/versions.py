@@ -83,7 +83,7 @@ def live(live_folder: Path) -> Version | None:
 
 def nothing_live(out: Path) -> VersionError:
     """Returns the error for a folder of runs that has no version yet."""
-    return VersionError(f"no model is live in {out}: `marquee run` puts one there")
+    return VersionError(f"No model is live in {out}. Start a run with `marquee run`.")
 
 
 def live_origin(live_folder: Path) -> str:

@@ -2,9 +2,8 @@
 
 from pipeline.config.schema import BeamConfig
 
-# TFX packs its own sources for the workers before each Beam step, which takes it 2 to
-# 20 seconds, unless it is told where they have them from. Read by no runner but
-# Dataflow's.
+# TFX packs its own sources for the workers before each Beam step, which takes 2 to 20
+# seconds, unless this option is set. Only Dataflow's runner reads it.
 _HAVE_THE_CODE = "--sdk_container_image=unused"
 
 

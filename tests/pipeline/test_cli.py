@@ -220,7 +220,7 @@ def test_the_exit_status_is_that_of_the_run(marquee, runs, status, exit_status):
     assert marquee("run").status == exit_status
 
 
-@pytest.mark.parametrize("name", sorted(command._MENDABLE))
+@pytest.mark.parametrize("name", sorted(command._FIXABLE))
 def test_an_error_that_a_person_can_mend_has_its_own_status(marquee, runs, name):
     module, _, class_name = name.rpartition(".")
     error_class = getattr(importlib.import_module(module), class_name)
@@ -234,7 +234,7 @@ def test_an_error_that_a_person_can_mend_has_its_own_status(marquee, runs, name)
 
     runs.raised = Raised()
     done = marquee("run")
-    heading, status = command._MENDABLE[name]
+    heading, status = command._FIXABLE[name]
     assert done.status == status
     assert done.err.startswith(
         f"{heading}\n    what is \\x1b[31mwrong\n    and what to do\n"
@@ -244,8 +244,8 @@ def test_an_error_that_a_person_can_mend_has_its_own_status(marquee, runs, name)
 
 def test_each_kind_of_error_has_the_status_of_the_contract():
     statuses = {
-        name.rpartition(".")[2]: command._MENDABLE[name][1]
-        for name in command._MENDABLE
+        name.rpartition(".")[2]: command._FIXABLE[name][1]
+        for name in command._FIXABLE
     }
     assert statuses["ConfigError"] == 2
     assert statuses["BadInputError"] == statuses["DatasetError"] == 3
@@ -478,7 +478,7 @@ def test_what_a_schema_cannot_be_proposed_for_is_said(marquee, ratings):
     none = ratings("user_id,item_id,rating\nv,i,oops\n")
     failed = marquee("schema", "propose", none, "--to", "mine.pbtxt")
     assert failed.status == 3
-    assert "not one rating can be read" in failed.err
+    assert "no rating can be read" in failed.err
     assert Path("mine.pbtxt").read_text() == before
 
 
