@@ -77,7 +77,7 @@ def recommend(
 @verbose_option
 @click.pass_context
 def batch(ctx: click.Context, path: Path, k: int, out: Path) -> None:
-    """Write the live model's recommendations for every user to a Parquet file.
+    """Write recommendations for every user to a Parquet file.
 
     Each row is a user_id, rank (from 1), item_id and score. Items that the user has
     rated are left out. The file appears when it is complete.

@@ -502,7 +502,7 @@ def test_versions_are_listed_newest_first_with_the_state_of_their_files(
 def test_a_rollback_makes_the_model_before_live_again(marquee, pushed):
     told = marquee("rollback")
     assert told.status == 0
-    assert told.out.startswith("mf_als of version 1 is live, as version 3: ")
+    assert told.out.startswith("mf_als of version 1 is live as version 3: ")
     assert versions.live(pushed).model == "mf_als"
     assert marquee("rollback", "2").out.startswith("neumf of version 2 is live")
     assert "neumf, from version 2" in marquee("versions").out
@@ -553,7 +553,7 @@ def test_a_schedule_passes_on_what_retraining_takes(marquee, kept):
     assert asked.out.count(" 03:00 IST") == 3
     [(keeper, out)] = kept
     assert out == Path("from-file")
-    python, *command = keeper._command
+    python, *command = keeper._process._command
     assert python == sys.executable
     assert command == [
         *("-m", "pipeline", "retrain", "--data", "spans of mine"),
@@ -564,7 +564,7 @@ def test_a_schedule_passes_on_what_retraining_takes(marquee, kept):
     marquee("schedule", "--cron", "0 3 * * *", "--out", "flag", "--missed", "skip")
     keeper, out = kept[-1]
     assert out == Path("flag")
-    assert keeper._command[-3:] == ["retrain", "--out", "flag"]
+    assert keeper._process._command[-3:] == ["retrain", "--out", "flag"]
     assert keeper._missed == "skip"
 
 
