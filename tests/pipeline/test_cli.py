@@ -244,8 +244,7 @@ def test_an_error_that_a_person_can_mend_has_its_own_status(marquee, runs, name)
 
 def test_each_kind_of_error_has_the_status_of_the_contract():
     statuses = {
-        name.rpartition(".")[2]: command._FIXABLE[name][1]
-        for name in command._FIXABLE
+        name.rpartition(".")[2]: command._FIXABLE[name][1] for name in command._FIXABLE
     }
     assert statuses["ConfigError"] == 2
     assert statuses["BadInputError"] == statuses["DatasetError"] == 3
