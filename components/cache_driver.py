@@ -8,6 +8,8 @@ from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
+ExecProperties = dict[str, Any]  # name → value, as TFX passes them
+
 
 class CacheDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
     """Computes further execution properties right before a step runs.
@@ -23,7 +25,7 @@ class CacheDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
         base_driver.BaseDriver.__init__(self, metadata_handle)
         portable_base_driver.BaseDriver.__init__(self, metadata_handle)
 
-    def added_properties(self, exec_properties: dict[str, Any]) -> dict[str, str]:
+    def added_properties(self, exec_properties: ExecProperties) -> dict[str, str]:
         """Returns the properties to add, given those that the pipeline set."""
         raise NotImplementedError
 

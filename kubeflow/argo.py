@@ -90,7 +90,7 @@ def dumped(manifest: Manifest) -> str:
     return yaml.safe_dump(manifest, sort_keys=False, width=2**20)
 
 
-def _spec(steps: list[Task], image: str, cluster: Cluster) -> dict[str, Any]:
+def _spec(steps: list[Task], image: str, cluster: Cluster) -> Manifest:
     dag = {
         "failFast": False,
         # The tasks whose failure fails the run; by default, only the last ones.
@@ -145,7 +145,7 @@ def _depends(task: Task) -> dict[str, str]:
     return {"depends": " && ".join(parts)} if parts else {}
 
 
-def _template(container: Container, image: str, cluster: Cluster) -> dict[str, Any]:
+def _template(container: Container, image: str, cluster: Cluster) -> Manifest:
     step = container.resources
     return {
         "name": container.dns_name,
@@ -180,12 +180,12 @@ def _template(container: Container, image: str, cluster: Cluster) -> dict[str, A
     }
 
 
-def _given(**values: Any) -> dict[str, Any]:
+def _given(**values: Any) -> Manifest:
     """Returns the values without those that are not set."""
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _placement(step: Step) -> dict[str, Any]:
+def _placement(step: Step) -> Manifest:
     """Returns the constraints on the node of a step with GPUs."""
     if not isinstance(step, Training) or not step.gpus:
         return {}
@@ -195,15 +195,15 @@ def _placement(step: Step) -> dict[str, Any]:
     }
 
 
-def _resources(step: Step) -> dict[str, Any]:
+def _resources(step: Step) -> Manifest:
     limits = {"cpu": step.cpu_limit, "memory": step.memory_limit}
     if isinstance(step, Training) and step.gpus:
         limits[GPU] = str(step.gpus)
     return {"requests": {"cpu": step.cpu, "memory": step.memory}, "limits": limits}
 
 
-def _environment(container: Container) -> list[dict[str, Any]]:
-    variables: list[dict[str, Any]] = [
+def _environment(container: Container) -> list[Manifest]:
+    variables: list[Manifest] = [
         # TFX records the pod's name with the step's execution.
         {
             "name": "KFP_POD_NAME",

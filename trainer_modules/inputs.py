@@ -33,7 +33,7 @@ class Data:
 
     train_files: list[str]
     eval_files: list[str]
-    feature_spec: Mapping[str, Any]
+    feature_spec: Mapping[str, object]
     sizes: Sizes
     num_unknown_items: int
     item_values: Sequence[bytes] = ()
@@ -148,7 +148,7 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
         *data.sizes.user_fields,
     )
 
-    def dense(batch: dict[str, Any]) -> dict[str, tf.Tensor]:
+    def dense(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         user = batch.pop(f.USER_INDEX)
         label = batch.pop(f.LABEL).to_tensor(f.NEITHER)
         padded = {name: value.to_tensor() for name, value in batch.items()}

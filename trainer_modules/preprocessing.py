@@ -10,8 +10,8 @@ from trainer_modules.labels import label
 
 
 def preprocessing_fn(
-    inputs: dict[str, Any], custom_config: dict[str, Any]
-) -> dict[str, Any]:
+    inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
+) -> dict[str, tf.Tensor]:
     """Replaces ids by vocabulary indices, and ratings by labels.
 
     The vocabularies are those of the ``train`` split. Items with fewer than

@@ -1,7 +1,5 @@
 """Per-epoch validation: which weights to keep, and when to stop."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -98,7 +96,7 @@ class Ranking(Validation):
         return gain / users
 
     @tf.function(reduce_retracing=True)
-    def _gains(self, batch: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
+    def _gains(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         users = dict(batch)
         targets, label = users.pop(f.ITEM_INDEX), users.pop(f.LABEL)
         rank = rank_targets(
@@ -138,7 +136,7 @@ class _Targets(Validation):
         return self.compare(score)
 
     @tf.function(reduce_retracing=True)
-    def _scores(self, batch: dict[str, Any]) -> tf.Tensor:
+    def _scores(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         return tf.cast(self.scorer(batch), tf.float32)[:, 0]
 
     def compare(self, score: Scores) -> float:

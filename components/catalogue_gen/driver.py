@@ -1,8 +1,6 @@
 """Adds the place and the content of the file of items to CatalogueGen's cache key."""
 
-from typing import Any
-
-from components.cache_driver import CacheDriver
+from components.cache_driver import CacheDriver, ExecProperties
 from components.catalogue_gen.executor import find_items
 from components.catalogue_gen.reader import items_fingerprint
 
@@ -10,7 +8,7 @@ from components.catalogue_gen.reader import items_fingerprint
 class Driver(CacheDriver):
     """Finds the file of items when the step runs; the data may not be here earlier."""
 
-    def added_properties(self, exec_properties: dict[str, Any]) -> dict[str, str]:
+    def added_properties(self, exec_properties: ExecProperties) -> dict[str, str]:
         """Returns ``items``, empty if there are none, and ``items_fingerprint``."""
         items = find_items(exec_properties)
         return {

@@ -1,9 +1,8 @@
 """Adds the lifetime of the live folder to Champion's cache key."""
 
 from pathlib import Path
-from typing import Any
 
-from components.cache_driver import CacheDriver
+from components.cache_driver import CacheDriver, ExecProperties
 from components.live_models import version_ledger
 
 LIVE_LIFE = "live_life"
@@ -12,6 +11,6 @@ LIVE_LIFE = "live_life"
 class Driver(CacheDriver):
     """Makes Champion run again when a person emptied or rolled back the live folder."""
 
-    def added_properties(self, exec_properties: dict[str, Any]) -> dict[str, str]:
+    def added_properties(self, exec_properties: ExecProperties) -> dict[str, str]:
         """Returns ``live_life``; see ``version_ledger.life``."""
         return {LIVE_LIFE: version_ledger.life(Path(exec_properties["live_folder"]))}

@@ -1,9 +1,8 @@
 """Adds the live version to DriftGate's cache key."""
 
 from pathlib import Path
-from typing import Any
 
-from components.cache_driver import CacheDriver
+from components.cache_driver import CacheDriver, ExecProperties
 from components.live_models import versions
 
 LIVE_MODEL = "live_model"
@@ -12,7 +11,7 @@ LIVE_MODEL = "live_model"
 class Driver(CacheDriver):
     """Makes DriftGate run again for another live model, with which it compares."""
 
-    def added_properties(self, exec_properties: dict[str, Any]) -> dict[str, str]:
+    def added_properties(self, exec_properties: ExecProperties) -> dict[str, str]:
         """Returns ``live_model``: the live version's folder, empty if nothing is live.
 
         Raises:

@@ -9,7 +9,6 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from components import content_hash, durable_files
 from components.live_models.version_ledger import Ledger, read_ledger, write_ledger
@@ -100,7 +99,7 @@ def publish(
     return read(folder)
 
 
-def _copy(source: Path, target: Path, more: dict[str, Any]) -> None:
+def _copy(source: Path, target: Path, more: dict[str, str | int | None]) -> None:
     """Copies a model, writes its checksums, and waits until all is on disk."""
     checksums = {}
     shutil.copytree(source, target)

@@ -18,7 +18,7 @@ _NOT_GIVEN: tuple[Any, ...] = (None, False, {})
 
 
 def model_problem(
-    name: str, settings: Mapping[str, Any], config: PipelineConfig
+    name: str, settings: Mapping[str, object], config: PipelineConfig
 ) -> str | None:
     """Returns why a model cannot learn with its settings; None if it can.
 

@@ -109,7 +109,7 @@ class Histories:
 
     def _rows(
         self,
-        batch: Mapping[str, Any],
+        batch: Mapping[str, "tf.Tensor"],
         distinct: dict[tuple[str, ...], tuple[str, ...]],
     ) -> list[int]:
         """Returns the row numbers of a batch's users, after adding new users."""
@@ -184,8 +184,8 @@ def read_records(files: Iterable[str]) -> Iterator[Mapping[str, "tf.Tensor"]]:
 
 
 def _kept(
-    batches: Iterable[Mapping[str, Any]], only: Set[str] | None
-) -> Iterator[Mapping[str, Any]]:
+    batches: Iterable[Mapping[str, "tf.Tensor"]], only: Set[str] | None
+) -> Iterator[Mapping[str, "tf.Tensor"]]:
     import tensorflow as tf
 
     for batch in batches:

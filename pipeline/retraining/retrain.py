@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from components.ratings_example_gen.recognise.layout import Layout
-from components.ratings_example_gen.recognise.reading_report import Reading, check_same
+from components.ratings_example_gen.recognise.reading_report import check_same
 from components.ratings_example_gen.spans import SpansError
 from pipeline.config.schema import PipelineConfig
 from pipeline.datasets import NAMES
@@ -77,7 +77,7 @@ def retrain(
             _settings(config),
             run_id,
             status,
-            reading.as_record() if reading else None,
+            reading,
         )
         taken_in.write(out)
     return record
@@ -97,8 +97,7 @@ def check_reading(
     folder = Path(config.data.source).absolute()
     layout = execute.recognised(config, folder, window.names)
     if taken_in.reading and layout and layout.reading:
-        earlier = Reading.from_record(taken_in.reading)
-        check_same(earlier, layout.reading, config.data.source)
+        check_same(taken_in.reading, layout.reading, config.data.source)
     return layout
 
 

@@ -9,9 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median_low
-from typing import Any
+
+import msgspec
 
 from components import durable_files
+from components.ratings_example_gen.recognise.reading_report import Reading
 from components.ratings_example_gen.spans import (
     Span,
     SpansError,
@@ -61,7 +63,7 @@ class TakenIn:
 
     spans: dict[str, str]
     last: LastVerdict | None = None
-    reading: dict[str, Any] | None = None
+    reading: Reading | None = None
 
     @classmethod
     def read(cls, out: Path) -> "TakenIn":
@@ -74,10 +76,18 @@ class TakenIn:
         try:
             content = json.loads(path.read_text())
             last = LastVerdict(**content["last"]) if content["last"] else None
-            return cls(dict(content["spans"]), last, content.get("reading"))
+            reading = content.get("reading")
+            return cls(
+                dict(content["spans"]),
+                last,
+                Reading.from_record(reading) if reading else None,
+            )
         except FileNotFoundError:
             return cls({})
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (
+            *(ValueError, KeyError, TypeError, RecursionError),
+            msgspec.ValidationError,
+        ) as error:
             raise SpansError(
                 f"Cannot read {path} ({error!r}). It records which spans have been "
                 "used. Restore it, or move it away to treat every span as new."
@@ -97,7 +107,7 @@ class TakenIn:
         settings: str,
         run_id: str,
         status: str,
-        reading: dict[str, Any] | None = None,
+        reading: Reading | None = None,
     ) -> None:
         """Records a retraining that reached a verdict."""
         self.spans |= window.fingerprints

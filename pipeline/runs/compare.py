@@ -145,7 +145,9 @@ def _data(first: RunRecord, second: RunRecord) -> Iterator[Difference]:
         yield Difference("spans", *spans)
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(
+    values: Mapping[str, object], before: str = ""
+) -> Iterator[tuple[str, object]]:
     """Yields the dotted key and the value of everything that is not a mapping."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:

@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 Config = TypeVar("Config")
 
 
-def parse(config_class: type[Config], values: Mapping[str, Any]) -> Config:
+def parse(config_class: type[Config], values: Mapping[str, object]) -> Config:
     """Builds a model's settings from JSON values, whose lists become tuples.
 
     Args:

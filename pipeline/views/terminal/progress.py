@@ -2,10 +2,11 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -34,6 +35,28 @@ _STATES = {  # state → words, style, sign
 _BAR_WIDTH = 20
 
 
+class EpochProgress(msgspec.Struct, frozen=True):
+    """An epoch that ended, as ``trainer_modules.progress`` logs it.
+
+    Attributes:
+        model: Name of the model.
+        epoch: Number of the epoch, from 1.
+        epochs: Number of epochs that are planned.
+        loss: The training loss; None if it is not known.
+        metric: The metric on the eval split; None if it was not measured.
+        metric_name: Name of that metric.
+        samples_per_second: Training throughput; None if it is not known.
+    """
+
+    model: str
+    epoch: int
+    epochs: int
+    loss: float | None = None
+    metric: float | None = None
+    metric_name: str | None = None
+    samples_per_second: float | None = None
+
+
 class RunView(logging.Handler):
     """Observer of a run that shows the progress of steps, epochs and downloads.
 
@@ -52,7 +75,7 @@ class RunView(logging.Handler):
         self._waiting: list[str] = []
         self._running: str | None = None
         self._since = 0.0
-        self._epochs: list[tuple[float, Mapping[str, Any]]] = []  # with their ends
+        self._epochs: list[tuple[float, EpochProgress]] = []  # with their ends
         self._spinner = Spinner("dots", style="cyan")
         self._between: tuple[str, int, int | None] | None = None
         self._live = (
@@ -134,13 +157,14 @@ class RunView(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Shows the end of an epoch of the running step, or another message."""
-        epoch: Mapping[str, Any] = getattr(record, "progress", {})
-        if not epoch:
+        progress = getattr(record, "progress", None)
+        if progress is None:
             self._print(Text(f"  {inert(record.getMessage())}"))
             return
+        epoch = msgspec.convert(progress, EpochProgress)
         self._epochs.append((time.monotonic(), epoch))
         if not self._live:
-            model, place = inert(epoch["model"]), f"{epoch['epoch']}/{epoch['epochs']}"
+            model, place = inert(epoch.model), f"{epoch.epoch}/{epoch.epochs}"
             self._print(Text(f"  {model}: epoch {place}, {_epoch_figures(epoch)}"))
 
     def _print(self, what: RenderableType) -> None:
@@ -169,10 +193,10 @@ class RunView(logging.Handler):
         spent = duration(now - self._since)
         if self._epochs:
             (first_end, first), (last_end, last) = self._epochs[0], self._epochs[-1]
-            done, total = last["epoch"], last["epochs"]
+            done, total = last.epoch, last.epochs
             # The first epoch also builds the graph: it is left out as soon as possible.
-            if done > first["epoch"]:
-                an_epoch = (last_end - first_end) / (done - first["epoch"])
+            if done > first.epoch:
+                an_epoch = (last_end - first_end) / (done - first.epoch)
             else:
                 an_epoch = (last_end - self._since) / done
             left = max(0.0, (total - done) * an_epoch - (now - last_end))
@@ -190,15 +214,15 @@ def _one_line(text: str) -> Text:
     return Text(text, "dim", no_wrap=True, overflow="ellipsis")
 
 
-def _epoch_figures(epoch: Mapping[str, Any]) -> str:
+def _epoch_figures(epoch: EpochProgress) -> str:
     """Returns the figures of an epoch."""
     figures = []
-    if epoch.get("loss") is not None:
-        figures.append(f"loss {epoch['loss']:.4f}")
-    if epoch.get("metric") is not None:
-        figures.append(f"{inert(epoch['metric_name'])} {epoch['metric']:.4f}")
-    if epoch.get("samples_per_second") is not None:
-        figures.append(f"{thousands(epoch['samples_per_second'])} samples/s")
+    if epoch.loss is not None:
+        figures.append(f"loss {epoch.loss:.4f}")
+    if epoch.metric is not None:
+        figures.append(f"{inert(epoch.metric_name)} {epoch.metric:.4f}")
+    if epoch.samples_per_second is not None:
+        figures.append(f"{thousands(epoch.samples_per_second)} samples/s")
     return ", ".join(figures)
 
 
