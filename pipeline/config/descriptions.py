@@ -6,7 +6,7 @@ import textwrap
 
 
 def description_of(config_class: type) -> str:
-    """Returns what a class says of a whole section: its docstring up to Attributes."""
+    """Returns the description of a section: its docstring up to Attributes."""
     return _prose((inspect.getdoc(config_class) or "").partition("Attributes:\n")[0])
 
 

@@ -8,7 +8,7 @@ class ConfigError(Exception):
 
     Attributes:
         file: The YAML file at fault; None for a flag.
-        line: Its line, counted from 1; None where no line is at fault.
+        line: Number of the line, from 1; None if no line is at fault.
         key: The dotted key, with the flag in front where a flag set it.
         message: What is wrong, what was expected, and the nearest valid name.
     """

@@ -102,7 +102,7 @@ class EvaluationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         max_scored_pairs: Maximum number of user-item pairs scored per model. If there
-            are more, a seeded sample of the users is evaluated, and the report says so.
+            are more, a seeded sample of the users is evaluated, and reported as such.
         num_sampled_negatives: Number of items sampled for each target in the
             ``sampled_`` metrics; published figures use 99 or 100.
     """

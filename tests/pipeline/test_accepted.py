@@ -22,7 +22,7 @@ OTHER = "/data/other.csv"
 
 
 class World:
-    """A folder of runs: each run's data have the number that is asked for."""
+    """A folder of runs: each run's data have the requested number."""
 
     def __init__(self, out):
         self.out, self.store = out, StoreWriter(out)
@@ -211,7 +211,7 @@ def test_what_all_versions_need_is_told_to_those_who_clean(world):
         name: SimpleNamespace(examples=d.examples.id, catalogue=d.catalogue.id)
         for name, d in world.data.items()
     }
-    # Of A the model is needed, and not the data, which newer ones have replaced.
+    # A's model is needed, but not its data, which newer ones have replaced.
     assert data["A"].examples not in needed.folders
     for name in kept - {"A"}:
         assert {data[name].examples, data[name].catalogue} <= needed.folders

@@ -3,7 +3,7 @@
 The pipeline is a small one on the real runner: the store, cache, live folder, resolver
 and Pusher are the product's, and what takes seconds (reading, training, judging) is a
 few lines. A model lists the items of its data by how many like them; the better data
-make the better model. The oracle knows only which data each run judged.
+make the better model. The oracle records only which data each run judged.
 """
 
 import collections
@@ -228,7 +228,7 @@ def pipeline(out, data, is_refused, breaks):
 class Served(st.RuleBasedStateMachine):
     """A folder of runs, and what it must serve.
 
-    The oracle knows models by their origin: ``origins`` has the newest of some data,
+    The oracle identifies models by origin: ``origins`` has the newest of some data,
     ``accepted`` the data that each serves from, ``withdrawn`` those rolled back from.
     """
 
@@ -374,7 +374,7 @@ def test_data_that_were_refused_are_not_served_nor_after_a_move(served):
     served.clean()
     served.move()
     assert checked(served) == ("a1", "a1")
-    served.clean()  # the store has not been told of the move yet
+    served.clean()  # the store does not have the new paths yet
     assert checked(served) == ("a1", "a1")
     assert cached(served.run("a1"))
     assert checked(served) == ("a1", "a1")

@@ -1,4 +1,4 @@
-"""What TFMA is asked for, and Champion."""
+"""The configurations of TFMA and Champion."""
 
 import json
 

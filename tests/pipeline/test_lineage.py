@@ -21,7 +21,7 @@ from trainer_modules import features as f
 
 COMPLETE, CACHED = mlmd.Execution.COMPLETE, mlmd.Execution.CACHED
 READER = {"code_version": "aaaaaaaaaaaa", "seed": 0, "spans": ["2026-11-01"]}
-# As RatingsExampleGen is told its settings.
+# As RatingsExampleGen is given its settings.
 PACKED = {"@type": "StringValue", "value": json.dumps(READER)}
 GRAPH = {"code_version": "bbbbbbbbbbbb", "label_threshold": "> 3"}
 TRAINER = {"code_version": "cccccccccccc", "model": "mf_als", "seed": 7}

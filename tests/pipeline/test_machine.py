@@ -44,7 +44,7 @@ V1, V2 = "7:cpu,cpuacct:/\n4:memory:/pod/box", "0::/pod/box"
             1 << 20,
             1 << 19,
         ),
-        # Of the groups above, the tightest counts.
+        # The tightest of the groups above counts.
         (
             V2,
             {"pod/box/memory.max": "max", "pod/memory.max": 1 << 21},

@@ -1,4 +1,4 @@
-"""The likeliest mistakes: each is told what happened, where, and what to do."""
+"""The likeliest mistakes: each message states what happened, where, and what to do."""
 
 import gzip
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One changed byte of what is live, wherever it is: who asks a model refuses it."""
+"""One changed byte of a live version, wherever it is: every reader refuses it."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_who_asks_the_model_names_the_changed_file(marquee, pushed, asking):
     path = pushed / "2" / "saved_model.pb"
     flip(path, -1)
     told = marquee(*ASK[asking])
-    assert told.status not in (0, 1)  # 1 is for what nobody foresaw
+    assert told.status not in (0, 1)  # 1 is for unexpected errors
     assert "saved_model.pb is not as it was pushed; roll back" in " ".join(
         told.err.split()
     )

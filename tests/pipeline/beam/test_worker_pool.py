@@ -9,7 +9,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def port():
-    """Of loopback, free a moment ago."""
+    """Returns a port of loopback that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 

@@ -1,4 +1,4 @@
-"""Every command prints on an ASCII terminal of 40 columns, and to nobody at all."""
+"""Every command prints on an ASCII terminal of 40 columns, and without a reader."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def test_it_prints_in_ascii_in_forty_columns(folder, arguments, status):
     assert b"Traceback" not in both
     assert b"UnicodeEncodeError" not in both
     assert both
-    if "--json" not in arguments:  # which is UTF-8 for whoever parses it
+    if "--json" not in arguments:  # which is UTF-8 for its parser
         both.decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""Titles, likes and reasons, on a live model that always says the same."""
+"""Titles, likes and reasons, on a live model with fixed answers."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ RATED = {
 
 
 class Fixed(tf.Module):
-    """Lists the items by falling id, whoever asks, but for the history."""
+    """Lists the items by falling ID for every user, without the history."""
 
     def recommend(self, user_id, history_item_id, k):
         del user_id
@@ -163,7 +163,7 @@ def test_what_is_logged_is_shown_where_it_is_asked_for(out, option):
             *("--out", str(out), *option),
         ],
         cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},  # it says what it is made for
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},  # it logs its CPU features
         capture_output=True,
         text=True,
         check=True,

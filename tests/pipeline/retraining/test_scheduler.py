@@ -1,6 +1,6 @@
-"""Retraining by the clock: when, what was missed, what came of it, and how it ends.
+"""Scheduled retraining: times, missed runs, results, and how it ends.
 
-A small script stands for ``marquee retrain`` here: what is tested is the schedule
+A small script replaces ``marquee retrain`` here: what is tested is the schedule
 around it.
 """
 
@@ -183,7 +183,7 @@ class Clock:
 
 @pytest.fixture
 def keeper(tmp_path):
-    """Makes keepers of a folder, with what they told."""
+    """Returns a function that makes keepers of a folder, with their reports."""
 
     def make(clock, cron=DAILY, missed="once", command=("true",), **more):
         told = []
@@ -348,7 +348,7 @@ def test_a_torn_last_line_costs_that_line_alone(keeper, log_of, tmp_path, torn):
     assert [entry.due.day for entry in schedule_log.firings(tmp_path)] == [19, 20]
 
 
-# What came of it
+# Results
 
 
 def script(text):
@@ -532,7 +532,7 @@ KEEP = """
     keeper = Keeper(Schedule("0 3 * * *", "UTC"), "once", out, command, tell)
     sys.exit(schedule.keep(keeper, out, lambda: print("started", flush=True)))
 """
-# Says when it is at work, and when it was asked to stop.
+# Writes a file when it is running, and another when it is stopped.
 WORK = """
     import sys, time
     from pathlib import Path
@@ -651,7 +651,7 @@ def test_a_killed_scheduler_says_so_when_it_is_back(scheduler, log_of, tmp_path)
     back.send_signal(signal.SIGTERM)
     assert back.wait(timeout=240) == 0
     events = Counter(line["event"] for line in lines(tmp_path))
-    assert events == {"ended": 2, "started": 1}  # the first stood there before
+    assert events == {"ended": 2, "started": 1}  # the first was there before
 
 
 def test_a_run_does_not_outlive_a_killed_scheduler(scheduler, log_of, tmp_path):
@@ -676,7 +676,7 @@ def test_a_run_does_not_outlive_a_killed_scheduler(scheduler, log_of, tmp_path):
         time.sleep(0.01)
 
 
-# A run that hangs: in a pipe that nobody writes to, deaf to signals or not.
+# A run that hangs: in a pipe without a writer, deaf to signals or not.
 HANGS = """
     import os, signal, sys
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which spans a retraining takes in, and what it says of them."""
+"""Which spans a retraining reads, and what it reports about them."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from pipeline.retraining.spans import ChangedSpanError, TakenIn, plan
 
 @pytest.fixture
 def spans(tmp_path):
-    """Writes spans, whole ones with a file of ratings unless told otherwise."""
+    """Writes spans, by default complete ones with a file of ratings."""
     folder = tmp_path / "spans"
 
     def write(*names, whole=True, text="u1,i1,4,1600000000\n"):
@@ -78,7 +78,7 @@ def test_a_late_span_from_before_the_window_is_not_taken_in(spans):
     window = plan(spans("1", "3"), "2 spans", known)
     assert window.names == ("4", "5")
     assert window.new == window.late == ()
-    assert window.too_late == ("3",)  # 1 is from before all that was ever asked for
+    assert window.too_late == ("3",)  # 1 is older than every window so far
 
 
 def test_a_gap_is_measured_by_what_is_usual(spans):

@@ -32,7 +32,7 @@ def decision(*verdicts, changed):
     [
         ({}, ["reference", "live", "passed"], True, "done", 0),
         ({}, ["reference", "live"], False, "cached", 0),
-        ({}, ["reference", "passed"], False, "done", 0),  # not surely better
+        ({}, ["reference", "passed"], False, "done", 0),  # not significantly better
         ({}, ["reference", "refused"], False, "done", 5),
         ({"RatingsExampleGen": BadInputError}, [], False, "skipped", 3),
         ({"AnomalyGate": AnomaliesError}, [], False, "skipped", 4),
@@ -75,7 +75,7 @@ def test_what_was_overtaken_by_a_rollback_changed_nothing(checked, tmp_path):
 
 @pytest.fixture
 def checked(tmp_path):
-    """What a run reads of an InfraCheck that said so."""
+    """What a run reads from an InfraCheck with a given verdict."""
 
     def outputs(blessed):
         told = {"check": "process", "blessed": blessed, "problems": []}

@@ -66,7 +66,7 @@ def process():
 
 
 def is_locked(path):
-    """Asks the kernel, with nothing of the code under test."""
+    """Queries the kernel, without the code under test."""
     with open(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""What a cached run asks of ML Metadata is the same, however many runs there were."""
+"""A cached run queries ML Metadata equally often, however many runs there were."""
 
 import shutil
 

@@ -139,7 +139,7 @@ def test_malformed_requests_are_refused_in_json(client):
         if status not in EXPECTED:
             unexpected.append((status, method, path[:200], content[:200], told[:200]))
         elif status in (400, 404, 413) and method != "HEAD" and told[:1] != b"{":
-            # What is no HTTP is refused before it comes to paths.
+            # Anything but HTTP is rejected before the paths are considered.
             assert told == b"Invalid HTTP request received.", told
     assert unexpected == []
     assert sum(statuses.values()) == NUM_MALFORMED
@@ -216,7 +216,7 @@ def test_five_hundred_connections_at_once(client):
 
 
 def large_requests():
-    """What asks for much with little, and the most that is answered."""
+    """Small requests for large answers, and the largest that are answered."""
 
     def columns(rows, k):
         inputs = {

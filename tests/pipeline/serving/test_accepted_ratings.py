@@ -100,7 +100,7 @@ def test_without_the_store_a_version_has_no_ratings_and_a_known_one_keeps_its_ow
     (world.out / "metadata.sqlite").rename(world.out / "elsewhere")
     for _ in range(3):
         assert world.users(live) == (["ann"], "Title 10")
-    assert world.failures() == 1  # it is said once
+    assert world.failures() == 1  # it is logged once
     assert "metadata.sqlite is missing" in caplog.text
     assert world.users(restored) is None
     (world.out / "elsewhere").rename(world.out / "metadata.sqlite")

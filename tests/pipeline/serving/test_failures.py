@@ -117,7 +117,7 @@ def test_ten_seconds_are_the_most_that_a_request_takes(client):
     body = slow_answer.partition(b"\r\n\r\n")[2]
     assert json.loads(body) == {"error": "timed out reading the body after 10 s"}
     assert 10 <= slow_seconds < 20
-    # What comes next has its own answer, not the one that nobody waited for.
+    # The next request gets its own answer, not the abandoned one.
     assert score(client) == 1028
     told = client.get("/v1/recommend/nobody?k=1").json()
     assert told["items"][0]["item_id"] == "30"
@@ -215,7 +215,7 @@ def children(client):
 def test_a_version_whose_process_is_killed_while_it_loads_is_tried_again(
     client, out, ruled
 ):
-    model_process(client)  # nobody else is being started
+    model_process(client)  # no other process is being started
     before = children(client)
     pushed = push.push(ruled[2], out / "live", keep=9)
     end, new = time.monotonic() + PATIENCE, set()

@@ -3,7 +3,7 @@
 Each kind of model is trained and judged by the pipeline's own steps, in this process.
 What must come out is computed by tests/reference/judging.py from the ratings file, with
 nothing of the product but the exported model's scores; for popularity not even these.
-Then every user of the test split asks a real server for a list, and the metrics of the
+Then a real server is queried for every user of the test split, and the metrics of the
 lists must be the Evaluator's.
 """
 
@@ -113,7 +113,7 @@ def judged_by_pipeline(tmp_path, kind, refit, models):
 
 
 def example(user, history, candidates):
-    """A request for scores, with all that a test record says of its user."""
+    """Returns a request for scores, with everything that a test record has."""
     made = tf.train.Example()
     feature = made.features.feature
     strings = {

@@ -71,7 +71,7 @@ def refuses_long_bodies(client):
         raw.settimeout(20)
         assert raw.recv(100).startswith(b"HTTP/1.1 413 ")
 
-    def endless():  # no length is told: it is refused while it is read
+    def endless():  # without a length, it is rejected while it is read
         for _ in range(1 << 20):
             yield b"x" * (1 << 16)
 
@@ -116,7 +116,7 @@ def drains(client):
     assert client.process.wait(60) == 0
 
 
-# What Python does where there is no /dev/shm: nobody can make a semaphore.
+# What Python does without /dev/shm: no process can create a semaphore.
 NO_SEMAPHORES = """
 import _multiprocessing
 

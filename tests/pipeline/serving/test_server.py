@@ -1,4 +1,4 @@
-"""A real server on loopback, asked as its clients ask it."""
+"""A real server on loopback, queried as by its clients."""
 
 import base64
 import json

@@ -61,7 +61,7 @@ def calls(client):
         ({"signature_name": "evaluate", "instances": [""] * 33}, "33 rows"),
         ({"instances": [example("1" * 20_000)] + [example("1")] * 31}, "too large"),
         ({"instances": [example(["1"] * 300_000)]}, "too large"),
-        # One that the model would refuse; it is not asked.
+        # One that the model would refuse; it is not called.
         (columns([""] * 100, [[]] * 99, 10), "100 rows"),
     ],
 )

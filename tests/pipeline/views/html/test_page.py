@@ -16,7 +16,7 @@ from pipeline.views.html.page import render
 
 
 class Page(html.parser.HTMLParser):
-    """What stands in a page: tables' cells, scripts, styles, headings, addresses."""
+    """The content of a page: tables' cells, scripts, styles, headings, addresses."""
 
     def __init__(self, text):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a retraining's report tells of its spans, and of the newest one's drift."""
+"""What a retraining's report shows about its spans, and the newest one's drift."""
 
 import dataclasses
 import html

@@ -22,7 +22,7 @@ def test_a_training_comes_back_as_it_was_logged(tmp_path):
     assert (curve.part, curve.metric) == ("", "ndcg")
     assert [epoch.number for epoch in curve.epochs] == [1, 2, 3]
     assert [epoch.values["loss"] for epoch in curve.epochs] == [0.5, 0.25, 0.125]
-    # Of equals the first, as EarlyStopping asks for an improvement.
+    # The first of equals, as EarlyStopping requires an improvement.
     assert curve.best == 2
     assert curve.epochs[0].seconds is None
     assert 0 <= fastest(curve) == min(epoch.seconds for epoch in curve.epochs[1:])

@@ -311,7 +311,7 @@ def test_a_terminal_shows_a_live_view(tmp_path, columns):
     ) as process:
         os.close(theirs)
         received = b""
-        # A pty ends with an error once nobody holds its other end.
+        # A pty ends with an error once its other end is closed.
         while chunk := read_or_nothing(ours):
             received += chunk
     os.close(ours)
