@@ -42,8 +42,13 @@ def nearest_name(name: str, names: Iterable[str], is_key: bool = True) -> str:
     close = difflib.get_close_matches(name, choices, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    elsewhere = {key.rpartition(".")[2]: key for key in known_keys()}
-    close = difflib.get_close_matches(name.rpartition(".")[2], elsewhere, n=1)
+    # The settings of a model are no hint for another model.
+    elsewhere = {
+        key.rpartition(".")[2]: key
+        for key in known_keys()
+        if not key.startswith("models.")
+    }
+    close = difflib.get_close_matches(name.rpartition(".")[2], elsewhere, 1, 0.8)
     if close and is_key:
         return f"; did you mean {elsewhere[close[0]]}?"
     return f"; expected one of {', '.join(choices)}"

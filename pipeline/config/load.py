@@ -73,7 +73,7 @@ def select_models(config: PipelineConfig, names: Iterable[str]) -> PipelineConfi
     chosen = list(MODELS) if list(names) == ["all"] else list(names)
     for name in chosen:
         if name not in MODELS:
-            message = f"no model {name!r}{nearest_name(name, MODELS)}"
+            message = f"no model {name!r}{nearest_name(name, MODELS, is_key=False)}"
             raise ConfigError(None, None, "--models", message)
     if not chosen:
         message = f"no model named; choose from {', '.join(MODELS)} or all"

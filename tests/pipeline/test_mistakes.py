@@ -42,6 +42,16 @@ MISTAKES = {
     "no Parquet": (["data", "fake.parquet"], 3, ["fake.parquet", "again"]),
     "model's name": (["run", "--models", "neumff"], 2, ["did you mean 'neumf'?"]),
     "key": (["run", "--set", "splt.kind=random"], 2, ["did you mean 'split'?"]),
+    "key of another section": (
+        ["run", "--set", "split.max_history=9"],
+        2,
+        ["did you mean data.max_history?"],
+    ),
+    "key of another model": (
+        ["run", "--set", "models.gmf.dropout_rate=0"],
+        2,
+        ["models.gmf has no 'dropout_rate'; expected one of task,"],
+    ),
     "no equals sign": (["run", "--set", "split.kind"], 2, ["expected key=value"]),
     "wrong type": (
         ["run", "--set", "train.seed=much"],
