@@ -42,7 +42,7 @@ def nearest_name(name: str, names: Iterable[str], is_key: bool = True) -> str:
     close = difflib.get_close_matches(name, choices, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    # The settings of a model are no hint for another model.
+    # A setting of one model does not help with another model.
     elsewhere = {
         key.rpartition(".")[2]: key
         for key in known_keys()
