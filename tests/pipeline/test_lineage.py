@@ -1,4 +1,4 @@
-"""Lineage of a store that is written here by hand, event by event."""
+"""Lineage in a store that is written by hand, event by event."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""What a container may use, from the files of control groups as the kernel has them."""
+"""The limits of a container, from files like the kernel's of control groups."""
 
 import os
 

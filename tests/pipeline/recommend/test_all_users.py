@@ -1,4 +1,4 @@
-"""Lists for all users, of a model whose scores are a formula."""
+"""Lists for all users, from a model whose scores are a formula."""
 
 import subprocess
 import sys
@@ -29,12 +29,12 @@ ITEMS = [str(number) for number in range(NUM_ITEMS)]
 
 
 def score(user, item):
-    """No two items of a user score the same, and users differ in their order."""
+    """Returns scores that differ for all items of a user, in an order of each user."""
     return (7 * len(user) + zlib.crc32(user.encode()) % 37 + 17 * int(item)) % 41 / 41
 
 
 class Formula(tf.Module):
-    """``score`` in TensorFlow, with what ``signatures.Served.recommend`` promises."""
+    """``score`` in TensorFlow, with the contract of ``signatures.Served.recommend``."""
 
     def __init__(self, users):
         super().__init__()
@@ -54,7 +54,7 @@ class Formula(tf.Module):
 
 
 def rated(user, number):
-    """Split -> item -> stars of the user of that number."""
+    """Returns the stars of a user, by split and item."""
     if user == "everything":
         return {"train": dict.fromkeys(ITEMS[:-1], 5), "test": {ITEMS[-1]: 1}}
     items = [str((3 * number + 7 * step) % NUM_ITEMS) for step in range(4 + number % 9)]
@@ -71,7 +71,7 @@ RATED = {user: rated(user, number) for number, user in enumerate(USERS)}
 
 @pytest.fixture
 def out(tmp_path):
-    """The folder of a run, of three files for each split, whose model is live."""
+    """Returns the folder of a run with a live model and three files per split."""
     out = tmp_path / "out"
     examples = out / "artifacts" / "RatingsExampleGen" / "examples" / "2"
     for split in f.SPLITS:
@@ -93,7 +93,7 @@ def out(tmp_path):
 
 
 def lists(path):
-    """User -> [(item, score)], in the order of the file."""
+    """Returns the items and scores by user, in the order of the file."""
     rows = pd.read_parquet(path)
     return {
         user: list(zip(of_user.item_id, of_user.score, strict=True))

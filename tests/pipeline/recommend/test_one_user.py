@@ -52,7 +52,7 @@ class Fixed(tf.Module):
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    """The folder of a run whose model is live."""
+    """Returns the folder of a run whose model is live."""
     out = tmp_path_factory.mktemp("out")
     artifacts = out / "artifacts"
     examples = artifacts / "RatingsExampleGen" / "examples" / "9"

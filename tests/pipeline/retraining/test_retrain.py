@@ -1,4 +1,4 @@
-"""What a retraining remembers; the run is a stub here (tests/e2e has the real one)."""
+"""What a retraining records; the run is a stub (tests/e2e has the real one)."""
 
 import functools
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.support.run_record import make_record
 
 @pytest.fixture
 def config(tmp_path):
-    """A configuration for two whole spans."""
+    """Returns a configuration for two complete spans."""
     for name in ("1", "2"):
         span = tmp_path / "spans" / name
         span.mkdir(parents=True)

@@ -171,7 +171,7 @@ def test_an_unknown_timezone_is_refused(timezone):
 
 
 class Clock:
-    """A clock that is set by hand; it may go on a little at each look."""
+    """A clock that is set by hand; it may advance a little with each reading."""
 
     def __init__(self, moment, step=datetime.timedelta(0)):
         self.moment, self.step = moment, step
@@ -198,7 +198,7 @@ def keeper(tmp_path):
 
 
 def lines(out):
-    """The log, read by hand."""
+    """Returns the lines of the log."""
     text = (out / "schedule.jsonl").read_text()
     assert text.endswith("\n")
     return [json.loads(line) for line in text.splitlines()]
@@ -227,7 +227,7 @@ def test_the_first_time_nothing_was_missed(keeper, tmp_path):
 
 @pytest.fixture
 def log_of(tmp_path):
-    """Writes a log beforehand, as a scheduler that is gone now left it."""
+    """Writes the log of an earlier scheduler."""
 
     def write(*entries, tail=""):
         whole = {"due": "2026-11-19T03:00:00Z", "cron": DAILY, "timezone": "UTC"}
@@ -549,7 +549,7 @@ WORK = """
 
 @pytest.fixture
 def scheduler(tmp_path):
-    """Starts a scheduler in a process of its own; ends those left."""
+    """Starts schedulers in separate processes, and ends them."""
     started = []
 
     def start(*command, interrupt=signal.SIG_DFL):

@@ -30,7 +30,7 @@ def nothing():
 
 
 def after(window):
-    """What is known once a retraining has taken the window in."""
+    """Returns what is recorded after a retraining has used the window."""
     taken_in = nothing()
     taken_in.add(window, "settings", "run", "a new model is live")
     return taken_in

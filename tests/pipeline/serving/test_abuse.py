@@ -1,4 +1,4 @@
-"""What no client should send, and more of it than anybody would: real processes."""
+"""Hostile requests in large numbers, with real processes."""
 
 import contextlib
 import http.client
@@ -62,7 +62,7 @@ def is_well(client):
 
 
 def paths_of(client):
-    """(method, path) of all that the server's own OpenAPI page documents."""
+    """Returns method and path of all routes in the server's OpenAPI document."""
     document = client.get("/openapi.json").json()
     return [(m.upper(), p) for p, of in document["paths"].items() for m in of]
 
@@ -317,7 +317,7 @@ def test_memory_stays_over_fifty_thousand_requests(client):
 
 
 def test_requests_in_flight_are_answered_when_it_is_asked_to_end(client):
-    """The last of this file: it ends the server; some may have waited too long."""
+    """The last test of this file: it ends the server; some requests may time out."""
     started = threading.Barrier(9)
 
     def work():

@@ -1,4 +1,4 @@
-"""Which ratings a server answers from: those that each version was accepted with."""
+"""The server uses the ratings with which each version was accepted."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What a client may send before it is answered: real sockets, a real server."""
+"""Limits of what a client may send, with real sockets and a real server."""
 
 import re
 import resource
@@ -24,7 +24,7 @@ def connect(client):
 
 
 def send_until_closed(raw, start, piece, most=64 << 20):
-    """Sends a piece over and over; bytes that went out, and what was answered."""
+    """Sends a piece repeatedly; returns the number of bytes sent and the response."""
     sent, answer = 0, b""
     try:
         raw.sendall(start)
@@ -105,7 +105,7 @@ def test_an_upgrade_is_no_way_round(client):
 
 
 def closed_after(raw, drip, seconds=45):
-    """When the other side hangs up on a client that sends a byte now and then."""
+    """Returns when the server disconnects a client that sends a byte now and then."""
     started, answer = time.monotonic(), b""
     raw.settimeout(0.5)
     while time.monotonic() - started < seconds:

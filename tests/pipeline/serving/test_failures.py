@@ -1,4 +1,4 @@
-"""What stalls, dies or is damaged while the server runs; the processes are real."""
+"""Failures while the server runs, with real processes."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ LIST = "/v1/recommend/ann?k=1"  # Film 28: 28 + 1000 · the model's mark
 
 
 def model_process(client):
-    """The version's own process, once that which read the ratings has ended."""
+    """Returns the version's process, after the one that read the ratings has ended."""
     end, found = time.monotonic() + PATIENCE, []
     while len(found) != 1 and time.monotonic() < end:
         found = []
@@ -76,7 +76,7 @@ def head(length):
 
 
 def send_slowly(client):
-    """A byte of the body each second: what is answered, and after how long."""
+    """Sends a byte of the body per second; returns the response and the seconds."""
     started = time.monotonic()
     with connect(client) as raw:
         raw.sendall(head(1000))
@@ -274,7 +274,7 @@ def test_a_version_that_writes_files_is_refused_by_name(client, out, tmp_path, r
 
 @pytest.mark.slow
 def test_a_model_that_hangs_does_not_keep_the_server_from_ending(client):
-    """The last of this file."""
+    """The last test of this file."""
     process = model_process(client)
     process.suspend()
     try:

@@ -1,4 +1,4 @@
-"""What the server refuses, how it starts without a model, and how it ends."""
+"""Limits of the server, its start without a model, and its end."""
 
 import os
 import signal

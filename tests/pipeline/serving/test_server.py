@@ -248,7 +248,7 @@ def test_the_examples_of_the_docs_are_answered(client):
 
 @pytest.mark.slow
 def test_a_pushed_version_takes_over_and_a_broken_one_does_not(client, out, ruled):
-    """The last of this file: it changes what the server serves."""
+    """The last test of this file: it changes the live version."""
     failed = []
 
     def ask(_):

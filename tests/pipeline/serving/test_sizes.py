@@ -37,7 +37,7 @@ def predict(client, body):
 
 
 def calls(client):
-    """Calls of the model by the metrics: all, and those of at most 32 rows."""
+    """Returns the number of calls by the metrics: all, and those of up to 32 rows."""
     text = client.get("/metrics").text
     return tuple(
         float(re.search(rf"^marquee_batch_rows_{re.escape(name)} (\S+)", text, re.M)[1])

@@ -1,4 +1,4 @@
-"""Who is served when, with a stand-in for the model's process that notes its calls."""
+"""The order of service, with a stand-in for the model that records its calls."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from pipeline.serving.tfserving_api import TFServingApi
 
 
 class StandInModel:
-    """Answers ``recommend`` when it is let; ``calls`` has the users of each call."""
+    """Answers ``recommend`` when permitted; ``calls`` has the users of each call."""
 
     def __init__(self):
         self.calls, self.may_go = [], threading.Semaphore(0)
