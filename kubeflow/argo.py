@@ -8,11 +8,11 @@ import re
 from typing import Any
 
 import msgspec
-import yaml
 from tfx import v1 as tfx
 
 from kubeflow.attempts import BACKOFF_FACTOR
 from kubeflow.cluster import GPU, Cluster, Step, Training
+from kubeflow.documents import Document
 from kubeflow.tasks import (
     SCRATCH,
     Container,
@@ -23,8 +23,6 @@ from kubeflow.tasks import (
     tasks,
 )
 from pipeline.config.errors import ConfigError
-
-Manifest = dict[str, Any]
 
 # etcd accepts 1.5 MB and Kubernetes' API server about 1 MiB. Argo needs a part of that
 # for the status that it stores in the same object.
@@ -41,7 +39,7 @@ def compiled(
     cluster: Cluster,
     name: str,
     schedule: str | None = None,
-) -> Manifest:
+) -> Document:
     """Returns the manifest of the workflow.
 
     Args:
@@ -64,7 +62,7 @@ def compiled(
             f"letters, digits and hyphens, at most {MAX_NAME} of them",
         )
     spec = _spec(tasks(pipeline, cluster, _RUN_ID), image, cluster)
-    manifest: Manifest = {"apiVersion": "argoproj.io/v1alpha1"}
+    manifest: Document = {"apiVersion": "argoproj.io/v1alpha1"}
     if schedule is None:
         return manifest | {
             "kind": "Workflow",
@@ -85,12 +83,7 @@ def compiled(
     }
 
 
-def dumped(manifest: Manifest) -> str:
-    """Returns the text of a file that ``kubectl create`` accepts."""
-    return yaml.safe_dump(manifest, sort_keys=False, width=2**20)
-
-
-def _spec(steps: list[Task], image: str, cluster: Cluster) -> Manifest:
+def _spec(steps: list[Task], image: str, cluster: Cluster) -> Document:
     dag = {
         "failFast": False,
         # The tasks whose failure fails the run; by default, only the last ones.
@@ -145,7 +138,7 @@ def _depends(task: Task) -> dict[str, str]:
     return {"depends": " && ".join(parts)} if parts else {}
 
 
-def _template(container: Container, image: str, cluster: Cluster) -> Manifest:
+def _template(container: Container, image: str, cluster: Cluster) -> Document:
     step = container.resources
     return {
         "name": container.dns_name,
@@ -180,12 +173,12 @@ def _template(container: Container, image: str, cluster: Cluster) -> Manifest:
     }
 
 
-def _given(**values: Any) -> Manifest:
+def _given(**values: Any) -> Document:
     """Returns the values without those that are not set."""
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _placement(step: Step) -> Manifest:
+def _placement(step: Step) -> Document:
     """Returns the constraints on the node of a step with GPUs."""
     if not isinstance(step, Training) or not step.gpus:
         return {}
@@ -195,15 +188,15 @@ def _placement(step: Step) -> Manifest:
     }
 
 
-def _resources(step: Step) -> Manifest:
+def _resources(step: Step) -> Document:
     limits = {"cpu": step.cpu_limit, "memory": step.memory_limit}
     if isinstance(step, Training) and step.gpus:
         limits[GPU] = str(step.gpus)
     return {"requests": {"cpu": step.cpu, "memory": step.memory}, "limits": limits}
 
 
-def _environment(container: Container) -> list[Manifest]:
-    variables: list[Manifest] = [
+def _environment(container: Container) -> list[Document]:
+    variables: list[Document] = [
         # TFX records the pod's name with the step's execution.
         {
             "name": "KFP_POD_NAME",

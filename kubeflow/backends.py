@@ -1,12 +1,12 @@
 """Which version of Kubeflow Pipelines' backend runs which compiled file."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from packaging.version import Version
 
+from kubeflow.documents import Document
 from kubeflow.submission import OLDEST_BACKEND
 from pipeline.config.errors import ConfigError
 
@@ -81,9 +81,7 @@ LARGE = Feature("2.3.0", "size", "fewer --models", "#10979")
 EVERYWHERE = {"pvcMount", "secretAsEnv", "nodeSelector"}
 
 
-def requirements(
-    spec: Mapping[str, Any], platform: Mapping[str, Any]
-) -> list[Requirement]:
+def requirements(spec: Document, platform: Document) -> list[Requirement]:
     """Returns the features that a file uses and that some versions lack.
 
     Args:
@@ -100,7 +98,7 @@ def requirements(
     return found
 
 
-def size(documents: Iterable[Mapping[str, Any]]) -> int:
+def size(documents: Iterable[Document]) -> int:
     """Returns the approximate number of bytes that the backend makes of documents."""
     return sum(len(json.dumps(d, separators=(",", ":")).encode()) for d in documents)
 
@@ -136,9 +134,7 @@ def lacks(used: Iterable[Requirement], backend: str) -> Iterator[str]:
             )
 
 
-def _fields(
-    spec: Mapping[str, Any], platform: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
+def _fields(spec: Document, platform: Document) -> Iterator[tuple[str, str]]:
     """Yields each field that may need a version, and the task that has it."""
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     components = spec["components"]

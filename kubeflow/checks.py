@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from kubeflow.cluster import Cluster
+from kubeflow.documents import Document
 from kubeflow.entrypoint import unpacked
 from kubeflow.tasks import SCRATCH
 from pipeline.config.errors import ConfigError
@@ -22,9 +23,7 @@ _SECRET_VALUES = {
 _PATH = re.compile(r"(?<![\w.:/}*\\)-])/(?:[\w.+-]+/)*[\w.+-]+")
 
 
-def check(
-    document: Mapping[str, Any], cluster: Cluster, further: Iterable[str] = ()
-) -> None:
+def check(document: Document, cluster: Cluster, further: Iterable[str] = ()) -> None:
     """Checks that a file contains no secrets and no paths that pods do not have.
 
     Args:
@@ -64,7 +63,7 @@ def too_large(size: int, limit: int, models: Sequence[str]) -> Iterator[str]:
     )
 
 
-def _secrets(document: Mapping[str, Any]) -> Iterator[str]:
+def _secrets(document: Document) -> Iterator[str]:
     for place, name in _literal_variables(document):
         if _SECRET_NAME.search(name):
             yield f"{place} has the value of {name}; refer to a Secret of the cluster."
@@ -79,7 +78,7 @@ def _secrets(document: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{place} has {description}; refer to a Secret of the cluster."
 
 
-def _paths(document: Mapping[str, Any], cluster: Cluster) -> Iterator[str]:
+def _paths(document: Document, cluster: Cluster) -> Iterator[str]:
     allowed = (SCRATCH, cluster.volume.path)
     found = {
         (path, place)
@@ -94,7 +93,7 @@ def _paths(document: Mapping[str, Any], cluster: Cluster) -> Iterator[str]:
         )
 
 
-def _literal_variables(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _literal_variables(document: Document) -> Iterator[tuple[str, str]]:
     """Yields the place and the name of each environment variable with a value."""
     for place, mapping in _mappings(document):
         for variable in mapping.get("env") or ():
@@ -102,7 +101,7 @@ def _literal_variables(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]
                 yield place, variable["name"]
 
 
-def _texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _texts(document: Document) -> Iterator[tuple[str, str]]:
     """Yields the place of every text, and the text, unpacked."""
     for place, mapping in _mappings(document):
         for value in mapping.values():
@@ -113,9 +112,9 @@ def _texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _mappings(
     value: Any, key: str = "", place: str = "the file"
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
+) -> Iterator[tuple[str, Document]]:
     """Yields every mapping with the name of the container that it belongs to."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         place = value.get("name", key) if "container" in value else place
         yield place, value
         for name, inner in value.items():

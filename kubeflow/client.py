@@ -209,7 +209,7 @@ def upload(client: kfp.Client, compiled: Compiled) -> tuple[str, str]:
     version = compiled.digest[:VERSION_LENGTH]
     pages = every(
         lambda token: client.list_pipeline_versions(pipeline, token, PAGE),
-        "pipeline_versions",
+        lambda page: page.pipeline_versions,
     )
     for found in pages:
         if found.display_name == version:
@@ -221,17 +221,19 @@ def upload(client: kfp.Client, compiled: Compiled) -> tuple[str, str]:
     return pipeline, made.pipeline_version_id
 
 
-def every(page: Callable[[str], Any], field: str) -> Iterator[Any]:
+def every(
+    list_page: Callable[[str], Any], entries: Callable[[Any], list[Any] | None]
+) -> Iterator[Any]:
     """Yields the entries of all pages of a list.
 
     Args:
-        page: Function that returns the page of a token.
-        field: Name of the page's attribute that holds its entries.
+        list_page: Returns the page of a token.
+        entries: Returns the entries of a page.
     """
     token = ""
     while True:
-        found = page(token)
-        yield from getattr(found, field) or []
-        token = found.next_page_token
+        page = list_page(token)
+        yield from entries(page) or []
+        token = page.next_page_token
         if not token:
             return

@@ -18,7 +18,6 @@ from typing import Any
 
 import kfp
 import msgspec
-import yaml
 from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2 as spec_pb2
@@ -27,6 +26,7 @@ from tfx import v1 as tfx
 from kubeflow import backends, notify
 from kubeflow.attempts import BACKOFF_FACTOR
 from kubeflow.cluster import GPU, Cluster, Training, number
+from kubeflow.documents import Document
 from kubeflow.submission import PLATFORM, Submission
 from kubeflow.tasks import (
     Container,
@@ -37,8 +37,6 @@ from kubeflow.tasks import (
     tasks,
     verdict,
 )
-
-Document = dict[str, Any]
 
 # Argo's placeholder for the workflow's id, which every version of the backend replaces
 # with its own id of the run. 2.0.5 does not know the spec's {{$.pipeline_job_uuid}}.
@@ -95,11 +93,6 @@ def compiled(
         policy = writer.add(root, handler, after=[_DAG]).trigger_policy
         policy.strategy = policy.ALL_UPSTREAM_TASKS_COMPLETED
     return _with_submission(*writer.documents(), cluster, schedule)
-
-
-def dumped(documents: Iterable[Document]) -> str:
-    """Returns the text of the file."""
-    return yaml.safe_dump_all(documents, sort_keys=False, width=2**20)
 
 
 def _with_submission(

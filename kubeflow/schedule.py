@@ -71,7 +71,7 @@ def recurring_runs(client: kfp.Client) -> Iterator[Any]:
     experiment = experiment_id(client)
     return every(
         lambda token: client.list_recurring_runs(token, PAGE, experiment_id=experiment),
-        "recurring_runs",
+        lambda page: page.recurring_runs,
     )
 
 
@@ -79,13 +79,15 @@ def _is_on(run: Any) -> bool:
     return str(run.status) == "ENABLED"
 
 
-def _for_each(host: str | None, name: str, change: str) -> None:
+def _for_each(
+    host: str | None, name: str, change: Callable[[kfp.Client, str], Any]
+) -> None:
     """Changes all recurring runs of a name.
 
     Args:
         host: URL of the API.
         name: Name of the schedule.
-        change: Name of the client's method that changes a recurring run.
+        change: Method of the client that changes the recurring run with an id.
 
     Raises:
         SubmissionError: If there is no schedule of that name.
@@ -96,9 +98,8 @@ def _for_each(host: str | None, name: str, change: str) -> None:
         if not found:
             names = ", ".join(sorted({run.display_name for run in runs})) or "none"
             raise SubmissionError(f"There is no schedule {name!r}; there are: {names}")
-        method: Callable[[str], Any] = getattr(client, change)
         for run in found:
-            method(run.recurring_run_id)
+            change(client, run.recurring_run_id)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -139,7 +140,7 @@ def list_command(host: str | None) -> None:
 @click.pass_obj
 def pause_command(host: str | None, name: str) -> None:
     """Start no further runs until `resume`."""
-    _for_each(host, name, "disable_recurring_run")
+    _for_each(host, name, kfp.Client.disable_recurring_run)
     click.echo(f"{name}: paused")
 
 
@@ -148,7 +149,7 @@ def pause_command(host: str | None, name: str) -> None:
 @click.pass_obj
 def resume_command(host: str | None, name: str) -> None:
     """Start runs again, and one at once if a run was due meanwhile."""
-    _for_each(host, name, "enable_recurring_run")
+    _for_each(host, name, kfp.Client.enable_recurring_run)
     click.echo(f"{name}: resumed")
 
 
@@ -157,7 +158,7 @@ def resume_command(host: str | None, name: str) -> None:
 @click.pass_obj
 def delete_command(host: str | None, name: str) -> None:
     """Remove a schedule. The results of its runs are kept."""
-    _for_each(host, name, "delete_recurring_run")
+    _for_each(host, name, kfp.Client.delete_recurring_run)
     click.echo(f"{name}: deleted")
 
 

@@ -6,13 +6,14 @@ keeps and does not read. This module imports neither kfp nor TFX.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 
+from kubeflow.documents import Document
 from pipeline.config.errors import ConfigError
 
 PLATFORM = "marquee"
@@ -39,7 +40,7 @@ class Submission(
     backend: str = OLDEST_BACKEND
     settings: dict[str, str] = {}
 
-    def platform(self) -> dict[str, Any]:
+    def platform(self) -> Document:
         """Returns the entry of ``platforms`` that stores it.
 
         An entry's executors may have any structure; with any other field, a backend
@@ -106,7 +107,7 @@ def read(path: Path) -> Compiled:
         raise ConfigError(path, None, None, _what_it_is(documents)) from error
 
 
-def _steps(spec: Any) -> Iterator[str]:
+def _steps(spec: Document) -> Iterator[str]:
     components = spec["components"]
     for dag in [spec["root"], *components.values()]:
         for name, task in dag.get("dag", {}).get("tasks", {}).items():
@@ -114,14 +115,14 @@ def _steps(spec: Any) -> Iterator[str]:
                 yield name
 
 
-def _secrets(executors: Any) -> Iterator[tuple[str, str]]:
+def _secrets(executors: Iterable[Document]) -> Iterator[tuple[str, str]]:
     for executor in executors:
         for reference in executor.get("secretAsEnv", []):
             for pair in reference["keyToEnv"]:
                 yield reference["secretName"], pair["secretKey"]
 
 
-def _claims(executors: Any) -> Iterator[str]:
+def _claims(executors: Iterable[Document]) -> Iterator[str]:
     for executor in executors:
         for mount in executor.get("pvcMount", []):
             yield mount["constant"]

@@ -12,6 +12,7 @@ from tfx import v1 as tfx
 
 from kubeflow import argo, backends, checks, pipeline_spec
 from kubeflow.cluster import Cluster
+from kubeflow.documents import dumped
 from kubeflow.tasks import VERDICT
 from pipeline.config.errors import ConfigError
 from pipeline.config.schema import PipelineConfig, SchemaConfig
@@ -60,7 +61,7 @@ def write_kfp(job: Job) -> None:
         problems += backends.lacks(compiled.requirements, job.backend)
     spec, platform = compiled.documents
     checks.check({"spec": spec, "platform": platform}, job.cluster, problems)
-    job.path.write_text(pipeline_spec.dumped(compiled.documents))
+    job.path.write_text(dumped(*compiled.documents))
     minimum = backends.minimum_version(compiled.requirements)
     click.echo(f"The file needs Kubeflow Pipelines {minimum} or later.")
     for requirement in compiled.requirements:
@@ -77,7 +78,7 @@ def write_argo(job: Job) -> None:
     manifest = argo.compiled(
         pipeline, job.image, job.cluster, job.path.stem, job.schedule
     )
-    text = argo.dumped(manifest)
+    text = dumped(manifest)
     size = len(text.encode())
     problems = checks.too_large(size, argo.MAX_BYTES, list(job.config.models))
     checks.check(manifest, job.cluster, problems)

@@ -7,7 +7,7 @@ resources of each container, and the failures of other steps that a step tolerat
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from google.protobuf import json_format
@@ -229,7 +229,7 @@ def _json(message: Message) -> str:
     return _compact(json_format.MessageToDict(message))
 
 
-def _compact(values: Mapping[str, Any]) -> str:
+def _compact(values: Mapping[str, object]) -> str:
     return json.dumps(values, separators=(",", ":"), sort_keys=True)
 
 
