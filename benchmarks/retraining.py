@@ -166,16 +166,15 @@ def poison_each(
 def replay(
     months: dict[str, list[Rating]], source: Path, folder: Path, last: int
 ) -> list[Poisoning]:
-    """Replays at most ``last`` nights, and writes the results after each.
+    """Replays the nights; returns the results of the poisoned spans.
+
+    Writes the results so far after each night.
 
     Args:
         months: Month → its ratings. The last one is only compared with.
         source: Folder of MovieLens 1M, with the files of users and items.
         folder: An empty folder.
         last: Maximum number of nights.
-
-    Returns:
-        The results of the poisoned spans.
     """
     spans, out = folder / "spans", folder / "out"
     spans.mkdir()

@@ -132,10 +132,10 @@ def _cached_run(out: Path, run_id: str) -> tuple[float, SimpleNamespace]:
     run_locally = local_runner.run_locally
 
     def timed(*arguments):  # type: ignore[no-untyped-def]  # passed on
-        with counted() as asked:
+        with counted() as calls:
             started = time.perf_counter()
             results = run_locally(*arguments)
-            measured.append((time.perf_counter() - started, asked))
+            measured.append((time.perf_counter() - started, calls))
         return results
 
     with mock.patch.object(local_runner, "run_locally", timed):
@@ -171,10 +171,10 @@ def main(count: int) -> None:
                 clone_last_run(out / METADATA_FILE, more)
                 with lookups_of[name]():
                     _cached_run(out, f"{name}-{more}-warm")
-                    spent, asked = _cached_run(out, f"{name}-{more}")
+                    spent, found = _cached_run(out, f"{name}-{more}")
                 seconds.append(spent)
-                figures = (f"{3 + more:,}", f"{spent:.2f}", f"{asked.calls:,}")
-                table.add_row(name, *figures, f"{asked.bytes / 1e6:.2f}")
+                figures = (f"{3 + more:,}", f"{spent:.2f}", f"{found.calls:,}")
+                table.add_row(name, *figures, f"{found.bytes / 1e6:.2f}")
             print(f"{name}: {seconds[1] / seconds[0]:.2f} times")
     Console(width=100).print(table)
 
