@@ -83,9 +83,9 @@ def test_the_wheel_asks_for_what_it_needs_and_for_no_tests(wheel):
 
 @pytest.fixture(scope="module")
 def environment(wheel, tmp_path_factory):
-    """An environment of its own with the wheel, and with the locked packages of ours.
+    """A new environment with the wheel and the locked packages.
 
-    Its folders, and a function that runs one of its programs.
+    Its site-packages, and a function that runs one of its programs.
     """
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)

@@ -1,4 +1,4 @@
-"""What ``kubeflow/runner.py --target argo`` writes, read as the cluster reads it."""
+"""The files of ``kubeflow/runner.py --target argo``, parsed as Argo parses them."""
 
 import json
 from pathlib import Path
@@ -16,13 +16,13 @@ POPULARITY_ON_CPU = {
     "Trainer_neumf": {"gpus": 2, "memory_limit": "16Gi", "retries": 5},
     "Transform": {"cpu": "3", "cpu_limit": "4", "timeout_seconds": 77},
 }
-# Each the schema of an Argo version, of its own name.
+# The schemas of Argo's versions, which are the files' names.
 SCHEMAS = sorted(Path(__file__).with_name("argo_schemas").glob("*.json"))
 
 
 @pytest.fixture(scope="module")
 def cron(compile_workflow, cluster_file, tmp_path_factory):
-    """The file of three models on spans each night, with artifacts on S3."""
+    """A nightly schedule with three models on spans, and artifacts on S3."""
     cluster = cluster_file(
         root="s3://bucket/marquee",
         s3={"endpoint": "http://minio:9000", "secret": "keys"},
@@ -46,7 +46,7 @@ def spec(cron):
 
 @pytest.fixture(scope="module")
 def once(compile_workflow, tmp_path_factory):
-    """The file of one run, without a webhook or anything else that is optional."""
+    """A single run without a webhook or other optional settings."""
     done = compile_workflow(
         tmp_path_factory.mktemp("compiled") / "once.yaml",
         *("--target", "argo", "--models", "popularity", "--data", "/marquee/ratings"),
@@ -57,7 +57,7 @@ def once(compile_workflow, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def steps(spec):
-    """Step → template, by the name that TFX uses."""
+    """TFX's name of a step → its template."""
     found = {}
     for template in spec["templates"]:
         if "--node_id" in template.get("container", {}).get("args", []):
@@ -67,7 +67,7 @@ def steps(spec):
 
 
 def parameter(template, name):
-    """The value of a parameter that a step gets."""
+    """Returns the value of a step's parameter."""
     words = template["container"]["args"]
     ir = json.loads(unpacked(words[words.index("--tfx_ir") + 1]))
     [node] = ir["nodes"]
@@ -87,7 +87,7 @@ def test_argo_accepts_the_file(cron, once, schema, kind):
     reference = f"#/definitions/io.argoproj.workflow.v1alpha1.{kind}"
     schema = json.loads(schema.read_text()) | {"$ref": reference}
     jsonschema.validate(document, schema)
-    document["spec"]["schedule"] = "0 3 * * *"  # was removed from version 4
+    document["spec"]["schedule"] = "0 3 * * *"  # removed in version 4
     is_refused = (
         "schedule"
         not in (
@@ -111,7 +111,7 @@ def test_a_schedule_starts_one_run_at_a_time_and_makes_up_for_none(cron):
         "schedules": ["0 3 * * *"],
         "timezone": "Europe/Berlin",
         "concurrencyPolicy": "Forbid",
-        # Argo starts a missed run while it is younger than this.
+        # Argo catches up a missed run that is younger than this.
         "startingDeadlineSeconds": 0,
     }
 
@@ -183,7 +183,7 @@ def test_secrets_are_references(steps):
     ):
         assert env[name]["valueFrom"]["secretKeyRef"] == {"name": secret, "key": key}
     assert env["AWS_ENDPOINT_URL"]["value"] == "http://minio:9000"
-    # With its scheme: tensorflow-io takes a bare name for one that speaks TLS.
+    # With its scheme: tensorflow-io assumes TLS for a bare host name.
     assert env["S3_ENDPOINT"]["value"] == "http://minio:9000"
 
 
@@ -191,7 +191,7 @@ def test_the_steps_are_told_where_things_are_on_the_cluster(steps):
     assert parameter(steps["RatingsExampleGen"], "input_base") == "s3://bucket/spans"
     assert parameter(steps["CatalogueGen"], "ratings") == "s3://bucket/spans"
     assert parameter(steps["Pusher"], "live_folder") == "/marquee/live"
-    # The image's own file, in the folder that it works in.
+    # A file of the image, relative to its working directory.
     assert parameter(steps["ImportSchemaGen"], "schema_file") == "schema/ratings.pbtxt"
     assert parameter(steps["DriftGate"], "schema_path") == "schema/spans.pbtxt"
 
@@ -217,7 +217,7 @@ def test_one_broken_model_stops_no_other(spec, depends):
     assert not depends(tasks["evaluator-neumf"], broken)
     for name in ("livemodel", "champion", "evaluator-mf-als", "pusher"):
         assert depends(tasks[name], broken)
-    # But not without any model, nor without what all of them need.
+    # But not without any model, nor without a step that all models need.
     for name in MODELS:
         task = name.replace("_", "-")
         broken |= {f"trainer-{task}": "Failed", f"evaluator-{task}": "Omitted"}

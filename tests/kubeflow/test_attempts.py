@@ -1,4 +1,4 @@
-"""Attempts within a pod, as processes."""
+"""Attempts within a pod, run as processes."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ sys.exit(int(ending))
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts a step: how often, for how long, and how its attempts end."""
+    """Starts a step with a limit of attempts, a timeout and planned endings."""
     (tmp_path / "a_step.py").write_text(STEP)
     processes = []
 

@@ -1,4 +1,4 @@
-"""What a version of Kubeflow Pipelines lacks is refused before anything is written."""
+"""The features that a file needs, and those that a version of the backend lacks."""
 
 import pytest
 

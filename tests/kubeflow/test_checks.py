@@ -1,4 +1,4 @@
-"""Each check, seen to fail on a file that it is for."""
+"""Each check, on a file that it must reject."""
 
 import copy
 
@@ -66,13 +66,13 @@ def test_too_large():
     assert list(too_large(900_000, 900_000, MODELS)) == []
     [message] = too_large(900_001, 900_000, MODELS)
     assert "900,001 bytes, and Kubernetes accepts 900,000" in message
-    # One workflow for each family, popularity being in all of them.
+    # One workflow for each family; popularity is part of all of them.
     assert "--models mf_als\n  --models neumf\n  --models deepfm" in message
     assert "metadata store" in message
 
 
 def test_a_long_text_takes_no_time(problems, container):
-    # A pattern that tried each letter as the first one would take hours.
+    # A pattern that tries each letter as its first would take hours.
     container["args"].append("x" * 900_000)
     assert problems() == ""
 

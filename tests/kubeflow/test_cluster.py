@@ -1,4 +1,4 @@
-"""The file of a cluster."""
+"""Reading the file of a cluster."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The pods' entry point, as a process."""
+"""The entry point of the pods, run as a process."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_workflow_of_other_sources_is_refused():
-    """The cache's keys were made of those, and would find what is not the same."""
+    """Its cache keys contain their hash, and would find outputs of other code."""
     done = subprocess.run(
         [sys.executable, "-m", "kubeflow.entrypoint"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The job for Vertex AI, as far as it can be looked at here: it has never run there."""
+"""The compiled job for Vertex AI, which was never executed."""
 
 import json
 
@@ -35,7 +35,7 @@ def containers(job):
 
 
 def inputs(job, step):
-    """Input → the step and output that it is of."""
+    """Returns input → the step and the output that it comes from."""
     artifacts = job["pipelineSpec"]["root"]["dag"]["tasks"][step]["inputs"]["artifacts"]
     return {
         name: tuple(each["taskOutputArtifact"].values())

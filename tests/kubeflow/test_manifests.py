@@ -1,4 +1,4 @@
-"""The manifests, without a cluster: against Kubernetes' schemas, and our rules."""
+"""Checks the manifests against Kubernetes' schemas and our rules."""
 
 from pathlib import Path
 from typing import Any

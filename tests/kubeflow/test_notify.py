@@ -1,4 +1,4 @@
-"""The exit handler's process, and a receiver on loopback."""
+"""The process of the exit handler, with a receiver on loopback."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def failed(name, message, finished):
     }
 
 
-# As Argo writes it: each attempt, the step, and the workflow.
+# Argo's format: each attempt, the step, and the workflow.
 FAILURES = [
     failed("marquee-x", "", "2026-11-22T03:09:00Z"),
     failed("trainer-neumf", "No more retries left", "2026-11-22T03:08:00Z"),
@@ -45,7 +45,7 @@ def notify(url, status, failures):
 @pytest.mark.parametrize("status", ["Failed", "Succeeded"])
 def test_what_failed_for_good_is_told_with_its_last_reason(receiver, status):
     url, messages = receiver
-    quoted = json.dumps(json.dumps(FAILURES))  # Argo puts it into quotes
+    quoted = json.dumps(json.dumps(FAILURES))  # Argo quotes the list
     done = notify(url, status, quoted)
     assert done.returncode == 0, done.stderr
     why = {"trainer-neumf": "OOMKilled (exit code 137)"}

@@ -1,4 +1,4 @@
-"""What ``kubeflow/runner.py --target kfp`` writes, read as the backend reads it."""
+"""The files of ``kubeflow/runner.py --target kfp``, parsed as the backend does."""
 
 import re
 from fractions import Fraction
@@ -24,7 +24,7 @@ from kubeflow.tasks import Task
 
 MODELS = ("popularity", "mf_als", "neumf")
 # The oldest supported version of the backend, and the newest release of
-# kfp-pipeline-spec and kfp-kubernetes, which do not install beside TFX.
+# kfp-pipeline-spec and kfp-kubernetes, which cannot be installed beside TFX.
 OLDEST, NEWEST = "2.0.5", "2.17.3"
 SCHEMAS = Path(__file__).with_name("kfp_schemas")
 WITHOUT_NEWER_SETTINGS = {
@@ -39,7 +39,7 @@ SUFFIXES = {"": 1, "m": Fraction(1, 1000), "Mi": 2**20, "Gi": 2**30}
 
 @pytest.fixture(scope="module")
 def messages():
-    """A version's class of a message, which refuses fields that it does not know."""
+    """Returns a version's class of a message, which rejects unknown fields."""
 
     def message(version, name):
         files = descriptor_pb2.FileDescriptorSet()
@@ -59,7 +59,7 @@ def messages():
 
 @pytest.fixture(scope="module")
 def parse(messages):
-    """Reads both documents with a version's own messages, strictly."""
+    """Parses both documents strictly with a version's own messages."""
 
     def read(documents, version):
         spec, platform = documents
@@ -79,7 +79,7 @@ def parse(messages):
 
 @pytest.fixture(scope="module")
 def nightly(compile_workflow, cluster_file, tmp_path_factory):
-    """The file of three models on spans each night, with every setting."""
+    """A nightly schedule with three models on spans, and every setting."""
     path = tmp_path_factory.mktemp("compiled") / "nightly.yaml"
     cluster = cluster_file(
         root="s3://bucket/marquee",
@@ -126,7 +126,7 @@ def for_oldest(compile_workflow, cluster_file, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def steps(documents):
-    """Name of a task → the task, its container and what Kubernetes adds."""
+    """Name of a task → the task, its container and its Kubernetes settings."""
     spec, platform = documents
     added = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     found = {}

@@ -1,4 +1,4 @@
-"""The command ``kubeflow/runner.py``: what it refuses, before anything is written."""
+"""Input that ``kubeflow/runner.py`` rejects before it writes anything."""
 
 import pytest
 

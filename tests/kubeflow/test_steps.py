@@ -1,7 +1,7 @@
-"""The compiled pipeline, each task a process with its own command, on a MariaDB.
+"""Runs each task of the compiled pipeline with its own command, on MariaDB.
 
-What the platform does around them is the fixture ``machine``; the steps, their
-arguments, their order and the environment are those of the file that the cluster gets.
+The fixture ``machine`` stands in for the platform. The steps, their arguments, order
+and environment are those of the compiled file.
 """
 
 from types import SimpleNamespace
@@ -27,9 +27,9 @@ def story(
     machine,
     pods_of_spec,
 ):
-    """A run with a killed step, the same again, and two on a new span.
+    """A run with a killed step, the same run again, and two runs on a new span.
 
-    Of those, the first is one step alone; in the second a Trainer fails.
+    The third run executes a single step; in the fourth, a Trainer fails.
     """
     folder = tmp_path_factory.mktemp("cluster")
     volume = folder / "volume"
@@ -76,7 +76,7 @@ class Store:
         self.store = store
 
     def executions(self, run):
-        """Step → its executions, in one run."""
+        """Returns the executions of each step in a run."""
         context = self.store.get_context_by_type_and_name("pipeline_run", run)
         found = {}
         for execution in self.store.get_executions_by_context(context.id):
@@ -86,14 +86,14 @@ class Store:
         return found
 
     def states(self, run):
-        """Step → the state of its only execution."""
+        """Returns the state of each step's only execution."""
         return {
             step: proto.Execution.State.Name(execution.last_known_state)
             for step, [execution] in self.executions(run).items()
         }
 
     def makers(self, execution):
-        """The executions that made what one read."""
+        """Returns the executions whose outputs an execution read."""
         inputs = (proto.Event.INPUT, proto.Event.DECLARED_INPUT)
         read = [
             event.artifact_id
@@ -146,10 +146,10 @@ def test_the_database_leads_from_the_pushed_model_back_to_the_ratings(story):
         execution = waiting.pop()
         if step_of[execution.id] not in found:
             found.add(step_of[execution.id])
-            # A later run that is served from the cache is a maker too.
+            # A later run from the cache is recorded as a producer, too.
             makers = story.store.makers(execution)
             waiting += [maker for maker in makers if maker.id in step_of]
-    # All but what only looks on.
+    # All steps except those that only observe.
     assert set(executions) - found == {"AnomalyGate", "DriftGate"} & set(executions) | {
         "ExampleValidator",
         "StatisticsGen",
@@ -163,7 +163,7 @@ def test_the_second_run_is_served_from_the_cache(story):
     assert set(story.second.phases.values()) == {"Succeeded"}
     states = story.store.states("second")
     done = {step for step, state in states.items() if state != "CACHED"}
-    # A model is live now, and the data is compared with what it learned from.
+    # A model is live now, so the data is compared with its training data.
     assert done == {"LiveModel", "DriftGate"}
     assert len(states) == 18
     assert [v.number for v in versions.versions(story.live)] == [1]
@@ -184,7 +184,7 @@ def test_a_later_run_of_the_same_workflow_takes_in_what_arrived(story):
 
 
 def test_a_step_that_fails_for_good_stops_only_what_needs_it(story):
-    """As in a local run: the champion is chosen among the others."""
+    """The champion is chosen among the others, as in a local run."""
     phases = dict.fromkeys(story.first.phases, "Succeeded")
     assert story.fourth.phases == phases | {"verdict": "Failed", "notify": "Failed"}
     log = story.machine.log(story.fourth, KILLED)

@@ -10,7 +10,7 @@ import yaml
 from kubeflow.submission import Submission, read
 from pipeline.config.errors import ConfigError
 
-# A task in another's DAG, and one of its own.
+# A task in a nested DAG, and one in the root.
 SPEC = {
     "pipelineInfo": {"name": "marquee"},
     "schemaVersion": "2.1.0",

@@ -1,4 +1,4 @@
-"""The containers that every target writes, read as TFX's own entry point reads them."""
+"""The containers that all targets share, parsed as TFX's entry point does."""
 
 import argparse
 
@@ -32,7 +32,7 @@ def found():
 
 @pytest.fixture
 def read_by_tfx(monkeypatch):
-    """The arguments and the pipeline of a task, after TFX has filled in the run."""
+    """Returns a task's arguments and its pipeline, with the run filled in by TFX."""
     monkeypatch.setenv("WORKFLOW_ID", "run-1")  # restored at the end
 
     def read(task):
@@ -107,7 +107,7 @@ def test_secrets_are_named_and_everything_else_has_a_value(found):
         "MYSQL_PASSWORD": SecretKey("marquee-metadata", "password"),
         "AWS_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        # With its scheme: tensorflow-io takes a bare name for one that speaks TLS.
+        # With its scheme: tensorflow-io assumes TLS for a bare host name.
         "AWS_ENDPOINT_URL": "http://minio:9000",
         "S3_ENDPOINT": "http://minio:9000",
         "AWS_ACCESS_KEY_ID": SecretKey("keys", "accesskey"),
@@ -125,7 +125,7 @@ def test_secrets_are_named_and_everything_else_has_a_value(found):
             {"ImportSchemaGen", "RatingsExampleGen", "Trainer_neumf"},
             set(),
         ),
-        # A resolver: it looks for the live model once there are others to compare.
+        # A resolver, which looks up the live model once there are models to compare.
         ("LiveModel", set(), {"Trainer"}),
         (
             "Champion",

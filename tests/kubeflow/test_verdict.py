@@ -1,4 +1,4 @@
-"""The task that fails a run: its judgement by hand, and as a process on a store."""
+"""The task that fails a run: its logic, and its process on a metadata store."""
 
 import json
 
@@ -29,7 +29,7 @@ CONFIG = {
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    """A store in a file, and what records a step's execution in a run."""
+    """Records executions of steps in a metadata store in a file."""
     connection = mlmd.ConnectionConfig()
     connection.sqlite.filename_uri = str(tmp_path / "metadata.sqlite")
     monkeypatch.setattr(verdict, "_connection", lambda _: connection)
@@ -54,7 +54,7 @@ def store(tmp_path, monkeypatch):
 
 
 def run(capsys, name="run-1"):
-    """The exit status and the lines of a verdict."""
+    """Returns the exit status and the lines of a verdict."""
     status = verdict.main(name, json.dumps(CONFIG), STEPS)
     return status, capsys.readouterr().out.splitlines()
 
@@ -147,7 +147,7 @@ def test_the_account_is_that_of_the_environment(monkeypatch):
 
 @pytest.mark.parametrize("is_ready", [True, False])
 def test_a_step_is_not_run_without_what_it_needs(store, monkeypatch, capsys, is_ready):
-    """Its pod ends well, at once: there is nothing to try again."""
+    """Its pod succeeds at once, because no attempt could help."""
 
     def launch():
         raise InterruptedError

@@ -10,7 +10,7 @@ GPU = "nvidia.com/gpu"
 STORE = "_argo"
 STEPS = {
     "Trainer_mf_als": {"gpus": 1},
-    # Less time than TensorFlow takes to start, and less memory than it takes.
+    # Less time than TensorFlow needs to start, and less memory than it needs.
     "Trainer_gmf": {"gpus": 0, "retries": 1, "timeout_seconds": 3},
     "Trainer_mf_sgd": {
         **{"gpus": 0, "retries": 1, "memory": "64Mi", "memory_limit": "200Mi"}
@@ -43,7 +43,7 @@ def story(applied, compiled, create):
 
 
 def offer_gpus(cluster, number: int) -> str:
-    """Makes a node offer GPUs, as a device plugin does; returns its name."""
+    """Makes a node offer GPUs, as a device plugin does; returns the node's name."""
     node = cluster.get("nodes")["items"][0]["metadata"]["name"]
     change = {"status": {"capacity": {GPU: str(number) if number else None}}}
     cluster("patch", "node", node, "--subresource=status", "-p", json.dumps(change))

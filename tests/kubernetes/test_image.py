@@ -1,4 +1,4 @@
-"""The image, in pods as the steps' are: no root, a read-only root file system."""
+"""The image in pods like those of the steps: no root, read-only root file system."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ import tfx.orchestration.kubeflow.container_entrypoint
 import tensorflow_addons, tensorflow_io, boto3
 from apache_beam.io.aws import s3filesystem
 print("all")
-import os; os._exit(0)  # tensorflow-io aborts where the interpreter ends
+import os; os._exit(0)  # tensorflow-io aborts at the interpreter's end
 """
     assert in_pod("python", "-c", script).splitlines()[-1] == "all"
 

@@ -1,7 +1,7 @@
-"""Runs of the v2 spec on MovieLens 100K, and what is done to them while they go on.
+"""Runs of the v2 spec on MovieLens 100K, some of them disturbed while they run.
 
-They share a metadata store, as the runs of a cluster do: what the first one makes, the
-others take from the cache.
+They share a metadata store, as the runs of a cluster do, so that later runs take the
+outputs of the first one from the cache.
 """
 
 from types import SimpleNamespace
@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(5400)]
-MODELS = ("--models", "mf_als,gmf")  # of two tasks, and popularity, always there
+MODELS = ("--models", "mf_als,gmf")  # of two tasks; popularity is always trained
 QUICK = ("--set", "models.mf_als.embedding_dim=16")
 
 
 def epochs(number: int) -> tuple[str, ...]:
-    """What makes another model of gmf, which no earlier run has trained."""
+    """Returns settings of gmf that no earlier run has trained."""
     return ("--set", f"models.gmf.epochs={number}")
 
 
@@ -80,7 +80,7 @@ def test_the_pushed_model_answers(first, answer):
 
 @pytest.fixture(scope="module")
 def again(first, submit):
-    """The same file a second time."""
+    """The same file, submitted a second time."""
     run = submit(first.spec)
     return SimpleNamespace(run=run, phase=run.ended())
 
@@ -88,7 +88,7 @@ def again(first, submit):
 def test_the_second_run_takes_every_step_from_the_cache(again, executions):
     assert again.phase == "Succeeded"
     found = {e["step"]: e["state"] for e in executions(again.run)}
-    # A new model was pushed meanwhile, so the live one is looked for, and is judged.
+    # A model was pushed in the meantime, so the live model is resolved and evaluated.
     assert found.pop("LiveModel") == "COMPLETE"
     trained = {step: found[step] for step in found if step.startswith("Trainer")}
     assert set(trained.values()) == {"CACHED"}
@@ -97,7 +97,7 @@ def test_the_second_run_takes_every_step_from_the_cache(again, executions):
 
 @pytest.fixture(scope="module")
 def failing(again, compiled, submit):
-    """One Trainer has less time than TensorFlow takes to start."""
+    """A run in which a Trainer has less time than TensorFlow needs to start."""
     spec = compiled(
         "failing",
         *MODELS,
@@ -131,7 +131,7 @@ def test_the_webhook_is_told_which_model_failed(failing, first, webhook_messages
 
 @pytest.fixture(scope="module")
 def killed(again, compiled, submit, applied):
-    """The pod of a Trainer is deleted, and the file submitted once more."""
+    """A run whose Trainer's pod is deleted, and the file submitted again."""
     spec = compiled("killed", *MODELS, *QUICK, *epochs(40))
     run = submit(spec)
     pod = run.pod_at_work("trainer-gmf")

@@ -1,17 +1,17 @@
-"""A schedule that fires twice, and a span that comes in between."""
+"""A schedule that starts two runs, and a span that arrives in between."""
 
 from types import SimpleNamespace
 
 import pytest
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(3600)]
-SPANS = ("1997-12-31", "1998-04-30")  # the days that MovieLens 100K's halves end with
+SPANS = ("1997-12-31", "1998-04-30")  # the last days of MovieLens 100K's halves
 STEPS = ("ratingsexamplegen", "transform", "trainer-mf-als")
 
 
 @pytest.fixture(scope="module")
 def spans(tmp_path_factory):
-    """MovieLens 100K in two spans, by time."""
+    """MovieLens 100K in two spans, split by time."""
     from pipeline import datasets
 
     ratings = datasets.resolve("ml-100k", lambda *_: None).folder / "u.data"
@@ -31,7 +31,7 @@ def spans(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def story(applied, kubeflow, compiled, copy, folder, run_of, spans, webhook_messages):
-    """The clock fires every minute; a run that goes on keeps the next one waiting."""
+    """The schedule is due every minute; an active run delays the next one."""
     copy(spans / SPANS[0], f"{folder}/spans/{SPANS[0]}")
     spec = compiled(
         "nightly",
@@ -47,7 +47,7 @@ def story(applied, kubeflow, compiled, copy, folder, run_of, spans, webhook_mess
         return done.stdout
 
     def fired(number: int):
-        """The run of that number; the controller names it after the schedule."""
+        """Returns a run by its number; the controller names it after the schedule."""
 
         def found():
             mine = [
@@ -64,7 +64,7 @@ def story(applied, kubeflow, compiled, copy, folder, run_of, spans, webhook_mess
     made = SimpleNamespace(created=schedule("apply", str(spec)))
     made.unchanged = schedule("apply", str(spec))
     made.first = fired(1)
-    # It comes in once the first run has looked, and before a second one can.
+    # The span arrives after the first run has read the folder, before the second does.
     applied.until(
         lambda: made.first.phases().get("ratingsexamplegen") == "Succeeded",
         900,
@@ -77,7 +77,7 @@ def story(applied, kubeflow, compiled, copy, folder, run_of, spans, webhook_mess
     made.paused = schedule("pause", "nightly")
     made.listed_paused = schedule("list")
     made.second_phase = made.second.ended()
-    # With the schedule go its runs.
+    # Deleting the schedule deletes its runs.
     made.status = [run.workflow["status"] for run in (made.first, made.second)]
     made.logs = [{s: run.log(s) for s in STEPS} for run in (made.first, made.second)]
     made.deleted = schedule("delete", "nightly")

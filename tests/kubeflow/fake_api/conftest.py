@@ -211,7 +211,7 @@ def compiled(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def invoke(fake: FakeKubeflow) -> Callable[..., click.testing.Result]:
-    """Runs a command in this process, with the fake as its Kubeflow."""
+    """Runs a command in this process, with the fake as Kubeflow."""
 
     def run(command: click.Command, *words: Any) -> click.testing.Result:
         done = click.testing.CliRunner().invoke(command, [str(w) for w in words])

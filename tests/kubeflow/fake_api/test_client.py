@@ -1,4 +1,4 @@
-"""What is looked for before anything is submitted, on fakes of both APIs."""
+"""The checks before anything is submitted, on fakes of both APIs."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from kubeflow.submit import main
 
 
 def refused(fake, invoke, path, *words):
-    """Returns the message, having seen that nothing was changed."""
+    """Returns the message, after checking that nothing was changed."""
     done = invoke(main, path, "--namespace", "ml", *words)
     assert done.exit_code == 2
     assert fake.changes == []

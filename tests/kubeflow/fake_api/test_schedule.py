@@ -1,4 +1,4 @@
-"""Schedules on a fake API; tests/kubernetes has them on the real one."""
+"""Schedules on a fake API; tests/kubernetes uses the real one."""
 
 import pytest
 

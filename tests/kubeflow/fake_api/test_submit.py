@@ -1,4 +1,4 @@
-"""Runs on a fake API; tests/kubernetes has them on the real one."""
+"""Runs on a fake API; tests/kubernetes uses the real one."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def _fast(monkeypatch):
 
 
 def run(state, **tasks):
-    """An answer of the API: a run, and task → state."""
+    """Returns the API's answer about a run with states of tasks."""
     details = [
         {"display_name": name.replace("_", "-"), **({"state": s} if s else {})}
         for name, s in tasks.items()
