@@ -1,6 +1,6 @@
 """Runs each task of the compiled pipeline with its own command, on MariaDB.
 
-The fixture ``machine`` stands in for the platform. The steps, their arguments, order
+The fixture ``machine`` replaces the platform. The steps, their arguments, order
 and environment are those of the compiled file.
 """
 
