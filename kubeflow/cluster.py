@@ -17,6 +17,7 @@ from pipeline.config.plain_yaml import read_yaml
 
 TRAINER = "Trainer"
 GPU = "nvidia.com/gpu"  # Kubernetes' name of the resource
+GIGABYTE = 1e9  # in bytes; the unit of memory in a pipeline spec
 
 Name = Annotated[str, Meta(min_length=1)]
 # Name of a Secret, a volume claim or a service account.

@@ -20,12 +20,11 @@ from tfx.utils import io_utils, path_utils
 
 from components.champion import component as champion
 from components.live_models import versions
-from kubeflow.cluster import Cluster, Step, Training, number
+from kubeflow.cluster import GIGABYTE, Cluster, Step, Training, number
 from pipeline.config.errors import ConfigError
 from pipeline.config.schema import PipelineConfig
 
 _PART = "__part_"  # separates an input's name from the number of a union's channel
-_BYTES_PER_GIGABYTE = 1e9
 _Resources = (
     pipeline_spec_pb2.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec
 )
@@ -169,7 +168,7 @@ def _resources(step: Step) -> Any:
     """Returns the limits of a step, in cores and gigabytes, and its GPUs."""
     resources = _Resources(
         cpu_limit=number(step.cpu_limit),
-        memory_limit=number(step.memory_limit) / _BYTES_PER_GIGABYTE,
+        memory_limit=number(step.memory_limit) / GIGABYTE,
     )
     if isinstance(step, Training) and step.gpus:
         resources.accelerator.type = step.accelerator

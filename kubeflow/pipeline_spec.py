@@ -25,7 +25,7 @@ from tfx import v1 as tfx
 
 from kubeflow import backends, notify
 from kubeflow.attempts import BACKOFF_FACTOR
-from kubeflow.cluster import GPU, Cluster, Training, number
+from kubeflow.cluster import GIGABYTE, GPU, Cluster, Training, number
 from kubeflow.documents import Document
 from kubeflow.submission import PLATFORM, Submission
 from kubeflow.tasks import (
@@ -43,7 +43,6 @@ from kubeflow.tasks import (
 RUN_ID = "{{workflow.uid}}"
 _DAG = "pipeline"
 IMAGE_USER = 10001  # USER of kubeflow/Dockerfile
-_BYTES_PER_GIGABYTE = 1e9
 
 
 @dataclass(frozen=True)
@@ -233,8 +232,7 @@ class _Writer:
             number, (step.cpu, step.cpu_limit)
         )
         resources.memory_request, resources.memory_limit = (
-            number(memory) / _BYTES_PER_GIGABYTE
-            for memory in (step.memory, step.memory_limit)
+            number(memory) / GIGABYTE for memory in (step.memory, step.memory_limit)
         )
         if isinstance(step, Training) and step.gpus:
             resources.accelerator.type = GPU
