@@ -6,6 +6,14 @@ from typing import Protocol, runtime_checkable
 import tensorflow as tf
 
 from trainer_modules.configs.base import GradientConfig, Optimizer
+from trainer_modules.interactions import Interactions
+
+
+class ClosedForm(Protocol):
+    """A model that is solved rather than fitted by gradient descent."""
+
+    def solve(self, interactions: Interactions) -> None:
+        """Sets the model's variables from all positive pairs."""
 
 
 @runtime_checkable

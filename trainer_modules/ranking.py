@@ -107,17 +107,15 @@ def rank_targets(
 
     Args:
         model: Returns scores [B, C] for features.
-        features: Features of the users, [B, ...] each; ``history_item_index`` is padded
-            with 0.
+        features: Features of the users, [B, ...] each; histories are padded with 0.
         targets: Indices of the targets, [B, T], padded with 0.
         num_items: V, including the reserved rows.
         num_unknown_items: How many items of the catalogue have no row of their own.
         num_top: How many of the best items to return.
 
     Returns:
-        ``score`` and ``rank`` [B, T] (ranks start at 1; both are 0 for padding),
-        ``num_candidates`` [B], and ``top_item`` [B, min(num_top, V - NUM_RESERVED)],
-        the indices of the best items.
+        ``score`` and ``rank`` [B, T] (from 1; both are 0 for padding),
+        ``num_candidates`` [B] and ``top_item`` [B, min(num_top, V - NUM_RESERVED)].
     """
     num_users = tf.shape(targets)[0]
     block_size = tf.minimum(max(1, MAX_SCORED_PAIRS // num_items), num_users)

@@ -13,7 +13,7 @@ from trainer_modules.interactions import Ratings
 from trainer_modules.model_builder import ModelBuilder
 from trainer_modules.optimizers import compiled
 from trainer_modules.progress import Progress
-from trainer_modules.protocols import TrainedInHalves
+from trainer_modules.protocols import ClosedForm, TrainedInHalves
 from trainer_modules.tasks import next_item, rating, retrieval
 from trainer_modules.tasks.task import Trainee, TrainingSet
 from trainer_modules.validation import Validation, validation
@@ -69,7 +69,7 @@ def train(
     )
 
 
-def solve(model: tf.keras.Model, data: Data) -> Trained:
+def solve(model: ClosedForm, data: Data) -> Trained:
     """Solves a closed-form model, in place.
 
     Nothing is chosen by the eval split here, so it is training data too: in every kind

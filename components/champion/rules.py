@@ -261,7 +261,7 @@ def _reference(name: str, part: Slice, reference: Judged, gate: Gate) -> Finding
     else:
         least = min(least, 0.0)  # to be as good as the reference is enough
         passed = found.upper >= least
-        rule = _no_sure_loss(-least)
+        rule = _no_significant_loss(-least)
     words = _compared(name, reference.name, reference, found, gate.metric, rule)
     passed = bool(passed and _is_measured(part, gate))
     return Finding("reference", name, gate.metric, found, passed, words)
@@ -271,13 +271,13 @@ def _live(name: str, part: Slice, live: Judged, gate: Gate) -> Finding:
     """Forbids a significant loss on any slice; ``decision`` requires a gain."""
     found = _difference(name, part, live, gate)
     passed = found.upper >= -gate.max_loss
-    rule = _no_sure_loss(gate.max_loss)
+    rule = _no_significant_loss(gate.max_loss)
     words = _compared(name, "the live model", live, found, gate.metric, rule)
     passed = bool(passed and _is_measured(part, gate))
     return Finding("live", name, gate.metric, found, passed, words)
 
 
-def _no_sure_loss(margin: float) -> str:
+def _no_significant_loss(margin: float) -> str:
     more = f" of more than {margin:g}" if margin else ""
     return f"a significant loss{more} is refused"
 
