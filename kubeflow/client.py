@@ -76,7 +76,7 @@ def connected(host: str | None) -> Iterator[kfp.Client]:
         yield client
     except kfp_server_api.ApiException as error:
         raise SubmissionError(
-            f"Kubeflow Pipelines refused: {error.status} {_message(error)}"
+            f"Kubeflow Pipelines rejected the request: {error.status} {_message(error)}"
         ) from error
     except (urllib3.exceptions.HTTPError, TimeoutError) as error:
         raise SubmissionError(

@@ -8,6 +8,7 @@ from typing import Any
 
 from apscheduler.triggers.cron import CronTrigger
 
+from components.wording import counted
 from pipeline.config.errors import ConfigError
 
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")  # in cron's order
@@ -90,7 +91,7 @@ def local_time(moment: datetime.datetime, zone: zoneinfo.ZoneInfo) -> str:
 def _trigger(cron: str, zone: zoneinfo.ZoneInfo) -> CronTrigger:
     fields = cron.lower().split()
     if len(fields) != 5:
-        raise ValueError(f"it has {len(fields)} fields")
+        raise ValueError(f"it has {counted(len(fields), 'field')}")
     if "*" not in (fields[2], fields[4]):
         raise ValueError("either the day of the month or the weekday has to be *")
     fields[4] = _weekdays(fields[4])

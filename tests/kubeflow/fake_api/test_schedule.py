@@ -112,4 +112,6 @@ def test_what_a_fake_api_refuses_is_told_in_one_line(fake, invoke, compiled):
     done = invoke(main, "apply", compiled(schedule="0 99 * * *"), "--namespace", "ml")
     assert done.exit_code == 2
     [line] = done.output.splitlines()
-    assert line.endswith("Kubeflow Pipelines refused: 400 Invalid cron: 0 0 99 * * *")
+    assert line.endswith(
+        "Kubeflow Pipelines rejected the request: 400 Invalid cron: 0 0 99 * * *"
+    )

@@ -137,7 +137,7 @@ def test_a_moment_is_shown_as_the_clock_of_the_timezone_has_it():
     [
         ("", "'': it has 0 fields"),
         ("0 3 * *", "it has 4 fields"),
-        ("@daily", "it has 1 fields"),
+        ("@daily", "it has 1 field"),
         ("0 0 3 * * *", "it has 6 fields"),
         ("60 3 * * *", r"\(60\) is higher than the maximum value \(59\)"),
         ("0 24 * * *", r"\(24\) is higher than the maximum value \(23\)"),
