@@ -200,23 +200,14 @@ def schedule(
     from pipeline.retraining import cron_schedule, run_process, schedule_log
     from pipeline.retraining import scheduler as schedules
     from pipeline.views.terminal import open_console
-    from pipeline.views.terminal.schedule import (
-        print_firing,
-        print_firings,
-        print_schedule,
-    )
+    from pipeline.views.terminal.schedule import print_firing, print_schedule
 
     # Checked now rather than at the first firing, which reads it again.
     config = read_config(**options)
     folder = Path(config.out)
 
-    screen = open_console()
     if log_only:
-        firings = schedule_log.firings(folder)[-_FIRINGS_SHOWN:]
-        if as_json:
-            print_json(firings[::-1])
-        else:
-            print_firings(screen, firings, folder)
+        _show_firings(folder, as_json)
         return
     if as_json:
         raise click.UsageError("--json applies to --log only")
@@ -226,6 +217,7 @@ def schedule(
         )
     when = cron_schedule.Schedule(cron, timezone)
     command = [sys.executable, "-m", "pipeline", "retrain", *_arguments(**options)]
+    screen = open_console()
     report = functools.partial(print_firing, screen)
     limit = datetime.timedelta(hours=config.retrain.max_hours)
     timing = run_process.Timing(limit=limit)
@@ -233,6 +225,18 @@ def schedule(
     log = folder / schedule_log.LOG_FILE
     started = functools.partial(print_schedule, screen, when, log)
     ctx.exit(schedules.keep(keeper, folder, started))
+
+
+def _show_firings(folder: Path, as_json: bool) -> None:
+    from pipeline.retraining import schedule_log
+    from pipeline.views.terminal import open_console
+    from pipeline.views.terminal.schedule import print_firings
+
+    firings = schedule_log.firings(folder)[-_FIRINGS_SHOWN:]
+    if as_json:
+        print_json(firings[::-1])
+    else:
+        print_firings(open_console(), firings, folder)
 
 
 def _arguments(

@@ -92,11 +92,27 @@ def remove(leftover: Leftover, live_folder: Path) -> Leftover:
 
 def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:
     """Yields outputs and working folders of executions that did not succeed."""
-    from ml_metadata.proto import metadata_store_pb2 as mlmd
-
     folders = sorted(out.glob("artifacts/*/*/*"))
     if not folders:
         return
+    good, kept = _needed(out)
+    for folder in folders:
+        if folder.parent.parent.name == ".system" or not folder.name.isdecimal():
+            continue
+        if folder not in kept:
+            yield folder, "an output of a step that did not finish"
+    # The first are named after executions; the second are removed when a step ends.
+    for folder in sorted(out.glob("artifacts/*/.system/executor_execution/*")):
+        if not folder.name.isdecimal() or int(folder.name) not in good:
+            yield folder, "a working folder of a step that did not finish"
+    for folder in sorted(out.glob("artifacts/*/.system/stateful_working_dir/*")):
+        yield folder, "a working folder of a step that did not finish"
+
+
+def _needed(out: Path) -> tuple[set[int], set[Path]]:
+    """Returns the executions that succeeded, and the folders that they need."""
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
     path = out / METADATA_FILE
     if not path.is_file():
         raise MetadataError(
@@ -128,18 +144,7 @@ def _artifacts(out: Path) -> Iterator[tuple[Path, str]]:
             "restores it as it was before the last run, if there is a copy"
         ) from error
     # The folder may have been moved since the store was written.
-    kept = {artifact_folder(out, uri) for uri in needed}
-    for folder in folders:
-        if folder.parent.parent.name == ".system" or not folder.name.isdecimal():
-            continue
-        if folder not in kept:
-            yield folder, "an output of a step that did not finish"
-    # The first are named after executions; the second are removed when a step ends.
-    for folder in sorted(out.glob("artifacts/*/.system/executor_execution/*")):
-        if not folder.name.isdecimal() or int(folder.name) not in good:
-            yield folder, "a working folder of a step that did not finish"
-    for folder in sorted(out.glob("artifacts/*/.system/stateful_working_dir/*")):
-        yield folder, "a working folder of a step that did not finish"
+    return good, {artifact_folder(out, uri) for uri in needed}
 
 
 def _unpushed(out: Path) -> list[Path]:

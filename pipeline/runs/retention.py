@@ -77,20 +77,7 @@ def plan(
     needed = needed_by_versions(out)
     now = now or datetime.datetime.now(datetime.UTC)
     before = (now - (older_than or datetime.timedelta(0))).timestamp() * 1000
-    with _opened(out, "mode=ro") as store:
-        known = store.execute(
-            "SELECT Context.id, Context.name, Context.create_time_since_epoch "
-            "FROM Context JOIN Type ON Type.id = type_id "
-            "WHERE Type.name = 'pipeline_run' ORDER BY Context.id DESC"
-        ).fetchall()
-        of_run: dict[int, set[int]] = {number: set() for number, *_ in known}
-        for run, execution in store.execute(
-            "SELECT context_id, execution_id FROM Association"
-        ):
-            if run in of_run:
-                of_run[run].add(execution)
-        graph = _Graph(store)
-        uris = dict(store.execute("SELECT id, uri FROM Artifact"))
+    known, of_run, graph, uris = _read_store(out)
     kept_runs = {
         number
         for place, (number, _, began) in enumerate(known)
@@ -121,6 +108,26 @@ def plan(
         with_files=frozenset(with_files),
         folders=tuple(sorted(path for path in folders if path.is_dir())),
     )
+
+
+def _read_store(
+    out: Path,
+) -> "tuple[list[tuple[int, str, int]], dict[int, set[int]], _Graph, dict[int, str]]":
+    """Returns the runs, newest first, their executions, the graph, and the URIs."""
+    with _opened(out, "mode=ro") as store:
+        known = store.execute(
+            "SELECT Context.id, Context.name, Context.create_time_since_epoch "
+            "FROM Context JOIN Type ON Type.id = type_id "
+            "WHERE Type.name = 'pipeline_run' ORDER BY Context.id DESC"
+        ).fetchall()
+        of_run: dict[int, set[int]] = {number: set() for number, *_ in known}
+        for run, execution in store.execute(
+            "SELECT context_id, execution_id FROM Association"
+        ):
+            if run in of_run:
+                of_run[run].add(execution)
+        uris = dict(store.execute("SELECT id, uri FROM Artifact"))
+        return known, of_run, _Graph(store), uris
 
 
 def forget(out: Path, retired: Retired) -> None:

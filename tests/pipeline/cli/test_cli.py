@@ -24,7 +24,7 @@ from pipeline.views import html
 from tests.support.run_record import write_record
 from trainer_modules.registry import MODELS
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 
 
 @pytest.fixture
