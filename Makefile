@@ -25,10 +25,10 @@ help: ## Show the targets
 run: $(READY) ## Train three models on the generated sample and deploy the best
 	@$(BIN)/marquee run
 
-test: $(READY) ## All tests except the slow ones, about ten minutes on two cores
+test: $(READY) ## All tests except the slow ones, about eleven minutes on two cores
 	@$(PYTEST) -m "$(QUICK)"
 
-test-fast: $(READY) ## Unit tests, about three minutes on two cores
+test-fast: $(READY) ## Unit tests, a few minutes on two cores
 	@$(PYTEST) -m "not (e2e or integration) and $(QUICK)"
 
 # CI runs this in place of `make test`. The floors of components and kubeflow are a little
