@@ -86,7 +86,6 @@ def run_locally(
     store = metadata.Metadata(
         getattr(connection, connection.WhichOneof("connection_config"))
     )
-
     out = Path(pipeline.pipeline_info.pipeline_root).parent
     results: list[StepResult] = []
     lost: set[str] = set()
@@ -102,25 +101,7 @@ def run_locally(
         state: State = "failed"
         error: BaseException | None = None
         try:
-            with (
-                store_lookups.bounded(),
-                output_checksums.respected(),
-                cache_keys.relative_to(out),
-            ):
-                execution = launcher.Launcher(
-                    pipeline_node=node,
-                    mlmd_connection=store,
-                    pipeline_info=ir.pipeline_info,
-                    pipeline_runtime_spec=ir.runtime_spec,
-                    executor_spec=runner_utils.extract_executor_spec(deployment, name),
-                    custom_driver_spec=runner_utils.extract_custom_driver_spec(
-                        deployment, name
-                    ),
-                ).launch()
-            ended = state_of(store, execution)
-            if ended == "done":
-                output_checksums.seal(store, execution.execution_id)
-            state = ended
+            state = _launch(node, ir, store, out)
         except BaseException as raised:
             error = raised
             if not isinstance(raised, Exception):
@@ -134,6 +115,36 @@ def run_locally(
             results.append(StepResult(name, state, seconds, error))
             on_end(results[-1])
     return results
+
+
+def _launch(
+    node: pipeline_pb2.PipelineNode,
+    ir: pipeline_pb2.Pipeline,
+    store: metadata.Metadata,
+    out: Path,
+) -> State:
+    """Runs one step; returns how it ended."""
+    deployment = runner_utils.extract_local_deployment_config(ir)
+    name = node.node_info.id
+    with (
+        store_lookups.bounded(),
+        output_checksums.respected(),
+        cache_keys.relative_to(out),
+    ):
+        execution = launcher.Launcher(
+            pipeline_node=node,
+            mlmd_connection=store,
+            pipeline_info=ir.pipeline_info,
+            pipeline_runtime_spec=ir.runtime_spec,
+            executor_spec=runner_utils.extract_executor_spec(deployment, name),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(
+                deployment, name
+            ),
+        ).launch()
+    state = state_of(store, execution)
+    if state == "done":
+        output_checksums.seal(store, execution.execution_id)
+    return state
 
 
 def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
