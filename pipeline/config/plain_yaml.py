@@ -15,7 +15,7 @@ class Loader(yaml.SafeLoader):
     """Plain YAML: no tags, no anchors; ``1e-3`` is a number, 2026-11-22 a text."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Refuses what makes a value other than it looks."""
+        """Rejects what gives a value another meaning than its text has."""
         event = self.peek_event()  # type: ignore[no-untyped-call]  # in types-pyyaml
         if isinstance(event, yaml.AliasEvent) or event.tag is not None:
             raise yaml.MarkedYAMLError(
@@ -40,10 +40,10 @@ Loader.yaml_implicit_resolvers = {
 
 @contextlib.contextmanager
 def plain_yaml(text: str | bytes) -> Iterator[Loader]:
-    """Yields a loader of a text.
+    """Yields a loader for a text.
 
     Raises:
-        YAMLError: The text is not plain YAML, or is nested too deeply to be read.
+        YAMLError: If the text is not plain YAML, or is nested too deeply to be read.
     """
     loader = Loader(text)
     try:
@@ -56,10 +56,10 @@ def plain_yaml(text: str | bytes) -> Iterator[Loader]:
 
 
 def read_yaml(path: Path) -> Any:
-    """Reads a file of plain YAML: no tags, no aliases.
+    """Returns the content of a file of plain YAML: no tags, no aliases.
 
     Raises:
-        ConfigError: It cannot be read.
+        ConfigError: If it cannot be read.
     """
     try:
         with plain_yaml(path.read_bytes()) as loader:
@@ -71,7 +71,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def yaml_problem(error: Exception) -> tuple[int | None, None, str]:
-    """The line, no key, and the message of a syntax error."""
+    """Returns the line, no key, and the message of a syntax error."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return None, None, f"not YAML: {' '.join(str(error).split())}"
     mark = error.problem_mark

@@ -1,9 +1,9 @@
-"""No secret is a setting.
+"""Rejects secrets in settings, and masks them in messages.
 
-The configuration of a run is written to its record, its report, its log, the metadata
-store and a cluster's manifests, which more people read than may know a password. So a
-value that shows that it is a secret is refused, before anything is written; the client
-that needs it reads it from the environment.
+The configuration of a run is written to its record, report and log, to the metadata
+store and to a cluster's manifests, all of which have more readers than a password may
+have. So a value that is recognisable as a secret is rejected before anything is
+written; the client that needs it reads it from the environment.
 """
 
 import re
@@ -14,7 +14,7 @@ _WORDS = (
     "secret|passw(?:or)?d|token|credential|api_?key|access_?key|private_?key|"
     "account_?key|connection_?string|signature|authorization"
 )
-# An assignment: a flag, a part of a URL's query, a pair of a connection string.
+# An assignment in a flag, in a URL's query or in a connection string.
 _ASSIGNED = re.compile(
     rf"(?P<name>[\w.-]*(?:{_WORDS})[\w.-]*)(?P<sign>[=\s]\s*)(?P<value>[^\s&;,'\"\]]+)",
     re.IGNORECASE,
@@ -42,17 +42,17 @@ _ANY_VARIABLE = (
 
 
 def problem(values: Any) -> tuple[str, str] | None:
-    """The first secret among settings: its dotted key, and what to do instead.
+    """Returns the first secret among settings: its dotted key, and what to do instead.
 
     Args:
-        values: Mappings and lists of anything.
+        values: The settings: nested mappings and lists.
     """
     for key, text in _texts(values, ""):
         for pattern in _PATTERNS:
             if found := pattern.search(text):
                 name = found["name"].lstrip("-?&")
                 variable = _VARIABLES.get(name.lower(), _ANY_VARIABLE)
-                what = f"{name} is" if name and "://" not in name else "it has"
+                what = f"{name} is" if name and "://" not in name else "it contains"
                 return key, (
                     f"{what} a secret, and settings are written to records, logs and "
                     f"manifests; leave it out, and set {variable}"
@@ -61,14 +61,14 @@ def problem(values: Any) -> tuple[str, str] | None:
 
 
 def masked(text: str) -> str:
-    """The text with asterisks in the place of secrets."""
+    """Returns a text with every secret replaced by asterisks."""
     for pattern in _PATTERNS:
         text = pattern.sub(r"\g<name>\g<sign>***", text)
     return text
 
 
 def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
-    """All texts, with the dotted key of the setting that each is in."""
+    """Yields every text, with the dotted key of the setting that contains it."""
     if isinstance(value, str):
         yield key, value
     elif isinstance(value, dict):

@@ -166,13 +166,13 @@ SECRETS = {
     "beam: {args: ['--x=1', '--my-password=hunter2']}": "my-password is a secret",
     "beam: {args: ['--azure_connection_string=AccountKey=hunter2;x']}": "AZURE_STORAGE",
     "beam: {args: ['--header=Authorization hunter2']}": "is a secret",
-    "beam: {args: ['--a=Bearer hunter2']}": "it has a secret",
+    "beam: {args: ['--a=Bearer hunter2']}": "it contains a secret",
     "beam: {args: [--token=hunter2]}": "token is a secret",
     "beam: {args: '--token=hunter2'}": "token is a secret",  # no list
     "beam: {endpoint: 'user:hunter2@host:80', args: ['--password=hunter2']}": "secret",
-    "beam: {temp_location: 'https://me:hunter2@host/x'}": "it has a secret",
+    "beam: {temp_location: 'https://me:hunter2@host/x'}": "it contains a secret",
     "beam: {temp_location: 'https://host/x?sig=hunter2'}": "sig is a secret",
-    "data: {source: 'ftp://me:hunter2@host/ratings.csv'}": "it has a secret",
+    "data: {source: 'ftp://me:hunter2@host/ratings.csv'}": "it contains a secret",
     "data: {items: 'https://host/x?a=1&api_key=hunter2'}": "api_key is a secret",
     "out: 's3://bucket/x?X-Amz-Signature=hunter2'": "X-Amz-Signature is a secret",
 }
