@@ -78,17 +78,14 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
     drifted = [distance for distance in measured if distance.is_drift]
     if drifted and stops:
         raise DriftError(drifted, span, live_span)
-    result = {
-        "span": span,
-        "live_span": live_span,
-        "not_compared": not_compared,
-        "measured": [
-            dataclasses.asdict(distance) | {"is_drift": distance.is_drift}
-            for distance in measured
-        ],
-    }
+    entries = [
+        dataclasses.asdict(distance) | {"is_drift": distance.is_drift}
+        for distance in measured
+    ]
+    result = {"span": span, "live_span": live_span, "not_compared": not_compared}
     io_utils.write_string_file(
-        os.path.join(drift.uri, DRIFT_FILE), json.dumps(result, indent=1)
+        os.path.join(drift.uri, DRIFT_FILE),
+        json.dumps({**result, "measured": entries}, indent=1),
     )
 
 

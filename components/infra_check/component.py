@@ -2,13 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
 from tfx import v1 as tfx
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils
 
 from components.catalogue_gen.artifacts import Catalogue
-from components.infra_check.check import Budget, check
+from components.infra_check.check import Budget, Checked, Questions, check
 from components.infra_check.probe_requests import questions
 from components.local_model import local_model
 from components.saved_model_scan import HostileModelError, scan
@@ -47,25 +48,28 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
             problems and what was measured.
     """
     del code_version
-    problems: tuple[str, ...] = (NOTHING_CHOSEN,)
-    figures = {}
+    budget = Budget(seconds, int(memory_mb * 1e6), latency_ms, int(size_mb * 1e6))
+    checked = Checked((NOTHING_CHOSEN,), {})
     with local_model(model) as folder:
         if folder.is_dir():
             split = artifact_utils.get_split_uri([examples], f.TEST_SPLIT)
             files = sorted(tfx.dsl.io.fileio.glob(f"{split}/*"))
-            requests = questions(files, catalogue.uri)
-            memory, size = int(memory_mb * 1e6), int(size_mb * 1e6)
-            try:
-                scan(folder)  # the server would refuse such a model too
-                checked = check(
-                    folder, requests, Budget(seconds, memory, latency_ms, size)
-                )
-                problems, figures = checked.problems, dict(checked.figures)
-            except HostileModelError as error:
-                problems = (str(error),)
-    is_fit = not problems
+            checked = _scanned_and_checked(
+                folder, questions(files, catalogue.uri), budget
+            )
+    is_fit = not checked.problems
     blessing.set_int_custom_property("blessed", int(is_fit))
-    result = {"check": "process", "blessed": is_fit, "problems": problems, **figures}
+    result = {"check": "process", "blessed": is_fit, "problems": checked.problems}
     io_utils.write_string_file(
-        os.path.join(blessing.uri, CHECKED_FILE), json.dumps(result, indent=1)
+        os.path.join(blessing.uri, CHECKED_FILE),
+        json.dumps({**result, **checked.figures}, indent=1),
     )
+
+
+def _scanned_and_checked(folder: Path, requests: Questions, budget: Budget) -> Checked:
+    """Checks a model, unless the server would refuse to load it."""
+    try:
+        scan(folder)
+    except HostileModelError as error:
+        return Checked((str(error),), {})
+    return check(folder, requests, budget)
