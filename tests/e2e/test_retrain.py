@@ -74,7 +74,7 @@ def test_odd_spans_are_named_and_no_rating_counts_twice(story):
     [overlap] = run["spans"]["overlaps"]
     assert overlap["spans"] == ["2026-11-17", "2026-11-19"]
     assert 15 <= overlap["ratings"] <= 20  # some pairs were rated anew that day
-    assert "stand in 2026-11-19 again" in story.second.text
+    assert "occur in 2026-11-19 again" in story.second.text
     assert run["rows"]["read"] == 4 * SPAN_RATINGS + 20
     measured = {m["feature"]: m for m in run["spans"]["drift"]["measured"]}
     assert not any(each["is_drift"] for each in measured.values())
@@ -95,7 +95,7 @@ def test_an_edited_span_is_an_anomaly_until_it_is_accepted(story):
     assert story.accepted.status in (0, 5), story.accepted.text
     spans = story.accepted.run["spans"]
     assert spans["late"] == ["2026-11-18"]
-    assert "late, and taken in: 2026-11-18" in story.accepted.text
+    assert "late, and included: 2026-11-18" in story.accepted.text
 
 
 def test_nothing_that_went_wrong_reached_the_live_model(story):
