@@ -1,14 +1,12 @@
 """A TFX driver that adds what a step reads beside its inputs to the cache key."""
 
-from typing import Any
-
 from tfx.dsl.components.base import base_driver
 from tfx.orchestration import data_types_utils, metadata
 from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
-ExecProperties = dict[str, Any]  # name → value, as TFX passes them
+from components.exec_properties import ExecProperties
 
 
 class CacheDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver):

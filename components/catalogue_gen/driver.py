@@ -1,8 +1,9 @@
 """Adds the place and the content of the file of items to CatalogueGen's cache key."""
 
-from components.cache_driver import CacheDriver, ExecProperties
+from components.cache_driver import CacheDriver
 from components.catalogue_gen.executor import find_items
 from components.catalogue_gen.reader import items_fingerprint
+from components.exec_properties import ExecProperties
 
 
 class Driver(CacheDriver):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +18,7 @@ from components.catalogue_gen.reader import (
     paths_read,
     read_items,
 )
+from components.exec_properties import ExecProperties
 from components.ratings_example_gen import Settings
 from components.ratings_example_gen.fingerprints import unchanged
 from components.ratings_example_gen.parts import Part
@@ -37,7 +37,6 @@ COUNTED = (
 # Records decoded at once: a few megabytes of ids for users with 1,000 ratings.
 _RECORDS = 512
 
-ExecProperties = dict[str, Any]
 """The execution properties of a component, as TFX passes them."""
 
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from components.cache_driver import CacheDriver, ExecProperties
+from components.cache_driver import CacheDriver
+from components.exec_properties import ExecProperties
 from components.live_models import version_ledger
 
 LIVE_LIFE = "live_life"

@@ -15,14 +15,13 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 
 from components import durable_files
 from components.champion.evidence import (
     Evidence,
-    Game,
     Hashes,
     are_in,
     differences,
@@ -121,7 +120,8 @@ def read(live_folder: Path) -> Ledger:
             seen = file["seen"]
         values["known"] = frozenset(values["known"])
         values["evidence"] = {
-            recipe: _evidence(state) for recipe, state in values["evidence"].items()
+            recipe: msgspec.convert(state, Evidence)
+            for recipe, state in values["evidence"].items()
         }
         return Ledger(**values, seen=seen)
     except FileNotFoundError:
@@ -148,11 +148,3 @@ def write(live_folder: Path, ledger: Ledger) -> None:
     live_folder.mkdir(parents=True, exist_ok=True)
     with durable_files.replacing(live_folder / FILE) as path, open(path, "wb") as file:
         np.savez(file, ledger=json.dumps(values), seen=ledger.seen)
-
-
-def _evidence(values: Mapping[str, Any]) -> Evidence:
-    games = {
-        name: Game(values[name]["total"], tuple(values[name]["log_capital"]))
-        for name in ("by_metric", "by_list")
-    }
-    return Evidence(values["share"], values["users"], **games)

@@ -6,14 +6,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+import msgspec
+
+from components.infra_check.figures import Answer, ServingCheck
 
 PROBE = Path(__file__).with_name("probe.py")
 # Address space that TensorFlow reserves beyond the memory that it uses.
 RESERVED_BYTES = 8 << 30
 LAST_LINES = 3  # of the error output of a process that failed
+PROCESS = "process"  # the check that this module is
 
 Questions = dict[str, dict[str, list[str]]]
 
@@ -35,21 +39,15 @@ class Budget:
     size_bytes: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Checked:
-    """The result of a check.
+class Probed(msgspec.Struct, frozen=True):
+    """What the probe measured; ``ServingCheck`` explains the fields."""
 
-    Attributes:
-        problems: Description of each problem; a model without any is fit to serve.
-        figures: What was measured before any failure: ``size_bytes``, ``load_seconds``,
-            ``peak_bytes`` and ``answers``.
-    """
-
-    problems: tuple[str, ...]
-    figures: Mapping[str, Any]
+    load_seconds: float
+    peak_bytes: int
+    answers: dict[str, Answer]
 
 
-def check(model_folder: Path, questions: Questions, budget: Budget) -> Checked:
+def check(model_folder: Path, questions: Questions, budget: Budget) -> ServingCheck:
     """Sends requests to a model, in a process that cannot harm this one.
 
     Args:
@@ -60,7 +58,6 @@ def check(model_folder: Path, questions: Questions, budget: Budget) -> Checked:
     """
     files = [file for file in model_folder.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)
-    figures: dict[str, Any] = {"size_bytes": size}
     problems = []
     if size > budget.size_bytes:
         problems.append(
@@ -68,27 +65,37 @@ def check(model_folder: Path, questions: Questions, budget: Budget) -> Checked:
         )
     probed = _probe(model_folder, questions, budget)
     if isinstance(probed, str):
-        return Checked((*problems, probed), figures)
-    figures |= probed
-    if probed["peak_bytes"] > budget.memory_bytes:
-        problems.append(
-            f"it took {_mb(probed['peak_bytes'])} of memory, "
+        return ServingCheck(PROCESS, False, [*problems, probed], size)
+    problems += _exceeded(probed, budget)
+    return ServingCheck(
+        check=PROCESS,
+        blessed=not problems,
+        problems=problems,
+        size_bytes=size,
+        load_seconds=probed.load_seconds,
+        peak_bytes=probed.peak_bytes,
+        answers=probed.answers,
+    )
+
+
+def _exceeded(probed: Probed, budget: Budget) -> Iterator[str]:
+    """Yields each wrong answer and each exceeded limit."""
+    if probed.peak_bytes > budget.memory_bytes:
+        yield (
+            f"it took {_mb(probed.peak_bytes)} of memory, "
             f"{_mb(budget.memory_bytes)} are allowed"
         )
-    for name, answer in probed["answers"].items():
-        if "error" in answer:
-            problems.append(f"{name}: {answer['error']}")
-        elif answer.get("median_ms", 0.0) > budget.latency_ms:
-            problems.append(
-                f"{name}: an answer takes {answer['median_ms']:.1f} ms, "
+    for name, answer in probed.answers.items():
+        if answer.error is not None:
+            yield f"{name}: {answer.error}"
+        elif answer.median_ms is not None and answer.median_ms > budget.latency_ms:
+            yield (
+                f"{name}: an answer takes {answer.median_ms:.1f} ms, "
                 f"{budget.latency_ms:g} are allowed"
             )
-    return Checked(tuple(problems), figures)
 
 
-def _probe(
-    model_folder: Path, questions: Questions, budget: Budget
-) -> dict[str, Any] | str:
+def _probe(model_folder: Path, questions: Questions, budget: Budget) -> Probed | str:
     """Returns the probe's figures; a description of the problem if it failed."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(questions, file)
@@ -113,8 +120,8 @@ def _probe(
     if done.returncode:
         errors = " / ".join(done.stderr.strip().splitlines()[-LAST_LINES:])
         return f"its process ended with {done.returncode}: {errors}"
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+    # Unlike msgspec, json accepts half of a character, as an error may have it.
+    return msgspec.convert(json.loads(done.stdout.splitlines()[-1]), Probed)
 
 
 def _mb(num_bytes: int) -> str:

@@ -4,12 +4,14 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 from tfx import v1 as tfx
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils
 
 from components.catalogue_gen.artifacts import Catalogue
-from components.infra_check.check import Budget, Checked, Questions, check
+from components.infra_check.check import PROCESS, Budget, Questions, check
+from components.infra_check.figures import ServingCheck
 from components.infra_check.probe_requests import questions
 from components.local_model import local_model
 from components.saved_model_scan import HostileModelError, scan
@@ -49,7 +51,7 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
     """
     del code_version
     budget = Budget(seconds, int(memory_mb * 1e6), latency_ms, int(size_mb * 1e6))
-    checked = Checked((NOTHING_CHOSEN,), {})
+    checked = ServingCheck(PROCESS, False, [NOTHING_CHOSEN])
     with local_model(model) as folder:
         if folder.is_dir():
             split = artifact_utils.get_split_uri([examples], f.TEST_SPLIT)
@@ -57,19 +59,19 @@ def InfraCheck(  # noqa: N802 - TFX names a component like the class that it bec
             checked = _scanned_and_checked(
                 folder, questions(files, catalogue.uri), budget
             )
-    is_fit = not checked.problems
-    blessing.set_int_custom_property("blessed", int(is_fit))
-    result = {"check": "process", "blessed": is_fit, "problems": checked.problems}
+    blessing.set_int_custom_property("blessed", int(checked.blessed))
     io_utils.write_string_file(
         os.path.join(blessing.uri, CHECKED_FILE),
-        json.dumps({**result, **checked.figures}, indent=1),
+        json.dumps(msgspec.to_builtins(checked), indent=1),
     )
 
 
-def _scanned_and_checked(folder: Path, requests: Questions, budget: Budget) -> Checked:
+def _scanned_and_checked(
+    folder: Path, requests: Questions, budget: Budget
+) -> ServingCheck:
     """Checks a model, unless the server would refuse to load it."""
     try:
         scan(folder)
     except HostileModelError as error:
-        return Checked((str(error),), {})
+        return ServingCheck(PROCESS, False, [str(error)])
     return check(folder, requests, budget)

@@ -9,8 +9,10 @@ import importlib.metadata
 import json
 import os
 import socket
+from collections.abc import Container
 from typing import Any, Literal
 
+import msgspec
 from docker import DockerClient
 from docker.errors import DockerException
 from docker.transport import UnixHTTPAdapter, unixconn
@@ -24,7 +26,9 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, kube_utils, path_utils
 from urllib3.connection import HTTPConnection
 
+from components.exec_properties import ExecProperties
 from components.infra_check.component import CHECKED_FILE, NOTHING_CHOSEN
+from components.infra_check.figures import ServingCheck
 from trainer_modules import features as f
 
 Platform = Literal["experimental-docker", "experimental-kubernetes"]
@@ -49,7 +53,7 @@ class Executor(executor.Executor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> None:
         """Queries a model server, and writes ``checked.json`` as InfraCheck does.
 
@@ -67,13 +71,10 @@ class Executor(executor.Executor):
             blessing.set_int_custom_property("blessed", 0)
             self._problems.append(NOTHING_CHOSEN)
         is_fit = blessing.get_int_custom_property("blessed") == 1
-        verdict = {
-            "check": platform,
-            "blessed": is_fit,
-            "problems": [] if is_fit else self._problems,
-        }
+        verdict = ServingCheck(platform, is_fit, [] if is_fit else self._problems)
         io_utils.write_string_file(
-            f"{blessing.uri}/{CHECKED_FILE}", json.dumps(verdict, indent=1)
+            f"{blessing.uri}/{CHECKED_FILE}",
+            json.dumps(msgspec.to_builtins(verdict), indent=1),
         )
 
     def _ValidateOnce(self, **arguments: Any) -> None:  # noqa: N802 - TFX's name
@@ -131,7 +132,7 @@ class InfraValidator(tfx.components.InfraValidator):
         )
 
 
-def _platform(serving_spec: dict[str, Any]) -> Platform:
+def _platform(serving_spec: Container[str]) -> Platform:
     if "local_docker" in serving_spec:
         return "experimental-docker"
     return "experimental-kubernetes"

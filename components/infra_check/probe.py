@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 CALLS = 20  # of each request, after the first one, which traces the graph
+Answer = dict[str, str | float]  # the fields of ``figures.Answer``
 GARBAGE = b"\x0b\xff this is not an Example \x00"
 
 
@@ -96,7 +97,7 @@ def serialized(**lists: list[str]) -> bytes:
     return encoded
 
 
-def answer(ask: Callable[[], dict[str, tf.Tensor]]) -> dict[str, Any]:
+def answer(ask: Callable[[], dict[str, tf.Tensor]]) -> Answer:
     """Sends a request several times and returns its timing, or what is wrong."""
     try:
         scores = _scores(ask())
@@ -125,7 +126,7 @@ def _scores(outputs: dict[str, tf.Tensor]) -> Any:
     return scores
 
 
-def refusal(ask: Callable[[], Any]) -> dict[str, Any]:
+def refusal(ask: Callable[[], Any]) -> Answer:
     """Sends an invalid request, which must raise an error about the request."""
     try:
         ask()

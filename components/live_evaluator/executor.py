@@ -2,13 +2,13 @@
 
 import itertools
 import logging
-from typing import Any
 
 from tfx import types
 from tfx.components.evaluator import executor
 from tfx.utils import io_utils
 
 from components import saved_model_scan
+from components.exec_properties import ExecProperties
 from components.local_model import local_model
 
 NOT_JUDGED_FILE = "not_judged.txt"
@@ -26,7 +26,7 @@ class Executor(executor.Executor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> None:
         """Evaluates the model, or writes why it could not be judged."""
         problem = ""

@@ -10,9 +10,9 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.types import standard_component_specs
 from tfx.utils import proto_utils
 
+from components.exec_properties import ExecProperties
 from components.ratings_example_gen import spans
 from components.ratings_example_gen.executor import (
-    ExecProperties,
     Executor,
     find_input,
     read_settings,

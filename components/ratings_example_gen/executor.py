@@ -1,7 +1,6 @@
 """The Beam executor of RatingsExampleGen: what TFX calls, and what it records."""
 
 import dataclasses
-from typing import Any
 
 from google.protobuf import wrappers_pb2
 from tfx import types
@@ -12,6 +11,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
+from components.exec_properties import ExecProperties
 from components.ratings_example_gen import files, ingest, input_errors, spans
 from components.ratings_example_gen.counts import Counts
 from components.ratings_example_gen.fingerprints import fingerprint, unchanged
@@ -39,7 +39,6 @@ PROPERTIES = {
 NEWEST_SPAN = "newest_span"
 NEWEST_SPAN_FINGERPRINT = "newest_span_fingerprint"
 
-ExecProperties = dict[str, Any]
 """The execution properties of a component, as TFX passes them."""
 
 

@@ -15,6 +15,7 @@ from tfx.types import standard_component_specs as specs
 from tfx.utils import json_utils
 
 from components.catalogue_gen.artifacts import Catalogue
+from components.exec_properties import ExecProperties
 
 CATALOGUE = "catalogue"
 NUM_RATED_ITEMS = "num_rated_items"
@@ -40,7 +41,7 @@ class Executor(executor.GenericExecutor):
         self,
         input_dict: dict[str, list[Any]],
         output_dict: dict[str, list[Any]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> tfx.components.FnArgs:
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
         catalogue = artifact_utils.get_single_instance(input_dict[CATALOGUE])

@@ -80,7 +80,7 @@ class TakenIn:
             return cls(
                 dict(content["spans"]),
                 last,
-                Reading.from_record(reading) if reading else None,
+                msgspec.convert(reading, Reading) if reading else None,
             )
         except FileNotFoundError:
             return cls({})

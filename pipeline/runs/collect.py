@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from components.infra_check.figures import ServingCheck
 from components.live_models import versions
 from components.ratings_example_gen import BadInputError
 from pipeline.config.schema import LabelConfig, PipelineConfig
-from pipeline.runs.model_record import GateRecord, ModelRecord, ServingCheck
+from pipeline.runs.model_record import GateRecord, ModelRecord
 from pipeline.runs.record import (
     SCHEMA_VERSION,
     About,

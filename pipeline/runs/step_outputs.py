@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from components.infra_check.figures import ServingCheck
 from components.ratings_example_gen.input_errors import Problem
 from components.ratings_example_gen.recognise.reading_report import Reading
 from pipeline.runs.metadata_store import METADATA_FILE, artifact_folder, open_metadata
@@ -17,7 +18,6 @@ from pipeline.runs.model_record import (
     Finding,
     JudgedLive,
     Metrics,
-    ServingCheck,
     SliceFigures,
     Verdict,
 )

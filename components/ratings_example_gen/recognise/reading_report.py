@@ -1,11 +1,8 @@
 """How ratings are read, as it is shown to a person and recorded for later runs."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
 import pyarrow as pa
 
 from components.ratings_example_gen.dialect import Dialect
@@ -93,15 +90,6 @@ class Reading:
     empty: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-
-    def as_record(self) -> dict[str, Any]:
-        """Returns the reading as JSON values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "Reading":
-        """Returns the reading that ``as_record`` made these JSON values from."""
-        return msgspec.convert(record, cls)
 
 
 def reading_of(

@@ -5,6 +5,7 @@ import json
 import math
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ from tfx.utils import path_utils
 from components.catalogue_gen.artifacts import Catalogue
 from components.infra_check.check import Budget, check
 from components.infra_check.component import CHECKED_FILE, InfraCheck
+from components.infra_check.figures import Answer, ServingCheck
 from components.infra_check.probe_requests import UNKNOWN_ITEM, UNKNOWN_USER, questions
 
 pytestmark = pytest.mark.integration
@@ -150,9 +152,12 @@ def problems(save, asked):
         found = check(save(kind), asked, dataclasses.replace(AMPLE, **budget))
         named = dict(problem.partition(": ")[::2] for problem in found.problems)
         assert len(named) == len(found.problems)
-        return named, found.figures
+        return named, found
 
     return of_kind
+
+
+VERDICT = ("check", "blessed", "problems")
 
 
 # Questions
@@ -205,16 +210,16 @@ def test_without_a_user_or_an_item_there_is_nothing_to_ask(data, tmp_path):
 
 def test_a_good_model_has_no_problem_and_figures_of_all(good, asked):
     folder, found = good
-    assert found.problems == ()
-    figures = found.figures
+    assert found.problems == []
+    figures = found
     files = [file for file in folder.rglob("*") if file.is_file()]
-    assert figures["size_bytes"] == sum(len(file.read_bytes()) for file in files)
-    assert 0 < figures["load_seconds"] < AMPLE.seconds
-    assert 100_000_000 < figures["peak_bytes"] < PARENT_BYTES
-    answers = dict(figures["answers"])
-    assert answers.pop("garbage bytes") == {}
+    assert figures.size_bytes == sum(len(file.read_bytes()) for file in files)
+    assert 0 < figures.load_seconds < AMPLE.seconds
+    assert 100_000_000 < figures.peak_bytes < PARENT_BYTES
+    answers = dict(figures.answers)
+    assert answers.pop("garbage bytes") == Answer()
     assert list(answers) == [*asked, "once more"]
-    assert {name: answer["num_scores"] for name, answer in answers.items()} == {
+    assert {name: answer.num_scores for name, answer in answers.items()} == {
         "known user": 4,
         "unknown user": 4,
         "unknown item": 1,
@@ -225,13 +230,15 @@ def test_a_good_model_has_no_problem_and_figures_of_all(good, asked):
         "once more": 4,
     }
     for answer in answers.values():
-        assert 0 < answer["median_ms"] <= answer["worst_ms"]
-    assert json.loads(json.dumps(figures)) == figures
+        assert 0 < answer.median_ms <= answer.worst_ms
+    assert (
+        msgspec.json.decode(msgspec.json.encode(figures), type=ServingCheck) == figures
+    )
 
 
 def test_wrong_answers_are_told_by_question(problems):
     named, figures = problems("broken", size_bytes=10_000)
-    size = figures["size_bytes"] / 1e6
+    size = figures.size_bytes / 1e6
     assert size > 0.01
     words = f"its files have {size:,.0f} MB, 0 MB are allowed"
     assert named.pop(words) == ""
@@ -240,7 +247,7 @@ def test_wrong_answers_are_told_by_question(problems):
     assert named["empty history"] == "2 of 4 not finite"  # one and two
     # It may take more than is resident, and is stopped before the machine has none.
     assert "OOM" in named["1,000 candidates"]
-    assert "num_scores" in figures["answers"]["once more"]  # it went on
+    assert figures.answers["once more"].num_scores is not None  # it went on
 
 
 def test_answers_that_are_slow_and_to_anything_are_refused(problems):
@@ -257,25 +264,25 @@ def test_answers_that_are_slow_and_to_anything_are_refused(problems):
         "once more",
     }
     for name, words in named.items():
-        took = figures["answers"][name]["median_ms"]
+        took = figures.answers[name].median_ms
         assert took > 1.5
         assert words == f"an answer takes {took:.1f} ms, 1.5 are allowed"
 
 
 def test_a_model_that_takes_too_much_memory_is_refused(good, problems):
-    peak = good[1].figures["peak_bytes"]
+    peak = good[1].peak_bytes
     allowed = peak + MANY_BYTES["hungry"] // 2
     named, figures = problems("hungry", memory_bytes=allowed)
-    assert figures["peak_bytes"] > peak + 0.9 * MANY_BYTES["hungry"]
-    took = figures["peak_bytes"] / 1e6
+    assert figures.peak_bytes > peak + 0.9 * MANY_BYTES["hungry"]
+    took = figures.peak_bytes / 1e6
     words = f"it took {took:,.0f} MB of memory, {allowed / 1e6:,.0f} MB are allowed"
     assert named == {words: ""}
 
 
 def test_a_model_that_comes_to_no_end_is_stopped(good, asked):
     found = check(good[0], asked, dataclasses.replace(AMPLE, seconds=0.5))
-    assert found.problems == ("it did not answer all requests in 0.5 s",)
-    assert set(found.figures) == {"size_bytes"}
+    assert found.problems == ["it did not answer all requests in 0.5 s"]
+    assert set(msgspec.to_builtins(found)) == {*VERDICT, "size_bytes"}
 
 
 def test_what_is_no_model_is_told_with_the_end_of_its_process(asked, tmp_path):
@@ -284,7 +291,7 @@ def test_what_is_no_model_is_told_with_the_end_of_its_process(asked, tmp_path):
     [words] = found.problems
     assert words.startswith("its process ended with 1: ")
     assert "SavedModel file does not exist" in words
-    assert found.figures == {"size_bytes": 10}
+    assert found == ServingCheck("process", False, [words], size_bytes=10)
 
 
 # The component

@@ -1,5 +1,6 @@
 """The spans of a window are compared with how an earlier run of the store read them."""
 
+import dataclasses
 import json
 
 import pytest
@@ -49,7 +50,7 @@ def record(tmp_path, store):
         uri = tmp_path / "examples" / run
         uri.mkdir(parents=True)
         layout = recognise_ratings(folder, Settings())
-        counts = {"reading": layout.reading.as_record()}
+        counts = {"reading": dataclasses.asdict(layout.reading)}
         (uri / "counts.json").write_text(json.dumps(counts))
         with store as opened:
             handle = opened.store

@@ -6,12 +6,11 @@ import math
 import msgspec
 import pytest
 
+from components.infra_check.figures import Answer, ServingCheck
 from pipeline.runs.model_record import (
-    Answer,
     Evidence,
     Finding,
     Interval,
-    ServingCheck,
     SliceFigures,
 )
 from pipeline.runs.record import (

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from components.champion.gate import Gate
+from components.infra_check.figures import ServingCheck
 from components.ratings_example_gen.input_errors import Problem
 from pipeline.runs.model_record import (
     Finding,
@@ -13,7 +14,6 @@ from pipeline.runs.model_record import (
     Interval,
     JudgedLive,
     ModelRecord,
-    ServingCheck,
     SliceFigures,
 )
 from pipeline.runs.record import DataRecord, Live, Rows, StepRecord

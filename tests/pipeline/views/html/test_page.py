@@ -8,7 +8,8 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from pipeline.runs.model_record import Answer, GateRecord, ModelRecord, ServingCheck
+from components.infra_check.figures import Answer, ServingCheck
+from pipeline.runs.model_record import GateRecord, ModelRecord
 from pipeline.runs.record import DataRecord, Live, Rows, Status, StepRecord
 from pipeline.views.html import data_summary as data
 from pipeline.views.html import report_contents as gathering
