@@ -1,7 +1,7 @@
 """The ``marquee`` command, which first checks that it would import our packages.
 
 Their names are generic. Another distribution in the same environment may install a
-package named ``pipeline`` or ``components``, which then hides ours (docs/adr/0027).
+package named ``pipeline`` or ``components``, which then hides ours (docs/adr/0028).
 """
 
 import importlib.util

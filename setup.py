@@ -14,7 +14,7 @@ class BuildInOneFolder(build_py):
 
     A wheel therefore adds no generic name such as ``pipeline`` to site-packages, and
     each module keeps the dotted name that pickles, run_fn strings and the metadata
-    store contain (docs/adr/0027). An editable installation needs only the path.
+    store contain (docs/adr/0028). An editable installation needs only the path.
     """
 
     def finalize_options(self) -> None:

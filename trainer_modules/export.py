@@ -5,18 +5,14 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data
 from trainer_modules.model_builder import ModelBuilder
-from trainer_modules.model_card import write_card
 from trainer_modules.signatures import Served, Unit
 from trainer_modules.trainer_settings import TrainerSettings
 from trainer_modules.training import Trained
 from trainer_modules.warm_start import write_item_values
-
-__all__ = ["card", "save", "score_unit", "write_card"]
 
 
 def save(
@@ -27,14 +23,13 @@ def save(
     folder: str,
 ) -> None:
     """Writes the SavedModel with its three signatures and its vocabularies."""
-    num_known_items = data.sizes.num_items - f.NUM_RESERVED
     served = Served(
         model,
         transform,
         unit=score_unit(settings.config),
         user_fields=data.user_fields,
         list_statistics=ListStatistics(data.train_ratings, data.sizes),
-        num_unknown_items=max(0, settings.num_rated_items - num_known_items),
+        num_unknown_items=data.sizes.num_without_row(settings.num_rated_items),
         share_of_users=_share_of_users(settings, data),
     )
     served.save(folder)

@@ -5,6 +5,7 @@ from tfx import v1 as tfx
 
 from trainer_modules import devices, export, training
 from trainer_modules.model_builder import ModelBuilder
+from trainer_modules.model_card import write_card
 from trainer_modules.trainer_inputs import read_data
 from trainer_modules.trainer_settings import TrainerSettings
 
@@ -32,4 +33,4 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     # Closed forms write no training curves, but an object store has no empty folders,
     # and an output that does not exist is never served from the cache.
     for folder in (fn_args.serving_model_dir, fn_args.model_run_dir):
-        export.write_card(folder, card)
+        write_card(folder, card)

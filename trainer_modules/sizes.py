@@ -44,6 +44,10 @@ class Sizes:
         """F, the number of fields: both ids and the side features of both."""
         return 2 + len(self.user_fields) + len(self.item_fields)
 
+    def num_without_row(self, num_items: int) -> int:
+        """Returns how many of so many distinct items have no row of their own."""
+        return max(0, num_items - (self.num_items - f.NUM_RESERVED))
+
     def rows(self, vocabulary: Vocabulary) -> int:
         """Returns the number of rows of a vocabulary's table, with reserved ones."""
         return {

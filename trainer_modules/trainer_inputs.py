@@ -18,13 +18,12 @@ def read_data(
 ) -> Data:
     """Returns what the Trainer was given; records are read later, when needed."""
     sizes, item_values = read_sizes(transform, settings.catalogue, settings.leave_out)
-    num_known_items = sizes.num_items - f.NUM_RESERVED
     return Data(
         train_files=fn_args.train_files,
         eval_files=fn_args.eval_files,
         feature_spec=transform.transformed_feature_spec(),
         sizes=sizes,
-        num_unknown_items=max(0, settings.num_items_before_test - num_known_items),
+        num_unknown_items=sizes.num_without_row(settings.num_items_before_test),
         item_values=item_values,
     )
 

@@ -37,8 +37,6 @@ COUNTED = (
 # Records decoded at once: a few megabytes of ids for users with 1,000 ratings.
 _RECORDS = 512
 
-"""The execution properties of a component, as TFX passes them."""
-
 
 def rated_items(examples: types.Artifact, split: str) -> set[str]:
     """Returns the distinct item ids in a split of an Examples artifact."""

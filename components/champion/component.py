@@ -46,7 +46,6 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     ],
     examples: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
     gate: tfx.dsl.components.Parameter[str],
-    needs_live: tfx.dsl.components.Parameter[bool],
     reference: tfx.dsl.components.Parameter[str],
     live_folder: tfx.dsl.components.Parameter[str],
     code_version: tfx.dsl.components.Parameter[str],
@@ -65,7 +64,6 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
         live_evaluation: LiveEvaluator's evaluation of the live model.
         examples: The data that all models were judged on.
         gate: Bounds of the rules: a ``Gate`` as JSON.
-        needs_live: Whether no model may go live while the live one cannot be judged.
         reference: Name of the model that is the bar.
         live_folder: Folder of the live versions.
         code_version: Part of the cache key.
@@ -80,7 +78,7 @@ def Champion(  # noqa: N802 - TFX names a component like the class that it becom
     rules, folder = msgspec.json.decode(gate, type=Gate), Path(live_folder)
     live_version = versions.live_number(folder)
     candidates = [_candidate(models, evaluation.uri) for evaluation in evaluations]
-    bar = _bar(folder, candidates, reference, needs_live, live_evaluation.uri)
+    bar = _bar(folder, candidates, reference, rules, live_evaluation.uri)
     before = ledger.read(folder).opened(version_ledger.lifetime(folder), live_version)
     verdicts, after = decision.decide(candidates, bar, rules, reference, before)
     made = _Made(rules, reference, bar, list(zip(candidates, verdicts, strict=True)))
@@ -162,7 +160,7 @@ def _bar(
     live_folder: Path,
     candidates: list[Judged],
     reference: str,
-    needs_live: bool,
+    rules: Gate,
     live_evaluation_uri: str,
 ) -> decision.Bar:
     live, problem = _live(live_folder, candidates, live_evaluation_uri)
@@ -171,7 +169,7 @@ def _bar(
         next((c for c in candidates if c.name == reference), None),
         live,
         problem,
-        needs_live,
+        rules.without_baseline == "refuse",
         frozenset(c.uri for c in candidates if place_of(c.uri) in withdrawn),
     )
 

@@ -16,11 +16,11 @@ COUNTS_FILE = "counts.json"
 
 @dataclass(frozen=True)
 class Overlap:
-    """Two spans that have some ratings in common.
+    """Ratings that occur in two spans.
 
     Attributes:
         spans: Names of the older and the newer span.
-        ratings: Number of ratings that are in both.
+        ratings: Number of ratings that occur in both.
     """
 
     spans: tuple[str, str]

@@ -39,8 +39,6 @@ PROPERTIES = {
 NEWEST_SPAN = "newest_span"
 NEWEST_SPAN_FINGERPRINT = "newest_span_fingerprint"
 
-"""The execution properties of a component, as TFX passes them."""
-
 
 def read_settings(exec_properties: ExecProperties) -> Settings:
     """Returns the settings, with a window replaced by the names of its spans.

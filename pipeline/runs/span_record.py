@@ -4,6 +4,8 @@ import dataclasses
 
 import msgspec
 
+from components.ratings_example_gen.counts import Overlap
+
 
 @dataclasses.dataclass(frozen=True)
 class Window:
@@ -30,18 +32,6 @@ class Window:
     missing: tuple[str, ...]
     gone: tuple[str, ...]
     fingerprints: dict[str, str]
-
-
-class Overlap(msgspec.Struct, frozen=True):
-    """Ratings that occur in two spans.
-
-    Attributes:
-        spans: Names of the older and the newer span.
-        ratings: Number of ratings that occur in both.
-    """
-
-    spans: tuple[str, str]
-    ratings: int
 
 
 class Distance(msgspec.Struct, frozen=True, kw_only=True):

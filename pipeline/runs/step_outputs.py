@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from components.infra_check.figures import ServingCheck
+from components.ratings_example_gen.counts import Overlap
 from components.ratings_example_gen.input_errors import Problem
 from components.ratings_example_gen.recognise.reading_report import Reading
 from pipeline.runs.metadata_store import METADATA_FILE, artifact_folder, open_metadata
@@ -21,7 +22,7 @@ from pipeline.runs.model_record import (
     SliceFigures,
     Verdict,
 )
-from pipeline.runs.span_record import Drift, Overlap
+from pipeline.runs.span_record import Drift
 from trainer_modules import features as f
 
 if TYPE_CHECKING:  # ML Metadata takes a moment to import

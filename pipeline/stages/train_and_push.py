@@ -128,7 +128,6 @@ def choose_champion(
     """
     return Champion(
         gate=msgspec.json.encode(config.gate).decode(),
-        needs_live=config.gate.without_baseline == "refuse",
         reference=POPULARITY,
         live_folder=live_folder,
         code_version=code_version("components.champion.component"),

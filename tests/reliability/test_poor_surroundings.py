@@ -7,19 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import POOR_TERMINAL
 from tests.support.logs import write_log
 from tests.support.starter import run_arguments
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
-POOR = {
-    "PYTHONIOENCODING": "ascii",
-    "LANG": "C",
-    "LC_ALL": "C",
-    "NO_COLOR": "1",
-    "COLUMNS": "40",
-    "TERM": "vt100",
-}
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(1800)]
 needs_root = pytest.mark.usefixtures("as_root")
@@ -42,7 +35,12 @@ def marquee(tmp_path_factory):
                 *(sys.executable, "-m", "pipeline", *map(str, arguments)),
             ],
             cwd=folder,
-            env={**environment, **POOR, "HOME": str(home), "PYTHONPATH": str(ROOT)},
+            env={
+                **environment,
+                **POOR_TERMINAL,
+                "HOME": str(home),
+                "PYTHONPATH": str(ROOT),
+            },
             capture_output=True,
             check=False,
         )

@@ -1,6 +1,5 @@
 """SIGTERM during each kind of step: the run reports it and ends cleanly."""
 
-import fcntl
 import json
 import os
 import random
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.finished_runs import done, live_files
+from tests.support.locks import is_locked
 from tests.support.logs import write_log
 from tests.support.starter import run_arguments
 from tests.support.step_moments import STEPS, moments
@@ -29,15 +29,6 @@ def processes_of(group):
         if int(after[2]) == group and after[0] != "Z":
             found.append(stat.parent.name)
     return found
-
-
-def is_locked(path):
-    with open(path) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def test_sigterm_at_each_step_ends_the_run_well(tmp_path, starter):

@@ -10,6 +10,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 ROOT = Path(__file__).parents[2]
+# The environment of an ASCII terminal of 40 columns, without colours.
+POOR_TERMINAL = {
+    "PYTHONIOENCODING": "ascii",
+    "LANG": "C",
+    "LC_ALL": "C",
+    "NO_COLOR": "1",
+    "COLUMNS": "40",
+    "TERM": "vt100",
+}
 
 
 def marquee(code: Path, *arguments: str) -> SimpleNamespace:

@@ -5,6 +5,14 @@ from typing import Any
 
 import tensorflow as tf
 
+RECOMMEND_SIGNATURE = [  # of the signature of that name
+    tf.TensorSpec([None], tf.string, name="user_id"),
+    tf.TensorSpec([None, None], tf.string, name="history_item_id"),
+    tf.TensorSpec([None, None], tf.float32, name="history_rating"),
+    tf.TensorSpec([None, None], tf.string, name="user_features"),
+    tf.TensorSpec([], tf.int32, name="k"),
+]
+
 
 def save_recommender(module: Any, folder: Path, **other_signatures: Any) -> None:
     """Saves a module with the ``recommend`` signature of an exported model.
@@ -16,15 +24,7 @@ def save_recommender(module: Any, folder: Path, **other_signatures: Any) -> None
         other_signatures: Signatures to save beside it.
     """
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None], tf.string, name="user_id"),
-            tf.TensorSpec([None, None], tf.string, name="history_item_id"),
-            tf.TensorSpec([None, None], tf.float32, name="history_rating"),
-            tf.TensorSpec([None, None], tf.string, name="user_features"),
-            tf.TensorSpec([], tf.int32, name="k"),
-        ]
-    )
+    @tf.function(input_signature=RECOMMEND_SIGNATURE)
     def recommend(user_id, history_item_id, history_rating, user_features, k):
         return module.recommend(user_id, history_item_id, k)
 

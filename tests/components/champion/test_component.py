@@ -142,7 +142,7 @@ def world(tmp_path):
             folder = path_utils.serving_model_path(done.champion.uri)
             write_evaluation(Path(self.live_evaluation.uri), folder, ndcg, **metrics)
 
-        def run(self, needs_live=True, **newest):
+        def run(self, gate=GATE, **newest):
             self.runs += 1
             made = {
                 name: artifact(kind, tmp_path / f"{name}{self.runs}")
@@ -157,8 +157,7 @@ def world(tmp_path):
                 evaluations=self.evaluations,
                 live_evaluation=self.live_evaluation,
                 examples=artifact(standard_artifacts.Examples, tmp_path / "examples"),
-                gate=msgspec.json.encode(GATE).decode(),
-                needs_live=needs_live,
+                gate=msgspec.json.encode(gate).decode(),
                 reference="popularity",
                 live_folder=str(self.live),
                 code_version="1",
@@ -299,7 +298,8 @@ def test_a_live_model_that_cannot_be_judged_is_told(world, needs_live):
     world.judged("popularity", 0.1)
     world.judged("neumf", 0.4)
     world.not_judged("Feature user_gender is missing")
-    done = world.run(needs_live)
+    without = "refuse" if needs_live else "floors_only"
+    done = world.run(msgspec.structs.replace(GATE, without_baseline=without))
     assert done.verdicts["neumf"] == ("refused" if needs_live else "live")
     assert "Feature user_gender is missing" in done.rules["neumf"]
     assert done.told["live"]["problem"] == "Feature user_gender is missing"

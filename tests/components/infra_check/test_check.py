@@ -19,6 +19,7 @@ from components.infra_check.check import Budget, check
 from components.infra_check.component import CHECKED_FILE, InfraCheck
 from components.infra_check.figures import Answer, ServingCheck
 from components.infra_check.probe_requests import UNKNOWN_ITEM, UNKNOWN_USER, questions
+from tests.support.recommender import RECOMMEND_SIGNATURE
 
 pytestmark = pytest.mark.integration
 
@@ -65,15 +66,7 @@ class Answers(tf.Module):
             score += tf.reduce_sum(tf.fill([floats], 0.0))
         return {"score": score}
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None], tf.string, name="user_id"),
-            tf.TensorSpec([None, None], tf.string, name="history_item_id"),
-            tf.TensorSpec([None, None], tf.float32, name="history_rating"),
-            tf.TensorSpec([None, None], tf.string, name="user_features"),
-            tf.TensorSpec([], tf.int32, name="k"),
-        ]
-    )
+    @tf.function(input_signature=RECOMMEND_SIGNATURE)
     def recommend(self, user_id, history_item_id, history_rating, user_features, k):
         place = tf.range(k)  # as for a catalogue that is smaller than k
         is_item = place < (0 if self.kind == "deaf" else 2)

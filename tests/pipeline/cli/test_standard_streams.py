@@ -8,16 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import POOR_TERMINAL
+
 ROOT = Path(__file__).parents[3]
 RUN = "20260101-000000"
-POOR = {
-    "PYTHONIOENCODING": "ascii",
-    "LANG": "C",
-    "LC_ALL": "C",
-    "NO_COLOR": "1",
-    "COLUMNS": "40",
-    "TERM": "vt100",
-}
 
 
 @pytest.fixture
@@ -101,7 +95,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize(("arguments", "status"), COMMANDS, ids=lambda a: str(a))
 def test_it_prints_in_ascii_in_forty_columns(folder, arguments, status):
-    told = marquee(folder, *arguments, environment=POOR)
+    told = marquee(folder, *arguments, environment=POOR_TERMINAL)
     both = told.stdout + told.stderr
     assert told.returncode == status, both
     assert b"Traceback" not in both
@@ -112,7 +106,7 @@ def test_it_prints_in_ascii_in_forty_columns(folder, arguments, status):
 
 
 def test_signs_have_words_that_ascii_knows(folder):
-    told = marquee(folder, "show", environment=POOR).stdout.decode("ascii")
+    told = marquee(folder, "show", environment=POOR_TERMINAL).stdout.decode("ascii")
     assert "x ... - +" in told
     assert "gr??e.csv" in told
 

@@ -17,6 +17,7 @@ import pytest
 from pipeline.config.errors import ConfigError
 from pipeline.runs import lock
 from pipeline.runs.lock import BusyError
+from tests.support.locks import is_locked
 
 ROOT = Path(__file__).parents[3]
 HOLD = """
@@ -63,16 +64,6 @@ def process():
     for one in started:
         one.kill()
         one.communicate()
-
-
-def is_locked(path):
-    """Queries the kernel, without the code under test."""
-    with open(path) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def test_a_run_has_a_folder_of_its_own_and_says_who_it_is(tmp_path):

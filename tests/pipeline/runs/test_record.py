@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from components.infra_check.figures import Answer, ServingCheck
+from components.ratings_example_gen.counts import Overlap
 from pipeline.runs.model_record import (
     Evidence,
     Finding,
@@ -20,7 +21,7 @@ from pipeline.runs.record import (
     SideFile,
     read_record,
 )
-from pipeline.runs.span_record import Distance, Drift, Overlap
+from pipeline.runs.span_record import Distance, Drift
 from tests.support.run_record import make_record, make_spans, write_record
 
 # Every key of `marquee show --json` that programs may read.

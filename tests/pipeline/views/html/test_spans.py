@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from pipeline.runs.span_record import Distance, Drift, Overlap, Spans
+from components.ratings_example_gen.counts import Overlap
+from pipeline.runs.span_record import Distance, Drift, Spans
 from pipeline.views.html.page import render
 
 # A retraining's window, with all that may be odd about one.

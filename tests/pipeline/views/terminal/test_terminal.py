@@ -17,13 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from components.ratings_example_gen.counts import Overlap
 from components.ratings_example_gen.recognise.reading_report import (
     ColumnReading,
     Reading,
 )
 from pipeline.runs.model_record import ModelRecord
 from pipeline.runs.record import Live, Rows, SideFile, StepRecord
-from pipeline.runs.span_record import Distance, Drift, Overlap
+from pipeline.runs.span_record import Distance, Drift
 from pipeline.views.formatting import inert
 from pipeline.views.terminal import (
     PROGRESS_LOGGER,
