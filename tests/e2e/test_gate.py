@@ -271,7 +271,6 @@ def _judge(code, tmp_path_factory, data_set, data, settings, only):
         live_evaluation=champion,
         examples=examples,
         gate=msgspec.json.encode(gate).decode(),
-        needs_live=True,
         reference="popularity",
         live_folder=str(folder / "versions"),
         code_version="1",

@@ -102,13 +102,13 @@ def test_only_what_was_accepted_is_served_wherever_the_folder_is(folder):
     check(folder, moved)
     assert of(moved, LIVE).data.counts["kept"] == 120 * 14
     again = run(folder, "a.csv", "20200102-000000", moved)
-    done = {s["name"] for s in again["steps"] if s["state"] != "cached"}
+    done = {step.name for step in again.steps if step.state != "cached"}
     assert done <= {"LiveModel"}
     assert again.run.moved_from == str(out)
-    assert again["live"] == first["live"]
+    assert again.live == first.live
     check(folder, moved)
     # An edited model is judged beside the live one, which every run refused before.
     copy = folder / "copy"
     edited = run(folder, "a.csv", "20200103-000000", copy, embedding_dim=8)
-    assert edited["gate"]["live"]["model"] == "mf_als"
-    assert edited["gate"]["live"]["problem"] == ""
+    assert edited.gate.live.model == "mf_als"
+    assert edited.gate.live.problem == ""
