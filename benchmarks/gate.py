@@ -18,8 +18,8 @@ from rich.console import Console
 from benchmarks.processes import marquee
 from benchmarks.seasons import METRIC, Outcome, Pool, Setting, play
 from components.champion.gate import Gate
+from components.champion.judged import OVERALL
 from components.champion.judgements import read_slices
-from components.champion.rules import OVERALL
 from components.ranking_metrics.users import Users
 from pipeline.runs.step_outputs import newest_output
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from components.champion.decision import LIVE, REFUSED, Bar, decide
 from components.champion.gate import Gate
+from components.champion.judged import OVERALL, Judged, Slice
 from components.champion.ledger import Ledger
-from components.champion.rules import OVERALL, Judged, Slice
 from components.ranking_metrics.users import Users
 
 METRIC = "ndcg@10"

@@ -17,8 +17,9 @@ from components.champion import decision, ledger
 from components.champion.comparison import interval
 from components.champion.driver import Driver
 from components.champion.gate import Gate
+from components.champion.judged import OVERALL, Judged
 from components.champion.judgements import evaluated_model, read_judged
-from components.champion.rules import OVERALL, Judged, count_users
+from components.champion.rules import count_users
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.live_models import version_ledger, versions
 from components.metric_names import AUC

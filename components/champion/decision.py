@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from components.champion.comparison import difference
 from components.champion.evidence import Evidence
 from components.champion.gate import Gate
+from components.champion.judged import OVERALL, Judged
 from components.champion.ledger import Ledger
-from components.champion.rules import OVERALL, Finding, Judged, judge, signed
+from components.champion.rules import Finding, judge, signed
 
 LIVE = "live"
 PASSED = "passed"

@@ -5,7 +5,7 @@ from tensorflow_model_analysis.writers.eval_config_writer import load_eval_run
 from tfx.dsl.io import fileio
 
 from components.artifact_place import place_of
-from components.champion.rules import OVERALL, Judged, Slice
+from components.champion.judged import OVERALL, Judged, Slice
 from components.metric_names import METRICS
 from components.ranking_metrics.metrics import USERS
 from components.ranking_metrics.users import Users

@@ -27,7 +27,7 @@ from components.champion.evidence import (
     differences,
     liked_targets,
 )
-from components.champion.rules import OVERALL, Judged
+from components.champion.judged import OVERALL, Judged
 
 FILE = ".evidence.npz"  # in the folder of live versions
 NOTHING_SEEN = np.zeros(0, np.uint32)

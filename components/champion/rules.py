@@ -5,7 +5,7 @@ A number that is missing or NaN never passes a rule.
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -13,10 +13,9 @@ import numpy as np
 from components import metric_names as names
 from components.champion.comparison import Interval, difference, interval
 from components.champion.gate import Gate
+from components.champion.judged import OVERALL, Judged, Slice
 from components.metric_names import AUC, PROBABILITY_METRICS
 from components.ranking_metrics.users import Users
-
-OVERALL = ""  # the slice of all users
 
 Kind = Literal[
     "users",
@@ -28,40 +27,6 @@ Kind = Literal[
     "calibration",
     "coverage",
 ]
-
-
-@dataclasses.dataclass(frozen=True)
-class Slice:
-    """What was measured on a slice of the users.
-
-    Attributes:
-        metrics: Values of the metrics by name.
-        users: Measurements by user.
-    """
-
-    metrics: Mapping[str, float]
-    users: Users
-
-
-@dataclasses.dataclass(frozen=True)
-class Judged:
-    """A model that was judged.
-
-    Attributes:
-        name: Name in the registry.
-        recipe: ID of the model, its settings and its code, whatever the data.
-        uri: URI or place of the Model artifact.
-        parameters: Number of parameters; a model with fewer is cheaper.
-        tells_probabilities: Whether the scores are meant to be probabilities.
-        slices: Slices by name; ``OVERALL`` is all users.
-    """
-
-    name: str
-    recipe: str
-    uri: str
-    parameters: int
-    tells_probabilities: bool
-    slices: Mapping[str, Slice]
 
 
 @dataclasses.dataclass(frozen=True)

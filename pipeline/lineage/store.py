@@ -213,10 +213,10 @@ class Store:
         )
 
 
-def parameters(execution: mlmd.Execution) -> dict[str, Any]:
-    """Returns the parameters of an execution."""
+def parameters(execution: mlmd.Execution) -> dict[str, str]:
+    """Returns the parameters of an execution, numbers as text."""
     return {
-        name: getattr(value, value.WhichOneof("value"))
+        name: str(getattr(value, value.WhichOneof("value")))
         for name, value in execution.custom_properties.items()
     }
 

@@ -4,8 +4,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+import msgspec
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.live_models import versions
@@ -13,6 +14,7 @@ from pipeline.lineage.records import Data, Judgement, Lineage, SourceFile
 from pipeline.lineage.store import Store, parameters, settings
 from pipeline.runs import finished_runs
 from pipeline.runs.metadata_store import METADATA_FILE
+from pipeline.runs.step_outputs import read_file
 from trainer_modules import features as f
 
 LIVE = "live"
@@ -21,6 +23,46 @@ _COUNTS = (
     *("read", "kept", "quarantined", "duplicates", "truncated"),
     *("users", "items", "first", "last"),
 )
+
+_File = TypeVar("_File", bound=msgspec.Struct)
+
+
+class _Counts(msgspec.Struct, frozen=True):
+    """What lineage shows of ``counts.json``; None if it was not counted."""
+
+    files: list[SourceFile] = []
+    read: int | None = None
+    kept: int | None = None
+    quarantined: int | None = None
+    duplicates: int | None = None
+    truncated: int | None = None
+    users: int | None = None
+    items: int | None = None
+    first: int | float | None = None
+    last: int | float | None = None
+
+
+class _Judged(msgspec.Struct, frozen=True):
+    """What lineage shows of a model in ``decision.json``."""
+
+    name: str
+    rule: str
+    metrics: dict[str, float | None]
+    intervals: dict[str, list[float]] = {}
+
+
+class _Live(msgspec.Struct, frozen=True):
+    """The model that was live at the decision; None if there was none."""
+
+    model: str | None = None
+
+
+class _Decision(msgspec.Struct, frozen=True):
+    """What lineage shows of ``decision.json``."""
+
+    metric: str = ""
+    live: _Live = _Live()
+    models: list[_Judged] = []
 
 
 def of(out: Path, version: str) -> Lineage:
@@ -113,7 +155,7 @@ def _data(
     reader = steps[_READER]
     read, items = parameters(reader), parameters(steps["CatalogueGen"])
     [examples] = store.outputs(reader)["examples"]
-    counts = _read(store.folder(examples.id) / "counts.json")
+    counts = _read(store.folder(examples.id) / "counts.json", _Counts)
     hashes = _fingerprints(out, store.run(reader))
     return Data(
         source=read["input_base"],
@@ -122,8 +164,8 @@ def _data(
         items_fingerprint=items["items_fingerprint"],
         schema=parameters(steps["ImportSchemaGen"])["schema_file"],
         spans={name: hashes.get(name) for name in spans},
-        files=[SourceFile(**file) for file in counts.get("files", [])],
-        counts={name: counts.get(name) for name in _COUNTS},
+        files=counts.files,
+        counts={name: getattr(counts, name) for name in _COUNTS},
     )
 
 
@@ -140,23 +182,22 @@ def _judgement(
     store: Store, champion: mlmd.Execution, version: versions.Version
 ) -> Judgement | None:
     [artifact] = store.outputs(champion)["decided"]
-    decided = _read(store.folder(artifact.id) / "decision.json")
-    for model in decided.get("models", []):
-        if model["name"] == version.model:
+    decided = _read(store.folder(artifact.id) / "decision.json", _Decision)
+    for model in decided.models:
+        if model.name == version.model:
             return Judgement(
-                rule=model["rule"],
-                metric=decided["metric"],
-                metrics=model["metrics"],
-                intervals=model.get("intervals", {}),
-                instead_of=decided["live"]["model"],
+                rule=model.rule,
+                metric=decided.metric,
+                metrics=model.metrics,
+                intervals=model.intervals,
+                instead_of=decided.live.model,
             )
     return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, kind: type[_File]) -> _File:
     """Returns the content of a file that a step wrote; empty if it was removed."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        return read_file(path, kind)
     except FileNotFoundError:
-        return {}
-    return content
+        return kind()

@@ -12,8 +12,8 @@ from hypothesis import given
 
 from components.champion.decision import Bar, decide
 from components.champion.gate import Gate
+from components.champion.judged import OVERALL, Judged, Slice
 from components.champion.ledger import Ledger
-from components.champion.rules import OVERALL, Judged, Slice
 from components.ranking_metrics.users import Users
 
 NAN = math.nan

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from components.champion import ledger as ledger_file
+from components.champion.judged import OVERALL, Judged, Slice
 from components.champion.ledger import FILE, Ledger, LedgerError
-from components.champion.rules import OVERALL, Judged, Slice
 from components.ranking_metrics.users import Users
 
 N = 50

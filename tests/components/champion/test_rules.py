@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from components.champion.gate import Gate
-from components.champion.rules import OVERALL, Judged, Slice, judge
+from components.champion.judged import OVERALL, Judged, Slice
+from components.champion.rules import judge
 from components.ranking_metrics.users import Users
 
 NAN = math.nan
