@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import tensorflow as tf
 import tensorflow_transform as tft
 from rich.console import Console
@@ -32,7 +33,7 @@ from trainer_modules import features as f
 from trainer_modules import training
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import Data
-from trainer_modules.model_card import write_card
+from trainer_modules.model_card import ModelCard, write_card
 from trainer_modules.progress import progress_log
 from trainer_modules.registry import MODELS
 from trainer_modules.signatures import Served
@@ -227,18 +228,19 @@ def export(name: str, model: tf.keras.Model, month: Month, folder: str) -> None:
         share_of_users=1.0,
     ).save(folder)
     write_item_values(folder, month.item_values)
-    write_card(folder, {**card(name, month), "origin": f"Trainer_{name}"})
+    origin = f"Trainer_{name}"
+    write_card(folder, msgspec.structs.replace(card(name, month), origin=origin))
 
 
-def card(name: str, month: Month) -> dict[str, Any]:
+def card(name: str, month: Month) -> ModelCard:
     """Returns what must be equal for one model to start from another."""
     sizes = month.data.sizes
-    return {
-        "model": name,
-        "config": dataclasses.asdict(MODELS[name].config_class()),
-        "fields": [*sizes.user_fields, *sizes.item_fields],
-        "split": {},
-    }
+    return ModelCard(
+        model=name,
+        config=dataclasses.asdict(MODELS[name].config_class()),
+        fields=[*sizes.user_fields, *sizes.item_fields],
+        split={},
+    )
 
 
 def row(start: Start, cold: Training, warm: Training) -> Row:

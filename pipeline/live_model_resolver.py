@@ -85,7 +85,7 @@ def _origin(champion: Artifact) -> str | None:
     folder = path_utils.serving_model_path(champion.uri)
     if not tfx.dsl.io.fileio.exists(folder):
         return None
-    return place_of(read_card(folder)["origin"])
+    return place_of(read_card(folder).origin)
 
 
 def live_model_resolver(candidates: Any, live_folder: str) -> tfx.dsl.Resolver:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -9,6 +10,7 @@ from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data
 from trainer_modules.model_builder import ModelBuilder
+from trainer_modules.model_card import ModelCard
 from trainer_modules.signatures import Served, Unit
 from trainer_modules.trainer_settings import TrainerSettings
 from trainer_modules.training import Trained
@@ -38,18 +40,18 @@ def save(
 
 def card(
     build: ModelBuilder, model: tf.keras.Model, trained: Trained, data: Data
-) -> dict[str, Any]:
-    """Returns the model's card; ``model_card.read_card`` describes its keys."""
-    return {
-        **build.settings.card(build.sizes),
-        "warm_start": build.start.warm_start,
-        "from_scratch": build.start.from_scratch,
-        "parameters": model.count_params(),
-        "train_seconds": trained.seconds,
-        "samples_per_second": trained.samples_per_second,
-        "epochs": trained.epochs,
-        "share_of_users": _share_of_users(build.settings, data),
-    }
+) -> ModelCard:
+    """Returns the model's card."""
+    return msgspec.structs.replace(
+        build.settings.card(build.sizes),
+        warm_start=build.start.warm_start,
+        from_scratch=build.start.from_scratch,
+        parameters=model.count_params(),
+        train_seconds=trained.seconds,
+        samples_per_second=trained.samples_per_second,
+        epochs=trained.epochs,
+        share_of_users=_share_of_users(build.settings, data),
+    )
 
 
 def score_unit(config: Any) -> Unit:

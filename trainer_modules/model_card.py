@@ -1,33 +1,93 @@
-"""The card of an exported model: what it is and how it was trained."""
+"""The card of an exported model: what it is and how it was trained.
+
+TensorFlow, which opens files of any file system, is imported by the functions that need
+it: reading a card from text imports nothing slow.
+"""
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import tensorflow as tf
+import msgspec
 
 from trainer_modules import features as f
 
 
-def write_card(model_folder: str, card: dict[str, Any]) -> None:
+class ModelCard(msgspec.Struct, frozen=True):
+    """What a model is and how it was trained.
+
+    Cards of older releases lack some entries, which then have their default. Unknown
+    entries are ignored, as those that a push adds (``versions.Version`` has them).
+
+    Attributes:
+        model: Name of the model in the registry.
+        recipe: ID of the model, its settings and the code; the data do not change it.
+            "" in a card of an older release.
+        config: The model's own settings.
+        fields: Side features that it may read, in order.
+        split: Settings of the split.
+        warm_start: The weights that its training started from (``warm_start.Start``);
+            None if it started from scratch.
+        from_scratch: Why a warm start was wanted but impossible; None otherwise.
+        parameters: How many weights it has.
+        train_seconds: Duration of the training.
+        samples_per_second: Speed of the training; None for a closed form.
+        epochs: How many epochs its weights were trained for; None for a closed form.
+        share_of_users: Share of the users that ``evaluate`` ranks for, at most 1.
+        origin: The Model artifact that a champion is a copy of (``place_of``); "" if
+            the model was never chosen.
+        newest_span: Newest span that a champion learned from; "" if there are no spans.
+    """
+
+    model: str
+    recipe: str = ""
+    config: Mapping[str, object] = {}
+    fields: Sequence[str] | None = None
+    split: Mapping[str, object] | None = None
+    warm_start: Mapping[str, str | int] | None = None
+    from_scratch: str | None = None
+    parameters: int = 0
+    train_seconds: float | None = None
+    samples_per_second: float | None = None
+    epochs: int | None = None
+    share_of_users: float | None = None
+    origin: str = ""
+    newest_span: str = ""
+
+
+def to_json(card: ModelCard) -> str:
+    """Returns the content of a card's file; entries that are "" are left out."""
+    entries = msgspec.to_builtins(card)
+    return json.dumps(
+        {name: value for name, value in entries.items() if value != ""}, indent=1
+    )
+
+
+def from_json(text: str) -> ModelCard:
+    """Returns the card that a file contains.
+
+    Raises:
+        ValueError: If the file is not JSON, or an entry is of the wrong type.
+    """
+    return msgspec.convert(json.loads(text), ModelCard)  # unlike msgspec, accepts NaN
+
+
+def write_card(model_folder: str, card: ModelCard) -> None:
     """Writes or replaces the card in a SavedModel's folder for extra files."""
+    import tensorflow as tf
+
     path = f"{model_folder}/{f.CARD_FILE}"
     tf.io.gfile.makedirs(path.rpartition("/")[0])
     with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps(card, indent=1))
+        file.write(to_json(card))
 
 
-def read_card(model_folder: str) -> dict[str, Any]:
+def read_card(model_folder: str) -> ModelCard:
     """Reads the card of a SavedModel.
 
-    Returns:
-        ``model`` (its name), ``recipe`` (the same for all models with the same settings
-        and code), ``config``, ``fields`` (side features that it may read, in order),
-        ``split`` (settings), ``warm_start`` and ``from_scratch`` (where its training
-        started, see ``warm_start.Start``), ``parameters``, ``train_seconds``,
-        ``samples_per_second``, ``epochs`` and ``share_of_users`` (that ``evaluate``
-        ranks for). A champion also has ``origin`` and, if it learned from spans,
-        ``newest_span``.
+    Raises:
+        ValueError: See ``from_json``.
     """
+    import tensorflow as tf
+
     with tf.io.gfile.GFile(f"{model_folder}/{f.CARD_FILE}") as file:
-        card: dict[str, Any] = json.loads(file.read())
-    return card
+        return from_json(file.read())

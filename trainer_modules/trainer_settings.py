@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer_modules.configs.parse import parse
+from trainer_modules.model_card import ModelCard
 from trainer_modules.registry import MODELS, ModelSpec
 from trainer_modules.sizes import Sizes
 
@@ -38,7 +39,7 @@ class TrainerSettings:
     require_gpu: bool
     mixed_precision: bool
     warm_start: bool
-    split: Mapping[str, Any]
+    split: Mapping[str, object]
     max_scored_pairs: int
     leave_out: Sequence[str]
     catalogue: str
@@ -63,12 +64,12 @@ class TrainerSettings:
         """Whether the model is solved, rather than fitted by gradient descent."""
         return self.model.task == "closed_form"
 
-    def card(self, sizes: Sizes) -> dict[str, Any]:
-        """Returns the entries of the model's card that are known before training."""
-        return {
-            "model": self.model.name,
-            "recipe": self.recipe,
-            "config": dataclasses.asdict(self.config),
-            "fields": [*sizes.user_fields, *sizes.item_fields],
-            "split": self.split,
-        }
+    def card(self, sizes: Sizes) -> ModelCard:
+        """Returns the model's card with the entries that are known before training."""
+        return ModelCard(
+            model=self.model.name,
+            recipe=self.recipe,
+            config=dataclasses.asdict(self.config),
+            fields=[*sizes.user_fields, *sizes.item_fields],
+            split=self.split,
+        )

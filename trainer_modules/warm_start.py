@@ -21,7 +21,7 @@ from trainer_modules import features as f
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.interactions import Indices
 from trainer_modules.layers.vector_table import VectorTable
-from trainer_modules.model_card import read_card
+from trainer_modules.model_card import ModelCard, from_json, read_card, to_json
 from trainer_modules.sizes import Sizes, Vocabulary
 
 Weights = npt.NDArray[np.float32]
@@ -53,7 +53,7 @@ class Start:
     """
 
     weights: Mapping[str, Weights] = dataclasses.field(default_factory=dict)
-    warm_start: Mapping[str, Any] | None = None
+    warm_start: Mapping[str, str | int] | None = None
     from_scratch: str | None = None
 
     def give(self, model: tf.keras.Model, sizes: Sizes) -> None:
@@ -68,7 +68,7 @@ def find_start(
     model: tf.keras.Model,
     sizes: Sizes,
     vocabularies: Callable[[], Vocabularies],
-    card: Mapping[str, Any],
+    card: ModelCard,
 ) -> Start:
     """Returns a start from the live model, or one from scratch if that does not fit.
 
@@ -81,22 +81,20 @@ def find_start(
         sizes: Table sizes and fields of the new model.
         vocabularies: Reads the new model's vocabularies; called only if there is a live
             model.
-        card: Card of the new model: ``model``, ``config``, ``fields`` and ``split``.
+        card: Card of the new model, before its training.
     """
     try:
         if live_folder is None:
             raise UnfitError("no model is live that was trained on other data")
         live_card = read_card(live_folder)
-        _check(live_card, json.loads(json.dumps(card)))  # tuples are lists there
-        start = _remapped(
-            live_folder, live_card["origin"], model, sizes, vocabularies()
-        )
+        _check(live_card, from_json(to_json(card)))  # tuples are lists there
+        start = _remapped(live_folder, live_card.origin, model, sizes, vocabularies())
     except UnfitError as error:
         start = Start(from_scratch=str(error))
     except (KeyError, OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         start = Start(from_scratch=f"the live model cannot be read: {reason}")
-    progress_log.info("%s starts %s", card["model"], _in_words(start))
+    progress_log.info("%s starts %s", card.model, _in_words(start))
     return start
 
 
@@ -154,29 +152,29 @@ def write_item_values(model_folder: str, item_values: Sequence[bytes]) -> None:
         file.write(json.dumps([value.decode() for value in item_values]))
 
 
-def _check(live: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def _check(live: ModelCard, new: ModelCard) -> None:
     """Compares the cards of the live and of the new model.
 
     Raises:
         UnfitError: If the models differ in what their weights mean, or if the live
             model may have learnt what is held out now.
     """
-    for key, what in (
-        ("model", "is {}, not {}"),
-        ("fields", "reads the fields {}, not {}"),
-        ("split", "was trained with the split {}, not {}"),
+    for found, wanted, what in (
+        (live.model, new.model, "is {}, not {}"),
+        (live.fields, new.fields, "reads the fields {}, not {}"),
+        (live.split, new.split, "was trained with the split {}, not {}"),
     ):
-        if live.get(key) != new[key]:
-            raise UnfitError("the live model " + what.format(live.get(key), new[key]))
-    if live["config"].get("refit"):
+        if found != wanted:
+            raise UnfitError("the live model " + what.format(found, wanted))
+    if live.config.get("refit"):
         # The first epoch would be chosen: a model does not improve on data it has seen.
         raise UnfitError("the live model has learnt from the eval split too (refit)")
     may_change = {field.name for field in dataclasses.fields(GradientConfig)}
     may_change -= {*WHAT_IS_LEARNT}
-    for name, value in new["config"].items():
-        if name not in may_change and live["config"].get(name) != value:
+    for name, value in new.config.items():
+        if name not in may_change and live.config.get(name) != value:
             raise UnfitError(
-                f"the live model has the {name} {live['config'].get(name)}, not {value}"
+                f"the live model has the {name} {live.config.get(name)}, not {value}"
             )
 
 
@@ -218,7 +216,7 @@ def _remapped(
     users, items = (
         int(np.count_nonzero(rows[name] >= f.NUM_RESERVED)) for name in ("user", "item")
     )
-    warm_start = {
+    warm_start: Mapping[str, str | int] = {
         "from": origin,
         "users_kept": users,
         "items_kept": items,

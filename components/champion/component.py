@@ -200,7 +200,7 @@ def _live(
         with tfx.dsl.io.fileio.open(not_judged) as file:
             return None, file.read()
     folder = evaluated_model(evaluation_uri)
-    origin = place_of(read_card(folder)["origin"])
+    origin = place_of(read_card(folder).origin)
     if origin != version.origin:
         return None, (
             f"{folder} was judged, but version {version.number} is another model"
@@ -247,7 +247,8 @@ def _copy(chosen: Judged, champion: Any) -> None:
     champion.set_string_custom_property(ORIGIN, place_of(chosen.uri))
     folder = path_utils.serving_model_path(champion.uri)
     io_utils.copy_dir(path_utils.serving_model_path(chosen.uri), folder)
-    write_card(folder, read_card(folder) | {"origin": place_of(chosen.uri)})
+    card = read_card(folder)
+    write_card(folder, msgspec.structs.replace(card, origin=place_of(chosen.uri)))
 
 
 def _bless(blessing: Any, is_blessed: bool, live_version: int, model_uri: str) -> None:
@@ -271,4 +272,5 @@ def _add_statistics(champion: Any, statistics: Any) -> None:
         overwrite=True,
     )
     newest_span = statistics.get_string_custom_property(NEWEST_SPAN)
-    write_card(folder, read_card(folder) | {"newest_span": newest_span})
+    card = read_card(folder)
+    write_card(folder, msgspec.structs.replace(card, newest_span=newest_span))

@@ -24,13 +24,13 @@ def read_judged(evaluation_uri: str, model_folder: str, origin: str) -> Judged:
         ValueError: See ``read_slices``.
     """
     card = read_card(model_folder)
-    config = card["config"]
+    config = card.config
     return Judged(
-        name=card["model"],
+        name=card.model,
         # A model of an older release has none, and counts as its own recipe.
-        recipe=card.get("recipe", origin),
+        recipe=card.recipe or origin,
         uri=origin,
-        parameters=card["parameters"],
+        parameters=card.parameters,
         tells_probabilities=(
             config.get("task") == "rating"
             and config.get("loss") == "cross_entropy"

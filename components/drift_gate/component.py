@@ -66,7 +66,7 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
     measured: list[Measured] = []
     live_span, not_compared = "", _why_incomparable(live)
     if live and not not_compared:
-        live_span = read_card(str(live.folder))["newest_span"]
+        live_span = read_card(str(live.folder)).newest_span
         earlier = tfdv.load_stats_binary(str(live.folder / f.SPAN_STATISTICS_FILE))
         not_compared = _too_few((newest, earlier), min_ratings)
         if not not_compared:

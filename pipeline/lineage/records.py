@@ -1,6 +1,7 @@
 """The records of a model's lineage."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -115,7 +116,7 @@ class Lineage:
     restored: int | None
     origin: str
     run: str
-    warm_start: dict[str, Any] | None
+    warm_start: Mapping[str, str | int] | None
     configuration: dict[str, dict[str, Any]]
     configuration_hash: str
     data: Data

@@ -16,6 +16,7 @@ from pipeline.runs import finished_runs
 from pipeline.runs.metadata_store import METADATA_FILE
 from pipeline.runs.step_outputs import read_file
 from trainer_modules import features as f
+from trainer_modules.model_card import from_json
 
 LIVE = "live"
 _READER = "RatingsExampleGen"
@@ -96,7 +97,7 @@ def of(out: Path, version: str) -> Lineage:
     # TFX caches by the spans, so they are among the settings, but they are data.
     spans = configuration[_READER].pop("spans", [])
     text = json.dumps(configuration, sort_keys=True)
-    card = json.loads((chosen.folder / f.CARD_FILE).read_text())
+    card = from_json((chosen.folder / f.CARD_FILE).read_text())
     return Lineage(
         version=chosen.number,
         model=chosen.model,
@@ -105,7 +106,7 @@ def of(out: Path, version: str) -> Lineage:
         restored=chosen.restored,
         origin=chosen.origin,
         run=store.run(pusher),
-        warm_start=card.get("warm_start"),
+        warm_start=card.warm_start,
         configuration=configuration,
         configuration_hash=hashlib.sha256(text.encode()).hexdigest(),
         data=_data(out, store, {store.name(step): step for step in training}, spans),

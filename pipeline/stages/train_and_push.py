@@ -177,7 +177,7 @@ def push(
     )
 
 
-def _trainer_config(name: str, config: PipelineConfig) -> dict[str, Any]:
+def _trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
     model_config = parse(MODELS[name].config_class, config.models[name])
     settings = {
         "model": name,

@@ -29,7 +29,7 @@ from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.configs.closed_form import MFALSConfig
 from trainer_modules.interactions import Interactions
-from trainer_modules.model_card import write_card
+from trainer_modules.model_card import ModelCard, write_card
 from trainer_modules.models.mf_als import MFALS
 from trainer_modules.signatures import Served
 
@@ -254,9 +254,9 @@ def _judge(code, tmp_path_factory, data_set, data, settings, only):
             num_unknown_items=0,
             share_of_users=1.0,
         ).save(serving)
-        card = {"model": name, "parameters": 7, "config": {}}
+        card = ModelCard(name, parameters=7)
         if name == "live":
-            write_card(serving, card | {"origin": "what is live"})
+            write_card(serving, msgspec.structs.replace(card, origin="what is live"))
             push.push(Path(serving), folder / "versions", keep=5)
             champion = evaluated(name, model)
             continue

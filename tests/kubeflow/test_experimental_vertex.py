@@ -79,7 +79,7 @@ def test_the_live_model_is_copied_with_its_card_if_there_is_one(tmp_path):
 
     from components.live_models import push
     from kubeflow.experimental_vertex import LiveModel
-    from trainer_modules.model_card import read_card, write_card
+    from trainer_modules.model_card import ModelCard, read_card, write_card
 
     live = tmp_path / "live"
 
@@ -91,12 +91,12 @@ def test_the_live_model_is_copied_with_its_card_if_there_is_one(tmp_path):
 
     assert not copied("nothing").exists()
     model = tmp_path / "model"
-    write_card(str(model), {"model": "mf_als", "origin": "m"})
+    write_card(str(model), ModelCard("mf_als", origin="m"))
     (model / "saved_model.pb").write_text("a graph")
     push.push(model, live, keep=5)
     folder = copied("something")
     assert (folder / "saved_model.pb").read_text() == "a graph"
-    assert read_card(str(folder))["origin"] == "m"
+    assert read_card(str(folder)).origin == "m"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import hypothesis
 import hypothesis.stateful as st
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -45,7 +46,7 @@ from pipeline.runs.metadata_store import METADATA_FILE, prepare
 from tests.support.examples import write_ratings
 from tests.support.recommender import save_recommender
 from trainer_modules import features as f
-from trainer_modules.model_card import read_card, write_card
+from trainer_modules.model_card import ModelCard, read_card, write_card
 
 pytestmark = pytest.mark.integration
 
@@ -124,7 +125,7 @@ def Trainer(  # noqa: N802
 ):
     folder = path_utils.serving_model_dir(model.uri)
     save_recommender(Popular(by_likes(DATA[data][2])), folder)
-    write_card(folder, {"model": data})
+    write_card(folder, ModelCard(data))
 
 
 @component
@@ -155,14 +156,14 @@ def Champion(  # noqa: N802
         champion.set_string_custom_property(ORIGIN, own)
         copy = path_utils.serving_model_dir(champion.uri)
         shutil.copytree(serving, copy)
-        write_card(copy, read_card(copy) | {"origin": own})
+        write_card(copy, msgspec.structs.replace(read_card(copy), origin=own))
     blessing.set_int_custom_property("blessed", int(is_chosen and not is_live))
     blessing.set_int_custom_property("live_version", live.number if live else 0)
     Path(blessing.uri, "told").touch()
 
 
 def quality(folder):
-    return DATA[read_card(folder)["model"]][1]
+    return DATA[read_card(folder).model][1]
 
 
 Champion.DRIVER_CLASS = Driver

@@ -8,7 +8,7 @@ from tfx.utils import path_utils
 
 from components.live_models import push, rollback
 from pipeline.live_model_resolver import BaseModelStrategy, LiveModelStrategy
-from trainer_modules.model_card import write_card
+from trainer_modules.model_card import ModelCard, write_card
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def world(tmp_path):
             model.uri, model.id = str(tmp_path / str(number)), number
             if origin:
                 folder = path_utils.serving_model_path(model.uri)
-                write_card(folder, {"model": "fm", "origin": origin})
+                write_card(folder, ModelCard("fm", origin=origin))
             self.inputs["champion"].insert(0, model)
             return model
 

@@ -11,7 +11,7 @@ from tests.support.examples import write_ratings
 from tests.support.metadata_store import accept
 from tests.support.recommender import save_recommender
 from trainer_modules import features as f
-from trainer_modules.model_card import write_card
+from trainer_modules.model_card import ModelCard, write_card
 
 ORIGIN = "Trainer_ruled/model/{}"
 TITLES = {str(i): f"Film {i} (19{i:02d})" for i in range(1, 31)}
@@ -71,7 +71,7 @@ def save_ruled(folder: Path, mark: int) -> None:
     save_recommender(
         model, folder, serving_default=model.score, evaluate=model.evaluate
     )
-    write_card(str(folder), {"model": f"ruled-{mark}", "origin": ORIGIN.format(mark)})
+    write_card(str(folder), ModelCard(f"ruled-{mark}", origin=ORIGIN.format(mark)))
 
 
 def write_data(

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tests.support.models import build
 from trainer_modules import features as f
 from trainer_modules.layers.vector_table import VectorTable
-from trainer_modules.model_card import write_card
+from trainer_modules.model_card import ModelCard, write_card
 from trainer_modules.registry import MODELS
 from trainer_modules.sizes import Sizes
 from trainer_modules.warm_start import (
@@ -101,8 +101,7 @@ NOW = Then(  # another order; one of each is gone, and one is new
 
 def card_of(name, config, **more):
     config = dataclasses.asdict(config)
-    card = {"model": name, "config": config, "fields": FIELDS, "split": SPLIT}
-    return card | more
+    return ModelCard(name, config=config, fields=FIELDS, split=SPLIT, **more)
 
 
 @pytest.fixture
@@ -343,7 +342,7 @@ def test_what_does_not_fit_starts_from_scratch_and_is_said(live, change, reason)
 def test_another_architecture_with_the_same_settings_starts_from_scratch(live):
     """As after an edit of the model's code."""
     folder, _ = live("mlp")
-    cold(model="gmf", config=card_of("gmf", MODELS["gmf"].config_class())["config"])(
+    cold(model="gmf", config=card_of("gmf", MODELS["gmf"].config_class()).config)(
         folder
     )
     card = card_of("gmf", MODELS["gmf"].config_class())
@@ -354,7 +353,7 @@ def test_another_architecture_with_the_same_settings_starts_from_scratch(live):
 def test_another_shape_with_the_same_settings_starts_from_scratch(live):
     folder, _ = live("gmf", embedding_dim=4)
     card = card_of("gmf", MODELS["gmf"].config_class())
-    cold(config=card["config"])(folder)
+    cold(config=card.config)(folder)
     start, _ = found(folder, build("gmf", NOW.sizes()), card)
     assert start.from_scratch == (
         "the live model's product.h would be [4], and [8] is needed"

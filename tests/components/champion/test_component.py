@@ -26,7 +26,7 @@ from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.live_models import push, rollback, versions
 from components.ranking_metrics.users import Users
 from trainer_modules import features as f
-from trainer_modules.model_card import read_card, write_card
+from trainer_modules.model_card import ModelCard, read_card, write_card
 
 N = 300
 GATE = Gate(
@@ -118,7 +118,7 @@ def world(tmp_path):
             )
             serving = path_utils.serving_model_path(model.uri)
             recipe = f"{name}-1"
-            card = {"model": name, "recipe": recipe, "parameters": 7, "config": {}}
+            card = ModelCard(name, recipe=recipe, parameters=7)
             write_card(serving, card)
             Path(serving, "saved_model.pb").write_text(name)
             evaluation = artifact(
@@ -187,7 +187,7 @@ def test_the_best_model_is_copied_whole_and_told_with_its_reasons(world):
     assert (folder / "saved_model.pb").read_text() == "mf_als"
     # Below the root of all artifacts, which changes where the folder is moved to.
     place = f"{world.folder.name}/Trainer/mf_als"
-    assert read_card(str(folder))["origin"] == place
+    assert read_card(str(folder)).origin == place
     assert done.champion.get_string_custom_property("origin") == place
     assert done.decided.get_string_custom_property("live_origin") == ""
     assert done.blessing.get_int_custom_property("blessed") == 1
@@ -233,7 +233,7 @@ def test_what_the_newest_span_was_like_goes_live_with_the_model(world):
     done = world.run(span_statistics=statistics)
     version = world.push(done)
     assert (version.folder / f.SPAN_STATISTICS_FILE).read_bytes() == b"shares"
-    assert read_card(str(version.folder))["newest_span"] == "2026-11-21"
+    assert read_card(str(version.folder)).newest_span == "2026-11-21"
     versions.verify(version.folder)
 
 

@@ -11,7 +11,7 @@ from components.champion.component import Champion
 from components.champion.driver import Driver
 from components.live_models import push, rollback
 from pipeline.runs.local_runner import run_locally
-from trainer_modules.model_card import write_card
+from trainer_modules.model_card import ModelCard, write_card
 
 
 @component
@@ -53,7 +53,7 @@ def test_champion_chooses_anew_only_when_a_person_changed_the_live_folder(
     assert Champion.DRIVER_CLASS is Driver
     live = tmp_path / "live"
     for name in "ab":
-        write_card(str(tmp_path / name), {"model": "fm", "origin": name})
+        write_card(str(tmp_path / name), ModelCard("fm", origin=name))
     assert [state(), state()] == ["done", "cached"]  # nothing passes, nothing is live
     for name in "ab":
         push.push(tmp_path / name, live, keep=5)

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import apache_beam as beam
+import msgspec
 import numpy as np
 import pytest
 from tfx.types import standard_artifacts
@@ -17,12 +18,12 @@ from components.live_models import push
 from components.ratings_example_gen.settings import Settings
 from components.span_statistics.component import SpanStatistics
 from trainer_modules import features as f
-from trainer_modules.model_card import write_card
+from trainer_modules.model_card import ModelCard, write_card
 
 pytestmark = pytest.mark.integration
 
 N = 2000
-CARD = {"model": "mf_als", "origin": "m", "pushed": "2026-11-21", "restored": None}
+CARD = ModelCard("mf_als", origin="m")
 
 
 def ratings(
@@ -76,7 +77,7 @@ def live(statistics, tmp_path):
     """A live folder, whose model learned from a span of evenly given stars."""
     made = statistics("1", ratings(seed=1))
     model = tmp_path / "model"
-    write_card(str(model), CARD | {"newest_span": "1"})
+    write_card(str(model), msgspec.structs.replace(CARD, newest_span="1"))
     found = Path(made.uri, "Split-ratings", "FeatureStats.pb").read_bytes()
     (model / f.SPAN_STATISTICS_FILE).write_bytes(found)
     push.push(model, tmp_path / "live", keep=9)
@@ -210,5 +211,5 @@ def test_what_is_live_decides_whether_it_is_compared_again(live, tmp_path):
 
     assert key(tmp_path / "nowhere") == ""
     assert key(live) == f"{live}/1"
-    write_card(f"{live}/2", CARD)
+    push.push(Path(live, "1"), Path(live), keep=9)
     assert key(live) == f"{live}/2"

@@ -8,7 +8,7 @@ from tfx.utils import path_utils
 
 from components.live_models import rollback, versions
 from components.pusher.component import Pusher
-from trainer_modules.model_card import write_card
+from trainer_modules.model_card import ModelCard, write_card
 
 
 def artifact(kind, folder, blessed=None):
@@ -28,7 +28,7 @@ def champion(tmp_path):
         model = artifact(standard_artifacts.Model, tmp_path / f"champion_{origin}")
         if origin:
             serving = path_utils.serving_model_path(model.uri)
-            write_card(serving, {"model": "mf_als", "origin": origin})
+            write_card(serving, ModelCard("mf_als", origin=origin))
             (
                 tmp_path / f"champion_{origin}" / "Format-Serving" / "saved_model.pb"
             ).touch()

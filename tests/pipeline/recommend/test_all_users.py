@@ -21,7 +21,7 @@ from tests.support.metadata_store import accept
 from tests.support.recommender import save_recommender
 from tests.support.run_record import write_record
 from trainer_modules import features as f
-from trainer_modules.model_card import write_card
+from trainer_modules.model_card import ModelCard, write_card
 
 ROOT = Path(__file__).parents[3]
 NUM_ITEMS = 40
@@ -87,7 +87,7 @@ def out(tmp_path):
     write_record(out, "r1")
     folder = tmp_path / "model"
     save_recommender(Formula(USERS), folder)
-    write_card(str(folder), {"model": "formula", "origin": accept(out, 2)})
+    write_card(str(folder), ModelCard("formula", origin=accept(out, 2)))
     push.push(folder, out / "live", keep=5)
     return out
 

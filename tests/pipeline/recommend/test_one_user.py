@@ -18,7 +18,7 @@ from tests.support.examples import write_ratings
 from tests.support.metadata_store import accept
 from tests.support.recommender import save_recommender
 from trainer_modules import features as f
-from trainer_modules.model_card import write_card
+from trainer_modules.model_card import ModelCard, write_card
 
 ROOT = Path(__file__).parents[3]
 TITLES = {
@@ -65,7 +65,7 @@ def out(tmp_path_factory):
     pq.write_table(pa.table(titles), catalogue / f.CATALOGUE_FILE)
     origin = accept(out, 9)
     save_recommender(Fixed(), out / "model")
-    write_card(str(out / "model"), {"model": "fixed", "origin": origin})
+    write_card(str(out / "model"), ModelCard("fixed", origin=origin))
     push.push(out / "model", out / "live", keep=5)
     return out
 

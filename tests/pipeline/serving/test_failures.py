@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from components.live_models import push, rollback
 from tests.support.recommender import save_recommender
-from trainer_modules.model_card import write_card
+from trainer_modules.model_card import ModelCard, write_card
 
 pytestmark = pytest.mark.integration
 
@@ -260,7 +260,7 @@ def test_a_version_that_writes_files_is_refused_by_name(client, out, tmp_path, r
 
     before = score(client)
     save_recommender(Hostile(), tmp_path / "hostile")
-    write_card(str(tmp_path / "hostile"), {"model": "hostile", "origin": "elsewhere"})
+    write_card(str(tmp_path / "hostile"), ModelCard("hostile", origin="elsewhere"))
     pushed = push.push(tmp_path / "hostile", out / "live", keep=9)
     end, told = time.monotonic() + PATIENCE, {}
     while told.get("state") != "END" and time.monotonic() < end:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -218,7 +219,8 @@ def served(judged, tmp_path):
         write_record(tmp_path, name)
         folder = tmp_path / "models" / name
         shutil.copytree(exported(judged.out, name), folder)
-        write_card(str(folder), {**read_card(str(folder)), "origin": origin})
+        card = read_card(str(folder))
+        write_card(str(folder), msgspec.structs.replace(card, origin=origin))
         return push.push(folder, tmp_path / "live", keep=99)
 
     return SimpleNamespace(out=tmp_path, push=push_model)
