@@ -1,4 +1,4 @@
-"""A TFX driver that adds what a step reads beside its inputs to the cache key."""
+"""A TFX driver that adds what a step reads besides its inputs to the cache key."""
 
 from tfx.dsl.components.base import base_driver
 from tfx.orchestration import data_types_utils, metadata
@@ -19,7 +19,7 @@ class CacheDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
     """
 
     def __init__(self, metadata_handle: metadata.Metadata):
-        # TFX checks for the one base class when it compiles, and calls the other.
+        # TFX checks for the first base class when it compiles, and calls the second.
         base_driver.BaseDriver.__init__(self, metadata_handle)
         portable_base_driver.BaseDriver.__init__(self, metadata_handle)
 

@@ -1,7 +1,8 @@
-"""Writes files atomically: a reader, or a power cut, never finds half of one.
+"""Writes files atomically: no reader finds half a file, even after a power cut.
 
-Every file that is replaced while another process may read it is written here: under
-another name, forced to disk, renamed, and the rename is forced to disk too.
+Every file that is replaced while another process may read it is written here: it is
+written under another name, forced to disk and renamed, and the rename is forced to disk
+too.
 """
 
 import contextlib
@@ -74,7 +75,7 @@ def unfinished_beside(path: Path) -> Path:
 
 
 def forbid_world_writable() -> None:
-    """Makes this process create no files that all users may write to.
+    """Prevents this process from creating files that all users may write to.
 
     The rest of the umask is kept: 077 restricts files to their owner, and 000 or 002
     allows a group to write, as volumes that a group shares require.

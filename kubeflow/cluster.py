@@ -240,6 +240,9 @@ def read_cluster(path: Path) -> Cluster:
         message = "the artifacts are on s3://, and no object store is configured"
         raise ConfigError(path, None, "s3", message)
     if not cluster.live_folder.startswith(f"{cluster.volume.path}/"):
-        message = f"is not below the volume's path, {cluster.volume.path}"
+        message = (
+            f"is not below the volume's path, {cluster.volume.path}; choose a folder "
+            "below it"
+        )
         raise ConfigError(path, None, "live_folder", message)
     return cluster

@@ -17,7 +17,7 @@ TERMINATED = SIGNALLED + signal.SIGTERM
 READER_GONE = SIGNALLED + signal.SIGPIPE  # standard output is closed
 
 MEANINGS = {
-    OK: "something passed, or nothing changed",
+    OK: "a model passed, or nothing changed",
     UNEXPECTED: "unexpected error",
     CONFIG: "bad configuration or command line",
     BAD_INPUT: "bad or missing input",

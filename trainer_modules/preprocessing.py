@@ -15,7 +15,7 @@ def preprocessing_fn(
     """Replaces ids by vocabulary indices, and ratings by labels.
 
     The vocabularies are those of the ``train`` split. Items with fewer than
-    ``min_item_ratings`` ratings are left out of it, and so train the unknown row.
+    ``min_item_ratings`` ratings are left out, and so train the unknown row.
 
     Args:
         inputs: The raw features of ``features.py``: ``user_id`` [B, 1], others ragged
@@ -25,9 +25,9 @@ def preprocessing_fn(
             features).
 
     Returns:
-        ``user_index`` [B, 1]; ``item_index``, ``label``, both again for ``history_``,
-        and ``<name>_index`` for each side feature of the user, ragged [B, (N)]; all of
-        them int64. And the ``rating`` unchanged.
+        ``user_index`` [B, 1]; ``item_index`` and ``label``, the same two with the
+        prefix ``history_``, and ``<name>_index`` for each side feature of the user, all
+        ragged [B, (N)]; all of these are int64. ``rating`` is returned unchanged.
     """
 
     def labels(rating: tf.RaggedTensor) -> tf.RaggedTensor:

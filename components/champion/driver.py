@@ -10,7 +10,7 @@ LIVE_LIFE = "live_life"
 
 
 class Driver(CacheDriver):
-    """Makes Champion run again when a person emptied or rolled back the live folder."""
+    """Makes Champion run again after the live folder was emptied or rolled back."""
 
     def added_properties(self, exec_properties: ExecProperties) -> dict[str, str]:
         """Returns ``live_life``; see ``version_ledger.life``."""

@@ -55,7 +55,10 @@ def read_slices(evaluation_uri: str) -> dict[str, Slice]:
             if metric.key.name in METRICS:
                 metrics[metric.key.name] = metric.value.double_value.value
             elif metric.key.name == USERS:
-                users = Users.decoded(metric.value.bytes_value)
+                try:
+                    users = Users.decoded(metric.value.bytes_value)
+                except ValueError as error:
+                    raise ValueError(f"{evaluation_uri}: {error}") from error
         if users is None:
             raise ValueError(
                 f"{evaluation_uri} has no measurements by user of {name or 'all users'}"

@@ -1,7 +1,7 @@
-"""Stops a run whose newest span is not like the one that the live model learned from.
+"""Stops a run whose newest span differs from the one the live model was trained on.
 
-The component is ``components.drift_gate.component.DriftGate``; what is here imports
-without TFX.
+The component is ``components.drift_gate.component.DriftGate``; this package
+can be imported without TFX.
 """
 
 from components.drift_gate.drift import DriftError, Measured

@@ -61,7 +61,9 @@ class Users:
             metrics = tuple(arrays.pop("metrics").tolist())
             return cls(metrics=metrics, **arrays)
         except Exception as error:  # an archive can be broken in many ways
-            raise ValueError(f"the bytes are not encoded users: {error!r}") from error
+            raise ValueError(
+                f"the measurements by user cannot be decoded: {error!r}"
+            ) from error
 
     def has(self, metric: str) -> bool:
         """Returns whether ``values_of`` supports the metric."""

@@ -36,8 +36,8 @@ def _age(
     "--older-than",
     metavar="AGE",
     callback=_age,
-    help="Also remove finished runs older than AGE, e.g. 90d, 36h or 12w. With both,"
-    " runs that are older and not among the newest N.",
+    help="Also remove finished runs older than AGE, e.g. 90d, 36h or 12w. With both"
+    " options, only runs that are older and not among the newest N.",
 )
 @click.option(
     "--yes/--dry-run",

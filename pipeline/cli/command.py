@@ -193,7 +193,7 @@ _COLUMN_FLAGS = {  # flag → section of settings, and help
     "--column": (
         "data.columns",
         "Column of the user_id, item_id, rating or timestamp, by its name in the header"
-        " or its number from 0. The others are recognised. Repeatable.",
+        " or its number from 0. Columns not given are recognised. Repeatable.",
     ),
     "--item-column": (
         "data.item_columns",

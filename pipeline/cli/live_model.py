@@ -70,7 +70,7 @@ def recommend(
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="Parquet file to write. (The folder of the runs is --runs here.)",
+    help="Parquet file to write. (--runs sets the folder of the runs.)",
 )
 @click.option("-k", default=100, show_default=True, type=click.IntRange(1, 10_000))
 @runs_option

@@ -48,8 +48,8 @@ def show(run_id: str | None, out: Path, as_json: bool) -> None:
 def lineage(version: str, out: Path, as_json: bool) -> None:
     """Show which data, code and settings a model was made from.
 
-    That is the live model, or a VERSION that `marquee versions` lists. The source is
-    the ML Metadata store.
+    The default is the live model; VERSION is one that `marquee versions` lists. The
+    information comes from the ML Metadata store.
     """
     from pipeline import lineage as lineages
     from pipeline.views.terminal import open_console

@@ -43,7 +43,7 @@ _FIRINGS_SHOWN = 20
 @run_options
 @click.pass_context
 def run(ctx: click.Context, /, **options: Any) -> None:
-    """Train and evaluate models; deploy the best that passes."""
+    """Train and evaluate models; deploy the best model that passes."""
     _execute(ctx, read_config(**options))
 
 
@@ -59,11 +59,11 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 @run_options
 @click.pass_context
 def retrain(ctx: click.Context, /, accepted: tuple[str, ...], **options: Any) -> None:
-    """Retrain on new spans; deploy the best that passes.
+    """Retrain on new spans; deploy the best model that passes.
 
     A span is a folder below PATH, named by a day (2026-11-21) or a number. It holds
-    ratings and, once it is complete, a file _SUCCESS. Without any change since the
-    last retraining, nothing is done.
+    ratings and, once it is complete, a file _SUCCESS. If nothing has changed since
+    the last retraining, the command does nothing.
     """
     from pipeline.retraining import retrain as retraining
     from pipeline.views.terminal import open_console

@@ -16,14 +16,14 @@ TOKEN_VARIABLE = "MARQUEE_SERVE_TOKEN"
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen at; 0.0.0.0 for all addresses of the machine.",
+    help="Address to listen on; 0.0.0.0 for all addresses of the machine.",
 )
 @click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535))
 @click.option(
     "--token-file",
     metavar="FILE",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help=f"Require the bearer token in its first line. [env: {TOKEN_VARIABLE}]",
+    help=f"Require the bearer token in the first line of FILE. [env: {TOKEN_VARIABLE}]",
 )
 @out_option
 @verbose_option
@@ -31,8 +31,8 @@ def serve(host: str, port: int, token_file: Path | None, out: Path) -> None:
     """Serve the live model over HTTP.
 
     The API consists of recommendations with titles, and of TensorFlow Serving's REST
-    API. A model that is pushed or rolled back to takes over between two requests.
-    SIGTERM or Ctrl-C ends the server after the running requests.
+    API. After a push or a rollback, the new live model takes over between two
+    requests. SIGTERM or Ctrl-C ends the server after the requests in progress.
     """
     import logging
 

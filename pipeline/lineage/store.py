@@ -18,7 +18,7 @@ from pipeline.runs import store_lookups
 from pipeline.runs.metadata_store import artifact_folder, open_metadata
 from trainer_modules import features as f
 
-# Anywhere in the parameters of a step, which may be JSON in JSON.
+# It can be anywhere in the parameters of a step, which may be JSON in JSON.
 _CODE = re.compile(r"code_version\W+([0-9a-f]{12})\b")
 # Inputs of Trainers and of Champion that lead to an earlier live model.
 OF_OTHER_MODELS = ("base_model", "live_evaluation")
@@ -53,7 +53,8 @@ class Store:
 
     def model(self, version: versions.Version) -> int:
         """Returns the ID of the Model artifact that a version is a copy of."""
-        # A move changes the root, and "_" matches any character.
+        # Only the end is compared, because a move changes the root. LIKE's "_" matches
+        # any character, so the results are compared again below.
         quoted = version.origin.replace("'", "''")
         options = ListOptions(filter_query=f"uri LIKE '%{quoted}'")
         for artifact in self._store.get_artifacts(options):
@@ -90,7 +91,7 @@ class Store:
         return self.maker(self.inputs(pusher)["model"][0])
 
     def did_push(self, pusher: mlmd.Execution) -> bool:
-        """Returns whether a Pusher created a version, then or when it was cached."""
+        """Returns whether a Pusher, or the one it is cached from, created a version."""
         [pushed] = self.outputs(pusher)["pushed_model"]
         return bool(pushed.custom_properties["pushed"].int_value)
 
@@ -225,7 +226,7 @@ def settings(execution: mlmd.Execution) -> dict[str, Any]:
     """Returns the settings that the pipeline passed in ``custom_config``."""
     found = json.loads(parameters(execution).get("custom_config", "null")) or {}
     while set(found) in ({"custom_config"}, {"@type", "value"}):
-        # RatingsExampleGen's are JSON in a protocol buffer in JSON.
+        # Settings of RatingsExampleGen are JSON in a protocol buffer in JSON.
         inner = found.get("custom_config") or found["value"]
         found = json.loads(inner) if isinstance(inner, str) else inner
     return {

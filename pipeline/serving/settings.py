@@ -8,7 +8,7 @@ class ServingSettings:
     """Address and limits of the server.
 
     Attributes:
-        host: Address to listen at.
+        host: Address to listen on.
         port: Port to listen at; 0 takes any free one.
         max_batch: Maximum number of rows in one call of the model. A request with more
             rows is answered in several calls.

@@ -1,8 +1,8 @@
 """Matrix factorisation over ids and side features, learned by WARP.
 
 Weston, Bengio, Usunier: "WSABIE: Scaling Up To Large Vocabulary Image Annotation",
-IJCAI 2011, section 3 and algorithm 1 (``losses.warp``); for users and items in the form
-of Kula: "Metadata Embeddings for User and Item Cold-start Recommendations", 2015,
+IJCAI 2011, section 3 and algorithm 1 (``losses.warp``); applied to users and items as
+in Kula: "Metadata Embeddings for User and Item Cold-start Recommendations", 2015,
 https://arxiv.org/abs/1507.08439, section 3.1 (LightFM).
 Differs from the papers: all trials are drawn and scored at once; the lengths of the
 vectors are not bounded, but those of a batch decay; a field with several values is

@@ -21,9 +21,9 @@ BLOCK_BYTES = 16 << 20
 def plan_blocks(parts: Sequence[Part], block_bytes: int = BLOCK_BYTES) -> list[Block]:
     """Divides parts into blocks, in reading order.
 
-    Plain text is cut about every ``block_bytes``, where a record begins; Parquet after
-    the row groups that add up to as much. Compressed or recoded files can only be read
-    from the beginning, and are one block.
+    Plain text is cut about every ``block_bytes``, at the start of a record; Parquet is
+    cut after row groups that add up to this size. Compressed or recoded files can only
+    be read from the beginning, so each is one block.
 
     Args:
         parts: The parts, in reading order.
@@ -47,7 +47,7 @@ def plan_blocks(parts: Sequence[Part], block_bytes: int = BLOCK_BYTES) -> list[B
 
 
 def _cut_groups(metadata: pq.FileMetaData, block_bytes: int) -> list[tuple[int, int]]:
-    """Returns ranges of row groups: each range parses the whole footer again."""
+    """Returns ranges of row groups; few, since each parses the whole footer again."""
     cuts, begin, size = [], 0, 0
     for group in range(metadata.num_row_groups):
         size += metadata.row_group(group).total_byte_size

@@ -25,10 +25,10 @@ def to_numbers(
 
     Args:
         values: [N] numbers or text.
-        what: What they are, for the faults.
-        kind: Kind of fault of text that is not a number.
-        part: The part they are from, whose dialect has the decimal mark.
-        faults: Gets the rows without a finite number.
+        what: Name of the values, for the faults.
+        kind: Kind of fault to report for text that is not a number.
+        part: Part that the values are from; its dialect has the decimal mark.
+        faults: Receives the rows without a finite number.
 
     Raises:
         ArrowInvalid: If the values are booleans.
@@ -69,7 +69,7 @@ def number_pattern(dialect: Dialect) -> str:
 
 
 def _with_points(values: pa.Array, dialect: Dialect) -> pa.Array:
-    """Returns numbers as Arrow parses them; other text becomes ``?``."""
+    """Rewrites numbers so that Arrow parses them; other text becomes ``?``."""
     if dialect.decimal in (None, ".") and not dialect.thousands:
         return values
     text = pc.ascii_trim_whitespace(values.cast(pa.string(), safe=False))

@@ -1,4 +1,4 @@
-"""Assigns meanings to columns, as a person mapped them or by their headers."""
+"""Assigns meanings to columns, from the settings or from their headers."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -25,7 +25,7 @@ _IF_SPLIT_WRONGLY = " If the line is split in the wrong places, set data.delimit
 def mapped(
     part: Part, names: list[str] | None, width: int, columns: Mapping[str, str]
 ) -> dict[str, tuple[int, bool]]:
-    """Returns each mapped meaning's column, and whether it is named by its header.
+    """Returns each mapped meaning's column, and whether its header was given.
 
     Args:
         part: The file, for errors.
@@ -70,16 +70,16 @@ def as_written(column: str, names: Sequence[str]) -> str:
 def recognised(
     part: Part, names: Sequence[str], known: Collection[str], taken: Sequence[int]
 ) -> dict[str, int]:
-    """Returns the columns of the meanings that a person did not map.
+    """Returns the columns of the meanings that the settings do not map.
 
     Args:
         part: The file, for errors.
         names: Headers.
         known: Meanings that are mapped.
-        taken: 0-based columns that have a meaning.
+        taken: Numbers, from 0, of the columns that already have a meaning.
 
     Raises:
-        BadInputError: If several columns may have one meaning.
+        BadInputError: If several columns could have the same meaning.
     """
     found = {}
     for meaning in RATINGS_COLUMNS:
@@ -104,10 +104,10 @@ def recognised(
 
 
 def check_columns(part: Part, names: Sequence[str], places: Mapping[str, int]) -> None:
-    """Refuses a column with two meanings, and a table without ids.
+    """Checks that no column has two meanings and that both ids have a column.
 
     Raises:
-        BadInputError: If there is such a column, or ids are missing.
+        BadInputError: If a column has two meanings, or an id has no column.
     """
     if len(set(places.values())) < len(places):
         raise _mismatch(part, names, "has one column for two of the mapped meanings")

@@ -87,7 +87,7 @@ def test_a_pickle_is_never_opened():
         in_archive(**fields | {"user": bomb}),
         in_archive(**fields | {"metrics": bomb}),
     ):
-        with pytest.raises(ValueError, match="the bytes are not encoded users"):
+        with pytest.raises(ValueError, match="measurements by user cannot be decoded"):
             Users.decoded(encoded)
     assert not Bomb.exploded
     pickle.loads(pickle.dumps(Bomb()))
@@ -110,7 +110,7 @@ def test_something_else_is_no_users():
         in_archive(**without),
         in_archive(**fields, more=np.zeros(1)),
     ):
-        with pytest.raises(ValueError, match="the bytes are not encoded users"):
+        with pytest.raises(ValueError, match="measurements by user cannot be decoded"):
             Users.decoded(other)
 
 

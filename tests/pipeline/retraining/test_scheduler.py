@@ -221,7 +221,7 @@ def test_the_first_time_nothing_was_missed(keeper, tmp_path):
     assert (last["late_seconds"], last["missed"]) == (0.2, 0)
     assert (last["cron"], last["timezone"], last["run"]) == (DAILY, "UTC", None)
     assert last["exit_status"] == 0
-    assert last["verdict"] == "something passed, or nothing changed"
+    assert last["verdict"] == "a model passed, or nothing changed"
     assert [entry.due for entry in told] == [utc("2026-11-23T03:00")]
 
 
