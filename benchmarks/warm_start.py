@@ -237,6 +237,7 @@ def card(name: str, month: Month) -> ModelCard:
     sizes = month.data.sizes
     return ModelCard(
         model=name,
+        parameters=0,  # not compared
         config=dataclasses.asdict(MODELS[name].config_class()),
         fields=[*sizes.user_fields, *sizes.item_fields],
         split={},

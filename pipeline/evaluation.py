@@ -10,8 +10,8 @@ import tensorflow_model_analysis as tfma
 from components.champion.gate import Gate
 from components.metric_names import METRICS
 from components.ranking_metrics import extractors
-from components.ranking_metrics.metrics import USERS, TargetMetric
-from components.ranking_metrics.statistics import NUM_SAMPLED
+from components.ranking_metrics.metrics import NUM_SAMPLED
+from components.ranking_metrics.tfma_metrics import USERS, TargetMetric
 from pipeline.runs.code_version import code_version
 
 

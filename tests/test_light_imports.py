@@ -20,7 +20,7 @@ LIGHT = (
     "components.champion.decision",
     "components.drift_gate.drift",
     "components.live_models",
-    "components.ranking_metrics.statistics",
+    "components.ranking_metrics.metrics",
     "components.ratings_example_gen.read",
     "components.ratings_example_gen.recognise",
     "trainer_modules.configs",

@@ -43,10 +43,9 @@ def card(
 ) -> ModelCard:
     """Returns the model's card."""
     return msgspec.structs.replace(
-        build.settings.card(build.sizes),
+        build.settings.card(build.sizes, model.count_params()),
         warm_start=build.start.warm_start,
         from_scratch=build.start.from_scratch,
-        parameters=model.count_params(),
         train_seconds=trained.seconds,
         samples_per_second=trained.samples_per_second,
         epochs=trained.epochs,

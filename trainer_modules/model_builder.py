@@ -55,12 +55,13 @@ class ModelBuilder:
             transform: The transform graph, which has the new model's vocabularies.
             item_values: The new vocabulary of item features, which is in no graph.
         """
+        model = self()
         start = find_start(
             live_folder,
-            self(),
+            model,
             self.sizes,
             lambda: read_vocabularies(transform.transform_savedmodel_dir, item_values),
-            self.settings.card(self.sizes),
+            self.settings.card(self.sizes, model.count_params()),
         )
         return dataclasses.replace(self, start=start)
 

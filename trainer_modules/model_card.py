@@ -15,23 +15,23 @@ from trainer_modules import features as f
 class ModelCard(msgspec.Struct, frozen=True):
     """What a model is and how it was trained.
 
-    Cards of older releases lack some entries, which then have their default. Unknown
-    entries are ignored, as those that a push adds (``versions.Version`` has them).
+    Entries that cards of older releases lack have defaults. Unknown entries are
+    ignored, such as those that a push adds (``versions.Version`` has them).
 
     Attributes:
         model: Name of the model in the registry.
+        parameters: Number of weights.
+        config: The model's own settings.
         recipe: ID of the model, its settings and the code; the data do not change it.
             "" in a card of an older release.
-        config: The model's own settings.
         fields: Side features that it may read, in order.
         split: Settings of the split.
         warm_start: The weights that its training started from (``warm_start.Start``);
             None if it started from scratch.
         from_scratch: Why a warm start was wanted but impossible; None otherwise.
-        parameters: How many weights it has.
         train_seconds: Duration of the training.
         samples_per_second: Speed of the training; None for a closed form.
-        epochs: How many epochs its weights were trained for; None for a closed form.
+        epochs: Number of epochs of the training; None for a closed form.
         share_of_users: Share of the users that ``evaluate`` ranks for, at most 1.
         origin: The Model artifact that a champion is a copy of (``place_of``); "" if
             the model was never chosen.
@@ -39,13 +39,13 @@ class ModelCard(msgspec.Struct, frozen=True):
     """
 
     model: str
+    parameters: int
+    config: Mapping[str, object]
     recipe: str = ""
-    config: Mapping[str, object] = {}
     fields: Sequence[str] | None = None
     split: Mapping[str, object] | None = None
     warm_start: Mapping[str, str | int] | None = None
     from_scratch: str | None = None
-    parameters: int = 0
     train_seconds: float | None = None
     samples_per_second: float | None = None
     epochs: int | None = None

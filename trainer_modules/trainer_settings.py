@@ -64,12 +64,13 @@ class TrainerSettings:
         """Whether the model is solved, rather than fitted by gradient descent."""
         return self.model.task == "closed_form"
 
-    def card(self, sizes: Sizes) -> ModelCard:
-        """Returns the model's card with the entries that are known before training."""
+    def card(self, sizes: Sizes, parameters: int) -> ModelCard:
+        """Returns the card of a model of so many weights, before its training."""
         return ModelCard(
             model=self.model.name,
-            recipe=self.recipe,
+            parameters=parameters,
             config=dataclasses.asdict(self.config),
+            recipe=self.recipe,
             fields=[*sizes.user_fields, *sizes.item_fields],
             split=self.split,
         )

@@ -172,9 +172,13 @@ def _check(live: ModelCard, new: ModelCard) -> None:
     may_change = {field.name for field in dataclasses.fields(GradientConfig)}
     may_change -= {*WHAT_IS_LEARNT}
     for name, value in new.config.items():
-        if name not in may_change and live.config.get(name) != value:
+        if name in may_change:
+            continue
+        if name not in live.config:
+            raise UnfitError(f"the live model has no {name}; the new one has {value}")
+        if live.config[name] != value:
             raise UnfitError(
-                f"the live model has the {name} {live.config.get(name)}, not {value}"
+                f"the live model has the {name} {live.config[name]}, not {value}"
             )
 
 

@@ -42,8 +42,14 @@ class Game:
         log_capital: Logarithm of the capital of each of ``SHARES``; it starts at 0.
     """
 
-    total: float = 0.0
-    log_capital: tuple[float, ...] = (0.0,) * len(SHARES)
+    # No defaults: a part that is missing in a ledger must not read as zero.
+    total: float
+    log_capital: tuple[float, ...]
+
+    @classmethod
+    def initial(cls) -> "Game":
+        """Returns the game before the first bet."""
+        return cls(0.0, (0.0,) * len(SHARES))
 
     def played(self, differences: Floats) -> "Game":
         """Returns the game after bets on more users, each between -1 and 1."""
@@ -71,9 +77,14 @@ class Evidence:
     """
 
     share: float
-    users: int = 0
-    by_metric: Game = Game()
-    by_list: Game = Game()
+    users: int
+    by_metric: Game
+    by_list: Game
+
+    @classmethod
+    def initial(cls, share: float) -> "Evidence":
+        """Returns the evidence before any user was bet on."""
+        return cls(share, 0, Game.initial(), Game.initial())
 
     def after(self, by_metric: Floats, by_list: Floats) -> "Evidence":
         """Returns the evidence after more users, given both differences of each."""

@@ -7,7 +7,7 @@ from tfx.dsl.io import fileio
 from components.artifact_place import place_of
 from components.champion.judged import OVERALL, Judged, Slice
 from components.metric_names import METRICS
-from components.ranking_metrics.metrics import USERS
+from components.ranking_metrics.tfma_metrics import USERS
 from components.ranking_metrics.users import Users
 from trainer_modules.model_card import read_card
 

@@ -87,7 +87,7 @@ class Ledger:
             recipe, users = challenger.recipe, challenger.slices[OVERALL].users
             if recipe not in evidence:
                 share = 1 / (groups * (groups + 1) * len(entering))
-                evidence[recipe] = Evidence(share)
+                evidence[recipe] = Evidence.initial(share)
             seen = self.seen if recipe in self.known else NOTHING_SEEN
             found = differences(users, others, metric, seen)
             evidence[recipe] = evidence[recipe].after(*found)

@@ -1,137 +1,286 @@
-"""``TargetMetric``: makes each of the statistics a metric that TFMA computes."""
+"""Computes all metrics from a few columns per user; plain numpy.
 
-from collections.abc import Iterable, Iterator
+A user's targets come with their rank among all items that the user has not seen, and
+with a label, 1 for liked ones. Ranking metrics are averages over the users who liked at
+least one target; label metrics are over all targets.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
-import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.metrics import metric_types
+import numpy.typing as npt
 
-from components.metric_names import METRICS
-from components.ranking_metrics.extractors import TARGET_HASH, USER_HASH
-from components.ranking_metrics.statistics import (
-    NUM_SAMPLED,
-    Columns,
-    Statistics,
-    measure_user,
+from components import metric_names as names
+from components.metric_names import K
+from components.ranking_metrics.formulas import (
+    Floats,
+    area_under_curve,
+    expected_gains,
+    gini,
 )
+from components.ranking_metrics.users import Users
+from trainer_modules import features as f
 
-USERS = "users"
-BASE_NAME = "_target_statistics"  # the underscore keeps it out of what TFMA writes
-COMPACT_EVERY = 1024  # users
+NUM_SAMPLED = 99  # negatives in the sampled metrics, as most papers print them
 
-Measured = tuple[Columns, int]
-
-
-class MeasureUser(metric_types.Preprocessor):
-    """Measures each user once, however many slices the user is in."""
-
-    def __init__(self, model_name: str, num_sampled: int):
-        super().__init__(f"{BASE_NAME}:{model_name}:{num_sampled}")
-        self.model_name, self.num_sampled = model_name, num_sampled
-
-    def process(self, extracts: dict[str, Any]) -> Iterator[Measured]:
-        """Yields the columns of a user; nothing for one without a usable target."""
-        user = metric_types.StandardMetricInputs(extracts)
-        outputs = dict(user.get_predictions(self.model_name))
-        features = extracts[tfma.FEATURES_KEY]
-        [id_hash] = np.ravel(features[USER_HASH])
-        outputs["target"] = np.ravel(features[TARGET_HASH])
-        columns = measure_user(outputs, int(id_hash), self.num_sampled)
-        if columns:
-            yield columns, int(outputs["catalogue_size"])
+_DISCOUNT = 1 / np.log2(np.arange(2, K + 2))  # of the places 1 to K
+_IDEAL = np.cumsum(_DISCOUNT)
+_CLIP = 1e-7  # keeps the logarithm finite for wrong probabilities of 0 or 1, as Keras
 
 
-class TargetStatistics(beam.CombineFn):
-    """Combines the users of a slice."""
+def ranking_metrics(
+    rank: npt.NDArray[np.int64], num_candidates: int, num_sampled: int = NUM_SAMPLED
+) -> Floats:
+    """Returns the ``PER_USER_METRICS`` of one user.
 
-    def __init__(self, model_name: str):
-        self.model_name = model_name
+    Args:
+        rank: Ranks of the liked targets among the unseen items, [P], P >= 1, starting
+            at 1. Tied targets share the worst of their ranks.
+        num_candidates: How many items the user has not seen.
+        num_sampled: Number of negatives in the sampled metrics.
 
-    def create_accumulator(self) -> Statistics:
-        """Returns statistics without users."""
-        return Statistics()
-
-    def add_input(self, total: Statistics, user: Measured) -> Statistics:
-        """Adds one user."""
-        total.add(*user)
-        if len(total.parts["user"]) > COMPACT_EVERY:
-            total.compact()
-        return total
-
-    def compact(self, total: Statistics) -> Statistics:
-        """Joins small arrays before pickling, as thousands of them take seconds."""
-        total.compact()
-        return total
-
-    def merge_accumulators(self, totals: Iterable[Statistics]) -> Statistics:
-        """Merges the users of several workers."""
-        merged = self.create_accumulator()
-        for total in totals:
-            merged.merge(total)
-        merged.compact()
-        return merged
-
-    def extract_output(self, total: Statistics) -> dict[Any, dict[str, Any]]:
-        """Returns all metrics under one private key."""
-        users = {USERS: total.users().encoded()}
-        return {_base_key(self.model_name): {**total.results(), **users}}
+    Returns:
+        One number for each metric; ``mean_rank_auc`` and the sampled ones are NaN if
+        only liked targets were left to rank.
+    """
+    rank = np.sort(rank)
+    num_liked = len(rank)
+    found = rank[rank <= K]
+    # Items ahead or tied that were not liked: liked ones with the same score have the
+    # same rank, and do not count as ahead of each other.
+    ahead = rank - np.searchsorted(rank, rank, side="right")
+    num_others = num_candidates - num_liked
+    sampled = expected_gains(ahead, num_others, num_sampled)
+    return np.array(
+        [
+            float(len(found) > 0),
+            _DISCOUNT[found - 1].sum() / _IDEAL[min(num_liked, K) - 1],
+            1 / rank[0],
+            len(found) / num_liked,
+            len(found) / K,
+            1 - ahead.mean() / num_others if num_others > 0 else math.nan,
+            sampled.sum(1).mean() if num_others > 0 else math.nan,
+            (sampled @ _DISCOUNT).mean() if num_others > 0 else math.nan,
+        ]
+    )
 
 
-class TargetMetric(metric_types.Metric):
-    """One of ``METRICS``, or ``USERS``, chosen by its name.
+Outputs = Mapping[str, npt.NDArray[Any]]
+Columns = dict[str, npt.NDArray[Any]]
 
-    One pass over the users computes all of them: each metric declares the same
-    computation, and TFMA runs it once.
+# What is kept of each user, and of each target: its type, and the shape of one value.
+USER_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
+    "user": (np.uint64, ()),
+    "num_targets": (np.int32, ()),
+    "is_ranked": (np.bool_, ()),
+    "num_candidates": (np.int32, ()),
+    "ranking": (np.float64, (len(names.PER_USER_METRICS),)),
+    "top_item": (np.int32, (K,)),
+    "novelty": (np.float32, ()),
+    "diversity": (np.float32, ()),
+    "list_popularity": (np.float32, ()),
+    "history_popularity": (np.float32, ()),
+}
+TARGET_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
+    "target": (np.uint32, ()),
+    "rank": (np.int32, ()),
+    "label": (np.int8, ()),
+    "score": (np.float32, ()),
+    "probability": (np.float32, ()),
+    "error": (np.float32, ()),
+}
+COLUMNS = USER_COLUMNS | TARGET_COLUMNS
+
+
+def measure_user(outputs: Outputs, user: int, num_sampled: int) -> Columns | None:
+    """Returns one row of ``USER_COLUMNS``, and T rows of ``TARGET_COLUMNS``.
+
+    Args:
+        outputs: Outputs of the ``evaluate`` signature for the user, and ``target``, a
+            hash of each target.
+        user: Hash of the user's id.
+        num_sampled: Number of negatives in the sampled metrics.
+
+    Returns:
+        The columns; None for a user without a target that has a label.
+    """
+    is_target = outputs["label"] >= 0
+    if not is_target.any():
+        return None
+    rank, label = outputs["rank"][is_target], outputs["label"][is_target]
+    is_ranked = bool(rank[0] > 0)  # whether the user is in the sample
+    liked = rank[label == 1].astype(np.int64)
+    ranking = np.full(len(names.PER_USER_METRICS), np.nan)
+    if is_ranked and len(liked):
+        ranking = ranking_metrics(liked, int(outputs["num_candidates"]), num_sampled)
+    top_item = np.zeros(K, np.int32)  # a small catalogue fills less
+    top_item[: len(outputs["top_item"])] = outputs["top_item"]
+    user_values = {
+        **outputs,
+        "user": user,
+        "num_targets": len(label),
+        "is_ranked": is_ranked,
+        "ranking": ranking,
+        "top_item": top_item,
+    }
+    columns: Columns = {
+        name: np.asarray(user_values[name], kind).reshape(1, *shape)
+        for name, (kind, shape) in USER_COLUMNS.items()
+    }
+    return columns | {
+        name: outputs[name][is_target].astype(kind)
+        for name, (kind, _) in TARGET_COLUMNS.items()
+    }
+
+
+@dataclass
+class Statistics:
+    """The users that were measured, in any order; several statistics can be merged.
+
+    Attributes:
+        catalogue_size: Number of items that could be recommended.
+        parts: Arrays that are yet to be joined, for each of ``COLUMNS``.
     """
 
-    def __init__(
-        self, name: str, num_sampled: int = NUM_SAMPLED, code_version: str = ""
-    ):
-        """Makes the metric.
+    catalogue_size: int = 0
+    parts: dict[str, list[npt.NDArray[Any]]] = field(
+        default_factory=lambda: {name: [] for name in COLUMNS}
+    )
 
-        Args:
-            name: One of ``METRICS``, or ``USERS`` for the encoded ``Users``.
-            num_sampled: Number of negatives in the sampled metrics; it must be the same
-                for all metrics.
-            code_version: Part of an Evaluator's cache key; unused otherwise.
+    def add(self, columns: Columns, catalogue_size: int) -> None:
+        """Adds the columns that ``measure_user`` returned."""
+        self.catalogue_size = max(self.catalogue_size, catalogue_size)
+        for name, parts in self.parts.items():
+            parts.append(columns[name])
 
-        Raises:
-            ValueError: If there is no metric of that name.
-        """
-        if name not in (*METRICS, USERS):
-            raise ValueError(f"no metric {name!r}; there are {', '.join(METRICS)}")
-        super().__init__(
-            _computations, name=name, num_sampled=num_sampled, code_version=code_version
+    def merge(self, other: "Statistics") -> None:
+        """Adds another's users."""
+        self.catalogue_size = max(self.catalogue_size, other.catalogue_size)
+        for name, parts in self.parts.items():
+            parts += other.parts[name]
+
+    def compact(self) -> None:
+        """Joins the arrays, so that many users take few objects."""
+        for parts in self.parts.values():
+            if len(parts) > 1:
+                parts[:] = [np.concatenate(parts)]
+
+    def columns(self) -> Columns:
+        """Returns all users and all targets in the order they were added."""
+        self.compact()
+        return {
+            name: parts[0] if parts else np.zeros((0, *shape), kind)
+            for (name, parts), (kind, shape) in zip(
+                self.parts.items(), COLUMNS.values(), strict=True
+            )
+        }
+
+    def users(self) -> Users:
+        """Returns the users, ordered by hash, for comparison with other models."""
+        columns = self.columns()
+        order = np.argsort(columns["user"], kind="stable")
+        place = np.empty(len(order), np.int32)
+        place[order] = np.arange(len(order))
+        target_user = np.repeat(place, columns["num_targets"])
+        target_order = np.argsort(target_user, kind="stable")
+        return Users(
+            user=columns["user"][order],
+            metrics=names.PER_USER_METRICS,
+            values=columns["ranking"][order].astype(np.float32),
+            num_candidates=columns["num_candidates"][order],
+            target_user=target_user[target_order],
+            target=columns["target"][target_order],
+            rank=columns["rank"][target_order],
+            score=columns["score"][target_order],
+            label=columns["label"][target_order],
+        )
+
+    def results(self) -> dict[str, float]:
+        """Returns all ``METRICS``; NaN for those that are not defined."""
+        columns = self.columns()
+        return (
+            _ranking_results(columns)
+            | _label_results(columns)
+            | _list_results(columns, self.catalogue_size)
         )
 
 
-def _computations(
-    name: str, num_sampled: int, model_names: list[str] | None = None, **_: Any
-) -> list[metric_types.MetricComputation]:
-    computations: list[Any] = []
-    for model_name in model_names or [""]:
-        base = _base_key(model_name)
-        key = metric_types.MetricKey(name=name, model_name=model_name)
-
-        def pick(
-            metrics: dict[Any, Any],
-            base: metric_types.MetricKey = base,
-            key: metric_types.MetricKey = key,
-        ) -> dict[Any, Any]:
-            return {key: metrics[base][name]}
-
-        computations += [
-            metric_types.MetricComputation(
-                keys=[base],
-                preprocessors=[MeasureUser(model_name, num_sampled)],
-                combiner=TargetStatistics(model_name),
-            ),
-            metric_types.DerivedMetricComputation(keys=[key], result=pick),
-        ]
-    return computations
+def _ranking_results(columns: Columns) -> dict[str, float]:
+    values = columns["ranking"].astype(np.float64)
+    # Sampled users who liked a target; an order is not defined for the others.
+    results = {names.NUM_USERS: float((~np.isnan(values[:, 0])).sum())}
+    for name, value in zip(names.PER_USER_METRICS, values.T, strict=True):
+        value = value[~np.isnan(value)]
+        results[name] = _mean(value)
+        if name in (names.HIT_RATE, names.NDCG):
+            # The standard error of a mean over users, as if drawn at random from many.
+            n = len(value)
+            error = float(value.std() / math.sqrt(n)) if n else math.nan
+            results[names.standard_error(name)] = error
+    return results
 
 
-def _base_key(model_name: str) -> metric_types.MetricKey:
-    return metric_types.MetricKey(name=BASE_NAME, model_name=model_name)
+def _label_results(columns: Columns) -> dict[str, float]:
+    label = columns["label"].astype(np.int64)
+    score, probability, error = (
+        columns[name].astype(np.float64) for name in ("score", "probability", "error")
+    )
+    n = len(label)
+    return {
+        names.AUC: area_under_curve(score, label),
+        **_probability_results(probability, label),
+        names.RMSE: math.sqrt(_mean(error**2)) if n else math.nan,
+        names.FINITE_SCORES: _mean(np.isfinite(score).astype(np.float64)),
+        names.SCORE_STD: float(score.std()) if n else math.nan,
+        names.NUM_TARGETS: float(n),
+    }
+
+
+def _probability_results(
+    probability: Floats, label: npt.NDArray[np.int64]
+) -> dict[str, float]:
+    """Returns ``PROBABILITY_METRICS``; NaN for scores that are not probabilities."""
+    if np.isnan(probability).any():
+        return dict.fromkeys(names.PROBABILITY_METRICS, math.nan)
+    liked, predicted = int(label.sum()), probability > 0.5
+    hits = int((predicted & (label == 1)).sum())
+    clipped = np.clip(probability, _CLIP, 1 - _CLIP)
+    return {
+        names.ACCURACY: _mean((predicted == label).astype(np.float64)),
+        names.PRECISION: _ratio(hits, int(predicted.sum())),
+        names.RECALL: _ratio(hits, liked),
+        names.LOG_LOSS: _mean(-np.log(np.where(label == 1, clipped, 1 - clipped))),
+        names.CALIBRATION: _ratio(float(probability.sum()), liked),
+    }
+
+
+def _list_results(columns: Columns, catalogue_size: int) -> dict[str, float]:
+    ranked = columns["is_ranked"]
+    times = np.bincount(columns["top_item"][ranked].ravel(), minlength=1)
+    times = np.sort(times[f.NUM_RESERVED :][times[f.NUM_RESERVED :] > 0])
+    lists, histories = (
+        float(columns[name][ranked].astype(np.float64).sum())
+        for name in ("list_popularity", "history_popularity")
+    )
+    return {
+        names.COVERAGE: _ratio(len(times), catalogue_size),
+        names.GINI: gini(times, catalogue_size),
+        names.NOVELTY: _nan_mean(columns["novelty"][ranked]),
+        names.DIVERSITY: _nan_mean(columns["diversity"][ranked]),
+        names.POPULARITY_LIFT: _ratio(lists - histories, histories),
+    }
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _nan_mean(values: npt.NDArray[np.float32]) -> float:
+    return _mean(values[~np.isnan(values)].astype(np.float64))
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole else math.nan

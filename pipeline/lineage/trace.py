@@ -61,9 +61,9 @@ class _Live(msgspec.Struct, frozen=True):
 class _Decision(msgspec.Struct, frozen=True):
     """What lineage shows of ``decision.json``."""
 
-    metric: str = ""
-    live: _Live = _Live()
-    models: list[_Judged] = []
+    metric: str
+    live: _Live
+    models: list[_Judged]
 
 
 def of(out: Path, version: str) -> Lineage:
@@ -156,7 +156,7 @@ def _data(
     reader = steps[_READER]
     read, items = parameters(reader), parameters(steps["CatalogueGen"])
     [examples] = store.outputs(reader)["examples"]
-    counts = _read(store.folder(examples.id) / "counts.json", _Counts)
+    counts = _read(store.folder(examples.id) / "counts.json", _Counts) or _Counts()
     hashes = _fingerprints(out, store.run(reader))
     return Data(
         source=read["input_base"],
@@ -184,6 +184,8 @@ def _judgement(
 ) -> Judgement | None:
     [artifact] = store.outputs(champion)["decided"]
     decided = _read(store.folder(artifact.id) / "decision.json", _Decision)
+    if decided is None:
+        return None
     for model in decided.models:
         if model.name == version.model:
             return Judgement(
@@ -196,9 +198,9 @@ def _judgement(
     return None
 
 
-def _read(path: Path, kind: type[_File]) -> _File:
-    """Returns the content of a file that a step wrote; empty if it was removed."""
+def _read(path: Path, kind: type[_File]) -> _File | None:
+    """Returns the content of a file that a step wrote; None if it was removed."""
     try:
         return read_file(path, kind)
     except FileNotFoundError:
-        return kind()
+        return None

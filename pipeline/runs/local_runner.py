@@ -30,7 +30,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.utils import name_utils
 
-from pipeline.runs import cache_keys, output_checksums, store_lookups
+from pipeline.runs import output_checksums, relative_cache_keys, store_lookups
 
 State = Literal["done", "cached", "failed", "skipped"]
 
@@ -129,7 +129,7 @@ def _launch(
     with (
         store_lookups.bounded(),
         output_checksums.respected(),
-        cache_keys.relative_to(out),
+        relative_cache_keys.relative_to(out),
     ):
         execution = launcher.Launcher(
             pipeline_node=node,

@@ -254,7 +254,7 @@ def _judge(code, tmp_path_factory, data_set, data, settings, only):
             num_unknown_items=0,
             share_of_users=1.0,
         ).save(serving)
-        card = ModelCard(name, parameters=7)
+        card = ModelCard(name, 7, {})
         if name == "live":
             write_card(serving, msgspec.structs.replace(card, origin="what is live"))
             push.push(Path(serving), folder / "versions", keep=5)

@@ -91,7 +91,7 @@ def test_the_live_model_is_copied_with_its_card_if_there_is_one(tmp_path):
 
     assert not copied("nothing").exists()
     model = tmp_path / "model"
-    write_card(str(model), ModelCard("mf_als", origin="m"))
+    write_card(str(model), ModelCard("mf_als", 1, {}, origin="m"))
     (model / "saved_model.pb").write_text("a graph")
     push.push(model, live, keep=5)
     folder = copied("something")

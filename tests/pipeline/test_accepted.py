@@ -41,7 +41,7 @@ class World:
         )
         if pushes:
             folder = self.out / f"model{self.number}"
-            write_card(str(folder), ModelCard("m", origin=origin))
+            write_card(str(folder), ModelCard("m", 1, {}, origin=origin))
             push.push(folder, self.out / "live", keep=9)
             self.live = origin
 
@@ -164,7 +164,9 @@ def test_without_the_store_it_is_an_error_that_says_what_to_do(world):
 
 def test_a_version_of_another_store_is_an_error_that_says_what_to_do(world):
     folder = world.out / "foreign"
-    write_card(str(folder), ModelCard("m", origin="/elsewhere/Trainer_m/model/7"))
+    write_card(
+        str(folder), ModelCard("m", 1, {}, origin="/elsewhere/Trainer_m/model/7")
+    )
     push.push(folder, world.out / "live", keep=9)
     with pytest.raises(NoLineageError, match="another store.*backup"):
         world.serves()
@@ -174,7 +176,7 @@ def test_a_model_that_no_run_put_live_is_an_error(world):
     world.read("B")
     folder = world.out / "by hand"
     origin = world.data["B"].model.uri
-    write_card(str(folder), ModelCard("m", origin=origin))
+    write_card(str(folder), ModelCard("m", 1, {}, origin=origin))
     push.push(folder, world.out / "live", keep=9)
     with pytest.raises(NoAcceptedDataError, match="no finished run.*marquee run"):
         world.serves()
@@ -183,7 +185,7 @@ def test_a_model_that_no_run_put_live_is_an_error(world):
 def test_a_champion_of_before_this_was_recorded_is_found_by_its_card(world):
     folder = world.out / "artifacts/Champion/champion/30/Format-Serving"
     origin = "/old/place/artifacts/Trainer_m/model/20"
-    write_card(str(folder), ModelCard("m", origin=origin))
+    write_card(str(folder), ModelCard("m", 1, {}, origin=origin))
     store = world.store.store
     [champion] = [a for a in store.get_artifacts() if a.uri == str(folder.parent)]
     champion.custom_properties["origin"].string_value = ""

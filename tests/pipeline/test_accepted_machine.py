@@ -125,7 +125,7 @@ def Trainer(  # noqa: N802
 ):
     folder = path_utils.serving_model_dir(model.uri)
     save_recommender(Popular(by_likes(DATA[data][2])), folder)
-    write_card(folder, ModelCard(data))
+    write_card(folder, ModelCard(data, 1, {}))
 
 
 @component

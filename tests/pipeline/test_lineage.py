@@ -133,7 +133,8 @@ def push_model(out, origin):
     """Makes a model with a card live, as Pusher does."""
     card = out / "model" / f.CARD_FILE
     card.parent.mkdir(parents=True, exist_ok=True)
-    card.write_text(json.dumps({"model": "mf_als", "origin": origin}))
+    content = {"model": "mf_als", "parameters": 7, "config": {}, "origin": origin}
+    card.write_text(json.dumps(content))
     return push.push(out / "model", out / "live", keep=5)
 
 

@@ -24,7 +24,7 @@ def world(tmp_path):
             model.uri, model.id = str(tmp_path / str(number)), number
             if origin:
                 folder = path_utils.serving_model_path(model.uri)
-                write_card(folder, ModelCard("fm", origin=origin))
+                write_card(folder, ModelCard("fm", 1, {}, origin=origin))
             self.inputs["champion"].insert(0, model)
             return model
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from components.ranking_metrics.statistics import Statistics, measure_user
+from components.ranking_metrics.metrics import Statistics, measure_user
 
 
 def evaluate_outputs(

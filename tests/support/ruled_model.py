@@ -71,7 +71,9 @@ def save_ruled(folder: Path, mark: int) -> None:
     save_recommender(
         model, folder, serving_default=model.score, evaluate=model.evaluate
     )
-    write_card(str(folder), ModelCard(f"ruled-{mark}", origin=ORIGIN.format(mark)))
+    write_card(
+        str(folder), ModelCard(f"ruled-{mark}", 1, {}, origin=ORIGIN.format(mark))
+    )
 
 
 def write_data(

@@ -8,13 +8,13 @@ from trainer_modules.model_card import ModelCard, from_json, to_json
 
 TRAINED = {
     "model": "gmf",
-    "recipe": "gmf-0123456789ab",
+    "parameters": 7,
     "config": {"embedding_dim": 8, "layers": [16, 8], "task": "retrieval"},
+    "recipe": "gmf-0123456789ab",
     "fields": ["item_genres"],
     "split": {"kind": "temporal"},
     "warm_start": None,
     "from_scratch": None,
-    "parameters": 7,
     "train_seconds": 1.5,
     "samples_per_second": 1e4,
     "epochs": 3,
@@ -32,7 +32,8 @@ def test_a_card_keeps_its_entries_and_their_order(entries):
 
 
 def test_a_card_of_an_older_release_has_defaults():
-    assert from_json('{"model": "gmf"}') == ModelCard("gmf")
+    text = '{"model": "gmf", "parameters": 7, "config": {}}'
+    assert from_json(text) == ModelCard("gmf", 7, {})
 
 
 def test_unknown_entries_are_ignored():
@@ -40,7 +41,9 @@ def test_unknown_entries_are_ignored():
     assert from_json(json.dumps(TRAINED | pushed)) == ModelCard(**TRAINED)
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"model": 1}', "not JSON"])
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"model": "gmf"}', '{"model": 1}', "not JSON"]
+)
 def test_what_is_not_a_card_is_an_error(text):
     with pytest.raises(ValueError, match=r"Expected|required|Expecting"):
         from_json(text)

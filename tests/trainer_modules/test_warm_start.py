@@ -101,7 +101,7 @@ NOW = Then(  # another order; one of each is gone, and one is new
 
 def card_of(name, config, **more):
     config = dataclasses.asdict(config)
-    return ModelCard(name, config=config, fields=FIELDS, split=SPLIT, **more)
+    return ModelCard(name, 1, config, fields=FIELDS, split=SPLIT, **more)
 
 
 @pytest.fixture
@@ -316,7 +316,7 @@ OTHER_DIM = dataclasses.asdict(MODELS["gmf"].config_class(embedding_dim=4))
         (cold(split={"kind": "random"}), "with the split {'kind': 'random'}, not {'k"),
         (cold(config=REFITTED), r"has learnt from the eval split too \(refit\)"),
         (cold(config=OTHER_DIM), "has the embedding_dim 4, not 8"),
-        (cold(config={}), "has the task None, not retrieval"),
+        (cold(config={}), "has no task; the new one has retrieval"),
         (shorter("user_id"), "user.embeddings has 7 rows, and its vocabulary 4 entr"),
         (shorter("item_id"), "item.embeddings has 7 rows, and its vocabulary 4 entr"),
         (without("variables/*.index"), "cannot be read: .*variables"),

@@ -118,7 +118,7 @@ def world(tmp_path):
             )
             serving = path_utils.serving_model_path(model.uri)
             recipe = f"{name}-1"
-            card = ModelCard(name, recipe=recipe, parameters=7)
+            card = ModelCard(name, 7, {}, recipe)
             write_card(serving, card)
             Path(serving, "saved_model.pb").write_text(name)
             evaluation = artifact(

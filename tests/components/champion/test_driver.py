@@ -53,7 +53,7 @@ def test_champion_chooses_anew_only_when_a_person_changed_the_live_folder(
     assert Champion.DRIVER_CLASS is Driver
     live = tmp_path / "live"
     for name in "ab":
-        write_card(str(tmp_path / name), ModelCard("fm", origin=name))
+        write_card(str(tmp_path / name), ModelCard("fm", 1, {}, origin=name))
     assert [state(), state()] == ["done", "cached"]  # nothing passes, nothing is live
     for name in "ab":
         push.push(tmp_path / name, live, keep=5)

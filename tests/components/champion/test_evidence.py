@@ -39,7 +39,7 @@ def users_of(ranks, label=None, first_target=0):
 
 
 def test_the_capital_is_what_is_left_of_the_bets():
-    found = Game().played(np.array([0.5, -0.25])).played(np.array([1.0]))
+    found = Game.initial().played(np.array([0.5, -0.25])).played(np.array([1.0]))
     capital = [1 + share * 0.5 for share in SHARES]
     capital = [
         c * (1 - s * 0.25) * (1 + s) for c, s in zip(capital, SHARES, strict=True)
@@ -52,8 +52,8 @@ def test_the_capital_is_what_is_left_of_the_bets():
 def test_the_order_of_users_and_of_runs_does_not_matter():
     chance = np.random.default_rng(0)
     values = chance.uniform(-1, 1, 60)
-    once = Game().played(values)
-    parts = Game()
+    once = Game.initial().played(values)
+    parts = Game.initial()
     for part in np.split(chance.permutation(values), 6):
         parts = parts.played(part)
     np.testing.assert_allclose(parts.log_capital, once.log_capital)
@@ -65,7 +65,7 @@ def test_no_test_of_few_users_is_wrong_too_often(num_users):
     wrong = 0.0
     for ups in range(num_users + 1):
         coins = np.where(np.arange(num_users) < ups, 1.0, -1.0)
-        evidence = Evidence(share=1.0).after(coins, coins)
+        evidence = Evidence.initial(share=1.0).after(coins, coins)
         if evidence.proves(ALPHA):
             wrong += math.comb(num_users, ups) / 2**num_users
     assert wrong <= ALPHA
@@ -81,7 +81,7 @@ def test_looking_after_every_user_is_wrong_no_more_often():
     assert 0.02 < ever <= 0.3
     # The same by the code, of some of the sequences.
     for row in range(0, 2**length, 1001):
-        evidence = Evidence(share=1.0)
+        evidence = Evidence.initial(share=1.0)
         for place in range(length):
             coin = coins[row, place : place + 1]
             evidence = evidence.after(coin, coin)
@@ -89,7 +89,7 @@ def test_looking_after_every_user_is_wrong_no_more_often():
 
 
 def test_the_value_is_the_mean_of_both_games():
-    evidence = Evidence(share=0.5).after(np.array([0.6]), np.array([-0.2]))
+    evidence = Evidence.initial(share=0.5).after(np.array([0.6]), np.array([-0.2]))
     by_metric = np.mean(1 + SHARES * 0.6)
     by_list = np.mean(1 - SHARES * 0.2)
     assert evidence.value == pytest.approx((by_metric + by_list) / 2)
@@ -99,15 +99,15 @@ def test_the_value_is_the_mean_of_both_games():
 
 def test_a_better_list_with_a_worse_metric_proves_nothing():
     ups, downs = np.full(300, 0.5), np.full(300, -0.01)
-    assert Evidence(1.0).after(ups, ups).proves(ALPHA)
-    below = Evidence(1.0).after(downs, ups)
+    assert Evidence.initial(1.0).after(ups, ups).proves(ALPHA)
+    below = Evidence.initial(1.0).after(downs, ups)
     assert below.value > below.required(ALPHA)
     assert not below.proves(ALPHA)
 
 
 def test_overwhelming_evidence_is_still_a_number():
     sure = np.full(100_000, 1.0)
-    assert math.isfinite(Evidence(1.0).after(sure, sure).value)
+    assert math.isfinite(Evidence.initial(1.0).after(sure, sure).value)
 
 
 # What is compared

@@ -1,6 +1,7 @@
 """The ledger: shares of alpha, reigns, and that no target counts twice."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -122,3 +123,15 @@ def test_a_missing_ledger_is_empty_and_a_damaged_one_says_what_to_do(tmp_path):
         path.write_bytes(content)
         with pytest.raises(LedgerError, match=r"\.evidence\.npz.*from a backup"):
             ledger_file.read(tmp_path)
+
+
+def test_a_ledger_that_lacks_a_part_is_damaged(tmp_path):
+    ledger_file.write(tmp_path, night(Ledger(), 0, "a"))
+    path = tmp_path / FILE
+    with np.load(path) as file:
+        values, seen = json.loads(str(file["ledger"])), file["seen"]
+    del values["evidence"]["a"]["by_list"]["total"]
+    with path.open("wb") as file:
+        np.savez(file, ledger=json.dumps(values), seen=seen)
+    with pytest.raises(LedgerError, match="total"):
+        ledger_file.read(tmp_path)

@@ -23,7 +23,7 @@ from trainer_modules.model_card import ModelCard, write_card
 pytestmark = pytest.mark.integration
 
 N = 2000
-CARD = ModelCard("mf_als", origin="m")
+CARD = ModelCard("mf_als", 1, {}, origin="m")
 
 
 def ratings(

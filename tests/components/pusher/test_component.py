@@ -28,7 +28,7 @@ def champion(tmp_path):
         model = artifact(standard_artifacts.Model, tmp_path / f"champion_{origin}")
         if origin:
             serving = path_utils.serving_model_path(model.uri)
-            write_card(serving, ModelCard("mf_als", origin=origin))
+            write_card(serving, ModelCard("mf_als", 1, {}, origin=origin))
             (
                 tmp_path / f"champion_{origin}" / "Format-Serving" / "saved_model.pb"
             ).touch()

@@ -1,249 +1,282 @@
-"""The metrics inside of TFMA: what is computed, and on which users."""
+"""Every metric against its definition, counted user by user and pair by pair."""
 
-import json
+import itertools
+import math
 
-import apache_beam as beam
+import hypothesis.strategies as st
 import numpy as np
 import pytest
-import tensorflow as tf
-import tensorflow_model_analysis as tfma
-from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx_bsl.public import tfxio
+from hypothesis import given
 
-from components.anomaly_gate.schema import CURATED_SCHEMA
-from components.champion.gate import Gate
-from components.champion.judgements import read_slices
-from components.metric_names import METRICS
-from components.ranking_metrics.extractors import activity, custom_extractors, user_hash
-from components.ranking_metrics.metrics import TargetMetric, TargetStatistics
-from components.ranking_metrics.statistics import Statistics
-from pipeline.evaluation import eval_config
+from components import metric_names
+from components.ranking_metrics import formulas, metrics
+from components.ranking_metrics.metrics import Statistics
+from tests.reference import ranking as reference
 from tests.support.evaluated_users import add_user, evaluate_outputs
 
-NUM_ITEMS = 40
-GATE = Gate(
-    metric="ndcg@10",
-    floors={"auc": 0.6, "ndcg@10": 0.1, "hit_rate@10": 0.2},
-    slices=["activity", "user_gender"],
-)
+scores = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(-2, 2, width=32))
 
 
-class Judged(tf.Module):
-    """Answers as a model would whose ranks are the ratings in the record."""
+@st.composite
+def users(draw):
+    """Targets (rank, label, score) at different ranks, and how many were ranked."""
+    num_candidates = draw(st.integers(1, 400))
+    ranks = draw(st.sets(st.integers(1, num_candidates), min_size=1, max_size=15))
+    # Mostly at the top, where the metrics differ.
+    ranks |= draw(st.sets(st.integers(1, min(12, num_candidates)), max_size=5))
+    targets = [(rank, draw(st.integers(0, 1)), draw(scores)) for rank in sorted(ranks)]
+    return draw(st.permutations(targets)), num_candidates
 
-    def __init__(self, kind):
-        super().__init__()
-        self.kind = kind
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
-    def evaluate(self, examples):
-        ragged = tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
-        stars = tf.io.parse_example(examples, {"rating": ragged})["rating"]
-        rank = tf.cast(tf.abs(stars), tf.int64).to_tensor()
-        label = tf.cast(stars > 0, tf.int64).to_tensor(-1)
-        score = 1 / (1 + tf.cast(rank, tf.float32)) + 0.5 * tf.cast(label, tf.float32)
-        if self.kind in ("constant", "nan"):
-            rank = tf.where(rank > 0, tf.constant(NUM_ITEMS, tf.int64), 0)
-            score = tf.zeros_like(score) + (0.5 if self.kind == "constant" else np.nan)
-        users = tf.shape(rank)[0]
-        probability = tf.clip_by_value(score, 0, 1)
-        return {
-            "rank": rank,
-            "label": label,
-            "score": score,
-            "probability": probability,
-            "error": probability - tf.cast(label, tf.float32),
-            "num_candidates": tf.fill([users], tf.constant(NUM_ITEMS, tf.int64)),
-            "catalogue_size": tf.fill([users], NUM_ITEMS),
-            "top_item": tf.tile(tf.range(2, 12)[tf.newaxis], [users, 1]),
-            "novelty": tf.fill([users], 3.5),
-            "diversity": tf.fill([users], np.nan),
-            "list_popularity": tf.fill([users], 0.2),
-            "history_popularity": tf.fill([users], 0.1),
+@pytest.fixture(scope="session")
+def summed():
+    def of_people(people):
+        total = Statistics()
+        for targets, num_candidates in people:
+            add_user(total, evaluate_outputs(targets, num_candidates))
+        return total
+
+    return of_people
+
+
+@given(st.lists(users(), min_size=1, max_size=8))
+def test_ranking_metrics_are_means_over_users_who_liked_a_target(summed, people):
+    found = summed(people).results()
+    each = [
+        reference.user_metrics([r for r, label, _ in targets if label], num_candidates)
+        for targets, num_candidates in people
+        if any(label for _, label, _ in targets)
+    ]
+    for name in metric_names.PER_USER_METRICS:
+        values = [metrics[name] for metrics in each if not math.isnan(metrics[name])]
+        expected = np.mean(values) if values else math.nan
+        np.testing.assert_allclose(found[name], expected, atol=1e-9, err_msg=name)
+    for name in ("hit_rate@10", "ndcg@10"):
+        values = [metrics[name] for metrics in each]
+        error = np.std(values) / math.sqrt(len(values)) if values else math.nan
+        np.testing.assert_allclose(
+            found[f"{name}_standard_error"], error, atol=1e-6, err_msg=name
+        )
+
+
+@given(st.lists(users(), min_size=1, max_size=8))
+def test_label_metrics_are_over_all_targets(summed, people):
+    found = summed(people).results()
+    targets = [target for targets, _ in people for target in targets]
+    label = [yes for _, yes, _ in targets]
+    score = [float(np.float32(s)) for _, _, s in targets]
+    said = [min(max(s, 0.0), 1.0) for s in score]
+    hits = sum(p > 0.5 and yes for p, yes in zip(said, label, strict=True))
+    inside = [min(max(p, 1e-7), 1 - 1e-7) for p in said]
+    loss = [-math.log(p if y else 1 - p) for p, y in zip(inside, label, strict=True)]
+    yes, yeses, n = sum(label), sum(p > 0.5 for p in said), len(label)
+    expected = {
+        "auc": reference.auc(score, label),
+        "accuracy": sum((p > 0.5) == y for p, y in zip(said, label, strict=True)) / n,
+        "precision": hits / yeses if yeses else math.nan,
+        "recall": hits / yes if yes else math.nan,
+        "log_loss": sum(loss) / n,
+        "calibration": sum(said) / yes if yes else math.nan,
+        "rmse": math.sqrt(
+            sum((p - y) ** 2 for p, y in zip(said, label, strict=True)) / n
+        ),
+        "score_std": np.std(score),
+        "num_users": sum(any(yes for _, yes, _ in t) for t, _ in people),
+        "num_targets": n,
+        "coverage@10": 2 / 50,
+        "novelty@10": 3.5,
+        "popularity_lift@10": 1.0,
+        "finite_scores": 1.0,
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(
+            found[name], value, rtol=1e-6, atol=1e-9, err_msg=name
+        )
+    assert set(found) == set(metric_names.METRICS)
+
+
+@given(st.lists(users(), min_size=2, max_size=8), st.data())
+def test_workers_may_split_the_users_in_any_way(summed, people, data):
+    whole = summed(people).results()
+    parts = [Statistics() for _ in range(3)]
+    for person in people:
+        data.draw(st.sampled_from(parts)).merge(summed([person]))
+    merged = Statistics()
+    for part in data.draw(st.permutations(parts)):
+        if data.draw(st.booleans()):
+            part.compact()
+        merged.merge(part)
+    for name, value in merged.results().items():
+        np.testing.assert_allclose(value, whole[name], atol=1e-9, err_msg=name)
+
+
+@given(st.lists(st.tuples(scores, st.integers(0, 1)), min_size=1, max_size=60))
+def test_auc_is_the_share_of_pairs_that_stand_right(targets):
+    score, label = (np.array(column) for column in zip(*targets, strict=True))
+    np.testing.assert_allclose(
+        formulas.area_under_curve(score.astype(np.float64), label),
+        reference.auc(score, label),
+        atol=1e-12,
+    )
+
+
+def test_auc_of_infinite_scores_counts_them_and_of_nan_is_nan():
+    label = np.array([1, 0, 1, 0])
+    infinite = np.array([np.inf, -np.inf, 0.0, 0.0])
+    assert formulas.area_under_curve(infinite, label) == 3.5 / 4
+    assert math.isnan(formulas.area_under_curve(np.array([1, np.nan, 0.0, 0.0]), label))
+
+
+@pytest.mark.parametrize(("ahead", "num_others"), [(0, 5), (2, 5), (5, 5), (3, 7)])
+def test_chances_of_places_are_those_of_all_samples(ahead, num_others):
+    samples = list(itertools.combinations(range(num_others), 4))
+    places = [sum(other < ahead for other in sample) for sample in samples]
+    expected = [places.count(place) / len(samples) for place in range(10)]
+    [found] = formulas.expected_gains(np.array([ahead]), num_others, 4)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("num_sampled", [99, 100])
+def test_sampled_metrics_are_what_sampling_comes_to(num_sampled):
+    random = np.random.default_rng(0)
+    rank, num_candidates = 120, 3000
+    draws = 20000
+    # 119 of the 2999 others are ahead.
+    place = 1 + random.hypergeometric(119, 2880, num_sampled, draws)
+    hits = place <= 10
+    gains = np.where(hits, 1 / np.log2(place + 1), 0)
+    found = dict(
+        zip(
+            metric_names.PER_USER_METRICS,
+            metrics.ranking_metrics(np.array([rank]), num_candidates, num_sampled),
+            strict=True,
+        )
+    )
+    for name, sampled in (("hit_rate", hits), ("ndcg", gains)):
+        deviation = sampled.std() / math.sqrt(draws)
+        assert abs(found[f"sampled_{name}@10"] - sampled.mean()) < 5 * deviation
+
+
+def test_coverage_is_of_the_items_in_anybodys_list():
+    total = Statistics()
+    for top in ([2, 3, 4], [4, 3, 7], [2, 2, 2]):
+        add_user(
+            total, evaluate_outputs([(1, 1, 0.5)], 9, top_item=top, catalogue_size=16)
+        )
+    assert total.results()["coverage@10"] == 4 / 16
+
+
+def test_padding_and_what_was_neither_liked_nor_disliked_count_nowhere():
+    total, without = Statistics(), Statistics()
+    add_user(total, evaluate_outputs([(3, 1, 0.7), (2, -1, 9.0), (0, -1, 9.0)], 20))
+    add_user(
+        total, evaluate_outputs([(4, -1, 0.1)], 20, top_item=[8, 9], catalogue_size=99)
+    )
+    add_user(without, evaluate_outputs([(3, 1, 0.7)], 20))
+    np.testing.assert_equal(total.results(), without.results())
+
+
+def test_users_outside_of_the_sample_count_in_label_metrics_alone(summed):
+    ranked = [[(3, 1, 0.7), (9, 0, 0.2)], [(1, 1, 0.4)]]
+    outside = [(0, 0, 0.6), (0, 1, 0.3)]
+    total = summed([(targets, 20) for targets in ranked])
+    add_user(total, evaluate_outputs(outside, 0, top_item=[0, 0]))
+    found, sampled = total.results(), summed([(r, 20) for r in ranked])
+    for name in ("num_users", "coverage@10", *metric_names.PER_USER_METRICS):
+        assert found[name] == sampled.results()[name], name
+    everybody = [target for targets in [*ranked, outside] for target in targets]
+    _, label, score = (np.array(column) for column in zip(*everybody, strict=True))
+    assert found["num_targets"] == 5
+    assert found["auc"] == pytest.approx(reference.auc(score, label))
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean((score - label) ** 2)))
+
+
+def test_rmse_is_of_the_error_that_the_model_tells():
+    total = Statistics()
+    stars = np.array([0.5, -2.0, 99.0], np.float32)  # the last is padding's
+    user = evaluate_outputs([(3, 1, 4.5), (5, 0, 1.0), (0, -1, 0.0)], 20) | {
+        "error": stars
+    }
+    add_user(total, user)
+    assert total.results()["rmse"] == pytest.approx(np.sqrt((0.25 + 4) / 2))
+
+
+def test_novelty_is_a_mean_and_popularity_lift_a_ratio_of_sums():
+    total = Statistics()
+    told = [(1.0, 0.5, 0.3, 0.1), (4.0, math.nan, 0.2, 0.1)]
+    for novelty, diversity, lists, histories in told:
+        user = evaluate_outputs([(1, 1, 0.5)], 9) | {
+            "novelty": np.float32(novelty),
+            "diversity": np.float32(diversity),
+            "list_popularity": np.float32(lists),
+            "history_popularity": np.float32(histories),
         }
+        add_user(total, user)
+    found = total.results()
+    assert found["novelty@10"] == pytest.approx(2.5)
+    assert found["diversity@10"] == pytest.approx(0.5)
+    assert found["popularity_lift@10"] == pytest.approx(0.5 / 0.2 - 1)
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    folders = {}
-    for kind in ("good", "constant", "nan"):
-        folders[kind] = str(tmp_path_factory.mktemp(kind))
-        model = Judged(kind)
-        tf.saved_model.save(
-            model, folders[kind], signatures={"evaluate": model.evaluate}
-        )
-    return folders
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=12))
+def test_gini_is_half_the_mean_difference_of_two_items(times):
+    mean = np.mean(times)
+    differences = [abs(a - b) for a, b in itertools.permutations(times, 2)]
+    recommended = np.sort([t for t in times if t]).astype(np.int64)
+    found = formulas.gini(recommended, len(times))
+    if not recommended.size:
+        assert math.isnan(found)
+    else:
+        assert found == pytest.approx(np.mean(differences) / (2 * mean))
 
 
-PEOPLE = [  # places and labels of the targets, ratings before them, gender
-    ([1], [1], 0, [b"F"]),
-    ([3, 12], [1, 0], 19, [b"M"]),
-    ([2, 5, 30], [1, 1, 0], 20, [b"F"]),
-    ([25], [0], 99, []),
-    ([9], [1], 100, [b"F", b"M"]),
-]
-
-
-@pytest.fixture(scope="module")
-def judge(models, tmp_path_factory):
-    """Evaluates with TFMA as TFX's Evaluator does; (folder, failed metrics)."""
-    records = []
-    for number, (places, labels, num_rated, gender) in enumerate(PEOPLE):
-        stars = [
-            place if liked else -place
-            for place, liked in zip(places, labels, strict=True)
-        ]
-        record = tf.train.Example()
-        feature = record.features.feature
-        feature["user_id"].bytes_list.value.append(b"%d" % number)
-        feature["item_id"].bytes_list.value.extend([b"i"] * len(stars))
-        feature["rating"].float_list.value.extend(stars)
-        feature["history_item_id"].bytes_list.value.extend([b"i"] * num_rated)
-        feature["user_gender"].bytes_list.value.extend(gender)
-        records.append(record.SerializeToString())
-    schema = text_format.Parse(CURATED_SCHEMA.read_text(), schema_pb2.Schema())
-
-    def run(kind):
-        config = tfma.utils.update_eval_config_with_defaults(
-            eval_config(GATE), has_baseline=False, rubber_stamp=True
-        )
-        shared = tfma.default_eval_shared_model(
-            models[kind], model_name="", eval_config=config
-        )
-        source = tfxio.TFExampleBeamRecord(
-            physical_format="inmem",
-            raw_record_column_name=tfma.ARROW_INPUT_COLUMN,
-            schema=schema,
-            telemetry_descriptors=["test"],
-        )
-        folder = str(tmp_path_factory.mktemp("evaluation"))
-        with beam.Pipeline(runner="DirectRunner") as pipeline:
-            (
-                pipeline
-                | beam.Create(records, reshuffle=False)
-                | source.BeamSource()
-                | tfma.ExtractEvaluateAndWriteResults(
-                    eval_shared_model=shared,
-                    eval_config=config,
-                    output_path=folder,
-                    extractors=custom_extractors(
-                        shared, config, source.TensorAdapterConfig()
-                    ),
-                    tensor_adapter_config=source.TensorAdapterConfig(),
-                )
-            )
-        validation = tfma.load_validation_result(folder)
-        failed = sorted(
-            failure.metric_key.name
-            for part in validation.metric_validations_per_slice
-            for failure in part.failures
-        )
-        assert validation.validation_ok == (not failed)
-        return folder, failed
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def good(judge):
-    folder, failed = judge("good")
-    assert failed == []
-    return read_slices(folder)
-
-
-def measured(numbers):
-    """The statistics of some of the people, which have tests of their own."""
+def test_users_are_in_the_order_of_their_hash_each_with_own_targets():
     total = Statistics()
-    for number in numbers:
-        places, labels, _, _ = PEOPLE[number]
-        targets = [
-            (place, label, 1 / (1 + place) + 0.5 * label)
-            for place, label in zip(places, labels, strict=True)
-        ]
-        told = evaluate_outputs(targets, NUM_ITEMS, range(2, 12), NUM_ITEMS)
-        add_user(total, told, user=user_hash(b"%d" % number))
-    return total
+    add_user(total, evaluate_outputs([(3, 1, 0.3), (4, 0, 0.4)], 20), user=9)
+    add_user(total, evaluate_outputs([(1, 0, 0.1)], 20), user=2)
+    add_user(total, evaluate_outputs([(5, 1, 0.5)], 20), user=2**64 - 1)
+    users = total.users()
+    assert users.user.tolist() == [2, 9, 2**64 - 1]
+    assert users.target_user.tolist() == [0, 1, 1, 2]
+    np.testing.assert_allclose(users.score, [0.1, 0.3, 0.4, 0.5], rtol=1e-6)
+    assert users.label.tolist() == [0, 1, 0, 1]
+    mrr = users.values[:, users.metrics.index("mrr")]
+    np.testing.assert_allclose(mrr, [np.nan, 1 / 3, 1 / 5], rtol=1e-6)
 
 
-SLICES = {
-    "": [0, 1, 2, 3, 4],
-    "activity=new": [0],
-    "activity=1-19": [1],
-    "activity=20-99": [2, 3],
-    "activity=100-499": [4],
-    "user_gender=F": [0, 2],
-    "user_gender=M": [1],
-    "user_gender=F|M": [4],
-    "user_gender=unknown": [3],
-}
+def test_nobody_is_nan_not_zero():
+    results = Statistics().results()
+    assert results.pop("num_users") == results.pop("num_targets") == 0
+    assert all(math.isnan(value) for value in results.values())
 
 
-def test_tfma_computes_every_metric_on_all_users_and_on_each_slice(good):
-    assert set(good) == set(SLICES)
-    for name, numbers in SLICES.items():
-        assert set(good[name].metrics) == set(METRICS), name
-        for metric, value in measured(numbers).results().items():
-            np.testing.assert_allclose(
-                good[name].metrics[metric], value, rtol=1e-5, err_msg=f"{name} {metric}"
-            )
-    # Counted by hand: users 0, 1, 2 and 4 liked something, all in the first ten.
-    overall = good[""].metrics
-    assert overall["hit_rate@10"] == 1
-    assert overall["mrr"] == pytest.approx((1 + 1 / 3 + 1 / 2 + 1 / 9) / 4)
-    assert overall["num_users"] == 4
-    assert overall["num_targets"] == 8
-    assert overall["coverage@10"] == 10 / NUM_ITEMS
-
-
-def test_each_slice_has_its_users_one_by_one(good):
-    for name, numbers in SLICES.items():
-        expected, found = measured(numbers).users(), good[name].users
-        assert found.metrics == expected.metrics
-        for field in ("user", "target_user", "label"):
-            np.testing.assert_array_equal(
-                getattr(found, field), getattr(expected, field), err_msg=name
-            )
-        for field in ("values", "score"):
-            np.testing.assert_allclose(
-                getattr(found, field), getattr(expected, field), rtol=1e-5
-            )
-
-
-@pytest.mark.parametrize("kind", ["constant", "nan"])
-def test_a_model_without_an_opinion_fails_the_floors(judge, kind):
-    folder, failed = judge(kind)
-    assert failed == ["auc", "hit_rate@10", "ndcg@10"]
-    overall = read_slices(folder)[""].metrics
-    assert overall["finite_scores"] == (kind == "constant")
-    assert np.isnan(overall["auc"]) == (kind == "nan")
-
-
-def test_activity_is_named_by_its_least_ratings():
-    found = activity(np.array([0, 1, 19, 20, 99, 100, 499, 500, 10**6]))
-    names = ["new", "1-19", "1-19", "20-99", "20-99", "100-499", "100-499"]
-    assert found[:, 0].tolist() == [*names, "500+", "500+"]
-
-
-def test_a_users_hash_is_the_same_everywhere():
-    # The first eight bytes of `b2sum -l 64`.
-    assert user_hash(b"") == 0xE4A6A0577479B2B4
-
-
-def test_what_is_sent_between_workers_is_few_arrays():
+def test_a_score_that_is_no_number_makes_what_is_made_of_it_nan():
     total = Statistics()
-    for rank in range(1, 500):
-        add_user(total, evaluate_outputs([(rank, 1, 0.5)], 500))
-    sent = TargetStatistics("").compact(total)
-    assert {len(parts) for parts in sent.parts.values()} == {1}
-    assert sent.results()["num_users"] == 499
+    add_user(total, evaluate_outputs([(3, 1, math.nan), (2, 0, 0.5)], 20))
+    results = total.results()
+    for name in ("auc", "score_std", "log_loss", "rmse", "calibration"):
+        assert math.isnan(results[name]), name
 
 
-def test_a_metric_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="no metric 'ndgc@10'; there are hit_rate@10"):
-        TargetMetric("ndgc@10")
+def test_scores_that_are_no_probabilities_have_no_metrics_of_these():
+    total = Statistics()
+    targets = [(3, 1, 0.9), (2, 0, 0.5)]
+    nothing = np.full(2, np.nan, np.float32)
+    add_user(
+        total,
+        evaluate_outputs(targets, 20) | {"probability": nothing, "error": nothing},
+    )
+    results = total.results()
+    for name in (*metric_names.PROBABILITY_METRICS, "rmse"):
+        assert math.isnan(results[name]), name
+    assert results["auc"] == 1
 
 
-def test_configuration_survives_tfma():
-    given = {"name": "ndcg@10", "num_sampled": 100, "code_version": "abc"}
-    assert json.loads(json.dumps(TargetMetric(**given).get_config())) == given
+def test_liked_targets_of_one_score_are_not_ahead_of_each_other():
+    # Scores 1 and 1 of liked targets, among others of 3, 3, 1, 0 and 0: ties count
+    # against a target, so that both have rank 5, and 2 of the 5 others are behind.
+    found = metrics.ranking_metrics(np.array([5, 5]), 7)
+    by_name = dict(zip(metric_names.PER_USER_METRICS, found, strict=True))
+    assert by_name["mean_rank_auc"] == pytest.approx(2 / 5)
+    # All five others are drawn: both targets are at place 4 of six.
+    assert by_name["sampled_ndcg@10"] == pytest.approx(1 / np.log2(5))

@@ -87,7 +87,7 @@ def out(tmp_path):
     write_record(out, "r1")
     folder = tmp_path / "model"
     save_recommender(Formula(USERS), folder)
-    write_card(str(folder), ModelCard("formula", origin=accept(out, 2)))
+    write_card(str(folder), ModelCard("formula", 1, {}, origin=accept(out, 2)))
     push.push(folder, out / "live", keep=5)
     return out
 

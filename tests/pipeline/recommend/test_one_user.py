@@ -65,7 +65,7 @@ def out(tmp_path_factory):
     pq.write_table(pa.table(titles), catalogue / f.CATALOGUE_FILE)
     origin = accept(out, 9)
     save_recommender(Fixed(), out / "model")
-    write_card(str(out / "model"), ModelCard("fixed", origin=origin))
+    write_card(str(out / "model"), ModelCard("fixed", 1, {}, origin=origin))
     push.push(out / "model", out / "live", keep=5)
     return out
 

@@ -11,7 +11,7 @@ STEPS = {
     "reader": ["components.ratings_example_gen.executor"],
     "transform": ["trainer_modules.preprocessing"],
     "metrics": [
-        "components.ranking_metrics.metrics",
+        "components.ranking_metrics.tfma_metrics",
         "components.ranking_metrics.extractors",
     ],
     "champion": ["components.champion.component"],
@@ -48,7 +48,7 @@ def versions():
         ("trainer_modules/training.py", {"popularity", "mf_als", "neumf"}),
         ("trainer_modules/preprocessing.py", {"transform"}),
         ("trainer_modules/features.py", set(STEPS)),
-        ("components/ranking_metrics/statistics.py", {"metrics", "champion"}),
+        ("components/ranking_metrics/metrics.py", {"metrics", "champion"}),
         ("components/champion/decision.py", {"champion"}),
         # Reach a step as values among its parameters.
         ("trainer_modules/configs/factorization.py", set()),

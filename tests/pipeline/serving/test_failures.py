@@ -260,7 +260,9 @@ def test_a_version_that_writes_files_is_refused_by_name(client, out, tmp_path, r
 
     before = score(client)
     save_recommender(Hostile(), tmp_path / "hostile")
-    write_card(str(tmp_path / "hostile"), ModelCard("hostile", origin="elsewhere"))
+    write_card(
+        str(tmp_path / "hostile"), ModelCard("hostile", 1, {}, origin="elsewhere")
+    )
     pushed = push.push(tmp_path / "hostile", out / "live", keep=9)
     end, told = time.monotonic() + PATIENCE, {}
     while told.get("state") != "END" and time.monotonic() < end:
