@@ -44,6 +44,7 @@ def explaining_full_memory() -> Iterator[None]:
         if not tensor:  # TensorFlow raises the same error for a full disk
             raise
         raise MemoryError(
-            f"no memory for a {tensor[1]}. Give the model a smaller embedding_dim or "
-            "batch_size, or the machine more memory."
+            f"no memory for a {tensor[1]}. Give the model smaller layers "
+            "(embedding_dim, hidden_units), a smaller batch_size, or the machine more "
+            "memory."
         ) from error

@@ -14,8 +14,14 @@ from tests.support.starter import run_arguments
 ROOT = Path(__file__).parents[2]
 NO_WORK = {"LiveModel"}  # is executed in every run
 # TensorFlow reserves about 10 GB of addresses that it does not use.
-ADDRESSES = 24 << 30
-TOO_LARGE = "models.gmf.embedding_dim=50000000"  # 24 GB for 120 users
+ADDRESSES = 16 << 30
+# Each kernel of the first layer has 8 GiB, and so have its random numbers.
+TOO_LARGE = (
+    "--models",
+    "popularity,gmf,mlp",
+    "--set",
+    "models.mlp.hidden_units=[65536,65536]",
+)
 
 pytestmark = pytest.mark.reliability
 
@@ -96,11 +102,11 @@ def test_a_trainer_out_of_memory_fails_alone(finished, run):
     log, out = finished
     before = live_files(out)
     limit = ["prlimit", f"--as={ADDRESSES}", sys.executable, "-m", "pipeline"]
-    ended = program(*run_arguments(log, out), "--set", TOO_LARGE, before=limit)
+    ended = program(*run_arguments(log, out), *TOO_LARGE, before=limit)
     output = " ".join((ended.stdout + ended.stderr).split())
     assert ended.returncode == 6, output
-    assert "Trainer_gmf" in output
-    assert "no memory for a tensor with shape[122,50000000]" in output
+    assert "Trainer_mlp" in output
+    assert "no memory for a tensor with shape[32768,65536]" in output
     assert "report could not be written" not in output
     assert live_files(out) == before
     again = run()
