@@ -205,7 +205,7 @@ _COLUMN_FLAGS = {  # flag → section of settings, and help
     ),
 }
 run_out_option = click.option(
-    "--out", metavar="DIR", help=f"Folder of the runs. [{DEFAULT_OUT}]"
+    "--out", metavar="DIR", help=f"Folder of the runs.  [default: {DEFAULT_OUT}]"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
