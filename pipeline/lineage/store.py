@@ -3,7 +3,7 @@
 import datetime
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +190,6 @@ class Store:
     def step(self, execution: mlmd.Execution) -> Step:
         """Returns the record of an execution."""
         values = parameters(execution)
-        code = _CODE.search(" ".join(f"{k} {v}" for k, v in values.items()))
         started = execution.create_time_since_epoch / 1000
         return Step(
             name=self.name(execution),
@@ -199,7 +198,7 @@ class Store:
                 timespec="seconds"
             ),
             seconds=execution.last_update_time_since_epoch / 1000 - started,
-            code=code[1] if code else None,
+            code=values.get("code_version") or _code_inside(values),
         )
 
     def _context(self, execution: mlmd.Execution, kind: str) -> str:
@@ -212,6 +211,15 @@ class Store:
             f"({version.model}) was pushed with another store. Restore that one from a "
             "backup, or train and push a new model with `marquee run`"
         )
+
+
+def _code_inside(values: Mapping[str, str]) -> str | None:
+    """Returns the code version inside a step's parameters; None without one.
+
+    The order of a step's parameters is not the same in each process.
+    """
+    found = _CODE.search(" ".join(f"{name} {values[name]}" for name in sorted(values)))
+    return found[1] if found else None
 
 
 def parameters(execution: mlmd.Execution) -> dict[str, str]:

@@ -68,7 +68,11 @@ def out(tmp_path):
             "CatalogueGen",
             [("examples", examples)],
             [("catalogue", catalogue)],
-            {"items": "", "items_fingerprint": "", "code_version": "d" * 12},
+            {
+                **{"items": "", "items_fingerprint": "", "code_version": "d" * 12},
+                # It also has the reader's settings, with the reader's version.
+                **{f"settings{n}": json.dumps(READER) for n in range(20)},
+            },
         ),
         (
             "Transform",
