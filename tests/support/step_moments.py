@@ -37,11 +37,17 @@ def moments(
         function returns one that is true from the moment on, which lasts so many
         seconds.
     """
-    store = Path(f"{out}/metadata.sqlite-wal")
+    log = Path(f"{out}/metadata.sqlite-wal")
+
+    def size():
+        try:
+            return log.stat().st_size
+        except FileNotFoundError:  # SQLite removes it when the last connection closes
+            return 0
 
     def metadata_written():
-        size = store.stat().st_size if store.exists() else 0
-        return lambda: store.exists() and store.stat().st_size != size
+        before = size()
+        return lambda: size() not in (0, before)
 
     def export_begun():
         before = set(out.glob("artifacts/Trainer_*/model/*/Format-Serving"))
