@@ -15,7 +15,8 @@ import psutil
 
 from pipeline.runs import finished_runs
 from pipeline.runs.model_record import ModelRecord
-from pipeline.runs.record import RunRecord, Status
+from pipeline.runs.record import RunRecord
+from pipeline.runs.status import Status
 
 MODULE = (sys.executable, "-m")
 MARQUEE = Path(sys.executable).with_name("marquee")

@@ -37,7 +37,8 @@ from pipeline import datasets
 from pipeline.recommend.one_user import ask, load_recommend
 from pipeline.recommend.user_history import History
 from pipeline.runs import finished_runs
-from pipeline.runs.record import RunRecord, Status
+from pipeline.runs.record import RunRecord
+from pipeline.runs.status import Status
 from pipeline.runs.step_outputs import newest_output
 
 LIKED = 4  # stars or more, the same as label.threshold "> 3"

@@ -16,7 +16,7 @@ import tensorflow_transform as tft
 from tfx import v1 as tfx
 
 from pipeline.beam.options import beam_args
-from pipeline.config.schema import BeamConfig
+from pipeline.config.sections import BeamConfig
 from pipeline.runs.local_runner import StepResult, run_locally
 from trainer_modules import features as f
 

@@ -25,7 +25,7 @@ from pipeline.config.descriptions import (  # noqa: E402
     description_of,
     descriptions_of_settings,
 )
-from pipeline.config.schema import PipelineConfig  # noqa: E402
+from pipeline.config.sections import PipelineConfig  # noqa: E402
 from trainer_modules.registry import MODELS  # noqa: E402
 
 

@@ -22,7 +22,7 @@ from components.champion import component as champion
 from components.live_models import versions
 from kubeflow.cluster import GIGABYTE, Cluster, Step, Training, number
 from pipeline.config.errors import ConfigError
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 
 _PART = "__part_"  # separates an input's name from the number of a union's channel
 _Resources = (

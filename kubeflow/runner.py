@@ -151,14 +151,15 @@ def check_schedule(cron: str, timezone: str) -> None:
     fields = cron.lower().split()
     message = ""
     if "last" in fields[2]:
-        message = "on a cluster, a day of the month is a number"
+        message = "'last' is not supported on a cluster: write the day as a number"
     if "7" in fields[4].replace("*/7", "*"):
-        message = "on a cluster, Sunday is 0 and not 7"
+        message = "on a cluster, write Sunday as 0, not as 7"
     days = {name: str(number) for number, name in enumerate(WEEKDAYS)}
     for first, last in re.findall(r"(\w+)-(\w+)", fields[4]):
         if days.get(first, first) > days.get(last, last):
             message = (
-                f"on a cluster, a week begins on Sunday, so {first}-{last} is empty"
+                f"on a cluster, a week begins on Sunday, so {first}-{last} is empty: "
+                f"list the days, such as sat,sun"
             )
     if message:
         raise ConfigError(None, None, "--schedule", f"{cron!r}: {message}")

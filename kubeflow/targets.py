@@ -15,7 +15,7 @@ from kubeflow.cluster import Cluster
 from kubeflow.documents import dumped
 from kubeflow.tasks import VERDICT
 from pipeline.config.errors import ConfigError
-from pipeline.config.schema import PipelineConfig, SchemaConfig
+from pipeline.config.sections import PipelineConfig, SchemaConfig
 from pipeline.datasets import NAMES
 from pipeline.pipeline import create_pipeline
 from pipeline.stages.prepare import Source

@@ -7,7 +7,7 @@ from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.types.channel import union
 
 from pipeline.beam.options import beam_args
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 from pipeline.stages import prepare, train_and_push
 from pipeline.stages.prepare import Source
 

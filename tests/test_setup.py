@@ -119,7 +119,7 @@ def test_an_installed_wheel_runs_away_from_the_checkout(environment):
     assert "Usage: marquee" in output("marquee", "--help")
     code = (
         "import pathlib, pipeline.config.load as load\n"
-        "from pipeline.config.schema import PipelineConfig\n"
+        "from pipeline.config.sections import PipelineConfig\n"
         "root = pathlib.Path(load.__file__).parents[2]\n"
         "print(root)\n"
         "file = root / 'configs' / 'default.yaml'\n"

@@ -64,6 +64,7 @@ class ListStatistics(tf.Module):
         }
 
     def _diversity(self, top_item: tf.Tensor) -> tf.Tensor:
+        """Returns the mean Jaccard distance of the genres of two listed items, [B]."""
         if self.genres is None:
             return tf.fill(tf.shape(top_item)[:1], float("nan"))
         genres = tf.gather(self.genres, top_item)  # [B, K, L]
@@ -77,12 +78,11 @@ class ListStatistics(tf.Module):
             return both + tf.cast(is_shared, tf.float32)
 
         # Genre by genre: an item may have hundreds, and all pairs would not fit.
+        of_either = count[:, :, tf.newaxis] + count[:, tf.newaxis]  # [B, K, K]
         both = tf.foldl(
-            add_shared,
-            tf.transpose(genres, [2, 0, 1]),
-            tf.zeros_like(count[:, :, tf.newaxis] + count[:, tf.newaxis]),
-        )  # [B, K, K]
-        either = count[:, :, tf.newaxis] + count[:, tf.newaxis] - both
+            add_shared, tf.transpose(genres, [2, 0, 1]), tf.zeros_like(of_either)
+        )
+        either = of_either - both
         distance = 1 - tf.math.divide_no_nan(both, either)
         has_any = tf.cast(count > 0, tf.float32)
         pair = has_any[:, :, tf.newaxis] * has_any[:, tf.newaxis]

@@ -85,7 +85,9 @@ def find_start(
     """
     try:
         if live_folder is None:
-            raise UnfitError("no model is live that was trained on other data")
+            raise UnfitError(
+                "there is no live model, or it was trained on the same data"
+            )
         live_card = read_card(live_folder)
         _check(live_card, from_json(to_json(card)))  # tuples are lists there
         start = _remapped(live_folder, live_card.origin, model, sizes, vocabularies())
@@ -175,7 +177,9 @@ def _check(live: ModelCard, new: ModelCard) -> None:
         if name in may_change:
             continue
         if name not in live.config:
-            raise UnfitError(f"the live model has no {name}; the new one has {value}")
+            raise UnfitError(
+                f"the live model has no setting {name}; the new one has {value}"
+            )
         if live.config[name] != value:
             raise UnfitError(
                 f"the live model has the {name} {live.config[name]}, not {value}"
@@ -189,9 +193,11 @@ def _remapped(
     sizes: Sizes,
     vocabularies: Vocabularies,
 ) -> Start:
+    """Returns the live model's weights, with the rows of the new vocabularies."""
     with tf.io.gfile.GFile(f"{folder}/{ITEM_VALUES_FILE}") as file:
         values = [value.encode() for value in json.loads(file.read())]
     live = read_vocabularies(folder, values)
+    # Row of the new table → row of the live one.
     rows = {name: live_rows(live[name], vocabularies[name]) for name in live}
     read = _reader(folder)
     variables = _variables(model, sizes)

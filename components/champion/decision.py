@@ -105,7 +105,7 @@ def decide(
     verdicts = []
     for c in candidates:
         if c.name == reference:
-            verdict, rule = REFERENCE, "the bar for the others"
+            verdict, rule = REFERENCE, "the baseline that every model must beat"
         elif refusals[c.uri]:
             verdict, rule = REFUSED, refusals[c.uri]
         else:

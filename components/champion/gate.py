@@ -1,7 +1,8 @@
 """The gate's settings: section ``gate`` of a configuration, and Champion's parameter.
 
-Declared here because the rules that use them are here; ``pipeline.config.schema`` takes
-the same class for its section. Imports nothing heavy, since the command line does too.
+Declared here because the rules that use them are here; ``pipeline.config.sections``
+takes the same class for its section. It imports nothing heavy, because the command line
+imports it.
 """
 
 from typing import Annotated, Literal

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow_data_validation as tfdv
-from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
 from tfx import v1 as tfx
 from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
@@ -15,7 +14,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils
 
 from components.anomaly_gate.schema import read_schema
-from components.drift_gate.drift import DISTANCES, DriftError, Measured
+from components.drift_gate.drift import DriftError, Measured, measured_in
 from components.drift_gate.driver import Driver
 from components.live_models import versions
 from components.ratings_example_gen.executor import NEWEST_SPAN
@@ -111,20 +110,3 @@ def _too_few(spans: Sequence[DatasetFeatureStatisticsList], min_ratings: int) ->
     return (
         f"{fewest:,} ratings are too few (retrain.min_drift_ratings is {min_ratings:,})"
     )
-
-
-def measured_in(anomalies: anomalies_pb2.Anomalies) -> list[Measured]:
-    """Returns every distance that TFDV measured, in the order of the features.
-
-    Raises:
-        ValueError: If it measured a distance that is not one of ``DISTANCES``.
-    """
-    measured = []
-    for info in anomalies.drift_skew_info:
-        for found in info.drift_measurements:
-            distance = type(found).Type.Name(found.type)
-            if distance not in DISTANCES:
-                raise ValueError(f"the distance {distance} of TFDV is not supported")
-            feature = ".".join(info.path.step)
-            measured.append(Measured(feature, distance, found.value, found.threshold))
-    return sorted(measured, key=lambda distance: distance.feature)

@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # TensorFlow Metadata takes a moment to import
+    from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 # TensorFlow Metadata's name of a distance -> ours.
 DISTANCES = {
@@ -37,6 +41,23 @@ class Measured:
             f"{self.feature}: {DISTANCES[self.distance]} {self.value:.3f}, "
             f"allowed {self.threshold:g}"
         )
+
+
+def measured_in(anomalies: "anomalies_pb2.Anomalies") -> list[Measured]:
+    """Returns every distance that TFDV measured, in the order of the features.
+
+    Raises:
+        ValueError: If it measured a distance that is not one of ``DISTANCES``.
+    """
+    measured = []
+    for info in anomalies.drift_skew_info:
+        for found in info.drift_measurements:
+            distance = type(found).Type.Name(found.type)
+            if distance not in DISTANCES:
+                raise ValueError(f"the distance {distance} of TFDV is not supported")
+            feature = ".".join(info.path.step)
+            measured.append(Measured(feature, distance, found.value, found.threshold))
+    return sorted(measured, key=lambda distance: distance.feature)
 
 
 class DriftError(ValueError):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from components import metric_names as names
 from components.metric_names import K
-from components.ranking_metrics.formulas import (
+from components.ranking_metrics.closed_forms import (
     Floats,
     area_under_curve,
     expected_gains,

@@ -62,9 +62,9 @@ def find_spans(folder: str) -> list[Span]:
     found = [_span(folder, name, path) for name, path in _folders(folder)]
     if not found:
         raise SpansError(
-            f"{folder} has no spans. A span is a folder that is named by a date or a "
-            f"number, as in {folder}/2026-11-21/ratings.csv, and contains a file "
-            f"{MARKER} once it is complete."
+            f"{folder} contains no spans. A span is a folder named by a date or a "
+            f"number ({folder}/2026-11-21/ratings.csv). Once it is complete, it also "
+            f"contains a file named {MARKER}."
         )
     kinds = {span.is_dated: span.name for span in found}
     if len(kinds) > 1:

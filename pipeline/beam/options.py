@@ -1,6 +1,6 @@
 """What a person chose under ``beam``, as Beam's own flags."""
 
-from pipeline.config.schema import BeamConfig
+from pipeline.config.sections import BeamConfig
 
 # TFX packs its own sources for the workers before each Beam step, which takes 2 to 20
 # seconds, unless this option is set. Only Dataflow's runner reads it.

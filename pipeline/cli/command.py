@@ -18,7 +18,7 @@ from pipeline import DEFAULT_OUT, exit_codes, standard_streams
 from pipeline.cli import completion
 
 if TYPE_CHECKING:
-    from pipeline.config.schema import PipelineConfig
+    from pipeline.config.sections import PipelineConfig
 
 # User-fixable errors → heading and exit status. By name, because importing the classes
 # would take seconds; the code that raised one has imported its class.

@@ -25,7 +25,7 @@ from pipeline.cli.command import (
 from pipeline.runs import stopping
 
 if TYPE_CHECKING:
-    from pipeline.config.schema import PipelineConfig
+    from pipeline.config.sections import PipelineConfig
     from pipeline.retraining.scheduler import Missed
     from pipeline.runs.span_record import Window
     from pipeline.views.terminal import RunView

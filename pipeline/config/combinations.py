@@ -7,7 +7,7 @@ from components.metric_names import AUC, GATED_LABEL_METRICS, GATED_RANKING_METR
 from pipeline.config.data_section import DataConfig
 from pipeline.config.dialect_checks import DIALECT, check_dialect
 from pipeline.config.document import Document
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 from trainer_modules.configs.base import LOSSES, GradientConfig
 from trainer_modules.configs.parse import parse
 from trainer_modules.configs.sequence import SequenceConfig

@@ -7,7 +7,7 @@ from components.ratings_example_gen import Settings
 from components.ratings_example_gen.dialect import DELIMITER_NAMES, Dialect
 from pipeline.config.data_section import DataConfig
 from pipeline.config.dialect_checks import DIALECT
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 
 # The texts that YAML reads as null if they have no quotes.
 _UNQUOTED = ("NULL", "null")

@@ -10,7 +10,7 @@ import msgspec
 import yaml
 
 from pipeline.config.descriptions import description_of, descriptions_of_settings
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 
 PATH = Path(__file__).parents[2] / "configs" / "default.yaml"
 WIDTH = 88
@@ -19,7 +19,7 @@ Every setting, with its default and its meaning. Copy what you change into a fil
 your own (`marquee run --config mine.yaml`), or change one setting on the command line \
 (`--set split.kind=temporal`).
 
-Written by `make defaults` from pipeline/config/schema.py; do not edit."""
+Written by `make defaults` from pipeline/config/sections.py; do not edit."""
 
 
 def default_yaml() -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from components.metric_names import REPORTED_ONLY
 from pipeline.config import secrets
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 from trainer_modules.configs.types import LARGEST
 from trainer_modules.registry import MODELS
 

@@ -18,7 +18,7 @@ from pipeline.config.describe import (
 )
 from pipeline.config.errors import ConfigError
 from pipeline.config.plain_yaml import Loader, plain_yaml, yaml_problem
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 
 _COLUMNS = ("data.columns.", "data.item_columns.", "data.user_columns.")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 
 PREFIX = "experimental-"  # of each such value (docs/adr/0027)
 

@@ -11,7 +11,7 @@ from pipeline.config.combinations import check_combinations, model_problem
 from pipeline.config.describe import nearest_name
 from pipeline.config.document import Document
 from pipeline.config.errors import ConfigError
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 from trainer_modules.registry import MODELS, POPULARITY
 
 

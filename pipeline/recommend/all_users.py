@@ -27,7 +27,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from components import durable_files
 from pipeline.beam.options import beam_args
 from pipeline.config.errors import ConfigError
-from pipeline.config.schema import BeamConfig
+from pipeline.config.sections import BeamConfig
 from pipeline.lineage import accepted_data
 from pipeline.recommend.one_user import ask, live_model, load_recommend
 from pipeline.recommend.user_history import Histories, History, files_of

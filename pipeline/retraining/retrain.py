@@ -8,13 +8,14 @@ import msgspec
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.reading_report import check_same
 from components.ratings_example_gen.spans import SpansError
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 from pipeline.datasets import NAMES
 from pipeline.retraining import spans
 from pipeline.runs import execute
 from pipeline.runs.code_version import version_of_all
-from pipeline.runs.record import RunRecord, Status
+from pipeline.runs.record import RunRecord
 from pipeline.runs.span_record import Window
+from pipeline.runs.status import Status
 
 # Results after which the same spans are not trained on again.
 VERDICTS = (Status.CHANGED, Status.UNCHANGED, Status.REFUSED)

@@ -11,8 +11,7 @@ import msgspec
 
 from components.infra_check.figures import ServingCheck
 from components.live_models import versions
-from components.ratings_example_gen import BadInputError
-from pipeline.config.schema import LabelConfig, PipelineConfig
+from pipeline.config.sections import LabelConfig, PipelineConfig
 from pipeline.runs.model_record import GateRecord, ModelRecord
 from pipeline.runs.record import (
     SCHEMA_VERSION,
@@ -22,18 +21,17 @@ from pipeline.runs.record import (
     Rows,
     RunRecord,
     Serves,
-    Status,
     StepRecord,
 )
 from pipeline.runs.side_file_fit import items_fit, users_fit
 from pipeline.runs.single_class import explain_one_label
 from pipeline.runs.span_record import Spans, Window
+from pipeline.runs.status import Status, judge
 from pipeline.runs.step_outputs import (
     CatalogueCounts,
     Counts,
     Decision,
     Outputs,
-    Pushed,
     read_catalogue_counts,
     read_counts,
     read_decision,
@@ -104,38 +102,6 @@ def collect(config: PipelineConfig, ended: Ended, outputs: Outputs) -> RunRecord
         changed=status == Status.CHANGED,
         schema_version=SCHEMA_VERSION,
     )
-
-
-def judge(
-    steps: "Sequence[StepResult]",
-    decision: Decision,
-    serving: ServingCheck,
-    pushed: Pushed,
-) -> Status:
-    """Returns the status of a run whose steps have ended."""
-    stopped = _stopped([step.error for step in steps if step.error])
-    if stopped:
-        return stopped
-    if not any(model.verdict in ("live", "passed") for model in decision.models):
-        return Status.REFUSED
-    if not decision.changed:
-        return Status.UNCHANGED
-    if not serving.blessed:
-        return Status.REFUSED
-    pusher = next(step for step in steps if step.name == "Pusher")
-    is_new = pusher.state == "done" and pushed.version is not None
-    return Status.CHANGED if is_new else Status.UNCHANGED
-
-
-def _stopped(errors: Sequence[BaseException]) -> Status | None:
-    from components.anomaly_gate import AnomaliesError
-    from components.drift_gate import DriftError
-
-    if any(isinstance(error, BadInputError) for error in errors):
-        return Status.BAD_INPUT
-    if any(isinstance(error, AnomaliesError | DriftError) for error in errors):
-        return Status.ANOMALIES
-    return Status.FAILED if errors else None
 
 
 def find_live(folder: Path) -> Live:

@@ -16,7 +16,7 @@ from components.ratings_example_gen import BadInputError, recognise_ratings
 from pipeline import datasets
 from pipeline.config.data_settings import data_settings
 from pipeline.config.errors import ConfigError
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 from pipeline.runs import finished_runs
 from pipeline.runs.collect import Ended, collect
 from pipeline.runs.metadata_store import METADATA_FILE, prepare

@@ -1,11 +1,10 @@
-"""The record of a run: what ``run.json`` holds, and the only code that reads it.
+"""The record of a run: the only code that reads or writes ``run.json``.
 
 The classes' fields are the keys of ``run.json`` and of ``marquee show --json``. A field
 that an earlier release did not write has a default, so that its runs can still be read.
 ``SCHEMA_VERSION`` grows when a key is renamed, removed or given another meaning.
 """
 
-import enum
 import json
 import math
 from pathlib import Path
@@ -15,9 +14,9 @@ import msgspec
 
 from components import durable_files
 from components.ratings_example_gen.recognise.reading_report import Reading
-from pipeline import exit_codes
 from pipeline.runs.model_record import GateRecord, ModelRecord
 from pipeline.runs.span_record import Spans
+from pipeline.runs.status import Status
 
 RUN_FILE = "run.json"
 SCHEMA_VERSION = 1  # a file without a version is from before there were any
@@ -27,32 +26,6 @@ Section = TypeVar("Section", bound=msgspec.Struct)
 
 class RecordError(Exception):
     """A run's record cannot be read."""
-
-
-class Status(enum.StrEnum):
-    """The result of a run."""
-
-    CHANGED = "a new model is live"
-    UNCHANGED = "nothing changed"
-    BAD_INPUT = "the input is bad"
-    ANOMALIES = "the data has anomalies"
-    REFUSED = "every model was refused"
-    FAILED = "a step failed"
-
-    @property
-    def exit_status(self) -> int:
-        """The exit status of ``marquee run``."""
-        return _EXIT_STATUS[self]
-
-
-_EXIT_STATUS = {
-    Status.CHANGED: exit_codes.OK,
-    Status.UNCHANGED: exit_codes.OK,
-    Status.BAD_INPUT: exit_codes.BAD_INPUT,
-    Status.ANOMALIES: exit_codes.ANOMALIES,
-    Status.REFUSED: exit_codes.REFUSED,
-    Status.FAILED: exit_codes.FAILED,
-}
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Recognises ratings that all have the same label."""
 
-from pipeline.config.schema import LabelConfig
+from pipeline.config.sections import LabelConfig
 from trainer_modules.bounds import compare
 
 

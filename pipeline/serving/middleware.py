@@ -83,7 +83,9 @@ class BodyMemory:
         def take(count: int) -> None:
             nonlocal mine
             if count > self._free:
-                raise RequestError(429, "too many bodies are being read; try again")
+                raise RequestError(
+                    429, "no memory is left for this body; try again later"
+                )
             mine += count
             self._free -= count
 

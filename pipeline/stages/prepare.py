@@ -20,7 +20,7 @@ from components.ratings_example_gen.component import RatingsExampleGen
 from components.ratings_example_gen.settings import Settings
 from components.span_statistics.component import SpanStatistics
 from pipeline.config.data_settings import data_settings
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 from pipeline.runs.code_version import code_version
 from trainer_modules.preprocessing import preprocessing_fn
 

@@ -18,7 +18,7 @@ from components.live_evaluator.component import LiveEvaluator
 from components.pusher.component import Pusher
 from components.ranking_metrics import extractors
 from components.trainer.component import Trainer
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 from pipeline.evaluation import eval_config
 from pipeline.live_model_resolver import base_model_resolver, live_model_resolver
 from pipeline.runs.code_version import code_version

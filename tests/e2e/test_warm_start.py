@@ -45,7 +45,7 @@ def cards(out):
 def test_without_a_live_model_training_starts_from_scratch_and_says_so(story):
     assert story.first.status == 0, story.first.text
     assert story.first.run["live"]["model"] == "gmf"
-    reason = "no model is live that was trained on other data"
+    reason = "there is no live model, or it was trained on the same data"
     assert f"gmf starts from scratch: {reason}" in story.first.text
     card, _ = cards(story.out)
     assert (card["warm_start"], card["from_scratch"]) == (None, reason)

@@ -12,7 +12,7 @@ from kubeflow.runner import VERTEX
         (("--data", "sample"), "fetched by every pod"),
         (("--data", "/data/ratings"), "/data/ratings, which no pod can see"),
         (("--data", "/marquee/r", "--schedule", "0 3 * *"), "it has 4 fields"),
-        (("--data", "/marquee/r", "--schedule", "0 3 * * 7"), "Sunday is 0 and not 7"),
+        (("--data", "/marquee/r", "--schedule", "0 3 * * 7"), "write Sunday as 0"),
         (("--data", "/marquee/r", "--schedule", "0 3 * * 5-7"), "Sunday is 0"),
         (("--data", "/marquee/r", "--schedule", "0 3 * * fri-mon"), "fri-mon is empty"),
         (("--data", "/marquee/r", "--schedule", "0 3 * * 5-1"), "5-1 is empty"),

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 from pipeline.runs import record, span_record
 from pipeline.runs.model_record import GateRecord, JudgedLive, ModelRecord
 

@@ -316,7 +316,7 @@ OTHER_DIM = dataclasses.asdict(MODELS["gmf"].config_class(embedding_dim=4))
         (cold(split={"kind": "random"}), "with the split {'kind': 'random'}, not {'k"),
         (cold(config=REFITTED), r"has learnt from the eval split too \(refit\)"),
         (cold(config=OTHER_DIM), "has the embedding_dim 4, not 8"),
-        (cold(config={}), "has no task; the new one has retrieval"),
+        (cold(config={}), "has no setting task; the new one has retrieval"),
         (shorter("user_id"), "user.embeddings has 7 rows, and its vocabulary 4 entr"),
         (shorter("item_id"), "item.embeddings has 7 rows, and its vocabulary 4 entr"),
         (without("variables/*.index"), "cannot be read: .*variables"),
@@ -385,7 +385,10 @@ def test_the_graph_of_the_live_model_is_never_loaded(live, tmp_path):
 def test_nothing_live_starts_from_scratch():
     card = card_of("gmf", MODELS["gmf"].config_class())
     start, said = found(None, build("gmf", NOW.sizes()), card)
-    assert start.from_scratch == "no model is live that was trained on other data"
+    assert (
+        start.from_scratch
+        == "there is no live model, or it was trained on the same data"
+    )
     assert said == [f"gmf starts from scratch: {start.from_scratch}"]
 
 

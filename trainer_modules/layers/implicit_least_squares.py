@@ -84,14 +84,14 @@ class ImplicitLeastSquares:
         real = tf.cast(columns != f.PADDING_INDEX, tf.float32)  # [R, H]
         rated = tf.gather(fixed, columns) * real[:, :, tf.newaxis]  # [R, H, D]
         ridge = self._ridge(tf.reduce_sum(real, 1, keepdims=True), fixed)  # [R, 1]
-        unrated = self.unobserved_weight * gramian  # [D, D]
+        of_all = self.unobserved_weight * gramian  # [D, D], rated columns included
 
         def system(x: tf.Tensor) -> tf.Tensor:  # [R, D] -> [R, D]
             product = tf.matmul(rated, x[:, :, tf.newaxis])  # [R, H, 1]
             seen = tf.matmul(rated, product, transpose_a=True)[:, :, 0]
-            return seen + tf.matmul(x, unrated) + ridge * x
+            return seen + tf.matmul(x, of_all) + ridge * x
 
-        diagonal = tf.reduce_sum(rated**2, 1) + tf.linalg.diag_part(unrated) + ridge
+        diagonal = tf.reduce_sum(rated**2, 1) + tf.linalg.diag_part(of_all) + ridge
         return conjugate_gradients(
             system, diagonal, tf.reduce_sum(rated, 1), start, steps
         )

@@ -20,7 +20,7 @@ from components.drift_gate.drift import DISTANCES
 from components.ratings_example_gen.input_errors import OF_ROWS
 from pipeline import datasets
 from pipeline.runs.model_record import Ends, Finding, Interval, Metrics
-from pipeline.runs.record import Status
+from pipeline.runs.status import Status
 from pipeline.views.formatting import (
     count,
     day,

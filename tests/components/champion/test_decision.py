@@ -91,7 +91,7 @@ def winners(verdicts):
 def test_the_best_of_those_that_passed_goes_live():
     verdicts = decided(POPULARITY, candidate("a", 0.2), candidate("b", 0.3))
     assert without_evidence(verdicts) == {
-        "popularity": ("reference", "the bar for the others"),
+        "popularity": ("reference", "the baseline that every model must beat"),
         "a": ("passed", "mrr 0.2000 is not above b's 0.3000"),
         "b": ("live", "best of 2: mrr 0.3000, popularity has 0.1000"),
     }
@@ -288,7 +288,7 @@ def test_while_the_live_model_cannot_be_judged_nothing_goes_live():
     )
     words = "the live model could not be judged: version 3 is not as it was pushed"
     assert verdicts == {
-        "popularity": ("reference", "the bar for the others"),
+        "popularity": ("reference", "the baseline that every model must beat"),
         "a": ("refused", words),
         "b": ("refused", words),
     }

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from components import metric_names
-from components.ranking_metrics import formulas, metrics
+from components.ranking_metrics import closed_forms, metrics
 from components.ranking_metrics.metrics import Statistics
 from tests.reference import ranking as reference
 from tests.support.evaluated_users import add_user, evaluate_outputs
@@ -114,7 +114,7 @@ def test_workers_may_split_the_users_in_any_way(summed, people, data):
 def test_auc_is_the_share_of_pairs_that_stand_right(targets):
     score, label = (np.array(column) for column in zip(*targets, strict=True))
     np.testing.assert_allclose(
-        formulas.area_under_curve(score.astype(np.float64), label),
+        closed_forms.area_under_curve(score.astype(np.float64), label),
         reference.auc(score, label),
         atol=1e-12,
     )
@@ -123,8 +123,10 @@ def test_auc_is_the_share_of_pairs_that_stand_right(targets):
 def test_auc_of_infinite_scores_counts_them_and_of_nan_is_nan():
     label = np.array([1, 0, 1, 0])
     infinite = np.array([np.inf, -np.inf, 0.0, 0.0])
-    assert formulas.area_under_curve(infinite, label) == 3.5 / 4
-    assert math.isnan(formulas.area_under_curve(np.array([1, np.nan, 0.0, 0.0]), label))
+    assert closed_forms.area_under_curve(infinite, label) == 3.5 / 4
+    assert math.isnan(
+        closed_forms.area_under_curve(np.array([1, np.nan, 0.0, 0.0]), label)
+    )
 
 
 @pytest.mark.parametrize(("ahead", "num_others"), [(0, 5), (2, 5), (5, 5), (3, 7)])
@@ -132,7 +134,7 @@ def test_chances_of_places_are_those_of_all_samples(ahead, num_others):
     samples = list(itertools.combinations(range(num_others), 4))
     places = [sum(other < ahead for other in sample) for sample in samples]
     expected = [places.count(place) / len(samples) for place in range(10)]
-    [found] = formulas.expected_gains(np.array([ahead]), num_others, 4)
+    [found] = closed_forms.expected_gains(np.array([ahead]), num_others, 4)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -223,7 +225,7 @@ def test_gini_is_half_the_mean_difference_of_two_items(times):
     mean = np.mean(times)
     differences = [abs(a - b) for a, b in itertools.permutations(times, 2)]
     recommended = np.sort([t for t in times if t]).astype(np.int64)
-    found = formulas.gini(recommended, len(times))
+    found = closed_forms.gini(recommended, len(times))
     if not recommended.size:
         assert math.isnan(found)
     else:

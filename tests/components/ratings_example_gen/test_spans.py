@@ -66,7 +66,7 @@ def test_the_mark_is_no_file_of_ratings(put, tmp_path):
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ((), "has no spans"),
+        ((), "contains no spans"),
         (("2026-11-21", "7"), "no common order"),
         (("7", "07"), "are the same span"),
         (("2026-02-30",), "day is out of range"),

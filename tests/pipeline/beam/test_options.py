@@ -14,7 +14,7 @@ from apache_beam.options.pipeline_options_validator import PipelineOptionsValida
 from apache_beam.runners import create_runner
 
 from pipeline.beam.options import beam_args
-from pipeline.config.schema import BeamConfig
+from pipeline.config.sections import BeamConfig
 
 DATAFLOW = BeamConfig(
     runner="experimental-dataflow",

@@ -19,7 +19,7 @@ from pipeline.cli import command
 from pipeline.config.errors import ConfigError
 from pipeline.retraining import scheduler as schedule
 from pipeline.runs import execute, finished_runs, lock
-from pipeline.runs.record import Status
+from pipeline.runs.status import Status
 from pipeline.views import html
 from tests.support.run_record import write_record
 from trainer_modules.registry import MODELS

@@ -17,7 +17,7 @@ from pipeline.config.describe import expected
 from pipeline.config.descriptions import description_of, descriptions_of_settings
 from pipeline.config.errors import ConfigError
 from pipeline.config.load import load_config
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 from tests.support.declared_values import inside, outside
 from trainer_modules.registry import MODELS
 

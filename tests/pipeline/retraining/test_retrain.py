@@ -12,7 +12,7 @@ from components.ratings_example_gen.spans import SpansError
 from pipeline.config.load import load_config
 from pipeline.retraining import retrain
 from pipeline.runs import execute
-from pipeline.runs.record import Status
+from pipeline.runs.status import Status
 from tests.support.run_record import make_record
 
 

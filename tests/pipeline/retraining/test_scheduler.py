@@ -28,7 +28,8 @@ from pipeline.retraining.cron_schedule import Schedule
 from pipeline.retraining.run_process import Timing
 from pipeline.retraining.scheduler import Keeper
 from pipeline.runs import lock
-from pipeline.runs.record import Live, Status
+from pipeline.runs.record import Live
+from pipeline.runs.status import Status
 from tests.support.run_record import write_record
 
 ROOT = Path(__file__).parents[3]

@@ -6,10 +6,11 @@ import pytest
 
 from components.anomaly_gate import AnomaliesError
 from components.ratings_example_gen import BadInputError
-from pipeline.config.schema import LabelConfig
-from pipeline.runs.collect import describe_data, find_live, judge
+from pipeline.config.sections import LabelConfig
+from pipeline.runs.collect import describe_data, find_live
 from pipeline.runs.local_runner import StepResult
-from pipeline.runs.record import DataRecord, Live, Status
+from pipeline.runs.record import DataRecord, Live
+from pipeline.runs.status import Status, judge
 from pipeline.runs.step_outputs import (
     Candidate,
     Counts,

@@ -8,7 +8,7 @@ import pytest
 from components.ratings_example_gen import recognise_ratings
 from pipeline.config.data_settings import data_settings
 from pipeline.config.errors import ConfigError
-from pipeline.config.schema import DataConfig, PipelineConfig
+from pipeline.config.sections import DataConfig, PipelineConfig
 from pipeline.runs import execute
 
 

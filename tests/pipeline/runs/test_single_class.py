@@ -5,7 +5,7 @@ import operator
 
 import pytest
 
-from pipeline.config.schema import LabelConfig
+from pipeline.config.sections import LabelConfig
 from pipeline.runs.single_class import explain_one_label
 
 PASSES = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from components.champion.gate import Gate
-from pipeline.config.schema import DataConfig, PipelineConfig, ServingConfig
+from pipeline.config.sections import DataConfig, PipelineConfig, ServingConfig
 from pipeline.lineage import LIVE, of
 from pipeline.recommend import all_users
 from pipeline.recommend.one_user import recommend
 from pipeline.runs import execute
-from pipeline.runs.record import Status
+from pipeline.runs.status import Status
 from tests.support.server import serving, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from components.infra_check.figures import Answer, ServingCheck
 from pipeline.runs.model_record import GateRecord, ModelRecord
-from pipeline.runs.record import DataRecord, Live, Rows, Status, StepRecord
+from pipeline.runs.record import DataRecord, Live, Rows, StepRecord
+from pipeline.runs.status import Status
 from pipeline.views.html import data_summary as data
 from pipeline.views.html import report_contents as gathering
 from pipeline.views.html.page import render

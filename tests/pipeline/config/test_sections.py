@@ -12,7 +12,7 @@ from components.ratings_example_gen.dialect import NULL_VALUES
 from pipeline.config.data_settings import dialect_of
 from pipeline.config.errors import ConfigError
 from pipeline.config.load import load_config, select_models
-from pipeline.config.schema import PipelineConfig
+from pipeline.config.sections import PipelineConfig
 
 DEFAULT_YAML = Path(__file__).parents[3] / "configs" / "default.yaml"
 
