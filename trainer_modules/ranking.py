@@ -1,8 +1,13 @@
 """Ranks targets among everything that their user has not seen."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from trainer_modules import features as f
+
+# A model: returns scores [B, C] for features.
+Scorer = Callable[[dict[str, tf.Tensor]], tf.Tensor]
 
 # Pairs of users and items scored at once: 128 MiB for a layer of 256 units.
 MAX_SCORED_PAIRS = 1 << 17
@@ -17,7 +22,7 @@ _RANKED = {  # what ``rank_targets`` returns
 
 
 def score_candidates(
-    model: tf.keras.Model,
+    model: Scorer,
     features: dict[str, tf.Tensor],
     items: tf.Tensor,
     num_items: int,
@@ -64,7 +69,7 @@ def _no_better_than_rare(unknown: tf.Tensor, rare: tf.Tensor) -> tf.Tensor:
 
 
 def score_unseen(
-    model: tf.keras.Model, features: dict[str, tf.Tensor], num_items: int
+    model: Scorer, features: dict[str, tf.Tensor], num_items: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Scores every item with a row of its own, and the unknown item, for each user.
 
@@ -92,7 +97,7 @@ def score_unseen(
 
 
 def rank_targets(
-    model: tf.keras.Model,
+    model: Scorer,
     features: dict[str, tf.Tensor],
     targets: tf.Tensor,
     num_items: int,
@@ -144,7 +149,7 @@ def rank_targets(
 
 
 def _rank_rows(
-    model: tf.keras.Model,
+    model: Scorer,
     features: dict[str, tf.Tensor],
     targets: tf.Tensor,
     num_items: int,

@@ -24,8 +24,12 @@ HASH_KEY = (2017, 1031)  # not that of ExampleGen, which orders the users by a h
 Unit = Literal["logit", "stars", "order"]
 
 
-class Served(tf.Module):
-    """A trained model with its transform graph and its three signatures."""
+class Served:
+    """A trained model with its transform graph and its three signatures.
+
+    The signatures have no condition that depends on a tensor, and AutoGraph would take
+    longer to convert them than tracing takes. The model is converted, as in training.
+    """
 
     def __init__(
         self,
@@ -51,9 +55,9 @@ class Served(tf.Module):
             share_of_users: Share of the users, 0 to 1, that ``evaluate`` ranks for; a
                 hash of their ids selects them.
         """
-        super().__init__()
         self.model = model
-        self.transform = transform.transform_features_layer()
+        self.scorer = tf.function(model)
+        self.transform = tf.saved_model.load(transform.transform_savedmodel_dir)
         self.list_types = {
             name: spec.dtype
             for name, spec in transform.raw_feature_spec().items()
@@ -71,25 +75,30 @@ class Served(tf.Module):
         self.share_of_users = share_of_users
 
     def save(self, folder: str) -> None:
-        """Writes the SavedModel to a folder."""
-        examples = tf.TensorSpec([None], tf.string, name="examples")
-        tf.saved_model.save(
-            self,
-            folder,
-            signatures={
-                "serving_default": self.score.get_concrete_function(examples),
-                "evaluate": self.evaluate.get_concrete_function(examples),
-                "recommend": self.recommend.get_concrete_function(
-                    tf.TensorSpec([None], tf.string, name=f.USER_ID),
-                    tf.TensorSpec([None, None], tf.string, name=f.HISTORY_ITEM_ID),
-                    tf.TensorSpec([None, None], tf.float32, name=f.HISTORY_RATING),
-                    tf.TensorSpec([None, None], tf.string, name=f.USER_FEATURES),
-                    tf.TensorSpec([], tf.int32, name="k"),
-                ),
-            },
-        )
+        """Writes the SavedModel to a folder.
 
-    @tf.function
+        Its objects are only the variables and the transform graph. With the Keras model
+        and the functions among them, TensorFlow would trace each layer and each
+        signature again, and write a second copy of their graphs.
+        """
+        examples = tf.TensorSpec([None], tf.string, name="examples")
+        signatures = {
+            "serving_default": self.score.get_concrete_function(examples),
+            "evaluate": self.evaluate.get_concrete_function(examples),
+            "recommend": self.recommend.get_concrete_function(
+                tf.TensorSpec([None], tf.string, name=f.USER_ID),
+                tf.TensorSpec([None, None], tf.string, name=f.HISTORY_ITEM_ID),
+                tf.TensorSpec([None, None], tf.float32, name=f.HISTORY_RATING),
+                tf.TensorSpec([None, None], tf.string, name=f.USER_FEATURES),
+                tf.TensorSpec([], tf.int32, name="k"),
+            ),
+        }
+        written = tf.Module()
+        written.transform = self.transform
+        written.model = _tree(self.model.get_weight_paths())
+        tf.saved_model.save(written, folder, signatures)
+
+    @tf.function(autograph=False)
     def score(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores the candidates that each Example lists.
 
@@ -106,12 +115,12 @@ class Served(tf.Module):
         raw[f.HISTORY_RATING] = fitted(
             raw[f.HISTORY_ITEM_ID], raw[f.HISTORY_RATING], tf.float32.max
         )
-        features, candidates = self._features(self.transform(raw))
-        scores = score_candidates(self.model, features, candidates, self.num_items)
+        features, candidates = self._features(self.transform.transform_fn(raw))
+        scores = score_candidates(self.scorer, features, candidates, self.num_items)
         is_real = tf.sequence_mask(raw[f.ITEM_ID].row_lengths(), tf.shape(scores)[1])
         return {"score": tf.where(is_real, scores, -float("inf"))}
 
-    @tf.function
+    @tf.function(autograph=False)
     def recommend(
         self,
         user_id: tf.Tensor,
@@ -141,8 +150,8 @@ class Served(tf.Module):
             lists of users who have seen too much of the catalogue.
         """
         raw = self._raw_users(user_id, history_item_id, history_rating, user_features)
-        features, _ = self._features(self.transform(raw))
-        scores, unseen, _ = score_unseen(self.model, features, self.num_items)
+        features, _ = self._features(self.transform.transform_fn(raw))
+        scores, unseen, _ = score_unseen(self.scorer, features, self.num_items)
         top = tf.math.top_k(
             tf.where(unseen, scores, -float("inf")),
             tf.minimum(k, self.num_items - f.NUM_RESERVED),
@@ -151,7 +160,7 @@ class Served(tf.Module):
         is_left = top.values > -float("inf")
         return {"item_id": tf.where(is_left, item_id, b""), "score": top.values}
 
-    @tf.function
+    @tf.function(autograph=False)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Ranks the targets of eval or test records.
 
@@ -168,7 +177,7 @@ class Served(tf.Module):
             ``ListStatistics`` [B].
         """
         raw = self._parse(examples, {})
-        transformed = self.transform(raw)
+        transformed = self.transform.transform_fn(raw)
         features, targets = self._features(transformed)
         ranked = self._ranked(raw[f.USER_ID][:, 0], features, targets)
         label = transformed[f.LABEL].to_tensor(f.NEITHER)
@@ -199,7 +208,7 @@ class Served(tf.Module):
         is_first = tf.range(tf.shape(targets)[0]) == 0
         rows = tf.where(is_in_sample | is_first)[:, 0]
         ranked = rank_targets(
-            self.model,
+            self.scorer,
             {name: tf.gather(value, rows) for name, value in features.items()},
             tf.gather(targets, rows),
             self.num_items,
@@ -218,7 +227,7 @@ class Served(tf.Module):
         if self.share_of_users < 1:
             ranked["rank"] *= tf.cast(is_in_sample, tf.int64)[:, tf.newaxis]
             ranked["score"] = score_candidates(
-                self.model, features, targets, self.num_items
+                self.scorer, features, targets, self.num_items
             )
         return ranked
 
@@ -284,3 +293,20 @@ class Served(tf.Module):
             f.HISTORY_ITEM_INDEX: transformed[f.HISTORY_ITEM_INDEX].to_tensor(),
             f.HISTORY_LABEL: transformed[f.HISTORY_LABEL].to_tensor(),
         }, transformed[f.ITEM_INDEX].to_tensor()
+
+
+def _tree(variables: Mapping[str, tf.Variable]) -> tf.Module:
+    """Returns modules with the variables as attributes, by paths like ``a.b.kernel``.
+
+    A warm start finds the variables of an exported model by these paths.
+    """
+    root = tf.Module()
+    for path, variable in variables.items():
+        *parents, name = path.split(".")
+        node = root
+        for parent in parents:
+            if not hasattr(node, parent):
+                setattr(node, parent, tf.Module())
+            node = getattr(node, parent)
+        setattr(node, name, variable)
+    return root

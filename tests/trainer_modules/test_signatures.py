@@ -1,8 +1,10 @@
 """The exported model, loaded where there is nothing but TensorFlow."""
 
 import base64
+import collections
 import json
 import math
+import re
 import subprocess
 import sys
 import textwrap
@@ -10,6 +12,7 @@ import textwrap
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.support.examples import serialize
 from trainer_modules import features as f
@@ -339,3 +342,32 @@ def test_fields_of_a_request_count_and_without_any_those_of_training(serve, plan
     )
     assert listed["score"].numpy()[:, 0].tolist() == [total for *_, total in people]
     assert set(planted.data.user_fields) == set(serving.user_fields)
+
+
+def test_no_graph_is_written_twice(served, tmp_path):
+    served("fm").save(str(tmp_path))
+    content = (tmp_path / "saved_model.pb").read_bytes()
+    [graph] = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+    copies = collections.Counter(
+        re.sub(r"_\d+$", "", function.signature.name)
+        for function in graph.graph_def.library.function
+    )
+    for name in ("score", "evaluate", "recommend"):
+        assert copies[f"__inference_{name}"] == 1
+    assert not [name for name in copies if "layer_call" in name]
+
+
+def test_a_model_may_have_conditions_on_tensors(serve, tmp_path):
+    class Conditional(tf.keras.Model):
+        def call(self, features, training=False):
+            item = tf.cast(features[f.ITEM_INDEX], tf.float32)
+            if tf.reduce_max(item) > 0:  # AutoGraph makes it part of the graph
+                item += 1
+            return item + tf.zeros_like(features[f.USER_INDEX], tf.float32)[:, None]
+
+    serve(Conditional(), "order").save(str(tmp_path))
+    recommend = tf.saved_model.load(str(tmp_path)).signatures["recommend"]
+    features = map(tf.constant, (USERS, HISTORIES, RATINGS, FEATURES, K))
+    names = ("user_id", "history_item_id", "history_rating", "user_features", "k")
+    score = recommend(**dict(zip(names, features, strict=True)))["score"].numpy()
+    assert score[2, -1] == f.NUM_RESERVED + 1  # the first item
