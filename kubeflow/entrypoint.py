@@ -41,6 +41,7 @@ def unpacked(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Runs one step; returns the exit status of its pod."""
     from components import durable_files
+    from pipeline import tfx_imports
     from pipeline.runs.code_version import version_of_all
 
     durable_files.forbid_world_writable()
@@ -70,11 +71,12 @@ def main(arguments: list[str]) -> int:
     if any("s3://" in argument for argument in for_tfx):
         import tensorflow_io  # noqa: F401 - adds s3:// to TensorFlow
 
-    from tfx.orchestration.kubeflow import container_entrypoint
+    with tfx_imports.quick():
+        from tfx.orchestration.kubeflow import container_entrypoint
 
-    from pipeline.runs import store_lookups
+        from pipeline.runs import store_lookups
 
-    container_entrypoint.launcher.Launcher = _launcher()
+        container_entrypoint.launcher.Launcher = _launcher()
     with store_lookups.bounded():
         container_entrypoint.main(for_tfx)
     return 0

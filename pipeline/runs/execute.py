@@ -4,7 +4,6 @@ TFX is imported only when a run starts: it takes seconds.
 """
 
 import dataclasses
-import gc
 import logging
 import time
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.ratings_example_gen import BadInputError, recognise_ratings
-from pipeline import datasets
+from pipeline import datasets, tfx_imports
 from pipeline.config.data_settings import data_settings
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig
@@ -126,17 +125,13 @@ def _run_steps(
     run_id: str,
     observer: Observer,
 ) -> "tuple[list[StepResult], Outputs]":
-    from ml_metadata import MetadataStore
-    from tfx import v1 as tfx
+    with tfx_imports.quick():
+        from ml_metadata import MetadataStore
+        from tfx import v1 as tfx
 
-    from pipeline.pipeline import create_pipeline
-    from pipeline.runs.local_runner import run_locally
-    from pipeline.stages.prepare import Source
-
-    # The imported objects stay for good: the collector need not walk them again and
-    # again while Beam makes millions of small objects.
-    gc.collect()
-    gc.freeze()
+        from pipeline.pipeline import create_pipeline
+        from pipeline.runs.local_runner import run_locally
+        from pipeline.stages.prepare import Source
 
     out = Path(config.out).absolute()
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
