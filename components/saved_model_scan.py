@@ -17,11 +17,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tensorflow.core.framework import types_pb2
-from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow.python.framework import op_def_registry
-
 from components.live_models import versions
+from components.tensorflow_runtime import op_def_registry, saved_model_pb2, types_pb2
 
 GRAPH_FILE = "saved_model.pb"
 # Operations whose state stays within the model.
@@ -124,6 +121,11 @@ class _Graph:
             for _, node in self._nodes()
             if node.op == "VarHandleOp"
         )
+        # Per function, what its nodes call and execute, each once.
+        self._uses = {
+            name: set().union(*map(_called, function.node_def))
+            for name, function in self._functions.items()
+        }
         self._assets = {
             asset.tensor_info.name.partition(":")[0] for asset in graph.asset_file_def
         }
@@ -154,12 +156,7 @@ class _Graph:
         wanted, found = set(operations), set[str]()
         while True:
             more = {
-                name
-                for name, function in self._functions.items()
-                if any(
-                    node.op in wanted or _called(node) & found
-                    for node in function.node_def
-                )
+                name for name, used in self._uses.items() if used & (wanted | found)
             }
             if more == found:
                 return found

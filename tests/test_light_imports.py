@@ -4,8 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
-HEAVY = ("apache_beam", "keras", "tensorflow", "tensorflow_transform", "tfx")
+HEAVY = ("apache_beam", "keras", "tensorflow_transform", "tfx")
 # Packages and modules, each with all that is below it.
 LIGHT = (
     "pipeline.cli",
@@ -29,6 +31,19 @@ LIGHT = (
     "kubeflow.notify",
     "kubeflow.runner",
 )
+# The same of what answers from an exported model: of TensorFlow, it imports the session
+# and what belongs to it, but not the package itself, which begins with `_api`.
+WITH_SESSION = (
+    "components.saved_model_scan",
+    "components.tensorflow_runtime",
+    "pipeline.recommend.example_records",
+    "pipeline.recommend.exported_model",
+    "pipeline.recommend.item_titles",
+    "pipeline.recommend.one_user",
+    "pipeline.recommend.user_history",
+    "pipeline.serving",
+    "pipeline.views.html.sample_lists",
+)
 IMPORT_ALL = """
 import importlib, sys
 heavy, names = (argument.split() for argument in sys.argv[1:])
@@ -46,10 +61,17 @@ def modules_below(name: str) -> list[str]:
     return [each.removesuffix(".__init__") for each in dotted]
 
 
-def test_light_parts_are_imported_without_tensorflow_tfx_or_beam():
-    names = [module for name in LIGHT for module in modules_below(name)]
+@pytest.mark.parametrize(
+    ("parts", "top_of_tensorflow"),
+    [(LIGHT, "tensorflow"), (WITH_SESSION, "tensorflow._api")],
+)
+def test_light_parts_are_imported_without_tensorflow_tfx_or_beam(
+    parts, top_of_tensorflow
+):
+    names = [module for name in parts for module in modules_below(name)]
+    heavy = " ".join((*HEAVY, top_of_tensorflow))
     done = subprocess.run(
-        [sys.executable, "-c", IMPORT_ALL, " ".join(HEAVY), " ".join(names)],
+        [sys.executable, "-c", IMPORT_ALL, heavy, " ".join(names)],
         cwd=ROOT,
         capture_output=True,
         text=True,

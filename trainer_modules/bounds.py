@@ -4,6 +4,7 @@ import operator
 import re
 from typing import Any
 
+EVERYTHING_LIKED = "all"  # instead of a bound: each rating is a like
 _COMPARISONS = {
     ">": operator.gt,
     ">=": operator.ge,

@@ -3,9 +3,7 @@
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.bounds import compare
-
-EVERYTHING_POSITIVE = "all"
+from trainer_modules.bounds import EVERYTHING_LIKED, compare
 
 
 def label(
@@ -25,7 +23,7 @@ def label(
     Raises:
         ValueError: If the threshold or ``negative`` has another form.
     """
-    if threshold == EVERYTHING_POSITIVE:
+    if threshold == EVERYTHING_LIKED:
         return tf.cast(tf.ones_like(rating), tf.int64)
     stars = rating.flat_values
     labels = tf.where(

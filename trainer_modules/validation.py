@@ -9,6 +9,7 @@ from trainer_modules import features as f
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data, eval_users
 from trainer_modules.ranking import rank_targets
+from trainer_modules.validation_metrics import AUC, MODES, NDCG, RMSE
 
 RANKED_USERS = 2048  # they choose the epoch; more cost time and change little
 SCORED_PAIRS = 8192  # pairs scored at once
@@ -77,7 +78,7 @@ class Ranking(Validation):
     gain of 0, and the best epoch would be a matter of chance.
     """
 
-    metric, mode = "ndcg", "max"
+    metric, mode = NDCG, MODES[NDCG]
 
     def __init__(self, scorer: tf.keras.Model, data: Data):
         super().__init__()
@@ -147,7 +148,7 @@ class _Targets(Validation):
 class LabelsAUC(_Targets):
     """The probability that a like scores above a dislike; ties count half."""
 
-    metric, mode = "auc", "max"
+    metric, mode = AUC, MODES[AUC]
 
     @staticmethod
     def measured_on(label: Labels) -> npt.NDArray[np.bool_]:
@@ -166,7 +167,7 @@ class LabelsAUC(_Targets):
 class StarsError(_Targets):
     """Root mean squared error in stars."""
 
-    metric, mode = "rmse", "min"
+    metric, mode = RMSE, MODES[RMSE]
 
     @staticmethod
     def measured_on(label: Labels) -> npt.NDArray[np.bool_]:

@@ -62,7 +62,8 @@ def read_catalogue(uri: str) -> pa.Table:
     strings, empty if the feature is missing.
     """
     with files.open_binary(f"{uri}/{features.CATALOGUE_FILE}") as file:
-        return pq.read_table(file)
+        # Not pq.read_table, which also imports pandas and pyarrow.dataset.
+        return pq.ParquetFile(file).read()
 
 
 def items_fingerprint(part: Part | None) -> str:

@@ -9,22 +9,10 @@ import msgspec
 from components.ratings_example_gen import files
 from components.ratings_example_gen.input_errors import Problem
 from components.ratings_example_gen.read.block_report import FileRows
-from components.ratings_example_gen.recognise.reading_report import Reading
+from components.ratings_example_gen.recognise.reading import Reading
+from components.ratings_example_gen.spans import Overlap
 
 COUNTS_FILE = "counts.json"
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """Ratings that occur in two spans.
-
-    Attributes:
-        spans: Names of the older and the newer span.
-        ratings: Number of ratings that occur in both.
-    """
-
-    spans: tuple[str, str]
-    ratings: int
 
 
 @dataclass(frozen=True)

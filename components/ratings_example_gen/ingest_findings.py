@@ -9,16 +9,17 @@ import apache_beam as beam
 import numpy as np
 import pyarrow.compute as pc
 
-from components.ratings_example_gen.counts import Counts, Overlap
+from components.ratings_example_gen.counts import Counts
 from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.parts import Part
 from components.ratings_example_gen.read.block_report import (
     BlockReport,
     summarise_reports,
 )
-from components.ratings_example_gen.recognise.reading_report import Reading
+from components.ratings_example_gen.recognise.reading import Reading
 from components.ratings_example_gen.side_files.summary import MAX_NAMED
 from components.ratings_example_gen.side_files.users import UserTable
+from components.ratings_example_gen.spans import Overlap
 from components.ratings_example_gen.write.user_histories import (
     Histories,
     UInt64,

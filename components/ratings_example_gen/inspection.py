@@ -26,7 +26,7 @@ from components.ratings_example_gen.recognise.column_names import (
     USER_ID,
 )
 from components.ratings_example_gen.recognise.layout import Layout
-from components.ratings_example_gen.recognise.reading_report import Reading
+from components.ratings_example_gen.recognise.reading import Reading
 from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_files.columns import SideTable

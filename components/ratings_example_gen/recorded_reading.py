@@ -18,7 +18,7 @@ from tfx.orchestration.metadata import Metadata
 from components.executions import successes
 from components.ratings_example_gen import files
 from components.ratings_example_gen.counts import COUNTS_FILE
-from components.ratings_example_gen.recognise.reading_report import Reading
+from components.ratings_example_gen.recognise.reading import Reading
 
 _INPUT_BASE = "input_base"
 _READER = ".RatingsExampleGen"  # how the type of its executions ends

@@ -34,6 +34,19 @@ class SpansError(ValueError):
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """Ratings that occur in two spans.
+
+    Attributes:
+        spans: Names of the older and the newer span.
+        ratings: Number of ratings that occur in both.
+    """
+
+    spans: tuple[str, str]
+    ratings: int
+
+
+@dataclass(frozen=True)
 class Span:
     """Ratings that arrived together.
 

@@ -3,32 +3,30 @@
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import tensorflow as tf
-
-from components import saved_model_scan
 from components.catalogue_gen import read_catalogue
 from components.live_models import versions
 from pipeline.lineage import accepted_data
+from pipeline.recommend.example_records import floats_of, ids_of, read_examples
+from pipeline.recommend.exported_model import ExportedModel, Tensors
 from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.user_history import (
     Histories,
     History,
     check_inputs,
     files_of,
+    liked_items,
     listed,
-    read_records,
     recommend_inputs,
+    user_of,
 )
 from trainer_modules import features as f
-from trainer_modules.labels import label
 
 NUM_REASONS = 3
 
-Recommend = Any  # a signature of the model: tensors by name → tensors by name
+Recommend = Callable[[Tensors], Tensors]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,19 +150,17 @@ def load_recommend(folder: Path) -> Recommend:
         SignatureError: If its inputs are those of another release.
         HostileModelError: If the model does more than compute. It is not loaded.
     """
-    saved_model_scan.scan(folder)
-    signature: Recommend = tf.saved_model.load(str(folder)).signatures["recommend"]
-    check_inputs(signature.structured_input_signature[1])
-    return signature
+    recommend = ExportedModel(folder).function("recommend")
+    check_inputs(recommend.inputs)
+    return recommend
 
 
 def ask(
     recommend: Recommend, users: Sequence[str], histories: Sequence[History], k: int
 ) -> list[list[tuple[str, float]]]:
     """Returns for each user the k best items outside the user's history."""
-    inputs = recommend_inputs(users, histories, k)
-    answer = recommend(**{name: tf.constant(value) for name, value in inputs.items()})
-    rows = zip(answer["item_id"].numpy(), answer["score"].numpy(), strict=True)
+    answer = recommend(recommend_inputs(users, histories, k))
+    rows = zip(answer["item_id"], answer["score"], strict=True)
     return [listed(items, scores) for items, scores in rows]
 
 
@@ -172,11 +168,10 @@ def _read_liked(
     files: Mapping[str, Sequence[str]], threshold: str
 ) -> Iterator[tuple[str, list[str]]]:
     """Yields the user and the liked items of each record."""
-    for batch in read_records(itertools.chain(*files.values())):
-        is_liked = label(batch[f.RATING], threshold) == f.LIKED
-        liked = tf.ragged.boolean_mask(batch[f.ITEM_ID], is_liked).to_list()
-        for user, items in zip(batch[f.USER_ID].numpy(), liked, strict=True):
-            yield user.decode(), [item.decode() for item in items]
+    for example in read_examples(itertools.chain(*files.values())):
+        items = [item.decode() for item in ids_of(example, f.ITEM_ID)]
+        ratings = floats_of(example, f.RATING)
+        yield user_of(example), liked_items(items, ratings, threshold)
 
 
 def _count(

@@ -5,25 +5,30 @@ before, oldest first, liked or not, with the user's side features. ``recommend``
 ``batch``, ``serve`` and the report pass the same to the model, so that it is served as
 it was trained and evaluated. Which part of a history a model uses is up to the model.
 
-TensorFlow is imported only where records are read, because that takes seconds.
+It does without TensorFlow, which takes seconds to import.
 """
 
 import array
+import collections
 import dataclasses
+import glob
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from components.artifact_place import split_folder
 from components.live_models import versions
+from pipeline.recommend.example_records import (
+    floats_of,
+    ids_of,
+    integers_of,
+    read_examples,
+)
 from trainer_modules import features as f
+from trainer_modules.bounds import EVERYTHING_LIKED, compare
 
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-RECORDS_AT_ONCE = 512
 LIKED_BY_ANY_RULE = float(np.finfo(np.float32).max)  # stars
 INPUTS = {f.USER_ID, f.HISTORY_ITEM_ID, f.HISTORY_RATING, f.USER_FEATURES, "k"}
 
@@ -54,15 +59,7 @@ class History:
 
     def liked(self, threshold: str) -> list[str]:
         """Returns the liked items, oldest first, by ``label.threshold``."""
-        import tensorflow as tf
-
-        from trainer_modules.labels import label
-
-        stars = tf.ragged.constant([list(self.ratings)], tf.float32)
-        labels = label(stars, threshold).flat_values.numpy()
-        return [
-            i for i, is_one in zip(self.items, labels == f.LIKED, strict=True) if is_one
-        ]
+        return liked_items(self.items, self.ratings, threshold)
 
 
 class Histories:
@@ -85,17 +82,23 @@ class Histories:
         self._users: dict[str, int] = {}
         self._features: list[tuple[str, ...]] = []
         distinct: dict[tuple[str, ...], tuple[str, ...]] = {}  # kept once
-        items: dict[bytes, int] = {}
+        # Numbers an item when it is first looked up.
+        items = collections.defaultdict[bytes, int](itertools.count().__next__)
         owners, numbers = array.array("i"), array.array("i")
         ratings, times = array.array("f"), array.array("q")
-        for batch in _kept(read_records(itertools.chain(*files.values())), only):
-            rows = self._rows(batch, distinct)
-            rated = batch[f.ITEM_ID].flat_values.numpy().tolist()
-            numbers.extend(items.setdefault(item, len(items)) for item in rated)
-            ratings.frombytes(batch[f.RATING].flat_values.numpy().tobytes())
-            times.frombytes(batch[f.TIMESTAMP].flat_values.numpy().tobytes())
-            length = batch[f.ITEM_ID].row_lengths().numpy()
-            owners.frombytes(np.repeat(np.array(rows, np.int32), length).tobytes())
+        for example in read_examples(itertools.chain(*files.values()), only):
+            user = user_of(example)
+            if only is not None and user not in only:
+                continue
+            if user not in self._users:
+                self._users[user] = len(self._users)
+                features = _features(example)  # the same in every record of a user
+                self._features.append(distinct.setdefault(features, features))
+            rated = ids_of(example, f.ITEM_ID)
+            numbers.extend(map(items.__getitem__, rated))
+            ratings.extend(floats_of(example, f.RATING))
+            times.extend(integers_of(example, f.TIMESTAMP))
+            owners.extend(array.array("i", [self._users[user]]) * len(rated))
         owner = np.frombuffer(owners, np.int32)
         if len(times) == len(owner):
             order = np.lexsort((np.frombuffer(times, np.int64), owner))
@@ -106,20 +109,6 @@ class Histories:
         self._starts = np.zeros(len(self._users) + 1, np.int64)
         np.cumsum(np.bincount(owner, minlength=len(self._users)), out=self._starts[1:])
         self._items = [item.decode() for item in items]
-
-    def _rows(
-        self,
-        batch: Mapping[str, "tf.Tensor"],
-        distinct: dict[tuple[str, ...], tuple[str, ...]],
-    ) -> list[int]:
-        """Returns the row numbers of a batch's users, after adding new users."""
-        users = [user.decode() for user in batch[f.USER_ID].numpy().tolist()]
-        for user, record in zip(users, batch[_SERIALIZED].numpy(), strict=True):
-            if user not in self._users:
-                self._users[user] = len(self._users)
-                features = _features(record)  # the same in every record of a user
-                self._features.append(distinct.setdefault(features, features))
-        return [self._users[user] for user in users]
 
     def __len__(self) -> int:
         """Returns the number of users."""
@@ -154,58 +143,39 @@ def files_of(examples: str, name: str = "*") -> dict[str, list[str]]:
             per split, all of them in files of the same name.
         name: Name or glob pattern of the files.
     """
-    import tensorflow as tf
-
     return {
-        split: sorted(tf.io.gfile.glob(f"{split_folder(examples, split)}/{name}"))
+        split: sorted(glob.glob(f"{glob.escape(split_folder(examples, split))}/{name}"))
         for split in f.SPLITS
     }
 
 
-_SERIALIZED = "serialized"
+def user_of(example: Any) -> str:
+    """Returns the ID of the user of a record."""
+    [user] = ids_of(example, f.USER_ID)
+    return user.decode()
 
 
-def read_records(files: Iterable[str]) -> Iterator[Mapping[str, "tf.Tensor"]]:
-    """Yields batches of records: user ID [B]; items, ratings and times [B, (N)]."""
-    import tensorflow as tf
+def liked_items(
+    items: Sequence[str], ratings: Sequence[float], threshold: str
+) -> list[str]:
+    """Returns the liked items, in the same order.
 
-    spec = {
-        f.USER_ID: tf.io.FixedLenFeature([], tf.string),
-        f.ITEM_ID: tf.io.RaggedFeature(tf.string),
-        f.RATING: tf.io.RaggedFeature(tf.float32),
-        f.TIMESTAMP: tf.io.RaggedFeature(tf.int64),
-    }
-
-    def parse(records: tf.Tensor) -> Mapping[str, tf.Tensor]:
-        return {**tf.io.parse_example(records, spec), _SERIALIZED: records}
-
-    paths = tf.constant(list(files), tf.string)
-    yield from tf.data.TFRecordDataset(paths, "GZIP").batch(RECORDS_AT_ONCE).map(parse)
-
-
-def _kept(
-    batches: Iterable[Mapping[str, "tf.Tensor"]], only: Set[str] | None
-) -> Iterator[Mapping[str, "tf.Tensor"]]:
-    import tensorflow as tf
-
-    for batch in batches:
-        if only is None:
-            yield batch
-            continue
-        users = batch[f.USER_ID].numpy().tolist()
-        rows = [row for row, user in enumerate(users) if user.decode() in only]
-        if rows:
-            yield {name: tf.gather(values, rows) for name, values in batch.items()}
+    Args:
+        items: IDs of N items.
+        ratings: Their ratings, in the unit of the data.
+        threshold: Which ratings are likes: ``label.threshold``.
+    """
+    if threshold == EVERYTHING_LIKED:
+        return list(items)
+    # As float32, like the labels that the model is trained with (labels.label).
+    are_liked = compare(np.array(ratings, np.float32), threshold, ">")
+    return list(itertools.compress(items, are_liked))
 
 
-def _features(record: bytes) -> tuple[str, ...]:
-    import tensorflow as tf
-
+def _features(example: Any) -> tuple[str, ...]:
     return tuple(
         f"{name}={value.decode()}"
-        for name, feature in sorted(
-            tf.train.Example.FromString(record).features.feature.items()
-        )
+        for name, feature in sorted(example.features.feature.items())
         if f.is_user_feature(name)
         for value in feature.bytes_list.value
     )

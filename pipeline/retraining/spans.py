@@ -13,7 +13,7 @@ from statistics import median_low
 import msgspec
 
 from components import durable_files
-from components.ratings_example_gen.recognise.reading_report import Reading
+from components.ratings_example_gen.recognise.reading import Reading
 from components.ratings_example_gen.spans import (
     Span,
     SpansError,

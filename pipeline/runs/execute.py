@@ -26,7 +26,7 @@ from trainer_modules.registry import MODELS
 
 if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.recognise.layout import Layout
-    from components.ratings_example_gen.recognise.reading_report import Reading
+    from components.ratings_example_gen.recognise.reading import Reading
     from components.ratings_example_gen.side_files.tables import SideTables
     from pipeline.runs.local_runner import StepResult
     from pipeline.runs.step_outputs import Outputs

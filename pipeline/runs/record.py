@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from components import durable_files
-from components.ratings_example_gen.recognise.reading_report import Reading
+from components.ratings_example_gen.recognise.reading import Reading
 from pipeline.runs.model_record import GateRecord, ModelRecord
 from pipeline.runs.span_record import Spans
 from pipeline.runs.status import Status

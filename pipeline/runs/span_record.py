@@ -4,7 +4,7 @@ import dataclasses
 
 import msgspec
 
-from components.ratings_example_gen.counts import Overlap
+from components.ratings_example_gen.spans import Overlap
 
 
 @dataclasses.dataclass(frozen=True)

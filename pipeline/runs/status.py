@@ -4,8 +4,6 @@ import enum
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from components.anomaly_gate import AnomaliesError
-from components.drift_gate import DriftError
 from components.ratings_example_gen import BadInputError
 from pipeline import exit_codes
 
@@ -63,6 +61,10 @@ def judge(
 
 
 def _stopped(errors: Sequence[BaseException]) -> Status | None:
+    # Protocol buffers, which `marquee show` does without.
+    from components.anomaly_gate import AnomaliesError
+    from components.drift_gate import DriftError
+
     if any(isinstance(error, BadInputError) for error in errors):
         return Status.BAD_INPUT
     if any(isinstance(error, AnomaliesError | DriftError) for error in errors):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from components.infra_check.figures import ServingCheck
-from components.ratings_example_gen.counts import Overlap
 from components.ratings_example_gen.input_errors import Problem
-from components.ratings_example_gen.recognise.reading_report import Reading
+from components.ratings_example_gen.recognise.reading import Reading
+from components.ratings_example_gen.spans import Overlap
 from pipeline.runs.metadata_store import METADATA_FILE, artifact_folder, open_metadata
 from pipeline.runs.model_record import (
     NOT_CHECKED,

@@ -1,37 +1,33 @@
-"""A version in memory, loaded as by TensorFlow Serving: a graph and a session.
-
-A call takes less Python than one of a model from ``tf.saved_model.load``, and loading
-takes half the time.
-"""
+"""A version in memory that answers batches of requests."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from google.protobuf import json_format
 
-from components import saved_model_scan
+from components.tensorflow_runtime import dtypes, errors
+from pipeline.recommend.example_records import Example
+from pipeline.recommend.exported_model import ExportedModel, Function
 from pipeline.recommend.user_history import History, check_inputs, recommend_inputs
 from pipeline.serving.errors import RequestError
 from pipeline.serving.example_items import num_candidates
 from pipeline.serving.json_tensors import Tensors, TensorSpec, num_rows
 from trainer_modules import features as f
 
-INTER_OP_THREADS = 2  # operations at the same time
 # HTTP status of TensorFlow's errors (ToHTTPStatusCode in TensorFlow Serving).
 _STATUS = {
-    tf.errors.InvalidArgumentError: 400,
-    tf.errors.FailedPreconditionError: 400,
-    tf.errors.OutOfRangeError: 400,
-    tf.errors.PermissionDeniedError: 403,
-    tf.errors.NotFoundError: 404,
-    tf.errors.ResourceExhaustedError: 429,
-    tf.errors.UnimplementedError: 501,
-    tf.errors.UnavailableError: 503,
-    tf.errors.DeadlineExceededError: 504,
+    errors.InvalidArgumentError: 400,
+    errors.FailedPreconditionError: 400,
+    errors.OutOfRangeError: 400,
+    errors.PermissionDeniedError: 403,
+    errors.NotFoundError: 404,
+    errors.ResourceExhaustedError: 429,
+    errors.UnimplementedError: 501,
+    errors.UnavailableError: 503,
+    errors.DeadlineExceededError: 504,
 }
 
 
@@ -41,13 +37,11 @@ class Signature:
 
     Attributes:
         inputs: Types and shapes of the inputs by name.
-        call: Computes the outputs from the inputs, both in the order of their names.
-        outputs: Names of the outputs.
+        call: Computes the outputs from the inputs, both by name.
     """
 
     inputs: Mapping[str, TensorSpec]
-    call: Callable[..., list[np.ndarray]]
-    outputs: tuple[str, ...]
+    call: Function
 
 
 class LoadedModel:
@@ -63,21 +57,12 @@ class LoadedModel:
         Raises:
             HostileModelError: If the model does more than compute. It is not loaded.
         """
-        saved_model_scan.scan(Path(folder))
-        config = tf.compat.v1.ConfigProto(
-            intra_op_parallelism_threads=threads,
-            inter_op_parallelism_threads=INTER_OP_THREADS,
-        )
-        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
-        with self._session.graph.as_default():
-            graph = tf.compat.v1.saved_model.loader.load(
-                self._session, [tf.saved_model.SERVING], folder
-            )
-            self.signatures = {
-                name: self._signature(definition)
-                for name, definition in graph.signature_def.items()
-                if definition.outputs and definition.inputs
-            }
+        model = ExportedModel(Path(folder), threads)
+        self.signatures = {
+            name: Signature(_specs(definition), model.function(name))
+            for name, definition in model.signature_defs.items()
+            if definition.outputs and definition.inputs
+        }
         self.inputs = {
             name: dict(signature.inputs) for name, signature in self.signatures.items()
         }
@@ -87,25 +72,8 @@ class LoadedModel:
                 including_default_value_fields=True,
                 preserving_proto_field_name=True,
             )
-            for name, definition in graph.signature_def.items()
+            for name, definition in model.signature_defs.items()
         }
-
-    def _signature(self, definition: Any) -> Signature:
-        inputs = {
-            name: TensorSpec(
-                np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype),
-                tuple(
-                    None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim
-                ),
-            )
-            for name, info in definition.inputs.items()
-        }
-        outputs = tuple(sorted(definition.outputs))
-        call = self._session.make_callable(
-            [definition.outputs[name].name for name in outputs],
-            [definition.inputs[name].name for name in inputs],
-        )
-        return Signature(inputs, call, outputs)
 
     def __call__(self, name: str, inputs: Tensors) -> Tensors:
         """Returns the outputs of a signature; any thread may call this.
@@ -113,12 +81,10 @@ class LoadedModel:
         Raises:
             RequestError: If the model refuses the inputs.
         """
-        signature = self.signatures[name]
         try:
-            values = signature.call(*(inputs[key] for key in signature.inputs))
-        except tf.errors.OpError as error:
+            return self.signatures[name].call(inputs)
+        except errors.OpError as error:
             raise RequestError(_STATUS.get(type(error), 500), error.message) from error
-        return dict(zip(signature.outputs, values, strict=True))
 
     def warm(self, rows: int) -> None:
         """Evaluates typical requests, because the first ones take TensorFlow seconds.
@@ -132,7 +98,7 @@ class LoadedModel:
         """
         if "recommend" in self.signatures:
             check_inputs(self.signatures["recommend"].inputs)
-        example = tf.train.Example()
+        example = Example()
         for name in (f.USER_ID, f.ITEM_ID, f.HISTORY_ITEM_ID, f.CANDIDATE_ITEM_ID):
             example.features.feature[name].bytes_list.value.append(b"?")
         example.features.feature[f.RATING].float_list.value.append(1.0)
@@ -171,6 +137,17 @@ class LoadedModel:
             if isinstance(error, RequestError):
                 return [(error.status, error.message)]
             return [(500, f"{type(error).__name__}: {error}")]
+
+
+def _specs(definition: Any) -> dict[str, TensorSpec]:
+    """Returns the types and shapes of a signature's inputs by name."""
+    return {
+        name: TensorSpec(
+            np.dtype(dtypes.as_dtype(info.dtype).as_numpy_dtype),
+            tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim),
+        )
+        for name, info in definition.inputs.items()
+    }
 
 
 def _width(name: str, inputs: Tensors) -> int | None:

@@ -60,7 +60,7 @@ class LiveModel:
         threads: int,
         settings: ServingSettings,
         metrics: Metrics,
-        before_switch: Callable[[ModelProcess], Awaitable[None]],
+        read_ratings: Callable[[ModelProcess], Awaitable[None]],
     ):
         """Starts without a model.
 
@@ -69,13 +69,14 @@ class LiveModel:
             threads: Number of threads that one call of the model may use.
             settings: Settings of the server.
             metrics: Metrics that count failed versions.
-            before_switch: Awaited before a loaded version takes over from another.
+            read_ratings: Awaited before a loaded version takes over from another, and
+                after the first one has: it answers other requests meanwhile.
         """
         self.states: dict[int, State] = {}
         self.current: ModelProcess | None = None
         self._folder, self._threads = folder, threads
         self._settings, self._metrics = settings, metrics
-        self._before_switch = before_switch
+        self._read_ratings = read_ratings
 
     @contextlib.contextmanager
     def held(self, number: int | None = None) -> Iterator[ModelProcess]:
@@ -156,15 +157,18 @@ class LiveModel:
                 *(number, problem, wait),
             )
             return False
-        if self.current:
-            await self._before_switch(model)
-        old, self.current = self.current, model
+        old = self.current
+        if old:
+            await self._read_ratings(model)
+        self.current = model
         self.states[number] = State(AVAILABLE)
         self._metrics.version.set(number)
         _log.info("version %d (%s): serving", number, model.name)
         if old:
             self.states[old.number] = State(END)
             old.retire()
+        else:
+            await self._read_ratings(model)
         return True
 
     def _loaded(self, number: int) -> ModelProcess:

@@ -15,6 +15,7 @@ from components.live_models import push, rollback, versions
 from pipeline import lineage
 from pipeline.views.terminal import open_console
 from pipeline.views.terminal.lineage import print_lineage
+from tests.support.blocked_packages import DATA, TRAINING, environment_without
 from tests.support.metadata_store import StoreWriter
 from tests.support.run_record import make_spans, write_record
 from trainer_modules import features as f
@@ -245,6 +246,19 @@ def test_it_is_printed_with_what_a_person_looks_for(out, width):
         assert wanted in told
     assert "\x1b" not in told
     assert max(map(len, told.splitlines())) <= width
+
+
+def test_the_command_needs_the_store_and_no_data_packages(out, tmp_path_factory):
+    without = (*TRAINING, *DATA, "tensorflow")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "lineage", "--out", str(out)],
+        env=environment_without(tmp_path_factory.mktemp("env"), *without),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "mf_als" in done.stdout
 
 
 def test_the_command_prints_json_and_mendable_errors(out):

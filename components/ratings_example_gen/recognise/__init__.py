@@ -12,5 +12,5 @@ In the order in which the data meets them:
   ``column_meanings`` and ``column_names`` find the columns.
 - ``numbers_and_times``: how the numbers and times of all tables are written.
 - ``duplicate_files``, ``unrecognised_columns``, ``implausible_times``: warnings.
-- ``reading_report``: the result, for a person and for comparison with later runs.
+- ``reading``, ``reading_report``: the result, for a person and for later runs.
 """

@@ -7,7 +7,7 @@ from components.ratings_example_gen.parts import Part
 from components.ratings_example_gen.recognise.column_names import TIMESTAMP
 
 if TYPE_CHECKING:
-    from components.ratings_example_gen.recognise.reading_report import Reading
+    from components.ratings_example_gen.recognise.reading import Reading
 
 
 @dataclass(frozen=True)

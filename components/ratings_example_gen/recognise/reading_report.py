@@ -1,7 +1,6 @@
-"""How ratings are read, as it is shown to a person and recorded for later runs."""
+"""Describes how ratings are read, and compares it with how earlier ones were read."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -29,67 +28,14 @@ from components.ratings_example_gen.recognise.column_names import (
 )
 from components.ratings_example_gen.recognise.guess import shown_delimiter
 from components.ratings_example_gen.recognise.ratings_table import Table
-
-GIVEN, GUESSED = "given", "guessed"
-NO_COLUMN = "no column"
-
-
-@dataclass(frozen=True)
-class ColumnReading:
-    """How the column of one meaning is read.
-
-    Attributes:
-        meaning: ``user_id``, ``item_id``, ``rating`` or ``timestamp``.
-        column: The column, by its header or its position; ``NO_COLUMN`` if a person
-            declared that it must not be read.
-        origin: ``GIVEN`` by a person, or ``GUESSED``.
-        written: A value as it is written; empty if none is known.
-        read: The value that is read from it.
-    """
-
-    meaning: str
-    column: str
-    origin: str
-    written: str
-    read: str
-
-
-@dataclass(frozen=True)
-class SettingReading:
-    """How one setting is chosen.
-
-    Attributes:
-        name: Name of the setting below ``data``, such as ``delimiter``.
-        value: The value, for a person.
-        origin: ``GIVEN`` by a person, or ``GUESSED``.
-    """
-
-    name: str
-    value: str
-    origin: str
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How ratings are read.
-
-    Attributes:
-        columns: The columns that are read, with an example of each.
-        settings: How the text, its numbers and its times are written; only settings
-            that affect these files.
-        unused: Columns that are not read.
-        empty: Files without content, which are left out.
-        skipped: Lines above the tables, which are not read.
-        warnings: Points for a person to check: duplicate files, columns that may have
-            been overlooked, implausible times, settings without an effect.
-    """
-
-    columns: tuple[ColumnReading, ...]
-    settings: tuple[SettingReading, ...]
-    unused: tuple[str, ...] = ()
-    empty: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+from components.ratings_example_gen.recognise.reading import (
+    GIVEN,
+    GUESSED,
+    NO_COLUMN,
+    ColumnReading,
+    Reading,
+    SettingReading,
+)
 
 
 def reading_of(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from components import durable_files
+from pipeline import tfx_imports
 
 REPORT_FILE = "report.html"
 
@@ -26,9 +27,11 @@ def write(out: Path, run_id: str | None) -> Path:
         RunNotFoundError: If no such run has finished.
         OSError: If the report cannot be written; an older one is kept.
     """
-    # Altair and TensorFlow take seconds to import.
-    from pipeline.views.html.page import render
-    from pipeline.views.html.report_contents import gather
+    # Altair and TensorFlow's session take a second to import, and Altair another one
+    # for a part that TFX imports as well.
+    with tfx_imports.quick():
+        from pipeline.views.html.page import render
+        from pipeline.views.html.report_contents import gather
 
     contents = gather(out, run_id)
     path = path_of(out, contents.run.run.id)

@@ -1,17 +1,17 @@
 """Lists of the live model for a few users, with the items that they liked."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
-
-import tensorflow as tf
 
 from components.catalogue_gen import read_catalogue
 from components.live_models import versions
 from pipeline.lineage import accepted_data
+from pipeline.recommend.example_records import ids_of, read_examples
 from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.one_user import ask, load_recommend
-from pipeline.recommend.user_history import Histories, files_of
+from pipeline.recommend.user_history import Histories, files_of, user_of
 from trainer_modules import features as f
 
 ITEMS = 10
@@ -87,14 +87,6 @@ def examples(out: Path) -> list[Example]:
 def _users(records: Path) -> Iterator[tuple[str, int]]:
     """Yields users of the test split, and the number of items that each rated."""
     files = files_of(str(records))[f.TEST_SPLIT]
-    spec = {
-        f.USER_ID: tf.io.FixedLenFeature([], tf.string),
-        f.HISTORY_ITEM_ID: tf.io.RaggedFeature(tf.string),
-        f.ITEM_ID: tf.io.RaggedFeature(tf.string),
-    }
-    paths = tf.constant(files, tf.string)
-    dataset = tf.data.TFRecordDataset(paths, "GZIP").take(USERS_LOOKED_AT).batch(256)
-    for batch in dataset.map(lambda record: tf.io.parse_example(record, spec)):
-        rated = batch[f.HISTORY_ITEM_ID].row_lengths() + batch[f.ITEM_ID].row_lengths()
-        for user, number in zip(batch[f.USER_ID].numpy(), rated.numpy(), strict=True):
-            yield user.decode(), int(number)
+    for example in itertools.islice(read_examples(files), USERS_LOOKED_AT):
+        rated = (ids_of(example, name) for name in (f.HISTORY_ITEM_ID, f.ITEM_ID))
+        yield user_of(example), sum(map(len, rated))

@@ -2,24 +2,18 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tensorboard.backend.event_processing.event_accumulator import (
-    TENSORS,
-    EventAccumulator,
-)
+from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.util import tensor_util
 
-from trainer_modules import validation
+from components import tf_records
+from trainer_modules.validation_metrics import MODES
 
 LOSS = "loss"
 _EPOCH = "epoch_"  # prefix that Keras' callback adds to the name of a figure
-_ALL = {TENSORS: 0}  # EventAccumulator would keep a sample
-MODES = {
-    kind.metric: kind.mode
-    for kind in (validation.Ranking, validation.LabelsAUC, validation.StarsError)
-}
+_FILES = "events.out.tfevents.*"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,21 +56,20 @@ def read_curves(model_run: Path) -> list[Curve]:
     Args:
         model_run: The Trainer's artifact with the TensorBoard logs.
     """
-    folders = sorted({path.parent for path in model_run.rglob("events.out.tfevents.*")})
+    folders = sorted({path.parent for path in model_run.rglob(_FILES)})
     return [curve for folder in folders if (curve := _curve(model_run, folder))]
 
 
 def _curve(model_run: Path, folder: Path) -> Curve | None:
-    log = EventAccumulator(str(folder), _ALL).Reload()
     figures: dict[int, dict[str, float]] = {}
     ends: dict[int, float] = {}
-    for tag in log.Tags()[TENSORS]:
-        if not tag.startswith(_EPOCH):
-            continue
-        for event in log.Tensors(tag):
-            value = float(tensor_util.make_ndarray(event.tensor_proto))
-            figures.setdefault(event.step, {})[tag.removeprefix(_EPOCH)] = value
-            ends[event.step] = event.wall_time
+    for event in _events(folder):
+        for value in event.summary.value:
+            if value.tag.startswith(_EPOCH):
+                figure = float(tensor_util.make_ndarray(value.tensor))
+                name = value.tag.removeprefix(_EPOCH)
+                figures.setdefault(event.step, {})[name] = figure
+                ends[event.step] = event.wall_time
     if not any(LOSS in values for values in figures.values()):
         return None
     steps = sorted(figures)
@@ -92,6 +85,13 @@ def _curve(model_run: Path, folder: Path) -> Curve | None:
     return Curve(
         "" if part == Path() else str(part), metric, epochs, _best(epochs, metric)
     )
+
+
+def _events(folder: Path) -> Iterator[Event]:
+    # TensorBoard's own reader imports TensorFlow, which takes seconds.
+    for path in sorted(folder.glob(_FILES)):
+        with path.open("rb") as file:
+            yield from map(Event.FromString, tf_records.read_records(file))
 
 
 def _best(epochs: list[Epoch], metric: str | None) -> int | None:

@@ -21,7 +21,7 @@ from pipeline.views.terminal.tables import fact_grid
 from pipeline.views.terminal.terminal import Terminal, error_text
 
 if TYPE_CHECKING:  # TFX takes seconds to import
-    from components.ratings_example_gen.recognise.reading_report import Reading
+    from components.ratings_example_gen.recognise.reading import Reading
     from components.ratings_example_gen.side_files.tables import SideTables
     from pipeline.runs.local_runner import StepResult
 

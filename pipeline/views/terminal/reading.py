@@ -8,7 +8,7 @@ from components.wording import counted
 from pipeline.views.terminal.side_files import name_some
 
 if TYPE_CHECKING:
-    from components.ratings_example_gen.recognise.reading_report import (
+    from components.ratings_example_gen.recognise.reading import (
         ColumnReading,
         Reading,
     )

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from components.infra_check.figures import Answer, ServingCheck
-from components.ratings_example_gen.counts import Overlap
+from components.ratings_example_gen.spans import Overlap
 from pipeline.runs.model_record import (
     Evidence,
     Finding,

@@ -13,7 +13,8 @@ import pytest
 from components.ratings_example_gen import files
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.input_errors import BadInputError
-from components.ratings_example_gen.recognise.reading_report import Reading, check_same
+from components.ratings_example_gen.recognise.reading import Reading
+from components.ratings_example_gen.recognise.reading_report import check_same
 from components.ratings_example_gen.recognise.recognition import recognise
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from components.ratings_example_gen.counts import Overlap
+from components.ratings_example_gen.spans import Overlap
 from pipeline.runs.span_record import Distance, Drift, Spans
 from pipeline.views.html.page import render
 

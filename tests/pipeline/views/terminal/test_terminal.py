@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from components.ratings_example_gen.counts import Overlap
-from components.ratings_example_gen.recognise.reading_report import (
+from components.ratings_example_gen.recognise.reading import (
     ColumnReading,
     Reading,
 )
+from components.ratings_example_gen.spans import Overlap
 from pipeline.runs.model_record import ModelRecord
 from pipeline.runs.record import Live, Rows, SideFile, StepRecord
 from pipeline.runs.span_record import Distance, Drift
