@@ -17,7 +17,8 @@ from tfx import v1 as tfx
 
 from pipeline.beam.options import beam_args
 from pipeline.config.sections import BeamConfig
-from pipeline.runs.local_runner import StepResult, run_locally
+from pipeline.runs.local_runner import run_locally
+from pipeline.runs.step_result import StepResult
 from trainer_modules import features as f
 
 # The steps that are compared. SchemaGen and the Trainer run too, and do not count.

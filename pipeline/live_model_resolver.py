@@ -36,15 +36,13 @@ class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
         """Returns at most one artifact under ``champion``, and none elsewhere."""
         nothing: dict[str, list[Artifact]] = {key: [] for key in input_dict}
         candidates = self._candidates(store, input_dict)
-        origins = [v.origin for v in versions.versions(self._live_folder)]
-        while origins and origins[-1] in candidates:
-            origins.pop()
-        if not origins:
+        wanted = versions.newest_origin_outside(self._live_folder, candidates)
+        if wanted is None:
             return nothing
         for champion in sorted(
             input_dict["champion"], key=lambda a: a.id, reverse=True
         ):
-            if _origin(champion) == origins[-1]:
+            if _origin(champion) == wanted:
                 return {**nothing, "champion": [champion]}
         return nothing
 
@@ -67,17 +65,11 @@ class BaseModelStrategy(LiveModelStrategy):
     def _candidates(
         self, store: mlmd.MetadataStore, input_dict: dict[str, list[Artifact]]
     ) -> set[str]:
-        trained_on = {
-            execution.id
+        return {
+            place
             for graph in input_dict["transform_graph"]
-            for execution in store_lookups.users(store, graph.id)
+            for place in store_lookups.places_made_from(store, graph.id)
         }
-        made = {
-            event.artifact_id
-            for event in store.get_events_by_execution_ids(trained_on)
-            if event.type == mlmd.proto.Event.OUTPUT
-        }
-        return {place_of(model.uri) for model in store.get_artifacts_by_id(made)}
 
 
 def _origin(champion: Artifact) -> str | None:

@@ -9,7 +9,7 @@ import dataclasses
 import fcntl
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from components import content_hash
@@ -92,6 +92,23 @@ def live_origin(live_folder: Path) -> str:
         version = live(live_folder)
         return version.origin if version else ""
     return ""
+
+
+def newest_origin_outside(live_folder: Path, candidates: Collection[str]) -> str | None:
+    """Returns the origin of the newest version that is none of a run's candidates.
+
+    Args:
+        live_folder: Folder of the versions.
+        candidates: Places of Model artifacts.
+
+    Returns:
+        The origin; None if there is no such version.
+
+    Raises:
+        VersionError: If a version cannot be read.
+    """
+    origins = [version.origin for version in versions(live_folder)]
+    return next((o for o in reversed(origins) if o not in candidates), None)
 
 
 def live_number(live_folder: Path) -> int:

@@ -99,7 +99,6 @@ def _execute(
         live = console.is_terminal and not console.is_dumb_terminal and not verbose
         with RunView(console, live) as view:
             try:
-                view.progress("loading TensorFlow and TFX", 0, None)
                 from pipeline.runs import execute
 
                 if window:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -40,9 +39,7 @@ from pipeline.runs.step_outputs import (
     read_pushed,
     read_serving_check,
 )
-
-if TYPE_CHECKING:  # TFX takes seconds to import
-    from pipeline.runs.local_runner import StepResult
+from pipeline.runs.step_result import StepResult
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Ended:
     moved_from: Path | None
     source: str
     window: Window | None
-    steps: "Sequence[StepResult]"
+    steps: Sequence[StepResult]
 
 
 def collect(config: PipelineConfig, ended: Ended, outputs: Outputs) -> RunRecord:
@@ -159,7 +156,7 @@ def _rows(counts: Counts | None) -> Rows:
     return Rows(**{name: getattr(counts, name) for name in Rows.__struct_fields__})
 
 
-def _step(step: "StepResult") -> StepRecord:
+def _step(step: StepResult) -> StepRecord:
     return StepRecord(
         name=step.name,
         state=step.state,
@@ -171,7 +168,7 @@ def _step(step: "StepResult") -> StepRecord:
 
 def _model(
     name: str,
-    steps: "Sequence[StepResult]",
+    steps: Sequence[StepResult],
     outputs: Outputs,
     decision: Decision,
     serving: ServingCheck,

@@ -4,6 +4,7 @@ TFX is imported only when a run starts: it takes seconds.
 """
 
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Sequence
@@ -11,24 +12,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
+from components.catalogue_gen.reader import paths_read
+from components.live_models.versions import VersionError
 from components.ratings_example_gen import BadInputError, recognise_ratings
 from pipeline import datasets, tfx_imports
 from pipeline.config.data_settings import data_settings
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig
-from pipeline.runs import finished_runs
+from pipeline.runs import finished_runs, repetition
 from pipeline.runs.collect import Ended, collect
-from pipeline.runs.metadata_store import METADATA_FILE, prepare
+from pipeline.runs.metadata_store import METADATA_FILE, open_metadata, prepare
 from pipeline.runs.record import RUN_FILE, RunRecord, write_record
 from pipeline.runs.span_record import Window
 from pipeline.runs.step_outputs import find_outputs
+from pipeline.runs.step_result import StepResult
 from trainer_modules.registry import MODELS
 
 if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.recognise.layout import Layout
     from components.ratings_example_gen.recognise.reading import Reading
     from components.ratings_example_gen.side_files.tables import SideTables
-    from pipeline.runs.local_runner import StepResult
     from pipeline.runs.step_outputs import Outputs
 
 
@@ -50,7 +53,7 @@ class Observer(Protocol):
     def started(self, name: str) -> None:
         """Receives the name of a step that starts."""
 
-    def ended(self, result: "StepResult") -> None:
+    def ended(self, result: StepResult) -> None:
         """Receives the result of a step that ended or was skipped."""
 
 
@@ -86,14 +89,22 @@ def execute(
     dataset = datasets.resolve(config.data.source, observer.progress)
     spans = window.names if window else ()
     layout = layout or recognised(config, dataset.folder, spans)
+    read = None
     if layout:
-        _check_reading(config, dataset.folder, spans, layout, observer)
+        tables = _check_reading(config, dataset.folder, spans, layout, observer)
+        read = functools.partial(_inputs, config, dataset.folder, layout, tables)
     out = Path(config.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
     moved_from = prepare(out)
     if moved_from:
         logging.warning("%s was moved or copied from %s", out, moved_from)
-    steps, outputs = _run_steps(config, dataset.folder, spans, run_id, observer)
+    # A retraining finds out by its spans that it has nothing new.
+    before = read() if read and window is None else None
+    if before and (last := _repeated(out, before)):
+        steps, outputs = _repeat(out, last, run_id, observer)
+    else:
+        observer.progress("loading TensorFlow and TFX", 0, None)
+        steps, outputs = _run_steps(config, dataset.folder, spans, run_id, observer)
     for step in steps:
         if step.error:
             logging.error("%s failed", step.name, exc_info=step.error)
@@ -101,6 +112,8 @@ def execute(
     path = out / "runs" / run_id / RUN_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     write_record(path, collect(config, ended, outputs))
+    if read and before and (after := read()):
+        repetition.remember(out, run_id, before, after, steps)
     return finished_runs.read(Path(config.out), run_id)
 
 
@@ -110,12 +123,47 @@ def _check_reading(
     spans: Sequence[str],
     layout: "Layout",
     observer: Observer,
-) -> None:
-    """Checks that the models can use the data, and shows how it will be read."""
+) -> "SideTables":
+    """Checks that the models can use the data, and shows how it will be read.
+
+    Returns:
+        The files of items and users.
+    """
     check_models(config, layout)
     if layout.reading:
         observer.reading(layout.reading)
-    observer.side_files(_side_tables(config, data, spans, layout))
+    tables = _side_tables(config, data, spans, layout)
+    observer.side_files(tables)
+    return tables
+
+
+def _inputs(
+    config: PipelineConfig, data: Path, layout: "Layout", tables: "SideTables"
+) -> repetition.Inputs | None:
+    """Returns what a run with nothing new has in common with the last one.
+
+    None if it cannot be read: the step that needs it reports that better.
+    """
+    parts = [*layout.ratings, *([tables.users.part] if tables.users else [])]
+    items = paths_read(tables.items.part) if tables.items else []
+    try:
+        return repetition.read_inputs(
+            config,
+            data,
+            sorted({*items, *(part.path for part in parts)}),
+            Path(config.schema.path or CURATED_SCHEMA),
+        )
+    except (BadInputError, OSError, VersionError):
+        return None
+
+
+def _repeated(out: Path, inputs: repetition.Inputs) -> repetition.Repetition | None:
+    """Returns the run that this one repeats; None if there is none, or in doubt."""
+    try:
+        return repetition.find(out, inputs)
+    except Exception:  # TFX decides, or reports the problem
+        logging.exception("The last run is not compared.")
+        return None
 
 
 def _run_steps(
@@ -148,6 +196,14 @@ def _run_steps(
     observer.steps([component.id for component in pipeline.components])
     steps = run_locally(pipeline, run_id, observer.started, observer.ended)
     return steps, find_outputs(MetadataStore(connection), run_id)
+
+
+def _repeat(
+    out: Path, last: repetition.Repetition, run_id: str, observer: Observer
+) -> "tuple[list[StepResult], Outputs]":
+    observer.steps(list(last.names))
+    steps = last.record(run_id, observer.started, observer.ended)
+    return steps, find_outputs(open_metadata(out / METADATA_FILE), run_id)
 
 
 def recognised(

@@ -16,9 +16,7 @@ A step is skipped when something it needs is missing because of a failure:
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
@@ -31,29 +29,13 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.utils import name_utils
 
 from pipeline.runs import output_checksums, relative_cache_keys, store_lookups
-
-State = Literal["done", "cached", "failed", "skipped"]
+from pipeline.runs.step_result import State, StepResult
 
 _RESOLVER = name_utils.get_full_name(tfx.dsl.Resolver)
 
 
 class StepFailedError(RuntimeError):
     """A step that TFX recorded as failed without raising (unresolvable inputs)."""
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """How one step ended.
-
-    ``cached`` means that nothing was made: the outputs are those of an earlier run. A
-    resolver never makes anything; it is cached when it found the same as last time.
-    ``error`` is the exception of a failed step as its code raised it.
-    """
-
-    name: str
-    state: State
-    seconds: float
-    error: BaseException | None = None
 
 
 def run_locally(

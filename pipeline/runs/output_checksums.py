@@ -8,18 +8,19 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
-from tfx.orchestration import metadata
-from tfx.orchestration.portable import cache_utils
 
 from components import content_hash
+
+if TYPE_CHECKING:  # a run with nothing new does without TFX, which takes seconds
+    from tfx.orchestration import metadata
 
 SEAL = "content_sha256"
 
 
-def seal(store: metadata.Metadata, execution_id: int) -> None:
+def seal(store: "metadata.Metadata", execution_id: int) -> None:
     """Records the checksums of a step's outputs, right after the step.
 
     A run that is killed before that leaves an output without a checksum, which is
@@ -45,6 +46,8 @@ def respected() -> Iterator[None]:
     TFX calls a function of its own to check that outputs exist; if they do not, it
     takes the next older ones or runs the step again. It has no other hook.
     """
+    from tfx.orchestration.portable import cache_utils
+
     module = cache_utils.artifact_utils
     is_there = module.verify_artifacts
 
@@ -64,6 +67,17 @@ def respected() -> Iterator[None]:
         yield
     finally:
         module.verify_artifacts = is_there
+
+
+def is_intact(artifact: mlmd.Artifact) -> bool:
+    """Returns whether an output may be taken from the cache, as TFX decides it."""
+    folder = Path(artifact.uri)
+    sealed = artifact.custom_properties[SEAL].string_value
+    return (
+        artifact.state == mlmd.Artifact.LIVE
+        and folder.exists()
+        and (not sealed or _digest(folder) == sealed)
+    )
 
 
 def _digest(folder: Path) -> str:

@@ -9,8 +9,8 @@ from pipeline import exit_codes
 
 if TYPE_CHECKING:  # TFX takes seconds to import
     from components.infra_check.figures import ServingCheck
-    from pipeline.runs.local_runner import StepResult
     from pipeline.runs.step_outputs import Decision, Pushed
+    from pipeline.runs.step_result import StepResult
 
 
 class Status(enum.StrEnum):

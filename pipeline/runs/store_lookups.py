@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ml_metadata import ListOptions, MetadataStore, OrderByField
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from components.artifact_place import place_of
 from components.executions import MADE, SUCCEEDED, newest
 
 if TYPE_CHECKING:  # lineage uses this without TFX, which takes seconds
@@ -45,6 +46,17 @@ def users(store: MetadataStore, artifact: int) -> list[mlmd.Execution]:
 def makers(store: MetadataStore, artifact: int) -> list[mlmd.Execution]:
     """Returns the executions that made an artifact: one, or none."""
     return _made(store, artifact, "OUTPUT")
+
+
+def places_made_from(store: MetadataStore, artifact: int) -> set[str]:
+    """Returns the places of all artifacts that were ever made from an artifact."""
+    made_from = {execution.id for execution in users(store, artifact)}
+    made = {
+        event.artifact_id
+        for event in store.get_events_by_execution_ids(made_from)
+        if event.type == mlmd.Event.OUTPUT
+    }
+    return {place_of(artifact.uri) for artifact in store.get_artifacts_by_id(made)}
 
 
 def last_success(

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,12 +21,15 @@ POOR_TERMINAL = {
 }
 
 
-def marquee(code: Path, *arguments: str) -> SimpleNamespace:
+def marquee(
+    code: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> SimpleNamespace:
     """Runs the command on a copy of the code.
 
     Args:
         code: Folder of the copy, which is also the working folder.
         arguments: Arguments of the command.
+        env: Environment of the process; by default this one's, with the copy.
 
     Returns:
         ``status``, ``text`` (both outputs) and ``run`` (the newest ``run.json`` below
@@ -35,7 +38,7 @@ def marquee(code: Path, *arguments: str) -> SimpleNamespace:
     process = subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments],
         cwd=code,
-        env={**os.environ, "PYTHONPATH": str(code)},
+        env=env or {**os.environ, "PYTHONPATH": str(code)},
         capture_output=True,
         text=True,
         check=False,

@@ -14,6 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.runs.step_result import StepResult
 from pipeline.views.formatting import duration, inert, thousands
 from pipeline.views.terminal.reading import reading_facts
 from pipeline.views.terminal.side_files import side_facts
@@ -23,7 +24,6 @@ from pipeline.views.terminal.terminal import Terminal, error_text
 if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.recognise.reading import Reading
     from components.ratings_example_gen.side_files.tables import SideTables
-    from pipeline.runs.local_runner import StepResult
 
 PROGRESS_LOGGER = "marquee.progress"
 _STATES = {  # state → words, style, sign
@@ -140,7 +140,7 @@ class RunView(logging.Handler):
         if not self._live:
             self._print(Text(f"  {self._padded(name)}  started"))
 
-    def ended(self, result: "StepResult") -> None:
+    def ended(self, result: StepResult) -> None:
         """Shows that a step ended or was skipped."""
         self._running = None
         if result.name in self._waiting:

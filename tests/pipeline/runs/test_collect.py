@@ -8,7 +8,6 @@ from components.anomaly_gate import AnomaliesError
 from components.ratings_example_gen import BadInputError
 from pipeline.config.sections import LabelConfig
 from pipeline.runs.collect import describe_data, find_live
-from pipeline.runs.local_runner import StepResult
 from pipeline.runs.record import DataRecord, Live
 from pipeline.runs.status import Status, judge
 from pipeline.runs.step_outputs import (
@@ -19,6 +18,7 @@ from pipeline.runs.step_outputs import (
     read_pushed,
     read_serving_check,
 )
+from pipeline.runs.step_result import StepResult
 
 PUSHED = Pushed(1, "")
 
