@@ -1,5 +1,6 @@
 """Transforms raw user records into indices and labels, in training and in serving."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -46,10 +47,11 @@ def preprocessing_fn(
         for name in sorted(filter(f.is_user_feature, inputs))
         if name not in custom_config["leave_out"]
     }
+    target, history = _indices([inputs[f.ITEM_ID], inputs[f.HISTORY_ITEM_ID]], items)
     return {
         f.USER_INDEX: _known_or_unknown(inputs[f.USER_ID], users),
-        f.ITEM_INDEX: _index(inputs[f.ITEM_ID], items),
-        f.HISTORY_ITEM_INDEX: _index(inputs[f.HISTORY_ITEM_ID], items),
+        f.ITEM_INDEX: target,
+        f.HISTORY_ITEM_INDEX: history,
         f.LABEL: labels(inputs[f.RATING]),
         f.HISTORY_LABEL: labels(inputs[f.HISTORY_RATING]),
         f.RATING: inputs[f.RATING],
@@ -71,9 +73,8 @@ def _user_feature_indices(
         f.USER_FEATURE_VOCABULARY,
         min_count=None,
     )
-    return {
-        f.index_of(name): _index(values, vocabulary) for name, values in named.items()
-    }
+    indices = _indices(list(named.values()), vocabulary) if named else []
+    return {f.index_of(name): index for name, index in zip(named, indices, strict=True)}
 
 
 def _named(values: tf.RaggedTensor, name: str) -> tf.RaggedTensor:
@@ -84,8 +85,18 @@ def _vocabulary(ids: tf.Tensor, name: str, min_count: int | None) -> tf.Tensor:
     return tft.vocabulary(ids, frequency_threshold=min_count, vocab_filename=name)
 
 
-def _index(ids: tf.RaggedTensor, vocabulary: tf.Tensor) -> tf.RaggedTensor:
-    return ids.with_flat_values(_known_or_unknown(ids.flat_values, vocabulary))
+def _indices(
+    lists: Sequence[tf.RaggedTensor], vocabulary: tf.Tensor
+) -> list[tf.RaggedTensor]:
+    """Returns the indices of several lists of ids.
+
+    They are looked up together: each lookup makes a table of its own, which every
+    process that loads an exported model fills once more.
+    """
+    ids = tf.concat([ids.flat_values for ids in lists], 0)
+    sizes = tf.stack([tf.size(ids.flat_values) for ids in lists])
+    parts = tf.split(_known_or_unknown(ids, vocabulary), sizes, num=len(lists))
+    return [ids.with_flat_values(part) for ids, part in zip(lists, parts, strict=True)]
 
 
 def _known_or_unknown(ids: tf.Tensor, vocabulary: tf.Tensor) -> tf.Tensor:

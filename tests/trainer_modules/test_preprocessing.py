@@ -1,9 +1,11 @@
 """The transform graph against ten rows in plain Python."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.support.examples import serialize
 from trainer_modules import features as f
@@ -153,3 +155,12 @@ def test_the_graph_that_is_served_makes_the_training_examples(
     output, _ = transformed
     raw = tf.io.parse_example(records[split], output.raw_feature_spec())
     assert as_lists(output.transform_features_layer()(raw)) == EXPECTED[split]
+
+
+def test_each_vocabulary_is_looked_up_in_one_table(transformed):
+    output, _ = transformed
+    content = Path(output.transform_savedmodel_dir, "saved_model.pb").read_bytes()
+    [graph] = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+    functions = graph.graph_def.library.function
+    ops = [node.op for function in functions for node in function.node_def]
+    assert ops.count("LookupTableFindV2") == len((USERS, ITEMS, SIDE))
