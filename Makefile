@@ -20,7 +20,8 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
   test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
-  bench-fingerprint bench-deepctr bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store
+  bench-fingerprint bench-deepctr bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store \
+  bench-run bench-run-quick
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -142,6 +143,13 @@ bench-serve: $(READY) ## Measure the server's requests per second, across a vers
 bench-fingerprint: DATA := ml-1m
 bench-fingerprint: $(READY) ## Compare hashing the bytes of the input with reading them
 	@$(BIN)/python -m benchmarks.fingerprint --data $(DATA)
+
+# ARGUMENTS="--movielens --write" adds MovieLens and writes docs/benchmarks.md. The quick
+# one compares with the last release, whose record in benchmarks/ --record writes.
+bench-run: ARGUMENTS :=
+bench-run-quick: ARGUMENTS := --quick
+bench-run bench-run-quick: $(READY) ## Compare the seconds of commands with an earlier commit
+	@$(BIN)/python -m benchmarks.run $(ARGUMENTS)
 
 bench-store: $(READY) ## Measure a cached run with 1,000 runs in the metadata store
 	@$(BIN)/python -m benchmarks.store
