@@ -37,7 +37,7 @@ WITH_SESSION = (
     "components.saved_model_scan",
     "components.tensorflow_runtime",
     "pipeline.recommend.example_records",
-    "pipeline.recommend.exported_model",
+    "components.exported_model",
     "pipeline.recommend.item_titles",
     "pipeline.recommend.one_user",
     "pipeline.recommend.user_history",

@@ -1,8 +1,8 @@
 """Loads a SavedModel, sends it requests and prints how it answered.
 
-Run as ``python probe.py MODEL QUESTIONS BYTES``: the model's folder, a JSON file
-(``check.Questions``), and the limit of the address space. Like a server, it imports
-nothing of this package. The last line that it prints is a JSON object.
+Run as ``python -m components.infra_check.probe MODEL QUESTIONS BYTES``: the model's
+folder, a JSON file (``check.Questions``), and the limit of the address space. The model
+answers as in ``marquee serve``. The last line that is printed is a JSON object.
 """
 
 import json
@@ -10,12 +10,19 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-CALLS = 20  # of each request, after the first one, which traces the graph
+from components.exported_model import ExportedModel, Function, Tensors
+from components.tensorflow_parts import imported_alone
+from components.tensorflow_runtime import errors
+
+with imported_alone():
+    from tensorflow.core.example import example_pb2, feature_pb2
+
+CALLS = 20  # of each request, after the first one, which prepares the graph
 Answer = dict[str, str | float]  # the fields of ``figures.Answer``
 GARBAGE = b"\x0b\xff this is not an Example \x00"
 
@@ -26,16 +33,17 @@ def main(model_folder: str, questions_file: str, most_bytes: str) -> None:
     with open(questions_file) as file:
         questions: dict[str, dict[str, list[str]]] = json.load(file)
     started = time.monotonic()
-    model = tf.saved_model.load(model_folder)
+    model = ExportedModel(Path(model_folder), was_scanned=True)
+    score, recommend = model.function("serving_default"), model.function("recommend")
     load_seconds = time.monotonic() - started
     answers = {
-        name: answer(question_of(model, question))
+        name: answer(question_of(score, recommend, question))
         for name, question in questions.items()
     }
-    score = model.signatures["serving_default"]
-    answers["garbage bytes"] = refusal(lambda: score(examples=tf.constant([GARBAGE])))
+    garbage = {"examples": np.array([GARBAGE], object)}
+    answers["garbage bytes"] = refusal(lambda: score(garbage))
     first = next(iter(questions))  # does it still answer after that?
-    answers["once more"] = answer(question_of(model, questions[first]))
+    answers["once more"] = answer(question_of(score, recommend, questions[first]))
     result = {
         "load_seconds": load_seconds,
         "peak_bytes": peak_bytes(),
@@ -59,45 +67,40 @@ def peak_bytes() -> int:
 
 
 def question_of(
-    model: Any, question: dict[str, list[str]]
-) -> Callable[[], dict[str, tf.Tensor]]:
+    score: Function, recommend: Function, question: dict[str, list[str]]
+) -> Callable[[], Tensors]:
     """Returns a function that sends a request: for scores if it has candidates."""
     if "candidates" in question:
-        score = model.signatures["serving_default"]
         example = serialized(
             user_id=question["user"],
             history_item_id=question["history"],
             candidate_item_id=question["candidates"],
         )
-        return lambda: score(examples=tf.constant([example]))
-    recommend = model.signatures["recommend"]
-    user = tf.constant(question["user"])
-    history = tf.constant(
-        [question["history"]], tf.string, [1, len(question["history"])]
-    )
-    return lambda: recommend(
-        user_id=user,
-        history_item_id=history,
-        history_rating=tf.zeros([1, 0]),  # all count as likes
-        user_features=tf.zeros([1, 0], tf.string),
-        k=tf.constant(10),
-    )
+        return lambda: score({"examples": np.array([example], object)})
+    request = {
+        "user_id": np.array(question["user"], object),
+        "history_item_id": np.array([question["history"]], object),
+        "history_rating": np.zeros([1, 0], np.float32),  # all count as likes
+        "user_features": np.zeros([1, 0], object),
+        "k": np.array(10, np.int32),
+    }
+    return lambda: recommend(request)
 
 
 def serialized(**lists: list[str]) -> bytes:
     """Returns a serialized ``tf.train.Example`` of lists of strings."""
     features = {
-        name: tf.train.Feature(
-            bytes_list=tf.train.BytesList(value=[value.encode() for value in values])
+        name: feature_pb2.Feature(
+            bytes_list=feature_pb2.BytesList(value=[value.encode() for value in values])
         )
         for name, values in lists.items()
     }
-    example = tf.train.Example(features=tf.train.Features(feature=features))
+    example = example_pb2.Example(features=feature_pb2.Features(feature=features))
     encoded: bytes = example.SerializeToString()
     return encoded
 
 
-def answer(ask: Callable[[], dict[str, tf.Tensor]]) -> Answer:
+def answer(ask: Callable[[], Tensors]) -> Answer:
     """Sends a request several times and returns its timing, or what is wrong."""
     try:
         scores = _scores(ask())
@@ -119,10 +122,10 @@ def answer(ask: Callable[[], dict[str, tf.Tensor]]) -> Answer:
     }
 
 
-def _scores(outputs: dict[str, tf.Tensor]) -> Any:
-    scores = outputs["score"].numpy()
+def _scores(outputs: Tensors) -> Any:
+    scores = outputs["score"]
     if "item_id" in outputs:  # lists shorter than k are padded
-        scores = scores[outputs["item_id"].numpy() != b""]
+        scores = scores[outputs["item_id"] != b""]
     return scores
 
 
@@ -130,7 +133,7 @@ def refusal(ask: Callable[[], Any]) -> Answer:
     """Sends an invalid request, which must raise an error about the request."""
     try:
         ask()
-    except (tf.errors.InvalidArgumentError, UnicodeDecodeError):
+    except (errors.InvalidArgumentError, UnicodeDecodeError):
         return {}  # UnicodeDecodeError: TensorFlow's message repeats the bytes
     except Exception as error:  # an error that is not about the request
         return {"error": _one_line(error)}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from components.catalogue_gen import read_catalogue
+from components.exported_model import ExportedModel, Tensors
 from components.live_models import versions
 from pipeline.lineage import accepted_data
 from pipeline.recommend.example_records import floats_of, ids_of, read_examples
-from pipeline.recommend.exported_model import ExportedModel, Tensors
 from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.user_history import (
     Histories,

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from google.protobuf import json_format
 
+from components.exported_model import ExportedModel, Function
 from components.tensorflow_runtime import dtypes, errors
 from pipeline.recommend.example_records import Example
-from pipeline.recommend.exported_model import ExportedModel, Function
 from pipeline.recommend.user_history import History, check_inputs, recommend_inputs
 from pipeline.serving.errors import RequestError
 from pipeline.serving.example_items import num_candidates

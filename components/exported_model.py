@@ -30,17 +30,19 @@ class ExportedModel:
         signature_defs: TensorFlow's descriptions of the signatures by name.
     """
 
-    def __init__(self, folder: Path, threads: int = 0):
+    def __init__(self, folder: Path, threads: int = 0, *, was_scanned: bool = False):
         """Loads a model.
 
         Args:
             folder: Folder of a SavedModel.
             threads: Number of threads that one call may use; 0 for all cores.
+            was_scanned: Whether the caller has scanned it (``saved_model_scan``).
 
         Raises:
             HostileModelError: If the model does more than compute. It is not loaded.
         """
-        saved_model_scan.scan(folder)
+        if not was_scanned:
+            saved_model_scan.scan(folder)
         config = config_pb2.ConfigProto(
             intra_op_parallelism_threads=threads,
             inter_op_parallelism_threads=INTER_OP_THREADS,
