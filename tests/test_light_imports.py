@@ -18,6 +18,9 @@ LIGHT = (
     "pipeline.retraining",
     "pipeline.runs.cleanup",
     "pipeline.runs.compare",
+    "pipeline.runs.execute",
+    "pipeline.runs.finished_runs",
+    "pipeline.runs.repetition",
     "pipeline.views.terminal",
     "components.champion.decision",
     "components.drift_gate.drift",
@@ -42,7 +45,7 @@ WITH_SESSION = (
     "pipeline.recommend.one_user",
     "pipeline.recommend.user_history",
     "pipeline.serving",
-    "pipeline.views.html.sample_lists",
+    "pipeline.views.html",
 )
 IMPORT_ALL = """
 import importlib, sys
