@@ -16,6 +16,7 @@ import click
 from components import durable_files
 from pipeline import DEFAULT_OUT, exit_codes, standard_streams
 from pipeline.cli import completion
+from pipeline.cli.capacity_options import capacity_options
 
 if TYPE_CHECKING:
     from pipeline.config.sections import PipelineConfig
@@ -241,7 +242,10 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of ``run``, ``retrain`` and ``schedule``."""
-    for option in (verbose_option, run_out_option, data_options, models_option):
+    for option in (
+        *(verbose_option, run_out_option, capacity_options),
+        *(data_options, models_option),
+    ):
         command = option(command)
     return command
 
@@ -252,6 +256,8 @@ def read_config(
     settings: tuple[str, ...],
     models: str | None = None,
     out: str | None = None,
+    jobs: str | None = None,
+    max_memory: str | None = None,
     defaults: Mapping[str, str] | None = None,
     **columns: tuple[str, ...],
 ) -> "PipelineConfig":
@@ -259,10 +265,16 @@ def read_config(
     from pipeline.config import experimental
     from pipeline.config.load import load_config, select_models
 
-    given = {"--data": ("data.source", data), "--out": ("out", out)}
+    given = {
+        "--data": ("data.source", data),
+        "--out": ("out", out),
+        "--max-memory": ("run.max_memory", max_memory),
+    }
     flags = {
         flag: (key, text) for flag, (key, text) in given.items() if text is not None
     }
+    if jobs is not None:  # a number, and text in a flag
+        settings = (*settings, f"run.jobs={'null' if jobs == 'auto' else jobs}")
     config = load_config(config_file, settings, flags | _columns(columns), defaults)
     if models is not None:
         config = select_models(config, [name.strip() for name in models.split(",")])

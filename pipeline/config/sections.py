@@ -20,6 +20,7 @@ from pipeline.config.types import (
     Address,
     Flag,
     Negative,
+    Size,
     Text,
     Threshold,
     Window,
@@ -210,6 +211,22 @@ class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     args: list[Flag] = []
 
 
+class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many steps run at once on this machine; a cluster decides by itself.
+
+    Attributes:
+        jobs: Maximum number of steps that run at once, each in a process of its own if
+            there may be several; null is as many as the machine has cores. The results
+            are the same.
+        max_memory: Memory that a run may use, as in "8GB": of ``jobs``, no more run at
+            once than fit by an estimate (docs/operations.md). Null is 80 % of the
+            machine's memory, or of the control group's limit.
+    """
+
+    jobs: Count | None = 1
+    max_memory: Size | None = None
+
+
 def _default_models() -> dict[str, dict[str, Any]]:
     return {POPULARITY: {}, "mf_als": {}, "neumf": {}}
 
@@ -237,4 +254,5 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: SchemaConfig = SchemaConfig()
     retrain: RetrainConfig = RetrainConfig()
     beam: BeamConfig = BeamConfig()
+    run: RunConfig = RunConfig()
     out: Text = DEFAULT_OUT

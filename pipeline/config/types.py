@@ -50,6 +50,13 @@ Workers = Annotated[
         description="'loopback', or host:port of worker pools",
     ),
 ]
+Size = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{1,9}(\.\d{1,9})? *[MG]B$",
+        description="a size such as '8GB' or '500MB'",
+    ),
+]
 Flag = Annotated[
     str,
     Meta(pattern="^--", description="a Beam flag such as '--job_name=nightly'"),

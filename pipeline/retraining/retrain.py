@@ -8,7 +8,7 @@ import msgspec
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.reading_report import check_same
 from components.ratings_example_gen.spans import SpansError
-from pipeline.config.sections import PipelineConfig
+from pipeline.config.sections import PipelineConfig, RunConfig
 from pipeline.datasets import NAMES
 from pipeline.retraining import spans
 from pipeline.runs import execute
@@ -105,9 +105,10 @@ def check_reading(
 def _settings(config: PipelineConfig) -> str:
     """Returns a hash of everything except the ratings that influences training.
 
-    The folder of the runs does not: it may be moved, or restored elsewhere.
+    The folder of the runs does not: it may be moved, or restored elsewhere. Neither
+    does how many steps run at once.
     """
-    anywhere = msgspec.structs.replace(config, out="")
+    anywhere = msgspec.structs.replace(config, out="", run=RunConfig())
     digest = hashlib.sha256(msgspec.json.encode(anywhere, order="deterministic"))
     digest.update(version_of_all().encode())
     return digest.hexdigest()

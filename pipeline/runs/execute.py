@@ -18,12 +18,14 @@ from components.ratings_example_gen import BadInputError, recognise_ratings
 from pipeline import datasets, tfx_imports
 from pipeline.config.data_settings import data_settings
 from pipeline.config.errors import ConfigError
-from pipeline.config.sections import PipelineConfig
-from pipeline.runs import finished_runs, repetition
+from pipeline.config.sections import PipelineConfig, RunConfig
+from pipeline.runs import finished_runs, repetition, workers
+from pipeline.runs.capacity import capacity
 from pipeline.runs.collect import Ended, collect
 from pipeline.runs.metadata_store import METADATA_FILE, open_metadata, prepare
 from pipeline.runs.record import RUN_FILE, RunRecord, write_record
 from pipeline.runs.span_record import Window
+from pipeline.runs.step_log import PROGRESS_LOGGER
 from pipeline.runs.step_outputs import find_outputs
 from pipeline.runs.step_result import StepResult
 from trainer_modules.registry import MODELS
@@ -104,7 +106,10 @@ def execute(
         steps, outputs = _repeat(out, last, run_id, observer)
     else:
         observer.progress("loading TensorFlow and TFX", 0, None)
-        steps, outputs = _run_steps(config, dataset.folder, spans, run_id, observer)
+        jobs = _jobs(config, layout)
+        steps, outputs = _run_steps(
+            config, dataset.folder, spans, run_id, observer, jobs
+        )
     for step in steps:
         if step.error:
             logging.error("%s failed", step.name, exc_info=step.error)
@@ -115,6 +120,15 @@ def execute(
     if read and before and (after := read()):
         repetition.remember(out, run_id, before, after, steps)
     return finished_runs.read(Path(config.out), run_id)
+
+
+def _jobs(config: PipelineConfig, layout: "Layout | None") -> int:
+    """Returns how many steps may run at once, and shows why if it was set."""
+    parts = layout.ratings if layout else ()
+    at_once = capacity(config.run, sum(part.size for part in parts))
+    if config.run != RunConfig():
+        logging.getLogger(PROGRESS_LOGGER).info("%s", at_once)
+    return at_once.jobs
 
 
 def _check_reading(
@@ -172,7 +186,10 @@ def _run_steps(
     spans: Sequence[str],
     run_id: str,
     observer: Observer,
+    jobs: int,
 ) -> "tuple[list[StepResult], Outputs]":
+    if jobs > 1:
+        workers.start_importing()  # while this process imports TFX, too
     with tfx_imports.quick():
         from ml_metadata import MetadataStore
         from tfx import v1 as tfx
@@ -194,7 +211,7 @@ def _run_steps(
         metadata=connection,
     )
     observer.steps([component.id for component in pipeline.components])
-    steps = run_locally(pipeline, run_id, observer.started, observer.ended)
+    steps = run_locally(pipeline, run_id, observer.started, observer.ended, jobs)
     return steps, find_outputs(MetadataStore(connection), run_id)
 
 

@@ -1,4 +1,4 @@
-"""Runs a TFX pipeline in this process, one step after the other.
+"""Runs a TFX pipeline on this machine, each step as soon as its inputs are ready.
 
 TFX's own ``LocalDagRunner`` stops at the first failure, so one broken model would
 keep every later model from being trained. Here a failed step takes only those steps
@@ -14,8 +14,10 @@ A step is skipped when something it needs is missing because of a failure:
   that there are.
 """
 
+import functools
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
@@ -28,9 +30,16 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.utils import name_utils
 
-from pipeline.runs import output_checksums, relative_cache_keys, store_lookups
+from pipeline.runs import (
+    output_checksums,
+    relative_cache_keys,
+    stopping,
+    store_lookups,
+)
 from pipeline.runs.step_result import State, StepResult
+from pipeline.runs.worker_operator import Place, place_for
 
+_WITHOUT_OUTPUTS = ("failed", "skipped")
 _RESOLVER = name_utils.get_full_name(tfx.dsl.Resolver)
 
 
@@ -43,6 +52,7 @@ def run_locally(
     run_id: str,
     on_start: Callable[[str], None],
     on_end: Callable[[StepResult], None],
+    jobs: int = 1,
 ) -> list[StepResult]:
     """Runs every step that can run, in topological order.
 
@@ -51,9 +61,11 @@ def run_locally(
         run_id: Name of the run in ML Metadata; unique for every run.
         on_start: Called with a step's name before it runs; not for skipped steps.
         on_end: Called once for each step.
+        jobs: Number of steps that may run at once. If 1, each runs in this process,
+            otherwise in a worker; their results are the same.
 
     Returns:
-        One result per step, in the order they were run.
+        One result per step, in topological order.
 
     Raises:
         KeyboardInterrupt: If the run is interrupted, as with any exception that is not
@@ -63,77 +75,121 @@ def run_locally(
     runtime_parameter_utils.substitute_runtime_parameter(
         ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
     )
+    nodes = [entry.pipeline_node for entry in ir.nodes]
+    out = Path(pipeline.pipeline_info.pipeline_root).parent
+    with (
+        store_lookups.bounded(),
+        output_checksums.respected(),
+        relative_cache_keys.relative_to(out),
+        place_for(jobs) as place,
+    ):
+        launch = functools.partial(_run_step, ir=ir, place=place)
+        results = _run_all(nodes, launch, place, jobs, on_start, on_end)
+    return [results[node.node_info.id] for node in nodes]
+
+
+def _run_all(
+    nodes: Sequence[pipeline_pb2.PipelineNode],
+    launch: Callable[[pipeline_pb2.PipelineNode], StepResult],
+    place: Place,
+    jobs: int,
+    on_start: Callable[[str], None],
+    on_end: Callable[[StepResult], None],
+) -> dict[str, StepResult]:
+    """Runs the steps, each as soon as those before it that it needs have ended."""
+    waiting = {node.node_info.id: node for node in nodes}
+    before = needs_before(nodes)
+    running: dict[Future[StepResult], str] = {}
+    results: dict[str, StepResult] = {}
+
+    def end(result: StepResult) -> None:
+        results[result.name] = result
+        on_end(result)
+
+    try:
+        while waiting or running:
+            for name in [name for name in waiting if before[name] <= results.keys()]:
+                lost = [r.name for r in results.values() if r.state in _WITHOUT_OUTPUTS]
+                if not _can_run(waiting[name], lost):
+                    end(StepResult(name, "skipped", 0.0))
+                elif len(running) < jobs:
+                    on_start(name)
+                    running[place.launchers.submit(launch, waiting[name])] = name
+                else:
+                    break
+                del waiting[name]
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                result = future.result()
+                del running[future]
+                end(result)
+                _raise_interrupt(result.error)
+    except BaseException as stop:
+        for name in running.values():
+            on_end(StepResult(name, "failed", 0.0, stop))
+        raise
+    return results
+
+
+def needs_before(nodes: Sequence[pipeline_pb2.PipelineNode]) -> dict[str, set[str]]:
+    """Returns the steps that each one waits for: those that it reads and that precede.
+
+    A resolver may read what a later step made in an earlier run.
+    """
+    before: dict[str, set[str]] = {}
+    for node in nodes:
+        needed, unions = needs(node)
+        before[node.node_info.id] = needed.union(*unions) & before.keys()
+    return before
+
+
+def _run_step(
+    node: pipeline_pb2.PipelineNode, ir: pipeline_pb2.Pipeline, place: Place
+) -> StepResult:
+    """Runs one step, and returns how it ended, whatever it raised."""
+    name, started = node.node_info.id, time.monotonic()
+    state: State = "failed"
+    error: BaseException | None = None
+    try:
+        with place.metadata_lock, place.log_of(name):
+            state = _launch(node, ir, place)
+    except BaseException as raised:
+        error = raised
+    return StepResult(name, state, time.monotonic() - started, error)
+
+
+def _launch(
+    node: pipeline_pb2.PipelineNode, ir: pipeline_pb2.Pipeline, place: Place
+) -> State:
+    """Runs one step; returns how it ended."""
     deployment = runner_utils.extract_local_deployment_config(ir)
     connection = deployment.metadata_connection_config
     store = metadata.Metadata(
         getattr(connection, connection.WhichOneof("connection_config"))
     )
-    out = Path(pipeline.pipeline_info.pipeline_root).parent
-    results: list[StepResult] = []
-    lost: set[str] = set()
-    for node in (entry.pipeline_node for entry in ir.nodes):
-        name = node.node_info.id
-        if not _can_run(node, lost):
-            lost.add(name)
-            results.append(StepResult(name, "skipped", 0.0))
-            on_end(results[-1])
-            continue
-        on_start(name)
-        started = time.monotonic()
-        state: State = "failed"
-        error: BaseException | None = None
-        try:
-            state = _launch(node, ir, store, out)
-        except BaseException as raised:
-            error = raised
-            if not isinstance(raised, Exception):
-                raise
-            if interrupt := _interrupt_behind(raised):
-                raise interrupt from None
-        finally:
-            if state in ("failed", "skipped"):
-                lost.add(name)
-            seconds = time.monotonic() - started
-            results.append(StepResult(name, state, seconds, error))
-            on_end(results[-1])
-    return results
-
-
-def _launch(
-    node: pipeline_pb2.PipelineNode,
-    ir: pipeline_pb2.Pipeline,
-    store: metadata.Metadata,
-    out: Path,
-) -> State:
-    """Runs one step; returns how it ended."""
-    deployment = runner_utils.extract_local_deployment_config(ir)
     name = node.node_info.id
-    with (
-        store_lookups.bounded(),
-        output_checksums.respected(),
-        relative_cache_keys.relative_to(out),
-    ):
-        execution = launcher.Launcher(
-            pipeline_node=node,
-            mlmd_connection=store,
-            pipeline_info=ir.pipeline_info,
-            pipeline_runtime_spec=ir.runtime_spec,
-            executor_spec=runner_utils.extract_executor_spec(deployment, name),
-            custom_driver_spec=runner_utils.extract_custom_driver_spec(
-                deployment, name
-            ),
-        ).launch()
+    execution = launcher.Launcher(
+        pipeline_node=node,
+        mlmd_connection=store,
+        pipeline_info=ir.pipeline_info,
+        pipeline_runtime_spec=ir.runtime_spec,
+        executor_spec=runner_utils.extract_executor_spec(deployment, name),
+        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
+        custom_executor_operators=dict(place.operators),
+    ).launch()
     state = state_of(store, execution)
     if state == "done":
         output_checksums.seal(store, execution.execution_id)
     return state
 
 
-def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
-    """Returns the ^C or signal behind an error: Beam makes a RuntimeError of one."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error
+def _raise_interrupt(error: BaseException | None) -> None:
+    """Raises the interrupt of a step, if it was interrupted."""
+    if error is None:
+        return
+    if not isinstance(error, Exception):
+        raise error
+    if interrupt := stopping.interrupt_behind(error):
+        raise interrupt from None
 
 
 def _can_run(node: pipeline_pb2.PipelineNode, lost: Collection[str]) -> bool:

@@ -48,6 +48,18 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """Returns the ^C or signal behind an error: Beam makes a RuntimeError of one."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def end_with_parent() -> None:
+    """Makes the kernel kill this process when the thread that started it ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def follow_parent() -> None:
     """Lets the parent stop this process with SIGINT, and ends it with the parent.
 

@@ -1,6 +1,7 @@
 """Terminal output: one module for each thing that is printed."""
 
-from pipeline.views.terminal.progress import PROGRESS_LOGGER, RunView
+from pipeline.runs.step_log import PROGRESS_LOGGER
+from pipeline.views.terminal.progress import RunView
 from pipeline.views.terminal.run_result import print_run
 from pipeline.views.terminal.terminal import (
     Terminal,

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.runs.step_log import PROGRESS_LOGGER
 from pipeline.runs.step_result import StepResult
 from pipeline.views.formatting import duration, inert, thousands
 from pipeline.views.terminal.reading import reading_facts
@@ -25,7 +27,6 @@ if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.recognise.reading import Reading
     from components.ratings_example_gen.side_files.tables import SideTables
 
-PROGRESS_LOGGER = "marquee.progress"
 _STATES = {  # state → words, style, sign
     "done": ("done", "green", "✓"),
     "cached": ("from cache", "cyan", "✓"),
@@ -33,6 +34,7 @@ _STATES = {  # state → words, style, sign
     "skipped": ("skipped: needs a step that failed", "yellow", "-"),
 }
 _BAR_WIDTH = 20
+_MAX_LINES = 8  # of running steps, with the figures of their epochs
 
 
 class EpochProgress(msgspec.Struct, frozen=True):
@@ -57,6 +59,19 @@ class EpochProgress(msgspec.Struct, frozen=True):
     samples_per_second: float | None = None
 
 
+@dataclass
+class _Running:
+    """A step that is running.
+
+    Attributes:
+        since: Start of the step, on the monotonic clock.
+        epochs: The epochs so far, each with the time of its end.
+    """
+
+    since: float
+    epochs: list[tuple[float, EpochProgress]] = field(default_factory=list)
+
+
 class RunView(logging.Handler):
     """Observer of a run that shows the progress of steps, epochs and downloads.
 
@@ -73,9 +88,7 @@ class RunView(logging.Handler):
         self._console = console
         self._names: Sequence[str] = ()
         self._waiting: list[str] = []
-        self._running: str | None = None
-        self._since = 0.0
-        self._epochs: list[tuple[float, EpochProgress]] = []  # with their ends
+        self._running: dict[str, _Running] = {}
         self._spinner = Spinner("dots", style="cyan")
         self._between: tuple[str, int, int | None] | None = None
         self._live = (
@@ -108,7 +121,7 @@ class RunView(logging.Handler):
     ) -> None:
         """Clears the live region."""
         logging.getLogger(PROGRESS_LOGGER).removeHandler(self)
-        self._running, self._waiting, self._between = None, [], None
+        self._running, self._waiting, self._between = {}, [], None
         if self._live:
             self._live.stop()
 
@@ -134,7 +147,7 @@ class RunView(logging.Handler):
     def started(self, name: str) -> None:
         """Shows that a step starts."""
         self._between = None
-        self._running, self._since, self._epochs = name, time.monotonic(), []
+        self._running[name] = _Running(time.monotonic())
         if name in self._waiting:
             self._waiting.remove(name)
         if not self._live:
@@ -142,7 +155,7 @@ class RunView(logging.Handler):
 
     def ended(self, result: StepResult) -> None:
         """Shows that a step ended or was skipped."""
-        self._running = None
+        self._running.pop(result.name, None)
         if result.name in self._waiting:
             self._waiting.remove(result.name)
         words, style, sign = _STATES[result.state]
@@ -156,13 +169,18 @@ class RunView(logging.Handler):
             self._print(error_text(str(result.error) or type(result.error).__name__))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Shows the end of an epoch of the running step, or another message."""
+        """Shows the end of an epoch of a running step, or another message."""
         progress = getattr(record, "progress", None)
+        step = getattr(record, "step", "")
         if progress is None:
-            self._print(Text(f"  {inert(record.getMessage())}"))
+            source = f"{inert(step)}: " if step and len(self._running) > 1 else ""
+            self._print(Text(f"  {source}{inert(record.getMessage())}"))
             return
         epoch = msgspec.convert(progress, EpochProgress)
-        self._epochs.append((time.monotonic(), epoch))
+        # Only steps in workers state their names. Of the others, one runs at a time.
+        for name, running in list(self._running.items()):
+            if step in ("", name):
+                running.epochs.append((time.monotonic(), epoch))
         if not self._live:
             model, place = inert(epoch.model), f"{epoch.epoch}/{epoch.epochs}"
             self._print(Text(f"  {model}: epoch {place}, {_epoch_figures(epoch)}"))
@@ -174,31 +192,35 @@ class RunView(logging.Handler):
         return f"{inert(name):<{max(map(len, self._names), default=0)}}"
 
     def _region(self) -> RenderableType:
-        """Returns the running step and the waiting ones, in at most three lines."""
+        """Returns the running steps, each in one or two lines, and the waiting ones."""
         lines: list[RenderableType] = []
         if self._between is not None:
             lines.append(_between_steps(self._spinner, *self._between))
-        if self._running is not None:
-            lines.append(self._running_line(self._running))
-            if self._epochs:
-                lines.append(_one_line(f"  {_epoch_figures(self._epochs[-1][1])}"))
+        steps = list(self._running.items())  # other threads start and end steps
+        with_figures = 2 * len(steps) <= _MAX_LINES
+        for name, running in steps[:_MAX_LINES]:
+            lines.append(self._running_line(name, running))
+            if running.epochs and with_figures:
+                lines.append(_one_line(f"  {_epoch_figures(running.epochs[-1][1])}"))
+        if len(steps) > _MAX_LINES:
+            lines.append(_one_line(f"  and {len(steps) - _MAX_LINES} more"))
         if self._waiting:
             names = ", ".join(map(inert, self._waiting))
             lines.append(_one_line(f"· {len(self._waiting)} waiting: {names}"))
         return Group(*lines)
 
-    def _running_line(self, name: str) -> RenderableType:
+    def _running_line(self, name: str, running: _Running) -> RenderableType:
         now = time.monotonic()
         cells: list[RenderableType] = [self._spinner, Text(f"{self._padded(name)} ")]
-        spent = duration(now - self._since)
-        if self._epochs:
-            (first_end, first), (last_end, last) = self._epochs[0], self._epochs[-1]
+        spent = duration(now - running.since)
+        if running.epochs:
+            (first_end, first), (last_end, last) = running.epochs[0], running.epochs[-1]
             done, total = last.epoch, last.epochs
             # The first epoch also builds the graph: it is left out as soon as possible.
             if done > first.epoch:
                 an_epoch = (last_end - first_end) / (done - first.epoch)
             else:
-                an_epoch = (last_end - self._since) / done
+                an_epoch = (last_end - running.since) / done
             left = max(0.0, (total - done) * an_epoch - (now - last_end))
             spent += f", at most {duration(left)} left"
             cells += [

@@ -20,6 +20,7 @@ from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
 from pipeline import standard_streams
+from pipeline.runs.step_log import StepFormatter
 from pipeline.views.formatting import inert
 
 _ERROR_LINES = 20  # of a step's error; the log has all of it
@@ -86,9 +87,7 @@ def captured_output(log: Path, verbose: bool = False) -> Iterator[Terminal]:
         undo.enter_context(contextlib.redirect_stdout(_line_by_line(1)))
         undo.enter_context(contextlib.redirect_stderr(_line_by_line(2)))
         handler = logging.StreamHandler(log_file)
-        handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        )
+        handler.setFormatter(StepFormatter())
         root.handlers[:] = [handler]
         root.setLevel(logging.INFO)
         # TFX's own level, which TensorFlow may have set since.

@@ -29,6 +29,7 @@ from pipeline.views.formatting import inert
 from pipeline.views.terminal import (
     PROGRESS_LOGGER,
     RunView,
+    Terminal,
     captured_output,
     open_console,
     print_run,
@@ -257,6 +258,33 @@ def test_what_else_is_worth_saying_is_a_line_in_either_view():
             logging.getLogger(PROGRESS_LOGGER).info("%s starts from %s", "neumf", evil)
         assert "  neumf starts from [red]" in file.getvalue()
         assert "\x07" not in file.getvalue()
+
+
+def test_steps_that_run_at_once_are_shown_each_with_its_own_epochs():
+    file = io.StringIO()
+    console = Terminal(file=file, force_terminal=True, width=100)
+    log = logging.getLogger(PROGRESS_LOGGER)
+    with RunView(console, live=True) as view:
+        view.steps(["Trainer_gmf", "Trainer_neumf", "Evaluator_gmf"])
+        view.started("Trainer_gmf")
+        view.started("Trainer_neumf")
+        for model, epoch in (("gmf", 1), ("neumf", 7)):
+            progress = {"model": model, "epoch": epoch, "epochs": 9, "loss": epoch / 10}
+            step = {"step": f"Trainer_{model}"}
+            log.info("epoch", extra={"progress": progress, **step})
+        log.info("starts from %s", "the live model", extra={"step": "Trainer_neumf"})
+        time.sleep(0.6)  # until it is drawn
+        view.ended(result("Trainer_gmf"))
+        time.sleep(0.6)
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
+    both, later = drawn.split("✓ Trainer_gmf")
+    assert re.search(r"Trainer_gmf +\S* 1/9 .*\n +loss 0\.1000", both)
+    assert re.search(r"Trainer_neumf +\S* 7/9 .*\n +loss 0\.7000", both)
+    assert "  Trainer_neumf: starts from the live model" in both
+    assert "1 waiting: Evaluator_gmf" in both
+    last = later.split("Evaluator_gmf")[-2]
+    assert "Trainer_neumf" in last
+    assert "Trainer_gmf" not in last
 
 
 def test_nothing_listens_to_epochs_after_the_run():

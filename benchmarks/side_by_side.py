@@ -1,0 +1,164 @@
+"""Measures and simulates runs whose steps run side by side.
+
+``measure`` runs ``marquee run`` with one and with several jobs in turn, each on an
+empty folder, and prints seconds of the clock and of the processors. ``simulate`` reads
+a ``run.json`` and replays its steps on more cores, in the order of the local runner.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import psutil
+
+from benchmarks.figures import GIGABYTE
+from benchmarks.processes import MARQUEE
+from pipeline.runs import finished_runs
+from pipeline.runs.record import Status
+
+_SECONDS_BETWEEN_SAMPLES = 0.5
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+
+@click.group()
+def main() -> None:
+    """Measures and simulates runs whose steps run side by side."""
+
+
+@main.command()
+@click.option("--data", default="sample", show_default=True)
+@click.option("--models", default="popularity,mf_als,neumf", show_default=True)
+@click.option("--jobs", type=int, multiple=True, default=(1, 2), show_default=True)
+@click.option("--rounds", default=1, show_default=True)
+def measure(data: str, models: str, jobs: tuple[int, ...], rounds: int) -> None:
+    """Runs with each number of jobs in turn."""
+    # Workers and the process that forks them are not children of the run's process.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    click.echo(f"{data}, {models}, load {os.getloadavg()[0]:.1f} at the start")
+    click.echo(f"{'jobs':>4} {'seconds':>8} {'CPU':>8} {'busy':>5} {'peak GB':>8}")
+    for _ in range(rounds):
+        for number in jobs:
+            with tempfile.TemporaryDirectory() as out:
+                seconds, cpu, peak = _measured_run(data, models, number, out)
+            click.echo(
+                f"{number:>4} {seconds:>8.1f} {cpu:>8.1f} {cpu / seconds:>5.2f}"
+                f" {peak / GIGABYTE:>8.2f}"
+            )
+
+
+def _measured_run(
+    data: str, models: str, jobs: int, out: str
+) -> tuple[float, float, int]:
+    """Returns the seconds of the clock and of the processors, and the peak memory."""
+    before, started, peak = _cpu_seconds(), time.monotonic(), 0
+    options = ["--data", data, "--models", models, "--jobs", str(jobs), "--out", out]
+    with tempfile.TemporaryFile("w+") as output:
+        run = subprocess.Popen(
+            [str(MARQUEE), "run", *options], stdout=output, stderr=output
+        )
+        while run.poll() is None:
+            peak = max(peak, _proportional_bytes(run.pid))
+            time.sleep(_SECONDS_BETWEEN_SAMPLES)
+        seconds = time.monotonic() - started
+        output.seek(0)
+        if run.returncode not in (0, Status.REFUSED.exit_status):
+            raise click.ClickException(output.read()[-3000:])
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            return seconds, _cpu_seconds() - before, peak
+
+
+def _proportional_bytes(pid: int) -> int:
+    """Returns the memory of a process and its descendants, shared pages once."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        run = psutil.Process(pid)
+        for process in (run, *run.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                total += process.memory_full_info().pss
+    return total
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default="marquee-out")
+@click.option("--cores", type=int, multiple=True, default=(1, 2, 4, 8, 16))
+def simulate(out: Path, cores: tuple[int, ...]) -> None:
+    """Replays the steps of the newest run below a folder on more cores.
+
+    Each step takes the seconds that were recorded, and a core: a step that used several
+    cores when it ran alone is slower beside others, so that this is an upper bound of
+    the speed-up. A run from an empty folder is needed, as cached steps take no time.
+    """
+    record = finished_runs.read(out)
+    seconds = {step.name: step.seconds for step in record.steps}
+    before = _steps_before(record.config)
+    total, path = sum(seconds.values()), makespan(seconds, before, len(seconds))
+    click.echo(f"{len(seconds)} steps, {total:.0f} s; longest path {path:.0f} s")
+    for number in cores:
+        span = makespan(seconds, before, number)
+        click.echo(f"{number:>3} at once: {span:>6.0f} s, {total / span:.2f} times")
+
+
+def makespan(
+    seconds: Mapping[str, float], before: Mapping[str, set[str]], jobs: int
+) -> float:
+    """Returns the seconds of a run whose steps start as the local runner starts them.
+
+    Args:
+        seconds: Duration of each step, in topological order.
+        before: The steps that each step waits for.
+        jobs: Number of steps that run at once.
+    """
+    now, ends, running = 0.0, set[str](), dict[str, float]()
+    waiting = list(seconds)
+    while waiting or running:
+        for name in [name for name in waiting if before[name] <= ends]:
+            if len(running) < jobs:
+                running[name] = now + seconds[name]
+                waiting.remove(name)
+        now = min(running.values())
+        ended = {name for name, end in running.items() if end <= now}
+        ends |= ended
+        running = {name: end for name, end in running.items() if name not in ended}
+    return now
+
+
+def _steps_before(config: dict[str, object]) -> dict[str, set[str]]:
+    """Returns the steps that each step of a run waits for."""
+    import msgspec
+    from tfx.dsl.compiler import compiler
+
+    from components.anomaly_gate.schema import CURATED_SCHEMA
+    from pipeline.config.sections import PipelineConfig
+    from pipeline.pipeline import create_pipeline
+    from pipeline.runs.local_runner import needs_before
+    from pipeline.stages.prepare import Source
+
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = create_pipeline(
+            msgspec.convert(config, PipelineConfig),
+            Source(folder),
+            pipeline_root=folder,
+            live_folder=folder,
+            schema_path=Path(CURATED_SCHEMA),
+        )
+        ir = compiler.Compiler().compile(pipeline)
+    return needs_before([node.pipeline_node for node in ir.nodes])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""How many steps may run at once: what the cores and the memory of a machine allow.
+
+The estimate of memory is the same for every step, and rough on purpose: the peak of
+``marquee run`` in docs/benchmarks.md, which ran its steps one after the other, is 1.12
+GB at 1 million ratings and 2.24 GB at 10 million (23 bytes each), and 1.42 GB with the
+models of MovieLens 1M. A step of two workers costs less, as they share what they have
+imported.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+from components.wording import counted
+from pipeline import machine
+from pipeline.config.sections import RunConfig
+
+_GB = 1e9
+_STEP_BYTES = 1.3 * _GB
+_STEP_BYTES_PER_BYTE_OF_RATINGS = 6.0
+_OWN_BYTES = 1.0 * _GB  # of Marquee's own process: TFX, and ML Metadata
+_SHARE = 0.8  # of the machine's memory, if no bound is set
+_UNITS = {"MB": 1e6, "GB": 1e9}
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Number of steps that may run at once, and what it follows from.
+
+    Attributes:
+        jobs: The number of steps, at least 1.
+        cores: Number of cores.
+        memory: Memory that the run may use, in bytes.
+        step_memory: Estimated memory of one step, in bytes.
+        wanted: The number that was set; None if there was none.
+    """
+
+    jobs: int
+    cores: int
+    memory: float
+    step_memory: float
+    wanted: int | None = None
+
+    def __str__(self) -> str:
+        """Returns a sentence that explains the number."""
+        why = (
+            f"{counted(self.cores, 'core')}, and {self.memory / _GB:.1f} GB of memory "
+            f"for about {self.step_memory / _GB:.1f} GB per step"
+        )
+        if self.wanted is not None and self.wanted > self.jobs:
+            why = f"{self.wanted} were requested; {why}"
+        return f"Steps that may run at once: {self.jobs} ({why})"
+
+
+def capacity(config: RunConfig, bytes_of_ratings: int = 0) -> Capacity:
+    """Returns how many steps may run at once.
+
+    Args:
+        config: The settings. A number of jobs that is set is not limited by the cores,
+            only by the memory.
+        bytes_of_ratings: Uncompressed size of the files of ratings, if it is known.
+    """
+    cores = machine.cores()
+    memory = (
+        parse_size(config.max_memory)
+        if config.max_memory
+        else _SHARE * machine.memory().total
+    )
+    step = _STEP_BYTES + _STEP_BYTES_PER_BYTE_OF_RATINGS * bytes_of_ratings
+    fit = max(1, math.floor((memory - _OWN_BYTES) / step))
+    wanted = config.jobs if config.jobs is not None else cores
+    return Capacity(min(wanted, fit), cores, memory, step, config.jobs)
+
+
+def parse_size(text: str) -> float:
+    """Returns a size such as "8GB" or "500 MB" in bytes."""
+    number, unit = re.fullmatch(r"([\d.]+) *([MG]B)", text).groups()  # type: ignore[union-attr]  # the setting's type has this pattern
+    return float(number) * _UNITS[unit]

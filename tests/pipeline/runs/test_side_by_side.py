@@ -1,0 +1,174 @@
+"""Steps that run at once, in workers, on a real SQLite metadata store."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import toy_steps
+
+from pipeline.runs.local_runner import run_locally
+from pipeline.runs.worker_process import StepError
+from pipeline.runs.workers import WorkerDiedError, WorkerTracebackError
+from pipeline.views.terminal import captured_output
+
+
+@pytest.fixture
+def data():
+    return toy_steps.make_data().with_id("Data")
+
+
+@pytest.fixture
+def act(data):
+    """Makes steps that each do one thing, by their names."""
+
+    def _act(**whats):
+        return [
+            toy_steps.act(examples=data.outputs["examples"], what=what).with_id(name)
+            for name, what in whats.items()
+        ]
+
+    return _act
+
+
+@pytest.fixture
+def run(tmp_path, data):
+    """Runs steps two at a time; returns their results by name."""
+
+    def _run(*steps, on_end=lambda result: None):
+        pipeline = toy_steps.pipeline_of(tmp_path, data, *steps)
+        results = run_locally(pipeline, "1", lambda name: None, on_end, 2)
+        return {result.name: result for result in results}
+
+    return _run
+
+
+def states(results):
+    return {name: result.state for name, result in results.items()}
+
+
+def process_of(tmp_path, step):
+    [file] = tmp_path.glob(f"artifacts/{step}/model/*/process")
+    return int(file.read_text())
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_two_steps_run_at_once_in_two_workers_that_end_with_the_run(
+    run, data, tmp_path
+):
+    steps = [
+        toy_steps.meet(
+            examples=data.outputs["examples"],
+            place=str(tmp_path),
+            own=own,
+            other=other,
+        ).with_id(f"Meet_{own}")
+        for own, other in ("ab", "ba")
+    ]
+    assert set(states(run(*steps)).values()) == {"done"}
+    workers = {int((tmp_path / name).read_text()) for name in "ab"}
+    assert len(workers) == 2
+    assert os.getpid() not in workers
+    assert not any(psutil.pid_exists(worker) for worker in workers)
+
+
+def test_results_are_in_the_order_of_the_pipeline_and_of_their_ends(run, act):
+    ended = []
+    steps = act(Step_a="nothing", Step_b="nothing", Step_c="nothing")
+    results = run(*steps, on_end=lambda result: ended.append(result.name))
+    assert list(results) == ["Data", "Step_a", "Step_b", "Step_c"]
+    assert sorted(ended) == list(results)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("is killed", "killed by SIGKILL, probably because memory ran out"),
+        ("is terminated", "ended with exit status 143 and without a result"),
+    ],
+)
+def test_a_worker_that_dies_fails_its_step_and_is_replaced(
+    run, act, tmp_path, what, message
+):
+    results = run(*act(Step_a=what, Step_b="nothing", Step_c="nothing"))
+    assert states(results) == {
+        "Data": "done",
+        "Step_a": "failed",
+        "Step_b": "done",
+        "Step_c": "done",
+    }
+    assert type(results["Step_a"].error) is WorkerDiedError
+    assert message in str(results["Step_a"].error)
+    assert not list(tmp_path.glob("artifacts/Step_a/model/*"))
+
+
+def test_a_traceback_comes_with_the_error_even_if_that_cannot_be_sent(run, act):
+    error = run(*act(Step_a="raises"))["Step_a"].error
+    assert type(error) is StepError
+    assert "UnpicklableError: ratings.csv, line 14" in str(error)
+    assert isinstance(error.__cause__, WorkerTracebackError)
+    assert "toy_steps.py" in str(error.__cause__)
+
+
+def test_each_line_of_the_log_is_whole_and_names_its_step(run, act, tmp_path):
+    log = tmp_path / "run.log"
+    with captured_output(log):
+        run(*act(Step_a="writes", Step_b="writes"))
+        logging.getLogger("run").info("between steps")
+    lines = log.read_text().splitlines()
+    for step in ("Step_a", "Step_b"):
+        own = [line for line in lines if line.startswith(f"[{step}] ")]
+        for text in (
+            "lines of Python",
+            "standard output",
+            "C++ \N{REPLACEMENT CHARACTER} without an end",
+        ):
+            assert own.count(f"[{step}] {text}") == 1
+        [begin] = [line for line in own if "half a line, " in line]
+        assert begin.endswith("INFO toy: two")
+        assert any("Running launcher for" in line for line in own)  # TFX's, in here
+    assert not lines[-1].startswith("[")
+
+
+def test_progress_of_a_step_is_received_with_its_name(run, act, caplog):
+    with caplog.at_level(logging.INFO, "marquee.progress"):
+        run(*act(Step_a="reports"))
+    epoch, message = (r for r in caplog.records if r.name == "marquee.progress")
+    assert (epoch.step, epoch.progress["epoch"]) == ("Step_a", 1)
+    assert (message.getMessage(), message.levelname) == ("all of it: 100%", "WARNING")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_of_a_run_that_is_stopped(tmp_path, number):
+    """Neither the workers, nor what they started, nor the process they come from."""
+    process = subprocess.Popen(
+        [sys.executable, toy_steps.__file__, str(tmp_path)],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    with process:
+        wait_until(lambda: len(list(tmp_path.glob("*.pids"))) == 2)
+        pids = [
+            int(pid)
+            for file in tmp_path.glob("*.pids")
+            for pid in file.read_text().split()
+        ]
+        started = psutil.Process(process.pid).children(recursive=True)
+        assert set(pids) <= {child.pid for child in started}
+        try:
+            process.send_signal(number)
+            assert process.wait(60) != 0
+        finally:
+            process.kill()
+    wait_until(lambda: not any(child.is_running() for child in started))
