@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+import toy_models
 import toy_steps
 
 from pipeline.runs.local_runner import run_locally
@@ -146,6 +147,26 @@ def test_progress_of_a_step_is_received_with_its_name(run, act, caplog):
     epoch, message = (r for r in caplog.records if r.name == "marquee.progress")
     assert (epoch.step, epoch.progress["epoch"]) == ("Step_a", 1)
     assert (message.getMessage(), message.levelname) == ("all of it: 100%", "WARNING")
+
+
+@pytest.mark.parametrize("fate", ["is interrupted", "is interrupted in Beam"])
+def test_an_interrupted_step_ends_the_run_after_all_were_reported(tmp_path, data, fate):
+    steps = [
+        toy_models.train(examples=data.outputs["examples"], fate=f).with_id(name)
+        for name, f in (("Trainer_a", "trained"), ("Trainer_b", fate))
+    ]
+    started, ended = [], {}
+    with pytest.raises(KeyboardInterrupt):
+        run_locally(
+            toy_steps.pipeline_of(tmp_path, data, *steps),
+            "1",
+            started.append,
+            lambda result: ended.update({result.name: result}),
+            2,
+        )
+    assert set(started) == ended.keys() == {"Data", "Trainer_a", "Trainer_b"}
+    assert ended["Trainer_b"].state == "failed"
+    assert isinstance(ended["Trainer_b"].error, KeyboardInterrupt)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
