@@ -59,6 +59,11 @@ def cores(cgroups: Path = _CGROUPS, own: Path = _OWN) -> int:
     return max(1, math.floor(allowed))
 
 
+def has_gpu(devices: Path = Path("/dev")) -> bool:
+    """Returns whether there is a GPU from NVIDIA, without importing TensorFlow."""
+    return (devices / "nvidiactl").exists()
+
+
 def _folders(controller: str, cgroups: Path, own: Path) -> Iterator[Path]:
     """Yields the control group of this process and its parents, of either version."""
     try:

@@ -33,6 +33,7 @@ class Capacity:
         memory: Memory that the run may use, in bytes.
         step_memory: Estimated memory of one step, in bytes.
         wanted: The number that was set; None if there was none.
+        has_gpu: Whether steps would share a GPU.
     """
 
     jobs: int
@@ -40,6 +41,7 @@ class Capacity:
     memory: float
     step_memory: float
     wanted: int | None = None
+    has_gpu: bool = False
 
     def __str__(self) -> str:
         """Returns a sentence that explains the number."""
@@ -47,7 +49,9 @@ class Capacity:
             f"{counted(self.cores, 'core')}, and {self.memory / _GB:.1f} GB of memory "
             f"for about {self.step_memory / _GB:.1f} GB per step"
         )
-        if self.wanted is not None and self.wanted > self.jobs:
+        if self.wanted is None and self.has_gpu:
+            why = "TensorFlow takes all memory of a GPU for one step"
+        elif self.wanted is not None and self.wanted > self.jobs:
             why = f"{self.wanted} were requested; {why}"
         return f"Steps that may run at once: {self.jobs} ({why})"
 
@@ -57,7 +61,7 @@ def capacity(config: RunConfig, bytes_of_ratings: int = 0) -> Capacity:
 
     Args:
         config: The settings. A number of jobs that is set is not limited by the cores,
-            only by the memory.
+            only by the memory. With a GPU, several steps at once have to be set.
         bytes_of_ratings: Uncompressed size of the files of ratings, if it is known.
     """
     cores = machine.cores()
@@ -68,8 +72,10 @@ def capacity(config: RunConfig, bytes_of_ratings: int = 0) -> Capacity:
     )
     step = _STEP_BYTES + _STEP_BYTES_PER_BYTE_OF_RATINGS * bytes_of_ratings
     fit = max(1, math.floor((memory - _OWN_BYTES) / step))
-    wanted = config.jobs if config.jobs is not None else cores
-    return Capacity(min(wanted, fit), cores, memory, step, config.jobs)
+    has_gpu = machine.has_gpu()
+    automatic = 1 if has_gpu else cores
+    wanted = automatic if config.jobs is None else config.jobs
+    return Capacity(min(wanted, fit), cores, memory, step, config.jobs, has_gpu)
 
 
 def parse_size(text: str) -> float:

@@ -101,3 +101,9 @@ def test_without_a_limit_it_is_the_machine_s(group, line, files):
 def test_a_quota_of_the_processor_counts(group, line, files, cores):
     found = machine.cores(*group(line, files))
     assert found == (cores or len(os.sched_getaffinity(0)))
+
+
+def test_a_gpu_is_found_by_its_device(tmp_path):
+    assert not machine.has_gpu(tmp_path)
+    (tmp_path / "nvidiactl").touch()
+    assert machine.has_gpu(tmp_path)

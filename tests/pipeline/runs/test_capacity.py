@@ -11,7 +11,8 @@ from pipeline.runs.capacity import capacity, parse_size
 def has(monkeypatch):
     """Sets the cores and the memory (GB) of the machine."""
 
-    def _has(cores, memory):
+    def _has(cores, memory, gpu=False):
+        monkeypatch.setattr(machine, "has_gpu", lambda: gpu)
         monkeypatch.setattr(machine, "cores", lambda: cores)
         total = machine.Memory(memory * 1e9, memory * 1e9, is_limited=False)
         monkeypatch.setattr(machine, "memory", lambda: total)
@@ -47,6 +48,14 @@ def test_a_number_may_exceed_the_cores_but_not_the_memory(has):
         "Steps that may run at once: 2 (4 were requested; 2 cores, and 4.0 GB of memory"
         " for about 1.3 GB per step)"
     )
+
+
+def test_several_steps_on_a_gpu_have_to_be_set(has):
+    has(16, 64, gpu=True)
+    auto = capacity(RunConfig(jobs=None))
+    assert auto.jobs == 1
+    assert "all memory of a GPU" in str(auto)
+    assert capacity(RunConfig(jobs=3)).jobs == 3
 
 
 def test_one_step_at_a_time_is_the_default(has):
