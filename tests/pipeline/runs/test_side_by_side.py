@@ -27,10 +27,10 @@ def data():
 def act(data):
     """Makes steps that each do one thing, by their names."""
 
-    def _act(**whats):
+    def _act(**tasks):
         return [
             toy_steps.act(examples=data.outputs["examples"], what=what).with_id(name)
-            for name, what in whats.items()
+            for name, what in tasks.items()
         ]
 
     return _act
