@@ -109,7 +109,7 @@ def against_the_last_release(
 
 @click.command()
 @click.option("--base", default=BASE, show_default=True, help="The earlier commit.")
-@click.option("--rounds", default=1, show_default=True)
+@click.option("--rounds", default=3, show_default=True, help="Medians count.")
 @click.option("--movielens", "has_movielens", is_flag=True, help="Measure it too.")
 @click.option("--write", is_flag=True, help="Replace the table in docs/benchmarks.md.")
 @click.option("--quick", is_flag=True, help="Compare with the last release's record.")
@@ -120,6 +120,11 @@ def main(
     """Measure the commands, and fail if one missed its bound."""
     now, before = Tree("now", ROOT), machine()
     console.print(before)
+    if quick and not RECORDED.exists():
+        raise click.ClickException(
+            f"{RECORDED} does not exist. Write it at a release, on a machine with no "
+            "other work: make bench-run ARGUMENTS=--record"
+        )
     if quick or record:
         found = in_units_of_an_import(now, rounds)
         if record:
