@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -11,6 +10,7 @@ import traceback
 from dataclasses import dataclass
 from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import TextIO
 
 from absl import logging as absl_logging
@@ -121,7 +121,7 @@ def _run(call: Call) -> Ended:
 def _portable(error: BaseException) -> BaseException:
     """Returns an exception that can be sent to another process: itself, if possible."""
     try:
-        pickle.loads(pickle.dumps(error))
+        ForkingPickler.loads(ForkingPickler.dumps(error))
     except Exception:
         return StepError("".join(traceback.format_exception_only(error)).strip())
     return error
