@@ -75,12 +75,7 @@ class Served:
         self.share_of_users = share_of_users
 
     def save(self, folder: str) -> None:
-        """Writes the SavedModel to a folder.
-
-        Its objects are only the variables and the transform graph. With the Keras model
-        and the functions among them, TensorFlow would trace each layer and each
-        signature again, and write a second copy of their graphs.
-        """
+        """Writes the SavedModel to a folder."""
         examples = tf.TensorSpec([None], tf.string, name="examples")
         signatures = {
             "serving_default": self.score.get_concrete_function(examples),
@@ -93,10 +88,18 @@ class Served:
                 tf.TensorSpec([], tf.int32, name="k"),
             ),
         }
+        tf.saved_model.save(self.objects(), folder, signatures)
+
+    def objects(self) -> tf.Module:
+        """Returns the objects of the export: the variables and the transform graph.
+
+        With the Keras model and the functions among them, TensorFlow would trace each
+        layer and each signature again, and write a second copy of their graphs.
+        """
         written = tf.Module()
         written.transform = self.transform
         written.model = _tree(self.model.get_weight_paths())
-        tf.saved_model.save(written, folder, signatures)
+        return written
 
     @tf.function(autograph=False)
     def score(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -403,7 +403,7 @@ def test_scores_raw_bytes_as_it_scores_indices(
     folder = str(tmp_path_factory.mktemp(name))
     # Without the other signatures, which test_signatures.py has: half of the time.
     score = served(name).score.get_concrete_function(tf.TensorSpec([None], tf.string))
-    tf.saved_model.save(served(name), folder, signatures=score)
+    tf.saved_model.save(served(name).objects(), folder, signatures=score)
     saved_model_scan.scan(Path(folder))  # nothing that a model needs is refused
     exported[name] = folder, expected
 
