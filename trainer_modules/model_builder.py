@@ -55,13 +55,13 @@ class ModelBuilder:
             transform: The transform graph, which has the new model's vocabularies.
             item_values: The new vocabulary of item features, which is in no graph.
         """
-        model = self()
         start = find_start(
             live_folder,
-            model,
+            self(),
             self.sizes,
             lambda: read_vocabularies(transform.transform_savedmodel_dir, item_values),
-            self.settings.card(self.sizes, model.count_params()),
+            # The number of weights is not compared; it is not known before a call.
+            self.settings.card(self.sizes, parameters=0),
         )
         return dataclasses.replace(self, start=start)
 
