@@ -20,10 +20,6 @@ from trainer_modules.model_card import from_json
 
 LIVE = "live"
 _READER = "RatingsExampleGen"
-_COUNTS = (
-    *("read", "kept", "quarantined", "duplicates", "truncated"),
-    *("users", "items", "first", "last"),
-)
 
 _File = TypeVar("_File", bound=msgspec.Struct)
 
@@ -156,7 +152,8 @@ def _data(
     reader = steps[_READER]
     read, items = parameters(reader), parameters(steps["CatalogueGen"])
     [examples] = store.outputs(reader)["examples"]
-    counts = _read(store.folder(examples.id) / "counts.json", _Counts) or _Counts()
+    found = _read(store.folder(examples.id) / "counts.json", _Counts) or _Counts()
+    counts = msgspec.structs.asdict(found)
     hashes = _fingerprints(out, store.run(reader))
     return Data(
         source=read["input_base"],
@@ -165,8 +162,8 @@ def _data(
         items_fingerprint=items["items_fingerprint"],
         schema=parameters(steps["ImportSchemaGen"])["schema_file"],
         spans={name: hashes.get(name) for name in spans},
-        files=counts.files,
-        counts={name: getattr(counts, name) for name in _COUNTS},
+        files=counts.pop("files"),
+        counts=counts,
     )
 
 

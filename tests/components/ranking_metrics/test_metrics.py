@@ -205,8 +205,8 @@ def test_rmse_is_of_the_error_that_the_model_tells():
 
 def test_novelty_is_a_mean_and_popularity_lift_a_ratio_of_sums():
     total = Statistics()
-    told = [(1.0, 0.5, 0.3, 0.1), (4.0, math.nan, 0.2, 0.1)]
-    for novelty, diversity, lists, histories in told:
+    measured = [(1.0, 0.5, 0.3, 0.1), (4.0, math.nan, 0.2, 0.1)]
+    for novelty, diversity, lists, histories in measured:
         user = evaluate_outputs([(1, 1, 0.5)], 9) | {
             "novelty": np.float32(novelty),
             "diversity": np.float32(diversity),

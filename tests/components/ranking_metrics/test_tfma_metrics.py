@@ -161,8 +161,8 @@ def measured(numbers):
             (place, label, 1 / (1 + place) + 0.5 * label)
             for place, label in zip(places, labels, strict=True)
         ]
-        told = evaluate_outputs(targets, NUM_ITEMS, range(2, 12), NUM_ITEMS)
-        add_user(total, told, user=user_hash(b"%d" % number))
+        outputs = evaluate_outputs(targets, NUM_ITEMS, range(2, 12), NUM_ITEMS)
+        add_user(total, outputs, user=user_hash(b"%d" % number))
     return total
 
 

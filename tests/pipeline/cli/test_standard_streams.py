@@ -95,9 +95,9 @@ COMMANDS = [
 
 @pytest.mark.parametrize(("arguments", "status"), COMMANDS, ids=lambda a: str(a))
 def test_it_prints_in_ascii_in_forty_columns(folder, arguments, status):
-    told = marquee(folder, *arguments, environment=POOR_TERMINAL)
-    both = told.stdout + told.stderr
-    assert told.returncode == status, both
+    ended = marquee(folder, *arguments, environment=POOR_TERMINAL)
+    both = ended.stdout + ended.stderr
+    assert ended.returncode == status, both
     assert b"Traceback" not in both
     assert b"UnicodeEncodeError" not in both
     assert both
@@ -106,9 +106,9 @@ def test_it_prints_in_ascii_in_forty_columns(folder, arguments, status):
 
 
 def test_signs_have_words_that_ascii_knows(folder):
-    told = marquee(folder, "show", environment=POOR_TERMINAL).stdout.decode("ascii")
-    assert "x ... - +" in told
-    assert "gr??e.csv" in told
+    output = marquee(folder, "show", environment=POOR_TERMINAL).stdout.decode("ascii")
+    assert "x ... - +" in output
+    assert "gr??e.csv" in output
 
 
 @pytest.mark.parametrize("command", [["versions"], ["models"], ["show", "--json"]])
