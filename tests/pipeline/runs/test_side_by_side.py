@@ -52,11 +52,6 @@ def states(results):
     return {name: result.state for name, result in results.items()}
 
 
-def process_of(tmp_path, step):
-    [file] = tmp_path.glob(f"artifacts/{step}/model/*/process")
-    return int(file.read_text())
-
-
 def wait_until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
