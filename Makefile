@@ -32,7 +32,7 @@ run: $(READY) ## Train three models on the generated sample and deploy the best
 test: $(READY) ## All tests except the slow ones, about eleven minutes on two cores
 	@$(PYTEST) -m "$(QUICK)"
 
-test-fast: $(READY) ## Unit tests, a few minutes on two cores
+test-fast: $(READY) ## Unit tests, below three minutes on two cores
 	@$(PYTEST) -m "not (e2e or integration) and $(QUICK)"
 
 # CI runs this in place of `make test`. The floors are one point below a complete run.

@@ -221,6 +221,7 @@ def bomb(folder, name):
     return folder / name
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("name", "kept"),
     [

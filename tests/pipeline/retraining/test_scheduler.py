@@ -265,6 +265,7 @@ def test_what_was_missed_is_skipped_if_one_wants_that(keeper, log_of, tmp_path):
     assert (told[-1].event, told[-1].missed) == ("ended", 0)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("missed", ["once", "skip"])
 @settings(max_examples=15)
 @given(look=st.integers(0, 29), rings=st.lists(st.integers(1, 1000), max_size=6))
@@ -454,6 +455,7 @@ def test_what_runs_print_is_put_aside_when_it_is_long(keeper, tmp_path, monkeypa
     }
 
 
+@pytest.mark.integration
 def test_a_long_log_loses_its_older_entries_and_no_firing(
     keeper, tmp_path, monkeypatch
 ):
@@ -693,6 +695,7 @@ HANGS = """
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("deaf", "how"),
     [
@@ -724,6 +727,7 @@ def test_a_night_has_a_time_limit_and_the_next_one_runs(keeper, tmp_path, deaf, 
         assert not child.exists() or " Z " in child.read_text()
 
 
+@pytest.mark.integration
 def test_waiting_for_another_run_ends_with_the_night(keeper):
     entry = fired(
         keeper,

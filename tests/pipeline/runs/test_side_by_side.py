@@ -59,6 +59,7 @@ def wait_until(condition, seconds=60):
         time.sleep(0.05)
 
 
+@pytest.mark.integration
 def test_two_steps_run_at_once_in_two_workers_that_end_with_the_run(
     run, data, tmp_path
 ):
@@ -164,6 +165,7 @@ def test_an_interrupted_step_ends_the_run_after_all_were_reported(tmp_path, data
     assert isinstance(ended["Trainer_b"].error, KeyboardInterrupt)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_of_a_run_that_is_stopped(tmp_path, number):
     """Neither the workers, nor what they started, nor the process they come from."""

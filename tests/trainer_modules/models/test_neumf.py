@@ -62,6 +62,7 @@ def test_pre_trained_halves_are_joined_by_alpha(make):
     np.testing.assert_allclose(model(with_ids.PAIRS), 0.3 * gmf + 0.7 * mlp, rtol=1e-4)
 
 
+@pytest.mark.integration
 def test_training_trains_each_half_and_then_both(train, caplog):
     with caplog.at_level("INFO", logger="marquee.progress"):
         train("neumf", epochs=1, pretraining_epochs=2, batch_size=64)
