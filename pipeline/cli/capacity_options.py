@@ -11,7 +11,7 @@ def capacity_options(command: Callable[..., None]) -> Callable[..., None]:
         "--jobs",
         metavar="N|auto",
         help="Number of steps that run at once; auto is as many as cores and memory"
-        " allow. [1]",
+        " allow. [auto]",
     )
     memory = click.option(
         "--max-memory",

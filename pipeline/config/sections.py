@@ -223,7 +223,7 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             machine's memory, or of the control group's limit.
     """
 
-    jobs: Count | None = 1
+    jobs: Count | None = None
     max_memory: Size | None = None
 
 

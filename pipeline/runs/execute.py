@@ -18,7 +18,7 @@ from components.ratings_example_gen import BadInputError, recognise_ratings
 from pipeline import datasets, tfx_imports
 from pipeline.config.data_settings import data_settings
 from pipeline.config.errors import ConfigError
-from pipeline.config.sections import PipelineConfig, RunConfig
+from pipeline.config.sections import PipelineConfig
 from pipeline.runs import finished_runs, repetition, workers
 from pipeline.runs.capacity import capacity
 from pipeline.runs.collect import Ended, collect
@@ -123,11 +123,10 @@ def execute(
 
 
 def _jobs(config: PipelineConfig, layout: "Layout | None") -> int:
-    """Returns how many steps may run at once, and shows why if it was set."""
+    """Returns how many steps may run at once, and shows why."""
     parts = layout.ratings if layout else ()
     at_once = capacity(config.run, sum(part.size for part in parts))
-    if config.run != RunConfig():
-        logging.getLogger(PROGRESS_LOGGER).info("%s", at_once)
+    logging.getLogger(PROGRESS_LOGGER).info("%s", at_once)
     return at_once.jobs
 
 

@@ -23,6 +23,7 @@ from pipeline.config.errors import ConfigError
 
 LOCK_FILE = "run.lock"
 TEMPORARY_FOLDER = "tmp"
+_MULTIPROCESSING = "pymp-"  # its folder, which it removes at exit and may not miss
 
 
 class BusyError(RuntimeError):
@@ -159,6 +160,8 @@ def _temporary_files(out: Path) -> Iterator[None]:
         yield
     except BaseException:
         for path in folder.iterdir():
+            if path.name.startswith(_MULTIPROCESSING):
+                continue
             with contextlib.suppress(OSError):  # `marquee clean` reports the problem
                 durable_files.remove(path)
         raise

@@ -82,15 +82,7 @@ def test_metrics_are_equal(runs, name):
         next(model["metrics"] for model in run.run["models"] if model["name"] == name)
         for run in (runs.alone, runs.at_once)
     ]
-    alone, at_once = metrics
-    for exact in ("ndcg@10", "hit_rate@10", "mrr", "recall@10", "coverage@10"):
-        assert alone[exact] == at_once[exact]
-    # Beam chooses the sizes of batches by the clock: means over batches may differ in
-    # the tenth digit.
-    assert alone.keys() == at_once.keys()
-    for metric, value in at_once.items():
-        expected = None if value is None else pytest.approx(value, rel=1e-7)
-        assert alone[metric] == expected
+    assert metrics[0] == metrics[1]
 
 
 def test_steps_are_recorded_in_the_same_order(runs):
@@ -101,7 +93,7 @@ def test_steps_are_recorded_in_the_same_order(runs):
 
 def test_the_number_of_steps_at_once_is_shown(runs):
     assert "Steps that may run at once: 3 (" in runs.at_once.text
-    assert "at once" not in runs.alone.text
+    assert "Steps that may run at once: 1 (" in runs.alone.text
 
 
 def test_only_steps_at_once_are_named_in_the_log(runs):

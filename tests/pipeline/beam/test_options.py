@@ -31,7 +31,7 @@ def parsed():
     """A configuration as Beam reads it, after its validator found no fault."""
 
     def parse(config):
-        # Outside a dry run, the validator asks Google about the bucket, for minutes.
+        # Outside a dry run, the validator queries Google for the bucket, for minutes.
         options = PipelineOptions([*beam_args(config), "--dry_run=yes"])
         name = options.view_as(StandardOptions).runner
         faults = PipelineOptionsValidator(options, create_runner(name)).validate()

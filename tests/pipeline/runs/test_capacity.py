@@ -36,7 +36,7 @@ def test_auto_is_what_cores_and_memory_allow(
     has, cores, memory, bytes_of_ratings, jobs
 ):
     has(cores, memory)
-    assert capacity(RunConfig(jobs=None), bytes_of_ratings).jobs == jobs
+    assert capacity(RunConfig(), bytes_of_ratings).jobs == jobs
 
 
 def test_a_number_may_exceed_the_cores_but_not_the_memory(has):
@@ -52,15 +52,10 @@ def test_a_number_may_exceed_the_cores_but_not_the_memory(has):
 
 def test_several_steps_on_a_gpu_have_to_be_set(has):
     has(16, 64, gpu=True)
-    auto = capacity(RunConfig(jobs=None))
+    auto = capacity(RunConfig())
     assert auto.jobs == 1
     assert "all memory of a GPU" in str(auto)
     assert capacity(RunConfig(jobs=3)).jobs == 3
-
-
-def test_one_step_at_a_time_is_the_default(has):
-    has(16, 64)
-    assert capacity(RunConfig()).jobs == 1
 
 
 @pytest.mark.parametrize(

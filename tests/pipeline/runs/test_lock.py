@@ -42,6 +42,19 @@ HOLD_AND_FORK = """
         sys.stdin.readline()
 """
 
+# As a run whose steps run side by side: the socket of the fork server.
+STOP_WITH_A_SOCKET = """
+    import sys, tempfile
+    from multiprocessing import util
+    from pathlib import Path
+    from pipeline.runs import lock as run_lock
+
+    with run_lock.one_run(Path(sys.argv[1])):
+        util.get_temp_dir()
+        tempfile.mkdtemp()
+        raise SystemExit(130)
+"""
+
 
 @pytest.fixture
 def process():
@@ -120,6 +133,17 @@ def test_what_a_killed_run_had_forked_does_not_hold_its_lock(process, tmp_path):
             assert log.parent.is_dir()
     finally:
         os.kill(int(child), signal.SIGKILL)
+
+
+def test_a_stopped_run_removes_its_temporary_files_and_ends_without_an_error(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(STOP_WITH_A_SOCKET), tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+    assert list((tmp_path / lock.TEMPORARY_FOLDER).iterdir()) == []
 
 
 def test_runs_in_two_folders_do_not_know_each_other(process, tmp_path):
