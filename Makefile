@@ -21,7 +21,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
   bench-fingerprint bench-deepctr bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store \
-  bench-run bench-run-quick
+  bench-run bench-run-quick bench-jobs
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -150,6 +150,11 @@ bench-run: ARGUMENTS :=
 bench-run-quick: ARGUMENTS := --quick
 bench-run bench-run-quick: $(READY) ## Compare the seconds of commands with an earlier commit
 	@$(BIN)/python -m benchmarks.run $(ARGUMENTS)
+
+# ARGUMENTS="--data ml-100k --models deepfm,ncf --jobs 1 --jobs 4" measures another run.
+bench-jobs: ARGUMENTS :=
+bench-jobs: $(READY) ## Compare a run whose steps run at once with one without
+	@$(BIN)/python -m benchmarks.side_by_side measure $(ARGUMENTS)
 
 bench-store: $(READY) ## Measure a cached run with 1,000 runs in the metadata store
 	@$(BIN)/python -m benchmarks.store

@@ -1,7 +1,9 @@
 """Runs commands in processes of their own, and measures their memory."""
 
 import contextlib
+import ctypes
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,29 @@ from pipeline.runs.status import Status
 MODULE = (sys.executable, "-m")
 MARQUEE = Path(sys.executable).with_name("marquee")
 SECONDS_BETWEEN_SAMPLES = 0.2
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+
+def adopt_orphans() -> None:
+    """Makes processes whose parents end children of this one.
+
+    A run's workers come from a process that the run does not wait for, so that their
+    CPU seconds would be missing.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def wait_for_orphans() -> None:
+    """Waits until every child has ended."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+def cpu_seconds() -> float:
+    """Returns the CPU seconds of all children that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 @dataclass(frozen=True)

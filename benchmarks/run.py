@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from benchmarks.figures import Figure, console, machine, print_figures, write_docs
+from benchmarks.processes import adopt_orphans
 from benchmarks.run_commands import (
     MOVIELENS,
     ROOT,
@@ -119,6 +120,7 @@ def main(
 ) -> None:
     """Measure the commands, and fail if one missed its bound."""
     now, before = Tree("now", ROOT), machine()
+    adopt_orphans()
     console.print(before)
     if quick and not RECORDED.exists():
         raise click.ClickException(

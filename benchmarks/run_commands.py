@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 import time
@@ -14,7 +13,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.runs.record import Status
+from benchmarks.processes import cpu_seconds, wait_for_orphans
+from pipeline.runs.status import Status
 from trainer_modules.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -172,10 +172,15 @@ MOVIELENS = (
 
 
 def _ended(process: "subprocess.Popen[bytes]") -> tuple[int, float]:
-    """Waits for a process; returns its exit status and CPU seconds, children's too."""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_utime + usage.ru_stime
+    """Waits for a process, and for what it left behind.
+
+    Returns:
+        The exit status of the process, and the CPU seconds of all.
+    """
+    before = cpu_seconds()
+    status = process.wait()
+    wait_for_orphans()
+    return status, cpu_seconds() - before
 
 
 def earlier_tree(commit: str) -> Tree:

@@ -6,9 +6,7 @@ a ``run.json`` and replays its steps on more cores, in the order of the local ru
 """
 
 import contextlib
-import ctypes
 import os
-import resource
 import subprocess
 import tempfile
 import time
@@ -19,12 +17,16 @@ import click
 import psutil
 
 from benchmarks.figures import GIGABYTE
-from benchmarks.processes import MARQUEE
+from benchmarks.processes import (
+    MARQUEE,
+    adopt_orphans,
+    cpu_seconds,
+    wait_for_orphans,
+)
 from pipeline.runs import finished_runs
 from pipeline.runs.record import Status
 
 _SECONDS_BETWEEN_SAMPLES = 0.5
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 @click.group()
@@ -39,8 +41,7 @@ def main() -> None:
 @click.option("--rounds", default=1, show_default=True)
 def measure(data: str, models: str, jobs: tuple[int, ...], rounds: int) -> None:
     """Runs with each number of jobs in turn."""
-    # Workers and the process that forks them are not children of the run's process.
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    adopt_orphans()
     click.echo(f"{data}, {models}, load {os.getloadavg()[0]:.1f} at the start")
     click.echo(f"{'jobs':>4} {'seconds':>8} {'CPU':>8} {'busy':>5} {'peak GB':>8}")
     for _ in range(rounds):
@@ -57,7 +58,7 @@ def _measured_run(
     data: str, models: str, jobs: int, out: str
 ) -> tuple[float, float, int]:
     """Returns the seconds of the clock and of the processors, and the peak memory."""
-    before, started, peak = _cpu_seconds(), time.monotonic(), 0
+    before, started, peak = cpu_seconds(), time.monotonic(), 0
     options = ["--data", data, "--models", models, "--jobs", str(jobs), "--out", out]
     with tempfile.TemporaryFile("w+") as output:
         run = subprocess.Popen(
@@ -70,11 +71,8 @@ def _measured_run(
         output.seek(0)
         if run.returncode not in (0, Status.REFUSED.exit_status):
             raise click.ClickException(output.read()[-3000:])
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            return seconds, _cpu_seconds() - before, peak
+    wait_for_orphans()
+    return seconds, cpu_seconds() - before, peak
 
 
 def _proportional_bytes(pid: int) -> int:
@@ -86,11 +84,6 @@ def _proportional_bytes(pid: int) -> int:
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 total += process.memory_full_info().pss
     return total
-
-
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 @main.command()
