@@ -9,6 +9,7 @@ that must have succeeded, if the platform starts a step without checking that.
 
 import argparse
 import base64
+import contextlib
 import json
 import os
 import resource
@@ -16,7 +17,8 @@ import sys
 import time
 import traceback
 import zlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from kubeflow import attempts, verdict
 
@@ -68,17 +70,21 @@ def main(arguments: list[str]) -> int:
         return 0  # no attempt could help; the task verdict fails the run
     os.environ[_RUN_ID] = known.run_id
     for_tfx = [unpacked(argument) for argument in others]
-    if any("s3://" in argument for argument in for_tfx):
-        import tensorflow_io  # noqa: F401 - adds s3:// to TensorFlow
+    with contextlib.ExitStack() as imports:
+        # Only TensorFlow opens files of object stores.
+        if not any("://" in argument for argument in for_tfx):
+            imports.enter_context(tfx_imports.without_executors())
+        elif any("s3://" in argument for argument in for_tfx):
+            import tensorflow_io  # noqa: F401 - adds s3:// to TensorFlow
 
-    with tfx_imports.quick():
-        from tfx.orchestration.kubeflow import container_entrypoint
+        with tfx_imports.quick():
+            from tfx.orchestration.kubeflow import container_entrypoint
 
-        from pipeline.runs import store_lookups
+            from pipeline.runs import store_lookups
 
-        container_entrypoint.launcher.Launcher = _launcher()
-    with store_lookups.bounded():
-        container_entrypoint.main(for_tfx)
+            container_entrypoint.launcher.Launcher = _launcher(imports.close)
+        with store_lookups.bounded():
+            container_entrypoint.main(for_tfx)
     return 0
 
 
@@ -90,18 +96,48 @@ def _missing(
     return verdict.missing(requirement, verdict.succeeded(config, run_id))
 
 
-def _launcher() -> type:
-    from tfx.orchestration.portable import launcher
+def _launcher(allow_executors: Callable[[], None]) -> type:
+    """Returns the class that launches the step.
 
-    from pipeline.runs.local_runner import state_of
+    Args:
+        allow_executors: Called before the executor is imported, if the step needs it.
+    """
+    from tfx.orchestration.portable import base_executor_operator, launcher
+    from tfx.proto.orchestration import executable_spec_pb2
+
+    from pipeline import tfx_imports
+    from pipeline.runs.step_state import state_of
+
+    beam = executable_spec_pb2.BeamExecutableSpec
+    kinds = [executable_spec_pb2.PythonClassExecutableSpec, beam]
+
+    class Operator(base_executor_operator.BaseExecutorOperator):
+        """Imports the executor if it runs; TFX's own do for every step."""
+
+        SUPPORTED_EXECUTOR_SPEC_TYPE = kinds
+        SUPPORTED_PLATFORM_CONFIG_TYPE: ClassVar[list[type]] = []
+
+        def run_executor(self, execution_info: Any) -> Any:
+            allow_executors()
+            kind = type(self._executor_spec)
+            with tfx_imports.one_executor(uses_beam=kind is beam):
+                operator = launcher.DEFAULT_EXECUTOR_OPERATORS[kind](
+                    self._executor_spec, self._platform_config
+                )
+            return operator.run_executor(execution_info)
 
     class Launcher(launcher.Launcher):
         """Fails if the step failed, which TFX's own launcher only records."""
 
+        def __init__(self, **given: Any):
+            operators = given.pop("custom_executor_operators", {})
+            operators |= dict.fromkeys(kinds, Operator)
+            super().__init__(custom_executor_operators=operators, **given)
+
         def launch(self) -> Any:
             execution = super().launch()
-            print(f"Step {execution.pipeline_node.node_info.id}: ", end="")
-            print(state_of(self._mlmd_connection, execution))
+            state = state_of(self._mlmd_connection, execution)
+            print(f"Step {execution.pipeline_node.node_info.id}: {state}")
             return execution
 
     return Launcher

@@ -1,20 +1,23 @@
-"""Resolves the live model, locally and on a cluster."""
+"""Resolves the live model, locally and on a cluster, without importing executors."""
 
 from pathlib import Path
 from typing import Any
 
 import ml_metadata as mlmd
-from tfx import v1 as tfx
-from tfx.types import Artifact
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies import latest_blessed_model_strategy
+from tfx.dsl.io import fileio
+from tfx.types import Artifact, Channel, standard_artifacts
 from tfx.utils import path_utils
 
 from components.artifact_place import place_of
 from components.live_models import versions
 from pipeline.runs import store_lookups
-from trainer_modules.model_card import read_card
+from trainer_modules import features as f
+from trainer_modules import model_card
 
 
-class LiveModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
+class LiveModelStrategy(latest_blessed_model_strategy.LatestBlessedModelStrategy):
     """Resolves the champion that the newest version in the live folder is a copy of.
 
     The folder determines what is served, also after a rollback. If the live model is a
@@ -75,12 +78,13 @@ class BaseModelStrategy(LiveModelStrategy):
 def _origin(champion: Artifact) -> str | None:
     """Returns the place of a champion's original; None if no model was chosen."""
     folder = path_utils.serving_model_path(champion.uri)
-    if not tfx.dsl.io.fileio.exists(folder):
+    if not fileio.exists(folder):
         return None
-    return place_of(read_card(folder).origin)
+    with fileio.open(f"{folder}/{f.CARD_FILE}") as file:
+        return place_of(model_card.from_json(file.read()).origin)
 
 
-def live_model_resolver(candidates: Any, live_folder: str) -> tfx.dsl.Resolver:
+def live_model_resolver(candidates: Any, live_folder: str) -> Resolver:
     """Returns the node whose output ``champion`` is the model for LiveEvaluator.
 
     Args:
@@ -92,7 +96,7 @@ def live_model_resolver(candidates: Any, live_folder: str) -> tfx.dsl.Resolver:
     )
 
 
-def base_model_resolver(transform_graph: Any, live_folder: str) -> tfx.dsl.Resolver:
+def base_model_resolver(transform_graph: Any, live_folder: str) -> Resolver:
     """Returns the node whose output ``champion`` is the model for a warm start.
 
     Args:
@@ -106,12 +110,12 @@ def base_model_resolver(transform_graph: Any, live_folder: str) -> tfx.dsl.Resol
 
 def _resolver(
     strategy: type[LiveModelStrategy], live_folder: str, **this_run: Any
-) -> tfx.dsl.Resolver:
-    return tfx.dsl.Resolver(
+) -> Resolver:
+    return Resolver(
         strategy_class=strategy,
         config={"live_folder": live_folder},
-        champion=tfx.dsl.Channel(
-            type=tfx.types.standard_artifacts.Model, producer_component_id="Champion"
+        champion=Channel(
+            type=standard_artifacts.Model, producer_component_id="Champion"
         ),
         **this_run,
     )

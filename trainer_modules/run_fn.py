@@ -1,7 +1,7 @@
 """What every Trainer step runs: the contents of a training, one step a line."""
 
 import tensorflow_transform as tft
-from tfx import v1 as tfx
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from trainer_modules import devices, export, training
 from trainer_modules.model_builder import ModelBuilder
@@ -11,7 +11,7 @@ from trainer_modules.trainer_settings import TrainerSettings
 
 
 @devices.explaining_full_memory()
-def run_fn(fn_args: tfx.components.FnArgs) -> None:
+def run_fn(fn_args: FnArgs) -> None:
     """Trains the model that ``custom_config`` names, and exports it.
 
     Args:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import tensorflow_transform as tft
-from tfx import v1 as tfx
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from trainer_modules import features as f
 from trainer_modules.inputs import Data
@@ -12,7 +12,7 @@ from trainer_modules.trainer_settings import TrainerSettings
 
 
 def read_data(
-    fn_args: tfx.components.FnArgs,
+    fn_args: FnArgs,
     transform: tft.TFTransformOutput,
     settings: TrainerSettings,
 ) -> Data:

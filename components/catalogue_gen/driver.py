@@ -1,8 +1,7 @@
 """Adds the place and the content of the file of items to CatalogueGen's cache key."""
 
 from components.cache_driver import CacheDriver
-from components.catalogue_gen.executor import find_items
-from components.catalogue_gen.reader import items_fingerprint
+from components.catalogue_gen.reader import find_items, items_fingerprint
 from components.exec_properties import ExecProperties
 
 

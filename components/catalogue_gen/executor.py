@@ -14,6 +14,7 @@ from tfx.types import artifact_utils
 from components.catalogue_gen import catalogue
 from components.catalogue_gen.reader import (
     describe_items,
+    find_items,
     no_items,
     paths_read,
     read_items,
@@ -21,8 +22,6 @@ from components.catalogue_gen.reader import (
 from components.exec_properties import ExecProperties
 from components.ratings_example_gen import Settings
 from components.ratings_example_gen.fingerprints import unchanged
-from components.ratings_example_gen.parts import Part
-from components.ratings_example_gen.side_files.find import side_files_of
 from trainer_modules import features
 
 # Beside the catalogue: how the file of items and the ratings overlap.
@@ -48,19 +47,6 @@ def rated_items(examples: types.Artifact, split: str) -> set[str]:
     for batch in records.map(lambda r: tf.io.parse_example(r, spec)):
         ids.update(tf.unique(batch[features.ITEM_ID].flat_values).y.numpy().tolist())
     return {item_id.decode() for item_id in ids}
-
-
-def find_items(exec_properties: ExecProperties) -> Part | None:
-    """Returns the file of items; None if there is none.
-
-    The driver calls it for the cache, and the executor again: both may run in different
-    processes, and some runners have no drivers.
-
-    Raises:
-        BadInputError: If there are no ratings, or several files may hold the items.
-    """
-    settings = Settings.from_json(exec_properties["settings"])
-    return side_files_of(exec_properties["ratings"], settings).items
 
 
 class Executor(base_executor.BaseExecutor):

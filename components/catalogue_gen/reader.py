@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.exec_properties import ExecProperties
 from components.ratings_example_gen import files, input_errors
 from components.ratings_example_gen.fingerprints import fingerprint
 from components.ratings_example_gen.input_errors import fatal
@@ -24,6 +25,7 @@ from components.ratings_example_gen.side_files.columns import (
     SideTable,
     describe,
 )
+from components.ratings_example_gen.side_files.find import side_files_of
 from components.ratings_example_gen.side_files.header import TITLE
 from components.ratings_example_gen.side_files.names import ITEMS
 from components.ratings_example_gen.side_files.values import read_pieces
@@ -53,6 +55,19 @@ class Items:
     table: pa.Table
     num_duplicates: int = 0
     num_decoded: int = 0
+
+
+def find_items(exec_properties: ExecProperties) -> Part | None:
+    """Returns the file of items; None if there is none.
+
+    The driver calls it for the cache, and the executor again: both may run in different
+    processes, and some runners have no drivers.
+
+    Raises:
+        BadInputError: If there are no ratings, or several files may hold the items.
+    """
+    settings = Settings.from_json(exec_properties["settings"])
+    return side_files_of(exec_properties["ratings"], settings).items
 
 
 def read_catalogue(uri: str) -> pa.Table:

@@ -1,12 +1,19 @@
 """Requests as in production, with users and items of the data at hand."""
 
+import gzip
+import io
 from collections.abc import Sequence
 
-import tensorflow as tf
+from tfx.dsl.io import fileio
 
+from components import tf_records
 from components.catalogue_gen import read_catalogue
 from components.infra_check.check import Questions
+from components.tensorflow_parts import imported_alone
 from trainer_modules import features as f
+
+with imported_alone():
+    from tensorflow.core.example.example_pb2 import Example
 
 UNKNOWN_USER = "a user who is in no log"
 UNKNOWN_ITEM = "an item that is in no catalogue"
@@ -47,10 +54,10 @@ def questions(example_files: Sequence[str], catalogue: str) -> Questions:
 
 def _known_user(example_files: Sequence[str]) -> tuple[str, list[str]]:
     for file in example_files:
-        records = tf.data.TFRecordDataset(file, compression_type="GZIP")
-        for record in records.take(1).as_numpy_iterator():
-            features = tf.train.Example.FromString(record).features.feature
-            [user] = features[f.USER_ID].bytes_list.value
-            history = features[f.HISTORY_ITEM_ID].bytes_list.value
-            return user.decode(), [item.decode() for item in history]
+        with fileio.open(file, "rb") as packed, gzip.open(packed) as unpacked:
+            for record in tf_records.read_records(io.BufferedReader(unpacked)):
+                features = Example.FromString(record).features.feature
+                [user] = features[f.USER_ID].bytes_list.value
+                history = features[f.HISTORY_ITEM_ID].bytes_list.value
+                return user.decode(), [item.decode() for item in history]
     raise ValueError(f"there is no user for a request in {', '.join(example_files)}")

@@ -2,8 +2,9 @@
 
 The files, in the order in which the data meets them:
 
-1. ``component`` with its driver, and ``executor``: what TFX calls. Only these and
-   ``recorded_reading`` (how an earlier run read the same spans) import TFX.
+1. ``component`` with its ``driver`` and ``executor``: what TFX calls. Only these,
+   ``execution_input`` (what an execution is to read) and ``recorded_reading`` (how an
+   earlier run read the same spans) import TFX.
 2. ``settings``: what, beside the files, determines the output.
 3. ``spans``: ratings that arrive in dated or numbered folders.
 4. ``files``, ``parts``, ``part_bytes``: list and open files and members of archives;

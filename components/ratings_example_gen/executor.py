@@ -1,26 +1,19 @@
 """The Beam executor of RatingsExampleGen: what TFX calls, and what it records."""
 
-import dataclasses
-
-from google.protobuf import wrappers_pb2
 from tfx import types
 from tfx.components.example_gen import utils, write_split
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
-from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import proto_utils
 
 from components.exec_properties import ExecProperties
-from components.ratings_example_gen import files, ingest, input_errors, spans
+from components.ratings_example_gen import ingest, input_errors, spans
 from components.ratings_example_gen.counts import Counts
+from components.ratings_example_gen.execution_input import find_input, read_settings
 from components.ratings_example_gen.fingerprints import fingerprint, unchanged
 from components.ratings_example_gen.input_errors import BadInputError
-from components.ratings_example_gen.recognise.recognition import recognise_for
 from components.ratings_example_gen.recognised_input import RecognisedInput
-from components.ratings_example_gen.settings import KINDS_BY_TIME, Settings
-from components.ratings_example_gen.side_files.find import find_side_files
-from components.ratings_example_gen.side_files.users import describe_users
+from components.ratings_example_gen.settings import Settings
 from components.wording import counted
 from trainer_modules.features import SPLITS
 
@@ -38,68 +31,6 @@ PROPERTIES = {
 # refer to what was read, not to what the folder contains by then.
 NEWEST_SPAN = "newest_span"
 NEWEST_SPAN_FINGERPRINT = "newest_span_fingerprint"
-
-
-def read_settings(exec_properties: ExecProperties) -> Settings:
-    """Returns the settings, with a window replaced by the names of its spans.
-
-    The driver resolves the window and packs the names for the executor, which resolves
-    it only under a runner without drivers.
-
-    Raises:
-        SpansError: If a window is wanted and no span is complete.
-    """
-    settings = unpacked(exec_properties)
-    if not settings.window:
-        return settings
-    base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-    chosen = spans.in_window(spans.whole(base), settings.window)
-    names = tuple(span.name for span in chosen)
-    return dataclasses.replace(settings, spans=names, window="")
-
-
-def unpacked(exec_properties: ExecProperties) -> Settings:
-    """Returns the settings that the component packed into ``custom_config``."""
-    config = example_gen_pb2.CustomConfig()
-    proto_utils.json_to_proto(
-        exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], config
-    )
-    text = wrappers_pb2.StringValue()
-    config.custom_config.Unpack(text)
-    return Settings.from_json(text.value)
-
-
-def find_input(exec_properties: ExecProperties, settings: Settings) -> RecognisedInput:
-    """Recognises the files that ``input_base`` and the resolved pattern name.
-
-    The driver and the executor both call it: they may run in different processes (and
-    pods), some runners have no drivers, and TFX hands only strings and numbers from one
-    to the other. The driver's fingerprint ensures that both see the same files.
-
-    Raises:
-        BadInputError: If no ratings are found, or they have no times but the split
-            needs them.
-    """
-    input_config = example_gen_pb2.Input()
-    proto_utils.json_to_proto(
-        exec_properties[standard_component_specs.INPUT_CONFIG_KEY], input_config
-    )
-    base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-    if settings.spans:
-        paths = spans.paths_of(base, settings.spans)
-    else:
-        paths = files.list_files(base, input_config.splits[0].pattern)
-    layout = recognise_for(settings, paths, base)
-    if settings.split_kind in KINDS_BY_TIME and not layout.has_timestamps:
-        raise input_errors.fatal(
-            layout.ratings[0].name,
-            input_errors.NO_TIMESTAMPS,
-            f"no column of times, which the split {settings.split_kind!r} needs",
-            "Name the column (data.columns.timestamp), or set split.kind=random.",
-        )
-    part = find_side_files(paths, layout.ratings, settings).users
-    users = describe_users(part, settings) if part else None
-    return RecognisedInput(base, layout, users)
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):

@@ -9,6 +9,7 @@ from typing import Any
 from tfx import types
 from tfx import v1 as tfx
 from tfx.components.trainer import executor
+from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import artifact_utils, component_spec
 from tfx.types import standard_component_specs as specs
@@ -42,7 +43,7 @@ class Executor(executor.GenericExecutor):
         input_dict: dict[str, list[Any]],
         output_dict: dict[str, list[Any]],
         exec_properties: ExecProperties,
-    ) -> tfx.components.FnArgs:
+    ) -> FnArgs:
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
         catalogue = artifact_utils.get_single_instance(input_dict[CATALOGUE])
         fn_args.custom_config[CATALOGUE] = catalogue.uri

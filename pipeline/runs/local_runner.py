@@ -20,15 +20,12 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 
-from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import data_types, launcher, runtime_parameter_utils
-from tfx.orchestration.portable.mlmd import execution_lib
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
-from tfx.utils import name_utils
 
 from pipeline.runs import (
     output_checksums,
@@ -37,14 +34,10 @@ from pipeline.runs import (
     store_lookups,
 )
 from pipeline.runs.step_result import State, StepResult
+from pipeline.runs.step_state import state_of
 from pipeline.runs.worker_operator import Place, place_for
 
 _WITHOUT_OUTPUTS = ("failed", "skipped")
-_RESOLVER = name_utils.get_full_name(tfx.dsl.Resolver)
-
-
-class StepFailedError(RuntimeError):
-    """A step that TFX recorded as failed without raising (unresolvable inputs)."""
 
 
 def run_locally(
@@ -221,46 +214,3 @@ def needs(node: pipeline_pb2.PipelineNode) -> tuple[set[str], list[set[str]]]:
     return needed, [
         {name for key in union for name in producers[key]} for union in unions
     ]
-
-
-def state_of(store: metadata.Metadata, execution: data_types.ExecutionInfo) -> State:
-    """Returns how a step ended, according to ML Metadata, if its launcher returned.
-
-    Raises:
-        StepFailedError: If the step failed. The launcher records inputs that it cannot
-            resolve, and returns as if it had succeeded.
-    """
-    if execution.execution_id is None:
-        return "skipped"  # inside a condition (``tfx.dsl.Cond``) that was false
-    with store as handle:
-        [recorded] = handle.store.get_executions_by_id([execution.execution_id])
-    if recorded.last_known_state == metadata_store_pb2.Execution.CACHED:
-        return "cached"
-    if recorded.last_known_state != metadata_store_pb2.Execution.COMPLETE:
-        result = execution_lib.get_execution_result(recorded)
-        raise StepFailedError(
-            result.result_message.strip().splitlines()[-1]
-            if result and result.result_message
-            else "the step did not finish, and ML Metadata has no reason for it"
-        )
-    if execution.pipeline_node.node_info.type.name == _RESOLVER:
-        return "cached" if _found_the_same(store, recorded.id) else "done"
-    return "done"
-
-
-def _found_the_same(store: metadata.Metadata, execution_id: int) -> bool:
-    """Returns whether a resolver returned the same as the last time that it ran."""
-    with store as handle:
-        [node] = [
-            context
-            for context in handle.store.get_contexts_by_execution(execution_id)
-            if context.type == constants.NODE_CONTEXT_TYPE_NAME
-        ]
-        earlier = store_lookups.last_success(handle.store, node.id, execution_id)
-        if earlier is None:
-            return False
-        found: dict[int, set[int]] = {earlier.id: set(), execution_id: set()}
-        for event in handle.store.get_events_by_execution_ids(list(found)):
-            if event.type == metadata_store_pb2.Event.INTERNAL_OUTPUT:
-                found[event.execution_id].add(event.artifact_id)
-    return found[earlier.id] == found[execution_id]

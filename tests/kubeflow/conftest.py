@@ -220,7 +220,12 @@ class Machine:
         self._pods, self._run_id, self._folder = pods, run_id, folder
 
     def run(
-        self, name: str, kill: str = "", lock_out: str = "", only: tuple[str, ...] = ()
+        self,
+        name: str,
+        kill: str = "",
+        lock_out: str = "",
+        only: tuple[str, ...] = (),
+        log_imports: bool = False,
     ) -> Any:
         """Runs all steps; returns the phase and the attempts of each.
 
@@ -229,8 +234,15 @@ class Machine:
             kill: Step whose first attempt is killed while it is running.
             lock_out: Step whose Secrets have wrong values, so that it fails.
             only: Steps to run; empty for all of them.
+            log_imports: Whether logs contain the name of every executed module.
         """
-        run = SimpleNamespace(name=name, phases={}, attempts={}, locked_out=lock_out)
+        run = SimpleNamespace(
+            name=name,
+            phases={},
+            attempts={},
+            locked_out=lock_out,
+            environment={"PYTHONPROFILEIMPORTTIME": "1"} if log_imports else {},
+        )
         waiting = set(only or self._pods)
         going: dict[Future[str], str] = {}
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -252,6 +264,15 @@ class Machine:
         """Returns the output of all attempts."""
         return (self._folder / run.name / f"{step}.log").read_text()
 
+    def imports(self, run: Any, step: str) -> set[str]:
+        """Returns the modules that were executed, of a run with ``log_imports``."""
+        lines = self.log(run, step).splitlines()
+        return {
+            line.rpartition("|")[2].strip()
+            for line in lines
+            if line.startswith("import time:")
+        }
+
     def _step(self, run: Any, step: str, kill: str) -> str:
         for attempt in range(1, self._pods[step].attempts + 1):
             run.attempts[step] = attempt
@@ -270,7 +291,7 @@ class Machine:
 
         pod = self._pods[step]
         program, *words = map(here, pod.words)
-        env = IMAGE_ENV | {"TMPDIR": str(scratch)}
+        env = IMAGE_ENV | run.environment | {"TMPDIR": str(scratch)}
         for name, value in pod.environment.items():
             if isinstance(value, tuple):
                 secret = SECRETS[value[0]][value[1]]

@@ -47,3 +47,68 @@ def test_a_packed_argument_comes_back_whole(text):
 def test_a_packed_argument_is_small_and_any_other_stays_as_it_is():
     assert len(packed('{"name":"Amélie"}' * 1000)) < 300
     assert unpacked('{"mysql":"zlib:"}') == '{"mysql":"zlib:"}'
+
+
+# Replaces MySQL by a file, and prints which of the modules were executed.
+STEP = """
+import os, sys
+from kubeflow import entrypoint
+from pipeline import tfx_imports
+
+_, file, *arguments = sys.argv
+with tfx_imports.without_executors():
+    from tfx.orchestration import metadata
+    from tfx.orchestration.kubeflow import container_entrypoint
+store = metadata.sqlite_metadata_connection_config(file)
+container_entrypoint._get_metadata_connection_config = lambda _: store
+status = entrypoint.main(arguments)
+heavy = ("tensorflow", "apache_beam", "tfx.v1", "tfx.components.schema_gen.executor")
+print(sorted(set(heavy) & set(sys.modules)))
+sys.stdout.flush()
+os._exit(status)
+"""
+
+
+@pytest.mark.integration
+def test_a_step_imports_its_executor_only_if_it_is_not_in_the_cache(tmp_path):
+    from kubeflow import targets, tasks
+    from kubeflow.cluster import Cluster, Volume
+    from pipeline.cli.command import read_config
+
+    volume = Volume(path=str(tmp_path))
+    cluster = Cluster(
+        root=f"{tmp_path}/root", live_folder=f"{tmp_path}/live", volume=volume
+    )
+    config = read_config("/marquee/ratings", None, (), "popularity")
+    pipeline = targets.pipeline_for_pods(config, cluster, spans=False)
+    [step] = [
+        task
+        for task in tasks.tasks(pipeline, cluster, "the run")
+        if task.name == "ImportSchemaGen"
+    ]
+
+    def output(run: str) -> list[str]:
+        # The last --metadata_ui_path counts.
+        words = [run if word == "the run" else word for word in step.arguments]
+        words += ["--metadata_ui_path", str(tmp_path / "ui.json")]
+        done = subprocess.run(
+            [sys.executable, "-c", STEP, str(tmp_path / "store.sqlite"), *words],
+            cwd=ROOT,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                "MARQUEE_SOURCES": version_of_all(),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return [line for line in done.stdout.splitlines() if line[:1] in "S["]
+
+    *_, ended, executed = output("first")
+    assert ended == "Step ImportSchemaGen: done"
+    assert "tfx.components.schema_gen.executor" in executed
+    *_, ended, executed = output("second")
+    assert ended == "Step ImportSchemaGen: cached"
+    assert executed == "[]"

@@ -57,7 +57,7 @@ def story(
     results = SimpleNamespace(machine=machine, live=volume / "live", text=compiled.text)
     results.first = machine.run("first", kill=KILLED)
     results.first_live = versions.versions(results.live)
-    results.second = machine.run("second")
+    results.second = machine.run("second", log_imports=True)
     next(arriving)
     results.third = machine.run("third", only=("ratingsexamplegen",))
     results.fourth = machine.run("fourth", lock_out=KILLED)
@@ -167,6 +167,24 @@ def test_the_second_run_is_served_from_the_cache(story):
     assert done == {"LiveModel", "DriftGate"}
     assert len(states) == 18
     assert [v.number for v in versions.versions(story.live)] == [1]
+
+
+def test_a_step_from_the_cache_imports_no_tensorflow_beam_or_executor(story):
+    """Nor does a resolver. DriftGate was not in the cache."""
+    steps = story.store.executions("second").keys() - {"DriftGate"}
+    assert len(steps) == 17
+    for step in steps:
+        found = story.machine.imports(story.second, step.lower().replace("_", "-"))
+        assert "tfx.orchestration.portable.launcher" in found  # they are logged
+        heavy = {
+            name
+            for name in found
+            # A package alone is also logged if its import was refused.
+            if name.startswith(("tensorflow.python", "apache_beam.", "keras", "tfx.v1"))
+            or name.startswith(("tfx.", "components."))
+            and name.endswith(".executor")
+        }
+        assert heavy == set(), step
 
 
 def test_a_later_run_of_the_same_workflow_takes_in_what_arrived(story):

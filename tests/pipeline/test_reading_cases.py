@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from components.ratings_example_gen import BadInputError, input_errors, inspect
-from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
-from components.ratings_example_gen.executor import find_input, read_settings
+from components.ratings_example_gen.component import RatingsExampleGen
+from components.ratings_example_gen.driver import RatingsDriver
+from components.ratings_example_gen.execution_input import find_input, read_settings
 from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from pipeline.cli import main

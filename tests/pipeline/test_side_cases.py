@@ -18,17 +18,17 @@ from tfx import types
 from tfx.types import standard_artifacts
 
 from components.catalogue_gen.component import CatalogueGen
-from components.catalogue_gen.executor import find_items
-from components.catalogue_gen.reader import describe_items, read_items
+from components.catalogue_gen.reader import describe_items, find_items, read_items
 from components.ratings_example_gen import (
     BadInputError,
     Settings,
     inspect,
     recognise_ratings,
 )
-from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
+from components.ratings_example_gen.component import RatingsExampleGen
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.executor import find_input, read_settings
+from components.ratings_example_gen.driver import RatingsDriver
+from components.ratings_example_gen.execution_input import find_input, read_settings
 from components.ratings_example_gen.side_files.tables import (
     side_tables_of,
     with_first_matches,

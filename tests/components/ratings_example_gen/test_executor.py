@@ -17,9 +17,11 @@ from tfx.orchestration.metadata import Metadata
 from tfx.types import standard_artifacts
 
 from components.ratings_example_gen import Settings, ingest, input_errors, inspect
-from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
+from components.ratings_example_gen.component import RatingsExampleGen
 from components.ratings_example_gen.counts import Counts
-from components.ratings_example_gen.executor import Executor, check, read_settings
+from components.ratings_example_gen.driver import RatingsDriver
+from components.ratings_example_gen.execution_input import read_settings
+from components.ratings_example_gen.executor import Executor, check
 from components.ratings_example_gen.fingerprints import fingerprint
 from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.spans import SpansError

@@ -8,9 +8,10 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
 
 from components.ratings_example_gen import Settings, recognise_ratings
-from components.ratings_example_gen.component import RatingsDriver, RatingsExampleGen
+from components.ratings_example_gen.component import RatingsExampleGen
 from components.ratings_example_gen.dialect import Dialect
-from components.ratings_example_gen.executor import read_settings
+from components.ratings_example_gen.driver import RatingsDriver
+from components.ratings_example_gen.execution_input import read_settings
 from components.ratings_example_gen.input_errors import BadInputError
 
 SECONDS, MILLISECONDS = 1_600_000_000, 1_600_000_000_000

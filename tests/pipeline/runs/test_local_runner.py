@@ -8,7 +8,8 @@ from tfx.types.channel import union
 from tfx.v1.types.standard_artifacts import Model, ModelBlessing
 from toy_models import BrokenModelError, Champion, bless, make_data, push, train
 
-from pipeline.runs.local_runner import StepFailedError, run_locally
+from pipeline.runs.local_runner import run_locally
+from pipeline.runs.step_state import StepFailedError
 
 JOBS = 1
 
