@@ -10,7 +10,6 @@ import traceback
 from dataclasses import dataclass
 from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import ForkingPickler
 from typing import TextIO
 
 from absl import logging as absl_logging
@@ -20,6 +19,7 @@ from tfx.proto.orchestration import executable_spec_pb2
 
 from pipeline import exit_codes
 from pipeline.runs import step_log, stopping
+from pipeline.runs.portable_errors import portable
 
 END_OF_STEP = b"\0end of step\n"  # in the output, after all that a step wrote
 
@@ -61,10 +61,6 @@ class Ended:
     output: bytes = b""
     error: BaseException | None = None
     traceback: str = ""
-
-
-class StepError(RuntimeError):
-    """An exception of a step that cannot be sent to another process as it is."""
 
 
 def work(calls: Connection, output: Connection, folder: str) -> None:
@@ -115,16 +111,7 @@ def _run(call: Call) -> Ended:
         if isinstance(raised, stopping.Stopped):
             raise raised from None
         text = "".join(traceback.format_exception(error))
-        return Ended(error=_portable(raised), traceback=text)
-
-
-def _portable(error: BaseException) -> BaseException:
-    """Returns an exception that can be sent to another process: itself, if possible."""
-    try:
-        ForkingPickler.loads(ForkingPickler.dumps(error))
-    except Exception:
-        return StepError("".join(traceback.format_exception_only(error)).strip())
-    return error
+        return Ended(error=portable(raised), traceback=text)
 
 
 def _end_with_run() -> None:

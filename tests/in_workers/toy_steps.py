@@ -21,8 +21,8 @@ from pipeline.runs.local_runner import run_locally
 SECONDS = 60
 
 
-class UnpicklableError(ValueError):
-    """An exception that its own class cannot make again from its arguments."""
+class TwoPartsError(ValueError):
+    """An exception whose constructor has other parameters than the message."""
 
     def __init__(self, file, line):
         super().__init__(f"{file}, line {line}")
@@ -62,7 +62,7 @@ def act(
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(SECONDS)
     if what == "raises":
-        raise UnpicklableError("ratings.csv", 14)
+        raise TwoPartsError("ratings.csv", 14)
     if what == "writes":
         os.write(2, b"half a line, ")
         logging.getLogger("toy").info("two\nlines of Python")
