@@ -53,8 +53,10 @@ class History:
 
     def liking(self, items: Iterable[str]) -> "History":
         """Returns the history with more items, which are liked by any threshold."""
-        rated = dict(zip(self.items, self.ratings, strict=True))
-        rated |= dict.fromkeys(items, LIKED_BY_ANY_RULE)
+        liked = dict.fromkeys(items, LIKED_BY_ANY_RULE)
+        if not liked:
+            return self
+        rated = dict(zip(self.items, self.ratings, strict=True)) | liked
         return History(tuple(rated), tuple(rated.values()), self.features)
 
     def liked(self, threshold: str) -> list[str]:
@@ -129,7 +131,7 @@ class Histories:
             return History()
         rated = slice(self._starts[row], self._starts[row + 1])
         return History(
-            tuple(self._items[number] for number in self._numbers[rated].tolist()),
+            tuple(map(self._items.__getitem__, self._numbers[rated].tolist())),
             tuple(self._ratings[rated].tolist()),
             self._features[row],
         )
@@ -218,8 +220,9 @@ def _padded(rows: Sequence[Sequence[Any]], dtype: type, padding: Any) -> np.ndar
     """Returns padded values [B, N], strings as bytes; N is at least 1."""
     padded: np.ndarray = np.full((len(rows), max(1, *map(len, rows))), padding, dtype)
     for place, row in enumerate(rows):
-        values = [v.encode() for v in row] if dtype is object else row
-        padded[place, : len(row)] = np.array(values, dtype)
+        padded[place, : len(row)] = (
+            list(map(str.encode, row)) if dtype is object else row
+        )
     return padded
 
 

@@ -160,26 +160,25 @@ def _width(name: str, inputs: Tensors) -> int | None:
 
 
 def _join(requests: list[Tensors]) -> Tensors:
-    joined = {}
-    for name in requests[0]:
-        values = [inputs[name] for inputs in requests]
-        if not values[0].ndim:
-            joined[name] = np.max(
-                values
-            )  # k: shorter lists are prefixes of longer ones
-            continue
-        if values[0].ndim > 1:
-            width = max(value.shape[1] for value in values)
-            padding = b"" if values[0].dtype == object else np.nan  # no rating
-            values = [
-                np.pad(
-                    value,
-                    [(0, 0), (0, width - value.shape[1])],
-                    constant_values=padding,
-                )
-                for value in values
-            ]
-        joined[name] = np.concatenate(values)
+    return {
+        name: _joined([inputs[name] for inputs in requests]) for name in requests[0]
+    }
+
+
+def _joined(values: list[np.ndarray]) -> np.ndarray:
+    """Returns the rows of all requests, padded to the length of the longest."""
+    if not values[0].ndim:
+        return np.max(values)  # k: shorter lists are prefixes of longer ones
+    if values[0].ndim == 1:
+        return np.concatenate(values)
+    padding = b"" if values[0].dtype == object else np.nan  # no rating
+    shape = sum(map(len, values)), max(value.shape[1] for value in values)
+    joined = np.full(shape, padding, values[0].dtype)
+    start = 0
+    for value in values:
+        end = start + len(value)
+        joined[start:end, : value.shape[1]] = value
+        start = end
     return joined
 
 

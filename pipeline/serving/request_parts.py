@@ -51,19 +51,19 @@ def divide(signature: str, inputs: Tensors, settings: ServingSettings) -> list[P
                 f"{rows} rows; {signature} takes at most {settings.max_batch} here",
             )
         return [Part(np.arange(rows), object(), settings.max_batch, False)]
-    check_items(int(lengths.max(initial=0)), settings)
+    order = lengths.argsort(kind="stable")
+    ordered = lengths[order]
+    check_items(int(ordered[-1]) if len(ordered) else 0, settings)
     if signature == "recommend":
-        check_items(int(lengths.sum()), settings)
-    order = np.argsort(lengths, kind="stable")
+        check_items(int(ordered.sum()), settings)
     parts: list[Part] = []
     start = 0
     while start < len(order) or not parts:
-        shortest = int(lengths[order[start]]) if len(order) else 0
+        shortest = int(ordered[start]) if len(order) else 0
         kind = max(shortest, JOINED_LENGTH).bit_length()
         most = max(1, min(settings.max_batch, CALL_ITEMS >> kind))
-        same = np.searchsorted(lengths[order], 1 << kind)
-        end = min(int(same), start + most)
-        longest = int(lengths[order[end - 1]]) if len(order) else 0
+        end = min(int(ordered.searchsorted(1 << kind)), start + most)
+        longest = int(ordered[end - 1]) if len(order) else 0
         rows = end - start
         is_bulk = rows < len(order) or rows * longest > BULK_ITEMS
         parts.append(Part(order[start:end], kind, most, is_bulk))
