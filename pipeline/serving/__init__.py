@@ -10,6 +10,7 @@ The files in the order in which a request passes them; ``server`` starts everyth
   ``example_items`` and ``json_answers``.
 - ``request_parts``, ``batching``: the queue in front of the model.
 - ``model_process``: the model's process, seen from the server.
+- ``model_messages``: what is sent to it and back.
 - ``model_worker`` and ``loaded_model``: what runs in it.
 
 Beside them, ``version_watcher`` replaces the model when another version is live,

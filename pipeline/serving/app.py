@@ -95,7 +95,6 @@ async def _watching(
         task.cancel()
     # No client waits for calls that still run: they end with the model's process.
     await live.close()
-    batcher.close()
 
 
 class _ServiceApi:

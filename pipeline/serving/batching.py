@@ -5,11 +5,10 @@ import collections
 import dataclasses
 import math
 from collections.abc import Hashable
-from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.serving.errors import RequestError
 from pipeline.serving.json_tensors import Tensors, check_items, num_rows
-from pipeline.serving.model_process import SIGNATURES, ModelProcess
+from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.request_parts import Part, divide, merge
 from pipeline.serving.settings import ServingSettings
@@ -81,8 +80,6 @@ class Batcher:
         self._settings, self._metrics = settings, metrics
         self._waiting = _WaitingCount(settings.max_waiting, metrics)
         self._lanes: dict[str, _Lane] = {}
-        # One thread per signature, so that a long evaluation does not delay lists.
-        self._threads = ThreadPoolExecutor(SIGNATURES, "model")
 
     async def ask(
         self, model: ModelProcess, signature: str, inputs: Tensors
@@ -119,9 +116,7 @@ class Batcher:
     ) -> "asyncio.Future[Tensors]":
         """Returns the future outputs of a part."""
         if signature not in self._lanes:
-            self._lanes[signature] = _Lane(
-                self._settings, self._metrics, self._waiting, self._threads
-            )
+            self._lanes[signature] = _Lane(self._settings, self._metrics, self._waiting)
         answer = asyncio.get_running_loop().create_future()
         self._lanes[signature].add(
             (model, signature, part.kind),
@@ -150,23 +145,14 @@ class Batcher:
             for name in answers[0]
         }
 
-    def close(self) -> None:
-        """Waits for the running calls."""
-        self._threads.shutdown()
-
 
 class _Lane:
     """The requests that wait for a signature; one call of it runs at a time."""
 
     def __init__(
-        self,
-        settings: ServingSettings,
-        metrics: Metrics,
-        count: _WaitingCount,
-        threads: ThreadPoolExecutor,
+        self, settings: ServingSettings, metrics: Metrics, count: _WaitingCount
     ):
-        self._settings, self._metrics = settings, metrics
-        self._count, self._threads = count, threads
+        self._settings, self._metrics, self._count = settings, metrics, count
         self._small: dict[_Key, collections.deque[_Waiting]] = {}
         self._bulk: dict[_Key, collections.deque[_Waiting]] = {}  # of large requests
         self._was_bulk = True  # in the previous call
@@ -226,10 +212,9 @@ class _Lane:
     async def _call(self, key: _Key, batch: list[_Waiting]) -> None:
         model, signature, _ = key
         self._metrics.batch_rows.observe(sum(request.num_rows for request in batch))
-        run = asyncio.get_running_loop().run_in_executor
         try:
             inputs = [request.inputs for request in batch]
-            answers = await run(self._threads, model.ask, signature, inputs)
+            answers = await model.ask(signature, inputs)
         finally:
             self._is_running = False
             model.release()

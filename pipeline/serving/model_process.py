@@ -7,8 +7,7 @@ does not reach the server, and the model's memory is freed when the process ends
 
 import asyncio
 import multiprocessing
-import queue
-from multiprocessing.connection import Connection
+import socket
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from components.live_models.versions import Version
 from pipeline.serving import model_worker
 from pipeline.serving.errors import RequestError
 from pipeline.serving.json_tensors import Tensors, TensorSpec
+from pipeline.serving.model_messages import Line, receive
 from pipeline.serving.model_worker import Failed, Loaded
 
 SIGNATURES = 3  # of a model; as many calls may run at the same time
@@ -32,7 +32,7 @@ class RefusedError(LoadError):
 
 
 class ModelProcess:
-    """A loaded version. ``ask`` is for any thread, all else for the event loop only."""
+    """A loaded version; belongs to one event loop, except for its start."""
 
     def __init__(self, version: Version, threads: int, rows: int):
         """Starts the process and waits until the model is warm, which takes seconds.
@@ -49,8 +49,8 @@ class ModelProcess:
         self.version = version
         self.number, self.name = version.number, version.model
         context = multiprocessing.get_context("spawn")
-        pairs = [context.Pipe() for _ in range(SIGNATURES)]
-        theirs = [pair[1] for pair in pairs]
+        pairs = [socket.socketpair() for _ in range(SIGNATURES)]
+        self._ours, theirs = [list(ends) for ends in zip(*pairs, strict=True)]
         self._process = context.Process(
             target=model_worker.work,
             args=(str(version.folder), threads, rows, theirs),
@@ -59,27 +59,33 @@ class ModelProcess:
         )
         self._process.start()
         for end in theirs:
-            end.close()  # so that the pipe ends with the process
-        self._free: queue.SimpleQueue[Connection] = queue.SimpleQueue()
-        self._all = [pair[0] for pair in pairs]
-        for connection in self._all:
-            self._free.put(connection)
+            end.close()  # so that the socket ends with the process
+        self._lines: list[Line] = []
+        self._free: asyncio.Queue[Line] = asyncio.Queue()
         self._users, self._retired, self._hung_up = 0, False, False
         try:
-            if not self._all[0].poll(START_SECONDS):
-                raise LoadError(f"it was not loaded within {START_SECONDS:g} s")
-            loaded: Loaded | Failed = self._all[0].recv()
+            self._ours[0].settimeout(START_SECONDS)
+            with self._ours[0].makefile("rb") as stream:
+                loaded: Loaded | Failed = receive(stream)
+        except TimeoutError as error:
+            self._process.kill()
+            raise LoadError(f"it was not loaded within {START_SECONDS:g} s") from error
         except (OSError, EOFError) as error:
             self._process.join(END_SECONDS)
             code = self._process.exitcode
             raise LoadError(f"its process ended with {code} while loading") from error
-        except LoadError:
-            self._process.kill()
-            raise
         if isinstance(loaded, Failed):
-            self.close()
+            for end in self._ours:
+                end.close()
+            self._end()
             raise (RefusedError if loaded.is_final else LoadError)(loaded.problem)
         self.inputs, self.signature_defs = loaded.inputs, loaded.signature_defs
+
+    async def connect(self) -> None:
+        """Prepares for calls in the running event loop."""
+        for end in self._ours:
+            self._lines.append(await Line.over(end))
+            self._free.put_nowait(self._lines[-1])
 
     def specs(self, signature: str) -> dict[str, TensorSpec]:
         """Returns the inputs of a signature.
@@ -94,17 +100,18 @@ class ModelProcess:
             raise RequestError(400, message)
         return self.inputs[signature]
 
-    def ask(self, signature: str, requests: list[Tensors]) -> list[Tensors | Exception]:
+    async def ask(
+        self, signature: str, requests: list[Tensors]
+    ) -> list[Tensors | Exception]:
         """Returns an answer to each request, all from one call of the model."""
-        connection = self._free.get()
+        line = await self._free.get()
         try:
-            connection.send((signature, requests))
-            answers = connection.recv()
+            answers = await line.ask((signature, requests))
         except (OSError, EOFError):
             self._hung_up = True  # noticed before the process is reaped
             return [RequestError(503, "the model's process has ended")] * len(requests)
         finally:
-            self._free.put(connection)
+            self._free.put_nowait(line)
         return [
             answer if isinstance(answer, dict) else RequestError(*answer)
             for answer in answers
@@ -131,12 +138,20 @@ class ModelProcess:
 
     def _close_if_idle(self) -> None:
         if self._retired and not self._users:
-            asyncio.get_running_loop().run_in_executor(None, self.close)
+            self._hang_up()
+            asyncio.get_running_loop().run_in_executor(None, self._end)
 
-    def close(self) -> None:
-        """Ends the process by closing its pipes."""
-        for connection in self._all:
-            connection.close()
+    async def close(self) -> None:
+        """Ends the process; calls that still run get an error."""
+        self._hang_up()
+        await asyncio.to_thread(self._end)
+
+    def _hang_up(self) -> None:
+        for line in self._lines:
+            line.close()
+
+    def _end(self) -> None:
+        """Waits for the process, which ends once its sockets are closed."""
         self._process.join(END_SECONDS)
         if self._process.is_alive():
             self._process.kill()

@@ -4,11 +4,12 @@ import dataclasses
 import logging
 import os
 import signal
+import socket
 import threading
-from multiprocessing.connection import Connection
 from typing import Any
 
 from pipeline.serving.json_tensors import TensorSpec
+from pipeline.serving.model_messages import packed, receive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,14 +38,14 @@ class Failed:
     is_final: bool
 
 
-def work(folder: str, threads: int, rows: int, connections: list[Connection]) -> None:
-    """Loads a model, describes it on the first connection, then answers on all.
+def work(folder: str, threads: int, rows: int, sockets: list[socket.socket]) -> None:
+    """Loads a model, describes it on the first socket, then answers on all.
 
     Args:
         folder: Folder of a SavedModel.
         threads: Number of threads that one call may use.
         rows: Number of rows of the largest batch.
-        connections: Each transmits one call at a time. The process ends when they are
+        sockets: Each transmits one call at a time. The process ends when they are
             closed.
     """
     # The server ends this process after the last request, whatever else gets a signal.
@@ -60,21 +61,22 @@ def work(folder: str, threads: int, rows: int, connections: list[Connection]) ->
         model.warm(rows)
     except Exception as error:  # the server reports it
         is_final = isinstance(error, HostileModelError)
-        connections[0].send(Failed(f"{type(error).__name__}: {error}", is_final))
+        failed = Failed(f"{type(error).__name__}: {error}", is_final)
+        sockets[0].sendall(packed(failed))
         return
-    connections[0].send(Loaded(model.inputs, model.signature_defs))
+    sockets[0].sendall(packed(Loaded(model.inputs, model.signature_defs)))
 
-    def answer(connection: Connection) -> None:
+    def answer(end: socket.socket) -> None:
+        stream = end.makefile("rb")
         while True:
             try:
-                signature, requests = connection.recv()
+                signature, requests = receive(stream)
+                end.sendall(packed(model.answers(signature, requests)))
             except (EOFError, OSError):
                 return
-            connection.send(model.answers(signature, requests))
 
     answering = [
-        threading.Thread(target=answer, args=(connection,), daemon=True)
-        for connection in connections
+        threading.Thread(target=answer, args=(end,), daemon=True) for end in sockets
     ]
     for thread in answering:
         thread.start()

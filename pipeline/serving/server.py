@@ -57,6 +57,7 @@ def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
         lifespan="on",
         timeout_graceful_shutdown=settings.drain_seconds,
         server_header=False,
+        proxy_headers=False,  # nothing reads the client's address
     )
 
 

@@ -142,6 +142,7 @@ class LiveModel:
         self.states[number] = State(LOADING)
         try:
             model = await asyncio.to_thread(self._loaded, number)
+            await model.connect()
         except (versions.DamagedError, RefusedError) as error:
             self.states[number] = State(END, str(error))
             self._metrics.load_failures.labels("version").inc()
@@ -181,4 +182,4 @@ class LiveModel:
         """Ends the model's process when no request is left."""
         if self.current:
             model, self.current = self.current, None
-            await asyncio.to_thread(model.close)
+            await model.close()

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import json
-import threading
 import time
 import weakref
 
@@ -24,10 +23,11 @@ class StandInModel:
     """Answers ``recommend`` when permitted; ``calls`` has the users of each call."""
 
     def __init__(self):
-        self.calls, self.may_go = [], threading.Semaphore(0)
+        self.calls, self.may_go = [], asyncio.Semaphore(0)
 
-    def ask(self, signature, requests):
-        self.may_go.acquire()
+    async def ask(self, signature, requests):
+        await self.may_go.acquire()
+        await asyncio.sleep(0)  # no answer arrives at once
         self.calls.append([str(r["user_id"][0]) for r in requests])
         return [{"score": np.zeros((len(r["user_id"]), int(r["k"])))} for r in requests]
 
@@ -64,7 +64,6 @@ async def served_while_large_ones_wait(large, small):
     for _ in range(500):
         model.may_go.release()
     answers = await asyncio.gather(*asking)
-    batcher.close()
     return calls, answers, model.calls
 
 
@@ -98,7 +97,6 @@ def test_small_requests_do_not_starve_a_large_one():
         for _ in range(100):
             model.may_go.release()
         await asyncio.gather(*tasks)
-        batcher.close()
         return model.calls
 
     calls = asyncio.run(scenario())
@@ -110,9 +108,9 @@ def test_a_call_has_no_more_items_than_it_may():
     sizes = []
 
     class Measuring(StandInModel):
-        def ask(self, signature, requests):
+        async def ask(self, signature, requests):
             sizes.append(sum(r["history_item_id"].size for r in requests))
-            return super().ask(signature, requests)
+            return await super().ask(signature, requests)
 
     async def scenario():
         model = Measuring()
@@ -120,7 +118,6 @@ def test_a_call_has_no_more_items_than_it_may():
         for _ in range(100):
             model.may_go.release()
         await batcher.ask(model, "recommend", request("large", 60, history=4000))
-        batcher.close()
 
     asyncio.run(scenario())
     assert max(sizes) <= CALL_ITEMS
@@ -173,7 +170,7 @@ def test_answers_are_the_json_that_encoding_them_whole_gives(name, form):
 class RefusingModel(StandInModel):
     """Refuses every request."""
 
-    def ask(self, signature, requests):
+    async def ask(self, signature, requests):
         return [RequestError(400, "refused")] * len(requests)
 
 
@@ -185,8 +182,7 @@ def test_a_refused_request_is_freed_without_a_garbage_collection():
         with contextlib.suppress(RequestError):
             await batcher.ask(RefusingModel(), "recommend", inputs)
         del inputs
-        await asyncio.sleep(0.05)  # the thread lets go of the call
-        batcher.close()
+        await asyncio.sleep(0.05)  # the call's task ends
         return users() is None
 
     gc.disable()
