@@ -54,8 +54,13 @@ class Server:
     @property
     def cpu_seconds(self) -> float:
         """CPU time that the server has used, without the model's process."""
-        times = psutil.Process(self.process.pid).cpu_times()
-        return times.user + times.system
+        return sum(psutil.Process(self.process.pid).cpu_times()[:2])
+
+    @property
+    def model_cpu_seconds(self) -> float:
+        """CPU time that the running processes of models have used."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return sum(sum(child.cpu_times()[:2]) for child in children)
 
     @property
     def resident_megabytes(self) -> float:
@@ -121,7 +126,7 @@ def measure_switch(
     count = len(measured.milliseconds)
     return [
         Figure(
-            "requests a second, sent by the clock", count / measured.seconds, "", 300
+            "requests a second, sent by the clock", count / measured.seconds, "", 600
         ),
         Figure("median", measured.percentile(50), "ms"),
         Figure("95th percentile", measured.percentile(95), "ms"),
@@ -145,18 +150,28 @@ def measure_switch(
 
 def measure_capacity(server: Server) -> list[Figure]:
     """Measures the most requests per second of clients that wait for each response."""
+    cpu_before, model_before = server.cpu_seconds, server.model_cpu_seconds
     measured = serving_clients.start(
         server.port, server.users, CAPACITY_SECONDS, rate=None
     )()
     _print_errors(measured)
-    count = serving_clients.CAPACITY_CONNECTIONS
+    count, clients = len(measured.milliseconds), serving_clients.CAPACITY_CONNECTIONS
+    cpu_seconds = {
+        "server": server.cpu_seconds - cpu_before,
+        "model's process": server.model_cpu_seconds - model_before,
+        "clients": measured.cpu_seconds,
+    }
     return [
         Figure(
-            f"most requests a second, {count} clients that wait for responses",
-            len(measured.milliseconds) / measured.seconds,
+            f"most requests a second, {clients} clients that wait for responses",
+            count / measured.seconds,
         ),
         Figure("their 99th percentile", measured.percentile(99), "ms"),
         Figure("their errors", len(measured.errors), at_most=0),
+        *(
+            Figure(f"their CPU time per request, {name}", 1000 * cpu / count, "ms")
+            for name, cpu in cpu_seconds.items()
+        ),
     ]
 
 
@@ -287,7 +302,7 @@ def measure(
     "two more versions.",
 )
 @click.option("--seconds", default=60.0, show_default=True)
-@click.option("--rate", default=305.0, show_default=True, help="Requests per second.")
+@click.option("--rate", default=610.0, show_default=True, help="Requests per second.")
 @click.option("--write", is_flag=True, help="Write the tables to docs/benchmarks.md.")
 def main(
     parts: tuple[str, ...],
