@@ -101,9 +101,13 @@ def assert_nothing_lost(out, before):
 
 
 def run_with(fault, name, arguments):
-    """Runs the command on a disk that becomes full; returns its status and output."""
+    """Runs the command on a disk that becomes full; returns its status and output.
+
+    The steps run in the command's own process, in which the fault is injected.
+    """
+    command = [sys.executable, "-m", "tests.support.full_disk", fault, name]
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.support.full_disk", fault, name, *arguments],
+        [*command, *arguments, "--jobs", "1"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
