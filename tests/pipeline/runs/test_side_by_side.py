@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,6 +15,7 @@ import toy_steps
 from pipeline.runs.local_runner import run_locally
 from pipeline.runs.workers import WorkerDiedError, WorkerTracebackError
 from pipeline.views.terminal import captured_output
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -49,13 +50,6 @@ def run(tmp_path, data):
 
 def states(results):
     return {name: result.state for name, result in results.items()}
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.mark.integration
@@ -162,6 +156,41 @@ def test_an_interrupted_step_ends_the_run_after_all_were_reported(tmp_path, data
     assert set(started) == ended.keys() == {"Data", "Trainer_a", "Trainer_b"}
     assert ended["Trainer_b"].state == "failed"
     assert isinstance(ended["Trainer_b"].error, KeyboardInterrupt)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+
+import toy_steps
+from pipeline.runs.local_runner import run_locally
+
+out = Path(sys.argv[1])
+print("started", flush=True)
+data = toy_steps.make_data().with_id("Data")
+steps = [
+    toy_steps.act(examples=data.outputs["examples"], what="nothing").with_id(name)
+    for name in ("Step_a", "Step_b")
+]
+pipeline = toy_steps.pipeline_of(out, data, *steps)
+results = run_locally(pipeline, "1", lambda name: None, lambda result: None, 2)
+print(*(result.state for result in results), flush=True)
+"""
+
+
+@pytest.mark.integration
+def test_a_script_that_runs_a_pipeline_at_its_top_level_is_run_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    folders = [Path(toy_steps.__file__).parent, Path(__file__).parents[3]]
+    ended = subprocess.run(
+        [sys.executable, script, tmp_path],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders))},
+        timeout=300,
+    )
+    assert ended.stdout.split() == ["started", "done", "done", "done"]
 
 
 @pytest.mark.integration
