@@ -12,9 +12,9 @@ class StepError(RuntimeError):
 def portable(error: BaseException) -> BaseException:
     """Returns an exception that arrives as it was sent: itself, if possible.
 
-    ``pickle`` calls the constructor with ``error.args``, which fails, or says something
-    else, if the constructor has other parameters than the message. Such an exception is
-    made anew without its constructor.
+    ``pickle`` calls the constructor with ``error.args``, which fails, or changes the
+    message, if the constructor has other parameters than the message. Such an exception
+    is made anew without its constructor.
     """
     if _arrives(error):
         return error
