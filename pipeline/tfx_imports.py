@@ -12,6 +12,7 @@ from types import ModuleType
 
 from absl import flags
 
+from components import beam_methods
 from components.tensorflow_parts import imported_alone
 
 # Components for Vertex AI and BigQuery, whose clients are a quarter of all imports.
@@ -51,6 +52,8 @@ def quick() -> Iterator[None]:
         gc.enable()
     gc.freeze()
     _fix_batch_sizes()
+    if core := sys.modules.get("apache_beam.transforms.core"):
+        beam_methods.inspect_once(core)
 
 
 def _fix_batch_sizes() -> None:
