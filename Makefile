@@ -19,7 +19,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 .DEFAULT_GOAL := help
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
   test-kubernetes test-reliability check docs format lock clean flink image \
-  bench-pipeline bench-batch bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
+  bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
   bench-fingerprint bench-deepctr bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store \
   bench-run bench-run-quick bench-jobs
 
@@ -136,6 +136,9 @@ bench-batch: $(READY) ## Measure seconds and memory of lists for all users of Mo
 
 bench-retrain: $(READY) ## Replay MovieLens 1M month by month, beside a model never retrained
 	@$(BIN)/python -m benchmarks.retraining
+
+bench-cores: $(READY) ## Measure the data steps on 10 and 25 million generated ratings
+	@$(BIN)/python -m benchmarks.pipeline cores --write
 
 bench-serve: $(READY) ## Measure the server's requests per second, across a version switch
 	@$(BIN)/python -m benchmarks.serving --write

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import pyarrow.parquet as pq
 
+from benchmarks.data_steps import DATA_STEPS, cores, memory
 from benchmarks.figures import (
     GIGABYTE,
     Figure,
@@ -27,16 +28,6 @@ from benchmarks.figures import (
 from benchmarks.processes import MARQUEE, MODULE, marquee, run_process
 from benchmarks.ratings import write_generated, write_ratings_by_row
 from pipeline.runs.step_outputs import newest_output
-
-DATA_STEPS = (
-    "RatingsExampleGen",
-    "CatalogueGen",
-    "StatisticsGen",
-    "ImportSchemaGen",
-    "ExampleValidator",
-    "AnomalyGate",
-    "Transform",
-)
 
 
 def against_stock(data: str, folder: Path) -> list[Figure]:
@@ -109,45 +100,6 @@ def training(data: str, folder: Path) -> list[Figure]:
     ]
 
 
-def memory(data: str, folder: Path) -> list[Figure]:
-    """Measures peak memory of a run and of ten million ratings, and time per rating."""
-    whole = marquee(folder / "whole", data, None)
-    figures = [
-        Figure(
-            f"peak of marquee run --data {data}",
-            whole.peak_bytes / GIGABYTE,
-            "GB",
-            at_most=3,
-        ),
-        Figure("that run, all steps", whole.record.run.seconds, "s"),
-    ]
-    per_rating = {}
-    for million in (1, 10):
-        source = folder / f"ml-generated-{million}m"
-        write_generated(source, million * 1_000_000, million * 7_000)
-        run = marquee(folder / f"out-{million}m", str(source), "popularity")
-        steps = run.seconds(DATA_STEPS)
-        per_rating[million] = sum(steps.values()) / million
-        figures.append(
-            Figure(
-                f"peak at {million} M ratings, with popularity",
-                run.peak_bytes / GIGABYTE,
-                "GB",
-                at_most=5 if million == 10 else None,
-            )
-        )
-    return [
-        *figures,
-        Figure("ExampleGen to Transform, 1 M ratings", per_rating[1], "µs a rating"),
-        Figure(
-            "ExampleGen to Transform, 10 M ratings",
-            per_rating[10],
-            "µs a rating",
-            at_most=per_rating[1],
-        ),
-    ]
-
-
 def catalogue(data: str, folder: Path) -> list[Figure]:
     """Measures memory with 100,000 items and 200,000 users, ranking for a sample."""
     del data  # generated
@@ -212,6 +164,7 @@ PARTS: dict[str, Callable[[str, Path], list[Figure]]] = {
     "models": models,
     "training": training,
     "memory": memory,
+    "cores": cores,
     "catalogue": catalogue,
     "batch": batch,
 }

@@ -54,8 +54,8 @@ class Finished:
 
     Attributes:
         last_line: Last line of its standard output.
-        peak_bytes: Peak of the resident memory of all its processes together, as far
-            as regular samples saw it.
+        peak_bytes: Peak of the memory of all its processes together, as far as regular
+            samples saw it.
     """
 
     last_line: str
@@ -68,7 +68,7 @@ class MarqueeRun:
 
     Attributes:
         record: The run's record.
-        peak_bytes: Peak of the resident memory of its processes.
+        peak_bytes: Peak of the memory of its processes.
     """
 
     record: RunRecord
@@ -117,13 +117,17 @@ def run_process(*command: object) -> Finished:
 
 
 def resident_bytes(pid: int) -> int:
-    """Returns the resident memory of a process and of all its descendants."""
+    """Returns the resident memory of a process and of all its descendants.
+
+    On Linux, memory that processes share counts once (the proportional set size).
+    """
     total = 0
     with contextlib.suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         for process in (parent, *parent.children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess):
-                total += process.memory_info().rss
+                memory = process.memory_full_info()
+                total += getattr(memory, "pss", memory.rss)
     return total
 
 

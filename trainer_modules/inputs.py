@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,14 +51,14 @@ class Data:
         spec = {name: self.feature_spec[name] for name in names}
         # If a cluster's job lost a worker and was restarted, the folder of Beam's first
         # attempt matches too.
-        files = sorted(
+        files = [
             path
             for pattern in file_patterns
             for path in tf.io.gfile.glob(pattern)
             if not tf.io.gfile.isdir(path)
-        )
+        ]
         return (
-            tf.data.TFRecordDataset(files, compression_type="GZIP")
+            records_of(sorted_by_first_user(files))
             .batch(READ_BATCH)
             .map(lambda serialized: tf.io.parse_example(serialized, spec))
         )
@@ -92,25 +92,45 @@ class Data:
         )
 
 
+def records_of(files: Sequence[str]) -> tf.data.Dataset:
+    """Returns the serialized records of some files, one file after the other."""
+    return tf.data.TFRecordDataset(files, compression_type="GZIP")
+
+
+def sorted_by_first_user(files: Iterable[str]) -> list[str]:
+    """Returns files of transformed records in the order of their first users.
+
+    If Transform ran in several processes, each wrote a file. The records in a file are
+    the same in each run, but not its name, nor the order of the fields in its bytes.
+    """
+
+    def first_user(file: str) -> tuple[int, ...]:
+        records = records_of([file]).take(1).as_numpy_iterator()
+        return tuple(
+            user
+            for record in map(tf.train.Example.FromString, records)
+            for user in record.features.feature[f.USER_INDEX].int64_list.value
+        )
+
+    return sorted(files, key=first_user)
+
+
 def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
     """Reads the targets of all records as pairs."""
-    parts: dict[str, list[Any]] = {
-        name: [] for name in (f.USER_INDEX, f.ITEM_INDEX, f.LABEL, f.RATING)
+    dtypes = {
+        f.USER_INDEX: np.int32,
+        f.ITEM_INDEX: np.int32,
+        f.LABEL: np.int32,
+        f.RATING: np.float32,
     }
-    for batch in data.records(file_patterns, *parts):
+    parts: dict[str, list[Any]] = {n: [np.zeros(0, t)] for n, t in dtypes.items()}
+    for batch in data.records(file_patterns, *dtypes):
         row = batch[f.ITEM_INDEX].value_rowids()
-        parts[f.USER_INDEX].append(tf.gather(batch[f.USER_INDEX][:, 0], row).numpy())
-        for name in (f.ITEM_INDEX, f.LABEL, f.RATING):
-            parts[name].append(batch[name].flat_values.numpy())
-    user, item, label, rating = (
-        np.concatenate([np.zeros(0), *part]) for part in parts.values()
-    )
-    return Ratings(
-        user.astype(np.int32),
-        item.astype(np.int32),
-        label.astype(np.int32),
-        rating.astype(np.float32),
-    )
+        columns = {f.USER_INDEX: tf.gather(batch.pop(f.USER_INDEX)[:, 0], row)}
+        columns |= {name: lists.flat_values for name, lists in batch.items()}
+        for name, values in columns.items():
+            parts[name].append(values.numpy().astype(dtypes[name]))
+    return Ratings(*(np.concatenate(parts.pop(name)) for name in dtypes))
 
 
 def read_user_fields(data: Data) -> dict[str, Table]:

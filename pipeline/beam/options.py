@@ -23,6 +23,16 @@ def beam_args(config: BeamConfig) -> list[str]:
     return [*args, "--pickle_library=cloudpickle", *config.args]
 
 
+def process_flags(processes: int) -> list[str]:
+    """Returns the flags of a pipeline on this machine in a number of processes."""
+    if processes == 1:
+        return []
+    return [
+        "--direct_running_mode=multi_processing",
+        f"--direct_num_workers={processes}",
+    ]
+
+
 def _direct(config: BeamConfig) -> list[str]:
     del config
     return ["--runner=DirectRunner", _HAVE_THE_CODE]

@@ -193,6 +193,9 @@ class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         region: Google Cloud region of Dataflow, such as europe-west4.
         temp_location: Folder in Cloud Storage for Dataflow, such as
             gs://bucket/temp.
+        processes: Number of processes of such a step on this machine, with ``direct``;
+            null is one for small data, and otherwise as many as there are cores, if
+            they fit in the memory (docs/beam.md). The results are the same.
         args: Further Beam flags, as in ["--job_name=nightly"]; they override those that
             follow from the settings above. Secrets are rejected: leave them to the
             environment, such as AWS_SECRET_ACCESS_KEY.
@@ -208,6 +211,7 @@ class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     project: Text | None = None
     region: Text | None = None
     temp_location: Text | None = None
+    processes: Count | None = None
     args: list[Flag] = []
 
 

@@ -10,17 +10,34 @@ imported.
 import math
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from components.wording import counted
 from pipeline import machine
-from pipeline.config.sections import RunConfig
+from pipeline.config.sections import BeamConfig, RunConfig
 
 _GB = 1e9
 _STEP_BYTES = 1.3 * _GB
 _STEP_BYTES_PER_BYTE_OF_RATINGS = 6.0
+# Of a Beam process beyond what it shares with the process that it is forked from.
+_BEAM_PROCESS_BYTES = 0.5 * _GB
+# Below this size of the ratings' files, further processes cost more than they gain.
+_BYTES_WORTH_PROCESSES = 70e6
 _OWN_BYTES = 1.0 * _GB  # of Marquee's own process: TFX, and ML Metadata
 _SHARE = 0.8  # of the machine's memory, if no bound is set
 _UNITS = {"MB": 1e6, "GB": 1e9}
+
+
+class Limits(NamedTuple):
+    """What may run at once.
+
+    Attributes:
+        jobs: Number of steps.
+        beam_processes: Number of processes of a step over all ratings.
+    """
+
+    jobs: int
+    beam_processes: int
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,27 @@ def capacity(config: RunConfig, bytes_of_ratings: int = 0) -> Capacity:
     automatic = 1 if has_gpu else cores
     wanted = automatic if config.jobs is None else config.jobs
     return Capacity(min(wanted, fit), cores, memory, step, config.jobs, has_gpu)
+
+
+def beam_processes(config: BeamConfig, at_once: Capacity, bytes_of_ratings: int) -> int:
+    """Returns the number of processes of a step over all ratings on this machine.
+
+    It does not depend on the number of jobs: until the ratings are transformed, no
+    other step needs the cores.
+
+    Args:
+        config: The settings.
+        at_once: What cores and memory allow.
+        bytes_of_ratings: Uncompressed size of the files of ratings, if it is known.
+    """
+    if config.runner != "direct":
+        return 1
+    if config.processes is not None:
+        return config.processes
+    if at_once.has_gpu or bytes_of_ratings < _BYTES_WORTH_PROCESSES:
+        return 1
+    left = at_once.memory - _OWN_BYTES - at_once.step_memory
+    return max(1, min(at_once.cores, math.floor(left / _BEAM_PROCESS_BYTES)))
 
 
 def parse_size(text: str) -> float:

@@ -20,7 +20,7 @@ from pipeline.config.data_settings import data_settings
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig
 from pipeline.runs import finished_runs, repetition, workers
-from pipeline.runs.capacity import capacity
+from pipeline.runs.capacity import Limits, beam_processes, capacity
 from pipeline.runs.collect import Ended, collect
 from pipeline.runs.metadata_store import METADATA_FILE, open_metadata, prepare
 from pipeline.runs.record import RUN_FILE, RunRecord, write_record
@@ -106,9 +106,9 @@ def execute(
         steps, outputs = _repeat(out, last, run_id, observer)
     else:
         observer.progress("loading TensorFlow and TFX", 0, None)
-        jobs = _jobs(config, layout)
+        limits = _limits(config, layout)
         steps, outputs = _run_steps(
-            config, dataset.folder, spans, run_id, observer, jobs
+            config, dataset.folder, spans, run_id, observer, limits
         )
     for step in steps:
         if step.error:
@@ -122,12 +122,20 @@ def execute(
     return finished_runs.read(Path(config.out), run_id)
 
 
-def _jobs(config: PipelineConfig, layout: "Layout | None") -> int:
-    """Returns how many steps may run at once, and shows why."""
-    parts = layout.ratings if layout else ()
-    at_once = capacity(config.run, sum(part.size for part in parts))
-    logging.getLogger(PROGRESS_LOGGER).info("%s", at_once)
-    return at_once.jobs
+def _limits(config: PipelineConfig, layout: "Layout | None") -> Limits:
+    """Returns what may run at once, and shows why."""
+    size = sum(part.size for part in layout.ratings) if layout else 0
+    at_once = capacity(config.run, size)
+    processes = beam_processes(config.beam, at_once, size)
+    log = logging.getLogger(PROGRESS_LOGGER)
+    log.info("%s", at_once)
+    if processes > 1:
+        log.info(
+            "Processes of a step over all ratings: %d (%.0f MB of ratings; "
+            "beam.processes=1 uses one)",
+            *(processes, size / 1e6),
+        )
+    return Limits(at_once.jobs, processes)
 
 
 def _check_reading(
@@ -185,9 +193,9 @@ def _run_steps(
     spans: Sequence[str],
     run_id: str,
     observer: Observer,
-    jobs: int,
+    limits: Limits,
 ) -> "tuple[list[StepResult], Outputs]":
-    if jobs > 1:
+    if max(limits) > 1:
         workers.start_importing()  # while this process imports TFX, too
     with tfx_imports.quick():
         from ml_metadata import MetadataStore
@@ -210,7 +218,7 @@ def _run_steps(
         metadata=connection,
     )
     observer.steps([component.id for component in pipeline.components])
-    steps = run_locally(pipeline, run_id, observer.started, observer.ended, jobs)
+    steps = run_locally(pipeline, run_id, observer.started, observer.ended, *limits)
     return steps, find_outputs(MetadataStore(connection), run_id)
 
 

@@ -46,6 +46,7 @@ def run_locally(
     on_start: Callable[[str], None],
     on_end: Callable[[StepResult], None],
     jobs: int = 1,
+    beam_processes: int = 1,
 ) -> list[StepResult]:
     """Runs every step that can run, in topological order.
 
@@ -56,6 +57,7 @@ def run_locally(
         on_end: Called once for each step.
         jobs: Number of steps that may run at once. If 1, each runs in this process,
             otherwise in a worker; their results are the same.
+        beam_processes: Number of processes of a step over all ratings.
 
     Returns:
         One result per step, in topological order.
@@ -74,7 +76,7 @@ def run_locally(
         store_lookups.bounded(),
         output_checksums.respected(),
         relative_cache_keys.relative_to(out),
-        place_for(jobs) as place,
+        place_for(jobs, beam_processes) as place,
     ):
         launch = functools.partial(_run_step, ir=ir, place=place)
         results = _run_all(nodes, launch, place, jobs, on_start, on_end)

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from dataclasses import dataclass
-from multiprocessing import connection, parent_process
+from multiprocessing import connection, forkserver, parent_process
 from multiprocessing.connection import Connection
 from typing import TextIO
 
@@ -18,6 +18,7 @@ from tfx.orchestration.python_execution_binary import python_execution_binary_ut
 from tfx.proto.orchestration import executable_spec_pb2
 
 from pipeline import exit_codes
+from pipeline.beam import forked_workers
 from pipeline.runs import step_log, stopping
 from pipeline.runs.portable_errors import portable
 
@@ -75,6 +76,10 @@ def work(calls: Connection, output: Connection, folder: str) -> None:
     threading.Thread(target=_end_with_run, daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
+    forked_workers.register()
+    # Beam's workers are forked from the process that this one was forked from, too.
+    # Python 3.11 would start and import another.
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
     _redirect_output(output)
     _send_progress(calls)
     try:

@@ -11,15 +11,14 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from multiprocessing import forkserver
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
+from pipeline import main_module
 from pipeline.runs import step_log
 
 if TYPE_CHECKING:  # TFX takes seconds to import
@@ -130,7 +129,7 @@ class _Worker:
         self._process = context.Process(
             target=work, args=(calls, output, os.getcwd()), name="marquee worker"
         )
-        with _without_main_module():
+        with main_module.hidden():
             self._process.start()
         self._pid = cast("int", self._process.pid)  # it has been started
         calls.close()  # so that both end with the process
@@ -195,21 +194,6 @@ class _Worker:
                     text = line.decode(errors="replace").rstrip("\n")
                     os.write(2, f"{step_log.prefixed(self._step, text)}\n".encode())
         self._written.set()
-
-
-@contextlib.contextmanager
-def _without_main_module() -> Iterator[None]:
-    """Keeps workers from importing the module that the program was started with.
-
-    ``multiprocessing`` would make each of them do so. They do not need it, and a script
-    that runs a pipeline at its top level would run it again.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 def _log_progress(step: str, progress: "Progress") -> None:

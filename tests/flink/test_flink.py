@@ -1,6 +1,5 @@
 """The steps over all ratings on a real Flink: the local runner is the oracle."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,18 +8,15 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import tensorflow as tf
-import tensorflow_data_validation as tfdv
 
 from benchmarks.flink.cluster import Cluster
 from pipeline import exit_codes
+from tests.support.data_steps import assert_same_results
 
 pytestmark = [pytest.mark.flink, pytest.mark.timeout(1500)]
 
-SPLITS = ("train", "eval", "test")
 # One for each Beam step of a run with mf_als and, as always, popularity.
 NUM_JOBS = 5
-VOCABULARIES = "Transform/transform_graph/*/transform_fn/assets/*"
 TRANSFORM = 2  # the jobs' order: ExampleGen, StatisticsGen, Transform, Evaluators
 
 
@@ -112,52 +108,10 @@ def finished(out, process):
     return out
 
 
-def examples(out):
-    """Split → its records, as a set."""
-    return {
-        split: {
-            record.numpy()
-            for path in out.glob(f"artifacts/RatingsExampleGen/examples/*/*-{split}/*")
-            for record in tf.data.TFRecordDataset(str(path), "GZIP")
-        }
-        for split in SPLITS
-    }
-
-
-def vocabularies(out):
-    return {
-        path.name: path.read_bytes() for path in out.glob(f"artifacts/{VOCABULARIES}")
-    }
-
-
-def statistics(out, split):
-    [path] = out.glob(f"artifacts/StatisticsGen/statistics/*/*-{split}/*.pb")
-    found = tfdv.load_stats_binary(str(path)).datasets[0]
-    return found.num_examples, {
-        feature.path.step[0]: feature.num_stats.mean or feature.string_stats.unique
-        for feature in found.features
-    }
-
-
-def metrics(out):
-    [run] = out.glob("runs/*/run.json")
-    return {m["name"]: m["metrics"] for m in json.loads(run.read_text())["models"]}
-
-
 @pytest.mark.parametrize("name", ["flink", "survivor"])
 def test_results_are_those_of_the_local_runner(name, local, request):
     out = request.getfixturevalue(name)
-    assert all(len(records) == 943 for records in examples(local).values())
-    assert examples(out) == examples(local)
-    assert len(vocabularies(local)) >= 2
-    assert vocabularies(out) == vocabularies(local)
-    for split in SPLITS:
-        count, features = statistics(out, split)
-        expected_count, expected = statistics(local, split)
-        assert count == expected_count == 943
-        assert features == pytest.approx(expected, rel=1e-6)
-    for model, expected in metrics(local).items():
-        assert metrics(out)[model] == pytest.approx(expected, abs=1e-6), model
+    assert_same_results(out, local, 943)
 
 
 def test_lists_for_all_users_are_made_on_the_cluster(cluster, flink, start, tmp_path):

@@ -103,6 +103,25 @@ def test_ratings_are_in_the_order_of_the_records(planted):
     assert found.mean() == pytest.approx(mean)
 
 
+def test_files_are_read_in_an_order_that_does_not_depend_on_their_names(tmp_path):
+    users = ([300, 2], [7], [])
+    for names in ("xyz", "zyx"):
+        paths = [str(tmp_path / name) for name in names]
+        for path, indices in zip(paths, users, strict=True):
+            with tf.io.TFRecordWriter(path, "GZIP") as file:
+                for index in indices:
+                    example = tf.train.Example()
+                    feature = example.features.feature[f.USER_INDEX]
+                    feature.int64_list.value.append(index)
+                    file.write(example.SerializeToString())
+        read = inputs.records_of(inputs.sorted_by_first_user(paths))
+        examples = map(tf.train.Example.FromString, read.as_numpy_iterator())
+        assert [
+            example.features.feature[f.USER_INDEX].int64_list.value[0]
+            for example in examples
+        ] == [7, 300, 2]
+
+
 def test_user_fields_are_tables_by_user(planted):
     tables = planted.data.user_fields
     rows = parsed(planted, planted.records)

@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline import machine
-from pipeline.config.sections import RunConfig
-from pipeline.runs.capacity import capacity, parse_size
+from pipeline.config.sections import BeamConfig, RunConfig
+from pipeline.runs.capacity import beam_processes, capacity, parse_size
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def test_several_steps_on_a_gpu_have_to_be_set(has):
     assert auto.jobs == 1
     assert "all memory of a GPU" in str(auto)
     assert capacity(RunConfig(jobs=3)).jobs == 3
+    assert beam_processes(BeamConfig(), auto, 238_000_000) == 1
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,25 @@ def test_several_steps_on_a_gpu_have_to_be_set(has):
 )
 def test_sizes_are_decimal(text, size):
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("config", "cores", "memory", "bytes_of_ratings", "processes"),
+    [
+        (BeamConfig(), 2, 24, 24_000_000, 1),  # 1 million ratings
+        (BeamConfig(), 2, 24, 238_000_000, 2),  # 10 million
+        (BeamConfig(), 8, 24, 238_000_000, 8),
+        (BeamConfig(), 8, 8, 238_000_000, 5),  # 6.4 GB: 1.0, 2.73 and 5 times 0.5 GB
+        (BeamConfig(), 8, 2, 238_000_000, 1),
+        (BeamConfig(processes=3), 2, 2, 0, 3),
+        (BeamConfig(processes=1), 8, 24, 238_000_000, 1),
+        (BeamConfig(runner="flink", processes=3), 8, 24, 238_000_000, 1),
+    ],
+)
+def test_large_data_is_worth_as_many_processes_as_cores_and_memory_allow(
+    has, config, cores, memory, bytes_of_ratings, processes
+):
+    has(cores, memory)
+    for jobs in (1, 2):
+        at_once = capacity(RunConfig(jobs=jobs), bytes_of_ratings)
+        assert beam_processes(config, at_once, bytes_of_ratings) == processes
