@@ -21,8 +21,8 @@ def negative_sampler(interactions: Interactions, power: float = 0.0) -> Draw:
     its weight. A user's own line omits the user's positives p_0 < p_1 < ... and closes
     the gaps; let o_j be the total length of the other items before p_j. Position r on
     the user's line then corresponds, on the line of all items, to r plus the lengths of
-    all p_j with o_j <= r. Both that j and the item at the resulting position are found
-    by binary search.
+    all p_j with o_j <= r. That j and, unless all weights are 1, the item at the
+    resulting position are found by binary search.
 
     Args:
         interactions: The positives.
@@ -49,7 +49,12 @@ def negative_sampler(interactions: Interactions, power: float = 0.0) -> Draw:
     length = int(ends[-1])
     keys = tf.constant(user * length + others_before)
     num_others = tf.constant((length - np.diff(before_user)).astype(np.float64))
-    item_ends, num_items = tf.constant(ends), interactions.num_items
+    num_items = interactions.num_items
+
+    def item_at(place: tf.Tensor) -> tf.Tensor:
+        # Items of equal length, each 1 long, need no search.
+        return _search(tf.constant(ends), place) if power else f.UNKNOWN_INDEX + place
+
     first, positives_before = (
         tf.constant(before_user[:-1]),
         tf.constant(positives_before),
@@ -64,7 +69,7 @@ def negative_sampler(interactions: Interactions, power: float = 0.0) -> Draw:
             tf.gather(positives_before, found)
             - tf.gather(first, user_index)[:, tf.newaxis]
         )
-        item = _search(item_ends, r + before)
+        item = item_at(r + before)
         return tf.cast(tf.minimum(item, num_items - 1), tf.int32)
 
     return draw
