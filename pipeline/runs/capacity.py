@@ -19,7 +19,7 @@ from pipeline.config.sections import BeamConfig, RunConfig
 _GB = 1e9
 _STEP_BYTES = 1.3 * _GB
 _STEP_BYTES_PER_BYTE_OF_RATINGS = 6.0
-# Of a Beam process beyond what it shares with the process that it is forked from.
+# Memory of a Beam process beyond what it shares with the one that it is forked from.
 _BEAM_PROCESS_BYTES = 0.5 * _GB
 # Below this size of the ratings' files, further processes cost more than they gain.
 _BYTES_WORTH_PROCESSES = 70e6
