@@ -66,7 +66,7 @@ class _ForkedWorker(worker_handlers.GrpcWorkerHandler):
         threading.Thread(target=self._fail_with_process, daemon=True).start()
 
     def stop_worker(self) -> None:
-        """Waits until the process has ended; called by Beam, which has told it to."""
+        """Waits until the process has ended; called by Beam, which has stopped it."""
         self._is_ending = True
         self._process.join(_SECONDS_TO_END)
         self._process.kill()
@@ -77,7 +77,7 @@ class _ForkedWorker(worker_handlers.GrpcWorkerHandler):
         super().close()
 
     def _fail_with_process(self) -> None:
-        """Fails what the worker is asked for after it ended before its time.
+        """Fails the requests to a worker that ended before its time.
 
         Beam would wait for its answers forever.
         """
