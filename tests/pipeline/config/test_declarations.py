@@ -81,12 +81,20 @@ def test_defaults_are_within_the_bounds(section):
     load_config(None, [f"{section}={yaml.safe_dump(defaults)}"])
 
 
+class WithoutAliases(yaml.SafeDumper):
+    """Writes a list that occurs twice in full: a configuration has no aliases."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
 @pytest.fixture(scope="module")
 def write(tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "mine.yaml"
 
     def write_file(values):
-        path.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
+        text = yaml.dump(values, Dumper=WithoutAliases, allow_unicode=True)
+        path.write_text(text, encoding="utf-8")
         return path
 
     return write_file
