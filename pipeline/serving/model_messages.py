@@ -5,9 +5,9 @@ no thread that waits for the answer.
 """
 
 import asyncio
-import pickle
 import socket
 import struct
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, BinaryIO
 
 _LENGTH = struct.Struct("!Q")
@@ -18,7 +18,7 @@ BUFFER = 1 << 20
 
 def packed(message: Any) -> bytes:
     """Returns the bytes of a message."""
-    content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    content = bytes(ForkingPickler.dumps(message))
     return _LENGTH.pack(len(content)) + content
 
 
@@ -28,7 +28,9 @@ def receive(stream: BinaryIO) -> Any:
     Raises:
         EOFError: If the other process has ended, or closed its end.
     """
-    return pickle.loads(_read(stream, _LENGTH.unpack(_read(stream, _LENGTH.size))[0]))
+    return ForkingPickler.loads(
+        _read(stream, _LENGTH.unpack(_read(stream, _LENGTH.size))[0])
+    )
 
 
 def _read(stream: BinaryIO, count: int) -> bytes:
@@ -60,7 +62,7 @@ class Line:
             raise EOFError
         self._writer.write(packed(message))
         [length] = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
-        return pickle.loads(await self._reader.readexactly(length))
+        return ForkingPickler.loads(await self._reader.readexactly(length))
 
     def close(self) -> None:
         """Closes the socket; a call that waits gets an error."""

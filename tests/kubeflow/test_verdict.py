@@ -149,7 +149,7 @@ def test_the_account_is_that_of_the_environment(monkeypatch):
 def test_a_step_is_not_run_without_what_it_needs(store, monkeypatch, capsys, is_ready):
     """Its pod succeeds at once, because no attempt could help."""
 
-    def launch():
+    def launch(allow_executors):
         raise InterruptedError
 
     monkeypatch.setenv(entrypoint.SOURCES, version_of_all())
