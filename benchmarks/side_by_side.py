@@ -5,7 +5,6 @@ empty folder, and prints seconds of the clock and of the processors. ``simulate`
 a ``run.json`` and replays its steps on more cores, in the order of the local runner.
 """
 
-import contextlib
 import os
 import subprocess
 import tempfile
@@ -14,19 +13,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
-import psutil
 
 from benchmarks.figures import GIGABYTE
 from benchmarks.processes import (
     MARQUEE,
+    SECONDS_BETWEEN_SAMPLES,
     adopt_orphans,
     cpu_seconds,
+    resident_bytes,
     wait_for_orphans,
 )
 from pipeline.runs import finished_runs
-from pipeline.runs.record import Status
-
-_SECONDS_BETWEEN_SAMPLES = 0.5
+from pipeline.runs.status import Status
 
 
 @click.group()
@@ -65,25 +63,14 @@ def _measured_run(
             [str(MARQUEE), "run", *options], stdout=output, stderr=output
         )
         while run.poll() is None:
-            peak = max(peak, _proportional_bytes(run.pid))
-            time.sleep(_SECONDS_BETWEEN_SAMPLES)
+            peak = max(peak, resident_bytes(run.pid))
+            time.sleep(SECONDS_BETWEEN_SAMPLES)
         seconds = time.monotonic() - started
         output.seek(0)
         if run.returncode not in (0, Status.REFUSED.exit_status):
             raise click.ClickException(output.read()[-3000:])
     wait_for_orphans()
     return seconds, cpu_seconds() - before, peak
-
-
-def _proportional_bytes(pid: int) -> int:
-    """Returns the memory of a process and its descendants, shared pages once."""
-    total = 0
-    with contextlib.suppress(psutil.NoSuchProcess):
-        run = psutil.Process(pid)
-        for process in (run, *run.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                total += process.memory_full_info().pss
-    return total
 
 
 @main.command()
