@@ -44,7 +44,7 @@ def compiled(
         trainee = Trainee(
             model,
             loss_named(config.loss, sizes.num_items),
-            training_set.batch_size,
+            training_set,
             [layer for layer, _, _ in parts],
         )
         trainee.compile(

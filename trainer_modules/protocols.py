@@ -16,6 +16,19 @@ class ClosedForm(Protocol):
         """Sets the model's variables from all positive pairs."""
 
 
+class Causal(Protocol):
+    """A model with a state after each item of a history, which scores by products."""
+
+    def states(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the state after each item: [B, L, D] for indices [B, L].
+
+        A state depends only on its own and earlier positions.
+        """
+
+    def vectors(self, item: tf.Tensor) -> tf.Tensor:
+        """Returns the vectors [..., D] of items [...] as candidates."""
+
+
 @runtime_checkable
 class TrainedInHalves(Protocol):
     """A model whose halves are trained alone before the whole is."""

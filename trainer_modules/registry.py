@@ -185,5 +185,13 @@ MODELS: dict[str, ModelSpec] = {
             summary="self-attention over the last items beside a user's factors",
             paper="Zhang, Tay, Yao, Sun 2018",
         ),
+        ModelSpec(
+            name="sasrec",
+            class_name="SASRec",
+            config_class=sequence.SASRecConfig,
+            task="sequence",
+            summary="a Transformer over the last items",
+            paper="Kang, McAuley 2018; Klenitskiy, Vasilev 2023",
+        ),
     )
 }

@@ -8,9 +8,8 @@ from pipeline.config.data_section import DataConfig
 from pipeline.config.dialect_checks import DIALECT, check_dialect
 from pipeline.config.document import Document
 from pipeline.config.sections import PipelineConfig
-from trainer_modules.configs.base import LOSSES, GradientConfig
+from trainer_modules.configs.base import IN_ORDER, LOSSES, GradientConfig
 from trainer_modules.configs.parse import parse
-from trainer_modules.configs.sequence import SequenceConfig
 from trainer_modules.registry import MODELS
 
 _OWN_DATA_ONLY = ("items", "users", "columns", "item_columns", "user_columns", *DIALECT)
@@ -47,12 +46,13 @@ def _task_problem(
             f"the task {model.task} cannot learn by {model.loss}; choose from "
             f"{', '.join(LOSSES[model.task])}"
         )
-    if (model.task == "next_item") != isinstance(model, SequenceConfig):
+    own = MODELS[name].task
+    if model.task != own and {model.task, own} & set(IN_ORDER):
         return (
-            f"{name} learns {MODELS[name].task}: only models that read the order of a "
-            "history learn next_item, and those learn nothing else"
+            f"{name} learns {own}: only models that read the order of a history learn "
+            f"{' or '.join(IN_ORDER)}, and those learn nothing else"
         )
-    if model.num_negatives:
+    if model.num_negatives or model.task == "sequence":
         return None
     if model.task != "rating":
         return f"the task {model.task} needs num_negatives, at least 1"

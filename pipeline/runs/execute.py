@@ -28,6 +28,7 @@ from pipeline.runs.span_record import Window
 from pipeline.runs.step_log import PROGRESS_LOGGER
 from pipeline.runs.step_outputs import find_outputs
 from pipeline.runs.step_result import StepResult
+from trainer_modules.configs.base import IN_ORDER
 from trainer_modules.registry import MODELS
 
 if TYPE_CHECKING:  # TFX takes seconds to import
@@ -262,7 +263,7 @@ def check_models(config: PipelineConfig, layout: "Layout") -> None:
     Raises:
         ConfigError: If a model learns from the order of ratings that have no times.
     """
-    in_order = [name for name in config.models if MODELS[name].task == "next_item"]
+    in_order = [name for name in config.models if MODELS[name].task in IN_ORDER]
     if in_order and not layout.has_timestamps:
         others = ",".join(name for name in config.models if name not in in_order)
         raise ConfigError(

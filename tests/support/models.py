@@ -13,6 +13,7 @@ from trainer_modules.inputs import Data
 from trainer_modules.interactions import Interactions
 from trainer_modules.registry import MODELS
 from trainer_modules.sizes import Sizes
+from trainer_modules.tasks.task import TrainingSet
 
 
 def configure(name: str, overrides: Mapping[str, Any]) -> Any:
@@ -54,6 +55,11 @@ def train(
         config = configure(name, overrides)
         training.fit(model, config, data, seed=seed, log_dir=str(log_dir), name=name)
     return model
+
+
+def one_batch(rows: int, candidates: int = 1) -> TrainingSet:
+    """Returns the description of a training set with a single batch."""
+    return TrainingSet(tf.data.Dataset.range(1), 1, rows, candidates)
 
 
 def make_interactions(

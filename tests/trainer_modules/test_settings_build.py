@@ -61,7 +61,9 @@ def build_and_step(name, config, sizes):
         return model(FEATURES)
     with tf.GradientTape(persistent=True) as tape:
         score = model(FEATURES, training=True)
-        loss = tf.reduce_sum(losses.loss_named(config.loss, V)(score, LABEL))
+        # A weight for each row where the first column is always what was liked.
+        label = LABEL[:, 0] if MODELS[name].task == "sequence" else LABEL
+        loss = tf.reduce_sum(losses.loss_named(config.loss, V)(score, label))
         loss += sum(model.losses)
     parts = getattr(model, "optimized_apart", [])
     parts = [*parts, (model, config.optimizer, config.learning_rate)]
@@ -89,6 +91,7 @@ def outcome(path):
 @given(models())
 @example(("autoint", {"hidden_units": []}, IDS))
 @example(("attrec", {"max_history_length": 1, "embedding_dim": 1}, IDS))
+@example(("sasrec", {"heads": 3, "embedding_dim": 4}, IDS))
 @example(("mlp", {"hidden_units": [2, 1]}, IDS))
 @example(("mf_als", {"regularization": 1e-38, "unobserved_weight": 0.0}, IDS))
 def test_settings_are_rejected_or_build_the_model(path, drawn):

@@ -16,22 +16,25 @@ from trainer_modules.configs.types import (
     ShareAbove0,
 )
 
-Task = Literal["rating", "retrieval", "next_item"]
+Task = Literal["rating", "retrieval", "next_item", "sequence"]
 Loss = Literal[
-    "cross_entropy", "balanced_cross_entropy", "squared_error", "bpr", "hinge", "warp"
-]
+    "cross_entropy", "balanced_cross_entropy", "squared_error", "bpr", "hinge", "warp",
+    "softmax", "gbce",
+]  # fmt: skip
 Optimizer = Literal["auto", "adam", "ftrl", "lazy_adam", "sgd"]
 Activation = Literal[
     "elu", "gelu", "leaky_relu", "linear", "mish", "relu", "selu", "sigmoid", "swish",
     "tanh",
 ]  # fmt: skip
 
+IN_ORDER = ("next_item", "sequence")  # tasks that learn from the order of ratings
 # The losses of each task: of labels or stars, or of an order.
 ORDER_LOSSES = ("cross_entropy", "balanced_cross_entropy", "bpr", "hinge", "warp")
 LOSSES: dict[str, tuple[str, ...]] = {
     "rating": ("cross_entropy", "squared_error"),
     "retrieval": ORDER_LOSSES,
     "next_item": ORDER_LOSSES,
+    "sequence": ("softmax", "gbce"),
 }
 
 
@@ -41,8 +44,9 @@ class GradientConfig:
 
     Attributes:
         task: What the model learns from: ``rating`` (the ratings as they are),
-            ``retrieval`` (liked items against sampled ones) or ``next_item`` (the next
-            liked item against sampled ones).
+            ``retrieval`` (liked items against sampled ones), ``next_item`` (the next
+            liked item against sampled ones) or ``sequence`` (every next liked item of a
+            history against the catalogue or items sampled from it).
         loss: The loss; which ones are possible depends on ``task``.
         epochs: Maximum number of passes over the training pairs.
         batch_size: Maximum number of positives or ratings per step, over all replicas;

@@ -3,9 +3,10 @@
 import dataclasses
 from typing import Literal
 
-from trainer_modules.configs.base import GradientConfig, Task
+from trainer_modules.configs.base import GradientConfig, Loss, Task
 from trainer_modules.configs.types import (
     Count,
+    CountOrZero,
     LayerSize,
     Positive,
     Share,
@@ -23,6 +24,54 @@ class SequenceConfig(GradientConfig):
 
     task: Task = "next_item"
     max_history_length: LayerSize = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class CausalConfig(SequenceConfig):
+    """Settings of all models that learn every next item of a history in one pass.
+
+    Attributes:
+        num_negatives: N, number of items sampled for each step, which all its targets
+            share; 0 takes the whole catalogue.
+        batch_size: Maximum number of histories per step, over all replicas.
+    """
+
+    task: Task = "sequence"
+    loss: Loss = "softmax"
+    max_history_length: LayerSize = 200
+    num_negatives: CountOrZero = 0
+    batch_size: Count = 128
+    learning_rate: Positive = 0.001
+
+
+@dataclasses.dataclass(frozen=True)
+class SASRecConfig(CausalConfig):
+    """Kang and McAuley 2018, in the sizes of Klenitskiy and Vasilev 2023.
+
+    Their code has them (https://github.com/antklen/sasrec-bert4rec-recsys23).
+
+    Attributes:
+        embedding_dim: D, the length of each vector; ``heads`` divides it.
+        blocks: Number of Transformer blocks.
+        heads: Number of heads of each.
+        inner_dim: Units of the inner layer of each block's network.
+        dropout_rate: Dropout rate of vectors, attention weights and outputs.
+    """
+
+    epochs: Count = 100
+    patience: Count = 10
+    embedding_dim: LayerSize = 64
+    blocks: LayerSize = 2
+    heads: LayerSize = 1
+    inner_dim: LayerSize = 64
+    dropout_rate: ShareBelow1 = 0.1
+
+    def __post_init__(self) -> None:
+        if self.embedding_dim % self.heads:
+            raise ValueError(
+                f"embedding_dim is {self.embedding_dim}, which {self.heads} heads "
+                "cannot share equally"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -79,6 +79,41 @@ def warp(score: tf.Tensor, label: tf.Tensor, num_items: int) -> tf.Tensor:
     return weight * tf.gather(excess, trial, batch_dims=1)
 
 
+def softmax(score: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+    """Returns cross-entropies of the first column among all, [B].
+
+    The label, with B elements, is the weight of each row. Klenitskiy and Vasilev 2023
+    (https://arxiv.org/abs/2309.07602), section 4.
+    """
+    return _weights(label, score) * (tf.reduce_logsumexp(score, 1) - score[:, 0])
+
+
+def gbce(
+    score: tf.Tensor, label: tf.Tensor, num_items: int, calibration: float = 0.75
+) -> tf.Tensor:
+    """Returns [B] binary cross-entropies that sampling does not make overconfident.
+
+    gBCE of Petrov and Macdonald 2023 (https://arxiv.org/abs/2308.07192): the positive's
+    probability is raised to the power of beta.
+
+    Args:
+        score: Logits, [B, 1 + N], the positive first.
+        label: Weights of the rows, B elements.
+        num_items: Number of items that can be sampled.
+        calibration: Parameter t: 0 is plain cross-entropy; with 1, probabilities are
+            as high as they would be without sampling.
+    """
+    share = tf.cast(tf.shape(score)[1] - 1, score.dtype) / (num_items - 1)  # alpha
+    beta = share * (calibration * (1 - 1 / share) + 1 / share)
+    positive = beta * tf.nn.softplus(-score[:, 0])
+    negative = tf.reduce_sum(tf.nn.softplus(score[:, 1:]), 1)
+    return _weights(label, score) * (positive + negative)
+
+
+def _weights(label: tf.Tensor, score: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.reshape(label, [-1]), score.dtype)
+
+
 def loss_named(name: Loss, num_items: int) -> LossFunction:
     """Returns a loss by its name.
 
@@ -93,5 +128,7 @@ def loss_named(name: Loss, num_items: int) -> LossFunction:
         "bpr": bpr,
         "hinge": hinge,
         "warp": functools.partial(warp, num_items=num_items),
+        "softmax": softmax,
+        "gbce": functools.partial(gbce, num_items=num_items),
     }
     return losses[name]

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,6 +20,11 @@ Batch = dict[str, tf.Tensor]
 OptimizedVariables = tuple[tf.keras.optimizers.Optimizer, Sequence[tf.Variable]]
 
 
+def score_pairs(model: tf.keras.Model, batch: Batch) -> tf.Tensor:
+    """Returns the scores [B, C] of each row's candidates."""
+    return model(batch, training=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainingSet:
     """Batches for one task.
@@ -29,12 +35,17 @@ class TrainingSet:
         steps: Number of batches in an epoch.
         batch_size: B, number of users in a batch.
         num_candidates: C, number of items for each of them.
+        score: Returns the model's scores of a batch, to be compared with its labels.
+        losses_per_row: Mean number of losses of a row, by which their sum is divided;
+            None if every batch has as many.
     """
 
     batches: tf.data.Dataset
     steps: int
     batch_size: int
     num_candidates: int
+    score: Callable[[Any, Batch], tf.Tensor] = score_pairs
+    losses_per_row: float | None = None
 
     @property
     def pairs(self) -> int:
@@ -169,7 +180,7 @@ class Trainee(tf.keras.Model):
         self,
         model: tf.keras.Model,
         loss: LossFunction,
-        batch_size: int,
+        training_set: TrainingSet,
         parts: Sequence[tf.keras.layers.Layer] = (),
     ):
         """Wraps a model.
@@ -178,32 +189,32 @@ class Trainee(tf.keras.Model):
             model: Returns scores [B, C] for features.
             loss: Returns losses [B, ...] for scores and labels [B, C]; their mean is
                 minimised.
-            batch_size: Number of rows in a batch, over all replicas.
+            training_set: The batches that it will be fitted to.
             parts: Layers of the model that have an optimizer of their own.
         """
         super().__init__()
         self.model = model
         self.loss_function = loss
-        self.batch_size = batch_size
+        self.training_set = training_set
         self.parts = list(parts)
         self.loss_mean = tf.keras.metrics.Mean("loss")
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Takes one step of every optimizer and returns the mean loss so far."""
         label = batch.pop(f.LABEL)
+        batch_size = self.training_set.batch_size
         with tf.GradientTape(persistent=True) as tape:  # one gradient per optimizer
-            scores = self.model(batch, training=True)  # [B of the replica, C]
+            scores = self.training_set.score(self.model, batch)  # [B of the replica, C]
             loss = self.loss_function(tf.cast(scores, tf.float32), label)
+            per_row = self.training_set.losses_per_row or loss.shape[1:].num_elements()
             # Replicas may have unequal shares of a batch; each divides by the whole.
-            share = tf.reduce_sum(loss) / (
-                self.batch_size * (loss.shape[1:].num_elements() or 1)
-            )
+            share = tf.reduce_sum(loss) / (batch_size * (per_row or 1))
             # Losses that layers add are means over the rows of this replica.
-            part = tf.cast(tf.shape(label)[0] / self.batch_size, tf.float32)
+            part = tf.cast(tf.shape(label)[0] / batch_size, tf.float32)
             replica_loss = share + part * sum(self.model.losses)
         for optimizer, variables in self._optimized():
             optimizer.minimize(replica_loss, variables, tape=tape)
-        self.loss_mean.update_state(loss)
+        self.loss_mean.update_state(share / part, part)
         return {"loss": self.loss_mean.result()}
 
     def _optimized(self) -> list[OptimizedVariables]:

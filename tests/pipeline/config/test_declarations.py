@@ -197,6 +197,13 @@ def test_user_and_item_share_the_first_width(write, name):
     assert (caught.value.line, caught.value.key) == (2, f"models.{name}")
 
 
+def test_heads_share_the_vectors_length(write):
+    path = write(nested("models.sasrec.heads", 3))
+    with pytest.raises(ConfigError, match="64, which 3 heads") as caught:
+        load_config(path)
+    assert (caught.value.line, caught.value.key) == (2, "models.sasrec")
+
+
 def test_an_interval_of_calibration_that_holds_nothing_is_rejected(write):
     path = write({"gate": {"metric": "mrr", "min_calibration": 3.0}})
     with pytest.raises(ConfigError, match="no model could pass") as caught:

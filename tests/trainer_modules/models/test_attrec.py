@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support.models import build
+from tests.support.models import build, one_batch
 from trainer_modules import features as f
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks import losses
@@ -121,7 +121,7 @@ def test_only_the_last_items_and_their_order_count(started):
 @pytest.mark.parametrize("mode", ["inner", "dist"])
 def test_vectors_are_no_longer_than_1_where_distances_count(started, mode):
     model = started(mode, stddev=2.0)
-    trainee = Trainee(model, losses.hinge, batch_size=4)
+    trainee = Trainee(model, losses.hinge, one_batch(4, 3))
     trainee.compile(optimizer=[tf.keras.optimizers.Adam(0.01)])
     label = tf.one_hot(tf.zeros([4], tf.int32), 3)
     trainee.train_step(features() | {f.LABEL: label})

@@ -112,6 +112,11 @@ def num_parameters(sizes):
         + (fields * 16 * 128 + 128) + (128 * 128 + 128) + (16 + 16 + 128),
         # U, V and X, and the one W of equations 2 and 3.
         "attrec": (u + 2 * v) * 64 + 64 * 64,
+        # Items and places; in each of two blocks, two normalisations, the projections
+        # of section 3.2 and the two layers of equation 5; a normalisation at the end.
+        "sasrec": (v + 200) * 64
+        + 2 * (2 * 2 * 64 + 4 * (64 * 64 + 64) + 2 * (64 * 64 + 64))
+        + 2 * 64,
     }  # fmt: skip
 
 
@@ -296,6 +301,8 @@ def test_settings_survive_json(name, data):
     values = {field: data.draw(inside(hint)) for field, hint in hints.items()}
     if name in ("mlp", "neumf"):
         values["hidden_units"][0] += 1  # user and item share it
+    if "heads" in values:
+        values["embedding_dim"] *= values["heads"]  # which share it
     config = parse.parse(config_class, values)
     written = json.dumps(dataclasses.asdict(config))
     assert json.loads(written) == values

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support.models import build
+from tests.support.models import build, one_batch
 from trainer_modules import features as f
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks import losses
@@ -86,7 +86,7 @@ def test_a_step_adds_up_the_updates_of_its_ratings(started):
         after[2][user] += rate * (error * item_vector[item] - l2 * user_vector[user])
         after[3][item] += rate * (error * user_vector[user] - l2 * item_vector[item])
 
-    trainee = Trainee(model, losses.squared_error, len(USER))
+    trainee = Trainee(model, losses.squared_error, one_batch(len(USER)))
     learning_rate = rate * len(USER) / 2  # as in MFSGDConfig
     trainee.compile(optimizer=[tf.keras.optimizers.SGD(learning_rate)])
     label = tf.constant(STARS)[:, tf.newaxis]

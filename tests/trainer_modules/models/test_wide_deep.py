@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support import with_fields
+from tests.support.models import one_batch
 from trainer_modules import features as f
 from trainer_modules.tasks.losses import cross_entropy
 from trainer_modules.tasks.task import Trainee
@@ -36,7 +37,7 @@ def test_each_optimizer_moves_its_own_part_alone(rates):
         loss = tf.reduce_mean(cross_entropy(model(with_fields.PAIRS), label))
     gradients = tape.gradient(loss, model.trainable_variables)
 
-    trainee = Trainee(model, cross_entropy, batch_size=3, parts=[model.wide])
+    trainee = Trainee(model, cross_entropy, one_batch(3), parts=[model.wide])
     trainee.compile(optimizer=[tf.keras.optimizers.SGD(rate) for rate in rates])
     trainee.train_step({**with_fields.PAIRS, f.LABEL: label})
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support.models import one_batch
 from trainer_modules import features as f
 from trainer_modules.tasks import losses
 from trainer_modules.tasks.task import Trainee, shuffled_batches, user_features
@@ -83,7 +84,7 @@ class Slope(tf.keras.Model):
 
 
 def stepped(model, loss, items, label, rate):
-    trainee = Trainee(model, loss, batch_size=len(items))
+    trainee = Trainee(model, loss, one_batch(len(items)))
     trainee.compile(optimizer=[tf.keras.optimizers.SGD(rate)])
     told = trainee.train_step({f.ITEM_INDEX: items, f.LABEL: label})
     return model.slope.numpy(), told["loss"].numpy()
