@@ -34,14 +34,18 @@ class CausalConfig(SequenceConfig):
         num_negatives: N, number of items sampled for each step, which all its targets
             share; 0 takes the whole catalogue.
         batch_size: Maximum number of histories per step, over all replicas.
+        embedding_dim: D, the length of each item's vector, and of each state.
     """
 
     task: Task = "sequence"
     loss: Loss = "softmax"
+    epochs: Count = 100
+    patience: Count = 10
     max_history_length: LayerSize = 200
     num_negatives: CountOrZero = 0
     batch_size: Count = 128
     learning_rate: Positive = 0.001
+    embedding_dim: LayerSize = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,16 +55,12 @@ class SASRecConfig(CausalConfig):
     Their code has them (https://github.com/antklen/sasrec-bert4rec-recsys23).
 
     Attributes:
-        embedding_dim: D, the length of each vector; ``heads`` divides it.
         blocks: Number of Transformer blocks.
-        heads: Number of heads of each.
+        heads: Number of heads of each, among which ``embedding_dim`` is divided.
         inner_dim: Units of the inner layer of each block's network.
         dropout_rate: Dropout rate of vectors, attention weights and outputs.
     """
 
-    epochs: Count = 100
-    patience: Count = 10
-    embedding_dim: LayerSize = 64
     blocks: LayerSize = 2
     heads: LayerSize = 1
     inner_dim: LayerSize = 64

@@ -6,28 +6,25 @@ https://arxiv.org/abs/1808.09781, section 3, with the softmax of Klenitskiy, Vas
 https://arxiv.org/abs/2309.07602.
 Differs from the paper: the loss; GELU instead of ReLU; a history longer than L is cut
 into pieces for training, instead of being truncated.
-Shapes: B batch, C candidates, D embedding, L last items.
+Shapes: B batch, D embedding, L last items.
 """
 
 import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.configs.sequence import SASRecConfig
+from trainer_modules.layers.causal_model import CausalModel
 from trainer_modules.layers.causal_transformer import CausalTransformerBlock
-from trainer_modules.layers.dot_product import dot_product
-from trainer_modules.layers.last_items import last_items
-from trainer_modules.layers.vector_table import VectorTable
 from trainer_modules.sizes import Sizes
 
 
-class SASRec(tf.keras.Model):
+class SASRec(CausalModel):
     """score(u, i) = <s_u, M_i>, s_u the state after the user's last item."""
 
     def __init__(self, config: SASRecConfig, sizes: Sizes):
-        super().__init__()
-        dim, self.length = config.embedding_dim, config.max_history_length
+        super().__init__(config, sizes)
+        dim = config.embedding_dim
         self.root = dim**0.5
-        self.item = VectorTable("item", sizes, dim, dim**-0.5)  # M
         self.position = self.add_weight(
             "position", [self.length, dim], initializer="random_normal"
         )  # P
@@ -40,13 +37,6 @@ class SASRec(tf.keras.Model):
         ]
         self.norm = tf.keras.layers.LayerNormalization(epsilon=1e-6)
 
-    def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Returns scores [B, C]."""
-        last = last_items(features[f.HISTORY_ITEM_INDEX], self.length)
-        state = self.states(last, training)[:, -1]  # [B, D]
-        item = self.vectors(features[f.ITEM_INDEX])  # [B, C, D] or [1, C, D]
-        return tf.cast(dot_product(state, item), tf.float32)
-
     def states(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the state after each item: [B, L, D] for indices [B, L]."""
         is_real = history != f.PADDING_INDEX
@@ -56,7 +46,3 @@ class SASRec(tf.keras.Model):
         for block in self.blocks:
             value = block(value, is_real, training=training)
         return self.norm(value)
-
-    def vectors(self, item: tf.Tensor) -> tf.Tensor:
-        """Returns the vectors [..., D] of items [...] as candidates."""
-        return self.item(item)

@@ -1,0 +1,38 @@
+"""What all models share that have a state after each item of a history."""
+
+import tensorflow as tf
+
+from trainer_modules import features as f
+from trainer_modules.configs.sequence import CausalConfig
+from trainer_modules.layers.dot_product import dot_product
+from trainer_modules.layers.last_items import last_items
+from trainer_modules.layers.vector_table import VectorTable
+from trainer_modules.sizes import Sizes
+
+
+class CausalModel(tf.keras.Model):
+    """score(u, i) = <s_u, M_i>, s_u the state after the user's last item.
+
+    The table M serves both the history and the candidates. A subclass computes the
+    states, and so implements ``protocols.Causal``.
+
+    Attributes:
+        length: L, the number of last items that are read.
+        item: M, the table of items.
+    """
+
+    def __init__(self, config: CausalConfig, sizes: Sizes):
+        super().__init__()
+        dim, self.length = config.embedding_dim, config.max_history_length
+        self.item = VectorTable("item", sizes, dim, dim**-0.5)
+
+    def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Returns scores [B, C]."""
+        last = last_items(features[f.HISTORY_ITEM_INDEX], self.length)  # [B, L]
+        state = self.states(last, training)[:, -1]  # [B, D]
+        item = self.vectors(features[f.ITEM_INDEX])  # [B, C, D] or [1, C, D]
+        return tf.cast(dot_product(state, item), tf.float32)
+
+    def vectors(self, item: tf.Tensor) -> tf.Tensor:
+        """Returns the vectors [..., D] of items [...] as candidates."""
+        return self.item(item)
