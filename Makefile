@@ -20,7 +20,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
   test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
-  bench-fingerprint bench-deepctr bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store \
+  bench-fingerprint bench-deepctr bench-implicit bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store \
   bench-run bench-run-quick bench-jobs
 
 help: ## Show the targets
@@ -177,6 +177,11 @@ bench-deepctr: $(READY) | $(UV) ## Compare training speed with DeepCTR, installe
 	@$(UV) pip install --quiet --target build/deepctr --no-deps \
 	  --python $(BIN)/python deepctr==0.9.4
 	@PYTHONPATH=build/deepctr $(BIN)/python -m benchmarks.deepctr --write
+
+bench-implicit: $(READY) | $(UV) ## Compare alternations of mf_als with implicit's, installed in build/
+	@$(UV) pip install --quiet --target build/implicit --no-deps \
+	  --python $(BIN)/python implicit==0.7.3 threadpoolctl==3.8.0
+	@PYTHONPATH=build/implicit $(BIN)/python -m benchmarks.implicit_als --write
 
 bench-recbole: $(READY) | $(UV) ## Compare training speed with RecBole, installed in build/ (5 GB)
 	@$(UV) venv --quiet --clear --python $(BIN)/python build/recbole

@@ -7,6 +7,7 @@ over 200,000 ratings counts, after some batches to warm up.
 """
 
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from benchmarks.arithmetic import operations_per_pair, share_of_the_rate
 from benchmarks.figures import beside, machine, print_figures, write_docs
 from benchmarks.quality import ctr_data
 from trainer_modules import features as f
@@ -71,9 +73,9 @@ def write_rows(data: Data, folder: Path) -> None:
     write("item", {"item_id:token": items, **typed(data.sizes.item_fields)})
 
 
-def ours(data: Data, cin: tuple[int, ...], hidden: tuple[int, ...]) -> float:
-    """Returns the rows/s of ``training.fit``."""
-    config = XDeepFMConfig(
+def sized(cin: tuple[int, ...], hidden: tuple[int, ...]) -> XDeepFMConfig:
+    """Returns the settings of our model with these layers."""
+    return XDeepFMConfig(
         embedding_dim=16,
         cin_units=cin,
         hidden_units=hidden,
@@ -82,6 +84,11 @@ def ours(data: Data, cin: tuple[int, ...], hidden: tuple[int, ...]) -> float:
         dropout_rate=0.0,
         l2=0.0,
     )
+
+
+def ours(data: Data, cin: tuple[int, ...], hidden: tuple[int, ...]) -> float:
+    """Returns the rows/s of ``training.fit``."""
+    config = sized(cin, hidden)
     tf.keras.backend.clear_session()
     with tempfile.TemporaryDirectory() as logs:
         trained = training.fit(
@@ -125,7 +132,12 @@ def main(write: bool) -> None:
                 ):
                     speeds.setdefault(f"{sizes}, {who}", []).append(speed)
                     print(f"{sizes}, {who}: {speed / 1e3:.1f}", file=sys.stderr)
-    figures = beside(speeds, SIZES, "RecBole", at_least=5)
+    figures = beside(speeds, SIZES, "RecBole", at_least=4)
+    for sizes, layers in SIZES.items():
+        config = sized(*layers)
+        operations = operations_per_pair(XDeepFM(config, data.sizes), config, data)
+        speed = statistics.median(speeds[f"{sizes}, ours"])
+        figures.append(share_of_the_rate(sizes, speed, operations))
     print_figures(figures)
     if write:
         write_docs("recbole", figures, before, "make bench-recbole")

@@ -1,11 +1,14 @@
 """Trains NeuMF with our Trainer and with plain Keras on arrays, in turn.
 
 A process of its own: ``python -m benchmarks.training OUT``, with the output folder of a
-``marquee run``. Prints the samples/s of each round as JSON on the last line.
+``marquee run``. Prints the samples/s of each round, and the share of the machine's
+product rate that ours use, as JSON on the last line.
 """
 
+import dataclasses
 import json
 import math
+import statistics
 import sys
 import tempfile
 import time
@@ -14,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.arithmetic import operations_per_pair, share_of_the_rate
 from benchmarks.training_data import trainer_data
 from trainer_modules import training
 from trainer_modules.configs.factorization import NeuMFConfig
@@ -110,7 +114,10 @@ def main(out: Path) -> None:
             tf.keras.backend.clear_session()
             tf.keras.utils.set_random_seed(0)
             speeds[name].append(train(data))
-    print(json.dumps(speeds))
+    operations = operations_per_pair(NeuMF(CONFIG, data.sizes), CONFIG, data)
+    speed = statistics.median(speeds["ours"])
+    share = share_of_the_rate("NeuMF", speed, operations)
+    print(json.dumps({"speeds": speeds, "share": dataclasses.asdict(share)}))
 
 
 if __name__ == "__main__":
