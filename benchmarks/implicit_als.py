@@ -61,7 +61,7 @@ def main(write: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
         marquee(Path(folder), "ml-1m", "popularity", "label.threshold=all")
         data, *_ = trainer_data(Path(folder))
-    ratings = data.train_ratings
+        ratings = data.train_ratings  # read now
     pairs = data.interactions(ratings.where(ratings.liked()))
     seconds: dict[str, list[float]] = {OURS: [], IMPLICIT: [], SAME_STEPS: []}
     for _ in range(ROUNDS):
