@@ -19,7 +19,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 .DEFAULT_GOAL := help
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
   test-kubernetes test-reliability check docs format lock clean flink image \
-  bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-retrain bench-optimizers \
+  bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-retrain bench-optimizers \
   bench-fingerprint bench-deepctr bench-implicit bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store \
   bench-run bench-run-quick bench-jobs
 
@@ -127,8 +127,8 @@ bench-pipeline: $(READY) ## Compare this pipeline with TFX's own components on t
 	@$(BIN)/python -m benchmarks.pipeline --data $(DATA) $(PARTS)
 
 # Figures of docs/results.md; ROWS="gmf mlp" measures only those rows of the table.
-bench-ncf bench-ctr bench-rmse bench-seq: DATA := ml-1m
-bench-ncf bench-ctr bench-rmse bench-seq: $(READY) ## Compare models with published figures
+bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full: DATA := ml-1m
+bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full: $(READY) ## Compare models with published figures
 	@$(BIN)/python -m benchmarks.quality $(@:bench-%=%) --data $(DATA) $(ROWS)
 
 bench-batch: $(READY) ## Measure seconds and memory of lists for all users of MovieLens 1M

@@ -15,13 +15,13 @@ MEASURED = DOCS / "results"
 DATA = ("ml-1m", "ml-100k")
 INTRODUCTION = """# Results
 
-`make bench-ncf`, `bench-ctr`, `bench-rmse` and `bench-seq` compare each model with the
-best figure published for it under the same protocol, and write this page. Every figure
-is measured on the test split; every hyperparameter and epoch was chosen on the eval
-split. A figure with ± is the mean over several seeds with their standard deviation; one
-without is from a single seed. A row reaches its published figure if the mean, rounded
-to four digits, is at least as good on every metric; there is no tolerance. Minutes and
-pairs/s were measured on shared cores: read them as bounds.
+`make bench-ncf`, `bench-ctr`, `bench-rmse`, `bench-seq` and `bench-seq-full` compare
+each model with the best figure published for it under the same protocol, and write this
+page. Every figure is measured on the test split; every hyperparameter and epoch was
+chosen on the eval split. A figure with ± is the mean over several seeds with their
+standard deviation; one without is from a single seed. A row reaches its published
+figure if the mean, rounded to four digits, is at least as good on every metric, without
+any tolerance. Minutes and pairs/s were measured on shared cores, and are bounds.
 [Pods](results/kubernetes.md) has the durations of the steps as pods on Kubernetes.
 """
 
