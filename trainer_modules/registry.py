@@ -193,5 +193,13 @@ MODELS: dict[str, ModelSpec] = {
             summary="a Transformer over the last items",
             paper="Kang, McAuley 2018; Klenitskiy, Vasilev 2023",
         ),
+        ModelSpec(
+            name="gru4rec",
+            class_name="GRU4Rec",
+            config_class=sequence.GRU4RecConfig,
+            task="sequence",
+            summary="a recurrent network over the last items",
+            paper="Hidasi, Karatzoglou, Baltrunas, Tikk 2016; Hidasi, Karatzoglou 2018",
+        ),
     )
 }

@@ -8,6 +8,7 @@ from trainer_modules.configs.types import (
     Count,
     CountOrZero,
     LayerSize,
+    LayerSizes,
     Positive,
     Share,
     ShareBelow1,
@@ -72,6 +73,21 @@ class SASRecConfig(CausalConfig):
                 f"embedding_dim is {self.embedding_dim}, which {self.heads} heads "
                 "cannot share equally"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class GRU4RecConfig(CausalConfig):
+    """Hidasi et al. 2016, in the sizes of Klenitskiy and Vasilev 2023.
+
+    Their code has them (https://github.com/antklen/sasrec-bert4rec-recsys23).
+
+    Attributes:
+        hidden_units: Units of each recurrent layer.
+        dropout_rate: Dropout rate of the items' vectors.
+    """
+
+    hidden_units: LayerSizes = (64,)
+    dropout_rate: ShareBelow1 = 0.1
 
 
 @dataclasses.dataclass(frozen=True)

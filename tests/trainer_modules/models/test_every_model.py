@@ -117,6 +117,9 @@ def num_parameters(sizes):
         "sasrec": (v + 200) * 64
         + 2 * (2 * 2 * 64 + 4 * (64 * 64 + 64) + 2 * (64 * 64 + 64))
         + 2 * 64,
+        # Items; of each of the three gates, weights of item and state, and two biases;
+        # the projection.
+        "gru4rec": v * 64 + 3 * (2 * 64 * 64 + 2 * 64) + (64 * 64 + 64),
     }  # fmt: skip
 
 
