@@ -21,7 +21,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-retrain bench-optimizers \
   bench-fingerprint bench-deepctr bench-implicit bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store \
-  bench-run bench-run-quick bench-jobs
+  bench-run bench-run-quick bench-jobs bench-gpu
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -130,6 +130,10 @@ bench-pipeline: $(READY) ## Compare this pipeline with TFX's own components on t
 bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full: DATA := ml-1m
 bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full: $(READY) ## Compare models with published figures
 	@$(BIN)/python -m benchmarks.quality $(@:bench-%=%) --data $(DATA) $(ROWS)
+
+bench-gpu: ARGUMENTS :=
+bench-gpu: $(READY) ## Measure the training of every model on the GPUs of this machine
+	@$(BIN)/python -m benchmarks.gpu $(ARGUMENTS)
 
 bench-batch: $(READY) ## Measure seconds and memory of lists for all users of MovieLens 1M
 	@$(BIN)/python -m benchmarks.pipeline batch --write
