@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from trainer_modules import features as f
 
@@ -114,3 +115,10 @@ class Interactions:
         """Returns where each user's items begin, [num_users + 1]."""
         counts = np.bincount(self.user_index, minlength=self.num_users)
         return np.concatenate([[0], np.cumsum(counts)])
+
+    def matrix(self) -> sparse.csr_matrix:
+        """Returns X: 1.0 for each pair, a row for each user, [num_users, num_items]."""
+        return sparse.csr_matrix(
+            (np.ones(len(self)), self.item_index, self.row_splits()),
+            shape=(self.num_users, self.num_items),
+        )

@@ -58,6 +58,22 @@ MODELS: dict[str, ModelSpec] = {
             paper="Hu, Koren, Volinsky 2008; Rendle, Krichene, Zhang, Koren 2022",
         ),
         ModelSpec(
+            name="item_knn",
+            class_name="ItemKNN",
+            config_class=closed_form.ItemKNNConfig,
+            task="closed_form",
+            summary="the similarity to an item's neighbours that the user liked",
+            paper="Sarwar, Karypis, Konstan, Riedl 2001",
+        ),
+        ModelSpec(
+            name="ease",
+            class_name="EASE",
+            config_class=closed_form.EASEConfig,
+            task="closed_form",
+            summary="a linear weight between every two items, solved at once",
+            paper="Steck 2019",
+        ),
+        ModelSpec(
             name="gmf",
             class_name="GMF",
             config_class=factorization.GMFConfig,

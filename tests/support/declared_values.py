@@ -77,7 +77,8 @@ def allowed(wanted, value):
 
 def _within(wanted, bounds, most):
     if wanted.__origin__ is int:
-        return st.integers(bounds.ge or 0, min(most, bounds.le or most))
+        least = bounds.ge or 0
+        return st.integers(least, max(least, min(most, bounds.le or most)))
     if wanted.__origin__ is float:
         return st.floats(
             bounds.gt if bounds.ge is None else bounds.ge,

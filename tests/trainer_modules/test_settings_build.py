@@ -94,6 +94,8 @@ def outcome(path):
 @example(("sasrec", {"heads": 3, "embedding_dim": 4}, IDS))
 @example(("mlp", {"hidden_units": [2, 1]}, IDS))
 @example(("mf_als", {"regularization": 1e-38, "unobserved_weight": 0.0}, IDS))
+@example(("ease", {"l2": 1e-3}, IDS))
+@example(("item_knn", {"shrink": 3.4028234663852886e38}, IDS))
 def test_settings_are_rejected_or_build_the_model(path, drawn):
     name, values, sizes = drawn
     path.write_text(yaml.safe_dump({"models": {name: values}}))

@@ -18,7 +18,12 @@ Seed = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 # Above 2^16, the weights between two such layers take more than 16 GiB.
 LayerSize = Annotated[int, Meta(ge=1, le=2**16)]
 LayerSizes = Annotated[tuple[LayerSize, ...], Meta(min_length=1)]
+# Below, the V x V matrices of a model take less than 16 MB, and need no limit.
+CatalogueSize = Annotated[int, Meta(ge=1000)]
 
+# Added to the diagonal of a Gramian. Its eigenvalues reach 1e9 (a million users with a
+# thousand items each), and rounding in float64 then 1e-6: less has no Cholesky factor.
+Ridge = Annotated[float, Meta(ge=1e-3, le=LARGEST)]
 Positive = Annotated[float, Meta(gt=0, le=LARGEST)]
 NonNegative = Annotated[float, Meta(ge=0, le=LARGEST)]
 Share = Annotated[float, Meta(ge=0, le=1)]

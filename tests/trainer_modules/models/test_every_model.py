@@ -65,6 +65,11 @@ def num_parameters(sizes):
         "popularity": v,
         # A vector each (equation 1); for folding in, the Gramian and a fingerprint.
         "mf_als": (u + v) * 192 + 192 * 192 + u,
+        # Each item's neighbours and their similarities (all, with so few items); the
+        # mean user's scores.
+        "item_knn": 2 * v * v + v,
+        # B, and the mean user's scores.
+        "ease": v * v + v,
         # A vector and a bias each (equation 4); the mean is not a parameter.
         "mf_sgd": (u + v) * (100 + 1),
         # Embeddings of both halves; W_l, b_l of figure 3; h and bias of equation 12.
