@@ -30,6 +30,20 @@ class Causal(Protocol):
 
 
 @runtime_checkable
+class OnAGraph(Protocol):
+    """A model whose training propagates vectors along the likes as edges.
+
+    It scores without the edges, by variables that ``propagate`` sets.
+    """
+
+    def connect(self, interactions: Interactions) -> None:
+        """Sets the edges; called before training, with the likes it learns from."""
+
+    def propagate(self) -> None:
+        """Updates what scoring reads; called after each epoch, before validation."""
+
+
+@runtime_checkable
 class TrainedInHalves(Protocol):
     """A model whose halves are trained alone before the whole is."""
 

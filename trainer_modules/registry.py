@@ -122,6 +122,14 @@ MODELS: dict[str, ModelSpec] = {
             paper="Weston, Bengio, Usunier 2011; Kula 2015 (LightFM)",
         ),
         ModelSpec(
+            name="light_gcn",
+            class_name="LightGCN",
+            config_class=factorization.LightGCNConfig,
+            task="retrieval",
+            summary="a product of vectors that are smoothed along the graph of likes",
+            paper="He, Deng, Wang, Li, Zhang, Wang 2020",
+        ),
+        ModelSpec(
             name="fm",
             class_name="FM",
             config_class=fields.FMConfig,

@@ -13,7 +13,7 @@ from trainer_modules.interactions import Ratings
 from trainer_modules.model_builder import ModelBuilder
 from trainer_modules.optimizers import compiled
 from trainer_modules.progress import Progress
-from trainer_modules.protocols import ClosedForm, TrainedInHalves
+from trainer_modules.protocols import ClosedForm, OnAGraph, TrainedInHalves
 from trainer_modules.tasks import next_item, rating, retrieval, sequence
 from trainer_modules.tasks.task import Trainee, TrainingSet
 from trainer_modules.validation import Validation, validation
@@ -163,6 +163,8 @@ def fit(
         halves = _fit_halves(model, data, epochs, seed=seed, log_dir=log_dir, name=name)
     ratings = data.ratings_of_both_splits() if epochs else data.train_ratings
     training_set = TRAINING_SETS[config.task](data, ratings, config, seed)
+    if isinstance(model, OnAGraph):
+        model.connect(data.interactions(ratings.where(ratings.liked())))
     trainee = compiled(model, config, data.sizes, training_set)
     num_epochs = epochs[-1] if epochs else config.epochs
     progress = Progress(name, num_epochs, training_set.pairs)
@@ -215,6 +217,12 @@ def _run_epochs(
     num_epochs: int,
     callbacks: Sequence[tf.keras.callbacks.Callback],
 ) -> None:
+    model = trainee.model
+    if isinstance(model, OnAGraph):
+        propagation = tf.keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: model.propagate()
+        )
+        callbacks = [propagation, *callbacks]  # the others score the model
     trainee.fit(
         training_set.batches,
         epochs=num_epochs,

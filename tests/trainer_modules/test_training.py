@@ -185,8 +185,13 @@ TRAIN_ON_DEVICES = """
     import numpy as np
     import tensorflow as tf
     from trainer_modules import training
-    from trainer_modules.configs.factorization import NCFConfig, NeuMFConfig
+    from trainer_modules.configs.factorization import (
+        LightGCNConfig,
+        NCFConfig,
+        NeuMFConfig,
+    )
     from trainer_modules.inputs import Data
+    from trainer_modules.models.light_gcn import LightGCN
     from trainer_modules.models.ncf import NCF
     from trainer_modules.models.neumf import NeuMF
     from trainer_modules.sizes import Sizes
@@ -213,6 +218,7 @@ TRAIN_ON_DEVICES = """
         dropout_rate=0.0,
         l2=0.01,
     )
+    light_gcn = LightGCNConfig(epochs=1, batch_size=3, embedding_dim=4, l2=0.01)
 
     def trained(strategy, model_class, config):
         tf.keras.utils.set_random_seed(0)
@@ -222,7 +228,11 @@ TRAIN_ON_DEVICES = """
         return strategy.num_replicas_in_sync, model.get_weights()
 
     mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    cases = [("neumf", NeuMF, neumf, 1e-5), ("ncf", NCF, ncf, 1e-4)]
+    cases = [
+        ("neumf", NeuMF, neumf, 1e-5),
+        ("ncf", NCF, ncf, 1e-4),
+        ("light_gcn", LightGCN, light_gcn, 1e-4),
+    ]
     for name, *made_of, rtol in cases:
         one, alone = trained(tf.distribute.get_strategy(), *made_of)
         two, shared = trained(mirrored, *made_of)
@@ -253,4 +263,8 @@ def test_two_devices_give_the_weights_of_one(planted, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.splitlines()[-2:] == ["neumf the same 14", "ncf the same 14"]
+    assert done.stdout.splitlines()[-3:] == [
+        "neumf the same 14",
+        "ncf the same 14",
+        "light_gcn the same 4",
+    ]

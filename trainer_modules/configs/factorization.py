@@ -130,6 +130,28 @@ class NCFConfig(GradientConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class LightGCNConfig(GradientConfig):
+    """He et al. 2020: vectors of 64 numbers, 3 layers, a sampled item per like.
+
+    Attributes:
+        embedding_dim: D, the length of each vector.
+        num_layers: K, how many times vectors propagate to their neighbours.
+        stddev: Standard deviation of the initial vectors. Above 0: from vectors of 0,
+            nothing is learned.
+        l2: Weight decay of the vectors of layer 0 that a batch reads.
+    """
+
+    loss: Loss = "bpr"
+    epochs: Count = 60
+    learning_rate: Positive = 0.01
+    num_negatives: CountOrZero = 1
+    embedding_dim: LayerSize = 64
+    num_layers: Count = 3
+    stddev: Positive = 0.1
+    l2: NonNegative = 0.001
+
+
+@dataclasses.dataclass(frozen=True)
 class WARPMFConfig(GradientConfig):
     """Weston et al. 2011; the sizes are LightFM's.
 

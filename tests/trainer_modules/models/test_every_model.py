@@ -85,6 +85,8 @@ def num_parameters(sizes):
         + (32 + 64 + 1),
         # A vector of LightFM's 10 components and a bias for each value of any field.
         "warp_mf": n * (10 + 1),
+        # Layer 0 and the sum of the others, for each user and item.
+        "light_gcn": 2 * (u + v) * 64,
         # w_0, w and V of equation 1.
         "fm": 1 + n * (1 + 16),
         # The same; the deep network of equations 3 and 4.
