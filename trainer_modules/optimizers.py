@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from trainer_modules import addons
 from trainer_modules.configs.base import GradientConfig
+from trainer_modules.fused_adam import FusedAdam
 from trainer_modules.protocols import PartlyOptimizedApart
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks.losses import loss_named
@@ -12,7 +13,8 @@ from trainer_modules.tasks.task import Trainee, TrainingSet
 MANY_ROWS = 100_000  # of a table: LazyAdam takes a fifth of the time from here on
 STEPS_PER_CALL = 64  # training steps between two returns to Python
 OPTIMIZERS = {
-    "adam": tf.keras.optimizers.Adam,
+    "adagrad": tf.keras.optimizers.Adagrad,
+    "adam": FusedAdam,
     "ftrl": tf.keras.optimizers.Ftrl,
     "lazy_adam": addons.LazyAdam,
     "sgd": tf.keras.optimizers.SGD,
@@ -55,6 +57,7 @@ def compiled(
                         rate, training_set.steps, config.learning_rate_decay
                     ),
                     sizes,
+                    training_set.batch_size,
                 )
                 for optimizer, rate in optimizers
             ],
@@ -67,8 +70,15 @@ def _optimizer(
     name: str,
     learning_rate: tf.keras.optimizers.schedules.LearningRateSchedule,
     sizes: Sizes,
+    batch_size: int,
 ) -> tf.keras.optimizers.Optimizer:
     if name == "auto":
         is_large = max(sizes.num_users, sizes.num_items) >= MANY_ROWS
         name = "lazy_adam" if is_large else "adam"
+    if name == "adagrad":
+        # The loss is a mean over the batch. Divided by its size, a row's gradient of 1
+        # has this square, from which LightFM starts: the learning rate is that of a
+        # single row, whatever the size of the batch. An epsilon would exceed it.
+        start = batch_size**-2
+        return tf.keras.optimizers.Adagrad(learning_rate, start, epsilon=0.0)
     return OPTIMIZERS[name](learning_rate)

@@ -21,7 +21,7 @@ Loss = Literal[
     "cross_entropy", "balanced_cross_entropy", "squared_error", "bpr", "hinge", "warp",
     "softmax", "gbce",
 ]  # fmt: skip
-Optimizer = Literal["auto", "adam", "ftrl", "lazy_adam", "sgd"]
+Optimizer = Literal["auto", "adagrad", "adam", "ftrl", "lazy_adam", "sgd"]
 Activation = Literal[
     "elu", "gelu", "leaky_relu", "linear", "mish", "relu", "selu", "sigmoid", "swish",
     "tanh",
@@ -56,7 +56,8 @@ class GradientConfig:
         learning_rate_decay: Factor by which the learning rate falls over an epoch.
         optimizer: ``auto`` chooses ``lazy_adam``, which leaves the moments of rows
             outside the batch alone, if there are many users or items, and otherwise
-            ``adam``.
+            ``adam``. ``adagrad`` starts from a squared gradient of 1 for each row of a
+            batch, as LightFM does, so that its learning rate is that of a single row.
         num_negatives: Items sampled for each positive or rating, anew in every epoch.
         negative_power: Beta: an item is sampled in proportion to popularity^beta. 0
             samples all items alike.

@@ -22,7 +22,14 @@ class FieldEmbeddings(tf.keras.layers.Layer):
     gives [32, 5, 4, 16].
     """
 
-    def __init__(self, sizes: Sizes, dim: int, stddev: float = 0.01, l2: float = 0.0):
+    def __init__(
+        self,
+        sizes: Sizes,
+        dim: int,
+        stddev: float = 0.01,
+        l2: float = 0.0,
+        num_zeros: int = 0,
+    ):
         """Makes the tables.
 
         Args:
@@ -30,6 +37,7 @@ class FieldEmbeddings(tf.keras.layers.Layer):
             dim: D, length of each vector.
             stddev: Standard deviation of the random initial values.
             l2: Strength of the weight decay.
+            num_zeros: How many numbers at the end of each vector start at 0.
         """
         super().__init__()
         self.l2 = l2
@@ -37,7 +45,7 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         self.item_fields = [tf.constant(table) for table in sizes.item_fields.values()]
 
         def table(vocabulary: Vocabulary) -> tf.keras.layers.Layer:
-            return VectorTable(vocabulary, sizes, dim, stddev)
+            return VectorTable(vocabulary, sizes, dim, stddev, num_zeros=num_zeros)
 
         self.user, self.item = table("user"), table("item")
         self.user_value = table("user_value") if self.user_fields else None

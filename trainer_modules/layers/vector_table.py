@@ -23,6 +23,7 @@ class VectorTable(tf.keras.layers.Embedding):
         dim: int,
         stddev: float,
         constraint: tf.keras.constraints.Constraint | None = None,
+        num_zeros: int = 0,
     ):
         """Makes the table.
 
@@ -32,9 +33,16 @@ class VectorTable(tf.keras.layers.Embedding):
             dim: D, length of each vector.
             stddev: Standard deviation of the random initial values.
             constraint: Applied to the vectors after each training step.
+            num_zeros: How many numbers at the end of each vector start at 0, such as
+                biases.
         """
         # Not shared between tables: one initializer would draw the same numbers again.
         normal = tf.keras.initializers.RandomNormal(stddev=stddev)
+
+        def initial(shape: list[int], dtype: tf.DType) -> tf.Tensor:
+            drawn = normal([shape[0], dim - num_zeros], dtype)
+            return tf.pad(drawn, [[0, 0], [0, num_zeros]])
+
         rows = sizes.rows(vocabulary)
-        super().__init__(rows, dim, normal, embeddings_constraint=constraint)
+        super().__init__(rows, dim, initial, embeddings_constraint=constraint)
         self.vocabulary = vocabulary

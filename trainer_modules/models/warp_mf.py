@@ -26,9 +26,9 @@ class WARPMF(tf.keras.Model):
     def __init__(self, config: WARPMFConfig, sizes: Sizes):
         super().__init__()
         self.l2 = config.l2
-        # The last number of each vector is the bias.
+        # The last number of each vector is the bias, which starts at 0.
         self.embeddings = FieldEmbeddings(
-            sizes, config.embedding_dim + 1, config.stddev
+            sizes, config.embedding_dim + 1, config.stddev, num_zeros=1
         )
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:

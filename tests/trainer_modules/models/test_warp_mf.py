@@ -88,3 +88,19 @@ def test_score_is_a_product_of_sums_over_features_and_their_biases():
             q = vector(tables.item, tables.item_value, item, genres)
             expected = p[:3] @ q[:3] + p[3] + q[3]
             np.testing.assert_allclose(score[row, column], expected, rtol=1e-4)
+
+
+def test_biases_start_at_zero_and_vectors_do_not():
+    model = build("warp_mf", SIZES, embedding_dim=3, stddev=0.5)
+    model(
+        {
+            f.USER_INDEX: tf.constant([2]),
+            "user_age_index": tf.constant([[3]]),
+            f.ITEM_INDEX: tf.constant([[2]]),
+        }
+    )
+    for table in model.get_weights():
+        assert table.shape[1] == 4
+        np.testing.assert_array_equal(table[:, 3], 0)
+        assert (table[:, :3] != 0).all()
+        assert 0.2 < table[:, :3].std() < 1
