@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))  # so that a checkout needs no installation
 from pipeline.cli import main  # noqa: E402
 from pipeline.config.describe import expected  # noqa: E402
 from pipeline.config.descriptions import (  # noqa: E402
+    described_settings,
     description_of,
     descriptions_of_settings,
 )
@@ -68,14 +69,7 @@ def configuration() -> str:
 
 def settings(defaults: typing.Any) -> str:
     """Returns the settings of a section or of a model as a table; "" without any."""
-    descriptions = descriptions_of_settings(type(defaults))
-    hints = typing.get_type_hints(type(defaults), None, None, True)
-    return table(
-        [
-            (name, getattr(defaults, name), hint, descriptions[name])
-            for name, hint in hints.items()
-        ]
-    )
+    return table(list(described_settings(defaults)))
 
 
 def table(rows: list[tuple[str, typing.Any, typing.Any, str]]) -> str:

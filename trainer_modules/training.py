@@ -36,7 +36,8 @@ class Trained:
             closed form.
         epochs: Number of passes over the data; None for a closed form.
         best_epochs: The number of passes after which the eval split chose to stop, for
-            each half that was trained alone and then for the whole.
+            each half that was trained alone and then for the whole; 0 if the halves
+            were best as they were joined.
     """
 
     seconds: float
@@ -130,6 +131,8 @@ def fit_and_refit(
     return model, dataclasses.replace(
         again,
         seconds=first.seconds + again.seconds,
+        # The second training has none if it only joins halves.
+        samples_per_second=again.samples_per_second or first.samples_per_second,
         epochs=(first.epochs or 0) + (again.epochs or 0),
     )
 
@@ -175,7 +178,7 @@ def fit(
     if validating:
         progress.metric = validating.metric
         best_epoch = _run_to_best_epoch(
-            trainee, training_set, config, validating, callbacks
+            trainee, training_set, config, validating, callbacks, bool(halves)
         )
     else:
         _run_epochs(trainee, training_set, num_epochs, callbacks)
@@ -238,12 +241,16 @@ def _run_to_best_epoch(
     config: GradientConfig,
     validating: Validation,
     callbacks: Sequence[tf.keras.callbacks.Callback],
+    is_pretrained: bool,
 ) -> int:
     """Runs epochs until the eval metric gets no better.
 
     Returns:
-        The number of the best epoch, from 1, of which the model has the weights.
+        The number of the best epoch, from 1, of which the model has the weights; 0 if
+        it is pre-trained and no epoch was better than none.
     """
+    if is_pretrained:
+        metric_before, weights_before = validating.measure(), trainee.get_weights()
     early_stopping = tf.keras.callbacks.EarlyStopping(
         validating.metric,
         mode=validating.mode,
@@ -253,6 +260,10 @@ def _run_to_best_epoch(
     # The others read the metric that ``validating`` adds to the logs.
     callbacks = [validating, *callbacks, early_stopping]
     _run_epochs(trainee, training_set, config.epochs, callbacks)
+    is_better = early_stopping.monitor_op
+    if is_pretrained and not is_better(early_stopping.best, metric_before):
+        trainee.set_weights(weights_before)
+        return 0
     # Keras restores them only if it stopped early, and not after the last epoch.
     trainee.set_weights(early_stopping.best_weights)
     best_epoch: int = early_stopping.best_epoch + 1

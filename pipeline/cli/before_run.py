@@ -22,8 +22,7 @@ from pipeline.cli.command import (
 @json_option
 def models(as_json: bool) -> None:
     """List the models with their task, settings and paper."""
-    import dataclasses
-
+    from pipeline.config.descriptions import described_settings
     from trainer_modules.registry import MODELS
 
     if as_json:
@@ -41,8 +40,8 @@ def models(as_json: bool) -> None:
         click.secho(spec.name, bold=True, nl=False)
         click.echo(f"  ({spec.task})")
         settings = ", ".join(
-            f"{field.name}={field.default}"
-            for field in dataclasses.fields(spec.config_class)
+            f"{key}={default}"
+            for key, default, *_ in described_settings(spec.config_class())
         )
         for line in (spec.summary, settings, spec.paper):
             if line:

@@ -1,8 +1,11 @@
 """Reads the descriptions of settings from the docstrings of their classes."""
 
+import dataclasses
 import inspect
 import re
 import textwrap
+import typing
+from collections.abc import Iterator
 
 
 def description_of(config_class: type) -> str:
@@ -23,6 +26,25 @@ def descriptions_of_settings(config_class: type) -> dict[str, str]:
             if colon:
                 descriptions[name] = _prose(description)
     return descriptions
+
+
+def described_settings(
+    defaults: typing.Any, prefix: str = ""
+) -> Iterator[tuple[str, typing.Any, typing.Any, str]]:
+    """Yields the key, default, type and description of each setting.
+
+    Args:
+        defaults: A section, or the settings of a model, with their default values.
+        prefix: What each key starts with: the dotted key of a section in another.
+    """
+    descriptions = descriptions_of_settings(type(defaults))
+    hints = typing.get_type_hints(type(defaults), include_extras=True)
+    for name, hint in hints.items():
+        value = getattr(defaults, name)
+        if dataclasses.is_dataclass(value):
+            yield from described_settings(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value, hint, descriptions[name]
 
 
 def _prose(text: str) -> str:

@@ -1,5 +1,6 @@
 """Values inside and outside of what a setting's type allows, drawn by hypothesis."""
 
+import dataclasses
 import re
 import types
 import typing
@@ -29,9 +30,10 @@ def inside(wanted, most=8):
         return _within(wanted, wanted.__metadata__[0], most)
     if origin is Literal:
         return st.sampled_from(inner)
-    if origin is dict:
-        names = inner[0].__metadata__[0].extra["names"]
-        return st.dictionaries(st.sampled_from(names), inside(inner[1], most))
+    if types_of := _types_of_keys(wanted):
+        values = {name: inside(hint, most) for name, hint in types_of.items()}
+        must = values if dataclasses.is_dataclass(wanted) else {}
+        return st.fixed_dictionaries(must, optional=values if not must else {})
     if origin in (list, tuple):
         return st.lists(inside(inner[0], most), max_size=4)
     if origin is typing.Union or isinstance(wanted, types.UnionType):
@@ -60,12 +62,11 @@ def allowed(wanted, value):
         return allowed(wanted.__origin__, value) and _satisfies(bounds, value)
     if origin is typing.Union or isinstance(wanted, types.UnionType):
         return any(allowed(part, value) for part in inner)
-    if origin is dict:
-        names = inner[0].__metadata__[0].extra["names"]
+    if types_of := _types_of_keys(wanted):
         return value is None or (  # an empty section
             isinstance(value, dict)
-            and set(value) <= set(names)
-            and all(allowed(inner[1], item) for item in value.values())
+            and set(value) <= set(types_of)
+            and all(allowed(types_of[name], item) for name, item in value.items())
         )
     if origin in (list, tuple):
         return isinstance(value, list) and all(allowed(inner[0], v) for v in value)
@@ -73,6 +74,16 @@ def allowed(wanted, value):
         return isinstance(value, str) and value in inner
     kinds = {float: (int, float), int: int}.get(wanted, wanted)
     return isinstance(value, kinds) and isinstance(value, bool) == (wanted is bool)
+
+
+def _types_of_keys(wanted):
+    """The types of what a mapping or a section holds, by key."""
+    if typing.get_origin(wanted) is dict:
+        names, values = typing.get_args(wanted)
+        return dict.fromkeys(names.__metadata__[0].extra["names"], values)
+    if dataclasses.is_dataclass(wanted):
+        return typing.get_type_hints(wanted, include_extras=True)
+    return {}
 
 
 def _within(wanted, bounds, most):

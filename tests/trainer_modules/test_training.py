@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tests.support.models import build
 from trainer_modules import devices, training, validation
-from trainer_modules.configs.factorization import NeuMFConfig
+from trainer_modules.configs.factorization import HalfConfig, NeuMFConfig
 from trainer_modules.inputs import eval_users
 from trainer_modules.progress import progress_log
 
@@ -94,14 +94,14 @@ def test_refit_is_training_as_long_on_both_splits(
     log = {user: [(2 + user * n % 7, 1, 5.0) for n in (1, 2, 3)] for user in (2, 3, 4)}
     held_out = {user: [(2 + user * 4 % 7, 1, 5.0)] for user in (2, 4)}
     joined = {user: rated + held_out.get(user, []) for user, rated in log.items()}
-    halves = {"pretraining_epochs": 3, "pretraining_learning_rate": 0.01}
-    config = NeuMFConfig(**SMALL, **halves, patience=1, refit=True)
+    alone = HalfConfig(epochs=3, batch_size=64, learning_rate=0.01)
+    config = NeuMFConfig(**SMALL, gmf=alone, mlp=alone, patience=1, refit=True)
 
     def trained(data, config, metrics):
         told = iter(metrics)
         monkeypatch.setattr(validation.Ranking, "measure", lambda self: next(told))
         return training.fit_and_refit(
-            lambda: build("neumf", data.sizes, **dataclasses.asdict(config)),
+            lambda: build("neumf", data.sizes, **vars(config)),
             config,
             data,
             seed=0,
@@ -112,26 +112,60 @@ def test_refit_is_training_as_long_on_both_splits(
     model, how = trained(
         transformed_log(log, held_out, 5, 9),
         config,
-        [*(0.1, 0.5, 0.2), *(0.3, 0.5, 0.4), *(0.9, 0.8)],  # of GMF, MLP, and both
+        # Metrics of GMF, of MLP, and of both, first as they were joined.
+        [*(0.1, 0.5, 0.2), *(0.3, 0.5, 0.4), *(0.1, 0.9, 0.8)],
     )
     assert how.best_epochs == (2, 2, 1)
     assert how.epochs == 2 + 1
+    half = dataclasses.replace(alone, epochs=2)
     expected, _ = trained(
         transformed_log(joined, held_out, 5, 9),
-        dataclasses.replace(config, pretraining_epochs=2, epochs=1, refit=False),
-        [1, 2, 3, 4, 5],
+        dataclasses.replace(config, gmf=half, mlp=half, epochs=1, refit=False),
+        [1, 2, 3, 4, 5, 6],
     )
     for a, b in zip(model.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("refit", [False, True])
+def test_joined_halves_are_kept_if_no_epoch_makes_them_better(
+    planted, tmp_path, monkeypatch, refit
+):
+    weights = []
+    metrics = iter([0.1, 0.2, 0.8, 0.8, 0.7])  # both last, first as joined
+
+    def measured(self):
+        weights.append(self.scorer.get_weights())
+        return next(metrics)
+
+    monkeypatch.setattr(validation.Ranking, "measure", measured)
+    alone = HalfConfig(epochs=1, batch_size=64, learning_rate=0.01)
+    config = NeuMFConfig(**SMALL, gmf=alone, mlp=alone, refit=refit)
+    model, how = training.fit_and_refit(
+        lambda: build("neumf", planted.data.sizes, **vars(config)),
+        config,
+        planted.data,
+        seed=0,
+        log_dir=str(tmp_path),
+        name="neumf",
+    )
+    assert how.best_epochs == (1, 1, 0)
+    assert how.samples_per_second > 0
+    if not refit:
+        joined, trained = weights[2], weights[3]
+        for kept, wanted in zip(model.get_weights(), joined, strict=True):
+            np.testing.assert_array_equal(kept, wanted)
+        assert any((a != b).any() for a, b in zip(joined, trained, strict=True))
+
+
 def test_halves_of_a_model_that_starts_warm_are_not_trained_alone(planted, tmp_path):
-    config = NeuMFConfig(**SMALL, pretraining_epochs=1, refit=True)
+    half = HalfConfig(epochs=1, batch_size=64)
+    config = NeuMFConfig(**SMALL, gmf=half, mlp=half, refit=True)
 
     def alone(is_warm):
         folder = tmp_path / str(is_warm)
         _, trained = training.fit_and_refit(
-            lambda: build("neumf", planted.data.sizes, **dataclasses.asdict(config)),
+            lambda: build("neumf", planted.data.sizes, **vars(config)),
             config,
             planted.data,
             seed=0,

@@ -14,6 +14,7 @@ from trainer_modules.configs.types import (
     NonNegative,
     Positive,
     Share,
+    ShareAbove0,
     ShareBelow1,
 )
 
@@ -93,21 +94,48 @@ class MFSGDConfig(GradientConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class HalfConfig:
+    """How a half of NeuMF is trained alone, by Adam; He et al. 2017, section 3.4.1.
+
+    Attributes:
+        epochs: Maximum number of passes over the training pairs; 0 for a half that is
+            not trained alone.
+        batch_size: Maximum number of positives per step.
+        learning_rate: Learning rate of Adam.
+        learning_rate_decay: Factor by which the learning rate falls over an epoch.
+        num_negatives: Items sampled for each positive.
+        l2: Weight decay of the vectors that a batch reads.
+    """
+
+    epochs: CountOrZero = 0
+    batch_size: Count = 4096
+    learning_rate: Positive = 0.003
+    learning_rate_decay: ShareAbove0 = 1.0
+    num_negatives: CountOrZero = 4
+    l2: NonNegative = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
 class NeuMFConfig(MLPConfig):
     """He et al. 2017, section 4.1: 8 predictive factors, a tower of three layers.
 
+    The other settings are those of the whole: without pre-training, or once its halves
+    are joined, for which the paper uses ``sgd``.
+
     Attributes:
         embedding_dim: Length of the GMF half's vectors, the "predictive factors".
-        pretraining_epochs: Maximum number of epochs in which each half is trained
-            alone before the two are joined; 0 for none.
-        pretraining_learning_rate: Learning rate of Adam, which trains the halves.
-        alpha: Weight of the GMF half where the two are joined; the MLP half has the
-            rest.
+        stddev: Standard deviation of the GMF half's initial vectors. Above 0: from
+            vectors of 0, nothing is learned.
+        gmf: How the GMF half is trained alone before the two are joined.
+        mlp: How the MLP half is trained alone before the two are joined.
+        alpha: Weight of the GMF half where the two are joined after pre-training; the
+            MLP half has the rest.
     """
 
     embedding_dim: LayerSize = 8
-    pretraining_epochs: CountOrZero = 0
-    pretraining_learning_rate: Positive = 0.003
+    stddev: Positive = 0.01
+    gmf: HalfConfig = HalfConfig()
+    mlp: HalfConfig = HalfConfig()
     alpha: Share = 0.5
 
 

@@ -25,7 +25,9 @@ class NeuMF(tf.keras.Model):
     def __init__(self, config: NeuMFConfig, sizes: Sizes):
         super().__init__()
         self.config = config
-        self.gmf = GeneralisedProduct(sizes, config.embedding_dim, l2=config.l2)
+        self.gmf = GeneralisedProduct(
+            sizes, config.embedding_dim, config.stddev, config.l2
+        )
         self.mlp = TwoSidedTower.from_widths(
             sizes, config.hidden_units, config.dropout_rate, config.l2
         )
@@ -33,15 +35,13 @@ class NeuMF(tf.keras.Model):
     def pretrain(self) -> Iterator[tuple[tf.keras.Model, NeuMFConfig]]:
         """Yields each half to be trained by Adam, then joins them (section 3.4.1)."""
         config = self.config
-        if config.pretraining_epochs:
-            alone = dataclasses.replace(
-                config,
-                epochs=config.pretraining_epochs,
-                optimizer="adam",
-                learning_rate=config.pretraining_learning_rate,
-            )
-            yield self.gmf, alone
-            yield self.mlp, alone
+        halves = ((self.gmf, config.gmf), (self.mlp, config.mlp))
+        trained = [(half, alone) for half, alone in halves if alone.epochs]
+        for half, alone in trained:
+            half.embeddings.l2 = alone.l2
+            yield half, dataclasses.replace(config, optimizer="adam", **vars(alone))
+            half.embeddings.l2 = config.l2
+        if trained:
             self.gmf.scale(config.alpha)  # equation 13
             self.mlp.scale(1 - config.alpha)
 

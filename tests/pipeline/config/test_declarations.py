@@ -19,6 +19,7 @@ from pipeline.config.errors import ConfigError
 from pipeline.config.load import load_config
 from pipeline.config.sections import PipelineConfig
 from tests.support.declared_values import inside, outside
+from trainer_modules.configs.factorization import HalfConfig
 from trainer_modules.registry import MODELS
 
 DEFAULT_YAML = Path(__file__).parents[3] / "configs" / "default.yaml"
@@ -28,11 +29,13 @@ SECTIONS = {
     if issubclass(typing.get_origin(hint) or hint, msgspec.Struct)
 }
 CLASSES = {f"models.{name}": spec.config_class for name, spec in MODELS.items()}
+CLASSES |= {"models.neumf.gmf": HalfConfig, "models.neumf.mlp": HalfConfig}
 CLASSES |= SECTIONS
 SETTINGS = {
     f"{section}.{name}": hint
     for section, config_class in CLASSES.items()
     for name, hint in typing.get_type_hints(config_class, include_extras=True).items()
+    if hint is not HalfConfig
 }
 
 
@@ -166,6 +169,8 @@ PROBES = {
     "models.neumf.learning_rate": [0, -0.1],
     "models.neumf.hidden_units": [[], [8], [64], [8, 0]],
     "models.neumf.alpha": [7, -1],
+    "models.neumf.gmf.epochs": [-1, 1.5],
+    "models.neumf.mlp.learning_rate": [0, "much"],
     "models.mlp.hidden_units": [[], [64]],
     "models.ncf.hidden_units": [[]],
     "models.xdeepfm.cin_units": [[], [0]],

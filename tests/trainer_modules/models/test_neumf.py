@@ -1,9 +1,14 @@
 """NeuMF: equations 12 and 13 of He et al. 2017; its halves have tests of their own."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from tests.support import with_ids
+from tests.support.models import build
+from trainer_modules.configs.factorization import HalfConfig
+from trainer_modules.sizes import Sizes
 
 
 @pytest.fixture
@@ -43,29 +48,50 @@ def test_without_pre_training_nothing_changes(make):
 
 
 def test_pre_trained_halves_are_joined_by_alpha(make):
+    gmf_alone = HalfConfig(7, 100, 0.2, 0.9, num_negatives=3, l2=0.01)
+    mlp_alone = HalfConfig(5, 50, 0.1)
     model = make(
-        pretraining_epochs=7,
-        pretraining_learning_rate=0.2,
+        gmf=gmf_alone,
+        mlp=mlp_alone,
         alpha=0.3,
         optimizer="sgd",
         learning_rate=0.01,
+        l2=0.5,
     )
     logits = []
-    for half, config in model.pretrain():
-        assert (config.epochs, config.optimizer) == (7, "adam")
-        assert config.learning_rate == 0.2
+    for (half, config), alone in zip(
+        model.pretrain(), (gmf_alone, mlp_alone), strict=True
+    ):
+        assert config.optimizer == "adam"
+        for name, value in dataclasses.asdict(alone).items():
+            assert getattr(config, name) == value, name
+        # Each half decays by its own setting, and by that of the whole once joined.
+        half(with_ids.PAIRS, training=True)
+        decay = sum(half.losses)
+        vectors = half.embeddings(with_ids.PAIRS)
+        squares = [np.mean(np.sum(vector**2, -1)) for vector in vectors]
+        np.testing.assert_allclose(decay, alone.l2 * sum(squares), rtol=1e-5)
         # As training would do: what was learned is what is joined.
         for weight in half.trainable_variables:
             weight.assign(weight * 1.1)
         logits.append(half(with_ids.PAIRS).numpy())
     gmf, mlp = logits
     np.testing.assert_allclose(model(with_ids.PAIRS), 0.3 * gmf + 0.7 * mlp, rtol=1e-4)
+    assert model.gmf.embeddings.l2 == model.mlp.embeddings.l2 == 0.5
+
+
+def test_the_product_starts_from_vectors_of_the_given_deviation():
+    model = build("neumf", Sizes(500, 500), embedding_dim=8, stddev=0.3)
+    model(with_ids.PAIRS)
+    assert np.std(model.gmf.embeddings.user.embeddings) == pytest.approx(0.3, rel=0.1)
+    assert np.std(model.mlp.embeddings.user.embeddings) == pytest.approx(0.01, rel=0.1)
 
 
 @pytest.mark.integration
 def test_training_trains_each_half_and_then_both(train, caplog):
+    alone = HalfConfig(epochs=2, batch_size=64)
     with caplog.at_level("INFO", logger="marquee.progress"):
-        train("neumf", epochs=1, pretraining_epochs=2, batch_size=64)
+        train("neumf", epochs=1, gmf=alone, mlp=alone, batch_size=64)
     said = [r.progress for r in caplog.records if r.name == "marquee.progress"]
     assert [(p["epoch"], p["epochs"]) for p in said] == [
         *[(1, 2), (2, 2)],  # GMF
