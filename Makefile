@@ -20,7 +20,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
   test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-retrain bench-optimizers \
-  bench-fingerprint bench-deepctr bench-implicit bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store \
+  bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-serve bench-warm-start bench-flink bench-gate bench-store \
   bench-run bench-run-quick bench-jobs bench-gpu
 
 help: ## Show the targets
@@ -192,6 +192,14 @@ bench-recbole: $(READY) | $(UV) ## Compare training speed with RecBole, installe
 	@$(UV) pip install --quiet --python build/recbole/bin/python \
 	  recbole==1.2.1 torch==2.13.0 'numpy<2'
 	@$(BIN)/python -m benchmarks.recbole --write
+
+# RecTools' release of LightFM 1.17: LightFM's own has no wheel, and its setup.py fails in
+# an isolated build. It is compiled here, which takes a C compiler.
+bench-lightfm: DATA := ml-1m
+bench-lightfm: $(READY) | $(UV) ## Compare warp_mf with LightFM, compiled in build/ (gcc)
+	@$(UV) pip install --quiet --target build/lightfm --no-deps \
+	  --python $(BIN)/python rectools-lightfm==1.17.3
+	@PYTHONPATH=build/lightfm $(BIN)/python -m benchmarks.lightfm --data $(DATA) --write
 
 bench-flink: $(READY) flink ## Compare the data steps on Flink and in this process, on ten times the data
 	@$(BIN)/python -m benchmarks.flink --write
