@@ -10,7 +10,7 @@ from trainer_modules.sizes import Sizes
 from trainer_modules.tasks.losses import loss_named
 from trainer_modules.tasks.task import Trainee, TrainingSet
 
-MANY_ROWS = 100_000  # of a table: LazyAdam takes a fifth of the time from here on
+MANY_ROWS = 100_000  # of a table: LazyAdam takes half of Adam's time from here on
 STEPS_PER_CALL = 64  # training steps between two returns to Python
 OPTIMIZERS = {
     "adagrad": tf.keras.optimizers.Adagrad,
