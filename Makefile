@@ -126,7 +126,8 @@ bench-pipeline: DATA := ml-1m
 bench-pipeline: $(READY) ## Compare this pipeline with TFX's own components on the same ratings
 	@$(BIN)/python -m benchmarks.pipeline --data $(DATA) $(PARTS)
 
-# Figures of docs/results.md; ROWS="gmf mlp" measures only those rows of the table.
+# Figures of docs/results.md; ROWS="gmf mlp" measures only those rows of the table. DATA
+# may also be beauty or steam, from files of your own in MARQUEE_DATA_DIR.
 bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full: DATA := ml-1m
 bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full: $(READY) ## Compare models with published figures
 	@$(BIN)/python -m benchmarks.quality $(@:bench-%=%) --data $(DATA) $(ROWS)

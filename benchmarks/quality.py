@@ -7,6 +7,7 @@ run`` of its own; all rows share their data steps. The results are stored in
 """
 
 import datetime
+import os
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,8 +20,10 @@ from rich.console import Console
 
 from benchmarks.figures import machine
 from benchmarks.processes import marquee
+from benchmarks.ratings import write_ordered_pairs
 from benchmarks.results import (
     DATA,
+    HANDED_OVER,
     TABLES,
     Measured,
     Row,
@@ -39,9 +42,9 @@ console = Console(width=120)
 
 
 def measure(
-    table: Table, row: Row, data: str, seeds: Sequence[int], out: Path
+    table: Table, row: Row, data: str, source: str, seeds: Sequence[int], out: Path
 ) -> Measured:
-    """Runs the pipeline for a row, once for each seed."""
+    """Runs the pipeline for a row on a data set's source, once for each seed."""
     settings = row.settings | row.settings_for.get(data, {})
     options = table.set | {f"models.{row.model}.{k}": v for k, v in settings.items()}
     sets = set_options(options)
@@ -53,7 +56,7 @@ def measure(
         split = seed if is_random else 0  # otherwise, all seeds share the data steps
         folder = out / f"{data}-split-{split}"
         seeded = (f"train.seed={seed}", f"split.seed={split}")
-        run = marquee(folder, data, row.model, *sets, *seeded)
+        run = marquee(folder, source, row.model, *sets, *seeded)
         found.append(run.model(row.model))
         metrics.append(run.metrics(row.model))
         seconds.append(run.record.run.seconds)
@@ -86,6 +89,27 @@ def set_options(keys: Mapping[str, Any]) -> list[str]:
         return written.removesuffix("...\n").strip()
 
     return [f"{key}={text(value)}" for key, value in keys.items()]
+
+
+def handed_over(data: str, folder: Path) -> str:
+    """Writes a data set that was put into MARQUEE_DATA_DIR as ratings with times.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        click.ClickException: If the data set is not there.
+    """
+    pairs = Path(os.environ.get("MARQUEE_DATA_DIR", "."), HANDED_OVER[data])
+    if not pairs.exists():
+        raise click.ClickException(
+            f"{pairs} does not exist. Download it from "
+            "https://github.com/FeiSun/BERT4Rec/tree/master/data, and set "
+            "MARQUEE_DATA_DIR to its folder"
+        )
+    path = folder / f"{data}.csv"
+    write_ordered_pairs(pairs, path)
+    return str(path)
 
 
 def ctr_data(out: Path) -> Data:
@@ -121,11 +145,12 @@ def main(
         raise click.UsageError(f"no row {', '.join(unknown)}; the rows are {names}")
     measured = read_measured(name, data)
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
+        source = handed_over(data, Path(folder)) if data in HANDED_OVER else data
         for row in table.rows:
             if only and row.name not in only:
                 continue
             found = measured[row.name] = measure(
-                table, row, data, seeds or table.seeds, out or Path(folder)
+                table, row, data, source, seeds or table.seeds, out or Path(folder)
             )
             write_measured(name, data, measured)
             figures = ", ".join(f"{k} {v:.4f}" for k, v in found.metrics.items())

@@ -34,6 +34,23 @@ def write_ratings_by_row(data: str, folder: Path) -> None:
                 pa_csv.write_csv(table, file, options)
 
 
+def write_ordered_pairs(pairs: Path, path: Path) -> None:
+    """Writes lines of "USER ITEM", each user's in the order of time, as ratings.
+
+    The number of a line becomes its time.
+    """
+    options = pa_csv.ReadOptions(column_names=["user_id", "item_id"])
+    text = dict.fromkeys(options.column_names, pa.string())
+    table = pa_csv.read_csv(
+        pairs,
+        read_options=options,
+        parse_options=pa_csv.ParseOptions(delimiter=" "),
+        convert_options=pa_csv.ConvertOptions(column_types=text),
+    )
+    times = pa.array(range(1, len(table) + 1))
+    pa_csv.write_csv(table.append_column("timestamp", times), path)
+
+
 def write_generated(
     folder: Path, num_ratings: int, num_users: int, num_items: int = 10_000
 ) -> None:

@@ -12,7 +12,10 @@ TABLES = Path(__file__).resolve().parent / "tables"
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 RESULTS = DOCS / "results.md"
 MEASURED = DOCS / "results"
-DATA = ("ml-1m", "ml-100k")
+# Files of BERT4Rec's repository (https://github.com/FeiSun/BERT4Rec), which are not
+# downloaded: the reader puts them into MARQUEE_DATA_DIR.
+HANDED_OVER = {"beauty": "beauty.txt", "steam": "steam.txt"}
+DATA = ("ml-1m", "ml-100k", *HANDED_OVER)
 INTRODUCTION = """# Results
 
 `make bench-ncf`, `bench-ctr`, `bench-rmse`, `bench-seq` and `bench-seq-full` compare
@@ -222,7 +225,8 @@ def _not_reached(
 
 def _command(row: Row, data: str, found: Measured) -> str:
     options = " ".join(f"--set {shlex.quote(setting)}" for setting in found.settings)
-    return f"    marquee run --data {data} --models {row.model} {options}"
+    source = f"{data}.csv" if data in HANDED_OVER else data
+    return f"    marquee run --data {source} --models {row.model} {options}"
 
 
 def read_measured(name: str, data: str) -> dict[str, Measured]:
