@@ -225,5 +225,13 @@ MODELS: dict[str, ModelSpec] = {
             summary="a recurrent network over the last items",
             paper="Hidasi, Karatzoglou, Baltrunas, Tikk 2016; Hidasi, Karatzoglou 2018",
         ),
+        ModelSpec(
+            name="hstu",
+            class_name="HSTU",
+            config_class=sequence.HSTUConfig,
+            task="sequence",
+            summary="gated attention without a softmax over the last items",
+            paper="Zhai et al. 2024",
+        ),
     )
 }

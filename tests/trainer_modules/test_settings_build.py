@@ -92,6 +92,7 @@ def outcome(path):
 @example(("autoint", {"hidden_units": []}, IDS))
 @example(("attrec", {"max_history_length": 1, "embedding_dim": 1}, IDS))
 @example(("sasrec", {"heads": 3, "embedding_dim": 4}, IDS))
+@example(("hstu", {"heads": 3, "embedding_dim": 4}, IDS))
 @example(("mlp", {"hidden_units": [2, 1]}, IDS))
 @example(("mf_als", {"regularization": 1e-38, "unobserved_weight": 0.0}, IDS))
 @example(("ease", {"l2": 1e-3}, IDS))

@@ -50,22 +50,16 @@ class CausalConfig(SequenceConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class SASRecConfig(CausalConfig):
-    """Kang and McAuley 2018, in the sizes of Klenitskiy and Vasilev 2023.
-
-    Their code has them (https://github.com/antklen/sasrec-bert4rec-recsys23).
+class AttentionConfig(CausalConfig):
+    """Settings of all causal models made of blocks of attention.
 
     Attributes:
-        blocks: Number of Transformer blocks.
+        blocks: Number of blocks.
         heads: Number of heads of each, among which ``embedding_dim`` is divided.
-        inner_dim: Units of the inner layer of each block's network.
-        dropout_rate: Dropout rate of vectors, attention weights and outputs.
     """
 
     blocks: LayerSize = 2
     heads: LayerSize = 1
-    inner_dim: LayerSize = 64
-    dropout_rate: ShareBelow1 = 0.1
 
     def __post_init__(self) -> None:
         if self.embedding_dim % self.heads:
@@ -73,6 +67,21 @@ class SASRecConfig(CausalConfig):
                 f"embedding_dim is {self.embedding_dim}, which {self.heads} heads "
                 "cannot share equally"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class SASRecConfig(AttentionConfig):
+    """Kang and McAuley 2018, in the sizes of Klenitskiy and Vasilev 2023.
+
+    Their code has them (https://github.com/antklen/sasrec-bert4rec-recsys23).
+
+    Attributes:
+        inner_dim: Units of the inner layer of each block's network.
+        dropout_rate: Dropout rate of vectors, attention weights and outputs.
+    """
+
+    inner_dim: LayerSize = 64
+    dropout_rate: ShareBelow1 = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +97,24 @@ class GRU4RecConfig(CausalConfig):
 
     hidden_units: LayerSizes = (64,)
     dropout_rate: ShareBelow1 = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class HSTUConfig(AttentionConfig):
+    """Zhai et al. 2024, in the sizes of their HSTU-large for MovieLens 1M.
+
+    Their code has them (https://github.com/facebookresearch/generative-recommenders).
+
+    Attributes:
+        dropout_rate: Dropout rate of the last items' vectors and of each block.
+        temperature: Number by which the cosines of states and items are divided.
+    """
+
+    embedding_dim: LayerSize = 50
+    blocks: LayerSize = 8
+    heads: LayerSize = 2
+    dropout_rate: ShareBelow1 = 0.2
+    temperature: Positive = 0.05
 
 
 @dataclasses.dataclass(frozen=True)

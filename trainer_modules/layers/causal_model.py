@@ -21,10 +21,18 @@ class CausalModel(tf.keras.Model):
         item: M, the table of items.
     """
 
-    def __init__(self, config: CausalConfig, sizes: Sizes):
+    def __init__(self, config: CausalConfig, sizes: Sizes, stddev: float | None = None):
+        """Makes the table.
+
+        Args:
+            config: Length of the vectors and of the history.
+            sizes: Number of items.
+            stddev: Standard deviation of the initial vectors; None for vectors of a
+                length of about 1.
+        """
         super().__init__()
         dim, self.length = config.embedding_dim, config.max_history_length
-        self.item = VectorTable("item", sizes, dim, dim**-0.5)
+        self.item = VectorTable("item", sizes, dim, stddev or dim**-0.5)
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns scores [B, C]."""

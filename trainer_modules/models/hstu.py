@@ -1,0 +1,61 @@
+"""Gated attention without a softmax over the last items.
+
+Zhai et al.: "Actions Speak Louder than Words: Trillion-Parameter Sequential Transducers
+for Generative Recommendations", ICML 2024, https://arxiv.org/abs/2402.17152, sections 3
+and 4.1, in the form of their code
+(https://github.com/facebookresearch/generative-recommenders).
+Differs from the paper: no bias by time; the softmax is over the whole catalogue, as in
+https://github.com/NetEase-Media/HSTU-Tensorflow; a history longer than L is cut into
+pieces for training.
+Shapes: B batch, D embedding, L last items.
+"""
+
+import tensorflow as tf
+
+from trainer_modules import features as f
+from trainer_modules.configs.sequence import HSTUConfig
+from trainer_modules.layers.causal_model import CausalModel
+from trainer_modules.layers.sequential_transduction import SequentialTransductionUnit
+from trainer_modules.sizes import Sizes
+
+
+class HSTU(CausalModel):
+    """score(u, i) = cos(s_u, M_i) / temperature, s_u the state after the last item."""
+
+    def __init__(self, config: HSTUConfig, sizes: Sizes):
+        # Short vectors, as in the paper's code: training turns them faster.
+        super().__init__(config, sizes, stddev=0.02)
+        dim, self.temperature = config.embedding_dim, config.temperature
+        self.root = dim**0.5
+        self.position = self.add_weight(
+            "position",
+            [self.length, dim],
+            initializer=tf.keras.initializers.RandomNormal(stddev=dim**-0.5),
+        )
+        self.dropout = tf.keras.layers.Dropout(config.dropout_rate)
+        self.blocks = [
+            SequentialTransductionUnit(
+                dim, config.heads, self.length, config.dropout_rate
+            )
+            for _ in range(config.blocks)
+        ]
+
+    def states(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the state after each item: [B, L, D] for indices [B, L]."""
+        is_real = history != f.PADDING_INDEX
+        value = self.item(history) * self.root
+        value += tf.cast(self.position, value.dtype)
+        value = self.dropout(value, training=training)
+        for block in self.blocks:
+            value = block(value, is_real, training=training)
+        return _of_length_1(value) / self.temperature
+
+    def vectors(self, item: tf.Tensor) -> tf.Tensor:
+        """Returns the vectors [..., D] of items [...] as candidates, of length 1."""
+        return _of_length_1(super().vectors(item))
+
+
+def _of_length_1(vector: tf.Tensor) -> tf.Tensor:
+    # In float32: the smallest square that it divides by is 0 in half precision.
+    unit = tf.math.l2_normalize(tf.cast(vector, tf.float32), -1, epsilon=1e-12)
+    return tf.cast(unit, vector.dtype)
