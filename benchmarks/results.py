@@ -18,13 +18,14 @@ HANDED_OVER = {"beauty": "beauty.txt", "steam": "steam.txt"}
 DATA = ("ml-1m", "ml-100k", *HANDED_OVER)
 INTRODUCTION = """# Results
 
-`make bench-ncf`, `bench-ctr`, `bench-rmse`, `bench-seq` and `bench-seq-full` compare
-each model with the best figure published for it under the same protocol, and write this
-page. Every figure is measured on the test split; every hyperparameter and epoch was
-chosen on the eval split. A figure with ± is the mean over several seeds with their
-standard deviation; one without is from a single seed. A row reaches its published
-figure if the mean, rounded to four digits, is at least as good on every metric, without
-any tolerance. Minutes and pairs/s were measured on shared cores, and are bounds.
+`make bench-ncf`, `bench-ctr`, `bench-rmse`, `bench-seq`, `bench-seq-full` and
+`bench-general` compare each model with the best figure published for it under the same
+protocol, and write this page. Every figure is measured on the test split; every
+hyperparameter and epoch was chosen on the eval split. A figure with ± is the mean over
+several seeds with their standard deviation; one without is from a single seed. A row
+reaches its published figure if the mean, rounded to four digits, is at least as good on
+every metric, without any tolerance. Minutes and pairs/s were measured on shared cores,
+and are bounds.
 [Pods](results/kubernetes.md) has the durations of the steps as pods on Kubernetes.
 """
 
