@@ -161,6 +161,10 @@ class NCFConfig(GradientConfig):
 class LightGCNConfig(GradientConfig):
     """He et al. 2020: vectors of 64 numbers, 3 layers, a sampled item per like.
 
+    The authors' program has a learning rate of .001 and an l2 of .0001, for many more
+    epochs. On MovieLens 100K (eval split of a random one), .003 and .0001 reach an nDCG
+    of .488 after 53 epochs; the defaults, in batches of 2,048, .490 after 24.
+
     Attributes:
         embedding_dim: D, the length of each vector.
         num_layers: K, how many times vectors propagate to their neighbours.
