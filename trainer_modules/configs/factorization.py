@@ -120,7 +120,7 @@ class NeuMFConfig(MLPConfig):
     """He et al. 2017, section 4.1: 8 predictive factors, a tower of three layers.
 
     The other settings are those of the whole: without pre-training, or once its halves
-    are joined, for which the paper uses ``sgd``.
+    are joined, for which the paper uses ``sgd``. ``patience`` holds for each half, too.
 
     Attributes:
         embedding_dim: Length of the GMF half's vectors, the "predictive factors".
