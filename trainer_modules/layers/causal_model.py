@@ -9,6 +9,11 @@ from trainer_modules.layers.last_items import last_items
 from trainer_modules.layers.vector_table import VectorTable
 from trainer_modules.sizes import Sizes
 
+# Of the items' vectors, as in the public code of SASRec+, GRU4Rec and HSTU. Short ones
+# turn faster: from vectors of length 1, sasrec on MovieLens 100K needs more epochs, and
+# ends with an nDCG of .238 instead of .247 on the eval split.
+INITIAL_STDDEV = 0.02
+
 
 class CausalModel(tf.keras.Model):
     """score(u, i) = <s_u, M_i>, s_u the state after the user's last item.
@@ -21,18 +26,10 @@ class CausalModel(tf.keras.Model):
         item: M, the table of items.
     """
 
-    def __init__(self, config: CausalConfig, sizes: Sizes, stddev: float | None = None):
-        """Makes the table.
-
-        Args:
-            config: Length of the vectors and of the history.
-            sizes: Number of items.
-            stddev: Standard deviation of the initial vectors; None for vectors of a
-                length of about 1.
-        """
+    def __init__(self, config: CausalConfig, sizes: Sizes):
         super().__init__()
-        dim, self.length = config.embedding_dim, config.max_history_length
-        self.item = VectorTable("item", sizes, dim, stddev or dim**-0.5)
+        self.length = config.max_history_length
+        self.item = VectorTable("item", sizes, config.embedding_dim, INITIAL_STDDEV)
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns scores [B, C]."""

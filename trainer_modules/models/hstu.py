@@ -23,8 +23,7 @@ class HSTU(CausalModel):
     """score(u, i) = cos(s_u, M_i) / temperature, s_u the state after the last item."""
 
     def __init__(self, config: HSTUConfig, sizes: Sizes):
-        # Short vectors, as in the paper's code: training turns them faster.
-        super().__init__(config, sizes, stddev=0.02)
+        super().__init__(config, sizes)
         dim, self.temperature = config.embedding_dim, config.temperature
         self.root = dim**0.5
         self.position = self.add_weight(
