@@ -195,7 +195,8 @@ def _figure(found: Measured, metric: str) -> str:
 
 def _provenance(name: str, data: str, found: Sequence[Measured]) -> str:
     minutes = sum(row.seconds for row in found) / 60
-    days = sorted({row.date.isoformat() for row in found})
+    dates = [row.date.isoformat() for row in found]
+    days = sorted({min(dates), max(dates)})
     return (
         f"`make bench-{name} DATA={data}`: {minutes:.0f} minutes on "
         f"{max(row.cores for row in found)} cores, {' to '.join(days)}."
