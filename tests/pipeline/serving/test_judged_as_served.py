@@ -43,6 +43,8 @@ MIN_RATINGS = 4  # in train; items with fewer have no row of their own
 MODELS = {
     "popularity": "{}",
     "mf_als": "{embedding_dim: 8, epochs: 3}",
+    "item_knn": "{num_neighbours: 5}",
+    "ease": "{l2: 5}",
     "gmf": "{epochs: 2, refit: %s}",
     "fm": "{epochs: 2, refit: %s, embedding_dim: 4}",
     "mf_sgd": "{epochs: 2, refit: %s, embedding_dim: 4}",
@@ -149,7 +151,7 @@ def assert_judged_so(judged, name, score):
         assert measured[metric] == pytest.approx(value, abs=1e-6), (name, metric)
 
 
-# The rest of the crossings, and two more models, take minutes.
+# The rest of the crossings, and three more models, take minutes.
 SLOW = [
     pytest.param((kind, refit), id=f"{kind}-{refit}", marks=pytest.mark.slow)
     for kind in ("leave_last_out", "temporal", "random")
@@ -163,7 +165,7 @@ SLOW = [
 def judged(request, tmp_path_factory):
     """Judged models, the log as it was read here, and how it is split."""
     kind, refit = request.param or ("temporal", True)
-    models = MODELS if request.param else {*MODELS} - {"gmf", "mf_sgd"}
+    models = MODELS if request.param else {*MODELS} - {"item_knn", "gmf", "mf_sgd"}
     folder = tmp_path_factory.mktemp("judged")
     write_log(folder / "log")
     rows = judging.parse((folder / "log" / "ratings.dat").read_text())
