@@ -24,12 +24,19 @@ def balanced(score, label):
     return (each[0] + np.mean(each[1:])) / 2
 
 
-def warp(score, label):
+def warp(score):
     for trial, other in enumerate(score[1:], 1):
         if 1 + other - score[0] > 0:
             rank = (NUM_ITEMS - 1) // trial
             return math.log(max(rank, 1)) * (1 + other - score[0])
     return 0.0
+
+
+def gbce(score):
+    """Petrov and Macdonald 2023: the positive's probability to the power of beta."""
+    share = (len(score) - 1) / (NUM_ITEMS - 1)  # of the items that are sampled
+    beta = share * (0.75 * (1 - 1 / share) + 1 / share)
+    return beta * entropy(score[0], 1) + sum(entropy(s, 0) for s in score[1:])
 
 
 ROWS = {
@@ -38,7 +45,9 @@ ROWS = {
     "squared_error": lambda s, y: [(a - b) ** 2 for a, b in zip(s, y, strict=True)],
     "bpr": lambda s, y: [math.log1p(math.exp(other - s[0])) for other in s[1:]],
     "hinge": lambda s, y: [max(0.0, 0.5 + other - s[0]) for other in s[1:]],
-    "warp": warp,
+    "warp": lambda s, y: warp(s),
+    "softmax": lambda s, y: math.log(sum(map(math.exp, s))) - s[0],
+    "gbce": lambda s, y: gbce(s),
 }
 
 
