@@ -1,5 +1,7 @@
 """Pieces of histories against a plain oracle; losses against loops over positions."""
 
+import itertools
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -7,7 +9,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 
 from trainer_modules import features as f
+from trainer_modules.configs.sequence import CausalConfig
+from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
+from trainer_modules.sizes import Sizes
 from trainer_modules.tasks import losses, sequence
 
 # The items of each user, oldest first; some users have none. Even items are liked.
@@ -45,6 +50,23 @@ def test_each_rating_but_the_first_follows_one_position(log, length):
     assert history.shape[1] == length
 
 
+def test_batches_have_what_was_liked_next_as_targets():
+    log = [[2, 3, 4, 5, 6, 8], [7, 2], [4, 5]]
+    data = Data([], [], {}, Sizes(num_users=5, num_items=9), 0)
+    config = CausalConfig(max_history_length=3, num_negatives=2)
+    made = sequence.training_set(data, ratings_of(log), config, seed=0)
+    rows = list(itertools.islice(made.batches.unbatch(), made.steps * made.batch_size))
+    columns = f.HISTORY_ITEM_INDEX, f.ITEM_INDEX, f.LABEL
+    found = sorted([row[name].numpy().tolist() for name in columns] for row in rows)
+    assert found == [
+        [[0, 0, 4], [0, 0, 0], [0, 0, 0]],
+        [[0, 0, 7], [0, 0, 2], [0, 0, 1]],
+        [[0, 2, 3], [0, 0, 4], [0, 0, 1]],
+        [[4, 5, 6], [0, 6, 8], [0, 1, 1]],
+    ]
+    assert made.losses_per_row == 4 / 4
+
+
 class Linear:
     """States and vectors that are tables."""
 
@@ -62,23 +84,22 @@ class Linear:
 @pytest.mark.parametrize("others", [range(1, 9), [3, 8, 3]])
 def test_softmax_is_of_what_followed_among_the_other_items(others):
     model, others = Linear(9, 4), list(others)
-    history, target = [[0, 2, 5], [4, 3, 8]], [[0, 5, 6], [3, 8, 2]]
-    label = [[0, 1, 0], [1, 1, 1]]
+    history, target = [[0, 2, 5], [4, 3, 8]], [[0, 5, 0], [3, 8, 2]]
     batch = {
         f.HISTORY_ITEM_INDEX: tf.constant(history),
         f.ITEM_INDEX: tf.constant(target),
         sequence.OTHERS: tf.constant([others, others]),
     }
-    score = sequence.score_next_items(model, batch)
-    found = losses.softmax(score, tf.constant(label))
+    found = sequence.losses_of_next_items(model, batch, losses.softmax)
     table, expected = model.table.numpy().astype(float), []
     for row in range(2):
         for place in range(3):
+            if not target[row][place]:
+                continue
             state = table[history[row][place]] * 0.5
             right = state @ table[target[row][place]]
             wrong = [state @ table[j] for j in others if j != target[row][place]]
-            loss = np.log(np.sum(np.exp([right, *wrong]))) - right
-            expected.append(loss * label[row][place])
+            expected.append(np.log(np.sum(np.exp([right, *wrong]))) - right)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -91,6 +112,6 @@ def test_gbce_of_all_items_at_full_calibration_is_that_of_the_paper():
         beta = alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
         expected = -beta * np.log(sigmoid[:, 0]) - np.log(1 - sigmoid[:, 1:]).sum(1)
         found = losses.gbce(
-            tf.constant(score), tf.constant([1, 1]), num_items, calibration
+            tf.constant(score[:, 0]), tf.constant(score[:, 1:]), num_items, calibration
         )
         np.testing.assert_allclose(found, expected)

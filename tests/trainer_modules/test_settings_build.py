@@ -61,9 +61,9 @@ def build_and_step(name, config, sizes):
         return model(FEATURES)
     with tf.GradientTape(persistent=True) as tape:
         score = model(FEATURES, training=True)
-        # A weight for each row where the first column is always what was liked.
-        label = LABEL[:, 0] if MODELS[name].task == "sequence" else LABEL
-        loss = tf.reduce_sum(losses.loss_named(config.loss, V)(score, label))
+        is_sequence = MODELS[name].task == "sequence"
+        given = (score[:, 0], score[:, 1:]) if is_sequence else (score, LABEL)
+        loss = tf.reduce_sum(losses.loss_named(config.loss, V)(*given))
         loss += sum(model.losses)
     parts = getattr(model, "optimized_apart", [])
     parts = [*parts, (model, config.optimizer, config.learning_rate)]

@@ -1,7 +1,8 @@
 """Losses of scores [B, C] and labels [B, C]; a training step minimises their mean.
 
 The losses that learn an order take the first column as the positive item, and the other
-columns as items that were drawn against it.
+columns as items that were drawn against it. Those of the task ``sequence`` take scores
+of positives [T] and of what they are compared with [T, N] instead.
 """
 
 import functools
@@ -79,39 +80,37 @@ def warp(score: tf.Tensor, label: tf.Tensor, num_items: int) -> tf.Tensor:
     return weight * tf.gather(excess, trial, batch_dims=1)
 
 
-def softmax(score: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
-    """Returns cross-entropies of the first column among all, [B].
+def softmax(positive: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """Returns cross-entropies of a positive among all candidates, [T].
 
-    The label, with B elements, is the weight of each row. Klenitskiy and Vasilev 2023
-    (https://arxiv.org/abs/2309.07602), section 4.
+    Klenitskiy and Vasilev 2023 (https://arxiv.org/abs/2309.07602), section 4.
+
+    Args:
+        positive: Scores of the positives, [T].
+        others: Scores of the other candidates, [T, N].
     """
-    return _weights(label, score) * (tf.reduce_logsumexp(score, 1) - score[:, 0])
+    # The logarithm of the sum of all exponentials, less the positive.
+    return tf.nn.softplus(tf.reduce_logsumexp(others, 1) - positive)
 
 
 def gbce(
-    score: tf.Tensor, label: tf.Tensor, num_items: int, calibration: float = 0.75
+    positive: tf.Tensor, others: tf.Tensor, num_items: int, calibration: float = 0.75
 ) -> tf.Tensor:
-    """Returns [B] binary cross-entropies that sampling does not make overconfident.
+    """Returns [T] binary cross-entropies that sampling does not make overconfident.
 
     gBCE of Petrov and Macdonald 2023 (https://arxiv.org/abs/2308.07192): the positive's
     probability is raised to the power of beta.
 
     Args:
-        score: Logits, [B, 1 + N], the positive first.
-        label: Weights of the rows, B elements.
+        positive: Logits of the positives, [T].
+        others: Logits of the sampled items, [T, N].
         num_items: Number of items that can be sampled.
         calibration: Parameter t: 0 is plain cross-entropy; with 1, probabilities are
             as high as they would be without sampling.
     """
-    share = tf.cast(tf.shape(score)[1] - 1, score.dtype) / (num_items - 1)  # alpha
+    share = tf.cast(tf.shape(others)[1], others.dtype) / (num_items - 1)  # alpha
     beta = share * (calibration * (1 - 1 / share) + 1 / share)
-    positive = beta * tf.nn.softplus(-score[:, 0])
-    negative = tf.reduce_sum(tf.nn.softplus(score[:, 1:]), 1)
-    return _weights(label, score) * (positive + negative)
-
-
-def _weights(label: tf.Tensor, score: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tf.reshape(label, [-1]), score.dtype)
+    return beta * tf.nn.softplus(-positive) + tf.reduce_sum(tf.nn.softplus(others), 1)
 
 
 def loss_named(name: Loss, num_items: int) -> LossFunction:

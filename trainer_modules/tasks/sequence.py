@@ -15,6 +15,7 @@ from trainer_modules.configs.sequence import CausalConfig
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Indices, Ratings
 from trainer_modules.protocols import Causal
+from trainer_modules.tasks.losses import LossFunction
 from trainer_modules.tasks.task import Batch, TrainingSet, shuffled_batches
 
 OTHERS = "other_items"  # in a batch: the candidates that all its positions share
@@ -27,22 +28,22 @@ def training_set(
     """Returns batches of pieces of histories, with the item that follows each item.
 
     A batch has ``history_item_index`` [B, L], padded with 0 in front; ``item_index``
-    [B, L], what followed each; ``label`` [B, L], 1 where that was liked and 0 where it
-    was not or is padding; and ``other_items`` [B, N], whose rows are equal, as replicas
-    divide a batch by its rows.
+    [B, L], what followed each, or 0 where that was not liked or is padding; ``label``
+    [B, L], 1 at the others; and ``other_items`` [B, N], whose rows are equal, as
+    replicas divide a batch by its rows.
 
     Raises:
         ValueError: If no user liked a later rating than the first.
     """
-    history, target, label = (
-        tf.constant(table) for table in pieces(ratings, config.max_history_length)
-    )
-    num_targets = int(tf.math.count_nonzero(label))
+    history, target, label = pieces(ratings, config.max_history_length)
+    target = np.where(label == f.LIKED, target, f.PADDING_INDEX)
+    num_targets = np.count_nonzero(target)
     if not num_targets:
         raise ValueError(
             "no user has a positive after the first rating, so that there is no next "
             "item to learn: lower label.threshold"
         )
+    history, target, label = map(tf.constant, (history, target, label))
     num_items, num_drawn = data.sizes.num_items, config.num_negatives
     catalogue = tf.range(f.UNKNOWN_INDEX, num_items)
 
@@ -65,7 +66,7 @@ def training_set(
         steps,
         batch_size,
         num_candidates=config.max_history_length,
-        score=score_next_items,
+        losses=losses_of_next_items,
         losses_per_row=num_targets / len(history),
     )
 
@@ -106,17 +107,23 @@ def pieces(ratings: Ratings, length: int) -> tuple[Indices, Indices, Indices]:
     )
 
 
-def score_next_items(model: Causal, batch: Batch) -> tf.Tensor:
-    """Returns scores [B * L, 1 + N]: what followed each position, then the others.
+def losses_of_next_items(model: Causal, batch: Batch, loss: LossFunction) -> tf.Tensor:
+    """Returns a loss for each of the T targets of a batch, [T].
 
-    An other candidate that is what followed is as good as excluded.
+    Positions without a target, which are two in five of MovieLens 1M's, are not scored.
+    An other candidate that is the target itself is as good as excluded.
     """
+    target, others = batch[f.ITEM_INDEX], batch[OTHERS][0]  # [B, L], [N]
     state = model.states(batch[f.HISTORY_ITEM_INDEX], training=True)  # [B, L, D]
-    state = tf.reshape(state, [-1, state.shape[-1]])
-    target = tf.reshape(batch[f.ITEM_INDEX], [-1])
-    follows = tf.reduce_sum(state * model.vectors(target), 1, keepdims=True)
-    others = batch[OTHERS][0]  # [N]
-    other = tf.matmul(state, model.vectors(others), transpose_b=True)
-    score = tf.cast(tf.concat([follows, other], 1), tf.float32)
-    is_target = target[:, tf.newaxis] == others
-    return tf.where(tf.pad(is_target, [[0, 0], [1, 0]]), IMPOSSIBLE, score)
+    positive = tf.reduce_sum(state * model.vectors(target), 2)  # [B, L]
+    # The targets' vectors are looked up before their number varies: replicas cannot
+    # join the gradients of a table if their shapes change between steps.
+    has_target = tf.where(target != f.PADDING_INDEX)  # [T, 2]
+    target, positive, state = (
+        tf.gather_nd(value, has_target) for value in (target, positive, state)
+    )
+    other = tf.matmul(state, model.vectors(others), transpose_b=True)  # [T, N]
+    other = tf.where(
+        target[:, tf.newaxis] == others, IMPOSSIBLE, tf.cast(other, tf.float32)
+    )
+    return loss(tf.cast(positive, tf.float32), other)

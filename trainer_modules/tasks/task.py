@@ -20,9 +20,13 @@ Batch = dict[str, tf.Tensor]
 OptimizedVariables = tuple[tf.keras.optimizers.Optimizer, Sequence[tf.Variable]]
 
 
-def score_pairs(model: tf.keras.Model, batch: Batch) -> tf.Tensor:
-    """Returns the scores [B, C] of each row's candidates."""
-    return model(batch, training=True)
+def losses_of_rows(
+    model: tf.keras.Model, batch: Batch, loss: LossFunction
+) -> tf.Tensor:
+    """Returns the losses [B, ...] of the scores [B, C] of each row's candidates."""
+    features = {name: value for name, value in batch.items() if name != f.LABEL}
+    score = model(features, training=True)
+    return loss(tf.cast(score, tf.float32), batch[f.LABEL])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +39,8 @@ class TrainingSet:
         steps: Number of batches in an epoch.
         batch_size: B, number of users in a batch.
         num_candidates: C, number of items for each of them.
-        score: Returns the model's scores of a batch, to be compared with its labels.
+        losses: Returns the model's losses of a batch by a loss function; their mean is
+            minimised.
         losses_per_row: Mean number of losses of a row, by which their sum is divided;
             None if every batch has as many.
     """
@@ -44,7 +49,7 @@ class TrainingSet:
     steps: int
     batch_size: int
     num_candidates: int
-    score: Callable[[Any, Batch], tf.Tensor] = score_pairs
+    losses: Callable[[Any, Batch, LossFunction], tf.Tensor] = losses_of_rows
     losses_per_row: float | None = None
 
     @property
@@ -187,8 +192,7 @@ class Trainee(tf.keras.Model):
 
         Args:
             model: Returns scores [B, C] for features.
-            loss: Returns losses [B, ...] for scores and labels [B, C]; their mean is
-                minimised.
+            loss: The loss function.
             training_set: The batches that it will be fitted to.
             parts: Layers of the model that have an optimizer of their own.
         """
@@ -201,16 +205,14 @@ class Trainee(tf.keras.Model):
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Takes one step of every optimizer and returns the mean loss so far."""
-        label = batch.pop(f.LABEL)
         batch_size = self.training_set.batch_size
         with tf.GradientTape(persistent=True) as tape:  # one gradient per optimizer
-            scores = self.training_set.score(self.model, batch)  # [B of the replica, C]
-            loss = self.loss_function(tf.cast(scores, tf.float32), label)
+            loss = self.training_set.losses(self.model, batch, self.loss_function)
             per_row = self.training_set.losses_per_row or loss.shape[1:].num_elements()
             # Replicas may have unequal shares of a batch; each divides by the whole.
             share = tf.reduce_sum(loss) / (batch_size * (per_row or 1))
             # Losses that layers add are means over the rows of this replica.
-            part = tf.cast(tf.shape(label)[0] / batch_size, tf.float32)
+            part = tf.cast(tf.shape(batch[f.LABEL])[0] / batch_size, tf.float32)
             replica_loss = share + part * sum(self.model.losses)
         for optimizer, variables in self._optimized():
             optimizer.minimize(replica_loss, variables, tape=tape)
