@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from tests.support.models import build, configure
-from trainer_modules import features as f
 from trainer_modules.optimizers import compiled
 from trainer_modules.registry import MODELS
 from trainer_modules.training import TRAINING_SETS
@@ -27,8 +26,8 @@ def loss_of_two_steps(name, data, jit_compile):
     model = build(name, data.sizes, **fixed)
     training_set = TRAINING_SETS[config.task](data, data.train_ratings, config, 0)
     batch = next(iter(training_set.batches))
-    training_set.score(model, {k: v for k, v in batch.items() if k != f.LABEL})
     trainee = compiled(model, config, data.sizes, training_set)
+    training_set.losses(model, batch, trainee.loss_function)  # makes the weights
     for optimizer, variables in trainee._optimized():
         optimizer.build(variables)  # XLA's steps make no variables
 

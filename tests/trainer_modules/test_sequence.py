@@ -103,8 +103,8 @@ def test_softmax_is_of_what_followed_among_the_other_items(others):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_gbce_of_all_items_at_full_calibration_is_that_of_the_paper():
-    """With t = 1, beta is 1 (Petrov and Macdonald 2023, equation 12)."""
+def test_gbce_has_the_beta_of_petrov_and_macdonald():
+    """Beta is that of their code, https://github.com/asash/gSASRec-pytorch."""
     score = np.array([[0.3, -1.0, 2.0], [1.5, 0.2, -0.4]])
     sigmoid = 1 / (1 + np.exp(-score))
     for num_items, calibration in ((9, 0.0), (9, 0.75), (3, 1.0)):
