@@ -49,6 +49,7 @@ MODELS = {
     "fm": "{epochs: 2, refit: %s, embedding_dim: 4}",
     "mf_sgd": "{epochs: 2, refit: %s, embedding_dim: 4}",
     "attrec": "{epochs: 2, refit: %s, embedding_dim: 8, max_history_length: 4}",
+    "sasrec": "{epochs: 2, refit: %s, embedding_dim: 8, max_history_length: 4}",
 }
 DAY, START = 86_400, 978_300_000
 
