@@ -127,9 +127,9 @@ def num_parameters(sizes):
         # Items; of each of the three gates, weights of item and state, and two biases;
         # the projection.
         "gru4rec": v * 64 + 3 * (2 * 64 * 64 + 2 * 64) + (64 * 64 + 64),
-        # Items and places; in each of eight blocks, the projections to U, V, Q and K,
+        # Items and places; in each of two blocks, the projections to U, V, Q and K,
         # a bias for each distance and the projection of the output.
-        "hstu": (v + 200) * 50 + 8 * (50 * 4 * 50 + 200 + 50 * 50 + 50),
+        "hstu": (v + 200) * 64 + 2 * (64 * 4 * 64 + 200 + 64 * 64 + 64),
     }  # fmt: skip
 
 
