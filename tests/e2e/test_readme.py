@@ -44,7 +44,7 @@ def test_commands_of_the_readme(copy_of_the_code, tmp_path):
     for command, expected in (
         (("show",), "is live"),
         (("report",), "report.html"),
-        (("versions",), "mf_als"),
+        (("versions",), "as pushed"),
         (("recommend", "--user", "u1"), "User u1"),
         (("lineage",), "my-ratings.csv"),
         (("compare", *run_ids(out)), "live"),
