@@ -56,10 +56,12 @@ class AttentionConfig(CausalConfig):
     Attributes:
         blocks: Number of blocks.
         heads: Number of heads of each, among which ``embedding_dim`` is divided.
+        dropout_rate: Dropout rate of the last items' vectors and within each block.
     """
 
     blocks: LayerSize = 2
     heads: LayerSize = 1
+    dropout_rate: ShareBelow1 = 0.1
 
     def __post_init__(self) -> None:
         if self.embedding_dim % self.heads:
@@ -77,11 +79,9 @@ class SASRecConfig(AttentionConfig):
 
     Attributes:
         inner_dim: Units of the inner layer of each block's network.
-        dropout_rate: Dropout rate of vectors, attention weights and outputs.
     """
 
     inner_dim: LayerSize = 64
-    dropout_rate: ShareBelow1 = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +109,6 @@ class HSTUConfig(AttentionConfig):
     MovieLens 1M has ``embedding_dim`` 50, 8 blocks and 2 heads.
 
     Attributes:
-        dropout_rate: Dropout rate of the last items' vectors and of each block.
         temperature: Number by which the cosines of states and items are divided.
     """
 

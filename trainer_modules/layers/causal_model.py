@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.configs.sequence import CausalConfig
+from trainer_modules.configs.sequence import AttentionConfig, CausalConfig
 from trainer_modules.layers.dot_product import dot_product
 from trainer_modules.layers.last_items import last_items
 from trainer_modules.layers.vector_table import VectorTable
@@ -41,3 +41,35 @@ class CausalModel(tf.keras.Model):
     def vectors(self, item: tf.Tensor) -> tf.Tensor:
         """Returns the vectors [..., D] of items [...] as candidates."""
         return self.item(item)
+
+
+class AttentionModel(CausalModel):
+    """A causal model whose blocks of attention read items and their positions.
+
+    Attributes:
+        position: P, a vector for each position.
+        blocks: Layers of vectors [B, L, D] and of which are real, [B, L], that return
+            vectors of the same shape; a subclass sets them.
+    """
+
+    blocks: list[tf.keras.layers.Layer]
+
+    def __init__(self, config: AttentionConfig, sizes: Sizes, position_stddev: float):
+        super().__init__(config, sizes)
+        self.root = config.embedding_dim**0.5
+        self.position = self.add_weight(
+            "position",
+            [self.length, config.embedding_dim],
+            initializer=tf.keras.initializers.RandomNormal(stddev=position_stddev),
+        )
+        self.dropout = tf.keras.layers.Dropout(config.dropout_rate)
+
+    def attended(self, history: tf.Tensor, training: bool) -> tf.Tensor:
+        """Returns what the last block makes of indices [B, L]: [B, L, D]."""
+        is_real = history != f.PADDING_INDEX
+        value = self.item(history) * self.root
+        value += tf.cast(self.position, value.dtype)
+        value = self.dropout(value, training=training)
+        for block in self.blocks:
+            value = block(value, is_real, training=training)
+        return value

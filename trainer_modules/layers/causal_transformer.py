@@ -22,10 +22,9 @@ class CausalTransformerBlock(tf.keras.layers.Layer):
         """
         super().__init__()
         self.heads = heads
-        normal = "glorot_uniform"
         self.attention_norm = tf.keras.layers.LayerNormalization(epsilon=1e-6)
-        self.query_key_value = tf.keras.layers.Dense(3 * dim, kernel_initializer=normal)
-        self.output_projection = tf.keras.layers.Dense(dim, kernel_initializer=normal)
+        self.query_key_value = tf.keras.layers.Dense(3 * dim)
+        self.output_projection = tf.keras.layers.Dense(dim)
         self.network_norm = tf.keras.layers.LayerNormalization(epsilon=1e-6)
         self.inner = tf.keras.layers.Dense(inner_dim, "gelu")
         self.outer = tf.keras.layers.Dense(dim)

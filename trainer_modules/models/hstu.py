@@ -12,26 +12,18 @@ Shapes: B batch, D embedding, L last items.
 
 import tensorflow as tf
 
-from trainer_modules import features as f
 from trainer_modules.configs.sequence import HSTUConfig
-from trainer_modules.layers.causal_model import CausalModel
+from trainer_modules.layers.causal_model import AttentionModel
 from trainer_modules.layers.sequential_transduction import SequentialTransductionUnit
 from trainer_modules.sizes import Sizes
 
 
-class HSTU(CausalModel):
+class HSTU(AttentionModel):
     """score(u, i) = cos(s_u, M_i) / temperature, s_u the state after the last item."""
 
     def __init__(self, config: HSTUConfig, sizes: Sizes):
-        super().__init__(config, sizes)
         dim, self.temperature = config.embedding_dim, config.temperature
-        self.root = dim**0.5
-        self.position = self.add_weight(
-            "position",
-            [self.length, dim],
-            initializer=tf.keras.initializers.RandomNormal(stddev=dim**-0.5),
-        )
-        self.dropout = tf.keras.layers.Dropout(config.dropout_rate)
+        super().__init__(config, sizes, position_stddev=dim**-0.5)
         self.blocks = [
             SequentialTransductionUnit(
                 dim, config.heads, self.length, config.dropout_rate
@@ -41,13 +33,8 @@ class HSTU(CausalModel):
 
     def states(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the state after each item: [B, L, D] for indices [B, L]."""
-        is_real = history != f.PADDING_INDEX
-        value = self.item(history) * self.root
-        value += tf.cast(self.position, value.dtype)
-        value = self.dropout(value, training=training)
-        for block in self.blocks:
-            value = block(value, is_real, training=training)
-        return _of_length_1(value) / self.temperature
+        state = self.attended(history, training)
+        return _of_length_1(state) / self.temperature
 
     def vectors(self, item: tf.Tensor) -> tf.Tensor:
         """Returns the vectors [..., D] of items [...] as candidates, of length 1."""

@@ -11,27 +11,23 @@ Shapes: B batch, D embedding, L last items.
 
 import tensorflow as tf
 
-from trainer_modules import features as f
 from trainer_modules.configs.sequence import SASRecConfig
-from trainer_modules.layers.causal_model import CausalModel
+from trainer_modules.layers.causal_model import AttentionModel
 from trainer_modules.layers.causal_transformer import CausalTransformerBlock
 from trainer_modules.sizes import Sizes
 
 
-class SASRec(CausalModel):
+class SASRec(AttentionModel):
     """score(u, i) = <s_u, M_i>, s_u the state after the user's last item."""
 
     def __init__(self, config: SASRecConfig, sizes: Sizes):
-        super().__init__(config, sizes)
-        dim = config.embedding_dim
-        self.root = dim**0.5
-        self.position = self.add_weight(
-            "position", [self.length, dim], initializer="random_normal"
-        )  # P
-        self.dropout = tf.keras.layers.Dropout(config.dropout_rate)
+        super().__init__(config, sizes, position_stddev=0.05)
         self.blocks = [
             CausalTransformerBlock(
-                dim, config.heads, config.inner_dim, config.dropout_rate
+                config.embedding_dim,
+                config.heads,
+                config.inner_dim,
+                config.dropout_rate,
             )
             for _ in range(config.blocks)
         ]
@@ -39,10 +35,4 @@ class SASRec(CausalModel):
 
     def states(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the state after each item: [B, L, D] for indices [B, L]."""
-        is_real = history != f.PADDING_INDEX
-        value = self.item(history) * self.root
-        value += tf.cast(self.position, value.dtype)
-        value = self.dropout(value, training=training)
-        for block in self.blocks:
-            value = block(value, is_real, training=training)
-        return self.norm(value)
+        return self.norm(self.attended(history, training))
