@@ -7,8 +7,9 @@ multiplies matrices of the same layers' size, alone.
 
 import math
 import re
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -51,20 +52,35 @@ def operations_per_pair(
     training_set = TRAINING_SETS[config.task](data, data.train_ratings, config, 0)
     trainee = compiled(model, config, data.sizes, training_set)
     specs = training_set.batches.element_spec
-    step = tf.function(lambda batch: trainee.train_step(dict(batch)))
-    graph = step.get_concrete_function(specs).graph
+    graph = tf.function(trainee.train_step).get_concrete_function(specs).graph
     total = sum(map(_operations, _all_operations(graph)))
     return total / (training_set.batch_size * training_set.num_candidates)
 
 
-def share_of_the_rate(name: str, speed: float, operations: float) -> Figure:
-    """Returns the share of the machine's product rate that a speed in pairs/s uses."""
+def shares_of_the_rate(
+    speeds: Mapping[str, Sequence[float]],
+    trained: Mapping[str, tuple[tf.keras.Model, GradientConfig]],
+    data: Data,
+) -> list[Figure]:
+    """Returns the share of the machine's product rate that each of our models uses.
+
+    Args:
+        speeds: ``NAME, ours`` → pairs/s of each round, as for ``figures.beside``.
+        trained: NAME → a model like the one that was trained, and its settings.
+        data: What it was trained on.
+    """
     rate = product_rate()
-    return Figure(
-        f"{name}, ours: share of {rate / 1e9:.0f} GFLOP/s",
-        100 * speed * operations / rate,
-        "%",
-    )
+    return [
+        Figure(
+            f"{name}, ours: share of {rate / 1e9:.0f} GFLOP/s",
+            100
+            * statistics.median(speeds[f"{name}, ours"])
+            * operations_per_pair(model, config, data)
+            / rate,
+            "%",
+        )
+        for name, (model, config) in trained.items()
+    ]
 
 
 def _all_operations(graph: tf.Graph) -> Iterator[tf.Operation]:

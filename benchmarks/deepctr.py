@@ -5,7 +5,6 @@ three layers of 256 units, batches of 4,096 rows. Of two passes over the trainin
 the faster one counts, because the first one traces.
 """
 
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +17,7 @@ from deepctr.feature_column import SparseFeat, VarLenSparseFeat, get_feature_nam
 from deepctr.models import AutoInt as DeepCTRAutoInt
 from deepctr.models import DeepFM as DeepCTRDeepFM
 
-from benchmarks.arithmetic import operations_per_pair, share_of_the_rate
+from benchmarks.arithmetic import shares_of_the_rate
 from benchmarks.figures import beside, machine, print_figures, write_docs
 from benchmarks.quality import ctr_data
 from benchmarks.training import Clock
@@ -131,11 +130,8 @@ def main(write: bool) -> None:
                     print(f"{name}, {who}: {speed / 1e3:.1f}", file=sys.stderr)
     print(f"load {before['load_average']:.1f} at the start", file=sys.stderr)
     figures = beside(speeds, OURS, "DeepCTR", at_least=1.3)
-    for name, (model_class, config) in OURS.items():
-        model = model_class(config, data.sizes)
-        speed = statistics.median(speeds[f"{name}, ours"])
-        operations = operations_per_pair(model, config, data)
-        figures.append(share_of_the_rate(name, speed, operations))
+    trained = {name: (make(c, data.sizes), c) for name, (make, c) in OURS.items()}
+    figures += shares_of_the_rate(speeds, trained, data)
     print_figures(figures)
     if write:
         write_docs("deepctr", figures, before, "make bench-deepctr")

@@ -11,10 +11,8 @@ import time
 from pathlib import Path
 
 import click
-import numpy as np
 import tensorflow as tf
 from implicit.als import AlternatingLeastSquares
-from scipy import sparse
 
 from benchmarks.figures import Figure, machine, print_figures, write_docs
 from benchmarks.processes import marquee
@@ -41,15 +39,12 @@ def ours(data: Data, pairs: Interactions) -> float:
 
 def implicit(pairs: Interactions, steps: int) -> float:
     """Returns the seconds of implicit's alternations."""
-    shape = pairs.num_users, pairs.num_items
-    ones = np.ones(len(pairs), np.float32)
-    matrix = sparse.csr_matrix((ones, (pairs.user_index, pairs.item_index)), shape)
     model = AlternatingLeastSquares(
         factors=CONFIG.embedding_dim, iterations=ALTERNATIONS, random_state=0
     )
     model.cg_steps = steps
     started = time.monotonic()
-    model.fit(matrix, show_progress=False)
+    model.fit(pairs.matrix(), show_progress=False)
     return (time.monotonic() - started) / ALTERNATIONS
 
 

@@ -7,7 +7,6 @@ over 200,000 ratings counts, after some batches to warm up.
 """
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from benchmarks.arithmetic import operations_per_pair, share_of_the_rate
+from benchmarks.arithmetic import shares_of_the_rate
 from benchmarks.figures import beside, machine, print_figures, write_docs
 from benchmarks.quality import ctr_data
 from trainer_modules import features as f
@@ -133,11 +132,9 @@ def main(write: bool) -> None:
                     speeds.setdefault(f"{sizes}, {who}", []).append(speed)
                     print(f"{sizes}, {who}: {speed / 1e3:.1f}", file=sys.stderr)
     figures = beside(speeds, SIZES, "RecBole", at_least=4)
-    for sizes, layers in SIZES.items():
-        config = sized(*layers)
-        operations = operations_per_pair(XDeepFM(config, data.sizes), config, data)
-        speed = statistics.median(speeds[f"{sizes}, ours"])
-        figures.append(share_of_the_rate(sizes, speed, operations))
+    configs = {sizes: sized(*layers) for sizes, layers in SIZES.items()}
+    trained = {sizes: (XDeepFM(c, data.sizes), c) for sizes, c in configs.items()}
+    figures += shares_of_the_rate(speeds, trained, data)
     print_figures(figures)
     if write:
         write_docs("recbole", figures, before, "make bench-recbole")

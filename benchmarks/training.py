@@ -8,7 +8,6 @@ product rate that ours use, as JSON on the last line.
 import dataclasses
 import json
 import math
-import statistics
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.arithmetic import operations_per_pair, share_of_the_rate
+from benchmarks.arithmetic import shares_of_the_rate
 from benchmarks.training_data import trainer_data
 from trainer_modules import training
 from trainer_modules.configs.factorization import NeuMFConfig
@@ -114,9 +113,11 @@ def main(out: Path) -> None:
             tf.keras.backend.clear_session()
             tf.keras.utils.set_random_seed(0)
             speeds[name].append(train(data))
-    operations = operations_per_pair(NeuMF(CONFIG, data.sizes), CONFIG, data)
-    speed = statistics.median(speeds["ours"])
-    share = share_of_the_rate("NeuMF", speed, operations)
+    [share] = shares_of_the_rate(
+        {"NeuMF, ours": speeds["ours"]},
+        {"NeuMF": (NeuMF(CONFIG, data.sizes), CONFIG)},
+        data,
+    )
     print(json.dumps({"speeds": speeds, "share": dataclasses.asdict(share)}))
 
 

@@ -33,7 +33,7 @@ def loss_of_two_steps(name, data, jit_compile):
 
     @tf.function(jit_compile=jit_compile)
     def step():
-        return trainee.train_step(dict(batch))["loss"]
+        return trainee.train_step(batch)["loss"]
 
     step()
     return step().numpy()
