@@ -67,6 +67,23 @@ def test_batches_have_what_was_liked_next_as_targets():
     assert made.losses_per_row == 4 / 4
 
 
+@pytest.mark.parametrize(("num_negatives", "is_whole"), [(7, False), (8, True)])
+def test_a_catalogue_that_is_no_larger_than_the_sample_is_taken_whole(
+    num_negatives, is_whole
+):
+    data = Data([], [], {}, Sizes(num_users=5, num_items=9), 0)
+    config = CausalConfig(num_negatives=num_negatives)
+    made = sequence.training_set(data, ratings_of([[2, 3, 4]]), config, seed=0)
+    first, second = itertools.islice(made.batches, 2)
+    others = first[sequence.OTHERS][0].numpy()
+    if is_whole:
+        assert others.tolist() == list(range(1, 9))
+    else:
+        assert others.shape == (7,)
+        assert set(others) < set(range(1, 9))
+        assert others.tolist() != second[sequence.OTHERS][0].numpy().tolist()
+
+
 class Linear:
     """States and vectors that are tables."""
 

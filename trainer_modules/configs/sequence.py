@@ -6,7 +6,6 @@ from typing import Literal
 from trainer_modules.configs.base import GradientConfig, Loss, Task
 from trainer_modules.configs.types import (
     Count,
-    CountOrZero,
     LayerSize,
     LayerSizes,
     Positive,
@@ -32,8 +31,10 @@ class CausalConfig(SequenceConfig):
     """Settings of all models that learn every next item of a history in one pass.
 
     Attributes:
-        num_negatives: N, number of items sampled for each step, which all its targets
-            share; 0 takes the whole catalogue.
+        num_negatives: N, the number of items that a step compares its targets with:
+            the whole catalogue if it has no more, otherwise a new sample for each step,
+            which all targets share. A step needs about 10 N bytes of memory for each
+            target, of which there are up to ``batch_size * max_history_length``.
         batch_size: Maximum number of histories per step, over all replicas.
         embedding_dim: D, the length of each item's vector, and of each state.
     """
@@ -43,7 +44,7 @@ class CausalConfig(SequenceConfig):
     epochs: Count = 100
     patience: Count = 10
     max_history_length: LayerSize = 200
-    num_negatives: CountOrZero = 0
+    num_negatives: Count = 4096
     batch_size: Count = 128
     learning_rate: Positive = 0.001
     embedding_dim: LayerSize = 64

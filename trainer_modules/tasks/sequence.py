@@ -46,6 +46,7 @@ def training_set(
     history, target, label = map(tf.constant, (history, target, label))
     num_items, num_drawn = data.sizes.num_items, config.num_negatives
     catalogue = tf.range(f.UNKNOWN_INDEX, num_items)
+    is_drawn = num_drawn < len(catalogue)
 
     def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
         drawn = tf.random.stateless_uniform(
@@ -55,7 +56,7 @@ def training_set(
             f.HISTORY_ITEM_INDEX: tf.gather(history, rows),
             f.ITEM_INDEX: tf.gather(target, rows),
             f.LABEL: tf.gather(label, rows),
-            OTHERS: tf.tile([drawn if num_drawn else catalogue], [batch_size, 1]),
+            OTHERS: tf.tile([drawn if is_drawn else catalogue], [batch_size, 1]),
         }
 
     batches, steps, batch_size = shuffled_batches(
