@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from trainer_modules import features as f
 from trainer_modules import training
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Interactions
@@ -60,6 +61,20 @@ def train(
 def one_batch(rows: int, candidates: int = 1) -> TrainingSet:
     """Returns the description of a training set with a single batch."""
     return TrainingSet(tf.data.Dataset.range(1), 1, rows, candidates)
+
+
+def score_all_items(
+    model: tf.keras.Model, history: Sequence[int], label: Sequence[int]
+) -> tf.Tensor:
+    """Returns the scores of all items for a user with this history of indices."""
+    return model(
+        {
+            f.USER_INDEX: tf.constant([f.UNKNOWN_INDEX], tf.int64),
+            f.HISTORY_ITEM_INDEX: tf.constant([history], tf.int64),
+            f.HISTORY_LABEL: tf.constant([label], tf.int64),
+            f.ITEM_INDEX: tf.range(model.num_items, dtype=tf.int64)[tf.newaxis],
+        }
+    )[0]
 
 
 def make_interactions(

@@ -3,7 +3,7 @@
 Steck: "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019,
 https://arxiv.org/abs/1905.03375, equations 2, 6 and 8.
 Differs from the paper: a user without a history gets the mean scores of all users.
-Shapes: B batch, C candidates, V item vocabulary.
+Shapes: B batch, V item vocabulary.
 """
 
 import numpy as np
@@ -11,20 +11,19 @@ import numpy.typing as npt
 import scipy.linalg
 import tensorflow as tf
 
-from trainer_modules import features as f
 from trainer_modules.configs.closed_form import EASEConfig
 from trainer_modules.interactions import Interactions
 from trainer_modules.layers.co_occurrences import co_occurrences
-from trainer_modules.layers.liked_items import liked_items, of_candidates
+from trainer_modules.layers.liked_items import LinearInLikes
 from trainer_modules.sizes import Sizes
 
 
-class EASE(tf.keras.Model):
+class EASE(LinearInLikes):
     """score(u, i) = X_u B_i, with zeros on B's diagonal."""
 
     def __init__(self, config: EASEConfig, sizes: Sizes):
-        super().__init__()
-        self.l2, self.num_items = config.l2, sizes.num_items
+        super().__init__(sizes)
+        self.l2 = config.l2
         if self.num_items > config.max_items:
             raise MemoryError(
                 f"ease has a weight between every two of {self.num_items:,} items, "
@@ -34,25 +33,17 @@ class EASE(tf.keras.Model):
             )
         zeros = tf.zeros([self.num_items, self.num_items])
         self.item_weight = tf.Variable(zeros, trainable=False)  # B
-        self.mean_score = tf.Variable(zeros[0], trainable=False)
 
     def solve(self, interactions: Interactions) -> None:
         """Computes the weights from a single inverse."""
-        weight = _weights(interactions, self.l2)
-        self.item_weight.assign(weight)
-        count = np.bincount(interactions.item_index, minlength=self.num_items)
-        share = count / len(np.unique(interactions.user_index))  # of the users
-        self.mean_score.assign(share.astype(np.float32) @ weight)
+        self.item_weight.assign(_weights(interactions, self.l2))
+        self.set_mean_score(interactions)
 
-    def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Returns scores [B, C]."""
-        liked = liked_items(features, self.num_items)  # [B, V]
-        score = tf.sparse.sparse_dense_matmul(
+    def scores(self, liked: tf.Tensor) -> tf.Tensor:
+        """Returns the scores of all items for rows of what users liked, [B, V] both."""
+        return tf.sparse.sparse_dense_matmul(
             tf.sparse.from_dense(liked), self.item_weight
-        )  # [B, V]
-        has_history = tf.reduce_any(liked > 0, 1, keepdims=True)  # [B, 1]
-        score = tf.where(has_history, score, self.mean_score)  # [B, V]
-        return of_candidates(score, features[f.ITEM_INDEX])  # [B, C]
+        )
 
 
 def _weights(interactions: Interactions, l2: float) -> npt.NDArray[np.float32]:

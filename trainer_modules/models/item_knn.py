@@ -7,36 +7,33 @@ The shrinkage term, which distrusts similarities from few users, is that of Ferr
 Dacrema, Cremonesi, Jannach, RecSys 2019, https://arxiv.org/abs/1907.06902.
 Differs from the paper: likes instead of ratings, and a sum without a normalisation, as
 in Deshpande, Karypis, TOIS 2004; a user without a history gets the mean scores.
-Shapes: B batch, C candidates, K neighbours, V item vocabulary.
+Shapes: B batch, K neighbours, V item vocabulary.
 """
 
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules import features as f
 from trainer_modules.configs.closed_form import ItemKNNConfig
 from trainer_modules.interactions import Interactions
 from trainer_modules.layers.co_occurrences import co_occurrences
-from trainer_modules.layers.liked_items import liked_items, of_candidates
+from trainer_modules.layers.liked_items import LinearInLikes
 from trainer_modules.sizes import Sizes
 
 
-class ItemKNN(tf.keras.Model):
+class ItemKNN(LinearInLikes):
     """score(u, i) = sum of s_ij over those of i's K nearest items j that u liked."""
 
     def __init__(self, config: ItemKNNConfig, sizes: Sizes):
-        super().__init__()
-        self.shrink, self.num_items = config.shrink, sizes.num_items
+        super().__init__(sizes)
+        self.shrink = config.shrink
         shape = [self.num_items, min(config.num_neighbours, self.num_items)]
         self.neighbour = tf.Variable(tf.zeros(shape, tf.int32), trainable=False)
         self.similarity = tf.Variable(tf.zeros(shape), trainable=False)
-        self.mean_score = tf.Variable(tf.zeros(shape[:1]), trainable=False)
 
     def solve(self, interactions: Interactions) -> None:
         """Finds each item's nearest neighbours; of equally near ones, the first."""
         neighbour, similarity = self.neighbour.numpy(), self.similarity.numpy()
-        count = np.bincount(interactions.item_index, minlength=self.num_items)
-        norm = np.sqrt(count)
+        norm = np.sqrt(np.bincount(interactions.item_index, minlength=self.num_items))
         for items, together in co_occurrences(interactions):
             together.sort_indices()
             splits = together.indptr
@@ -53,15 +50,13 @@ class ItemKNN(tf.keras.Model):
                 similarity[item, : len(nearest)] = cosine[nearest]
         self.neighbour.assign(neighbour)
         self.similarity.assign(similarity)
-        share = count / len(np.unique(interactions.user_index))  # of the users
-        self.mean_score.assign((similarity * share[neighbour]).sum(1))
+        self.set_mean_score(interactions)
 
-    def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Returns scores [B, C]."""
-        liked = liked_items(features, self.num_items)  # [B, V]
+    def scores(self, liked: tf.Tensor) -> tf.Tensor:
+        """Returns the scores of all items for rows of what users liked, [B, V] both."""
         row = tf.repeat(tf.range(self.num_items), self.neighbour.shape[1])  # [V K]
         cell = tf.stack([row, tf.reshape(self.neighbour, [-1])], 1)  # [V K, 2]
-        score = tf.transpose(
+        return tf.transpose(
             tf.sparse.sparse_dense_matmul(
                 tf.SparseTensor(
                     tf.cast(cell, tf.int64),
@@ -71,7 +66,4 @@ class ItemKNN(tf.keras.Model):
                 liked,
                 adjoint_b=True,
             )
-        )  # [B, V]
-        has_history = tf.reduce_any(liked > 0, 1, keepdims=True)  # [B, 1]
-        score = tf.where(has_history, score, self.mean_score)  # [B, V]
-        return of_candidates(score, features[f.ITEM_INDEX])  # [B, C]
+        )

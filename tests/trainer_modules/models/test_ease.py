@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from tests.support.models import build, make_interactions
-from trainer_modules import features as f
+from tests.support.models import build, make_interactions, score_all_items
 from trainer_modules.layers import co_occurrences
 from trainer_modules.sizes import Sizes
 
@@ -43,18 +41,6 @@ def solved(liked):
     return solve
 
 
-def ask(model, history, label):
-    """Returns the scores of all items for one user."""
-    return model(
-        {
-            f.USER_INDEX: tf.constant([f.UNKNOWN_INDEX], tf.int64),
-            f.HISTORY_ITEM_INDEX: tf.constant([history], tf.int64),
-            f.HISTORY_LABEL: tf.constant([label], tf.int64),
-            f.ITEM_INDEX: tf.range(ITEMS, dtype=tf.int64)[tf.newaxis],
-        }
-    )[0]
-
-
 def test_every_column_is_the_least_squares_solution_without_itself(solved, weight):
     model = solved()
     np.testing.assert_allclose(model.item_weight, weight, atol=1e-6)
@@ -70,7 +56,7 @@ def test_blocks_of_items_change_nothing(solved, weight, monkeypatch, cells):
 
 def test_a_score_is_the_sum_of_the_weights_of_liked_items(solved, weight):
     # 7 was not liked, 0 is padding, and a repeated item counts once, as in training.
-    score = ask(solved(), [3, 7, 5, 3, 0], [1, 0, 1, 1, 1])
+    score = score_all_items(solved(), [3, 7, 5, 3, 0], [1, 0, 1, 1, 1])
     np.testing.assert_allclose(score, weight[3] + weight[5], atol=1e-6)
 
 
@@ -79,7 +65,7 @@ def test_without_a_history_the_scores_are_the_mean_over_users(solved, liked, wei
     users = liked[liked.any(1)]
     for history, label in (([], []), ([4], [0])):
         np.testing.assert_allclose(
-            ask(model, history, label), (users @ weight).mean(0), atol=1e-6
+            score_all_items(model, history, label), (users @ weight).mean(0), atol=1e-6
         )
 
 

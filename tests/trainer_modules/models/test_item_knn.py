@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from tests.support.models import build, make_interactions
-from trainer_modules import features as f
+from tests.support.models import build, make_interactions, score_all_items
 from trainer_modules.layers import co_occurrences
 from trainer_modules.sizes import Sizes
 
@@ -46,18 +44,6 @@ def solve(liked, num_neighbours):
     return model
 
 
-def ask(model, history, label):
-    """Returns the scores of all items for one user."""
-    return model(
-        {
-            f.USER_INDEX: tf.constant([f.UNKNOWN_INDEX], tf.int64),
-            f.HISTORY_ITEM_INDEX: tf.constant([history], tf.int64),
-            f.HISTORY_LABEL: tf.constant([label], tf.int64),
-            f.ITEM_INDEX: tf.range(ITEMS, dtype=tf.int64)[tf.newaxis],
-        }
-    )[0]
-
-
 @pytest.mark.parametrize("num_neighbours", [1, 3, ITEMS, 50])
 @pytest.mark.parametrize("cells", [1, 5 * ITEMS, 1 << 20])
 def test_a_score_is_the_sum_over_the_neighbours_that_were_liked(
@@ -68,7 +54,7 @@ def test_a_score_is_the_sum_over_the_neighbours_that_were_liked(
     model = solve(liked, num_neighbours)
     assert model.neighbour.shape == [ITEMS, min(num_neighbours, ITEMS)]
     # 7 was not liked, 0 is padding, and a repeated item counts once, as in training.
-    score = ask(model, [3, 7, 5, 3, 0], [1, 0, 1, 1, 1])
+    score = score_all_items(model, [3, 7, 5, 3, 0], [1, 0, 1, 1, 1])
     np.testing.assert_allclose(score, kept[:, 3] + kept[:, 5], atol=1e-6)
     assert np.ptp(score) > 0.1
 
@@ -78,7 +64,9 @@ def test_without_a_history_the_scores_are_the_mean_over_users(liked):
     users = liked[liked.any(1)]
     expected = (users @ similarities(liked, 4).T).mean(0)
     for history, label in (([], []), ([4], [0])):
-        np.testing.assert_allclose(ask(model, history, label), expected, atol=1e-6)
+        np.testing.assert_allclose(
+            score_all_items(model, history, label), expected, atol=1e-6
+        )
 
 
 def test_items_that_nobody_liked_have_no_neighbours(liked):
