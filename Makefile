@@ -19,7 +19,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 .DEFAULT_GOAL := help
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
   test-kubernetes test-reliability check docs format lock clean flink image \
-  bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-general bench-retrain \
+  bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-serve bench-warm-start \
   bench-flink bench-gate bench-store \
   bench-run bench-run-quick bench-jobs bench-gpu
@@ -129,8 +129,8 @@ bench-pipeline: $(READY) ## Compare this pipeline with TFX's own components on t
 
 # Figures of docs/results.md; ROWS="gmf mlp" measures only those rows of the table. DATA
 # may also be beauty or steam, from files of your own in MARQUEE_DATA_DIR.
-bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-general: DATA := ml-1m
-bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-general: $(READY) ## Compare models with published figures
+bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general: DATA := ml-1m
+bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general: $(READY) ## Compare models with published figures
 	@$(BIN)/python -m benchmarks.quality $(@:bench-%=%) --data $(DATA) $(ROWS)
 
 bench-gpu: ARGUMENTS :=

@@ -2,7 +2,7 @@
 
 import datetime
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,18 @@ MEASURED = DOCS / "results"
 # downloaded: the reader puts them into MARQUEE_DATA_DIR.
 HANDED_OVER = {"beauty": "beauty.txt", "steam": "steam.txt"}
 DATA = ("ml-1m", "ml-100k", *HANDED_OVER)
+SPLITS = {"seq-full": "leave-last-out", "seq-temporal": "two cuts in time"}
+ORDERED_BY = "ndcg@10"  # the same models under each of these splits
 INTRODUCTION = """# Results
 
 `make bench-ncf`, `bench-ctr`, `bench-rmse`, `bench-seq`, `bench-seq-full` and
 `bench-general` compare each model with the best figure published for it under the same
-protocol, and write this page. Every figure is measured on the test split; every
-hyperparameter and epoch was chosen on the eval split. A figure with ± is the mean over
-several seeds with their standard deviation; one without is from a single seed. A row
-reaches its published figure if the mean, rounded to four digits, is at least as good on
-every metric, without any tolerance. Minutes and pairs/s were measured on shared cores,
-and are bounds.
+protocol, and write this page; so does `bench-seq-temporal`, for which there are none.
+Every figure is measured on the test split; every hyperparameter and epoch was chosen on
+the eval split. A figure with ± is the mean over several seeds with their standard
+deviation; one without is from a single seed. A row reaches its published figure if the
+mean, rounded to four digits, is at least as good on every metric, without any
+tolerance. Minutes and pairs/s were measured on shared cores, and are bounds.
 [Pods](results/kubernetes.md) has the durations of the steps as pods on Kubernetes, and
 [Warm starts](results/warm-start.md) the epochs that a start from the live model saves.
 """
@@ -141,7 +143,6 @@ def section(table: Table, name: str, data: str, rows: dict[str, Measured]) -> st
         _provenance(name, data, [rows[row.name] for row in shown]),
         "",
         *_sources(shown),
-        "",
         *_not_reached(table, data, shown, rows),
         "<details><summary>The commands</summary>",
         "",
@@ -209,8 +210,10 @@ def _sources(shown: Sequence[Row]) -> list[str]:
     for row in shown:
         if row.by:
             published.setdefault(row.by.strip(), []).append(row.name)
+    if not published:
+        return []
     sources = (f"- {', '.join(names)}: {by}" for by, names in published.items())
-    return ["Published by:", "", *sources]
+    return ["Published by:", "", *sources, ""]
 
 
 def _not_reached(
@@ -230,6 +233,35 @@ def _command(row: Row, data: str, found: Measured) -> str:
     options = " ".join(f"--set {shlex.quote(setting)}" for setting in found.settings)
     source = f"{data}.csv" if data in HANDED_OVER else data
     return f"    marquee run --data {source} --models {row.model} {options}"
+
+
+def both_orders(data: str, splits: Mapping[str, Mapping[str, Measured]]) -> str:
+    """Returns the Markdown of rows measured under all splits, best first, or nothing.
+
+    Args:
+        data: Data set that the rows were measured on.
+        splits: Description of a split → name of a row → its result.
+    """
+    if not (names := set.intersection(*map(set, splits.values()))):
+        return ""
+    orders = [
+        sorted(names, key=lambda name: rows[name].metrics[ORDERED_BY], reverse=True)
+        for rows in splits.values()
+    ]
+    lines = [
+        f"## Both orders: {data}",
+        "",
+        f"The models of both tables by {ORDERED_BY}. Only the orders can be compared:",
+        "after cuts in time, a user has several targets.",
+        "",
+        f"| | {' | '.join(splits)} |",
+        "|" + "---|" * (1 + len(splits)),
+    ]
+    for place, found in enumerate(zip(*orders, strict=True), start=1):
+        pairs = zip(found, splits.values(), strict=True)
+        cells = (f"{name} {_figure(rows[name], ORDERED_BY)}" for name, rows in pairs)
+        lines.append(f"| {place} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
 def read_measured(name: str, data: str) -> dict[str, Measured]:
@@ -254,6 +286,10 @@ def write_results() -> None:
         for data in DATA:
             if rows := read_measured(path.stem, data):
                 sections.append(section(read_table(path.stem), path.stem, data, rows))
+    for data in DATA:
+        splits = {split: read_measured(name, data) for name, split in SPLITS.items()}
+        if orders := both_orders(data, splits):
+            sections.append(orders)
     sections.append((MEASURED / "retraining.md").read_text())  # make bench-retrain
     RESULTS.write_text("\n".join(sections))
 
