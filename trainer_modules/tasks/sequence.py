@@ -48,15 +48,19 @@ def training_set(
     catalogue = tf.range(f.UNKNOWN_INDEX, num_items)
     is_drawn = num_drawn < len(catalogue)
 
-    def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
-        drawn = tf.random.stateless_uniform(
+    def others(step: tf.Tensor) -> tf.Tensor:
+        if not is_drawn:
+            return catalogue
+        return tf.random.stateless_uniform(
             [num_drawn], [seed + 1, step], f.UNKNOWN_INDEX, num_items, tf.int32
         )
+
+    def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
         return {
             f.HISTORY_ITEM_INDEX: tf.gather(history, rows),
             f.ITEM_INDEX: tf.gather(target, rows),
             f.LABEL: tf.gather(label, rows),
-            OTHERS: tf.tile([drawn if is_drawn else catalogue], [batch_size, 1]),
+            OTHERS: tf.tile([others(step)], [batch_size, 1]),
         }
 
     batches, steps, batch_size = shuffled_batches(
