@@ -18,7 +18,7 @@ from pipeline.runs.status import Status
 from trainer_modules.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
-DEFAULT_MODELS = ("popularity", "mf_als", "neumf")
+DEFAULT_MODELS = ("popularity", "mf_als", "attrec")
 ONE_MORE = "gmf"
 USER = "42"
 START_SECONDS = 120.0

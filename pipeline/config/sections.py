@@ -232,7 +232,7 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _default_models() -> dict[str, dict[str, Any]]:
-    return {POPULARITY: {}, "mf_als": {}, "neumf": {}}
+    return {POPULARITY: {}, "mf_als": {}, "attrec": {}}
 
 
 class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.catalogue_gen.reader import paths_read
 from components.live_models.versions import VersionError
@@ -94,6 +96,7 @@ def execute(
     layout = layout or recognised(config, dataset.folder, spans)
     read = None
     if layout:
+        config = usable_models(config, layout)
         tables = _check_reading(config, dataset.folder, spans, layout, observer)
         read = functools.partial(_inputs, config, dataset.folder, layout, tables)
     out = Path(config.out).absolute()
@@ -146,12 +149,7 @@ def _check_reading(
     layout: "Layout",
     observer: Observer,
 ) -> "SideTables":
-    """Checks that the models can use the data, and shows how it will be read.
-
-    Returns:
-        The files of items and users.
-    """
-    check_models(config, layout)
+    """Shows how the data will be read, and returns the files of items and users."""
     if layout.reading:
         observer.reading(layout.reading)
     tables = _side_tables(config, data, spans, layout)
@@ -257,20 +255,32 @@ def _side_tables(
     return with_first_matches(side_tables_of(str(data), settings, layout), layout)
 
 
-def check_models(config: PipelineConfig, layout: "Layout") -> None:
-    """Refuses models that cannot be built for the data, before anything is started.
+def usable_models(config: PipelineConfig, layout: "Layout") -> PipelineConfig:
+    """Checks that the models can be built for the data, before anything is started.
+
+    Returns:
+        The configuration. If it has the default models, those that the data does not
+        allow are left out.
 
     Raises:
         ConfigError: If a model learns from the order of ratings that have no times.
     """
     in_order = [name for name in config.models if MODELS[name].task in IN_ORDER]
-    if in_order and not layout.has_timestamps:
-        others = ",".join(name for name in config.models if name not in in_order)
-        raise ConfigError(
-            None,
-            None,
-            f"models.{in_order[0]}",
-            f"{', '.join(in_order)} learns the order of ratings, and "
-            f"{layout.ratings[0].name} has no column of times. Name one, as in "
-            f"--column timestamp=when, or leave them out with --models {others}",
+    if not in_order or layout.has_timestamps:
+        return config
+    others = {name: own for name, own in config.models.items() if name not in in_order}
+    file = layout.ratings[0].name
+    if config.models == PipelineConfig().models:
+        logging.getLogger(PROGRESS_LOGGER).info(
+            "Left out: %s, because %s has no column of times to learn the order from",
+            *(", ".join(in_order), file),
         )
+        return msgspec.structs.replace(config, models=others)
+    raise ConfigError(
+        None,
+        None,
+        f"models.{in_order[0]}",
+        f"{', '.join(in_order)} learns the order of ratings, and {file} has no column "
+        "of times. Name one, as in --column timestamp=when, or leave them out with "
+        f"--models {','.join(others)}",
+    )

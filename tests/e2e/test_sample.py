@@ -17,7 +17,7 @@ from tests.support.command import marquee
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
-MODELS = ("popularity", "mf_als", "neumf")
+MODELS = ("popularity", "mf_als", "attrec")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def story(copy_of_the_code, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
     code = copy_of_the_code()
     # Too few epochs to go live, so that the edited model is not the live one.
-    run = ("run", "--out", str(out), "--set", "models.neumf.epochs=3")
+    run = ("run", "--out", str(out), "--set", "models.attrec.epochs=3")
     first = marquee(code, *run)
     made = {
         path: any(file.is_file() for file in path.rglob("*"))
@@ -36,11 +36,11 @@ def story(copy_of_the_code, tmp_path_factory):
     without = tmp_path_factory.mktemp("without")
     light = environment_without(without, *TRAINING, code=code)
     again = marquee(code, *run, env=light)
-    neumf = code / "trainer_modules" / "models" / "neumf.py"
-    source = neumf.read_text()
-    neumf.write_text(source + "\n# Edited.\n")
+    attrec = code / "trainer_modules" / "models" / "attrec.py"
+    source = attrec.read_text()
+    attrec.write_text(source + "\n# Edited.\n")
     edited = marquee(code, *run)
-    neumf.write_text(source.replace("super().__init__()", "raise OSError('broken')"))
+    attrec.write_text(source.replace("super().__init__()", "raise OSError('broken')"))
     broken = marquee(code, *run)
     return SimpleNamespace(
         out=out, first=first, made=made, again=again, edited=edited, broken=broken
@@ -71,7 +71,7 @@ def test_first_run_puts_the_best_personalised_model_live(story):
 
 def test_personalised_models_beat_popularity_by_a_wide_margin(story):
     bar = model(story.first, "popularity")["metrics"]
-    for name in ("mf_als", "neumf"):
+    for name in ("mf_als", "attrec"):
         metrics = model(story.first, name)["metrics"]
         assert metrics["ndcg@10"] > 2 * bar["ndcg@10"]
         assert metrics["hit_rate@10"] > 2 * bar["hit_rate@10"]
@@ -108,8 +108,8 @@ def test_edited_model_is_the_only_one_that_runs_again(story):
     assert story.edited.status == 0, story.edited.text
     ran = {name for name, state in states(story.edited).items() if state == "done"}
     assert ran - {"LiveModel"} == {
-        "Trainer_neumf",
-        "Evaluator_neumf",
+        "Trainer_attrec",
+        "Evaluator_attrec",
         "Champion",
         "InfraCheck",
         "Pusher",
@@ -121,18 +121,18 @@ def test_broken_model_stops_neither_the_others_nor_what_is_live(story):
     broken = story.broken
     assert broken.status == 6, broken.text
     found = states(broken)
-    assert found["Trainer_neumf"] == "failed"
-    assert found["Evaluator_neumf"] == "skipped"
+    assert found["Trainer_attrec"] == "failed"
+    assert found["Evaluator_attrec"] == "skipped"
     assert found["Champion"] in ("done", "cached")
-    assert model(broken, "neumf")["verdict"] == "failed"
-    assert "broken" in model(broken, "neumf")["rule"]
+    assert model(broken, "attrec")["verdict"] == "failed"
+    assert "broken" in model(broken, "attrec")["rule"]
     assert model(broken, "mf_als")["metrics"] == model(story.first, "mf_als")["metrics"]
     assert broken.run["live"]["model"] == "mf_als"
 
 
 def test_same_seed_gives_the_same_model_again(story):
     """The edit was a comment, so the model that is trained again must not differ."""
-    before, after = model(story.first, "neumf"), model(story.edited, "neumf")
+    before, after = model(story.first, "attrec"), model(story.edited, "attrec")
     for name, value in before["metrics"].items():
         assert after["metrics"][name] == pytest.approx(value, abs=1e-6), name
 
@@ -237,7 +237,7 @@ def test_every_run_left_a_report_with_its_own_verdict(story):
     assert f"{live} is live, new in this run</h1>" in first
     assert f"Nothing changed: {live} stays live</h1>" in again
     assert "The data is the same: it came from the cache." in again
-    assert "<b>Trainer_neumf failed.</b>" in broken
+    assert "<b>Trainer_attrec failed.</b>" in broken
     assert str(reports[-1]) in story.broken.text.replace("\n", "")
 
 

@@ -274,12 +274,12 @@ def test_an_override_counts_more_than_the_file(write):
 
 def test_an_override_joins_the_models_and_floors_that_are_there():
     config = load_config(
-        None, ["models.neumf.hidden_units=[16, 8]", "gate.floors.mrr=0.05"]
+        None, ["models.attrec.embedding_dim=16", "gate.floors.mrr=0.05"]
     )
     assert config.models == {
         "popularity": {},
         "mf_als": {},
-        "neumf": {"hidden_units": [16, 8]},
+        "attrec": {"embedding_dim": 16},
     }
     assert config.gate.floors == PipelineConfig().gate.floors | {"mrr": 0.05}
 
@@ -492,7 +492,7 @@ def test_selected_models_keep_their_settings_and_order():
     chosen = select_models(config, ["neumf", "popularity"])
     assert list(chosen.models.items()) == [("neumf", {"epochs": 2}), ("popularity", {})]
     assert list(select_models(config, ["mf_als"]).models) == ["popularity", "mf_als"]
-    assert {"popularity", "mf_als", "neumf"} <= set(
+    assert {"popularity", "mf_als", "neumf", "attrec"} <= set(
         select_models(config, ["all"]).models
     )
 

@@ -30,13 +30,21 @@ def test_a_model_of_what_comes_next_needs_times(tmp_path, header, columns, is_re
     if is_refused:
         message = r"models.attrec: .*column of times.*--column timestamp.*--models mf_a"
         with pytest.raises(ConfigError, match=message):
-            execute.check_models(
-                config, recognise_ratings(tmp_path, data_settings(config))
-            )
+            execute.usable_models(config, layout)
     else:
-        execute.check_models(config, recognise_ratings(tmp_path, data_settings(config)))
-    layout = recognise_ratings(tmp_path, data_settings(config))
-    execute.check_models(PipelineConfig(models={"mf_als": {}}), layout)
+        assert execute.usable_models(config, layout) == config
+    other = PipelineConfig(models={"mf_als": {}})
+    assert execute.usable_models(other, layout) == other
+
+
+def test_without_times_the_default_models_are_those_that_need_none(tmp_path, caplog):
+    (tmp_path / "mine.csv").write_text("user_id,item_id,rating\n" + "7,8,3\n" * 3)
+    layout = recognise_ratings(tmp_path, data_settings(PipelineConfig()))
+    with caplog.at_level("INFO"):
+        usable = execute.usable_models(PipelineConfig(), layout)
+    assert usable == PipelineConfig(models={"popularity": {}, "mf_als": {}})
+    assert "Left out: attrec, because" in caplog.text
+    assert "mine.csv has no column of times" in caplog.text
 
 
 def test_reading_a_run_again_does_not_import_tfx():
