@@ -1,14 +1,15 @@
-"""Builds the TFX pipeline, its stages in data-flow order."""
+"""Builds the TFX pipelines, their stages in data-flow order."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
-from tfx.types.channel import union
+from tfx.types.channel import BaseChannel, union
 
 from pipeline.beam.options import beam_args
 from pipeline.config.sections import PipelineConfig
-from pipeline.stages import prepare, train_and_push
+from pipeline.stages import prepare, train_and_push, tune
 from pipeline.stages.prepare import Source
 
 NAME = "marquee"
@@ -34,24 +35,70 @@ def create_pipeline(
         schema_path: File of the curated schema.
         metadata: Connection to the metadata store, unless the runner provides it.
     """
+    prepared = _prepare(config, source, live_folder, schema_path)
+    components = prepared.components + _train_and_push(config, prepared, live_folder)
+    return _pipeline(config, components, pipeline_root, metadata)
+
+
+def create_tuning_pipeline(
+    config: PipelineConfig,
+    source: Source,
+    *,
+    pipeline_root: str,
+    live_folder: str,
+    schema_path: Path,
+    metadata: tfx.orchestration.metadata.ConnectionConfigType | None = None,
+) -> tfx.dsl.Pipeline:
+    """Connects the same components up to Transform, and a Tuner per model after it.
+
+    Args:
+        config: See ``create_pipeline``, as for the other arguments.
+        source: The ratings.
+        pipeline_root: Folder of the artifacts; the studies are beside it.
+        live_folder: Folder of the live versions, to which nothing is pushed.
+        schema_path: File of the curated schema.
+        metadata: Connection to the metadata store, unless the runner provides it.
+    """
+    prepared = _prepare(config, source, live_folder, schema_path)
+    studies = str(Path(pipeline_root).with_name("studies"))
+    tuners = tune.tune(config, prepared.transform, prepared.catalogue, studies)
+    return _pipeline(config, prepared.components + tuners, pipeline_root, metadata)
+
+
+def _pipeline(
+    config: PipelineConfig,
+    components: list[BaseComponent],
+    pipeline_root: str,
+    metadata: tfx.orchestration.metadata.ConnectionConfigType | None,
+) -> tfx.dsl.Pipeline:
     return tfx.dsl.Pipeline(
         pipeline_name=NAME,
         pipeline_root=pipeline_root,
-        components=_components(config, source, live_folder, schema_path),
+        components=components,
         enable_cache=True,
         metadata_connection_config=metadata,
         beam_pipeline_args=beam_args(config.beam),
     )
 
 
-def _components(
+class _Prepared(NamedTuple):
+    """The stages up to Transform, and what those after it read."""
+
+    components: list[BaseComponent]
+    examples: BaseChannel
+    catalogue: BaseChannel
+    schema: BaseChannel
+    transform: BaseComponent
+    span_statistics: BaseChannel | None
+
+
+def _prepare(
     config: PipelineConfig, source: Source, live_folder: str, schema_path: Path
-) -> list[BaseComponent]:
+) -> _Prepared:
     settings = prepare.reading_settings(config, source, schema_path)
     ratings = prepare.read_ratings(settings, source)
     examples = ratings.outputs["examples"]
     items = prepare.read_catalogue(settings, source, examples)
-    catalogue = items.outputs["catalogue"]
     checks = prepare.check_data(source, examples, schema_path)
     schema = checks.schema.outputs["schema"]
     drift = (
@@ -61,10 +108,24 @@ def _components(
     )
     gates = [checks.gate, *([drift.gate] if drift else [])]
     transform = prepare.transform(config, examples, schema, gates)
-    base_model = train_and_push.find_base_model(config, transform, live_folder)
-    trainers = train_and_push.train(config, transform, catalogue, base_model)
+    return _Prepared(
+        [ratings, items, *checks, *(drift or ()), transform],
+        examples,
+        items.outputs["catalogue"],
+        schema,
+        transform,
+        drift.statistics.outputs["statistics"] if drift else None,
+    )
+
+
+def _train_and_push(
+    config: PipelineConfig, prepared: _Prepared, live_folder: str
+) -> list[BaseComponent]:
+    examples, catalogue = prepared.examples, prepared.catalogue
+    base_model = train_and_push.find_base_model(config, prepared.transform, live_folder)
+    trainers = train_and_push.train(config, prepared.transform, catalogue, base_model)
     models = union([trainer.outputs["model"] for trainer in trainers.values()])
-    inputs = train_and_push.evaluation_inputs(config, examples, schema)
+    inputs = train_and_push.evaluation_inputs(config, examples, prepared.schema)
     evaluators = train_and_push.evaluate(trainers, inputs)
     live = train_and_push.evaluate_live(models, inputs, live_folder)
     judged = {
@@ -73,13 +134,12 @@ def _components(
         "live_evaluation": live.evaluator.outputs["evaluation"],
         "examples": examples,
     }
-    if drift:
-        judged["span_statistics"] = drift.statistics.outputs["statistics"]
+    if prepared.span_statistics:
+        judged["span_statistics"] = prepared.span_statistics
     champion = train_and_push.choose_champion(config, live_folder, judged)
     infra_check = train_and_push.check_serving(config, champion, examples, catalogue)
     pusher = train_and_push.push(config, champion, infra_check, live_folder)
     return [
-        *(ratings, items, *checks, *(drift or ()), transform),
         *([base_model] if base_model else []),
         *(*trainers.values(), *evaluators, *live),
         *(champion, infra_check, pusher),

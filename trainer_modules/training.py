@@ -71,16 +71,20 @@ def train(
     )
 
 
-def solve(model: ClosedForm, data: Data) -> Trained:
+def solve(model: ClosedForm, data: Data, ratings: Ratings | None = None) -> Trained:
     """Solves a closed-form model, in place.
 
-    Nothing is chosen by the eval split here, so it is training data too: in every kind
-    of split it precedes the test and is in the history of the test records.
+    Args:
+        model: The model.
+        data: Train and eval records.
+        ratings: What to learn from. Without it, both splits: nothing is chosen by the
+            eval split then, and in every kind of split it precedes the test and is in
+            the history of the test records.
 
     Raises:
         ValueError: If no rating is a like.
     """
-    ratings = data.ratings_of_both_splits()
+    ratings = ratings or data.ratings_of_both_splits()
     interactions = data.interactions(ratings.where(ratings.liked()))
     started = time.monotonic()
     model.solve(interactions)
@@ -147,6 +151,7 @@ def fit(
     name: str,
     is_warm: bool = False,
     epochs: Sequence[int] = (),
+    on_epoch_end: Callable[[], None] | None = None,
 ) -> Trained:
     """Fits a model by gradient descent, and leaves the best epoch's weights in it.
 
@@ -160,6 +165,7 @@ def fit(
         is_warm: Whether the model, and so its halves, start from a trained one.
         epochs: ``Trained.best_epochs`` of an earlier fit, to train for as long on both
             splits together; without it, the eval split chooses the epoch.
+        on_epoch_end: Called after each epoch of the whole model.
     """
     halves = []
     if isinstance(model, TrainedInHalves) and not is_warm:
@@ -172,6 +178,12 @@ def fit(
     num_epochs = epochs[-1] if epochs else config.epochs
     progress = Progress(name, num_epochs, training_set.pairs)
     callbacks = [progress, tf.keras.callbacks.TensorBoard(log_dir, write_graph=False)]
+    if on_epoch_end:
+        callbacks.append(
+            tf.keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: on_epoch_end()
+            )
+        )
     validating = None if epochs else validation(model, config, data)
     started = time.monotonic()
     best_epoch = num_epochs

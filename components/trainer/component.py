@@ -45,17 +45,22 @@ class Executor(executor.GenericExecutor):
         exec_properties: ExecProperties,
     ) -> FnArgs:
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
-        catalogue = artifact_utils.get_single_instance(input_dict[CATALOGUE])
-        fn_args.custom_config[CATALOGUE] = catalogue.uri
-        items, never_rated, first_in_test = map(
-            catalogue.get_int_custom_property,
-            ("items", "items_never_rated", "items_first_rated_in_test"),
-        )
-        fn_args.custom_config[NUM_RATED_ITEMS] = items - never_rated
-        fn_args.custom_config[NUM_ITEMS_BEFORE_TEST] = (
-            items - never_rated - first_in_test
-        )
+        fn_args.custom_config.update(of_catalogue(input_dict))
         return fn_args
+
+
+def of_catalogue(input_dict: dict[str, list[Any]]) -> dict[str, Any]:
+    """Returns the facts about the catalogue in a Trainer's ``custom_config``."""
+    catalogue = artifact_utils.get_single_instance(input_dict[CATALOGUE])
+    items, never_rated, first_in_test = map(
+        catalogue.get_int_custom_property,
+        ("items", "items_never_rated", "items_first_rated_in_test"),
+    )
+    return {
+        CATALOGUE: catalogue.uri,
+        NUM_RATED_ITEMS: items - never_rated,
+        NUM_ITEMS_BEFORE_TEST: items - never_rated - first_in_test,
+    }
 
 
 class Trainer(base_component.BaseComponent):

@@ -9,6 +9,7 @@ from pipeline.cli import (  # noqa: F401
     report,
     run,
     serve,
+    tune,
 )
 from pipeline.cli.command import main
 

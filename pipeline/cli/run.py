@@ -30,16 +30,15 @@ if TYPE_CHECKING:
     from pipeline.runs.span_record import Window
     from pipeline.views.terminal import RunView
 
+DATA_HELP = (
+    "sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, or a file or"
+    " folder of your own."
+)
 _FIRINGS_SHOWN = 20
 
 
 @main.command()
-@click.option(
-    "--data",
-    metavar="NAME|PATH",
-    help="sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m,"
-    " or a file or folder of your own.",
-)
+@click.option("--data", metavar="NAME|PATH", help=DATA_HELP)
 @run_options
 @click.pass_context
 def run(ctx: click.Context, /, **options: Any) -> None:
@@ -90,7 +89,7 @@ def _execute(
         print_run,
     )
 
-    _check_runner(config)
+    check_runner(config)
     verbose = VERBOSE in ctx.meta
     ctx.with_resource(stopping.stopped_by_signals())
     run_id, log = ctx.with_resource(lock.one_run(Path(config.out)))
@@ -115,7 +114,7 @@ def _execute(
     ctx.exit(result.run.status.exit_status)
 
 
-def _check_runner(config: "PipelineConfig") -> None:
+def check_runner(config: "PipelineConfig") -> None:
     """Raises ``ConfigError`` if Beam's runner cannot be used from this machine."""
     from pipeline.config.errors import ConfigError
 

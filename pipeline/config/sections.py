@@ -18,6 +18,7 @@ from pipeline import DEFAULT_OUT
 from pipeline.config.data_section import DataConfig
 from pipeline.config.types import (
     Address,
+    Duration,
     Flag,
     Negative,
     Size,
@@ -174,6 +175,20 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_hours: Annotated[float, Meta(gt=0, le=8760)] = 12.0
 
 
+class TunerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long ``marquee tune`` tries settings of each model.
+
+    Attributes:
+        trials: Number of trials of a model, those of an interrupted study included.
+            Null is 20, or with a ``budget`` as many as it allows.
+        budget: Time for the trials of a model, as in "30m"; null is as long as the
+            trials take.
+    """
+
+    trials: Count | None = None
+    budget: Duration | None = None
+
+
 class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the steps over all ratings run: reading, statistics, Transform, metrics.
 
@@ -257,6 +272,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     serving: ServingConfig = ServingConfig()
     schema: SchemaConfig = SchemaConfig()
     retrain: RetrainConfig = RetrainConfig()
+    tuner: TunerConfig = TunerConfig()
     beam: BeamConfig = BeamConfig()
     run: RunConfig = RunConfig()
     out: Text = DEFAULT_OUT

@@ -57,6 +57,13 @@ Size = Annotated[
         description="a size such as '8GB' or '500MB'",
     ),
 ]
+Duration = Annotated[
+    str,
+    Meta(
+        pattern=r"^[1-9]\d{0,5} *(s|m|h)$",
+        description="a time such as '90s', '30m' or '2h'",
+    ),
+]
 Flag = Annotated[
     str,
     Meta(pattern="^--", description="a Beam flag such as '--job_name=nightly'"),

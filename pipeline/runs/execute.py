@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -62,6 +62,14 @@ class Observer(Protocol):
         """Receives the result of a step that ended or was skipped."""
 
 
+class _Data(NamedTuple):
+    """The ratings of a run: their folder, the spans of it, and how they are read."""
+
+    folder: Path
+    spans: Sequence[str]
+    layout: "Layout | None"
+
+
 def execute(
     config: PipelineConfig,
     run_id: str,
@@ -109,14 +117,9 @@ def execute(
     if before and (last := _repeated(out, before)):
         steps, outputs = _repeat(out, last, run_id, observer)
     else:
-        observer.progress("loading TensorFlow and TFX", 0, None)
-        limits = _limits(config, layout)
-        steps, outputs = _run_steps(
-            config, dataset.folder, spans, run_id, observer, limits
-        )
-    for step in steps:
-        if step.error:
-            logging.error("%s failed", step.name, exc_info=step.error)
+        data = _Data(dataset.folder, spans, layout)
+        steps, outputs = _run_steps(config, data, run_id, observer)
+    _log_errors(steps)
     ended = Ended(run_id, started, moved_from, dataset.name, window, steps)
     path = out / "runs" / run_id / RUN_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +127,43 @@ def execute(
     if read and before and (after := read()):
         repetition.remember(out, run_id, before, after, steps)
     return finished_runs.read(Path(config.out), run_id)
+
+
+def tune(
+    config: PipelineConfig, run_id: str, observer: Observer
+) -> "tuple[list[StepResult], Outputs]":
+    """Tunes the models, and returns how each step ended and what it wrote.
+
+    Args:
+        config: The settings.
+        run_id: ID of the run.
+        observer: Is notified of the progress.
+
+    Raises:
+        BadInputError: If a file of items or users is not recognised.
+        ConfigError: If a model cannot be built for this data.
+        DatasetError: If the data does not exist.
+        MetadataError: If the metadata store is damaged or locked.
+        SchemaError: If the schema cannot be used.
+    """
+    dataset = datasets.resolve(config.data.source, observer.progress)
+    layout = recognised(config, dataset.folder, ())
+    if layout:
+        config = usable_models(config, layout)
+        _check_reading(config, dataset.folder, (), layout, observer)
+    out = Path(config.out).absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    prepare(out)
+    data = _Data(dataset.folder, (), layout)
+    steps, outputs = _run_steps(config, data, run_id, observer, is_tuning=True)
+    _log_errors(steps)
+    return steps, outputs
+
+
+def _log_errors(steps: Sequence[StepResult]) -> None:
+    for step in steps:
+        if step.error:
+            logging.error("%s failed", step.name, exc_info=step.error)
 
 
 def _limits(config: PipelineConfig, layout: "Layout | None") -> Limits:
@@ -188,19 +228,20 @@ def _repeated(out: Path, inputs: repetition.Inputs) -> repetition.Repetition | N
 
 def _run_steps(
     config: PipelineConfig,
-    data: Path,
-    spans: Sequence[str],
+    data: _Data,
     run_id: str,
     observer: Observer,
-    limits: Limits,
+    is_tuning: bool = False,
 ) -> "tuple[list[StepResult], Outputs]":
+    observer.progress("loading TensorFlow and TFX", 0, None)
+    limits = _limits(config, data.layout)
     if max(limits) > 1:
         workers.start_importing()  # while this process imports TFX, too
     with tfx_imports.quick():
         from ml_metadata import MetadataStore
         from tfx import v1 as tfx
 
-        from pipeline.pipeline import create_pipeline
+        from pipeline.pipeline import create_pipeline, create_tuning_pipeline
         from pipeline.runs.local_runner import run_locally
         from pipeline.stages.prepare import Source
 
@@ -208,9 +249,10 @@ def _run_steps(
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
         str(out / METADATA_FILE)
     )
-    pipeline = create_pipeline(
+    create = create_tuning_pipeline if is_tuning else create_pipeline
+    pipeline = create(
         config,
-        Source(str(data), spans),
+        Source(str(data.folder), data.spans),
         pipeline_root=str(out / "artifacts"),
         live_folder=str(out / "live"),
         schema_path=Path(config.schema.path or CURATED_SCHEMA),

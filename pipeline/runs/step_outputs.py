@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # ML Metadata takes a moment to import
 Outputs = Mapping[tuple[str, str], Path]  # (step, output) → folder of the artifact
 
 
-File = TypeVar("File", bound=msgspec.Struct)
+File = TypeVar("File")
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +143,18 @@ class Card(msgspec.Struct, frozen=True):
     share_of_users: float | None = None
 
 
+class Trial(msgspec.Struct, frozen=True):
+    """A trial in ``trials.json``; ``tuning.study.Trial`` has the same fields."""
+
+    number: int
+    state: Literal["complete", "stopped", "failed"]
+    values: dict[str, Any]
+    metric: float | None
+    curve: list[float]
+    seconds: float
+    error: str = ""
+
+
 def find_outputs(store: "MetadataStore", run_id: str) -> dict[tuple[str, str], Path]:
     """Returns the artifacts of a run's steps, made in the run or cached."""
     context = store.get_context_by_type_and_name("pipeline_run", run_id)
@@ -213,6 +225,13 @@ def read_model_card(outputs: Outputs, model: str) -> Card:
     """Returns a trained model's card; an empty one if it was not trained."""
     path = f"Format-Serving/{f.CARD_FILE}"
     return _read(outputs, (f"Trainer_{model}", "model"), path, Card) or Card()
+
+
+def read_trials(outputs: Outputs, model: str) -> list[Trial]:
+    """Returns the trials of a model's study, the best one first; none if it failed."""
+    folder = outputs.get((f"Tuner_{model}", "tuner_results"))
+    path = folder / "trials.json" if folder else None
+    return read_file(path, list[Trial]) if path and path.is_file() else []
 
 
 def _read(

@@ -60,7 +60,7 @@ def train(
             catalogue=catalogue,
             train_split=f.TRAIN_SPLIT,
             eval_split=f.EVAL_SPLIT,
-            custom_config=_trainer_config(name, config),
+            custom_config=trainer_config(name, config),
             base_model=(
                 base_model.outputs["champion"]
                 if base_model and _learns_by_gradients(name)
@@ -177,7 +177,8 @@ def push(
     )
 
 
-def _trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
+def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
+    """Returns the ``custom_config`` of a model's Trainer (``TrainerSettings``)."""
     model_config = parse(MODELS[name].config_class, config.models[name])
     settings = {
         "model": name,

@@ -71,6 +71,15 @@ def test_operations(folder, shell):
     assert "as pushed" in ran[-1]
 
 
+def test_tuning(shell, tmp_path):
+    [output] = [shell(line, tmp_path) for line in shell_lines(DOCS / "tuning.md")]
+    [block] = re.findall(
+        r"```text\n(ndcg@10.*?)```", (DOCS / "tuning.md").read_text(), re.S
+    )
+    assert " ".join(block.split()) in " ".join(output.split())
+    assert re.search(r"marquee run --config \S+/tuned.yaml", output)
+
+
 def test_own_data(shell, tmp_path):
     alone, beside = tmp_path / "alone", tmp_path / "beside"
     for folder in (alone, beside):

@@ -33,14 +33,17 @@ def test_commands_of_the_readme(copy_of_the_code, tmp_path):
             continue
         name, *arguments = shlex.split(command)
         assert name == "marquee"
-        if arguments[0] in ("run", "versions"):
+        if arguments[0] in ("run", "tune", "versions"):
             arguments += ["--out", out]
         if arguments[0] in NEED_A_RUN:
             continue
         result = marquee(code, *arguments)
         assert result.status == 0, f"{command}\n{result.text}"
         ran.append(arguments[0])
-    assert ran == ["versions", "models", "doctor", "run", "data", "schema", "run"]
+    assert ran == [
+        *("tune", "versions", "models", "doctor"),
+        *("run", "data", "schema", "run"),
+    ]
     for command, expected in (
         (("show",), "is live"),
         (("report",), "report.html"),

@@ -8,6 +8,7 @@ only place that turns lists back into tuples.
 import dataclasses
 from typing import Literal
 
+from trainer_modules.configs.search import Range, searched
 from trainer_modules.configs.types import (
     Count,
     CountOrZero,
@@ -72,7 +73,7 @@ class GradientConfig:
     loss: Loss = "cross_entropy"
     epochs: Count = 30
     batch_size: Count = 4096
-    learning_rate: Positive = 0.003
+    learning_rate: Positive = searched(0.003, Range(3e-4, 3e-2, log=True))
     learning_rate_decay: ShareAbove0 = 1.0
     optimizer: Optimizer = "auto"
     num_negatives: CountOrZero = 4

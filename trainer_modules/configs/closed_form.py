@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from trainer_modules.configs.search import Range, searched
 from trainer_modules.configs.types import (
     CatalogueSize,
     Count,
@@ -31,10 +32,10 @@ class MFALSConfig:
             Above 0: from vectors of 0, nothing is learned.
     """
 
-    embedding_dim: LayerSize = 192
+    embedding_dim: LayerSize = searched(192, Range(16, 512, log=True))
     epochs: Count = 8
-    regularization: Positive = 0.007
-    unobserved_weight: NonNegative = 0.3
+    regularization: Positive = searched(0.007, Range(5e-4, 0.1, log=True))
+    unobserved_weight: NonNegative = searched(0.3, Range(0.01, 3.0, log=True))
     stddev: Positive = 0.1
 
 
@@ -54,7 +55,7 @@ class EASEConfig:
             below ``serving.max_size_mb``; a larger one needs both raised.
     """
 
-    l2: Ridge = 500.0
+    l2: Ridge = searched(500.0, Range(1.0, 2e4, log=True))
     max_items: CatalogueSize = 20_000
 
 
@@ -68,5 +69,5 @@ class ItemKNNConfig:
             liked are less similar; 0 for the plain cosine.
     """
 
-    num_neighbours: LayerSize = 100
-    shrink: NonNegative = 10.0
+    num_neighbours: LayerSize = searched(100, Range(10, 1000, log=True))
+    shrink: NonNegative = searched(10.0, Range(0.0, 200.0))

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from trainer_modules.configs.base import GradientConfig, Loss, Optimizer, Task
+from trainer_modules.configs.search import DECAY, HALF, Choice, Range, searched
 from trainer_modules.configs.types import (
     Count,
     CountOrZero,
@@ -17,6 +18,8 @@ from trainer_modules.configs.types import (
     ShareAbove0,
     ShareBelow1,
 )
+
+NEGATIVES = Choice((1, 2, 4, 8, 16))  # what the Tuner tries
 
 # The first width is that of the input, the second that of the first layer.
 TowerSizes = Annotated[tuple[LayerSize, ...], Meta(min_length=2)]
@@ -33,9 +36,10 @@ class GMFConfig(GradientConfig):
         l2: Weight decay of the vectors that a batch reads.
     """
 
-    embedding_dim: LayerSize = 8
+    num_negatives: CountOrZero = searched(4, NEGATIVES)
+    embedding_dim: LayerSize = searched(8, Range(8, 256, log=True))
     stddev: Positive = 0.01
-    l2: NonNegative = 0.0
+    l2: NonNegative = searched(0.0, DECAY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +54,12 @@ class MLPConfig(GradientConfig):
         l2: Weight decay of the vectors that a batch reads.
     """
 
-    hidden_units: TowerSizes = (64, 32, 16, 8)
-    dropout_rate: ShareBelow1 = 0.0
-    l2: NonNegative = 0.0
+    num_negatives: CountOrZero = searched(4, NEGATIVES)
+    hidden_units: TowerSizes = searched(
+        (64, 32, 16, 8), Choice(((64, 32, 16, 8), (128, 64, 32, 16), (256, 128, 64)))
+    )
+    dropout_rate: ShareBelow1 = searched(0.0, HALF)
+    l2: NonNegative = searched(0.0, DECAY)
 
     def __post_init__(self) -> None:
         """Rejects an input that cannot be divided between user and item."""
@@ -85,11 +92,11 @@ class MFSGDConfig(GradientConfig):
     loss: Loss = "squared_error"
     optimizer: Optimizer = "sgd"
     epochs: Count = 100
-    learning_rate: Positive = 10.0
+    learning_rate: Positive = searched(10.0, Range(1.0, 100.0, log=True))
     num_negatives: CountOrZero = 0
     patience: Count = 3
-    embedding_dim: LayerSize = 100
-    l2: NonNegative = 0.07
+    embedding_dim: LayerSize = searched(100, Range(8, 256, log=True))
+    l2: NonNegative = searched(0.07, Range(1e-3, 0.5, log=True))
     stddev: NonNegative = 0.1
 
 
@@ -132,7 +139,7 @@ class NeuMFConfig(MLPConfig):
             MLP half has the rest.
     """
 
-    embedding_dim: LayerSize = 8
+    embedding_dim: LayerSize = searched(8, Range(8, 256, log=True))
     stddev: Positive = 0.01
     gmf: HalfConfig = HalfConfig()
     mlp: HalfConfig = HalfConfig()
@@ -151,10 +158,13 @@ class NCFConfig(GradientConfig):
     """
 
     loss: Loss = "balanced_cross_entropy"
-    embedding_dim: LayerSize = 32
-    hidden_units: LayerSizes = (256, 128, 64)
-    dropout_rate: ShareBelow1 = 0.2
-    l2: NonNegative = 1e-6
+    num_negatives: CountOrZero = searched(4, NEGATIVES)
+    embedding_dim: LayerSize = searched(32, Range(8, 256, log=True))
+    hidden_units: LayerSizes = searched(
+        (256, 128, 64), Choice(((64, 32), (128, 64, 32), (256, 128, 64)))
+    )
+    dropout_rate: ShareBelow1 = searched(0.2, HALF)
+    l2: NonNegative = searched(1e-6, DECAY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,11 +186,11 @@ class LightGCNConfig(GradientConfig):
     loss: Loss = "bpr"
     epochs: Count = 60
     learning_rate: Positive = 0.01
-    num_negatives: CountOrZero = 1
-    embedding_dim: LayerSize = 64
-    num_layers: Count = 3
+    num_negatives: CountOrZero = searched(1, NEGATIVES)
+    embedding_dim: LayerSize = searched(64, Range(8, 256, log=True))
+    num_layers: Count = searched(3, Range(1, 4))
     stddev: Positive = 0.1
-    l2: NonNegative = 0.001
+    l2: NonNegative = searched(0.001, DECAY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +206,7 @@ class WARPMFConfig(GradientConfig):
     """
 
     loss: Loss = "warp"
-    num_negatives: CountOrZero = 10
-    embedding_dim: LayerSize = 10
+    num_negatives: CountOrZero = searched(10, Range(5, 40, log=True))
+    embedding_dim: LayerSize = searched(10, Range(8, 256, log=True))
     stddev: NonNegative = 0.1
-    l2: NonNegative = 0.0
+    l2: NonNegative = searched(0.0, DECAY)

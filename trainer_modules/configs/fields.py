@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 from trainer_modules.configs.base import Activation, GradientConfig, Optimizer, Task
+from trainer_modules.configs.search import DECAY, HALF, Choice, Given, Range, searched
 from trainer_modules.configs.types import (
     Count,
     CountOrZero,
@@ -25,10 +26,13 @@ class FieldsConfig(GradientConfig):
     """
 
     task: Task = "rating"
-    num_negatives: CountOrZero = 0
+    num_negatives: CountOrZero = searched(0, Choice((0, 1, 4)))
+    negative_power: NonNegative = searched(
+        0.0, Given(Range(0.0, 1.0), "num_negatives", (1, 4))
+    )
     patience: Count = 3
-    embedding_dim: LayerSize = 16
-    l2: NonNegative = 0.0
+    embedding_dim: LayerSize = searched(16, Range(4, 64, log=True))
+    l2: NonNegative = searched(0.0, DECAY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +54,10 @@ class AFMConfig(FieldsConfig):
     learning_rate: Positive = 0.006
     patience: Count = 2
     l2: NonNegative = 0.005
-    attention_units: LayerSize = 32
+    attention_units: LayerSize = searched(32, Range(8, 64, log=True))
     attention_dropout_rate: ShareBelow1 = 0.0
-    attention_l2: NonNegative = 0.01
-    dropout_rate: ShareBelow1 = 0.1
+    attention_l2: NonNegative = searched(0.01, Range(1e-4, 1.0, log=True))
+    dropout_rate: ShareBelow1 = searched(0.1, HALF)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,9 +75,11 @@ class FieldsTowerConfig(FieldsConfig):
     learning_rate: Positive = 0.005
     patience: Count = 2
     l2: NonNegative = 0.001
-    hidden_units: LayerSizes = (128, 128)
+    hidden_units: LayerSizes = searched(
+        (128, 128), Choice(((64, 64), (128, 128), (256, 256, 256)))
+    )
     activation: Activation = "relu"
-    dropout_rate: ShareBelow1 = 0.2
+    dropout_rate: ShareBelow1 = searched(0.2, HALF)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,9 +106,9 @@ class AutoIntConfig(FieldsTowerConfig):
     """
 
     hidden_units: tuple[LayerSize, ...] = (128, 128)
-    num_layers: Count = 1
-    num_heads: LayerSize = 2
-    head_dim: LayerSize = 8
+    num_layers: Count = searched(1, Range(1, 3))
+    num_heads: LayerSize = searched(2, Choice((1, 2, 4)))
+    head_dim: LayerSize = searched(8, Range(4, 32, log=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,8 +120,10 @@ class DCNConfig(FieldsTowerConfig):
         num_layers: Number of cross layers.
     """
 
-    cross: Literal["vector", "matrix"] = "matrix"
-    num_layers: Count = 2
+    cross: Literal["vector", "matrix"] = searched(
+        "matrix", Choice(("vector", "matrix"))
+    )
+    num_layers: Count = searched(2, Range(1, 4))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +140,9 @@ class OPNNConfig(FieldsTowerConfig):
             its diagonal alone.
     """
 
-    kernel: Literal["matrix", "vector"] = "matrix"
+    kernel: Literal["matrix", "vector"] = searched(
+        "matrix", Choice(("matrix", "vector"))
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +155,7 @@ class WideDeepConfig(FieldsTowerConfig):
     """
 
     wide_optimizer: Optimizer = "ftrl"
-    wide_learning_rate: Positive = 0.1
+    wide_learning_rate: Positive = searched(0.1, Range(0.01, 1.0, log=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,4 +167,4 @@ class XDeepFMConfig(FieldsTowerConfig):
             network.
     """
 
-    cin_units: LayerSizes = (16, 16)
+    cin_units: LayerSizes = searched((16, 16), Choice(((16, 16), (64, 64))))

@@ -4,10 +4,13 @@ import dataclasses
 from typing import Literal
 
 from trainer_modules.configs.base import GradientConfig, Loss, Task
+from trainer_modules.configs.search import HALF, Choice, Range, searched
 from trainer_modules.configs.types import (
     Count,
+    CountOrZero,
     LayerSize,
     LayerSizes,
+    NonNegative,
     Positive,
     Share,
     ShareBelow1,
@@ -43,11 +46,11 @@ class CausalConfig(SequenceConfig):
     loss: Loss = "softmax"
     epochs: Count = 100
     patience: Count = 10
-    max_history_length: LayerSize = 200
+    max_history_length: LayerSize = searched(200, Choice((50, 100, 200)))
     num_negatives: Count = 4096
     batch_size: Count = 128
     learning_rate: Positive = 0.001
-    embedding_dim: LayerSize = 64
+    embedding_dim: LayerSize = searched(64, Choice((32, 64, 128)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,9 +63,9 @@ class AttentionConfig(CausalConfig):
         dropout_rate: Dropout rate of the last items' vectors and within each block.
     """
 
-    blocks: LayerSize = 2
-    heads: LayerSize = 1
-    dropout_rate: ShareBelow1 = 0.1
+    blocks: LayerSize = searched(2, Range(1, 4))
+    heads: LayerSize = searched(1, Choice((1, 2, 4)))
+    dropout_rate: ShareBelow1 = searched(0.1, HALF)
 
     def __post_init__(self) -> None:
         if self.embedding_dim % self.heads:
@@ -96,8 +99,8 @@ class GRU4RecConfig(CausalConfig):
         dropout_rate: Dropout rate of the items' vectors.
     """
 
-    hidden_units: LayerSizes = (64,)
-    dropout_rate: ShareBelow1 = 0.1
+    hidden_units: LayerSizes = searched((64,), Choice(((64,), (128,), (64, 64))))
+    dropout_rate: ShareBelow1 = searched(0.1, HALF)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +118,7 @@ class HSTUConfig(AttentionConfig):
 
     heads: LayerSize = 2
     dropout_rate: ShareBelow1 = 0.5
-    temperature: Positive = 0.05
+    temperature: Positive = searched(0.05, Range(0.02, 0.2, log=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,8 +136,10 @@ class AttRecConfig(SequenceConfig):
 
     learning_rate: Positive = 0.004
     patience: Count = 3
-    max_history_length: LayerSize = 10
-    embedding_dim: LayerSize = 64
+    num_negatives: CountOrZero = searched(4, Choice((1, 4, 16)))
+    negative_power: NonNegative = searched(0.0, Range(0.0, 1.0))
+    max_history_length: LayerSize = searched(10, Range(5, 50, log=True))
+    embedding_dim: LayerSize = searched(64, Range(16, 256, log=True))
     mode: Literal["inner", "dist"] = "inner"
-    long_term_weight: Share = 0.5
-    dropout_rate: ShareBelow1 = 0.2
+    long_term_weight: Share = searched(0.5, Range(0.0, 1.0))
+    dropout_rate: ShareBelow1 = searched(0.2, HALF)

@@ -1,0 +1,1 @@
+"""Tuner: finds the settings with which a model ranks the eval split best."""

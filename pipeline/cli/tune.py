@@ -1,0 +1,70 @@
+"""The command that finds a model's settings."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import exit_codes
+from pipeline.cli.command import LOG, VERBOSE, main, read_config, run_options
+from pipeline.cli.run import DATA_HELP, check_runner
+from pipeline.runs import stopping
+from trainer_modules.registry import POPULARITY
+
+
+@main.command()
+@click.option("--data", metavar="NAME|PATH", help=DATA_HELP)
+@click.option("--trials", metavar="N", help="Number of trials of each model.  [20]")
+@click.option(
+    "--budget",
+    metavar="TIME",
+    help="Time for the trials of each model, such as 90s, 30m or 2h.",
+)
+@run_options
+@click.pass_context
+def tune(
+    ctx: click.Context,
+    /,
+    trials: str | None,
+    budget: str | None,
+    settings: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Find the settings with which each model ranks the eval split best.
+
+    The first trial has the settings as they are. The best settings are written to a
+    configuration file; nothing is trained with them or deployed. If the command is
+    interrupted, the same command continues.
+    """
+    given = {"trials": trials, "budget": budget}
+    more = [f"tuner.{name}={text}" for name, text in given.items() if text is not None]
+    config = read_config(settings=(*settings, *more), **options)
+    if list(config.models) == [POPULARITY]:
+        message = "popularity has no settings to try; name another model"
+        raise click.BadParameter(message, param_hint="--models")
+    check_runner(config)
+
+    from pipeline.runs import lock
+    from pipeline.views.terminal import RunView, captured_output, open_console
+    from pipeline.views.terminal.tuning import print_tuned
+
+    verbose = VERBOSE in ctx.meta
+    ctx.with_resource(stopping.stopped_by_signals())
+    run_id, log = ctx.with_resource(lock.one_run(Path(config.out)))
+    ctx.meta[LOG] = log
+    with captured_output(log, verbose) as console:
+        live = console.is_terminal and not console.is_dumb_terminal and not verbose
+        with RunView(console, live) as view:
+            try:
+                from pipeline.runs import execute, tuned
+
+                steps, outputs = execute.tune(config, run_id, view)
+            except BaseException:
+                logging.exception("The run stopped.")
+                raise
+        models = tuned.collect_tuned(config, outputs)
+        written = tuned.write_tuned(config, run_id, models)
+    print_tuned(open_console(), config.gate.metric, models, steps, written)
+    failed = any(step.error for step in steps)
+    ctx.exit(exit_codes.FAILED if failed else exit_codes.OK)

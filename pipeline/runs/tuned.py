@@ -1,0 +1,77 @@
+"""The result of `marquee tune`: the trials of each model, and a file to keep."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components import durable_files
+from pipeline.config.sections import PipelineConfig
+from pipeline.runs.step_outputs import Outputs, Trial, read_trials
+from trainer_modules.registry import POPULARITY
+
+TUNED_FILE = "tuned.yaml"  # in the folder of the run
+
+
+@dataclass(frozen=True)
+class TunedModel:
+    """The study of one model.
+
+    Attributes:
+        name: Name of the model.
+        trials: The trials, the best one first; none if the study failed.
+    """
+
+    name: str
+    trials: Sequence[Trial]
+
+    @property
+    def before(self) -> float | None:
+        """The metric of the settings as they were; None if that trial failed."""
+        return next((t.metric for t in self.trials if t.number == 0), None)
+
+
+def collect_tuned(config: PipelineConfig, outputs: Outputs) -> list[TunedModel]:
+    """Returns the study of each model that was to be tuned."""
+    return [
+        TunedModel(name, read_trials(outputs, name))
+        for name in config.models
+        if name != POPULARITY
+    ]
+
+
+def write_tuned(
+    config: PipelineConfig, run_id: str, models: Sequence[TunedModel]
+) -> Path | None:
+    """Writes the best settings as a configuration file, and returns its path.
+
+    Nothing is written if every study failed.
+
+    Args:
+        config: The configuration that the studies began with.
+        run_id: ID of the run.
+        models: The studies.
+    """
+    found = [model for model in models if model.trials]
+    if not found:
+        return None
+    settings: dict[str, Any] = {
+        model.name: {**config.models[model.name], **model.trials[0].values}
+        for model in found
+    }
+    day = datetime.datetime.now(datetime.UTC).date()
+    lines = [
+        f"# Found by marquee tune on {config.data.source}, run {run_id}, {day}.",
+        *(
+            f"# {model.name}: {config.gate.metric} {model.trials[0].metric:.4f} on the "
+            f"eval split, {len(model.trials)} trials"
+            for model in found
+        ),
+    ]
+    text = yaml.safe_dump({"models": settings}, sort_keys=False)
+    path = Path(config.out) / "runs" / run_id / TUNED_FILE
+    durable_files.write(path, ("\n".join(lines) + "\n" + text).encode())
+    return path

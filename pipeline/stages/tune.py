@@ -1,0 +1,76 @@
+"""The stage of `marquee tune`: transformed examples to the best settings."""
+
+from typing import Any
+
+import msgspec
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.types.channel import BaseChannel
+
+from components.tuner.component import Tuner
+from pipeline.config.sections import PipelineConfig, TunerConfig
+from pipeline.runs.code_version import code_version
+from pipeline.stages.prepare import dotted
+from pipeline.stages.train_and_push import trainer_config
+from trainer_modules import features as f
+from trainer_modules.configs.parse import parse
+from trainer_modules.configs.search import space_around
+from trainer_modules.registry import MODELS, POPULARITY
+from trainer_modules.tune_fn import tune_fn
+
+TRIALS = 20  # where neither trials nor a budget is set
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def tune(
+    config: PipelineConfig,
+    transformed: BaseComponent,
+    catalogue: BaseChannel,
+    folder: str,
+) -> list[BaseComponent]:
+    """Returns one Tuner per model; popularity has no settings.
+
+    Args:
+        config: Configuration of the pipeline.
+        transformed: The Transform step.
+        catalogue: The catalogue.
+        folder: Where studies are kept, so that one that was interrupted continues.
+    """
+    return [
+        Tuner(
+            tuner_fn=dotted(tune_fn),
+            examples=transformed.outputs["transformed_examples"],
+            transform_graph=transformed.outputs["transform_graph"],
+            catalogue=catalogue,
+            train_split=f.TRAIN_SPLIT,
+            eval_split=f.EVAL_SPLIT,
+            # A trial starts from scratch: from the live model, it would be judged by
+            # ratings that this model has learned from.
+            custom_config=trainer_config(name, config) | {"warm_start": False},
+            tuner_config={
+                "space": msgspec.to_builtins(
+                    space_around(parse(MODELS[name].config_class, config.models[name]))
+                ),
+                "metric": config.gate.metric,
+                "folder": folder,
+                "code_version": code_version(
+                    tune_fn.__module__,
+                    f"trainer_modules.models.{name}",
+                    "components.ranking_metrics.metrics",
+                ),
+                **limits(config.tuner),
+            },
+        ).with_id(f"Tuner_{name}")
+        for name in config.models
+        if name != POPULARITY
+    ]
+
+
+def limits(tuner: TunerConfig) -> dict[str, Any]:
+    """Returns when a study ends, in trials and in seconds (``study.Limits``)."""
+    trials = tuner.trials
+    seconds = None
+    if tuner.budget is not None:
+        seconds = float(tuner.budget[:-1]) * _SECONDS[tuner.budget[-1]]
+    elif trials is None:
+        trials = TRIALS
+    return {"trials": trials, "seconds": seconds}

@@ -1,0 +1,73 @@
+"""Prints the result of `marquee tune`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.runs.step_result import StepResult
+from pipeline.runs.tuned import TunedModel
+from pipeline.views.formatting import duration, figure, inert
+from pipeline.views.terminal.tables import fact_grid, headed_table
+from pipeline.views.terminal.terminal import Terminal, error_text
+
+
+def print_tuned(
+    console: Terminal,
+    metric: str,
+    models: Sequence[TunedModel],
+    steps: Sequence[StepResult],
+    written: Path | None,
+) -> None:
+    """Prints the studies.
+
+    Args:
+        console: The terminal.
+        metric: Name of the metric of the trials.
+        models: The studies.
+        steps: The steps, of which the failed ones are named.
+        written: File with the best settings; None if every study failed.
+    """
+    for step in steps:
+        if step.error:
+            console.print()
+            console.print(Text(f"{step.name} failed", "bold red"))
+            console.print(error_text(str(step.error)))
+    if written is None:
+        return
+    found = [model for model in models if model.trials]
+    console.print()
+    console.print(Text(f"{metric} on the eval split", "bold"))
+    console.print(_table(found))
+    for model in found:
+        console.print()
+        console.print(Text(model.name, "bold"))
+        values = model.trials[0].values.items()
+        console.print(fact_grid((name, _short(value)) for name, value in values))
+    console.print()
+    console.print(Text(f"marquee run --config {inert(written)}", "bold"))
+    console.print("trains with the best settings.")
+
+
+def _table(models: Sequence[TunedModel]) -> RenderableType:
+    table: Table = headed_table("model")
+    for name in ("before", "best", "trials", "stopped early", "failed", "time"):
+        table.add_column(name, justify="right")
+    for model in models:
+        states = [trial.state for trial in model.trials]
+        table.add_row(
+            model.name,
+            figure(model.before),
+            figure(model.trials[0].metric),
+            str(len(states)),
+            str(states.count("stopped")),
+            str(states.count("failed")),
+            duration(sum(trial.seconds for trial in model.trials)),
+        )
+    return table
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

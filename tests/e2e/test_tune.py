@@ -1,0 +1,162 @@
+"""`marquee tune` on ratings of one's own: what it finds, keeps, and never reads."""
+
+import csv
+import json
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from ml_metadata import MetadataStore, metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+from tests.support.command import marquee
+from tests.support.logs import own_ratings
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+ROOT = Path(__file__).parents[2]
+MODELS = ("ease", "gmf")
+QUICK = ("--set", "models.gmf.epochs=3", "--set", "gate.metric=mrr")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tune")
+    (path / "mine.csv").write_text(own_ratings())
+    return path
+
+
+def tuned(folder, *arguments, data="mine.csv", out="out"):
+    where = ("--data", str(folder / data), "--out", str(folder / out))
+    return marquee(ROOT, "tune", *where, *QUICK, *arguments)
+
+
+def trials(folder, model, out="out"):
+    """Returns the trials of the newest study, in their order, without the seconds."""
+    files = (folder / out).glob(f"artifacts/Tuner_{model}/tuner_results/*/trials.json")
+    newest = max(files, key=lambda path: int(path.parent.name))
+    found = sorted(json.loads(newest.read_text()), key=lambda trial: trial["number"])
+    return [{**trial, "seconds": None} for trial in found]
+
+
+@pytest.fixture(scope="module")
+def first(folder):
+    result = tuned(folder, "--models", ",".join(MODELS), "--trials", "3")
+    assert result.status == 0, result.text
+    return result
+
+
+def test_the_best_settings_are_shown_and_written_to_a_configuration(first, folder):
+    assert "mrr on the eval split" in first.text
+    [path] = (folder / "out").glob("runs/*/tuned.yaml")
+    written = yaml.safe_load(path.read_text())["models"]
+    assert list(written) == list(MODELS)
+    for name in MODELS:
+        best = max(
+            (trial for trial in trials(folder, name) if trial["metric"] is not None),
+            key=lambda trial: trial["metric"],
+        )
+        own = {"epochs": 3} if name == "gmf" else {}
+        assert written[name] == own | best["values"]
+        assert f"# {name}: mrr {best['metric']:.4f}" in path.read_text()
+    run = marquee(
+        ROOT,
+        *("run", "--data", str(folder / "mine.csv"), "--out", str(folder / "out")),
+        *("--config", str(path), "--set", "gate.min_users=10"),
+    )
+    assert run.status in (0, 5), run.text
+    assert [model["name"] for model in run.run["models"]] == ["popularity", *MODELS]
+
+
+def test_the_first_trial_has_the_settings_as_they_are(first, folder):
+    assert trials(folder, "ease")[0]["values"] == {"l2": 500.0}
+    assert trials(folder, "gmf")[0]["values"] == {
+        "learning_rate": 0.003,
+        "num_negatives": 4,
+        "embedding_dim": 8,
+        "l2": 0.0,
+    }
+
+
+def test_the_best_settings_are_an_artifact_with_lineage(first, folder):
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(folder / "out" / "metadata.sqlite")
+    store: MetadataStore = metadata_store.MetadataStore(config)
+    found = store.get_artifacts_by_type("HyperParameters")
+    assert len(found) == len(MODELS)
+    for artifact in found:
+        [made] = store.get_events_by_artifact_ids([artifact.id])
+        read = {
+            store.get_artifacts_by_id([event.artifact_id])[0].type
+            for event in store.get_events_by_execution_ids([made.execution_id])
+            if event.type == metadata_store_pb2.Event.INPUT
+        }
+        assert read == {"Examples", "TransformGraph", "marquee.Catalogue"}
+        values = json.loads(Path(artifact.uri, "best_hyperparameters.txt").read_text())
+        model = Path(artifact.uri).parts[-3].removeprefix("Tuner_")
+        assert values in [trial["values"] for trial in trials(folder, model)]
+
+
+def test_more_trials_continue_the_same_study(first, folder):
+    before = trials(folder, "ease")
+    result = tuned(folder, "--models", "ease", "--trials", "5")
+    assert result.status == 0, result.text
+    assert trials(folder, "ease")[:3] == before
+    assert len(trials(folder, "ease")) == 5
+    again = tuned(folder, "--models", "ease", "--trials", "5")
+    assert "Tuner_ease" in again.text
+    assert "from cache" in again.text.split("Tuner_ease")[-1].splitlines()[0]
+
+
+def test_what_is_held_out_for_the_test_makes_no_difference(first, folder):
+    """Another rating of each user's last item, which is the user's test split."""
+    with (folder / "mine.csv").open() as file:
+        header, *rows = csv.reader(file)
+    user, when = header.index("user_id"), header.index("timestamp")
+    last = {}
+    for row in sorted(rows, key=lambda row: row[when]):
+        last[row[user]] = row
+    for row in last.values():
+        row[header.index("rating")] = "1" if row[header.index("rating")] != "1" else "5"
+    with (folder / "other.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    arguments = ("--models", ",".join(MODELS), "--trials", "3")
+    result = tuned(folder, *arguments, data="other.csv", out="other")
+    assert result.status == 0, result.text
+    original = tuned(folder, *arguments, out="original")
+    assert original.status == 0, original.text
+    for name in MODELS:
+        assert trials(folder, name, "other") == trials(folder, name, "original")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "expected"),
+    [
+        (("--trials", "0"), 2, "tuner.trials"),
+        (("--budget", "soon"), 2, "a time such as '90s', '30m' or '2h'"),
+        (("--models", "popularity"), 2, "popularity has no settings to try"),
+        (("--models", "gmff"), 2, "did you mean 'gmf'"),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_starts(
+    folder, arguments, status, expected
+):
+    started = time.monotonic()
+    result = tuned(folder, *arguments, out="bad")
+    assert result.status == status, result.text
+    assert expected in " ".join(result.text.split())
+    assert not (folder / "bad").exists()
+    assert time.monotonic() - started < 60
+
+
+def test_a_budget_too_small_for_one_trial_fails_that_step_alone(folder):
+    result = tuned(
+        folder,
+        *("--models", "ease,gmf", "--budget", "1s", "--set", "models.gmf.epochs=500"),
+        *("--set", "models.gmf.patience=500"),
+    )
+    text = " ".join(result.text.split())
+    assert result.status == 6, result.text
+    assert "gmf: the budget of 1 s ended after" in text
+    newest = max((folder / "out").glob("runs/*/tuned.yaml"))
+    assert list(yaml.safe_load(newest.read_text())["models"]) == ["ease"]

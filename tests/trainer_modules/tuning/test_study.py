@@ -1,0 +1,165 @@
+"""A study finds, stops, continues and fails as it should; training is replaced here."""
+
+import math
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from trainer_modules.configs.search import Choice, Given, Range
+from trainer_modules.tuning import study as subject
+from trainer_modules.tuning.study import Limits, Study, TuningError
+
+SPACE = {
+    "rate": Range(1e-4, 1.0, log=True),
+    "units": Choice(((8,), (16, 8))),
+    "drawn": Choice((0, 4)),
+    "power": Given(Range(0.0, 1.0), "drawn", (4,)),
+}
+START = {"rate": 1.0, "units": (8,), "drawn": 0, "power": 0.5}
+
+
+def quality(values):
+    """A bowl whose best point is known: rate .01, units (16, 8)."""
+    far = (math.log10(values["rate"]) + 2) ** 2
+    return 1 - far / 10 - 0.3 * (values["units"] != [16, 8])
+
+
+def train(values, name, report):
+    metric = quality(values)
+    for epoch in range(1, 9):
+        report(metric * epoch / 8)
+    return metric
+
+
+@pytest.fixture
+def study(tmp_path):
+    return lambda seed=0: Study("m", SPACE, START, tmp_path / "s" / "m.journal", seed)
+
+
+def test_the_first_trial_has_the_present_settings(study):
+    [first] = study().run(train, Limits(1, None))
+    assert first.values == {"rate": 1.0, "units": [8], "drawn": 0}
+    assert first.metric == pytest.approx(0.3)
+    assert first.curve == pytest.approx([0.3 * e / 8 for e in range(1, 9)])
+    assert (first.number, first.state, first.error) == (0, "complete", "")
+
+
+def test_it_finds_the_known_best_point(study):
+    best = subject.best(study().run(train, Limits(40, None)))
+    assert best.metric > 0.95
+    assert best.values["units"] == [16, 8]
+    assert best.values["rate"] == pytest.approx(0.01, rel=4)
+
+
+def test_a_value_is_only_tried_where_it_has_an_effect(study):
+    trials = study().run(train, Limits(20, None))
+    assert {trial.values["drawn"] for trial in trials} == {0, 4}
+    for trial in trials:
+        assert ("power" in trial.values) == (trial.values["drawn"] == 4)
+
+
+def test_trials_behind_the_others_are_stopped_early(study):
+    trials = study().run(train, Limits(40, None))
+    stopped = [trial for trial in trials if trial.state == "stopped"]
+    assert stopped
+    assert all(trial.metric is None and len(trial.curve) < 8 for trial in stopped)
+    best = subject.best(trials).metric
+    assert all(quality(trial.values) < best for trial in stopped)
+
+
+def test_the_same_seed_proposes_the_same_values(tmp_path):
+    def values(folder, seed):
+        study = Study("m", SPACE, START, tmp_path / folder / "journal", seed)
+        return [trial.values for trial in study.run(train, Limits(12, None))]
+
+    assert values("a", 0) == values("b", 0) != values("c", 1)
+
+
+def test_a_failed_trial_is_recorded_and_the_others_continue(study):
+    def some_fail(values, name, report):
+        if values["drawn"] == 4:
+            raise MemoryError("no memory for it")
+        return train(values, name, report)
+
+    trials = study().run(some_fail, Limits(10, None))
+    failed = [trial for trial in trials if trial.state == "failed"]
+    assert failed
+    assert {trial.error for trial in failed} == {"MemoryError: no memory for it"}
+    assert all(trial.metric is None for trial in failed)
+    assert subject.best(trials).values["drawn"] == 0
+
+
+def test_nan_is_no_metric(study):
+    with pytest.raises(TuningError, match="ValueError: the metric is not a number"):
+        study().run(lambda *_: math.nan, Limits(2, None))
+
+
+def test_if_all_trials_fail_the_first_reason_is_given(study):
+    def fail(values, name, report):
+        raise ValueError(f"reason of {name}")
+
+    with pytest.raises(TuningError, match=r"all trials of m failed.* m, trial 0"):
+        study().run(fail, Limits(3, None))
+
+
+def test_a_budget_that_ends_in_the_first_trial_is_an_error(study):
+    epochs = []
+
+    def endless(values, name, report):
+        while True:
+            epochs.append(0)
+            report(0.5)
+
+    with pytest.raises(TuningError, match=r"m: the budget of 0 s ended after \d+ epoc"):
+        study().run(endless, Limits(None, 1e-3))
+    assert epochs
+
+
+def test_the_seconds_of_earlier_trials_count(study):
+    earlier = study().run(train, Limits(3, None))
+    spent = sum(trial.seconds for trial in earlier)
+    assert study().run(train, Limits(None, spent)) == earlier
+    assert len(study().run(train, Limits(None, spent + 1e-9))) == 4
+
+
+def test_nothing_to_try_is_an_error(tmp_path):
+    with pytest.raises(TuningError, match="m has no setting to try"):
+        Study("m", {}, {}, tmp_path / "journal", 0)
+
+
+def test_a_killed_study_continues_with_the_trial_that_was_interrupted(
+    study, tmp_path, request
+):
+    script = textwrap.dedent(
+        """
+        import os, signal, sys
+        from pathlib import Path
+        sys.path.insert(0, sys.argv[1])
+        import test_study as t
+
+        calls = []
+        def killed(values, name, report):
+            calls.append(values)
+            report(0.1)
+            if len(calls) == 3:
+                Path(sys.argv[2]).with_name("values").write_text(repr(values))
+                os.kill(os.getpid(), signal.SIGKILL)
+            return t.train(values, name, lambda metric: None)
+
+        t.Study("m", t.SPACE, t.START, Path(sys.argv[2]), 0).run(
+            killed, t.Limits(5, None)
+        )
+        """
+    )
+    journal = tmp_path / "s" / "m.journal"
+    here = str(request.path.parent)
+    command = [sys.executable, "-c", script, here, str(journal)]
+    ended = subprocess.run(command, check=False, cwd=request.config.rootpath)
+    assert ended.returncode == -9
+    interrupted = (tmp_path / "s" / "values").read_text()
+    assert len(study().trials()) == 2
+    trials = study().run(train, Limits(5, None))
+    assert len(trials) == 5
+    assert repr(trials[2].values) == interrupted

@@ -1,0 +1,115 @@
+"""Search spaces: which values of a setting the Tuner tries, declared with the setting.
+
+A setting without an axis keeps its value. A subclass inherits the axes of its parents,
+also of a setting whose default it changes, and may declare its own.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+_AXIS = "axis"  # key in the metadata of a dataclass's field
+
+Number = int | float  # unlike a float, a whole number stays one in JSON
+
+
+class Range(msgspec.Struct, frozen=True, tag=True):
+    """All numbers between two bounds, which are included; whole ones if both are.
+
+    Attributes:
+        low: Lowest value.
+        high: Highest value.
+        log: Whether values are drawn evenly on a logarithmic scale.
+    """
+
+    low: Number
+    high: Number
+    log: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def widened(self, value: Any) -> "Range":
+        """Returns the range with a value within it."""
+        return Range(min(self.low, value), max(self.high, value), self.log)
+
+
+class Choice(msgspec.Struct, frozen=True, tag=True):
+    """A few values.
+
+    Attributes:
+        values: The values: numbers, text, or tuples of numbers.
+    """
+
+    values: tuple[Any, ...]
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.values
+
+    def widened(self, value: Any) -> "Choice":
+        """Returns the values with one more."""
+        return self if value in self else Choice((*self.values, value))
+
+
+class Given(msgspec.Struct, frozen=True, tag=True):
+    """An axis that is only tried for some values of another setting.
+
+    Attributes:
+        axis: The values to try.
+        setting: Name of the other setting, which has an axis itself.
+        values: Values of that setting with which this one has an effect.
+    """
+
+    axis: Range | Choice
+    setting: str
+    values: tuple[Any, ...]
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.axis
+
+    def widened(self, value: Any) -> "Given":
+        """Returns the axis with a value within it."""
+        return Given(self.axis.widened(value), self.setting, self.values)
+
+
+Axis = Range | Choice | Given
+Space = dict[str, Axis]  # by setting
+
+HALF = Range(0.0, 0.5)  # of dropout rates
+# Of weight decays: none is worth a try, and 0 is on no logarithmic scale.
+DECAY = Choice((0.0, 1e-6, 1e-5, 1e-4, 1e-3, 5e-3, 1e-2, 5e-2))
+
+
+def searched(default: Any, axis: Axis) -> Any:
+    """Returns the field of a setting with a default and an axis."""
+    return dataclasses.field(default=default, metadata={_AXIS: axis})
+
+
+def space_of(config_class: type[Any]) -> Space:
+    """Returns the axes of a model's settings, in the order of the settings.
+
+    Args:
+        config_class: Dataclass of the settings, as the registry names it.
+    """
+    found: Mapping[str, Axis] = {
+        field.name: field.metadata[_AXIS]
+        for ancestor in reversed(config_class.__mro__)
+        if dataclasses.is_dataclass(ancestor)
+        for field in dataclasses.fields(ancestor)
+        if _AXIS in field.metadata
+    }
+    names = [field.name for field in dataclasses.fields(config_class)]
+    return {name: found[name] for name in names if name in found}
+
+
+def space_around(config: Any) -> Space:
+    """Returns the space of a model's settings, widened where a value is outside.
+
+    The search begins with the values of ``config``.
+    """
+    return {
+        name: axis.widened(getattr(config, name))
+        for name, axis in space_of(type(config)).items()
+    }

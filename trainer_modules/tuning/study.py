@@ -1,0 +1,267 @@
+"""A study: trials of a model's settings, one after the other, until a limit.
+
+Optuna (https://optuna.org) proposes the values by TPE (Bergstra et al. 2011,
+https://papers.nips.cc/paper/4443), and ends trials that are behind by asynchronous
+successive halving (Li et al. 2018, https://arxiv.org/abs/1810.05934). The first trial
+has the settings as they are, so that the best one is never worse than them on the eval
+split.
+"""
+
+import dataclasses
+import json
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from trainer_modules.configs.search import Axis, Choice, Given, Space
+
+_REDUCTION = 3  # of as many trials that reach a rung, the best one continues
+_SECONDS, _ERROR = "seconds", "error"  # attributes of a trial
+_log = logging.getLogger("marquee.progress")
+
+State = Literal["complete", "stopped", "failed"]
+_STATES: dict[TrialState, State] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "failed",
+}
+# Trains with the values of a trial and returns the metric, of which more is better;
+# given the values, the trial's name, and what to call with the metric of each epoch.
+Train = Callable[[Mapping[str, Any], str, Callable[[float], None]], float]
+
+
+class TuningError(ValueError):
+    """A study that found no settings."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """When a study ends; what earlier parts of it took counts.
+
+    Attributes:
+        trials: Number of trials; None for as many as the seconds allow.
+        seconds: Seconds of all trials together; None for as many as the trials need.
+    """
+
+    trials: int | None
+    seconds: float | None
+
+    def reached_by(self, trials: Sequence["Trial"]) -> bool:
+        """Returns whether the study is over after these trials."""
+        if self.trials is not None and len(trials) >= self.trials:
+            return True
+        return self.seconds_after(trials) <= 0
+
+    def seconds_after(self, trials: Sequence["Trial"]) -> float:
+        """Returns the seconds that these trials leave."""
+        if self.seconds is None:
+            return math.inf
+        return self.seconds - sum(trial.seconds for trial in trials)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """A trial that has ended.
+
+    Attributes:
+        number: Number from 0; trial 0 has the settings as they were.
+        state: ``stopped`` if it was behind the others, or the budget ended.
+        values: Setting → value, in JSON's types.
+        metric: The metric of the best epoch; None unless it is complete.
+        curve: The metric after each epoch.
+        seconds: Wall-clock time.
+        error: Why it failed; empty unless it did.
+    """
+
+    number: int
+    state: State
+    values: dict[str, Any]
+    metric: float | None
+    curve: list[float]
+    seconds: float
+    error: str = ""
+
+
+class Study:
+    """The trials of one model's settings; it continues where an earlier one ended."""
+
+    def __init__(
+        self,
+        name: str,
+        space: Space,
+        start: Mapping[str, Any],
+        journal: Path,
+        seed: int,
+    ):
+        """Opens the study.
+
+        Args:
+            name: Name of the model.
+            space: The settings to try.
+            start: Their present values.
+            journal: File of the study. If it is there, the study continues, with trials
+                that were interrupted from their beginning.
+            seed: Seed of the proposals.
+
+        Raises:
+            TuningError: If there is nothing to try.
+        """
+        if not space:
+            raise TuningError(f"{name} has no setting to try")
+        self.name, self.space = name, space
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        self._study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(journal))),
+            study_name="study",
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.SuccessiveHalvingPruner(reduction_factor=_REDUCTION),
+        )
+        # A study that continues must not propose what it began with.
+        self._study.sampler = optuna.samplers.TPESampler(
+            seed=seed + len(self._study.trials)
+        )
+        if not self._study.trials:
+            self._study.enqueue_trial(
+                {
+                    name: _encoded(axis, start[name])
+                    for name, axis in space.items()
+                    if _is_tried(axis, start)
+                }
+            )
+        for trial in self._study.get_trials(states=[TrialState.RUNNING]):
+            self._study.tell(trial.number, state=TrialState.FAIL)
+            given = trial.system_attrs.get("fixed_params", {})
+            self._study.enqueue_trial(trial.params or given)
+
+    def run(self, train: Train, limits: Limits) -> list[Trial]:
+        """Runs the trials that are left, and returns all of them.
+
+        Args:
+            train: Trains with the values of a trial.
+            limits: When the study ends.
+
+        Raises:
+            TuningError: If no trial is complete at the end.
+        """
+        while not limits.reached_by(trials := self.trials()):
+            self._run_next(train, limits.seconds_after(trials))
+        if not any(trial.state == "complete" for trial in trials):
+            raise TuningError(self._no_result(trials, limits))
+        return trials
+
+    def trials(self) -> list[Trial]:
+        """Returns the trials that have ended; interrupted ones are run again."""
+        return [
+            _record(trial)
+            for trial in self._study.get_trials(states=list(_STATES))
+            if trial.state != TrialState.FAIL or _ERROR in trial.user_attrs
+        ]
+
+    def _run_next(self, train: Train, seconds: float) -> None:
+        trial, started = self._study.ask(), time.monotonic()
+        curve: list[float] = []
+
+        def report(metric: float) -> None:
+            curve.append(metric)
+            trial.report(metric, len(curve))
+            if trial.should_prune() or time.monotonic() - started > seconds:
+                raise optuna.TrialPruned
+
+        state, metric, error = TrialState.COMPLETE, math.nan, ""
+        name = f"{self.name}, trial {trial.number}"
+        try:
+            metric = train(_proposed(trial, self.space), name, report)
+            if math.isnan(metric):
+                raise ValueError("the metric is not a number")
+        except optuna.TrialPruned:
+            state = TrialState.PRUNED
+        except Exception as failure:  # other values may do
+            state, error = TrialState.FAIL, f"{type(failure).__name__}: {failure}"
+            logging.exception("%s failed", name)
+            trial.set_user_attr(_ERROR, error)
+        took = time.monotonic() - started
+        trial.set_user_attr(_SECONDS, took)
+        is_complete = state == TrialState.COMPLETE
+        self._study.tell(trial, metric if is_complete else None, state)
+        result = error or (f"{metric:.4f}" if is_complete else _STATES[state])
+        _log.info("%s: %s, %.0f s", name, result, took)
+
+    def _no_result(self, trials: list[Trial], limits: Limits) -> str:
+        failed = [trial.error for trial in trials if trial.error]
+        if failed:
+            return f"all trials of {self.name} failed; the first one with {failed[0]}"
+        epochs = max((len(trial.curve) for trial in trials), default=0)
+        return (
+            f"{self.name}: the budget of {limits.seconds:.0f} s ended after {epochs} "
+            "epochs of the first trial: allow more time"
+        )
+
+
+def best(trials: list[Trial]) -> Trial:
+    """Returns the complete trial with the best metric, the first one of several."""
+    complete = [trial for trial in trials if trial.state == "complete"]
+    return max(complete, key=lambda trial: (trial.metric, -trial.number))
+
+
+def _record(trial: FrozenTrial) -> Trial:
+    state = _STATES[trial.state]
+    return Trial(
+        number=trial.number,
+        state=state,
+        values={name: _decoded(value) for name, value in trial.params.items()},
+        metric=trial.value if state == "complete" else None,
+        curve=[value for _, value in sorted(trial.intermediate_values.items())],
+        seconds=trial.user_attrs[_SECONDS],
+        error=trial.user_attrs.get(_ERROR, ""),
+    )
+
+
+def _proposed(trial: optuna.Trial, space: Space) -> dict[str, Any]:
+    """Returns the values to try, in JSON's types."""
+    values: dict[str, Any] = {}
+    for name, axis in sorted(
+        space.items(), key=lambda item: isinstance(item[1], Given)
+    ):
+        if not _is_tried(axis, values):
+            continue
+        drawn = axis.axis if isinstance(axis, Given) else axis
+        with warnings.catch_warnings():
+            # An interrupted trial, or the present settings, have each value already.
+            warnings.simplefilter("ignore", UserWarning)
+            if isinstance(drawn, Choice):
+                texts = [json.dumps(value) for value in drawn.values]
+                values[name] = json.loads(trial.suggest_categorical(name, texts))
+            elif isinstance(drawn.low, int) and isinstance(drawn.high, int):
+                values[name] = trial.suggest_int(
+                    name, drawn.low, drawn.high, log=drawn.log
+                )
+            else:
+                values[name] = trial.suggest_float(
+                    name, drawn.low, drawn.high, log=drawn.log
+                )
+    return values
+
+
+def _is_tried(axis: Axis, values: Mapping[str, Any]) -> bool:
+    return not isinstance(axis, Given) or values.get(axis.setting) in axis.values
+
+
+def _encoded(axis: Axis, value: Any) -> Any:
+    """Returns a value as Optuna keeps it: choices as JSON, since some are lists."""
+    drawn = axis.axis if isinstance(axis, Given) else axis
+    return json.dumps(value) if isinstance(drawn, Choice) else value
+
+
+def _decoded(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
