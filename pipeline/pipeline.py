@@ -123,7 +123,10 @@ def _train_and_push(
 ) -> list[BaseComponent]:
     examples, catalogue = prepared.examples, prepared.catalogue
     base_model = train_and_push.find_base_model(config, prepared.transform, live_folder)
-    trainers = train_and_push.train(config, prepared.transform, catalogue, base_model)
+    tuned = train_and_push.find_tuned(config)
+    trainers = train_and_push.train(
+        config, prepared.transform, catalogue, base_model, tuned
+    )
     models = union([trainer.outputs["model"] for trainer in trainers.values()])
     inputs = train_and_push.evaluation_inputs(config, examples, prepared.schema)
     evaluators = train_and_push.evaluate(trainers, inputs)
@@ -141,6 +144,7 @@ def _train_and_push(
     pusher = train_and_push.push(config, champion, infra_check, live_folder)
     return [
         *([base_model] if base_model else []),
+        *tuned.values(),
         *(*trainers.values(), *evaluators, *live),
         *(champion, infra_check, pusher),
     ]

@@ -22,6 +22,7 @@ def run_fn(fn_args: FnArgs) -> None:
         MemoryError: If the model needs more memory than there is.
     """
     settings = TrainerSettings.parse(fn_args.custom_config)
+    settings = settings.tuned(fn_args.hyperparameters)
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     data = read_data(fn_args, transform, settings)
     build = ModelBuilder.for_devices(settings, data)

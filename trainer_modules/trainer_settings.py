@@ -1,6 +1,8 @@
 """The settings of a Trainer, parsed once from the ``custom_config`` that TFX passes."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +31,7 @@ class TrainerSettings:
         catalogue: Folder of the Catalogue artifact.
         num_rated_items: How many items are candidates at test time: all rated ones.
         num_items_before_test: How many of them occur in train or eval.
+        own: Those of the model's settings that were set, in JSON's types.
         code_version: Part of the cache key; unused otherwise.
     """
 
@@ -45,6 +48,7 @@ class TrainerSettings:
     catalogue: str
     num_rated_items: int
     num_items_before_test: int
+    own: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     code_version: str = ""
 
     @classmethod
@@ -58,6 +62,25 @@ class TrainerSettings:
         model = MODELS[custom_config["model"]]
         config = parse(model.config_class, custom_config["config"])
         return cls(**{**custom_config, "model": model, "config": config})
+
+    def tuned(self, values: Mapping[str, Any] | None) -> "TrainerSettings":
+        """Returns the settings with those that a Tuner found.
+
+        Settings that were set keep their values. The recipe is another one: with other
+        values, it is not the same model retrained.
+
+        Args:
+            values: Setting → value, in JSON's types; None if there are none.
+        """
+        if values is None:
+            return self
+        config = {**dataclasses.asdict(self.config), **values, **self.own}
+        digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        return dataclasses.replace(
+            self,
+            config=parse(self.model.config_class, config),
+            recipe=f"{self.recipe}-{digest[:6]}",
+        )
 
     @property
     def is_closed_form(self) -> bool:

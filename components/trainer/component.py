@@ -79,6 +79,7 @@ class Trainer(base_component.BaseComponent):
         eval_split: str,
         custom_config: dict[str, Any],
         base_model: types.BaseChannel | None = None,
+        hyperparameters: types.BaseChannel | None = None,
     ):
         """Makes the component.
 
@@ -92,6 +93,7 @@ class Trainer(base_component.BaseComponent):
             eval_split: Name of the split that chooses the epoch.
             custom_config: Settings for ``run_fn``; see ``TrainerSettings``.
             base_model: A model that training may start from, if there is one.
+            hyperparameters: Settings that a Tuner found, if there are any.
         """
         super().__init__(
             TrainerSpec(
@@ -99,6 +101,7 @@ class Trainer(base_component.BaseComponent):
                 transform_graph=transform_graph,
                 catalogue=catalogue,
                 base_model=base_model,
+                hyperparameters=hyperparameters,
                 train_args=tfx.proto.TrainArgs(splits=[train_split]),
                 eval_args=tfx.proto.EvalArgs(splits=[eval_split]),
                 run_fn=run_fn,

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -12,6 +13,7 @@ from pipeline.cli.command import (
     data_options,
     json_option,
     main,
+    out_option,
     print_json,
     read_config,
     verbose_option,
@@ -19,12 +21,21 @@ from pipeline.cli.command import (
 
 
 @main.command()
+@click.option(
+    "--tuned",
+    is_flag=True,
+    help="List the settings that `marquee tune` found last, and `tuned: auto` takes.",
+)
+@out_option
 @json_option
-def models(as_json: bool) -> None:
+def models(tuned: bool, out: Path, as_json: bool) -> None:
     """List the models with their task, settings and paper."""
     from pipeline.config.descriptions import described_settings
     from trainer_modules.registry import MODELS
 
+    if tuned:
+        _show_tuned(out, as_json)
+        return
     if as_json:
         print_json(
             [
@@ -50,6 +61,20 @@ def models(as_json: bool) -> None:
                 )
                 click.echo(text)
         click.echo()
+
+
+def _show_tuned(out: Path, as_json: bool) -> None:
+    from pipeline.runs.tuned import newest_settings
+    from pipeline.views.terminal import open_console
+    from pipeline.views.terminal.tuning import print_settings
+
+    found = newest_settings(out)
+    if as_json:
+        print_json(found)
+    elif found:
+        print_settings(open_console(), found)
+    else:
+        click.echo(f"No model has been tuned in {out}.")
 
 
 def _width() -> int:

@@ -31,7 +31,7 @@ def tune(
     settings: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Find the settings with which each model ranks the eval split best.
+    """Find better settings of the models for your data.
 
     The first trial has the settings as they are. The best settings are written to a
     configuration file; nothing is trained with them or deployed. If the command is

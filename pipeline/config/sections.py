@@ -276,3 +276,17 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     beam: BeamConfig = BeamConfig()
     run: RunConfig = RunConfig()
     out: Text = DEFAULT_OUT
+
+
+def is_tuned(config: PipelineConfig, model: str) -> bool:
+    """Returns whether a model takes the settings that `marquee tune` found."""
+    return config.models[model].get("tuned") == "auto"
+
+
+def untuned(config: PipelineConfig) -> PipelineConfig:
+    """Returns the configuration in which no model does: a study begins with it."""
+    models = {
+        name: {key: value for key, value in own.items() if key != "tuned"}
+        for name, own in config.models.items()
+    }
+    return msgspec.structs.replace(config, models=models)

@@ -20,7 +20,7 @@ from components.ratings_example_gen import BadInputError, recognise_ratings
 from pipeline import datasets, tfx_imports
 from pipeline.config.data_settings import data_settings
 from pipeline.config.errors import ConfigError
-from pipeline.config.sections import PipelineConfig
+from pipeline.config.sections import PipelineConfig, is_tuned
 from pipeline.runs import finished_runs, repetition, workers
 from pipeline.runs.capacity import Limits, beam_processes, capacity
 from pipeline.runs.collect import Ended, collect
@@ -62,6 +62,19 @@ class Observer(Protocol):
         """Receives the result of a step that ended or was skipped."""
 
 
+def _check_tuned(config: PipelineConfig) -> None:
+    for name in config.models:
+        folder = Path(config.out, "artifacts", f"Tuner_{name}", "best_hyperparameters")
+        if is_tuned(config, name) and not any(folder.glob("*/*")):
+            raise ConfigError(
+                None,
+                None,
+                f"models.{name}.tuned",
+                f"no settings of {name} have been found in {config.out}: run "
+                f"`marquee tune --models {name}` there first, or remove the setting",
+            )
+
+
 class _Data(NamedTuple):
     """The ratings of a run: their folder, the spans of it, and how they are read."""
 
@@ -93,12 +106,14 @@ def execute(
 
     Raises:
         BadInputError: If a file of items or users is not recognised.
-        ConfigError: If a model cannot be built for this data.
+        ConfigError: If a model cannot be built for this data, or is to take settings
+            that were never found.
         DatasetError: If the data does not exist.
         MetadataError: If the metadata store is damaged or locked.
         SchemaError: If the schema cannot be used.
     """
     started = time.time()
+    _check_tuned(config)
     dataset = datasets.resolve(config.data.source, observer.progress)
     spans = window.names if window else ()
     layout = layout or recognised(config, dataset.folder, spans)

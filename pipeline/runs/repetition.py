@@ -32,8 +32,10 @@ from pipeline.runs.recorded_step import RUN, RecordedStep
 from pipeline.runs.step_result import StepResult
 
 FILE = "inputs.json"  # in the folder of a run that ended with all of its steps
-# Resolvers and the output of each; they choose a version of the live folder.
+# Resolvers and the output of each: the first two choose a version of the live folder,
+# the last ones the settings that a Tuner found.
 _LIVE_MODEL, _BASE_MODEL, _CHAMPION = "LiveModel", "BaseModel", "champion"
+_TUNED, _HYPERPARAMETERS = "Tuned_", "hyperparameters"  # of a model
 
 
 class Inputs(msgspec.Struct, frozen=True):
@@ -151,10 +153,12 @@ class Repetition:
         )
 
     def _resolves_the_same(self, step: RecordedStep) -> bool:
-        """Returns whether a resolver would choose the same version of the live folder.
+        """Returns whether a resolver would choose the same artifact.
 
         A run that made a model live may see another one before it than it did then.
         """
+        if step.name.startswith(_TUNED):
+            return self._finds_the_same_settings(step)
         if step.name == _LIVE_MODEL:
             models = [
                 artifact
@@ -178,6 +182,17 @@ class Repetition:
         ]
         wanted = versions.newest_origin_outside(self._out / "live", candidates)
         return origins == ([wanted] if wanted else [])
+
+    def _finds_the_same_settings(self, step: RecordedStep) -> bool:
+        tuner = step.name.replace(_TUNED, "Tuner_", 1)
+        found = {
+            artifact.id
+            for artifact in self._store.get_artifacts_by_type("HyperParameters")
+            if Path(artifact.uri).parts[-3] == tuner
+        }
+        chosen = step.artifacts(_HYPERPARAMETERS, mlmd.Event.INTERNAL_OUTPUT)
+        newest = store_lookups.newest_tuned(self._store, found)
+        return [artifact.id for artifact in chosen] == ([newest] if newest else [])
 
     def record(
         self,

@@ -6,14 +6,14 @@ Metadata's own filter makes the same queries, and reads only the result.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ml_metadata import ListOptions, MetadataStore, OrderByField
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.artifact_place import place_of
-from components.executions import MADE, SUCCEEDED, newest
+from components.executions import MADE, SUCCEEDED, newest, successes
 
 if TYPE_CHECKING:  # lineage uses this without TFX, which takes seconds
     from tfx.orchestration import metadata
@@ -57,6 +57,20 @@ def places_made_from(store: MetadataStore, artifact: int) -> set[str]:
         if event.type == mlmd.Event.OUTPUT
     }
     return {place_of(artifact.uri) for artifact in store.get_artifacts_by_id(made)}
+
+
+def newest_tuned(store: MetadataStore, artifacts: Container[int]) -> int | None:
+    """Returns the artifact that the newest Tuner returned, made or from the cache.
+
+    Args:
+        store: The metadata store.
+        artifacts: IDs of the artifacts in question: the settings of one model.
+    """
+    for execution in successes(store, "Tuner"):
+        for event in store.get_events_by_execution_ids([execution.id]):
+            if event.type == mlmd.Event.OUTPUT and event.artifact_id in artifacts:
+                return int(event.artifact_id)
+    return None
 
 
 def last_success(

@@ -1,6 +1,7 @@
 """The result of `marquee tune`: the trials of each model, and a file to keep."""
 
 import datetime
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 import yaml
 
 from components import durable_files
-from pipeline.config.sections import PipelineConfig
+from pipeline.config.sections import PipelineConfig, untuned
+from pipeline.runs import store_lookups
+from pipeline.runs.metadata_store import METADATA_FILE, artifact_folder, open_metadata
 from pipeline.runs.step_outputs import Outputs, Trial, read_trials
 from trainer_modules.registry import POPULARITY
 
@@ -43,6 +46,29 @@ def collect_tuned(config: PipelineConfig, outputs: Outputs) -> list[TunedModel]:
     ]
 
 
+def newest_settings(out: Path) -> dict[str, dict[str, Any]]:
+    """Returns what ``tuned: auto`` takes: the settings found last, by the model's name.
+
+    Args:
+        out: Folder of the runs.
+    """
+    if not (out / METADATA_FILE).is_file():
+        return {}
+    store = open_metadata(out / METADATA_FILE)
+    by_model: dict[str, dict[int, str]] = {}
+    if "HyperParameters" in [kind.name for kind in store.get_artifact_types()]:
+        for artifact in store.get_artifacts_by_type("HyperParameters"):
+            model = Path(artifact.uri).parts[-3].removeprefix("Tuner_")
+            by_model.setdefault(model, {})[artifact.id] = artifact.uri
+    found = {}
+    for model, places in sorted(by_model.items()):
+        newest = store_lookups.newest_tuned(store, places)
+        if newest is not None:
+            [file] = artifact_folder(out, places[newest]).iterdir()
+            found[model] = json.loads(file.read_text())
+    return found
+
+
 def write_tuned(
     config: PipelineConfig, run_id: str, models: Sequence[TunedModel]
 ) -> Path | None:
@@ -58,9 +84,9 @@ def write_tuned(
     found = [model for model in models if model.trials]
     if not found:
         return None
+    own = untuned(config).models
     settings: dict[str, Any] = {
-        model.name: {**config.models[model.name], **model.trials[0].values}
-        for model in found
+        model.name: {**own[model.name], **model.trials[0].values} for model in found
     }
     day = datetime.datetime.now(datetime.UTC).date()
     lines = [

@@ -18,11 +18,12 @@ from components.live_evaluator.component import LiveEvaluator
 from components.pusher.component import Pusher
 from components.ranking_metrics import extractors
 from components.trainer.component import Trainer
-from pipeline.config.sections import PipelineConfig
+from pipeline.config.sections import PipelineConfig, is_tuned
 from pipeline.evaluation import eval_config
 from pipeline.live_model_resolver import base_model_resolver, live_model_resolver
 from pipeline.runs.code_version import code_version
 from pipeline.stages.prepare import dotted
+from pipeline.tuned_resolver import HYPERPARAMETERS, tuned_resolver
 from trainer_modules import features as f
 from trainer_modules.configs.parse import parse
 from trainer_modules.registry import MODELS, POPULARITY
@@ -45,11 +46,19 @@ def find_base_model(
     return base_model_resolver(transformed.outputs["transform_graph"], live_folder)
 
 
+def find_tuned(config: PipelineConfig) -> dict[str, BaseComponent]:
+    """Resolves the settings of the models with ``tuned: auto``, by the model's name."""
+    return {
+        name: tuned_resolver(name) for name in config.models if is_tuned(config, name)
+    }
+
+
 def train(
     config: PipelineConfig,
     transformed: BaseComponent,
     catalogue: BaseChannel,
     base_model: BaseComponent | None,
+    tuned: Mapping[str, BaseComponent],
 ) -> dict[str, BaseComponent]:
     """Transformed examples to models: one Trainer per model, by the model's name."""
     return {
@@ -65,6 +74,9 @@ def train(
                 base_model.outputs["champion"]
                 if base_model and _learns_by_gradients(name)
                 else None
+            ),
+            hyperparameters=(
+                tuned[name].outputs[HYPERPARAMETERS] if name in tuned else None
             ),
         ).with_id(f"Trainer_{name}")
         for name in config.models
@@ -194,6 +206,8 @@ def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
             run_fn.__module__, f"trainer_modules.models.{name}"
         ),
     }
+    if is_tuned(config, name):
+        settings["own"] = config.models[name]
     # The gate recognises by it a model that is retrained on other ratings.
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return settings | {"recipe": f"{name}-{digest[:12]}"}

@@ -7,7 +7,7 @@ from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.types.channel import BaseChannel
 
 from components.tuner.component import Tuner
-from pipeline.config.sections import PipelineConfig, TunerConfig
+from pipeline.config.sections import PipelineConfig, TunerConfig, untuned
 from pipeline.runs.code_version import code_version
 from pipeline.stages.prepare import dotted
 from pipeline.stages.train_and_push import trainer_config
@@ -35,6 +35,7 @@ def tune(
         catalogue: The catalogue.
         folder: Where studies are kept, so that one that was interrupted continues.
     """
+    start = untuned(config)
     return [
         Tuner(
             tuner_fn=dotted(tune_fn),
@@ -45,10 +46,10 @@ def tune(
             eval_split=f.EVAL_SPLIT,
             # A trial starts from scratch: from the live model, it would be judged by
             # ratings that this model has learned from.
-            custom_config=trainer_config(name, config) | {"warm_start": False},
+            custom_config=trainer_config(name, start) | {"warm_start": False},
             tuner_config={
                 "space": msgspec.to_builtins(
-                    space_around(parse(MODELS[name].config_class, config.models[name]))
+                    space_around(parse(MODELS[name].config_class, start.models[name]))
                 ),
                 "metric": config.gate.metric,
                 "folder": folder,

@@ -160,3 +160,59 @@ def test_a_budget_too_small_for_one_trial_fails_that_step_alone(folder):
     assert "gmf: the budget of 1 s ended after" in text
     newest = max((folder / "out").glob("runs/*/tuned.yaml"))
     assert list(yaml.safe_load(newest.read_text())["models"]) == ["ease"]
+
+
+def test_a_run_takes_the_settings_that_were_found_last(first, folder):
+    """With ``tuned: auto``, except those that are set; lineage names the study."""
+    tuned(folder, "--models", ",".join(MODELS), "--trials", "3")
+    settings = ("--set", "models.gmf.tuned=auto", "--set", "models.ease.tuned=auto")
+    run = (
+        *("run", "--data", str(folder / "mine.csv"), "--out", str(folder / "out")),
+        *("--models", ",".join(MODELS), *QUICK, *settings, "--set", "gate.min_users=9"),
+        *("--set", "models.gmf.embedding_dim=5"),
+    )
+    result = marquee(ROOT, *run)
+    assert result.status in (0, 5), result.text
+    shown = marquee(ROOT, "models", "--tuned", "--json", "--out", str(folder / "out"))
+    assert list(json.loads(shown.text)) == sorted(MODELS)
+    for name in MODELS:
+        tries = trials(folder, name)
+        best = max(
+            (trial for trial in tries if trial["metric"] is not None),
+            key=lambda trial: trial["metric"],
+        )
+        assert json.loads(shown.text)[name] == best["values"]
+        [card] = newest_cards(folder / "out", name)
+        own = {"embedding_dim": 5} if name == "gmf" else {}
+        expected = best["values"] | own
+        assert {key: card["config"][key] for key in expected} == expected
+    # Nothing is new, also in the eyes of a run without TFX.
+    again = marquee(ROOT, *run)
+    assert "loading TensorFlow" not in again.text
+    assert {step["state"] for step in again.run["steps"]} == {"cached"}
+    # Another study gives other settings, and only its model is trained again.
+    more = tuned(folder, "--models", "ease", "--trials", "6")
+    assert more.status == 0, more.text
+    changed = marquee(ROOT, *run)
+    states = {step["name"]: step["state"] for step in changed.run["steps"]}
+    assert states["Trainer_ease"] == "done"
+    assert states["Trainer_gmf"] == "cached"
+
+
+def newest_cards(out, model):
+    found = out.glob(f"artifacts/Trainer_{model}/model/*/Format-Serving/assets.extra/*")
+    cards = [path for path in found if path.name == "marquee.json"]
+    newest = max(cards, key=lambda path: int(path.parents[2].name))
+    return [json.loads(newest.read_text())]
+
+
+def test_settings_that_were_never_found_are_an_error(folder):
+    result = marquee(
+        ROOT,
+        *("run", "--data", str(folder / "mine.csv"), "--out", str(folder / "none")),
+        *("--models", "ease", "--set", "models.ease.tuned=auto"),
+    )
+    assert result.status == 2
+    text = " ".join(result.text.split())
+    assert "no settings of ease have been found" in text
+    assert "run `marquee tune --models ease`" in text

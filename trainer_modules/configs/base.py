@@ -40,7 +40,19 @@ LOSSES: dict[str, tuple[str, ...]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class GradientConfig:
+class TunableConfig:
+    """Settings of every model that has settings.
+
+    Attributes:
+        tuned: ``auto`` takes the settings that ``marquee tune`` found last for the
+            model in the folder of the runs, except those that are set beside it.
+    """
+
+    tuned: Literal["off", "auto"] = "off"
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientConfig(TunableConfig):
     """Settings of every model that is trained by gradient descent.
 
     Attributes:

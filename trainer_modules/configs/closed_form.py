@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from trainer_modules.configs.base import TunableConfig
 from trainer_modules.configs.search import Range, searched
 from trainer_modules.configs.types import (
     CatalogueSize,
@@ -19,7 +20,7 @@ class PopularityConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class MFALSConfig:
+class MFALSConfig(TunableConfig):
     """Rendle et al. 2022, the settings published for MovieLens 1M.
 
     Attributes:
@@ -40,7 +41,7 @@ class MFALSConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class EASEConfig:
+class EASEConfig(TunableConfig):
     """Steck 2019, section 3.2; a weight between every two items of the catalogue.
 
     Solving takes 16 V^2 bytes at its peak, and the exported model 4 V^2, which servers
@@ -60,7 +61,7 @@ class EASEConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class ItemKNNConfig:
+class ItemKNNConfig(TunableConfig):
     """Sarwar et al. 2001; 8 bytes for each item and neighbour.
 
     Attributes:

@@ -1,6 +1,6 @@
 """Prints the result of `marquee tune`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import RenderableType
@@ -41,14 +41,20 @@ def print_tuned(
     console.print()
     console.print(Text(f"{metric} on the eval split", "bold"))
     console.print(_table(found))
-    for model in found:
-        console.print()
-        console.print(Text(model.name, "bold"))
-        values = model.trials[0].values.items()
-        console.print(fact_grid((name, _short(value)) for name, value in values))
+    print_settings(console, {model.name: model.trials[0].values for model in found})
     console.print()
     console.print(Text(f"marquee run --config {inert(written)}", "bold"))
     console.print("trains with the best settings.")
+
+
+def print_settings(
+    console: Terminal, found: Mapping[str, Mapping[str, object]]
+) -> None:
+    """Prints the settings that were found, by the model's name."""
+    for name, values in found.items():
+        console.print()
+        console.print(Text(name, "bold"))
+        console.print(fact_grid((key, _short(value)) for key, value in values.items()))
 
 
 def _table(models: Sequence[TunedModel]) -> RenderableType:
