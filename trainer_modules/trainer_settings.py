@@ -71,8 +71,17 @@ class TrainerSettings:
 
         Args:
             values: Setting → value, in JSON's types; None if there are none.
+
+        Raises:
+            ValueError: If the model is to take such settings, and there are none.
         """
         if values is None:
+            if self.own.get("tuned") == "auto":
+                raise ValueError(
+                    f"no settings of {self.model.name} have been found yet, and "
+                    f"models.{self.model.name}.tuned is auto: tune it first, or remove "
+                    "the setting"
+                )
             return self
         config = {**dataclasses.asdict(self.config), **values, **self.own}
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
