@@ -9,6 +9,7 @@ import click
 from pipeline import exit_codes
 from pipeline.cli.command import LOG, VERBOSE, main, read_config, run_options
 from pipeline.cli.run import DATA_HELP, check_runner
+from pipeline.config.tuning_spaces import check_spaces
 from pipeline.runs import stopping
 from trainer_modules.registry import POPULARITY
 
@@ -21,6 +22,9 @@ from trainer_modules.registry import POPULARITY
     metavar="TIME",
     help="Time for the trials of each model, such as 90s, 30m or 2h.",
 )
+@click.option(
+    "--space", metavar="FILE", help="YAML file with the values to try (docs/tuning.md)."
+)
 @run_options
 @click.pass_context
 def tune(
@@ -28,6 +32,7 @@ def tune(
     /,
     trials: str | None,
     budget: str | None,
+    space: str | None,
     settings: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -37,12 +42,13 @@ def tune(
     configuration file; nothing is trained with them or deployed. If the command is
     interrupted, the same command continues.
     """
-    given = {"trials": trials, "budget": budget}
+    given = {"trials": trials, "budget": budget, "space": space}
     more = [f"tuner.{name}={text}" for name, text in given.items() if text is not None]
     config = read_config(settings=(*settings, *more), **options)
     if list(config.models) == [POPULARITY]:
         message = "popularity has no settings to try; name another model"
         raise click.BadParameter(message, param_hint="--models")
+    check_spaces(config)
     check_runner(config)
 
     from pipeline.runs import lock

@@ -183,10 +183,13 @@ class TunerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             Null is 20, or with a ``budget`` as many as it allows.
         budget: Time for the trials of a model, as in "30m"; null is as long as the
             trials take.
+        space: File with other values to try (docs/tuning.md); null is those that are
+            declared with the settings.
     """
 
     trials: Count | None = None
     budget: Duration | None = None
+    space: Text | None = None
 
 
 class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

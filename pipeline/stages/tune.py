@@ -8,13 +8,12 @@ from tfx.types.channel import BaseChannel
 
 from components.tuner.component import Tuner
 from pipeline.config.sections import PipelineConfig, TunerConfig, untuned
+from pipeline.config.tuning_spaces import space_of_model
 from pipeline.runs.code_version import code_version
 from pipeline.stages.prepare import dotted
 from pipeline.stages.train_and_push import trainer_config
 from trainer_modules import features as f
-from trainer_modules.configs.parse import parse
-from trainer_modules.configs.search import space_around
-from trainer_modules.registry import MODELS, POPULARITY
+from trainer_modules.registry import POPULARITY
 from trainer_modules.tune_fn import tune_fn
 
 TRIALS = 20  # where neither trials nor a budget is set
@@ -48,9 +47,7 @@ def tune(
             # ratings that this model has learned from.
             custom_config=trainer_config(name, start) | {"warm_start": False},
             tuner_config={
-                "space": msgspec.to_builtins(
-                    space_around(parse(MODELS[name].config_class, start.models[name]))
-                ),
+                "space": msgspec.to_builtins(space_of_model(config, name)),
                 "metric": config.gate.metric,
                 "folder": folder,
                 "code_version": code_version(

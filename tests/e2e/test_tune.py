@@ -136,6 +136,7 @@ def test_what_is_held_out_for_the_test_makes_no_difference(first, folder):
         (("--budget", "soon"), 2, "a time such as '90s', '30m' or '2h'"),
         (("--models", "popularity"), 2, "popularity has no settings to try"),
         (("--models", "gmff"), 2, "did you mean 'gmf'"),
+        (("--space", "none.yaml"), 2, "none.yaml: No such file or directory"),
     ],
 )
 def test_bad_input_is_one_line_before_anything_starts(

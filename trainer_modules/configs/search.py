@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from trainer_modules.configs.parse import parse
+
 _AXIS = "axis"  # key in the metadata of a dataclass's field
 
 Number = int | float  # unlike a float, a whole number stays one in JSON
@@ -35,6 +37,10 @@ class Range(msgspec.Struct, frozen=True, tag=True):
         """Returns the range with a value within it."""
         return Range(min(self.low, value), max(self.high, value), self.log)
 
+    def nearest(self, value: Any) -> Any:
+        """Returns the value, or the bound that it is beyond."""
+        return min(max(self.low, value), self.high)
+
 
 class Choice(msgspec.Struct, frozen=True, tag=True):
     """A few values.
@@ -51,6 +57,10 @@ class Choice(msgspec.Struct, frozen=True, tag=True):
     def widened(self, value: Any) -> "Choice":
         """Returns the values with one more."""
         return self if value in self else Choice((*self.values, value))
+
+    def nearest(self, value: Any) -> Any:
+        """Returns the value if it is one of them, otherwise the first one."""
+        return value if value in self else self.values[0]
 
 
 class Given(msgspec.Struct, frozen=True, tag=True):
@@ -72,6 +82,10 @@ class Given(msgspec.Struct, frozen=True, tag=True):
     def widened(self, value: Any) -> "Given":
         """Returns the axis with a value within it."""
         return Given(self.axis.widened(value), self.setting, self.values)
+
+    def nearest(self, value: Any) -> Any:
+        """Returns the value, or the nearest one on the axis."""
+        return self.axis.nearest(value)
 
 
 Axis = Range | Choice | Given
@@ -104,12 +118,42 @@ def space_of(config_class: type[Any]) -> Space:
     return {name: found[name] for name in names if name in found}
 
 
-def space_around(config: Any) -> Space:
-    """Returns the space of a model's settings, widened where a value is outside.
+def space_around(config: Any, own: Mapping[str, Any]) -> Space:
+    """Returns the space of a model's settings, from which the search begins.
 
-    The search begins with the values of ``config``.
+    An axis is widened where its setting's value is outside, unless it is one's own.
+
+    Args:
+        config: The model's settings.
+        own: Axes that replace declared ones, or add some: setting → list of values, or
+            ``low`` and ``high``.
+
+    Raises:
+        ValueError: If an axis is empty, or has a value that the setting cannot have.
     """
-    return {
+    space = {
         name: axis.widened(getattr(config, name))
         for name, axis in space_of(type(config)).items()
     }
+    return space | {
+        name: _own_axis(type(config), name, given, space.get(name))
+        for name, given in own.items()
+    }
+
+
+def _own_axis(
+    config_class: type[Any], name: str, given: Any, declared: Axis | None
+) -> Axis:
+    parse(config_class, {name: getattr(config_class(), name, None)})  # it is known
+    is_range = isinstance(given, dict) and given.keys() == {"low", "high"}
+    if not is_range and not (isinstance(given, list) and given):
+        raise ValueError(f"{name}: expected a list of values, or low and high")
+    for value in given.values() if is_range else given:
+        parse(config_class, {name: value})
+    if not is_range:
+        return Choice(tuple(given))
+    low, high = given["low"], given["high"]
+    if not low < high:
+        raise ValueError(f"{name}: low is {low}, which is not below high, {high}")
+    drawn = declared.axis if isinstance(declared, Given) else declared
+    return Range(low, high, log=isinstance(drawn, Range) and drawn.log and low > 0)

@@ -107,7 +107,7 @@ class Study:
         Args:
             name: Name of the model.
             space: The settings to try.
-            start: Their present values.
+            start: Their present values; the first trial has the nearest ones to try.
             journal: File of the study. If it is there, the study continues, with trials
                 that were interrupted from their beginning.
             seed: Seed of the proposals.
@@ -134,7 +134,7 @@ class Study:
         if not self._study.trials:
             self._study.enqueue_trial(
                 {
-                    name: _encoded(axis, start[name])
+                    name: _encoded(axis, axis.nearest(start[name]))
                     for name, axis in space.items()
                     if _is_tried(axis, start)
                 }

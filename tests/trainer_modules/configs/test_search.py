@@ -10,6 +10,7 @@ from trainer_modules.configs.search import (
     Given,
     Range,
     searched,
+    space_around,
     space_of,
 )
 from trainer_modules.registry import MODELS, POPULARITY
@@ -65,3 +66,34 @@ def test_every_axis_has_the_default_and_only_valid_values(name):
         if isinstance(axis, Range):
             assert axis.low < axis.high
             assert axis.low > 0 or not axis.log
+
+
+def test_an_axis_is_widened_to_the_value_that_is_set():
+    space = space_around(Child(rate=3.0, kind="x"), {})
+    assert space["rate"] == Range(0.01, 3.0, log=True)
+    assert space["kind"] == Choice(("b", "c", "x"))
+    assert space["own"] == space_of(Child)["own"]
+
+
+def test_own_axes_replace_declared_ones_and_add_others():
+    own = {"rate": {"low": 0.2, "high": 0.3}, "kind": ["b"], "fixed": [1, 2]}
+    space = space_around(Child(), own)
+    assert space["rate"] == Range(0.2, 0.3, log=True)
+    assert space["kind"] == Choice(("b",))
+    assert space["fixed"] == Choice((1, 2))
+    assert space["own"] == space_of(Child)["own"]
+
+
+@pytest.mark.parametrize(
+    ("axis", "value", "nearest"),
+    [
+        (Range(1, 4), 9, 4),
+        (Range(1, 4), 0, 1),
+        (Range(1, 4), 2, 2),
+        (Choice(("b", "c")), "c", "c"),
+        (Choice(("b", "c")), "x", "b"),
+        (Given(Range(1, 4), "kind", ("b",)), 9, 4),
+    ],
+)
+def test_the_search_begins_with_the_nearest_value(axis, value, nearest):
+    assert axis.nearest(value) == nearest

@@ -1,0 +1,70 @@
+"""A person's own values to try, and what is wrong with them, in one line."""
+
+import pytest
+
+from pipeline.config.errors import ConfigError
+from pipeline.config.load import load_config
+from pipeline.config.tuning_spaces import check_spaces, space_of_model
+from trainer_modules.configs.search import Choice, Range, space_of
+from trainer_modules.registry import MODELS
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Returns a configuration whose space is a YAML text."""
+
+    def loaded(text, *settings):
+        path = tmp_path / "space.yaml"
+        path.write_text(text)
+        return load_config(None, [f"tuner.space={path}", *settings])
+
+    return loaded
+
+
+def test_own_values_narrow_the_declared_space(config):
+    found = config(
+        "mf_als:\n  embedding_dim: [32, 64]\n"
+        "  regularization: {low: 1e-3, high: 0.05}\n"
+    )
+    check_spaces(found)
+    assert space_of_model(found, "mf_als") == {
+        "embedding_dim": Choice((32, 64)),
+        "regularization": Range(0.001, 0.05, log=True),
+        "unobserved_weight": Range(0.01, 3.0, log=True),
+    }
+    declared = space_of(MODELS["attrec"].config_class)
+    assert space_of_model(found, "attrec") == declared
+
+
+def test_settings_that_are_set_widen_their_axis(config):
+    found = config("{}", "models.mf_als.embedding_dim=1000")
+    assert space_of_model(found, "mf_als")["embedding_dim"].high == 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mf_alz: {}", "mf_alz: there is no such model; did you mean 'mf_als'"),
+        ("mf_als: [1]", "mf_als: expected settings with the values to try"),
+        ("- 1", "expected models with the settings to try"),
+        ("mf_als: {dim: [1]}", "mf_als: MFALSConfig has no field 'dim'"),
+        ("mf_als: {embedding_dim: []}", "embedding_dim: expected a list of values, or"),
+        ("mf_als: {embedding_dim: 3}", "embedding_dim: expected a list of values, or"),
+        ("mf_als: {embedding_dim: {low: 1}}", "expected a list of values, or low and"),
+        ("mf_als: {embedding_dim: [0]}", "Expected `int` >= 1"),
+        ("mf_als: {regularization: {low: -1, high: 1}}", "Expected `float` > 0"),
+        ("mf_als: {epochs: {low: 9, high: 3}}", "low is 9, which is not below high, 3"),
+        ("mf_als: {embedding_dim: [1", "not YAML"),
+    ],
+)
+def test_what_is_wrong_is_one_line_with_the_file(config, text, expected):
+    with pytest.raises(ConfigError) as caught:
+        check_spaces(config(text))
+    assert "space.yaml: " in str(caught.value) or "space.yaml:1: " in str(caught.value)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(ConfigError, match=r"none\.yaml: No such file"):
+        check_spaces(load_config(None, ["tuner.space=none.yaml"]))
