@@ -50,7 +50,7 @@ MISTAKES = {
     "key of another model": (
         ["run", "--set", "models.gmf.dropout_rate=0"],
         2,
-        ["models.gmf has no 'dropout_rate'; expected one of task,"],
+        ["models.gmf has no 'dropout_rate'; expected one of tuned,"],
     ),
     "no equals sign": (["run", "--set", "split.kind"], 2, ["expected key=value"]),
     "wrong type": (
