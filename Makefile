@@ -20,7 +20,8 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
   test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
-  bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-serve bench-warm-start \
+  bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
+  bench-serve bench-warm-start \
   bench-flink bench-gate bench-store \
   bench-run bench-run-quick bench-jobs bench-gpu
 
@@ -189,11 +190,18 @@ bench-implicit: $(READY) | $(UV) ## Compare alternations of mf_als with implicit
 	  --python $(BIN)/python implicit==0.7.3 threadpoolctl==3.8.0
 	@PYTHONPATH=build/implicit $(BIN)/python -m benchmarks.implicit_als --write
 
-bench-recbole: $(READY) | $(UV) ## Compare training speed with RecBole, installed in build/ (5 GB)
-	@$(UV) venv --quiet --clear --python $(BIN)/python build/recbole
-	@$(UV) pip install --quiet --python build/recbole/bin/python \
-	  recbole==1.2.1 torch==2.13.0 'numpy<2'
+bench-recbole: $(READY) build/torch/.ready ## Compare training speed with RecBole, installed in build/ (5 GB)
 	@$(BIN)/python -m benchmarks.recbole --write
+
+# ARGUMENTS="--rounds 1 sasrec" measures less, and does not write docs/benchmarks.md.
+bench-sequence: ARGUMENTS := --write
+bench-sequence: $(READY) build/torch/.ready ## Compare tokens per second with RecTools and RecBole, installed in build/ (5 GB)
+	@$(BIN)/python -m benchmarks.sequence $(ARGUMENTS)
+
+build/torch/.ready: benchmarks/torch.txt | $(READY) $(UV)
+	@$(UV) venv --quiet --clear --python $(BIN)/python build/torch
+	@$(UV) pip install --quiet --python build/torch/bin/python --requirement $<
+	@touch $@
 
 # RecTools' release of LightFM 1.17: LightFM's own has no wheel, and its setup.py fails in
 # an isolated build. It is compiled here, which takes a C compiler.

@@ -102,7 +102,11 @@ def print_figures(figures: list[Figure], to: Console = console) -> None:
 
 
 def write_docs(
-    part: str, figures: list[Figure], before: dict[str, Any], command: str
+    part: str,
+    figures: list[Figure],
+    before: dict[str, Any],
+    command: str,
+    versions: Sequence[str] = (),
 ) -> None:
     """Replaces a table in docs/benchmarks.md, with the machine it was measured on.
 
@@ -111,6 +115,7 @@ def write_docs(
         figures: Rows of the table.
         before: ``machine()`` before the measurement.
         command: Command that measures it again.
+        versions: Packages that were measured, such as "torch==2.13.0".
 
     Raises:
         click.ClickException: If the page has no place for the table.
@@ -119,7 +124,8 @@ def write_docs(
     print_figures(figures, Console(file=text, width=100))
     today = datetime.datetime.now(datetime.UTC).date()
     section = (
-        f"`{command}`, {before['cores']} cores, {before['memory_gb']:.0f} GB, "
+        f"`{command}`, {''.join(f'{version}, ' for version in versions)}"
+        f"{before['cores']} cores, {before['memory_gb']:.0f} GB, "
         f"{today}, load {before['load_average']:.1f} at the start:\n\n"
         f"{text.getvalue().strip()}\n"
     )

@@ -7,7 +7,6 @@ over 200,000 ratings counts, after some batches to warm up.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ import tensorflow as tf
 
 from benchmarks.arithmetic import shares_of_the_rate
 from benchmarks.figures import beside, machine, print_figures, write_docs
+from benchmarks.peers import run_peer
 from benchmarks.quality import ctr_data
 from trainer_modules import features as f
 from trainer_modules import training
@@ -28,7 +28,6 @@ from trainer_modules.models.xdeepfm import XDeepFM
 
 ROUNDS = 3
 ROWS = 200_000  # of RecBole's pass; its speed does not depend on their number
-PYTHON = Path(__file__).parents[1] / "build" / "recbole" / "bin" / "python"
 SCRIPT = Path(__file__).with_name("recbole_training.py")
 BATCH = 4096
 SIZES = {  # of the compressed interactions (CIN) and of the dense layers
@@ -105,12 +104,7 @@ def ours(data: Data, cin: tuple[int, ...], hidden: tuple[int, ...]) -> float:
 def recbole(folder: Path, cin: tuple[int, ...], hidden: tuple[int, ...]) -> float:
     """Returns the rows/s of RecBole's own training loop."""
     layers = [json.dumps(cin), json.dumps(hidden)]
-    # -I keeps benchmarks/recbole.py from hiding the package of that name.
-    command = [PYTHON, "-I", SCRIPT, folder, *layers, str(BATCH)]
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise click.ClickException("RecBole failed; its output is above")
-    return float(done.stdout.split()[-1])
+    return float(run_peer(SCRIPT, folder, *layers, BATCH, folder=folder))
 
 
 @click.command()
