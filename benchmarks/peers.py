@@ -18,7 +18,7 @@ def run_peer(script: Path, *arguments: object, folder: Path) -> str:
 
     Args:
         script: The script.
-        *arguments: Its arguments.
+        *arguments: Arguments of the script.
         folder: Folder to run it in, where RecBole writes logs.
 
     Returns:

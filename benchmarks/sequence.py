@@ -62,11 +62,11 @@ SETTINGS = {
     "batch_size": 64,
     "learning_rate": 0.001,
 }
-SAMPLE = 1000  # histories
-CORES = 2
+SAMPLE = 1000  # histories for RecBole
 AT_LEAST = 1.5  # times the speed of the faster peer
 STEPS_PER_CALL = 16  # of ours; the clock is read between calls
 WARM_STEPS = 16
+WARM_STEPS_OF_PEERS = 4  # torch traces nothing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +163,11 @@ class Counter(tf.keras.callbacks.Callback):
 
 
 def ours(name: str, data: Data, seconds: float) -> Measured:
-    """Trains one of our models as ``training.fit`` does."""
+    """Trains one of our models as ``training.fit`` does.
+
+    Raises:
+        click.ClickException: If its steps have fewer histories than the peers'.
+    """
     config_class = MODELS[name].config_class
     fields = {field.name for field in dataclasses.fields(config_class)}
     known = {setting: SETTINGS[setting] for setting in SETTINGS if setting in fields}
@@ -172,6 +176,11 @@ def ours(name: str, data: Data, seconds: float) -> Measured:
     tf.keras.utils.set_random_seed(0)
     model = MODELS[name].load_class()(config, data.sizes)
     made = training_set(data, data.train_ratings, config, seed=0)
+    if made.batch_size != config.batch_size:  # as with few histories
+        raise click.ClickException(
+            f"a step of ours has {made.batch_size} histories, and one of the peers "
+            f"{config.batch_size}: set SETTINGS['batch_size'] to {made.batch_size}"
+        )
     clock = Clock(seconds, WARM_STEPS)
     compiled(model, config, data.sizes, made).fit(
         made.batches,
@@ -187,7 +196,7 @@ def ours(name: str, data: Data, seconds: float) -> Measured:
 
 def theirs(peer: str, name: str, folder: Path, seconds: float) -> Measured:
     """Trains a model of a peer in a process of its own."""
-    settings = SETTINGS | {"seconds": seconds, "warm_steps": WARM_STEPS}
+    settings = SETTINGS | {"seconds": seconds, "warm_steps": WARM_STEPS_OF_PEERS}
     arguments = peer, PEERS[name][peer], folder, json.dumps(settings)
     return measured(json.loads(run_peer(SCRIPT, *arguments, folder=folder)))
 
@@ -227,14 +236,17 @@ def figures_of(name: str, rounds: Mapping[str, Sequence[Measured]]) -> list[Figu
 
 @click.command()
 @click.option("--rounds", "num_rounds", default=3, show_default=True)
-@click.option("--seconds", default=30.0, show_default=True, help="Of each training.")
+@click.option("--seconds", default=30.0, show_default=True, help="Time to measure.")
+@click.option("--cores", default=2, show_default=True, help="That all sides share.")
 @click.option("--write", is_flag=True, help="Write the table to docs/benchmarks.md.")
 @click.argument("names", nargs=-1)
-def main(num_rounds: int, seconds: float, write: bool, names: tuple[str, ...]) -> None:
+def main(
+    num_rounds: int, seconds: float, cores: int, write: bool, names: tuple[str, ...]
+) -> None:
     """Train the models NAMES, or else all, in turn with the peers'."""
     before = machine()
     # Before any thread starts; processes of the peers inherit it.
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     figures = []
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as created:
         folder = Path(created)

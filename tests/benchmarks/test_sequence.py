@@ -4,6 +4,7 @@ import csv
 import json
 from types import SimpleNamespace
 
+import click
 import numpy as np
 import pytest
 
@@ -82,15 +83,30 @@ def test_peers_get_the_pieces_that_ours_learn_from(tmp_path, monkeypatch):
     assert read("sample/sample.item") == read("histories/histories.item") == items
 
 
-def test_ours_counts_the_targets_of_the_measured_steps(monkeypatch):
+def data_of(log):
+    data = Data([], [], {}, Sizes(num_users=2 + len(log), num_items=9), 0)
+    data.__dict__["train_ratings"] = ratings_of(log)
+    return data
+
+
+@pytest.fixture
+def _small(monkeypatch):
     small = {"max_history_length": 4, "batch_size": 2, "embedding_dim": 4}
     monkeypatch.setattr(sequence, "SETTINGS", sequence.SETTINGS | small)
     monkeypatch.setattr(sequence, "STEPS_PER_CALL", 2)
     monkeypatch.setattr(sequence, "WARM_STEPS", 2)
-    data = Data([], [], {}, Sizes(num_users=402, num_items=9), 0)
+
+
+@pytest.mark.usefixtures("_small")
+def test_steps_of_ours_have_as_many_histories_as_those_of_the_peers():
+    with pytest.raises(click.ClickException, match="has 1 histories"):
+        sequence.ours("gru4rec", data_of([[2, 3]] * 199), seconds=1e-9)
+
+
+@pytest.mark.usefixtures("_small")
+def test_ours_counts_the_targets_of_the_measured_steps():
     # Each piece is [2, 3], so that each has one target.
-    data.__dict__["train_ratings"] = ratings_of([[2, 3]] * 400)
-    found = sequence.ours("gru4rec", data, seconds=1e-9)
+    found = sequence.ours("gru4rec", data_of([[2, 3]] * 400), seconds=1e-9)
     assert (found.steps, found.rows, found.positions) == (2, 4, 16)
     assert found.targets == 4
     assert found.candidates == 8  # the catalogue, and the unknown item
