@@ -33,6 +33,7 @@ def save(
         list_statistics=ListStatistics(data.train_ratings, data.sizes),
         num_unknown_items=data.sizes.num_without_row(settings.num_rated_items),
         share_of_users=_share_of_users(settings, data),
+        reads_times=data.reads_times,
     )
     served.save(folder)
     write_item_values(folder, data.item_values)

@@ -15,7 +15,8 @@ Raw Examples (one per user, written by ``components/ratings_example_gen``):
 
 Transformed Examples carry ``<name>_index`` int64 features instead of ids
 (0 padding, 1 unknown, known values from 2 by falling frequency), ``label`` (1 liked, 0
-disliked, -1 neither: left out of training and judging) and the ``rating`` itself.
+disliked, -1 neither: left out of training and judging), and the ``rating`` and the
+``timestamp`` themselves.
 
 This module imports nothing, so that Beam workers can import it at no cost.
 """

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.interactions import Interactions, Ratings
+from trainer_modules.request_lists import fitted, times_of
 from trainer_modules.sizes import Sizes, Table
 
 READ_BATCH = 512  # user records that are parsed at once
@@ -29,6 +30,7 @@ class Data:
             nothing about it.
         item_values: Vocabulary of the items' side features, "name=value", without the
             reserved rows; it goes into the exported model.
+        reads_times: Whether the model reads the times of ratings.
     """
 
     train_files: list[str]
@@ -37,6 +39,7 @@ class Data:
     sizes: Sizes
     num_unknown_items: int
     item_values: Sequence[bytes] = ()
+    reads_times: bool = False
 
     def records(self, file_patterns: Sequence[str], *names: str) -> tf.data.Dataset:
         """Returns batches of user records.
@@ -117,15 +120,19 @@ def sorted_by_first_user(files: Iterable[str]) -> list[str]:
 
 def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
     """Reads the targets of all records as pairs."""
-    dtypes = {
+    dtypes: dict[str, type] = {
         f.USER_INDEX: np.int32,
         f.ITEM_INDEX: np.int32,
         f.LABEL: np.int32,
         f.RATING: np.float32,
     }
+    if data.reads_times:
+        dtypes[f.TIMESTAMP] = np.int64
     parts: dict[str, list[Any]] = {n: [np.zeros(0, t)] for n, t in dtypes.items()}
     for batch in data.records(file_patterns, *dtypes):
         row = batch[f.ITEM_INDEX].value_rowids()
+        if data.reads_times:  # a log without times has none
+            batch[f.TIMESTAMP] = fitted(batch[f.ITEM_INDEX], batch[f.TIMESTAMP], 0)
         columns = {f.USER_INDEX: tf.gather(batch.pop(f.USER_INDEX)[:, 0], row)}
         columns |= {name: lists.flat_values for name, lists in batch.items()}
         for name, values in columns.items():
@@ -155,9 +162,11 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
 
     Returns:
         Batches of ``user_index`` [B]; ``history_item_index`` and ``history_label`` [B,
-        H]; ``item_index`` (the targets), ``label`` and ``rating`` [B, T], padded with 0
-        (labels with -1); and the users' fields [B, L].
+        H]; ``history_timestamp`` [B, H] if the model reads times; ``item_index`` (the
+        targets), ``label`` and ``rating`` [B, T], padded with 0 (labels with -1); and
+        the users' fields [B, L].
     """
+    times = (f.HISTORY_TIMESTAMP,) if data.reads_times else ()
     names = (
         f.USER_INDEX,
         f.ITEM_INDEX,
@@ -165,6 +174,7 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
         f.RATING,
         f.HISTORY_ITEM_INDEX,
         f.HISTORY_LABEL,
+        *times,
         *data.sizes.user_fields,
     )
 
@@ -172,6 +182,8 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
         user = batch.pop(f.USER_INDEX)
         label = batch.pop(f.LABEL).to_tensor(f.NEITHER)
         padded = {name: value.to_tensor() for name, value in batch.items()}
+        for name in times:
+            padded[name] = times_of(batch[f.HISTORY_ITEM_INDEX], batch[name])
         return padded | {f.USER_INDEX: user[:, 0], f.LABEL: label}
 
     batches = data.records(data.eval_files, *names)

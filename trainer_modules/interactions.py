@@ -1,10 +1,12 @@
 """The training pairs in memory: closed forms solve them, other models sample them.
 
-A pair takes eight bytes, and eight more for its label and stars: 32 million ratings are
-512 MB, the only memory of a training that grows with the ratings.
+A pair takes eight bytes, eight more for its label and stars, and eight more for its
+time, for models that read it: 32 million ratings are 512 or 768 MB, the only memory of
+a training that grows with the ratings.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from trainer_modules import features as f
 
 Indices = npt.NDArray[np.int32]
 Stars = npt.NDArray[np.float32]
+Seconds = npt.NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,34 +28,40 @@ class Ratings:
         item_index: Vocabulary indices of the items, [N].
         label: 1 for liked, 0 for disliked and -1 for neither, [N].
         rating: Stars, [N].
+        timestamp: Times in seconds UTC, 0 if unknown, [N]; None if the model does not
+            read them.
     """
 
     user_index: Indices
     item_index: Indices
     label: Indices
     rating: Stars
+    timestamp: Seconds | None = None
 
     def __len__(self) -> int:
         return len(self.user_index)
 
     def where(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Ratings":
         """Returns the ratings that a mask [N], or positions in the log, select."""
-        return Ratings(
-            self.user_index[chosen],
-            self.item_index[chosen],
-            self.label[chosen],
-            self.rating[chosen],
-        )
+        columns = self._columns()
+        return Ratings(**{name: column[chosen] for name, column in columns.items()})
 
     def joined(self, other: "Ratings") -> "Ratings":
         """Returns both; each user's ratings are followed by those of ``other``."""
+        others = other._columns()
         both = Ratings(
-            np.concatenate([self.user_index, other.user_index]),
-            np.concatenate([self.item_index, other.item_index]),
-            np.concatenate([self.label, other.label]),
-            np.concatenate([self.rating, other.rating]),
+            **{
+                name: np.concatenate([column, others[name]])
+                for name, column in self._columns().items()
+            }
         )
         return both.where(np.argsort(both.user_index, kind="stable"))
+
+    def _columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Returns the columns that were read, by name."""
+        return {
+            name: column for name, column in vars(self).items() if column is not None
+        }
 
     def mean(self) -> float:
         """Returns the mean of all stars; 0 without ratings."""

@@ -28,7 +28,9 @@ def preprocessing_fn(
     Returns:
         ``user_index`` [B, 1]; ``item_index`` and ``label``, the same two with the
         prefix ``history_``, and ``<name>_index`` for each side feature of the user, all
-        ragged [B, (N)]; all of these are int64. ``rating`` is returned unchanged.
+        ragged [B, (N)]; all of these are int64. ``rating``, ``timestamp`` and
+        ``history_timestamp`` are returned unchanged; the times have no values if the
+        log or its schema has none.
     """
 
     def labels(rating: tf.RaggedTensor) -> tf.RaggedTensor:
@@ -55,6 +57,8 @@ def preprocessing_fn(
         f.LABEL: labels(inputs[f.RATING]),
         f.HISTORY_LABEL: labels(inputs[f.HISTORY_RATING]),
         f.RATING: inputs[f.RATING],
+        f.TIMESTAMP: inputs.get(f.TIMESTAMP, _nothing(target)),
+        f.HISTORY_TIMESTAMP: inputs.get(f.HISTORY_TIMESTAMP, _nothing(history)),
         **_user_feature_indices(user_features),
     }
 
@@ -75,6 +79,13 @@ def _user_feature_indices(
     )
     indices = _indices(list(named.values()), vocabulary) if named else []
     return {f.index_of(name): index for name, index in zip(named, indices, strict=True)}
+
+
+def _nothing(lists: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Returns as many lists of integers, all of them empty."""
+    return tf.RaggedTensor.from_row_splits(
+        tf.zeros([0], tf.int64), tf.zeros_like(lists.row_splits), validate=False
+    )
 
 
 def _named(values: tf.RaggedTensor, name: str) -> tf.RaggedTensor:

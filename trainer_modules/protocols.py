@@ -1,6 +1,6 @@
 """What a model may implement, beyond scoring, to be trained in a way of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 import tensorflow as tf
@@ -19,10 +19,17 @@ class ClosedForm(Protocol):
 class Causal(Protocol):
     """A model with a state after each item of a history, which scores by products."""
 
-    def states(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the state after each item: [B, L, D] for indices [B, L].
+    def states(
+        self, last: Mapping[str, tf.Tensor], training: bool = False
+    ) -> tf.Tensor:
+        """Returns the state after each of the last items, [B, L, D].
 
         A state depends only on its own and earlier positions.
+
+        Args:
+            last: ``history_item_index`` [B, L], padded with 0 in front; and
+                ``history_timestamp`` [B, L] if the model reads times.
+            training: Whether to apply dropout.
         """
 
     def vectors(self, item: tf.Tensor) -> tf.Tensor:

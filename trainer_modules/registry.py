@@ -230,7 +230,7 @@ MODELS: dict[str, ModelSpec] = {
             class_name="HSTU",
             config_class=sequence.HSTUConfig,
             task="sequence",
-            summary="gated attention without a softmax over the last items",
+            summary="gated attention without a softmax over the last items and times",
             paper="Zhai et al. 2024",
         ),
     )

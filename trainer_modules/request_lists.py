@@ -1,4 +1,4 @@
-"""Brings the lists of a request into the form that the model reads."""
+"""Brings the lists of a request or a record into the form that the model reads."""
 
 import re
 
@@ -10,7 +10,7 @@ _TO_THE_END = 1 << 30  # bytes
 
 
 def fitted(
-    items: tf.RaggedTensor, values: tf.RaggedTensor, missing: float
+    items: tf.RaggedTensor, values: tf.RaggedTensor, missing: float | int
 ) -> tf.RaggedTensor:
     """Returns one value for each item.
 
@@ -30,6 +30,24 @@ def fitted(
         constant_values=missing,
     )
     return tf.RaggedTensor.from_tensor(dense, length)
+
+
+def times_of(items: tf.RaggedTensor, times: tf.RaggedTensor) -> tf.Tensor:
+    """Returns when each item was rated.
+
+    An item without a time counts as rated at the newest known time of its list, such as
+    one that was liked a moment ago; without any known time, all have the same.
+
+    Args:
+        items: Lists of items, [B, (N)].
+        times: Seconds UTC of the first items, [B, (M)]; 0 if unknown.
+
+    Returns:
+        Seconds UTC, [B, N].
+    """
+    time = fitted(items, times, 0).to_tensor()
+    newest = tf.reduce_max(time, 1, keepdims=True)
+    return tf.where(time == 0, newest, time)
 
 
 def values_of(name: str, pairs: tf.Tensor) -> tf.RaggedTensor:

@@ -13,7 +13,7 @@ import tensorflow_transform as tft
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.ranking import rank_targets, score_candidates, score_unseen
-from trainer_modules.request_lists import fitted, given_or_known, values_of
+from trainer_modules.request_lists import fitted, given_or_known, times_of, values_of
 from trainer_modules.sizes import Table
 
 NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
@@ -41,6 +41,7 @@ class Served:
         list_statistics: ListStatistics,
         num_unknown_items: int,
         share_of_users: float,
+        reads_times: bool = False,
     ):
         """Joins a model to what it was trained on.
 
@@ -54,6 +55,8 @@ class Served:
             num_unknown_items: How many catalogue items are missing from the vocabulary.
             share_of_users: Share of the users, 0 to 1, that ``evaluate`` ranks for; a
                 hash of their ids selects them.
+            reads_times: Whether the model reads ``history_timestamp``; then
+                ``recommend`` has an input of this name.
         """
         self.model = model
         self.scorer = tf.function(model)
@@ -73,10 +76,16 @@ class Served:
         self.list_statistics = list_statistics
         self.num_unknown_items = num_unknown_items
         self.share_of_users = share_of_users
+        self.reads_times = reads_times
 
     def save(self, folder: str) -> None:
         """Writes the SavedModel to a folder."""
         examples = tf.TensorSpec([None], tf.string, name="examples")
+        times = {}
+        if self.reads_times:
+            times[f.HISTORY_TIMESTAMP] = tf.TensorSpec(
+                [None, None], tf.int64, name=f.HISTORY_TIMESTAMP
+            )
         signatures = {
             "serving_default": self.score.get_concrete_function(examples),
             "evaluate": self.evaluate.get_concrete_function(examples),
@@ -86,6 +95,7 @@ class Served:
                 tf.TensorSpec([None, None], tf.float32, name=f.HISTORY_RATING),
                 tf.TensorSpec([None, None], tf.string, name=f.USER_FEATURES),
                 tf.TensorSpec([], tf.int32, name="k"),
+                **times,
             ),
         }
         tf.saved_model.save(self.objects(), folder, signatures)
@@ -108,7 +118,8 @@ class Served:
         Args:
             examples: Serialized Examples, [B], with ``user_id``, ``candidate_item_id``
                 [C] and, as far as they are known, ``history_item_id``,
-                ``history_rating`` (items without one count as liked) and side features.
+                ``history_rating`` (items without one count as liked),
+                ``history_timestamp`` (as in ``recommend``) and side features.
 
         Returns:
             ``score`` [B, C]; -inf pads Examples with fewer candidates than others.
@@ -131,6 +142,7 @@ class Served:
         history_rating: tf.Tensor,
         user_features: tf.Tensor,
         k: tf.Tensor,
+        history_timestamp: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """Returns the best items that are not in a user's history.
 
@@ -147,12 +159,17 @@ class Served:
             user_features: Side features, as in "user_gender=F", [B, N], padded with "".
                 Without any, those from training are used.
             k: How many items to return; fewer if the catalogue has fewer.
+            history_timestamp: Times of the first T items, [B, T], in seconds UTC; only
+                of a model that reads times. An item without one, or with 0, counts as
+                rated at the newest time that the row has.
 
         Returns:
             ``item_id`` [B, k] and ``score`` [B, k], best first; "" and -inf pad the
             lists of users who have seen too much of the catalogue.
         """
         raw = self._raw_users(user_id, history_item_id, history_rating, user_features)
+        if history_timestamp is not None and f.HISTORY_TIMESTAMP in raw:
+            raw[f.HISTORY_TIMESTAMP] = tf.RaggedTensor.from_tensor(history_timestamp)
         features, _ = self._features(self.transform.transform_fn(raw))
         scores, unseen, _ = score_unseen(self.scorer, features, self.num_items)
         top = tf.math.top_k(
@@ -291,9 +308,15 @@ class Served:
             name: given_or_known(transformed[name].to_tensor(), tf.gather(table, user))
             for name, table in self.user_fields.items()
         }
-        return fields | {
+        history = transformed[f.HISTORY_ITEM_INDEX]
+        times = {}
+        if self.reads_times:
+            times[f.HISTORY_TIMESTAMP] = times_of(
+                history, transformed[f.HISTORY_TIMESTAMP]
+            )
+        return fields | times | {
             f.USER_INDEX: user,
-            f.HISTORY_ITEM_INDEX: transformed[f.HISTORY_ITEM_INDEX].to_tensor(),
+            f.HISTORY_ITEM_INDEX: history.to_tensor(),
             f.HISTORY_LABEL: transformed[f.HISTORY_LABEL].to_tensor(),
         }, transformed[f.ITEM_INDEX].to_tensor()
 

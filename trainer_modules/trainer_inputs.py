@@ -25,6 +25,7 @@ def read_data(
         sizes=sizes,
         num_unknown_items=sizes.num_without_row(settings.num_items_before_test),
         item_values=item_values,
+        reads_times=settings.reads_times,
     )
 
 

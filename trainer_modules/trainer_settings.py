@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer_modules.configs.parse import parse
+from trainer_modules.configs.sequence import CausalConfig
 from trainer_modules.model_card import ModelCard
 from trainer_modules.registry import MODELS, ModelSpec
 from trainer_modules.sizes import Sizes
@@ -95,6 +96,11 @@ class TrainerSettings:
     def is_closed_form(self) -> bool:
         """Whether the model is solved, rather than fitted by gradient descent."""
         return self.model.task == "closed_form"
+
+    @property
+    def reads_times(self) -> bool:
+        """Whether the model reads the times of ratings."""
+        return isinstance(self.config, CausalConfig) and self.config.reads_times
 
     def card(self, sizes: Sizes, parameters: int) -> ModelCard:
         """Returns the card of a model of so many weights, before its training."""

@@ -270,7 +270,10 @@ def _variables(model: tf.keras.Model, sizes: Sizes) -> dict[str, tf.Variable]:
     Layers create their variables at the first batch: here, one of padding.
     """
     padding = tf.fill([1, 1], tf.constant(f.PADDING_INDEX, tf.int64))
-    lists = (f.HISTORY_ITEM_INDEX, f.HISTORY_LABEL, f.ITEM_INDEX, *sizes.user_fields)
+    lists = (
+        *(f.HISTORY_ITEM_INDEX, f.HISTORY_LABEL, f.HISTORY_TIMESTAMP, f.ITEM_INDEX),
+        *sizes.user_fields,
+    )
     model({f.USER_INDEX: padding[0], **dict.fromkeys(lists, padding)})
     variables: dict[str, tf.Variable] = model.get_weight_paths()
     return variables

@@ -22,6 +22,7 @@ from components.tensorflow_runtime import errors
 with imported_alone():
     from tensorflow.core.example import example_pb2, feature_pb2
 
+DAY = 86_400  # seconds
 CALLS = 20  # of each request, after the first one, which prepares the graph
 Answer = dict[str, str | float]  # the fields of ``figures.Answer``
 GARBAGE = b"\x0b\xff this is not an Example \x00"
@@ -77,11 +78,13 @@ def question_of(
             candidate_item_id=question["candidates"],
         )
         return lambda: score({"examples": np.array([example], object)})
+    days = np.arange(1, 1 + len(question["history"]))
     request = {
         "user_id": np.array(question["user"], object),
         "history_item_id": np.array([question["history"]], object),
         "history_rating": np.zeros([1, 0], np.float32),  # all count as likes
         "user_features": np.zeros([1, 0], object),
+        "history_timestamp": DAY * days[np.newaxis],  # only for models that read times
         "k": np.array(10, np.int32),
     }
     return lambda: recommend(request)

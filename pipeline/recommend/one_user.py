@@ -3,11 +3,11 @@
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from components.catalogue_gen import read_catalogue
-from components.exported_model import ExportedModel, Tensors
+from components.exported_model import ExportedModel, Function
 from components.live_models import versions
 from pipeline.lineage import accepted_data
 from pipeline.recommend.example_records import floats_of, ids_of, read_examples
@@ -25,8 +25,6 @@ from pipeline.recommend.user_history import (
 from trainer_modules import features as f
 
 NUM_REASONS = 3
-
-Recommend = Callable[[Tensors], Tensors]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +141,7 @@ def live_model(out: Path) -> versions.Version:
     return live
 
 
-def load_recommend(folder: Path) -> Recommend:
+def load_recommend(folder: Path) -> Function:
     """Loads a version's ``recommend``.
 
     Raises:
@@ -156,10 +154,10 @@ def load_recommend(folder: Path) -> Recommend:
 
 
 def ask(
-    recommend: Recommend, users: Sequence[str], histories: Sequence[History], k: int
+    recommend: Function, users: Sequence[str], histories: Sequence[History], k: int
 ) -> list[list[tuple[str, float]]]:
     """Returns for each user the k best items outside the user's history."""
-    answer = recommend(recommend_inputs(users, histories, k))
+    answer = recommend(recommend_inputs(users, histories, k, recommend.inputs))
     rows = zip(answer["item_id"], answer["score"], strict=True)
     return [listed(items, scores) for items, scores in rows]
 

@@ -13,7 +13,7 @@ import collections
 import dataclasses
 import glob
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from trainer_modules.bounds import EVERYTHING_LIKED, compare
 
 LIKED_BY_ANY_RULE = float(np.finfo(np.float32).max)  # stars
 INPUTS = {f.USER_ID, f.HISTORY_ITEM_ID, f.HISTORY_RATING, f.USER_FEATURES, "k"}
+OPTIONAL_INPUTS = {f.HISTORY_TIMESTAMP}  # only of models that read times
 
 
 class SignatureError(versions.VersionError):
@@ -45,19 +46,25 @@ class History:
         items: IDs of the rated items, each once, oldest first.
         ratings: Ratings of these items, in the unit of the data.
         features: Side features of the user, as "name=value".
+        times: When the first of these items were rated, in seconds UTC. A model takes
+            the others as rated at the newest of these times.
     """
 
     items: Sequence[str] = ()
     ratings: Sequence[float] = ()
     features: Sequence[str] = ()
+    times: Sequence[int] = ()
 
     def liking(self, items: Iterable[str]) -> "History":
-        """Returns the history with more items, which are liked by any threshold."""
+        """Returns the history with more items, which are liked by any threshold.
+
+        They are at its end, and have no times.
+        """
         liked = dict.fromkeys(items, LIKED_BY_ANY_RULE)
         if not liked:
             return self
         rated = dict(zip(self.items, self.ratings, strict=True)) | liked
-        return History(tuple(rated), tuple(rated.values()), self.features)
+        return History(tuple(rated), tuple(rated.values()), self.features, self.times)
 
     def liked(self, threshold: str) -> list[str]:
         """Returns the liked items, oldest first, by ``label.threshold``."""
@@ -65,7 +72,7 @@ class History:
 
 
 class Histories:
-    """All users' histories, in 8 bytes per rating.
+    """All users' histories, in 16 bytes per rating, or 8 if the data has no times.
 
     The ratings of a user are adjacent, in the order of time, or in the order of the
     splits if the data has no times. In addition, each user takes a dictionary entry of
@@ -104,8 +111,10 @@ class Histories:
         owner = np.frombuffer(owners, np.int32)
         if len(times) == len(owner):
             order = np.lexsort((np.frombuffer(times, np.int64), owner))
+            self._times = np.frombuffer(times, np.int64)[order]
         else:
             order = np.argsort(owner, kind="stable")
+            self._times = np.zeros(0, np.int64)
         self._numbers = np.frombuffer(numbers, np.int32)[order]
         self._ratings = np.frombuffer(ratings, np.float32)[order]
         self._starts = np.zeros(len(self._users) + 1, np.int64)
@@ -134,6 +143,7 @@ class Histories:
             tuple(map(self._items.__getitem__, self._numbers[rated].tolist())),
             tuple(self._ratings[rated].tolist()),
             self._features[row],
+            tuple(self._times[rated].tolist()),
         )
 
 
@@ -189,7 +199,7 @@ def check_inputs(names: Iterable[str]) -> None:
     Raises:
         SignatureError: If they are not those that ``recommend_inputs`` returns.
     """
-    if set(names) != INPUTS:
+    if set(names) - OPTIONAL_INPUTS != INPUTS:
         raise SignatureError(
             f"the model's 'recommend' has the inputs {', '.join(sorted(names))}; "
             f"expected {', '.join(sorted(INPUTS))}. It was exported by another release "
@@ -198,7 +208,10 @@ def check_inputs(names: Iterable[str]) -> None:
 
 
 def recommend_inputs(
-    users: Sequence[str], histories: Sequence[History], k: int
+    users: Sequence[str],
+    histories: Sequence[History],
+    k: int,
+    names: Container[str] = INPUTS,
 ) -> dict[str, np.ndarray]:
     """Returns the inputs of a model's ``recommend`` for some users.
 
@@ -206,14 +219,19 @@ def recommend_inputs(
         users: IDs of B users.
         histories: Histories of these users.
         k: Number of items in each list.
+        names: Names of the model's inputs, which ``check_inputs`` accepts.
     """
-    return {
+    inputs = {
         f.USER_ID: _padded([users], object, b"")[0],
         f.HISTORY_ITEM_ID: _padded([h.items for h in histories], object, b""),
         f.HISTORY_RATING: _padded([h.ratings for h in histories], np.float32, np.nan),
         f.USER_FEATURES: _padded([h.features for h in histories], object, b""),
         "k": np.array(k, np.int32),
     }
+    if f.HISTORY_TIMESTAMP in names:
+        times = [h.times for h in histories]
+        inputs[f.HISTORY_TIMESTAMP] = _padded(times, np.int64, 0)
+    return inputs
 
 
 def _padded(rows: Sequence[Sequence[Any]], dtype: type, padding: Any) -> np.ndarray:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.recommend.user_history import OPTIONAL_INPUTS
 from pipeline.serving.errors import RequestError
 from pipeline.serving.settings import ServingSettings
 
@@ -101,12 +102,17 @@ def _columns(
     if not isinstance(columns, dict) or _is_base64(columns):
         columns = {_only(specs, "inputs is a plain value/list"): columns}
     for name in specs:
-        if name not in columns:
+        if name not in columns and name not in OPTIONAL_INPUTS:
             raise RequestError(400, f"Missing named input: {name} in 'inputs' object.")
-    return {
+    tensors = {
         name: _tensor(name, columns[name], spec, settings)
         for name, spec in specs.items()
+        if name in columns
     }
+    rows = num_rows(tensors)
+    for name in specs.keys() - tensors.keys():
+        tensors[name] = np.zeros([rows, 0], specs[name].dtype)
+    return tensors
 
 
 def _rows(

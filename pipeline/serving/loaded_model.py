@@ -1,7 +1,7 @@
 """A version in memory that answers batches of requests."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ _STATUS = {
     errors.UnavailableError: 503,
     errors.DeadlineExceededError: 504,
 }
+# By kind of a type: no item, no rating, no time.
+_PADDING: dict[str, bytes | float] = {"O": b"", "f": np.nan, "i": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,14 +98,16 @@ class LoadedModel:
             RequestError: If the model does not answer.
             SignatureError: If its ``recommend`` has the inputs of another release.
         """
+        names: Collection[str] = ()
         if "recommend" in self.signatures:
-            check_inputs(self.signatures["recommend"].inputs)
+            names = self.signatures["recommend"].inputs
+            check_inputs(names)
         example = Example()
         for name in (f.USER_ID, f.ITEM_ID, f.HISTORY_ITEM_ID, f.CANDIDATE_ITEM_ID):
             example.features.feature[name].bytes_list.value.append(b"?")
         example.features.feature[f.RATING].float_list.value.append(1.0)
         questions: dict[str, Tensors] = {
-            "recommend": recommend_inputs(["?"], [History(["?"], [1.0])], 10),
+            "recommend": recommend_inputs(["?"], [History(["?"], [1.0])], 10, names),
             "serving_default": {
                 "examples": np.array([example.SerializeToString()], object)
             },
@@ -171,7 +175,7 @@ def _joined(values: list[np.ndarray]) -> np.ndarray:
         return np.max(values)  # k: shorter lists are prefixes of longer ones
     if values[0].ndim == 1:
         return np.concatenate(values)
-    padding = b"" if values[0].dtype == object else np.nan  # no rating
+    padding = _PADDING[values[0].dtype.kind]
     shape = sum(map(len, values)), max(value.shape[1] for value in values)
     joined = np.full(shape, padding, values[0].dtype)
     start = 0

@@ -79,8 +79,8 @@ class RecommendApi:
             if likes:
                 liked = await asyncio.to_thread(_found, data.titles, likes)
             rated = data.histories.of(user)
-            inputs = recommend_inputs([user], [rated.liking(liked)], k)
-            model.specs("recommend")
+            names = model.specs("recommend")
+            inputs = recommend_inputs([user], [rated.liking(liked)], k, names)
             answer = await self._batcher.ask(model, "recommend", inputs)
             name, version = model.name, model.number
         items = listed(answer["item_id"][0], answer["score"][0])

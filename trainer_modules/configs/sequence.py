@@ -52,6 +52,11 @@ class CausalConfig(SequenceConfig):
     learning_rate: Positive = 0.001
     embedding_dim: LayerSize = searched(64, Choice((32, 64, 128)))
 
+    @property
+    def reads_times(self) -> bool:
+        """Whether the model reads when its user rated the last items."""
+        return False
+
 
 @dataclasses.dataclass(frozen=True)
 class AttentionConfig(CausalConfig):
@@ -114,11 +119,19 @@ class HSTUConfig(AttentionConfig):
 
     Attributes:
         temperature: Number by which the cosines of states and items are divided.
+        time_bias: Whether attention has a bias by the time between two items, beside
+            the one by their distance.
     """
 
     heads: LayerSize = 2
     dropout_rate: ShareBelow1 = 0.5
     temperature: Positive = searched(0.05, Range(0.02, 0.2, log=True))
+    time_bias: bool = True
+
+    @property
+    def reads_times(self) -> bool:
+        """Whether the model reads when its user rated the last items."""
+        return self.time_bias
 
 
 @dataclasses.dataclass(frozen=True)

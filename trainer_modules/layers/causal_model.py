@@ -1,11 +1,13 @@
 """What all models share that have a state after each item of a history."""
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.configs.sequence import AttentionConfig, CausalConfig
 from trainer_modules.layers.dot_product import dot_product
-from trainer_modules.layers.last_items import last_items
+from trainer_modules.layers.last_items import last_values
 from trainer_modules.layers.vector_table import VectorTable
 from trainer_modules.sizes import Sizes
 
@@ -23,17 +25,25 @@ class CausalModel(tf.keras.Model):
 
     Attributes:
         length: L, the number of last items that are read.
+        reads: The features of the last items that the states depend on.
         item: M, the table of items.
     """
 
     def __init__(self, config: CausalConfig, sizes: Sizes):
         super().__init__()
         self.length = config.max_history_length
+        self.reads: tuple[str, ...] = (f.HISTORY_ITEM_INDEX,)
+        if config.reads_times:
+            self.reads += (f.HISTORY_TIMESTAMP,)
         self.item = VectorTable("item", sizes, config.embedding_dim, INITIAL_STDDEV)
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns scores [B, C]."""
-        last = last_items(features[f.HISTORY_ITEM_INDEX], self.length)  # [B, L]
+        history = features[f.HISTORY_ITEM_INDEX]  # [B, H]
+        last = {
+            name: last_values(history, features[name], self.length)  # [B, L]
+            for name in self.reads
+        }
         state = self.states(last, training)[:, -1]  # [B, D]
         item = self.vectors(features[f.ITEM_INDEX])  # [B, C, D] or [1, C, D]
         return tf.cast(dot_product(state, item), tf.float32)
@@ -64,12 +74,21 @@ class AttentionModel(CausalModel):
         )
         self.dropout = tf.keras.layers.Dropout(config.dropout_rate)
 
-    def attended(self, history: tf.Tensor, training: bool) -> tf.Tensor:
-        """Returns what the last block makes of indices [B, L]: [B, L, D]."""
+    def attended(
+        self, last: Mapping[str, tf.Tensor], training: bool, *context: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns what the last block makes of the last items, [B, L, D].
+
+        Args:
+            last: Indices of the last items, [B, L].
+            training: Whether to apply dropout.
+            context: What all blocks are given besides.
+        """
+        history = last[f.HISTORY_ITEM_INDEX]
         is_real = history != f.PADDING_INDEX
         value = self.item(history) * self.root
         value += tf.cast(self.position, value.dtype)
         value = self.dropout(value, training=training)
         for block in self.blocks:
-            value = block(value, is_real, training=training)
+            value = block(value, is_real, *context, training=training)
         return value

@@ -19,7 +19,18 @@ def last_items(history: tf.Tensor, length: int) -> tf.Tensor:
         Indices, [B, L], the newest in the last column; shorter histories are padded
         with 0 in front.
     """
+    return last_values(history, history, length)
+
+
+def last_values(history: tf.Tensor, values: tf.Tensor, length: int) -> tf.Tensor:
+    """Returns the values [B, L] that belong to ``last_items``.
+
+    Args:
+        history: Indices of the items, as for ``last_items``.
+        values: A value for each of them, [B, H], such as its time.
+        length: L, how many values to return.
+    """
     num_real = tf.math.count_nonzero(history != f.PADDING_INDEX, 1)  # [B]
-    in_front = tf.pad(history, [[0, 0], [length, 0]])  # [B, L + H]
+    in_front = tf.pad(values, [[0, 0], [length, 0]])  # [B, L + H]
     columns = num_real[:, tf.newaxis] + tf.range(length, dtype=tf.int64)
     return tf.gather(in_front, columns, batch_dims=1)

@@ -9,6 +9,8 @@ of sessions that take turns in a batch; the candidates are shared by a whole bat
 Shapes: B batch, D embedding, L last items.
 """
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from trainer_modules import features as f
@@ -33,8 +35,11 @@ class GRU4Rec(CausalModel):
         ]
         self.projection = tf.keras.layers.Dense(config.embedding_dim)
 
-    def states(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the state after each item: [B, L, D] for indices [B, L]."""
+    def states(
+        self, last: Mapping[str, tf.Tensor], training: bool = False
+    ) -> tf.Tensor:
+        """Returns the state after each of the last items, [B, L, D]."""
+        history = last[f.HISTORY_ITEM_INDEX]
         is_real = history != f.PADDING_INDEX
         value = self.dropout(self.item(history), training=training)  # [B, L, D]
         for layer in self.recurrent:

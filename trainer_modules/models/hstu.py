@@ -4,17 +4,22 @@ Zhai et al.: "Actions Speak Louder than Words: Trillion-Parameter Sequential Tra
 for Generative Recommendations", ICML 2024, https://arxiv.org/abs/2402.17152, sections 3
 and 4.1, in the form of their code
 (https://github.com/facebookresearch/generative-recommenders).
-Differs from the paper: no bias by time; the softmax is over the whole catalogue, as in
-https://github.com/NetEase-Media/HSTU-Tensorflow; a history longer than L is cut into
-pieces for training.
+Differs from the paper: the time of a position is that of its item, and not of the item
+that follows, which is unknown when lists are made in advance; the softmax is over the
+whole catalogue, as in https://github.com/NetEase-Media/HSTU-Tensorflow; a history
+longer than L is cut into pieces for training.
 Shapes: B batch, D embedding, L last items.
 """
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
+from trainer_modules import features as f
 from trainer_modules.configs.sequence import HSTUConfig
 from trainer_modules.layers.causal_model import AttentionModel
 from trainer_modules.layers.sequential_transduction import SequentialTransductionUnit
+from trainer_modules.layers.time_buckets import time_buckets
 from trainer_modules.sizes import Sizes
 
 
@@ -26,14 +31,19 @@ class HSTU(AttentionModel):
         super().__init__(config, sizes, position_stddev=dim**-0.5)
         self.blocks = [
             SequentialTransductionUnit(
-                dim, config.heads, self.length, config.dropout_rate
+                dim, config.heads, self.length, config.dropout_rate, config.time_bias
             )
             for _ in range(config.blocks)
         ]
 
-    def states(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the state after each item: [B, L, D] for indices [B, L]."""
-        state = self.attended(history, training)
+    def states(
+        self, last: Mapping[str, tf.Tensor], training: bool = False
+    ) -> tf.Tensor:
+        """Returns the state after each of the last items, [B, L, D]."""
+        context = []
+        if f.HISTORY_TIMESTAMP in self.reads:
+            context = [time_buckets(last[f.HISTORY_TIMESTAMP])]  # [B, L, L]
+        state = self.attended(last, training, *context)
         return _of_length_1(state) / self.temperature
 
     def vectors(self, item: tf.Tensor) -> tf.Tensor:

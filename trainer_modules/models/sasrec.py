@@ -9,6 +9,8 @@ into pieces for training, instead of being truncated.
 Shapes: B batch, D embedding, L last items.
 """
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from trainer_modules.configs.sequence import SASRecConfig
@@ -33,6 +35,8 @@ class SASRec(AttentionModel):
         ]
         self.norm = tf.keras.layers.LayerNormalization(epsilon=1e-6)
 
-    def states(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the state after each item: [B, L, D] for indices [B, L]."""
-        return self.norm(self.attended(history, training))
+    def states(
+        self, last: Mapping[str, tf.Tensor], training: bool = False
+    ) -> tf.Tensor:
+        """Returns the state after each of the last items, [B, L, D]."""
+        return self.norm(self.attended(last, training))

@@ -6,6 +6,8 @@ same for a whole batch, so that one matrix product scores them: the catalogue, o
 drawn from it (Klenitskiy and Vasilev 2023, https://arxiv.org/abs/2309.07602).
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -13,7 +15,7 @@ import tensorflow as tf
 from trainer_modules import features as f
 from trainer_modules.configs.sequence import CausalConfig
 from trainer_modules.inputs import Data
-from trainer_modules.interactions import Indices, Ratings
+from trainer_modules.interactions import Ratings
 from trainer_modules.protocols import Causal
 from trainer_modules.tasks.losses import LossFunction
 from trainer_modules.tasks.task import Batch, TrainingSet, shuffled_batches
@@ -27,23 +29,23 @@ def training_set(
 ) -> TrainingSet:
     """Returns batches of pieces of histories, with the item that follows each item.
 
-    A batch has ``history_item_index`` [B, L], padded with 0 in front; ``item_index``
-    [B, L], what followed each, or 0 where that was not liked or is padding; ``label``
-    [B, L], 1 at the others; and ``other_items`` [B, N], whose rows are equal, as
-    replicas divide a batch by its rows.
+    A batch has the columns of ``pieces``, where ``item_index`` is 0 for items that were
+    not liked; and ``other_items`` [B, N], whose rows are equal, as replicas divide a
+    batch by its rows.
 
     Raises:
         ValueError: If no user liked a later rating than the first.
     """
-    history, target, label = pieces(ratings, config.max_history_length)
-    target = np.where(label == f.LIKED, target, f.PADDING_INDEX)
-    num_targets = np.count_nonzero(target)
+    columns = pieces(ratings, config.max_history_length)
+    is_target = columns[f.LABEL] == f.LIKED
+    columns[f.ITEM_INDEX] = np.where(is_target, columns[f.ITEM_INDEX], f.PADDING_INDEX)
+    num_targets = np.count_nonzero(is_target)
     if not num_targets:
         raise ValueError(
             "no user has a positive after the first rating, so that there is no next "
             "item to learn: lower label.threshold"
         )
-    history, target, label = map(tf.constant, (history, target, label))
+    constants = {name: tf.constant(column) for name, column in columns.items()}
     num_items, num_drawn = data.sizes.num_items, config.num_negatives
     catalogue = tf.range(f.UNKNOWN_INDEX, num_items)
     is_drawn = num_drawn < len(catalogue)
@@ -56,15 +58,12 @@ def training_set(
         )
 
     def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
-        return {
-            f.HISTORY_ITEM_INDEX: tf.gather(history, rows),
-            f.ITEM_INDEX: tf.gather(target, rows),
-            f.LABEL: tf.gather(label, rows),
-            OTHERS: tf.tile([others(step)], [batch_size, 1]),
-        }
+        batch = {name: tf.gather(column, rows) for name, column in constants.items()}
+        return batch | {OTHERS: tf.tile([others(step)], [batch_size, 1])}
 
+    num_pieces = len(is_target)
     batches, steps, batch_size = shuffled_batches(
-        len(history), config.batch_size, seed, make
+        num_pieces, config.batch_size, seed, make
     )
     return TrainingSet(
         batches,
@@ -72,11 +71,11 @@ def training_set(
         batch_size,
         num_candidates=config.max_history_length,
         losses=losses_of_next_items,
-        losses_per_row=num_targets / len(history),
+        losses_per_row=num_targets / num_pieces,
     )
 
 
-def pieces(ratings: Ratings, length: int) -> tuple[Indices, Indices, Indices]:
+def pieces(ratings: Ratings, length: int) -> dict[str, npt.NDArray[Any]]:
     """Cuts each user's ratings, in the order of time, into pieces of a fixed length.
 
     Every rating but a user's first is the target of one position. The newest piece is
@@ -87,8 +86,10 @@ def pieces(ratings: Ratings, length: int) -> tuple[Indices, Indices, Indices]:
         length: L, number of positions in a piece.
 
     Returns:
-        The items at the positions, the items after them, and whether those were liked
-        (1 or 0), [P, L] each, padded with 0 in front.
+        ``history_item_index``, the items at the positions; ``history_timestamp``, when
+        they were rated, if that was read; ``item_index``, the items after them; and
+        ``label``, whether those were liked (1 or 0). All are [P, L], padded with 0 in
+        front.
     """
     ends = np.flatnonzero(np.diff(ratings.user_index, append=f.PADDING_INDEX)) + 1
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
@@ -101,15 +102,17 @@ def pieces(ratings: Ratings, length: int) -> tuple[Indices, Indices, Indices]:
     is_real = place > starts[user][:, np.newaxis]
     before, at = np.maximum(place - 1, 0), np.maximum(place, 0)
 
-    def cut(column: npt.NDArray[np.int32], where: npt.NDArray[np.int64]) -> Indices:
-        return np.where(is_real, column[where], 0).astype(np.int32)
+    def cut(column: npt.NDArray[Any], where: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        return np.where(is_real, column[where], np.zeros([], column.dtype))
 
-    liked = (ratings.label == f.LIKED).astype(np.int32)
-    return (
-        cut(ratings.item_index, before),
-        cut(ratings.item_index, at),
-        cut(liked, at),
-    )
+    cuts = {
+        f.HISTORY_ITEM_INDEX: cut(ratings.item_index, before),
+        f.ITEM_INDEX: cut(ratings.item_index, at),
+        f.LABEL: cut((ratings.label == f.LIKED).astype(np.int32), at),
+    }
+    if ratings.timestamp is not None:
+        cuts[f.HISTORY_TIMESTAMP] = cut(ratings.timestamp, before)
+    return cuts
 
 
 def losses_of_next_items(model: Causal, batch: Batch, loss: LossFunction) -> tf.Tensor:
@@ -119,7 +122,7 @@ def losses_of_next_items(model: Causal, batch: Batch, loss: LossFunction) -> tf.
     An other candidate that is the target itself is as good as excluded.
     """
     target, others = batch[f.ITEM_INDEX], batch[OTHERS][0]  # [B, L], [N]
-    state = model.states(batch[f.HISTORY_ITEM_INDEX], training=True)  # [B, L, D]
+    state = model.states(batch, training=True)  # [B, L, D]
     positive = tf.reduce_sum(state * model.vectors(target), 2)  # [B, L]
     # The targets' vectors are looked up before their number varies: replicas cannot
     # join the gradients of a table if their shapes change between steps.

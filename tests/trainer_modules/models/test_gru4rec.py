@@ -72,7 +72,7 @@ def test_score_is_the_last_state_times_the_items_vector(model):
 
 
 def test_padding_in_front_changes_no_state(model):
-    found = model.states(tf.constant([[9, 2, 3], [0, 9, 2], [0, 0, 9]])).numpy()
+    found = model.states(features([[9, 2, 3], [0, 9, 2], [0, 0, 9]])).numpy()
     expected = states(model, [9, 2, 3])
     for row, num_items in enumerate((3, 2, 1)):
         np.testing.assert_allclose(
@@ -83,6 +83,6 @@ def test_padding_in_front_changes_no_state(model):
 
 
 def test_a_later_item_changes_no_earlier_state(model):
-    found = model.states(tf.constant([[0, 2, 3], [0, 2, 8]])).numpy()
+    found = model.states(features([[0, 2, 3], [0, 2, 8]])).numpy()
     np.testing.assert_array_equal(found[0, :2], found[1, :2])
     assert np.abs(found[0, 2] - found[1, 2]).max() > 1e-3

@@ -99,8 +99,8 @@ def test_score_is_the_last_state_times_the_items_vector(model):
 
 
 def test_each_state_is_that_of_the_items_up_to_it(model):
-    found = model.states(tf.constant([[9, 2, 3]])).numpy()[0]
+    found = model.states(features([[9, 2, 3]])).numpy()[0]
     np.testing.assert_allclose(found, states(model, [9, 2, 3]), rtol=1e-4, atol=1e-5)
-    later = model.states(tf.constant([[9, 2, 8]])).numpy()[0]
+    later = model.states(features([[9, 2, 8]])).numpy()[0]
     np.testing.assert_array_equal(found[:2], later[:2])
     assert np.abs(found[2] - later[2]).max() > 1e-3
