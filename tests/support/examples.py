@@ -23,12 +23,17 @@ def _feature(values):
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
-def write_ratings(path: Path, rated: Mapping[str, Mapping[str, float]]) -> None:
+def write_ratings(
+    path: Path,
+    rated: Mapping[str, Mapping[str, float]],
+    times: Mapping[str, int] | None = None,
+) -> None:
     """Writes one Example per user.
 
     Args:
         path: The TFRecord file; its folder is created.
         rated: User ID → item ID → stars.
+        times: Item ID → when it was rated, in seconds; None for records without times.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
@@ -37,5 +42,10 @@ def write_ratings(path: Path, rated: Mapping[str, Mapping[str, float]]) -> None:
                 user_id=[user.encode()],
                 item_id=[item.encode() for item in stars],
                 rating=[float(value) for value in stars.values()],
+                **(
+                    {"timestamp": [times.get(item, 1) for item in stars]}
+                    if times
+                    else {}
+                ),
             )
             writer.write(example)

@@ -13,6 +13,7 @@ from trainer_modules import features as f
 from trainer_modules.inputs import Data
 from trainer_modules.sizes import Sizes, read_item_fields, user_fields
 
+DAY, START = 86_400, 978_300_000
 ITEMS_PER_COLOUR = 12
 NUM_USERS = 48
 # Side features of users and items; none of them reveals the colour.
@@ -61,13 +62,18 @@ def plant(folder: Path) -> Planted:
             "user_gender": GENDERS[user % 3],
             "user_occupation": OCCUPATIONS[user // 2 % 4],
         }
-        train.append(serialize(item_id=past, rating=rating, **known))
+        times = [START + user + day * DAY for day in range(16)]
+        train.append(
+            serialize(item_id=past, rating=rating, timestamp=times[:14], **known)
+        )
         held_out.append(
             serialize(
                 item_id=[own[10], other[4]],
                 rating=[4.0, 2.0],
+                timestamp=times[14:],
                 history_item_id=past,
                 history_rating=rating,
+                history_timestamp=times[:14],
                 **known,
             )
         )
@@ -79,6 +85,7 @@ def plant(folder: Path) -> Planted:
         output.transformed_feature_spec(),
         _sizes(folder, output),
         num_unknown_items=0,
+        reads_times=True,
     )
     return Planted(output, data, held_out, never_rated)
 

@@ -77,7 +77,10 @@ def save_ruled(folder: Path, mark: int) -> None:
 
 
 def write_data(
-    out: Path, rated: Mapping[str, Mapping[str, Mapping[str, float]]], execution: int
+    out: Path,
+    rated: Mapping[str, Mapping[str, Mapping[str, float]]],
+    execution: int,
+    times: Mapping[str, int] | None = None,
 ) -> None:
     """Writes data with which the models of marks 1 and 2 were accepted.
 
@@ -85,10 +88,11 @@ def write_data(
         out: The output folder of the runs.
         rated: Split → user → item → stars.
         execution: Number of the artifact folders.
+        times: Item → when it was rated, in seconds; None for data without times.
     """
     examples = out / f"artifacts/RatingsExampleGen/examples/{execution}"
     for split, users in rated.items():
-        write_ratings(examples / f"Split-{split}" / "data.gz", users)
+        write_ratings(examples / f"Split-{split}" / "data.gz", users, times)
     catalogue = out / f"artifacts/CatalogueGen/catalogue/{execution + 1}"
     catalogue.mkdir(parents=True)
     titles = {f.ITEM_ID: list(TITLES), "title": list(TITLES.values())}

@@ -28,6 +28,7 @@ def run_transform(
     folder: Path,
     splits: Mapping[str, Sequence[bytes]],
     custom_config: Mapping[str, Any],
+    without: Sequence[str] = (),
 ) -> tuple[tft.TFTransformOutput, dict[str, str]]:
     """Runs ``preprocessing_fn`` as the Transform component does.
 
@@ -35,11 +36,15 @@ def run_transform(
         folder: An empty folder for the graph and the transformed records.
         splits: Split → serialized Examples. Only ``train`` is analysed.
         custom_config: The ``custom_config`` of ``preprocessing_fn``.
+        without: Features that the schema lacks.
 
     Returns:
         The transform output, and split → path of its transformed records.
     """
     schema = text_format.Parse(SCHEMA.read_text(), schema_pb2.Schema())
+    kept = [feature for feature in schema.feature if feature.name not in without]
+    del schema.feature[:]
+    schema.feature.extend(kept)
     source = tfxio.TFExampleBeamRecord(
         physical_format="inmem", schema=schema, telemetry_descriptors=["test"]
     )

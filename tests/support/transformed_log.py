@@ -21,6 +21,7 @@ def write_transformed_log(
     held_out: Mapping[int, Ratings],
     sizes: Sizes,
     num_unknown_items: int = 0,
+    reads_times: bool = False,
 ) -> Data:
     """Writes the records of both splits.
 
@@ -31,6 +32,7 @@ def write_transformed_log(
         held_out: User index → eval ratings.
         sizes: Rows of the user and the item table.
         num_unknown_items: Items of the catalogue that the vocabulary lacks.
+        reads_times: Whether a model is to read the times, which the records lack.
     """
     records = {
         f.TRAIN_SPLIT: [
@@ -46,7 +48,7 @@ def write_transformed_log(
             for record in serialized:
                 writer.write(record)
     paths = ([str(folder / split)] for split in (f.TRAIN_SPLIT, f.EVAL_SPLIT))
-    return Data(*paths, spec, sizes, num_unknown_items)
+    return Data(*paths, spec, sizes, num_unknown_items, reads_times=reads_times)
 
 
 def _record(
@@ -59,5 +61,6 @@ def _record(
         f.HISTORY_ITEM_INDEX: [item for item, _, _ in history],
         f.HISTORY_LABEL: [label for _, label, _ in history],
     }
+    # Without times, as from a log that has none.
     named = {spec[name].value_key: values for name, values in lists.items()}
     return serialize(**{f.USER_INDEX: [user]}, **named)

@@ -8,6 +8,7 @@ from tests.support.catalogue import write_catalogue
 from tests.support.planted_log import plant
 from tests.support.transform import run_transform
 from tests.support.transformed_log import write_transformed_log
+from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.registry import MODELS
 from trainer_modules.signatures import Served
@@ -17,8 +18,8 @@ from trainer_modules.sizes import Sizes
 @pytest.fixture(scope="session")
 def transform(tmp_path_factory):
     """Runs ``run_transform`` in a folder of its own."""
-    return lambda splits, custom_config: run_transform(
-        tmp_path_factory.mktemp("transform"), splits, custom_config
+    return lambda splits, custom_config, **more: run_transform(
+        tmp_path_factory.mktemp("transform"), splits, custom_config, **more
     )
 
 
@@ -40,7 +41,7 @@ def planted(tmp_path_factory):
 def transformed_log(planted, tmp_path_factory):
     """Writes a log of (item, label, stars) by user to a folder of its own."""
 
-    def write(train, held_out, num_users, num_items, num_unknown_items=0):
+    def write(train, held_out, num_users, num_items, num_unknown_items=0, **more):
         return write_transformed_log(
             tmp_path_factory.mktemp("log"),
             planted.data.feature_spec,
@@ -48,6 +49,7 @@ def transformed_log(planted, tmp_path_factory):
             held_out,
             Sizes(num_users, num_items),
             num_unknown_items,
+            **more,
         )
 
     return write
@@ -93,6 +95,7 @@ def serve(planted):
             ),
             num_unknown_items=3,
             share_of_users=share_of_users,
+            reads_times=f.HISTORY_TIMESTAMP in getattr(model, "reads", ()),
         )
 
     return served

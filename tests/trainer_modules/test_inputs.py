@@ -36,6 +36,8 @@ def parsed(planted, records):
                 for value in feature[name].bytes_list.value
             ]
         row["stars"] = list(feature[f.HISTORY_RATING].float_list.value)
+        for name in (f.TIMESTAMP, f.HISTORY_TIMESTAMP):
+            row[name] = list(feature[name].int64_list.value)
         row["liked"] = [stars > 3 for stars in row["stars"]]
         rows.append(row)
     return rows
@@ -86,21 +88,55 @@ def test_no_rating_at_all_is_an_error_that_says_so(planted, tmp_path):
 
 def test_ratings_are_in_the_order_of_the_records(planted):
     expected = [
-        (row["user"], item, int(liked), stars)
+        (row["user"], item, int(liked), stars, time)
         for row in parsed(planted, planted.records)
-        for item, liked, stars in zip(
-            row[f.HISTORY_ITEM_ID], row["liked"], row["stars"], strict=True
+        for item, liked, stars, time in zip(
+            *(row[f.HISTORY_ITEM_ID], row["liked"], row["stars"]),
+            row[f.HISTORY_TIMESTAMP],
+            strict=True,
         )
     ]
     found = planted.data.train_ratings
     columns = [getattr(found, field.name) for field in dataclasses.fields(found)]
     assert list(zip(*(column.tolist() for column in columns), strict=True)) == expected
-    assert [column.dtype for column in columns] == [np.int32] * 3 + [np.float32]
+    dtypes = [*[np.int32] * 3, np.float32, np.int64]
+    assert [column.dtype for column in columns] == dtypes
     disliked = found.where(found.label == 0)
-    assert len(disliked) == sum(not liked for _, _, liked, _ in expected)
+    assert len(disliked) == sum(not liked for _, _, liked, *_ in expected)
     assert set(disliked.rating.tolist()) == {1.0}
-    mean = np.mean([stars for *_, stars in expected])
+    mean = np.mean([stars for *_, stars, _ in expected])
     assert found.mean() == pytest.approx(mean)
+
+
+def test_times_stay_with_their_ratings_when_splits_are_joined(planted):
+    both = planted.data.ratings_of_both_splits()
+    expected = [
+        (row["user"], item, time)
+        for row in sorted(parsed(planted, planted.records), key=lambda row: row["user"])
+        for item, time in zip(
+            row[f.HISTORY_ITEM_ID] + row[f.ITEM_ID],
+            row[f.HISTORY_TIMESTAMP] + row[f.TIMESTAMP],
+            strict=True,
+        )
+    ]
+    columns = (both.user_index, both.item_index, both.timestamp)
+    assert list(zip(*map(np.ndarray.tolist, columns), strict=True)) == expected
+
+
+def test_times_are_read_only_for_a_model_that_reads_them(planted):
+    data = dataclasses.replace(planted.data, reads_times=False)
+    assert data.train_ratings.timestamp is None
+    assert data.ratings_of_both_splits().timestamp is None
+    [batch] = inputs.eval_users(data, 1000)
+    assert f.HISTORY_TIMESTAMP not in batch
+
+
+def test_a_log_without_times_has_the_time_0_everywhere(transformed_log):
+    log = {2: [(3, 1, 5.0), (4, 1, 5.0)], 3: [(5, 1, 5.0)]}
+    data = transformed_log(log, {2: [(6, 1, 5.0)]}, 4, 7, reads_times=True)
+    assert data.train_ratings.timestamp.tolist() == [0, 0, 0]
+    [batch] = inputs.eval_users(data, 1000)
+    assert batch[f.HISTORY_TIMESTAMP].numpy().tolist() == [[0, 0]]
 
 
 def test_files_are_read_in_an_order_that_does_not_depend_on_their_names(tmp_path):
@@ -142,7 +178,10 @@ def test_eval_users_have_their_history_and_their_targets(planted):
     expected = parsed(planted, planted.records)
     [batch] = inputs.eval_users(planted.data, 1000)
     types = dict.fromkeys(
-        ("user_index", "item_index", "label", "history_item_index", "history_label"),
+        (
+            *("user_index", "item_index", "label"),
+            *("history_item_index", "history_label", "history_timestamp"),
+        ),
         tf.int64,
     ) | {"user_gender_index": tf.int64, "user_occupation_index": tf.int64}
     types["rating"] = tf.float32
@@ -152,6 +191,7 @@ def test_eval_users_have_their_history_and_their_targets(planted):
         (f.ITEM_INDEX, f.ITEM_ID),
         (f.HISTORY_ITEM_INDEX, f.HISTORY_ITEM_ID),
         (f.HISTORY_LABEL, "liked"),
+        (f.HISTORY_TIMESTAMP, f.HISTORY_TIMESTAMP),
         ("user_gender_index", "user_gender_index"),
         ("user_occupation_index", "user_occupation_index"),
     ):

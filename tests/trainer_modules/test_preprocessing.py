@@ -43,6 +43,13 @@ EVAL = [
 ]
 
 
+OLDEST, NEWEST = 978_300_000, 978_400_000  # seconds UTC
+
+
+def times(rated, first):
+    return [first + n for n in range(len(rated))]
+
+
 @pytest.fixture(scope="module")
 def records():
     def example(user, targets, history, side):
@@ -51,6 +58,8 @@ def records():
             user_id=[user.encode()],
             rating=[stars for _, stars in targets],
             history_rating=[stars for _, stars in history],
+            timestamp=times(targets, NEWEST),
+            history_timestamp=times(history, OLDEST),
             **{k: [item.encode() for item, _ in pairs] for k, pairs in lists.items()},
             **{k: [v.encode() for v in values] for k, values in side.items()},
         )
@@ -103,6 +112,8 @@ def expected(user, targets, history, side):
         "rating": [stars for _, stars in targets],
         "history_item_index": [index(item, ITEMS) for item, _ in history],
         "history_label": [label(stars) for _, stars in history],
+        "timestamp": times(targets, NEWEST),
+        "history_timestamp": times(history, OLDEST),
     } | {
         f"{name}_index": [index(f"{name}={v}", SIDE) for v in side.get(name, [])]
         for name in side_names
@@ -155,6 +166,17 @@ def test_the_graph_that_is_served_makes_the_training_examples(
     output, _ = transformed
     raw = tf.io.parse_example(records[split], output.raw_feature_spec())
     assert as_lists(output.transform_features_layer()(raw)) == EXPECTED[split]
+
+
+def test_without_times_in_the_schema_there_are_none(transform, records):
+    without = (f.TIMESTAMP, f.HISTORY_TIMESTAMP)
+    output, files = transform(records, CONFIG, without=without)
+    for split, rows in EXPECTED.items():
+        serialized = list(tf.data.TFRecordDataset(files[split], "GZIP"))
+        found = tf.io.parse_example(serialized, output.transformed_feature_spec())
+        assert as_lists(found) == [
+            {**row, **dict.fromkeys(without, [])} for row in rows
+        ]
 
 
 def test_each_vocabulary_is_looked_up_in_one_table(transformed):

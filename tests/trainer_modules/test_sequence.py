@@ -1,5 +1,6 @@
 """Pieces of histories against a plain oracle; losses against loops over positions."""
 
+import dataclasses
 import itertools
 
 import hypothesis.strategies as st
@@ -19,20 +20,25 @@ from trainer_modules.tasks import losses, sequence
 logs = st.lists(st.lists(st.integers(2, 9), max_size=12), min_size=1, max_size=6)
 
 
+START = 978_300_000  # seconds UTC
+
+
 def ratings_of(log):
     pairs = [(user, item) for user, items in enumerate(log, 2) for item in items]
     user, item = np.array(pairs, np.int32).reshape(-1, 2).T
-    return Ratings(
-        user, item, (item % 2 == 0).astype(np.int32), np.ones(len(item), np.float32)
-    )
+    liked = (item % 2 == 0).astype(np.int32)
+    time = START + np.arange(len(item)) ** 2
+    return Ratings(user, item, liked, np.ones(len(item), np.float32), time)
 
 
 @settings(max_examples=100)
 @given(logs.filter(any), st.integers(1, 7))
 def test_each_rating_but_the_first_follows_one_position(log, length):
-    history, target, label = sequence.pieces(ratings_of(log), length)
-    expected = []
+    ratings = ratings_of(log)
+    cut = sequence.pieces(ratings, length)
+    expected, all_times = [], ratings.timestamp.tolist()
     for items in log:
+        times, all_times = all_times[: len(items)], all_times[len(items) :]
         last = len(items) - 1  # position of the newest target of a piece
         while last > 0:
             first = max(1, last - length + 1)
@@ -42,12 +48,18 @@ def test_each_rating_but_the_first_follows_one_position(log, length):
                     pad + items[first - 1 : last],
                     pad + items[first : last + 1],
                     pad + [int(item % 2 == 0) for item in items[first : last + 1]],
+                    pad + times[first - 1 : last],
                 )
             )
             last -= length
-    found = zip(history.tolist(), target.tolist(), label.tolist(), strict=True)
+    names = f.HISTORY_ITEM_INDEX, f.ITEM_INDEX, f.LABEL, f.HISTORY_TIMESTAMP
+    found = zip(*(cut[name].tolist() for name in names), strict=True)
     assert list(found) == expected
-    assert history.shape[1] == length
+    assert cut[f.HISTORY_ITEM_INDEX].shape[1] == length
+    dtypes = [np.int32] * 3 + [np.int64]
+    assert [cut[name].dtype for name in names] == dtypes
+    without = dataclasses.replace(ratings, timestamp=None)
+    assert set(sequence.pieces(without, length)) == set(names[:3])
 
 
 def test_batches_have_what_was_liked_next_as_targets():
@@ -58,6 +70,14 @@ def test_batches_have_what_was_liked_next_as_targets():
     rows = list(itertools.islice(made.batches.unbatch(), made.steps * made.batch_size))
     columns = f.HISTORY_ITEM_INDEX, f.ITEM_INDEX, f.LABEL
     found = sorted([row[name].numpy().tolist() for name in columns] for row in rows)
+    times = sorted((row[f.HISTORY_TIMESTAMP] - START).numpy().tolist() for row in rows)
+    before = -START  # padding
+    assert times == [
+        [before, before, 36],  # of [7, 2]
+        [before, before, 64],  # of [4, 5]
+        [before, 0, 1],
+        [4, 9, 16],
+    ]
     assert found == [
         [[0, 0, 4], [0, 0, 0], [0, 0, 0]],
         [[0, 0, 7], [0, 0, 2], [0, 0, 1]],
@@ -90,9 +110,9 @@ class Linear:
     def __init__(self, num_items, dim):
         self.table = tf.random.stateless_normal([num_items, dim], [1, 2])
 
-    def states(self, history, training=False):
+    def states(self, last, training=False):
         del training
-        return tf.gather(self.table, history) * 0.5
+        return tf.gather(self.table, last[f.HISTORY_ITEM_INDEX]) * 0.5
 
     def vectors(self, item):
         return tf.gather(self.table, item)

@@ -15,6 +15,7 @@ TRAIN = """
     import sys
     import numpy as np
     import tensorflow as tf
+    from trainer_modules import features as f
     from trainer_modules.inputs import Data
     from trainer_modules.interactions import Ratings
     from trainer_modules.optimizers import compiled
@@ -31,13 +32,16 @@ TRAIN = """
     user = np.repeat(np.arange(2, 12), np.arange(2, 12)).astype(np.int32)
     item, label = (random.integers(*range_of, len(user), np.int32)
                    for range_of in ((2, 12), (0, 2)))
-    ratings = Ratings(user, item, label, np.ones(len(user), np.float32))
+    time = np.cumsum(random.integers(0, 10**6, len(user)))
+    ratings = Ratings(user, item, label, np.ones(len(user), np.float32), time)
+    one_piece = {f.HISTORY_ITEM_INDEX: tf.ones([1, 4], tf.int32),
+                 f.HISTORY_TIMESTAMP: tf.ones([1, 4], tf.int64)}
 
     def trained(name, config, strategy, jit_compile=False):
         tf.keras.utils.set_random_seed(0)
         with strategy.scope():
             model = MODELS[name].load_class()(config, data.sizes)
-            model.states(tf.ones([1, 4], tf.int32))  # the start is the same for all
+            model.states(one_piece)  # the start is the same for all
         batches = sequence.training_set(data, ratings, config, seed=0)
         trainee = compiled(model, config, data.sizes, batches)
         trainee.jit_compile = jit_compile

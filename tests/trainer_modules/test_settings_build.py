@@ -31,6 +31,7 @@ FEATURES = {
     f.ITEM_INDEX: tf.constant([[3, 5, 1], [1, 2, 2]], tf.int64),
     f.HISTORY_ITEM_INDEX: tf.constant([[4, 5, 2], [3, 0, 0]], tf.int64),
     f.HISTORY_LABEL: tf.constant([[1, 1, 0], [1, 0, 0]], tf.int64),
+    f.HISTORY_TIMESTAMP: tf.constant([[7, 7, 10**9], [8, 0, 0]], tf.int64),
     "user_gender_index": tf.constant([[3, 0], [2, 3]], tf.int64),
 }
 LABEL = tf.constant([[1.0, 0, 0], [1, 0, 0]])

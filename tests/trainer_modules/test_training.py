@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support import models as support_models
 from tests.support.models import build
 from trainer_modules import devices, training, validation
 from trainer_modules.configs.factorization import HalfConfig, NeuMFConfig
@@ -156,6 +157,20 @@ def test_joined_halves_are_kept_if_no_epoch_makes_them_better(
         for kept, wanted in zip(model.get_weights(), joined, strict=True):
             np.testing.assert_array_equal(kept, wanted)
         assert any((a != b).any() for a, b in zip(joined, trained, strict=True))
+
+
+def test_a_log_without_times_trains_a_model_that_reads_them(transformed_log, tmp_path):
+    log = {
+        user: [(2 + (user + n) % 6, 1, 5.0) for n in range(5)] for user in range(2, 9)
+    }
+    held_out = {user: [(2 + (user + 5) % 6, 1, 5.0)] for user in range(2, 9)}
+    data = transformed_log(log, held_out, 9, 8, reads_times=True)
+    settings = {"epochs": 1, "embedding_dim": 4, "max_history_length": 4}
+    made = build("hstu", data.sizes, **settings)
+    model = support_models.train("hstu", data, tmp_path, **settings)
+    for before, after in zip(made.blocks, model.blocks, strict=True):
+        is_same = before.time_bias.numpy() == after.time_bias.numpy()
+        assert is_same.tolist() == [False] + [True] * 127  # only bucket 0 occurs
 
 
 def test_halves_of_a_model_that_starts_warm_are_not_trained_alone(planted, tmp_path):

@@ -82,6 +82,7 @@ class Then:
             f.ITEM_INDEX: tf.constant([item_index] * len(users)),
             f.HISTORY_ITEM_INDEX: tf.constant([item_index[:1]] * len(users), tf.int64),
             f.HISTORY_LABEL: tf.constant([[1]] * len(users), tf.int64),
+            f.HISTORY_TIMESTAMP: tf.constant([[9]] * len(users), tf.int64),
         }
 
 
@@ -177,6 +178,7 @@ def test_whatever_grows_with_a_vocabulary_says_with_which(name):
         model(
             {f.USER_INDEX: tf.constant([1]), **lists}
             | {f.HISTORY_ITEM_INDEX: history, f.HISTORY_LABEL: history}
+            | {f.HISTORY_TIMESTAMP: history}
         )
         paths = model.get_weight_paths()
         assert len(paths) == len(model.weights)

@@ -19,7 +19,7 @@ from components.infra_check.check import Budget, check
 from components.infra_check.component import CHECKED_FILE, InfraCheck
 from components.infra_check.figures import Answer, ServingCheck
 from components.infra_check.probe_requests import UNKNOWN_ITEM, UNKNOWN_USER, questions
-from tests.support.recommender import RECOMMEND_SIGNATURE
+from tests.support.recommender import RECOMMEND_SIGNATURE, TIMES
 
 pytestmark = pytest.mark.integration
 
@@ -75,13 +75,25 @@ class Answers(tf.Module):
         users = [tf.size(user_id), 1]
         return {"item_id": tf.tile([item_id], users), "score": tf.tile([score], users)}
 
+    @tf.function(input_signature=[*RECOMMEND_SIGNATURE, TIMES])
+    def recommend_in_time(self, user_id, history_item_id, *more):
+        """Has no score unless each item of a history is later than the one before."""
+        *others, time = more
+        gaps = time[:, 1:] - time[:, :-1]
+        is_right = tf.reduce_all(gaps > 0) & (
+            tf.shape(time)[1] == tf.shape(history_item_id)[1]
+        )
+        answer = self.recommend(user_id, history_item_id, *others)
+        return {**answer, "score": tf.where(is_right, answer["score"], math.nan)}
+
 
 @pytest.fixture(scope="module")
 def save(tmp_path_factory):
     def to_folder(kind, folder=None):
         folder = folder or tmp_path_factory.mktemp(kind)
         model = Answers(kind)
-        signatures = {"serving_default": model.score, "recommend": model.recommend}
+        recommend = model.recommend_in_time if kind == "in time" else model.recommend
+        signatures = {"serving_default": model.score, "recommend": recommend}
         tf.saved_model.save(model, str(folder), signatures=signatures)
         return folder
 
@@ -187,6 +199,12 @@ def test_known_and_unknown_empty_and_many_are_asked_about(asked):
         "user": [UNKNOWN_USER],
         "history": [],
     }
+
+
+def test_a_model_that_reads_times_is_given_them(problems):
+    named, found = problems("in time")
+    assert named == {}
+    assert found.blessed
 
 
 def test_without_a_user_or_an_item_there_is_nothing_to_ask(data, tmp_path):

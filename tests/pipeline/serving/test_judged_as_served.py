@@ -50,6 +50,7 @@ MODELS = {
     "mf_sgd": "{epochs: 2, refit: %s, embedding_dim: 4}",
     "attrec": "{epochs: 2, refit: %s, embedding_dim: 8, max_history_length: 4}",
     "sasrec": "{epochs: 2, refit: %s, embedding_dim: 8, max_history_length: 4}",
+    "hstu": "{epochs: 2, refit: %s, embedding_dim: 8, max_history_length: 4}",
 }
 DAY, START = 86_400, 978_300_000
 
@@ -132,6 +133,7 @@ def example(user, history, candidates):
     for name, values in strings.items():
         feature[name].bytes_list.value.extend(value.encode() for value in values)
     feature["history_rating"].float_list.value.extend(s for _, s, _ in history)
+    feature["history_timestamp"].int64_list.value.extend(t for *_, t in history)
     return made.SerializeToString()
 
 

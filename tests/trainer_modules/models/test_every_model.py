@@ -128,8 +128,9 @@ def num_parameters(sizes):
         # the projection.
         "gru4rec": v * 64 + 3 * (2 * 64 * 64 + 2 * 64) + (64 * 64 + 64),
         # Items and places; in each of two blocks, the projections to U, V, Q and K,
-        # a bias for each distance and the projection of the output.
-        "hstu": (v + 200) * 64 + 2 * (64 * 4 * 64 + 200 + 64 * 64 + 64),
+        # a bias for each distance and each bucket of times, and the projection of the
+        # output.
+        "hstu": (v + 200) * 64 + 2 * (64 * 4 * 64 + 200 + 128 + 64 * 64 + 64),
     }  # fmt: skip
 
 
@@ -137,16 +138,19 @@ def features(user, items, history=None, label=None, user_fields=USER_FIELDS):
     """Returns features of users [B] with candidates [B, C] or [1, C]."""
     history = np.zeros([len(user), 0]) if history is None else np.asarray(history)
     label = history > 0 if label is None else np.asarray(label)
+    time = np.broadcast_to(TIMES[: history.shape[1]], history.shape)
     return {
         f.USER_INDEX: tf.constant(user, tf.int64),
         f.ITEM_INDEX: tf.constant(items, tf.int64),
         f.HISTORY_ITEM_INDEX: tf.constant(history, tf.int64),
         f.HISTORY_LABEL: tf.constant(label, tf.int64),
+        f.HISTORY_TIMESTAMP: tf.constant(time, tf.int64),
     } | {
         name: tf.constant(table[user], tf.int64) for name, table in user_fields.items()
     }
 
 
+TIMES = 60 ** np.arange(9)  # of the items of a history
 USERS = [2, 5, 3]
 ITEMS = [[2, 8, 3, 5], [4, 2, 7, 1], [8, 8, 6, 2]]
 # Three, for of two items each can look only at the other: no projection matters.
@@ -376,6 +380,7 @@ def asked():
             candidate_item_id=candidates,
             history_item_id=history,
             history_rating=[5.0, 1.0, 4.0],
+            history_timestamp=TIMES[:3].tolist(),
         )
         for user in users
     ]

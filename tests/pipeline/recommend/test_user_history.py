@@ -1,0 +1,94 @@
+"""Histories with and without times, and the inputs that a model is given of them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.recommend.one_user import ask, load_recommend
+from pipeline.recommend.user_history import (
+    INPUTS,
+    Histories,
+    History,
+    SignatureError,
+    check_inputs,
+    files_of,
+    recommend_inputs,
+)
+from tests.support.examples import serialize
+from tests.support.recommender import Echo, save_recommender
+from trainer_modules import features as f
+
+HOUR, START = 3600, 978_300_000
+# Split → user → (item, stars, hours since START), as in the records.
+RATED = {
+    "train": {"ann": [("b", 4.0, 5), ("a", 2.0, 7)], "bob": [("c", 1.0, 9)]},
+    "eval": {"ann": [("d", 5.0, 6), ("e", 3.0, 7)]},
+    "test": {"ann": [("c", 4.0, 1)]},
+}
+
+
+@pytest.fixture(params=[True, False], ids=["times", "no times"])
+def histories(request, tmp_path):
+    for split, users in RATED.items():
+        path = tmp_path / f"Split-{split}" / "data.gz"
+        path.parent.mkdir()
+        with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+            for user, rated in users.items():
+                items, stars, hours = zip(*rated, strict=True)
+                times = {f.TIMESTAMP: [START + hour * HOUR for hour in hours]}
+                record = serialize(
+                    user_id=[user.encode()],
+                    item_id=[item.encode() for item in items],
+                    rating=list(stars),
+                    **(times if request.param else {}),
+                )
+                writer.write(record)
+    return request.param, Histories(files_of(str(tmp_path)))
+
+
+def test_times_are_in_the_order_of_the_items(histories):
+    has_times, known = histories
+    ann = known.of("ann")
+    if has_times:  # a before e, for at equal times train comes before eval
+        assert ann.items == ("c", "b", "d", "a", "e")
+        assert ann.ratings == (4.0, 4.0, 5.0, 2.0, 3.0)
+        assert ann.times == tuple(START + hour * HOUR for hour in (1, 5, 6, 7, 7))
+        assert known.of("bob").times == (START + 9 * HOUR,)
+    else:
+        assert ann.items == ("b", "a", "d", "e", "c")
+        assert ann.times == known.of("bob").times == ()
+    assert known.of("new") == History()
+
+
+def test_what_is_liked_besides_has_no_time(histories):
+    has_times, known = histories
+    liking = known.of("bob").liking(["z", "c", "y"])
+    assert liking.items == ("c", "z", "y")
+    assert liking.times == ((START + 9 * HOUR,) if has_times else ())
+
+
+def test_models_with_and_without_times_are_accepted():
+    check_inputs(INPUTS)
+    check_inputs({*INPUTS, "history_timestamp"})
+    for others in (INPUTS - {"k"}, {*INPUTS, "more"}, {"history_timestamp"}):
+        with pytest.raises(SignatureError, match="another release"):
+            check_inputs(others)
+
+
+def test_times_are_given_where_the_model_has_the_input():
+    histories = [History("ab", (1.0, 2.0), (), (7, 8)), History("c", (3.0,)), History()]
+    users = ["ann", "bob", "new"]
+    assert set(recommend_inputs(users, histories, 5)) == INPUTS
+    inputs = recommend_inputs(users, histories, 5, {*INPUTS, "history_timestamp"})
+    assert inputs["history_timestamp"].dtype == np.int64
+    assert inputs["history_timestamp"].tolist() == [[7, 8], [0, 0], [0, 0]]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("reads_times", [True, False])
+def test_a_model_is_asked_by_its_own_inputs(reads_times, tmp_path):
+    save_recommender(Echo(), tmp_path, reads_times=reads_times)
+    histories = [History(("a", "b"), (1.0, 2.0), (), (7, 8)).liking(["z"]), History()]
+    lists = ask(load_recommend(tmp_path), ["ann", "new"], histories, 5)
+    times = (7.0, 8.0, 0.0) if reads_times else (-1.0,) * 3
+    assert lists == [list(zip("abz", times, strict=True)), []]
