@@ -61,17 +61,20 @@ class Objective:
         own = dataclasses.asdict(self.settings.config)
         config = parse(self.settings.model.config_class, {**own, **values})
         settings = dataclasses.replace(self.settings, config=config)
+        data = self.data
+        if settings.reads_times and not data.reads_times:
+            data = dataclasses.replace(data, reads_times=True)  # reads the records anew
         tf.keras.backend.clear_session()  # of the trial before
         with devices.explaining_full_memory(), tempfile.TemporaryDirectory() as logs:
-            model = ModelBuilder.for_devices(settings, self.data)()
-            measured = self._measured(model)
+            model = ModelBuilder.for_devices(settings, data)()
+            measured = self._measured(model, data)
             if settings.is_closed_form:
-                training.solve(model, self.data, self.data.train_ratings)
+                training.solve(model, data, data.train_ratings)
             else:
                 training.fit(
                     model,
                     config,
-                    self.data,
+                    data,
                     seed=settings.seed,
                     log_dir=logs,
                     name=name,
@@ -79,10 +82,10 @@ class Objective:
                 )
             return measured()
 
-    def _measured(self, model: tf.keras.Model) -> Callable[[], float]:
+    def _measured(self, model: tf.keras.Model, data: Data) -> Callable[[], float]:
         if self.metric is None:
-            return LabelsAUC(model, self.data).measure
-        return _UserMean(model, self.data, self.metric).measure
+            return LabelsAUC(model, data).measure
+        return _UserMean(model, data, self.metric).measure
 
 
 class _UserMean:

@@ -46,6 +46,14 @@ def objective(planted):
     return make
 
 
+@pytest.mark.parametrize("time_bias", [True, False])
+def test_a_trial_decides_whether_times_are_read(objective, planted, time_bias):
+    data = dataclasses.replace(planted.data, reads_times=False)
+    sizes = {"epochs": 1, "embedding_dim": 4, "max_history_length": 4}
+    tried = objective("hstu", data=data, time_bias=not time_bias, **sizes)
+    assert 0 < tried({"time_bias": time_bias}, "a trial", lambda metric: None) <= 1
+
+
 @pytest.mark.parametrize("name", ["gmf", "mf_als"])
 def test_the_metric_is_that_of_slow_numpy(objective, planted, name, monkeypatch):
     models = []
