@@ -10,7 +10,7 @@ A step is not the same work for all. Ours and RecTools' learn every next item of
 history in one pass; RecTools' also scores the positions of padding. RecBole's repeats
 the history for each of its targets, so that a step has as many targets as histories.
 
-RecTools' HSTU has no bias by time here, like ours. gSASRec-pytorch is not on the
+RecTools' HSTU and ours have no bias by time here. gSASRec-pytorch is not on the
 package index, so that it is not compared. Neither is the softmax over 3,000 drawn
 items: RecBole does not have it, and RecTools draws them for each position, whose
 vectors would take 10 GB.
@@ -56,6 +56,7 @@ SETTINGS = {
     "embedding_dim": 64,
     "blocks": 2,
     "heads": 1,
+    "time_bias": False,
     "inner_dim": 64,
     "dropout_rate": 0.1,
     "max_history_length": 200,
