@@ -129,8 +129,10 @@ def write_histories(data: Data, folder: Path) -> None:
     Each piece becomes a user. ``histories`` has them all; ``sample`` has some, as
     RecBole keeps a history of each target in memory, but all items.
     """
-    history, target, _ = pieces(data.train_ratings, SETTINGS["max_history_length"])
-    history = np.concatenate([history, target[:, -1:]], 1)  # [P, L + 1]
+    cut = pieces(data.train_ratings, SETTINGS["max_history_length"])
+    history = np.concatenate(
+        [cut[f.HISTORY_ITEM_INDEX], cut[f.ITEM_INDEX][:, -1:]], 1
+    )  # [P, L + 1]
     some = np.random.default_rng(0).choice(len(history), SAMPLE, replace=False)
     for name, rows in (("histories", history), ("sample", history[some])):
         (folder / name).mkdir()

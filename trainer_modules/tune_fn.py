@@ -26,8 +26,8 @@ def tune_fn(
     Args:
         fn_args: As a Trainer's; ``TrainerSettings`` describes its ``custom_config``.
         tuner_config: ``space`` (a ``Space`` in JSON's types), ``trials`` and
-            ``seconds`` (see ``study.Limits``), ``metric`` (its name), ``folder`` (of
-            the studies) and ``code_version``.
+            ``seconds`` (see ``study.Limits``), ``metric`` (its name), ``studies`` (a
+            folder in that of the runs) and ``code_version``.
         metric: The metric of one user; None for the AUC of all targets.
 
     Returns:
@@ -46,13 +46,16 @@ def tune_fn(
         *(fn_args.custom_config, fn_args.train_files, fn_args.eval_files),
         *(tuner_config[name] for name in ("space", "metric", "code_version")),
     ]
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    studies = Path(tuner_config["studies"])
+    # Without the folder of the runs, which may be moved.
+    text = json.dumps(identity, sort_keys=True).replace(str(studies.parent), "")
+    digest = hashlib.sha256(text.encode()).hexdigest()
     name = settings.model.name
     trials = study.Study(
         name,
         space,
         dataclasses.asdict(settings.config),
-        Path(tuner_config["folder"]) / f"{name}-{digest[:12]}.journal",
+        studies / f"{name}-{digest[:12]}.journal",
         settings.seed,
     ).run(
         Objective(settings, data, metric),

@@ -26,7 +26,7 @@ from components.metric_names import AUC, PER_USER_METRICS
 from components.ranking_metrics.metrics import ranking_metrics
 from components.trainer.component import CATALOGUE, of_catalogue
 
-TUNER_CONFIG = "tuner_config"
+TUNER_CONFIG, STUDIES = "tuner_config", "studies"
 TRIALS_FILE = "trials.json"  # in the TunerResults artifact
 
 
@@ -36,6 +36,8 @@ class TunerSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         **specs.TunerSpec.PARAMETERS,
         TUNER_CONFIG: component_spec.ExecutionParameter(type=str),
+        # Apart, so that the cache key does not change if the folder is moved.
+        STUDIES: component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
         **specs.TunerSpec.INPUTS,
@@ -61,6 +63,7 @@ class Executor(base_executor.BaseExecutor):
         fn_args = fn_args_utils.get_common_fn_args(input_dict, exec_properties)
         fn_args.custom_config.update(of_catalogue(input_dict))
         config = json.loads(exec_properties[TUNER_CONFIG])
+        config[STUDIES] = exec_properties[STUDIES]
         tuner_fn = udf_utils.get_fn(exec_properties, specs.TUNER_FN_KEY)
         trials = tuner_fn(fn_args, config, user_metric(config["metric"]))
         for output, name, content in (
@@ -106,6 +109,7 @@ class Tuner(base_component.BaseComponent):
         eval_split: str,
         custom_config: dict[str, Any],
         tuner_config: dict[str, Any],
+        studies: str,
     ):
         """Makes the component.
 
@@ -118,6 +122,7 @@ class Tuner(base_component.BaseComponent):
             eval_split: Name of the split that judges the trials.
             custom_config: Settings of a Trainer; see ``TrainerSettings``.
             tuner_config: Settings of the study; see ``tune_fn``.
+            studies: Folder of the studies, beside that of the artifacts.
         """
         super().__init__(
             TunerSpec(
@@ -129,6 +134,7 @@ class Tuner(base_component.BaseComponent):
                 tuner_fn=tuner_fn,
                 custom_config=json_utils.dumps(custom_config),
                 tuner_config=json.dumps(tuner_config, sort_keys=True),
+                studies=studies,
                 best_hyperparameters=types.Channel(
                     type=standard_artifacts.HyperParameters
                 ),

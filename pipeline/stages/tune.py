@@ -49,7 +49,6 @@ def tune(
             tuner_config={
                 "space": msgspec.to_builtins(space_of_model(config, name)),
                 "metric": config.gate.metric,
-                "folder": folder,
                 "code_version": code_version(
                     tune_fn.__module__,
                     f"trainer_modules.models.{name}",
@@ -57,6 +56,7 @@ def tune(
                 ),
                 **limits(config.tuner),
             },
+            studies=folder,
         ).with_id(f"Tuner_{name}")
         for name in config.models
         if name != POPULARITY

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -106,6 +107,13 @@ def test_more_trials_continue_the_same_study(first, folder):
     again = tuned(folder, "--models", "ease", "--trials", "5")
     assert "Tuner_ease" in again.text
     assert "from cache" in again.text.split("Tuner_ease")[-1].splitlines()[0]
+    # A copied folder has the same studies.
+    shutil.copytree(folder / "out", folder / "copy")
+    copied = tuned(folder, "--models", "ease", "--trials", "5", out="copy")
+    assert "from cache" in copied.text.split("Tuner_ease")[-1].splitlines()[0]
+    more = tuned(folder, "--models", "ease", "--trials", "6", out="copy")
+    assert more.status == 0, more.text
+    assert trials(folder, "ease", "copy")[:5] == trials(folder, "ease")
 
 
 def test_what_is_held_out_for_the_test_makes_no_difference(first, folder):

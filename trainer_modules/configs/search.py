@@ -52,7 +52,8 @@ class Choice(msgspec.Struct, frozen=True, tag=True):
     values: tuple[Any, ...]
 
     def __contains__(self, value: object) -> bool:
-        return value in self.values
+        # In JSON, the values of a setting like hidden_units are lists.
+        return _in_json(value) in map(_in_json, self.values)
 
     def widened(self, value: Any) -> "Choice":
         """Returns the values with one more."""
@@ -94,6 +95,10 @@ Space = dict[str, Axis]  # by setting
 HALF = Range(0.0, 0.5)  # of dropout rates
 # Of weight decays: none is worth a try, and 0 is on no logarithmic scale.
 DECAY = Choice((0.0, 1e-6, 1e-5, 1e-4, 1e-3, 5e-3, 1e-2, 5e-2))
+
+
+def _in_json(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def searched(default: Any, axis: Axis) -> Any:

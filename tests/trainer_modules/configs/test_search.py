@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from trainer_modules.configs.parse import parse
@@ -9,6 +10,7 @@ from trainer_modules.configs.search import (
     Choice,
     Given,
     Range,
+    Space,
     searched,
     space_around,
     space_of,
@@ -46,6 +48,16 @@ def test_a_subclass_inherits_axes_and_replaces_those_it_declares():
 def test_only_popularity_has_nothing_to_try():
     without = [name for name, m in MODELS.items() if not space_of(m.config_class)]
     assert without == [POPULARITY]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_search_begins_with_the_defaults_also_through_json(name):
+    """A Tuner is given its space in JSON's types, in which a tuple is a list."""
+    config_class = MODELS[name].config_class
+    sent = msgspec.json.encode(space_of(config_class))
+    for setting, axis in msgspec.json.decode(sent, type=Space).items():
+        default = getattr(config_class(), setting)
+        assert axis.nearest(default) == default, setting
 
 
 @pytest.mark.parametrize("name", MODELS)
