@@ -1,10 +1,12 @@
 """Commands that run the pipeline: now, on new spans, or on a schedule."""
 
+import contextlib
 import datetime
 import functools
 import logging
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,15 +83,34 @@ def _execute(
     ctx: click.Context, config: "PipelineConfig", window: "Window | None" = None
 ) -> None:
     """Runs the pipeline, on the spans of a window if there is one."""
-    from pipeline.runs import lock
-    from pipeline.views.terminal import (
-        RunView,
-        captured_output,
-        open_console,
-        print_run,
-    )
+    from pipeline.views.terminal import open_console, print_run
 
-    check_runner(config)
+    with started(ctx, config) as (run_id, view):
+        if window:
+            from pipeline.retraining import retrain as retraining
+
+            result = retraining.retrain(config, window, run_id, view)
+        else:
+            from pipeline.runs import execute
+
+            result = execute.execute(config, run_id, view)
+        written = _report(Path(config.out), run_id, view)
+    print_run(open_console(), result, written)
+    ctx.exit(result.run.status.exit_status)
+
+
+@contextlib.contextmanager
+def started(
+    ctx: click.Context, config: "PipelineConfig"
+) -> Iterator[tuple[str, "RunView"]]:
+    """Starts a run, and yields its ID and the view that shows its progress.
+
+    What stops the run is logged.
+    """
+    from pipeline.runs import lock
+    from pipeline.views.terminal import RunView, captured_output
+
+    _check_runner(config)
     verbose = VERBOSE in ctx.meta
     ctx.with_resource(stopping.stopped_by_signals())
     run_id, log = ctx.with_resource(lock.one_run(Path(config.out)))
@@ -98,23 +119,13 @@ def _execute(
         live = console.is_terminal and not console.is_dumb_terminal and not verbose
         with RunView(console, live) as view:
             try:
-                from pipeline.runs import execute
-
-                if window:
-                    from pipeline.retraining import retrain as retraining
-
-                    result = retraining.retrain(config, window, run_id, view)
-                else:
-                    result = execute.execute(config, run_id, view)
+                yield run_id, view
             except BaseException:
                 logging.exception("The run stopped.")
                 raise
-            written = _report(Path(config.out), run_id, view)
-    print_run(open_console(), result, written)
-    ctx.exit(result.run.status.exit_status)
 
 
-def check_runner(config: "PipelineConfig") -> None:
+def _check_runner(config: "PipelineConfig") -> None:
     """Raises ``ConfigError`` if Beam's runner cannot be used from this machine."""
     from pipeline.config.errors import ConfigError
 

@@ -1,17 +1,12 @@
 """The command that finds a model's settings."""
 
-import logging
-from pathlib import Path
 from typing import Any
 
 import click
 
 from pipeline import exit_codes
-from pipeline.cli.command import LOG, VERBOSE, main, read_config, run_options
-from pipeline.cli.run import DATA_HELP, check_runner
-from pipeline.config.tuning_spaces import check_spaces
-from pipeline.runs import stopping
-from trainer_modules.registry import POPULARITY
+from pipeline.cli.command import main, read_config, run_options
+from pipeline.cli.run import DATA_HELP, started
 
 
 @main.command()
@@ -42,6 +37,11 @@ def tune(
     configuration file; nothing is trained with them or deployed. If the command is
     interrupted, the same command continues.
     """
+    from pipeline.config.tuning_spaces import check_spaces
+    from pipeline.views.terminal import open_console
+    from pipeline.views.terminal.tuning import print_tuned
+    from trainer_modules.registry import POPULARITY
+
     given = {"trials": trials, "budget": budget, "space": space}
     more = [f"tuner.{name}={text}" for name, text in given.items() if text is not None]
     config = read_config(settings=(*settings, *more), **options)
@@ -49,26 +49,10 @@ def tune(
         message = "popularity has no settings to try; name another model"
         raise click.BadParameter(message, param_hint="--models")
     check_spaces(config)
-    check_runner(config)
+    with started(ctx, config) as (run_id, view):
+        from pipeline.runs import execute, tuned
 
-    from pipeline.runs import lock
-    from pipeline.views.terminal import RunView, captured_output, open_console
-    from pipeline.views.terminal.tuning import print_tuned
-
-    verbose = VERBOSE in ctx.meta
-    ctx.with_resource(stopping.stopped_by_signals())
-    run_id, log = ctx.with_resource(lock.one_run(Path(config.out)))
-    ctx.meta[LOG] = log
-    with captured_output(log, verbose) as console:
-        live = console.is_terminal and not console.is_dumb_terminal and not verbose
-        with RunView(console, live) as view:
-            try:
-                from pipeline.runs import execute, tuned
-
-                steps, outputs = execute.tune(config, run_id, view)
-            except BaseException:
-                logging.exception("The run stopped.")
-                raise
+        steps, outputs = execute.tune(config, run_id, view)
         models = tuned.collect_tuned(config, outputs)
         written = tuned.write_tuned(config, run_id, models)
     print_tuned(open_console(), config.gate.metric, models, steps, written)
