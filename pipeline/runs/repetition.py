@@ -184,12 +184,8 @@ class Repetition:
         return origins == ([wanted] if wanted else [])
 
     def _finds_the_same_settings(self, step: RecordedStep) -> bool:
-        tuner = step.name.replace(_TUNED, "Tuner_", 1)
-        found = {
-            artifact.id
-            for artifact in self._store.get_artifacts_by_type("HyperParameters")
-            if Path(artifact.uri).parts[-3] == tuner
-        }
+        model = step.name.removeprefix(_TUNED)
+        found = store_lookups.tuned_settings(self._store).get(model, {})
         chosen = step.artifacts(_HYPERPARAMETERS, mlmd.Event.INTERNAL_OUTPUT)
         newest = store_lookups.newest_tuned(self._store, found)
         return [artifact.id for artifact in chosen] == ([newest] if newest else [])

@@ -229,9 +229,8 @@ def read_model_card(outputs: Outputs, model: str) -> Card:
 
 def read_trials(outputs: Outputs, model: str) -> list[Trial]:
     """Returns the trials of a model's study, the best one first; none if it failed."""
-    folder = outputs.get((f"Tuner_{model}", "tuner_results"))
-    path = folder / "trials.json" if folder else None
-    return read_file(path, list[Trial]) if path and path.is_file() else []
+    results = (f"Tuner_{model}", "tuner_results")
+    return _read(outputs, results, "trials.json", list[Trial]) or []
 
 
 def _read(

@@ -7,6 +7,7 @@ Metadata's own filter makes the same queries, and reads only the result.
 
 import contextlib
 from collections.abc import Container, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_metadata import ListOptions, MetadataStore, OrderByField
@@ -57,6 +58,16 @@ def places_made_from(store: MetadataStore, artifact: int) -> set[str]:
         if event.type == mlmd.Event.OUTPUT
     }
     return {place_of(artifact.uri) for artifact in store.get_artifacts_by_id(made)}
+
+
+def tuned_settings(store: MetadataStore) -> dict[str, dict[int, str]]:
+    """Returns the settings that Tuners found: by the model's name, ID → folder."""
+    found: dict[str, dict[int, str]] = {}
+    if "HyperParameters" in [kind.name for kind in store.get_artifact_types()]:
+        for artifact in store.get_artifacts_by_type("HyperParameters"):
+            model = Path(artifact.uri).parts[-3].removeprefix("Tuner_")
+            found.setdefault(model, {})[artifact.id] = artifact.uri
+    return found
 
 
 def newest_tuned(store: MetadataStore, artifacts: Container[int]) -> int | None:

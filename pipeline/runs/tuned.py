@@ -55,13 +55,8 @@ def newest_settings(out: Path) -> dict[str, dict[str, Any]]:
     if not (out / METADATA_FILE).is_file():
         return {}
     store = open_metadata(out / METADATA_FILE)
-    by_model: dict[str, dict[int, str]] = {}
-    if "HyperParameters" in [kind.name for kind in store.get_artifact_types()]:
-        for artifact in store.get_artifacts_by_type("HyperParameters"):
-            model = Path(artifact.uri).parts[-3].removeprefix("Tuner_")
-            by_model.setdefault(model, {})[artifact.id] = artifact.uri
     found = {}
-    for model, places in sorted(by_model.items()):
+    for model, places in sorted(store_lookups.tuned_settings(store).items()):
         newest = store_lookups.newest_tuned(store, places)
         if newest is not None:
             [file] = artifact_folder(out, places[newest]).iterdir()
