@@ -92,3 +92,18 @@ def auc(score, label):
         return math.nan
     right = sum((a > b) + (a == b) / 2 for a in liked for b in others)
     return right / (len(liked) * len(others))
+
+
+def auc_range(score, label, rounding):
+    """Returns the lowest and the highest AUC if scores are off by up to ``rounding``.
+
+    A matrix product rounds rows differently by their place in the batch, depending on
+    the processor, so equal questions may get scores that differ in the last bits.
+    """
+    liked = [s for s, yes in zip(score, label, strict=True) if yes]
+    others = [s for s, yes in zip(score, label, strict=True) if not yes]
+    pairs = [a - b for a in liked for b in others]
+    return tuple(
+        np.mean([gap > bound for gap in pairs])
+        for bound in (2 * rounding, -2 * rounding)
+    )

@@ -52,6 +52,9 @@ MODELS = {
     "sasrec": "{epochs: 2, refit: %s, embedding_dim: 8, max_history_length: 4}",
     "hstu": "{epochs: 2, refit: %s, embedding_dim: 8, max_history_length: 4}",
 }
+# Their scores are sums of table rows. The others multiply matrices, so the scores of
+# two unknown users for two unknown items are equal up to rounding only.
+LOOKED_UP = {"popularity", "item_knn", "ease"}
 DAY, START = 86_400, 978_300_000
 
 
@@ -148,8 +151,13 @@ def assert_judged_so(judged, name, score):
     expected, targets = judging.judge(
         judged.rows, judged.splits, score, ranking.user_metrics
     )
-    expected["auc"] = ranking.auc(*zip(*targets, strict=True))
     expected["num_targets"] = len(targets)
+    if name in LOOKED_UP:
+        expected["auc"] = ranking.auc(*zip(*targets, strict=True))
+    else:
+        lowest, highest = ranking.auc_range(*zip(*targets, strict=True), rounding=1e-6)
+        assert lowest - 1e-6 <= measured["auc"] <= highest + 1e-6, name
+        assert highest - lowest < 0.05, name
     for metric, value in expected.items():
         assert measured[metric] == pytest.approx(value, abs=1e-6), (name, metric)
 
