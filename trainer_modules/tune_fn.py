@@ -27,11 +27,13 @@ def tune_fn(
         fn_args: As a Trainer's; ``TrainerSettings`` describes its ``custom_config``.
         tuner_config: ``space`` (a ``Space`` in JSON's types), ``trials`` and
             ``seconds`` (see ``study.Limits``), ``metric`` (its name), ``studies`` (a
-            folder in that of the runs) and ``code_version``.
+            folder in that of the runs), ``code_version``, and ``worker`` and
+            ``workers`` (see ``study.Worker``). Worker 0 waits for the others.
         metric: The metric of one user; None for the AUC of all targets.
 
     Returns:
-        The trials, the best one first, in JSON's types; ``study.Trial`` describes them.
+        The trials in JSON's types, the best one first; those that have ended, in
+        their order, from a worker other than 0. ``study.Trial`` describes them.
 
     Raises:
         TuningError: If there is nothing to try, or no trial is complete at the end.
@@ -51,16 +53,21 @@ def tune_fn(
     text = json.dumps(identity, sort_keys=True).replace(str(studies.parent), "")
     digest = hashlib.sha256(text.encode()).hexdigest()
     name = settings.model.name
-    trials = study.Study(
+    worker = study.Worker(tuner_config["worker"], tuner_config["workers"])
+    shared = study.Study(
         name,
         space,
         dataclasses.asdict(settings.config),
         studies / f"{name}-{digest[:12]}.journal",
         settings.seed,
-    ).run(
-        Objective(settings, data, metric),
-        study.Limits(tuner_config["trials"], tuner_config["seconds"]),
+        worker,
     )
+    objective = Objective(settings, data, metric)
+    limits = study.Limits(tuner_config["trials"], tuner_config["seconds"])
+    if worker.number:
+        shared.help(objective, limits)
+        return [dataclasses.asdict(trial) for trial in shared.trials()]
+    trials = shared.run(objective, limits)
     first = study.best(trials)
     others = [trial for trial in trials if trial is not first]
     return [dataclasses.asdict(trial) for trial in (first, *others)]

@@ -16,7 +16,7 @@ from tfx.components.trainer import fn_args_utils
 from tfx.components.tuner import executor as tfx_tuner
 from tfx.components.util import udf_utils
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
-from tfx.types import artifact_utils, component_spec, standard_artifacts
+from tfx.types import artifact_utils, component_spec
 from tfx.types import standard_component_specs as specs
 from tfx.utils import io_utils, json_utils
 
@@ -46,6 +46,12 @@ class TunerSpec(component_spec.ComponentSpec):
     OUTPUTS = specs.TunerSpec.OUTPUTS
 
 
+class TunerWorkerSpec(TunerSpec):
+    """The same of a worker, which only adds trials to the study."""
+
+    OUTPUTS = {specs.TUNER_RESULTS_KEY: TunerSpec.OUTPUTS[specs.TUNER_RESULTS_KEY]}
+
+
 class Executor(base_executor.BaseExecutor):
     """Calls ``tuner_fn``, and writes the trials that it returns."""
 
@@ -66,17 +72,18 @@ class Executor(base_executor.BaseExecutor):
         config[STUDIES] = exec_properties[STUDIES]
         tuner_fn = udf_utils.get_fn(exec_properties, specs.TUNER_FN_KEY)
         trials = tuner_fn(fn_args, config, user_metric(config["metric"]))
-        for output, name, content in (
-            (
-                specs.BEST_HYPERPARAMETERS_KEY,
+        _write(output_dict[specs.TUNER_RESULTS_KEY], TRIALS_FILE, trials)
+        if specs.BEST_HYPERPARAMETERS_KEY in output_dict:
+            _write(
+                output_dict[specs.BEST_HYPERPARAMETERS_KEY],
                 tfx_tuner._DEFAULT_BEST_HP_FILE_NAME,
                 trials[0]["values"],
-            ),
-            (specs.TUNER_RESULTS_KEY, TRIALS_FILE, trials),
-        ):
-            folder = artifact_utils.get_single_uri(output_dict[output])
-            text = json.dumps(content, indent=1)
-            io_utils.write_string_file(os.path.join(folder, name), text)
+            )
+
+
+def _write(artifacts: list[types.Artifact], name: str, content: Any) -> None:
+    path = os.path.join(artifact_utils.get_single_uri(artifacts), name)
+    io_utils.write_string_file(path, json.dumps(content, indent=1))
 
 
 def user_metric(name: str) -> Callable[..., float] | None:
@@ -125,7 +132,7 @@ class Tuner(base_component.BaseComponent):
             studies: Folder of the studies, beside that of the artifacts.
         """
         super().__init__(
-            TunerSpec(
+            self.SPEC_CLASS(
                 examples=examples,
                 transform_graph=transform_graph,
                 catalogue=catalogue,
@@ -135,9 +142,15 @@ class Tuner(base_component.BaseComponent):
                 custom_config=json_utils.dumps(custom_config),
                 tuner_config=json.dumps(tuner_config, sort_keys=True),
                 studies=studies,
-                best_hyperparameters=types.Channel(
-                    type=standard_artifacts.HyperParameters
-                ),
-                tuner_results=types.Channel(type=standard_artifacts.TunerResults),
+                **{
+                    name: types.Channel(type=output.type)
+                    for name, output in self.SPEC_CLASS.OUTPUTS.items()
+                },
             )
         )
+
+
+class TunerWorker(Tuner):
+    """Runs trials of a Tuner's study beside it; outputs those that have ended."""
+
+    SPEC_CLASS = TunerWorkerSpec

@@ -185,11 +185,14 @@ class TunerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             trials take.
         space: File with other values to try (docs/tuning.md); null is those that are
             declared with the settings.
+        workers: Number of steps that share the trials of a model, if ``run.jobs``
+            allows them to run at once.
     """
 
     trials: Count | None = None
     budget: Duration | None = None
     space: Text | None = None
+    workers: Count = 1
 
 
 class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

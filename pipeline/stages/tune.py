@@ -6,7 +6,7 @@ import msgspec
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.types.channel import BaseChannel
 
-from components.tuner.component import Tuner
+from components.tuner.component import Tuner, TunerWorker
 from pipeline.config.sections import PipelineConfig, TunerConfig, untuned
 from pipeline.config.tuning_spaces import space_of_model
 from pipeline.runs.code_version import code_version
@@ -26,7 +26,10 @@ def tune(
     catalogue: BaseChannel,
     folder: str,
 ) -> list[BaseComponent]:
-    """Returns one Tuner per model; popularity has no settings.
+    """Returns a Tuner per model, and its workers; popularity has no settings.
+
+    No step waits for another, so that any number of them may run at once: those that
+    start when the trials of their model are all taken end at once.
 
     Args:
         config: Configuration of the pipeline.
@@ -36,7 +39,7 @@ def tune(
     """
     start = untuned(config)
     return [
-        Tuner(
+        (TunerWorker if worker else Tuner)(
             tuner_fn=dotted(tune_fn),
             examples=transformed.outputs["transformed_examples"],
             transform_graph=transformed.outputs["transform_graph"],
@@ -55,11 +58,14 @@ def tune(
                     "components.ranking_metrics.metrics",
                 ),
                 **limits(config.tuner),
+                "worker": worker,
+                "workers": config.tuner.workers,
             },
             studies=folder,
-        ).with_id(f"Tuner_{name}")
+        ).with_id(f"Tuner_{name}_worker_{worker}" if worker else f"Tuner_{name}")
         for name in config.models
         if name != POPULARITY
+        for worker in range(config.tuner.workers)
     ]
 
 

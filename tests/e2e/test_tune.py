@@ -116,6 +116,23 @@ def test_more_trials_continue_the_same_study(first, folder):
     assert trials(folder, "ease", "copy")[:5] == trials(folder, "ease")
 
 
+def test_workers_share_one_study_and_give_one_result(folder):
+    workers = ("--set", "tuner.workers=2", "--jobs", "2")
+    arguments = ("--models", "ease", "--trials", "6", *workers)
+    result = tuned(folder, *arguments, out="shared")
+    assert result.status == 0, result.text
+    found = trials(folder, "ease", "shared")
+    assert [trial["number"] for trial in found] == list(range(6))
+    assert found[0]["values"] == {"l2": 500.0}
+    assert len({json.dumps(trial["values"]) for trial in found}) == 6
+    [path] = (folder / "shared").glob("runs/*/tuned.yaml")
+    best = max(found, key=lambda trial: trial["metric"])
+    assert yaml.safe_load(path.read_text())["models"] == {"ease": best["values"]}
+    # One model, one row of the table, whatever the number of steps.
+    assert "Tuner_ease_worker_1" in result.text
+    assert len(list((folder / "shared").glob("studies/*.journal"))) == 1
+
+
 def test_what_is_held_out_for_the_test_makes_no_difference(first, folder):
     """Another rating of each user's last item, which is the user's test split."""
     with (folder / "mine.csv").open() as file:

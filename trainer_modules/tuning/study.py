@@ -1,10 +1,15 @@
-"""A study: trials of a model's settings, one after the other, until a limit.
+"""A study: trials of a model's settings until a limit, in one process or in several.
 
 Optuna (https://optuna.org) proposes the values by TPE (Bergstra et al. 2011,
 https://papers.nips.cc/paper/4443), and ends trials that are behind by asynchronous
 successive halving (Li et al. 2018, https://arxiv.org/abs/1810.05934). The first trial
 has the settings as they are, so that the best one is never worse than them on the eval
 split.
+
+Processes that share a study share its journal. One at a time starts a trial, under a
+lock, and holds another lock for as long as the trial runs. The kernel releases the
+locks of a process that is killed, which is how the others notice, and run its trial
+again.
 """
 
 import dataclasses
@@ -13,11 +18,12 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
+from filelock import FileLock, Timeout
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -28,6 +34,8 @@ from trainer_modules.configs.search import Axis, Choice, Given, Space
 # as far continues. After one epoch alone, all small learning rates would be stopped.
 _FIRST_RUNG, _REDUCTION = 4, 3
 _SECONDS, _ERROR = "seconds", "error"  # attributes of a trial
+_POLL_SECONDS = 0.2  # between looks at the trials of other processes
+_SEEDS = 1_000_003  # more than a study has trials
 _log = logging.getLogger("marquee.progress")
 
 State = Literal["complete", "stopped", "failed"]
@@ -51,23 +59,25 @@ class Limits:
 
     Attributes:
         trials: Number of trials; None for as many as the seconds allow.
-        seconds: Seconds of all trials together; None for as many as the trials need.
+        seconds: Seconds in which at least one trial runs; None for as many as the
+            trials need.
     """
 
     trials: int | None
     seconds: float | None
 
-    def reached_by(self, trials: Sequence["Trial"]) -> bool:
-        """Returns whether the study is over after these trials."""
-        if self.trials is not None and len(trials) >= self.trials:
-            return True
-        return self.seconds_after(trials) <= 0
 
-    def seconds_after(self, trials: Sequence["Trial"]) -> float:
-        """Returns the seconds that these trials leave."""
-        if self.seconds is None:
-            return math.inf
-        return self.seconds - sum(trial.seconds for trial in trials)
+@dataclasses.dataclass(frozen=True)
+class Worker:
+    """One of the processes that share a study.
+
+    Attributes:
+        number: From 0; no two processes that run at once have the same one.
+        count: Number of processes.
+    """
+
+    number: int = 0
+    count: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +113,7 @@ class Study:
         start: Mapping[str, Any],
         journal: Path,
         seed: int,
+        worker: Worker = Worker(),  # noqa: B008 - it is frozen
     ):
         """Opens the study.
 
@@ -113,6 +124,7 @@ class Study:
             journal: File of the study. If it is there, the study continues, with trials
                 that were interrupted from their beginning.
             seed: Seed of the proposals.
+            worker: Which of the processes that share the study this one is.
 
         Raises:
             TuningError: If there is nothing to try.
@@ -122,32 +134,43 @@ class Study:
         self.name, self.space = name, space
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         journal.parent.mkdir(parents=True, exist_ok=True)
-        self._study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(journal))),
-            study_name="study",
-            direction="maximize",
-            load_if_exists=True,
-            pruner=optuna.pruners.SuccessiveHalvingPruner(_FIRST_RUNG, _REDUCTION),
-        )
-        # A study that continues must not propose what it began with.
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=seed + len(self._study.trials)
-        )
-        if not self._study.trials:
-            self._study.enqueue_trial(
-                {
-                    name: _encoded(axis, axis.nearest(start[name]))
-                    for name, axis in space.items()
-                    if _is_tried(axis, start)
-                }
+        self._journal = journal
+        # Held by the process that opens the study, or starts a trial.
+        self._turn = FileLock(journal.with_suffix(".turn"))
+        with self._turn:
+            self._study = optuna.create_study(
+                # Optuna's own lock of the file would outlive a process by 30 seconds.
+                storage=JournalStorage(
+                    JournalFileBackend(
+                        str(journal),
+                        FileLock(journal.with_suffix(".lock")),  # type: ignore[arg-type]
+                    )
+                ),
+                study_name="study",
+                direction="maximize",
+                load_if_exists=True,
+                pruner=optuna.pruners.SuccessiveHalvingPruner(_FIRST_RUNG, _REDUCTION),
             )
-        for trial in self._study.get_trials(states=[TrialState.RUNNING]):
-            self._study.tell(trial.number, state=TrialState.FAIL)
-            given = trial.system_attrs.get("fixed_params", {})
-            self._study.enqueue_trial(trial.params or given)
+            # Neither a study that continues nor another worker must propose what the
+            # study began with.
+            self._study.sampler = optuna.samplers.TPESampler(
+                seed=seed + len(self._study.trials) + _SEEDS * worker.number,
+                # Values near those of a trial that still runs are not proposed.
+                constant_liar=worker.count > 1,
+            )
+            if not self._study.trials:
+                self._study.enqueue_trial(
+                    {
+                        name: _encoded(axis, axis.nearest(start[name]))
+                        for name, axis in space.items()
+                        if _is_tried(axis, start)
+                    }
+                )
 
     def run(self, train: Train, limits: Limits) -> list[Trial]:
         """Runs the trials that are left, and returns all of them.
+
+        It waits for the trials of other processes, and runs those of killed ones again.
 
         Args:
             train: Trains with the values of a trial.
@@ -156,11 +179,27 @@ class Study:
         Raises:
             TuningError: If no trial is complete at the end.
         """
-        while not limits.reached_by(trials := self.trials()):
-            self._run_next(train, limits.seconds_after(trials))
+        self.help(train, limits)
+        while self._running():
+            time.sleep(_POLL_SECONDS)
+            self.help(train, limits)
+        trials = self.trials()
         if not any(trial.state == "complete" for trial in trials):
             raise TuningError(self._no_result(trials, limits))
         return trials
+
+    def help(self, train: Train, limits: Limits) -> None:
+        """Runs trials until none is left to start; others may still be running.
+
+        Args:
+            train: Trains with the values of a trial.
+            limits: When the study ends.
+        """
+        while started := self._start_next(limits):
+            try:
+                self._run(started, train)
+            finally:
+                started.lock.release()
 
     def trials(self) -> list[Trial]:
         """Returns the trials that have ended; interrupted ones are run again."""
@@ -170,20 +209,80 @@ class Study:
             if trial.state != TrialState.FAIL or _ERROR in trial.user_attrs
         ]
 
-    def _run_next(self, train: Train, seconds: float) -> None:
-        trial, started = self._study.ask(), time.monotonic()
+    def _start_next(self, limits: Limits) -> "_Started | None":
+        """Starts a trial, and returns it; None if the study is over."""
+        with self._turn:
+            for trial in self._running():
+                if self._is_alive(trial):
+                    continue
+                self._study.tell(trial.number, state=TrialState.FAIL)
+                if _ERROR not in trial.user_attrs:  # it had not failed by itself
+                    given = trial.system_attrs.get("fixed_params", {})
+                    self._study.enqueue_trial(trial.params or given)
+            count = len(self.trials()) + len(self._running())
+            if limits.trials is not None and count >= limits.trials:
+                return None
+            left = (
+                math.inf if limits.seconds is None else limits.seconds - self._spent()
+            )
+            if left <= 0:
+                return None
+            asked = self._study.ask()
+            lock = self._lock_of(asked.number)
+            lock.acquire()
+            # Within the turn, so that other processes see which values are being tried.
+            return _Started(asked, _proposed(asked, self.space), lock, left)
+
+    def _running(self) -> list[FrozenTrial]:
+        """Returns the trials that run, or did when their process was killed."""
+        return self._study.get_trials(states=[TrialState.RUNNING])
+
+    def _lock_of(self, number: int) -> FileLock:
+        return FileLock(self._journal.with_suffix(f".trial{number}"))
+
+    def _is_alive(self, trial: FrozenTrial) -> bool:
+        """Returns whether a trial's process is alive; in any case, in the turn."""
+        lock = self._lock_of(trial.number)
+        try:
+            with lock.acquire(timeout=0):
+                Path(lock.lock_file).unlink()
+        except Timeout:
+            return True
+        return False
+
+    def _spent(self) -> float:
+        """Returns the seconds in which at least one trial ran, this run's or not."""
+        parts = []
+        for trial in self._study.get_trials():
+            if trial.datetime_start is None:
+                continue
+            start = trial.datetime_start.timestamp()
+            seconds = trial.user_attrs.get(_SECONDS)
+            if trial.state == TrialState.RUNNING:
+                seconds = time.time() - start
+            if seconds is not None:  # it was not interrupted
+                parts.append((start, seconds))
+        spent, until = 0.0, -math.inf
+        for start, seconds in sorted(parts):
+            end = start + seconds
+            spent += max(0.0, min(seconds, end - until))
+            until = max(until, end)
+        return spent
+
+    def _run(self, run: "_Started", train: Train) -> None:
+        trial, started = run.trial, time.monotonic()
         curve: list[float] = []
 
         def report(metric: float) -> None:
             curve.append(metric)
             trial.report(metric, len(curve))
-            if trial.should_prune() or time.monotonic() - started > seconds:
+            if trial.should_prune() or time.monotonic() - started > run.seconds:
                 raise optuna.TrialPruned
 
         state, metric, error = TrialState.COMPLETE, math.nan, ""
         name = f"{self.name}, trial {trial.number}"
         try:
-            metric = train(_proposed(trial, self.space), name, report)
+            metric = train(run.values, name, report)
             if math.isnan(metric):
                 raise ValueError("the metric is not a number")
         except optuna.TrialPruned:
@@ -191,11 +290,14 @@ class Study:
         except Exception as failure:  # other values may do
             state, error = TrialState.FAIL, f"{type(failure).__name__}: {failure}"
             logging.exception("%s failed", name)
-            trial.set_user_attr(_ERROR, error)
         took = time.monotonic() - started
-        trial.set_user_attr(_SECONDS, took)
         is_complete = state == TrialState.COMPLETE
-        self._study.tell(trial, metric if is_complete else None, state)
+        with self._turn:
+            trial.set_user_attr(_SECONDS, took)
+            if error:
+                trial.set_user_attr(_ERROR, error)
+            self._study.tell(trial, metric if is_complete else None, state)
+            Path(run.lock.lock_file).unlink()
         result = error or (f"{metric:.4f}" if is_complete else _STATES[state])
         _log.info("%s: %s, %.0f s", name, result, took)
 
@@ -208,6 +310,23 @@ class Study:
             f"{self.name}: the budget of {limits.seconds:.0f} s ended after {epochs} "
             "epochs of the first trial: allow more time"
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Started:
+    """A trial that this process runs.
+
+    Attributes:
+        trial: Optuna's trial.
+        values: The values that it tries.
+        lock: Held until it has ended.
+        seconds: Seconds after which the study's time is over.
+    """
+
+    trial: optuna.Trial
+    values: dict[str, Any]
+    lock: FileLock
+    seconds: float
 
 
 def best(trials: list[Trial]) -> Trial:

@@ -1,11 +1,13 @@
 """A study finds, stops, continues and fails as it should; training is replaced here."""
 
+import datetime
 import math
 import subprocess
 import sys
 import textwrap
 
 import pytest
+from optuna.trial import FrozenTrial, TrialState
 
 from trainer_modules.configs.search import Choice, Given, Range
 from trainer_modules.tuning import study as subject
@@ -163,3 +165,102 @@ def test_a_killed_study_continues_with_the_trial_that_was_interrupted(
     trials = study().run(train, Limits(5, None))
     assert len(trials) == 5
     assert repr(trials[2].values) == interrupted
+
+
+WORKER = textwrap.dedent(
+    """
+    import sys, time
+    from pathlib import Path
+    sys.path.insert(0, sys.argv[1])
+    import test_study as t
+
+    number, kind = int(sys.argv[3]), sys.argv[4]
+    def slow(values, name, report):
+        print(repr(values), flush=True)
+        if kind == "hangs":
+            time.sleep(1e6)
+        if kind == "meets":  # all workers have a trial at the same time
+            Path(sys.argv[2]).with_name(f"met{number}").touch()
+            while len(list(Path(sys.argv[2]).parent.glob("met*"))) < 3:
+                time.sleep(0.01)
+        return t.train(values, name, lambda metric: None)
+
+    study = t.Study(
+        "m", t.SPACE, t.START, Path(sys.argv[2]), 0, t.subject.Worker(number, 3)
+    )
+    (study.help if number else study.run)(slow, t.Limits(24, None))
+    """
+)
+
+
+@pytest.fixture
+def worker(tmp_path, request):
+    """Starts a worker in a process of its own, which prints the values it tries."""
+    started = []
+
+    def start(number, kind="works"):
+        here, journal = str(request.path.parent), str(tmp_path / "s" / "m.journal")
+        process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, here, journal, str(number), kind],
+            cwd=request.config.rootpath,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_workers_share_the_trials_of_a_study(study, worker):
+    """Each trial is run once, by one of them, and no two have the same values."""
+    processes = [worker(number, "meets") for number in range(3)]
+    tried = [process.communicate()[0].splitlines() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert all(tried)
+    trials = study().trials()
+    assert len(trials) == 24
+    assert [trial.number for trial in trials] == list(range(24))
+    assert sorted(text for own in tried for text in own) == sorted(
+        repr(trial.values) for trial in trials
+    )
+    assert len({repr(trial.values) for trial in trials}) == 24
+
+
+def test_the_trial_of_a_killed_worker_is_run_by_another(study, worker):
+    hanging = worker(1, "hangs")
+    interrupted = hanging.stdout.readline().strip()
+    first = worker(0)
+    # The trial of a living worker is left alone, and counts.
+    others = [first.stdout.readline().strip() for _ in range(23)]
+    assert interrupted not in others
+    assert first.poll() is None
+    hanging.kill()
+    [again] = first.communicate()[0].splitlines()
+    assert (first.returncode, again) == (0, interrupted)
+    trials = study().trials()
+    assert len(trials) == 24
+    assert interrupted in [repr(trial.values) for trial in trials]
+
+
+def test_the_time_of_trials_side_by_side_counts_once(study, tmp_path):
+    """Two trials of 0.5 s that start 0.25 s apart take 0.75 s."""
+    shared = study()
+    begin = datetime.datetime(2026, 1, 1)
+    for offset in (0.0, 0.25):
+        shared._study.add_trial(
+            FrozenTrial(
+                **{"number": 0, "trial_id": 0, "state": TrialState.COMPLETE},
+                **{"value": 1.0, "params": {}, "distributions": {}},
+                user_attrs={"seconds": 0.5},
+                system_attrs={},
+                intermediate_values={},
+                datetime_start=begin + datetime.timedelta(seconds=offset),
+                datetime_complete=begin + datetime.timedelta(seconds=offset + 0.5),
+            )
+        )
+    assert len(study().run(train, Limits(None, 0.75))) == 2
+    assert len(study().run(train, Limits(None, 0.75 + 1e-3))) == 3
