@@ -15,7 +15,7 @@ from pipeline.config import secrets
 from pipeline.config.errors import ConfigError
 from pipeline.config.plain_yaml import read_yaml
 
-TRAINER = "Trainer"
+TRAINERS = ("Trainer", "Tuner")  # kinds of steps that train models
 GPU = "nvidia.com/gpu"  # Kubernetes' name of the resource
 GIGABYTE = 1e9  # in bytes; the unit of memory in a pipeline spec
 
@@ -78,7 +78,7 @@ class Toleration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Training(Step, frozen=True, forbid_unknown_fields=True):
-    """The same for a Trainer's pod, with GPUs.
+    """The same for the pod of a Trainer or a Tuner, with GPUs.
 
     Attributes:
         gpus: Number of ``nvidia.com/gpu``; 0 on a cluster without GPUs.
@@ -164,8 +164,8 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         timezone: Time zone of cron schedules. Kubeflow Pipelines' controller must have
             the same one in ``CRON_SCHEDULE_TIMEZONE``; Argo takes it from the file.
         steps: Name of a step, or of a kind of steps → the settings that differ from
-            ``Step``, or for Trainers from ``Training``. ``Trainer_neumf`` takes
-            precedence over ``Trainer``, and ``Trainer`` over ``default``.
+            ``Step``, or for Trainers and Tuners from ``Training``. ``Trainer_neumf``
+            takes precedence over ``Trainer``, and ``Trainer`` over ``default``.
     """
 
     root: Name = "/marquee/artifacts"
@@ -181,7 +181,7 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: dict[str, dict[str, Any]] = {}
 
     def step(self, name: str) -> Step:
-        """Returns the settings of one step: a ``Training`` for a Trainer.
+        """Returns the settings of one step: a ``Training`` for a Trainer or a Tuner.
 
         Raises:
             ConfigError: If a request exceeds its limit, which Kubernetes rejects.
@@ -211,7 +211,7 @@ def number(quantity: str) -> float:
 
 
 def _struct_of(name: str) -> type[Step]:
-    return Training if name.partition("_")[0] == TRAINER else Step
+    return Training if name.partition("_")[0] in TRAINERS else Step
 
 
 def read_cluster(path: Path) -> Cluster:

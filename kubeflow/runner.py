@@ -55,6 +55,11 @@ def _check_version(
     is_flag=True,
     help="The data is a folder of spans. Each run takes those of retrain.window.",
 )
+@click.option(
+    "--tune",
+    is_flag=True,
+    help="Compile what `marquee tune` does, with tuner.workers pods for each model.",
+)
 @models_option
 @config_option
 @settings_option
@@ -99,6 +104,7 @@ def main(
     image: str,
     data: str,
     spans: bool,
+    tune: bool,
     cluster_file: Path,
     schedule: str | None,
     target: str,
@@ -118,6 +124,9 @@ def main(
         if backend_version is not None and target != KFP:
             message = f"applies to --target {KFP} only, and the target is {target}"
             raise ConfigError(None, None, "--backend-version", message)
+        if tune and target == VERTEX:
+            message = f"is not supported by --target {VERTEX}, which shares no study"
+            raise ConfigError(None, None, "--tune", message)
         if target == VERTEX:
             click.echo(_NOT_EXECUTED, err=True)
         from kubeflow import targets  # imports TFX, which takes 10 to 17 seconds
@@ -128,7 +137,9 @@ def main(
             VERTEX: targets.write_vertex,
         }[target]
         write(
-            targets.Job(config, image, cluster, spans, schedule, path, backend_version)
+            targets.Job(
+                *(config, image, cluster, spans, schedule, path, backend_version, tune)
+            )
         )
     except (ConfigError, SchemaError) as error:
         click.echo(str(error), err=True)

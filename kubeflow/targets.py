@@ -16,9 +16,11 @@ from kubeflow.documents import dumped
 from kubeflow.tasks import VERDICT
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig, SchemaConfig
+from pipeline.config.tuning_spaces import check_spaces
 from pipeline.datasets import NAMES
-from pipeline.pipeline import create_pipeline
+from pipeline.pipeline import create_pipeline, create_tuning_pipeline
 from pipeline.stages.prepare import Source
+from trainer_modules.registry import POPULARITY
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +38,7 @@ class Job:
             single run.
         path: File to write.
         backend: Version of the cluster's Kubeflow Pipelines; None if it is not known.
+        tune: Whether to compile `marquee tune` instead of `marquee run`.
     """
 
     config: PipelineConfig
@@ -45,6 +48,7 @@ class Job:
     schedule: str | None
     path: Path
     backend: str | None = None
+    tune: bool = False
 
 
 def write_kfp(job: Job) -> None:
@@ -53,7 +57,7 @@ def write_kfp(job: Job) -> None:
     Raises:
         ConfigError: If a check fails, or ``job.backend`` lacks a setting that is used.
     """
-    pipeline = pipeline_for_pods(job.config, job.cluster, job.spans)
+    pipeline = pipeline_for_pods(job.config, job.cluster, job.spans, job.tune)
     compiled = pipeline_spec.compiled(pipeline, job.image, job.cluster, job.schedule)
     size = backends.size(compiled.documents)
     problems = [*checks.too_large(size, backends.MAX_BYTES, list(job.config.models))]
@@ -74,7 +78,7 @@ def write_argo(job: Job) -> None:
     Raises:
         ConfigError: If a check fails.
     """
-    pipeline = pipeline_for_pods(job.config, job.cluster, job.spans)
+    pipeline = pipeline_for_pods(job.config, job.cluster, job.spans, job.tune)
     manifest = argo.compiled(
         pipeline, job.image, job.cluster, job.path.stem, job.schedule
     )
@@ -100,7 +104,7 @@ def write_vertex(job: Job) -> None:
 
 
 def pipeline_for_pods(
-    config: PipelineConfig, cluster: Cluster, spans: bool
+    config: PipelineConfig, cluster: Cluster, spans: bool, tune: bool = False
 ) -> tfx.dsl.Pipeline:
     """Builds the pipeline with the paths that pods use.
 
@@ -108,10 +112,18 @@ def pipeline_for_pods(
         config: Settings of the pipeline.
         cluster: Settings of the cluster.
         spans: Whether the data is a folder of spans.
+        tune: Whether to build the pipeline of `marquee tune`.
 
     Raises:
-        ConfigError: If the data is a built-in data set, which pods would download.
+        ConfigError: If the data is a built-in data set, which pods would download, or
+            if there is nothing to tune.
     """
+    if tune:
+        check_spaces(config)
+        if list(config.models) == [POPULARITY]:
+            message = "popularity has no settings to try; name another model"
+            raise ConfigError(None, None, "--models", message)
+    create = create_tuning_pipeline if tune else create_pipeline
     if config.data.source in NAMES:
         raise ConfigError(
             None,
@@ -128,7 +140,7 @@ def pipeline_for_pods(
     # A pod's working directory is the copy of the repository in its image, so the
     # paths of the repository's files are relative to the root here as well.
     with contextlib.chdir(ROOT):
-        pipeline = create_pipeline(
+        pipeline = create(
             config,
             Source(config.data.source, window=config.retrain.window if spans else ""),
             pipeline_root=cluster.root,

@@ -49,18 +49,19 @@ def create_tuning_pipeline(
     schema_path: Path,
     metadata: tfx.orchestration.metadata.ConnectionConfigType | None = None,
 ) -> tfx.dsl.Pipeline:
-    """Connects the same components up to Transform, and a Tuner per model after it.
+    """Connects the same components up to Transform, and Tuners for each model after it.
 
     Args:
         config: See ``create_pipeline``, as for the other arguments.
         source: The ratings.
-        pipeline_root: Folder of the artifacts; the studies are beside it.
-        live_folder: Folder of the live versions, to which nothing is pushed.
+        pipeline_root: Folder of the artifacts.
+        live_folder: Folder of the live versions, to which nothing is pushed. The
+            studies are beside it: it is never in an object store, which has no locks.
         schema_path: File of the curated schema.
         metadata: Connection to the metadata store, unless the runner provides it.
     """
     prepared = _prepare(config, source, live_folder, schema_path)
-    studies = str(Path(pipeline_root).with_name("studies"))
+    studies = str(Path(live_folder).with_name("studies"))
     tuners = tune.tune(config, prepared.transform, prepared.catalogue, studies)
     return _pipeline(config, prepared.components + tuners, pipeline_root, metadata)
 

@@ -223,6 +223,7 @@ class Machine:
         self,
         name: str,
         kill: str = "",
+        kill_at: bytes = b"Going to run a new execution",
         lock_out: str = "",
         only: tuple[str, ...] = (),
         log_imports: bool = False,
@@ -232,6 +233,7 @@ class Machine:
         Args:
             name: Name of the run.
             kill: Step whose first attempt is killed while it is running.
+            kill_at: What its log has by then.
             lock_out: Step whose Secrets have wrong values, so that it fails.
             only: Steps to run; empty for all of them.
             log_imports: Whether logs contain the name of every executed module.
@@ -241,6 +243,7 @@ class Machine:
             phases={},
             attempts={},
             locked_out=lock_out,
+            kill_at=kill_at,
             environment={"PYTHONPROFILEIMPORTTIME": "1"} if log_imports else {},
         )
         waiting = set(only or self._pods)
@@ -309,17 +312,15 @@ class Machine:
             )
             if is_killed:
                 killer = threading.Thread(
-                    target=_kill_at_work, args=(process, Path(log.name))
+                    target=_kill_at_work, args=(process, Path(log.name), run.kill_at)
                 )
                 killer.start()
             return process.wait(pod.seconds)
 
 
-def _kill_at_work(process: subprocess.Popen[bytes], log: Path) -> None:
+def _kill_at_work(process: subprocess.Popen[bytes], log: Path, sign: bytes) -> None:
     """Kills all processes of a pod, as Kubernetes does if it takes too much memory."""
-    while process.poll() is None and b"Going to run a new execution" not in (
-        log.read_bytes()
-    ):
+    while process.poll() is None and sign not in log.read_bytes():
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
 

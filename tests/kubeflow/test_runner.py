@@ -1,6 +1,7 @@
 """Input that ``kubeflow/runner.py`` rejects before it writes anything."""
 
 import pytest
+import yaml
 
 from kubeflow.runner import VERTEX
 
@@ -20,6 +21,7 @@ from kubeflow.runner import VERTEX
         (("--data", "/marquee/r", "--schedule", "x 3 * * *"), "--schedule: 'x 3"),
         (("--data", "/marquee/r", "--models", "neumv"), "did you mean 'neumf'"),
         (("--data", "/marquee/r", "--set", "schema.path=/x/y.pbtxt"), "/x/y.pbtxt"),
+        (("--data", "/marquee/r", "--tune", "--models", "popularity"), "no settings"),
     ],
 )
 def test_what_cannot_be_compiled_is_refused(
@@ -47,6 +49,32 @@ def test_vertex_ai_takes_no_schedule(compile_workflow, tmp_path):
     done = compile_workflow(tmp_path / "marquee.json", *options, "0 3 * * *")
     assert done.status == 2
     assert "--schedule: Vertex AI has schedules of its own" in done.output
+
+
+def test_vertex_ai_shares_no_study(compile_workflow, tmp_path):
+    options = ("--target", VERTEX, "--data", "gs://bucket/r", "--tune")
+    done = compile_workflow(tmp_path / "marquee.json", *options)
+    assert done.status == 2
+    assert "--tune: is not supported by --target" in done.output
+    assert done.text == ""
+
+
+def test_each_pod_of_a_tuner_requests_a_gpu(compile_workflow, tmp_path):
+    done = compile_workflow(
+        tmp_path / "tune.yaml",
+        *("--target", "argo", "--tune", "--data", "/marquee/r", "--models", "neumf"),
+        *("--set", "tuner.workers=3"),
+    )
+    assert done.status == 0, done.output
+    [workflow] = yaml.safe_load_all(done.text)
+    with_gpu = {
+        template["name"]
+        for template in workflow["spec"]["templates"]
+        if "nvidia.com/gpu"
+        in template.get("container", {}).get("resources", {}).get("limits", {})
+    }
+    workers = {f"tuner-neumf-worker-{number}" for number in (1, 2)}
+    assert with_gpu == {"tuner-neumf", *workers}
 
 
 def test_settings_that_apply_to_no_step_are_shown(
