@@ -33,7 +33,8 @@ from trainer_modules.configs.search import Axis, Choice, Given, Space
 # Trials are compared after 4, 12, 36 … epochs, and the best third of those that came
 # as far continues. After one epoch alone, all small learning rates would be stopped.
 _FIRST_RUNG, _REDUCTION = 4, 3
-_SECONDS, _ERROR = "seconds", "error"  # attributes of a trial
+# Attributes of a trial; the first one marks that with the settings as they were.
+_FIRST, _SECONDS, _ERROR = "first", "seconds", "error"
 _POLL_SECONDS = 0.2  # between looks at the trials of other processes
 _SEEDS = 1_000_003  # more than a study has trials
 _log = logging.getLogger("marquee.progress")
@@ -164,7 +165,8 @@ class Study:
                         name: _encoded(axis, axis.nearest(start[name]))
                         for name, axis in space.items()
                         if _is_tried(axis, start)
-                    }
+                    },
+                    user_attrs={_FIRST: True},
                 )
 
     def run(self, train: Train, limits: Limits) -> list[Trial]:
@@ -218,7 +220,9 @@ class Study:
                 self._study.tell(trial.number, state=TrialState.FAIL)
                 if _ERROR not in trial.user_attrs:  # it had not failed by itself
                     given = trial.system_attrs.get("fixed_params", {})
-                    self._study.enqueue_trial(trial.params or given)
+                    self._study.enqueue_trial(
+                        trial.params or given, user_attrs=trial.user_attrs
+                    )
             count = len(self.trials()) + len(self._running())
             if limits.trials is not None and count >= limits.trials:
                 return None
@@ -276,7 +280,10 @@ class Study:
         def report(metric: float) -> None:
             curve.append(metric)
             trial.report(metric, len(curve))
-            if trial.should_prune() or time.monotonic() - started > run.seconds:
+            is_behind = trial.should_prune()  # in any case: it counts for the others
+            if _FIRST in trial.user_attrs:
+                is_behind = False  # by a trial beside it
+            if is_behind or time.monotonic() - started > run.seconds:
                 raise optuna.TrialPruned
 
         state, metric, error = TrialState.COMPLETE, math.nan, ""

@@ -246,6 +246,22 @@ def test_the_trial_of_a_killed_worker_is_run_by_another(study, worker):
     assert interrupted in [repr(trial.values) for trial in trials]
 
 
+def test_trials_beside_the_first_one_do_not_stop_it(study):
+    """It is far behind the others from its first epoch on."""
+
+    def others_first(values, name, report):
+        if values == {"rate": 1.0, "units": [8], "drawn": 0}:
+            study().help(lambda values, name, report: train(values, "", report), limits)
+        return train(values, name, report)
+
+    limits = Limits(20, None)
+    trials = study().run(others_first, limits)
+    assert len(trials) == 20
+    [first] = [trial for trial in trials if trial.number == 0]
+    assert (first.state, len(first.curve)) == ("complete", 8)
+    assert quality(first.values) < subject.best(trials).metric
+
+
 def test_the_time_of_trials_side_by_side_counts_once(study, tmp_path):
     """Two trials of 0.5 s that start 0.25 s apart take 0.75 s."""
     shared = study()
