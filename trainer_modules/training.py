@@ -189,8 +189,9 @@ def fit(
     best_epoch = num_epochs
     if validating:
         progress.metric = validating.metric
+        metric_before = _measured_before(validating, log_dir) if halves else None
         best_epoch = _run_to_best_epoch(
-            trainee, training_set, config, validating, callbacks, bool(halves)
+            trainee, training_set, config, validating, callbacks, metric_before
         )
     else:
         _run_epochs(trainee, training_set, num_epochs, callbacks)
@@ -247,22 +248,38 @@ def _run_epochs(
     )
 
 
+def _measured_before(validating: Validation, log_dir: str) -> float:
+    """Returns the metric of the halves as they were joined, and logs it as epoch 0."""
+    metric = validating.measure()
+    # Where Keras' callback writes the epochs, of which it numbers the first one 0.
+    with tf.summary.create_file_writer(f"{log_dir}/train").as_default():
+        tf.summary.scalar(f"epoch_{validating.metric}", metric, step=-1)
+    return metric
+
+
 def _run_to_best_epoch(
     trainee: Trainee,
     training_set: TrainingSet,
     config: GradientConfig,
     validating: Validation,
     callbacks: Sequence[tf.keras.callbacks.Callback],
-    is_pretrained: bool,
+    metric_before: float | None,
 ) -> int:
     """Runs epochs until the eval metric gets no better.
+
+    Args:
+        trainee: What to train.
+        training_set: What to learn from.
+        config: The number of epochs, and the patience.
+        validating: Measures the eval metric.
+        callbacks: Are called after each epoch.
+        metric_before: The eval metric of a pre-trained model; None of a new one.
 
     Returns:
         The number of the best epoch, from 1, of which the model has the weights; 0 if
         it is pre-trained and no epoch was better than none.
     """
-    if is_pretrained:
-        metric_before, weights_before = validating.measure(), trainee.get_weights()
+    weights_before = None if metric_before is None else trainee.get_weights()
     early_stopping = tf.keras.callbacks.EarlyStopping(
         validating.metric,
         mode=validating.mode,
@@ -273,7 +290,7 @@ def _run_to_best_epoch(
     callbacks = [validating, *callbacks, early_stopping]
     _run_epochs(trainee, training_set, config.epochs, callbacks)
     is_better = early_stopping.monitor_op
-    if is_pretrained and not is_better(early_stopping.best, metric_before):
+    if weights_before is not None and not is_better(early_stopping.best, metric_before):
         trainee.set_weights(weights_before)
         return 0
     # Keras restores them only if it stopped early, and not after the last epoch.

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.views.html.training_curves import read_curves
 from tests.support import models as support_models
 from tests.support.models import build
 from trainer_modules import devices, training, validation
@@ -152,6 +153,10 @@ def test_joined_halves_are_kept_if_no_epoch_makes_them_better(
     )
     assert how.best_epochs == (1, 1, 0)
     assert how.samples_per_second > 0
+    [curve] = [curve for curve in read_curves(tmp_path) if not curve.part]
+    measured = [epoch.values["ndcg"] for epoch in curve.epochs]
+    assert measured == pytest.approx([0.8, 0.8, 0.7])
+    assert curve.best == curve.epochs[0].number == 0
     if not refit:
         joined, trained = weights[2], weights[3]
         for kept, wanted in zip(model.get_weights(), joined, strict=True):

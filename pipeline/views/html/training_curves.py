@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
@@ -21,7 +22,8 @@ class Epoch:
     """One epoch of one training.
 
     Attributes:
-        number: Number of the epoch, from 1.
+        number: Number of the epoch, from 1; 0 for the halves of a pre-trained model as
+            they were joined, which have no loss.
         values: Loss and, if it was measured, the metric on the eval split, by name; NaN
             if the training diverged.
         seconds: Time since the end of the previous epoch; None for the first.
@@ -73,11 +75,10 @@ def _curve(model_run: Path, folder: Path) -> Curve | None:
     if not any(LOSS in values for values in figures.values()):
         return None
     steps = sorted(figures)
+    seconds = [None, *(ends[step] - ends[last] for last, step in pairwise(steps))]
     epochs = [
-        Epoch(
-            step + 1, figures[step], ends[step] - ends[last] if last in ends else None
-        )
-        for step, last in zip(steps, [-1, *steps], strict=False)
+        Epoch(step + 1, figures[step], took)
+        for step, took in zip(steps, seconds, strict=True)
     ]
     metric = next((name for name in MODES if name in epochs[0].values), None)
     # Keras writes into a folder "train" below the one that it was given.

@@ -51,6 +51,17 @@ def test_the_best_epoch_is_the_one_that_keras_keeps(tmp_path):
     assert curve.best == stopping.best_epoch + 1 == 4
 
 
+def test_joined_halves_that_no_epoch_made_better_are_epoch_0(tmp_path):
+    write(tmp_path / "train", loss=[0.5, 0.25], ndcg=[0.3, 0.2])
+    with tf.summary.create_file_writer(str(tmp_path / "train")).as_default():
+        tf.summary.scalar("epoch_ndcg", 0.4, step=-1)
+    [curve] = read_curves(tmp_path)
+    assert (curve.metric, curve.best) == ("ndcg", 0)
+    assert [epoch.number for epoch in curve.epochs] == [0, 1, 2]
+    assert "loss" not in curve.epochs[0].values
+    assert [epoch.seconds is None for epoch in curve.epochs] == [True, False, False]
+
+
 def test_halves_and_refits_are_parts_and_what_did_not_train_is_none(tmp_path):
     write(tmp_path / "train", loss=[0.5], ndcg=[0.1])
     write(tmp_path / "gmf" / "train", loss=[0.6], ndcg=[0.2])
