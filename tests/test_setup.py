@@ -56,7 +56,10 @@ def test_the_wheel_holds_every_module_the_schema_and_the_configuration(wheel):
         "kubeflow/cluster.yaml",
         *("configs/default.yaml", "schema/ratings.pbtxt", "schema/spans.pbtxt"),
         *(f"pipeline/views/html/report.{kind}" for kind in ("css", "html.j2", "js")),
-        *(f"pipeline/views/html/{name}.html.j2" for name in ("layout", "parts")),
+        *(
+            f"pipeline/views/html/{name}.html.j2"
+            for name in ("layout", "parts", "tuning")
+        ),
         *(f"{package}/py.typed" for package in PACKAGES),
         "marquee.py",
     }

@@ -6,7 +6,7 @@ import functools
 import logging
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,9 +94,15 @@ def _execute(
             from pipeline.runs import execute
 
             result = execute.execute(config, run_id, view)
-        written = _report(Path(config.out), run_id, view)
+        written = written_report(view, lambda: _write(Path(config.out), run_id))
     print_run(open_console(), result, written)
     ctx.exit(result.run.status.exit_status)
+
+
+def _write(out: Path, run_id: str) -> Path:
+    from pipeline.views import html
+
+    return html.write(out, run_id)
 
 
 @contextlib.contextmanager
@@ -149,13 +155,11 @@ def _check_runner(config: "PipelineConfig") -> None:
             raise ConfigError(None, None, "beam.endpoint", message) from error
 
 
-def _report(out: Path, run_id: str, view: "RunView") -> "Path | Exception":
+def written_report(view: "RunView", write: Callable[[], Path]) -> "Path | Exception":
     """Returns the path of the report, or the error, which does not fail the run."""
     view.progress("writing the report", 0, None)
     try:
-        from pipeline.views import html
-
-        return html.write(out, run_id)
+        return write()
     except Exception as error:
         logging.exception("The report could not be written.")
         return error

@@ -11,9 +11,12 @@ import yaml
 
 from components import durable_files
 from pipeline.config.sections import PipelineConfig, untuned
+from pipeline.config.tuning_spaces import space_of_model
 from pipeline.runs import store_lookups
 from pipeline.runs.metadata_store import METADATA_FILE, artifact_folder, open_metadata
 from pipeline.runs.step_outputs import Outputs, Trial, read_trials
+from pipeline.runs.step_result import StepResult
+from trainer_modules.configs.search import Space
 from trainer_modules.registry import POPULARITY
 
 TUNED_FILE = "tuned.yaml"  # in the folder of the run
@@ -26,10 +29,14 @@ class TunedModel:
     Attributes:
         name: Name of the model.
         trials: The trials, the best one first; none if the study failed.
+        space: The settings that were tried, with their axes.
+        error: Why the study failed; empty if it did not.
     """
 
     name: str
     trials: Sequence[Trial]
+    space: Space
+    error: str = ""
 
     @property
     def before(self) -> float | None:
@@ -37,10 +44,18 @@ class TunedModel:
         return next((t.metric for t in self.trials if t.number == 0), None)
 
 
-def collect_tuned(config: PipelineConfig, outputs: Outputs) -> list[TunedModel]:
+def collect_tuned(
+    config: PipelineConfig, steps: Sequence[StepResult], outputs: Outputs
+) -> list[TunedModel]:
     """Returns the study of each model that was to be tuned."""
+    errors = {step.name: str(step.error) for step in steps if step.error}
     return [
-        TunedModel(name, read_trials(outputs, name))
+        TunedModel(
+            name,
+            read_trials(outputs, name),
+            space_of_model(config, name),
+            errors.get(f"Tuner_{name}", ""),
+        )
         for name in config.models
         if name != POPULARITY
     ]

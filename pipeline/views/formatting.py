@@ -33,6 +33,11 @@ def optional(value: Value | None, show: Callable[[Value], str]) -> str:
     return "-" if value is None else show(value)
 
 
+def short(value: object) -> str:
+    """Returns the value of a setting, with four digits of a fraction."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def count(value: int | None) -> str:
     """Returns 1,234, or "-" for None."""
     return optional(value, "{:,}".format)

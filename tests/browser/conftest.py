@@ -42,6 +42,28 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     return SimpleNamespace(path=path, run=run, out=out)
 
 
+@pytest.fixture(scope="session")
+def tuning_report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Tunes two models; returns the report's ``path``, and ``trials`` by the model."""
+    out = tmp_path_factory.mktemp("tune")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "tune", "--out", str(out)]
+        + ["--models", "mf_als,gmf", "--set", "models.gmf.epochs=5", "--trials", "4"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    [path] = out.glob("runs/*/tuning.html")
+    trials = {}
+    for file in out.glob("artifacts/Tuner_*/tuner_results/*/trials.json"):
+        model = file.parts[-4].removeprefix("Tuner_")
+        trials[model] = json.loads(file.read_text())
+    return SimpleNamespace(path=path, trials=trials)
+
+
 @pytest.fixture
 def hostile_report(report: SimpleNamespace, tmp_path: Path) -> tuple[Path, str]:
     """Writes the report again with titles that try to run; returns path and title."""

@@ -50,6 +50,9 @@ def first(folder):
 def test_the_best_settings_are_shown_and_written_to_a_configuration(first, folder):
     assert "mrr on the eval split" in first.text
     [path] = (folder / "out").glob("runs/*/tuned.yaml")
+    report = path.with_name("tuning.html")
+    assert str(report) in first.text.replace("\n", "")  # it may be wrapped
+    page = report.read_text()
     written = yaml.safe_load(path.read_text())["models"]
     assert list(written) == list(MODELS)
     for name in MODELS:
@@ -60,6 +63,8 @@ def test_the_best_settings_are_shown_and_written_to_a_configuration(first, folde
         own = {"epochs": 3} if name == "gmf" else {}
         assert written[name] == own | best["values"]
         assert f"# {name}: mrr {best['metric']:.4f}" in path.read_text()
+        assert f'<section id="model-{name}"' in page
+        assert f"mrr {best['metric']:.4f}" in page
     run = marquee(
         ROOT,
         *("run", "--data", str(folder / "mine.csv"), "--out", str(folder / "out")),

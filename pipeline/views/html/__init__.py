@@ -1,11 +1,17 @@
-"""The report of a run: a single HTML file that needs only a browser."""
+"""The report of a run, or of studies: one HTML file that needs only a browser."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components import durable_files
 from pipeline import tfx_imports
 
-REPORT_FILE = "report.html"
+if TYPE_CHECKING:
+    from pipeline.config.sections import PipelineConfig
+    from pipeline.runs.tuned import TunedModel
+
+REPORT_FILE, TUNING_FILE = "report.html", "tuning.html"
 
 
 def path_of(out: Path, run_id: str) -> Path:
@@ -36,4 +42,25 @@ def write(out: Path, run_id: str | None) -> Path:
     contents = gather(out, run_id)
     path = path_of(out, contents.run.run.id)
     durable_files.write(path, render(contents))
+    return path
+
+
+def write_tuning(
+    config: "PipelineConfig", run_id: str, models: "Sequence[TunedModel]"
+) -> Path:
+    """Writes the report of studies, and returns its path.
+
+    Args:
+        config: The configuration that the studies began with.
+        run_id: ID of the run.
+        models: The studies.
+
+    Raises:
+        OSError: If the report cannot be written.
+    """
+    from pipeline.views.html.tuning.page import Studies, render
+
+    path = Path(config.out) / "runs" / run_id / TUNING_FILE
+    studies = Studies(run_id, config.data.source, config.gate.metric, models)
+    durable_files.write(path, render(studies))
     return path

@@ -47,14 +47,34 @@ def dots(
     return sized(alt.layer(interval, point))
 
 
-def row_of_bars(rows: Rows, title: str, colours: Colours) -> alt.LayerChart:
-    """Returns a bar for each row, with its figure beyond the end, right of zero."""
-    names = [str(row["model"]) for row in rows]
+def bars_of_models(rows: Rows, title: str, colours: Colours) -> alt.LayerChart:
+    """Returns a bar in the model's colour for each row."""
+    scale = colours.scale([str(row["model"]) for row in rows])
+    colour = alt.Color("model:N", scale=scale, legend=None)
+    return row_of_bars(rows, "model", title, colour)
+
+
+def row_of_bars(
+    rows: Rows, across: str, title: str, colour: alt.Color | alt.ColorValue
+) -> alt.LayerChart:
+    """Returns a bar for each row, with its figure beyond the end, right of zero.
+
+    Args:
+        rows: Rows with a ``value``, and a ``label`` that is its figure.
+        across: The field that names a row.
+        title: What the bars show.
+        colour: Colour of the bars.
+    """
+    highest = max(
+        (v for row in rows if isinstance(v := row["value"], float)), default=0
+    )
+    # Room for the figure beyond the longest bar.
+    scale = alt.Scale(domainMax=1.15 * highest) if highest > 0 else alt.Scale()
     base = chart_of(rows).encode(
-        y=alt.Y("model:N", sort=None, title=None),
-        x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4)),
-        color=alt.Color("model:N", scale=colours.scale(names), legend=None),
-        tooltip=["model:N", alt.Tooltip("label:N", title=title)],
+        y=alt.Y(f"{across}:N", sort=None, title=None),
+        x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4), scale=scale),
+        color=colour,
+        tooltip=[f"{across}:N", alt.Tooltip("label:N", title=title)],
     )
     bar = base.mark_bar(height=14, cornerRadiusEnd=2)
     text = (
@@ -63,7 +83,7 @@ def row_of_bars(rows: Rows, title: str, colours: Colours) -> alt.LayerChart:
         .encode(x="end:Q", text="label:N", color=alt.value("var(--ink-2)"))
     )
     return sized(alt.layer(bar, text)).properties(
-        height=ROW * len(rows), description=in_words(title, rows, "model")
+        height=ROW * len(rows), description=in_words(title, rows, across)
     )
 
 

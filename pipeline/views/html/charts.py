@@ -18,10 +18,10 @@ from pipeline.views.html.chart_marks import (
     ROW,
     Row,
     Rows,
+    bars_of_models,
     chart_of,
     dots,
     in_words,
-    row_of_bars,
     sized,
 )
 from pipeline.views.html.colours import LIVE_BEFORE, Colours
@@ -157,7 +157,7 @@ def _bars(
         {"model": name, "value": value, "label": figure(value)}
         for name, value in values.items()
     ]
-    return row_of_bars(rows, title, colours)
+    return bars_of_models(rows, title, colours)
 
 
 def _trade_off(
@@ -200,7 +200,7 @@ def _time(seconds: Mapping[str, float], colours: Colours) -> alt.LayerChart:
         {"model": name, "value": value, "label": duration(value)}
         for name, value in seconds.items()
     ]
-    return row_of_bars(rows, "seconds", colours)
+    return bars_of_models(rows, "seconds", colours)
 
 
 def _ratings(ratings: Sequence[Bucket]) -> alt.Chart:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pipeline.runs.step_result import StepResult
 from pipeline.runs.tuned import TunedModel
-from pipeline.views.formatting import duration, figure, inert
+from pipeline.views.formatting import duration, figure, inert, short
 from pipeline.views.terminal.tables import fact_grid, headed_table
 from pipeline.views.terminal.terminal import Terminal, error_text
 
@@ -20,6 +20,7 @@ def print_tuned(
     models: Sequence[TunedModel],
     steps: Sequence[StepResult],
     written: Path | None,
+    report: Path | Exception | None,
 ) -> None:
     """Prints the studies.
 
@@ -29,6 +30,8 @@ def print_tuned(
         models: The studies.
         steps: The steps, of which the failed ones are named.
         written: File with the best settings; None if every study failed.
+        report: Path of the report, or why it could not be written; None if every study
+            failed.
     """
     for step in steps:
         if step.error:
@@ -45,6 +48,18 @@ def print_tuned(
     console.print()
     console.print(Text(f"marquee run --config {inert(written)}", "bold"))
     console.print("trains with the best settings.")
+    console.print()
+    console.print(_report(report))
+
+
+def _report(report: Path | Exception | None) -> RenderableType:
+    if isinstance(report, Exception):
+        return Text(
+            "The report could not be written: "
+            f"{type(report).__name__}: {inert(report)}.",
+            "yellow",
+        )
+    return Text.assemble(("Report", "bold"), f"  {inert(report)}")
 
 
 def print_settings(
@@ -54,7 +69,7 @@ def print_settings(
     for name, values in found.items():
         console.print()
         console.print(Text(name, "bold"))
-        console.print(fact_grid((key, _short(value)) for key, value in values.items()))
+        console.print(fact_grid((key, short(value)) for key, value in values.items()))
 
 
 def _table(models: Sequence[TunedModel]) -> RenderableType:
@@ -73,7 +88,3 @@ def _table(models: Sequence[TunedModel]) -> RenderableType:
             duration(sum(trial.seconds for trial in model.trials)),
         )
     return table
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""The report of `marquee tune`: the trials of each model's study."""
