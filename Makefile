@@ -21,7 +21,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   test-kubernetes test-reliability check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
-  bench-serve bench-warm-start \
+  bench-serve bench-warm-start bench-tune \
   bench-flink bench-gate bench-store \
   bench-run bench-run-quick bench-jobs bench-gpu
 
@@ -178,6 +178,12 @@ bench-optimizers: $(READY) ## Compare Adam and LazyAdam on tables with many rows
 # Table of docs/results/warm-start.md; MODELS=gmf measures only that model.
 bench-warm-start: $(READY) ## Measure the epochs that a start from the live model saves
 	@$(BIN)/python -m benchmarks.warm_start $(MODELS)
+
+# Table of docs/results/tuning.md; MODELS=ease measures only that model.
+bench-tune: DATA := ml-100k
+bench-tune: BUDGET := 5m
+bench-tune: $(READY) ## Compare settings of the Tuner with defaults and a random search's
+	@$(BIN)/python -m benchmarks.tune --data $(DATA) --budget $(BUDGET) $(MODELS)
 
 # Not in the lock: it is only used for this comparison.
 bench-deepctr: $(READY) | $(UV) ## Compare training speed with DeepCTR, installed in build/

@@ -1,0 +1,107 @@
+"""The page ``docs/results/tuning.md``."""
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
+MEASURED, PAGE = RESULTS / "tuning.json", RESULTS / "tuning.md"
+INTRODUCTION = """## Settings found by the Tuner
+
+Each model with its defaults, with the settings that `marquee tune` found, and with
+those of a random search that ran beside it for the same time and trained every trial to
+its end. The searches see the eval split only. The figures are nDCG@10 of the test split
+under the pipeline's default split and label, one seed of training. The differences have
+the 95 % interval of a paired bootstrap over users; **bold** ones exclude zero.
+"""
+
+
+class Search(msgspec.Struct):
+    """The result of a search.
+
+    Attributes:
+        trials: Number of trials.
+        complete: Number of those that were trained to their end.
+        settings: The best settings on the eval split.
+    """
+
+    trials: int
+    complete: int
+    settings: dict[str, Any]
+
+
+class Difference(msgspec.Struct):
+    """A mean difference over users, with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Returns the Markdown of a cell."""
+        text = f"{self.mean:+.4f} ({self.low:+.4f} to {self.high:+.4f})"
+        return f"**{text}**" if self.low > 0 or self.high < 0 else text
+
+
+class Row(msgspec.Struct):
+    """A line of the table.
+
+    Attributes:
+        budget: Time of each search.
+        searches: ``tuned`` and ``random`` → what was found.
+        test: Settings (``default``, ``tuned``, ``random``) → metric of the test split.
+        over_default: By how much the Tuner's settings are better than the defaults.
+        over_random: By how much they are better than those of the random search.
+        date: Date of the measurement.
+        cores: Number of the machine's cores.
+    """
+
+    budget: str
+    searches: dict[str, Search]
+    test: dict[str, float]
+    over_default: Difference
+    over_random: Difference
+    date: datetime.date
+    cores: int
+
+
+def page(tables: dict[str, dict[str, Row]]) -> str:
+    """Returns the Markdown of all rows.
+
+    Args:
+        tables: Data set → model → row.
+    """
+    head = ["data", "model", "time", "trials", "default", "tuned", "random"]
+    head += ["tuned - default", "tuned - random"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = []
+    for data, models in tables.items():
+        for model, row in models.items():
+            rows.append(row)
+            tried = [f"{row.searches[name].trials}" for name in ("tuned", "random")]
+            cells = [data, model, row.budget, " and ".join(tried)]
+            cells += [
+                f"{row.test[name]:.4f}" for name in ("default", "tuned", "random")
+            ]
+            cells += [str(row.over_default), str(row.over_random)]
+            lines.append("| " + " | ".join(cells) + " |")
+    days = sorted({row.date.isoformat() for row in rows})
+    when = " to ".join(dict.fromkeys((days[0], days[-1])))
+    cores = max(row.cores for row in rows)
+    command = f"`make bench-tune DATA=ml-1m`: {cores} cores, {when}."
+    return "\n".join([INTRODUCTION, *lines, "", command, ""])
+
+
+def add(data: str, model: str, row: Row) -> None:
+    """Adds or replaces a row, and writes the page."""
+    tables: dict[str, dict[str, Row]] = {}
+    if MEASURED.exists():
+        tables = msgspec.json.decode(
+            MEASURED.read_bytes(), type=dict[str, dict[str, Row]]
+        )
+    tables.setdefault(data, {})[model] = row
+    encoded = msgspec.json.encode(dict(sorted(tables.items())))
+    MEASURED.write_bytes(msgspec.json.format(encoded, indent=1) + b"\n")
+    PAGE.write_text(page(tables))
