@@ -8,9 +8,10 @@ from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.types.channel import BaseChannel, union
 
 from pipeline.beam.options import beam_args
-from pipeline.config.sections import PipelineConfig
+from pipeline.config.sections import PipelineConfig, only_tuned
 from pipeline.stages import prepare, train_and_push, tune
 from pipeline.stages.prepare import Source
+from pipeline.tuned_resolver import HYPERPARAMETERS
 
 NAME = "marquee"
 
@@ -36,7 +37,36 @@ def create_pipeline(
         metadata: Connection to the metadata store, unless the runner provides it.
     """
     prepared = _prepare(config, source, live_folder, schema_path)
-    components = prepared.components + _train_and_push(config, prepared, live_folder)
+    trained = _train_and_push(config, prepared, live_folder, [])
+    components = [*prepared.components, *trained]
+    return _pipeline(config, components, pipeline_root, metadata)
+
+
+def create_pipeline_with_tuners(
+    config: PipelineConfig,
+    source: Source,
+    *,
+    pipeline_root: str,
+    live_folder: str,
+    schema_path: Path,
+    metadata: tfx.orchestration.metadata.ConnectionConfigType | None = None,
+) -> tfx.dsl.Pipeline:
+    """Connects the same components, with Tuners of the models with ``tuned: auto``.
+
+    Their Trainers take what these find, rather than what was found last.
+
+    Args:
+        config: See ``create_pipeline``, as for the other arguments.
+        source: The ratings.
+        pipeline_root: Folder of the artifacts.
+        live_folder: Folder of the live versions; the studies are beside it.
+        schema_path: File of the curated schema.
+        metadata: Connection to the metadata store, unless the runner provides it.
+    """
+    prepared = _prepare(config, source, live_folder, schema_path)
+    tuners = _tuners(only_tuned(config), prepared, live_folder)
+    trained = _train_and_push(config, prepared, live_folder, tuners)
+    components = [*prepared.components, *tuners, *trained]
     return _pipeline(config, components, pipeline_root, metadata)
 
 
@@ -61,8 +91,7 @@ def create_tuning_pipeline(
         metadata: Connection to the metadata store, unless the runner provides it.
     """
     prepared = _prepare(config, source, live_folder, schema_path)
-    studies = str(Path(live_folder).with_name("studies"))
-    tuners = tune.tune(config, prepared.transform, prepared.catalogue, studies)
+    tuners = _tuners(config, prepared, live_folder)
     return _pipeline(config, prepared.components + tuners, pipeline_root, metadata)
 
 
@@ -119,14 +148,29 @@ def _prepare(
     )
 
 
-def _train_and_push(
+def _tuners(
     config: PipelineConfig, prepared: _Prepared, live_folder: str
+) -> list[BaseComponent]:
+    studies = str(Path(live_folder).with_name("studies"))
+    return tune.tune(config, prepared.transform, prepared.catalogue, studies)
+
+
+def _train_and_push(
+    config: PipelineConfig,
+    prepared: _Prepared,
+    live_folder: str,
+    tuners: list[BaseComponent],
 ) -> list[BaseComponent]:
     examples, catalogue = prepared.examples, prepared.catalogue
     base_model = train_and_push.find_base_model(config, prepared.transform, live_folder)
-    tuned = train_and_push.find_tuned(config)
+    resolvers = {} if tuners else train_and_push.find_tuned(config)
+    tuned = {name: node.outputs[HYPERPARAMETERS] for name, node in resolvers.items()}
     trainers = train_and_push.train(
-        config, prepared.transform, catalogue, base_model, tuned
+        config,
+        prepared.transform,
+        catalogue,
+        base_model,
+        {**tune.best_settings(tuners), **tuned},
     )
     models = union([trainer.outputs["model"] for trainer in trainers.values()])
     inputs = train_and_push.evaluation_inputs(config, examples, prepared.schema)
@@ -145,7 +189,7 @@ def _train_and_push(
     pusher = train_and_push.push(config, champion, infra_check, live_folder)
     return [
         *([base_model] if base_model else []),
-        *tuned.values(),
+        *resolvers.values(),
         *(*trainers.values(), *evaluators, *live),
         *(champion, infra_check, pusher),
     ]

@@ -6,7 +6,7 @@ import functools
 import logging
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,9 @@ from pipeline.runs import stopping
 if TYPE_CHECKING:
     from pipeline.config.sections import PipelineConfig
     from pipeline.retraining.scheduler import Missed
+    from pipeline.runs.record import RunRecord
     from pipeline.runs.span_record import Window
+    from pipeline.runs.tuned import TunedModel
     from pipeline.views.terminal import RunView
 
 DATA_HELP = (
@@ -90,11 +92,12 @@ def _execute(
             from pipeline.retraining import retrain as retraining
 
             result = retraining.retrain(config, window, run_id, view)
+            _write_studies_of(config, result, view)
         else:
             from pipeline.runs import execute
 
             result = execute.execute(config, run_id, view)
-        written = written_report(view, lambda: _write(Path(config.out), run_id))
+        written = _written_report(view, lambda: _write(Path(config.out), run_id))
     print_run(open_console(), result, written)
     ctx.exit(result.run.status.exit_status)
 
@@ -155,7 +158,42 @@ def _check_runner(config: "PipelineConfig") -> None:
             raise ConfigError(None, None, "beam.endpoint", message) from error
 
 
-def written_report(view: "RunView", write: Callable[[], Path]) -> "Path | Exception":
+def _write_studies_of(
+    config: "PipelineConfig", result: "RunRecord", view: "RunView"
+) -> None:
+    """Writes the settings that a retraining found first, if it tuned its models."""
+    from pipeline.runs.step_outputs import existing_outputs
+    from pipeline.runs.tuned import collect_tuned
+
+    run_id = result.run.id
+    outputs = existing_outputs(Path(config.out).absolute(), run_id)
+    models = collect_tuned(config, result.steps, outputs)
+    write_studies(config, run_id, view, models)
+
+
+def write_studies(
+    config: "PipelineConfig",
+    run_id: str,
+    view: "RunView",
+    models: "Sequence[TunedModel]",
+) -> "tuple[Path | None, Path | Exception | None]":
+    """Writes the best settings, and the report of the studies.
+
+    Returns:
+        The paths of both, or of the report the error; None without any result.
+    """
+    from pipeline.runs.tuned import write_tuned
+
+    written = write_tuned(config, run_id, models)
+    if not written:
+        return None, None
+    from pipeline.views import html
+
+    report = _written_report(view, lambda: html.write_tuning(config, run_id, models))
+    return written, report
+
+
+def _written_report(view: "RunView", write: Callable[[], Path]) -> "Path | Exception":
     """Returns the path of the report, or the error, which does not fail the run."""
     view.progress("writing the report", 0, None)
     try:

@@ -6,7 +6,7 @@ import click
 
 from pipeline import exit_codes
 from pipeline.cli.command import main, read_config, run_options
-from pipeline.cli.run import DATA_HELP, started, written_report
+from pipeline.cli.run import DATA_HELP, started, write_studies
 
 
 @main.command()
@@ -54,14 +54,7 @@ def tune(
 
         steps, outputs = execute.tune(config, run_id, view)
         models = tuned.collect_tuned(config, steps, outputs)
-        written = tuned.write_tuned(config, run_id, models)
-        report = None
-        if written:
-            from pipeline.views import html
-
-            report = written_report(
-                view, lambda: html.write_tuning(config, run_id, models)
-            )
+        written, report = write_studies(config, run_id, view, models)
     print_tuned(open_console(), config.gate.metric, models, steps, written, report)
     failed = any(step.error for step in steps)
     ctx.exit(exit_codes.FAILED if failed else exit_codes.OK)

@@ -167,12 +167,19 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             look drifted.
         max_hours: Time limit of a retraining that ``marquee schedule`` started, in
             hours; one that hangs is stopped, so that the next can run.
+        tune_every: Tune the models with ``tuned: auto`` before every N-th retraining
+            trains them, on the same spans (docs/tuning.md); null is never.
+        tune_below: Tune them as well if the margin of the live model over popularity,
+            in ``gate.metric``, was below this share of the margin after the last
+            tuning; null is never.
     """
 
     window: Window = "all"
     drift: Literal["stop", "warn"] = "stop"
     min_drift_ratings: Count = 1000
     max_hours: Annotated[float, Meta(gt=0, le=8760)] = 12.0
+    tune_every: Count | None = None
+    tune_below: Annotated[float, Meta(gt=0, le=1)] | None = None
 
 
 class TunerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -294,5 +301,13 @@ def untuned(config: PipelineConfig) -> PipelineConfig:
     models = {
         name: {key: value for key, value in own.items() if key != "tuned"}
         for name, own in config.models.items()
+    }
+    return msgspec.structs.replace(config, models=models)
+
+
+def only_tuned(config: PipelineConfig) -> PipelineConfig:
+    """Returns the configuration with those models alone that take settings found."""
+    models = {
+        name: own for name, own in config.models.items() if is_tuned(config, name)
     }
     return msgspec.structs.replace(config, models=models)

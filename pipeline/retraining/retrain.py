@@ -1,6 +1,7 @@
 """Retrains once on new spans; a significantly better model goes live."""
 
 import hashlib
+import logging
 from pathlib import Path
 
 import msgspec
@@ -10,15 +11,17 @@ from components.ratings_example_gen.recognise.reading_report import check_same
 from components.ratings_example_gen.spans import SpansError
 from pipeline.config.sections import PipelineConfig, RunConfig
 from pipeline.datasets import NAMES
-from pipeline.retraining import spans
+from pipeline.retraining import spans, tuning
 from pipeline.runs import execute
 from pipeline.runs.code_version import version_of_all
 from pipeline.runs.record import RunRecord
 from pipeline.runs.span_record import Window
 from pipeline.runs.status import Status
+from pipeline.runs.step_log import PROGRESS_LOGGER
 
 # Results after which the same spans are not trained on again.
 VERDICTS = (Status.CHANGED, Status.UNCHANGED, Status.REFUSED)
+_log = logging.getLogger(PROGRESS_LOGGER)
 
 
 def plan(config: PipelineConfig, accepted: tuple[str, ...]) -> Window:
@@ -68,11 +71,17 @@ def retrain(
         BadInputError: If the spans would be read differently from the earlier ones.
     """
     out = Path(config.out)
-    layout = check_reading(config, window, spans.TakenIn.read(out))
-    record = execute.execute(config, run_id, observer, window, layout)
+    taken_in = spans.TakenIn.read(out)
+    layout = check_reading(config, window, taken_in)
+    reason = tuning.reason_to_tune(config, taken_in.tuning)
+    if reason:
+        _log.info("The models are tuned first: %s", reason)
+    record = execute.execute(
+        config, run_id, observer, window, layout, tunes=bool(reason)
+    )
     status, reading = record.run.status, record.data.reading
     if status in VERDICTS:
-        taken_in = spans.TakenIn.read(out)
+        taken_in.tuning = tuning.after(taken_in.tuning, record, bool(reason))
         taken_in.add(
             window,
             _settings(config),

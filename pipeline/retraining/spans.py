@@ -24,6 +24,7 @@ from components.ratings_example_gen.spans import (
     whole,
 )
 from pipeline.config.errors import ConfigError
+from pipeline.retraining.tuning import LastTuning
 from pipeline.runs.span_record import Window
 
 TAKEN_IN_FILE = "spans.json"
@@ -59,11 +60,13 @@ class TakenIn:
         last: The last retraining that reached a verdict; None before the first.
         reading: How its ratings were read; None if the file names determine it, or
             before the first. A guess for later files must not differ from it.
+        tuning: The last tuning by a retraining; None before the first.
     """
 
     spans: dict[str, str]
     last: LastVerdict | None = None
     reading: Reading | None = None
+    tuning: LastTuning | None = None
 
     @classmethod
     def read(cls, out: Path) -> "TakenIn":
@@ -76,11 +79,12 @@ class TakenIn:
         try:
             content = json.loads(path.read_text())
             last = LastVerdict(**content["last"]) if content["last"] else None
-            reading = content.get("reading")
+            reading, tuning = content.get("reading"), content.get("tuning")
             return cls(
                 dict(content["spans"]),
                 last,
                 msgspec.convert(reading, Reading) if reading else None,
+                LastTuning(**tuning) if tuning else None,
             )
         except FileNotFoundError:
             return cls({})

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -38,6 +38,9 @@ if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.recognise.reading import Reading
     from components.ratings_example_gen.side_files.tables import SideTables
     from pipeline.runs.step_outputs import Outputs
+
+
+Stages = Literal["train", "tune", "tune and train"]  # what follows Transform
 
 
 class Observer(Protocol):
@@ -89,6 +92,7 @@ def execute(
     observer: Observer,
     window: Window | None = None,
     layout: "Layout | None" = None,
+    tunes: bool = False,
 ) -> RunRecord:
     """Runs the pipeline and writes ``runs/<run_id>/run.json``.
 
@@ -100,6 +104,7 @@ def execute(
         observer: Is notified of the progress.
         window: The spans to learn from; None where the data is not a folder of spans.
         layout: How the ratings will be read; None to recognise them.
+        tunes: Whether the models with ``tuned: auto`` are tuned first.
 
     Returns:
         The record, as ``finished_runs.read`` returns it.
@@ -113,7 +118,8 @@ def execute(
         SchemaError: If the schema cannot be used.
     """
     started = time.time()
-    _check_tuned(config)
+    if not tunes:
+        _check_tuned(config)
     dataset = datasets.resolve(config.data.source, observer.progress)
     spans = window.names if window else ()
     layout = layout or recognised(config, dataset.folder, spans)
@@ -133,7 +139,8 @@ def execute(
         steps, outputs = _repeat(out, last, run_id, observer)
     else:
         data = _Data(dataset.folder, spans, layout)
-        steps, outputs = _run_steps(config, data, run_id, observer)
+        stages: Stages = "tune and train" if tunes else "train"
+        steps, outputs = _run_steps(config, data, run_id, observer, stages)
     _log_errors(steps)
     ended = Ended(run_id, started, moved_from, dataset.name, window, steps)
     path = out / "runs" / run_id / RUN_FILE
@@ -170,7 +177,7 @@ def tune(
     out.mkdir(parents=True, exist_ok=True)
     prepare(out)
     data = _Data(dataset.folder, (), layout)
-    steps, outputs = _run_steps(config, data, run_id, observer, is_tuning=True)
+    steps, outputs = _run_steps(config, data, run_id, observer, "tune")
     _log_errors(steps)
     return steps, outputs
 
@@ -246,7 +253,7 @@ def _run_steps(
     data: _Data,
     run_id: str,
     observer: Observer,
-    is_tuning: bool = False,
+    stages: Stages,
 ) -> "tuple[list[StepResult], Outputs]":
     observer.progress("loading TensorFlow and TFX", 0, None)
     limits = _limits(config, data.layout)
@@ -256,7 +263,7 @@ def _run_steps(
         from ml_metadata import MetadataStore
         from tfx import v1 as tfx
 
-        from pipeline.pipeline import create_pipeline, create_tuning_pipeline
+        from pipeline import pipeline as pipelines
         from pipeline.runs.local_runner import run_locally
         from pipeline.stages.prepare import Source
 
@@ -264,8 +271,12 @@ def _run_steps(
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
         str(out / METADATA_FILE)
     )
-    create = create_tuning_pipeline if is_tuning else create_pipeline
-    pipeline = create(
+    create = {
+        "train": pipelines.create_pipeline,
+        "tune": pipelines.create_tuning_pipeline,
+        "tune and train": pipelines.create_pipeline_with_tuners,
+    }
+    pipeline = create[stages](
         config,
         Source(str(data.folder), data.spans),
         pipeline_root=str(out / "artifacts"),

@@ -14,10 +14,10 @@ from pipeline.config.sections import PipelineConfig, untuned
 from pipeline.config.tuning_spaces import space_of_model
 from pipeline.runs import store_lookups
 from pipeline.runs.metadata_store import METADATA_FILE, artifact_folder, open_metadata
+from pipeline.runs.record import StepRecord
 from pipeline.runs.step_outputs import Outputs, Trial, read_trials
 from pipeline.runs.step_result import StepResult
 from trainer_modules.configs.search import Space
-from trainer_modules.registry import POPULARITY
 
 TUNED_FILE = "tuned.yaml"  # in the folder of the run
 
@@ -45,9 +45,12 @@ class TunedModel:
 
 
 def collect_tuned(
-    config: PipelineConfig, steps: Sequence[StepResult], outputs: Outputs
+    config: PipelineConfig,
+    steps: Sequence[StepResult | StepRecord],
+    outputs: Outputs,
 ) -> list[TunedModel]:
     """Returns the study of each model that was to be tuned."""
+    names = {step.name for step in steps}
     errors = {step.name: str(step.error) for step in steps if step.error}
     return [
         TunedModel(
@@ -57,7 +60,7 @@ def collect_tuned(
             errors.get(f"Tuner_{name}", ""),
         )
         for name in config.models
-        if name != POPULARITY
+        if f"Tuner_{name}" in names
     ]
 
 

@@ -23,7 +23,7 @@ from pipeline.evaluation import eval_config
 from pipeline.live_model_resolver import base_model_resolver, live_model_resolver
 from pipeline.runs.code_version import code_version
 from pipeline.stages.prepare import dotted
-from pipeline.tuned_resolver import HYPERPARAMETERS, tuned_resolver
+from pipeline.tuned_resolver import tuned_resolver
 from trainer_modules import features as f
 from trainer_modules.configs.parse import parse
 from trainer_modules.registry import MODELS, POPULARITY
@@ -58,9 +58,17 @@ def train(
     transformed: BaseComponent,
     catalogue: BaseChannel,
     base_model: BaseComponent | None,
-    tuned: Mapping[str, BaseComponent],
+    tuned: Mapping[str, BaseChannel],
 ) -> dict[str, BaseComponent]:
-    """Transformed examples to models: one Trainer per model, by the model's name."""
+    """Transformed examples to models: one Trainer per model, by the model's name.
+
+    Args:
+        config: Configuration of the pipeline.
+        transformed: The Transform step.
+        catalogue: The catalogue.
+        base_model: Resolver of the model to start from; None to start from scratch.
+        tuned: Settings that a Tuner found, by the model's name.
+    """
     return {
         name: Trainer(
             run_fn=dotted(run_fn),
@@ -75,9 +83,7 @@ def train(
                 if base_model and _learns_by_gradients(name)
                 else None
             ),
-            hyperparameters=(
-                tuned[name].outputs[HYPERPARAMETERS] if name in tuned else None
-            ),
+            hyperparameters=tuned.get(name),
         ).with_id(f"Trainer_{name}")
         for name in config.models
     }

@@ -1,10 +1,12 @@
 """The stage of `marquee tune`: transformed examples to the best settings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.types.channel import BaseChannel
+from tfx.types.standard_component_specs import BEST_HYPERPARAMETERS_KEY
 
 from components.tuner.component import Tuner, TunerWorker
 from pipeline.config.sections import PipelineConfig, TunerConfig, untuned
@@ -67,6 +69,15 @@ def tune(
         if name != POPULARITY
         for worker in range(config.tuner.workers)
     ]
+
+
+def best_settings(tuners: Sequence[BaseComponent]) -> dict[str, BaseChannel]:
+    """Returns what Tuners find, by the model's name; workers have no such output."""
+    return {
+        step.id.removeprefix("Tuner_"): step.outputs[BEST_HYPERPARAMETERS_KEY]
+        for step in tuners
+        if BEST_HYPERPARAMETERS_KEY in step.outputs
+    }
 
 
 def limits(tuner: TunerConfig) -> dict[str, Any]:

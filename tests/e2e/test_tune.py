@@ -12,7 +12,7 @@ from ml_metadata import MetadataStore, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from tests.support.command import marquee
-from tests.support.logs import own_ratings
+from tests.support.logs import own_ratings, write_span
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
@@ -247,3 +247,38 @@ def test_settings_that_were_never_found_are_an_error(folder):
     text = " ".join(result.text.split())
     assert "no settings of ease have been found" in text
     assert "run `marquee tune --models ease`" in text
+
+
+@pytest.mark.slow
+def test_a_retraining_tunes_first_and_the_next_takes_its_settings(folder):
+    spans, out = folder / "spans", folder / "nights"
+
+    def retrain():
+        result = marquee(
+            ROOT,
+            *("retrain", "--data", str(spans), "--out", str(out)),
+            *("--models", "popularity,ease", "--set", "models.ease.tuned=auto"),
+            *("--set", "retrain.tune_every=2", "--set", "tuner.trials=3"),
+        )
+        assert result.status in (0, 5), result.text
+        steps = {step["name"]: step["state"] for step in result.run["steps"]}
+        [card] = newest_cards(out, "ease")
+        return result, steps, card["config"]
+
+    for day in range(3):
+        write_span(spans, day)
+    first, steps, settings = retrain()
+    assert "no retraining has tuned the models yet" in first.text
+    assert steps["Tuner_ease"] == steps["Trainer_ease"] == "done"
+    best, *_ = sorted(trials(folder, "ease", "nights"), key=lambda t: -t["metric"])
+    assert settings["l2"] == best["values"]["l2"]
+    kept = out / "runs" / first.run["run"]["id"]
+    assert yaml.safe_load((kept / "tuned.yaml").read_text())["models"] == {
+        "ease": best["values"]
+    }
+    assert "ease" in (kept / "tuning.html").read_text()
+
+    write_span(spans, 3)
+    _, steps, settings = retrain()
+    assert "Tuner_ease" not in steps
+    assert settings["l2"] == best["values"]["l2"]

@@ -45,7 +45,8 @@ def asked(monkeypatch):
 
 def ask(monkeypatch, config, status):
 
-    def executed(config, run_id, observer, window, layout):
+    def executed(config, run_id, observer, window, layout, tunes):
+        assert not tunes
         found = execute.recognised(config, Path(config.data.source), window.names)
         assert layout == found  # compared with earlier runs, and handed on
         usual = make_record("r1")

@@ -1,0 +1,93 @@
+"""Decides which retrainings tune the models first."""
+
+import dataclasses
+
+from pipeline.config.errors import ConfigError
+from pipeline.config.sections import PipelineConfig, is_tuned
+from pipeline.runs.record import RunRecord
+from trainer_modules.registry import POPULARITY
+
+
+@dataclasses.dataclass(frozen=True)
+class LastTuning:
+    """What is known of the last retraining that tuned the models.
+
+    Attributes:
+        retrainings: Number of retrainings from that one on, that one included.
+        margin_then: Margin of the live model over popularity after it; None if it was
+            not measured.
+        margin: The same after the last retraining.
+    """
+
+    retrainings: int
+    margin_then: float | None
+    margin: float | None
+
+
+def reason_to_tune(config: PipelineConfig, last: LastTuning | None) -> str:
+    """Returns why the next retraining tunes the models first; empty if it does not.
+
+    Args:
+        config: The settings.
+        last: The last tuning by a retraining; None before the first.
+
+    Raises:
+        ConfigError: If models are to be tuned, and none takes the result.
+    """
+    every, below = config.retrain.tune_every, config.retrain.tune_below
+    if every is None and below is None:
+        return ""
+    if not any(is_tuned(config, name) for name in config.models):
+        raise ConfigError(
+            None,
+            None,
+            "retrain.tune_below" if every is None else "retrain.tune_every",
+            "no model takes the settings that would be found: set models.NAME.tuned to "
+            "auto, or remove this setting",
+        )
+    if last is None:
+        return "no retraining has tuned the models yet"
+    if every is not None and last.retrainings >= every:
+        return f"{last.retrainings} retrainings since the last tuning"
+    if below is not None and last.margin is not None and last.margin_then is not None:
+        bound = below * last.margin_then
+        if last.margin < bound:
+            return (
+                f"the live model's margin over popularity was {last.margin:.4f}, below "
+                f"{below:g} of the {last.margin_then:.4f} after the last tuning"
+            )
+    return ""
+
+
+def after(
+    last: LastTuning | None, record: RunRecord, has_tuned: bool
+) -> LastTuning | None:
+    """Returns what is known of the last tuning after a retraining.
+
+    Args:
+        last: What was known before.
+        record: The retraining.
+        has_tuned: Whether it tuned the models first.
+    """
+    margin = _margin(record)
+    if has_tuned:
+        return LastTuning(1, margin, margin)
+    if last is None:
+        return None
+    return LastTuning(last.retrainings + 1, last.margin_then, margin)
+
+
+def _margin(record: RunRecord) -> float | None:
+    """Returns by how much the live model is better than popularity, on the test split.
+
+    None if popularity was not trained, or the live model not evaluated.
+    """
+    metric = record.gate.metric or ""
+    before = record.gate.live.metrics if record.gate.live else {}
+    live, popularity = before.get(metric), None
+    for model in record.models:
+        if model.verdict == "live":
+            live = model.metrics.get(metric)
+        if model.name == POPULARITY:
+            popularity = model.metrics.get(metric)
+    return None if live is None or popularity is None else live - popularity
