@@ -65,6 +65,8 @@ class Table(msgspec.Struct, forbid_unknown_fields=True):
         metrics: Metrics that published values exist for.
         shown: Metrics shown beside them.
         rows: The rows of the table.
+        rows_of: Name of the table whose models and settings are also the rows of this
+            one, for which nothing is published; empty if it has rows of its own.
         lower_is_better: Whether the metrics are errors.
         seeds: Seeds of training, and of the split if it is random. The mean over the
             seeds is compared.
@@ -75,7 +77,8 @@ class Table(msgspec.Struct, forbid_unknown_fields=True):
     set: dict[str, Any]
     metrics: list[str]
     shown: list[str]
-    rows: list[Row]
+    rows: list[Row] = []
+    rows_of: str = ""
     lower_is_better: bool = False
     seeds: tuple[int, ...] = (0, 1, 2)
 
@@ -157,10 +160,11 @@ def section(table: Table, name: str, data: str, rows: dict[str, Measured]) -> st
 def _table(
     table: Table, data: str, shown: Sequence[Row], rows: dict[str, Measured]
 ) -> list[str]:
+    is_published = bool(table.metrics)
     head = [
         "model",
         *(f"{metric}, to reach" for metric in table.metrics),
-        "reached",
+        *(["reached"] if is_published else []),
         *table.shown,
         "seeds",
         "parameters",
@@ -179,7 +183,7 @@ def _table(
                 f"{_figure(found, metric)}{floor}"
                 for metric, floor in zip(table.metrics, wanted, strict=True)
             ),
-            reached(table, row, data, found.metrics),
+            *([reached(table, row, data, found.metrics)] if is_published else []),
             *(_figure(found, metric) for metric in table.shown),
             f"{len(found.seeds)}",
             f"{found.parameters:,}",
@@ -295,5 +299,11 @@ def write_results() -> None:
 
 
 def read_table(name: str) -> Table:
-    """Reads ``benchmarks/tables/<name>.yaml``."""
-    return msgspec.yaml.decode((TABLES / f"{name}.yaml").read_bytes(), type=Table)
+    """Reads ``benchmarks/tables/<name>.yaml``, with its rows if they are another's."""
+    table = msgspec.yaml.decode((TABLES / f"{name}.yaml").read_bytes(), type=Table)
+    if table.rows_of:
+        table.rows = [
+            msgspec.structs.replace(row, floors={}, by="", tried="")
+            for row in read_table(table.rows_of).rows
+        ]
+    return table

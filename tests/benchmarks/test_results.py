@@ -85,3 +85,20 @@ def test_both_tables_train_the_same_models_with_the_same_settings():
 
     assert models(last) == models(later)
     assert later.set == last.set | {"split.kind": "temporal"}
+
+
+def test_the_cuts_in_time_have_the_models_of_the_other_table_without_its_floors():
+    last, later = (results.read_table(name) for name in results.SPLITS)
+    assert [(row.name, row.settings) for row in later.rows] == [
+        (row.name, row.settings) for row in last.rows
+    ]
+    assert any(row.floors for row in last.rows)
+    assert not any(row.floors or row.by or row.tried for row in later.rows)
+    [head, *_] = [
+        line
+        for line in results.section(
+            later, "seq-temporal", "ml-1m", {"ease": measured(0.1)}
+        ).splitlines()
+        if line.startswith("| model")
+    ]
+    assert "reached" not in head
