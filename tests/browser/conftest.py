@@ -22,12 +22,10 @@ SMALL = [
 ]
 
 
-@pytest.fixture(scope="session")
-def report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """Runs a few models; returns the report's ``path``, the ``run`` and ``out``."""
-    out = tmp_path_factory.mktemp("run")
+def report_of(out: Path, file: str, command: str, *arguments: str) -> Path:
+    """Executes a command in the folder; returns the path of the report it names."""
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", "--out", str(out), *SMALL],
+        [sys.executable, "-m", "pipeline", command, "--out", str(out), *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -35,9 +33,17 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    [path] = out.glob("runs/*/report.html")
+    [path] = out.glob(f"runs/*/{file}")
     # The path may be wrapped.
     assert str(path) in done.stdout.replace("\n", "")
+    return path
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Runs a few models; returns the report's ``path``, the ``run`` and ``out``."""
+    out = tmp_path_factory.mktemp("run")
+    path = report_of(out, "report.html", "run", *SMALL)
     run = json.loads(path.with_name("run.json").read_text())
     return SimpleNamespace(path=path, run=run, out=out)
 
@@ -46,17 +52,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 def tuning_report(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Tunes two models; returns the report's ``path``, and ``trials`` by the model."""
     out = tmp_path_factory.mktemp("tune")
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "tune", "--out", str(out)]
-        + ["--models", "mf_als,gmf", "--set", "models.gmf.epochs=5", "--trials", "4"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    [path] = out.glob("runs/*/tuning.html")
+    settings = ("--models", "mf_als,gmf", "--set", "models.gmf.epochs=5")
+    path = report_of(out, "tuning.html", "tune", *settings, "--trials", "4")
     trials = {}
     for file in out.glob("artifacts/Tuner_*/tuner_results/*/trials.json"):
         model = file.parts[-4].removeprefix("Tuner_")

@@ -158,21 +158,6 @@ def test_the_keyboard_reaches_everything(page):
     assert page.locator(".scroll:not([tabindex]), pre:not([tabindex])").count() == 0
 
 
-@pytest.mark.parametrize("width", [360, 768])
-def test_nothing_is_wider_than_a_small_screen(report, opened, width):
-    page = opened(report.path, width)
-    for folded in page.locator("details").all():
-        folded.evaluate("details => { details.open = true }")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    too_wide = page.locator("[data-chart] svg").evaluate_all(
-        "(charts, width) => charts.filter(c => c.getBoundingClientRect().right > width)"
-        ".map(c => c.parentElement.id)",
-        width,
-    )
-    assert too_wide == []
-    assert page.console_lines == []
-
-
 def luminance(colour):
     """Returns the luminance of "rgb(…)", by WCAG 2.1."""
     numbers = [int(n) / 255 for n in re.findall(r"\d+", colour)[:3]]
