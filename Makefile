@@ -59,8 +59,8 @@ test-browser: $(READY) ## Test the report in Debian's Chromium (apt-get install 
 test-flink: $(READY) flink ## Test the data steps on a local Flink (openjdk-17-jdk, maven)
 	@$(BIN)/pytest -q -m flink
 
-test-kubeflow: $(READY) ## Test every step of a workflow, on a MariaDB (apt-get install mariadb-server)
-	@$(BIN)/pytest -q -m kubeflow tests/kubeflow
+test-kubeflow: $(READY) ## Test workflows and studies on databases (apt-get install mariadb-server postgresql)
+	@$(BIN)/pytest -q -m kubeflow tests/kubeflow tests/trainer_modules/tuning
 
 # Each can be set on the command line: the command that builds an image, and the one that
 # loads it into the nodes of KUBECONFIG's cluster (LOAD_ARCHIVE takes buildah's file).

@@ -158,6 +158,8 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         metadata: The metadata store.
         s3: The object store; required if the artifacts are on ``s3://…``.
         webhook: The webhook that is notified of failures; None for no notifications.
+        studies_secret: Name of the Secret with the keys ``user`` and ``password`` of
+            the database that ``tuner.storage`` names.
         service_account: Service account of the pods.
         user: ID of the user and the group that the pods run as; not 0, which is root.
         image_pull_policy: Pull policy of the image; None for Kubernetes' default.
@@ -174,6 +176,7 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metadata: Metadata = Metadata()
     s3: S3 | None = None
     webhook: Webhook | None = Webhook()
+    studies_secret: ObjectName = "marquee-metadata"
     service_account: ObjectName = "marquee"
     user: Positive = 10001
     image_pull_policy: PullPolicy | None = "IfNotPresent"

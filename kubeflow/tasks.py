@@ -17,10 +17,12 @@ from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration.kubeflow.proto import kubeflow_pb2
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.tuner.component import TUNER_CONFIG
 from kubeflow import entrypoint, notify
 from kubeflow.cluster import Cluster, Metadata, Step
 from pipeline.runs.code_version import version_of_all
 from pipeline.runs.local_runner import needs
+from trainer_modules.tuning import storage
 
 if TYPE_CHECKING:  # the module imports ML Metadata
     from kubeflow.verdict import Requirement
@@ -181,7 +183,7 @@ def _task(
             "--runtime_parameter",
             f"{constants.PIPELINE_ROOT_PARAMETER_NAME}=STRING:{cluster.root}",
         ),
-        environment=environment,
+        environment={**environment, **_studies_account(node, cluster)},
         resources=cluster.step(name),
         node=node,
         # A resolver also reads the outputs of earlier runs, for which it does not wait.
@@ -237,6 +239,22 @@ def _account(metadata: Metadata) -> dict[str, SecretKey]:
     return {
         _MYSQL_USER: SecretKey(metadata.secret, "user"),
         _MYSQL_PASSWORD: SecretKey(metadata.secret, "password"),
+    }
+
+
+def _studies_account(
+    node: pipeline_pb2.PipelineNode, cluster: Cluster
+) -> dict[str, SecretKey]:
+    """Returns the account of a Tuner whose study is in a database."""
+    parameters = node.parameters.parameters
+    if TUNER_CONFIG not in parameters:
+        return {}
+    config = json.loads(parameters[TUNER_CONFIG].field_value.string_value)
+    if config["storage"] is None:
+        return {}
+    return {
+        storage.USER: SecretKey(cluster.studies_secret, "user"),
+        storage.PASSWORD: SecretKey(cluster.studies_secret, "password"),
     }
 
 

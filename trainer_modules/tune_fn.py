@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
@@ -16,6 +17,7 @@ from trainer_modules.trainer_inputs import read_data
 from trainer_modules.trainer_settings import TrainerSettings
 from trainer_modules.tuning import study
 from trainer_modules.tuning.objective import Objective, UserMetric
+from trainer_modules.tuning.storage import FileStorage, SqlStorage
 
 
 def tune_fn(
@@ -27,8 +29,9 @@ def tune_fn(
         fn_args: As a Trainer's; ``TrainerSettings`` describes its ``custom_config``.
         tuner_config: ``space`` (a ``Space`` in JSON's types), ``trials`` and
             ``seconds`` (see ``study.Limits``), ``metric`` (its name), ``studies`` (a
-            folder in that of the runs), ``code_version``, and ``worker`` and
-            ``workers`` (see ``study.Worker``). Worker 0 waits for the others.
+            folder in that of the runs), ``storage`` (URL of a database that replaces
+            it; None if it is used), ``code_version``, and ``worker`` and ``workers``
+            (see ``study.Worker``). Worker 0 waits for the others.
         metric: The metric of one user; None for the AUC of all targets.
 
     Returns:
@@ -37,6 +40,7 @@ def tune_fn(
 
     Raises:
         TuningError: If there is nothing to try, or no trial is complete at the end.
+        StorageError: If the database cannot be used.
     """
     settings = TrainerSettings.parse(fn_args.custom_config)
     data = read_data(
@@ -46,19 +50,25 @@ def tune_fn(
     # A study of other data, settings or code is another study.
     identity = [
         *(fn_args.custom_config, fn_args.train_files, fn_args.eval_files),
+        _digest([*fn_args.train_files, *fn_args.eval_files]),
         *(tuner_config[name] for name in ("space", "metric", "code_version")),
     ]
     studies = Path(tuner_config["studies"])
     # Without the folder of the runs, which may be moved.
     text = json.dumps(identity, sort_keys=True).replace(str(studies.parent), "")
-    digest = hashlib.sha256(text.encode()).hexdigest()
     name = settings.model.name
+    study_name = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    url = tuner_config["storage"]
     worker = study.Worker(tuner_config["worker"], tuner_config["workers"])
     shared = study.Study(
         name,
         space,
         dataclasses.asdict(settings.config),
-        studies / f"{name}-{digest[:12]}.journal",
+        (
+            SqlStorage(url, study_name)
+            if url
+            else FileStorage(studies / f"{study_name}.journal")
+        ),
         settings.seed,
         worker,
     )
@@ -71,3 +81,16 @@ def tune_fn(
     first = study.best(trials)
     others = [trial for trial in trials if trial is not first]
     return [dataclasses.asdict(trial) for trial in (first, *others)]
+
+
+def _digest(patterns: list[str]) -> str:
+    """Returns a digest of the bytes of the files that match.
+
+    Folders of runs that share a database may have other data under the same paths.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(tf.io.gfile.glob(patterns)):
+        with tf.io.gfile.GFile(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

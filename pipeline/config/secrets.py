@@ -23,12 +23,17 @@ _SHARED_ACCESS = re.compile(r"(?P<name>[?&]sig)(?P<sign>=)(?P<value>[^\s&]+)")
 _IN_URL = re.compile(
     r"(?P<name>[a-z][a-z0-9+.-]*://[^/\s@:]*)(?P<sign>:)(?P<value>[^/\s@]+)(?=@)"
 )
+# A password may contain what would end it in another URL.
+_IN_DATABASE_URL = re.compile(
+    r"(?P<name>(?:mysql|postgres)[a-z0-9+]*://[^\s@:]*)(?P<sign>:)(?P<value>\S+)(?=@)"
+)
 _KEYS = re.compile(
     r"(?P<name>)(?P<sign>)(?P<value>\bA(?:KI|SI)A[0-9A-Z]{16}\b|"
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\bBearer \S+)"
 )
-_PATTERNS = (_IN_URL, _ASSIGNED, _SHARED_ACCESS, _KEYS)
+_PATTERNS = (_IN_DATABASE_URL, _IN_URL, _ASSIGNED, _SHARED_ACCESS, _KEYS)
 _VARIABLES = {
+    "tuner.storage": "MARQUEE_STUDIES_USER and MARQUEE_STUDIES_PASSWORD",
     "s3_access_key_id": "AWS_ACCESS_KEY_ID",
     "s3_secret_access_key": "AWS_SECRET_ACCESS_KEY",
     "s3_session_token": "AWS_SESSION_TOKEN",
@@ -51,7 +56,9 @@ def problem(values: Any) -> tuple[str, str] | None:
         for pattern in _PATTERNS:
             if found := pattern.search(text):
                 name = found["name"].lstrip("-?&")
-                variable = _VARIABLES.get(name.lower(), _ANY_VARIABLE)
+                variable = _VARIABLES.get(key) or _VARIABLES.get(
+                    name.lower(), _ANY_VARIABLE
+                )
                 what = f"{name} is" if name and "://" not in name else "it contains"
                 return key, (
                     f"{what} a secret, and settings are written to records, logs and "

@@ -18,6 +18,7 @@ from pipeline import DEFAULT_OUT
 from pipeline.config.data_section import DataConfig
 from pipeline.config.types import (
     Address,
+    Database,
     Duration,
     Flag,
     Negative,
@@ -194,12 +195,17 @@ class TunerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             declared with the settings.
         workers: Number of steps that share the trials of a model, if ``run.jobs``
             allows them to run at once.
+        storage: Database of the studies: mysql://host:port/database, also of MariaDB,
+            or postgresql://host:port/database. MARQUEE_STUDIES_USER and
+            MARQUEE_STUDIES_PASSWORD in the environment are its account. Null is files
+            beside the runs.
     """
 
     trials: Count | None = None
     budget: Duration | None = None
     space: Text | None = None
     workers: Count = 1
+    storage: Database | None = None
 
 
 class BeamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -68,3 +68,11 @@ Flag = Annotated[
     str,
     Meta(pattern="^--", description="a Beam flag such as '--job_name=nightly'"),
 ]
+Database = Annotated[
+    str,
+    Meta(
+        pattern=r"^(mysql|postgresql)://[^\s/:@]+(:\d{1,5})?/\w+$",
+        description="mysql://host:port/database or postgresql://host:port/database, "
+        "without an account",
+    ),
+]

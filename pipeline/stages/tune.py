@@ -60,6 +60,7 @@ def tune(
                     "components.ranking_metrics.metrics",
                 ),
                 **limits(config.tuner),
+                "storage": config.tuner.storage,
                 "worker": worker,
                 "workers": config.tuner.workers,
             },

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,8 @@ import click.testing
 import pytest
 import yaml
 
+from tests.support import databases
+
 ROOT = Path(__file__).parents[2]
 # What the image has in its environment (kubeflow/Dockerfile).
 IMAGE_ENV = {
@@ -31,9 +32,8 @@ IMAGE_ENV = {
     "TF_CPP_MIN_LOG_LEVEL": "1",
 }
 AT_ONCE = 2  # pods
-PASSWORD = "a password of these tests"
 SECRETS = {
-    "marquee-metadata": {"user": "marquee", "password": PASSWORD},
+    "marquee-metadata": {"user": databases.USER, "password": databases.PASSWORD},
     "marquee-webhook": {"url": "http://127.0.0.1:9/"},
 }
 
@@ -77,50 +77,8 @@ def depends() -> Callable[[str, dict[str, str]], bool]:
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """MariaDB on loopback, with the account of SECRETS; its host and port."""
-    missing = [n for n in ("mariadb-install-db", "mariadbd") if not shutil.which(n)]
-    if missing:
-        pytest.fail(f"no {missing[0]}: apt-get install mariadb-server (Debian, Ubuntu)")
-    folder = tmp_path_factory.mktemp("mariadb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    user = ["--user=root"] if os.getuid() == 0 else []
-    subprocess.run(
-        [
-            *("mariadb-install-db", "--no-defaults", f"--datadir={folder}/data"),
-            *("--auth-root-authentication-method=normal", "--skip-test-db", *user),
-        ],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    accounts = folder / "accounts.sql"
-    accounts.write_text(
-        f"CREATE USER 'marquee'@'%' IDENTIFIED BY '{PASSWORD}';"
-        "\nGRANT ALL ON marquee.* TO 'marquee'@'%';\n"
-    )
-    with open(folder / "log", "w") as log:
-        server = subprocess.Popen(
-            [
-                *("mariadbd", "--no-defaults", f"--datadir={folder}/data", *user),
-                *(f"--socket={folder}/socket", "--bind-address=127.0.0.1"),
-                *(f"--port={port}", f"--init-file={accounts}"),
-            ],
-            stderr=log,
-        )
-    try:
-        end = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                if server.poll() is not None or time.monotonic() > end:
-                    pytest.fail(f"mariadbd: {(folder / 'log').read_text()}")
-                time.sleep(0.2)
-        yield SimpleNamespace(host="127.0.0.1", port=port)
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(60)
+    with databases.mariadb(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -266,6 +224,10 @@ class Machine:
     def log(self, run: Any, step: str) -> str:
         """Returns the output of all attempts."""
         return (self._folder / run.name / f"{step}.log").read_text()
+
+    def logs(self, run: Any) -> list[Path]:
+        """Returns the files with the output of all steps."""
+        return list((self._folder / run.name).glob("*.log"))
 
     def imports(self, run: Any, step: str) -> set[str]:
         """Returns the modules that were executed, of a run with ``log_imports``."""

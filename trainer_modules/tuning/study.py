@@ -6,10 +6,9 @@ successive halving (Li et al. 2018, https://arxiv.org/abs/1810.05934). The first
 has the settings as they are, so that the best one is never worse than them on the eval
 split.
 
-Processes that share a study share its journal. One at a time starts a trial, under a
-lock, and holds another lock for as long as the trial runs. The kernel releases the
-locks of a process that is killed, which is how the others notice, and run its trial
-again.
+Processes that share a study share its storage. One at a time starts a trial, in its
+turn, and holds a lock for as long as the trial runs. The locks of a process that is
+killed are released, which is how the others notice, and run its trial again.
 """
 
 import dataclasses
@@ -19,22 +18,19 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from filelock import FileLock, Timeout
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from trainer_modules.configs.search import Axis, Choice, Given, Space
+from trainer_modules.tuning.storage import Storage
 
 # Trials are compared after 4, 12, 36 … epochs, and the best third of those that came
 # as far continues. After one epoch alone, all small learning rates would be stopped.
 _FIRST_RUNG, _REDUCTION = 4, 3
 # Attributes of a trial; the first one marks that with the settings as they were.
-_FIRST, _SECONDS, _ERROR = "first", "seconds", "error"
+_FIRST, _STARTED, _SECONDS, _ERROR = "first", "started", "seconds", "error"
 _POLL_SECONDS = 0.2  # between looks at the trials of other processes
 _SEEDS = 1_000_003  # more than a study has trials
 _log = logging.getLogger("marquee.progress")
@@ -112,7 +108,7 @@ class Study:
         name: str,
         space: Space,
         start: Mapping[str, Any],
-        journal: Path,
+        storage: Storage,
         seed: int,
         worker: Worker = Worker(),  # noqa: B008 - it is frozen
     ):
@@ -122,8 +118,8 @@ class Study:
             name: Name of the model.
             space: The settings to try.
             start: Their present values; the first trial has the nearest ones to try.
-            journal: File of the study. If it is there, the study continues, with trials
-                that were interrupted from their beginning.
+            storage: Where the study is stored. If it is there, it continues, with
+                trials that were interrupted from their beginning.
             seed: Seed of the proposals.
             worker: Which of the processes that share the study this one is.
 
@@ -134,20 +130,11 @@ class Study:
             raise TuningError(f"{name} has no setting to try")
         self.name, self.space = name, space
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        self._journal = journal
-        # Held by the process that opens the study, or starts a trial.
-        self._turn = FileLock(journal.with_suffix(".turn"))
-        with self._turn:
+        self._storage = storage
+        with storage.turn():
             self._study = optuna.create_study(
-                # Optuna's own lock of the file would outlive a process by 30 seconds.
-                storage=JournalStorage(
-                    JournalFileBackend(
-                        str(journal),
-                        FileLock(journal.with_suffix(".lock")),  # type: ignore[arg-type]
-                    )
-                ),
-                study_name="study",
+                storage=storage.trials,
+                study_name=storage.study_name,
                 direction="maximize",
                 load_if_exists=True,
                 pruner=optuna.pruners.SuccessiveHalvingPruner(_FIRST_RUNG, _REDUCTION),
@@ -201,7 +188,7 @@ class Study:
             try:
                 self._run(started, train)
             finally:
-                started.lock.release()
+                self._storage.release(started.trial.number)
 
     def trials(self) -> list[Trial]:
         """Returns the trials that have ended; interrupted ones are run again."""
@@ -213,15 +200,17 @@ class Study:
 
     def _start_next(self, limits: Limits) -> "_Started | None":
         """Starts a trial, and returns it; None if the study is over."""
-        with self._turn:
+        with self._storage.turn():
             for trial in self._running():
-                if self._is_alive(trial):
+                if self._storage.is_held(trial.number):
                     continue
                 self._study.tell(trial.number, state=TrialState.FAIL)
                 if _ERROR not in trial.user_attrs:  # it had not failed by itself
                     given = trial.system_attrs.get("fixed_params", {})
+                    is_first = _FIRST in trial.user_attrs
                     self._study.enqueue_trial(
-                        trial.params or given, user_attrs=trial.user_attrs
+                        trial.params or given,
+                        user_attrs={_FIRST: True} if is_first else None,
                     )
             count = len(self.trials()) + len(self._running())
             if limits.trials is not None and count >= limits.trials:
@@ -232,35 +221,23 @@ class Study:
             if left <= 0:
                 return None
             asked = self._study.ask()
-            lock = self._lock_of(asked.number)
-            lock.acquire()
+            self._storage.hold(asked.number)
+            # Optuna's own time has no fractions in MySQL, and no time zone.
+            asked.set_user_attr(_STARTED, time.time())
             # Within the turn, so that other processes see which values are being tried.
-            return _Started(asked, _proposed(asked, self.space), lock, left)
+            return _Started(asked, _proposed(asked, self.space), left)
 
     def _running(self) -> list[FrozenTrial]:
         """Returns the trials that run, or did when their process was killed."""
         return self._study.get_trials(states=[TrialState.RUNNING])
 
-    def _lock_of(self, number: int) -> FileLock:
-        return FileLock(self._journal.with_suffix(f".trial{number}"))
-
-    def _is_alive(self, trial: FrozenTrial) -> bool:
-        """Returns whether a trial's process is alive; in any case, in the turn."""
-        lock = self._lock_of(trial.number)
-        try:
-            with lock.acquire(timeout=0):
-                Path(lock.lock_file).unlink()
-        except Timeout:
-            return True
-        return False
-
     def _spent(self) -> float:
         """Returns the seconds in which at least one trial ran, this run's or not."""
         parts = []
         for trial in self._study.get_trials():
-            if trial.datetime_start is None:
+            start = trial.user_attrs.get(_STARTED)
+            if start is None:
                 continue
-            start = trial.datetime_start.timestamp()
             seconds = trial.user_attrs.get(_SECONDS)
             if trial.state == TrialState.RUNNING:
                 seconds = time.time() - start
@@ -299,12 +276,11 @@ class Study:
             logging.exception("%s failed", name)
         took = time.monotonic() - started
         is_complete = state == TrialState.COMPLETE
-        with self._turn:
+        with self._storage.turn():
             trial.set_user_attr(_SECONDS, took)
             if error:
                 trial.set_user_attr(_ERROR, error)
             self._study.tell(trial, metric if is_complete else None, state)
-            Path(run.lock.lock_file).unlink()
         result = error or (f"{metric:.4f}" if is_complete else _STATES[state])
         _log.info("%s: %s, %.0f s", name, result, took)
 
@@ -326,13 +302,11 @@ class _Started:
     Attributes:
         trial: Optuna's trial.
         values: The values that it tries.
-        lock: Held until it has ended.
         seconds: Seconds after which the study's time is over.
     """
 
     trial: optuna.Trial
     values: dict[str, Any]
-    lock: FileLock
     seconds: float
 
 

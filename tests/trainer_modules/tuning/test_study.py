@@ -5,12 +5,14 @@ import math
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from trainer_modules.configs.search import Choice, Given, Range
 from trainer_modules.tuning import study as subject
+from trainer_modules.tuning.storage import FileStorage, SqlStorage
 from trainer_modules.tuning.study import Limits, Study, TuningError
 
 SPACE = {
@@ -35,9 +37,33 @@ def train(values, name, report):
     return metric
 
 
+def opened(place, folder):
+    """Opens the storage of a test's study, in a folder or at a database's URL."""
+    if place == "journal":
+        return FileStorage(Path(folder) / "s" / "m.journal")
+    return SqlStorage(place, str(folder))
+
+
 @pytest.fixture
-def study(tmp_path):
-    return lambda seed=0: Study("m", SPACE, START, tmp_path / "s" / "m.journal", seed)
+def place(request):
+    kind = getattr(request, "param", "journal")
+    return kind if kind == "journal" else request.getfixturevalue(kind)
+
+
+@pytest.fixture
+def study(place, tmp_path):
+    return lambda seed=0: Study("m", SPACE, START, opened(place, tmp_path), seed)
+
+
+in_each_storage = pytest.mark.parametrize(
+    "place",
+    [
+        "journal",
+        pytest.param("mysql", marks=pytest.mark.kubeflow),
+        pytest.param("postgresql", marks=pytest.mark.kubeflow),
+    ],
+    indirect=["place"],
+)
 
 
 def test_the_first_trial_has_the_present_settings(study):
@@ -73,7 +99,7 @@ def test_trials_behind_the_others_are_stopped_early(study):
 
 def test_the_same_seed_proposes_the_same_values(tmp_path):
     def values(folder, seed):
-        study = Study("m", SPACE, START, tmp_path / folder / "journal", seed)
+        study = Study("m", SPACE, START, opened("journal", tmp_path / folder), seed)
         return [trial.values for trial in study.run(train, Limits(12, None))]
 
     assert values("a", 0) == values("b", 0) != values("c", 1)
@@ -119,6 +145,7 @@ def test_a_budget_that_ends_in_the_first_trial_is_an_error(study):
     assert epochs
 
 
+@in_each_storage
 def test_the_seconds_of_earlier_trials_count(study):
     earlier = study().run(train, Limits(3, None))
     spent = sum(trial.seconds for trial in earlier)
@@ -128,11 +155,12 @@ def test_the_seconds_of_earlier_trials_count(study):
 
 def test_nothing_to_try_is_an_error(tmp_path):
     with pytest.raises(TuningError, match="m has no setting to try"):
-        Study("m", {}, {}, tmp_path / "journal", 0)
+        Study("m", {}, {}, opened("journal", tmp_path), 0)
 
 
+@in_each_storage
 def test_a_killed_study_continues_with_the_trial_that_was_interrupted(
-    study, tmp_path, request
+    study, place, tmp_path, request
 ):
     script = textwrap.dedent(
         """
@@ -146,21 +174,19 @@ def test_a_killed_study_continues_with_the_trial_that_was_interrupted(
             calls.append(values)
             report(0.1)
             if len(calls) == 3:
-                Path(sys.argv[2]).with_name("values").write_text(repr(values))
+                Path(sys.argv[3], "values").write_text(repr(values))
                 os.kill(os.getpid(), signal.SIGKILL)
             return t.train(values, name, lambda metric: None)
 
-        t.Study("m", t.SPACE, t.START, Path(sys.argv[2]), 0).run(
-            killed, t.Limits(5, None)
-        )
+        storage = t.opened(sys.argv[2], sys.argv[3])
+        t.Study("m", t.SPACE, t.START, storage, 0).run(killed, t.Limits(5, None))
         """
     )
-    journal = tmp_path / "s" / "m.journal"
     here = str(request.path.parent)
-    command = [sys.executable, "-c", script, here, str(journal)]
+    command = [sys.executable, "-c", script, here, place, str(tmp_path)]
     ended = subprocess.run(command, check=False, cwd=request.config.rootpath)
     assert ended.returncode == -9
-    interrupted = (tmp_path / "s" / "values").read_text()
+    interrupted = (tmp_path / "values").read_text()
     assert len(study().trials()) == 2
     trials = study().run(train, Limits(5, None))
     assert len(trials) == 5
@@ -174,34 +200,33 @@ WORKER = textwrap.dedent(
     sys.path.insert(0, sys.argv[1])
     import test_study as t
 
-    number, kind = int(sys.argv[3]), sys.argv[4]
+    number, kind = int(sys.argv[4]), sys.argv[5]
     def slow(values, name, report):
         print(repr(values), flush=True)
         if kind == "hangs":
             time.sleep(1e6)
         if kind == "meets":  # all workers have a trial at the same time
-            Path(sys.argv[2]).with_name(f"met{number}").touch()
-            while len(list(Path(sys.argv[2]).parent.glob("met*"))) < 3:
+            Path(sys.argv[3], f"met{number}").touch()
+            while len(list(Path(sys.argv[3]).glob("met*"))) < 3:
                 time.sleep(0.01)
         return t.train(values, name, lambda metric: None)
 
-    study = t.Study(
-        "m", t.SPACE, t.START, Path(sys.argv[2]), 0, t.subject.Worker(number, 3)
-    )
+    storage = t.opened(sys.argv[2], sys.argv[3])
+    study = t.Study("m", t.SPACE, t.START, storage, 0, t.subject.Worker(number, 3))
     (study.help if number else study.run)(slow, t.Limits(24, None))
     """
 )
 
 
 @pytest.fixture
-def worker(tmp_path, request):
+def worker(place, tmp_path, request):
     """Starts a worker in a process of its own, which prints the values it tries."""
     started = []
 
     def start(number, kind="works"):
-        here, journal = str(request.path.parent), str(tmp_path / "s" / "m.journal")
+        where = (str(request.path.parent), place, str(tmp_path))
         process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, here, journal, str(number), kind],
+            [sys.executable, "-c", WORKER, *where, str(number), kind],
             cwd=request.config.rootpath,
             stdout=subprocess.PIPE,
             text=True,
@@ -215,6 +240,7 @@ def worker(tmp_path, request):
         process.wait()
 
 
+@in_each_storage
 def test_workers_share_the_trials_of_a_study(study, worker):
     """Each trial is run once, by one of them, and no two have the same values."""
     processes = [worker(number, "meets") for number in range(3)]
@@ -230,6 +256,7 @@ def test_workers_share_the_trials_of_a_study(study, worker):
     assert len({repr(trial.values) for trial in trials}) == 24
 
 
+@in_each_storage
 def test_the_trial_of_a_killed_worker_is_run_by_another(study, worker):
     hanging = worker(1, "hangs")
     interrupted = hanging.stdout.readline().strip()
@@ -246,6 +273,7 @@ def test_the_trial_of_a_killed_worker_is_run_by_another(study, worker):
     assert interrupted in [repr(trial.values) for trial in trials]
 
 
+@in_each_storage
 def test_trials_beside_the_first_one_do_not_stop_it(study):
     """It is far behind the others from its first epoch on."""
 
@@ -262,6 +290,7 @@ def test_trials_beside_the_first_one_do_not_stop_it(study):
     assert quality(first.values) < subject.best(trials).metric
 
 
+@in_each_storage
 def test_the_time_of_trials_side_by_side_counts_once(study, tmp_path):
     """Two trials of 0.5 s that start 0.25 s apart take 0.75 s."""
     shared = study()
@@ -271,7 +300,7 @@ def test_the_time_of_trials_side_by_side_counts_once(study, tmp_path):
             FrozenTrial(
                 **{"number": 0, "trial_id": 0, "state": TrialState.COMPLETE},
                 **{"value": 1.0, "params": {}, "distributions": {}},
-                user_attrs={"seconds": 0.5},
+                user_attrs={"seconds": 0.5, "started": begin.timestamp() + offset},
                 system_attrs={},
                 intermediate_values={},
                 datetime_start=begin + datetime.timedelta(seconds=offset),
