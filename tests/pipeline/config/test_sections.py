@@ -173,6 +173,9 @@ SECRETS = {
     "beam: {temp_location: 'https://me:hunter2@host/x'}": "it contains a secret",
     "beam: {temp_location: 'https://host/x?sig=hunter2'}": "sig is a secret",
     "data: {source: 'ftp://me:hunter2@host/ratings.csv'}": "it contains a secret",
+    "tuner: {storage: 'mysql://me:hunter2@host/x'}": "set MARQUEE_STUDIES_USER and MAR",
+    "tuner: {storage: 'mysql://me:/hunter2@host@host/x'}": "it contains a secret",
+    "tuner: {storage: 'postgresql://:hunter2@host/x'}": "it contains a secret",
     "data: {items: 'https://host/x?a=1&api_key=hunter2'}": "api_key is a secret",
     "out: 's3://bucket/x?X-Amz-Signature=hunter2'": "X-Amz-Signature is a secret",
 }
