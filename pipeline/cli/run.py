@@ -162,6 +162,8 @@ def _write_studies_of(
     config: "PipelineConfig", result: "RunRecord", view: "RunView"
 ) -> None:
     """Writes the settings that a retraining found first, if it tuned its models."""
+    if not any(step.name.startswith("Tuner_") for step in result.steps):
+        return
     from pipeline.runs.step_outputs import existing_outputs
     from pipeline.runs.tuned import collect_tuned
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.runs.step_outputs import Trial
-from trainer_modules.configs.search import Axis, Choice, Given, Space
+from trainer_modules.configs.search import Axis, Choice, Space, drawn_axis, encoded
 
 if TYPE_CHECKING:  # Optuna takes a moment to import
     from optuna.distributions import BaseDistribution
@@ -49,7 +49,7 @@ def setting_importances(trials: Sequence[Trial], space: Space) -> dict[str, floa
         study.add_trial(
             optuna.create_trial(
                 value=trial.metric,
-                params={name: _encoded(axes[name], trial.values[name]) for name in own},
+                params={name: encoded(axes[name], trial.values[name]) for name in own},
                 distributions={name: _distribution(axes[name]) for name in own},
             )
         )
@@ -64,7 +64,7 @@ def setting_importances(trials: Sequence[Trial], space: Space) -> dict[str, floa
 def _distribution(axis: Axis) -> "BaseDistribution":
     from optuna import distributions
 
-    drawn = axis.axis if isinstance(axis, Given) else axis
+    drawn = drawn_axis(axis)
     if isinstance(drawn, Choice):
         return distributions.CategoricalDistribution(
             list(map(json.dumps, drawn.values))
@@ -72,9 +72,3 @@ def _distribution(axis: Axis) -> "BaseDistribution":
     if isinstance(drawn.low, int) and isinstance(drawn.high, int):
         return distributions.IntDistribution(drawn.low, drawn.high, log=drawn.log)
     return distributions.FloatDistribution(drawn.low, drawn.high, log=drawn.log)
-
-
-def _encoded(axis: Axis, value: object) -> object:
-    """Returns a value for Optuna, in which choices cannot be lists."""
-    drawn = axis.axis if isinstance(axis, Given) else axis
-    return json.dumps(value) if isinstance(drawn, Choice) else value

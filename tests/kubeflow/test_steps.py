@@ -12,6 +12,7 @@ import yaml
 from ml_metadata import MetadataStore, proto
 
 from components.live_models import versions
+from tests.support import databases
 
 pytestmark = [pytest.mark.kubeflow, pytest.mark.timeout(3600)]
 KILLED = "trainer-mf-als"
@@ -63,8 +64,8 @@ def story(
     results.fourth = machine.run("fourth", lock_out=KILLED)
     connection = proto.ConnectionConfig()
     connection.mysql.host, connection.mysql.port = store.host, store.port
-    connection.mysql.database, connection.mysql.user = "marquee", "marquee"
-    connection.mysql.password = "a password of these tests"
+    connection.mysql.database, connection.mysql.user = "marquee", databases.USER
+    connection.mysql.password = databases.PASSWORD
     results.store = Store(MetadataStore(connection))
     return results
 

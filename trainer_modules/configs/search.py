@@ -5,6 +5,7 @@ also of a setting whose default it changes, and may declare its own.
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,6 +102,16 @@ def _in_json(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
+def drawn_axis(axis: Axis) -> Range | Choice:
+    """Returns the values of an axis, whether it is always tried or not."""
+    return axis.axis if isinstance(axis, Given) else axis
+
+
+def encoded(axis: Axis, value: Any) -> Any:
+    """Returns a value as Optuna keeps it: choices as JSON, since some are lists."""
+    return json.dumps(value) if isinstance(drawn_axis(axis), Choice) else value
+
+
 def searched(default: Any, axis: Axis) -> Any:
     """Returns the field of a setting with a default and an axis."""
     return dataclasses.field(default=default, metadata={_AXIS: axis})
@@ -160,5 +171,5 @@ def _own_axis(
     low, high = given["low"], given["high"]
     if not low < high:
         raise ValueError(f"{name}: low is {low}, which is not below high, {high}")
-    drawn = declared.axis if isinstance(declared, Given) else declared
+    drawn = drawn_axis(declared) if declared else None
     return Range(low, high, log=isinstance(drawn, Range) and drawn.log and low > 0)

@@ -23,7 +23,14 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from trainer_modules.configs.search import Axis, Choice, Given, Space
+from trainer_modules.configs.search import (
+    Axis,
+    Choice,
+    Given,
+    Space,
+    drawn_axis,
+    encoded,
+)
 from trainer_modules.tuning.storage import Storage
 
 # Trials are compared after 4, 12, 36 … epochs, and the best third of those that came
@@ -149,7 +156,7 @@ class Study:
             if not self._study.trials:
                 self._study.enqueue_trial(
                     {
-                        name: _encoded(axis, axis.nearest(start[name]))
+                        name: encoded(axis, axis.nearest(start[name]))
                         for name, axis in space.items()
                         if _is_tried(axis, start)
                     },
@@ -337,7 +344,7 @@ def _proposed(trial: optuna.Trial, space: Space) -> dict[str, Any]:
     ):
         if not _is_tried(axis, values):
             continue
-        drawn = axis.axis if isinstance(axis, Given) else axis
+        drawn = drawn_axis(axis)
         with warnings.catch_warnings():
             # An interrupted trial, or the present settings, have each value already.
             warnings.simplefilter("ignore", UserWarning)
@@ -357,12 +364,6 @@ def _proposed(trial: optuna.Trial, space: Space) -> dict[str, Any]:
 
 def _is_tried(axis: Axis, values: Mapping[str, Any]) -> bool:
     return not isinstance(axis, Given) or values.get(axis.setting) in axis.values
-
-
-def _encoded(axis: Axis, value: Any) -> Any:
-    """Returns a value as Optuna keeps it: choices as JSON, since some are lists."""
-    drawn = axis.axis if isinstance(axis, Given) else axis
-    return json.dumps(value) if isinstance(drawn, Choice) else value
 
 
 def _decoded(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.runs.tuned import TunedModel
 from pipeline.views.formatting import short
-from trainer_modules.configs.search import Choice, Given, Range
+from trainer_modules.configs.search import Choice, Range, drawn_axis
 
 NOT_TRIED = -0.12  # where a trial without a value crosses the axis
 
@@ -82,7 +82,7 @@ def axes_of(model: TunedModel, metric: str) -> list[DrawnAxis]:
     found = [trial.metric for trial in complete if trial.metric is not None]
     return [
         *(
-            DrawnAxis(name, axis.axis if isinstance(axis, Given) else axis)
+            DrawnAxis(name, drawn_axis(axis))
             for name, axis in model.space.items()
             if name in tried
         ),
