@@ -15,8 +15,8 @@ those of a random search that ran beside it for the same time and trained every 
 its end. The searches see the eval split only. The figures are nDCG@10 of the test split
 under the pipeline's default split and label, one seed of training. The differences have
 the 95 % interval of a paired bootstrap over users; **bold** ones exclude zero. The
-first ten trials of both searches have the same random values, after the settings as
-they are. The time is that of the clock, on cores shared with other work.
+first five trials of both searches have the same values: the settings as they are, and
+four random ones. The time is that of the clock, on cores shared with other work.
 """
 
 

@@ -150,7 +150,7 @@ class Trial(msgspec.Struct, frozen=True):
     state: Literal["complete", "stopped", "failed"]
     values: dict[str, Any]
     metric: float | None
-    curve: list[float]
+    curve: list[tuple[int, float]]
     seconds: float
     error: str = ""
 

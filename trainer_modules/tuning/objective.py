@@ -25,7 +25,8 @@ from trainer_modules.validation import LabelsAUC
 MAX_USERS = 10_000  # the first ones of the split; they are in the order of a hash
 
 Values = Mapping[str, Any]  # setting → value that a trial tries
-Report = Callable[[float], None]  # is given the metric after each epoch; may raise
+# Is called after each epoch with what measures it; may raise.
+Report = Callable[[Callable[[], float]], None]
 # Returns the metric of one user from the ranks of the liked targets, [P], P >= 1, and
 # the number of items that the user has not seen.
 UserMetric = Callable[[npt.NDArray[np.int64], int], float]
@@ -51,8 +52,8 @@ class Objective:
         Args:
             values: Setting → value.
             name: Name of the trial in progress reports.
-            report: Is given the metric after each epoch. What it raises ends the trial.
-                A closed form has no epochs.
+            report: Is called after each epoch with what returns its metric. What it
+                raises ends the trial. A closed form has no epochs.
 
         Raises:
             ValueError: If the values do not go together.
@@ -78,7 +79,7 @@ class Objective:
                     seed=settings.seed,
                     log_dir=logs,
                     name=name,
-                    on_epoch_end=lambda: report(measured()),
+                    on_epoch_end=lambda: report(measured),
                 )
             return measured()
 

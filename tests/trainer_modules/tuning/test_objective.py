@@ -51,7 +51,7 @@ def test_a_trial_decides_whether_times_are_read(objective, planted, time_bias):
     data = dataclasses.replace(planted.data, reads_times=False)
     sizes = {"epochs": 1, "embedding_dim": 4, "max_history_length": 4}
     tried = objective("hstu", data=data, time_bias=not time_bias, **sizes)
-    assert 0 < tried({"time_bias": time_bias}, "a trial", lambda metric: None) <= 1
+    assert 0 < tried({"time_bias": time_bias}, "a trial", lambda measure: None) <= 1
 
 
 @pytest.mark.parametrize("name", ["gmf", "mf_als"])
@@ -68,7 +68,9 @@ def test_the_metric_is_that_of_slow_numpy(objective, planted, name, monkeypatch)
     )
     curve = []
     settings = {"epochs": 3, "batch_size": 64} if name == "gmf" else {}
-    metric = objective(name, **settings)({}, "a trial", curve.append)
+    metric = objective(name, **settings)(
+        {}, "a trial", lambda measure: curve.append(measure())
+    )
     [model] = models
     expected = []
     for users in inputs.eval_users(planted.data, 1000):
@@ -98,9 +100,9 @@ def test_the_metric_is_that_of_slow_numpy(objective, planted, name, monkeypatch)
 
 def test_values_of_a_trial_replace_the_settings(objective):
     with pytest.raises(ValueError, match="heads"):
-        objective("sasrec")({"embedding_dim": 31, "heads": 2}, "", lambda metric: None)
-    assert objective("ease")({"l2": 1.0}, "", lambda metric: None) != objective("ease")(
-        {"l2": 2e4}, "", lambda metric: None
+        objective("sasrec")({"embedding_dim": 31, "heads": 2}, "", lambda measure: None)
+    assert objective("ease")({"l2": 1.0}, "", lambda measure: None) != objective("ease")(
+        {"l2": 2e4}, "", lambda measure: None
     )
 
 
@@ -115,13 +117,13 @@ def test_closed_forms_do_not_learn_from_the_split_that_judges_them(
         "solve",
         lambda self, pairs: learned.append(len(pairs)) or solve(self, pairs),
     )
-    objective("ease")({}, "", lambda metric: None)
+    objective("ease")({}, "", lambda measure: None)
     assert learned == [int((planted.data.train_ratings.label == f.LIKED).sum())]
 
 
 def test_auc_is_of_all_targets(objective):
     metric = objective("deepfm", metric=None, epochs=3, batch_size=64)
-    assert metric({}, "", lambda metric: None) > 0.6
+    assert metric({}, "", lambda measure: None) > 0.6
 
 
 def test_only_files_of_train_and_eval_are_opened(objective, planted, monkeypatch):
@@ -131,7 +133,7 @@ def test_only_files_of_train_and_eval_are_opened(objective, planted, monkeypatch
         inputs, "records_of", lambda files: opened.extend(files) or read(files)
     )
     data = dataclasses.replace(planted.data)  # nothing of it has been read
-    objective("gmf", data=data, epochs=1)({}, "", lambda metric: None)
+    objective("gmf", data=data, epochs=1)({}, "", lambda measure: None)
     known = {*planted.data.train_files, *planted.data.eval_files}
     assert opened
     assert set(opened) <= known

@@ -134,7 +134,8 @@ def _best(model: TunedModel, metric: str) -> alt.LayerChart:
 
 def _highest(trial: Trial) -> float | None:
     """Returns the best metric of a trial that did not end; None without an epoch."""
-    return max(filter(math.isfinite, trial.curve), default=None)
+    values = (value for _, value in trial.curve if math.isfinite(value))
+    return max(values, default=None)
 
 
 def _colour_and_shape(rows: Rows) -> tuple[alt.Color, alt.Shape]:
@@ -281,7 +282,7 @@ def _importances(importances: dict[str, float]) -> alt.LayerChart:
 
 
 def _curves(model: TunedModel, metric: str) -> alt.LayerChart | None:
-    """Returns the metric after each epoch; None for a closed form, without epochs."""
+    """Returns the metric after the measured epochs; None for a closed form, without epochs."""
     best = model.trials[0]
     rows: Rows = [
         {
@@ -289,10 +290,10 @@ def _curves(model: TunedModel, metric: str) -> alt.LayerChart | None:
             "kind": kind(trial, best),
             "epoch": epoch,
             "value": value if math.isfinite(value) else None,
-            "is_last": epoch == len(trial.curve),
+            "is_last": epoch == trial.curve[-1][0],
         }
         for trial in reversed(by_result(model.trials))
-        for epoch, value in enumerate(trial.curve, 1)
+        for epoch, value in trial.curve
     ]
     if not rows:
         return None
