@@ -16,11 +16,9 @@ from kubeflow.documents import dumped
 from kubeflow.tasks import VERDICT
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig, SchemaConfig
-from pipeline.config.tuning_spaces import check_spaces
 from pipeline.datasets import NAMES
 from pipeline.pipeline import create_pipeline, create_tuning_pipeline
 from pipeline.stages.prepare import Source
-from trainer_modules.registry import POPULARITY
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -118,11 +116,6 @@ def pipeline_for_pods(
         ConfigError: If the data is a built-in data set, which pods would download, or
             if there is nothing to tune.
     """
-    if tune:
-        check_spaces(config)
-        if list(config.models) == [POPULARITY]:
-            message = "popularity has no settings to try; name another model"
-            raise ConfigError(None, None, "--models", message)
     create = create_tuning_pipeline if tune else create_pipeline
     if config.data.source in NAMES:
         raise ConfigError(

@@ -37,24 +37,20 @@ def tune(
     configuration file; nothing is trained with them or deployed. If the command is
     interrupted, the same command continues.
     """
-    from pipeline.config.tuning_spaces import check_spaces
+    from pipeline.config.tuning_spaces import spaces
     from pipeline.views.terminal import open_console
     from pipeline.views.terminal.tuning import print_tuned
-    from trainer_modules.registry import POPULARITY
 
     given = {"trials": trials, "budget": budget, "space": space}
     more = [f"tuner.{name}={text}" for name, text in given.items() if text is not None]
     config = read_config(settings=(*settings, *more), **options)
-    if list(config.models) == [POPULARITY]:
-        message = "popularity has no settings to try; name another model"
-        raise click.BadParameter(message, param_hint="--models")
-    check_spaces(config)
+    spaces(config)  # what is wrong with them is reported before anything starts
     with started(ctx, config) as (run_id, view):
         from pipeline.runs import execute, tuned
 
         steps, outputs = execute.tune(config, run_id, view)
         models = tuned.collect_tuned(config, steps, outputs)
         written, report = write_studies(config, run_id, view, models)
-    print_tuned(open_console(), config.gate.metric, models, steps, written, report)
+    print_tuned(open_console(), config, models, steps, written, report)
     failed = any(step.error for step in steps)
     ctx.exit(exit_codes.FAILED if failed else exit_codes.OK)

@@ -12,26 +12,28 @@ from trainer_modules.configs.search import Space, space_around
 from trainer_modules.registry import MODELS
 
 
-def check_spaces(config: PipelineConfig) -> None:
-    """Reads the file ``tuner.space``, before anything starts.
+def spaces(config: PipelineConfig) -> dict[str, Space]:
+    """Returns the space around the settings of each model, by the model's name.
 
     Raises:
-        ConfigError: If it cannot be read, or an axis in it cannot be used.
+        ConfigError: If the file ``tuner.space`` cannot be read, names no model, or has
+            an axis that cannot be used, also of a model that is not among those of the
+            configuration; or if none of these has a setting to try.
     """
-    for name in [*config.models, *_own_spaces(config)]:
-        space_of_model(config, name)
+    own = _own_spaces(config)
+    names = dict.fromkeys([*config.models, *own])
+    found = {name: _space(config, name, own.get(name, {})) for name in names}
+    if not any(found[name] for name in config.models):
+        message = "popularity has no settings to try; name another model"
+        raise ConfigError(None, None, "models", message)
+    return found
 
 
-def space_of_model(config: PipelineConfig, name: str) -> Space:
-    """Returns the space of a model around its settings.
-
-    Raises:
-        ConfigError: If the file names no model, or an axis in it cannot be used.
-    """
+def _space(config: PipelineConfig, name: str, own: Any) -> Space:
+    """Returns the space of a model around its settings, with its part of the file."""
     if name not in MODELS:
         near = nearest_name(name, MODELS, is_key=False)
         raise _error(config, name, f"there is no such model{near}")
-    own = _own_spaces(config).get(name, {})
     if not isinstance(own, dict):
         raise _error(config, name, "expected settings with the values to try")
     settings = untuned(config).models.get(name, {})

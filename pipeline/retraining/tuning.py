@@ -4,6 +4,7 @@ import dataclasses
 
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig, is_tuned
+from pipeline.runs.model_record import live_now
 from pipeline.runs.record import RunRecord
 from trainer_modules.registry import POPULARITY
 
@@ -83,11 +84,8 @@ def _margin(record: RunRecord) -> float | None:
     None if popularity was not trained, or the live model not evaluated.
     """
     metric = record.gate.metric or ""
-    before = record.gate.live.metrics if record.gate.live else {}
-    live, popularity = before.get(metric), None
-    for model in record.models:
-        if model.verdict == "live":
-            live = model.metrics.get(metric)
-        if model.name == POPULARITY:
-            popularity = model.metrics.get(metric)
+    live_model = live_now(record.models, record.gate.live)
+    live = live_model.metrics.get(metric) if live_model else None
+    references = [model for model in record.models if model.name == POPULARITY]
+    popularity = references[0].metrics.get(metric) if references else None
     return None if live is None or popularity is None else live - popularity

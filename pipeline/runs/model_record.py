@@ -1,5 +1,6 @@
 """The part of a run's record about its models: figures, verdicts and the gate."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -141,3 +142,18 @@ class GateRecord(msgspec.Struct, frozen=True):
     metric: str | None = None
     live: JudgedLive | None = None
     serving: ServingCheck = NOT_CHECKED
+
+
+def live_now(
+    models: Sequence[ModelRecord], before: JudgedLive | None
+) -> ModelRecord | JudgedLive | None:
+    """Returns what a run measured of the model that is live after it, if anything.
+
+    Args:
+        models: The models of the run, one of which may be live now.
+        before: The model that was live when the gate decided.
+    """
+    for model in models:
+        if model.verdict == "live":
+            return model
+    return before if before and before.metrics else None

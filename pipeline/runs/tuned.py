@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ import yaml
 
 from components import durable_files
 from pipeline.config.sections import PipelineConfig, untuned
-from pipeline.config.tuning_spaces import space_of_model
+from pipeline.config.tuning_spaces import spaces
+from pipeline.datasets import NAMES
 from pipeline.runs import store_lookups
 from pipeline.runs.metadata_store import METADATA_FILE, artifact_folder, open_metadata
 from pipeline.runs.record import StepRecord
@@ -52,11 +54,12 @@ def collect_tuned(
     """Returns the study of each model that was to be tuned."""
     names = {step.name for step in steps}
     errors = {step.name: str(step.error) for step in steps if step.error}
+    tried = spaces(config)
     return [
         TunedModel(
             name,
             read_trials(outputs, name),
-            space_of_model(config, name),
+            tried[name],
             errors.get(f"Tuner_{name}", ""),
         )
         for name in config.models
@@ -114,3 +117,14 @@ def write_tuned(
     path = Path(config.out) / "runs" / run_id / TUNED_FILE
     durable_files.write(path, ("\n".join(lines) + "\n" + text).encode())
     return path
+
+
+def data_option(source: str) -> str:
+    """Returns the option of a command, in any folder, that reads the same data.
+
+    Args:
+        source: Name of a data set, or path of the ratings.
+    """
+    if source not in NAMES and "://" not in source:
+        source = str(Path(source).expanduser().absolute())
+    return f"--data {shlex.quote(source)}"

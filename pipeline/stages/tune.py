@@ -10,7 +10,7 @@ from tfx.types.standard_component_specs import BEST_HYPERPARAMETERS_KEY
 
 from components.tuner.component import Tuner, TunerWorker
 from pipeline.config.sections import PipelineConfig, TunerConfig, untuned
-from pipeline.config.tuning_spaces import space_of_model
+from pipeline.config.tuning_spaces import spaces
 from pipeline.runs.code_version import code_version
 from pipeline.stages.prepare import dotted
 from pipeline.stages.train_and_push import trainer_config
@@ -39,7 +39,7 @@ def tune(
         catalogue: The catalogue.
         folder: Where studies are kept, so that one that was interrupted continues.
     """
-    start = untuned(config)
+    start, tried = untuned(config), spaces(config)
     return [
         (TunerWorker if worker else Tuner)(
             tuner_fn=dotted(tune_fn),
@@ -52,7 +52,7 @@ def tune(
             # ratings that this model has learned from.
             custom_config=trainer_config(name, start) | {"warm_start": False},
             tuner_config={
-                "space": msgspec.to_builtins(space_of_model(config, name)),
+                "space": msgspec.to_builtins(tried[name]),
                 "metric": config.gate.metric,
                 "code_version": code_version(
                     tune_fn.__module__,

@@ -77,7 +77,7 @@ def test_tuning(shell, tmp_path):
         r"```text\n(ndcg@10.*?)```", (DOCS / "tuning.md").read_text(), re.S
     )
     assert " ".join(block.split()) in " ".join(output.split())
-    assert re.search(r"marquee run --config \S+/tuned.yaml", output)
+    assert re.search(r"marquee run --config \S+/tuned.yaml --data sample", output)
 
 
 def test_own_data(shell, tmp_path):

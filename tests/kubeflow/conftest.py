@@ -305,6 +305,32 @@ def cluster_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
     return write
 
 
+@pytest.fixture(scope="module")
+def cluster_with_volume(
+    tmp_path_factory: pytest.TempPathFactory,
+    cluster_file: Callable[..., Path],
+    store: SimpleNamespace,
+) -> Callable[[str], SimpleNamespace]:
+    """Makes a volume, and a cluster's YAML with it, where a kind of step has no GPU."""
+
+    def make(kind: str) -> SimpleNamespace:
+        folder = tmp_path_factory.mktemp("cluster")
+        volume = folder / "volume"
+        cluster = cluster_file(
+            root=f"{volume}/artifacts",
+            live_folder=f"{volume}/live",
+            volume={"path": str(volume)},
+            metadata={"host": store.host, "port": store.port},
+            steps={
+                "default": {"retries": 1, "backoff_seconds": 1},
+                kind: {"gpus": 0},
+            },
+        )
+        return SimpleNamespace(folder=folder, volume=volume, file=cluster)
+
+    return make
+
+
 @pytest.fixture
 def receiver() -> Iterator[tuple[str, list[Any]]]:
     """The URL of a webhook, and the messages that it received."""

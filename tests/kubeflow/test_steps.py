@@ -20,9 +20,8 @@ KILLED = "trainer-mf-als"
 
 @pytest.fixture(scope="module")
 def story(
-    tmp_path_factory,
     compile_workflow,
-    cluster_file,
+    cluster_with_volume,
     store,
     spans,
     machine,
@@ -32,27 +31,17 @@ def story(
 
     The third run executes a single step; in the fourth, a Trainer fails.
     """
-    folder = tmp_path_factory.mktemp("cluster")
-    volume = folder / "volume"
-    cluster = cluster_file(
-        root=f"{volume}/artifacts",
-        live_folder=f"{volume}/live",
-        volume={"path": str(volume)},
-        metadata={"host": store.host, "port": store.port},
-        steps={
-            "default": {"retries": 1, "backoff_seconds": 1},
-            "Trainer": {"gpus": 0},
-        },
-    )
+    cluster = cluster_with_volume("Trainer")
+    volume = cluster.volume
     compiled = compile_workflow(
-        folder / "marquee.yaml",
-        *("--target", "kfp", "--cluster", str(cluster)),
+        cluster.folder / "marquee.yaml",
+        *("--target", "kfp", "--cluster", str(cluster.file)),
         *("--data", f"{volume}/spans", "--spans"),
         *("--models", "mf_als", "--set", "models.mf_als.embedding_dim=16"),
     )
     assert compiled.status == 0, compiled.output
     pods = pods_of_spec(list(yaml.safe_load_all(compiled.text)))
-    machine = machine(pods, "{{workflow.uid}}", folder / "runs")
+    machine = machine(pods, "{{workflow.uid}}", cluster.folder / "runs")
     arriving = spans(volume / "spans", 2)
     next(arriving)
     results = SimpleNamespace(machine=machine, live=volume / "live", text=compiled.text)

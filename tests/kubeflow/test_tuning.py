@@ -19,36 +19,25 @@ KILLED = "tuner-gmf-worker-1"
 
 @pytest.fixture(scope="module")
 def tuned(
-    tmp_path_factory,
     compile_workflow,
-    cluster_file,
+    cluster_with_volume,
     store,
     spans,
     machine,
     pods_of_spec,
 ):
-    folder = tmp_path_factory.mktemp("cluster")
-    volume = folder / "volume"
-    cluster = cluster_file(
-        root=f"{volume}/artifacts",
-        live_folder=f"{volume}/live",
-        volume={"path": str(volume)},
-        metadata={"host": store.host, "port": store.port, "database": "marquee"},
-        steps={
-            "default": {"retries": 1, "backoff_seconds": 1},
-            "Tuner": {"gpus": 0},
-        },
-    )
+    cluster = cluster_with_volume("Tuner")
+    volume = cluster.volume
     compiled = compile_workflow(
-        folder / "tune.yaml",
-        *("--tune", "--cluster", str(cluster), "--data", f"{volume}/spans/1"),
+        cluster.folder / "tune.yaml",
+        *("--tune", "--cluster", str(cluster.file), "--data", f"{volume}/spans/1"),
         *("--models", "gmf", "--set", "models.gmf.epochs=3"),
         *("--set", "tuner.trials=5", "--set", "tuner.workers=2"),
         *("--set", f"tuner.storage=mysql://{store.host}:{store.port}/studies"),
     )
     assert compiled.status == 0, compiled.output
     pods = pods_of_spec(list(yaml.safe_load_all(compiled.text)))
-    machine = machine(pods, "{{workflow.uid}}", folder / "runs")
+    machine = machine(pods, "{{workflow.uid}}", cluster.folder / "runs")
     next(spans(volume / "spans", 2))
     run = machine.run("tuning", kill=KILLED, kill_at=b"marquee.progress:epoch")
     return SimpleNamespace(

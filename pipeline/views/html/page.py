@@ -4,7 +4,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from components.drift_gate.drift import DISTANCES
-from pipeline.runs.model_record import Ends, Finding, Interval, Metrics
+from pipeline.runs.model_record import (
+    Ends,
+    Finding,
+    Interval,
+    Metrics,
+    ModelRecord,
+    live_now,
+)
 from pipeline.runs.status import Status
 from pipeline.views.formatting import thousands
 from pipeline.views.html import charts
@@ -106,17 +113,16 @@ def _shorten(text: str) -> str:
 
 def _live_now(contents: Contents) -> LiveNow | None:
     """Returns what this run measured of the model that is live now, if anything."""
-    for model in contents.models:
-        if model.verdict == "live":
-            gains = {
-                finding.rule: finding.interval
-                for finding in model.findings
-                if finding.rule in ("reference", "live") and not finding.slice
-                if finding.interval.value is not None
-            }
-            return LiveNow(model.metrics, model.intervals, gains, model.name)
-    before = contents.live_before
-    return LiveNow(before.metrics, {}, {}, None) if before else None
+    model = live_now(contents.models, contents.live_before)
+    if not isinstance(model, ModelRecord):
+        return LiveNow(model.metrics, {}, {}, None) if model else None
+    gains = {
+        finding.rule: finding.interval
+        for finding in model.findings
+        if finding.rule in ("reference", "live") and not finding.slice
+        if finding.interval.value is not None
+    }
+    return LiveNow(model.metrics, model.intervals, gains, model.name)
 
 
 def _tally(findings: Sequence[Finding], rule: str) -> Tally | None:

@@ -1,5 +1,6 @@
 """Prints the result of `marquee tune`."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,8 +8,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import DEFAULT_OUT
+from pipeline.config.sections import PipelineConfig
 from pipeline.runs.step_result import StepResult
-from pipeline.runs.tuned import TunedModel
+from pipeline.runs.tuned import TunedModel, data_option
 from pipeline.views.formatting import duration, figure, inert, short
 from pipeline.views.terminal.tables import fact_grid, headed_table
 from pipeline.views.terminal.terminal import Terminal, error_text
@@ -16,7 +19,7 @@ from pipeline.views.terminal.terminal import Terminal, error_text
 
 def print_tuned(
     console: Terminal,
-    metric: str,
+    config: PipelineConfig,
     models: Sequence[TunedModel],
     steps: Sequence[StepResult],
     written: Path | None,
@@ -26,7 +29,7 @@ def print_tuned(
 
     Args:
         console: The terminal.
-        metric: Name of the metric of the trials.
+        config: The configuration that the studies began with.
         models: The studies.
         steps: The steps, of which the failed ones are named.
         written: File with the best settings; None if every study failed.
@@ -42,11 +45,14 @@ def print_tuned(
         return
     found = [model for model in models if model.trials]
     console.print()
-    console.print(Text(f"{metric} on the eval split", "bold"))
+    console.print(Text(f"{config.gate.metric} on the eval split", "bold"))
     console.print(_table(found))
     print_settings(console, {model.name: model.trials[0].values for model in found})
     console.print()
-    console.print(Text(f"marquee run --config {inert(written)}", "bold"))
+    command = f"marquee run --config {inert(shlex.quote(str(written)))}"
+    data = inert(data_option(config.data.source))
+    where = "" if config.out == DEFAULT_OUT else f" --out {shlex.quote(config.out)}"
+    console.print(Text(f"{command} {data}{inert(where)}", "bold"))
     console.print("trains with the best settings.")
     console.print()
     console.print(_report(report))

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.config.errors import ConfigError
 from pipeline.config.load import load_config
-from pipeline.config.tuning_spaces import check_spaces, space_of_model
+from pipeline.config.tuning_spaces import spaces
 from trainer_modules.configs.search import Choice, Range, space_of
 from trainer_modules.registry import MODELS
 
@@ -22,23 +22,25 @@ def config(tmp_path):
 
 
 def test_own_values_narrow_the_declared_space(config):
-    found = config(
-        "mf_als:\n  embedding_dim: [32, 64]\n"
-        "  regularization: {low: 1e-3, high: 0.05}\n"
+    found = spaces(
+        config(
+            "mf_als:\n  embedding_dim: [32, 64]\n"
+            "  regularization: {low: 1e-3, high: 0.05}\n",
+            "models.attrec={}",
+        )
     )
-    check_spaces(found)
-    assert space_of_model(found, "mf_als") == {
+    assert found["mf_als"] == {
         "embedding_dim": Choice((32, 64)),
         "regularization": Range(0.001, 0.05, log=True),
         "unobserved_weight": Range(0.01, 3.0, log=True),
     }
     declared = space_of(MODELS["attrec"].config_class)
-    assert space_of_model(found, "attrec") == declared
+    assert found["attrec"] == declared
 
 
 def test_settings_that_are_set_widen_their_axis(config):
-    found = config("{}", "models.mf_als.embedding_dim=1000")
-    assert space_of_model(found, "mf_als")["embedding_dim"].high == 1000
+    found = spaces(config("{}", "models.mf_als.embedding_dim=1000"))
+    assert found["mf_als"]["embedding_dim"].high == 1000
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_settings_that_are_set_widen_their_axis(config):
 )
 def test_what_is_wrong_is_one_line_with_the_file(config, text, expected):
     with pytest.raises(ConfigError) as caught:
-        check_spaces(config(text))
+        spaces(config(text))
     assert "space.yaml: " in str(caught.value) or "space.yaml:1: " in str(caught.value)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -67,4 +69,11 @@ def test_what_is_wrong_is_one_line_with_the_file(config, text, expected):
 
 def test_a_missing_file_is_named():
     with pytest.raises(ConfigError, match=r"none\.yaml: No such file"):
-        check_spaces(load_config(None, ["tuner.space=none.yaml"]))
+        spaces(load_config(None, ["tuner.space=none.yaml"]))
+
+
+def test_popularity_alone_has_nothing_to_try(config, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("models: {popularity: {}}")
+    with pytest.raises(ConfigError, match="popularity has no settings to try"):
+        spaces(load_config(path, []))

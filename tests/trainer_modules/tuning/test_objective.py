@@ -101,9 +101,9 @@ def test_the_metric_is_that_of_slow_numpy(objective, planted, name, monkeypatch)
 def test_values_of_a_trial_replace_the_settings(objective):
     with pytest.raises(ValueError, match="heads"):
         objective("sasrec")({"embedding_dim": 31, "heads": 2}, "", lambda measure: None)
-    assert objective("ease")({"l2": 1.0}, "", lambda measure: None) != objective("ease")(
-        {"l2": 2e4}, "", lambda measure: None
-    )
+    assert objective("ease")({"l2": 1.0}, "", lambda measure: None) != objective(
+        "ease"
+    )({"l2": 2e4}, "", lambda measure: None)
 
 
 def test_closed_forms_do_not_learn_from_the_split_that_judges_them(

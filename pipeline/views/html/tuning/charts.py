@@ -282,7 +282,7 @@ def _importances(importances: dict[str, float]) -> alt.LayerChart:
 
 
 def _curves(model: TunedModel, metric: str) -> alt.LayerChart | None:
-    """Returns the metric after the measured epochs; None for a closed form, without epochs."""
+    """Returns the metric by epoch; None for a closed form, which has none."""
     best = model.trials[0]
     rows: Rows = [
         {

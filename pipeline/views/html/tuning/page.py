@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from components.wording import counted
 from pipeline.runs.setting_importance import MIN_TRIALS, setting_importances
-from pipeline.runs.tuned import TUNED_FILE, TunedModel
+from pipeline.runs.tuned import TUNED_FILE, TunedModel, data_option
 from pipeline.views.formatting import short
 from pipeline.views.html.one_file import render_page
 from pipeline.views.html.tuning.charts import best_so_far, by_result, charts_of
@@ -58,6 +58,7 @@ def render(studies: Studies) -> str:
         by_result=by_result,
         settings=_settings,
         tuned_file=TUNED_FILE,
+        data_option=data_option(studies.source),
     )
 
 

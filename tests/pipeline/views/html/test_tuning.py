@@ -1,5 +1,8 @@
 """The report of studies has the numbers of the trials, worked out by hand."""
 
+import contextlib
+import dataclasses
+import html
 import json
 import math
 import re
@@ -28,7 +31,9 @@ def trial(number, state, metric, curve, rate, optimizer, error="", **more):
     Its curve has None for an epoch that was not measured.
     """
     values = {"learning_rate": rate, "optimizer": optimizer, "hidden_units": [64, 32]}
-    curve = [(epoch, value) for epoch, value in enumerate(curve, 1) if value is not None]
+    curve = [
+        (epoch, value) for epoch, value in enumerate(curve, 1) if value is not None
+    ]
     return Trial(number, state, values | more, metric, curve, number + 2.0, error)
 
 
@@ -92,6 +97,15 @@ def test_the_overview_compares_the_best_trial_with_the_first(page):
     assert "No trial was better than the settings as they were: mrr 0.5000" in page
     assert "The study of ncf failed." in page
     assert "TuningError: too little time" in page
+
+
+def test_the_command_reads_the_same_data_from_the_folder_of_the_runs(studies, tmp_path):
+    command = "marquee run --out . --config runs/20261129-000000/tuned.yaml --data "
+    assert f"{command}sample<" in render(studies)
+    (tmp_path / "my data").mkdir()
+    with contextlib.chdir(tmp_path):
+        page = render(dataclasses.replace(studies, source="my data"))
+    assert f"{command}'{tmp_path}/my data'<" in html.unescape(page)
 
 
 def test_all_trials_are_listed_the_best_first_and_those_without_a_metric_last(page):
