@@ -137,7 +137,7 @@ def _prepare(
         else None
     )
     gates = [checks.gate, *([drift.gate] if drift else [])]
-    transform = prepare.transform(config, examples, schema, gates)
+    transform = prepare.transform(config, examples, schema, settings.kinds, gates)
     return _Prepared(
         [ratings, items, *checks, *(drift or ()), transform],
         examples,

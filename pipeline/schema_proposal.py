@@ -1,6 +1,6 @@
 """Proposes a schema for own ratings, from the ratings and the curated schema."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,12 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components.anomaly_gate.schema import CURATED_SCHEMA, read_schema
 from components.ratings_example_gen import Settings, inspect
 from components.ratings_example_gen.input_errors import NON_NUMERIC_RATING, fatal
+from components.ratings_example_gen.side_files.summary import FeatureSummary
 from components.wording import counted
 from trainer_modules import features
+from trainer_modules.features import NUMERIC
+
+_KINDS = {NUMERIC: "a number", "category": "a category"}
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,8 @@ class Proposal:
 def propose(path: Path, settings: Settings) -> Proposal:
     """Returns a schema that fits some ratings.
 
-    It is ``schema/ratings.pbtxt`` with the range of the ratings and the users' side
-    features that are found at ``path``.
+    It is ``schema/ratings.pbtxt`` with the range of the ratings, the users' side
+    features and the items' numeric features that are found at ``path``.
 
     Args:
         path: A file or a folder of ratings.
@@ -48,9 +52,15 @@ def propose(path: Path, settings: Settings) -> Proposal:
             "no rating can be read",
             f"To see the first problems, run: marquee data {path}",
         )
-    users = summary.users_file
-    found = sorted(feature.name for feature in users.features) if users else []
-    schema = _schema(summary.rating_min, summary.rating_max, found)
+    users, items = (
+        sorted(file.features, key=lambda feature: feature.name) if file else []
+        for file in (summary.users_file, summary.items_file)
+    )
+    schema = _schema(
+        summary.rating_min,
+        summary.rating_max,
+        [*users, *(feature for feature in items if feature.kind == NUMERIC)],
+    )
     facts = (
         f"Proposed from {counted(summary.kept, 'rating')} of "
         f"{counted(summary.users, 'user')} in {path}.",
@@ -65,16 +75,44 @@ def propose(path: Path, settings: Settings) -> Proposal:
         "  the range that is allowed: a later rating outside it stops a run.",
         "- timestamp: seconds UTC from 1990 to 2100.",
         "- side features of the users; a feature that is not listed stops a run:",
-        f"  {', '.join(found) or 'none were found'}.",
+        f"  {_names(users)}.",
+        *_review_features([*users, *items]),
         "",
         "Then: marquee run --data PATH --set schema.path=THIS_FILE",
     ]
+    review[-1] += _leaving_out([*users, *items])
     comments = "".join(f"# {line}".rstrip() + "\n" for line in review)
     return Proposal(f"{comments}\n{text_format.MessageToString(schema)}", facts)
 
 
+def _names(found: Sequence[FeatureSummary]) -> str:
+    return ", ".join(feature.name for feature in found) or "none were found"
+
+
+def _review_features(found: Sequence[FeatureSummary]) -> Iterator[str]:
+    """Yields the evidence for each feature's kind, and what is odd about columns."""
+    decided = [feature for feature in found if feature.evidence]
+    if decided:
+        yield "- type: FLOAT is a number, divided into 10 buckets of equal numbers of"
+        yield '  items or users, or into 20 with annotation { tag: "buckets:20" };'
+        yield "  BYTES is a category, as is a feature of the items that is not listed:"
+    for feature in decided:
+        yield f"  {feature.name} is {_KINDS[feature.kind]}: {feature.evidence}."
+    odd = [feature for feature in found if feature.oddity]
+    if odd:
+        yield "- of little use; the command below leaves them out:"
+    for feature in odd:
+        yield f"  {feature.name}: {feature.oddity}."
+
+
+def _leaving_out(found: Sequence[FeatureSummary]) -> str:
+    """Returns the setting that leaves out the features that are of little use."""
+    names = [feature.name for feature in found if feature.oddity]
+    return f" --set vocabulary.leave_out=[{','.join(names)}]" if names else ""
+
+
 def _schema(
-    rating_min: float, rating_max: float, user_features: Sequence[str]
+    rating_min: float, rating_max: float, side_features: Sequence[FeatureSummary]
 ) -> schema_pb2.Schema:
     """Returns the curated schema with another range of ratings and other features."""
     schema = read_schema(CURATED_SCHEMA)
@@ -88,7 +126,11 @@ def _schema(
         if not features.is_user_feature(feature.name)
     ]
     side = [
-        schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in user_features
+        schema_pb2.Feature(
+            name=feature.name,
+            type=schema_pb2.FLOAT if feature.kind == NUMERIC else schema_pb2.BYTES,
+        )
+        for feature in side_features
     ]
     del schema.feature[:]
     schema.feature.extend([*kept, *side])

@@ -10,7 +10,8 @@ Raw Examples (one per user, written by ``components/ratings_example_gen``):
 ``timestamp``          int64  [N] seconds UTC; absent where the log has none
 ``history_item_id`` …         [H] ``eval`` and ``test`` only: the user's ratings in all
                               earlier splits, time-ordered; none of them is a candidate
-``user_<name>``        bytes  [0..n] side features of the user, categorical
+``user_<name>``        bytes  [0..n] side features of the user; of a numeric one
+                              (``NUMERIC``), float [0..1]
 =====================  =====  ======================================================
 
 Transformed Examples carry ``<name>_index`` int64 features instead of ids
@@ -18,8 +19,11 @@ Transformed Examples carry ``<name>_index`` int64 features instead of ids
 disliked, -1 neither: left out of training and judging), and the ``rating`` and the
 ``timestamp`` themselves.
 
-This module imports nothing, so that Beam workers can import it at no cost.
+This module imports nothing slow, so that Beam workers can import it at no cost.
 """
+
+from collections.abc import Mapping
+from typing import NamedTuple
 
 USER_ID = "user_id"
 ITEM_ID = "item_id"
@@ -46,6 +50,8 @@ USER_VOCABULARY = "user_id"
 ITEM_VOCABULARY = "item_id"
 USER_FEATURE_VOCABULARY = "user_feature"
 
+NUMERIC = "numeric"  # a number in a bucket; every other side feature is a category
+
 CATALOGUE_FILE = "catalogue.parquet"  # in the artifact of CatalogueGen
 CARD_FILE = "assets.extra/marquee.json"  # in an exported model
 # In a live model's folder too: statistics of the newest span that it learned from.
@@ -59,6 +65,29 @@ TRAIN_SPLIT = "train"
 EVAL_SPLIT = "eval"
 TEST_SPLIT = "test"
 SPLITS = (TRAIN_SPLIT, EVAL_SPLIT, TEST_SPLIT)
+
+
+class Kind(NamedTuple):
+    """What the values of a side feature mean, if they are not categories.
+
+    Attributes:
+        name: ``NUMERIC``.
+        buckets: Number of buckets that the values are divided into.
+    """
+
+    name: str
+    buckets: int
+
+    def as_texts(self) -> dict[str, str]:
+        """Returns the kind as metadata of a column."""
+        return {key: str(value) for key, value in self._asdict().items()}
+
+    @classmethod
+    def of_texts(cls, metadata: Mapping[bytes, bytes]) -> "Kind | None":
+        """Returns the kind in the metadata of a column; None for a category."""
+        if b"buckets" not in metadata:
+            return None
+        return cls(metadata[b"name"].decode(), int(metadata[b"buckets"]))
 
 
 def is_user_feature(name: str) -> bool:

@@ -8,6 +8,10 @@ import tensorflow_transform as tft
 
 from trainer_modules import features as f
 from trainer_modules.labels import label
+from trainer_modules.numeric_buckets import bucket_names
+
+# Share of the users by which a boundary between buckets may be misplaced.
+_EPSILON = 1e-4
 
 
 def preprocessing_fn(
@@ -22,8 +26,9 @@ def preprocessing_fn(
         inputs: The raw features of ``features.py``: ``user_id`` [B, 1], others ragged
             [B, (N)].
         custom_config: ``label_threshold`` and ``label_negative`` (see
-            ``labels.label``), ``min_item_ratings`` and ``leave_out`` (names of side
-            features).
+            ``labels.label``), ``min_item_ratings``, ``leave_out`` (names of side
+            features) and ``kinds`` (those that are not categories, with their
+            ``features.Kind``).
 
     Returns:
         ``user_index`` [B, 1]; ``item_index`` and ``label``, the same two with the
@@ -45,7 +50,7 @@ def preprocessing_fn(
         custom_config["min_item_ratings"],
     )
     user_features = {
-        name: inputs[name]
+        name: _categories(inputs[name], custom_config["kinds"].get(name))
         for name in sorted(filter(f.is_user_feature, inputs))
         if name not in custom_config["leave_out"]
     }
@@ -79,6 +84,21 @@ def _user_feature_indices(
     )
     indices = _indices(list(named.values()), vocabulary) if named else []
     return {f.index_of(name): index for name, index in zip(named, indices, strict=True)}
+
+
+def _categories(values: tf.RaggedTensor, kind: Any) -> tf.RaggedTensor:
+    """Returns the categories that a side feature's values are, or are made to be.
+
+    A number becomes the bucket it is in. One that is not finite, which only a request
+    may contain, counts as missing.
+    """
+    if kind is None:
+        return values
+    buckets = f.Kind(*kind).buckets
+    values = tf.ragged.boolean_mask(values, tf.math.is_finite(values))
+    numbers = values.flat_values
+    boundaries = tft.quantiles(numbers, buckets, epsilon=_EPSILON)[0]  # [buckets - 1]
+    return values.with_flat_values(bucket_names(numbers, boundaries))
 
 
 def _nothing(lists: tf.RaggedTensor) -> tf.RaggedTensor:

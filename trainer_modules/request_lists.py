@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 
+_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 _TO_THE_END = 1 << 30  # bytes
 
 
@@ -50,13 +51,19 @@ def times_of(items: tf.RaggedTensor, times: tf.RaggedTensor) -> tf.Tensor:
     return tf.where(time == 0, newest, time)
 
 
-def values_of(name: str, pairs: tf.Tensor) -> tf.RaggedTensor:
-    """Returns the values [B, (M)] of one side feature among "name=value" [B, N]."""
+def values_of(name: str, pairs: tf.Tensor, dtype: tf.DType) -> tf.RaggedTensor:
+    """Returns the values [B, (M)] of one side feature among "name=value" [B, N].
+
+    For a numeric feature, a text that is not a number becomes NaN: an error would also
+    fail the requests of others that are answered in the same call.
+    """
     has_name = tf.strings.regex_full_match(pairs, f"{re.escape(name)}=(?s:.*)")
     values = tf.ragged.boolean_mask(pairs, has_name)
-    return values.with_flat_values(
-        tf.strings.substr(values.flat_values, len(f"{name}=".encode()), _TO_THE_END)
-    )
+    texts = tf.strings.substr(values.flat_values, len(f"{name}=".encode()), _TO_THE_END)
+    if dtype != tf.string:
+        is_number = tf.strings.regex_full_match(texts, _NUMBER)
+        texts = tf.strings.to_number(tf.where(is_number, texts, "nan"), dtype)
+    return values.with_flat_values(texts)
 
 
 def given_or_known(given: tf.Tensor, known: tf.Tensor) -> tf.Tensor:

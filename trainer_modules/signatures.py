@@ -156,8 +156,9 @@ class Served:
                 oldest first, padded with "".
             history_rating: Ratings of the first R of them, [B, R], in the unit of the
                 training data. An item without one, or with NaN, counts as liked.
-            user_features: Side features, as in "user_gender=F", [B, N], padded with "".
-                Without any, those from training are used.
+            user_features: Side features, as in "user_gender=F" or "user_age=34.5" for a
+                numeric one, [B, N], padded with "". A feature without any value has
+                those from training.
             k: How many items to return; fewer if the catalogue has fewer.
             history_timestamp: Times of the first T items, [B, T], in seconds UTC; only
                 of a model that reads times. An item without one, or with 0, counts as
@@ -284,7 +285,7 @@ class Served:
             ),
         }
         return raw | {
-            name: values_of(name, user_features)
+            name: values_of(name, user_features, self.list_types[name])
             for name in raw
             if f.is_user_feature(name)
         }

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from trainer_modules import features as f
+from trainer_modules.numeric_buckets import bucket_names, quantiles
 
 Table = npt.NDArray[np.int32]
 Vocabulary = Literal["user", "item", "user_value", "item_value"]
@@ -69,6 +70,8 @@ def read_item_fields(
 ) -> tuple[dict[str, Table], list[bytes]]:
     """Reads the catalogue's side features as tables by item index.
 
+    A number becomes the bucket it is in, between quantiles over ``item_ids``.
+
     Args:
         catalogue: Folder of the artifact.
         item_ids: The vocabulary of items, without the reserved rows.
@@ -91,6 +94,9 @@ def read_item_fields(
         name: [items[name][row].as_py() or [] for row in rows] if rows else []
         for name in names
     }
+    for name in names:
+        if kind := f.Kind.of_texts(items.schema.field(name).metadata or {}):
+            values[name] = _buckets(values[name], kind.buckets)
     vocabulary = {
         pair: index
         for index, pair in enumerate(
@@ -107,3 +113,14 @@ def read_item_fields(
         if longest:
             tables[name] = table
     return tables, [f"{name}={value}".encode() for name, value in vocabulary]
+
+
+def _buckets(rows: Sequence[Sequence[float]], buckets: int) -> list[list[str]]:
+    """Returns the bucket of each number in each row."""
+    numbers = [number for row in rows for number in row]
+    names = iter(
+        bucket_names(tf.constant(numbers, tf.float32), quantiles(numbers, buckets))
+        .numpy()
+        .tolist()
+    )
+    return [[next(names).decode() for _ in row] for row in rows]

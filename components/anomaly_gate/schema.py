@@ -1,5 +1,6 @@
 """Reads schemas, without TFX."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ from trainer_modules import features
 
 CURATED_SCHEMA = Path(__file__).parents[2] / "schema" / "ratings.pbtxt"
 SPANS_SCHEMA = CURATED_SCHEMA.with_name("spans.pbtxt")
+# Buckets of a numeric feature without a tag: deciles.
+BUCKETS = 10
+_TAG = re.compile(r"buckets:([1-9]\d{0,5})")
 
 
 class SchemaError(ValueError):
@@ -52,6 +56,43 @@ def rating_range(schema: schema_pb2.Schema) -> tuple[float, float]:
         f'The schema has no range of ratings. Add a feature "{features.RATING}" with '
         "float_domain { min: … max: … }."
     )
+
+
+def feature_kinds(schema: schema_pb2.Schema) -> dict[str, features.Kind]:
+    """Returns the side features of items and users that are not categories.
+
+    A feature of the type FLOAT is numeric. Its annotation's tag ``buckets:20`` is the
+    number of buckets.
+
+    Raises:
+        SchemaError: If a feature has another type, or another tag.
+    """
+    found = {}
+    for feature in schema.feature:
+        name = feature.name
+        if not (features.is_user_feature(name) or features.is_item_feature(name)):
+            continue
+        if feature.type == schema_pb2.FLOAT:
+            found[name] = features.Kind(features.NUMERIC, _buckets(feature))
+        elif feature.type != schema_pb2.BYTES or feature.annotation.tag:
+            raise SchemaError(
+                f'The schema\'s feature "{name}" is neither a category (type: BYTES) '
+                "nor a number (type: FLOAT, and if you wish annotation "
+                '{ tag: "buckets:20" }).'
+            )
+    return found
+
+
+def _buckets(feature: schema_pb2.Feature) -> int:
+    for tag in feature.annotation.tag:
+        match = _TAG.fullmatch(tag)
+        if not match:
+            raise SchemaError(
+                f'The schema\'s feature "{feature.name}" has the unknown tag "{tag}". '
+                'Write the number of buckets, as in "buckets:20".'
+            )
+        return int(match[1])
+    return BUCKETS
 
 
 def _as_written(number: float) -> float:

@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -74,7 +75,8 @@ def read_catalogue(uri: str) -> pa.Table:
     """Returns the table of a Catalogue artifact: one row per item, by ``item_id``.
 
     Columns: ``item_id`` string, ``title`` string or null, ``item_<feature>`` list of
-    strings, empty if the feature is missing.
+    strings, or of floats if the column's metadata has the kind of a numeric feature;
+    empty if the feature is missing.
     """
     with files.open_binary(f"{uri}/{features.CATALOGUE_FILE}") as file:
         # Not pq.read_table, which also imports pandas and pyarrow.dataset.
@@ -108,7 +110,7 @@ def read_items(table: SideTable) -> Items:
     """
     ids: list[str] = []
     titles: list[str | None] = []
-    by_feature: Columns = {}
+    by_feature: dict[str, list[Any]] = {}
     num_decoded = 0
     for piece in read_pieces(table):
         ids += piece.ids
@@ -124,18 +126,20 @@ def read_items(table: SideTable) -> Items:
             "Add the items, or use no file of items (data.items=none).",
         )
     last = {item_id: row for row, item_id in enumerate(ids)}
+    fields = [_field(name, table.kinds.get(name)) for name in by_feature]
     found = pa.table(
-        {
-            features.ITEM_ID: pa.array(ids, pa.string()),
-            TITLE: pa.array(titles, pa.string()),
-            **{
-                name: pa.array(values, pa.list_(pa.string()))
-                for name, values in by_feature.items()
-            },
-        }
+        [ids, titles, *by_feature.values()],
+        pa.schema([*no_items().table.schema, *fields]),
     )
     rows = found.take(pa.array(last.values()))
     return Items(rows, len(ids) - len(last), num_decoded)
+
+
+def _field(name: str, kind: features.Kind | None) -> pa.Field:
+    """Returns the column of a feature; its metadata has the kind, for the Trainers."""
+    if kind is None:
+        return pa.field(name, pa.list_(pa.string()))
+    return pa.field(name, pa.list_(pa.float32()), metadata=kind.as_texts())
 
 
 def describe_items(part: Part, settings: Settings) -> SideTable:
@@ -144,6 +148,10 @@ def describe_items(part: Part, settings: Settings) -> SideTable:
     Raises:
         BadInputError: If no column is recognised as the id, or u.genre is missing.
     """
+    return replace(_describe(part, settings), kinds=settings.kinds)
+
+
+def _describe(part: Part, settings: Settings) -> SideTable:
     columns = settings.item_columns
     if not columns:
         if part.base_name == "u.item":

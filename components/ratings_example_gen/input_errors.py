@@ -12,6 +12,7 @@ MAX_TEXT = 200
 WRONG_NUMBER_OF_FIELDS = "wrong_number_of_fields"
 NON_NUMERIC_RATING = "non_numeric_rating"
 NON_NUMERIC_TIME = "non_numeric_time"
+NON_NUMERIC_FEATURE = "non_numeric_feature"
 RATING_OUT_OF_RANGE = "rating_out_of_range"
 TIME_OUT_OF_RANGE = "time_out_of_range"
 NOT_FINITE = "not_finite"
@@ -28,6 +29,7 @@ OF_ROWS = {
     WRONG_NUMBER_OF_FIELDS: "with the wrong number of fields",
     NON_NUMERIC_RATING: "with a rating that is not a number",
     NON_NUMERIC_TIME: "with a time that cannot be read",
+    NON_NUMERIC_FEATURE: "with a feature that is not a number",
     RATING_OUT_OF_RANGE: "with a rating out of range",
     TIME_OUT_OF_RANGE: "with a time out of range",
     NOT_FINITE: "with a number that is not finite",

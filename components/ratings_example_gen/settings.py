@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from components.ratings_example_gen.dialect import Dialect
+from trainer_modules.features import Kind
 
 SplitKind = Literal["leave_last_out", "temporal", "random"]
 Repeats = Literal["latest", "first", "highest"]
@@ -39,6 +40,7 @@ class Settings:
         user_columns: ``user_id`` → name or 0-based number of the column in the file of
             users; recognised by the header if it is not named.
         item_columns: ``item_id``, ``title`` → the same in the file of items.
+        kinds: Side features of items and users that are not categories.
         split_kind: How ratings are divided into train, eval and test.
         eval_fraction: Share of the ratings for eval, 0 to 1 (``temporal``, ``random``).
         test_fraction: Share of the ratings for test, 0 to 1 (``temporal``, ``random``).
@@ -63,6 +65,7 @@ class Settings:
     items: str | None = None
     user_columns: dict[str, str] = field(default_factory=dict)
     item_columns: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, Kind] = field(default_factory=dict)
     split_kind: SplitKind = LEAVE_LAST_OUT
     eval_fraction: float = 0.1
     test_fraction: float = 0.1

@@ -98,13 +98,13 @@ def data(path: str, as_json: bool, **options: Any) -> None:
 
     from components.ratings_example_gen import inspect
     from pipeline import datasets
-    from pipeline.config.data_settings import data_settings
+    from pipeline.config.data_settings import settings_to_look
     from pipeline.runs.single_class import explain_one_label
     from pipeline.views.terminal import RunView, open_console
     from pipeline.views.terminal.input_data import print_data
 
     config = read_config(path, **options)
-    settings = data_settings(config)
+    settings = settings_to_look(config)
     console = open_console()
     with RunView(open_console(sys.stderr), live=sys.stderr.isatty()) as view:
         view.progress(f"reading {path}", 0, None)

@@ -1,7 +1,9 @@
 """Translates a configuration into the settings of the component that reads ratings."""
 
 import codecs
+import dataclasses
 import itertools
+from pathlib import Path
 
 from components.ratings_example_gen import Settings
 from components.ratings_example_gen.dialect import DELIMITER_NAMES, Dialect
@@ -34,6 +36,20 @@ def data_settings(config: PipelineConfig) -> Settings:
         max_history=data.max_history,
         max_bad_fraction=data.max_bad_fraction,
     )
+
+
+def settings_to_look(config: PipelineConfig) -> Settings:
+    """Returns ``data_settings`` with the kinds of features in the schema, if it is set.
+
+    Raises:
+        SchemaError: If the schema cannot be used.
+    """
+    if config.schema.path is None:
+        return data_settings(config)
+    from components.anomaly_gate.schema import feature_kinds, read_schema
+
+    kinds = feature_kinds(read_schema(Path(config.schema.path)))
+    return dataclasses.replace(data_settings(config), kinds=kinds)
 
 
 def dialect_of(data: DataConfig) -> Dialect:

@@ -18,7 +18,7 @@ from components.catalogue_gen.reader import paths_read
 from components.live_models.versions import VersionError
 from components.ratings_example_gen import BadInputError, recognise_ratings
 from pipeline import datasets, tfx_imports
-from pipeline.config.data_settings import data_settings
+from pipeline.config.data_settings import data_settings, settings_to_look
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig, is_tuned
 from pipeline.runs import finished_runs, repetition, workers
@@ -319,7 +319,7 @@ def _side_tables(
         with_first_matches,
     )
 
-    settings = dataclasses.replace(data_settings(config), spans=tuple(spans))
+    settings = dataclasses.replace(settings_to_look(config), spans=tuple(spans))
     return with_first_matches(side_tables_of(str(data), settings, layout), layout)
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import glob
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,12 @@ from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.types.channel import BaseChannel
 
 from components.anomaly_gate.component import AnomalyGate
-from components.anomaly_gate.schema import SPANS_SCHEMA, rating_range, read_schema
+from components.anomaly_gate.schema import (
+    SPANS_SCHEMA,
+    feature_kinds,
+    rating_range,
+    read_schema,
+)
 from components.catalogue_gen.component import CatalogueGen
 from components.drift_gate.component import DriftGate
 from components.ratings_example_gen.component import RatingsExampleGen
@@ -22,6 +27,7 @@ from components.span_statistics.component import SpanStatistics
 from pipeline.config.data_settings import data_settings
 from pipeline.config.sections import PipelineConfig
 from pipeline.runs.code_version import code_version
+from trainer_modules.features import Kind
 from trainer_modules.preprocessing import preprocessing_fn
 
 
@@ -66,11 +72,13 @@ def reading_settings(
     config: PipelineConfig, source: Source, schema_path: Path
 ) -> Settings:
     """Returns how the ratings are read, with the bounds of the curated schema."""
-    rating_min, rating_max = rating_range(read_schema(schema_path))
+    schema = read_schema(schema_path)
+    rating_min, rating_max = rating_range(schema)
     return dataclasses.replace(
         data_settings(config),
         rating_min=rating_min,
         rating_max=rating_max,
+        kinds=feature_kinds(schema),
         spans=tuple(source.spans),
         window=source.window,
         code_version=code_version("components.ratings_example_gen.executor"),
@@ -146,6 +154,7 @@ def transform(
     config: PipelineConfig,
     examples: BaseChannel,
     schema: BaseChannel,
+    kinds: Mapping[str, Kind],
     gates: Sequence[BaseComponent],
 ) -> BaseComponent:
     """IDs to indices, ratings to labels: one graph for training and serving.
@@ -154,6 +163,7 @@ def transform(
         config: Configuration of the pipeline.
         examples: Output of ``read_ratings``.
         schema: The curated schema.
+        kinds: The side features that are not categories.
         gates: Components that must have succeeded before.
     """
     component = tfx.components.Transform(
@@ -166,6 +176,7 @@ def transform(
             "label_threshold": config.label.threshold,
             "label_negative": config.label.negative,
             "leave_out": config.vocabulary.leave_out,
+            "kinds": dict(sorted(kinds.items())),
             "min_item_ratings": config.vocabulary.min_item_ratings,
             "code_version": code_version("trainer_modules.preprocessing"),
         },

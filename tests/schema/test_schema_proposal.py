@@ -2,9 +2,10 @@
 
 import pytest
 
-from components.anomaly_gate.schema import rating_range, read_schema
+from components.anomaly_gate.schema import feature_kinds, rating_range, read_schema
 from components.ratings_example_gen import BadInputError, Settings
 from pipeline.schema_proposal import propose
+from trainer_modules.features import Kind
 
 RATINGS = """\
 user_id,item_id,rating,timestamp
@@ -97,3 +98,30 @@ def test_bad_rows_are_named_and_not_counted(tmp_path):
     assert lines[1] == (
         f"# 1 bad row was left out. To see them, run: marquee data {path}"
     )
+
+
+def test_quantities_are_proposed_as_numbers_and_constants_to_be_left_out(
+    folder, proposed
+):
+    users = [f"u{n},{n * 1.5},{n % 3},NO" for n in range(30)]
+    (folder / "users.csv").write_text("\n".join(["user_id,income,size,land", *users]))
+    items = [f"i{n},{n * 7}.5,x,{1990 + n}" for n in range(30)]
+    (folder / "items.csv").write_text("\n".join(["item_id,price,kind,year", *items]))
+    text, schema = proposed()
+    assert feature_kinds(schema) == {
+        "user_income": Kind("numeric", 10),
+        "item_price": Kind("numeric", 10),
+    }
+    types = {feature.name: feature.type for feature in schema.feature}
+    assert (types["user_size"], types["user_land"]) == (1, 1)  # BYTES
+    assert not {"item_kind", "item_year"} & types.keys()
+    for line in (
+        "user_income is a number: 30 different numbers from 0 to 43.5.",
+        "user_size is a category: only 3 different numbers.",
+        "item_price is a number: 30 different numbers from 0.5 to 203.5.",
+        "item_year is a category: whole numbers of 4 digits, as in years and codes.",
+        "user_land: every row has 'NO'.",
+        "item_kind: every row has 'x'.",
+    ):
+        assert f"#   {line}\n" in text
+    assert "--set vocabulary.leave_out=[user_land,item_kind]\n" in text

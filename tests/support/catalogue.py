@@ -1,6 +1,6 @@
 """Item catalogues, as CatalogueGen writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,11 +10,20 @@ from trainer_modules import features as f
 
 
 def write_catalogue(
-    folder: Path, item_ids: Sequence[str], **lists: Sequence[Sequence[str]]
+    folder: Path,
+    item_ids: Sequence[str],
+    kinds: Mapping[str, f.Kind] | None = None,
+    **lists: Sequence[Sequence[str | float]],
 ) -> str:
     """Writes items and the values of their features; returns the folder's path."""
-    columns = {f.ITEM_ID: pa.array(item_ids, pa.string())} | {
-        name: pa.array(values, pa.list_(pa.string())) for name, values in lists.items()
-    }
-    pq.write_table(pa.table(columns), folder / f.CATALOGUE_FILE)
+    numeric = kinds or {}
+    fields = [
+        pa.field(name, pa.list_(pa.float32()), metadata=numeric[name].as_texts())
+        if name in numeric
+        else pa.field(name, pa.list_(pa.string()))
+        for name in lists
+    ]
+    schema = pa.schema([pa.field(f.ITEM_ID, pa.string()), *fields])
+    table = pa.table([list(item_ids), *lists.values()], schema)
+    pq.write_table(table, folder / f.CATALOGUE_FILE)
     return str(folder)

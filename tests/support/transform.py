@@ -21,6 +21,7 @@ TRANSFORM_CONFIG = {
     "label_negative": None,
     "min_item_ratings": 1,
     "leave_out": [],
+    "kinds": {},
 }
 
 
@@ -29,6 +30,7 @@ def run_transform(
     splits: Mapping[str, Sequence[bytes]],
     custom_config: Mapping[str, Any],
     without: Sequence[str] = (),
+    more: Sequence[schema_pb2.Feature] = (),
 ) -> tuple[tft.TFTransformOutput, dict[str, str]]:
     """Runs ``preprocessing_fn`` as the Transform component does.
 
@@ -37,6 +39,7 @@ def run_transform(
         splits: Split → serialized Examples. Only ``train`` is analysed.
         custom_config: The ``custom_config`` of ``preprocessing_fn``.
         without: Features that the schema lacks.
+        more: Features that the schema has besides.
 
     Returns:
         The transform output, and split → path of its transformed records.
@@ -44,7 +47,7 @@ def run_transform(
     schema = text_format.Parse(SCHEMA.read_text(), schema_pb2.Schema())
     kept = [feature for feature in schema.feature if feature.name not in without]
     del schema.feature[:]
-    schema.feature.extend(kept)
+    schema.feature.extend([*kept, *more])
     source = tfxio.TFExampleBeamRecord(
         physical_format="inmem", schema=schema, telemetry_descriptors=["test"]
     )

@@ -16,6 +16,7 @@ CONFIG = {
     "label_negative": "< 3",
     "min_item_ratings": MIN_ITEM_RATINGS,
     "leave_out": ["user_occupation", "item_year"],
+    "kinds": {},
 }
 # user, (item, stars), side features; odd ids on purpose.
 TRAIN = [

@@ -1,9 +1,10 @@
 """Lists of requests: the times of a history, by hand."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules.request_lists import times_of
+from trainer_modules.request_lists import times_of, values_of
 
 ITEMS = tf.ragged.constant([[3, 4, 5], [6], []], dtype=tf.int64)
 
@@ -32,3 +33,17 @@ def test_nobody_and_empty_histories_have_no_times():
         tf.zeros([0], tf.int64), tf.zeros([4], tf.int64)
     )
     assert times_of(nothing, nothing).shape == [3, 0]
+
+
+def test_numbers_of_a_request_are_parsed_and_other_texts_are_nan():
+    pairs = [
+        ["user_income=1.5", "user_in=7", "user_income=-2e3"],
+        ["user_income=", *2 * [""]],
+    ]
+    found = values_of("user_income", tf.constant(pairs), tf.float32)
+    np.testing.assert_equal(found.to_list(), [[1.5, -2000.0], [float("nan")]])
+    odd = [["user_income=abc"], ["user_income=1,5"], ["user_income=1e999"]]
+    found = values_of("user_income", tf.constant(odd), tf.float32).flat_values
+    np.testing.assert_equal(np.isfinite(found), [False] * 3)
+    texts = values_of("user_income", tf.constant(pairs), tf.string).to_list()
+    assert texts == [[b"1.5", b"-2e3"], [b""]]

@@ -61,6 +61,15 @@ def to_numbers(
     return np.where(finite, result, 0.0)
 
 
+def to_number(text: str, dialect: Dialect) -> float:
+    """Returns the number that a text with the dialect's marks is; NaN if it is none."""
+    text = text.strip()
+    if not re.fullmatch(number_pattern(dialect), text):
+        return float("nan")
+    plain = text.replace(dialect.thousands, "") if dialect.thousands else text
+    return float(plain.replace(dialect.decimal or ".", "."))
+
+
 def number_pattern(dialect: Dialect) -> str:
     """Returns the regular expression of a number with the dialect's marks."""
     point, group = re.escape(dialect.decimal or "."), re.escape(dialect.thousands or "")

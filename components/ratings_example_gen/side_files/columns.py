@@ -25,6 +25,7 @@ from components.ratings_example_gen.side_files.header import (
     plain_key,
 )
 from components.ratings_example_gen.side_files.names import Kind
+from trainer_modules import features
 
 _NOTHING_DECLARED = Dialect()
 Columns = dict[str, list[list[str]]]
@@ -46,6 +47,8 @@ class SideTable:
         unread: Name in the file → reason why the column is not read.
         adapt: Makes the features from these columns and the titles; None if the columns
             are the features.
+        kinds: Features that are not categories; features of other files may be among
+            them.
     """
 
     kind: Kind
@@ -54,6 +57,7 @@ class SideTable:
     sequences: frozenset[str] = frozenset()
     unread: Mapping[str, str] = field(default_factory=dict)
     adapt: Callable[[Columns, Sequence[str | None]], Columns] | None = None
+    kinds: Mapping[str, features.Kind] = field(default_factory=dict)
 
     @property
     def written(self) -> str:

@@ -3,14 +3,16 @@
 from collections.abc import Set
 from dataclasses import dataclass
 
+from components.ratings_example_gen.side_files.column_facts import ColumnFacts
 from components.ratings_example_gen.side_files.columns import SideTable
 from components.ratings_example_gen.side_files.header import TITLE
-from components.ratings_example_gen.side_files.values import read_pieces
+from components.ratings_example_gen.side_files.values import (
+    number_dialect,
+    read_pieces,
+)
 
 # Ids shown among those that a file lacks.
 MAX_NAMED = 3
-# Values shown for a feature.
-_MAX_VALUES = 3
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class FeatureSummary:
         example: The values of the first row that has any.
         has_several: Whether some row has several values.
         missing: Number of rows without a value.
+        distinct: Number of different values, at most ``column_facts.MAX_DISTINCT``.
+        kind: ``category`` or ``numeric``: the declared kind, or else the proposed one.
+        evidence: What suggests the proposed kind; None if it is declared, or nothing
+            suggests another kind than a category.
+        oddity: Why a model can learn little from the column; None if it may.
     """
 
     name: str
@@ -30,6 +37,10 @@ class FeatureSummary:
     example: list[str]
     has_several: bool
     missing: int
+    distinct: int
+    kind: str
+    evidence: str | None
+    oddity: str | None
 
 
 @dataclass(frozen=True)
@@ -69,22 +80,6 @@ class SideSummary:
     first_unrated: str | None
 
 
-class _Feature:
-    """The values of one feature so far."""
-
-    def __init__(self) -> None:
-        self.example: list[str] = []
-        self.has_several = False
-        self.missing = 0
-
-    def add(self, rows: list[list[str]]) -> None:
-        for values in rows:
-            self.missing += not values
-            self.has_several |= len(values) > 1
-            if len(values) > len(self.example) <= 1:
-                self.example = values[:_MAX_VALUES]
-
-
 def summarise_side(table: SideTable, rated: Set[str]) -> SideSummary:
     """Reads a file of items or users to its end, and summarises it.
 
@@ -96,7 +91,8 @@ def summarise_side(table: SideTable, rated: Set[str]) -> SideSummary:
         BadInputError: If a row is bad.
     """
     ids: set[str] = set()
-    found: dict[str, _Feature] = {}
+    found: dict[str, ColumnFacts] = {}
+    dialect = number_dialect(table)
     rows = decoded = 0
     title = None
     for piece in read_pieces(table):
@@ -105,7 +101,8 @@ def summarise_side(table: SideTable, rated: Set[str]) -> SideSummary:
         decoded += piece.num_decoded
         title = title or next(filter(None, piece.titles or []), None)
         for name, values in piece.features.items():
-            found.setdefault(name, _Feature()).add(values)
+            facts = found.setdefault(name, ColumnFacts(name, dialect))
+            facts.add([[str(value) for value in row] for row in values])
     missing = sorted(rated - ids)
     return SideSummary(
         file=table.part.name,
@@ -113,10 +110,7 @@ def summarise_side(table: SideTable, rated: Set[str]) -> SideSummary:
         id_column=table.headers.get(table.kind.id_column, table.kind.id_column),
         title_column=table.headers.get(TITLE),
         title_example=title,
-        features=[
-            FeatureSummary(name, table.headers.get(name, name), **vars(feature))
-            for name, feature in found.items()
-        ],
+        features=[_summary(name, facts, table) for name, facts in found.items()],
         unread=dict(table.unread),
         rows=rows,
         repeated=rows - len(ids),
@@ -125,4 +119,21 @@ def summarise_side(table: SideTable, rated: Set[str]) -> SideSummary:
         matched=len(rated) - len(missing),
         first_missing=missing[:MAX_NAMED],
         first_unrated=min(ids - rated, default=None),
+    )
+
+
+def _summary(name: str, facts: ColumnFacts, table: SideTable) -> FeatureSummary:
+    kind, evidence = facts.proposed_kind()
+    if name in table.kinds:
+        kind, evidence = table.kinds[name].name, None
+    return FeatureSummary(
+        name=name,
+        column=table.headers.get(name, name),
+        example=facts.example,
+        has_several=facts.has_several,
+        missing=facts.missing,
+        distinct=facts.distinct,
+        kind=kind,
+        evidence=evidence,
+        oddity=facts.oddity(),
     )

@@ -2,7 +2,7 @@
 
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from components.ratings_example_gen.parts import Part
@@ -13,7 +13,7 @@ from components.ratings_example_gen.side_files.columns import SideTable, describ
 from components.ratings_example_gen.side_files.names import USERS
 from components.ratings_example_gen.side_files.values import read_pieces
 
-UserTable = dict[str, list[tuple[str, list[str]]]]
+UserTable = dict[str, list[tuple[str, Sequence[str] | Sequence[float]]]]
 """user id → (feature name, values)."""
 
 
@@ -59,6 +59,10 @@ def describe_users(part: Part, settings: Settings) -> SideTable:
     Raises:
         BadInputError: If no column is recognised as the id.
     """
+    return replace(_describe(part, settings), kinds=settings.kinds)
+
+
+def _describe(part: Part, settings: Settings) -> SideTable:
     delimiter, names = _MOVIELENS.get(part.base_name, (",", ()))
     fields = (USERS.id_column, *(USERS.prefix + name for name in names))
     first = first_line(part).decode("latin-1") if names else ""
@@ -87,7 +91,10 @@ def read_users(table: SideTable, num_buckets: int) -> Iterator[tuple[int, UserPi
             bucket = zlib.crc32(user_id.encode()) % num_buckets
             num_rows[bucket] += 1
             buckets[bucket][user_id] = [
-                (name, values[row]) for name, values in piece.features.items()
+                (name, values[row])
+                for name, values in piece.features.items()
+                # An Example's empty list has a type: that of texts.
+                if values[row] or name not in table.kinds
             ]
         for bucket, users in buckets.items():
             yield bucket, UserPiece(number, num_rows[bucket], users)

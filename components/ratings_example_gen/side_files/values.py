@@ -1,25 +1,38 @@
-"""Reads the values of a file of items or users: lists, missing values, entities."""
+"""Reads the values of a file of items or users: lists, missing values, numbers."""
 
 import ast
 import html
 import html.entities
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from components.ratings_example_gen import input_errors
+from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.input_errors import BadInputError, Problem
+from components.ratings_example_gen.parts import TEXT
 from components.ratings_example_gen.read.blocks import read_rows
+from components.ratings_example_gen.read.numbers import to_number
 from components.ratings_example_gen.read.rows import Block
 from components.ratings_example_gen.read.side_texts import to_text
 from components.ratings_example_gen.side_files.columns import SideTable
 from components.ratings_example_gen.side_files.header import TITLE
 
 SEPARATOR = "|"
+# Numbers are stored in 32 bits.
+_LARGEST = float(np.finfo(np.float32).max)
 # A Python list of plain values, as pandas writes it; nothing else is evaluated.
 _ITEM = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[-+.\w]+)"""
 _PYTHON_LIST = re.compile(rf"\[\s*(?:{_ITEM}(?:\s*,\s*{_ITEM})*)?\s*,?\s*\]", re.S)
 # With its semicolon: "AT&T" and "a&copy" stay as they are.
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
+
+
+Values = list[list[str]] | list[list[float]]
+"""The values of a feature in each row."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +42,14 @@ class Piece:
     Attributes:
         ids: [R] ids, in the same form as in ratings.
         titles: [R] titles, None for a missing one; None without such a column.
-        features: Name with its prefix → [R] lists of values, empty if missing.
+        features: Name with its prefix → [R] lists of values, empty if missing; those of
+            a numeric feature are floats.
         num_decoded: Number of values whose HTML entities were decoded.
     """
 
     ids: list[str]
     titles: list[str | None] | None
-    features: dict[str, list[list[str]]]
+    features: dict[str, Values]
     num_decoded: int
 
 
@@ -43,8 +57,9 @@ def read_pieces(table: SideTable) -> Iterator[Piece]:
     """Yields a file of items or users, a few megabytes at a time.
 
     Raises:
-        BadInputError: If a row is bad. Such rows are never skipped, because one wrong
-            feature makes the whole file suspect.
+        BadInputError: If a row is bad, or the value of a numeric feature is not one
+            finite number. Such rows are never skipped, because one wrong feature makes
+            the whole file suspect.
     """
     for rows in read_rows(table.part, Block(0, 0)):
         columns = {
@@ -62,7 +77,42 @@ def read_pieces(table: SideTable) -> Iterator[Piece]:
         }
         if table.adapt:
             found = table.adapt(found, titles or [])
-        yield Piece(ids, titles, found, cleaner.num_decoded)
+        yield Piece(ids, titles, _typed(found, ids, table), cleaner.num_decoded)
+
+
+def number_dialect(table: SideTable) -> Dialect:
+    """Returns the marks of the numbers; Parquet and JSON have no marks of their own."""
+    return table.part.dialect if table.part.format == TEXT else Dialect()
+
+
+def _typed(
+    found: Mapping[str, list[list[str]]], ids: Sequence[str], table: SideTable
+) -> dict[str, Values]:
+    """Returns the values, of numeric features as numbers.
+
+    Raises:
+        BadInputError: If such a value is not one finite number.
+    """
+    typed: dict[str, Values] = dict(found)
+    problems = []
+    dialect = number_dialect(table)
+    for name in table.kinds.keys() & found.keys():
+        numbers: list[list[float]] = []
+        for row, values in zip(ids, found[name], strict=True):
+            parsed = [to_number(value, dialect) for value in values]
+            if len(values) > 1 or not all(abs(n) <= _LARGEST for n in parsed):
+                reason = f"{name} of {row!r} is {'|'.join(values)!r}, not one number"
+                kind = input_errors.NON_NUMERIC_FEATURE
+                problems.append(Problem(table.part.name, 0, kind, reason))
+            numbers.append(parsed)
+        typed[name] = numbers
+    if problems:
+        raise BadInputError(
+            problems,
+            advice="Correct these values, or let the schema declare the feature as a "
+            "category (type: BYTES). Decimal comma: data.decimal, data.thousands.",
+        )
+    return typed
 
 
 class _Cleaner:

@@ -21,8 +21,8 @@ from trainer_modules import features
 _FIELD_1, _FIELD_2 = b"\x0a", b"\x12"
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = b"\x0a", b"\x12", b"\x1a"
 
-UserFeatures = Mapping[str, Sequence[tuple[str, Sequence[str]]]]
-"""user id → (feature name with its prefix, values) of each feature."""
+UserFeatures = Mapping[str, Sequence[tuple[str, Sequence[str] | Sequence[float]]]]
+"""user id → (feature name with its prefix, values) of each feature; texts or floats."""
 
 
 class Encoder:
@@ -39,7 +39,7 @@ class Encoder:
             b"".join(
                 [
                     _strings(features.USER_ID, [user_id]),
-                    *(_strings(*entry) for entry in user_features.get(user_id, ())),
+                    *(_values(*entry) for entry in user_features.get(user_id, ())),
                 ]
             )
             for user_id in histories.user_id.to_pylist()
@@ -133,6 +133,18 @@ def _varints(values: Int64) -> tuple[bytes, Int64]:
 
 def _key(name: str) -> bytes:
     return _field(_FIELD_1, name.encode())
+
+
+def _values(name: str, values: Sequence[str] | Sequence[float]) -> bytes:
+    texts = [value for value in values if isinstance(value, str)]
+    if len(texts) < len(values):
+        return _floats(name, np.array(values, "<f4"))
+    return _strings(name, texts)
+
+
+def _floats(name: str, values: npt.NDArray[np.float32]) -> bytes:
+    data = _field(_FIELD_1, values.tobytes())
+    return _field(_FIELD_1, _key(name) + _field(_FIELD_2, _field(_FLOAT_LIST, data)))
 
 
 def _strings(name: str, values: Sequence[str]) -> bytes:

@@ -10,6 +10,7 @@ from rich.text import Text
 from components.wording import counted
 from pipeline.runs.record import DataRecord
 from pipeline.views.formatting import inert
+from trainer_modules.features import NUMERIC
 
 if TYPE_CHECKING:
     from components.ratings_example_gen.side_files.columns import SideTable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         SideSummary,
     )
     from components.ratings_example_gen.side_files.tables import SideTables
+    from trainer_modules.features import Kind
 
 _MAX_NAMES = 5
 # Below this share of matched ids, a file probably has other ids than the ratings.
@@ -41,10 +43,17 @@ def _table_line(kind: str, table: "SideTable | None") -> str:
     if table is None:
         return _no_file(kind)
     facts = [f"{table.part.name}, {table.written}"]
-    facts += [*(f"{n} from {h!r}" for n, h in table.headers.items())]
+    facts += [
+        f"{name} from {header!r}{_kind(table.kinds.get(name))}"
+        for name, header in table.headers.items()
+    ]
     if table.unread:
         facts.append(f"not read: {_unread(table.unread)}")
     return "; ".join(facts)
+
+
+def _kind(kind: "Kind | None") -> str:
+    return f" ({kind.name}, {kind.buckets} buckets)" if kind else ""
 
 
 def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
@@ -71,6 +80,8 @@ def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:
     if summary.features:
         shown = [_feature(feature, summary.rows) for feature in summary.features]
         yield f"features: {', '.join(shown)}"
+    for feature in summary.features:
+        yield from _remarks(feature)
     if summary.unread:
         yield f"columns not read: {_unread(summary.unread)}"
     if summary.repeated:
@@ -131,6 +142,16 @@ def _no_file(kind: str) -> str:
 
 def _unread(columns: Mapping[str, str]) -> str:
     return ", ".join(f"{name!r} ({reason})" for name, reason in columns.items())
+
+
+def _remarks(feature: "FeatureSummary") -> Iterator[str]:
+    """Yields why a column of numbers is of its kind, and what is odd about it."""
+    if feature.evidence:
+        yield f"{feature.name}: {feature.kind} in a proposed schema; {feature.evidence}"
+    elif feature.kind == NUMERIC:
+        yield f"{feature.name}: numeric, as the schema declares"
+    if feature.oddity:
+        yield f"{feature.name} is of little use: {feature.oddity}"
 
 
 def _feature(feature: "FeatureSummary", rows: int) -> str:

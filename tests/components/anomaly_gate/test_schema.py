@@ -5,9 +5,11 @@ import pytest
 from components.anomaly_gate.schema import (
     CURATED_SCHEMA,
     SchemaError,
+    feature_kinds,
     rating_range,
     read_schema,
 )
+from trainer_modules.features import Kind
 
 
 @pytest.fixture
@@ -67,3 +69,33 @@ def test_a_schema_that_is_nested_too_deeply_is_an_error(read):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(SchemaError, match=r"nowhere\.pbtxt.*schema propose"):
         read_schema(tmp_path / "nowhere.pbtxt")
+
+
+def test_a_side_feature_of_type_float_is_numeric(read):
+    schema = read(
+        'feature { name: "rating" type: FLOAT }'
+        'feature { name: "user_id" type: BYTES }'
+        'feature { name: "user_age" type: BYTES }'
+        'feature { name: "user_income" type: FLOAT }'
+        'feature { name: "item_price" type: FLOAT annotation { tag: "buckets:20" } }'
+    )
+    assert feature_kinds(schema) == {
+        "user_income": Kind("numeric", 10),
+        "item_price": Kind("numeric", 20),
+    }
+    assert feature_kinds(read_schema(CURATED_SCHEMA)) == {}
+
+
+@pytest.mark.parametrize(
+    ("feature", "message"),
+    [
+        ("type: INT", 'user_age" is neither a category .* nor a number'),
+        ('type: BYTES annotation { tag: "buckets:20" }', "user_age"),
+        ('type: FLOAT annotation { tag: "bucket:20" }', 'unknown tag "bucket:20"'),
+        ('type: FLOAT annotation { tag: "buckets:0" }', 'unknown tag "buckets:0"'),
+    ],
+)
+def test_a_kind_that_does_not_exist_is_an_error(read, feature, message):
+    schema = read(f'feature {{ name: "user_age" {feature} }}')
+    with pytest.raises(SchemaError, match=message):
+        feature_kinds(schema)

@@ -15,6 +15,7 @@ from components.catalogue_gen.driver import Driver
 from components.catalogue_gen.executor import Executor
 from components.ratings_example_gen import Settings
 from components.ratings_example_gen.input_errors import BadInputError
+from trainer_modules.features import Kind
 
 
 @pytest.fixture
@@ -41,14 +42,14 @@ def examples(tmp_path) -> types.Artifact:
     return artifact
 
 
-def run(examples: types.Artifact, tmp_path, items: str) -> Catalogue:
+def run(examples: types.Artifact, tmp_path, items: str, **more) -> Catalogue:
     ratings = tmp_path / "ratings" / "ratings.csv"
     ratings.parent.mkdir()
     ratings.write_text("user_id,item_id,rating\nu,1,3\n")
     component = CatalogueGen(
         types.Channel(type=standard_artifacts.Examples),
         str(ratings),
-        Settings(items=items or None),
+        Settings(items=items or None, **more),
         "code",
     )
     artifact = Catalogue()
@@ -130,3 +131,16 @@ def test_items_that_arrive_beside_the_ratings_are_noticed_when_the_step_runs(tmp
     assert first
     (tmp_path / "items.csv").write_text("item_id,title\n2,Another\n")
     assert found()[1] != first
+
+
+def test_numbers_are_floats_and_their_column_has_the_kind(examples, tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,price,colour\n1,2.5,red\né,,\nonly-test,-7,blue\n")
+    kinds = {"item_price": Kind("numeric", 4)}
+    table = read_catalogue(run(examples, tmp_path, str(path), kinds=kinds).uri)
+    found = {row["item_id"]: row["item_price"] for row in table.to_pylist()}
+    # "only-eval" is rated, and not in the file.
+    assert found == {"1": [2.5], "é": [], "only-test": [-7.0], "only-eval": []}
+    metadata = {field.name: field.metadata for field in table.schema}
+    assert Kind.of_texts(metadata["item_price"]) == kinds["item_price"]
+    assert metadata["item_colour"] is None

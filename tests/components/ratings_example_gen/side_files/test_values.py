@@ -1,14 +1,19 @@
 """What the values of a file of items or users say, against what a person reads."""
 
+import dataclasses
+import math
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from components.ratings_example_gen import BadInputError, input_errors
+from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.parts import find_parts
 from components.ratings_example_gen.side_files.columns import describe
 from components.ratings_example_gen.side_files.names import ITEMS
 from components.ratings_example_gen.side_files.values import read_pieces, split_values
+from trainer_modules.features import NUMERIC, Kind
 
 
 @pytest.mark.parametrize(
@@ -96,3 +101,51 @@ def test_a_bad_text_in_a_list_is_named_by_its_row(read):
     with pytest.raises(BadInputError) as caught:
         read(pa.table({"item_id": ["1", "2"], "tags": tags}))
     assert caught.value.counts == {input_errors.UNDECODABLE_BYTES: 1}
+
+
+def prices(part, kinds=("item_price",), **dialect):
+    table = describe(part, ITEMS, {}, Dialect(**dialect))
+    numeric = {name: Kind(NUMERIC, 10) for name in kinds}
+    [piece] = read_pieces(dataclasses.replace(table, kinds=numeric))
+    return piece.features["item_price"]
+
+
+@pytest.fixture
+def csv_part(tmp_path):
+    """Writes a file of items with a price each; returns its part."""
+
+    def written(*texts):
+        path = tmp_path / "items.csv"
+        rows = [f"i{row};{text}" for row, text in enumerate(texts)]
+        path.write_text("\n".join(["item_id;price", *rows]) + "\n")
+        return find_parts([str(path)])[0]
+
+    return written
+
+
+def test_declared_numbers_are_read_with_the_marks_of_the_text(csv_part):
+    texts = ("1.5", " -2 ", "", "NaN", "3e2")
+    assert prices(csv_part(*texts)) == [[1.5], [-2.0], [], [], [300.0]]
+    marks = {"decimal": ",", "thousands": "."}
+    part = csv_part("1,5", "1.234,25", "7")
+    assert prices(part, **marks) == [[1.5], [1234.25], [7.0]]
+
+
+def test_numbers_that_are_not_declared_stay_as_they_are_written(csv_part):
+    assert prices(csv_part("1.50", "2"), kinds=["item_other"]) == [["1.50"], ["2"]]
+
+
+@pytest.mark.parametrize("text", ["free", "1,5", "1|2", "inf", "1e39", "0x10"])
+def test_a_declared_number_that_is_none_is_named(csv_part, text):
+    with pytest.raises(BadInputError, match=r"items.csv: item_price of 'i1'") as found:
+        prices(csv_part("1", text, "2", text))
+    assert found.value.counts == {input_errors.NON_NUMERIC_FEATURE: 2}
+    assert "type: BYTES" in found.value.advice
+
+
+def test_numbers_of_parquet_need_no_marks(tmp_path):
+    path = tmp_path / "items.parquet"
+    columns = {"item_id": [1, 2, 3, 4], "price": [1.5, None, math.nan, 2e10]}
+    pq.write_table(pa.table(columns), path)
+    [part] = find_parts([str(path)])
+    assert prices(part, decimal=",") == [[1.5], [], [], [2e10]]

@@ -310,7 +310,14 @@ def test_one_rating_of_a_pair_counts(rows, repeats, times):
 def test_users_features_are_in_every_record():
     rows = [("u", item, 1.0, n) for n, item in enumerate("abc")]
     grouped = user_histories.group_ratings([table(rows)], 10)
-    users = {"u": [("user_age", ["25"]), ("user_tags", ["x", "y"]), ("user_zip", [])]}
+    users = {
+        "u": [
+            ("user_age", ["25"]),
+            ("user_tags", ["x", "y"]),
+            ("user_zip", []),
+            ("user_income", [1250.5]),
+        ]
+    }
     encoder = example_encoder.Encoder(grouped, users)
     for split, ranges in splits.leave_last_out(grouped).items():
         (record,) = encoder.encode(ranges, with_history=split != "train")
@@ -318,6 +325,7 @@ def test_users_features_are_in_every_record():
         assert list(feature["user_age"].bytes_list.value) == [b"25"]
         assert list(feature["user_tags"].bytes_list.value) == [b"x", b"y"]
         assert list(feature["user_zip"].bytes_list.value) == []
+        assert list(feature["user_income"].float_list.value) == [1250.5]
 
 
 @settings(max_examples=50)
