@@ -1,6 +1,6 @@
 """Proposes a schema for own ratings, from the ratings and the curated schema."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from components.ratings_example_gen.input_errors import NON_NUMERIC_RATING, fata
 from components.ratings_example_gen.side_files.summary import FeatureSummary
 from components.wording import counted
 from trainer_modules import features
+from trainer_modules.configs.types import LARGEST
 from trainer_modules.features import NUMERIC
 
 _KINDS = {NUMERIC: "a number", "category": "a category"}
@@ -56,11 +57,22 @@ def propose(path: Path, settings: Settings) -> Proposal:
         sorted(file.features, key=lambda feature: feature.name) if file else []
         for file in (summary.users_file, summary.items_file)
     )
-    schema = _schema(
-        summary.rating_min,
-        summary.rating_max,
-        [*users, *(feature for feature in items if feature.kind == NUMERIC)],
-    )
+    low, high = summary.rating_min, summary.rating_max
+    types: list[str] = []
+    scale = [
+        f"these ratings range from {low:g} to {high:g}. Enter",
+        "  the range that is allowed: a later rating outside it stops a run.",
+    ]
+    if settings.events:
+        low, high = -LARGEST, LARGEST
+        types = [features.EVENT_TYPE, features.HISTORY_EVENT_TYPE]
+        scale = ["weights of events, which the configuration decides."]
+    kinds = dict.fromkeys(types, "category") | {
+        feature.name: feature.kind
+        for feature in (*users, *items)
+        if feature in users or feature.kind == NUMERIC
+    }
+    schema = _schema(low, high, kinds)
     facts = (
         f"Proposed from {counted(summary.kept, 'rating')} of "
         f"{counted(summary.users, 'user')} in {path}.",
@@ -70,9 +82,8 @@ def propose(path: Path, settings: Settings) -> Proposal:
         *facts,
         "",
         "Review before use:",
-        f"- rating and history_rating: these ratings range from {summary.rating_min:g} "
-        f"to {summary.rating_max:g}. Enter",
-        "  the range that is allowed: a later rating outside it stops a run.",
+        f"- rating and history_rating: {scale[0]}",
+        *scale[1:],
         "- timestamp: seconds UTC from 1990 to 2100.",
         "- side features of the users; a feature that is not listed stops a run:",
         f"  {_names(users)}.",
@@ -112,9 +123,15 @@ def _leaving_out(found: Sequence[FeatureSummary]) -> str:
 
 
 def _schema(
-    rating_min: float, rating_max: float, side_features: Sequence[FeatureSummary]
+    rating_min: float, rating_max: float, kinds: Mapping[str, str]
 ) -> schema_pb2.Schema:
-    """Returns the curated schema with another range of ratings and other features."""
+    """Returns the curated schema with another range of ratings and other features.
+
+    Args:
+        rating_min: Lowest rating.
+        rating_max: Highest rating.
+        kinds: Feature → kind, in place of MovieLens's features of users.
+    """
     schema = read_schema(CURATED_SCHEMA)
     for feature in schema.feature:
         if feature.name in (features.RATING, features.HISTORY_RATING):
@@ -127,10 +144,9 @@ def _schema(
     ]
     side = [
         schema_pb2.Feature(
-            name=feature.name,
-            type=schema_pb2.FLOAT if feature.kind == NUMERIC else schema_pb2.BYTES,
+            name=name, type=schema_pb2.FLOAT if kind == NUMERIC else schema_pb2.BYTES
         )
-        for feature in side_features
+        for name, kind in kinds.items()
     ]
     del schema.feature[:]
     schema.feature.extend([*kept, *side])

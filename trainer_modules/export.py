@@ -34,6 +34,7 @@ def save(
         num_unknown_items=data.sizes.num_without_row(settings.num_rated_items),
         share_of_users=_share_of_users(settings, data),
         reads_times=data.reads_times,
+        is_weighted=data.is_weighted,
     )
     served.save(folder)
     write_item_values(folder, data.item_values)

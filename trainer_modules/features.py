@@ -6,8 +6,10 @@ Raw Examples (one per user, written by ``components/ratings_example_gen``):
 ``user_id``            bytes  [1]
 ``item_id``            bytes  [N] time-ordered; in ``train`` the user's ratings, in
                               ``eval`` and ``test`` the targets to predict
-``rating``             float  [N] stars; 1.0 where the log has no rating
+``rating``             float  [N] stars; 1.0 where the log has no rating; the weights
+                              of events, below 0 for dislikes and 0 for context
 ``timestamp``          int64  [N] seconds UTC; absent where the log has none
+``event_type``         bytes  [N] types of events; absent where none are configured
 ``history_item_id`` …         [H] ``eval`` and ``test`` only: the user's ratings in all
                               earlier splits, time-ordered; none of them is a candidate
 ``user_<name>``        bytes  [0..n] side features of the user; of a numeric one
@@ -17,7 +19,8 @@ Raw Examples (one per user, written by ``components/ratings_example_gen``):
 Transformed Examples carry ``<name>_index`` int64 features instead of ids
 (0 padding, 1 unknown, known values from 2 by falling frequency), ``label`` (1 liked, 0
 disliked, -1 neither: left out of training and judging), and the ``rating`` and the
-``timestamp`` themselves.
+``timestamp`` themselves. With types of events, ``judged`` is 1 for those that are
+targets of ``eval`` and ``test``, and whose items are not recommended again, else 0.
 
 This module imports nothing slow, so that Beam workers can import it at no cost.
 """
@@ -29,10 +32,12 @@ USER_ID = "user_id"
 ITEM_ID = "item_id"
 RATING = "rating"
 TIMESTAMP = "timestamp"
+EVENT_TYPE = "event_type"
 HISTORY_PREFIX = "history_"
 HISTORY_ITEM_ID = HISTORY_PREFIX + ITEM_ID
 HISTORY_RATING = HISTORY_PREFIX + RATING
 HISTORY_TIMESTAMP = HISTORY_PREFIX + TIMESTAMP
+HISTORY_EVENT_TYPE = HISTORY_PREFIX + EVENT_TYPE
 CANDIDATE_ITEM_ID = "candidate_item_id"
 USER_FEATURES = "user_features"  # "name=value", an input of ``recommend``
 
@@ -45,6 +50,10 @@ HISTORY_ITEM_INDEX = HISTORY_PREFIX + ITEM_INDEX
 LABEL = "label"
 LIKED, DISLIKED, NEITHER = 1, 0, -1
 HISTORY_LABEL = HISTORY_PREFIX + LABEL
+JUDGED = "judged"
+HISTORY_JUDGED = HISTORY_PREFIX + JUDGED
+WEIGHT = "weight"  # in batches: how much a row counts in the loss
+HISTORY_WEIGHT = HISTORY_PREFIX + WEIGHT  # only if events differ in their weights
 
 USER_VOCABULARY = "user_id"
 ITEM_VOCABULARY = "item_id"

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.interactions import Interactions, Ratings
+from trainer_modules.interactions import Interactions, Ratings, Stars
+from trainer_modules.labels import label_of_targets
 from trainer_modules.request_lists import fitted, times_of
 from trainer_modules.sizes import Sizes, Table
 
@@ -76,6 +77,23 @@ class Data:
         """The ratings that choose the epoch."""
         return read_ratings(self, self.eval_files)
 
+    @property
+    def has_events(self) -> bool:
+        """Whether the ratings are weights of events, of which some are judged."""
+        return f.JUDGED in self.feature_spec
+
+    @functools.cached_property
+    def is_weighted(self) -> bool:
+        """Whether events differ in their weights; context, of weight 0, apart."""
+        if not self.has_events:
+            return False
+        weight = np.abs(self.train_ratings.rating)
+        return bool(((weight != 0) & (weight != 1)).any())
+
+    def weights(self, ratings: Ratings) -> Stars | None:
+        """Returns how much each rating counts, [N]; None if all count 1."""
+        return np.abs(ratings.rating) if self.is_weighted else None
+
     @functools.cached_property
     def user_fields(self) -> dict[str, Table]:
         """The users' side features by name, [num_users, L] indices padded with 0."""
@@ -86,12 +104,13 @@ class Data:
         return self.train_ratings.joined(self.eval_ratings)
 
     def interactions(self, ratings: Ratings) -> Interactions:
-        """Returns the distinct pairs of ratings."""
+        """Returns the distinct pairs of ratings, with their weights added up."""
         return Interactions.from_pairs(
             ratings.user_index,
             ratings.item_index,
             self.sizes.num_users,
             self.sizes.num_items,
+            self.weights(ratings),
         )
 
 
@@ -128,6 +147,8 @@ def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
     }
     if data.reads_times:
         dtypes[f.TIMESTAMP] = np.int64
+    if data.has_events:
+        dtypes[f.JUDGED] = np.int32
     parts: dict[str, list[Any]] = {n: [np.zeros(0, t)] for n, t in dtypes.items()}
     for batch in data.records(file_patterns, *dtypes):
         row = batch[f.ITEM_INDEX].value_rowids()
@@ -137,7 +158,7 @@ def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
         columns |= {name: lists.flat_values for name, lists in batch.items()}
         for name, values in columns.items():
             parts[name].append(values.numpy().astype(dtypes[name]))
-    return Ratings(*(np.concatenate(parts.pop(name)) for name in dtypes))
+    return Ratings(**{name: np.concatenate(parts.pop(name)) for name in dtypes})
 
 
 def read_user_fields(data: Data) -> dict[str, Table]:
@@ -162,9 +183,11 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
 
     Returns:
         Batches of ``user_index`` [B]; ``history_item_index`` and ``history_label`` [B,
-        H]; ``history_timestamp`` [B, H] if the model reads times; ``item_index`` (the
-        targets), ``label`` and ``rating`` [B, T], padded with 0 (labels with -1); and
-        the users' fields [B, L].
+        H]; ``history_timestamp`` [B, H] if the model reads times; ``history_judged``
+        [B, H] with types of events, and ``history_weight`` [B, H] if they differ in
+        their weights; ``item_index`` (the targets), ``label`` and ``rating`` [B, T],
+        padded with 0 (labels with -1, also those of rows that are not judged); and the
+        users' fields [B, L].
     """
     times = (f.HISTORY_TIMESTAMP,) if data.reads_times else ()
     names = (
@@ -175,12 +198,15 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
         f.HISTORY_ITEM_INDEX,
         f.HISTORY_LABEL,
         *times,
+        *((f.JUDGED, f.HISTORY_JUDGED) if data.has_events else ()),
+        *((f.HISTORY_WEIGHT,) if data.is_weighted else ()),
         *data.sizes.user_fields,
     )
 
     def dense(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         user = batch.pop(f.USER_INDEX)
-        label = batch.pop(f.LABEL).to_tensor(f.NEITHER)
+        label = label_of_targets(batch).to_tensor(f.NEITHER)
+        batch = {n: v for n, v in batch.items() if n not in (f.LABEL, f.JUDGED)}
         padded = {name: value.to_tensor() for name, value in batch.items()}
         for name in times:
             padded[name] = times_of(batch[f.HISTORY_ITEM_INDEX], batch[name])

@@ -30,6 +30,7 @@ class Ratings:
         rating: Stars, [N].
         timestamp: Times in seconds UTC, 0 if unknown, [N]; None if the model does not
             read them.
+        judged: 1 for ratings that may be targets of eval, else 0, [N]; None if all may.
     """
 
     user_index: Indices
@@ -37,6 +38,7 @@ class Ratings:
     label: Indices
     rating: Stars
     timestamp: Seconds | None = None
+    judged: Indices | None = None
 
     def __len__(self) -> int:
         return len(self.user_index)
@@ -67,6 +69,10 @@ class Ratings:
         """Returns the mean of all stars; 0 without ratings."""
         return float(self.rating.mean(dtype=np.float64)) if len(self) else 0.0
 
+    def targets(self) -> "Ratings":
+        """Returns the ratings that may be targets of eval."""
+        return self if self.judged is None else self.where(self.judged == 1)
+
     def liked(self) -> npt.NDArray[np.int64]:
         """Returns the positions of the likes in the log.
 
@@ -91,24 +97,40 @@ class Interactions:
         item_index: Vocabulary indices of the items, [N].
         num_users: Number of rows of a user table, including the reserved ones.
         num_items: Number of rows of an item table, including the reserved ones.
+        weight: How much each pair counts, [N]; None if all count 1.
     """
 
     user_index: Indices
     item_index: Indices
     num_users: int
     num_items: int
+    weight: Stars | None = None
 
     @classmethod
     def from_pairs(
-        cls, user_index: Indices, item_index: Indices, num_users: int, num_items: int
+        cls,
+        user_index: Indices,
+        item_index: Indices,
+        num_users: int,
+        num_items: int,
+        weight: Stars | None = None,
     ) -> "Interactions":
-        """Orders pairs, and drops repeated ones, as several unknown ids may make."""
-        keys = np.unique(user_index.astype(np.int64) * num_items + item_index)
+        """Orders pairs, and drops repeated ones, as several unknown ids may make.
+
+        Weights of repeated pairs are added up.
+        """
+        keys = user_index.astype(np.int64) * num_items + item_index
+        if weight is None:
+            keys = np.unique(keys)
+        else:
+            keys, place = np.unique(keys, return_inverse=True)
+            weight = np.bincount(place, weight, len(keys)).astype(np.float32)
         return cls(
             (keys // num_items).astype(np.int32),
             (keys % num_items).astype(np.int32),
             num_users,
             num_items,
+            weight,
         )
 
     def __len__(self) -> int:
@@ -117,7 +139,8 @@ class Interactions:
     def transposed(self) -> "Interactions":
         """Returns the pairs with users and items exchanged."""
         return Interactions.from_pairs(
-            self.item_index, self.user_index, self.num_items, self.num_users
+            *(self.item_index, self.user_index, self.num_items, self.num_users),
+            self.weight,
         )
 
     def row_splits(self) -> npt.NDArray[np.int64]:
@@ -125,9 +148,17 @@ class Interactions:
         counts = np.bincount(self.user_index, minlength=self.num_users)
         return np.concatenate([[0], np.cumsum(counts)])
 
+    def item_totals(self, power: int = 1) -> npt.NDArray[Any]:
+        """Returns the sum of each item's weights, each to a power, [num_items]."""
+        weight = None if self.weight is None else self.weight.astype(float) ** power
+        return np.bincount(self.item_index, weight, self.num_items)
+
     def matrix(self) -> sparse.csr_matrix:
-        """Returns X: 1.0 for each pair, a row for each user, [num_users, num_items]."""
+        """Returns X: the weight of each pair, [num_users, num_items] float64."""
+        weight = (
+            np.ones(len(self)) if self.weight is None else self.weight.astype(float)
+        )
         return sparse.csr_matrix(
-            (np.ones(len(self)), self.item_index, self.row_splits()),
+            (weight, self.item_index, self.row_splits()),
             shape=(self.num_users, self.num_items),
         )

@@ -1,5 +1,7 @@
 """Turns stars into labels: liked, disliked or neither."""
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from trainer_modules import features as f
@@ -34,3 +36,19 @@ def label(
         else tf.where(compare(stars, negative, "<"), f.DISLIKED, f.NEITHER),
     )
     return rating.with_flat_values(tf.cast(labels, tf.int64))
+
+
+def label_of_targets(lists: Mapping[str, tf.RaggedTensor]) -> tf.RaggedTensor:
+    """Returns the labels of the targets of eval or test, ragged [B, (N)].
+
+    Args:
+        lists: Transformed features, with ``judged`` if there are types of events: rows
+            that are not judged have the label -1, as those that are neither liked nor
+            disliked.
+    """
+    labels = lists[f.LABEL]
+    if f.JUDGED not in lists:
+        return labels
+    neither = tf.cast(f.NEITHER, labels.dtype)
+    is_judged = lists[f.JUDGED].flat_values == 1
+    return labels.with_flat_values(tf.where(is_judged, labels.flat_values, neither))

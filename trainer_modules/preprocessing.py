@@ -28,14 +28,16 @@ def preprocessing_fn(
         custom_config: ``label_threshold`` and ``label_negative`` (see
             ``labels.label``), ``min_item_ratings``, ``leave_out`` (names of side
             features) and ``kinds`` (those that are not categories, with their
-            ``features.Kind``).
+            ``features.Kind``); with types of events, ``judged`` (names of types).
 
     Returns:
         ``user_index`` [B, 1]; ``item_index`` and ``label``, the same two with the
         prefix ``history_``, and ``<name>_index`` for each side feature of the user, all
         ragged [B, (N)]; all of these are int64. ``rating``, ``timestamp`` and
         ``history_timestamp`` are returned unchanged; the times have no values if the
-        log or its schema has none.
+        log or its schema has none. With types of events, ``judged`` and
+        ``history_judged`` are 1 for rows of the judged types and those without a type,
+        else 0, and ``history_weight`` is float32, 1 for an item without a weight.
     """
 
     def labels(rating: tf.RaggedTensor) -> tf.RaggedTensor:
@@ -64,7 +66,29 @@ def preprocessing_fn(
         f.RATING: inputs[f.RATING],
         f.TIMESTAMP: inputs.get(f.TIMESTAMP, _nothing(target)),
         f.HISTORY_TIMESTAMP: inputs.get(f.HISTORY_TIMESTAMP, _nothing(history)),
+        **_of_events(inputs, custom_config.get("judged")),
         **_user_feature_indices(user_features),
+    }
+
+
+def _of_events(
+    inputs: dict[str, tf.Tensor], types: Sequence[str] | None
+) -> dict[str, tf.RaggedTensor]:
+    """Returns whether rows are judged, and weights; nothing without types of events."""
+    if types is None:
+        return {}
+    rating = inputs[f.HISTORY_RATING]
+    weight = tf.abs(rating.flat_values)
+    weight = tf.where(weight < tf.float32.max, weight, 1.0)
+
+    def judged(events: tf.RaggedTensor) -> tf.RaggedTensor:
+        equal = [events.flat_values == name for name in ("", *types)]
+        return events.with_flat_values(tf.cast(tf.reduce_any(equal, 0), tf.int64))
+
+    return {
+        f.JUDGED: judged(inputs[f.EVENT_TYPE]),
+        f.HISTORY_JUDGED: judged(inputs[f.HISTORY_EVENT_TYPE]),
+        f.HISTORY_WEIGHT: rating.with_flat_values(weight),
     }
 
 

@@ -84,7 +84,7 @@ def score_unseen(
     """
     catalogue = tf.range(f.UNKNOWN_INDEX, num_items)[tf.newaxis, :]
     scores = tf.cast(model({**features, f.ITEM_INDEX: catalogue}), tf.float32)
-    history = tf.cast(features[f.HISTORY_ITEM_INDEX], tf.int32)  # [B, H]
+    history = tf.cast(_left_out(features), tf.int32)  # [B, H]
     row = tf.range(tf.shape(history)[0])[:, tf.newaxis] + tf.zeros_like(history)
     times_seen = tf.scatter_nd(
         tf.reshape(tf.stack([row, history], -1), [-1, 2]),
@@ -94,6 +94,21 @@ def score_unseen(
     known = scores[:, 1:]  # ordered by falling frequency: the rarest are last
     unknown = _no_better_than_rare(scores[:, :1], known[:, -NUM_RARE:])
     return known, times_seen[:, f.NUM_RESERVED :] == 0, unknown[:, 0]
+
+
+def _left_out(features: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Returns the items of histories that are not candidates, [B, H], padded with 0.
+
+    With types of events, items that were only viewed or put into a cart are candidates:
+    only those of judged events and disliked ones are not.
+    """
+    history = features[f.HISTORY_ITEM_INDEX]
+    if f.HISTORY_JUDGED not in features:
+        return history
+    is_out = (features[f.HISTORY_JUDGED] == 1) | (
+        features[f.HISTORY_LABEL] == f.DISLIKED
+    )
+    return tf.where(is_out, history, tf.cast(f.PADDING_INDEX, history.dtype))
 
 
 def rank_targets(
@@ -157,7 +172,7 @@ def _rank_rows(
     num_top: int,
 ) -> dict[str, tf.Tensor]:
     scores, unseen, unknown_score = score_unseen(model, features, num_items)
-    history = features[f.HISTORY_ITEM_INDEX]
+    history = _left_out(features)
     unknown_seen = tf.math.count_nonzero(history == f.UNKNOWN_INDEX, 1)
     unknown_left = tf.maximum(num_unknown_items - unknown_seen, 0)  # [B]
     scored = _Scored(scores, unseen, unknown_score, unknown_left)

@@ -11,7 +11,7 @@ _TO_THE_END = 1 << 30  # bytes
 
 
 def fitted(
-    items: tf.RaggedTensor, values: tf.RaggedTensor, missing: float | int
+    items: tf.RaggedTensor, values: tf.RaggedTensor, missing: float | int | str
 ) -> tf.RaggedTensor:
     """Returns one value for each item.
 

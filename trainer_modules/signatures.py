@@ -12,6 +12,7 @@ import tensorflow_transform as tft
 
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
+from trainer_modules.labels import label_of_targets
 from trainer_modules.ranking import rank_targets, score_candidates, score_unseen
 from trainer_modules.request_lists import fitted, given_or_known, times_of, values_of
 from trainer_modules.sizes import Table
@@ -42,6 +43,7 @@ class Served:
         num_unknown_items: int,
         share_of_users: float,
         reads_times: bool = False,
+        is_weighted: bool = False,
     ):
         """Joins a model to what it was trained on.
 
@@ -57,6 +59,7 @@ class Served:
                 hash of their ids selects them.
             reads_times: Whether the model reads ``history_timestamp``; then
                 ``recommend`` has an input of this name.
+            is_weighted: Whether events differ in their weights.
         """
         self.model = model
         self.scorer = tf.function(model)
@@ -77,15 +80,16 @@ class Served:
         self.num_unknown_items = num_unknown_items
         self.share_of_users = share_of_users
         self.reads_times = reads_times
+        self.is_weighted = is_weighted
+        self.has_events = f.HISTORY_EVENT_TYPE in self.list_types
 
     def save(self, folder: str) -> None:
         """Writes the SavedModel to a folder."""
         examples = tf.TensorSpec([None], tf.string, name="examples")
-        times = {}
-        if self.reads_times:
-            times[f.HISTORY_TIMESTAMP] = tf.TensorSpec(
-                [None, None], tf.int64, name=f.HISTORY_TIMESTAMP
-            )
+        optional = {
+            f.HISTORY_TIMESTAMP: tf.int64 if self.reads_times else None,
+            f.HISTORY_EVENT_TYPE: tf.string if self.has_events else None,
+        }
         signatures = {
             "serving_default": self.score.get_concrete_function(examples),
             "evaluate": self.evaluate.get_concrete_function(examples),
@@ -95,7 +99,11 @@ class Served:
                 tf.TensorSpec([None, None], tf.float32, name=f.HISTORY_RATING),
                 tf.TensorSpec([None, None], tf.string, name=f.USER_FEATURES),
                 tf.TensorSpec([], tf.int32, name="k"),
-                **times,
+                **{
+                    name: tf.TensorSpec([None, None], dtype, name=name)
+                    for name, dtype in optional.items()
+                    if dtype
+                },
             ),
         }
         tf.saved_model.save(self.objects(), folder, signatures)
@@ -119,7 +127,8 @@ class Served:
             examples: Serialized Examples, [B], with ``user_id``, ``candidate_item_id``
                 [C] and, as far as they are known, ``history_item_id``,
                 ``history_rating`` (items without one count as liked),
-                ``history_timestamp`` (as in ``recommend``) and side features.
+                ``history_timestamp`` and ``history_event_type`` (as in ``recommend``)
+                and side features.
 
         Returns:
             ``score`` [B, C]; -inf pads Examples with fewer candidates than others.
@@ -129,6 +138,10 @@ class Served:
         raw[f.HISTORY_RATING] = fitted(
             raw[f.HISTORY_ITEM_ID], raw[f.HISTORY_RATING], tf.float32.max
         )
+        if self.has_events:
+            raw[f.HISTORY_EVENT_TYPE] = fitted(
+                raw[f.HISTORY_ITEM_ID], raw[f.HISTORY_EVENT_TYPE], ""
+            )
         features, candidates = self._features(self.transform.transform_fn(raw))
         scores = score_candidates(self.scorer, features, candidates, self.num_items)
         is_real = tf.sequence_mask(raw[f.ITEM_ID].row_lengths(), tf.shape(scores)[1])
@@ -143,8 +156,11 @@ class Served:
         user_features: tf.Tensor,
         k: tf.Tensor,
         history_timestamp: tf.Tensor | None = None,
+        history_event_type: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """Returns the best items that are not in a user's history.
+
+        With types of events, items that were neither judged nor disliked may be in it.
 
         Given everything that a user has rated so far, it ranks as ``evaluate`` does;
         the model itself decides which ratings are likes and which of them to read.
@@ -163,6 +179,9 @@ class Served:
             history_timestamp: Times of the first T items, [B, T], in seconds UTC; only
                 of a model that reads times. An item without one, or with 0, counts as
                 rated at the newest time that the row has.
+            history_event_type: Types of the events of the first E items, [B, E]; only
+                of a model that was trained with types of events. An item without one,
+                or with "", is not recommended again.
 
         Returns:
             ``item_id`` [B, k] and ``score`` [B, k], best first; "" and -inf pad the
@@ -171,6 +190,12 @@ class Served:
         raw = self._raw_users(user_id, history_item_id, history_rating, user_features)
         if history_timestamp is not None and f.HISTORY_TIMESTAMP in raw:
             raw[f.HISTORY_TIMESTAMP] = tf.RaggedTensor.from_tensor(history_timestamp)
+        if history_event_type is not None:
+            raw[f.HISTORY_EVENT_TYPE] = fitted(
+                raw[f.HISTORY_ITEM_ID],
+                tf.RaggedTensor.from_tensor(history_event_type),
+                "",
+            )
         features, _ = self._features(self.transform.transform_fn(raw))
         scores, unseen, _ = score_unseen(self.scorer, features, self.num_items)
         top = tf.math.top_k(
@@ -189,10 +214,11 @@ class Served:
             examples: Serialized Examples, [B], as ``RatingsExampleGen`` writes them.
 
         Returns:
-            For each target, [B, T]: ``label`` (-1 for padding and for ratings that are
-            neither likes nor dislikes), ``score``, ``probability`` of a like, ``error``
-            (in stars if scores are stars, or else of the probability) and ``rank`` (0
-            for padding and for users outside the sample). Probability and error are NaN
+            For each target, [B, T]: ``label`` (-1 for padding, for ratings that are
+            neither likes nor dislikes and for events that are not judged), ``score``,
+            ``probability`` of a like, ``error`` (in stars if scores are stars, or else
+            of the probability) and ``rank`` (0 for padding and for users outside the
+            sample). Probability and error are NaN
             if scores only put items in an order. For each user, ``num_candidates`` and
             ``catalogue_size`` [B], ``top_item`` [B, 10] and the figures of
             ``ListStatistics`` [B].
@@ -201,7 +227,7 @@ class Served:
         transformed = self.transform.transform_fn(raw)
         features, targets = self._features(transformed)
         ranked = self._ranked(raw[f.USER_ID][:, 0], features, targets)
-        label = transformed[f.LABEL].to_tensor(f.NEITHER)
+        label = label_of_targets(transformed).to_tensor(f.NEITHER)
         probability = self._probability(ranked["score"])
         if self.unit == "stars":
             error = ranked["score"] - transformed[f.RATING].to_tensor()
@@ -315,7 +341,12 @@ class Served:
             times[f.HISTORY_TIMESTAMP] = times_of(
                 history, transformed[f.HISTORY_TIMESTAMP]
             )
-        return fields | times | {
+        events = {}
+        if self.has_events:
+            events[f.HISTORY_JUDGED] = transformed[f.HISTORY_JUDGED].to_tensor()
+        if self.is_weighted:
+            events[f.HISTORY_WEIGHT] = transformed[f.HISTORY_WEIGHT].to_tensor()
+        return fields | times | events | {
             f.USER_INDEX: user,
             f.HISTORY_ITEM_INDEX: history.to_tensor(),
             f.HISTORY_LABEL: transformed[f.HISTORY_LABEL].to_tensor(),

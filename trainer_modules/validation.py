@@ -61,7 +61,7 @@ def validation(
         kind = StarsError
     elif config.task == "rating" and not config.num_negatives:
         kind = LabelsAUC
-    measured_on = kind.measured_on(data.eval_ratings.label)
+    measured_on = kind.measured_on(data.eval_ratings.targets().label)
     if not measured_on.any():
         raise ValueError(
             f"the {kind.metric} that chooses the epoch is not defined on the ratings "
@@ -124,7 +124,7 @@ class _Targets(Validation):
     def __init__(self, scorer: tf.keras.Model, data: Data):
         super().__init__()
         self.scorer = scorer
-        self.targets = data.eval_ratings
+        self.targets = data.eval_ratings.targets()
         user = self.targets.user_index
         self.pairs = tf.data.Dataset.from_tensor_slices(
             {name: table[user] for name, table in data.user_fields.items()}

@@ -85,6 +85,7 @@ def question_of(
         "history_rating": np.zeros([1, 0], np.float32),  # all count as likes
         "user_features": np.zeros([1, 0], object),
         "history_timestamp": DAY * days[np.newaxis],  # only for models that read times
+        "history_event_type": np.zeros([1, 0], object),  # only for models with events
         "k": np.array(10, np.int32),
     }
     return lambda: recommend(request)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -47,6 +47,7 @@ class Counts:
         fatal_by_kind: Kind of problem → number of problems that stopped the reading.
         fatal: The first ten of these.
         reading: How the ratings were read; None if the file names determine it.
+        event_types: Type of events → number of kept rows; empty without such types.
     """
 
     read: int
@@ -74,6 +75,7 @@ class Counts:
     fatal_by_kind: dict[str, int]
     fatal: list[Problem]
     reading: Reading | None
+    event_types: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Returns the content of ``counts.json``."""

@@ -64,7 +64,7 @@ def ingest(
     num_buckets = count_buckets(found.layout)
     blocks = plan_blocks(parts)
     keep_bad = settings.max_bad_fraction > 0
-    reader = RatingsReader(settings.rating_min, settings.rating_max)
+    reader = RatingsReader(settings.rating_min, settings.rating_max, settings.events)
     read_block = ReadBlock(parts, reader, num_buckets, keep_bad)
     group_users = GroupUsers(settings, _spans_of_blocks(blocks, found, settings))
     users_file = found.users.part.name if found.users else None

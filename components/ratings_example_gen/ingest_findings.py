@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from components.ratings_example_gen.counts import Counts
+from components.ratings_example_gen.events import count_types
 from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.parts import Part
 from components.ratings_example_gen.read.block_report import (
@@ -53,6 +54,7 @@ class BucketCounts:
         last: Time of the newest rating, in seconds UTC; None without times.
         rating_min: Lowest rating; None without ratings.
         rating_max: Highest rating; None without ratings.
+        event_types: Type of events → number of rows; empty without such types.
     """
 
     kept: int = 0
@@ -69,6 +71,7 @@ class BucketCounts:
     last: int | None = None
     rating_min: float | None = None
     rating_max: float | None = None
+    event_types: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "BucketCounts") -> None:
         """Adds other buckets' counts; items are counted once."""
@@ -87,6 +90,7 @@ class BucketCounts:
         self.last = _choose(max, self.last, other.last)
         self.rating_min = _choose(min, self.rating_min, other.rating_min)
         self.rating_max = _choose(max, self.rating_max, other.rating_max)
+        self.event_types += other.event_types
 
 
 def _choose(choose: Callable[[N, N], N], one: N | None, other: N | None) -> N | None:
@@ -118,6 +122,7 @@ def count_bucket(histories: Histories, known: UserTable) -> BucketCounts:
         last=None if times is None else int(times.max()),
         rating_min=float(histories.rating.min()),
         rating_max=float(histories.rating.max()),
+        event_types=count_types(histories.event_type),
     )
 
 
@@ -224,6 +229,7 @@ class Summarise(beam.CombineFn):
             last=counts.last,
             rating_min=counts.rating_min,
             rating_max=counts.rating_max,
+            event_types=dict(sorted(counts.event_types.items())),
             duplicate_users=len(counts.fingerprints)
             - len(np.unique(counts.fingerprints)),
             users_file=self._users_file,

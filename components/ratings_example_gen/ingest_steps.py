@@ -132,13 +132,15 @@ class GroupUsers(beam.DoFn):
             self._settings.max_history,
             self._span_of_block,
             self._settings.repeats,
+            self._settings.events,
         )
         yield TaggedOutput(FINDINGS, count_bucket(histories, known))
         by_time = self._settings.split_kind == TEMPORAL
         if by_time and histories.timestamp is not None:
-            hours, ratings = np.unique(
-                histories.timestamp // splits.HOUR, return_counts=True
-            )
+            times = histories.timestamp
+            if histories.is_judged is not None:
+                times = times[histories.is_judged]
+            hours, ratings = np.unique(times // splits.HOUR, return_counts=True)
             counted = dict(zip(hours.tolist(), ratings.tolist(), strict=True))
             yield TaggedOutput(self.HOURS, counted)
         yield bucket, histories, known

@@ -23,6 +23,7 @@ UNCLOSED_QUOTE = "unclosed_quote"
 CONTROL_CHARACTER = "control_character"
 NOT_JSON = "not_json"
 REPEATED_HEADER = "repeated_header"
+UNKNOWN_EVENT_TYPE = "unknown_event_type"
 
 # Kind of bad row → the words that follow the number of such rows.
 OF_ROWS = {
@@ -40,6 +41,7 @@ OF_ROWS = {
     CONTROL_CHARACTER: "with a control character",
     NOT_JSON: "without a JSON object",
     REPEATED_HEADER: "with the header again",
+    UNKNOWN_EVENT_TYPE: "with an event type that is not in events.types",
 }
 
 

@@ -1,7 +1,8 @@
 """Summarises the ratings at a path, with the reader that the pipeline uses."""
 
+from collections import Counter
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.ratings_example_gen import files
+from components.ratings_example_gen.events import GROUPS, count_types
 from components.ratings_example_gen.fingerprints import unchanged
 from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.pair_counts import PairCounter
@@ -20,6 +22,7 @@ from components.ratings_example_gen.read.blocks import plan_blocks
 from components.ratings_example_gen.read.ratings import RatingsReader
 from components.ratings_example_gen.read.small_files import read_together
 from components.ratings_example_gen.recognise.column_names import (
+    EVENT_TYPE,
     ITEM_ID,
     RATING,
     TIMESTAMP,
@@ -54,8 +57,8 @@ class DataSummary:
         unused: Tables beside the ratings that are not read.
         read: Number of rows of ratings.
         kept: Number of rows that are not bad, including duplicates.
-        repeated: Number of rows that repeat a pair of user and item; a run leaves them
-            out.
+        repeated: Number of rows that repeat a pair of user and item, with configured
+            types of events in the same group; a run leaves them out.
         bad_by_kind: Kind of problem → number of bad rows.
         late_keys: Keys of JSON objects that first occur below the lines from which
             columns are recognised, and are not read → number of rows with them.
@@ -67,6 +70,8 @@ class DataSummary:
         sparsity: Share of all pairs (user, item) without a rating, 0 to 1.
         rating_min: Lowest rating; None without rows.
         rating_max: Highest rating; None without rows.
+        event_types: Type of events → number of rows that are not bad, most frequent
+            first; empty if no column has such types. They need not be configured.
     """
 
     layout: str
@@ -88,6 +93,7 @@ class DataSummary:
     sparsity: float
     rating_min: float | None
     rating_max: float | None
+    event_types: dict[str, int] = field(default_factory=dict)
 
 
 class _Range:
@@ -126,13 +132,18 @@ def inspect_path(
     side = describe_side_files(found, settings)
     tables = [table for table in (side.items, side.users) if table]
     read = [*layout.ratings, *(table.part for table in tables)]
-    reader = RatingsReader(settings.rating_min, settings.rating_max)
+    reader = RatingsReader(settings.rating_min, settings.rating_max, settings.events)
+    if layout.event_type:  # read it only to count the types
+        columns = {**settings.columns, EVENT_TYPE: layout.event_type}
+        with_types = recognise_for(replace(settings, columns=columns), paths, place)
+        layout = replace(layout, ratings=with_types.ratings)
     with unchanged(sorted({part.path for part in read})):
         return _inspect(layout, reader, side)
 
 
 def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSummary:
-    pairs = PairCounter()
+    pairs, groups = PairCounter(), [PairCounter() for _ in GROUPS]
+    types: Counter[str] = Counter()
     ratings_range, times = _Range(), _Range()
     blocks = plan_blocks(layout.ratings)
     reports = {block: BlockReport(block) for block in blocks}
@@ -141,12 +152,20 @@ def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSum
             reports[block].add(ratings)
         pairs.add(table[USER_ID], table[ITEM_ID])
         ratings_range.add(table[RATING])
+        if EVENT_TYPE in table.column_names:
+            types += count_types(table[EVENT_TYPE])
+        if reader.events:
+            group = reader.events.groups(table[EVENT_TYPE])
+            for number, counter in enumerate(groups):
+                rows = table.filter(pa.array(group == number))
+                counter.add(rows[USER_ID], rows[ITEM_ID])
         if TIMESTAMP in table.column_names:
             times.add(table[TIMESTAMP])
     rows = summarise_reports(list(reports.values()), layout.ratings)
     if rows.fatal:
         raise BadInputError(rows.fatal, rows.fatal_by_kind)
     kept = rows.read - rows.quarantined
+    distinct = groups if reader.events else [pairs]
     num_users, num_items = len(pairs.user_ids), len(pairs.item_ids)
     return DataSummary(
         layout=layout.name,
@@ -157,7 +176,7 @@ def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSum
         unused=list(side.unused),
         read=rows.read,
         kept=kept,
-        repeated=kept - pairs.num_pairs,
+        repeated=kept - sum(counter.num_pairs for counter in distinct),
         bad_by_kind=rows.bad_by_kind,
         late_keys=rows.late_keys,
         first_problems=[str(problem) for problem in rows.first_problems],
@@ -168,6 +187,7 @@ def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSum
         sparsity=1 - pairs.num_pairs / (num_users * num_items) if kept else 1.0,
         rating_min=ratings_range.bounds[0] if ratings_range.bounds else None,
         rating_max=ratings_range.bounds[1] if ratings_range.bounds else None,
+        event_types=dict(types.most_common()),
     )
 
 

@@ -32,6 +32,8 @@ class PairCounter:
             users: [N] user ids.
             items: [N] item ids.
         """
+        if not len(users):
+            return
         pairs = _number(users, self.user_ids) << _ITEM_BITS
         self._pending.append(pairs | _number(items, self.item_ids))
         self._num_pending += len(pairs)

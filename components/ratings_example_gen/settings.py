@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from components.ratings_example_gen.dialect import Dialect
+from components.ratings_example_gen.events import Events
 from trainer_modules.features import Kind
 
 SplitKind = Literal["leave_last_out", "temporal", "random"]
@@ -30,8 +31,11 @@ class Settings:
     """Everything, beside the files, that determines what the Examples hold.
 
     Attributes:
-        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → name or 0-based
-            number of the column; columns that are not named are recognised.
+        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp``, ``event_type`` →
+            name or 0-based number of the column; columns that are not named are
+            recognised.
+        events: What the types of events mean, whose weights are the ratings; None if
+            the ratings are read.
         dialect: How text, numbers and times are written, as a person declared it;
             fields that are None are guessed.
         users: File with side features of users; ``none`` for no file; None to look for
@@ -60,6 +64,7 @@ class Settings:
     """
 
     columns: dict[str, str] = field(default_factory=dict)
+    events: Events | None = None
     dialect: Dialect = Dialect()
     users: str | None = None
     items: str | None = None

@@ -54,8 +54,9 @@ def SpanStatistics(  # noqa: N802 - TFX names a component like the class that it
     """
     del code_version
     span = examples.get_string_custom_property(NEWEST_SPAN)
-    layout = layout_of(input_base, span, Settings.from_json(settings))
-    reader = RatingsReader(None, None)
+    parsed = Settings.from_json(settings)
+    layout = layout_of(input_base, span, parsed)
+    reader = RatingsReader(events=parsed.events)
     statistics.set_string_custom_property(NEWEST_SPAN, span)
     statistics.split_names = artifact_utils.encode_split_names([SPLIT])
     folder = artifact_utils.get_split_uri([statistics], SPLIT)

@@ -99,6 +99,7 @@ def data(path: str, as_json: bool, **options: Any) -> None:
     from components.ratings_example_gen import inspect
     from pipeline import datasets
     from pipeline.config.data_settings import settings_to_look
+    from pipeline.event_proposal import propose_events
     from pipeline.runs.single_class import explain_one_label
     from pipeline.views.terminal import RunView, open_console
     from pipeline.views.terminal.input_data import print_data
@@ -110,10 +111,11 @@ def data(path: str, as_json: bool, **options: Any) -> None:
         view.progress(f"reading {path}", 0, None)
         summary = inspect(datasets.resolve(path, view.progress).folder, settings)
     one_label = explain_one_label(config.label, summary.rating_min, summary.rating_max)
+    proposal = None if config.events.types else propose_events(summary)
     if as_json:
         print_json({**dataclasses.asdict(summary), "one_label": one_label})
     else:
-        print_data(console, summary, one_label)
+        print_data(console, summary, one_label, proposal)
     if summary.bad_by_kind:
         click.get_current_context().exit(exit_codes.BAD_INPUT)
 

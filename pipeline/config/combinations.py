@@ -7,6 +7,7 @@ from components.metric_names import AUC, GATED_LABEL_METRICS, GATED_RANKING_METR
 from pipeline.config.data_section import DataConfig
 from pipeline.config.dialect_checks import DIALECT, check_dialect
 from pipeline.config.document import Document
+from pipeline.config.events_section import NEGATIVE
 from pipeline.config.sections import PipelineConfig
 from trainer_modules.configs.base import IN_ORDER, LOSSES, GradientConfig
 from trainer_modules.configs.parse import parse
@@ -52,16 +53,47 @@ def _task_problem(
             f"{name} learns {own}: only models that read the order of a history learn "
             f"{' or '.join(IN_ORDER)}, and those learn nothing else"
         )
-    if model.num_negatives or model.task == "sequence":
+    is_sampled = model.num_negatives or model.task == "sequence"
+    if is_sampled and model.loss != "squared_error":
         return None
     if model.task != "rating":
         return f"the task {model.task} needs num_negatives, at least 1"
-    if model.loss == "cross_entropy" and config.label.threshold == "all":
+    return _rating_problem(name, model, config)
+
+
+def _rating_problem(
+    name: str, model: GradientConfig, config: PipelineConfig
+) -> str | None:
+    """Returns why a model cannot learn from these ratings; None if it can."""
+    if model.loss == "squared_error" and config.events.types:
         return (
-            "it learns liked from disliked ratings, and with label.threshold 'all' "
-            f"none is disliked; set models.{name}.num_negatives, or a threshold"
+            "it learns stars, and events have none; set "
+            f"models.{name}.loss=cross_entropy, and models.{name}.num_negatives unless "
+            "a type has the role negative"
+        )
+    if model.loss == "cross_entropy" and not any_disliked(config):
+        return (
+            f"it learns liked from disliked ratings, and {_no_dislikes(config)}; "
+            f"set models.{name}.num_negatives, or {_how_to_dislike(config)}"
         )
     return None
+
+
+def any_disliked(config: PipelineConfig) -> bool:
+    """Returns whether a target of eval or test can be disliked."""
+    if config.events.types:
+        return NEGATIVE in config.events.roles_judged()
+    return config.label.threshold != "all"
+
+
+def _no_dislikes(config: PipelineConfig) -> str:
+    if config.events.types:
+        return "no judged type of events.types has the role negative"
+    return "with label.threshold 'all' none is disliked"
+
+
+def _how_to_dislike(config: PipelineConfig) -> str:
+    return "such a type" if config.events.types else "a threshold"
 
 
 def check_combinations(config: PipelineConfig, document: Document) -> None:
@@ -71,7 +103,7 @@ def check_combinations(config: PipelineConfig, document: Document) -> None:
         ConfigError: For the first impossible combination.
     """
     _check_split(config, document)
-    if config.label.threshold == "all":
+    if not any_disliked(config):
         _check_that_all_can_be_liked(config, document)
     _check_gate(config, document)
     if config.beam.runner == "experimental-dataflow":
@@ -96,7 +128,7 @@ def _check_split(config: PipelineConfig, document: Document) -> None:
 
 def _check_that_all_can_be_liked(config: PipelineConfig, document: Document) -> None:
     """Rejects what compares liked with disliked ratings, where none is disliked."""
-    if config.label.negative is not None:
+    if config.label.threshold == "all" and config.label.negative is not None:
         raise document.error(
             "label.negative",
             "with label.threshold 'all' every rating is liked, and none can be "
@@ -108,8 +140,8 @@ def _check_that_all_can_be_liked(config: PipelineConfig, document: Document) -> 
         if metric in GATED_LABEL_METRICS:
             raise document.error(
                 key,
-                f"{metric} compares liked with disliked ratings, and with "
-                "label.threshold 'all' none is disliked; gate on a ranking metric: "
+                f"{metric} compares liked with disliked ratings, and "
+                f"{_no_dislikes(config)}; gate on a ranking metric: "
                 f"{', '.join(GATED_RANKING_METRICS)}",
             )
 
@@ -117,7 +149,7 @@ def _check_that_all_can_be_liked(config: PipelineConfig, document: Document) -> 
 def _check_gate(config: PipelineConfig, document: Document) -> None:
     gate = config.gate
     gated = {gate.metric, *gate.floors}
-    if config.label.threshold != "all" and AUC not in gated:
+    if any_disliked(config) and AUC not in gated:
         raise document.error(
             "gate.floors", "auc is always among them; give it a floor, as in auc: 0.5"
         )

@@ -29,8 +29,8 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         user_columns: The same for the users file, as in ``{user_id: member}``.
         columns: Which column of the ratings holds what, if the header does not show it,
             as in ``{user_id: member, item_id: 0, rating: stars, timestamp: 3}``: a
-            header name, or a number counted from 0. ``none`` for ``rating`` or
-            ``timestamp`` ignores that column.
+            header name, or a number counted from 0. ``none`` for ``rating``,
+            ``timestamp`` or ``event_type`` ignores that column.
         delimiter: Separator of fields: ``comma``, ``semicolon``, ``tab``, ``pipe``,
             ``whitespace`` (runs of blanks and tabs), or the separator itself, such as
             "::".

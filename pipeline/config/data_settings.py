@@ -7,8 +7,10 @@ from pathlib import Path
 
 from components.ratings_example_gen import Settings
 from components.ratings_example_gen.dialect import DELIMITER_NAMES, Dialect
+from components.ratings_example_gen.events import Events
 from pipeline.config.data_section import DataConfig
 from pipeline.config.dialect_checks import DIALECT
+from pipeline.config.events_section import EventsConfig
 from pipeline.config.sections import PipelineConfig
 
 # The texts that YAML reads as null if they have no quotes.
@@ -23,6 +25,7 @@ def data_settings(config: PipelineConfig) -> Settings:
     data, split = config.data, config.split
     return Settings(
         columns=dict(data.columns),
+        events=_events(config.events),
         dialect=dialect_of(data),
         users=data.users,
         items=data.items,
@@ -50,6 +53,14 @@ def settings_to_look(config: PipelineConfig) -> Settings:
 
     kinds = feature_kinds(read_schema(Path(config.schema.path)))
     return dataclasses.replace(data_settings(config), kinds=kinds)
+
+
+def _events(config: EventsConfig) -> Events | None:
+    """Returns what the types of events mean; None if none are configured."""
+    if not config.types:
+        return None
+    weights = {name: kind.rating for name, kind in config.types.items()}
+    return Events(weights, tuple(config.judged_types()))
 
 
 def dialect_of(data: DataConfig) -> Dialect:

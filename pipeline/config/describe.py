@@ -65,10 +65,20 @@ def fields_of(wanted: Any, key: str) -> dict[str, Any] | None:
         return {name: spec.config_class for name, spec in MODELS.items()}
     if typing.get_origin(wanted) is dict:
         names, inner = typing.get_args(wanted)
+        if names is str:
+            return {}  # names of a person's own; see ``values_of``
         return dict.fromkeys(names.__metadata__[0].extra["names"], inner)
     if dataclasses.is_dataclass(wanted) or hasattr(wanted, "__struct_fields__"):
         return typing.get_type_hints(wanted, include_extras=True)
     return None
+
+
+def values_of(wanted: Any) -> Any:
+    """Returns the type of each value of a mapping whose names a person chooses."""
+    if typing.get_origin(wanted) is not dict:
+        return None
+    names, inner = typing.get_args(wanted)
+    return inner if names is str else None
 
 
 def _known_keys(wanted: Any, key: str) -> Iterable[str]:
@@ -96,9 +106,7 @@ def expected(wanted: Any) -> str:
         choices = [repr(choice) if choice in ".," else choice for choice in inner]
         return f"{', '.join(choices[:-1])} or {choices[-1]}"
     if origin is dict:
-        names, values = inner
-        known = ", ".join(names.__metadata__[0].extra["names"])
-        return f"a mapping of {known} to {expected(values)}"
+        return _mapping(*inner)
     if origin in (tuple, list):
         return f"a list, each {expected(inner[0])}"
     if inner:
@@ -109,6 +117,13 @@ def expected(wanted: Any) -> str:
         is_nested = any(" or " in part for part in parts)
         return (", or " if is_nested else " or ").join(parts)
     return _PLAIN_TYPES[wanted]
+
+
+def _mapping(names: Any, values: Any) -> str:
+    if names is str:
+        return "a mapping"
+    known = ", ".join(names.__metadata__[0].extra["names"])
+    return f"a mapping of {known} to {expected(values)}"
 
 
 def _is_annotated(wanted: Any) -> bool:

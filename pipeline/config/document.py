@@ -15,6 +15,7 @@ from pipeline.config.describe import (
     is_text,
     nearest_name,
     short_form,
+    values_of,
 )
 from pipeline.config.errors import ConfigError
 from pipeline.config.plain_yaml import Loader, plain_yaml, yaml_problem
@@ -154,17 +155,21 @@ class Document:
         if fields is None:
             return self._checked_value(wanted, value, key)
         values = {} if value is None else value
+        inner = values_of(wanted)
+        if not fields and inner is not None and isinstance(values, dict):
+            fields = dict.fromkeys(values, inner)
         if not isinstance(values, dict):
-            message = f"expected the keys {', '.join(fields)}; got {short_form(value)}"
+            names = f"the keys {', '.join(fields)}" if fields else "a mapping"
+            message = f"expected {names}; got {short_form(value)}"
             raise self.error(key, message)
         checked = {}
-        for name, inner in values.items():
+        for name, given in values.items():
             place = f"{key}.{name}" if key else name
             if name not in fields:
                 what = f"{key} has no" if key else "there is no"
                 message = f"{what} {name!r}{nearest_name(name, fields)}"
                 raise self.error(place, message)
-            checked[name] = self._checked(fields[name], inner, place)
+            checked[name] = self._checked(fields[name], given, place)
         return checked
 
     def _checked_value(self, wanted: Any, value: Any, key: str) -> Any:

@@ -7,11 +7,16 @@ from typing import Any
 import msgspec
 
 from components.metric_names import GATED_LABEL_METRICS
-from pipeline.config.combinations import check_combinations, model_problem
+from pipeline.config.combinations import (
+    any_disliked,
+    check_combinations,
+    model_problem,
+)
 from pipeline.config.describe import nearest_name
 from pipeline.config.document import Document
 from pipeline.config.errors import ConfigError
-from pipeline.config.sections import PipelineConfig
+from pipeline.config.event_checks import check_events
+from pipeline.config.sections import LABEL_OF_EVENTS, PipelineConfig
 from trainer_modules.registry import MODELS, POPULARITY
 
 
@@ -43,7 +48,10 @@ def load_config(
         if key not in document:
             document.put(key, text, "by default")
     config = msgspec.convert(document.checked(), PipelineConfig)
-    if config.label.threshold == "all" and "gate.floors" not in document:
+    if config.events.types or config.events.judged:
+        check_events(config, document)
+        config = msgspec.structs.replace(config, label=LABEL_OF_EVENTS)
+    if not any_disliked(config) and "gate.floors" not in document:
         # Without disliked ratings, these metrics are not defined.
         floors = {
             metric: floor

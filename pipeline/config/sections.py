@@ -4,7 +4,8 @@ Each is declared once. A field's type states which values are valid, and its ent
 ``Attributes`` what it means; validation, error messages, ``configs/default.yaml``
 (``make defaults``) and the reference page follow from these. The settings of the models
 are declared in ``trainer_modules/configs`` in the same way, those of the gate in
-``components/champion/gate.py``, and those of the data in ``data_section.py``.
+``components/champion/gate.py``, and those of the data in ``data_section.py`` and
+``events_section.py``.
 """
 
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from components.champion.gate import Gate
 from components.ratings_example_gen.settings import SplitKind
 from pipeline import DEFAULT_OUT
 from pipeline.config.data_section import DataConfig
+from pipeline.config.events_section import EventsConfig
 from pipeline.config.types import (
     Address,
     Database,
@@ -65,6 +67,10 @@ class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     threshold: Threshold = "> 3"
     negative: Negative | None = None
+
+
+# The labels of events, whose weights are the ratings: 0 is neither.
+LABEL_OF_EVENTS = LabelConfig(threshold="> 0", negative="< 0")
 
 
 class VocabularyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -283,6 +289,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: DataConfig = DataConfig()
     split: SplitConfig = SplitConfig()
     label: LabelConfig = LabelConfig()
+    events: EventsConfig = EventsConfig()
     vocabulary: VocabularyConfig = VocabularyConfig()
     models: dict[str, dict[str, Any]] = msgspec.field(default_factory=_default_models)
     train: TrainConfig = TrainConfig()

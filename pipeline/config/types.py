@@ -10,7 +10,8 @@ from msgspec import Meta
 
 # Keys of a mapping: any string to the type checker, one of the names to the check.
 Column = Annotated[
-    str, Meta(extra={"names": ("user_id", "item_id", "rating", "timestamp")})
+    str,
+    Meta(extra={"names": ("user_id", "item_id", "rating", "timestamp", "event_type")}),
 ]
 ItemColumn = Annotated[str, Meta(extra={"names": ("item_id", "title")})]
 UserColumn = Annotated[str, Meta(extra={"names": ("user_id",)})]

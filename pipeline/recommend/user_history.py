@@ -31,7 +31,8 @@ from trainer_modules.bounds import EVERYTHING_LIKED, compare
 
 LIKED_BY_ANY_RULE = float(np.finfo(np.float32).max)  # stars
 INPUTS = {f.USER_ID, f.HISTORY_ITEM_ID, f.HISTORY_RATING, f.USER_FEATURES, "k"}
-OPTIONAL_INPUTS = {f.HISTORY_TIMESTAMP}  # only of models that read times
+# Only of models that read times, or that were trained with types of events.
+OPTIONAL_INPUTS = {f.HISTORY_TIMESTAMP, f.HISTORY_EVENT_TYPE}
 
 
 class SignatureError(versions.VersionError):
@@ -43,28 +44,44 @@ class History:
     """The history of a user.
 
     Attributes:
-        items: IDs of the rated items, each once, oldest first.
+        items: IDs of the rated items, oldest first; each once, unless there are types
+            of events.
         ratings: Ratings of these items, in the unit of the data.
         features: Side features of the user, as "name=value".
         times: When the first of these items were rated, in seconds UTC. A model takes
             the others as rated at the newest of these times.
+        event_types: Types of the events of the first of these items, "" if unknown;
+            empty if the data has no such types.
     """
 
     items: Sequence[str] = ()
     ratings: Sequence[float] = ()
     features: Sequence[str] = ()
     times: Sequence[int] = ()
+    event_types: Sequence[str] = ()
 
     def liking(self, items: Iterable[str]) -> "History":
         """Returns the history with more items, which are liked by any threshold.
 
-        They are at its end, and have no times.
+        They are at its end, and have neither times nor types of events.
         """
-        liked = dict.fromkeys(items, LIKED_BY_ANY_RULE)
+        liked = dict.fromkeys(items)
         if not liked:
             return self
-        rated = dict(zip(self.items, self.ratings, strict=True)) | liked
-        return History(tuple(rated), tuple(rated.values()), self.features, self.times)
+        ratings = [
+            LIKED_BY_ANY_RULE if item in liked else rating
+            for item, rating in zip(self.items, self.ratings, strict=True)
+        ]
+        more = [item for item in liked if item not in set(self.items)]
+        return dataclasses.replace(
+            self,
+            items=(*self.items, *more),
+            ratings=(*ratings, *[LIKED_BY_ANY_RULE] * len(more)),
+            event_types=tuple(
+                "" if item in liked else kind
+                for item, kind in zip(self.items, self.event_types, strict=False)
+            ),
+        )
 
     def liked(self, threshold: str) -> list[str]:
         """Returns the liked items, oldest first, by ``label.threshold``."""
@@ -73,6 +90,9 @@ class History:
 
 class Histories:
     """All users' histories, in 16 bytes per rating, or 8 if the data has no times.
+
+    Types of events take 4 bytes more.
+
 
     The ratings of a user are adjacent, in the order of time, or in the order of the
     splits if the data has no times. In addition, each user takes a dictionary entry of
@@ -94,7 +114,8 @@ class Histories:
         # Numbers an item when it is first looked up.
         items = collections.defaultdict[bytes, int](itertools.count().__next__)
         owners, numbers = array.array("i"), array.array("i")
-        ratings, times = array.array("f"), array.array("q")
+        types = collections.defaultdict[bytes, int](itertools.count().__next__)
+        ratings, times, kinds = array.array("f"), array.array("q"), array.array("i")
         for example in read_examples(itertools.chain(*files.values()), only):
             user = user_of(example)
             if only is not None and user not in only:
@@ -107,6 +128,7 @@ class Histories:
             numbers.extend(map(items.__getitem__, rated))
             ratings.extend(floats_of(example, f.RATING))
             times.extend(integers_of(example, f.TIMESTAMP))
+            kinds.extend(map(types.__getitem__, ids_of(example, f.EVENT_TYPE)))
             owners.extend(array.array("i", [self._users[user]]) * len(rated))
         owner = np.frombuffer(owners, np.int32)
         if len(times) == len(owner):
@@ -117,6 +139,10 @@ class Histories:
             self._times = np.zeros(0, np.int64)
         self._numbers = np.frombuffer(numbers, np.int32)[order]
         self._ratings = np.frombuffer(ratings, np.float32)[order]
+        self._kinds = np.frombuffer(kinds, np.int32)
+        if len(kinds):
+            self._kinds = self._kinds[order]
+        self._types = [kind.decode() for kind in types]
         self._starts = np.zeros(len(self._users) + 1, np.int64)
         np.cumsum(np.bincount(owner, minlength=len(self._users)), out=self._starts[1:])
         self._items = [item.decode() for item in items]
@@ -144,6 +170,7 @@ class Histories:
             tuple(self._ratings[rated].tolist()),
             self._features[row],
             tuple(self._times[rated].tolist()),
+            tuple(map(self._types.__getitem__, self._kinds[rated].tolist())),
         )
 
 
@@ -231,6 +258,9 @@ def recommend_inputs(
     if f.HISTORY_TIMESTAMP in names:
         times = [h.times for h in histories]
         inputs[f.HISTORY_TIMESTAMP] = _padded(times, np.int64, 0)
+    if f.HISTORY_EVENT_TYPE in names:
+        types = [h.event_types for h in histories]
+        inputs[f.HISTORY_EVENT_TYPE] = _padded(types, object, b"")
     return inputs
 
 

@@ -1,6 +1,6 @@
 """Recognises ratings that all have the same label."""
 
-from pipeline.config.sections import LabelConfig
+from pipeline.config.sections import LABEL_OF_EVENTS, LabelConfig
 from trainer_modules.bounds import compare
 
 
@@ -16,9 +16,11 @@ def explain_one_label(
 
     Returns:
         One or two sentences; None if some ratings are liked and some are disliked, or
-        ``label.threshold`` declares each rating a like.
+        ``label.threshold`` or ``events.types`` declares that none is disliked.
     """
-    if label.threshold == "all" or lowest is None or highest is None:
+    if label.threshold == "all" or label == LABEL_OF_EVENTS:
+        return None
+    if lowest is None or highest is None:
         return None
     if not compare(highest, label.threshold, ">"):
         found = f"No rating is liked under label.threshold '{label.threshold}'"

@@ -175,6 +175,7 @@ def transform(
         custom_config={
             "label_threshold": config.label.threshold,
             "label_negative": config.label.negative,
+            **({"judged": config.events.judged_types()} if config.events.types else {}),
             "leave_out": config.vocabulary.leave_out,
             "kinds": dict(sorted(kinds.items())),
             "min_item_ratings": config.vocabulary.min_item_ratings,

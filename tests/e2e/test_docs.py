@@ -96,6 +96,18 @@ def test_own_data(shell, tmp_path):
     assert "is live" in ran[-1]
 
 
+def test_events(shell, tmp_path):
+    page = (DOCS / "events.md").read_text()
+    for name, block in re.findall(r'```yaml title="([^"]+)"\n(.*?)```', page, re.S):
+        (tmp_path / name).write_text(block)
+    ran = [shell(line, tmp_path) for line in shell_lines(DOCS / "events.md")]
+    [counts] = re.findall(r"```text\n(.*?)```", page, re.S)
+    assert " ".join(counts.split()) in " ".join(ran[1].split())
+    assert "To tell these events apart" in ran[1]
+    assert "To tell these events apart" not in ran[2]
+    assert "is live" in ran[-1]
+
+
 def test_own_model(shell, copy_of_the_code):
     code = copy_of_the_code()
     shutil.copytree(ROOT / "tests", code / "tests")

@@ -63,6 +63,8 @@ def allowed(wanted, value):
     if origin is typing.Union or isinstance(wanted, types.UnionType):
         return any(allowed(part, value) for part in inner)
     if types_of := _types_of_keys(wanted):
+        if origin is dict and inner[0] is str and isinstance(value, dict):
+            types_of = dict.fromkeys(value, inner[1])
         return value is None or (  # an empty section
             isinstance(value, dict)
             and set(value) <= set(types_of)
@@ -80,8 +82,10 @@ def _types_of_keys(wanted):
     """The types of what a mapping or a section holds, by key."""
     if typing.get_origin(wanted) is dict:
         names, values = typing.get_args(wanted)
+        if names is str:  # a person chooses them; these stand for all
+            return dict.fromkeys(("buy", "view"), values)
         return dict.fromkeys(names.__metadata__[0].extra["names"], values)
-    if dataclasses.is_dataclass(wanted):
+    if dataclasses.is_dataclass(wanted) or hasattr(wanted, "__struct_fields__"):
         return typing.get_type_hints(wanted, include_extras=True)
     return {}
 

@@ -24,12 +24,14 @@ class ImplicitLeastSquares:
     In turn, the rows are users and the columns items, and the other way round. A row
     that rated the columns S has the vector x that solves
 
-        (sum_S h h^T + a G + ridge I) x = sum_S h,
+        (sum_S c h h^T + a G + ridge I) x = sum_S c h,
 
-    where h is the vector of a column, and the Gramian G is the sum of h h^T over all
-    columns, rated or not (Rendle et al. 2022, https://arxiv.org/abs/2110.14037,
-    equation 4; ridge is as in equation 10). ``improve`` approximates x for all rows in
-    training, and ``solve`` computes it exactly for single rows in serving.
+    where h is the vector of a column, c is the weight of the pair (1 unless events
+    differ in theirs; the confidence of Hu et al. 2008), and the Gramian G is the sum of
+    h h^T over all columns, rated or not (Rendle et al. 2022,
+    https://arxiv.org/abs/2110.14037, equation 4; ridge is as in equation 10).
+    ``improve`` approximates x for all rows in training, and ``solve`` computes it
+    exactly for single rows in serving.
 
     Attributes:
         regularization: Lambda, the strength of the ridge.
@@ -51,9 +53,9 @@ class ImplicitLeastSquares:
         """
         gramian = tf.matmul(fixed, fixed, transpose_a=True)
         start, solution = solved.numpy(), np.zeros(solved.shape, np.float32)
-        for index, columns in padded_rows(rows):
+        for index, columns, weight in padded_rows(rows):
             solution[index] = self._traced_step(
-                columns, start[index], fixed, gramian, STEPS
+                columns, weight, start[index], fixed, gramian, STEPS
             )
         solved.assign(solution)
 
@@ -64,6 +66,7 @@ class ImplicitLeastSquares:
     def step(
         self,
         columns: tf.Tensor,
+        weight: tf.Tensor,
         start: tf.Tensor,
         fixed: tf.Tensor,
         gramian: tf.Tensor,
@@ -73,6 +76,7 @@ class ImplicitLeastSquares:
 
         Args:
             columns: Columns that each row rated, [R, H], padded with 0.
+            weight: Weights of these pairs, [R, H].
             start: Present vectors of the rows, [R, D].
             fixed: Vectors of the columns, [V, D].
             gramian: G, [D, D].
@@ -82,7 +86,9 @@ class ImplicitLeastSquares:
             New vectors of the rows, [R, D].
         """
         real = tf.cast(columns != f.PADDING_INDEX, tf.float32)  # [R, H]
-        rated = tf.gather(fixed, columns) * real[:, :, tf.newaxis]  # [R, H, D]
+        # Both factors of c h h^T have the square root of c.
+        root = (tf.sqrt(weight) * real)[:, :, tf.newaxis]  # [R, H, 1]
+        rated = tf.gather(fixed, columns) * root  # [R, H, D]
         ridge = self._ridge(tf.reduce_sum(real, 1, keepdims=True), fixed)  # [R, 1]
         of_all = self.unobserved_weight * gramian  # [D, D], rated columns included
 
@@ -93,16 +99,21 @@ class ImplicitLeastSquares:
 
         diagonal = tf.reduce_sum(rated**2, 1) + tf.linalg.diag_part(of_all) + ridge
         return conjugate_gradients(
-            system, diagonal, tf.reduce_sum(rated, 1), start, steps
+            system, diagonal, tf.reduce_sum(rated * root, 1), start, steps
         )
 
     def solve(
-        self, columns: tf.Tensor, fixed: tf.Tensor, gramian: tf.Tensor
+        self,
+        columns: tf.Tensor,
+        weight: tf.Tensor,
+        fixed: tf.Tensor,
+        gramian: tf.Tensor,
     ) -> tf.Tensor:
         """Returns the exact solutions.
 
         Args:
             columns: Columns that each row rated, [R, H], padded with 0.
+            weight: Weights of these pairs, [R, H].
             fixed: Vectors of the columns, [V, D].
             gramian: G, [D, D].
 
@@ -110,20 +121,26 @@ class ImplicitLeastSquares:
             Vectors of the rows, [R, D].
         """
         return tf.map_fn(
-            lambda row: self._solution(row, fixed, gramian),
-            columns,
+            lambda row: self._solution(row[0], row[1], fixed, gramian),
+            (columns, weight),
             fn_output_signature=tf.TensorSpec(gramian.shape[:1], tf.float32),
         )
 
     def _solution(
-        self, columns: tf.Tensor, fixed: tf.Tensor, gramian: tf.Tensor
+        self,
+        columns: tf.Tensor,
+        weight: tf.Tensor,
+        fixed: tf.Tensor,
+        gramian: tf.Tensor,
     ) -> tf.Tensor:
-        rated = tf.gather(fixed, columns[columns != f.PADDING_INDEX])  # [H, D]
+        is_real = columns != f.PADDING_INDEX
+        root = tf.sqrt(weight[is_real])[:, tf.newaxis]  # [H, 1]
+        rated = tf.gather(fixed, columns[is_real]) * root  # [H, D]
         ridge = self._ridge(tf.cast(tf.shape(rated)[0], tf.float32), fixed)
         system = tf.matmul(rated, rated, transpose_a=True)
         system += self.unobserved_weight * gramian
         system = tf.linalg.set_diag(system, tf.linalg.diag_part(system) + ridge)
-        right_hand = tf.reduce_sum(rated, 0)[:, tf.newaxis]
+        right_hand = tf.reduce_sum(rated * root, 0)[:, tf.newaxis]
         return tf.linalg.cholesky_solve(tf.linalg.cholesky(system), right_hand)[:, 0]
 
     def _ridge(self, num_rated: tf.Tensor, fixed: tf.Tensor) -> tf.Tensor:

@@ -1,15 +1,20 @@
-"""What all models share that score an item by a sum over a user's liked items."""
+"""The liked part of a history, and models that sum over it."""
+
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.interactions import Interactions
+from trainer_modules.layers.fingerprint import fingerprint
 from trainer_modules.sizes import Sizes
 
 
 class LinearInLikes(tf.keras.Model):
-    """score(u, i) = X_u b_i, where X_u is 1 for every item that u liked, else 0.
+    """score(u, i) = X_u b_i, where X_u is the weight of the items that u liked, else 0.
+
+    All weights are 1, unless events differ in theirs.
 
     A user without a history gets the mean scores of all users. A subclass computes the
     scores of all items.
@@ -26,8 +31,9 @@ class LinearInLikes(tf.keras.Model):
 
     def set_mean_score(self, interactions: Interactions) -> None:
         """Computes the scores of users without a history, of the solved model."""
-        count = np.bincount(interactions.item_index, minlength=self.num_items)
-        share = count / len(np.unique(interactions.user_index))  # of the users
+        share = interactions.item_totals() / len(
+            np.unique(interactions.user_index)
+        )  # of the users
         mean_user = tf.constant(share[np.newaxis], tf.float32)
         self.mean_score.assign(self.scores(mean_user)[0])
 
@@ -42,16 +48,59 @@ class LinearInLikes(tf.keras.Model):
 
 
 def liked_items(features: dict[str, tf.Tensor], num_items: int) -> tf.Tensor:
-    """Returns 1 for each item in the liked part of a user's history, else 0: [B, V].
+    """Returns the weight of each item in the liked part of a history, else 0: [B, V].
 
-    As in training, an item that is repeated counts once; padding counts nothing.
+    As in training, weights of a repeated item are added up. Without weights, it counts
+    1. Padding counts nothing.
     """
     history = features[f.HISTORY_ITEM_INDEX]  # [B, H]
     is_liked = features[f.HISTORY_LABEL] == f.LIKED  # [B, H]
     cell = tf.where(is_liked & (history != f.PADDING_INDEX))  # [N, 2]
     item = tf.cast(tf.gather_nd(history, cell), tf.int64)  # [N]
     shape = [tf.shape(features[f.USER_INDEX], tf.int64)[0], num_items]
-    times = tf.scatter_nd(
-        tf.stack([cell[:, 0], item], 1), tf.ones_like(item, tf.float32), shape
-    )
+    cell_of_item = tf.stack([cell[:, 0], item], 1)
+    if f.HISTORY_WEIGHT in features:
+        weight = tf.gather_nd(features[f.HISTORY_WEIGHT], cell)
+        return tf.scatter_nd(cell_of_item, weight, shape)
+    times = tf.scatter_nd(cell_of_item, tf.ones_like(item, tf.float32), shape)
     return tf.minimum(times, 1.0)
+
+
+class Liked(NamedTuple):
+    """The liked part of histories.
+
+    Attributes:
+        item_index: Indices of the liked items, [B, H], padded with 0.
+        weight: How much each of them counts, [B, H].
+        fingerprint: Hashes of the sets of items, [B].
+    """
+
+    item_index: tf.Tensor
+    weight: tf.Tensor
+    fingerprint: tf.Tensor
+
+
+def liked_history(features: dict[str, tf.Tensor]) -> Liked:
+    """Returns the liked part of histories; with events, an item may occur repeatedly.
+
+    Then it is listed once, and its weights are added up if there are weights.
+    """
+    is_liked = features[f.HISTORY_LABEL] == f.LIKED  # [B, H]
+    item = tf.where(is_liked, features[f.HISTORY_ITEM_INDEX], f.PADDING_INDEX)
+    weight = tf.ones_like(item, tf.float32)
+    if f.HISTORY_JUDGED in features:
+        item, total = _once(item, features.get(f.HISTORY_WEIGHT, weight))
+        weight = total if f.HISTORY_WEIGHT in features else weight
+    return Liked(item, weight, fingerprint(item))
+
+
+def _once(item: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns each item of rows [B, H] once, padded, and its summed weights [B, H]."""
+    order = tf.argsort(item, 1, stable=True)
+    item, weight = (tf.gather(lists, order, batch_dims=1) for lists in (item, weight))
+    before = tf.pad(item[:, :-1], [[0, 0], [1, 0]], constant_values=-1)
+    is_first = item != before  # in each row, also the first column
+    group = tf.cumsum(tf.reshape(tf.cast(is_first, tf.int32), [-1]))
+    totals = tf.math.segment_sum(tf.reshape(weight, [-1]), group)
+    total = tf.reshape(tf.gather(totals, group), tf.shape(weight))
+    return tf.where(is_first, item, f.PADDING_INDEX), total

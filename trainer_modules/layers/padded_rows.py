@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from trainer_modules.interactions import Indices, Interactions
+from trainer_modules.interactions import Indices, Interactions, Stars
 
 # Cells of a batch, padding included: with 192 floats each they stay in the cache.
 MAX_CELLS = 1 << 14
@@ -13,12 +13,12 @@ MAX_CELLS = 1 << 14
 
 def padded_rows(
     interactions: Interactions,
-) -> Iterator[tuple[npt.NDArray[np.int64], Indices]]:
+) -> Iterator[tuple[npt.NDArray[np.int64], Indices, Stars]]:
     """Yields all users who have items, batched with users of similar history length.
 
     Yields:
-        Indices of users [R] and of their items [R, L], padded with 0. R * L is at most
-        ``MAX_CELLS``, unless a single row is longer.
+        Indices of users [R] and of their items [R, L], padded with 0, and the weights
+        of these, [R, L]. R * L is at most ``MAX_CELLS``, unless a single row is longer.
     """
     splits = interactions.row_splits()
     lengths = np.diff(splits)
@@ -32,5 +32,10 @@ def padded_rows(
         offsets = np.arange(longest)
         real = offsets < lengths[rows, np.newaxis]  # [R, L]
         cells = np.where(real, splits[rows, np.newaxis] + offsets, 0)
-        yield rows, np.where(real, interactions.item_index[cells], 0)
+        weight = 1 if interactions.weight is None else interactions.weight[cells]
+        yield (
+            rows,
+            np.where(real, interactions.item_index[cells], 0),
+            np.where(real, weight, 0).astype(np.float32),
+        )
         end = start

@@ -33,7 +33,7 @@ class ItemKNN(LinearInLikes):
     def solve(self, interactions: Interactions) -> None:
         """Finds each item's nearest neighbours; of equally near ones, the first."""
         neighbour, similarity = self.neighbour.numpy(), self.similarity.numpy()
-        norm = np.sqrt(np.bincount(interactions.item_index, minlength=self.num_items))
+        norm = np.sqrt(interactions.item_totals(power=2))
         for items, together in co_occurrences(interactions):
             together.sort_indices()
             splits = together.indptr

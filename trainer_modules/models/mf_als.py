@@ -18,6 +18,7 @@ from trainer_modules.interactions import Interactions
 from trainer_modules.layers.dot_product import dot_product
 from trainer_modules.layers.fingerprint import fingerprint
 from trainer_modules.layers.implicit_least_squares import ImplicitLeastSquares
+from trainer_modules.layers.liked_items import liked_history
 from trainer_modules.sizes import Sizes
 
 
@@ -60,15 +61,17 @@ class MFALS(tf.keras.Model):
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns scores [B, C]."""
-        is_liked = features[f.HISTORY_LABEL] == f.LIKED  # [B, H]
-        liked = tf.where(is_liked, features[f.HISTORY_ITEM_INDEX], f.PADDING_INDEX)
+        liked = liked_history(features)
         user = tf.gather(self.user_embedding, features[f.USER_INDEX])  # [B, D]
         known = tf.gather(self.history, features[f.USER_INDEX])  # [B]
-        has_history = tf.reduce_any(liked != f.PADDING_INDEX, 1)  # [B]
-        is_new = has_history & tf.not_equal(fingerprint(liked), known)  # [B]
+        has_history = tf.reduce_any(liked.item_index != f.PADDING_INDEX, 1)  # [B]
+        is_new = has_history & tf.not_equal(liked.fingerprint, known)  # [B]
         rows = tf.where(is_new)  # [R, 1]
         folded_in = self.problem.solve(
-            tf.gather_nd(liked, rows), self.item_embedding, self.gramian
+            tf.gather_nd(liked.item_index, rows),
+            tf.gather_nd(liked.weight, rows),
+            self.item_embedding,
+            self.gramian,
         )  # [R, D]
         user = tf.tensor_scatter_nd_update(user, rows, folded_in)  # [B, D]
         item = tf.gather(self.item_embedding, features[f.ITEM_INDEX])  # [B or 1, C, D]

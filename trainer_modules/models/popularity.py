@@ -16,7 +16,7 @@ from trainer_modules.sizes import Sizes
 
 
 class Popularity(tf.keras.Model):
-    """score(u, i) = the share of all users who liked i."""
+    """score(u, i) = the share of all users who liked i, or their mean weight for i."""
 
     def __init__(self, config: PopularityConfig, sizes: Sizes):
         super().__init__()
@@ -24,8 +24,8 @@ class Popularity(tf.keras.Model):
         self.share = tf.Variable(tf.zeros([sizes.num_items]), trainable=False)
 
     def solve(self, interactions: Interactions) -> None:
-        """Counts how many users liked each item."""
-        counts = np.bincount(interactions.item_index, minlength=interactions.num_items)
+        """Counts how many users liked each item, by the weights of their events."""
+        counts = interactions.item_totals()
         num_users = len(np.unique(interactions.user_index))
         self.share.assign((counts / num_users).astype(np.float32))
 

@@ -38,7 +38,12 @@ def training_set(
         return {f.HISTORY_ITEM_INDEX: window(tf.gather(place, rows))}
 
     return beside_negatives(
-        Pairs(liked.user_index, liked.item_index, np.ones(len(liked), np.float32)),
+        Pairs(
+            liked.user_index,
+            liked.item_index,
+            np.ones(len(liked), np.float32),
+            data.weights(liked),
+        ),
         data.interactions(ratings),
         data.user_fields,
         config,

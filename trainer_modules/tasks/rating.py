@@ -34,5 +34,5 @@ def training_set(
                 "or set num_negatives"
             )
         target = ratings.label.astype(np.float32)
-    pairs = Pairs(ratings.user_index, ratings.item_index, target)
+    pairs = Pairs(ratings.user_index, ratings.item_index, target, data.weights(ratings))
     return beside_negatives(pairs, rated, data.user_fields, config, seed)

@@ -25,5 +25,6 @@ def training_set(
         positives.user_index,
         positives.item_index,
         np.ones(len(positives), np.float32),
+        positives.weight,
     )
     return beside_negatives(pairs, positives, data.user_fields, config, seed)

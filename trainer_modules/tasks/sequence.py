@@ -15,7 +15,7 @@ import tensorflow as tf
 from trainer_modules import features as f
 from trainer_modules.configs.sequence import CausalConfig
 from trainer_modules.inputs import Data
-from trainer_modules.interactions import Ratings
+from trainer_modules.interactions import Ratings, Stars
 from trainer_modules.protocols import Causal
 from trainer_modules.tasks.losses import LossFunction
 from trainer_modules.tasks.task import Batch, TrainingSet, shuffled_batches
@@ -36,7 +36,7 @@ def training_set(
     Raises:
         ValueError: If no user liked a later rating than the first.
     """
-    columns = pieces(ratings, config.max_history_length)
+    columns = pieces(ratings, config.max_history_length, data.weights(ratings))
     is_target = columns[f.LABEL] == f.LIKED
     columns[f.ITEM_INDEX] = np.where(is_target, columns[f.ITEM_INDEX], f.PADDING_INDEX)
     num_targets = np.count_nonzero(is_target)
@@ -45,6 +45,9 @@ def training_set(
             "no user has a positive after the first rating, so that there is no next "
             "item to learn: lower label.threshold"
         )
+    if f.WEIGHT in columns:
+        weight = np.where(is_target, columns[f.WEIGHT], 0)
+        columns[f.WEIGHT] = weight / weight[is_target].mean()
     constants = {name: tf.constant(column) for name, column in columns.items()}
     num_items, num_drawn = data.sizes.num_items, config.num_negatives
     catalogue = tf.range(f.UNKNOWN_INDEX, num_items)
@@ -75,7 +78,9 @@ def training_set(
     )
 
 
-def pieces(ratings: Ratings, length: int) -> dict[str, npt.NDArray[Any]]:
+def pieces(
+    ratings: Ratings, length: int, weight: Stars | None = None
+) -> dict[str, npt.NDArray[Any]]:
     """Cuts each user's ratings, in the order of time, into pieces of a fixed length.
 
     Every rating but a user's first is the target of one position. The newest piece is
@@ -84,12 +89,13 @@ def pieces(ratings: Ratings, length: int) -> dict[str, npt.NDArray[Any]]:
     Args:
         ratings: The ratings, grouped by user.
         length: L, number of positions in a piece.
+        weight: How much each rating counts, [N]; None if all count alike.
 
     Returns:
         ``history_item_index``, the items at the positions; ``history_timestamp``, when
         they were rated, if that was read; ``item_index``, the items after them; and
-        ``label``, whether those were liked (1 or 0). All are [P, L], padded with 0 in
-        front.
+        ``label``, whether those were liked (1 or 0); and their ``weight``, if there
+        are weights. All are [P, L], padded with 0 in front.
     """
     ends = np.flatnonzero(np.diff(ratings.user_index, append=f.PADDING_INDEX)) + 1
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
@@ -112,6 +118,8 @@ def pieces(ratings: Ratings, length: int) -> dict[str, npt.NDArray[Any]]:
     }
     if ratings.timestamp is not None:
         cuts[f.HISTORY_TIMESTAMP] = cut(ratings.timestamp, before)
+    if weight is not None:
+        cuts[f.WEIGHT] = cut(weight, at)
     return cuts
 
 
@@ -134,4 +142,7 @@ def losses_of_next_items(model: Causal, batch: Batch, loss: LossFunction) -> tf.
     other = tf.where(
         target[:, tf.newaxis] == others, IMPOSSIBLE, tf.cast(other, tf.float32)
     )
-    return loss(tf.cast(positive, tf.float32), other)
+    losses = loss(tf.cast(positive, tf.float32), other)
+    if f.WEIGHT not in batch:
+        return losses
+    return losses * tf.cast(tf.gather_nd(batch[f.WEIGHT], has_target), tf.float32)

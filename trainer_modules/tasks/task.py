@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
@@ -24,9 +25,18 @@ def losses_of_rows(
     model: tf.keras.Model, batch: Batch, loss: LossFunction
 ) -> tf.Tensor:
     """Returns the losses [B, ...] of the scores [B, C] of each row's candidates."""
-    features = {name: value for name, value in batch.items() if name != f.LABEL}
+    apart = (f.LABEL, f.WEIGHT)
+    features = {name: value for name, value in batch.items() if name not in apart}
     score = model(features, training=True)
-    return loss(tf.cast(score, tf.float32), batch[f.LABEL])
+    losses = loss(tf.cast(score, tf.float32), batch[f.LABEL])
+    if f.WEIGHT not in batch:
+        return losses
+    return losses * tf.reshape(batch[f.WEIGHT], [-1] + [1] * (losses.shape.rank - 1))
+
+
+def relative(weight: Stars) -> Stars:
+    """Returns weights [N] divided by their mean: learning rates keep their meaning."""
+    return (weight / weight.mean(dtype=np.float64)).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +45,8 @@ class TrainingSet:
 
     Attributes:
         batches: Endless batches of the features that the model reads, with
-            ``item_index`` [B, C], and of ``label`` [B, C], the targets of the loss.
+            ``item_index`` [B, C], of ``label`` [B, C], the targets of the loss, and of
+            ``weight`` [B] if rows differ in how much their losses count.
         steps: Number of batches in an epoch.
         batch_size: B, number of users in a batch.
         num_candidates: C, number of items for each of them.
@@ -66,11 +77,13 @@ class Pairs:
         user_index: Indices of the users, [N].
         item_index: Indices of the items, [N].
         target: What the scores should approach, [N]: stars, or 1 or 0.
+        weight: How much each pair counts, [N]; None if all count alike.
     """
 
     user_index: Indices
     item_index: Indices
     target: Stars
+    weight: Stars | None = None
 
 
 def beside_negatives(
@@ -96,6 +109,9 @@ def beside_negatives(
     num_negatives = config.num_negatives
     user_index = tf.constant(pairs.user_index)
     item_index, target = tf.constant(pairs.item_index), tf.constant(pairs.target)
+    weights = {}
+    if pairs.weight is not None:
+        weights[f.WEIGHT] = tf.constant(relative(pairs.weight))
     draw = negative_sampler(known, config.negative_power) if num_negatives else None
 
     def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
@@ -112,6 +128,7 @@ def beside_negatives(
             **more(rows),
             f.ITEM_INDEX: item,
             f.LABEL: tf.pad(label, [[0, 0], [0, num_negatives]]),
+            **{name: tf.gather(weight, rows) for name, weight in weights.items()},
         }
 
     return TrainingSet(

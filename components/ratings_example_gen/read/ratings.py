@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.ratings_example_gen import input_errors
+from components.ratings_example_gen.events import Events
 from components.ratings_example_gen.parts import TEXT, Part
 from components.ratings_example_gen.read.bad_rows import (
     Faults,
@@ -16,11 +17,13 @@ from components.ratings_example_gen.read.bad_rows import (
     naming_type,
 )
 from components.ratings_example_gen.read.blocks import read_rows
+from components.ratings_example_gen.read.event_types import to_event_types
 from components.ratings_example_gen.read.ids import to_ids
 from components.ratings_example_gen.read.numbers import to_numbers
 from components.ratings_example_gen.read.rows import BadRow, Block, Rows
 from components.ratings_example_gen.read.times import to_times
 from components.ratings_example_gen.recognise.column_names import (
+    EVENT_TYPE,
     ITEM_ID,
     RATING,
     TIMESTAMP,
@@ -34,7 +37,8 @@ class Ratings:
 
     Attributes:
         table: ``user_id`` and ``item_id`` string, ``rating`` float32, and, if the data
-            has times, ``timestamp`` int64 in seconds UTC; in the order of the file.
+            has times, ``timestamp`` int64 in seconds UTC; ``event_type`` string, if
+            that column is read; in the order of the file.
         bad: The other rows; lines are counted from the block's first.
         end: Number of lines of the block up to here, with blank lines and the header.
         late_keys: As in ``Rows``.
@@ -57,13 +61,18 @@ class RatingsReader:
     Attributes:
         rating_min: Lowest rating that is accepted; None for no limit.
         rating_max: Highest rating that is accepted; None for no limit.
+        events: The types of events, whose weights are the ratings; None to read these.
     """
 
     def __init__(
-        self, rating_min: float | None = None, rating_max: float | None = None
+        self,
+        rating_min: float | None = None,
+        rating_max: float | None = None,
+        events: Events | None = None,
     ):
         self.rating_min = rating_min
         self.rating_max = rating_max
+        self.events = events
 
     def read(self, part: Part, block: Block) -> Iterator[Ratings]:
         """Yields the block's ratings; lines are counted from the block's first.
@@ -82,7 +91,14 @@ class RatingsReader:
             with naming_type(part, name, rows.columns[name]):
                 columns[name] = to_ids(rows.columns[name], name, part, faults)
         _find_repeated_header(columns, part, faults)
-        if RATING in rows.columns:
+        if EVENT_TYPE in rows.columns:
+            with naming_type(part, EVENT_TYPE, rows.columns[EVENT_TYPE]):
+                columns[EVENT_TYPE] = to_event_types(
+                    rows.columns[EVENT_TYPE], part, faults, self.events
+                )
+        if self.events:
+            columns[RATING] = self.events.ratings(columns[EVENT_TYPE])
+        elif RATING in rows.columns:
             with naming_type(part, RATING, rows.columns[RATING]):
                 columns[RATING] = self._to_ratings(rows.columns[RATING], part, faults)
         else:

@@ -6,8 +6,8 @@ from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.input_errors import BadInputError, fatal
 from components.ratings_example_gen.parts import JSON_LINES, PARQUET, TEXT, Part
 from components.ratings_example_gen.recognise.column_names import (
+    ALL_COLUMNS,
     ITEM_ID,
-    RATINGS_COLUMNS,
     USER_ID,
     match,
 )
@@ -38,7 +38,7 @@ def mapped(
     """
     found = {}
     for name, column in columns.items():
-        if name not in RATINGS_COLUMNS:
+        if name not in ALL_COLUMNS:
             raise _mismatch(part, names or (), f"cannot have a column for {name!r}")
         column = as_written(column, names or ())
         if names is not None and column in names:
@@ -75,14 +75,14 @@ def recognised(
     Args:
         part: The file, for errors.
         names: Headers.
-        known: Meanings that are mapped.
+        known: Meanings that are mapped, or not wanted.
         taken: Numbers, from 0, of the columns that already have a meaning.
 
     Raises:
         BadInputError: If several columns could have the same meaning.
     """
     found = {}
-    for meaning in RATINGS_COLUMNS:
+    for meaning in ALL_COLUMNS:
         if meaning in known:
             continue
         candidates = match(meaning, names, taken)
@@ -103,15 +103,26 @@ def recognised(
     return found
 
 
-def check_columns(part: Part, names: Sequence[str], places: Mapping[str, int]) -> None:
+def check_columns(
+    part: Part,
+    names: Sequence[str],
+    places: Mapping[str, int],
+    needed: Collection[str] = (),
+) -> None:
     """Checks that no column has two meanings and that both ids have a column.
+
+    Args:
+        part: The file, for errors.
+        names: Headers.
+        places: Meaning → 0-based column.
+        needed: Further meanings that must have a column.
 
     Raises:
         BadInputError: If a column has two meanings, or an id has no column.
     """
     if len(set(places.values())) < len(places):
         raise _mismatch(part, names, "has one column for two of the mapped meanings")
-    missing = [name for name in (USER_ID, ITEM_ID) if name not in places]
+    missing = [name for name in (USER_ID, ITEM_ID, *needed) if name not in places]
     if missing:
         what = f"has no column recognised as {' or '.join(missing)}"
         folders = part.name.split("/")[:-1]
@@ -128,8 +139,9 @@ def _mismatch(part: Part, names: Sequence[str], what: str) -> BadInputError:
         input_errors.HEADER_MISMATCH,
         f"{name_header(part, names)} {what}",
         "Name the columns: --column user_id=NAME (data.columns.user_id in a "
-        "configuration), and also item_id, rating and timestamp. NAME is a header or a "
-        "number counted from 0." + (_IF_SPLIT_WRONGLY if part.format == TEXT else ""),
+        "configuration), and also item_id, rating, timestamp and event_type. NAME is a "
+        "header or a number counted from 0."
+        + (_IF_SPLIT_WRONGLY if part.format == TEXT else ""),
     )
 
 

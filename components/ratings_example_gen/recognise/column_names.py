@@ -8,7 +8,9 @@ from trainer_modules import features
 
 USER_ID, ITEM_ID = features.USER_ID, features.ITEM_ID
 RATING, TIMESTAMP = features.RATING, features.TIMESTAMP
-RATINGS_COLUMNS = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
+EVENT_TYPE = features.EVENT_TYPE
+RATINGS_COLUMNS = (USER_ID, ITEM_ID, RATING, TIMESTAMP)  # in the usual order
+ALL_COLUMNS = (*RATINGS_COLUMNS, EVENT_TYPE)
 
 # Stated in place of a column of ratings or times: no such column is read.
 NOT_READ = "none"
@@ -34,6 +36,10 @@ ALIASES = {
     ),
     RATING: ("rating", "ratings", "score", "stars", "overall", "bookrating"),
     TIMESTAMP: ("timestamp", "time", "ts", "unixtime", "unixreviewtime", "timestamps"),
+    EVENT_TYPE: (
+        *("eventtype", "event", "eventname", "behavior", "behaviour", "behaviortype"),
+        *("behaviourtype", "action", "actiontype", "interaction", "interactiontype"),
+    ),
 }
 
 
@@ -50,7 +56,7 @@ def match(meaning: str, names: Sequence[str], taken: Sequence[int] = ()) -> list
     ``userId``.
 
     Args:
-        meaning: One of ``RATINGS_COLUMNS``.
+        meaning: One of ``ALL_COLUMNS``.
         names: Names of all columns.
         taken: 0-based columns that have another meaning.
     """

@@ -15,6 +15,8 @@ from components.ratings_example_gen.recognise.column_meanings import (
     recognised,
 )
 from components.ratings_example_gen.recognise.column_names import (
+    ALL_COLUMNS,
+    EVENT_TYPE,
     ITEM_ID,
     NOT_READ,
     RATING,
@@ -49,11 +51,13 @@ class _Wanted:
         columns: Meaning → header or position.
         unread: Meanings whose column must not be read.
         header: Whether text has a header; None if nothing was declared.
+        has_events: Whether types of events are configured.
     """
 
     columns: Mapping[str, str]
     unread: frozenset[str]
     header: bool | None
+    has_events: bool
 
 
 @dataclass
@@ -85,7 +89,11 @@ class _Columns:
 
 
 def describe_tables(
-    parts: Sequence[Part], columns: Mapping[str, str], declared: Dialect
+    parts: Sequence[Part],
+    columns: Mapping[str, str],
+    declared: Dialect,
+    *,
+    has_events: bool = False,
 ) -> tuple[list[Table], list[Part]]:
     """Returns the tables of ratings, and the parts that are empty.
 
@@ -93,16 +101,22 @@ def describe_tables(
         parts: Files of which only the names and sizes are known.
         columns: Meaning → header or position, as a person gave them.
         declared: The dialect as a person declared it; the rest is guessed.
+        has_events: Whether types of events are configured: then their column is looked
+            for, and no ratings are read.
 
     Raises:
         BadInputError: If a part lacks a column, can be read in two ways, is written
             differently from the others, or all of them are empty.
     """
-    unread = frozenset(
-        name for name in (RATING, TIMESTAMP) if columns.get(name) == NOT_READ
-    )
+    unread = {
+        name
+        for name in (RATING, TIMESTAMP, EVENT_TYPE)
+        if columns.get(name) == NOT_READ
+    }
+    if has_events:
+        unread.add(RATING)
     columns = {name: column for name, column in columns.items() if name not in unread}
-    wanted = _Wanted(columns, unread, declared.header)
+    wanted = _Wanted(columns, frozenset(unread), declared.header, has_events)
     tables, without = [], []
     for part in parts:
         sample = take_sample(
@@ -131,10 +145,13 @@ def _table(sample: Sample, wanted: _Wanted) -> Table:
     taken = [*columns.places.values(), *index]
     if names is not None:
         known = {*columns.places, *wanted.unread}
+        if not wanted.has_events:
+            known.add(EVENT_TYPE)  # A warning names its column.
         columns.places |= recognised(part, names, known, taken)
     if not wanted.columns and not columns.places.keys() & {USER_ID, ITEM_ID}:
         _try_usual_order(columns, wanted, taken)
-    check_columns(part, columns.shown, columns.places)
+    needed = (EVENT_TYPE,) if wanted.has_events else ()
+    check_columns(part, columns.shown, columns.places, needed)
     places = {
         name: place
         for name, place in columns.places.items()
@@ -145,9 +162,7 @@ def _table(sample: Sample, wanted: _Wanted) -> Table:
         part,
         num_fields=columns.width,
         keys=part.keys or tuple(names or ()),
-        columns=tuple(
-            (name, places[name]) for name in RATINGS_COLUMNS if name in places
-        ),
+        columns=tuple((name, places[name]) for name in ALL_COLUMNS if name in places),
         absent=tuple(name for name in RATINGS_COLUMNS if name not in known),
     )
     # A JSON key may hold half a character, which can be neither shown nor stored.

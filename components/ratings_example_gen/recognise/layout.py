@@ -21,11 +21,14 @@ class Layout:
         ratings: The parts that hold ratings, in reading order.
         reading: How they are read, where that was given or guessed; None if the file
             names determine it.
+        event_type: Header of a column that seems to have types of events, where none
+            are configured; None if there is no such column.
     """
 
     name: str
     ratings: tuple[Part, ...]
     reading: "Reading | None" = None
+    event_type: str | None = None
 
     @property
     def has_timestamps(self) -> bool:

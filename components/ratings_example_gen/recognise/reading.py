@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 GIVEN, GUESSED = "given", "guessed"
 NO_COLUMN = "no column"
+WEIGHT = "the weight in events.types"
 
 
 @dataclass(frozen=True)
@@ -11,9 +12,10 @@ class ColumnReading:
     """How the column of one meaning is read.
 
     Attributes:
-        meaning: ``user_id``, ``item_id``, ``rating`` or ``timestamp``.
+        meaning: ``user_id``, ``item_id``, ``rating``, ``timestamp`` or ``event_type``.
         column: The column, by its header or its position; ``NO_COLUMN`` if a person
-            declared that it must not be read.
+            declared that it must not be read; ``WEIGHT`` of ratings that are weights of
+            events.
         origin: ``GIVEN`` by a person, or ``GUESSED``.
         written: A value as it is written; empty if none is known.
         read: The value that is read from it.

@@ -12,17 +12,21 @@ from components.ratings_example_gen.input_errors import (
 )
 from components.ratings_example_gen.parts import TEXT, Part
 from components.ratings_example_gen.read.bad_rows import Faults
+from components.ratings_example_gen.read.event_types import to_event_types
 from components.ratings_example_gen.read.ids import to_ids
 from components.ratings_example_gen.read.numbers import to_numbers
 from components.ratings_example_gen.read.times import shown_time, to_times
 from components.ratings_example_gen.recognise import (
     duplicate_files,
+    event_types,
     implausible_times,
     preamble,
     unrecognised_columns,
 )
 from components.ratings_example_gen.recognise.column_names import (
+    EVENT_TYPE,
     ITEM_ID,
+    RATING,
     TIMESTAMP,
     USER_ID,
 )
@@ -32,6 +36,7 @@ from components.ratings_example_gen.recognise.reading import (
     GIVEN,
     GUESSED,
     NO_COLUMN,
+    WEIGHT,
     ColumnReading,
     Reading,
     SettingReading,
@@ -43,6 +48,8 @@ def reading_of(
     declared: Dialect,
     given: Sequence[str],
     empty: Sequence[Part],
+    *,
+    has_events: bool = False,
 ) -> Reading:
     """Returns how some tables are read.
 
@@ -51,6 +58,7 @@ def reading_of(
         declared: The dialect as a person declared it.
         given: Meanings whose column a person named.
         empty: Files without content.
+        has_events: Whether types of events are configured.
     """
     first = tables[0]
     return Reading(
@@ -59,7 +67,8 @@ def reading_of(
             for meaning, index in first.part.columns
         )
         + tuple(
-            ColumnReading(meaning, NO_COLUMN, GIVEN, "", "") for meaning in first.unread
+            ColumnReading(meaning, _instead(meaning, given), GIVEN, "", "")
+            for meaning in first.unread
         ),
         tuple(_settings(tables, declared)),
         tuple(first.unused),
@@ -73,8 +82,14 @@ def reading_of(
             *duplicate_files.warnings(tables),
             *unrecognised_columns.warnings(first, declared),
             *implausible_times.warnings(tables, declared),
+            *(() if has_events else event_types.warnings(first)),
         ),
     )
+
+
+def _instead(meaning: str, given: Sequence[str]) -> str:
+    """Returns what is read instead of a column: nothing, or the weights of events."""
+    return WEIGHT if meaning == RATING and RATING not in given else NO_COLUMN
 
 
 def _column(table: Table, meaning: str, index: int, given: bool) -> ColumnReading:
@@ -106,6 +121,8 @@ def _example(table: Table, meaning: str) -> tuple[str, str]:
 
 
 def _read(values: pa.Array, meaning: str, part: Part, faults: Faults) -> list[str]:
+    if meaning == EVENT_TYPE:
+        return to_event_types(values, part, faults, None).to_pylist()
     if meaning in (USER_ID, ITEM_ID):
         return [
             str(value) for value in to_ids(values, meaning, part, faults).to_pylist()

@@ -22,7 +22,7 @@ from components.ratings_example_gen.parts import (
     Part,
     find_parts,
 )
-from components.ratings_example_gen.recognise import movielens
+from components.ratings_example_gen.recognise import event_types, movielens
 from components.ratings_example_gen.recognise.describe_tables import describe_tables
 from components.ratings_example_gen.recognise.duplicate_files import (
     check_no_compressed_copies,
@@ -45,7 +45,8 @@ def recognise_for(settings: Settings, paths: Sequence[str], place: str) -> Layou
         BadInputError: As in ``recognise``.
     """
     return recognise(
-        paths, settings.columns, settings.declared, place, settings.dialect
+        *(paths, settings.columns, settings.declared, place, settings.dialect),
+        has_events=settings.events is not None,
     )
 
 
@@ -55,16 +56,20 @@ def recognise(
     apart: Collection[str] = (),
     place: str = "the input",
     dialect: Dialect | None = None,
+    *,
+    has_events: bool = False,
 ) -> Layout:
     """Returns the layout of the given files.
 
     Args:
         paths: Files, as ``files.list_files`` finds them.
-        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp`` → header or 0-based
-            number of the column; columns that are not named are recognised.
+        columns: ``user_id``, ``item_id``, ``rating``, ``timestamp``, ``event_type`` →
+            header or 0-based number of the column; columns that are not named are
+            recognised.
         apart: Files that hold something else, whatever their names.
         place: Where the files were looked for, for errors.
         dialect: How the text is written, as a person declared it.
+        has_events: Whether types of events are configured.
 
     Raises:
         BadInputError: If no file holds ratings, one is damaged or can be read in two
@@ -72,13 +77,19 @@ def recognise(
     """
     parts = [part for part in find_parts(paths) if part.path not in apart]
     parts = movielens.ratings_among(parts) or parts
-    layout = _recognise_own(parts, columns or {}, place, dialect or Dialect())
+    layout = _recognise_own(
+        parts, columns or {}, place, dialect or Dialect(), has_events
+    )
     check_no_compressed_copies(layout.ratings)
     return layout
 
 
 def _recognise_own(
-    parts: Sequence[Part], columns: Mapping[str, str], place: str, declared: Dialect
+    parts: Sequence[Part],
+    columns: Mapping[str, str],
+    place: str,
+    declared: Dialect,
+    has_events: bool,
 ) -> Layout:
     candidates = [part for part in parts if part.base_name.endswith(DATA_SUFFIXES)]
     ratings = [part for part in candidates if not holds_no_ratings(part.base_name)]
@@ -92,11 +103,12 @@ def _recognise_own(
             "Provide a file, or a folder with u.data, ratings.dat, ratings.csv or your "
             f"own files ending in {', '.join(DATA_SUFFIXES)} (also .gz, .zip).",
         )
-    tables, empty = describe_tables(ratings, columns, declared)
+    tables, empty = describe_tables(ratings, columns, declared, has_events=has_events)
     described = tuple(table.part for table in tables)
-    reading = reading_of(tables, declared, list(columns), empty)
+    reading = reading_of(tables, declared, list(columns), empty, has_events=has_events)
     name = movielens.name_of(described) or _name(described)
-    return Layout(name, described, reading)
+    event_type = None if has_events else event_types.column_of(tables[0])
+    return Layout(name, described, reading, event_type)
 
 
 def _name(parts: Sequence[Part]) -> str:

@@ -32,7 +32,9 @@ _SETTINGS = {
     RATING: ("decimal", "thousands"),
     TIMESTAMP: ("timestamp_format", "timestamp_unit", "timezone"),
 }
-_ID = re.compile(r"(?:.*[^a-zA-Z])?[iI][dD]|.*I[dD]")
+_ID = re.compile(
+    r"(?:.*[^a-zA-Z])?[iI][dD]|.*I[dD]|(?i:.*(?:transaction|session|order|event)id)"
+)
 
 
 def warnings(table: Table, declared: Dialect) -> Iterator[str]:

@@ -35,6 +35,10 @@ class Encoder:
         }
         if histories.timestamp is not None:
             self._columns[features.TIMESTAMP] = _Column.of_ints(histories.timestamp)
+        if histories.event_type is not None:
+            self._columns[features.EVENT_TYPE] = _Column.of_strings(
+                histories.event_type
+            )
         self._users = [
             b"".join(
                 [

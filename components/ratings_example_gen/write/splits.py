@@ -3,6 +3,9 @@
 Whatever the kind, a split is, for each user, a range of targets and a range of the
 ratings that precede them. The test targets are preceded by all of train and eval: these
 are excluded from the candidates at test, and a model may learn from them.
+
+With types of events, only rows of the judged types are targets; Transform finds them by
+their type. The other rows of eval and test are neither targets nor history there.
 """
 
 import hashlib
@@ -24,7 +27,7 @@ class Ranges:
 
     Attributes:
         begin: [U] offset of the first target.
-        end: [U] offset after the last target; ``begin`` for users without targets.
+        end: [U] offset after the last row; ``begin`` for users without rows.
         history_begin: [U] offset of the first rating of the history.
         history_end: [U] offset after the last rating of the history.
     """
@@ -36,10 +39,33 @@ class Ranges:
 
 
 def leave_last_out(histories: Histories) -> dict[str, Ranges]:
-    """Assigns the last rating to test and the one before to eval, if a user has 3."""
+    """Assigns the last rating to test and the one before to eval, if a user has 3.
+
+    With types of events, they are the last two judged rows, each with what follows it,
+    of users who have anything before them.
+    """
     begin, end = histories.begins[:-1], histories.begins[1:]
+    if histories.is_judged is not None:
+        return _leave_last_judged_out(begin, end, histories.is_judged)
     held_out = (end - begin >= 3).astype(np.int64)
     return _cut(begin, end - 2 * held_out, end - held_out, end)
+
+
+def _leave_last_judged_out(
+    begin: Int64, end: Int64, is_judged: npt.NDArray[np.bool_]
+) -> dict[str, Ranges]:
+    judged = np.flatnonzero(is_judged)
+    # [U] place among the judged rows, of a user's first one and after the last one.
+    first, last = np.searchsorted(judged, begin), np.searchsorted(judged, end)
+    of_eval = np.maximum(last - 2, 0)
+    padded = np.append(judged, [0, 0])  # valid places for users without judged rows
+    held_out = (last - first >= 2) & (padded[of_eval] > begin)
+    return _cut(
+        begin,
+        np.where(held_out, padded[of_eval], end),
+        np.where(held_out, padded[of_eval + 1], end),
+        end,
+    )
 
 
 def temporal(histories: Histories, cuts: tuple[int, int]) -> dict[str, Ranges]:
@@ -90,8 +116,11 @@ def random(
     times = histories.timestamp
     by_time = np.lexsort((split, user) if times is None else (split, times, user))
     rows = np.concatenate([np.lexsort((split, user)), by_time[~is_test[by_time]]])
+    types, is_judged = histories.event_type, histories.is_judged
     reordered = replace(
         histories,
+        event_type=None if types is None else types.take(pa.array(rows)),
+        is_judged=None if is_judged is None else is_judged[rows],
         item_id=histories.item_id.take(pa.array(rows)),
         rating=histories.rating[rows],
         timestamp=None if times is None else times[rows],

@@ -14,7 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.ratings_example_gen.events import GROUPS, Events
 from components.ratings_example_gen.recognise.column_names import (
+    EVENT_TYPE,
     ITEM_ID,
     RATING,
     TIMESTAMP,
@@ -65,6 +67,8 @@ class Histories:
         duplicates: Number of other ratings of a pair (user, item), which are left out.
         truncated: Number of oldest ratings of long histories, which are left out.
         overlaps: Numbers of an (older, newer) span → number of ratings in both.
+        event_type: [N] strings; None if no types of events are configured.
+        is_judged: [N] whether each rating may be a target; None if all may.
     """
 
     user_id: pa.Array
@@ -75,6 +79,8 @@ class Histories:
     duplicates: int
     truncated: int
     overlaps: Counter[tuple[int, int]]
+    event_type: pa.Array | None = None
+    is_judged: npt.NDArray[np.bool_] | None = None
 
 
 def group_ratings(
@@ -82,6 +88,7 @@ def group_ratings(
     max_history: int,
     span_of_block: Sequence[int] = (),
     repeats: str = LATEST,
+    events: Events | None = None,
 ) -> Histories:
     """Groups the ratings of one bucket by user.
 
@@ -92,6 +99,8 @@ def group_ratings(
         repeats: Which rating of a pair (user, item) counts: the ``latest`` by time, the
             ``first``, or the ``highest`` (the latest of equal ones). With equal times,
             or without times, the order of the input counts.
+        events: What the types of events mean; None if none are configured. Judged
+            events, other ones and those for context are not repeats of each other.
     """
     table = pa.concat_tables(tables)
     users = table[USER_ID].combine_chunks().dictionary_encode()
@@ -108,9 +117,12 @@ def group_ratings(
     rows = np.lexsort(keys)
     rating = table[RATING].to_numpy()
     pair = user[rows] * len(items.dictionary) + item[rows]
+    if events:
+        pair = pair * len(GROUPS) + events.groups(table[EVENT_TYPE])[rows]
     kept = rows[_counts_of_pair(pair, rating[rows], repeats)]
     num_unique = len(kept)
     kept = kept[_is_among_newest(user[kept], max_history)]
+    types = table[EVENT_TYPE].combine_chunks().take(pa.array(kept)) if events else None
     return Histories(
         user_id=users.dictionary.take(pa.array(sorted_users)),
         begins=np.searchsorted(user[kept], np.arange(len(sorted_users) + 1)),
@@ -125,6 +137,8 @@ def group_ratings(
         )
         if span_of_block
         else Counter(),
+        event_type=types,
+        is_judged=events.are_judged(types) if events else None,
     )
 
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:  # Beam takes seconds to import
 
 
 def print_data(
-    console: Terminal, summary: "DataSummary", one_label: str | None = None
+    console: Terminal,
+    summary: "DataSummary",
+    one_label: str | None = None,
+    proposal: str | None = None,
 ) -> None:
     """Prints how ratings are read, and what they contain.
 
@@ -27,6 +30,8 @@ def print_data(
         console: The terminal.
         summary: The result of reading the ratings.
         one_label: The consequences if every rating has the same label; None if not.
+        proposal: Configuration of the types of events; None if there is nothing to
+            configure.
     """
     bad = sum(summary.bad_by_kind.values())
     layout = {
@@ -51,6 +56,10 @@ def print_data(
             else "none"
         ),
     }
+    if summary.event_types:
+        facts["Events"] = ", ".join(
+            f"{count:,} {kind!r}" for kind, count in summary.event_types.items()
+        )
     if not summary.repeated:
         del facts["Repeats"]
     if summary.late_keys:
@@ -59,6 +68,9 @@ def print_data(
     console.print(fact_grid([*layout.items(), *reading, *facts.items(), *side]))
     if one_label:
         console.print(Text.assemble("\n", ("Labels", "bold yellow"), f"  {one_label}"))
+    if proposal:
+        console.print(Text("\nTo tell these events apart, adjust and add:\n", "bold"))
+        console.print(Text(proposal))
     if bad:
         kinds = ", ".join(
             f"{count:,} {input_errors.OF_ROWS[kind]}"

@@ -92,3 +92,50 @@ def test_a_model_is_asked_by_its_own_inputs(reads_times, tmp_path):
     lists = ask(load_recommend(tmp_path), ["ann", "new"], histories, 5)
     times = (7.0, 8.0, 0.0) if reads_times else (-1.0,) * 3
     assert lists == [list(zip("abz", times, strict=True)), []]
+
+
+@pytest.fixture
+def events(tmp_path):
+    """Events of one user: an item may be viewed before it is bought."""
+    rows = {
+        "train": [("a", "view", 0.0, 1), ("b", "buy", 4.0, 3)],
+        "eval": [("a", "buy", 4.0, 2)],
+    }
+    for split, own in rows.items():
+        path = tmp_path / f"Split-{split}" / "data.gz"
+        path.parent.mkdir()
+        item, kind, rating, time = zip(*own, strict=True)
+        with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+            writer.write(
+                serialize(
+                    user_id=[b"ann"],
+                    item_id=[each.encode() for each in item],
+                    rating=list(rating),
+                    timestamp=list(time),
+                    event_type=[each.encode() for each in kind],
+                )
+            )
+    return Histories(files_of(str(tmp_path))).of("ann")
+
+
+def test_types_of_events_are_in_the_order_of_the_items(events):
+    assert events.items == ("a", "a", "b")
+    assert events.event_types == ("view", "buy", "buy")
+    assert events.ratings == (0.0, 4.0, 4.0)
+    inputs = recommend_inputs(
+        ["ann", "new"], [events, History()], 3, {*INPUTS, f.HISTORY_EVENT_TYPE}
+    )
+    assert inputs[f.HISTORY_EVENT_TYPE].tolist() == [
+        [b"view", b"buy", b"buy"],
+        [b"", b"", b""],
+    ]
+    assert f.HISTORY_EVENT_TYPE not in recommend_inputs(["ann"], [events], 3)
+
+
+def test_a_like_of_ones_own_has_no_type(events):
+    liking = events.liking(["a", "c"])
+    assert liking.items == ("a", "a", "b", "c")
+    assert liking.event_types == ("", "", "buy")
+    assert liking.times == (1, 2, 3)
+    assert liking.ratings[2] == 4.0
+    assert all(rating > 1e38 for rating in np.array(liking.ratings)[[0, 1, 3]])
