@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.metric_names import AUC, GATED_LABEL_METRICS, GATED_RANKING_METRICS
+from components.ratings_example_gen.settings import COUNT
 from pipeline.config.data_section import DataConfig
 from pipeline.config.dialect_checks import DIALECT, check_dialect
 from pipeline.config.document import Document
@@ -112,6 +113,11 @@ def check_combinations(config: PipelineConfig, document: Document) -> None:
                 message = "Dataflow needs it; it has no default"
                 raise document.error(f"beam.{name}", message)
     _check_own_data(config.data, document)
+    if config.data.repeats == COUNT and not config.events.types:
+        message = (
+            "it adds up the weights of events; set events.types, or choose another"
+        )
+        raise document.error("data.repeats", message)
     check_dialect(config.data, document)
 
 

@@ -55,8 +55,9 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         max_bad_fraction: Share of rows that may be bad, which are written to a
             quarantine file. With 0, the run stops at the first bad row.
         repeats: Which rating counts if a user rated an item more than once: the
-            ``latest``, the ``first`` or the ``highest``. Ratings of equal time, or
-            without times, are taken in the order of the files.
+            ``latest``, the ``first`` or the ``highest``; with types of events also
+            ``count``: the latest, with the weights of all of them added up. Ratings of
+            equal time, or without times, are taken in the order of the files.
         max_history: Number of ratings kept per user, the newest; the run reports how
             many were dropped. At least 3, one for each split.
     """

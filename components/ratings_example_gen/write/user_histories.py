@@ -22,7 +22,7 @@ from components.ratings_example_gen.recognise.column_names import (
     TIMESTAMP,
     USER_ID,
 )
-from components.ratings_example_gen.settings import FIRST, HIGHEST, LATEST
+from components.ratings_example_gen.settings import COUNT, FIRST, HIGHEST, LATEST
 
 # Column with the position of a rating in the input: number of the block, then the row.
 ORDER = "order"
@@ -97,8 +97,9 @@ def group_ratings(
         max_history: Largest number of ratings per user; the newest are kept.
         span_of_block: Number of each block's span; empty if there are no spans.
         repeats: Which rating of a pair (user, item) counts: the ``latest`` by time, the
-            ``first``, or the ``highest`` (the latest of equal ones). With equal times,
-            or without times, the order of the input counts.
+            ``first``, or the ``highest`` (the latest of equal ones); with ``count``,
+            the latest has the sum of those ratings that have its sign. With equal
+            times, or without times, the order of the input counts.
         events: What the types of events mean; None if none are configured. Judged
             events, other ones and those for context are not repeats of each other.
     """
@@ -119,7 +120,11 @@ def group_ratings(
     pair = user[rows] * len(items.dictionary) + item[rows]
     if events:
         pair = pair * len(GROUPS) + events.groups(table[EVENT_TYPE])[rows]
-    kept = rows[_counts_of_pair(pair, rating[rows], repeats)]
+    counts = _counts_of_pair(pair, rating[rows], repeats)
+    if repeats == COUNT:
+        rating = rating.copy()
+        rating[rows] = _added_up(pair, rating[rows])
+    kept = rows[counts]
     num_unique = len(kept)
     kept = kept[_is_among_newest(user[kept], max_history)]
     types = table[EVENT_TYPE].combine_chunks().take(pa.array(kept)) if events else None
@@ -202,6 +207,13 @@ def _counts_of_pair(
     mask = np.zeros(len(pair), np.bool_)
     mask[best_first[best]] = True
     return mask
+
+
+def _added_up(pair: Int64, rating: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Returns for each rating [N] the sum of its pair's ratings of the same sign."""
+    sign = np.sign(rating).astype(np.int64)
+    _, place = np.unique(3 * pair + sign, return_inverse=True)
+    return np.bincount(place, rating)[place].astype(np.float32)
 
 
 def _is_among_newest(user: Int64, max_history: int) -> npt.NDArray[np.bool_]:

@@ -96,6 +96,12 @@ def test_settings_that_do_not_fit(tmp_path, more, message):
     assert message in str(error.value)
 
 
+def test_counting_needs_weights(tmp_path):
+    assert load(tmp_path, SHOP, "data.repeats=count").data.repeats == "count"
+    with pytest.raises(ConfigError, match="it adds up the weights of events"):
+        load(tmp_path, "data: {repeats: count}")
+
+
 def test_judged_without_types(tmp_path):
     with pytest.raises(ConfigError, match="'buy' is not among events.types"):
         load(tmp_path, "events: {judged: [buy]}")

@@ -162,6 +162,30 @@ def test_a_view_never_replaces_a_purchase(repeats):
     np.testing.assert_array_equal(kept.rating, [4, 2, 0])
 
 
+@settings(max_examples=60)
+@given(rows=LOGS)
+def test_count_adds_up_what_was_before_the_row_that_is_kept(rows):
+    histories = group(rows, repeats="count")
+    users = np.repeat(histories.user_id.to_pylist(), np.diff(histories.begins))
+    found = {
+        (user, item, kind, time // 3600): rating
+        for user, item, kind, time, rating in zip(
+            *(users, histories.item_id.to_pylist(), histories.event_type.to_pylist()),
+            *(histories.timestamp.tolist(), histories.rating.tolist()),
+            strict=True,
+        )
+    }
+    expected = {}
+    for user, own in group_by_hand(rows).items():
+        for item, kind, weight, hour in own:
+            # Carts and purchases are apart; so are purchases and skips.
+            expected[user, item, kind, hour] = weight * sum(
+                other[:3] == (user, item, kind) and other[3] <= hour for other in rows
+            )
+    assert found == expected
+    assert histories.duplicates == len(rows) - len(expected)
+
+
 def test_without_events_no_type_is_written():
     rows = [("u", "a", "buy", 0), ("u", "b", "view", 1)]
     [raw] = example_encoder.Encoder(group(rows, events=None), {}).encode(
