@@ -184,7 +184,10 @@ def _count(
     for known in by_user.values():
         mine, theirs = known & liked, known & recommended
         likers.update(mine | theirs)
-        together.update((item, like) for item in theirs for like in mine)
+        # An item that was put into a cart is liked, and may be recommended.
+        together.update(
+            (item, like) for item in theirs for like in mine if item != like
+        )
     return likers, together
 
 

@@ -84,8 +84,9 @@ class History:
         )
 
     def liked(self, threshold: str) -> list[str]:
-        """Returns the liked items, oldest first, by ``label.threshold``."""
-        return liked_items(self.items, self.ratings, threshold)
+        """Returns the liked items by ``label.threshold``, each once, newest last."""
+        liked = liked_items(self.items, self.ratings, threshold)
+        return list(dict.fromkeys(reversed(liked)))[::-1]
 
 
 class Histories:

@@ -123,7 +123,8 @@ def describe_data(
     """
     if counts is None:
         return DataRecord(source, items_file=items_fit(catalogue))
-    pairs = counts.users * counts.items
+    # With types of events, several of the kept rows may be of the same pair.
+    pairs = 0 if counts.event_types else counts.users * counts.items
     return DataRecord(
         source=source,
         users=counts.users,
@@ -138,6 +139,7 @@ def describe_data(
         late_keys=counts.late_keys,
         items_file=items_fit(catalogue),
         users_file=users_fit(counts),
+        event_types=counts.event_types,
     )
 
 

@@ -78,7 +78,8 @@ class DataRecord(msgspec.Struct, frozen=True):
         items: Number of items.
         ratings: Number of ratings that were kept.
         duplicate_users: Number of users who have exactly the ratings of another.
-        sparsity: Share of user-item pairs without a rating, in [0, 1].
+        sparsity: Share of user-item pairs without a rating, in [0, 1]; None with types
+            of events.
         first: Time of the oldest rating, ISO 8601 in UTC; None without times.
         last: Time of the newest rating, ISO 8601 in UTC; None without times.
         one_label: The consequences if every rating has the same label, as sentences.
@@ -86,6 +87,7 @@ class DataRecord(msgspec.Struct, frozen=True):
         late_keys: Unread keys of JSON objects → number of rows that have them.
         items_file: Fit of the items' file; None if there is none.
         users_file: Fit of the users' file; None if there is none.
+        event_types: Type of events → number of rows that were kept.
     """
 
     source: str
@@ -101,6 +103,7 @@ class DataRecord(msgspec.Struct, frozen=True):
     late_keys: dict[str, int] = {}
     items_file: SideFile | None = None
     users_file: SideFile | None = None
+    event_types: dict[str, int] = {}
 
 
 class Rows(msgspec.Struct, frozen=True):

@@ -48,6 +48,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         users_repeated: Number of its rows that a later row overruled.
         bad_by_kind: Kind of problem → number of quarantined rows.
         first_problems: The first problems of rows.
+        event_types: Type of events → number of kept rows.
     """
 
     users: int
@@ -71,6 +72,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     users_repeated: int = 0
     bad_by_kind: dict[str, int] = {}
     first_problems: list[Problem] = []
+    event_types: dict[str, int] = {}
 
 
 class CatalogueCounts(msgspec.Struct, frozen=True):

@@ -36,6 +36,7 @@ def print_run(
         _headline(record),
         _moved(record.run.moved_from),
         _rows(record.rows),
+        _events(record.data),
         _late_keys(record.data),
         matched_files(record.data),
         _one_label(record.data),
@@ -88,6 +89,14 @@ def _rows(rows: Rows) -> RenderableType | None:
         f"  {rows.read:,} read = {rows.kept:,} kept + {rows.quarantined:,} quarantined "
         f"+ {rows.duplicates:,} duplicates + {rows.truncated:,} truncated",
     )
+
+
+def _events(data: DataRecord) -> RenderableType | None:
+    """Counts the kept rows by the type of their events."""
+    if not data.event_types:
+        return None
+    counts = ", ".join(f"{n:,} {kind!r}" for kind, n in data.event_types.items())
+    return Text.assemble(("Events", "bold"), f"  {inert(counts)} kept")
 
 
 def _late_keys(data: DataRecord) -> RenderableType | None:

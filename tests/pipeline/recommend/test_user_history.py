@@ -132,6 +132,11 @@ def test_types_of_events_are_in_the_order_of_the_items(events):
     assert f.HISTORY_EVENT_TYPE not in recommend_inputs(["ann"], [events], 3)
 
 
+def test_an_item_with_several_events_is_liked_once():
+    history = History(("a", "b", "a", "c"), (2.0, 4.0, 4.0, 0.0))
+    assert history.liked("> 0") == ["b", "a"]
+
+
 def test_a_like_of_ones_own_has_no_type(events):
     liking = events.liking(["a", "c"])
     assert liking.items == ("a", "a", "b", "c")

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from components.anomaly_gate import AnomaliesError
@@ -116,5 +117,9 @@ def test_dates_are_utc_and_data_without_counts_has_none():
         late_keys={"mood": 2},
     )
     assert describe_data("mine", LabelConfig(), None, None) == DataRecord("mine")
+    events = msgspec.structs.replace(counts, event_types={"buy": 4, "view": 6})
+    described = describe_data("shop", LabelConfig(), events, None)
+    assert described.event_types == {"buy": 4, "view": 6}
+    assert described.sparsity is None  # a pair may have several rows
     likes = describe_data("mine", LabelConfig("> 0"), counts, None)
     assert likes.one_label.startswith("Every rating is liked")
