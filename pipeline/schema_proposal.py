@@ -14,9 +14,15 @@ from components.ratings_example_gen.side_files.summary import FeatureSummary
 from components.wording import counted
 from trainer_modules import features
 from trainer_modules.configs.types import LARGEST
-from trainer_modules.features import NUMERIC
+from trainer_modules.features import CATEGORY, NUMERIC, TEXT
 
-_KINDS = {NUMERIC: "a number", "category": "a category"}
+_ON_KINDS = (
+    "- FLOAT is a number, divided into 10 buckets of equal numbers of items or users;",
+    "  natural_language_domain is text, whose words are hashed into 1,000 buckets;",
+    '  annotation { tag: "buckets:20" } is another number of buckets. Other features',
+    "  are categories, as are those of the items that are not listed:",
+)
+_KINDS = {NUMERIC: "a number", TEXT: "text", CATEGORY: "a category"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ def propose(path: Path, settings: Settings) -> Proposal:
     """Returns a schema that fits some ratings.
 
     It is ``schema/ratings.pbtxt`` with the range of the ratings, the users' side
-    features and the items' numeric features that are found at ``path``.
+    features, and the items' numbers and texts that are found at ``path``.
 
     Args:
         path: A file or a folder of ratings.
@@ -67,10 +73,10 @@ def propose(path: Path, settings: Settings) -> Proposal:
         low, high = -LARGEST, LARGEST
         types = [features.EVENT_TYPE, features.HISTORY_EVENT_TYPE]
         scale = ["weights of events, which the configuration decides."]
-    kinds = dict.fromkeys(types, "category") | {
+    kinds = dict.fromkeys(types, CATEGORY) | {
         feature.name: feature.kind
         for feature in (*users, *items)
-        if feature in users or feature.kind == NUMERIC
+        if feature in users or feature.kind != CATEGORY
     }
     schema = _schema(low, high, kinds)
     facts = (
@@ -104,9 +110,7 @@ def _review_features(found: Sequence[FeatureSummary]) -> Iterator[str]:
     """Yields the evidence for each feature's kind, and what is odd about columns."""
     decided = [feature for feature in found if feature.evidence]
     if decided:
-        yield "- type: FLOAT is a number, divided into 10 buckets of equal numbers of"
-        yield '  items or users, or into 20 with annotation { tag: "buckets:20" };'
-        yield "  BYTES is a category, as is a feature of the items that is not listed:"
+        yield from _ON_KINDS
     for feature in decided:
         yield f"  {feature.name} is {_KINDS[feature.kind]}: {feature.evidence}."
     odd = [feature for feature in found if feature.oddity]
@@ -148,6 +152,9 @@ def _schema(
         )
         for name, kind in kinds.items()
     ]
+    for feature in side:
+        if kinds[feature.name] == TEXT:
+            feature.natural_language_domain.SetInParent()
     del schema.feature[:]
     schema.feature.extend([*kept, *side])
     return schema

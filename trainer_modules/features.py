@@ -13,7 +13,7 @@ Raw Examples (one per user, written by ``components/ratings_example_gen``):
 ``history_item_id`` …         [H] ``eval`` and ``test`` only: the user's ratings in all
                               earlier splits, time-ordered; none of them is a candidate
 ``user_<name>``        bytes  [0..n] side features of the user; of a numeric one
-                              (``NUMERIC``), float [0..1]
+                              (``NUMERIC``) float [0..1]
 =====================  =====  ======================================================
 
 Transformed Examples carry ``<name>_index`` int64 features instead of ids
@@ -59,7 +59,11 @@ USER_VOCABULARY = "user_id"
 ITEM_VOCABULARY = "item_id"
 USER_FEATURE_VOCABULARY = "user_feature"
 
-NUMERIC = "numeric"  # a number in a bucket; every other side feature is a category
+# Kinds of side features; the values of the last three become buckets.
+CATEGORY = "category"
+NUMERIC = "numeric"  # numbers, by quantiles
+TEXT = "text"  # words, by a hash
+HASHED = "hashed"  # ids, by a hash
 
 CATALOGUE_FILE = "catalogue.parquet"  # in the artifact of CatalogueGen
 CARD_FILE = "assets.extra/marquee.json"  # in an exported model
@@ -80,7 +84,7 @@ class Kind(NamedTuple):
     """What the values of a side feature mean, if they are not categories.
 
     Attributes:
-        name: ``NUMERIC``.
+        name: ``NUMERIC``, ``TEXT`` or ``HASHED``.
         buckets: Number of buckets that the values are divided into.
     """
 

@@ -7,8 +7,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer_modules import features as f
+from trainer_modules.feature_buckets import in_buckets
 from trainer_modules.labels import label
-from trainer_modules.numeric_buckets import bucket_names
 
 # Share of the users by which a boundary between buckets may be misplaced.
 _EPSILON = 1e-4
@@ -111,18 +111,14 @@ def _user_feature_indices(
 
 
 def _categories(values: tf.RaggedTensor, kind: Any) -> tf.RaggedTensor:
-    """Returns the categories that a side feature's values are, or are made to be.
-
-    A number becomes the bucket it is in. One that is not finite, which only a request
-    may contain, counts as missing.
-    """
+    """Returns the categories that a side feature's values are, or are made to be."""
     if kind is None:
         return values
-    buckets = f.Kind(*kind).buckets
-    values = tf.ragged.boolean_mask(values, tf.math.is_finite(values))
-    numbers = values.flat_values
-    boundaries = tft.quantiles(numbers, buckets, epsilon=_EPSILON)[0]  # [buckets - 1]
-    return values.with_flat_values(bucket_names(numbers, boundaries))
+    return in_buckets(
+        values,
+        f.Kind(*kind),
+        lambda numbers, buckets: tft.quantiles(numbers, buckets, epsilon=_EPSILON)[0],
+    )
 
 
 def _nothing(lists: tf.RaggedTensor) -> tf.RaggedTensor:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.numeric_buckets import bucket_names, quantiles
+from trainer_modules.feature_buckets import in_buckets, quantiles
 
 Table = npt.NDArray[np.int32]
 Vocabulary = Literal["user", "item", "user_value", "item_value"]
@@ -70,7 +70,7 @@ def read_item_fields(
 ) -> tuple[dict[str, Table], list[bytes]]:
     """Reads the catalogue's side features as tables by item index.
 
-    A number becomes the bucket it is in, between quantiles over ``item_ids``.
+    Boundaries between buckets of numbers are the quantiles over ``item_ids``.
 
     Args:
         catalogue: Folder of the artifact.
@@ -96,7 +96,7 @@ def read_item_fields(
     }
     for name in names:
         if kind := f.Kind.of_texts(items.schema.field(name).metadata or {}):
-            values[name] = _buckets(values[name], kind.buckets)
+            values[name] = _in_buckets(values[name], kind)
     vocabulary = {
         pair: index
         for index, pair in enumerate(
@@ -115,12 +115,9 @@ def read_item_fields(
     return tables, [f"{name}={value}".encode() for name, value in vocabulary]
 
 
-def _buckets(rows: Sequence[Sequence[float]], buckets: int) -> list[list[str]]:
-    """Returns the bucket of each number in each row."""
-    numbers = [number for row in rows for number in row]
-    names = iter(
-        bucket_names(tf.constant(numbers, tf.float32), quantiles(numbers, buckets))
-        .numpy()
-        .tolist()
-    )
-    return [[next(names).decode() for _ in row] for row in rows]
+def _in_buckets(rows: Sequence[Sequence[Any]], kind: f.Kind) -> list[list[str]]:
+    """Returns the buckets of an item's values for each item."""
+    dtype = tf.float32 if kind.name == f.NUMERIC else tf.string
+    values = tf.ragged.constant(rows, dtype, ragged_rank=1)
+    named = in_buckets(values, kind, quantiles).to_list()
+    return [[name.decode() for name in names] for names in named]

@@ -11,8 +11,8 @@ from trainer_modules import features
 
 CURATED_SCHEMA = Path(__file__).parents[2] / "schema" / "ratings.pbtxt"
 SPANS_SCHEMA = CURATED_SCHEMA.with_name("spans.pbtxt")
-# Buckets of a numeric feature without a tag: deciles.
-BUCKETS = 10
+# Buckets of features without a tag: deciles, and as many as there are frequent words.
+BUCKETS = {features.NUMERIC: 10, features.TEXT: 1000}
 _TAG = re.compile(r"buckets:([1-9]\d{0,5})")
 
 
@@ -61,8 +61,9 @@ def rating_range(schema: schema_pb2.Schema) -> tuple[float, float]:
 def feature_kinds(schema: schema_pb2.Schema) -> dict[str, features.Kind]:
     """Returns the side features of items and users that are not categories.
 
-    A feature of the type FLOAT is numeric. Its annotation's tag ``buckets:20`` is the
-    number of buckets.
+    A feature of the type FLOAT is numeric, and one with a ``natural_language_domain``
+    is text. The annotation's tag ``buckets:20`` is the number of their buckets; any
+    other feature with such a tag is hashed.
 
     Raises:
         SchemaError: If a feature has another type, or another tag.
@@ -72,18 +73,23 @@ def feature_kinds(schema: schema_pb2.Schema) -> dict[str, features.Kind]:
         name = feature.name
         if not (features.is_user_feature(name) or features.is_item_feature(name)):
             continue
-        if feature.type == schema_pb2.FLOAT:
-            found[name] = features.Kind(features.NUMERIC, _buckets(feature))
-        elif feature.type != schema_pb2.BYTES or feature.annotation.tag:
+        if feature.type not in (schema_pb2.FLOAT, schema_pb2.BYTES):
             raise SchemaError(
-                f'The schema\'s feature "{name}" is neither a category (type: BYTES) '
-                "nor a number (type: FLOAT, and if you wish annotation "
-                '{ tag: "buckets:20" }).'
+                f'The schema\'s feature "{name}" is neither FLOAT, for numbers, nor '
+                "BYTES, for categories and texts. Correct its type."
             )
+        kind = features.HASHED
+        if feature.type == schema_pb2.FLOAT:
+            kind = features.NUMERIC
+        elif feature.HasField("natural_language_domain"):
+            kind = features.TEXT
+        if buckets := _buckets(feature) or BUCKETS.get(kind):
+            found[name] = features.Kind(kind, buckets)
     return found
 
 
-def _buckets(feature: schema_pb2.Feature) -> int:
+def _buckets(feature: schema_pb2.Feature) -> int | None:
+    """Returns the number of buckets in the tag; None if there is none."""
     for tag in feature.annotation.tag:
         match = _TAG.fullmatch(tag)
         if not match:
@@ -92,7 +98,7 @@ def _buckets(feature: schema_pb2.Feature) -> int:
                 'Write the number of buckets, as in "buckets:20".'
             )
         return int(match[1])
-    return BUCKETS
+    return None
 
 
 def _as_written(number: float) -> float:

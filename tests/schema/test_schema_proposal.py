@@ -125,3 +125,11 @@ def test_quantities_are_proposed_as_numbers_and_constants_to_be_left_out(
     ):
         assert f"#   {line}\n" in text
     assert "--set vocabulary.leave_out=[user_land,item_kind]\n" in text
+
+
+def test_texts_are_proposed_as_texts(folder, proposed):
+    items = [f"i{n},A chair number {n} of wood" for n in range(30)]
+    (folder / "items.csv").write_text("\n".join(["item_id,about", *items]))
+    text, schema = proposed()
+    assert feature_kinds(schema) == {"item_about": Kind("text", 1000)}
+    assert "item_about is text: 30 different texts of 6 words on average." in text

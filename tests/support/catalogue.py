@@ -16,14 +16,13 @@ def write_catalogue(
     **lists: Sequence[Sequence[str | float]],
 ) -> str:
     """Writes items and the values of their features; returns the folder's path."""
-    numeric = kinds or {}
-    fields = [
-        pa.field(name, pa.list_(pa.float32()), metadata=numeric[name].as_texts())
-        if name in numeric
-        else pa.field(name, pa.list_(pa.string()))
-        for name in lists
-    ]
+    fields = []
+    for name in lists:
+        kind = (kinds or {}).get(name)
+        is_numeric = kind and kind.name == f.NUMERIC
+        values = pa.list_(pa.float32() if is_numeric else pa.string())
+        fields.append(pa.field(name, values, metadata=kind and kind.as_texts()))
     schema = pa.schema([pa.field(f.ITEM_ID, pa.string()), *fields])
-    table = pa.table([list(item_ids), *lists.values()], schema)
+    table = pa.table([list(item_ids), *map(list, lists.values())], schema)
     pq.write_table(table, folder / f.CATALOGUE_FILE)
     return str(folder)

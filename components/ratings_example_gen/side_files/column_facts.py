@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.read.numbers import to_number
-from trainer_modules.features import NUMERIC
+from trainer_modules.features import CATEGORY, NUMERIC, TEXT
 
-CATEGORY = "category"
-# So few different numbers are categories, each with enough examples to learn from.
-FEW_NUMBERS = 20
+# So few different values are categories, each with enough examples to learn from.
+FEW_VALUES = 20
 # A whole number of a quantity recurs less often than that of a code, on average.
 _MAX_RECURRENCE = 5
+# From as many words in a value on average, different values are texts.
+_TEXT_WORDS = 4
 # More different values than these are not counted, and do not affect the proposal.
 MAX_DISTINCT = 100_000
 # Above this share of rows with the same value, or without any, a column is reported.
@@ -81,12 +82,12 @@ class ColumnFacts:
         numbers = [to_number(text, self._dialect) for text in self._counts]
         odd = [t for t, n in zip(self._counts, numbers, strict=True) if math.isnan(n)]
         if not numbers or 2 * len(odd) > len(numbers):
-            return CATEGORY, None
+            return self._text_or_category()
         if odd:
             return CATEGORY, f"some values are not numbers, such as {odd[0]!r}"
         if self.has_several:
             return CATEGORY, "some rows have several numbers"
-        if len(numbers) <= FEW_NUMBERS:
+        if len(numbers) <= FEW_VALUES:
             return CATEGORY, f"only {len(numbers)} different numbers"
         if reason := self._reason_for_codes(numbers):
             return CATEGORY, reason
@@ -94,6 +95,18 @@ class ColumnFacts:
             f"{len(numbers):,} different numbers from {min(numbers):g} to "
             f"{max(numbers):g}"
         )
+
+    def _text_or_category(self) -> tuple[str, str | None]:
+        num_words = sum(len(text.split()) for text in self._counts)
+        is_long = num_words >= _TEXT_WORDS * self.distinct
+        if self.distinct > FEW_VALUES and is_long and not self._recurs(2):
+            mean = f"{num_words / self.distinct:.0f} words on average"
+            return TEXT, f"{self.distinct:,} different texts of {mean}"
+        return CATEGORY, None
+
+    def _recurs(self, times: int) -> bool:
+        """Returns whether values occur more than so many times on average."""
+        return self._counts.total() > times * self.distinct
 
     def _reason_for_codes(self, numbers: Sequence[float]) -> str | None:
         """Returns why numbers are probably codes; None if they are quantities."""
@@ -107,6 +120,6 @@ class ColumnFacts:
         lengths = {len(text) for text in self._counts}
         if len(lengths) == 1 and min(lengths) > 2:
             return f"whole numbers of {min(lengths)} digits, as in years and codes"
-        if self._counts.total() > _MAX_RECURRENCE * len(numbers):
+        if self._recurs(_MAX_RECURRENCE):
             return f"each of {len(numbers):,} whole numbers recurs often"
         return None

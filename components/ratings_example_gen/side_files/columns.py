@@ -73,6 +73,11 @@ class SideTable:
         return ", ".join(facts)
 
     @property
+    def numeric(self) -> set[str]:
+        """The names of numeric features; those of other files may be among them."""
+        return {n for n, kind in self.kinds.items() if kind.name == features.NUMERIC}
+
+    @property
     def features(self) -> list[str]:
         """The names of the columns that become features, with their prefix."""
         return [name for name, _ in self.part.columns[1:] if name != TITLE]

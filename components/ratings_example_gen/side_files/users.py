@@ -94,7 +94,7 @@ def read_users(table: SideTable, num_buckets: int) -> Iterator[tuple[int, UserPi
                 (name, values[row])
                 for name, values in piece.features.items()
                 # An Example's empty list has a type: that of texts.
-                if values[row] or name not in table.kinds
+                if values[row] or name not in table.numeric
             ]
         for bucket, users in buckets.items():
             yield bucket, UserPiece(number, num_rows[bucket], users)

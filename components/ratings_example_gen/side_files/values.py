@@ -96,7 +96,7 @@ def _typed(
     typed: dict[str, Values] = dict(found)
     problems = []
     dialect = number_dialect(table)
-    for name in table.kinds.keys() & found.keys():
+    for name in found.keys() & table.numeric:
         numbers: list[list[float]] = []
         for row, values in zip(ids, found[name], strict=True):
             parsed = [to_number(value, dialect) for value in values]

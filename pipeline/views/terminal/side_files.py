@@ -10,7 +10,7 @@ from rich.text import Text
 from components.wording import counted
 from pipeline.runs.record import DataRecord
 from pipeline.views.formatting import inert
-from trainer_modules.features import NUMERIC
+from trainer_modules.features import CATEGORY
 
 if TYPE_CHECKING:
     from components.ratings_example_gen.side_files.columns import SideTable
@@ -145,11 +145,11 @@ def _unread(columns: Mapping[str, str]) -> str:
 
 
 def _remarks(feature: "FeatureSummary") -> Iterator[str]:
-    """Yields why a column of numbers is of its kind, and what is odd about it."""
+    """Yields why a column is of its kind, and what is odd about it."""
     if feature.evidence:
         yield f"{feature.name}: {feature.kind} in a proposed schema; {feature.evidence}"
-    elif feature.kind == NUMERIC:
-        yield f"{feature.name}: numeric, as the schema declares"
+    elif feature.kind != CATEGORY:
+        yield f"{feature.name}: {feature.kind}, as the schema declares"
     if feature.oddity:
         yield f"{feature.name} is of little use: {feature.oddity}"
 

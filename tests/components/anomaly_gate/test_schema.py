@@ -86,11 +86,25 @@ def test_a_side_feature_of_type_float_is_numeric(read):
     assert feature_kinds(read_schema(CURATED_SCHEMA)) == {}
 
 
+def test_texts_and_ids_are_hashed(read):
+    schema = read(
+        'feature { name: "user_bio" type: BYTES natural_language_domain {} }'
+        'feature { name: "item_about" type: BYTES natural_language_domain {}'
+        ' annotation { tag: "buckets:50" } }'
+        'feature { name: "item_seller" type: BYTES annotation { tag: "buckets:9000" } }'
+    )
+    assert feature_kinds(schema) == {
+        "user_bio": Kind("text", 1000),
+        "item_about": Kind("text", 50),
+        "item_seller": Kind("hashed", 9000),
+    }
+
+
 @pytest.mark.parametrize(
     ("feature", "message"),
     [
-        ("type: INT", 'user_age" is neither a category .* nor a number'),
-        ('type: BYTES annotation { tag: "buckets:20" }', "user_age"),
+        ("type: INT", 'user_age" is neither FLOAT, for numbers, nor BYTES'),
+        ('type: BYTES annotation { tag: "hashed" }', 'unknown tag "hashed"'),
         ('type: FLOAT annotation { tag: "bucket:20" }', 'unknown tag "bucket:20"'),
         ('type: FLOAT annotation { tag: "buckets:0" }', 'unknown tag "buckets:0"'),
     ],

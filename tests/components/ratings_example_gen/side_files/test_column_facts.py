@@ -89,3 +89,15 @@ def test_marks_of_numbers_are_those_of_the_text():
 )
 def test_columns_of_little_use(values, oddity):
     assert facts(values).oddity() == oddity
+
+
+def test_different_texts_of_some_words_are_text():
+    texts = [f"A chair number {n} of wood" for n in range(30)]
+    evidence = "30 different texts of 6 words on average"
+    assert facts([*texts, None]).proposed_kind() == ("text", evidence)
+    # A part of a text that contains a separator is a text as well.
+    assert facts([*texts, ("of steel and", "of more")]).proposed_kind()[0] == "text"
+    # Texts that recur are categories, such as names of departments.
+    assert facts(texts * 3).proposed_kind() == ("category", None)
+    assert facts(texts[:20]).proposed_kind() == ("category", None)
+    assert facts([f"Big chair {n}" for n in range(30)]).proposed_kind()[0] == "category"
