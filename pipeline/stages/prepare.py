@@ -19,6 +19,7 @@ from components.anomaly_gate.schema import (
     rating_range,
     read_schema,
 )
+from components.anomaly_gate.schema_import import ImportSchemaGen
 from components.catalogue_gen.component import CatalogueGen
 from components.drift_gate.component import DriftGate
 from components.ratings_example_gen.component import RatingsExampleGen
@@ -109,7 +110,7 @@ def read_catalogue(
 def check_data(source: Source, examples: BaseChannel, schema_path: Path) -> DataChecks:
     """Examples to statistics and anomalies; an anomaly stops the run."""
     statistics = tfx.components.StatisticsGen(examples=examples)
-    schema = tfx.components.ImportSchemaGen(schema_file=str(schema_path))
+    schema = ImportSchemaGen(schema_file=str(schema_path))
     validator = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
