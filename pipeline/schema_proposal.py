@@ -7,22 +7,28 @@ from pathlib import Path
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.anomaly_gate.schema import CURATED_SCHEMA, read_schema
+from components.anomaly_gate.schema import CURATED_SCHEMA, TIME_TAG, read_schema
 from components.ratings_example_gen import Settings, inspect
 from components.ratings_example_gen.input_errors import NON_NUMERIC_RATING, fatal
 from components.ratings_example_gen.side_files.summary import FeatureSummary
 from components.wording import counted
 from trainer_modules import features
 from trainer_modules.configs.types import LARGEST
-from trainer_modules.features import CATEGORY, NUMERIC, TEXT
+from trainer_modules.features import CATEGORY, NUMERIC, TEXT, TIME
 
+_TYPES = {NUMERIC: schema_pb2.FLOAT, TIME: schema_pb2.FLOAT}
 _ON_KINDS = (
-    "- FLOAT is a number, divided into 10 buckets of equal numbers of items or users;",
-    "  natural_language_domain is text, whose words are hashed into 1,000 buckets;",
-    '  annotation { tag: "buckets:20" } is another number of buckets. Other features',
-    "  are categories, as are those of the items that are not listed:",
+    "- FLOAT is a number or, with the tag time, a time, divided into 10 buckets with",
+    "  equally many items or users; natural_language_domain is text, whose words are",
+    '  hashed into 1,000 buckets; annotation { tag: "buckets:20" } is another number.',
+    "  Other features are categories, as are those of the items that are not listed:",
 )
-_KINDS = {NUMERIC: "a number", TEXT: "text", CATEGORY: "a category"}
+_KINDS = {
+    NUMERIC: "a number",
+    TIME: "a time",
+    TEXT: "text",
+    CATEGORY: "a category",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ def propose(path: Path, settings: Settings) -> Proposal:
     """Returns a schema that fits some ratings.
 
     It is ``schema/ratings.pbtxt`` with the range of the ratings, the users' side
-    features, and the items' numbers and texts that are found at ``path``.
+    features, and the items' numbers, times and texts that are found at ``path``.
 
     Args:
         path: A file or a folder of ratings.
@@ -147,14 +153,14 @@ def _schema(
         if not features.is_user_feature(feature.name)
     ]
     side = [
-        schema_pb2.Feature(
-            name=name, type=schema_pb2.FLOAT if kind == NUMERIC else schema_pb2.BYTES
-        )
+        schema_pb2.Feature(name=name, type=_TYPES.get(kind, schema_pb2.BYTES))
         for name, kind in kinds.items()
     ]
     for feature in side:
         if kinds[feature.name] == TEXT:
             feature.natural_language_domain.SetInParent()
+        elif kinds[feature.name] == TIME:
+            feature.annotation.tag.append(TIME_TAG)
     del schema.feature[:]
     schema.feature.extend([*kept, *side])
     return schema

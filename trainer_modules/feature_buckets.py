@@ -1,4 +1,4 @@
-"""Makes categories of numbers, texts and ids: the buckets that they are in."""
+"""Makes categories of numbers, times, texts and ids: the buckets they are in."""
 
 from collections.abc import Callable
 
@@ -25,8 +25,8 @@ def in_buckets(
     tables are made, both by this function.
 
     Args:
-        values: Values of the users or items, [B, (N)]: float32 of a numeric feature,
-            text of another.
+        values: Values of the users or items, [B, (N)]: float32 if they are numbers or
+            times, else text.
         kind: What the values mean.
         boundaries: Finds the boundaries between the buckets of numbers.
 
@@ -35,7 +35,7 @@ def in_buckets(
         bucket; one that is not finite, which only a request may contain, counts as
         missing. A text has the bucket of each of its first ``MAX_WORDS`` words.
     """
-    if kind.name == f.NUMERIC:
+    if kind.has_numbers:
         values = tf.ragged.boolean_mask(values, tf.math.is_finite(values))
         numbers = values.flat_values
         begins = boundaries(numbers, kind.buckets)

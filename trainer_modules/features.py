@@ -12,8 +12,8 @@ Raw Examples (one per user, written by ``components/ratings_example_gen``):
 ``event_type``         bytes  [N] types of events; absent where none are configured
 ``history_item_id`` …         [H] ``eval`` and ``test`` only: the user's ratings in all
                               earlier splits, time-ordered; none of them is a candidate
-``user_<name>``        bytes  [0..n] side features of the user; of a numeric one
-                              (``NUMERIC``) float [0..1]
+``user_<name>``        bytes  [0..n] side features of the user; float [0..1]
+                              if they are numbers or times
 =====================  =====  ======================================================
 
 Transformed Examples carry ``<name>_index`` int64 features instead of ids
@@ -59,9 +59,10 @@ USER_VOCABULARY = "user_id"
 ITEM_VOCABULARY = "item_id"
 USER_FEATURE_VOCABULARY = "user_feature"
 
-# Kinds of side features; the values of the last three become buckets.
+# Kinds of side features; the values of all but categories become buckets.
 CATEGORY = "category"
 NUMERIC = "numeric"  # numbers, by quantiles
+TIME = "time"  # days since 1970, by quantiles
 TEXT = "text"  # words, by a hash
 HASHED = "hashed"  # ids, by a hash
 
@@ -84,12 +85,17 @@ class Kind(NamedTuple):
     """What the values of a side feature mean, if they are not categories.
 
     Attributes:
-        name: ``NUMERIC``, ``TEXT`` or ``HASHED``.
+        name: ``NUMERIC``, ``TIME``, ``TEXT`` or ``HASHED``.
         buckets: Number of buckets that the values are divided into.
     """
 
     name: str
     buckets: int
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the values are numbers."""
+        return self.name in (NUMERIC, TIME)
 
     def as_texts(self) -> dict[str, str]:
         """Returns the kind as metadata of a column."""

@@ -117,7 +117,7 @@ def read_item_fields(
 
 def _in_buckets(rows: Sequence[Sequence[Any]], kind: f.Kind) -> list[list[str]]:
     """Returns the buckets of an item's values for each item."""
-    dtype = tf.float32 if kind.name == f.NUMERIC else tf.string
+    dtype = tf.float32 if kind.has_numbers else tf.string
     values = tf.ragged.constant(rows, dtype, ragged_rank=1)
     named = in_buckets(values, kind, quantiles).to_list()
     return [[name.decode() for name in names] for names in named]

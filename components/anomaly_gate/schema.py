@@ -12,7 +12,8 @@ from trainer_modules import features
 CURATED_SCHEMA = Path(__file__).parents[2] / "schema" / "ratings.pbtxt"
 SPANS_SCHEMA = CURATED_SCHEMA.with_name("spans.pbtxt")
 # Buckets of features without a tag: deciles, and as many as there are frequent words.
-BUCKETS = {features.NUMERIC: 10, features.TEXT: 1000}
+BUCKETS = {features.NUMERIC: 10, features.TIME: 10, features.TEXT: 1000}
+TIME_TAG = "time"
 _TAG = re.compile(r"buckets:([1-9]\d{0,5})")
 
 
@@ -61,9 +62,10 @@ def rating_range(schema: schema_pb2.Schema) -> tuple[float, float]:
 def feature_kinds(schema: schema_pb2.Schema) -> dict[str, features.Kind]:
     """Returns the side features of items and users that are not categories.
 
-    A feature of the type FLOAT is numeric, and one with a ``natural_language_domain``
-    is text. The annotation's tag ``buckets:20`` is the number of their buckets; any
-    other feature with such a tag is hashed.
+    A feature of the type FLOAT is numeric or, with the tag ``time`` in its annotation,
+    a time (TFDV allows ``time_domain`` for other types only). One with a
+    ``natural_language_domain`` is text. A tag ``buckets:20`` is the number of their
+    buckets; any other feature with such a tag is hashed.
 
     Raises:
         SchemaError: If a feature has another type, or another tag.
@@ -75,12 +77,13 @@ def feature_kinds(schema: schema_pb2.Schema) -> dict[str, features.Kind]:
             continue
         if feature.type not in (schema_pb2.FLOAT, schema_pb2.BYTES):
             raise SchemaError(
-                f'The schema\'s feature "{name}" is neither FLOAT, for numbers, nor '
-                "BYTES, for categories and texts. Correct its type."
+                f'The schema\'s feature "{name}" is neither FLOAT, for numbers and '
+                "times, nor BYTES, for categories and texts. Correct its type."
             )
         kind = features.HASHED
         if feature.type == schema_pb2.FLOAT:
-            kind = features.NUMERIC
+            is_time = TIME_TAG in feature.annotation.tag
+            kind = features.TIME if is_time else features.NUMERIC
         elif feature.HasField("natural_language_domain"):
             kind = features.TEXT
         if buckets := _buckets(feature) or BUCKETS.get(kind):
@@ -89,16 +92,20 @@ def feature_kinds(schema: schema_pb2.Schema) -> dict[str, features.Kind]:
 
 
 def _buckets(feature: schema_pb2.Feature) -> int | None:
-    """Returns the number of buckets in the tag; None if there is none."""
+    """Returns the number of buckets in the tags; None if there is none."""
+    number = None
     for tag in feature.annotation.tag:
+        if tag == TIME_TAG and feature.type == schema_pb2.FLOAT:
+            continue
         match = _TAG.fullmatch(tag)
         if not match:
             raise SchemaError(
                 f'The schema\'s feature "{feature.name}" has the unknown tag "{tag}". '
-                'Write the number of buckets, as in "buckets:20".'
+                'Write the number of buckets, as in "buckets:20", or for a time of the '
+                f'type FLOAT "{TIME_TAG}".'
             )
-        return int(match[1])
-    return None
+        number = int(match[1])
+    return number
 
 
 def _as_written(number: float) -> float:

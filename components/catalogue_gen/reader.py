@@ -75,8 +75,8 @@ def read_catalogue(uri: str) -> pa.Table:
     """Returns the table of a Catalogue artifact: one row per item, by ``item_id``.
 
     Columns: ``item_id`` string, ``title`` string or null, ``item_<feature>`` list of
-    strings, or of floats for a numeric feature; empty if the feature is missing. The
-    metadata of a column has the feature's kind (``features.Kind``).
+    strings, or of floats if they are numbers or times; empty if the feature is missing.
+    The metadata of a column has the feature's kind (``features.Kind``).
     """
     with files.open_binary(f"{uri}/{features.CATALOGUE_FILE}") as file:
         # Not pq.read_table, which also imports pandas and pyarrow.dataset.
@@ -139,7 +139,7 @@ def _field(name: str, kind: features.Kind | None) -> pa.Field:
     """Returns the column of a feature; its metadata has the kind, for the Trainers."""
     if kind is None:
         return pa.field(name, pa.list_(pa.string()))
-    values = pa.float32() if kind.name == features.NUMERIC else pa.string()
+    values = pa.float32() if kind.has_numbers else pa.string()
     return pa.field(name, pa.list_(values), metadata=kind.as_texts())
 
 

@@ -3,9 +3,11 @@
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
 from tensorflow_data_validation.statistics.stats_impl import (
     generate_statistics_in_memory,
 )
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter
 from tfx_bsl.tfxio.tf_example_record import TFExampleBeamRecord
@@ -67,13 +69,18 @@ def serialized(record):
     ).SerializeToString()
 
 
-def found_in(*records):
-    """What TFDV finds in the records: feature → kinds of anomaly."""
+def found_in(*records, more=()):
+    """What TFDV finds in the records: feature → kinds of anomaly.
+
+    The schema is the curated one, with more features if a test needs them.
+    """
     batch = ExamplesToRecordBatchDecoder().DecodeBatch(
         [serialized(record) for record in records]
     )
     statistics = generate_statistics_in_memory(batch, tfdv.StatsOptions())
-    found = tfdv.validate_statistics(statistics, read_schema(CURATED_SCHEMA))
+    schema = read_schema(CURATED_SCHEMA)
+    schema.feature.extend(more)
+    found = tfdv.validate_statistics(statistics, schema)
     kinds = {}
     for anomaly in anomalies_of("train", found):
         kinds.setdefault(anomaly.feature, set()).add(anomaly.kind)
@@ -155,3 +162,19 @@ def test_lists_reach_transform_as_ragged_tensors():
     assert ragged[features.HISTORY_ITEM_ID] == [[b"914"], [], []]
     assert ragged[features.HISTORY_TIMESTAMP] == [[TIME - DAY], [], []]
     assert ragged["user_gender"] == [[], [], []]
+
+
+def test_every_kind_of_feature_is_accepted():
+    kinds = """
+        feature { name: "user_income" type: FLOAT annotation { tag: "buckets:20" } }
+        feature { name: "user_joined" type: FLOAT annotation { tag: "time" } }
+        feature { name: "user_bio" type: BYTES natural_language_domain {} }
+        feature { name: "user_seller" type: BYTES annotation { tag: "buckets:99" } }
+        feature { name: "item_price" type: FLOAT }
+    """
+    more = text_format.Parse(kinds, schema_pb2.Schema()).feature
+    values = {"user_income": [1.5], "user_joined": [18576.5], "user_bio": ["a b"]}
+    known = {**TRAIN, **values, "user_seller": ["x"]}
+    assert found_in(known, TRAIN, more=more) == {}
+    wrong = {**TRAIN, "user_income": ["1.5"]}
+    assert found_in(wrong, more=more) == {"user_income": {"UNEXPECTED_DATA_TYPE"}}

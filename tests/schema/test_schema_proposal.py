@@ -133,3 +133,14 @@ def test_texts_are_proposed_as_texts(folder, proposed):
     text, schema = proposed()
     assert feature_kinds(schema) == {"item_about": Kind("text", 1000)}
     assert "item_about is text: 30 different texts of 6 words on average." in text
+
+
+def test_dates_are_proposed_as_times(folder, proposed):
+    users = [f"u{n},2020-11-{n:02}" for n in range(1, 31)]
+    (folder / "users.csv").write_text("\n".join(["user_id,joined", *users]))
+    text, schema = proposed()
+    assert feature_kinds(schema) == {"user_joined": Kind("time", 10)}
+    evidence = (
+        "user_joined is a time: 30 different times from 2020-11-01 to 2020-11-30."
+    )
+    assert evidence in text

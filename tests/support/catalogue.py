@@ -19,7 +19,7 @@ def write_catalogue(
     fields = []
     for name in lists:
         kind = (kinds or {}).get(name)
-        is_numeric = kind and kind.name == f.NUMERIC
+        is_numeric = kind and kind.has_numbers
         values = pa.list_(pa.float32() if is_numeric else pa.string())
         fields.append(pa.field(name, values, metadata=kind and kind.as_texts()))
     schema = pa.schema([pa.field(f.ITEM_ID, pa.string()), *fields])

@@ -1,8 +1,10 @@
 """Converts times, in any supported format, to seconds UTC."""
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,8 @@ MIN_TIME, MAX_TIME = -62_135_596_800, 253_402_300_799
 ZONE = r"(?:Z|[+-]\d\d(?::?\d\d)?)"
 ISO_PATTERN = rf"\d{{4}}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{ZONE}?)?"
 UTC_ZONE = "UTC"
+_DAY = 86_400
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Seconds = npt.NDArray[np.int64]
 
@@ -33,6 +37,31 @@ def shown_time(seconds: float) -> str:
     """Returns a time in words; the year must be at most 9999."""
     time = datetime.fromtimestamp(int(seconds), tz=UTC)
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def shown_day(days: float) -> str:
+    """Returns the date, in UTC, so many days after the beginning of 1970."""
+    return shown_time(math.floor(days * _DAY)).partition(" ")[0]
+
+
+def to_days(text: str, dialect: Dialect) -> float:
+    """Returns the days since 1970 until a time in ISO 8601 or in seconds.
+
+    NaN if the text is neither, or has fewer than nine digits: these are dates such as
+    20201110, years or days rather than seconds.
+    """
+    text = text.strip()
+    if re.fullmatch(r"-?\d{9,10}", text):
+        return int(text) / _DAY
+    if not re.fullmatch(ISO_PATTERN, text):
+        return float("nan")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:  # the 30th of February
+        return float("nan")
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=ZoneInfo(dialect.timezone or UTC_ZONE))
+    return (time - _EPOCH).total_seconds() / _DAY
 
 
 def to_times(values: pa.Array, part: Part, faults: Faults) -> Seconds:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.read.numbers import to_number
-from trainer_modules.features import CATEGORY, NUMERIC, TEXT
+from components.ratings_example_gen.read.times import shown_day, to_days
+from trainer_modules.features import CATEGORY, NUMERIC, TEXT, TIME
 
 # So few different values are categories, each with enough examples to learn from.
 FEW_VALUES = 20
@@ -82,7 +83,7 @@ class ColumnFacts:
         numbers = [to_number(text, self._dialect) for text in self._counts]
         odd = [t for t, n in zip(self._counts, numbers, strict=True) if math.isnan(n)]
         if not numbers or 2 * len(odd) > len(numbers):
-            return self._text_or_category()
+            return self._kind_of_words()
         if odd:
             return CATEGORY, f"some values are not numbers, such as {odd[0]!r}"
         if self.has_several:
@@ -96,7 +97,13 @@ class ColumnFacts:
             f"{max(numbers):g}"
         )
 
-    def _text_or_category(self) -> tuple[str, str | None]:
+    def _kind_of_words(self) -> tuple[str, str | None]:
+        days = [to_days(text, self._dialect) for text in self._counts]
+        if self.distinct > FEW_VALUES and not any(map(math.isnan, days)):
+            if self.has_several:
+                return CATEGORY, "some rows have several times"
+            first, last = shown_day(min(days)), shown_day(max(days))
+            return TIME, f"{self.distinct:,} different times from {first} to {last}"
         num_words = sum(len(text.split()) for text in self._counts)
         is_long = num_words >= _TEXT_WORDS * self.distinct
         if self.distinct > FEW_VALUES and is_long and not self._recurs(2):

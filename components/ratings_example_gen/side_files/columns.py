@@ -74,8 +74,8 @@ class SideTable:
 
     @property
     def numeric(self) -> set[str]:
-        """The names of numeric features; those of other files may be among them."""
-        return {n for n, kind in self.kinds.items() if kind.name == features.NUMERIC}
+        """Features that are numbers or times, also some of other files."""
+        return {name for name, kind in self.kinds.items() if kind.has_numbers}
 
     @property
     def features(self) -> list[str]:

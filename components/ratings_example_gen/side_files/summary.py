@@ -26,8 +26,8 @@ class FeatureSummary:
         has_several: Whether some row has several values.
         missing: Number of rows without a value.
         distinct: Number of different values, at most ``column_facts.MAX_DISTINCT``.
-        kind: ``category``, ``numeric``, ``text`` or ``hashed``: the declared kind, or
-            else the proposed one.
+        kind: ``category``, ``numeric``, ``time``, ``text`` or ``hashed``: the declared
+            kind, or else the proposed one.
         evidence: What suggests the proposed kind; None if it is declared, or nothing
             suggests another kind than a category.
         oddity: Why a model can learn little from the column; None if it may.

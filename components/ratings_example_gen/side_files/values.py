@@ -18,8 +18,10 @@ from components.ratings_example_gen.read.blocks import read_rows
 from components.ratings_example_gen.read.numbers import to_number
 from components.ratings_example_gen.read.rows import Block
 from components.ratings_example_gen.read.side_texts import to_text
+from components.ratings_example_gen.read.times import to_days
 from components.ratings_example_gen.side_files.columns import SideTable
 from components.ratings_example_gen.side_files.header import TITLE
+from trainer_modules import features
 
 SEPARATOR = "|"
 # Numbers are stored in 32 bits.
@@ -43,7 +45,7 @@ class Piece:
         ids: [R] ids, in the same form as in ratings.
         titles: [R] titles, None for a missing one; None without such a column.
         features: Name with its prefix → [R] lists of values, empty if missing; those of
-            a numeric feature are floats.
+            a numeric feature are floats, and those of a time are days since 1970.
         num_decoded: Number of values whose HTML entities were decoded.
     """
 
@@ -57,8 +59,8 @@ def read_pieces(table: SideTable) -> Iterator[Piece]:
     """Yields a file of items or users, a few megabytes at a time.
 
     Raises:
-        BadInputError: If a row is bad, or the value of a numeric feature is not one
-            finite number. Such rows are never skipped, because one wrong feature makes
+        BadInputError: If a row is bad, or the value of a number or time is not one.
+            Such rows are never skipped, because one wrong feature makes
             the whole file suspect.
     """
     for rows in read_rows(table.part, Block(0, 0)):
@@ -88,20 +90,22 @@ def number_dialect(table: SideTable) -> Dialect:
 def _typed(
     found: Mapping[str, list[list[str]]], ids: Sequence[str], table: SideTable
 ) -> dict[str, Values]:
-    """Returns the values, of numeric features as numbers.
+    """Returns the values; numbers as floats, and times as days since 1970.
 
     Raises:
-        BadInputError: If such a value is not one finite number.
+        BadInputError: If such a value is not one finite number or time.
     """
     typed: dict[str, Values] = dict(found)
     problems = []
-    dialect = number_dialect(table)
     for name in found.keys() & table.numeric:
+        is_time = table.kinds[name].name == features.TIME
+        to_value, what = (to_days, "time") if is_time else (to_number, "number")
+        dialect = table.part.dialect if is_time else number_dialect(table)
         numbers: list[list[float]] = []
         for row, values in zip(ids, found[name], strict=True):
-            parsed = [to_number(value, dialect) for value in values]
+            parsed = [to_value(value, dialect) for value in values]
             if len(values) > 1 or not all(abs(n) <= _LARGEST for n in parsed):
-                reason = f"{name} of {row!r} is {'|'.join(values)!r}, not one number"
+                reason = f"{name} of {row!r} is {'|'.join(values)!r}, not one {what}"
                 kind = input_errors.NON_NUMERIC_FEATURE
                 problems.append(Problem(table.part.name, 0, kind, reason))
             numbers.append(parsed)
@@ -110,7 +114,8 @@ def _typed(
         raise BadInputError(
             problems,
             advice="Correct these values, or let the schema declare the feature as a "
-            "category (type: BYTES). Decimal comma: data.decimal, data.thousands.",
+            "category (type: BYTES). For a decimal comma, set data.decimal. Times are "
+            "ISO 8601, as in 2020-11-10 or 2020-11-10T12:30Z, or seconds since 1970.",
         )
     return typed
 

@@ -100,11 +100,24 @@ def test_texts_and_ids_are_hashed(read):
     }
 
 
+def test_a_number_with_the_tag_of_times_is_a_time(read):
+    schema = read(
+        'feature { name: "item_released" type: FLOAT annotation { tag: "time" } }'
+        'feature { name: "user_joined" type: FLOAT'
+        ' annotation { tag: "time" tag: "buckets:20" } }'
+    )
+    assert feature_kinds(schema) == {
+        "item_released": Kind("time", 10),
+        "user_joined": Kind("time", 20),
+    }
+
+
 @pytest.mark.parametrize(
     ("feature", "message"),
     [
-        ("type: INT", 'user_age" is neither FLOAT, for numbers, nor BYTES'),
+        ("type: INT", 'user_age" is neither FLOAT, for numbers and times, nor'),
         ('type: BYTES annotation { tag: "hashed" }', 'unknown tag "hashed"'),
+        ('type: BYTES annotation { tag: "time" }', 'unknown tag "time"'),
         ('type: FLOAT annotation { tag: "bucket:20" }', 'unknown tag "bucket:20"'),
         ('type: FLOAT annotation { tag: "buckets:0" }', 'unknown tag "buckets:0"'),
     ],

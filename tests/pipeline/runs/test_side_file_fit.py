@@ -2,11 +2,13 @@
 
 from msgspec.structs import replace
 
+from components.ratings_example_gen import Settings
 from components.ratings_example_gen.inspection import inspect_path
 from pipeline.runs.record import SideFile
 from pipeline.runs.side_file_fit import items_fit, users_fit
 from pipeline.runs.step_outputs import CatalogueCounts, Counts
 from pipeline.views.terminal.side_files import describe_file, matched
+from trainer_modules.features import Kind
 
 COUNTS = Counts(
     **{"users": 3, "items": 4, "read": 9, "kept": 9, "users_file": "a/users.csv"},
@@ -41,3 +43,18 @@ def test_ids_that_differ_are_shown_from_both_sides(tmp_path):
 
 def test_without_rated_items_there_is_no_share():
     assert matched("items", 0, 0, []) == "there are no rated items to look for"
+
+
+def test_kinds_and_columns_of_little_use_are_shown(tmp_path):
+    (tmp_path / "ratings.csv").write_text("user_id,item_id,rating\nu,0,1.1\nu,1,2\n")
+    rows = [f"{n},{n}.5,EUR" for n in range(30)]
+    (tmp_path / "items.csv").write_text("\n".join(["item_id,price,currency", *rows]))
+    proposed = list(describe_file("items", inspect_path(tmp_path).items_file))
+    assert proposed[-2:] == [
+        "item_price: numeric in a proposed schema; "
+        "30 different numbers from 0.5 to 29.5",
+        "item_currency is of little use: every row has 'EUR'",
+    ]
+    settings = Settings(kinds={"item_price": Kind("numeric", 10)})
+    declared = describe_file("items", inspect_path(tmp_path, settings).items_file)
+    assert list(declared)[-2] == "item_price: numeric, as the schema declares"

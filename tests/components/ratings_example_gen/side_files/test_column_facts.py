@@ -101,3 +101,17 @@ def test_different_texts_of_some_words_are_text():
     assert facts(texts * 3).proposed_kind() == ("category", None)
     assert facts(texts[:20]).proposed_kind() == ("category", None)
     assert facts([f"Big chair {n}" for n in range(30)]).proposed_kind()[0] == "category"
+
+
+def test_different_dates_are_times():
+    days = [f"2020-11-{n:02}" for n in range(1, 31)]
+    evidence = "30 different times from 2020-11-01 to 2020-11-30"
+    assert facts([*days, None]).proposed_kind() == ("time", evidence)
+    moments = [f"{day}T12:30:00+02:00" for day in days]
+    assert facts(moments).proposed_kind()[0] == "time"
+    assert facts(days[:20]).proposed_kind() == ("category", None)
+    assert facts([*days, "soon"]).proposed_kind() == ("category", None)
+    # Seconds since 1970 are shown, not guessed.
+    seconds = [1_600_000_000 + 1000 * n for n in range(30)]
+    evidence = "whole numbers of 10 digits, as in years and codes"
+    assert facts(seconds).proposed_kind() == ("category", evidence)

@@ -1,6 +1,7 @@
 """What the values of a file of items or users say, against what a person reads."""
 
 import dataclasses
+import datetime
 import math
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from components.ratings_example_gen.parts import find_parts
 from components.ratings_example_gen.side_files.columns import describe
 from components.ratings_example_gen.side_files.names import ITEMS
 from components.ratings_example_gen.side_files.values import read_pieces, split_values
-from trainer_modules.features import NUMERIC, Kind
+from trainer_modules.features import NUMERIC, TIME, Kind
 
 
 @pytest.mark.parametrize(
@@ -103,9 +104,9 @@ def test_a_bad_text_in_a_list_is_named_by_its_row(read):
     assert caught.value.counts == {input_errors.UNDECODABLE_BYTES: 1}
 
 
-def prices(part, kinds=("item_price",), **dialect):
+def prices(part, kinds=("item_price",), kind=NUMERIC, **dialect):
     table = describe(part, ITEMS, {}, Dialect(**dialect))
-    numeric = {name: Kind(NUMERIC, 10) for name in kinds}
+    numeric = {name: Kind(kind, 10) for name in kinds}
     [piece] = read_pieces(dataclasses.replace(table, kinds=numeric))
     return piece.features["item_price"]
 
@@ -149,3 +150,33 @@ def test_numbers_of_parquet_need_no_marks(tmp_path):
     pq.write_table(pa.table(columns), path)
     [part] = find_parts([str(path)])
     assert prices(part, decimal=",") == [[1.5], [], [], [2e10]]
+
+
+def test_declared_times_are_days_since_1970(csv_part):
+    texts = ("1970-01-02", "1970-01-01T06:00:00Z", "1970-01-03 01:00:00+01:00", "")
+    part = csv_part(*texts, "864000000", "-864000000", "1969-12-31")
+    days = [[1.0], [0.25], [2.0], [], [10_000.0], [-10_000.0], [-1.0]]
+    assert prices(part, kind=TIME) == days
+    # A time without an offset is in the zone of the data.
+    part = csv_part("1970-01-01 12:00:00", "1970-01-01T12:00:00Z")
+    assert prices(part, kind=TIME, timezone="America/New_York") == [[17 / 24], [0.5]]
+
+
+def test_times_of_parquet_are_days_since_1970(tmp_path):
+    path = tmp_path / "items.parquet"
+    noon = datetime.datetime(1970, 1, 2, 12)
+    columns = {"item_id": [1, 2], "price": pa.array([noon, None], pa.timestamp("us"))}
+    pq.write_table(pa.table(columns), path)
+    [part] = find_parts([str(path)])
+    assert prices(part, kind=TIME) == [[1.5], []]
+    dates = pa.array([datetime.date(1970, 1, 5), None], pa.date32())
+    pq.write_table(pa.table({"item_id": [1, 2], "price": dates}), path)
+    assert prices(part, kind=TIME) == [[4.0], []]
+
+
+@pytest.mark.parametrize(
+    "text", ["20201110", "2020", "18576", "10.11.2020", "2020-02-30", "1600000000000"]
+)
+def test_a_declared_time_that_is_none_is_named(csv_part, text):
+    with pytest.raises(BadInputError, match="item_price of 'i0' is .*, not one time"):
+        prices(csv_part(text), kind=TIME)
