@@ -1,5 +1,6 @@
 """MovieLens 100K, and errors that a user's own file may have."""
 
+import json
 import shutil
 
 import pytest
@@ -139,3 +140,54 @@ def test_what_was_removed_by_hand_goes_live_again(copy_of_the_code, ratings, tmp
     again = marquee(code, *run)
     assert {s["state"] for s in again.run["steps"]} == {"cached"}
     assert again.run["live"] == refilled.run["live"]
+
+
+@pytest.mark.slow
+def test_features_of_every_kind_go_live_by_the_proposed_schema(
+    copy_of_the_code, ratings, tmp_path
+):
+    """The output of ``schema propose`` is used as it is; then the schema is edited."""
+    code, data, schema = copy_of_the_code(), ratings(), tmp_path / "schema.pbtxt"
+    (tmp_path / "users.csv").write_text(
+        "user_id,income,joined,bio,country\n"
+        + "".join(
+            f"u{n},{'' if n == 7 else n * 12.5},2020-{n % 12 + 1:02}-{n % 28 + 1:02},"
+            f"I am number {n} of all,NO\n"
+            for n in range(240)
+        )
+    )
+    (tmp_path / "items.csv").write_text(
+        "item_id,price,colour\n"
+        + "".join(f"i{n},{n + 0.5},{('red', 'blue')[n % 2]}\n" for n in range(40))
+    )
+    proposed = marquee(code, "schema", "propose", data, "--to", str(schema))
+    assert proposed.status == 0, proposed.text
+    assert "vocabulary.leave_out=[user_country]" in schema.read_text()
+    run = (
+        *("run", "--data", data, "--out", str(tmp_path / "out"), "--models", "deepfm"),
+        *("--set", f"schema.path={schema}", "--set", "label.threshold=all"),
+        *("--set", "vocabulary.leave_out=[user_country]"),
+        *("--set", "models.deepfm.num_negatives=2", "--set", "models.deepfm.epochs=2"),
+    )
+    first = marquee(code, *run)
+    assert first.status in (0, 5), first.text
+    assert fields_of(tmp_path / "out") == [
+        *("user_bio_index", "user_income_index", "user_joined_index"),
+        *("item_colour", "item_price"),
+    ]
+    words = " ".join(first.text.split())
+    assert "item_price from 'price' (numeric, 10 buckets)" in words
+    assert "user_joined from 'joined' (time, 10 buckets)" in words
+    text = schema.read_text()
+    assert text.count('tag: "time"') == 1
+    schema.write_text(text.replace('tag: "time"', 'tag: "time" tag: "buckets:3"'))
+    again = marquee(code, *run)
+    ran = {s["name"] for s in again.run["steps"] if s["state"] == "done"}
+    assert {"ImportSchemaGen", "Transform", "Trainer_deepfm"} <= ran
+
+
+def fields_of(out):
+    """The fields on the card of the newest deepfm."""
+    cards = out.glob("artifacts/Trainer_deepfm/model/*/**/assets.extra/marquee.json")
+    newest = max(cards, key=lambda path: path.stat().st_mtime)
+    return json.loads(newest.read_text())["fields"]
