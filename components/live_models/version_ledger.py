@@ -62,6 +62,34 @@ def withdrawn(live_folder: Path) -> frozenset[str]:
     return frozenset(read_ledger(live_folder).withdrawn) - {live_origin(live_folder)}
 
 
+def forgotten(live_folder: Path) -> frozenset[int]:
+    """Returns the numbers of the versions that no server may serve any more."""
+    entries = read_ledger(live_folder).forgotten
+    return frozenset(
+        number for entry in entries if not entry.is_pending for number in entry.versions
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Forgotten:
+    """What ``marquee forget`` did once; IDs are not recorded.
+
+    Attributes:
+        time: When, ISO 8601 in UTC.
+        users: Number of users.
+        items: Number of items.
+        versions: Numbers of the versions that had learned from them.
+        is_pending: Whether servers may still serve these versions from memory, until a
+            model that is being trained replaces them.
+    """
+
+    time: str
+    users: int
+    items: int
+    versions: Sequence[int]
+    is_pending: bool = False
+
+
 @dataclasses.dataclass(frozen=True)
 class Ledger:
     """What has to be remembered after versions are removed.
@@ -70,13 +98,15 @@ class Ledger:
         folder: ID of the folder; a new one if it is removed and created again.
         last: The highest version number ever used.
         emptied: ``last`` when the folder was last found without versions.
-        withdrawn: Origins of the models that were rolled back.
+        withdrawn: Origins of the models that were rolled back or forgotten.
+        forgotten: What was forgotten, the oldest first.
     """
 
     folder: str
     last: int
     emptied: int
     withdrawn: Sequence[str] = ()
+    forgotten: Sequence[Forgotten] = ()
 
 
 def read_ledger(live_folder: Path) -> Ledger:
@@ -86,7 +116,9 @@ def read_ledger(live_folder: Path) -> Ledger:
         VersionError: If the ledger cannot be read.
     """
     try:
-        ledger = Ledger(**json.loads((live_folder / LEDGER).read_text()))
+        written = json.loads((live_folder / LEDGER).read_text())
+        entries = [Forgotten(**entry) for entry in written.pop("forgotten", ())]
+        ledger = Ledger(**written, forgotten=entries)
     except FileNotFoundError:
         ledger = Ledger(uuid.uuid4().hex, 0, 0)
     except UNREADABLE as error:

@@ -10,7 +10,7 @@ spans.
 import datetime
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -212,15 +212,21 @@ def number_of(name: str) -> int:
     raise ValueError(f"{name!r} has no order")
 
 
-def fingerprint(span: Span) -> str:
+def fingerprint(span: Span, copies: Mapping[str, Path] | None = None) -> str:
     """Returns a hash of the names and bytes of a span's files, wherever they are.
 
     It covers bytes, not times: a copy is the same span, an edit of equal length is not.
+
+    Args:
+        span: The span.
+        copies: Paths of files of the span → files that will replace them.
     """
     digest = hashlib.sha256()
     for path, size in span.files:
+        if copies and path in copies:
+            size = copies[path].stat().st_size
         digest.update(f"{Path(path).name}\0{size}\0".encode())
-        with files.open_binary(path) as file:
+        with files.open_binary(str((copies or {}).get(path, path))) as file:
             content_hash.update(digest, file)
     return digest.hexdigest()
 

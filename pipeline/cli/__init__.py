@@ -4,6 +4,7 @@
 from pipeline.cli import (  # noqa: F401
     before_run,
     clean,
+    forget,
     live_model,
     past_runs,
     report,

@@ -30,6 +30,11 @@ _FIXABLE = {
         exit_codes.CONFIG,
     ),
     "pipeline.runs.cleanup.NotRemovedError": ("Not removed", exit_codes.FAILED),
+    "pipeline.forgetting.plan.NotForgottenError": ("Not forgotten", exit_codes.CONFIG),
+    "components.ratings_example_gen.without_rows.NotRewrittenError": (
+        "Not forgotten",
+        exit_codes.BAD_INPUT,
+    ),
     "pipeline.runs.lock.BusyError": ("Busy", exit_codes.BUSY),
     "pipeline.runs.finished_runs.RunNotFoundError": ("No such run", exit_codes.CONFIG),
     "pipeline.datasets.errors.DatasetError": ("No data", exit_codes.BAD_INPUT),

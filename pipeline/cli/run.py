@@ -47,7 +47,7 @@ _FIRINGS_SHOWN = 20
 @click.pass_context
 def run(ctx: click.Context, /, **options: Any) -> None:
     """Train and evaluate models; deploy the best model that passes."""
-    _execute(ctx, read_config(**options))
+    execute_run(ctx, read_config(**options))
 
 
 @main.command()
@@ -78,10 +78,10 @@ def retrain(ctx: click.Context, /, accepted: tuple[str, ...], **options: Any) ->
     if last is not None:
         print_nothing_new(open_console(), window, last)
         return
-    _execute(ctx, config, window)
+    execute_run(ctx, config, window)
 
 
-def _execute(
+def execute_run(
     ctx: click.Context, config: "PipelineConfig", window: "Window | None" = None
 ) -> None:
     """Runs the pipeline, on the spans of a window if there is one."""

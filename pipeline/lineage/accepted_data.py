@@ -3,7 +3,8 @@
 It is the data of the last run that ended with the version's model live: the run that
 pushed the model, or a later one that read the same source, evaluated the live model on
 it and kept it. A run that a gate stopped has no finished Pusher, so its data is never
-found. After a rollback, neither is data on which another model won.
+found. After a rollback, neither is data on which another model won. Data that `marquee
+forget` removed gives way to the data that the version had before.
 """
 
 import dataclasses
@@ -137,7 +138,8 @@ def _accepting(store: Store, version: versions.Version, source: str) -> mlmd.Exe
     for pusher in store.finished("Pusher"):
         if (
             store.left_live(pusher) == version.origin
-            and store.source(store.champion(pusher)) == source
+            and store.source(champion := store.champion(pusher)) == source
+            and not any(map(store.is_deleted, _read_by(store, champion)))
         ):
             return pusher
     raise NoAcceptedDataError(

@@ -118,6 +118,11 @@ class Store:
         [found] = self._store.get_artifacts_by_id([artifact])
         return artifact_folder(self.path.parent, found.uri)
 
+    def is_deleted(self, artifact: int) -> bool:
+        """Returns whether an artifact's files were removed by a person."""
+        [found] = self._store.get_artifacts_by_id([artifact])
+        return bool(found.state == mlmd.Artifact.DELETED)
+
     def transform(self, trainer: mlmd.Execution) -> mlmd.Execution:
         """Returns the Transform whose examples a Trainer used."""
         return self.maker(self.inputs(trainer)["transform_graph"][0])

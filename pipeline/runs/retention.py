@@ -153,6 +153,20 @@ def forget(out: Path, retired: Retired) -> None:
         )
 
 
+def mark_deleted(out: Path, artifacts: Iterable[int]) -> None:
+    """Records that the files of artifacts are gone; the caller removes them afterwards.
+
+    Raises:
+        MetadataError: If the store is not writable; nothing was changed.
+    """
+    with _opened(out, "mode=rw") as store, store:
+        store.execute("BEGIN IMMEDIATE")
+        _table(store, "gone", artifacts)
+        store.execute(
+            f"UPDATE Artifact SET state = {_DELETED} WHERE id IN (SELECT id FROM gone)"
+        )
+
+
 def shrink(out: Path) -> None:
     """Returns the disk space of removed rows.
 

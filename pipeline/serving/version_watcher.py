@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from components.live_models import versions
+from components.live_models import version_ledger, versions
 from pipeline.serving.errors import RequestError
 from pipeline.serving.model_process import ModelProcess, RefusedError
 from pipeline.serving.prometheus_metrics import Metrics
@@ -112,7 +112,8 @@ class LiveModel:
         """Switches to a newer version, if there is one.
 
         If the process of the served version has ended, that version is loaded again; if
-        that fails, the newest earlier version that can be loaded.
+        that fails, the newest earlier version that can be loaded. A version that had
+        learned from what `marquee forget` removed is no longer served.
         """
         if self.current and not self.current.alive:
             _log.error("version %d: its process has ended", self.current.number)
@@ -120,10 +121,26 @@ class LiveModel:
             self._metrics.version.set(0)
             self.states[self.current.number] = State(END)
             self.current = None
+        if self.current and self.current.number in await asyncio.to_thread(
+            self._forgotten
+        ):
+            _log.warning("version %d was withdrawn by a person", self.current.number)
+            self._metrics.version.set(0)
+            self.states[self.current.number] = State(END)
+            self.current.retire()
+            self.current = None
         served = self.current.number if self.current else 0
         for number in await asyncio.to_thread(self._newer, served):
             if await self._load(number):
                 return
+
+    def _forgotten(self) -> frozenset[int]:
+        """Returns the versions that must not be served any more."""
+        try:
+            return version_ledger.forgotten(self._folder)
+        except (OSError, versions.VersionError) as error:  # the next check may succeed
+            _log.warning("%s", error)
+            return frozenset()
 
     def _newer(self, than: int) -> list[int]:
         """Returns the later versions that may be loaded now, newest first."""

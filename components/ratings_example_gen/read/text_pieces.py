@@ -53,7 +53,7 @@ def cut(part: Part, block_bytes: int) -> list[tuple[int, int]]:
 def _record_begins(part: Part, stream: IO[bytes], block_bytes: int) -> Iterator[int]:
     """Yields where the first record begins after each multiple of ``block_bytes``."""
     offset, target = 0, block_bytes
-    for data in _pieces(part, stream):
+    for data in pieces(part, stream):
         end = offset + len(data)
         begins = None
         while target < end:
@@ -82,12 +82,12 @@ def pieces_of(part: Part, block: Block, stream: IO[bytes]) -> Iterator[bytes]:
         # The line that contains the block's first byte belongs to the block before.
         stream.seek(block.begin - 1)
         remaining -= len(_read_line(part, stream)) - 1
-    for number, data in enumerate(_pieces(part, stream, remaining)):
+    for number, data in enumerate(pieces(part, stream, remaining)):
         at_start = not block.begin and not number
         yield data.removeprefix(BYTE_ORDER_MARK) if at_start else data
 
 
-def _pieces(
+def pieces(
     part: Part, stream: IO[bytes], remaining: int = sys.maxsize
 ) -> Iterator[bytes]:
     """Yields whole records, a few megabytes at a time.

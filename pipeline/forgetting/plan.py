@@ -1,0 +1,90 @@
+"""Finds every place that holds an ID, and what has to happen to it."""
+
+import dataclasses
+from pathlib import Path
+
+from pipeline.forgetting.ids import Ids
+from pipeline.forgetting.learned import Learned, find_learned
+from pipeline.forgetting.records import Record, find_records
+from pipeline.forgetting.sources import SourceFile, find_in_sources
+from pipeline.runs.cleanup import Leftover, leftovers
+
+
+class NotForgottenError(RuntimeError):
+    """The data would bring the IDs back; nothing was changed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Everything that holds one of the IDs, or was made from it.
+
+    Attributes:
+        ids: The IDs.
+        sources: Files that runs have read, with rows to remove.
+        learned: Artifacts to remove, and versions to withdraw.
+        records: Records and logs from which to remove the IDs.
+        leftovers: What killed runs left, which is not searched but removed.
+    """
+
+    ids: Ids
+    sources: tuple[SourceFile, ...]
+    learned: Learned
+    records: tuple[Record, ...]
+    leftovers: tuple[Leftover, ...]
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders of the artifacts."""
+        return sorted(self.learned.artifacts.values())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the IDs were found nowhere; leftovers are not searched."""
+        return not (self.sources or self.folders or self.versions or self.records)
+
+    @property
+    def versions(self) -> list[int]:
+        """The numbers of the versions to withdraw, the oldest first."""
+        return [leaving.version.number for leaving in self.learned.versions]
+
+
+def make_plan(out: Path, ids: Ids) -> Plan:
+    """Finds all places; the caller holds the lock of the folder of runs.
+
+    Raises:
+        BadInputError: If a source of the runs cannot be read.
+        MetadataError: If the metadata store is missing or damaged.
+        VersionError: If a version is unreadable.
+    """
+    return Plan(
+        ids=ids,
+        learned=find_learned(out, ids),
+        sources=tuple(find_in_sources(out, ids)),
+        records=tuple(find_records(out, ids)),
+        leftovers=tuple(leftovers(out)),
+    )
+
+
+def check(plan: Plan, rewrites_data: bool) -> None:
+    """Refuses a plan after which the next run would learn from the IDs again.
+
+    Args:
+        plan: What was found.
+        rewrites_data: Whether files that are not in spans may be rewritten.
+
+    Raises:
+        NotForgottenError: If a file keeps rows.
+    """
+    lines = [f"{file.path}: {file.problem}" for file in plan.sources if file.problem]
+    if lines:
+        raise NotForgottenError(
+            "\n".join([*lines, "Nothing was changed. Run the same command afterwards."])
+        )
+    own = [file for file in plan.sources if not file.is_span]
+    if own and not rewrites_data:
+        names = "\n".join(f"{file.path}: {file.rows:,} rows" for file in own)
+        raise NotForgottenError(
+            f"{names}\nThe next run would learn from these rows again. Remove them, or "
+            "add --rewrite-data to have the files rewritten without them. Nothing was "
+            "changed."
+        )

@@ -1,0 +1,84 @@
+"""The records and logs of the runs, in which IDs occur as examples or in messages."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from components import durable_files
+from pipeline.forgetting.ids import Ids
+
+_JSON = ("spans.json", "runs/*/*.json")
+_JSON_LINES = ("schedule.jsonl",)
+_TEXTS = ("schedule.log*", "runs/*/*.log", "runs/*/*.yaml")
+_PAGES = ("runs/*/*.html",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A file that mentions an ID.
+
+    Attributes:
+        path: The file.
+        is_removed: Whether it is removed as a whole: a report is a page whose figures
+            could not be told from an ID. In other files, the ID is replaced.
+    """
+
+    path: Path
+    is_removed: bool
+
+
+def find_records(out: Path, ids: Ids) -> list[Record]:
+    """Finds the records and logs that mention some users or items."""
+    found = [Record(path, True) for path in _matching(out, _PAGES, ids)]
+    for patterns in (_JSON, _JSON_LINES, _TEXTS):
+        found += [
+            Record(path, False)
+            for path in _matching(out, patterns, ids)
+            if _replaced(path, ids) != _read(path)
+        ]
+    return sorted(found, key=lambda record: record.path)
+
+
+def remove_from(record: Record, ids: Ids) -> None:
+    """Removes the IDs from a record, or the record."""
+    if record.is_removed:
+        durable_files.remove(record.path)
+    else:
+        text = _replaced(record.path, ids)
+        durable_files.write(record.path, text.encode(errors="surrogateescape"))
+
+
+def _matching(out: Path, patterns: tuple[str, ...], ids: Ids) -> Iterator[Path]:
+    for pattern in patterns:
+        for path in out.glob(pattern):
+            if ids.are_in(_read(path)):
+                yield path
+
+
+def _read(path: Path) -> str:
+    return path.read_bytes().decode(errors="surrogateescape")
+
+
+def _replaced(path: Path, ids: Ids) -> str:
+    """Returns the text of a file without the IDs; numbers in JSON stay as they are."""
+    text = _read(path)
+    if path.suffix == ".json":
+        return _replaced_in_json(text, ids, indent=1)
+    if path.suffix == ".jsonl":
+        lines = text.splitlines(keepends=True)
+        return "".join(_replaced_line(line, ids) for line in lines)
+    return ids.replaced(text)
+
+
+def _replaced_line(line: str, ids: Ids) -> str:
+    return f"{_replaced_in_json(line, ids)}\n" if ids.are_in(line) else line
+
+
+def _replaced_in_json(text: str, ids: Ids, indent: int | None = None) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:  # cut off by a power failure
+        return ids.replaced(text)
+    replaced = ids.replaced_in(value)
+    return text if replaced == value else json.dumps(replaced, indent=indent)
