@@ -2,7 +2,6 @@
 
 import codecs
 import gzip
-import io
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -74,8 +73,8 @@ def copy_without(path: Path, places: Mapping[Part, Set[int]], target: Path) -> N
 
     Args:
         path: The file, an archive or a plain file.
-        places: Its parts, and the rows to leave out of each, as ``find_rows`` returns
-            them.
+        places: Parts of the file, and the rows to leave out of each, as ``find_rows``
+            returns them.
         target: The copy, whose name ends like the name of the file.
 
     Raises:
@@ -170,9 +169,8 @@ def _copy_parquet(
                 "none" if name == "uncompressed" else name
             )
     before = 0  # rows
-    buffer = io.BytesIO()  # Arrow closes what it writes to
     with pq.ParquetWriter(
-        buffer, file.schema_arrow, compression=codecs_used or "snappy"
+        target, file.schema_arrow, compression=codecs_used or "snappy"
     ) as writer:
         for number in range(file.num_row_groups):
             table = file.read_row_group(number, use_threads=False)
@@ -180,4 +178,3 @@ def _copy_parquet(
             before += table.num_rows
             kept = table.filter(pa.array(~np.isin(rows, sorted(left_out))))
             writer.write_table(kept, row_group_size=max(1, kept.num_rows))
-        target.write(buffer.getvalue())

@@ -12,10 +12,10 @@ from pipeline.cli.command import (
     print_json,
     verbose_option,
 )
-from pipeline.cli.run import execute_run
+from pipeline.cli.run import execute_retraining, execute_run
 
 if TYPE_CHECKING:
-    from pipeline.config.sections import PipelineConfig
+    from pipeline.runs.record import RunRecord
 
 
 @main.command()
@@ -70,6 +70,8 @@ def forget(
     from them, records and logs, and the versions that learned from them, which are
     withdrawn. A command that was interrupted can be repeated.
     """
+    from components.live_models import withdraw
+    from pipeline.forgetting.apply import apply
     from pipeline.forgetting.ids import Ids
     from pipeline.forgetting.plan import check, make_plan
     from pipeline.runs import lock
@@ -83,13 +85,10 @@ def forget(
         raise click.UsageError("--retrain and --rewrite-data apply to --apply only")
     if not out.is_dir():
         raise RunNotFoundError(f"{out} is not a folder of runs; name one with --out")
-    config = _last_settings(out) if retrain else None
+    last = _last_run(out) if retrain else None
     with lock.held(out / lock.LOCK_FILE, "run"):
         plan = make_plan(out, Ids(frozenset(users), frozenset(items)))
         if applies:
-            from components.live_models import withdraw
-            from pipeline.forgetting.apply import apply
-
             check(plan, rewrite_data)
             if not plan.is_empty:
                 apply(out, plan, is_replaced_later=retrain)
@@ -99,27 +98,40 @@ def forget(
         print_json(as_record(plan))
     else:
         print_plan(open_console(), plan, is_applied=applies)
-    if config:
-        # Whether a new model passed or not: nobody serves the old ones any more.
+    if last:
+        # Whether a new model passes or not, no server has the old ones afterwards.
         ctx.call_on_close(lambda: withdraw.end_serving(out / "live"))
-        _retrain(ctx, config)
+        _train_anew(ctx, last, out)
 
 
-def _last_settings(out: Path) -> "PipelineConfig":
-    """Returns the settings of the newest finished run, for the folder as it is now."""
+def _last_run(out: Path) -> "RunRecord":
+    """Returns the record of the newest run that reached a verdict.
+
+    Raises:
+        RunNotFoundError: If there is none.
+    """
+    from pipeline.retraining.retrain import VERDICTS
+    from pipeline.runs import finished_runs
+
+    for run_id in reversed(finished_runs.run_ids(out)):
+        record = finished_runs.read(out, run_id)
+        if record.run.status in VERDICTS:
+            return record
+    raise finished_runs.RunNotFoundError(
+        f"No run in {out} reached a verdict, so there are no settings to train anew "
+        "with: leave out --retrain, and start a run afterwards"
+    )
+
+
+def _train_anew(ctx: click.Context, last: "RunRecord", out: Path) -> None:
+    """Runs the pipeline as the last run did, in the folder as it is now."""
     import msgspec
 
     from pipeline.config.sections import PipelineConfig
-    from pipeline.runs import finished_runs
 
-    record = finished_runs.read(out)
-    config = msgspec.convert(record.config, PipelineConfig)
-    return msgspec.structs.replace(config, out=str(out))
-
-
-def _retrain(ctx: click.Context, config: "PipelineConfig") -> None:
-    from pipeline.retraining import retrain as retraining
-    from pipeline.retraining.spans import TakenIn
-
-    is_span = bool(TakenIn.read(Path(config.out)).spans)
-    execute_run(ctx, config, retraining.plan(config, ()) if is_span else None)
+    config = msgspec.convert(last.config, PipelineConfig)
+    config = msgspec.structs.replace(config, out=str(out))
+    if last.spans:
+        execute_retraining(ctx, config)
+    else:
+        execute_run(ctx, config)

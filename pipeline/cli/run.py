@@ -68,11 +68,18 @@ def retrain(ctx: click.Context, /, accepted: tuple[str, ...], **options: Any) ->
     ratings and, once it is complete, a file _SUCCESS. If nothing has changed since
     the last retraining, the command does nothing.
     """
+    config = read_config(**options, defaults={"split.kind": "temporal"})
+    execute_retraining(ctx, config, accepted)
+
+
+def execute_retraining(
+    ctx: click.Context, config: "PipelineConfig", accepted: tuple[str, ...] = ()
+) -> None:
+    """Runs the pipeline on spans, unless nothing has changed since the last time."""
     from pipeline.retraining import retrain as retraining
     from pipeline.views.terminal import open_console
     from pipeline.views.terminal.spans import print_nothing_new
 
-    config = read_config(**options, defaults={"split.kind": "temporal"})
     window = retraining.plan(config, accepted)
     last = retraining.last_verdict(config, window)
     if last is not None:

@@ -30,7 +30,7 @@ def apply(out: Path, plan: Plan, is_replaced_later: bool) -> None:
         NotRewrittenError: If a file of the data could not be rewritten; nothing was
             changed.
     """
-    rewrite(out, plan.sources, plan.ids)
+    rewrite(out, plan.sources)
     entry = Forgotten(
         time=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         users=len(plan.ids.users),

@@ -54,7 +54,10 @@ class Ids:
         forms = {
             form
             for text in (*self.users, *self.items)
-            for form in (text, json.dumps(text)[1:-1], html.escape(text))
+            for form in (
+                *(text, html.escape(text), json.dumps(text)[1:-1]),
+                json.dumps(text, ensure_ascii=False)[1:-1],
+            )
         }
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         return re.compile(

@@ -1,16 +1,20 @@
 """Finds the artifacts that hold an ID, and what was made from them, by the store.
 
 An artifact is searched for the exact ID only where data enters: in the Examples and the
-catalogue. All that was made from them counts as holding it, too: vocabularies,
-statistics, models, evaluations. Settings that a Tuner found do not: they are a few
-numbers, and later runs need them.
+catalogue. (Quarantined rows, which no model learns from, are among the ``records``.)
+All that was made from them counts as holding it, too: vocabularies, statistics, models,
+evaluations. Settings that a Tuner found do not: they are a few numbers, and later runs
+need them.
 """
 
 import dataclasses
 import glob
+import gzip
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
@@ -29,7 +33,6 @@ from trainer_modules import features as f
 
 _EXAMPLES, _CATALOGUE, _TUNER = "RatingsExampleGen", "CatalogueGen", "Tuner_"
 _LIVE_EVALUATION = "live_evaluation"  # of another model, which Champion compares with
-_TEXTS = "*.json*"  # beside the Examples: counts and quarantined rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +42,8 @@ class VersionToLeave:
     Attributes:
         version: The version.
         is_live: Whether it is the live version.
-        is_certain: False if the data that it learned from is gone, so that nobody can
-            know; it is then treated as if it had learned from it.
+        is_certain: False if the data that it learned from is gone; it is then treated
+            as if it had held the ID.
     """
 
     version: versions.Version
@@ -94,8 +97,9 @@ def find_learned(out: Path, ids: Ids) -> Learned:
             gone.add(number)
         elif holds(folder, ids):
             holding.add(number)
-    holding, gone = _closure(holding, made_from), _closure(gone, made_from)
     tuned = {n for n, a in artifacts.items() if place_of(a.uri).startswith(_TUNER)}
+    made_from = {n: made - tuned for n, made in made_from.items()}
+    holding, gone = _closure(holding, made_from), _closure(gone, made_from)
     known = {place_of(artifact.uri): number for number, artifact in artifacts.items()}
     live = versions.versions(out / "live")
     leaving = [
@@ -103,22 +107,23 @@ def find_learned(out: Path, ids: Ids) -> Learned:
         for version in live
         if (number := known.get(version.origin)) is None or number in holding | gone
     ]
-    removed = {n: folders[n] for n in (holding - tuned) | marked}
+    removed = {n: folders[n] for n in holding | marked}
     return Learned({n: f for n, f in removed.items() if f.is_dir()}, tuple(leaving))
 
 
 def _examples_hold(folder: Path, ids: Ids) -> bool:
-    texts = (path.read_text(errors="replace") for path in folder.glob(_TEXTS))
-    if any(ids.are_in(text) for text in texts):
-        return True
     files = sorted(glob.glob(f"{glob.escape(str(folder))}/Split-*/*"))
     users = {user.encode() for user in ids.users}
     items = {item.encode() for item in ids.items}
-    return any(
-        users & set(ids_of(example, f.USER_ID))
-        or items & {*ids_of(example, f.ITEM_ID), *ids_of(example, f.HISTORY_ITEM_ID)}
-        for example in read_examples(files, ids.users | ids.items)
-    )
+    try:
+        return any(
+            users & set(ids_of(example, f.USER_ID))
+            or items
+            & {*ids_of(example, f.ITEM_ID), *ids_of(example, f.HISTORY_ITEM_ID)}
+            for example in read_examples(files, ids.users | ids.items)
+        )
+    except (EOFError, gzip.BadGzipFile, zlib.error, DecodeError):
+        return True  # damaged, so it is unknown
 
 
 def _catalogue_holds(folder: Path, ids: Ids) -> bool:

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from components.wording import counted
 from pipeline.forgetting.ids import Ids
 from pipeline.forgetting.learned import Learned, find_learned
 from pipeline.forgetting.records import Record, find_records
@@ -21,6 +22,7 @@ class Plan:
     Attributes:
         ids: The IDs.
         sources: Files that runs have read, with rows to remove.
+        unsearched: Folders of spans that are not complete, and are not read.
         learned: Artifacts to remove, and versions to withdraw.
         records: Records and logs from which to remove the IDs.
         leftovers: What killed runs left, which is not searched but removed.
@@ -28,6 +30,7 @@ class Plan:
 
     ids: Ids
     sources: tuple[SourceFile, ...]
+    unsearched: tuple[str, ...]
     learned: Learned
     records: tuple[Record, ...]
     leftovers: tuple[Leftover, ...]
@@ -56,11 +59,13 @@ def make_plan(out: Path, ids: Ids) -> Plan:
         MetadataError: If the metadata store is missing or damaged.
         VersionError: If a version is unreadable.
     """
+    learned, found = find_learned(out, ids), find_in_sources(out, ids)
     return Plan(
         ids=ids,
-        learned=find_learned(out, ids),
-        sources=tuple(find_in_sources(out, ids)),
-        records=tuple(find_records(out, ids)),
+        learned=learned,
+        sources=found.files,
+        unsearched=found.unsearched,
+        records=tuple(find_records(out, ids, set(learned.artifacts.values()))),
         leftovers=tuple(leftovers(out)),
     )
 
@@ -82,7 +87,7 @@ def check(plan: Plan, rewrites_data: bool) -> None:
         )
     own = [file for file in plan.sources if not file.is_span]
     if own and not rewrites_data:
-        names = "\n".join(f"{file.path}: {file.rows:,} rows" for file in own)
+        names = "\n".join(f"{file.path}: {counted(file.rows, 'row')}" for file in own)
         raise NotForgottenError(
             f"{names}\nThe next run would learn from these rows again. Remove them, or "
             "add --rewrite-data to have the files rewritten without them. Nothing was "

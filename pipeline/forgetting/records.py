@@ -1,15 +1,20 @@
-"""The records and logs of the runs, in which IDs occur as examples or in messages."""
+"""The records and logs of the runs, in which IDs occur as examples or in messages.
+
+So do the counts of RatingsExampleGen and the rows that it quarantined, which no model
+learns from. A changed output is not taken from the cache, so that its step runs anew.
+"""
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from components import durable_files
 from pipeline.forgetting.ids import Ids
 
-_JSON = ("spans.json", "runs/*/*.json")
-_JSON_LINES = ("schedule.jsonl",)
+_READER = "artifacts/RatingsExampleGen/examples/*"
+_JSON = ("spans.json", "runs/*/*.json", f"{_READER}/counts.json")
+_JSON_LINES = ("schedule.jsonl", f"{_READER}/quarantine.jsonl")
 _TEXTS = ("schedule.log*", "runs/*/*.log", "runs/*/*.yaml")
 _PAGES = ("runs/*/*.html",)
 
@@ -20,16 +25,22 @@ class Record:
 
     Attributes:
         path: The file.
-        is_removed: Whether it is removed as a whole: a report is a page whose figures
-            could not be told from an ID. In other files, the ID is replaced.
+        is_removed: Whether it is removed as a whole: in a report, an ID of digits
+            cannot be distinguished from a figure. In other files, the ID is replaced.
     """
 
     path: Path
     is_removed: bool
 
 
-def find_records(out: Path, ids: Ids) -> list[Record]:
-    """Finds the records and logs that mention some users or items."""
+def find_records(out: Path, ids: Ids, removed: Collection[Path]) -> list[Record]:
+    """Finds the records and logs that mention some users or items.
+
+    Args:
+        out: Folder of the runs.
+        ids: The users and items.
+        removed: Folders of artifacts that are removed anyway.
+    """
     found = [Record(path, True) for path in _matching(out, _PAGES, ids)]
     for patterns in (_JSON, _JSON_LINES, _TEXTS):
         found += [
@@ -37,6 +48,7 @@ def find_records(out: Path, ids: Ids) -> list[Record]:
             for path in _matching(out, patterns, ids)
             if _replaced(path, ids) != _read(path)
         ]
+    found = [record for record in found if record.path.parent not in removed]
     return sorted(found, key=lambda record: record.path)
 
 
@@ -66,16 +78,13 @@ def _replaced(path: Path, ids: Ids) -> str:
     if path.suffix == ".json":
         return _replaced_in_json(text, ids, indent=1)
     if path.suffix == ".jsonl":
-        lines = text.splitlines(keepends=True)
-        return "".join(_replaced_line(line, ids) for line in lines)
+        return "\n".join(_replaced_in_json(line, ids) for line in text.split("\n"))
     return ids.replaced(text)
 
 
-def _replaced_line(line: str, ids: Ids) -> str:
-    return f"{_replaced_in_json(line, ids)}\n" if ids.are_in(line) else line
-
-
 def _replaced_in_json(text: str, ids: Ids, indent: int | None = None) -> str:
+    if not ids.are_in(text):
+        return text
     try:
         value = json.loads(text)
     except ValueError:  # cut off by a power failure

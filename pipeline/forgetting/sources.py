@@ -44,12 +44,19 @@ class SourceFile:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Source:
-    path: str
-    settings: Settings
+class Found:
+    """What was found in all sources.
+
+    Attributes:
+        files: The files with rows to remove, each once.
+        unsearched: Folders of spans that are not complete, which are not read.
+    """
+
+    files: tuple[SourceFile, ...]
+    unsearched: tuple[str, ...]
 
 
-def find_in_sources(out: Path, ids: Ids) -> list[SourceFile]:
+def find_in_sources(out: Path, ids: Ids) -> Found:
     """Finds the rows of some users or items in all files that runs have read.
 
     Sources that no longer exist are left out.
@@ -57,23 +64,38 @@ def find_in_sources(out: Path, ids: Ids) -> list[SourceFile]:
     Raises:
         BadInputError: If a source cannot be read.
     """
-    found = []
-    for source in _sources(open_metadata(out / METADATA_FILE)):
-        if files.is_remote(source.path) or os.path.exists(source.path):
-            found += _find_in(source, ids)
-    return found
+    by_path: dict[str, SourceFile] = {}
+    unsearched: list[str] = []
+    for source, reading in _sources(open_metadata(out / METADATA_FILE)):
+        if not files.is_remote(source) and not os.path.exists(source):
+            continue
+        is_span = bool(reading.spans or reading.window)
+        if is_span:
+            known = spans.find_spans(source)
+            whole = tuple(span.name for span in known if span.is_whole and span.files)
+            reading = dataclasses.replace(reading, window="", spans=whole)
+            unsearched += [
+                spans.folder_of(source, span.name)
+                for span in known
+                if not span.is_whole
+            ]
+        for path, places in _search(source, reading, ids).items():
+            # A file may belong to spans and have been read on its own, too.
+            if is_span or path not in by_path:
+                rows = sum(map(len, places.values()))
+                by_path[path] = SourceFile(
+                    Path(path), rows, source, is_span, _problem(path), places
+                )
+    return Found(tuple(by_path.values()), tuple(sorted(set(unsearched))))
 
 
-def _sources(store: MetadataStore) -> Iterator[_Source]:
-    """Yields each source that a run has read, as the newest run read it."""
+def _sources(store: MetadataStore) -> Iterator[tuple[str, Settings]]:
+    """Yields each source that a run has read, and how the newest run read it."""
     seen = set()
-    readers = [
-        kind.name
-        for kind in store.get_execution_types()
-        if kind.name.endswith(".RatingsExampleGen")
-    ]
-    for kind in readers:
-        query = ListOptions(filter_query=f"type = '{kind}'")
+    for kind in store.get_execution_types():
+        if not kind.name.endswith(".RatingsExampleGen"):
+            continue
+        query = ListOptions(filter_query=f"type = '{kind.name}'")
         for execution in reversed(store.get_executions(query)):
             read = parameters(execution)
             [split] = json.loads(read["input_config"])["splits"]
@@ -82,52 +104,28 @@ def _sources(store: MetadataStore) -> Iterator[_Source]:
                 path = f"{path}/{split['pattern']}"
             if path not in seen:
                 seen.add(path)
-                text = json.dumps(settings(execution))
-                yield _Source(path, Settings.from_json(text))
+                yield path, Settings.from_json(json.dumps(settings(execution)))
 
 
-def _find_in(source: _Source, ids: Ids) -> list[SourceFile]:
-    is_span = bool(source.settings.spans or source.settings.window)
-    unfinished: dict[str, str] = {}
-    reading = dataclasses.replace(source.settings, window="")
-    if is_span:
-        known = [span for span in spans.find_spans(source.path) if span.files]
-        names = tuple(span.name for span in known)
-        reading = dataclasses.replace(reading, spans=names)
-        unfinished = {
-            path: span.name
-            for span in known
-            if not span.is_whole
-            for path, _ in span.files
-        }
-    layout = recognise_ratings(Path(source.path), reading)
-    tables = side_tables_of(source.path, reading, layout)
-    parts = [*layout.ratings]
-    parts += [table.part for table in (tables.items, tables.users) if table]
+def _search(
+    source: str, reading: Settings, ids: Ids
+) -> dict[str, dict[Part, set[int]]]:
+    """Returns the rows to remove, by the path of the file and its part."""
+    layout = recognise_ratings(Path(source), reading)
+    tables = side_tables_of(source, reading, layout)
+    beside = [table.part for table in (tables.items, tables.users) if table]
     places: dict[str, dict[Part, set[int]]] = {}
-    for part in parts:
+    for part in (*layout.ratings, *beside):
         rows, _ = find_rows(part, ids.by_column, ids.are_in)
         if rows:
             places.setdefault(part.path, {})[part] = rows
-    return [
-        SourceFile(
-            path=Path(path),
-            rows=sum(map(len, by_part.values())),
-            source=source.path,
-            is_span=is_span,
-            problem=_problem(path, unfinished.get(path)),
-            places=by_part,
-        )
-        for path, by_part in places.items()
-    ]
+    return places
 
 
-def _problem(path: str, unfinished: str | None) -> str:
+def _problem(path: str) -> str:
     """Returns why a file cannot be rewritten; empty if it can."""
     if files.is_remote(path):
         return "it is in an object store: remove the rows there"
-    if unfinished:
-        return f"span {unfinished} is not complete: wait for its writer"
     with contextlib.suppress(FileNotFoundError):
         if Path(path).is_relative_to(datasets.cache_folder()):
             return "it belongs to a data set that Marquee generates or downloads"
@@ -136,7 +134,7 @@ def _problem(path: str, unfinished: str | None) -> str:
     return ""
 
 
-def rewrite(out: Path, found: Sequence[SourceFile], ids: Ids) -> None:
+def rewrite(out: Path, found: Sequence[SourceFile]) -> None:
     """Rewrites files without the rows that were found in them.
 
     All copies are complete before any file is replaced, and ``spans.json`` has the new
@@ -158,7 +156,7 @@ def rewrite(out: Path, found: Sequence[SourceFile], ids: Ids) -> None:
             copy_without(path, file.places, copies[path])
             shutil.copymode(path, copies[path])
             durable_files.sync(copies[path])
-        _record(out, found, copies, ids)
+        _record(out, found, copies)
         for path, copy in copies.items():
             durable_files.move(copy, path)
     finally:
@@ -167,12 +165,12 @@ def rewrite(out: Path, found: Sequence[SourceFile], ids: Ids) -> None:
 
 
 def _record(
-    out: Path, found: Sequence[SourceFile], copies: Mapping[Path, Path], ids: Ids
+    out: Path, found: Sequence[SourceFile], copies: Mapping[Path, Path]
 ) -> None:
     """Records the new fingerprints of spans, and that they were not learned from."""
     taken_in = TakenIn.read(out)
     if not taken_in.spans:
-        return
+        return  # there has been no retraining
     by_path = {str(f.path): copies[Path(os.path.realpath(f.path))] for f in found}
     for source in {file.source for file in found if file.is_span}:
         for span in spans.find_spans(source):

@@ -15,6 +15,7 @@ from pipeline.lineage import (
     accepted_data,
     needed_by_versions,
 )
+from pipeline.runs import retention
 from tests.support.metadata_store import StoreWriter
 from trainer_modules.model_card import ModelCard, write_card
 
@@ -261,3 +262,14 @@ def test_after_a_thousand_runs_no_more_is_read_from_the_store_than_after_a_dozen
     many = spent()
     assert many.calls == few.calls
     assert many.bytes < 1.1 * few.bytes
+
+
+def test_data_that_were_forgotten_give_way_to_those_before(world):
+    world.read("old")
+    world.run("old", pushes=True)
+    world.read("new")
+    world.run("new")
+    assert world.serves() == "new"
+    new = world.data["new"]
+    retention.mark_deleted(world.out, [new.examples.id, new.catalogue.id])
+    assert world.serves() == "old"

@@ -21,6 +21,7 @@ def as_record(plan: "Plan") -> dict[str, Any]:
             {"path": file.path, "rows": file.rows, "problem": file.problem or None}
             for file in plan.sources
         ],
+        "unsearched": list(plan.unsearched),
         "versions": [
             {
                 "number": leaving.version.number,
@@ -38,6 +39,11 @@ def as_record(plan: "Plan") -> dict[str, Any]:
 
 def print_plan(console: Terminal, plan: "Plan", is_applied: bool) -> None:
     """Prints every place, and what happens to it or has happened."""
+    for folder in plan.unsearched:
+        console.print(
+            f"{inert(folder)} is not complete and was not searched: repeat the command "
+            "when it is."
+        )
     if plan.is_empty:
         console.print(
             "Nothing to do: it is in no data that the runs have read, no artifact and "
@@ -50,8 +56,8 @@ def print_plan(console: Terminal, plan: "Plan", is_applied: bool) -> None:
     console.print(table)
     if any(leaving.is_live for leaving in plan.learned.versions):
         console.print(
-            "\nThe live version is withdrawn. Servers turn to the newest one that is "
-            "left, if there is any; --retrain trains another one first."
+            "\nThe live version is withdrawn. Servers then turn to the newest one that "
+            "is left, if there is any; with --retrain, they wait for another one."
         )
     if not is_applied:
         console.print("\nNothing was changed; the same command with --apply does it.")

@@ -20,7 +20,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from components.live_models import push, rollback, version_ledger, versions
+from components.live_models import (
+    push,
+    rollback,
+    version_ledger,
+    versions,
+    withdraw,
+)
 from components.live_models.versions import VersionError
 from trainer_modules import features as f
 
@@ -700,3 +706,22 @@ def test_a_rollback_to_a_number_needs_no_other_card(three):
     (three / "3" / f.CARD_FILE).unlink()
     assert rollback.roll_back(three, 1).origin == "a"
     assert versions.live(three).origin == "a"
+
+
+def test_forgotten_versions_are_gone_and_the_ledger_names_no_id(three, model):
+    entry = version_ledger.Forgotten("2026-11-29T00:00:00+00:00", 1, 0, [2, 3], True)
+    leaving = [v for v in versions.versions(three) if v.origin == "b"]
+    withdraw.withdraw(three, entry, leaving)
+    assert versions.numbers(three) == [1]
+    assert version_ledger.withdrawn(three) == {"b"}
+    assert version_ledger.forgotten(three) == frozenset()  # still pending
+    withdraw.end_serving(three)
+    assert version_ledger.forgotten(three) == {2, 3}
+    assert push.push(model("c"), three, KEEP_ALL).number == 4
+    [written] = json.loads((three / ".ledger.json").read_text())["forgotten"]
+    assert written == {
+        **{"time": "2026-11-29T00:00:00+00:00", "users": 1, "items": 0},
+        **{"versions": [2, 3], "is_pending": False},
+    }
+    with pytest.raises(VersionError):
+        rollback.roll_back(three, 2)
