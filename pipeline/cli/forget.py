@@ -81,6 +81,8 @@ def forget(
 
     if not users and not items:
         raise click.UsageError("Name whom to forget: --user ID or --item ID")
+    if not all(text.strip() for text in (*users, *items)):
+        raise click.UsageError("An ID is empty")
     if (retrain or rewrite_data) and not applies:
         raise click.UsageError("--retrain and --rewrite-data apply to --apply only")
     if not out.is_dir():

@@ -14,7 +14,7 @@ from pipeline.retraining.spans import TakenIn
 from tests.support.byte_search import places
 from tests.support.command import marquee
 from tests.support.logs import write_span
-from tests.support.server import serving, until
+from tests.support.server import serving, until, until_served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -131,7 +131,7 @@ def test_a_user_is_forgotten_while_a_server_runs(world):
 
         done = forget(world, "--user", USER, "--apply", "--rewrite-data", "--retrain")
         assert done.status == 0, done.text
-        until(client, "/v1/models/recommender/versions/2")
+        until_served(client, 2)
         answer = until(client, f"/v1/recommend/{USER}").json()
         assert (answer["known"], answer["version"]) == (False, 2)
         assert until(client, "/v1/recommend/u1").json()["known"]

@@ -64,3 +64,11 @@ def until(
                 return answer
         time.sleep(0.1)
     raise AssertionError(f"{path} is never {status}:\n{client.log.read_text()[-3000:]}")
+
+
+def until_served(client: httpx.Client, version: int, seconds: float = 300) -> None:
+    """Waits until a version has taken over."""
+    end = time.monotonic() + seconds
+    while client.get("/healthz").json()["version"] != version:
+        assert time.monotonic() < end, client.log.read_text()[-3000:]
+        time.sleep(0.1)

@@ -5,7 +5,7 @@ import pytest
 from components.live_models import push, versions, withdraw
 from components.live_models.version_ledger import Forgotten
 from tests.support.ruled_model import RATED, write_data
-from tests.support.server import serving, until
+from tests.support.server import serving, until, until_served
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -24,13 +24,12 @@ def test_versions_that_learned_from_the_forgotten_are_dropped(tmp_path, ruled):
         assert until(client, "/v1/recommend/ann").json()["version"] == 2
         # Its files are gone, but another model is still being trained.
         leave(2, is_pending=True)
-        until(client, "/v1/models/recommender/versions/2")
-        assert client.get("/v1/recommend/ann").json()["version"] == 2
+        until_served(client, 2)
         withdraw.end_serving(live)
-        until(client, "/v1/models/recommender/versions/1")
+        until_served(client, 1)
         assert until(client, "/v1/recommend/ann").json()["version"] == 1
         leave(1, is_pending=False)
         until(client, "/healthz", 503)
         assert client.get("/v1/recommend/ann").status_code == 503
         push.push(ruled[2], live, keep=9)  # as a run does that trained anew
-        assert until(client, "/v1/recommend/ann").json()["version"] == 3
+        until_served(client, 3)

@@ -1,0 +1,80 @@
+"""The command, on a folder of runs that is written by hand."""
+
+import json
+
+import pytest
+
+from components.live_models import push
+from pipeline.runs import lock
+from tests.support.byte_search import places
+from tests.support.catalogue import write_catalogue
+from tests.support.examples import write_ratings
+from tests.support.metadata_store import StoreWriter
+from trainer_modules.model_card import ModelCard, write_card
+
+LOG = "user_id,item_id,rating\nann,i1,5\nzoe-77,i2,4\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run on log.csv, in the default folder of runs, whose model is live."""
+    out = tmp_path / "marquee-out"
+    (tmp_path / "log.csv").write_text(LOG)
+    store = StoreWriter(out)
+    data = store.read("r1", 1, source=str(tmp_path / "log.csv"))
+    made = {"zoe-77": {"i2": 4.0}, "ann": {"i1": 5.0}}
+    artifacts = out / "artifacts"
+    write_ratings(artifacts / "RatingsExampleGen/examples/1/Split-train/a.gz", made)
+    write_catalogue(artifacts / "CatalogueGen/catalogue/2", ["i1", "i2"])
+    card = ModelCard("m", 1, {}, origin=store.judge("r1", data, 1, pushes=True))
+    write_card(str(tmp_path / "model"), card)
+    push.push(tmp_path / "model", out / "live", keep=9)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "--user ID or --item ID"),
+        (("--user", " "), "is empty"),
+        (("--user", "u", "--retrain"), "apply to --apply only"),
+        (("--user", "u", "--rewrite-data"), "apply to --apply only"),
+        (("--user", "u", "--out", "nowhere"), "not a folder of runs"),
+    ],
+)
+def test_a_wrong_command_line_is_refused(marquee, options, told):
+    ended = marquee("forget", *options)
+    assert ended.status == 2
+    assert told in " ".join(ended.err.split())
+
+
+def test_it_is_listed_first_and_removed_only_as_a_whole(marquee, folder):
+    listed = marquee("forget", "--user", "zoe-77", "--json")
+    assert listed.status == 0, listed.err
+    found = json.loads(listed.out)
+    assert found["data"] == [
+        {"path": str(folder / "log.csv"), "rows": 1, "problem": None}
+    ]
+    [version] = found["versions"]
+    assert (version["number"], version["is_live"], version["is_certain"]) == (
+        1,
+        True,
+        True,
+    )
+    refused = marquee("forget", "--user", "zoe-77", "--apply")
+    assert (refused.status, "log.csv: 1 row" in refused.err) == (2, True)
+    assert (folder / "log.csv").read_text() == LOG
+    assert (folder / "marquee-out/live/1").is_dir()
+
+    done = marquee("forget", "--user", "zoe-77", "--apply", "--rewrite-data")
+    assert done.status == 0, done.err
+    assert (folder / "log.csv").read_text() == "user_id,item_id,rating\nann,i1,5\n"
+    assert places(folder, "zoe-77") == set()
+    assert not (folder / "marquee-out/live/1").exists()
+    again = marquee("forget", "--user", "zoe-77", "--apply")
+    assert (again.status, "Nothing to do" in again.out) == (0, True)
+
+
+def test_it_does_not_wait_for_a_run(marquee, folder):
+    with lock.held(folder / "marquee-out" / lock.LOCK_FILE, "run"):
+        assert marquee("forget", "--user", "zoe-77").status == 7
