@@ -7,7 +7,8 @@ READY := $(VENV)/.ready
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # The tests of `make test`. Those that need more than Python and a package index, or many
 # minutes, have separate targets.
-QUICK := not (slow or movielens or browser or flink or kubeflow or kubernetes or reliability)
+QUICK := not (slow or movielens or browser or flink or kubeflow or kubernetes or reliability \
+  or sources)
 # In alphabetical order, the e2e files come in the middle. By default, the files with the
 # fewest tests come last: those of e2e, while one core has nothing left to do.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
@@ -18,7 +19,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 
 .DEFAULT_GOAL := help
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
-  test-kubernetes test-reliability check docs format lock clean flink image \
+  test-kubernetes test-reliability test-sources check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-warm-start bench-tune \
@@ -61,6 +62,9 @@ test-flink: $(READY) flink ## Test the data steps on a local Flink (openjdk-17-j
 
 test-kubeflow: $(READY) ## Test workflows and studies on databases (apt-get install mariadb-server postgresql)
 	@$(BIN)/pytest -q -m kubeflow tests/kubeflow tests/trainer_modules/tuning
+
+test-sources: $(READY) ## Test data in databases (apt-get install mariadb-server postgresql)
+	@$(BIN)/pytest -q -m sources
 
 # Each can be set on the command line: the command that builds an image, and the one that
 # loads it into the nodes of KUBECONFIG's cluster (LOAD_ARCHIVE takes buildah's file).

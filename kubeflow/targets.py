@@ -17,6 +17,7 @@ from kubeflow.tasks import VERDICT
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig, SchemaConfig
 from pipeline.datasets import NAMES
+from pipeline.datasets.databases.address import is_database
 from pipeline.pipeline import create_pipeline, create_tuning_pipeline
 from pipeline.stages.prepare import Source
 
@@ -114,7 +115,7 @@ def pipeline_for_pods(
 
     Raises:
         ConfigError: If the data is a built-in data set, which pods would download, or
-            if there is nothing to tune.
+            in a database, or if there is nothing to tune.
     """
     create = create_tuning_pipeline if tune else create_pipeline
     if config.data.source in NAMES:
@@ -125,6 +126,15 @@ def pipeline_for_pods(
             f"{config.data.source} would be fetched by every pod; put its folder on the"
             " volume or in the object store, and name that",
         )
+    for name in ("source", "items", "users"):
+        if is_database(getattr(config.data, name)):
+            raise ConfigError(
+                None,
+                None,
+                f"data.{name}",
+                "pods do not read databases; export the rows to the volume or to the "
+                "object store, and name that",
+            )
     schema = SchemaConfig(
         path=config.schema.path or "schema/ratings.pbtxt",
         spans=config.schema.spans or "schema/spans.pbtxt",

@@ -44,7 +44,7 @@ class Proposal:
     facts: tuple[str, ...]
 
 
-def propose(path: Path, settings: Settings) -> Proposal:
+def propose(path: Path, settings: Settings, place: str | None = None) -> Proposal:
     """Returns a schema that fits some ratings.
 
     It is ``schema/ratings.pbtxt`` with the range of the ratings, the users' side
@@ -53,17 +53,19 @@ def propose(path: Path, settings: Settings) -> Proposal:
     Args:
         path: A file or a folder of ratings.
         settings: How the ratings and the files of items and users are read.
+        place: Where the ratings are, for messages; by default the path.
 
     Raises:
         BadInputError: If no rating can be read.
     """
     summary = inspect(path, settings)
+    place = place or str(path)
     if summary.rating_min is None or summary.rating_max is None:
         raise fatal(
-            str(path),
+            place,
             NON_NUMERIC_RATING,
             "no rating can be read",
-            f"To see the first problems, run: marquee data {path}",
+            f"To see the first problems, run: marquee data {place}",
         )
     users, items = (
         sorted(file.features, key=lambda feature: feature.name) if file else []
@@ -87,8 +89,8 @@ def propose(path: Path, settings: Settings) -> Proposal:
     schema = _schema(low, high, kinds)
     facts = (
         f"Proposed from {counted(summary.kept, 'rating')} of "
-        f"{counted(summary.users, 'user')} in {path}.",
-        *_bad_rows(summary.read - summary.kept, path),
+        f"{counted(summary.users, 'user')} in {place}.",
+        *_bad_rows(summary.read - summary.kept, place),
     )
     review = [
         *facts,
@@ -166,9 +168,9 @@ def _schema(
     return schema
 
 
-def _bad_rows(num_bad: int, path: Path) -> list[str]:
+def _bad_rows(num_bad: int, place: str) -> list[str]:
     if not num_bad:
         return []
     was = "was" if num_bad == 1 else "were"
     rows = counted(num_bad, "bad row")
-    return [f"{rows} {was} left out. To see them, run: marquee data {path}"]
+    return [f"{rows} {was} left out. To see them, run: marquee data {place}"]

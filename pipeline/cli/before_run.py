@@ -91,31 +91,40 @@ def _width() -> int:
 def data(path: str, as_json: bool, **options: Any) -> None:
     """Inspect ratings, without a run.
 
-    PATH is a file, a folder or the name of a data set. Prints what was recognised,
-    counts, dates and the first problems. The exit status is 3 if rows are bad.
+    PATH is as --data of `marquee run`: a file, a folder, rows of a database or the name
+    of a data set. Prints what was recognised, counts, dates and the first problems. The
+    exit status is 3 if rows are bad.
     """
     import dataclasses
 
     from components.ratings_example_gen import inspect
-    from pipeline import datasets
     from pipeline.config.data_settings import settings_to_look
     from pipeline.event_proposal import propose_events
     from pipeline.runs.single_class import explain_one_label
+    from pipeline.runs.source_files import unrecorded_files
     from pipeline.views.terminal import RunView, open_console
     from pipeline.views.terminal.input_data import print_data
 
     config = read_config(path, **options)
-    settings = settings_to_look(config)
     console = open_console()
-    with RunView(open_console(sys.stderr), live=sys.stderr.isatty()) as view:
-        view.progress(f"reading {path}", 0, None)
-        summary = inspect(datasets.resolve(path, view.progress).folder, settings)
+    with (
+        RunView(open_console(sys.stderr), live=sys.stderr.isatty()) as view,
+        unrecorded_files(config, view.progress) as source,
+    ):
+        view.progress(f"reading {source.name}", 0, None)
+        summary = inspect(source.folder, settings_to_look(source.config))
+        summary = dataclasses.replace(
+            summary,
+            files=[source.shown(name) for name in summary.files],
+            first_problems=[source.shown(text) for text in summary.first_problems],
+        )
     one_label = explain_one_label(config.label, summary.rating_min, summary.rating_max)
     proposal = None if config.events.types else propose_events(summary)
     if as_json:
-        print_json({**dataclasses.asdict(summary), "one_label": one_label})
+        more = {"snapshots": source.snapshots, "one_label": one_label}
+        print_json(dataclasses.asdict(summary) | more)
     else:
-        print_data(console, summary, one_label, proposal)
+        print_data(console, summary, one_label, proposal, source.snapshots)
     if summary.bad_by_kind:
         click.get_current_context().exit(exit_codes.BAD_INPUT)
 
@@ -145,15 +154,17 @@ def propose(ctx: click.Context, /, path: str, to: TextIO, **options: Any) -> Non
 
     Then run: marquee run --data PATH --set schema.path=FILE
     """
-    from pipeline import datasets
     from pipeline.config.data_settings import data_settings
+    from pipeline.runs.source_files import unrecorded_files
     from pipeline.views.terminal import hidden_output
 
-    settings = data_settings(read_config(path, **options))
+    config = read_config(path, **options)
     with hidden_output(VERBOSE in ctx.meta):
         from pipeline.schema_proposal import propose as proposed
 
-        proposal = proposed(datasets.resolve(path, _ignore).folder, settings)
+        with unrecorded_files(config, _ignore) as source:
+            settings = data_settings(source.config)
+            proposal = proposed(source.folder, settings, source.place)
     to.write(proposal.text)
     to.flush()
     if to.name != sys.stdout.name:

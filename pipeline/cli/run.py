@@ -35,14 +35,15 @@ if TYPE_CHECKING:
     from pipeline.views.terminal import RunView
 
 DATA_HELP = (
-    "sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, or a file or"
-    " folder of your own."
+    "sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, a file or"
+    " folder of your own, or rows of a database, as in postgresql://host/shop#ratings"
+    " or sqlite://shop.db#'SELECT ...' (docs/own-data.md)."
 )
 _FIRINGS_SHOWN = 20
 
 
 @main.command()
-@click.option("--data", metavar="NAME|PATH", help=DATA_HELP)
+@click.option("--data", metavar="NAME|PATH|URL", help=DATA_HELP)
 @run_options
 @click.pass_context
 def run(ctx: click.Context, /, **options: Any) -> None:

@@ -10,7 +10,7 @@ from pipeline.cli.run import DATA_HELP, started, write_studies
 
 
 @main.command()
-@click.option("--data", metavar="NAME|PATH", help=DATA_HELP)
+@click.option("--data", metavar="NAME|PATH|URL", help=DATA_HELP)
 @click.option("--trials", metavar="N", help="Number of trials of each model.  [20]")
 @click.option(
     "--budget",

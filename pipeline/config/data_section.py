@@ -18,11 +18,13 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         source: ``sample`` (generated), ``ml-100k``, ``ml-1m``, ``ml-10m``, ``ml-20m``,
             ``ml-25m``, ``ml-32m``, or the path of your own file or folder: CSV, TSV,
-            JSON lines or Parquet; plain, .gz or .zip.
-        items: File with features of the items. If null, it is looked for among the
-            ratings and next to a single ratings file (items.csv, movies.parquet,
-            ratings.item ...); ``none`` reads no such file.
-        users: File with features of the users, found in the same way.
+            JSON lines or Parquet; plain, .gz or .zip. Or rows of a database, as in
+            ``postgresql://host:5432/shop#ratings``, or a query after the #.
+        items: File with features of the items, or rows of a database. If null, a file
+            is looked for among the ratings and next to a single ratings file
+            (items.csv, movies.parquet, ratings.item ...); ``none`` reads no such file.
+        users: File with features of the users, found in the same way, or rows of a
+            database.
         item_columns: Which column of the items file holds what, if its header does not
             show it, as in ``{item_id: isbn, title: Book-Title}``: a header name, or a
             number counted from 0. All other columns are features.

@@ -25,14 +25,18 @@ _IN_URL = re.compile(
 )
 # A password may contain what would end it in another URL.
 _IN_DATABASE_URL = re.compile(
-    r"(?P<name>(?:mysql|postgres)[a-z0-9+]*://[^\s@:]*)(?P<sign>:)(?P<value>\S+)(?=@)"
+    r"(?P<name>(?:mysql|mariadb|postgres)[a-z0-9+]*://[^\s@:]*)(?P<sign>:)(?P<value>\S+)(?=@)"
 )
 _KEYS = re.compile(
     r"(?P<name>)(?P<sign>)(?P<value>\bA(?:KI|SI)A[0-9A-Z]{16}\b|"
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\bBearer \S+)"
 )
 _PATTERNS = (_IN_DATABASE_URL, _IN_URL, _ASSIGNED, _SHARED_ACCESS, _KEYS)
+_SOURCE_ACCOUNT = "MARQUEE_SOURCE_USER and MARQUEE_SOURCE_PASSWORD"
 _VARIABLES = {
+    "data.source": _SOURCE_ACCOUNT,
+    "data.items": _SOURCE_ACCOUNT,
+    "data.users": _SOURCE_ACCOUNT,
     "tuner.storage": "MARQUEE_STUDIES_USER and MARQUEE_STUDIES_PASSWORD",
     "s3_access_key_id": "AWS_ACCESS_KEY_ID",
     "s3_secret_access_key": "AWS_SECRET_ACCESS_KEY",

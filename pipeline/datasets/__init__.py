@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from components.ratings_example_gen import files
-from pipeline.datasets import movielens, sample
+from pipeline.datasets import movielens
 from pipeline.datasets.archives import Progress, whole_folder
 from pipeline.datasets.errors import DatasetError
 
@@ -76,6 +76,8 @@ def cache_folder() -> Path:
 
 def _sample(cache: Path) -> Path:
     """Returns the folder of the sample, generated anew unless it is complete."""
+    from pipeline.datasets import sample  # imports NumPy, which a record does not need
+
     folder = cache / f"{SAMPLE}-{sample.VERSION}"
     if not sample.is_whole(folder):
         shutil.rmtree(folder, ignore_errors=True)

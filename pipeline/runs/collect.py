@@ -24,6 +24,7 @@ from pipeline.runs.record import (
 )
 from pipeline.runs.side_file_fit import items_fit, users_fit
 from pipeline.runs.single_class import explain_one_label
+from pipeline.runs.source_files import SourceFiles
 from pipeline.runs.span_record import Spans, Window
 from pipeline.runs.status import Status, judge
 from pipeline.runs.step_outputs import (
@@ -50,7 +51,7 @@ class Ended:
         run_id: ID of the run.
         started: Start of the run, in seconds UTC.
         moved_from: Where the folder of the runs was before; None if it was not moved.
-        source: Name of the data set, or path of the ratings.
+        source: The files with the data.
         window: The spans of a retraining; None for any other run.
         steps: How each step ended.
     """
@@ -58,7 +59,7 @@ class Ended:
     run_id: str
     started: float
     moved_from: Path | None
-    source: str
+    source: SourceFiles
     window: Window | None
     steps: Sequence[StepResult]
 
@@ -82,8 +83,12 @@ def collect(config: PipelineConfig, ended: Ended, outputs: Outputs) -> RunRecord
             log=str(out / "runs" / ended.run_id / "run.log"),
         ),
         config=msgspec.to_builtins(config),
-        data=describe_data(
-            ended.source, config.label, counts, read_catalogue_counts(outputs)
+        data=msgspec.structs.replace(
+            describe_data(
+                *(ended.source.name, config.label, counts),
+                read_catalogue_counts(outputs),
+            ),
+            snapshots=ended.source.snapshots,
         ),
         spans=_spans(ended.window, counts, outputs),
         rows=_rows(counts),

@@ -17,7 +17,7 @@ from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.catalogue_gen.reader import paths_read
 from components.live_models.versions import VersionError
 from components.ratings_example_gen import BadInputError, recognise_ratings
-from pipeline import datasets, tfx_imports
+from pipeline import tfx_imports
 from pipeline.config.data_settings import data_settings, settings_to_look
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig, is_tuned
@@ -26,6 +26,7 @@ from pipeline.runs.capacity import Limits, beam_processes, capacity
 from pipeline.runs.collect import Ended, collect
 from pipeline.runs.metadata_store import METADATA_FILE, open_metadata, prepare
 from pipeline.runs.record import RUN_FILE, RunRecord, write_record
+from pipeline.runs.source_files import SNAPSHOTS, SourceFiles, source_files
 from pipeline.runs.span_record import Window
 from pipeline.runs.step_log import PROGRESS_LOGGER
 from pipeline.runs.step_outputs import find_outputs
@@ -120,14 +121,16 @@ def execute(
     started = time.time()
     if not tunes:
         _check_tuned(config)
-    dataset = datasets.resolve(config.data.source, observer.progress)
+    given = config.data
+    source = _source_files(config, observer)
+    config = source.config
     spans = window.names if window else ()
-    layout = layout or recognised(config, dataset.folder, spans)
+    layout = layout or recognised(config, source.folder, spans)
     read = None
     if layout:
         config = usable_models(config, layout)
-        tables = _check_reading(config, dataset.folder, spans, layout, observer)
-        read = functools.partial(_inputs, config, dataset.folder, layout, tables)
+        tables = _check_reading(config, source.folder, spans, layout, observer)
+        read = functools.partial(_inputs, config, source.folder, layout, tables)
     out = Path(config.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
     moved_from = prepare(out)
@@ -138,14 +141,15 @@ def execute(
     if before and (last := _repeated(out, before)):
         steps, outputs = _repeat(out, last, run_id, observer)
     else:
-        data = _Data(dataset.folder, spans, layout)
+        data = _Data(source.folder, spans, layout)
         stages: Stages = "tune and train" if tunes else "train"
         steps, outputs = _run_steps(config, data, run_id, observer, stages)
     _log_errors(steps)
-    ended = Ended(run_id, started, moved_from, dataset.name, window, steps)
+    ended = Ended(run_id, started, moved_from, source, window, steps)
     path = out / "runs" / run_id / RUN_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_record(path, collect(config, ended, outputs))
+    recorded = msgspec.structs.replace(config, data=given)
+    write_record(path, collect(recorded, ended, outputs))
     if read and before and (after := read()):
         repetition.remember(out, run_id, before, after, steps)
     return finished_runs.read(Path(config.out), run_id)
@@ -168,18 +172,28 @@ def tune(
         MetadataError: If the metadata store is damaged or locked.
         SchemaError: If the schema cannot be used.
     """
-    dataset = datasets.resolve(config.data.source, observer.progress)
-    layout = recognised(config, dataset.folder, ())
+    source = _source_files(config, observer)
+    config = source.config
+    layout = recognised(config, source.folder, ())
     if layout:
         config = usable_models(config, layout)
-        _check_reading(config, dataset.folder, (), layout, observer)
+        _check_reading(config, source.folder, (), layout, observer)
     out = Path(config.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
     prepare(out)
-    data = _Data(dataset.folder, (), layout)
+    data = _Data(source.folder, (), layout)
     steps, outputs = _run_steps(config, data, run_id, observer, "tune")
     _log_errors(steps)
     return steps, outputs
+
+
+def _source_files(config: PipelineConfig, observer: Observer) -> SourceFiles:
+    """Returns the files of the data, and shows what was read from databases."""
+    folder = Path(config.out, SNAPSHOTS)
+    source = source_files(config, folder, observer.progress)
+    for role, snapshot in source.snapshots.items():
+        logging.getLogger(PROGRESS_LOGGER).info("%s: %s", role.capitalize(), snapshot)
+    return source
 
 
 def _log_errors(steps: Sequence[StepResult]) -> None:

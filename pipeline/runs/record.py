@@ -14,6 +14,7 @@ import msgspec
 
 from components import durable_files
 from components.ratings_example_gen.recognise.reading import Reading
+from pipeline.datasets.databases.snapshot import Snapshot
 from pipeline.runs.model_record import GateRecord, ModelRecord
 from pipeline.runs.span_record import Spans
 from pipeline.runs.status import Status
@@ -88,6 +89,7 @@ class DataRecord(msgspec.Struct, frozen=True):
         items_file: Fit of the items' file; None if there is none.
         users_file: Fit of the users' file; None if there is none.
         event_types: Type of events → number of rows that were kept.
+        snapshots: What was read from databases: ratings, items or users → the rows.
     """
 
     source: str
@@ -104,6 +106,7 @@ class DataRecord(msgspec.Struct, frozen=True):
     items_file: SideFile | None = None
     users_file: SideFile | None = None
     event_types: dict[str, int] = {}
+    snapshots: dict[str, Snapshot] = {}
 
 
 class Rows(msgspec.Struct, frozen=True):

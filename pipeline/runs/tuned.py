@@ -105,8 +105,9 @@ def write_tuned(
         model.name: {**own[model.name], **model.trials[0].values} for model in found
     }
     day = datetime.datetime.now(datetime.UTC).date()
+    source = " ".join(config.data.source.split())  # a query may have several lines
     lines = [
-        f"# Found by marquee tune on {config.data.source}, run {run_id}, {day}.",
+        f"# Found by marquee tune on {source}, run {run_id}, {day}.",
         *(
             f"# {model.name}: {config.gate.metric} {model.trials[0].metric:.4f} on the "
             f"eval split, {len(model.trials)} trials"

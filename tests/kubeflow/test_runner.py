@@ -11,6 +11,7 @@ from kubeflow.runner import VERTEX
     ("options", "message"),
     [
         (("--data", "sample"), "fetched by every pod"),
+        (("--data", "mysql://host/shop#ratings"), "pods do not read databases"),
         (("--data", "/data/ratings"), "/data/ratings, which no pod can see"),
         (("--data", "/marquee/r", "--schedule", "0 3 * *"), "it has 4 fields"),
         (("--data", "/marquee/r", "--schedule", "0 3 * * 7"), "write Sunday as 0"),

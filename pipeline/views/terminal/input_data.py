@@ -1,6 +1,6 @@
 """Prints the result of `marquee data`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from pipeline.views.terminal.terminal import Terminal, error_text
 
 if TYPE_CHECKING:  # Beam takes seconds to import
     from components.ratings_example_gen.inspection import DataSummary
+    from pipeline.datasets.databases.snapshot import Snapshot
 
 
 def print_data(
@@ -23,6 +24,7 @@ def print_data(
     summary: "DataSummary",
     one_label: str | None = None,
     proposal: str | None = None,
+    snapshots: "Mapping[str, Snapshot] | None" = None,
 ) -> None:
     """Prints how ratings are read, and what they contain.
 
@@ -32,12 +34,19 @@ def print_data(
         one_label: The consequences if every rating has the same label; None if not.
         proposal: Configuration of the types of events; None if there is nothing to
             configure.
+        snapshots: What was read from databases: ratings, items or users → the rows.
     """
     bad = sum(summary.bad_by_kind.values())
+    read = [
+        (f"{role.capitalize()} from", inert(str(rows)))
+        for role, rows in (snapshots or {}).items()
+    ]
     layout = {
         "Layout": summary.layout,
         "Files": name_some(summary.files),
     }
+    if snapshots and "ratings" in snapshots:
+        del layout["Files"]
     reading = reading_facts(summary.reading) if summary.reading else ()
     facts = {
         "Rows": f"{summary.read:,} read, {summary.kept:,} kept, {bad:,} bad",
@@ -65,7 +74,7 @@ def print_data(
     if summary.late_keys:
         facts["Late keys"] = describe_late_keys(summary.late_keys)
     side = _side_facts(summary)
-    console.print(fact_grid([*layout.items(), *reading, *facts.items(), *side]))
+    console.print(fact_grid([*read, *layout.items(), *reading, *facts.items(), *side]))
     if one_label:
         console.print(Text.assemble("\n", ("Labels", "bold yellow"), f"  {one_label}"))
     if proposal:

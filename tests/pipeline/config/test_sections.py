@@ -173,6 +173,8 @@ SECRETS = {
     "beam: {temp_location: 'https://me:hunter2@host/x'}": "it contains a secret",
     "beam: {temp_location: 'https://host/x?sig=hunter2'}": "sig is a secret",
     "data: {source: 'ftp://me:hunter2@host/ratings.csv'}": "it contains a secret",
+    "data: {items: 'mariadb://me:hunt/er2@host/x#y'}": "MARQUEE_SOURCE_PASSWORD",
+    "data: {source: 'postgresql://me:hunter2@host/x#y'}": "MARQUEE_SOURCE_PASSWORD",
     "tuner: {storage: 'mysql://me:hunter2@host/x'}": "set MARQUEE_STUDIES_USER and MAR",
     "tuner: {storage: 'mysql://me:/hunter2@host@host/x'}": "it contains a secret",
     "tuner: {storage: 'postgresql://:hunter2@host/x'}": "it contains a secret",

@@ -1,0 +1,1 @@
+"""Ratings, items and users in databases, copied to files of this machine."""
