@@ -7,13 +7,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 USER, PASSWORD = "marquee", "a password of these tests"
+HASTY = "hasty"  # has the same password, and may only read, for a second per query
 STUDIES = "studies"  # an empty database
 
 
@@ -38,15 +39,18 @@ def mariadb(folder: Path) -> Iterator[SimpleNamespace]:
         f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';"
         f"\nGRANT ALL ON marquee.* TO '{USER}'@'%';"
         f"\nCREATE DATABASE {STUDIES};"
-        f"\nGRANT ALL ON {STUDIES}.* TO '{USER}'@'%';\n"
+        f"\nGRANT ALL ON {STUDIES}.* TO '{USER}'@'%';"
+        f"\nCREATE USER '{HASTY}'@'%' IDENTIFIED BY '{PASSWORD}'"
+        "\nWITH MAX_STATEMENT_TIME 1;"
+        f"\nGRANT SELECT ON {STUDIES}.* TO '{HASTY}'@'%';\n"
     )
-    port = _free_port()
+    port = free_port()
     command = [
         *("mariadbd", "--no-defaults", f"--datadir={folder}/data", *user),
         *(f"--socket={folder}/socket", "--bind-address=127.0.0.1"),
         *(f"--port={port}", f"--init-file={accounts}"),
     ]
-    with _served(command, port, folder / "log", signal.SIGTERM):
+    with served(command, port, folder / "log", signal.SIGTERM):
         yield SimpleNamespace(host="127.0.0.1", port=port)
 
 
@@ -75,7 +79,7 @@ def postgresql(folder: Path) -> Iterator[SimpleNamespace]:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        port = _free_port()
+        port = free_port()
         command = [
             *(*as_user, postgres, "-D", f"{data}/data", "-p", str(port)),
             *(
@@ -85,7 +89,7 @@ def postgresql(folder: Path) -> Iterator[SimpleNamespace]:
                 f"unix_socket_directories={data}",
             ),
         ]
-        with _served(command, port, folder / "log", signal.SIGINT):
+        with served(command, port, folder / "log", signal.SIGINT):
             create = [psql, "-h", "127.0.0.1", "-p", str(port), "-U", USER, "postgres"]
             subprocess.run(
                 [*create, "--quiet", "--command", f"CREATE DATABASE {STUDIES}"],
@@ -103,19 +107,24 @@ def _require(package: str, *programs: str, path: str | None = None) -> None:
         pytest.fail(f"no {missing[0]}: apt-get install {package} (Debian, Ubuntu)")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Returns a port on loopback that no server uses."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 @contextlib.contextmanager
-def _served(
-    command: Sequence[str], port: int, log: Path, end: signal.Signals
+def served(
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    end: signal.Signals,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[None]:
     """Runs a server, which accepts connections inside the context."""
     with open(log, "w") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output)
+        server = subprocess.Popen(command, stdout=output, stderr=output, env=env)
     try:
         limit = time.monotonic() + 60
         while True:
