@@ -44,14 +44,14 @@ class Proposal:
     facts: tuple[str, ...]
 
 
-def propose(path: Path, settings: Settings, place: str | None = None) -> Proposal:
+def propose(path: Path | str, settings: Settings, place: str | None = None) -> Proposal:
     """Returns a schema that fits some ratings.
 
     It is ``schema/ratings.pbtxt`` with the range of the ratings, the users' side
     features, and the items' numbers, times and texts that are found at ``path``.
 
     Args:
-        path: A file or a folder of ratings.
+        path: A file or a folder of ratings; text in an object store.
         settings: How the ratings and the files of items and users are read.
         place: Where the ratings are, for messages; by default the path.
 

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 __all__ = ["BadInputError", "Problem", "Settings", "inspect", "recognise_ratings"]
 
 
-def recognise_ratings(path: Path, settings: Settings) -> "Layout":
+def recognise_ratings(path: Path | str, settings: Settings) -> "Layout":
     """Returns how the ratings at a path will be read; reads only first lines.
 
     Args:
-        path: A file, a folder, or a folder of spans.
+        path: A file, a folder, or a folder of spans; text in an object store.
         settings: How they are read; if they name spans, only these are recognised.
 
     Raises:
@@ -55,7 +55,7 @@ def recognise_ratings(path: Path, settings: Settings) -> "Layout":
     return recognise_for(settings, paths, str(path))
 
 
-def inspect(path: Path, settings: Settings | None = None) -> "DataSummary":
+def inspect(path: Path | str, settings: Settings | None = None) -> "DataSummary":
     """Reads the ratings at a path to their end; see ``inspection.inspect_path``."""
     from components.ratings_example_gen.inspection import inspect_path
 

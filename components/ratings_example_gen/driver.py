@@ -3,11 +3,12 @@
 from typing import Any
 
 from tfx.components.example_gen import driver, utils
+from tfx.proto import example_gen_pb2
 from tfx.types import standard_component_specs
 from tfx.utils import proto_utils
 
 from components.exec_properties import ExecProperties
-from components.ratings_example_gen import spans
+from components.ratings_example_gen import files, spans
 from components.ratings_example_gen.execution_input import (
     find_input,
     packed,
@@ -39,9 +40,15 @@ class RatingsDriver(driver.FileBasedDriver):
             BadInputError: If a guess would read the spans of a window differently from
                 those of an earlier run.
         """
-        resolved: ExecProperties = super().resolve_exec_properties(
-            exec_properties, pipeline_info, component_info
-        )
+        nothing_found = {
+            utils.SPAN_PROPERTY_NAME: 0,
+            utils.VERSION_PROPERTY_NAME: None,
+        }
+        resolved: ExecProperties = exec_properties | nothing_found
+        if _is_to_be_resolved(exec_properties):
+            resolved = super().resolve_exec_properties(
+                exec_properties, pipeline_info, component_info
+            )
         is_window = bool(unpacked(resolved).window)
         settings = read_settings(resolved)
         resolved[standard_component_specs.CUSTOM_CONFIG_KEY] = (
@@ -63,3 +70,16 @@ class RatingsDriver(driver.FileBasedDriver):
         earlier = recorded_reading(self._mlmd_connection, base)
         if earlier and layout.reading:
             check_same(earlier, layout.reading, base)
+
+
+def _is_to_be_resolved(exec_properties: ExecProperties) -> bool:
+    """Returns whether TFX is to find the newest span and version.
+
+    It lists objects with TensorFlow, which reads S3 only with a plugin.
+    """
+    config = exec_properties[standard_component_specs.INPUT_CONFIG_KEY]
+    base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+    pattern = (
+        proto_utils.json_to_proto(config, example_gen_pb2.Input()).splits[0].pattern
+    )
+    return "{" in pattern or not files.is_remote(base)

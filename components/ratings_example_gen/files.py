@@ -21,6 +21,7 @@ from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.input_errors import BadInputError, fatal
 
 if TYPE_CHECKING:
+    from apache_beam.io.filesystem import FileMetadata
     from apache_beam.io.filesystems import FileSystems
 
 _KINDS = {
@@ -53,10 +54,11 @@ def open_binary(path: str) -> IO[bytes]:
             return open(path, "rb")
     from apache_beam.io.filesystem import CompressionTypes
 
-    return cast(
-        IO[bytes],
-        _beam().open(path, compression_type=CompressionTypes.UNCOMPRESSED),
-    )
+    with _naming_remote(path):
+        return cast(
+            IO[bytes],
+            _beam().open(path, compression_type=CompressionTypes.UNCOMPRESSED),
+        )
 
 
 def status_of(path: str) -> os.stat_result:
@@ -132,7 +134,7 @@ def size_and_time(path: str) -> tuple[int, float]:
     if not is_remote(path):
         status = status_of(path)
         return status.st_size, status.st_mtime
-    metadata = _beam().match([path])[0].metadata_list[0]
+    metadata = _match(path)[0]
     return metadata.size_in_bytes, metadata.last_updated_in_seconds or 0.0
 
 
@@ -151,12 +153,13 @@ def list_files(base: str, pattern: str = "") -> list[str]:
     """
     if is_remote(base):
         root = _beam().join(base, pattern) if pattern else base.rstrip("/")
-        matches = _beam().match([root, root + "/**"])
-        paths = {m.path for match in matches for m in match.metadata_list}
+        # A store cannot tell beforehand whether this is an object or a folder.
+        paths = {found.path for found in _match(base, root, root + "/**")}
         return sorted(
             path
             for path in paths
-            if all(map(_is_data, path.removeprefix(base).strip("/").split("/")))
+            if path == base
+            or all(map(_is_data, path.removeprefix(base).strip("/").split("/")))
         )
     roots = [base]
     if pattern and os.path.isdir(base):
@@ -202,8 +205,7 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
     if is_remote(folder):
         # An object store has no folders, only names with slashes.
         base = folder.rstrip("/") + "/"
-        [match] = _beam().match([f"{base}**"])
-        below = [m.path.removeprefix(base) for m in match.metadata_list]
+        below = [found.path.removeprefix(base) for found in _match(f"{base}**")]
         folders = {path.partition("/")[0] for path in below if "/" in path}
         names = {path for path in below if "/" not in path}
         return sorted(filter(_is_data, folders)), sorted(filter(_is_data, names))
@@ -226,7 +228,7 @@ def neighbours(path: str) -> list[str]:
     """
     folder = os.path.dirname(path)
     if is_remote(path):
-        found = [m.path for m in _beam().match([f"{folder}/*"])[0].metadata_list]
+        found = [match.path for match in _match(f"{folder}/*")]
     else:
         with _naming(folder), os.scandir(folder or ".") as entries:
             names = [entry.name for entry in entries if entry.is_file()]
@@ -238,12 +240,45 @@ def exists(path: str) -> bool:
     """Returns whether a file exists."""
     if not is_remote(path):
         return os.path.exists(path)
-    return bool(_beam().exists(path))
+    with _naming_remote(path):
+        return bool(_beam().exists(path))
 
 
 def stored_checksum(path: str) -> str:
     """Returns the checksum that a remote store keeps for a file, without reading it."""
-    return str(_beam().checksum(path))
+    with _naming_remote(path):
+        return str(_beam().checksum(path))
+
+
+def _match(*patterns: str) -> "list[FileMetadata]":
+    """Returns the objects that match any of some globs."""
+    with _naming_remote(patterns[0]):
+        matches = _beam().match(list(patterns))
+    return [found for match in matches for found in match.metadata_list]
+
+
+@contextmanager
+def _naming_remote(path: str) -> Iterator[None]:
+    """Turns errors of an object store into errors that name the path.
+
+    Raises:
+        BadInputError: If the store cannot be reached, or refuses.
+    """
+    from apache_beam.io.filesystem import BeamIOError
+
+    try:
+        yield
+    except (BeamIOError, ValueError, OSError) as error:
+        details = getattr(error, "exception_details", None) or {}
+        reason = next(iter(details.values()), error)
+        raise fatal(
+            path,
+            input_errors.UNREADABLE_FILE,
+            " ".join(str(reason).split()),
+            "Check the address, and the variables that the store's client reads: "
+            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL for s3://, "
+            "GOOGLE_APPLICATION_CREDENTIALS for gs://.",
+        ) from error
 
 
 def _beam() -> type["FileSystems"]:

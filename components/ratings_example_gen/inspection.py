@@ -110,13 +110,13 @@ class _Range:
 
 
 def inspect_path(
-    path: Path,
+    path: Path | str,
     settings: Settings | None = None,
 ) -> DataSummary:
     """Reads the ratings at a path to their end, and summarises them.
 
     Args:
-        path: A file or a folder.
+        path: A file or a folder; text in an object store.
         settings: How they are read; by default, everything is guessed.
 
     Raises:

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 DATA_HELP = (
     "sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, a file or"
-    " folder of your own, or rows of a database, as in postgresql://host/shop#ratings"
-    " or sqlite://shop.db#'SELECT ...' (docs/own-data.md)."
+    " folder of your own, s3://bucket/folder, or rows of a database, as in"
+    " postgresql://host/shop#ratings or sqlite://shop.db#'SELECT ...'"
+    " (docs/own-data.md)."
 )
 _FIRINGS_SHOWN = 20
 
@@ -52,7 +53,11 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 
 
 @main.command()
-@click.option("--data", metavar="PATH", help="Folder of the spans.")
+@click.option(
+    "--data",
+    metavar="PATH|URL",
+    help="Folder of the spans, s3://bucket/folder, or a query with {start} and {end}.",
+)
 @click.option(
     "--accept",
     "accepted",

@@ -19,7 +19,8 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         source: ``sample`` (generated), ``ml-100k``, ``ml-1m``, ``ml-10m``, ``ml-20m``,
             ``ml-25m``, ``ml-32m``, or the path of your own file or folder: CSV, TSV,
             JSON lines or Parquet; plain, .gz or .zip. Or rows of a database, as in
-            ``postgresql://host:5432/shop#ratings``, or a query after the #.
+            ``postgresql://host:5432/shop#ratings``, or a query after the #; or objects,
+            as in ``s3://bucket/ratings/``.
         items: File with features of the items, or rows of a database. If null, a file
             is looked for among the ratings and next to a single ratings file
             (items.csv, movies.parquet, ratings.item ...); ``none`` reads no such file.

@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from components.ratings_example_gen import files
-from pipeline.datasets import movielens
+from pipeline.datasets import movielens, object_store
 from pipeline.datasets.archives import Progress, whole_folder
 from pipeline.datasets.errors import DatasetError
 
@@ -22,26 +22,35 @@ NAMES = (SAMPLE, *movielens.RELEASES)
 
 @dataclass(frozen=True)
 class Dataset:
-    """Ratings on this machine: a name, and the folder or file that holds them."""
+    """Ratings: a name, and the folder or file that holds them.
+
+    Attributes:
+        name: Name of the data set.
+        folder: Path on this machine, or the address in an object store as text.
+    """
 
     name: str
-    folder: Path
+    folder: Path | str
 
 
 def resolve(source: str, progress: Progress) -> Dataset:
-    """Returns the data set of a name, or the file or folder at a path.
+    """Returns the data set of a name, or the file or folder at a path or an address.
 
     Named data sets are kept in ``cache_folder``. ``MARQUEE_DATA_DIR`` may name a folder
     that contains MovieLens already.
 
     Args:
-        source: One of ``NAMES``, or a path (``./sample`` is a path).
+        source: One of ``NAMES``, a path (``./sample`` is a path), or ``s3://…``.
         progress: Called with the progress of downloads and unpacking, in bytes.
 
     Raises:
         DatasetError: If the data does not exist or cannot be obtained.
-        BadInputError: If the path is neither a folder nor a regular file.
+        BadInputError: If the path is neither a folder nor a regular file, or an object
+            store cannot be read.
     """
+    if files.is_remote(source):
+        place = object_store.existing(source)
+        return Dataset(place, place)
     if source not in NAMES:
         return Dataset(*_own_data(source))
     data_dir = os.environ.get("MARQUEE_DATA_DIR")

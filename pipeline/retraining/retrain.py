@@ -1,20 +1,24 @@
 """Retrains once on new spans; a significantly better model goes live."""
 
+import datetime
 import hashlib
 import logging
 from pathlib import Path
 
 import msgspec
 
+from components.ratings_example_gen import files
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.reading_report import check_same
 from components.ratings_example_gen.spans import SpansError
 from pipeline.config.sections import PipelineConfig, RunConfig
-from pipeline.datasets import NAMES
-from pipeline.retraining import spans, tuning
+from pipeline.datasets import NAMES, object_store
+from pipeline.datasets.databases.address import is_database
+from pipeline.retraining import database_spans, spans, tuning
 from pipeline.runs import execute
 from pipeline.runs.code_version import version_of_all
 from pipeline.runs.record import RunRecord
+from pipeline.runs.source_files import SNAPSHOTS, spans_folder
 from pipeline.runs.span_record import Window
 from pipeline.runs.status import Status
 from pipeline.runs.step_log import PROGRESS_LOGGER
@@ -32,8 +36,11 @@ def plan(config: PipelineConfig, accepted: tuple[str, ...]) -> Window:
         ChangedSpanError: If a span has changed since an earlier retraining.
         ConfigError: If the window cannot be satisfied.
     """
-    folder = Path(config.data.source)
-    if config.data.source in NAMES or not folder.is_dir():
+    if is_database(config.data.source):
+        today = datetime.datetime.now(datetime.UTC).date()
+        database_spans.copy_days(config, today, lambda *_: None)
+    folder = _folder(config)
+    if config.data.source in NAMES or not (isinstance(folder, str) or folder.is_dir()):
         raise SpansError(
             f"{config.data.source} is not a folder of spans. Name one, e.g. "
             "marquee retrain --data spans"
@@ -104,11 +111,24 @@ def check_reading(
     Raises:
         BadInputError: If the readings differ in a setting that was guessed.
     """
-    folder = Path(config.data.source).absolute()
-    layout = execute.recognised(config, folder, window.names)
+    folder = _folder(config)
+    place = folder if isinstance(folder, str) else folder.absolute()
+    layout = execute.recognised(config, place, window.names)
     if taken_in.reading and layout and layout.reading:
         check_same(taken_in.reading, layout.reading, config.data.source)
     return layout
+
+
+def _folder(config: PipelineConfig) -> Path | str:
+    """Returns the path of the spans, or their address in an object store.
+
+    Raises:
+        DatasetError: If the object store cannot be read.
+    """
+    source = config.data.source
+    if is_database(source):
+        return spans_folder(Path(config.out, SNAPSHOTS), source)
+    return object_store.existing(source) if files.is_remote(source) else Path(source)
 
 
 def _settings(config: PipelineConfig) -> str:

@@ -125,12 +125,12 @@ class TakenIn:
 
 
 def plan(
-    folder: Path, wanted: str, taken_in: TakenIn, accepted: Sequence[str] = ()
+    folder: Path | str, wanted: str, taken_in: TakenIn, accepted: Sequence[str] = ()
 ) -> Window:
     """Chooses the spans.
 
     Args:
-        folder: Folder of the spans.
+        folder: Folder of the spans; text in an object store.
         wanted: ``all``, ``N spans`` or ``N days``.
         taken_in: Spans of earlier retrainings.
         accepted: Names of spans that may have changed since then.
@@ -217,7 +217,7 @@ def _pairs(spans: list[Span]) -> list[tuple[Span, Span]]:
     return list(zip(spans, spans[1:], strict=False))
 
 
-def _changed(folder: Path, names: list[str]) -> str:
+def _changed(folder: Path | str, names: list[str]) -> str:
     accept = " ".join(f"--accept {name}" for name in names)
     return (
         f"{', '.join(names)} in {folder} changed after an earlier retraining. Spans "

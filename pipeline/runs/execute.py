@@ -82,7 +82,7 @@ def _check_tuned(config: PipelineConfig) -> None:
 class _Data(NamedTuple):
     """The ratings of a run: their folder, the spans of it, and how they are read."""
 
-    folder: Path
+    folder: Path | str
     spans: Sequence[str]
     layout: "Layout | None"
 
@@ -192,6 +192,8 @@ def _source_files(config: PipelineConfig, observer: Observer) -> SourceFiles:
     folder = Path(config.out, SNAPSHOTS)
     source = source_files(config, folder, observer.progress)
     for role, snapshot in source.snapshots.items():
+        if role not in ("ratings", "items", "users"):
+            continue  # a span, perhaps of many
         logging.getLogger(PROGRESS_LOGGER).info("%s: %s", role.capitalize(), snapshot)
     return source
 
@@ -220,7 +222,7 @@ def _limits(config: PipelineConfig, layout: "Layout | None") -> Limits:
 
 def _check_reading(
     config: PipelineConfig,
-    data: Path,
+    data: Path | str,
     spans: Sequence[str],
     layout: "Layout",
     observer: Observer,
@@ -234,7 +236,7 @@ def _check_reading(
 
 
 def _inputs(
-    config: PipelineConfig, data: Path, layout: "Layout", tables: "SideTables"
+    config: PipelineConfig, data: Path | str, layout: "Layout", tables: "SideTables"
 ) -> repetition.Inputs | None:
     """Returns what a run with nothing new has in common with the last one.
 
@@ -312,7 +314,7 @@ def _repeat(
 
 
 def recognised(
-    config: PipelineConfig, data: Path, spans: Sequence[str]
+    config: PipelineConfig, data: Path | str, spans: Sequence[str]
 ) -> "Layout | None":
     """Returns how the ratings will be read; None if they cannot be.
 
@@ -326,7 +328,7 @@ def recognised(
 
 
 def _side_tables(
-    config: PipelineConfig, data: Path, spans: Sequence[str], layout: "Layout"
+    config: PipelineConfig, data: Path | str, spans: Sequence[str], layout: "Layout"
 ) -> "SideTables":
     from components.ratings_example_gen.side_files.tables import (
         side_tables_of,

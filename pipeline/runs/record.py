@@ -89,7 +89,8 @@ class DataRecord(msgspec.Struct, frozen=True):
         items_file: Fit of the items' file; None if there is none.
         users_file: Fit of the users' file; None if there is none.
         event_types: Type of events → number of rows that were kept.
-        snapshots: What was read from databases: ratings, items or users → the rows.
+        snapshots: What was read from databases: ratings, items, users or the name of a
+            span → the rows.
     """
 
     source: str

@@ -76,7 +76,7 @@ class _Remembered(msgspec.Struct, frozen=True):
 
 
 def read_inputs(
-    config: PipelineConfig, data: Path, paths: Sequence[str], schema: Path
+    config: PipelineConfig, data: Path | str, paths: Sequence[str], schema: Path
 ) -> Inputs:
     """Returns the inputs of a run that starts now.
 

@@ -1,6 +1,7 @@
 """The files with the data of a run: a person's own, or copies of rows in databases."""
 
 import contextlib
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pipeline.datasets.databases.copy_rows import copy_rows
 from pipeline.datasets.databases.snapshot import Snapshot
 
 SNAPSHOTS = "snapshots"  # in the folder of the runs
+# Limits of a day in a query, which a retraining fills in; what a span was copied from.
+START, END, SPAN_RECORD = "{start}", "{end}", "_snapshot.json"
 
 
 @dataclass(frozen=True)
@@ -23,14 +26,15 @@ class SourceFiles:
 
     Attributes:
         name: Name of a data set, path of the ratings, or address in a database.
-        folder: Folder or file of the ratings.
+        folder: Folder or file of the ratings; text in an object store.
         config: The settings, in which files of items and users are paths.
-        snapshots: What was read from databases: ratings, items or users → the rows.
-        copies: The files of these rows.
+        snapshots: What was read from databases: ratings, items, users or the name of a
+            span → the rows.
+        copies: The file of the rows of each.
     """
 
     name: str
-    folder: Path
+    folder: Path | str
     config: PipelineConfig
     snapshots: dict[str, Snapshot]
     copies: dict[str, Path]
@@ -67,7 +71,7 @@ def source_files(
     paths = {
         role: folder.absolute() / role / f"{role}.parquet"
         for role, source in given.items()
-        if is_database(source)
+        if is_database(source) and START not in str(source)
     }
     snapshots = {
         role: copy_rows(str(given[role]), path, progress)
@@ -76,11 +80,32 @@ def source_files(
     side = {role: str(path) for role, path in paths.items() if role != "ratings"}
     config = msgspec.structs.replace(config, data=msgspec.structs.replace(data, **side))
     if "ratings" in snapshots:
-        name, found = snapshots["ratings"].source, paths["ratings"]
+        dataset = datasets.Dataset(snapshots["ratings"].source, paths["ratings"])
+    elif is_database(data.source):
+        dataset = datasets.Dataset(data.source, _copied_spans(folder, data.source))
+        for record in Path(dataset.folder).glob(f"*/{SPAN_RECORD}"):
+            span = record.parent.name
+            snapshots[span] = msgspec.json.decode(record.read_bytes(), type=Snapshot)
+            paths[span] = record.with_name("ratings.parquet")
     else:
         dataset = datasets.resolve(data.source, progress)
-        name, found = dataset.name, dataset.folder
-    return SourceFiles(name, found, config, snapshots, paths)
+    return SourceFiles(dataset.name, dataset.folder, config, snapshots, paths)
+
+
+def spans_folder(folder: Path, source: str) -> Path:
+    """Returns the folder of the spans that are copied from a query."""
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    return folder.absolute() / f"spans-{digest[:12]}"
+
+
+def _copied_spans(folder: Path, source: str) -> Path:
+    spans = spans_folder(folder, source)
+    if not spans.is_dir():
+        raise datasets.DatasetError(
+            f"{source}: {START} and {END} are filled in by marquee retrain, for each "
+            "day. Write times in their place to read a part of the rows."
+        )
+    return spans
 
 
 @contextlib.contextmanager

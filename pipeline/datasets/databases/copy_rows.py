@@ -35,6 +35,10 @@ _TABLES_SHOWN = 20
 _ACCOUNT = re.compile("authenticat|password|denied|role", re.I)
 
 
+class NoRowsError(DatasetError):
+    """A table or query that has no rows."""
+
+
 class _Client(Protocol):
     """A module that reads one kind of database.
 
@@ -72,7 +76,7 @@ def copy_rows(source: str, path: Path, progress: Progress) -> Snapshot:
         groups = _groups(_rows(address, address.query), f"reading {address}", progress)
         first = next(groups, None)
         if first is None:
-            raise DatasetError(
+            raise NoRowsError(
                 f"{address}: there are no rows. Check the table, or the conditions of "
                 "the query."
             )

@@ -25,6 +25,7 @@ def batches(place: str, query: str) -> Iterator[pa.RecordBatch]:
     """Yields the rows of a query, all as they were at one moment."""
     with dbapi.connect(_uri(place)) as connection, connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SET LOCAL TIME ZONE 'UTC'")  # of times in the query
         # Otherwise, a table may be read from its middle, in another order.
         cursor.execute("SET LOCAL synchronize_seqscans = off")
         cursor.execute(f"SELECT * FROM ({query}) AS rows LIMIT 0")

@@ -168,7 +168,7 @@ def test_beam_s_filesystems_have_options_before_a_pipeline_was_made():
     done = subprocess.run(
         [sys.executable, "-c", READ_REMOTE], capture_output=True, text=True, check=False
     )
-    assert done.stderr.splitlines()[-1] == "ValueError: hdfs_host is not set"
+    assert "hdfs_host is not set" in done.stderr
 
 
 def test_neighbours_are_files_and_nothing_else(folder):
