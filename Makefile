@@ -19,10 +19,10 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 
 .DEFAULT_GOAL := help
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
-  test-kubernetes test-reliability test-sources check docs format lock clean flink image \
+  test-kubernetes test-reliability test-sources minio check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
-  bench-serve bench-warm-start bench-tune \
+  bench-serve bench-warm-start bench-tune bench-sources \
   bench-flink bench-gate bench-store \
   bench-run bench-run-quick bench-jobs bench-gpu
 
@@ -63,8 +63,16 @@ test-flink: $(READY) flink ## Test the data steps on a local Flink (openjdk-17-j
 test-kubeflow: $(READY) ## Test workflows and studies on databases (apt-get install mariadb-server postgresql)
 	@$(BIN)/pytest -q -m kubeflow tests/kubeflow tests/trainer_modules/tuning
 
-test-sources: $(READY) ## Test data in databases (apt-get install mariadb-server postgresql)
+test-sources: $(READY) ## Test data in databases, and on S3 after make minio (apt-get install mariadb-server postgresql)
 	@$(BIN)/pytest -q -m sources
+
+minio: build/minio/minio ## Build MinIO, the object store of make test-sources, in build/minio (Go)
+
+build/minio/minio: tests/minio/go.mod tests/minio/go.sum
+	@echo "Building MinIO (1 GB of modules, some minutes the first time)"
+	@mkdir -p build/minio && cp $^ build/minio
+	@cd build/minio && CGO_ENABLED=0 go build -mod=mod -trimpath -ldflags "-s -w" -o minio \
+	  github.com/minio/minio
 
 # Each can be set on the command line: the command that builds an image, and the one that
 # loads it into the nodes of KUBECONFIG's cluster (LOAD_ARCHIVE takes buildah's file).
@@ -157,6 +165,11 @@ bench-serve: $(READY) ## Measure the server's requests per second, across a vers
 bench-fingerprint: DATA := ml-1m
 bench-fingerprint: $(READY) ## Compare hashing the bytes of the input with reading them
 	@$(BIN)/python -m benchmarks.fingerprint --data $(DATA)
+
+# ROWS="--rows 100000" is quick. Needs what make test-sources needs, and make minio.
+bench-sources: ROWS :=
+bench-sources: $(READY) ## Compare rows of databases and of S3 with the same rows as Parquet
+	@$(BIN)/python -m benchmarks.sources $(ROWS)
 
 # ARGUMENTS="--movielens --write" adds MovieLens and writes docs/benchmarks.md. The quick
 # one compares with the last release, whose record in benchmarks/ --record writes.
