@@ -4,6 +4,7 @@ import pytest
 
 from components.anomaly_gate.schema import feature_kinds, rating_range, read_schema
 from components.ratings_example_gen import BadInputError, Settings
+from components.ratings_example_gen.events import Events
 from pipeline.schema_proposal import propose
 from trainer_modules.features import Kind
 
@@ -144,3 +145,17 @@ def test_dates_are_proposed_as_times(folder, proposed):
         "user_joined is a time: 30 different times from 2020-11-01 to 2020-11-30."
     )
     assert evidence in text
+
+
+def test_weights_of_events_have_any_range_and_types_are_listed(folder):
+    (folder / "ratings.csv").write_text(
+        "user_id,item_id,event\nann,dune,view\nbob,dune,buy\n"
+    )
+    events = Events({"view": 0.0, "buy": 4.0}, ("buy",))
+    path = folder / "mine.pbtxt"
+    path.write_text(propose(folder, Settings(events=events)).text)
+    low, high = rating_range(read_schema(path))
+    assert low < -1e30  # sums of weights have no known bound
+    assert high > 1e30
+    names = {feature.name for feature in read_schema(path).feature}
+    assert names >= {"event_type", "history_event_type", "rating"}
