@@ -149,7 +149,8 @@ def _temporary_files(out: Path) -> Iterator[None]:
 
     A killed run removes nothing. In the system's folder, the temporary files of Beam
     and of the checks look like those of other programs; here, `marquee clean` can
-    remove them. A run that is stopped within a step removes what it left.
+    remove them. Any other run removes what is left: workers end without removing the
+    files of TensorFlow's AutoGraph.
     """
     folder = (out / TEMPORARY_FOLDER).absolute()
     with _written_to(out):
@@ -158,14 +159,12 @@ def _temporary_files(out: Path) -> Iterator[None]:
     os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
     try:
         yield
-    except BaseException:
+    finally:
         for path in folder.iterdir():
             if path.name.startswith(_MULTIPROCESSING):
                 continue
             with contextlib.suppress(OSError):  # `marquee clean` reports the problem
                 durable_files.remove(path)
-        raise
-    finally:
         if before is None:
             del os.environ["TMPDIR"]
         else:
