@@ -32,11 +32,14 @@ ERRORS = (pymysql.Error, RuntimeError, _LostError)
 def batches(place: str, query: str) -> Iterator[pa.RecordBatch]:
     """Yields the rows of a query, all as they were at one moment."""
     user, password = os.environ.get(USER, ""), os.environ.get(PASSWORD, "")
-    query, times = _with_instants(_columns(place, user, password, query), query)
+    columns = _columns(place, user, password, query)
+    times = {name for name, kind in columns if kind == FIELD_TYPE.TIMESTAMP}
     account = f"{quote(user, safe='')}:{quote(password, safe='')}"
     reader = connectorx.read_sql(
         f"mysql://{account}@{place}",
         query,
+        # The server writes columns of TIMESTAMP in the time zone of the session.
+        pre_execution_query="SET time_zone = '+00:00'",
         return_type="arrow_stream",
         batch_size=_BATCH_ROWS,
     )
@@ -67,31 +70,10 @@ def _columns(place: str, user: str, password: str, query: str) -> list[tuple[str
         return [(name, kind) for name, kind, *_ in cursor.description]
 
 
-def _with_instants(columns: list[tuple[str, int]], query: str) -> tuple[str, list[str]]:
-    """Returns the query with columns of TIMESTAMP as microseconds, and their names.
-
-    The server would write them in the time zone of the session.
-    """
-    times = [name for name, kind in columns if kind == FIELD_TYPE.TIMESTAMP]
-    if not times:
-        return query, []
-    selected = ", ".join(
-        f"CAST(UNIX_TIMESTAMP({_quoted(name)}) * 1000000 AS SIGNED) AS {_quoted(name)}"
-        if name in times
-        else _quoted(name)
-        for name, _ in columns
-    )
-    return f"SELECT {selected} FROM ({query}) AS q", times
-
-
-def _with_time_zones(batch: pa.RecordBatch, times: list[str]) -> pa.RecordBatch:
+def _with_time_zones(batch: pa.RecordBatch, times: set[str]) -> pa.RecordBatch:
     instant = pa.timestamp("us", tz="UTC")
     columns = [
-        column.cast(pa.int64()).cast(instant) if name in times else column
+        column.cast(instant) if name in times else column
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

@@ -222,3 +222,24 @@ def test_types_of_mariadb_keep_their_values(account, mysql, copied, reported):
         "00000000-0000-0000-0000-000000000001",
     )
     assert set(nulls) == {None}
+
+
+def test_rows_with_instants_keep_the_order_of_the_query(
+    account, mysql, copied, reported
+):
+    mysql.run(
+        "DROP TABLE IF EXISTS visits",
+        "CREATE TABLE visits (n INT, instant TIMESTAMP(6))",
+        "SET time_zone = '+02:00'",
+        "INSERT INTO visits VALUES (2, '2026-01-01 12:00'), (3, '2026-07-01 12:00'), "
+        "(1, '2026-01-01 12:00:00.000001')",
+    )
+    copy_rows(
+        f"{mysql.url}#SELECT n, instant FROM visits ORDER BY n", copied, reported
+    )
+    noon = datetime.datetime(2026, 1, 1, 10, tzinfo=datetime.UTC)
+    assert rows_of(copied) == [
+        (1, noon.replace(microsecond=1)),
+        (2, noon),
+        (3, noon.replace(month=7)),
+    ]
