@@ -76,7 +76,7 @@ def page(tables: dict[str, dict[str, Row]]) -> str:
         tables: Data set → model → row.
     """
     head = ["data", "model", "time", "trials", "default", "tuned", "random"]
-    head += ["tuned - default", "tuned - random"]
+    head += ["default / tuned", "tuned - default", "tuned - random"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     rows = []
     for data, models in tables.items():
@@ -87,6 +87,7 @@ def page(tables: dict[str, dict[str, Row]]) -> str:
             cells += [
                 f"{row.test[name]:.4f}" for name in ("default", "tuned", "random")
             ]
+            cells += [f"{row.test['default'] / row.test['tuned']:.0%}"]
             cells += [str(row.over_default), str(row.over_random)]
             lines.append("| " + " | ".join(cells) + " |")
     days = sorted({row.date.isoformat() for row in rows})

@@ -41,5 +41,5 @@ def test_the_page_marks_differences_that_exclude_zero():
     )
     assert (
         "| ml-100k | ease | 3m | 9 and 5 | 0.1000 | 0.1250 | 0.1200 | "
-        "**+0.0250 (+0.0100 to +0.0400)** | +0.0050 (-0.0100 to +0.0200) |"
+        "80% | **+0.0250 (+0.0100 to +0.0400)** | +0.0050 (-0.0100 to +0.0200) |"
     ) in page({"ml-100k": {"ease": row}})

@@ -33,9 +33,9 @@ from trainer_modules.configs.search import (
 )
 from trainer_modules.tuning.storage import Storage
 
-# Trials are compared after 4, 12, 36 … epochs, and the best third of those that came
+# Trials are compared after 4, 8, 16 … epochs, and the better half of those that came
 # as far continues. After one epoch alone, all small learning rates would be stopped.
-_FIRST_RUNG, _REDUCTION = 4, 3
+_FIRST_RUNG, _REDUCTION = 4, 2
 _RUNGS = frozenset(_FIRST_RUNG * _REDUCTION**n for n in range(20))
 # Between them, an epoch is measured if measuring has taken no more of the trial's time.
 _MEASURING_SHARE = 0.2
