@@ -234,9 +234,7 @@ def test_rows_with_instants_keep_the_order_of_the_query(
         "INSERT INTO visits VALUES (2, '2026-01-01 12:00'), (3, '2026-07-01 12:00'), "
         "(1, '2026-01-01 12:00:00.000001')",
     )
-    copy_rows(
-        f"{mysql.url}#SELECT n, instant FROM visits ORDER BY n", copied, reported
-    )
+    copy_rows(f"{mysql.url}#SELECT n, instant FROM visits ORDER BY n", copied, reported)
     noon = datetime.datetime(2026, 1, 1, 10, tzinfo=datetime.UTC)
     assert rows_of(copied) == [
         (1, noon.replace(microsecond=1)),
