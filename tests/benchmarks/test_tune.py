@@ -2,6 +2,7 @@
 
 import datetime
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -26,8 +27,9 @@ def test_users_without_the_metric_are_left_out():
     assert difference(one, np.array([0.25, 1.0, 0.25])) == Difference(0.25, 0.25, 0.25)
 
 
-def test_the_page_marks_differences_that_exclude_zero():
-    row = Row(
+@pytest.fixture
+def row():
+    return Row(
         budget="3m",
         searches={
             "tuned": Search(trials=9, complete=4, settings={"l2": 3.0}),
@@ -39,7 +41,18 @@ def test_the_page_marks_differences_that_exclude_zero():
         date=datetime.date(2026, 11, 29),
         cores=2,
     )
+
+
+def test_the_page_marks_differences_that_exclude_zero(row):
     assert (
         "| ml-100k | ease | 3m | 9 and 5 | 0.1000 | 0.1250 | 0.1200 | "
         "80% | **+0.0250 (+0.0100 to +0.0400)** | +0.0050 (-0.0100 to +0.0200) |"
     ) in page({"ml-100k": {"ease": row}})
+
+
+def test_settings_that_were_not_measured_on_the_test_split_have_no_figure(row):
+    without = msgspec.structs.replace(
+        row, test={"default": 0.1, "tuned": 0.125}, over_random=None
+    )
+    line = "0.1250 | - | 80% | **+0.0250 (+0.0100 to +0.0400)** | - |"
+    assert line in page({"ml-100k": {"ease": without}})
