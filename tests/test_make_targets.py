@@ -39,7 +39,7 @@ def in_workflow():
         for step in job["steps"]:
             command = step.get("run", "")
             if "${{ matrix.target }}" in command:
-                found.update(choices)
+                found.update(name for choice in choices for name in choice.split())
             else:
                 found |= made_by(command)
     return found

@@ -64,11 +64,12 @@ def forget(
     out: Path,
     as_json: bool,
 ) -> None:
-    """List everything that holds the ID of a user or item; with --apply, remove it.
+    """Remove a user or an item from data, artifacts and models.
 
-    These are rows of the data that the runs have read, the artifacts that were made
-    from them, records and logs, and the versions that learned from them, which are
-    withdrawn. A command that was interrupted can be repeated.
+    Lists everything that holds the ID, and removes it with --apply: rows of the data
+    that the runs have read, the artifacts that were made from them, records and logs,
+    and the versions that learned from them, which are withdrawn. A command that was
+    interrupted can be repeated.
     """
     from components.live_models import withdraw
     from pipeline.forgetting.apply import apply

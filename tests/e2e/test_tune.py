@@ -33,11 +33,14 @@ def tuned(folder, *arguments, data="mine.csv", out="out"):
 
 
 def trials(folder, model, out="out"):
-    """Returns the trials of the newest study, in their order, without the seconds."""
+    """Returns the trials of the newest study, in their order.
+
+    They are without the seconds, which decide the epochs that are measured.
+    """
     files = (folder / out).glob(f"artifacts/Tuner_{model}/tuner_results/*/trials.json")
     newest = max(files, key=lambda path: int(path.parent.name))
     found = sorted(json.loads(newest.read_text()), key=lambda trial: trial["number"])
-    return [{**trial, "seconds": None} for trial in found]
+    return [{**trial, "seconds": None, "curve": None} for trial in found]
 
 
 @pytest.fixture(scope="module")
