@@ -173,7 +173,7 @@ def test_features_of_every_kind_go_live_by_the_proposed_schema(
     assert first.status in (0, 5), first.text
     assert fields_of(tmp_path / "out") == [
         *("user_bio_index", "user_income_index", "user_joined_index"),
-        *("item_colour", "item_price"),
+        *("item_price", "item_colour"),
     ]
     words = " ".join(first.text.split())
     assert "item_price from 'price' (numeric, 10 buckets)" in words

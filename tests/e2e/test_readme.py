@@ -21,7 +21,9 @@ ELSEWHERE = (
 # These create another environment; tests/test_setup.py runs them.
 INSTALL = ("python3.11 -m venv", "environment/bin/pip install")
 # These need a run, which comes later on the page.
-NEED_A_RUN = ("show", "report", "recommend", "batch", "lineage", "compare")
+NEED_A_RUN = (
+    *("show", "report", "recommend", "batch", "forget", "lineage", "compare"),
+)
 
 
 def test_commands_of_the_readme(copy_of_the_code, tmp_path):
@@ -49,6 +51,7 @@ def test_commands_of_the_readme(copy_of_the_code, tmp_path):
         (("report",), "report.html"),
         (("versions",), "as pushed"),
         (("recommend", "--user", "u1"), "User u1"),
+        (("forget", "--user", "u1"), "Nothing was changed"),
         (("lineage",), "my-ratings.csv"),
         (("compare", *run_ids(out)), "live"),
     ):
