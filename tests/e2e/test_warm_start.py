@@ -35,7 +35,8 @@ def states(result):
 
 
 def cards(out):
-    folders = sorted(Path(out, "artifacts", "Trainer_gmf", "model").iterdir())
+    made = Path(out, "artifacts", "Trainer_gmf", "model").iterdir()
+    folders = sorted(made, key=lambda folder: int(folder.name))
     return [
         json.loads((folder / "Format-Serving/assets.extra/marquee.json").read_text())
         for folder in folders
