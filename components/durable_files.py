@@ -83,6 +83,17 @@ def forbid_world_writable() -> None:
     os.umask(os.umask(0o077) | stat.S_IWOTH)
 
 
+def remove_at_once(path: Path) -> None:
+    """Removes a file or a folder so that no reader finds half of it.
+
+    Raises:
+        OSError: If something cannot be removed; it is no longer at this path.
+    """
+    gone = unfinished_beside(path)
+    path.rename(gone)
+    remove(gone)
+
+
 def remove(path: Path) -> None:
     """Removes a file, or a folder with its content; links are never followed.
 

@@ -139,7 +139,10 @@ class Interactions:
     def transposed(self) -> "Interactions":
         """Returns the pairs with users and items exchanged."""
         return Interactions.from_pairs(
-            *(self.item_index, self.user_index, self.num_items, self.num_users),
+            self.item_index,
+            self.user_index,
+            self.num_items,
+            self.num_users,
             self.weight,
         )
 

@@ -1,8 +1,6 @@
 """Adds the content of the schema to ImportSchemaGen's cache key."""
 
-import hashlib
-from pathlib import Path
-
+from components import content_hash
 from components.cache_driver import CacheDriver
 from components.exec_properties import ExecProperties
 
@@ -12,5 +10,5 @@ class Driver(CacheDriver):
 
     def added_properties(self, exec_properties: ExecProperties) -> dict[str, str]:
         """Returns ``schema_fingerprint``."""
-        content = Path(exec_properties["schema_file"]).read_bytes()
-        return {"schema_fingerprint": hashlib.sha256(content).hexdigest()}
+        path = exec_properties["schema_file"]
+        return {"schema_fingerprint": content_hash.of_file(path)}

@@ -126,11 +126,8 @@ def _prune(live_folder: Path, keep: int) -> None:
     kept = {v.number for v in known[-max(keep, 1) :]} | set(last_good)
     for version in known:
         if version.number not in kept:
-            # Renamed first, so that no reader finds half of it.
-            gone = durable_files.unfinished_beside(version.folder)
             with _reported(f"Cannot remove version {version.number}"):
-                version.folder.rename(gone)
-                durable_files.remove(gone)
+                durable_files.remove_at_once(version.folder)
 
 
 def remove_unfinished(path: Path) -> None:

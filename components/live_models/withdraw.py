@@ -37,10 +37,7 @@ def withdraw(live_folder: Path, entry: Forgotten, leaving: Sequence[Version]) ->
             ),
         )
         for version in leaving:
-            # Renamed first, so that no reader finds half of it.
-            gone = durable_files.unfinished_beside(version.folder)
-            version.folder.rename(gone)
-            durable_files.remove(gone)
+            durable_files.remove_at_once(version.folder)
 
 
 def end_serving(live_folder: Path) -> None:

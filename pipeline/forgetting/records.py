@@ -41,13 +41,10 @@ def find_records(out: Path, ids: Ids, removed: Collection[Path]) -> list[Record]
         ids: The users and items.
         removed: Folders of artifacts that are removed anyway.
     """
-    found = [Record(path, True) for path in _matching(out, _PAGES, ids)]
-    for patterns in (_JSON, _JSON_LINES, _TEXTS):
-        found += [
-            Record(path, False)
-            for path in _matching(out, patterns, ids)
-            if _replaced(path, ids) != _read(path)
-        ]
+    found = [Record(path, True) for path, _ in _mentioning(out, _PAGES, ids)]
+    for path, text in _mentioning(out, (*_JSON, *_JSON_LINES, *_TEXTS), ids):
+        if _replaced(path, text, ids) != text:
+            found.append(Record(path, False))
     found = [record for record in found if record.path.parent not in removed]
     return sorted(found, key=lambda record: record.path)
 
@@ -57,24 +54,27 @@ def remove_from(record: Record, ids: Ids) -> None:
     if record.is_removed:
         durable_files.remove(record.path)
     else:
-        text = _replaced(record.path, ids)
+        text = _replaced(record.path, _read(record.path), ids)
         durable_files.write(record.path, text.encode(errors="surrogateescape"))
 
 
-def _matching(out: Path, patterns: tuple[str, ...], ids: Ids) -> Iterator[Path]:
+def _mentioning(
+    out: Path, patterns: tuple[str, ...], ids: Ids
+) -> Iterator[tuple[Path, str]]:
+    """Yields the files whose text contains an ID, and their texts."""
     for pattern in patterns:
         for path in out.glob(pattern):
-            if ids.are_in(_read(path)):
-                yield path
+            text = _read(path)
+            if ids.are_in(text):
+                yield path, text
 
 
 def _read(path: Path) -> str:
     return path.read_bytes().decode(errors="surrogateescape")
 
 
-def _replaced(path: Path, ids: Ids) -> str:
+def _replaced(path: Path, text: str, ids: Ids) -> str:
     """Returns the text of a file without the IDs; numbers in JSON stay as they are."""
-    text = _read(path)
     if path.suffix == ".json":
         return _replaced_in_json(text, ids, indent=1)
     if path.suffix == ".jsonl":

@@ -66,7 +66,7 @@ class Ended:
 
 def collect(config: PipelineConfig, ended: Ended, outputs: Outputs) -> RunRecord:
     """Returns the record of a run."""
-    counts = read_counts(outputs)
+    counts, catalogue = read_counts(outputs), read_catalogue_counts(outputs)
     decision = read_decision(outputs)
     serving = read_serving_check(outputs)
     pushed = read_pushed(outputs)
@@ -84,10 +84,7 @@ def collect(config: PipelineConfig, ended: Ended, outputs: Outputs) -> RunRecord
         ),
         config=msgspec.to_builtins(config),
         data=msgspec.structs.replace(
-            describe_data(
-                *(ended.source.name, config.label, counts),
-                read_catalogue_counts(outputs),
-            ),
+            describe_data(ended.source.name, config.label, counts, catalogue),
             snapshots=ended.source.snapshots,
         ),
         spans=_spans(ended.window, counts, outputs),

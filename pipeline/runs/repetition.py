@@ -9,7 +9,6 @@ the executions that it would write are copies of the newest run's.
 Whatever is different or in doubt is left to TFX (docs/adr/0033).
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ import msgspec
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components import durable_files
+from components import content_hash, durable_files
 from components.artifact_place import ORIGIN, place_of
 from components.executions import newest
 from components.live_models import version_ledger, versions
@@ -99,7 +98,7 @@ def read_inputs(
         config=msgspec.json.decode(msgspec.json.encode(anywhere)),
         data=str(data),
         files=fingerprint(paths),
-        schema=hashlib.sha256(schema.read_bytes()).hexdigest(),
+        schema=content_hash.of_file(schema),
         code=version_of_all(),
         life=version_ledger.life(live) if live.is_dir() else "",
     )

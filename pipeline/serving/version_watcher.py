@@ -118,21 +118,24 @@ class LiveModel:
         if self.current and not self.current.alive:
             _log.error("version %d: its process has ended", self.current.number)
             self._metrics.load_failures.labels("version").inc()
-            self._metrics.version.set(0)
-            self.states[self.current.number] = State(END)
-            self.current = None
+            self._let_go(self.current)
         if self.current and self.current.number in await asyncio.to_thread(
             self._forgotten
         ):
             _log.warning("version %d was withdrawn by a person", self.current.number)
-            self._metrics.version.set(0)
-            self.states[self.current.number] = State(END)
-            self.current.retire()
-            self.current = None
+            withdrawn = self.current
+            self._let_go(withdrawn)
+            withdrawn.retire()
         served = self.current.number if self.current else 0
         for number in await asyncio.to_thread(self._newer, served):
             if await self._load(number):
                 return
+
+    def _let_go(self, current: ModelProcess) -> None:
+        """Serves no version until another one is loaded."""
+        self._metrics.version.set(0)
+        self.states[current.number] = State(END)
+        self.current = None
 
     def _forgotten(self) -> frozenset[int]:
         """Returns the versions that must not be served any more."""

@@ -18,7 +18,7 @@ from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings, Stars
 from trainer_modules.protocols import Causal
 from trainer_modules.tasks.losses import LossFunction
-from trainer_modules.tasks.task import Batch, TrainingSet, shuffled_batches
+from trainer_modules.tasks.task import Batch, TrainingSet, relative, shuffled_batches
 
 OTHERS = "other_items"  # in a batch: the candidates that all its positions share
 IMPOSSIBLE = -1e9  # the score of a candidate that is the target itself
@@ -46,8 +46,9 @@ def training_set(
             "item to learn: lower label.threshold"
         )
     if f.WEIGHT in columns:
-        weight = np.where(is_target, columns[f.WEIGHT], 0)
-        columns[f.WEIGHT] = weight / weight[is_target].mean()
+        weight = np.zeros(is_target.shape, np.float32)
+        weight[is_target] = relative(columns[f.WEIGHT][is_target])
+        columns[f.WEIGHT] = weight
     constants = {name: tf.constant(column) for name, column in columns.items()}
     num_items, num_drawn = data.sizes.num_items, config.num_negatives
     catalogue = tf.range(f.UNKNOWN_INDEX, num_items)

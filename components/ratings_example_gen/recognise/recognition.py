@@ -45,7 +45,11 @@ def recognise_for(settings: Settings, paths: Sequence[str], place: str) -> Layou
         BadInputError: As in ``recognise``.
     """
     return recognise(
-        *(paths, settings.columns, settings.declared, place, settings.dialect),
+        paths,
+        settings.columns,
+        settings.declared,
+        place,
+        settings.dialect,
         has_events=settings.events is not None,
     )
 

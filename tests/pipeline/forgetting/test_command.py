@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ((), "--user ID or --item ID"),
         (("--user", " "), "is empty"),
@@ -42,10 +42,10 @@ def folder(tmp_path):
         (("--user", "u", "--out", "nowhere"), "not a folder of runs"),
     ],
 )
-def test_a_wrong_command_line_is_refused(marquee, options, told):
+def test_a_wrong_command_line_is_refused(marquee, options, message):
     ended = marquee("forget", *options)
     assert ended.status == 2
-    assert told in " ".join(ended.err.split())
+    assert message in " ".join(ended.err.split())
 
 
 def test_it_is_listed_first_and_removed_only_as_a_whole(marquee, folder):
