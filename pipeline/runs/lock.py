@@ -149,18 +149,19 @@ def _temporary_files(out: Path) -> Iterator[None]:
 
     A killed run removes nothing. In the system's folder, the temporary files of Beam
     and of the checks look like those of other programs; here, `marquee clean` can
-    remove them. Any other run removes what is left: workers end without removing the
+    remove them. Any other run removes what it left: workers end without removing the
     files of TensorFlow's AutoGraph.
     """
     folder = (out / TEMPORARY_FOLDER).absolute()
     with _written_to(out):
         folder.mkdir(exist_ok=True)
+    of_killed_runs = set(folder.iterdir())
     before = os.environ.get("TMPDIR")
     os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
     try:
         yield
     finally:
-        for path in folder.iterdir():
+        for path in set(folder.iterdir()) - of_killed_runs:
             if path.name.startswith(_MULTIPROCESSING):
                 continue
             with contextlib.suppress(OSError):  # `marquee clean` reports the problem

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -144,6 +145,15 @@ def test_a_stopped_run_removes_its_temporary_files_and_ends_without_an_error(tmp
     )
     assert (done.returncode, done.stderr) == (130, "")
     assert list((tmp_path / lock.TEMPORARY_FOLDER).iterdir()) == []
+
+
+def test_a_finished_run_removes_its_temporary_files_alone(tmp_path):
+    left = tmp_path / lock.TEMPORARY_FOLDER / "left by a killed run"
+    left.mkdir(parents=True)
+    with lock.one_run(tmp_path):
+        _, own = tempfile.mkstemp()
+        assert Path(own).parent == left.parent
+    assert list(left.parent.iterdir()) == [left]
 
 
 def test_runs_in_two_folders_do_not_know_each_other(process, tmp_path):
