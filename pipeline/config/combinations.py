@@ -54,8 +54,12 @@ def _task_problem(
             f"{name} learns {own}: only models that read the order of a history learn "
             f"{' or '.join(IN_ORDER)}, and those learn nothing else"
         )
-    is_sampled = model.num_negatives or model.task == "sequence"
-    if is_sampled and model.loss != "squared_error":
+    if model.loss == "squared_error" and model.num_negatives:
+        return (
+            "it learns stars, and items that are drawn have none; set "
+            f"models.{name}.num_negatives=0"
+        )
+    if model.num_negatives or model.task == "sequence":
         return None
     if model.task != "rating":
         return f"the task {model.task} needs num_negatives, at least 1"

@@ -64,9 +64,15 @@ MISTAKES = {
         ["label.threshold", "'> x'"],
     ),
     "labels all equal": (
-        ["run", "--set", "label.threshold=all", "--models", "deepfm"],
+        ["run", "--set", "label.threshold=all", "--models", "deepfm", "--set"]
+        + ["models.deepfm.num_negatives=0"],
         2,
         ["deepfm", "none is disliked", "num_negatives"],
+    ),
+    "stars of drawn items": (
+        ["run", "--models", "fm", "--set", "models.fm.loss=squared_error"],
+        2,
+        ["fm", "it learns stars", "models.fm.num_negatives=0"],
     ),
     "job server's address": (
         ["run", "--set", "beam.endpoint=localhost"],

@@ -20,13 +20,17 @@ from trainer_modules.configs.types import (
 class FieldsConfig(GradientConfig):
     """Settings of all models over fields; the sizes are those of RecBole's runs.
 
+    Beside each rating they learn items that are drawn, as they otherwise rank no better
+    than chance among items that the user has not rated (docs/adr/0050). With
+    ``num_negatives`` 0, they are click-through models: likes from dislikes alone.
+
     Attributes:
         embedding_dim: D, the length of each field's vector.
         l2: Weight decay of the fields' vectors that a batch reads.
     """
 
     task: Task = "rating"
-    num_negatives: CountOrZero = searched(0, Choice((0, 1, 4)))
+    num_negatives: CountOrZero = searched(4, Choice((0, 1, 4)))
     negative_power: NonNegative = searched(
         0.0, Given(Range(0.0, 1.0), "num_negatives", (1, 4))
     )
@@ -38,6 +42,8 @@ class FieldsConfig(GradientConfig):
 @dataclasses.dataclass(frozen=True)
 class FMConfig(FieldsConfig):
     """Rendle 2010."""
+
+    learning_rate: Positive = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,12 +90,11 @@ class FieldsTowerConfig(FieldsConfig):
 
 @dataclasses.dataclass(frozen=True)
 class DeepFMConfig(FieldsTowerConfig):
-    """Guo et al. 2017, as wide as RecBole published."""
+    """Guo et al. 2017."""
 
     learning_rate: Positive = 0.003
     patience: Count = 3
     l2: NonNegative = 0.0
-    hidden_units: LayerSizes = (256, 256, 256)
     dropout_rate: ShareBelow1 = 0.1
 
 

@@ -87,7 +87,10 @@ def test_mistakes_in_types(tmp_path, types, message):
         ("data.columns.event_type=none", "events.types needs this column"),
         ("gate.floors.auc=0.5", "auc compares liked with disliked ratings"),
         ("models.mf_sgd={}", "models.mf_sgd: it learns stars, and events have none"),
-        ("models.deepfm={}", "no judged type of events.types has the role negative"),
+        (
+            "models.deepfm={num_negatives: 0}",
+            "no judged type of events.types has the role negative",
+        ),
     ],
 )
 def test_settings_that_do_not_fit(tmp_path, more, message):

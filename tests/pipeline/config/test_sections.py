@@ -403,7 +403,7 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
             "needs num_negatives",
         ),
         (
-            "label: {threshold: all}\nmodels:\n  fm:\n",
+            "label: {threshold: all}\nmodels:\n  fm: {num_negatives: 0}\n",
             3,
             "models.fm",
             "none is disliked",

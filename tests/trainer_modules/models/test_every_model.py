@@ -91,7 +91,7 @@ def num_parameters(sizes):
         "fm": 1 + n * (1 + 16),
         # The same; the deep network of equations 3 and 4.
         "deepfm": 1 + n * (1 + 16)
-        + (fields * 16 * 256 + 256) + 2 * (256 * 256 + 256) + 256,
+        + (fields * 16 * 128 + 128) + (128 * 128 + 128) + 128,
         # W, b and h of equation 5, of which two fields have no need; p.
         "afm": 1 + n * (1 + 16) + (fields > 2) * (16 * 32 + 32 + 32) + 16,
         # Query, key, value and W_res of one layer; a tower.
