@@ -26,7 +26,7 @@ def made_by(command):
     words = shlex.split(command.replace("&&", " ; "), comments=True)
     if words[:1] != ["make"]:
         return set()
-    return {word for word in words[1:] if re.fullmatch(r"[a-z0-9-]+", word)}
+    return {word for word in words[1:] if re.fullmatch(r"[a-z][a-z0-9-]*", word)}
 
 
 def in_workflow():
