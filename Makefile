@@ -9,8 +9,8 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # minutes, have separate targets.
 QUICK := not (slow or movielens or browser or flink or kubeflow or kubernetes or reliability \
   or sources)
-# In alphabetical order, the e2e files come in the middle. By default, the files with the
-# fewest tests come last: those of e2e, while one core has nothing left to do.
+# tests/conftest.py puts the files that take longest first. Without the last option, those
+# with the fewest tests would come last: those of e2e, while one core has nothing left to do.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/pytest -q $(PARALLEL)
 PYTHON := $(or $(shell command -v python3.11 2>/dev/null),python3)

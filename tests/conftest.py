@@ -24,6 +24,31 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "explore")
 
 DATA_DIR = Path(__file__).parents[2] / "shared" / "data"
 
+# What takes minutes, the longest first, below tests/. A worker of xdist takes one
+# file after the other: a long one at the end leaves the other worker nothing to do.
+LONGEST_FIRST = (
+    "pipeline/serving/test_judged_as_served.py",
+    "trainer_modules/models/test_every_model.py",
+    "e2e/test_tune.py",
+    "e2e/test_docs.py",
+    "test_setup.py",
+    "e2e",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Moves the files of ``LONGEST_FIRST`` to the front; others keep their order."""
+    folders = [Path(__file__).parent / name for name in LONGEST_FIRST]
+
+    def place(item: pytest.Item) -> int:
+        return next(
+            (n for n, path in enumerate(folders) if item.path.is_relative_to(path)),
+            len(folders),
+        )
+
+    items.sort(key=place)
+
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
