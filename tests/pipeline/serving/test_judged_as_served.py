@@ -162,24 +162,29 @@ def assert_judged_so(judged, name, score):
         assert measured[metric] == pytest.approx(value, abs=1e-6), (name, metric)
 
 
-# Each takes minutes. A random split is judged with and without a refit: only there does
-# it put ratings from after a target into training.
-SLOW = [
-    pytest.param((kind, refit), id=f"{kind}-{refit}", marks=pytest.mark.slow)
-    for kind, refit in (
-        *(("leave_last_out", True), ("temporal", False)),
-        *(("random", True), ("random", False)),
-    )
-]
+# A random split is judged with and without a refit: only there does it put ratings from
+# after a target into training. Models without a refit are judged once for each split.
+REFITTED = {name for name, settings in MODELS.items() if "refit" in settings}
+QUICK = {*MODELS} - {"item_knn", "gmf", "mf_sgd"}
+CASES = {
+    "temporal-few-models": ("temporal", True, QUICK),
+    "leave_last_out-True": ("leave_last_out", True, {*MODELS}),
+    "temporal-False": ("temporal", False, {*REFITTED, "item_knn"}),
+    "random-True": ("random", True, {*MODELS}),
+    "random-False": ("random", False, REFITTED),
+}
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param(None, id="temporal-few-models"), *SLOW]
+    scope="module",
+    params=[
+        pytest.param(case, id=name, marks=[pytest.mark.slow] * (case[2] != QUICK))
+        for name, case in CASES.items()
+    ],
 )
 def judged(request, tmp_path_factory):
     """Judged models, the log as it was read here, and how it is split."""
-    kind, refit = request.param or ("temporal", True)
-    models = MODELS if request.param else {*MODELS} - {"item_knn", "gmf", "mf_sgd"}
+    kind, refit, models = request.param
     folder = tmp_path_factory.mktemp("judged")
     write_log(folder / "log")
     rows = judging.parse((folder / "log" / "ratings.dat").read_text())
