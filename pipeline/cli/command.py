@@ -77,9 +77,15 @@ class _Commands(click.Group):
     """Turns every exception into a readable message and an exit status."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Runs the program after preparing the standard streams."""
+        """Runs the program after preparing the standard streams.
+
+        The process's own arguments are removed once they are read. TFX's steps parse
+        them as flags of absl, here and in workers: ``-v`` there takes a number.
+        """
         standard_streams.prepare()
         durable_files.forbid_world_writable()
+        if not arguments and options.get("args") is None:
+            options["args"], sys.argv[1:] = sys.argv[1:], []
         return super().main(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
+from absl import flags
 
 from components.live_models import versions
 from pipeline import exit_codes
@@ -269,6 +270,18 @@ def test_verbose_shows_the_chatter_and_the_traceback(marquee, runs):
     assert "chatter of C++\n" in done.err
     assert "Traceback" in done.err
     assert "chatter" not in done.out
+
+
+def test_tfx_does_not_find_the_options_of_the_command(runs, monkeypatch, tmp_path):
+    """It parses the process's arguments as flags of absl, whose ``-v`` is a number."""
+    argv = ["marquee", "run", "-v", "--models", "ease", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 0
+    [(config, _)] = runs.executed
+    assert "ease" in config.models
+    flags.FLAGS(sys.argv, known_only=True)  # as in tfx's base_beam_executor.py
 
 
 def test_an_interrupted_run_says_how_to_go_on(marquee, runs):
