@@ -21,6 +21,20 @@ POOR_TERMINAL = {
 }
 
 
+def environment(code: Path) -> dict[str, str]:
+    """Returns the environment of a process that imports a copy of the code.
+
+    In a copy, coverage would measure nothing: it would only trace each call.
+
+    Args:
+        code: Folder of the copy.
+    """
+    variables = {**os.environ, "PYTHONPATH": str(code)}
+    if code != ROOT:
+        variables.pop("COVERAGE_PROCESS_CONFIG", None)
+    return variables
+
+
 def marquee(
     code: Path, *arguments: str, env: Mapping[str, str] | None = None
 ) -> SimpleNamespace:
@@ -38,7 +52,7 @@ def marquee(
     process = subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments],
         cwd=code,
-        env=env or {**os.environ, "PYTHONPATH": str(code)},
+        env=env or environment(code),
         capture_output=True,
         text=True,
         check=False,
