@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import tensorflow as tf
 
+from pipeline.datasets.sample import write_sample
 from tests.support.command import marquee
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
@@ -16,7 +17,18 @@ MODEL_STEPS = [f"{step}_{name}" for step in ("Trainer", "Evaluator") for name in
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def data(tmp_path_factory):
+    """The sample with the ratings of every eighth user, some ten thousand."""
+    folder = tmp_path_factory.mktemp("data")
+    write_sample(folder)
+    ratings = folder / "ratings.dat"
+    rows = ratings.read_text().splitlines(keepends=True)
+    ratings.write_text("".join(r for r in rows if int(r.split("::")[0]) % 8 == 0))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(data, tmp_path_factory):
     """The same run on two empty folders: one after the other, and three at once."""
 
     def run(jobs):
@@ -28,8 +40,8 @@ def runs(tmp_path_factory):
         ]
         result = marquee(
             ROOT,
-            *("run", "--models", ",".join(MODELS), *epochs),
-            *("--jobs", str(jobs), "--out", str(out)),
+            *("run", "--data", str(data), "--models", ",".join(MODELS), *epochs),
+            *("--set", "gate.min_users=20", "--jobs", str(jobs), "--out", str(out)),
         )
         assert result.status == 0, result.text
         return SimpleNamespace(out=out, text=result.text, run=result.run)
