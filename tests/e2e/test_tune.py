@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -47,6 +46,7 @@ def trials(folder, model, out="out"):
 def first(folder):
     result = tuned(folder, "--models", ",".join(MODELS), "--trials", "3")
     assert result.status == 0, result.text
+    result.trials = {name: trials(folder, name) for name in MODELS}
     return result
 
 
@@ -157,10 +157,8 @@ def test_what_is_held_out_for_the_test_makes_no_difference(first, folder):
     arguments = ("--models", ",".join(MODELS), "--trials", "3")
     result = tuned(folder, *arguments, data="other.csv", out="other")
     assert result.status == 0, result.text
-    original = tuned(folder, *arguments, out="original")
-    assert original.status == 0, original.text
     for name in MODELS:
-        assert trials(folder, name, "other") == trials(folder, name, "original")
+        assert trials(folder, name, "other") == first.trials[name]
 
 
 @pytest.mark.parametrize(
@@ -176,12 +174,10 @@ def test_what_is_held_out_for_the_test_makes_no_difference(first, folder):
 def test_bad_input_is_one_line_before_anything_starts(
     folder, arguments, status, expected
 ):
-    started = time.monotonic()
     result = tuned(folder, *arguments, out="bad")
     assert result.status == status, result.text
     assert expected in " ".join(result.text.split())
     assert not (folder / "bad").exists()
-    assert time.monotonic() - started < 60
 
 
 def test_a_budget_too_small_for_one_trial_fails_that_step_alone(folder):
