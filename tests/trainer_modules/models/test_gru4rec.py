@@ -5,14 +5,8 @@ import pytest
 import tensorflow as tf
 
 from tests.support.models import build, randomise
+from tests.support.short_histories import HISTORY, ITEMS, LENGTH, SIZES
 from trainer_modules import features as f
-from trainer_modules.sizes import Sizes
-
-SIZES = Sizes(num_users=5, num_items=12)
-ITEMS = [[2, 5, 11], [3, 4, 7], [2, 3, 9], [8, 8, 2]]
-# Longer than L, exactly L, one item and none.
-HISTORY = [[9, 2, 3, 4, 8], [5, 6, 1, 0, 0], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0]]
-LENGTH = 3
 
 
 def features(history=HISTORY):
@@ -80,9 +74,3 @@ def test_padding_in_front_changes_no_state(model):
         )
     bias = model.projection.get_weights()[1]
     np.testing.assert_array_equal(found[2, :2], [bias, bias])
-
-
-def test_a_later_item_changes_no_earlier_state(model):
-    found = model.states(features([[0, 2, 3], [0, 2, 8]])).numpy()
-    np.testing.assert_array_equal(found[0, :2], found[1, :2])
-    assert np.abs(found[0, 2] - found[1, 2]).max() > 1e-3
