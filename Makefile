@@ -55,16 +55,16 @@ test-movielens: $(READY) ## Tests on MovieLens 100K and 1M (MARQUEE_DATA_DIR)
 	@$(PYTEST) -m movielens
 
 test-browser: $(READY) ## Test the report in Debian's Chromium (apt-get install chromium)
-	@$(BIN)/pytest -q -m browser
+	@$(BIN)/pytest -q -m browser tests/browser
 
 test-flink: $(READY) flink ## Test the data steps on a local Flink (openjdk-17-jdk, maven)
-	@$(BIN)/pytest -q -m flink
+	@$(BIN)/pytest -q -m flink tests/flink
 
 test-kubeflow: $(READY) ## Test workflows and studies on databases (apt-get install mariadb-server postgresql)
 	@$(BIN)/pytest -q -m kubeflow tests/kubeflow tests/trainer_modules/tuning
 
 test-sources: $(READY) ## Test data in databases, and on S3 after make minio (apt-get install mariadb-server postgresql)
-	@$(BIN)/pytest -q -m sources
+	@$(BIN)/pytest -q -m sources tests/pipeline/datasets
 
 minio: build/minio/minio ## Build MinIO, the object store of make test-sources, in build/minio (Go)
 

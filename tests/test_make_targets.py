@@ -87,3 +87,16 @@ def test_every_package_has_a_coverage_floor():
     [floors] = re.findall(r"^FLOORS := (.*)$", MAKEFILE, re.MULTILINE)
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"kubeflow"}
     assert {floor.partition("=")[0] for floor in floors.split()} == packages
+
+
+def test_targets_that_name_folders_find_all_tests_of_their_marker():
+    recipes = dict(re.findall(r"pytest -q -m (\w+) (tests/.+)", MAKEFILE))
+    assert {"browser", "flink", "kubeflow", "kubernetes", "sources"} <= recipes.keys()
+    for marker, folders in recipes.items():
+        elsewhere = [
+            str(path)
+            for path in (ROOT / "tests").rglob("*.py")
+            if re.search(rf"mark\.{marker}\b", path.read_text())
+            and not any(path.is_relative_to(ROOT / name) for name in folders.split())
+        ]
+        assert elsewhere == [], marker
