@@ -19,13 +19,14 @@ COUNTS_FILE = "counts.json"
 class Counts:
     """What RatingsExampleGen read, left out and wrote.
 
-    ``read = kept + quarantined + duplicates + truncated``.
+    ``read = kept + quarantined + duplicates + merged + truncated``.
 
     Attributes:
         read: Number of rows read, good and bad.
         files: The files of ratings that were read.
         kept: Number of ratings that the Examples hold.
         duplicates: Number of other ratings for a pair of user and item.
+        merged: Number of other ratings for a pair that were added to the one kept.
         truncated: Number of the oldest ratings of users who have too many.
         users: Number of users.
         users_with_features: Number of users that the file of users describes.
@@ -76,6 +77,7 @@ class Counts:
     fatal: list[Problem]
     reading: Reading | None
     event_types: dict[str, int] = field(default_factory=dict)
+    merged: int = 0
 
     def to_json(self) -> str:
         """Returns the content of ``counts.json``."""

@@ -23,6 +23,7 @@ PROPERTIES = {
     "kept": "rows_kept",
     "quarantined": "rows_quarantined",
     "duplicates": "rows_duplicates",
+    "merged": "rows_merged",
     "truncated": "rows_truncated",
     "users": "users",
     "items": "items",

@@ -42,6 +42,7 @@ class BucketCounts:
     Attributes:
         kept: Number of ratings.
         duplicates: Number of other ratings for a pair, which were left out.
+        merged: Number of other ratings for a pair, which were added to the one kept.
         truncated: Number of the oldest ratings of long histories that were left out.
         users: Number of users.
         users_with_features: Number of users that the file of users describes.
@@ -59,6 +60,7 @@ class BucketCounts:
 
     kept: int = 0
     duplicates: int = 0
+    merged: int = 0
     truncated: int = 0
     users: int = 0
     users_with_features: int = 0
@@ -77,6 +79,7 @@ class BucketCounts:
         """Adds other buckets' counts; items are counted once."""
         self.kept += other.kept
         self.duplicates += other.duplicates
+        self.merged += other.merged
         self.truncated += other.truncated
         self.users += other.users
         self.users_with_features += other.users_with_features
@@ -111,6 +114,7 @@ def count_bucket(histories: Histories, known: UserTable) -> BucketCounts:
     return BucketCounts(
         kept=len(histories.item_id),
         duplicates=histories.duplicates,
+        merged=histories.merged,
         truncated=histories.truncated,
         users=len(histories.user_id),
         users_with_features=len(histories.user_id) - len(unknown),
@@ -215,6 +219,7 @@ class Summarise(beam.CombineFn):
             files=rows.files,
             kept=counts.kept,
             duplicates=counts.duplicates,
+            merged=counts.merged,
             truncated=counts.truncated,
             users=counts.users,
             users_with_features=counts.users_with_features,

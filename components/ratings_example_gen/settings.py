@@ -13,7 +13,7 @@ from components.ratings_example_gen.events import Events
 from trainer_modules.features import Kind
 
 SplitKind = Literal["leave_last_out", "temporal", "random"]
-Repeats = Literal["latest", "first", "highest", "count"]
+Repeats = Literal["latest", "first", "highest", "count", "all"]
 MaxHistory = Annotated[int, Meta(ge=3)]  # a rating for each of the three splits
 MaxBadFraction = Annotated[float, Meta(ge=0, lt=1)]
 
@@ -24,6 +24,7 @@ LATEST: Repeats = "latest"
 FIRST: Repeats = "first"
 HIGHEST: Repeats = "highest"
 COUNT: Repeats = "count"
+ALL: Repeats = "all"
 KINDS_BY_TIME = (LEAVE_LAST_OUT, TEMPORAL)
 
 

@@ -59,8 +59,10 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             quarantine file. With 0, the run stops at the first bad row.
         repeats: Which rating counts if a user rated an item more than once: the
             ``latest``, the ``first`` or the ``highest``; with types of events also
-            ``count``: the latest, with the weights of all of them added up. Ratings of
-            equal time, or without times, are taken in the order of the files.
+            ``count``: the latest, with the weights of all of them added up; or ``all``:
+            each of them, but of those with the same time and type only one
+            (docs/events.md). Ratings of equal time, or without times, are taken in the
+            order of the files.
         max_history: Number of ratings kept per user, the newest; the run reports how
             many were dropped. At least 3, one for each split.
     """

@@ -53,8 +53,8 @@ class Data:
         spans: SHA-256 of the bytes by span, None if it was not recorded; oldest first,
             and empty if the ratings are not divided into spans.
         files: Files of the ratings.
-        counts: ``read``, ``kept``, ``quarantined``, ``duplicates``, ``truncated``,
-            ``users``, ``items``, ``first`` and ``last`` (seconds UTC).
+        counts: ``read``, ``kept``, ``quarantined``, ``duplicates``, ``merged``,
+            ``truncated``, ``users``, ``items``, ``first`` and ``last`` (seconds UTC).
     """
 
     source: str

@@ -32,6 +32,7 @@ class _Counts(msgspec.Struct, frozen=True):
     kept: int | None = None
     quarantined: int | None = None
     duplicates: int | None = None
+    merged: int | None = None
     truncated: int | None = None
     users: int | None = None
     items: int | None = None

@@ -118,6 +118,7 @@ class Rows(msgspec.Struct, frozen=True):
     quarantined: int | None = None
     duplicates: int | None = None
     truncated: int | None = None
+    merged: int | None = None
 
 
 class StepRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,6 +57,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     kept: int
     quarantined: int = 0
     duplicates: int = 0
+    merged: int = 0
     truncated: int = 0
     duplicate_users: int | None = None
     rating_min: float | None = None

@@ -43,6 +43,21 @@ def count(value: int | None) -> str:
     return optional(value, "{:,}".format)
 
 
+def sum_of_rows(counts: Mapping[str, int | float | None]) -> str:
+    """Returns 9 kept + 0 quarantined + 1 duplicates + 0 truncated, which were read.
+
+    Rows that were merged are shown if there are any, then duplicates only if there are
+    any.
+    """
+    merged, duplicates = counts.get("merged"), counts.get("duplicates")
+    left_out = [
+        *(["duplicates"] if duplicates or not merged else []),
+        *(["merged"] if merged else []),
+    ]
+    parts = ("kept", "quarantined", *left_out, "truncated")
+    return " + ".join(f"{counts.get(name) or 0:,} {name}" for name in parts)
+
+
 def thousands(value: float) -> str:
     """Returns 1.2 M, 340 k or 12."""
     for size, unit in ((1e6, " M"), (1e3, " k")):

@@ -22,7 +22,14 @@ from components.ratings_example_gen.recognise.column_names import (
     TIMESTAMP,
     USER_ID,
 )
-from components.ratings_example_gen.settings import COUNT, FIRST, HIGHEST, LATEST
+from components.ratings_example_gen.settings import (
+    ALL,
+    COUNT,
+    FIRST,
+    HIGHEST,
+    LATEST,
+    Repeats,
+)
 
 # Column with the position of a rating in the input: number of the block, then the row.
 ORDER = "order"
@@ -65,6 +72,7 @@ class Histories:
         rating: [N] float32.
         timestamp: [N] int64 seconds UTC; None if the data has no times.
         duplicates: Number of other ratings of a pair (user, item), which are left out.
+        merged: Number of other ratings that were added to the one of their pair.
         truncated: Number of oldest ratings of long histories, which are left out.
         overlaps: Numbers of an (older, newer) span → number of ratings in both.
         event_type: [N] strings; None if no types of events are configured.
@@ -77,6 +85,7 @@ class Histories:
     rating: npt.NDArray[np.float32]
     timestamp: Int64 | None
     duplicates: int
+    merged: int
     truncated: int
     overlaps: Counter[tuple[int, int]]
     event_type: pa.Array | None = None
@@ -87,7 +96,7 @@ def group_ratings(
     tables: Sequence[pa.Table],
     max_history: int,
     span_of_block: Sequence[int] = (),
-    repeats: str = LATEST,
+    repeats: Repeats = LATEST,
     events: Events | None = None,
 ) -> Histories:
     """Groups the ratings of one bucket by user.
@@ -98,8 +107,9 @@ def group_ratings(
         span_of_block: Number of each block's span; empty if there are no spans.
         repeats: Which rating of a pair (user, item) counts: the ``latest`` by time, the
             ``first``, or the ``highest`` (the latest of equal ones); with ``count``,
-            the latest has the sum of those ratings that have its sign. With equal
-            times, or without times, the order of the input counts.
+            the latest has the sum of those ratings that have its sign; with ``all``,
+            each counts, but of those with the same time and type only the last. With
+            equal times, or without times, the order of the input counts.
         events: What the types of events mean; None if none are configured. Judged
             events, other ones and those for context are not repeats of each other.
     """
@@ -120,12 +130,13 @@ def group_ratings(
     pair = user[rows] * len(items.dictionary) + item[rows]
     if events:
         pair = pair * len(GROUPS) + events.groups(table[EVENT_TYPE])[rows]
-    counts = _counts_of_pair(pair, rating[rows], repeats)
+    if repeats == ALL:
+        kept = rows[_counts_once(pair, times, table, rows)]
+    else:
+        kept = rows[_counts_of_pair(pair, rating[rows], repeats)]
+    num_unique, num_merged = len(kept), 0
     if repeats == COUNT:
-        rating = rating.copy()
-        rating[rows] = _added_up(pair, rating[rows])
-    kept = rows[counts]
-    num_unique = len(kept)
+        rating, num_merged = _added_up(pair, rating, rows, kept)
     kept = kept[_is_among_newest(user[kept], max_history)]
     types = table[EVENT_TYPE].combine_chunks().take(pa.array(kept)) if events else None
     return Histories(
@@ -134,7 +145,8 @@ def group_ratings(
         item_id=items.dictionary.take(items.indices.take(pa.array(kept))),
         rating=rating[kept],
         timestamp=None if times is None else times[kept],
-        duplicates=len(rows) - num_unique,
+        duplicates=len(rows) - num_unique - num_merged,
+        merged=num_merged,
         truncated=num_unique - len(kept),
         overlaps=_overlaps(
             (user[rows], item[rows], None if times is None else times[rows]),
@@ -194,8 +206,28 @@ def _overlaps(
     return Counter(pairs)
 
 
+def _counts_once(
+    pair: Int64, times: Int64 | None, table: pa.Table, rows: Int64
+) -> npt.NDArray[np.bool_]:
+    """Returns a mask [N] of the last of equal events; sorted by time, as ``pair``.
+
+    An event that is delivered twice has the same time and type.
+    """
+    mask = np.ones(len(pair), np.bool_)
+    if times is None:
+        return mask
+    keys = [pair, times[rows]]
+    if EVENT_TYPE in table.column_names:
+        types = table[EVENT_TYPE].combine_chunks().dictionary_encode()
+        keys.append(types.indices.to_numpy()[rows])
+    order = np.lexsort(keys)  # stable
+    same = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
+    mask[order[:-1][same]] = False
+    return mask
+
+
 def _counts_of_pair(
-    pair: Int64, rating: npt.NDArray[np.float32], repeats: str
+    pair: Int64, rating: npt.NDArray[np.float32], repeats: Repeats
 ) -> npt.NDArray[np.bool_]:
     """Returns a mask [N] of the rating that counts for each pair; sorted by time."""
     best_first = np.arange(len(pair))
@@ -209,11 +241,28 @@ def _counts_of_pair(
     return mask
 
 
-def _added_up(pair: Int64, rating: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Returns for each rating [N] the sum of its pair's ratings of the same sign."""
-    sign = np.sign(rating).astype(np.int64)
-    _, place = np.unique(3 * pair + sign, return_inverse=True)
-    return np.bincount(place, rating)[place].astype(np.float32)
+def _added_up(
+    pair: Int64, rating: npt.NDArray[np.float32], rows: Int64, kept: Int64
+) -> tuple[npt.NDArray[np.float32], int]:
+    """Adds up the ratings [N] of the same pair and sign.
+
+    Args:
+        pair: Number of each row's pair, sorted as ``rows``.
+        rating: The ratings.
+        rows: Positions of the ratings, sorted by time.
+        kept: Positions of those that are kept, one of each pair.
+
+    Returns:
+        For each rating the sum, and how many were added to those that are kept.
+    """
+    sign = np.sign(rating[rows]).astype(np.int64)
+    _, place, count = np.unique(
+        3 * pair + sign, return_inverse=True, return_counts=True
+    )
+    total, times = np.empty_like(rating), np.empty(len(rating), np.int64)
+    total[rows] = np.bincount(place, rating[rows])[place]
+    times[rows] = count[place]
+    return total, int(times[kept].sum()) - len(kept)
 
 
 def _is_among_newest(user: Int64, max_history: int) -> npt.NDArray[np.bool_]:

@@ -14,7 +14,7 @@ STATISTICS = ("StatisticsGen", "statistics")
 _TRANSFORM = ("Transform", "transform_graph")
 _STATISTICS_FILE = "FeatureStats.pb"
 _COMPARED = ("users", "items", "ratings", "sparsity", "first", "last")
-_COMPARED_ROWS = ("read", "quarantined", "duplicates", "truncated")
+_COMPARED_ROWS = ("read", "quarantined", "duplicates", "merged", "truncated")
 
 
 @dataclasses.dataclass(frozen=True)

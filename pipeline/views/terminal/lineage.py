@@ -9,7 +9,7 @@ from rich.text import Text
 
 from components.wording import counted
 from pipeline.lineage import Data, Lineage
-from pipeline.views.formatting import day, duration, figure, inert
+from pipeline.views.formatting import day, duration, figure, inert, sum_of_rows
 from pipeline.views.terminal.tables import fact_grid, headed_table
 from pipeline.views.terminal.terminal import Terminal
 
@@ -67,9 +67,7 @@ def _data(data: Data) -> Iterator[tuple[str, str]]:
     yield "Fingerprint", f"{data.fingerprint[:_HASH_SHOWN]} of names and contents"
     counts = data.counts
     if counts["read"] is not None:
-        rows = ("kept", "quarantined", "duplicates", "truncated")
-        told = " + ".join(f"{counts[name] or 0:,} {name}" for name in rows)
-        yield "Rows", f"{counts['read']:,} read = {told}"
+        yield "Rows", f"{counts['read']:,} read = {sum_of_rows(counts)}"
         users = counted(counts["users"] or 0, "user")
         yield "Counts", f"{users}, {counted(counts['items'] or 0, 'item')}"
     if counts["first"] is not None and counts["last"] is not None:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +14,7 @@ from rich.text import Text
 from components.wording import counted
 from pipeline import DEFAULT_OUT, exit_codes
 from pipeline.runs.record import DataRecord, Rows, RunRecord, StepRecord
-from pipeline.views.formatting import duration, inert
+from pipeline.views.formatting import duration, inert, sum_of_rows
 from pipeline.views.terminal.leaderboard import leaderboard, sample_of_users, verdicts
 from pipeline.views.terminal.reading import describe_late_keys
 from pipeline.views.terminal.side_files import matched_files
@@ -84,11 +85,8 @@ def _moved(moved_from: str | None) -> RenderableType | None:
 def _rows(rows: Rows) -> RenderableType | None:
     if rows.read is None:
         return None
-    return Text.assemble(
-        ("Rows", "bold"),
-        f"  {rows.read:,} read = {rows.kept:,} kept + {rows.quarantined:,} quarantined "
-        f"+ {rows.duplicates:,} duplicates + {rows.truncated:,} truncated",
-    )
+    parts = sum_of_rows(msgspec.to_builtins(rows))
+    return Text.assemble(("Rows", "bold"), f"  {rows.read:,} read = {parts}")
 
 
 def _events(data: DataRecord) -> RenderableType | None:

@@ -37,7 +37,7 @@ KEYS = {
     "spans.drift": "live_span measured not_compared span",
     "spans.drift.measured.0": "distance feature is_drift threshold value",
     "spans.overlaps.0": "ratings spans",
-    "rows": "duplicates kept quarantined read truncated",
+    "rows": "duplicates kept merged quarantined read truncated",
     "steps.0": "cached error name seconds state",
     "models.0": "evidence findings intervals metrics name parameters rule "
     "samples_per_second share_of_users slices state train_seconds verdict",

@@ -183,7 +183,36 @@ def test_count_adds_up_what_was_before_the_row_that_is_kept(rows):
                 other[:3] == (user, item, kind) and other[3] <= hour for other in rows
             )
     assert found == expected
-    assert histories.duplicates == len(rows) - len(expected)
+    # Added to a row that is kept: those of its pair, group and sign. A purchase of what
+    # was skipped later is left out.
+    kept_kinds = {(user, item, kind) for user, item, kind, _ in expected}
+    merged = sum(row[:3] in kept_kinds for row in rows) - len(expected)
+    assert histories.merged == merged
+    assert histories.duplicates == len(rows) - len(expected) - merged
+
+
+@settings(max_examples=60)
+@given(rows=LOGS, twice=st.booleans())
+def test_all_keeps_every_event_once(rows, twice):
+    """An event that is delivered twice, with the same time, is one."""
+    histories = group([*rows, *rows] if twice else rows, repeats="all")
+    users = np.repeat(histories.user_id.to_pylist(), np.diff(histories.begins))
+    found = zip(
+        *(users, histories.item_id.to_pylist(), histories.event_type.to_pylist()),
+        *(histories.timestamp // 3600, histories.rating.tolist()),
+        strict=True,
+    )
+    expected = [(*row, WEIGHTS[row[2]]) for row in rows]
+    assert list(found) == sorted(expected, key=lambda row: (row[0], row[3]))
+    assert histories.duplicates == (len(rows) if twice else 0)
+    assert histories.merged == 0
+
+
+def test_all_keeps_different_types_of_one_time():
+    rows = [("u", "a", "cart", 1), ("u", "a", "buy", 1), ("u", "a", "buy", 1)]
+    histories = group(rows, repeats="all")
+    assert histories.event_type.to_pylist() == ["cart", "buy"]
+    assert histories.duplicates == 1
 
 
 def test_without_events_no_type_is_written():

@@ -307,6 +307,14 @@ def test_one_rating_of_a_pair_counts(rows, repeats, times):
     assert grouped.duplicates == len(rows) - len(best)
 
 
+def test_without_times_all_keeps_each_row():
+    rows = [("u", "a", 1.0, 0), ("u", "b", 2.0, 0), ("u", "a", 1.0, 0)]
+    ratings = [table(rows, times=False)]
+    grouped = user_histories.group_ratings(ratings, 10, repeats="all")
+    assert grouped.item_id.to_pylist() == ["a", "b", "a"]
+    assert grouped.duplicates == 0
+
+
 def test_users_features_are_in_every_record():
     rows = [("u", item, 1.0, n) for n, item in enumerate("abc")]
     grouped = user_histories.group_ratings([table(rows)], 10)

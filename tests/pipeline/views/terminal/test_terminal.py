@@ -25,7 +25,7 @@ from components.ratings_example_gen.spans import Overlap
 from pipeline.runs.model_record import ModelRecord
 from pipeline.runs.record import Live, Rows, SideFile, StepRecord
 from pipeline.runs.span_record import Distance, Drift
-from pipeline.views.formatting import inert
+from pipeline.views.formatting import inert, sum_of_rows
 from pipeline.views.terminal import (
     PROGRESS_LOGGER,
     RunView,
@@ -107,6 +107,16 @@ def test_a_run_fits_the_terminal_and_says_all_that_the_issue_asks(run, width):
         "Log marquee-out/runs/20261122-031500/run.log",
     ):
         assert told in words
+
+
+def test_merged_rows_are_part_of_the_sum_and_duplicates_only_if_there_are_any():
+    counts = {"read": 10, "kept": 6, "quarantined": 1, "truncated": 0}
+    merged = sum_of_rows({**counts, "duplicates": 0, "merged": 3})
+    assert merged == "6 kept + 1 quarantined + 3 merged + 0 truncated"
+    both = sum_of_rows({**counts, "duplicates": 2, "merged": 1})
+    assert both == "6 kept + 1 quarantined + 2 duplicates + 1 merged + 0 truncated"
+    none = sum_of_rows({**counts, "duplicates": 3, "merged": None})
+    assert none == "6 kept + 1 quarantined + 3 duplicates + 0 truncated"
 
 
 def test_the_leaderboard_is_ordered_and_leaves_columns_out_when_narrow(run):
