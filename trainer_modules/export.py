@@ -25,16 +25,20 @@ def save(
     folder: str,
 ) -> None:
     """Writes the SavedModel with its three signatures and its vocabularies."""
+    rated = data.train_ratings
     served = Served(
         model,
         transform,
         unit=score_unit(settings.config),
         user_fields=data.user_fields,
-        list_statistics=ListStatistics(data.train_ratings, data.sizes),
+        list_statistics=ListStatistics(
+            rated.distinct() if data.counts_repeats else rated, data.sizes
+        ),
         num_unknown_items=data.sizes.num_without_row(settings.num_rated_items),
         share_of_users=_share_of_users(settings, data),
         reads_times=data.reads_times,
         is_weighted=data.is_weighted,
+        again_after=data.again_after,
     )
     served.save(folder)
     write_item_values(folder, data.item_values)

@@ -11,7 +11,7 @@ Raw Examples (one per user, written by ``components/ratings_example_gen``):
 ``timestamp``          int64  [N] seconds UTC; absent where the log has none
 ``event_type``         bytes  [N] types of events; absent where none are configured
 ``history_item_id`` …         [H] ``eval`` and ``test`` only: the user's ratings in all
-                              earlier splits, time-ordered; none of them is a candidate
+                              earlier splits, time-ordered
 ``user_<name>``        bytes  [0..n] side features of the user; float [0..1]
                               if they are numbers or times
 =====================  =====  ======================================================
@@ -19,8 +19,9 @@ Raw Examples (one per user, written by ``components/ratings_example_gen``):
 Transformed Examples carry ``<name>_index`` int64 features instead of ids
 (0 padding, 1 unknown, known values from 2 by falling frequency), ``label`` (1 liked, 0
 disliked, -1 neither: left out of training and judging), and the ``rating`` and the
-``timestamp`` themselves. With types of events, ``judged`` is 1 for those that are
-targets of ``eval`` and ``test``, and whose items are not recommended again, else 0.
+``timestamp`` themselves. With types of events, or if a user has several rows of an
+item, ``judged`` is 1 for the targets of ``eval`` and ``test``, and ``history_left_out``
+is 1 for the row that keeps an item out of lists (``left_out.py``), else 0.
 
 This module imports nothing slow, so that Beam workers can import it at no cost.
 """
@@ -51,7 +52,9 @@ LABEL = "label"
 LIKED, DISLIKED, NEITHER = 1, 0, -1
 HISTORY_LABEL = HISTORY_PREFIX + LABEL
 JUDGED = "judged"
-HISTORY_JUDGED = HISTORY_PREFIX + JUDGED
+HISTORY_LEFT_OUT = HISTORY_PREFIX + "left_out"
+HISTORY_AGAIN_FROM = HISTORY_PREFIX + "again_from"  # in batches: seconds UTC
+REQUEST_TIMESTAMP = "request_timestamp"  # an input of ``recommend``
 WEIGHT = "weight"  # in batches: how much a row counts in the loss
 HISTORY_WEIGHT = HISTORY_PREFIX + WEIGHT  # only if events differ in their weights
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 from trainer_modules import features as f
 from trainer_modules.interactions import Interactions, Ratings, Stars
 from trainer_modules.labels import label_of_targets
-from trainer_modules.request_lists import fitted, times_of
+from trainer_modules.left_out import again_from
+from trainer_modules.request_lists import fitted, times_of, weights_of
 from trainer_modules.sizes import Sizes, Table
 
 READ_BATCH = 512  # user records that are parsed at once
@@ -32,6 +33,9 @@ class Data:
         item_values: Vocabulary of the items' side features, "name=value", without the
             reserved rows; it goes into the exported model.
         reads_times: Whether the model reads the times of ratings.
+        counts_repeats: Whether each of several rows of a pair counts, with its weight.
+        again_after: For how many seconds items are left out of lists (``left_out.py``);
+            None for ever.
     """
 
     train_files: list[str]
@@ -41,6 +45,8 @@ class Data:
     num_unknown_items: int
     item_values: Sequence[bytes] = ()
     reads_times: bool = False
+    counts_repeats: bool = False
+    again_after: int | None = None
 
     def records(self, file_patterns: Sequence[str], *names: str) -> tf.data.Dataset:
         """Returns batches of user records.
@@ -78,21 +84,32 @@ class Data:
         return read_ratings(self, self.eval_files)
 
     @property
-    def has_events(self) -> bool:
-        """Whether the ratings are weights of events, of which some are judged."""
+    def has_judged(self) -> bool:
+        """Whether only some rows are judged, or left out of lists."""
         return f.JUDGED in self.feature_spec
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the ratings are weights of events."""
+        return f.HISTORY_WEIGHT in self.feature_spec
 
     @functools.cached_property
     def is_weighted(self) -> bool:
-        """Whether events differ in their weights; context, of weight 0, apart."""
-        if not self.has_events:
+        """Whether pairs differ in their weights; context, of weight 0, apart."""
+        if self.counts_repeats:
+            return True
+        if not self.has_weights:
             return False
         weight = np.abs(self.train_ratings.rating)
         return bool(((weight != 0) & (weight != 1)).any())
 
     def weights(self, ratings: Ratings) -> Stars | None:
         """Returns how much each rating counts, [N]; None if all count 1."""
-        return np.abs(ratings.rating) if self.is_weighted else None
+        if not self.is_weighted:
+            return None
+        return np.abs(
+            ratings.rating if self.has_weights else np.ones_like(ratings.rating)
+        )
 
     @functools.cached_property
     def user_fields(self) -> dict[str, Table]:
@@ -147,7 +164,7 @@ def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
     }
     if data.reads_times:
         dtypes[f.TIMESTAMP] = np.int64
-    if data.has_events:
+    if data.has_judged:
         dtypes[f.JUDGED] = np.int32
     parts: dict[str, list[Any]] = {n: [np.zeros(0, t)] for n, t in dtypes.items()}
     for batch in data.records(file_patterns, *dtypes):
@@ -183,13 +200,14 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
 
     Returns:
         Batches of ``user_index`` [B]; ``history_item_index`` and ``history_label`` [B,
-        H]; ``history_timestamp`` [B, H] if the model reads times; ``history_judged``
-        [B, H] with types of events, and ``history_weight`` [B, H] if they differ in
-        their weights; ``item_index`` (the targets), ``label`` and ``rating`` [B, T],
-        padded with 0 (labels with -1, also those of rows that are not judged); and the
-        users' fields [B, L].
+        H]; ``history_timestamp`` [B, H] if the model reads times; ``history_left_out``
+        [B, H] if only some rows are judged, ``history_weight`` [B, H] if rows differ in
+        their weights, and ``history_again_from`` [B, H] and ``timestamp`` [B, T] if
+        items are recommended again; ``item_index`` (the targets), ``label`` and
+        ``rating`` [B, T], padded with 0 (labels with -1, also those of rows that are
+        not judged); and the users' fields [B, L].
     """
-    times = (f.HISTORY_TIMESTAMP,) if data.reads_times else ()
+    reads_again = data.again_after is not None
     names = (
         f.USER_INDEX,
         f.ITEM_INDEX,
@@ -197,19 +215,28 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
         f.RATING,
         f.HISTORY_ITEM_INDEX,
         f.HISTORY_LABEL,
-        *times,
-        *((f.JUDGED, f.HISTORY_JUDGED) if data.has_events else ()),
-        *((f.HISTORY_WEIGHT,) if data.is_weighted else ()),
+        *((f.HISTORY_TIMESTAMP,) if data.reads_times or reads_again else ()),
+        *((f.TIMESTAMP,) if reads_again else ()),
+        *((f.JUDGED, f.HISTORY_LEFT_OUT) if data.has_judged else ()),
+        *((f.HISTORY_WEIGHT,) if data.is_weighted and data.has_weights else ()),
         *data.sizes.user_fields,
     )
 
     def dense(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         user = batch.pop(f.USER_INDEX)
         label = label_of_targets(batch).to_tensor(f.NEITHER)
-        batch = {n: v for n, v in batch.items() if n not in (f.LABEL, f.JUDGED)}
-        padded = {name: value.to_tensor() for name, value in batch.items()}
-        for name in times:
-            padded[name] = times_of(batch[f.HISTORY_ITEM_INDEX], batch[name])
+        times = batch.pop(f.HISTORY_TIMESTAMP, None)
+        history = batch[f.HISTORY_ITEM_INDEX]
+        kept = {n: v for n, v in batch.items() if n not in (f.LABEL, f.JUDGED)}
+        padded = {name: value.to_tensor() for name, value in kept.items()}
+        if reads_again:
+            padded |= again_from(history, times, data.again_after)
+            known = fitted(batch[f.ITEM_INDEX], batch[f.TIMESTAMP], 0)
+            padded[f.TIMESTAMP] = known.to_tensor()
+        if data.reads_times:
+            padded[f.HISTORY_TIMESTAMP] = times_of(history, times)
+        if data.is_weighted:
+            padded[f.HISTORY_WEIGHT] = weights_of(batch)
         return padded | {f.USER_INDEX: user[:, 0], f.LABEL: label}
 
     batches = data.records(data.eval_files, *names)

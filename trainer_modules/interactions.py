@@ -69,6 +69,11 @@ class Ratings:
         """Returns the mean of all stars; 0 without ratings."""
         return float(self.rating.mean(dtype=np.float64)) if len(self) else 0.0
 
+    def distinct(self) -> "Ratings":
+        """Returns one rating of each pair."""
+        pairs = np.stack([self.user_index, self.item_index])
+        return self.where(np.sort(np.unique(pairs, axis=1, return_index=True)[1]))
+
     def targets(self) -> "Ratings":
         """Returns the ratings that may be targets of eval."""
         return self if self.judged is None else self.where(self.judged == 1)

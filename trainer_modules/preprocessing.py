@@ -1,7 +1,7 @@
 """Transforms raw user records into indices and labels, in training and in serving."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -28,16 +28,20 @@ def preprocessing_fn(
         custom_config: ``label_threshold`` and ``label_negative`` (see
             ``labels.label``), ``min_item_ratings``, ``leave_out`` (names of side
             features) and ``kinds`` (those that are not categories, with their
-            ``features.Kind``); with types of events, ``judged`` (names of types).
+            ``features.Kind``); with types of events, ``judged`` (names of types); and
+            ``keeps_repeats`` if a user may have several rows of an item and type.
 
     Returns:
         ``user_index`` [B, 1]; ``item_index`` and ``label``, the same two with the
         prefix ``history_``, and ``<name>_index`` for each side feature of the user, all
         ragged [B, (N)]; all of these are int64. ``rating``, ``timestamp`` and
         ``history_timestamp`` are returned unchanged; the times have no values if the
-        log or its schema has none. With types of events, ``judged`` and
-        ``history_judged`` are 1 for rows of the judged types and those without a type,
-        else 0, and ``history_weight`` is float32, 1 for an item without a weight.
+        log or its schema has none. With types of events or ``keeps_repeats``,
+        ``judged`` is 1 for rows of a judged type or without a type, but with
+        ``keeps_repeats`` only for the first one of an item with the same label; and
+        ``history_left_out`` for an item's last row that is of a judged type, is
+        disliked or has no type; else 0. With types, ``history_weight`` is float32, 1
+        for an item without a weight.
     """
 
     def labels(rating: tf.RaggedTensor) -> tf.RaggedTensor:
@@ -66,30 +70,81 @@ def preprocessing_fn(
         f.RATING: inputs[f.RATING],
         f.TIMESTAMP: inputs.get(f.TIMESTAMP, _nothing(target)),
         f.HISTORY_TIMESTAMP: inputs.get(f.HISTORY_TIMESTAMP, _nothing(history)),
-        **_of_events(inputs, custom_config.get("judged")),
+        **_of_events(inputs, labels, custom_config),
         **_user_feature_indices(user_features),
     }
 
 
 def _of_events(
-    inputs: dict[str, tf.Tensor], types: Sequence[str] | None
+    inputs: dict[str, tf.Tensor],
+    labels: Callable[[tf.RaggedTensor], tf.RaggedTensor],
+    custom_config: dict[str, Any],
 ) -> dict[str, tf.RaggedTensor]:
-    """Returns whether rows are judged, and weights; nothing without types of events."""
-    if types is None:
+    """Returns which rows are judged and left out, and weights; nothing if all are."""
+    types = custom_config.get("judged")
+    keeps_repeats = custom_config.get("keeps_repeats", False)
+    if types is None and not keeps_repeats:
         return {}
-    rating = inputs[f.HISTORY_RATING]
-    weight = tf.abs(rating.flat_values)
-    weight = tf.where(weight < tf.float32.max, weight, 1.0)
+    rating, history_rating = inputs[f.RATING], inputs[f.HISTORY_RATING]
 
-    def judged(events: tf.RaggedTensor) -> tf.RaggedTensor:
-        equal = [events.flat_values == name for name in ("", *types)]
-        return events.with_flat_values(tf.cast(tf.reduce_any(equal, 0), tf.int64))
+    def is_judged(rows: tf.RaggedTensor, event_type: str) -> tf.Tensor:
+        if types is None:
+            return tf.ones_like(rows.flat_values, tf.bool)
+        events = inputs[event_type].flat_values
+        return tf.reduce_any([events == name for name in ("", *types)], 0)
 
-    return {
-        f.JUDGED: judged(inputs[f.EVENT_TYPE]),
-        f.HISTORY_JUDGED: judged(inputs[f.HISTORY_EVENT_TYPE]),
-        f.HISTORY_WEIGHT: rating.with_flat_values(weight),
+    judged = is_judged(rating, f.EVENT_TYPE)
+    if keeps_repeats:
+        judged = _first_of_each(inputs[f.ITEM_ID], judged, labels(rating).flat_values)
+    else:
+        judged = inputs[f.EVENT_TYPE].with_flat_values(tf.cast(judged, tf.int64))
+    is_out = is_judged(history_rating, f.HISTORY_EVENT_TYPE)
+    is_out |= labels(history_rating).flat_values == f.DISLIKED
+    found = {
+        f.JUDGED: judged,
+        f.HISTORY_LEFT_OUT: _marked(inputs[f.HISTORY_ITEM_ID], is_out, "last"),
     }
+    if types is not None:
+        weight = tf.abs(history_rating.flat_values)
+        weight = tf.where(weight < tf.float32.max, weight, 1.0)
+        found[f.HISTORY_WEIGHT] = history_rating.with_flat_values(weight)
+    return found
+
+
+def _first_of_each(
+    ids: tf.RaggedTensor, chosen: tf.Tensor, label: tf.Tensor
+) -> tf.RaggedTensor:
+    """Returns 1 for the first chosen row of an item with each label, else 0.
+
+    An item that a user buys three times in the test split is once on a list.
+    """
+    marks = [
+        _marked(ids, chosen & (label == own), "first")
+        for own in (f.LIKED, f.DISLIKED, f.NEITHER)
+    ]
+    return marks[0].with_flat_values(tf.add_n([each.flat_values for each in marks]))
+
+
+def _marked(
+    ids: tf.RaggedTensor, chosen: tf.Tensor, which: Literal["first", "last"]
+) -> tf.RaggedTensor:
+    """Returns 1 for the first or the last chosen row of each id in a list, else 0.
+
+    Args:
+        ids: Lists of ids, ragged [B, (N)].
+        chosen: Which rows may be marked, for the rows of all lists; none of those that
+            it lacks, such as the candidates of a request, which have no types.
+        which: Which of them is marked.
+    """
+    size = tf.size(ids.flat_values)
+    chosen = tf.pad(chosen, [[0, size - tf.size(chosen)]])
+    item = tf.cast(tf.unique(ids.flat_values).idx, tf.int64)
+    pair = ids.value_rowids() * tf.cast(size, tf.int64) + item
+    pair = tf.unique(pair).idx
+    place = tf.range(1, size + 1)
+    place = tf.where(chosen, place if which == "last" else size + 1 - place, 0)
+    best = tf.gather(tf.math.unsorted_segment_max(place, pair, size), pair)
+    return ids.with_flat_values(tf.cast(chosen & (place == best), tf.int64))
 
 
 def _user_feature_indices(

@@ -1,10 +1,11 @@
-"""Ranks targets among everything that their user has not seen."""
+"""Ranks targets among everything that may be on their user's list."""
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from trainer_modules import features as f
+from trainer_modules.left_out import ALWAYS, left_out_until
 
 # A model: returns scores [B, C] for features.
 Scorer = Callable[[dict[str, tf.Tensor]], tf.Tensor]
@@ -68,7 +69,7 @@ def _no_better_than_rare(unknown: tf.Tensor, rare: tf.Tensor) -> tf.Tensor:
     return tf.minimum(unknown, tf.reduce_mean(rare, 1, keepdims=True))
 
 
-def score_unseen(
+def score_all(
     model: Scorer, features: dict[str, tf.Tensor], num_items: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Scores every item with a row of its own, and the unknown item, for each user.
@@ -79,36 +80,21 @@ def score_unseen(
         num_items: V, including the reserved rows.
 
     Returns:
-        Scores [B, V - NUM_RESERVED]; booleans of the same shape, True if the user has
-        not seen the item; and the unknown item's score [B].
+        Scores [B, V - NUM_RESERVED]; until when the user's lists leave each item out,
+        of the same shape, in seconds UTC; and the unknown item's score [B].
     """
     catalogue = tf.range(f.UNKNOWN_INDEX, num_items)[tf.newaxis, :]
     scores = tf.cast(model({**features, f.ITEM_INDEX: catalogue}), tf.float32)
-    history = tf.cast(_left_out(features), tf.int32)  # [B, H]
+    history = tf.cast(features[f.HISTORY_ITEM_INDEX], tf.int32)  # [B, H]
     row = tf.range(tf.shape(history)[0])[:, tf.newaxis] + tf.zeros_like(history)
-    times_seen = tf.scatter_nd(
+    until = tf.tensor_scatter_nd_max(
+        tf.fill([tf.shape(history)[0], num_items], ALWAYS),
         tf.reshape(tf.stack([row, history], -1), [-1, 2]),
-        tf.ones([tf.size(history)], tf.int32),
-        [tf.shape(history)[0], num_items],
+        tf.reshape(left_out_until(features), [-1]),
     )
     known = scores[:, 1:]  # ordered by falling frequency: the rarest are last
     unknown = _no_better_than_rare(scores[:, :1], known[:, -NUM_RARE:])
-    return known, times_seen[:, f.NUM_RESERVED :] == 0, unknown[:, 0]
-
-
-def _left_out(features: dict[str, tf.Tensor]) -> tf.Tensor:
-    """Returns the items of histories that are not candidates, [B, H], padded with 0.
-
-    With types of events, items that were only viewed or put into a cart are candidates:
-    only those of judged events and disliked ones are not.
-    """
-    history = features[f.HISTORY_ITEM_INDEX]
-    if f.HISTORY_JUDGED not in features:
-        return history
-    is_out = (features[f.HISTORY_JUDGED] == 1) | (
-        features[f.HISTORY_LABEL] == f.DISLIKED
-    )
-    return tf.where(is_out, history, tf.cast(f.PADDING_INDEX, history.dtype))
+    return known, until[:, f.NUM_RESERVED :], unknown[:, 0]
 
 
 def rank_targets(
@@ -119,7 +105,7 @@ def rank_targets(
     num_unknown_items: int,
     num_top: int,
 ) -> dict[str, tf.Tensor]:
-    """Ranks each target among the items that its user has not seen.
+    """Ranks each target among the items that may be on its user's list by then.
 
     Ties and scores that are NaN count against the target. Items without a row of their
     own, because they are too rare or too new, are candidates too; their score is that
@@ -128,6 +114,8 @@ def rank_targets(
     Args:
         model: Returns scores [B, C] for features.
         features: Features of the users, [B, ...] each; histories are padded with 0.
+            ``timestamp`` [B, T] has the times of the targets, in seconds UTC; without
+            it, items are left out of lists for ever, or not at all.
         targets: Indices of the targets, [B, T], padded with 0.
         num_items: V, including the reserved rows.
         num_unknown_items: How many items of the catalogue have no row of their own.
@@ -135,7 +123,8 @@ def rank_targets(
 
     Returns:
         ``score`` and ``rank`` [B, T] (from 1; both are 0 for padding),
-        ``num_candidates`` [B] and ``top_item`` [B, min(num_top, V - NUM_RESERVED)].
+        ``num_candidates`` [B] by the time of the newest target, and ``top_item``
+        [B, min(num_top, V - NUM_RESERVED)] at the time of the first one.
     """
     num_users = tf.shape(targets)[0]
     block_size = tf.minimum(max(1, MAX_SCORED_PAIRS // num_items), num_users)
@@ -171,33 +160,33 @@ def _rank_rows(
     num_unknown_items: int,
     num_top: int,
 ) -> dict[str, tf.Tensor]:
-    scores, unseen, unknown_score = score_unseen(model, features, num_items)
-    history = _left_out(features)
-    unknown_seen = tf.math.count_nonzero(history == f.UNKNOWN_INDEX, 1)
-    unknown_left = tf.maximum(num_unknown_items - unknown_seen, 0)  # [B]
-    scored = _Scored(scores, unseen, unknown_score, unknown_left)
+    times = features.get(f.TIMESTAMP, tf.zeros_like(targets, tf.int64))  # [B, T]
+    scores, until, unknown_score = score_all(model, features, num_items)
+    is_unknown = features[f.HISTORY_ITEM_INDEX] == f.UNKNOWN_INDEX
+    unknown_until = tf.where(is_unknown, left_out_until(features), ALWAYS)  # [B, H]
+    scored = _Scored(scores, until, unknown_score, unknown_until, num_unknown_items)
 
     cells = tf.where(targets != f.PADDING_INDEX)  # [N, 2] the real targets
     row, target = cells[:, 0], tf.cast(tf.gather_nd(targets, cells), tf.int64)
-    is_unknown = target == f.UNKNOWN_INDEX
-    place = tf.stack([row, tf.maximum(target - f.NUM_RESERVED, 0)], 1)
+    place = tf.maximum(target - f.NUM_RESERVED, 0)
     # Not scored again: another shape rounds differently, and a target might then seem
     # to be ahead of itself.
     score = tf.where(
-        is_unknown, tf.gather(unknown_score, row), tf.gather_nd(scores, place)
+        target == f.UNKNOWN_INDEX,
+        tf.gather(unknown_score, row),
+        tf.gather_nd(scores, tf.stack([row, place], 1)),
     )
-    is_candidate = tf.where(
-        is_unknown, tf.gather(unknown_left, row) > 0, tf.gather_nd(unseen, place)
-    )
-    rank = scored.ranks(row, score, is_candidate)
+    rank = scored.ranks(row, target, score, tf.gather_nd(times, cells))
+    # As when the user came: at the time of the first target.
+    first = tf.pad(times, [[0, 0], [0, 1]])[:, :1]
     top = tf.math.top_k(
-        tf.where(unseen, scores, -float("inf")),
+        tf.where(until <= first, scores, -float("inf")),
         tf.minimum(num_top, num_items - f.NUM_RESERVED),
     )
     return {
         "score": tf.scatter_nd(cells, score, tf.shape(targets, tf.int64)),
         "rank": tf.scatter_nd(cells, rank, tf.shape(targets, tf.int64)),
-        "num_candidates": scored.num_unseen + unknown_left,
+        "num_candidates": scored.num_candidates(tf.reduce_max(times, 1)),
         "top_item": top.indices + f.NUM_RESERVED,
     }
 
@@ -208,43 +197,63 @@ class _Scored:
     def __init__(
         self,
         scores: tf.Tensor,
-        unseen: tf.Tensor,
+        until: tf.Tensor,
         unknown_score: tf.Tensor,
-        unknown_left: tf.Tensor,
+        unknown_until: tf.Tensor,
+        num_unknown_items: int,
     ):
         """Keeps the scores.
 
         Args:
             scores: Scores of the items with a row of their own, [B, V - NUM_RESERVED].
-            unseen: Which of them the user has not seen, of the same shape.
+            until: Until when the user's lists leave each of them out, of the same
+                shape.
             unknown_score: Score of every other item, [B].
-            unknown_left: How many other items the user has not seen, [B].
+            unknown_until: Until when they leave out each of the other items in the
+                user's history, [B, H]; always a candidate for the rest of H.
+            num_unknown_items: How many other items there are.
         """
-        self.scores, self.unseen = scores, unseen
-        self.unknown_score, self.unknown_left = unknown_score, unknown_left
-        self.num_unseen = tf.math.count_nonzero(unseen, 1)  # [B]
+        self.scores, self.until = scores, until
+        self.unknown_score, self.unknown_until = unknown_score, unknown_until
+        self.num_unknown_items = num_unknown_items
+
+    def num_candidates(self, time: tf.Tensor) -> tf.Tensor:
+        """Returns how many items may be on each user's list at a time [B]."""
+        time = time[:, tf.newaxis]
+        num_out = tf.math.count_nonzero(self.unknown_until > time, 1)
+        left = tf.maximum(self.num_unknown_items - num_out, 0)
+        return tf.math.count_nonzero(self.until <= time, 1) + left
 
     def ranks(
-        self, row: tf.Tensor, score: tf.Tensor, is_candidate: tf.Tensor
+        self, row: tf.Tensor, target: tf.Tensor, score: tf.Tensor, time: tf.Tensor
     ) -> tf.Tensor:
-        """Returns the ranks of N targets, given the user's row and the score of each.
+        """Returns the ranks of N targets, given the row, score and time of each.
 
         A target is not behind itself, so the count of items that are not behind it is
-        its rank. One more is added for a target that is not a candidate: one that was
-        seen before, or without a row and not counted in the catalogue.
+        its rank. One more is added for a target that is not a candidate: one that is
+        left out, or without a row and not counted in the catalogue.
         """
         score = tf.where(tf.math.is_nan(score), -float("inf"), score)
-        rank = tf.map_fn(
-            self._num_not_behind, (row, score), fn_output_signature=tf.int64
+        return tf.map_fn(
+            self._rank, (row, target, score, time), fn_output_signature=tf.int64
         )
-        return rank + tf.cast(~is_candidate, tf.int64)
 
-    def _num_not_behind(self, row_and_score: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        row, score = row_and_score
+    def _rank(
+        self, one: tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
+    ) -> tf.Tensor:
+        row, target, score, time = one
+        is_in = self.until[row] <= time
+        num_out = tf.math.count_nonzero(self.unknown_until[row] > time)
+        unknown_left = tf.maximum(self.num_unknown_items - num_out, 0)
         # Counted as all minus those behind: in a graph, >= becomes "not <", which
         # differs for NaN.
-        behind = tf.math.count_nonzero(self.unseen[row] & (self.scores[row] < score))
-        known = self.num_unseen[row] - behind
+        behind = tf.math.count_nonzero(is_in & (self.scores[row] < score))
+        known = tf.math.count_nonzero(is_in) - behind
         is_behind = self.unknown_score[row] < score
         nothing = tf.zeros([], tf.int64)
-        return known + tf.where(is_behind, nothing, self.unknown_left[row])
+        rank = known + tf.where(is_behind, nothing, unknown_left)
+        until = self.until[row, tf.maximum(target - f.NUM_RESERVED, 0)]
+        is_candidate = tf.where(
+            target == f.UNKNOWN_INDEX, unknown_left > 0, until <= time
+        )
+        return rank + tf.cast(~is_candidate, tf.int64)

@@ -1,6 +1,7 @@
 """Brings the lists of a request or a record into the form that the model reads."""
 
 import re
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -49,6 +50,18 @@ def times_of(items: tf.RaggedTensor, times: tf.RaggedTensor) -> tf.Tensor:
     time = fitted(items, times, 0).to_tensor()
     newest = tf.reduce_max(time, 1, keepdims=True)
     return tf.where(time == 0, newest, time)
+
+
+def weights_of(
+    transformed: Mapping[str, tf.RaggedTensor],
+) -> tf.Tensor:
+    """Returns how much each row of a history counts, [B, H] float32, padded with 0.
+
+    Without types of events, each counts 1.
+    """
+    history = transformed[f.HISTORY_ITEM_INDEX]
+    ones = history.with_flat_values(tf.ones_like(history.flat_values, tf.float32))
+    return transformed.get(f.HISTORY_WEIGHT, ones).to_tensor()
 
 
 def values_of(name: str, pairs: tf.Tensor, dtype: tf.DType) -> tf.RaggedTensor:

@@ -13,8 +13,15 @@ import tensorflow_transform as tft
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.labels import label_of_targets
-from trainer_modules.ranking import rank_targets, score_candidates, score_unseen
-from trainer_modules.request_lists import fitted, given_or_known, times_of, values_of
+from trainer_modules.left_out import AT_ONCE, again_from
+from trainer_modules.ranking import rank_targets, score_all, score_candidates
+from trainer_modules.request_lists import (
+    fitted,
+    given_or_known,
+    times_of,
+    values_of,
+    weights_of,
+)
 from trainer_modules.sizes import Table
 
 NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
@@ -44,6 +51,7 @@ class Served:
         share_of_users: float,
         reads_times: bool = False,
         is_weighted: bool = False,
+        again_after: int | None = None,
     ):
         """Joins a model to what it was trained on.
 
@@ -59,7 +67,10 @@ class Served:
                 hash of their ids selects them.
             reads_times: Whether the model reads ``history_timestamp``; then
                 ``recommend`` has an input of this name.
-            is_weighted: Whether events differ in their weights.
+            is_weighted: Whether rows of a history differ in their weights, or each
+                repeat counts.
+            again_after: For how many seconds items are left out of lists
+                (``left_out.py``); None for ever.
         """
         self.model = model
         self.scorer = tf.function(model)
@@ -81,14 +92,18 @@ class Served:
         self.share_of_users = share_of_users
         self.reads_times = reads_times
         self.is_weighted = is_weighted
+        self.again_after = again_after
         self.has_events = f.HISTORY_EVENT_TYPE in self.list_types
 
     def save(self, folder: str) -> None:
         """Writes the SavedModel to a folder."""
         examples = tf.TensorSpec([None], tf.string, name="examples")
+        waits = self.again_after not in (None, AT_ONCE)
+        reads_times = self.reads_times or waits
         optional = {
-            f.HISTORY_TIMESTAMP: tf.int64 if self.reads_times else None,
-            f.HISTORY_EVENT_TYPE: tf.string if self.has_events else None,
+            f.HISTORY_TIMESTAMP: reads_times and ([None, None], tf.int64),
+            f.HISTORY_EVENT_TYPE: self.has_events and ([None, None], tf.string),
+            f.REQUEST_TIMESTAMP: waits and ([None], tf.int64),
         }
         signatures = {
             "serving_default": self.score.get_concrete_function(examples),
@@ -100,9 +115,9 @@ class Served:
                 tf.TensorSpec([None, None], tf.string, name=f.USER_FEATURES),
                 tf.TensorSpec([], tf.int32, name="k"),
                 **{
-                    name: tf.TensorSpec([None, None], dtype, name=name)
-                    for name, dtype in optional.items()
-                    if dtype
+                    name: tf.TensorSpec(*spec, name=name)
+                    for name, spec in optional.items()
+                    if spec
                 },
             ),
         }
@@ -157,10 +172,12 @@ class Served:
         k: tf.Tensor,
         history_timestamp: tf.Tensor | None = None,
         history_event_type: tf.Tensor | None = None,
+        request_timestamp: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Returns the best items that are not in a user's history.
+        """Returns the best items, without those that ``left_out.py`` leaves out.
 
-        With types of events, items that were neither judged nor disliked may be in it.
+        These are the items of the history, unless they are recommended again; with
+        types of events, those that were judged or disliked.
 
         Given everything that a user has rated so far, it ranks as ``evaluate`` does;
         the model itself decides which ratings are likes and which of them to read.
@@ -177,11 +194,14 @@ class Served:
                 those from training.
             k: How many items to return; fewer if the catalogue has fewer.
             history_timestamp: Times of the first T items, [B, T], in seconds UTC; only
-                of a model that reads times. An item without one, or with 0, counts as
-                rated at the newest time that the row has.
+                of a model that reads times, or that recommends items again after some
+                time. An item without one, or with 0, counts as rated at the newest time
+                that the row has, and is not recommended again.
             history_event_type: Types of the events of the first E items, [B, E]; only
                 of a model that was trained with types of events. An item without one,
-                or with "", is not recommended again.
+                or with "", is judged.
+            request_timestamp: Times of the requests, [B], in seconds UTC; only of a
+                model that recommends items again after some time.
 
         Returns:
             ``item_id`` [B, k] and ``score`` [B, k], best first; "" and -inf pad the
@@ -197,9 +217,11 @@ class Served:
                 "",
             )
         features, _ = self._features(self.transform.transform_fn(raw))
-        scores, unseen, _ = score_unseen(self.scorer, features, self.num_items)
+        scores, until, _ = score_all(self.scorer, features, self.num_items)
+        if request_timestamp is None:
+            request_timestamp = tf.zeros_like(user_id, tf.int64)
         top = tf.math.top_k(
-            tf.where(unseen, scores, -float("inf")),
+            tf.where(until <= request_timestamp[:, tf.newaxis], scores, -float("inf")),
             tf.minimum(k, self.num_items - f.NUM_RESERVED),
         )
         item_id = tf.gather(self.item_ids, top.indices + f.NUM_RESERVED)
@@ -226,6 +248,8 @@ class Served:
         raw = self._parse(examples, {})
         transformed = self.transform.transform_fn(raw)
         features, targets = self._features(transformed)
+        times = fitted(transformed[f.ITEM_INDEX], transformed[f.TIMESTAMP], 0)
+        features[f.TIMESTAMP] = times.to_tensor()
         ranked = self._ranked(raw[f.USER_ID][:, 0], features, targets)
         label = label_of_targets(transformed).to_tensor(f.NEITHER)
         probability = self._probability(ranked["score"])
@@ -342,11 +366,12 @@ class Served:
                 history, transformed[f.HISTORY_TIMESTAMP]
             )
         events = {}
-        if self.has_events:
-            events[f.HISTORY_JUDGED] = transformed[f.HISTORY_JUDGED].to_tensor()
+        if f.HISTORY_LEFT_OUT in transformed:
+            events[f.HISTORY_LEFT_OUT] = transformed[f.HISTORY_LEFT_OUT].to_tensor()
         if self.is_weighted:
-            events[f.HISTORY_WEIGHT] = transformed[f.HISTORY_WEIGHT].to_tensor()
-        return fields | times | events | {
+            events[f.HISTORY_WEIGHT] = weights_of(transformed)
+        again = again_from(history, transformed[f.HISTORY_TIMESTAMP], self.again_after)
+        return fields | times | events | again | {
             f.USER_INDEX: user,
             f.HISTORY_ITEM_INDEX: history.to_tensor(),
             f.HISTORY_LABEL: transformed[f.HISTORY_LABEL].to_tensor(),

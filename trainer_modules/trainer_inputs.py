@@ -26,6 +26,8 @@ def read_data(
         num_unknown_items=sizes.num_without_row(settings.num_items_before_test),
         item_values=item_values,
         reads_times=settings.reads_times,
+        counts_repeats=settings.counts_repeats,
+        again_after=settings.again_after,
     )
 
 

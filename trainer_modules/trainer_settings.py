@@ -33,6 +33,8 @@ class TrainerSettings:
         num_rated_items: How many items are candidates at test time: all rated ones.
         num_items_before_test: How many of them occur in train or eval.
         own: Those of the model's settings that were set, in JSON's types.
+        counts_repeats: Whether each of several rows of a pair counts.
+        again_after: For how many seconds items are left out of lists; None for ever.
         code_version: Part of the cache key; unused otherwise.
     """
 
@@ -50,6 +52,8 @@ class TrainerSettings:
     num_rated_items: int
     num_items_before_test: int
     own: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    counts_repeats: bool = False
+    again_after: int | None = None
     code_version: str = ""
 
     @classmethod

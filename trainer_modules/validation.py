@@ -72,7 +72,7 @@ def validation(
 
 
 class Ranking(Validation):
-    """nDCG of the liked eval targets among all items that a user has not seen.
+    """nDCG of the liked eval targets among all items that may be on a user's list.
 
     It is over the whole list: with only the first ten places, nine in ten users have a
     gain of 0, and the best epoch would be a matter of chance.

@@ -50,6 +50,9 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             liked, or all are disliked.
         max_loss: Allowed loss of ``metric`` against the live model, as an absolute
             difference: a model whose whole confidence interval is below is rejected.
+        max_loss_by_event: Type of events → allowed loss of ``metric`` against the live
+            model on the targets of this type alone, as in ``{transaction: 0, view:
+            0.05}``; other types have no rule of their own (docs/events.md).
         min_gain_over_popularity: Required gain of ``metric`` over popularity, as an
             absolute difference: the whole confidence interval must be above it.
         min_users: Minimum number of test users with a liked item; with fewer, no model
@@ -77,6 +80,7 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metric: ComparedMetric = "ndcg@10"
     floors: dict[Floor, Share] = msgspec.field(default_factory=_default_floors)
     max_loss: Share = 0.005
+    max_loss_by_event: dict[str, Share] = {}
     min_gain_over_popularity: Share = 0.0
     min_users: Count = 100
     slices: list[UserSlice] = msgspec.field(default_factory=lambda: ["activity"])

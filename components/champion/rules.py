@@ -12,6 +12,7 @@ import numpy as np
 
 from components import metric_names as names
 from components.champion.comparison import Interval, difference, interval
+from components.champion.event_targets import on_targets_of
 from components.champion.gate import Gate
 from components.champion.judged import OVERALL, Judged, Slice
 from components.metric_names import AUC, PROBABILITY_METRICS
@@ -74,6 +75,11 @@ def judge(
                 dataclasses.replace(finding, passed=None) for finding in on_slice
             ]
         findings += on_slice
+    if live:
+        findings += [
+            _event(candidate, live, event_type, max_loss, gate)
+            for event_type, max_loss in gate.max_loss_by_event.items()
+        ]
     if not reference:
         nothing = Interval(math.nan, math.nan, math.nan, 0)
         words = "popularity was not judged, and every model must beat it"
@@ -239,6 +245,29 @@ def _live(name: str, part: Slice, live: Judged, gate: Gate) -> Finding:
     rule = _no_significant_loss(gate.max_loss)
     words = _compared(name, "the live model", live, found, gate.metric, rule)
     passed = bool(passed and _is_measured(part, gate))
+    return Finding("live", name, gate.metric, found, passed, words)
+
+
+def _event(
+    candidate: Judged, live: Judged, event_type: str, max_loss: float, gate: Gate
+) -> Finding:
+    """Forbids a significant loss on the targets of one type of events."""
+    name = f"event_type={event_type}"
+    users, others = (
+        on_targets_of(model.slices[OVERALL].users, event_type)
+        for model in (candidate, live)
+    )
+    if users is None or others is None:
+        nothing = Interval(math.nan, math.nan, math.nan, 0)
+        words = "the types of the targets are not known, so no loss can be ruled out"
+        return Finding("live", name, gate.metric, nothing, False, words)
+    found = difference(users, others, gate.metric, gate.confidence)
+    words = _compared(
+        "", "the live model", live, found, gate.metric, _no_significant_loss(max_loss)
+    ).replace(";", f" on targets of type {event_type};", 1)
+    passed = None
+    if found.num_users >= gate.min_slice_users:
+        passed = bool(found.upper >= -max_loss)
     return Finding("live", name, gate.metric, found, passed, words)
 
 

@@ -14,6 +14,7 @@ from trainer_modules import features as f
 
 USER_HASH = "user_hash"
 TARGET_HASH = "target_hash"
+EVENT_TYPE_HASH = "event_type_hash"
 ACTIVITY = "activity"  # a slice
 # Name of each slice of users, by the least number of ratings before the targets.
 ACTIVITIES = {0: "new", 1: "1-19", 20: "20-99", 100: "100-499", 500: "500+"}
@@ -63,6 +64,9 @@ def _lightened(extracts: dict[str, Any]) -> dict[str, Any]:
     own[TARGET_HASH] = target_hashes(
         np.ravel(features[f.USER_ID]), features[f.ITEM_ID], features.get(f.TIMESTAMP)
     )
+    own[EVENT_TYPE_HASH] = event_type_hashes(
+        own[TARGET_HASH], features.get(f.EVENT_TYPE)
+    )
     return {**extracts, tfma.FEATURES_KEY: own}
 
 
@@ -100,6 +104,25 @@ def target_hashes(
             time = times[place] if has_times else ""
             text = b"\0".join([user, item_id.values[place], str(time).encode()])
             hashes[row, column] = zlib.crc32(text)
+    return hashes
+
+
+def event_type_hashes(
+    targets: npt.NDArray[np.uint32], types: tfma.types.RaggedTensorValue | None
+) -> npt.NDArray[np.uint32]:
+    """Returns a 32-bit hash of the type of event of each target, [B, T].
+
+    Args:
+        targets: Hashes of the targets, [B, T].
+        types: Types of their events, ragged [B, (T)]; None without types.
+    """
+    hashes = np.zeros_like(targets)
+    if types is None or not len(types.values):
+        return hashes
+    [splits] = types.nested_row_splits
+    is_target = np.arange(targets.shape[1]) < np.diff(splits)[:, np.newaxis]
+    names, place = np.unique(types.values, return_inverse=True)
+    hashes[is_target] = np.array([zlib.crc32(name) for name in names], np.uint32)[place]
     return hashes
 
 

@@ -86,6 +86,7 @@ USER_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
 }
 TARGET_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "target": (np.uint32, ()),
+    "event_type": (np.uint32, ()),
     "rank": (np.int32, ()),
     "label": (np.int8, ()),
     "score": (np.float32, ()),
@@ -99,8 +100,8 @@ def measure_user(outputs: Outputs, user: int, num_sampled: int) -> Columns | Non
     """Returns one row of ``USER_COLUMNS``, and T rows of ``TARGET_COLUMNS``.
 
     Args:
-        outputs: Outputs of the ``evaluate`` signature for the user, and ``target``, a
-            hash of each target.
+        outputs: Outputs of the ``evaluate`` signature for the user, with a hash of
+            each ``target`` and of its ``event_type``.
         user: Hash of the user's id.
         num_sampled: Number of negatives in the sampled metrics.
 
@@ -196,6 +197,7 @@ class Statistics:
             rank=columns["rank"][target_order],
             score=columns["score"][target_order],
             label=columns["label"][target_order],
+            event_type=columns["event_type"][target_order],
         )
 
     def results(self) -> dict[str, float]:

@@ -9,7 +9,11 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
 
 from components.metric_names import METRICS
-from components.ranking_metrics.extractors import TARGET_HASH, USER_HASH
+from components.ranking_metrics.extractors import (
+    EVENT_TYPE_HASH,
+    TARGET_HASH,
+    USER_HASH,
+)
 from components.ranking_metrics.metrics import (
     NUM_SAMPLED,
     Columns,
@@ -38,6 +42,7 @@ class MeasureUser(metric_types.Preprocessor):
         features = extracts[tfma.FEATURES_KEY]
         [id_hash] = np.ravel(features[USER_HASH])
         outputs["target"] = np.ravel(features[TARGET_HASH])
+        outputs["event_type"] = np.ravel(features[EVENT_TYPE_HASH])
         columns = measure_user(outputs, int(id_hash), self.num_sampled)
         if columns:
             yield columns, int(outputs["catalogue_size"])

@@ -25,6 +25,8 @@ class Users:
         rank: Rank from 1, [T]; 0 if the user was not in the sample.
         score: Score by the model, [T].
         label: 1 for likes and 0 for others, [T].
+        event_type: Hash of each target's type of event (``event_type_hashes``), [T]; 0
+            without types. None in an evaluation of an older release.
     """
 
     user: npt.NDArray[np.uint64]
@@ -36,6 +38,7 @@ class Users:
     rank: npt.NDArray[np.int32]
     score: npt.NDArray[np.float32]
     label: npt.NDArray[np.int8]
+    event_type: npt.NDArray[np.uint32] | None = None
 
     def encoded(self) -> bytes:
         """Returns the measurements as bytes, without pickled objects."""
@@ -43,7 +46,7 @@ class Users:
         arrays = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name != "metrics"
+            if field.name != "metrics" and getattr(self, field.name) is not None
         }
         np.savez_compressed(file, metrics=np.array(self.metrics), **arrays)
         return file.getvalue()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.ratings_example_gen import files
-from components.ratings_example_gen.events import GROUPS, count_types
+from components.ratings_example_gen.events import GROUPS, JUDGED, count_types
 from components.ratings_example_gen.fingerprints import unchanged
 from components.ratings_example_gen.input_errors import BadInputError
 from components.ratings_example_gen.pair_counts import PairCounter
@@ -72,6 +72,9 @@ class DataSummary:
         rating_max: Highest rating; None without rows.
         event_types: Type of events → number of rows that are not bad, most frequent
             first; empty if no column has such types. They need not be configured.
+        judged: Number of rows that may be targets: all that are not bad, or those of
+            judged types.
+        repeated_judged: Number of these that repeat a pair of user and item.
     """
 
     layout: str
@@ -94,6 +97,8 @@ class DataSummary:
     rating_min: float | None
     rating_max: float | None
     event_types: dict[str, int] = field(default_factory=dict)
+    judged: int = 0
+    repeated_judged: int = 0
 
 
 class _Range:
@@ -165,7 +170,10 @@ def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSum
     if rows.fatal:
         raise BadInputError(rows.fatal, rows.fatal_by_kind)
     kept = rows.read - rows.quarantined
-    distinct = groups if reader.events else [pairs]
+    distinct, judged, judged_pairs = [pairs], kept, pairs
+    if reader.events:
+        distinct, judged_pairs = groups, groups[JUDGED]
+        judged = sum(types[name] for name in reader.events.judged)
     num_users, num_items = len(pairs.user_ids), len(pairs.item_ids)
     return DataSummary(
         layout=layout.name,
@@ -188,6 +196,8 @@ def _inspect(layout: Layout, reader: RatingsReader, side: SideTables) -> DataSum
         rating_min=ratings_range.bounds[0] if ratings_range.bounds else None,
         rating_max=ratings_range.bounds[1] if ratings_range.bounds else None,
         event_types=dict(types.most_common()),
+        judged=judged,
+        repeated_judged=judged - judged_pairs.num_pairs,
     )
 
 

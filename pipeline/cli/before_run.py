@@ -100,10 +100,15 @@ def data(path: str, as_json: bool, **options: Any) -> None:
     from components.ratings_example_gen import inspect
     from pipeline.config.data_settings import settings_to_look
     from pipeline.event_proposal import propose_events
+    from pipeline.repeats_advice import (
+        describe_repeats,
+        propose_repeats,
+        warnings_of_repeats,
+    )
     from pipeline.runs.single_class import explain_one_label
     from pipeline.runs.source_files import unrecorded_files
     from pipeline.views.terminal import RunView, open_console
-    from pipeline.views.terminal.input_data import print_data
+    from pipeline.views.terminal.input_data import Repeats, print_data
 
     config = read_config(path, **options)
     console = open_console()
@@ -120,11 +125,19 @@ def data(path: str, as_json: bool, **options: Any) -> None:
         )
     one_label = explain_one_label(config.label, summary.rating_min, summary.rating_max)
     proposal = None if config.events.types else propose_events(summary)
+    repeats = propose_repeats(config, summary)
     if as_json:
         more = {"snapshots": source.snapshots, "one_label": one_label}
         print_json(dataclasses.asdict(summary) | more)
     else:
-        print_data(console, summary, one_label, proposal, source.snapshots)
+        print_data(
+            console,
+            summary,
+            one_label,
+            proposal,
+            source.snapshots,
+            Repeats(describe_repeats(config), [*warnings_of_repeats(config)], repeats),
+        )
     if summary.bad_by_kind:
         click.get_current_context().exit(exit_codes.BAD_INPUT)
 

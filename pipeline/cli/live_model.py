@@ -17,6 +17,25 @@ from pipeline.cli.command import (
 )
 
 
+def _time(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    from pipeline.recommend.request_time import seconds_of
+
+    try:
+        return None if text is None else seconds_of(text)
+    except (ValueError, OverflowError) as error:
+        message = f"{text!r} is not a time such as 2026-11-20T12:30Z"
+        raise click.BadParameter(message) from error
+
+
+_at_option = click.option(
+    "--at",
+    metavar="TIME",
+    callback=_time,
+    help="Time by which items may be recommended again (lists.recommend_again), in ISO "
+    "8601; by default now.",
+)
+
+
 @main.command()
 @click.option(
     "--user", metavar="ID", required=True, help="ID of the user to recommend for."
@@ -32,6 +51,7 @@ from pipeline.cli.command import (
 @click.option(
     "--why", is_flag=True, help="Show liked items that support each recommendation."
 )
+@_at_option
 @out_option
 @json_option
 @verbose_option
@@ -42,12 +62,14 @@ def recommend(
     k: int,
     likes: tuple[str, ...],
     why: bool,
+    at: int | None,
     out: Path,
     as_json: bool,
 ) -> None:
     """Print the live model's recommendations for a user, with titles.
 
-    Items that the user has rated are left out. For a user without ratings, the list is
+    Items that the user has rated are left out, unless lists.recommend_again allows
+    them. For a user without ratings, the list is
     based on --like or, without it, on popularity.
     """
     from pipeline.views.terminal import hidden_output, open_console
@@ -56,7 +78,7 @@ def recommend(
     with hidden_output(VERBOSE in ctx.meta):
         from pipeline.recommend.one_user import recommend as recommended
 
-        answer = recommended(out, user, k, likes, why)
+        answer = recommended(out, user, k, likes, why, at)
     if as_json:
         print_json(answer)
     else:
@@ -73,14 +95,16 @@ def recommend(
     help="Parquet file to write. (--runs sets the folder of the runs.)",
 )
 @click.option("-k", default=100, show_default=True, type=click.IntRange(1, 10_000))
+@_at_option
 @runs_option
 @verbose_option
 @click.pass_context
-def batch(ctx: click.Context, path: Path, k: int, out: Path) -> None:
+def batch(ctx: click.Context, path: Path, k: int, at: int | None, out: Path) -> None:
     """Write recommendations for every user to a Parquet file.
 
     Each row is a user_id, rank (from 1), item_id and score. Items that the user has
-    rated are left out. The file appears when it is complete.
+    rated are left out, unless lists.recommend_again allows them. The file appears when
+    it is complete.
     """
     from pipeline.views.terminal import hidden_output, open_console
     from pipeline.views.terminal.batch import print_written
@@ -91,7 +115,7 @@ def batch(ctx: click.Context, path: Path, k: int, out: Path) -> None:
     with hidden_output(VERBOSE in ctx.meta):
         from pipeline.recommend.all_users import recommend_to_all
 
-        written = recommend_to_all(out, path.absolute(), k)
+        written = recommend_to_all(out, path.absolute(), k, at)
     print_written(open_console(), written, path)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.metric_names import AUC, GATED_LABEL_METRICS, GATED_RANKING_METRICS
-from components.ratings_example_gen.settings import COUNT
+from components.ratings_example_gen.settings import COUNT, KINDS_BY_TIME
 from pipeline.config.data_section import DataConfig
 from pipeline.config.dialect_checks import DIALECT, check_dialect
 from pipeline.config.document import Document
@@ -122,6 +122,13 @@ def check_combinations(config: PipelineConfig, document: Document) -> None:
             "it adds up the weights of events; set events.types, or choose another"
         )
         raise document.error("data.repeats", message)
+    if config.lists.again_after and config.split.kind not in KINDS_BY_TIME:
+        message = (
+            "it compares times, and with split.kind=random a history has interactions "
+            f"after the target; set split.kind={' or '.join(KINDS_BY_TIME)}, or choose "
+            "true or never"
+        )
+        raise document.error("lists.recommend_again", message)
     check_dialect(config.data, document)
 
 
@@ -169,6 +176,12 @@ def _check_gate(config: PipelineConfig, document: Document) -> None:
             "a ranking metric is always among them; give one a floor, or compare by "
             f"one (gate.metric): {', '.join(GATED_RANKING_METRICS)}",
         )
+    judged = config.events.judged_types()
+    for name in gate.max_loss_by_event:
+        if name not in judged:
+            known = f"choose from {', '.join(judged)}" if judged else "there are none"
+            message = f"{name!r} is not a judged type of events; {known}"
+            raise document.error(f"gate.max_loss_by_event.{name}", message)
     if gate.min_calibration > gate.max_calibration:
         name = "max" if "gate.max_calibration" in document else "min"
         raise document.error(

@@ -4,8 +4,8 @@ Each is declared once. A field's type states which values are valid, and its ent
 ``Attributes`` what it means; validation, error messages, ``configs/default.yaml``
 (``make defaults``) and the reference page follow from these. The settings of the models
 are declared in ``trainer_modules/configs`` in the same way, those of the gate in
-``components/champion/gate.py``, and those of the data in ``data_section.py`` and
-``events_section.py``.
+``components/champion/gate.py``, and those of the data and of lists in
+``data_section.py``, ``events_section.py`` and ``lists_section.py``.
 """
 
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ from components.ratings_example_gen.settings import SplitKind
 from pipeline import DEFAULT_OUT
 from pipeline.config.data_section import DataConfig
 from pipeline.config.events_section import EventsConfig
+from pipeline.config.lists_section import ListsConfig
 from pipeline.config.types import (
     Address,
     Database,
@@ -290,6 +291,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     split: SplitConfig = SplitConfig()
     label: LabelConfig = LabelConfig()
     events: EventsConfig = EventsConfig()
+    lists: ListsConfig = ListsConfig()
     vocabulary: VocabularyConfig = VocabularyConfig()
     models: dict[str, dict[str, Any]] = msgspec.field(default_factory=_default_models)
     train: TrainConfig = TrainConfig()

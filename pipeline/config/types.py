@@ -65,6 +65,16 @@ Duration = Annotated[
         description="a time such as '90s', '30m' or '2h'",
     ),
 ]
+RecommendAgain = (
+    bool
+    | Annotated[
+        str,
+        Meta(
+            pattern=r"^(never|after [1-9]\d{0,5} *(m|h|d))$",
+            description="'never' or a time such as 'after 7d'",
+        ),
+    ]
+)
 Flag = Annotated[
     str,
     Meta(pattern="^--", description="a Beam flag such as '--job_name=nightly'"),

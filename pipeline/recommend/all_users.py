@@ -30,6 +30,7 @@ from pipeline.config.errors import ConfigError
 from pipeline.config.sections import BeamConfig
 from pipeline.lineage import accepted_data
 from pipeline.recommend.one_user import ask, live_model, load_recommend
+from pipeline.recommend.request_time import now
 from pipeline.recommend.user_history import Histories, History, files_of
 from pipeline.runs import finished_runs
 from pipeline.runs import lock as run_lock
@@ -74,8 +75,8 @@ class Written:
     seconds: float
 
 
-def recommend_to_all(out: Path, path: Path, k: int) -> Written:
-    """Writes, for all users, the k best items that the user has not rated.
+def recommend_to_all(out: Path, path: Path, k: int, at: int | None = None) -> Written:
+    """Writes, for all users, the k best items that the model does not leave out.
 
     A user with fewer items left has fewer rows. The file replaces any previous one when
     it is complete. Its metadata contains the model and its version.
@@ -85,6 +86,7 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
             version was accepted.
         path: Path of the file, in an existing folder.
         k: Number of items for each user.
+        at: Time by which items may be recommended again, in seconds UTC; None for now.
 
     Raises:
         VersionError: If no model is live, or its files are not those that were pushed.
@@ -99,7 +101,12 @@ def recommend_to_all(out: Path, path: Path, k: int) -> Written:
     with _unfinished(path) as folder:
         shards = _shards(str(data.examples))
         recommend = _Recommend(
-            str(live.folder), str(data.examples), k, users_at_once, str(folder)
+            str(live.folder),
+            str(data.examples),
+            k,
+            now() if at is None else at,
+            users_at_once,
+            str(folder),
         )
         options = PipelineOptions(beam_args(beam_config))
         with beam.Pipeline(options=options) as pipeline:
@@ -155,11 +162,17 @@ class _Recommend(beam.DoFn):
     """Name of a shard → a Parquet file of that name with the lists of its users."""
 
     def __init__(
-        self, model: str, examples: str, k: int, users_at_once: int, folder: str
+        self,
+        model: str,
+        examples: str,
+        k: int,
+        at: int,
+        users_at_once: int,
+        folder: str,
     ):
         self._model = model
         self._examples = examples
-        self._k = k
+        self._k, self._at = k, at
         self._users_at_once = users_at_once
         self._folder = folder
 
@@ -189,7 +202,7 @@ class _Recommend(beam.DoFn):
         for first in range(0, len(known), self._users_at_once):
             users = by_length[first : first + self._users_at_once]
             histories = [known[user] for user in users]
-            found = ask(self._recommend, users, histories, self._k)
+            found = ask(self._recommend, users, histories, self._k, self._at)
             lists |= zip(users, found, strict=True)
         rows = [
             (user, rank, item, score)

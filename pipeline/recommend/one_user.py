@@ -78,7 +78,14 @@ class Answer:
     items: list[Recommended]
 
 
-def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> Answer:
+def recommend(
+    out: Path,
+    user: str,
+    k: int,
+    likes: Sequence[str],
+    why: bool,
+    at: int | None = None,
+) -> Answer:
     """Returns the live model's list for a user.
 
     Args:
@@ -88,6 +95,7 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
         k: Number of items.
         likes: IDs or titles of items that the user also likes.
         why: Whether to find liked items that support each recommended one.
+        at: Time by which items may be recommended again, in seconds UTC; None for now.
 
     Raises:
         VersionError: If no model is live, or its files are not those that were pushed.
@@ -102,7 +110,7 @@ def recommend(out: Path, user: str, k: int, likes: Sequence[str], why: bool) -> 
     known = Histories(files, {user}).of(user)
     history = known.liking(titles.find(like) for like in likes)
     liked = history.liked(threshold)
-    [chosen] = ask(load_recommend(live.folder), [user], [history], k)
+    [chosen] = ask(load_recommend(live.folder), [user], [history], k, at)
     together: Counter[tuple[str, str]] = Counter()
     likers: Counter[str] = Counter()
     if why:
@@ -154,10 +162,14 @@ def load_recommend(folder: Path) -> Function:
 
 
 def ask(
-    recommend: Function, users: Sequence[str], histories: Sequence[History], k: int
+    recommend: Function,
+    users: Sequence[str],
+    histories: Sequence[History],
+    k: int,
+    at: int | None = None,
 ) -> list[list[tuple[str, float]]]:
-    """Returns for each user the k best items outside the user's history."""
-    answer = recommend(recommend_inputs(users, histories, k, recommend.inputs))
+    """Returns for each user the k best items that may be on a list at a time."""
+    answer = recommend(recommend_inputs(users, histories, k, recommend.inputs, at))
     rows = zip(answer["item_id"], answer["score"], strict=True)
     return [listed(items, scores) for items, scores in rows]
 

@@ -26,13 +26,15 @@ from pipeline.recommend.example_records import (
     integers_of,
     read_examples,
 )
+from pipeline.recommend.request_time import now
 from trainer_modules import features as f
 from trainer_modules.bounds import EVERYTHING_LIKED, compare
 
 LIKED_BY_ANY_RULE = float(np.finfo(np.float32).max)  # stars
 INPUTS = {f.USER_ID, f.HISTORY_ITEM_ID, f.HISTORY_RATING, f.USER_FEATURES, "k"}
-# Only of models that read times, or that were trained with types of events.
-OPTIONAL_INPUTS = {f.HISTORY_TIMESTAMP, f.HISTORY_EVENT_TYPE}
+# Only of models that read times, that were trained with types of events, or that
+# recommend items again after some time.
+OPTIONAL_INPUTS = {f.HISTORY_TIMESTAMP, f.HISTORY_EVENT_TYPE, f.REQUEST_TIMESTAMP}
 
 
 class SignatureError(versions.VersionError):
@@ -240,6 +242,7 @@ def recommend_inputs(
     histories: Sequence[History],
     k: int,
     names: Container[str] = INPUTS,
+    at: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Returns the inputs of a model's ``recommend`` for some users.
 
@@ -248,6 +251,7 @@ def recommend_inputs(
         histories: Histories of these users.
         k: Number of items in each list.
         names: Names of the model's inputs, which ``check_inputs`` accepts.
+        at: Time of the request, in seconds UTC; None for now.
     """
     inputs = {
         f.USER_ID: _padded([users], object, b"")[0],
@@ -262,6 +266,9 @@ def recommend_inputs(
     if f.HISTORY_EVENT_TYPE in names:
         types = [h.event_types for h in histories]
         inputs[f.HISTORY_EVENT_TYPE] = _padded(types, object, b"")
+    if f.REQUEST_TIMESTAMP in names:
+        time = now() if at is None else at
+        inputs[f.REQUEST_TIMESTAMP] = np.full(len(users), time, np.int64)
     return inputs
 
 
@@ -278,7 +285,7 @@ def _padded(rows: Sequence[Sequence[Any]], dtype: type, padding: Any) -> np.ndar
 def listed(item_id: np.ndarray, score: np.ndarray) -> list[tuple[str, float]]:
     """Returns the items and scores in a row of ``recommend``'s outputs, best first.
 
-    The model omits the user's history, and pads the row with "".
+    The model leaves out what is not recommended again, and pads the row with "".
     """
     return [
         (item.decode(), value)

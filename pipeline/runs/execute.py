@@ -21,6 +21,7 @@ from pipeline import tfx_imports
 from pipeline.config.data_settings import data_settings, settings_to_look
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig, is_tuned
+from pipeline.repeats_advice import describe_repeats, warnings_of_repeats
 from pipeline.runs import finished_runs, repetition, workers
 from pipeline.runs.capacity import Limits, beam_processes, capacity
 from pipeline.runs.collect import Ended, collect
@@ -232,6 +233,10 @@ def _check_reading(
         observer.reading(layout.reading)
     tables = _side_tables(config, data, spans, layout)
     observer.side_files(tables)
+    log = logging.getLogger(PROGRESS_LOGGER)
+    log.info("%s", describe_repeats(config))
+    for warning in warnings_of_repeats(config):
+        log.info("Warning: %s", warning)
     return tables
 
 

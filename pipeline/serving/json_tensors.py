@@ -16,9 +16,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.recommend.request_time import now
 from pipeline.recommend.user_history import OPTIONAL_INPUTS
 from pipeline.serving.errors import RequestError
 from pipeline.serving.settings import ServingSettings
+from trainer_modules import features as f
 
 Tensors = dict[str, np.ndarray]
 Format = Literal["row", "columnar"]
@@ -112,6 +114,8 @@ def _columns(
     rows = num_rows(tensors)
     for name in specs.keys() - tensors.keys():
         tensors[name] = np.zeros([rows, 0], specs[name].dtype)
+        if name == f.REQUEST_TIMESTAMP:
+            tensors[name] = np.full([rows], now(), np.int64)
     return tensors
 
 

@@ -83,7 +83,7 @@ def _recommend_paths(schema_of: _Schemas) -> _Object:
     }
     recommend = {
         **_operation(
-            "The live model's list for a user, without items that the user has rated",
+            "The live model's list for a user, without what is not recommended again",
             _json(schema_of[recommend_api.RecommendedList]),
             schema_of,
             ("400", "429", "503", "504"),
@@ -92,6 +92,7 @@ def _recommend_paths(schema_of: _Schemas) -> _Object:
             _parameter("user", "path", {"type": "string"}),
             _parameter("k", "query", {**limits, "default": 10}),
             _parameter("like", "query", likes),
+            _parameter("at", "query", {"type": "string", "format": "date-time"}),
         ],
     }
     return {"/v1/recommend/{user}": {"get": recommend}}

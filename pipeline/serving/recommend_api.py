@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.recommend.item_titles import Titles, UnknownItemError
+from pipeline.recommend.request_time import seconds_of
 from pipeline.recommend.user_history import listed, recommend_inputs
 from pipeline.serving.accepted_ratings import AcceptedRatings, ServedData
 from pipeline.serving.batching import Batcher
@@ -45,7 +46,8 @@ class RecommendedList(msgspec.Struct):
             (neither).
         model: Name of the model.
         version: Number of the model's version.
-        rated: Number of items that the user has rated; the list contains none of them.
+        rated: Number of the user's ratings; the list contains none of their items that
+            are not recommended again.
         items: The recommended items, best first.
     """
 
@@ -65,13 +67,15 @@ class RecommendApi:
         self._live, self._ratings, self._batcher = live, ratings, batcher
 
     async def recommend(self, request: Request) -> Response:
-        """Returns a user's list, without items that the user has rated.
+        """Returns a user's list, without items that are not recommended again.
 
         Query parameters: ``k`` is the number of items, 1 to 1000, by default 10; each
-        ``like`` is the ID or the title of an item that the user also likes.
+        ``like`` is the ID or the title of an item that the user also likes; ``at`` is
+        the time by which items may be recommended again, in ISO 8601, by default now.
         """
         user = request.path_params["user"]
         k = _k(request.query_params.get("k", "10"))
+        at = _time(request.query_params.get("at"))
         likes = request.query_params.getlist("like")
         with self._live.held() as model:
             data = self._data_of(model)
@@ -80,7 +84,7 @@ class RecommendApi:
                 liked = await asyncio.to_thread(_found, data.titles, likes)
             rated = data.histories.of(user)
             names = model.specs("recommend")
-            inputs = recommend_inputs([user], [rated.liking(liked)], k, names)
+            inputs = recommend_inputs([user], [rated.liking(liked)], k, names, at)
             answer = await self._batcher.ask(model, "recommend", inputs)
             name, version = model.name, model.number
         items = listed(answer["item_id"][0], answer["score"][0])
@@ -119,6 +123,15 @@ def _k(text: str) -> int:
             400, f"k={text[:20]!r}: expected a number from 1 to {MAX_ITEMS}"
         )
     return int(text)
+
+
+def _time(text: str | None) -> int | None:
+    try:
+        return None if text is None else seconds_of(text)
+    except (ValueError, OverflowError) as error:
+        raise RequestError(
+            400, f"at={text!r:.40}: expected a time such as 2026-11-20T12:30Z"
+        ) from error
 
 
 def _found(titles: Titles, likes: list[str]) -> list[str]:

@@ -23,7 +23,7 @@ from components.anomaly_gate.schema_import import ImportSchemaGen
 from components.catalogue_gen.component import CatalogueGen
 from components.drift_gate.component import DriftGate
 from components.ratings_example_gen.component import RatingsExampleGen
-from components.ratings_example_gen.settings import Settings
+from components.ratings_example_gen.settings import ALL, Settings
 from components.span_statistics.component import SpanStatistics
 from pipeline.config.data_settings import data_settings
 from pipeline.config.sections import PipelineConfig
@@ -177,6 +177,7 @@ def transform(
             "label_threshold": config.label.threshold,
             "label_negative": config.label.negative,
             **({"judged": config.events.judged_types()} if config.events.types else {}),
+            **({"keeps_repeats": True} if config.data.repeats == ALL else {}),
             "leave_out": config.vocabulary.leave_out,
             "kinds": dict(sorted(kinds.items())),
             "min_item_ratings": config.vocabulary.min_item_ratings,

@@ -17,6 +17,7 @@ from components.infra_check.experimental_model_server import InfraValidator
 from components.live_evaluator.component import LiveEvaluator
 from components.pusher.component import Pusher
 from components.ranking_metrics import extractors
+from components.ratings_example_gen.settings import ALL
 from components.trainer.component import Trainer
 from pipeline.config.sections import PipelineConfig, is_tuned
 from pipeline.evaluation import eval_config
@@ -212,6 +213,10 @@ def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
             run_fn.__module__, f"trainer_modules.models.{name}"
         ),
     }
+    if config.data.repeats == ALL:
+        settings["counts_repeats"] = True
+    if config.lists.again_after is not None:
+        settings["again_after"] = config.lists.again_after
     if is_tuned(config, name):
         settings["own"] = config.models[name]
     # The gate recognises by it a model that is retrained on other ratings.

@@ -19,6 +19,7 @@ def evaluate_outputs(
     score = score.astype(np.float32)
     return {
         "target": np.arange(len(rank), dtype=np.uint32) + 5,
+        "event_type": np.zeros(len(rank), np.uint32),
         "rank": rank.astype(np.int64),
         "label": label.astype(np.int64),
         "score": score,

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support.events_log import example, write_events_log
+from tests.support.events_log import TYPES, example, write_events_log
 from tests.support.models import build
 from tests.support.models import train as trained_on
+from tests.support.transform import TRANSFORM_CONFIG, run_transform
 from trainer_modules import features as f
 from trainer_modules import training
 from trainer_modules.beyond_accuracy import ListStatistics
@@ -111,7 +112,7 @@ def features_of(items, labels, weights=None):
         f.USER_INDEX: tf.constant([1], tf.int64),
         f.HISTORY_ITEM_INDEX: tf.constant([items], tf.int64),
         f.HISTORY_LABEL: tf.constant([labels], tf.int64),
-        f.HISTORY_JUDGED: tf.ones([1, len(items)], tf.int64),
+        f.HISTORY_LEFT_OUT: tf.ones([1, len(items)], tf.int64),
     }
     if weights is not None:
         features[f.HISTORY_WEIGHT] = tf.constant([weights], tf.float32)
@@ -285,6 +286,68 @@ def test_nothing_beside_the_judged_targets_and_the_history_changes_a_rank(log):
     for name in ("rank", "score", "label"):
         np.testing.assert_array_equal(whole[name][0].numpy()[is_judged], alone[name][0])
     assert whole["num_candidates"] == alone["num_candidates"]
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory):
+    """Rows of one user, with repeats of a known and of unknown items: b, then x, y."""
+    rows = [("b", "buy"), ("x", "buy"), ("b", "view"), ("b", "buy"), ("x", "buy")]
+    rows += [("y", "skip"), ("c", "view"), ("b", "view")]
+    later = [("b", "view"), ("b", "buy"), ("c", "buy"), ("b", "buy"), ("b", "skip")]
+    past, targets = (
+        [(item, kind, WEIGHTS[kind], 1000 + n) for n, (item, kind) in enumerate(part)]
+        for part in (rows, later)
+    )
+    many = [("b", "buy", 4.0, 1), ("c", "buy", 4.0, 2)] * 3
+
+    def transformed(types):
+        splits = {
+            f.TRAIN_SPLIT: [example("v", many, [], types)],
+            f.EVAL_SPLIT: [example("u", targets, past, types)],
+        }
+        config = TRANSFORM_CONFIG | {"min_item_ratings": 2, "keeps_repeats": True}
+        config |= {"label_threshold": "> 0", "label_negative": "< 0"}
+        config |= {"judged": JUDGED} if types else {}
+        folder = tmp_path_factory.mktemp("repeated")
+        output, files = run_transform(
+            folder, splits, config, more=TYPES if types else ()
+        )
+        [record] = tf.data.TFRecordDataset(files[f.EVAL_SPLIT], "GZIP")
+        spec = output.transformed_feature_spec()
+        lists = tf.io.parse_example([record], spec)
+        return {
+            name: value.to_list()[0]
+            for name, value in lists.items()
+            if isinstance(value, tf.RaggedTensor)
+        }
+
+    return {types: transformed(types) for types in (True, False)}
+
+
+def test_the_last_row_that_keeps_an_item_out_is_marked(repeated):
+    # The views of b and c keep neither of them out.
+    assert repeated[True][f.HISTORY_LEFT_OUT] == [0, 0, 0, 1, 1, 1, 0, 0]
+    # Without types, each row does.
+    assert repeated[False][f.HISTORY_LEFT_OUT] == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert f.HISTORY_WEIGHT not in repeated[False]
+
+
+def test_an_item_is_one_target_however_often_it_is_bought(repeated):
+    # b is bought twice, and then disliked.
+    assert repeated[True][f.JUDGED] == [0, 1, 1, 0, 1]
+    assert repeated[False][f.JUDGED] == [1, 1, 1, 0, 1]
+
+
+def test_each_repeat_counts_in_training_and_in_histories(log):
+    data = dataclasses.replace(log.data, counts_repeats=True)
+    ratings = data.train_ratings
+    twice = ratings.where(np.repeat(np.arange(len(ratings)), 2))
+    once = data.interactions(ratings).matrix().toarray()
+    np.testing.assert_array_equal(data.interactions(twice).matrix().toarray(), 2 * once)
+    assert len(twice.distinct()) == len(data.interactions(ratings))
+    spec = {n: v for n, v in data.feature_spec.items() if n != f.HISTORY_WEIGHT}
+    plain = dataclasses.replace(data, feature_spec=spec)  # no types, so no weights
+    assert set(plain.weights(ratings)) == {1.0}
 
 
 @pytest.fixture(scope="module")

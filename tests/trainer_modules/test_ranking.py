@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from tests.reference import ranking as reference
 from tests.support.models import build
 from trainer_modules import features as f
-from trainer_modules import ranking
+from trainer_modules import left_out, ranking
 from trainer_modules.sizes import Sizes
 
 NUM_ITEMS = 9  # two reserved, seven with an id
@@ -117,6 +117,77 @@ def test_candidates_without_a_row_score_alike_wherever_they_are_asked_for():
         table_model([[0.0, 3.0]]), {f.USER_INDEX: tf.range(1)}, items[:1, :1], 2
     )
     np.testing.assert_array_equal(alone, [[3.0]])  # nothing has a row
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize("after", [None, 0, 3 * DAY])
+def test_an_item_is_left_out_until_enough_time_has_passed(after):
+    """Against one target at a time; items 1 are unknown, and there are three."""
+    random = np.random.default_rng(7)
+    num_users, length, num_unknown = 40, 6, 3
+    scores = random.normal(size=[num_users, NUM_ITEMS])
+    # The same item may be in a history repeatedly; only its last row keeps it out.
+    history = random.integers(0, NUM_ITEMS, [num_users, length])
+    names = np.where(history == 1, 100 + random.integers(0, 2, history.shape), history)
+    seen_at = np.sort(random.integers(1, 10, history.shape), 1) * DAY
+    seen_at[0, -1] = 0  # at an unknown time, as what is liked in a request
+    is_last = np.array(
+        [[name not in row[n + 1 :] for n, name in enumerate(row)] for row in names]
+    )
+    targets = random.integers(0, NUM_ITEMS, [num_users, 3])
+    times = (10 + random.integers(0, 4, targets.shape)) * DAY
+    ragged = [
+        tf.RaggedTensor.from_tensor(tf.constant(values, tf.int64))
+        for values in (history, seen_at)
+    ]
+    features = {
+        f.USER_INDEX: tf.range(num_users),
+        f.HISTORY_ITEM_INDEX: tf.constant(history, tf.int64),
+        f.HISTORY_LEFT_OUT: tf.constant(is_last, tf.int64),
+        f.TIMESTAMP: tf.constant(times, tf.int64),
+        **left_out.again_from(*ragged, after),
+    }
+    found = ranking.rank_targets(
+        table_model(scores), features, tf.constant(targets), NUM_ITEMS, num_unknown, 3
+    )
+    num_again = 0
+    for user, own in enumerate(scores):
+        last = dict(zip(names[user], seen_at[user], strict=True))
+        unknown = of_unknown(own)
+
+        def out_at(time, last=last):
+            if after == 0:
+                return set()
+            return {
+                n for n, t in last.items() if not t or after is None or time < t + after
+            }
+
+        for place, (target, time) in enumerate(
+            zip(targets[user], times[user], strict=True)
+        ):
+            if not target:
+                assert not found["rank"][user, place]
+                continue
+            out = out_at(time)
+            left = num_unknown - sum(name >= 100 for name in out)
+            candidates = [own[i] for i in range(2, NUM_ITEMS) if i not in out]
+            candidates += [unknown] * left
+            score = unknown if target == 1 else own[target]
+            is_in = left > 0 if target == 1 else target not in out
+            num_again += is_in and target in last
+            rank = sum(np.float32(other) >= np.float32(score) for other in candidates)
+            assert found["rank"][user, place] == rank + (not is_in)
+        top = [
+            i for i in np.argsort(-own) if i >= 2 and i not in out_at(times[user, 0])
+        ]
+        shown = found["top_item"][user].numpy().tolist()
+        assert shown[: len(top)] == top[:3]
+        newest = max(times[user])
+        out = out_at(newest) - {0}
+        assert found["num_candidates"][user] == NUM_ITEMS - 2 + num_unknown - len(out)
+    assert bool(num_again) == (after is not None)
 
 
 def test_the_top_is_the_best_of_what_is_not_seen():

@@ -14,7 +14,7 @@ from trainer_modules.sizes import Sizes
 class LinearInLikes(tf.keras.Model):
     """score(u, i) = X_u b_i, where X_u is the weight of the items that u liked, else 0.
 
-    All weights are 1, unless events differ in theirs.
+    All weights are 1, unless events differ in theirs, or each repeat counts.
 
     A user without a history gets the mean scores of all users. A subclass computes the
     scores of all items.
@@ -81,14 +81,14 @@ class Liked(NamedTuple):
 
 
 def liked_history(features: dict[str, tf.Tensor]) -> Liked:
-    """Returns the liked part of histories; with events, an item may occur repeatedly.
+    """Returns the liked part of histories, in which an item may occur repeatedly.
 
     Then it is listed once, and its weights are added up if there are weights.
     """
     is_liked = features[f.HISTORY_LABEL] == f.LIKED  # [B, H]
     item = tf.where(is_liked, features[f.HISTORY_ITEM_INDEX], f.PADDING_INDEX)
     weight = tf.ones_like(item, tf.float32)
-    if f.HISTORY_JUDGED in features:
+    if f.HISTORY_LEFT_OUT in features:
         item, total = _once(item, features.get(f.HISTORY_WEIGHT, weight))
         weight = total if f.HISTORY_WEIGHT in features else weight
     return Liked(item, weight, fingerprint(item))

@@ -30,7 +30,8 @@ RULES = {
     "floor": "Reaches the floor; on a slice, is not significantly below it.",
     "reference": "Significantly better than popularity; on a slice, not significantly "
     "worse.",
-    "live": "Not significantly worse than the live model by more than gate.max_loss.",
+    "live": "Not significantly worse than the live model by more than gate.max_loss, "
+    "and on targets of a type of event gate.max_loss_by_event.",
 }
 # Status → the headline, and its tone.
 _HEADLINES = {

@@ -1,7 +1,7 @@
 """Prints the result of `marquee data`."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from rich.text import Text
@@ -19,12 +19,27 @@ if TYPE_CHECKING:  # Beam takes seconds to import
     from pipeline.datasets.databases.snapshot import Snapshot
 
 
+class Repeats(NamedTuple):
+    """What happens to repeated interactions.
+
+    Attributes:
+        settings: The settings in use.
+        warnings: What is likely to be unintended.
+        proposal: Other settings, with the evidence for them; None to keep these.
+    """
+
+    settings: str
+    warnings: Sequence[str] = ()
+    proposal: str | None = None
+
+
 def print_data(
     console: Terminal,
     summary: "DataSummary",
     one_label: str | None = None,
     proposal: str | None = None,
     snapshots: "Mapping[str, Snapshot] | None" = None,
+    repeats: Repeats | None = None,
 ) -> None:
     """Prints how ratings are read, and what they contain.
 
@@ -35,6 +50,7 @@ def print_data(
         proposal: Configuration of the types of events; None if there is nothing to
             configure.
         snapshots: What was read from databases: ratings, items or users → the rows.
+        repeats: What happens to repeated interactions.
     """
     bad = sum(summary.bad_by_kind.values())
     read = [
@@ -71,15 +87,22 @@ def print_data(
         )
     if not summary.repeated:
         del facts["Repeats"]
+    if repeats:
+        facts["Lists"] = repeats.settings
     if summary.late_keys:
         facts["Late keys"] = describe_late_keys(summary.late_keys)
     side = _side_facts(summary)
-    console.print(fact_grid([*read, *layout.items(), *reading, *facts.items(), *side]))
+    notes = [("Warning", warning) for warning in repeats.warnings] if repeats else []
+    rows = [*read, *layout.items(), *reading, *facts.items(), *notes, *side]
+    console.print(fact_grid(rows))
     if one_label:
         console.print(Text.assemble("\n", ("Labels", "bold yellow"), f"  {one_label}"))
     if proposal:
         console.print(Text("\nTo tell these events apart, adjust and add:\n", "bold"))
         console.print(Text(proposal))
+    if repeats and repeats.proposal:
+        console.print(Text("\nIf users come back to items, adjust and add:\n", "bold"))
+        console.print(Text(repeats.proposal))
     if bad:
         kinds = ", ".join(
             f"{count:,} {input_errors.OF_ROWS[kind]}"

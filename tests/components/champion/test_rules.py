@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import zlib
 
 import msgspec
 import numpy as np
@@ -552,3 +553,58 @@ def test_a_floor_of_probabilities_does_not_apply_to_other_scores():
         if each.metric == "accuracy"
     ]
     assert finding.passed is False
+
+
+def with_types(name, types, rank):
+    """A model with a rank for each user's target, and its type of events."""
+    num_users = len(rank)
+    users = Users(
+        np.arange(num_users, dtype=np.uint64),
+        ("ndcg@10",),
+        (1 / np.log2(1 + rank))[:, np.newaxis].astype(np.float32),
+        np.full(num_users, 99, np.int32),
+        np.arange(num_users, dtype=np.int32),
+        np.zeros(num_users, np.uint32),
+        rank.astype(np.int32),
+        np.linspace(0, 1, num_users).astype(np.float32),
+        np.ones(num_users, np.int8),
+        np.array([zlib.crc32(kind.encode()) for kind in types], np.uint32),
+    )
+    metrics = {"ndcg@10": float(users.values.mean()), "finite_scores": 1.0}
+    metrics |= {"score_std": 0.4, "coverage@10": 0.4}
+    return Judged(name, name, name, 10, False, {OVERALL: Slice(metrics, users)})
+
+
+@pytest.mark.parametrize("allowed", [0.0, 0.9])
+def test_better_on_views_and_worse_on_purchases_is_stopped_by_the_rule_of_one(allowed):
+    types = ["view"] * 300 + ["purchase"] * 60
+    is_view = np.array(types) == "view"
+    rank = np.random.default_rng(1).integers(2, 9, len(types))
+    live = with_types("live", types, rank)
+    planted = with_types("new", types, np.where(is_view, 1, rank + 2))
+    gate = msgspec.structs.replace(
+        GATE,
+        floors={"ndcg@10": 0.05},
+        max_loss_by_event={"purchase": allowed, "view": 0.0},
+    )
+    without_rule = msgspec.structs.replace(gate, max_loss_by_event={})
+    reference = with_types("popularity", types, np.full(len(types), 10))
+    assert not refusals(planted, reference, live, without_rule)
+    found = findings(planted, reference, live, gate)
+    assert found["live", "event_type=view", "ndcg@10"].passed
+    purchases = found["live", "event_type=purchase", "ndcg@10"]
+    loss = (1 / np.log2(3 + rank) - 1 / np.log2(1 + rank))[~is_view].mean()
+    assert purchases.interval.value == pytest.approx(loss, abs=1e-6)
+    assert purchases.interval.num_users == 60
+    assert purchases.passed == (allowed > 0)
+    assert "on targets of type purchase; a significant loss" in purchases.words
+    few = msgspec.structs.replace(gate, min_slice_users=61)
+    assert ("live", "event_type=purchase") not in refusals(
+        planted, reference, live, few
+    )
+
+
+def test_without_types_of_targets_no_loss_can_be_ruled_out():
+    gate = msgspec.structs.replace(GATE, max_loss_by_event={"purchase": 0.0})
+    found = refusals(judged("new", LEVEL + 0.1), live=SERVING, gate=gate)
+    assert "not known" in found["live", "event_type=purchase"]

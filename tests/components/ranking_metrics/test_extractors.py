@@ -5,7 +5,10 @@ import zlib
 import numpy as np
 import tensorflow_model_analysis as tfma
 
-from components.ranking_metrics.extractors import target_hashes
+from components.ranking_metrics.extractors import (
+    event_type_hashes,
+    target_hashes,
+)
 
 
 def ragged(rows, kind):
@@ -44,3 +47,12 @@ def test_a_log_without_times_has_hashes_too():
     found = hashes([b"u1", b"u2"], [[b"a"], []])
     assert found[0, 0] == zlib.crc32(b"u1\0a\0")
     assert hashes([b"u1"], [[]]).shape == (1, 0)
+
+
+def test_types_of_events_are_those_of_the_targets():
+    targets = np.array([[7, 8], [9, 0]], np.uint32)
+    found = event_type_hashes(targets, ragged([[b"view", b"buy"], [b"view"]], object))
+    view, buy = zlib.crc32(b"view"), zlib.crc32(b"buy")
+    assert found.tolist() == [[view, buy], [view, 0]]
+    assert not event_type_hashes(targets, None).any()
+    assert not event_type_hashes(targets, ragged([[], []], object)).any()

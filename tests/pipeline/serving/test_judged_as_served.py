@@ -8,6 +8,7 @@ lists must be the Evaluator's.
 """
 
 import base64
+import collections
 import shutil
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+import tensorflow_transform as tft
 from tfx import v1 as tfx
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
@@ -82,7 +84,7 @@ def write_log(folder):
     )  # fmt: skip
 
 
-def judged_by_pipeline(tmp_path, kind, refit, models):
+def judged_by_pipeline(tmp_path, kind, refit, models, more=()):
     """Runs the steps up to the Evaluators: the folder of the run."""
     out = tmp_path / "out"
     out.mkdir()
@@ -91,6 +93,7 @@ def judged_by_pipeline(tmp_path, kind, refit, models):
         f"models.{name}={MODELS[name].replace('%s', str(refit).lower())}"
         for name in models
     ]
+    settings += more
     whole = create_pipeline(
         load_config(None, settings),
         Source(str(tmp_path / "log")),
@@ -211,11 +214,16 @@ def test_metrics_are_those_recomputed_from_the_raw_files(judged):
 
 @pytest.fixture
 def served(judged, tmp_path):
+    """The folder from which the judged models are served."""
+    return served_from(judged.out, tmp_path)
+
+
+def served_from(out, tmp_path):
     """Makes the folder from which a model is served to users as of before the test.
 
     Of the test split it has who the users are, and nothing that they rated.
     """
-    made = newest_output(judged.out, "RatingsExampleGen", "examples")
+    made = newest_output(out, "RatingsExampleGen", "examples")
     examples = tmp_path / "artifacts/RatingsExampleGen/examples/9"
     for split in ("train", "eval"):
         shutil.copytree(f"{made}/Split-{split}", examples / f"Split-{split}")
@@ -230,7 +238,7 @@ def served(judged, tmp_path):
                         known.features.feature[name].CopyFrom(feature)
                 to.write(known.SerializeToString())
     shutil.copytree(
-        newest_output(judged.out, "CatalogueGen", "catalogue"),
+        newest_output(out, "CatalogueGen", "catalogue"),
         tmp_path / "artifacts/CatalogueGen/catalogue/10",
     )
 
@@ -239,7 +247,7 @@ def served(judged, tmp_path):
         accept(tmp_path, 9, run=name, model=origin)
         write_record(tmp_path, name)
         folder = tmp_path / "models" / name
-        shutil.copytree(exported(judged.out, name), folder)
+        shutil.copytree(exported(out, name), folder)
         card = read_card(str(folder))
         write_card(str(folder), msgspec.structs.replace(card, origin=origin))
         return push.push(folder, tmp_path / "live", keep=99)
@@ -294,3 +302,84 @@ def assert_batch_and_recommend_say(out, lists):
         answer = recommend(out, user, 1000, [], why=False)
         found = {item.item_id: item.score for item in answer.items}
         assert found == pytest.approx(lists[user], abs=1e-4)
+
+
+def write_repeats(folder):
+    """Users who rate items again; the last rating of each is on day 30."""
+    random = np.random.default_rng(4)
+    folder.mkdir()
+    by_user = {}
+    for user in range(1, 31):
+        days = np.sort(random.choice(30, 6, replace=False))
+        items = random.choice(9, 6, p=np.arange(9, 0, -1) / 45)
+        last = random.choice(items) if user % 2 else random.choice(9)
+        rows = [*zip(items, days, strict=True), (last, 30)]
+        by_user[str(user)] = [(f"i{i}", START + int(d) * DAY) for i, d in rows]
+    lines = ["userId,itemId,rating,timestamp"]
+    lines += [f"{u},{i},5,{t}" for u, rows in by_user.items() for i, t in rows]
+    (folder / "ratings.csv").write_text("\n".join(lines) + "\n")
+    return by_user
+
+
+@pytest.mark.parametrize(
+    ("again", "seconds"),
+    [
+        ("after 7d", 7 * DAY),
+        pytest.param("never", None, marks=pytest.mark.slow),
+        pytest.param("true", 0, marks=pytest.mark.slow),
+    ],
+)
+def test_what_is_recommended_again_is_the_same_in_evaluation_batch_and_server(
+    again, seconds, tmp_path
+):
+    by_user = write_repeats(tmp_path / "log")
+    settings = ["data.repeats=all", f"lists.recommend_again={again}"]
+    settings += ["vocabulary.min_item_ratings=1"]
+    out = judged_by_pipeline(tmp_path, "leave_last_out", True, ["popularity"], settings)
+    at = START + 30 * DAY
+    items = sorted({item for rows in by_user.values() for item, _ in rows})
+    before = {user: rows[:-1] for user, rows in by_user.items()}
+    count = collections.Counter(i for rows in before.values() for i, _ in rows)
+    expected, gains = {}, []
+    for user, rows in before.items():
+        last = dict(rows)  # of several times, the newest
+        left_out = {i for i, t in last.items() if seconds is None or at < t + seconds}
+        expected[user] = set(items) - left_out
+        target = by_user[user][-1][0]
+        others = [i for i in expected[user] if count[i] >= count[target]]
+        rank = len(others) + (target in left_out)
+        gains.append(1 / np.log2(1 + rank) if rank <= 10 else 0)
+    some = [user for user in expected if expected[user] & dict(before[user]).keys()]
+    assert bool(some) == (again != "never")
+
+    evaluation = newest_output(out, "Evaluator_popularity", "evaluation")
+    measured = read_slices(evaluation)[""].metrics
+    assert measured["ndcg@10"] == pytest.approx(np.mean(gains), abs=1e-6)
+
+    model = tf.saved_model.load(str(exported(out, "popularity")))
+    made = newest_output(out, "RatingsExampleGen", "examples")
+    files = [str(path) for path in Path(made, "Split-test").iterdir()]
+    records = list(tf.data.TFRecordDataset(files, "GZIP"))
+    judged = model.signatures["evaluate"](examples=tf.stack(records))
+    graph = newest_output(out, "Transform", "transform_graph")
+    names = tft.TFTransformOutput(str(graph)).vocabulary_by_name("item_id")
+    for row, record in enumerate(records):
+        features = tf.train.Example.FromString(record.numpy()).features.feature
+        [user] = features["user_id"].bytes_list.value
+        size = int(judged["num_candidates"][row])
+        top = [names[i - 2].decode() for i in judged["top_item"][row, :size].numpy()]
+        assert set(top) == expected[user.decode()]
+
+    served = served_from(out, tmp_path / "served")
+    served.push("popularity")
+    recommend_to_all(served.out, served.out / "all.parquet", 1000, at)
+    rows = pd.read_parquet(served.out / "all.parquet")
+    assert rows.groupby("user_id").item_id.agg(set).to_dict() == expected
+    answer = recommend(served.out, "1", 1000, [], why=False, at=at)
+    assert {item.item_id for item in answer.items} == expected["1"]
+    moment = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(at))
+    with serving(served.out) as client:
+        until(client, "/v1/recommend/1")
+        for user, wanted in expected.items():
+            answer = client.get(f"/v1/recommend/{user}?k=1000&at={moment}").json()
+            assert {item["item_id"] for item in answer["items"]} == wanted

@@ -1,0 +1,48 @@
+"""What was measured on the targets of one type of events."""
+
+import dataclasses
+import zlib
+
+import numpy as np
+
+from components.metric_names import PER_USER_METRICS
+from components.ranking_metrics.metrics import ranking_metrics
+from components.ranking_metrics.users import Users
+
+
+def on_targets_of(users: Users, event_type: str) -> Users | None:
+    """Returns the measurements as if the test had only targets of one type.
+
+    Their ranks stay as they are: a list does not depend on what a user does next.
+
+    Args:
+        users: Measurements on all targets.
+        event_type: Type of the events.
+
+    Returns:
+        Measurements of the same users; None if the types of the targets are unknown.
+    """
+    if users.event_type is None:
+        return None
+    chosen = users.event_type == zlib.crc32(event_type.encode())
+    target_user, rank, label = (
+        column[chosen] for column in (users.target_user, users.rank, users.label)
+    )
+    values = np.full([len(users.user), len(PER_USER_METRICS)], np.nan, np.float32)
+    is_liked = (label == 1) & (rank > 0)
+    found, starts = np.unique(target_user[is_liked], return_index=True)
+    for user, ranks in zip(found, np.split(rank[is_liked], starts[1:]), strict=True):
+        candidates = int(users.num_candidates[user])
+        values[user] = ranking_metrics(ranks.astype(np.int64), candidates)
+    return dataclasses.replace(
+        users,
+        metrics=PER_USER_METRICS,
+        values=values,
+        target_user=target_user,
+        rank=rank,
+        label=label,
+        **{
+            name: getattr(users, name)[chosen]
+            for name in ("target", "score", "event_type")
+        },
+    )

@@ -1,0 +1,33 @@
+"""The settings that decide what recommended lists contain."""
+
+import re
+
+import msgspec
+
+from pipeline.config.types import RecommendAgain
+
+NEVER = "never"
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
+
+
+class ListsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What lists contain: in evaluation, ``marquee batch`` and the server alike.
+
+    Attributes:
+        recommend_again: Whether an item of a user's history is recommended again:
+            ``never``; ``true``; or "after 7d" (or m, h), which leaves an item out for
+            that time since the last interaction. With types of events, only items of
+            judged and negative events are ever left out (docs/events.md).
+    """
+
+    recommend_again: RecommendAgain = NEVER
+
+    @property
+    def again_after(self) -> int | None:
+        """For how many seconds an item is left out; None for ever."""
+        if isinstance(self.recommend_again, bool):
+            return 0 if self.recommend_again else None
+        if self.recommend_again == NEVER:
+            return None
+        [(count, unit)] = re.findall(r"(\d+) *([mhd])$", self.recommend_again)
+        return int(count) * _SECONDS[unit]
