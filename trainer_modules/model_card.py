@@ -33,6 +33,10 @@ class ModelCard(msgspec.Struct, frozen=True):
         samples_per_second: Speed of the training; None for a closed form.
         epochs: Number of epochs of the training; None for a closed form.
         share_of_users: Share of the users that ``evaluate`` ranks for, at most 1.
+        events: Type of events that it learned from → weight, below 0 for dislikes and 0
+            for context; empty without types.
+        judged: Types of the events that it was judged on.
+        again_after: For how many seconds its lists leave items out; None for ever.
         origin: The Model artifact that a champion is a copy of (``place_of``); "" if
             the model was never chosen.
         newest_span: Newest span that a champion learned from; "" if there are no spans.
@@ -50,6 +54,9 @@ class ModelCard(msgspec.Struct, frozen=True):
     samples_per_second: float | None = None
     epochs: int | None = None
     share_of_users: float | None = None
+    events: Mapping[str, float] = {}
+    judged: Sequence[str] = ()
+    again_after: int | None = None
     origin: str = ""
     newest_span: str = ""
 

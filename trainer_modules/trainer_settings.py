@@ -33,6 +33,8 @@ class TrainerSettings:
         num_rated_items: How many items are candidates at test time: all rated ones.
         num_items_before_test: How many of them occur in train or eval.
         own: Those of the model's settings that were set, in JSON's types.
+        events: Type of events → weight, recorded on the card.
+        judged: Types of the events that are judged, recorded on the card.
         counts_repeats: Whether each of several rows of a pair counts.
         again_after: For how many seconds items are left out of lists; None for ever.
         code_version: Part of the cache key; unused otherwise.
@@ -52,6 +54,8 @@ class TrainerSettings:
     num_rated_items: int
     num_items_before_test: int
     own: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    events: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    judged: Sequence[str] = ()
     counts_repeats: bool = False
     again_after: int | None = None
     code_version: str = ""
@@ -115,4 +119,7 @@ class TrainerSettings:
             recipe=self.recipe,
             fields=[*sizes.user_fields, *sizes.item_fields],
             split=self.split,
+            events=self.events,
+            judged=self.judged,
+            again_after=self.again_after,
         )

@@ -213,6 +213,10 @@ def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
             run_fn.__module__, f"trainer_modules.models.{name}"
         ),
     }
+    if config.events.types:
+        types = config.events.types.items()
+        settings["events"] = {name: kind.rating for name, kind in types}
+        settings["judged"] = config.events.judged_types()
     if config.data.repeats == ALL:
         settings["counts_repeats"] = True
     if config.lists.again_after is not None:

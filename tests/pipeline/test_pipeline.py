@@ -146,3 +146,23 @@ def test_a_recipe_is_the_same_until_a_setting_or_the_code_changes(nodes, monkeyp
     changed.add(recipe())
     assert len(changed) == 4
     assert same not in changed
+
+
+def test_trainers_and_transform_are_told_what_repeats_and_events_mean(nodes):
+    found = nodes(
+        "data.repeats=all",
+        "lists.recommend_again=after 2h",
+        "events.types={view: {role: context}, buy: {weight: 4}, "
+        "skip: {role: negative}}",
+        "split.kind=temporal",
+    )
+    config = told(found["Trainer_mf_als"], "custom_config")
+    assert config["counts_repeats"]
+    assert config["again_after"] == 7200
+    assert config["events"] == {"view": 0, "buy": 4, "skip": -1}
+    assert config["judged"] == ["buy", "skip"]
+    assert told(found["Transform"], "custom_config")["keeps_repeats"]
+    names = {"counts_repeats", "again_after", "events", "judged", "keeps_repeats"}
+    plain = nodes("split.kind=temporal")
+    for name in ("Trainer_mf_als", "Transform"):
+        assert not names & told(plain[name], "custom_config").keys()

@@ -19,6 +19,9 @@ TRAINED = {
     "samples_per_second": 1e4,
     "epochs": 3,
     "share_of_users": 1.0,
+    "events": {"view": 0.0, "buy": 4.0},
+    "judged": ["buy"],
+    "again_after": 604800,
 }
 
 
