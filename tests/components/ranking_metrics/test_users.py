@@ -1,5 +1,6 @@
 """What is kept of each user: bytes and back, and means where users count often."""
 
+import dataclasses
 import io
 import math
 import pickle
@@ -34,6 +35,7 @@ def users_of(rows):
         np.arange(len(flat), dtype=np.int32) + 1,
         np.array([score for _, score, _ in flat], np.float32),
         np.array([label for _, _, label in flat], np.int8),
+        np.arange(len(flat), dtype=np.uint32) * 5,
     )
 
 
@@ -52,6 +54,8 @@ def assert_equal(found, expected):
 def test_what_was_encoded_is_decoded_bit_by_bit(rows):
     users = users_of(rows)
     assert_equal(Users.decoded(users.encoded()), users)
+    older = dataclasses.replace(users, event_type=None)
+    assert Users.decoded(older.encoded()).event_type is None
 
 
 class Bomb:

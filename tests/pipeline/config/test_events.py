@@ -108,3 +108,12 @@ def test_counting_needs_weights(tmp_path):
 def test_judged_without_types(tmp_path):
     with pytest.raises(ConfigError, match="'buy' is not among events.types"):
         load(tmp_path, "events: {judged: [buy]}")
+
+
+def test_a_rule_of_the_gate_is_for_a_judged_type(tmp_path):
+    rule = "gate.max_loss_by_event={transaction: 0}"
+    assert load(tmp_path, SHOP, rule).gate.max_loss_by_event == {"transaction": 0}
+    with pytest.raises(ConfigError, match="'cart' is not a judged type of events; ch"):
+        load(tmp_path, SHOP, "gate.max_loss_by_event={cart: 0}")
+    with pytest.raises(ConfigError, match="there are none"):
+        load(tmp_path, "gate: {max_loss_by_event: {transaction: 0}}")
