@@ -6,9 +6,9 @@ site=$(echo "$1"/lib/python3.*/site-packages)
 # Notebooks, which TFMA requires to draw in them, the C compiler's parser, which
 # TensorFlow requires and never imports, and clients of databases with data.
 pip --python "$1" uninstall --quiet --yes \
-  adbc-driver-manager adbc-driver-postgresql babel connectorx debugpy duckdb jedi \
-  jupyterlab jupyterlab-server jupyterlab-widgets libclang nbconvert notebook \
-  notebook-shim widgetsnbextension
+  adbc-driver-manager adbc-driver-postgresql arro3-core babel connectorx debugpy \
+  deltalake duckdb jedi jupyterlab jupyterlab-server jupyterlab-widgets libclang \
+  nbconvert notebook notebook-shim widgetsnbextension
 
 cd "$site"
 # Headers and sources for compilers, and other packages' tests.

@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from components.ratings_example_gen import files
-from pipeline.datasets import movielens, object_store
+from pipeline.datasets import lake_tables, movielens, object_store
 from pipeline.datasets.archives import Progress, whole_folder
 from pipeline.datasets.errors import DatasetError
 
@@ -98,6 +98,7 @@ def _sample(cache: Path) -> Path:
 def _own_data(source: str) -> tuple[str, Path]:
     path = Path(os.path.expanduser(source)).absolute()
     if source and path.is_dir():
+        lake_tables.check_folder(path)
         return path.name, path
     if source and os.path.lexists(path):
         files.status_of(str(path))

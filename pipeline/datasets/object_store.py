@@ -3,7 +3,13 @@
 from urllib.parse import urlsplit
 
 from components.ratings_example_gen import files
+from pipeline.datasets import lake_tables
 from pipeline.datasets.errors import DatasetError
+
+S3_VARIABLES = (
+    "the variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for a server that is "
+    "not Amazon's, AWS_ENDPOINT_URL"
+)
 
 
 def existing(source: str) -> str:
@@ -11,15 +17,22 @@ def existing(source: str) -> str:
 
     Raises:
         BadInputError: If the store cannot be read.
-        DatasetError: If S3 cannot be read, or there is no such object.
+        DatasetError: If S3 cannot be read, there is no such object, or this is the
+            folder of a Delta table.
     """
     place = source.rstrip("/")
-    found = _is_in_s3(place) if place.startswith("s3://") else files.list_files(place)
-    if not found:
+    if not _exists(place):
         raise DatasetError(
             f"{place}: no such object, and no objects below it. Check the address."
         )
+    if _exists(f"{place}/{lake_tables.DELTA_LOG}"):
+        raise lake_tables.delta_table(place)
     return place
+
+
+def _exists(place: str) -> bool:
+    in_s3 = place.startswith("s3://")
+    return _is_in_s3(place) if in_s3 else bool(files.list_files(place))
 
 
 def _is_in_s3(place: str) -> bool:
@@ -37,8 +50,7 @@ def _is_in_s3(place: str) -> bool:
         )
     except (BotoCoreError, ClientError, ValueError) as error:
         raise DatasetError(
-            f"{place}: {' '.join(str(error).split())}. Check the address, and the "
-            "variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for a server that "
-            "is not Amazon's, AWS_ENDPOINT_URL."
+            f"{place}: {' '.join(str(error).split())}. Check the address, and "
+            f"{S3_VARIABLES}."
         ) from error
     return bool(answer["KeyCount"])

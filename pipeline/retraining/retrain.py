@@ -12,7 +12,7 @@ from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.reading_report import check_same
 from components.ratings_example_gen.spans import SpansError
 from pipeline.config.sections import PipelineConfig, RunConfig
-from pipeline.datasets import NAMES, object_store
+from pipeline.datasets import NAMES, lake_tables, object_store
 from pipeline.datasets.databases.address import is_database
 from pipeline.retraining import database_spans, spans, tuning
 from pipeline.runs import execute
@@ -123,12 +123,15 @@ def _folder(config: PipelineConfig) -> Path | str:
     """Returns the path of the spans, or their address in an object store.
 
     Raises:
-        DatasetError: If the object store cannot be read.
+        DatasetError: If the object store cannot be read, or this is a table's folder.
     """
     source = config.data.source
     if is_database(source):
         return spans_folder(Path(config.out, SNAPSHOTS), source)
-    return object_store.existing(source) if files.is_remote(source) else Path(source)
+    if files.is_remote(source):
+        return object_store.existing(source)
+    lake_tables.check_folder(Path(source))
+    return Path(source)
 
 
 def _settings(config: PipelineConfig) -> str:

@@ -1,7 +1,11 @@
-"""Addresses of rows in a database: ``URL#TABLE`` or ``URL#QUERY``."""
+"""Addresses of rows in a database: ``URL#TABLE`` or ``URL#QUERY``.
+
+A Delta table is a folder, and named as that: ``delta://PATH`` is all of it.
+"""
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from pipeline.datasets.errors import DatasetError
 
@@ -16,9 +20,13 @@ _KINDS = {
     "mariadb": "mysql",
     "sqlite": "sqlite",
     "duckdb": "duckdb",
+    "delta": "delta",
+    "delta+s3": "delta",
+    "delta+gs": "delta",
 }
+SERVERS = ("postgresql", "mysql")  # databases that have accounts
 FILES = ("sqlite", "duckdb")  # databases that are one file
-_ADDRESS = re.compile(r"(?P<scheme>\w+)://(?P<place>[^#]*)(?:#(?P<rows>.*))?", re.S)
+_ADDRESS = re.compile(r"(?P<scheme>[\w+]+)://(?P<place>[^#]*)(?:#(?P<rows>.*))?", re.S)
 _QUERY = re.compile(r"\(?\s*(SELECT|WITH)\s", re.I)
 _SHOWN = 100  # longest query in a message, in characters
 
@@ -29,8 +37,9 @@ class Address:
 
     Attributes:
         url: The database, without an account.
-        kind: ``postgresql``, ``mysql``, ``sqlite`` or ``duckdb``.
-        place: ``host:port/database``, perhaps with options, or the path of a file.
+        kind: ``postgresql``, ``mysql``, ``sqlite``, ``duckdb`` or ``delta``.
+        place: ``host:port/database``, perhaps with options, the path of a file, or the
+            path or URL of the folder of a Delta table.
         query: The query whose rows are read.
         table: The table that the query reads; empty if the query was given.
     """
@@ -68,13 +77,27 @@ def parse(text: str) -> Address:
     assert match  # is_database
     scheme, place = match["scheme"], match["place"]
     kind = _KINDS[scheme.lower()]
-    if kind not in FILES and "@" in place.partition("?")[0]:
+    if kind in SERVERS and "@" in place.partition("?")[0]:
         raise DatasetError(
             f"{scheme}://{place.partition('@')[2]}: the address of a database must not "
             "contain an account, because it is written to records and logs. Leave it "
             f"out, and set the environment variables {USER} and {PASSWORD}."
         )
     rows = (match["rows"] or "").strip().rstrip(";").rstrip()
+    if kind == "delta":
+        store = scheme.lower().removeprefix("delta").removeprefix("+")
+        place = f"{store}://{place}" if store else place
+        rows = rows or _quoted(delta_table(place))
     is_query = bool(_QUERY.match(rows))
     query = rows if is_query or not rows else f"SELECT * FROM {rows}"
-    return Address(f"{scheme}://{place}", kind, place, query, "" if is_query else rows)
+    url, table = f"{scheme}://{match['place']}", "" if is_query else rows
+    return Address(url, kind, place, query, table)
+
+
+def delta_table(place: str) -> str:
+    """Returns the name of a Delta table in queries, that of its folder."""
+    return PurePath(place.partition("?")[0]).name
+
+
+def _quoted(name: str) -> str:
+    return name if name.isidentifier() else '"' + name.replace('"', '""') + '"'

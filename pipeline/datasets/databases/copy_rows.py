@@ -5,6 +5,7 @@ RatingsExampleGen, quarantine, and serving. The rows are read once, by one query
 the file holds one state of the database, however it changes meanwhile.
 """
 
+import dataclasses
 import datetime
 import importlib
 import os
@@ -21,16 +22,19 @@ from pipeline.datasets.archives import Progress
 from pipeline.datasets.databases.address import (
     FILES,
     PASSWORD,
+    SERVERS,
     USER,
     Address,
     parse,
 )
 from pipeline.datasets.databases.snapshot import Snapshot
 from pipeline.datasets.errors import DatasetError
+from pipeline.datasets.object_store import S3_VARIABLES
 
 # Rows that are in memory at once, and that the readers of the file read at once.
 _GROUP_ROWS = 1 << 17
 _TABLES_SHOWN = 20
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")  # in messages for terminals
 # Reasons of servers that have to do with the account.
 _ACCOUNT = re.compile("authenticat|password|denied|role", re.I)
 
@@ -70,6 +74,9 @@ def copy_rows(source: str, path: Path, progress: Progress) -> Snapshot:
         _check_file(address)
     if not address.query:
         raise _no_table(address)
+    version = None
+    if address.kind == "delta":
+        address, version = _at_one_version(address)
     at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     path.parent.mkdir(parents=True, exist_ok=True)
     with durable_files.replacing(path) as unfinished:
@@ -87,7 +94,7 @@ def copy_rows(source: str, path: Path, progress: Progress) -> Snapshot:
                 writer.write_table(group)
                 rows += group.num_rows
     columns = {field.name: str(field.type) for field in first.schema}
-    return Snapshot(str(address), address.query, rows, columns, at)
+    return Snapshot(str(address), address.query, rows, columns, at, version)
 
 
 def _groups(
@@ -137,6 +144,21 @@ def _client(kind: str) -> _Client:
     return cast(_Client, importlib.import_module(f"{__package__}.{kind}"))
 
 
+def _at_one_version(address: Address) -> tuple[Address, int]:
+    """Returns the address of one version of a Delta table, and the version.
+
+    Raises:
+        DatasetError: If there is no such table, or no such version.
+    """
+    from pipeline.datasets.databases import delta
+
+    try:
+        place, version = delta.at_version(address.place)
+    except delta.ERRORS as error:
+        raise _failed(address, error, 0) from error
+    return dataclasses.replace(address, place=place), version
+
+
 def _check_names(address: Address, schema: pa.Schema) -> None:
     for name in schema.names:
         if schema.names.count(name) > 1:
@@ -176,7 +198,8 @@ def _failed(address: Address, error: Exception, rows: int) -> DatasetError:
     """Returns the error for rows that cannot be read, in one line."""
     # Some clients pass a number and a message; one repeats the query.
     message = str(error.args[-1] if len(error.args) == 2 else error)
-    reason = " ".join(message.partition("Query was:")[0].split())
+    plain = _COLOURS.sub("", message.partition("Query was:")[0])
+    reason = " ".join(plain.split())
     password = os.environ.get(PASSWORD)
     if password:
         reason = reason.replace(password, "***")
@@ -186,6 +209,8 @@ def _failed(address: Address, error: Exception, rows: int) -> DatasetError:
             "was kept; run again to read the rows anew."
         )
     account = ""
-    if address.kind not in FILES and _ACCOUNT.search(reason):
+    if address.kind in SERVERS and _ACCOUNT.search(reason):
         account = f" The account is read from {USER} and {PASSWORD}."
+    elif address.place.startswith("s3://"):
+        account = f" Check the address, and {S3_VARIABLES}."
     return DatasetError(f"{address}: {reason.rstrip('.')}.{account}")

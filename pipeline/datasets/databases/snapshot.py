@@ -14,6 +14,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         rows: Number of rows.
         columns: Name of each column → its type.
         at: Time of the query, ISO 8601 in UTC.
+        version: Version of a Delta table; None for other databases.
     """
 
     source: str
@@ -21,7 +22,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     rows: int
     columns: dict[str, str]
     at: str
+    version: int | None = None
 
     def __str__(self) -> str:
         """Returns what was read, for a person."""
-        return f"{counted(self.rows, 'row')} of {self.source}, read {self.at}"
+        version = "" if self.version is None else f", version {self.version}"
+        return f"{counted(self.rows, 'row')} of {self.source}{version}, read {self.at}"
