@@ -19,7 +19,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 
 .DEFAULT_GOAL := help
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
-  test-kubernetes test-reliability test-sources minio check docs format lock clean flink image \
+  test-kubernetes test-reliability test-sources minio hdfs check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-warm-start bench-tune bench-sources \
@@ -63,8 +63,8 @@ test-flink: $(READY) flink ## Test the data steps on a local Flink (openjdk-17-j
 test-kubeflow: $(READY) ## Test workflows and studies on databases (apt-get install mariadb-server postgresql)
 	@$(BIN)/pytest -q -m kubeflow tests/kubeflow tests/trainer_modules/tuning
 
-test-sources: $(READY) ## Test data in databases, and on S3 after make minio (apt-get install mariadb-server postgresql)
-	@$(BIN)/pytest -q -m sources tests/pipeline/datasets
+test-sources: $(READY) ## Test data in databases, and in stores after make minio hdfs (apt-get install mariadb-server postgresql)
+	@$(BIN)/pytest -q -m sources tests/pipeline/datasets tests/components/ratings_example_gen/stores
 
 minio: build/minio/minio ## Build MinIO, the object store of make test-sources, in build/minio (Go)
 
@@ -73,6 +73,13 @@ build/minio/minio: tests/minio/go.mod tests/minio/go.sum
 	@mkdir -p build/minio && cp $^ build/minio
 	@cd build/minio && CGO_ENABLED=0 go build -mod=mod -trimpath -ldflags "-s -w" -o minio \
 	  github.com/minio/minio
+
+hdfs: build/hdfs ## Fetch Hadoop's jars, the HDFS of make test-sources, into build/hdfs (openjdk-17-jdk, maven)
+
+build/hdfs: tests/hdfs/pom.xml
+	@echo "Fetching Hadoop's jars (90 MB)"
+	@rm -rf $@
+	@mvn --quiet --batch-mode --file $< dependency:copy-dependencies || { rm -rf $@; exit 1; }
 
 # Each can be set on the command line: the command that builds an image, and the one that
 # loads it into the nodes of KUBECONFIG's cluster (LOAD_ARCHIVE takes buildah's file).

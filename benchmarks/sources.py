@@ -7,6 +7,7 @@ Each measurement is a process of its own.
 
 import contextlib
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ COPY = (
     "from pipeline.datasets.databases.copy_rows import copy_rows; "
     "copy_rows(sys.argv[1], Path(sys.argv[2]), lambda *_: None)"
 )
+ROUNDS = 3
 # As many users and items as MovieLens 20M has for its ratings.
 USERS, ITEMS = 140_000, 27_000
 POSTGRESQL = (
@@ -80,32 +82,46 @@ def filled(kind: str, rows: int, folder: Path) -> Iterator[str]:
 def measure(kind: str, rows: int, table: Table) -> None:
     """Adds a row for one database and number of rows, and one for an object store."""
     account = {USER: databases.USER, PASSWORD: databases.PASSWORD}
-    data = ("-m", "pipeline", "data")
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as servers:
         folder = Path(name)
         path = folder / "files" / "ratings.parquet"
         path.parent.mkdir()
         (folder / "database").mkdir()
-        with filled(kind, rows, folder / "database") as address:
-            seconds, peak = measured("-c", COPY, address, str(path), env=account)
-            source, _ = measured(*data, address, env=account)
-        parquet, _ = measured(*data, str(path), env={})
-        table.add_row(
-            *(kind, f"{pq.read_metadata(path).num_rows:,}", f"{seconds:.1f}"),
-            *(f"{peak:.0f}", f"{source:.1f}", f"{parquet:.1f}"),
-            f"{source / parquet:.2f}",
-        )
+        address = servers.enter_context(filled(kind, rows, folder / "database"))
+        seconds, peak = measured("-c", COPY, address, str(path), env=account)
+        sources: dict[str, tuple[str, Mapping[str, str]]] = {
+            kind: (address, account),
+            "parquet": (str(path), {}),
+        }
         if kind == "postgresql":
-            with stored(path, folder / "objects") as (address, environment):
-                source, _ = measured(*data, address, env=environment)
+            objects = stored(path, folder / "objects")
+            sources["s3"] = servers.enter_context(objects)
+        data = medians(sources)
+        copy = (f"{seconds:.1f}", f"{peak:.0f}")
+        for source in [source for source in sources if source != "parquet"]:
             table.add_row(
-                *("s3", f"{rows:,}", "", "", f"{source:.1f}", f"{parquet:.1f}"),
-                f"{source / parquet:.2f}",
+                *(source, f"{pq.read_metadata(path).num_rows:,}"),
+                *(copy if source == kind else ("", "")),
+                *(f"{data[source]:.1f}", f"{data['parquet']:.1f}"),
+                f"{data[source] / data['parquet']:.2f}",
             )
 
 
+def medians(sources: Mapping[str, tuple[str, Mapping[str, str]]]) -> dict[str, float]:
+    """Returns the median of the seconds of `marquee data` for each source.
+
+    The commands take turns, so that other work on the machine affects all of them.
+    """
+    seconds: dict[str, list[float]] = {source: [] for source in sources}
+    for _ in range(ROUNDS):
+        for source, (address, environment) in sources.items():
+            command = ("-m", "pipeline", "data", address)
+            seconds[source].append(measured(*command, env=environment)[0])
+    return {source: statistics.median(found) for source, found in seconds.items()}
+
+
 @contextlib.contextmanager
-def stored(path: Path, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def stored(path: Path, folder: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Starts an object store with a file; yields its address, and the variables."""
     folder.mkdir()
     with object_store.minio(folder) as environment:

@@ -1,8 +1,7 @@
 """Lists and opens input files, on this machine or a remote one.
 
-Paths with a scheme (``gs://``, ``s3://``, ``hdfs://``) go through Beam's
-filesystems, which every worker has; plain paths need no Beam, so that ``marquee data
-PATH`` answers without importing it.
+Paths with a scheme are read with a module of ``stores``, imported when one is read, so
+that ``marquee data PATH`` answers without importing Beam.
 
 Only regular files are opened. Whatever else a folder can contain (pipes, sockets,
 devices, broken links) is refused by name, because opening it could block forever and
@@ -10,20 +9,20 @@ leaving it out could lose ratings silently.
 """
 
 import errno
+import fnmatch
 import glob
+import importlib
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, cast
 
 from components.ratings_example_gen import input_errors
 from components.ratings_example_gen.input_errors import BadInputError, fatal
+from components.ratings_example_gen.stores.store import Store, Stored
 
-if TYPE_CHECKING:
-    from apache_beam.io.filesystem import FileMetadata
-    from apache_beam.io.filesystems import FileSystems
-
+_STORES = "components.ratings_example_gen.stores"
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe (FIFO)",
@@ -52,13 +51,8 @@ def open_binary(path: str) -> IO[bytes]:
         status_of(path)
         with _naming(path):
             return open(path, "rb")
-    from apache_beam.io.filesystem import CompressionTypes
-
-    with _naming_remote(path):
-        return cast(
-            IO[bytes],
-            _beam().open(path, compression_type=CompressionTypes.UNCOMPRESSED),
-        )
+    with _reading(path) as store:
+        return store.open(path)
 
 
 def status_of(path: str) -> os.stat_result:
@@ -134,8 +128,15 @@ def size_and_time(path: str) -> tuple[int, float]:
     if not is_remote(path):
         status = status_of(path)
         return status.st_size, status.st_mtime
-    metadata = _match(path)[0]
-    return metadata.size_in_bytes, metadata.last_updated_in_seconds or 0.0
+    found = _at(path)
+    if found is None:
+        raise fatal(
+            path,
+            input_errors.UNREADABLE_FILE,
+            "there is no such object",
+            "Run again once the data no longer changes.",
+        )
+    return found.size, found.time
 
 
 def list_files(base: str, pattern: str = "") -> list[str]:
@@ -152,14 +153,16 @@ def list_files(base: str, pattern: str = "") -> list[str]:
         BadInputError: If something there is not a file, or cannot be read.
     """
     if is_remote(base):
-        root = _beam().join(base, pattern) if pattern else base.rstrip("/")
-        # A store cannot tell beforehand whether this is an object or a folder.
-        paths = {found.path for found in _match(base, root, root + "/**")}
-        return sorted(
+        with _reading(base) as store:
+            below = [found.path for found in store.below(base)]
+            # A store cannot tell beforehand whether this is an object or a folder.
+            itself = [] if pattern or store.at(base) is None else [base]
+        names = [path.removeprefix(base).strip("/").split("/") for path in below]
+        return itself + sorted(
             path
-            for path in paths
-            if path == base
-            or all(map(_is_data, path.removeprefix(base).strip("/").split("/")))
+            for path, parts in zip(below, names, strict=True)
+            if all(map(_is_data, parts))
+            and (not pattern or fnmatch.fnmatchcase(parts[0], pattern))
         )
     roots = [base]
     if pattern and os.path.isdir(base):
@@ -203,11 +206,9 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
         BadInputError: If something there is not a file, or cannot be read.
     """
     if is_remote(folder):
-        # An object store has no folders, only names with slashes.
-        base = folder.rstrip("/") + "/"
-        below = [found.path.removeprefix(base) for found in _match(f"{base}**")]
-        folders = {path.partition("/")[0] for path in below if "/" in path}
-        names = {path for path in below if "/" not in path}
+        with _reading(folder) as store:
+            folders, objects = store.level(folder)
+        names = [found.path.rpartition("/")[2] for found in objects]
         return sorted(filter(_is_data, folders)), sorted(filter(_is_data, names))
     with _naming(folder), os.scandir(folder) as entries:
         found = sorted(entry.name for entry in entries if _is_data(entry.name))
@@ -228,7 +229,8 @@ def neighbours(path: str) -> list[str]:
     """
     folder = os.path.dirname(path)
     if is_remote(path):
-        found = [match.path for match in _match(f"{folder}/*")]
+        with _reading(folder) as store:
+            found = [stored.path for stored in store.level(folder)[1]]
     else:
         with _naming(folder), os.scandir(folder or ".") as entries:
             names = [entry.name for entry in entries if entry.is_file()]
@@ -238,37 +240,43 @@ def neighbours(path: str) -> list[str]:
 
 def exists(path: str) -> bool:
     """Returns whether a file exists."""
-    if not is_remote(path):
-        return os.path.exists(path)
-    with _naming_remote(path):
-        return bool(_beam().exists(path))
+    return _at(path) is not None if is_remote(path) else os.path.exists(path)
+
+
+def has_objects(place: str) -> bool:
+    """Returns whether there is an object at or below an address.
+
+    Raises:
+        BadInputError: If the store cannot be read.
+    """
+    with _reading(place) as store:
+        return next(store.below(place), None) is not None or bool(store.at(place))
 
 
 def stored_checksum(path: str) -> str:
     """Returns the checksum that a remote store keeps for a file, without reading it."""
-    with _naming_remote(path):
-        return str(_beam().checksum(path))
+    with _reading(path) as store:
+        return store.checksum(path)
 
 
-def _match(*patterns: str) -> "list[FileMetadata]":
-    """Returns the objects that match any of some globs."""
-    with _naming_remote(patterns[0]):
-        matches = _beam().match(list(patterns))
-    return [found for match in matches for found in match.metadata_list]
+def _at(path: str) -> Stored | None:
+    with _reading(path) as store:
+        return store.at(path)
 
 
 @contextmanager
-def _naming_remote(path: str) -> Iterator[None]:
-    """Turns errors of an object store into errors that name the path.
+def _reading(path: str) -> Iterator[Store]:
+    """Yields the store of a path, and turns its errors into errors that name the path.
 
     Raises:
-        BadInputError: If the store cannot be reached, or refuses.
+        BadInputError: If the store cannot be read.
     """
-    from apache_beam.io.filesystem import BeamIOError
-
+    scheme = path.partition("://")[0]
+    name = scheme if scheme in ("s3", "hdfs") else "beam"
+    store = cast(Store, importlib.import_module(f"{_STORES}.{name}"))
     try:
-        yield
-    except (BeamIOError, ValueError, OSError) as error:
+        yield store
+    except store.ERRORS as error:
         details = getattr(error, "exception_details", None) or {}
         reason = next(iter(details.values()), error)
         raise fatal(
@@ -277,18 +285,8 @@ def _naming_remote(path: str) -> Iterator[None]:
             " ".join(str(reason).split()),
             "Check the address, and the variables that the store's client reads: "
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL for s3://, "
-            "GOOGLE_APPLICATION_CREDENTIALS for gs://.",
+            "GOOGLE_APPLICATION_CREDENTIALS for gs://, HADOOP_USER_NAME for hdfs://.",
         ) from error
-
-
-def _beam() -> type["FileSystems"]:
-    """Returns Beam's filesystems, with the options that S3 needs."""
-    from apache_beam.io.filesystems import FileSystems
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    if FileSystems._pipeline_options is None:  # Drivers and checks have no pipeline.
-        FileSystems.set_options(PipelineOptions([]))
-    return FileSystems
 
 
 def _is_data(path: str) -> bool:

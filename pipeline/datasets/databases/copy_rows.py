@@ -29,7 +29,6 @@ from pipeline.datasets.databases.address import (
 )
 from pipeline.datasets.databases.snapshot import Snapshot
 from pipeline.datasets.errors import DatasetError
-from pipeline.datasets.object_store import S3_VARIABLES
 
 # Rows that are in memory at once, and that the readers of the file read at once.
 _GROUP_ROWS = 1 << 17
@@ -212,5 +211,8 @@ def _failed(address: Address, error: Exception, rows: int) -> DatasetError:
     if address.kind in SERVERS and _ACCOUNT.search(reason):
         account = f" The account is read from {USER} and {PASSWORD}."
     elif address.place.startswith("s3://"):
-        account = f" Check the address, and {S3_VARIABLES}."
+        account = (
+            " Check the address, and the variables AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL."
+        )
     return DatasetError(f"{address}: {reason.rstrip('.')}.{account}")

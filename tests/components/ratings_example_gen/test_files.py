@@ -17,7 +17,7 @@ ROWS = "user_id,item_id,rating\nu1,i1,4\n"
 READ_REMOTE = """
 from components.ratings_example_gen import files
 
-files.exists("hdfs://ratings/ratings.csv")
+files.exists("s4://ratings/ratings.csv")
 """
 
 
@@ -163,12 +163,18 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
         files.open_binary(str(tmp_path / "gone.csv"))
 
 
-def test_beam_s_filesystems_have_options_before_a_pipeline_was_made():
-    """Without options, those of S3 and HDFS fail; HDFS then requires its host."""
+def test_a_store_that_beam_does_not_have_is_reported():
     done = subprocess.run(
         [sys.executable, "-c", READ_REMOTE], capture_output=True, text=True, check=False
     )
-    assert "hdfs_host is not set" in done.stderr
+    assert "Unable to get filesystem" in done.stderr
+
+
+def test_of_google_s_store_only_a_missing_key_is_tested(monkeypatch, tmp_path):
+    """There is none here, so reading objects of ``gs://`` has not been executed."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    with pytest.raises(BadInputError, match=r"gs://data/log.csv.*key\.json.*not found"):
+        files.exists("gs://data/log.csv")
 
 
 def test_neighbours_are_files_and_nothing_else(folder):

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from components.ratings_example_gen.stores import s3
 from tests.support import object_store
 from tests.support.command import ROOT
 from tests.support.command import marquee as marquee_in_a_process
@@ -31,6 +32,7 @@ def bucket(store, monkeypatch):
     """Puts objects into the bucket; the variables of its clients are set."""
     for name, value in store.items():
         monkeypatch.setenv(name, value)
+    s3._client_of.cache_clear()  # it has the variables of another test
     client = object_store.client(store)
 
     def put(objects):

@@ -1,0 +1,1 @@
+"""Stores of objects: a module for each, with the functions of ``store.Store``."""
