@@ -19,8 +19,8 @@ STUDIES = "studies"  # an empty database
 
 
 @contextlib.contextmanager
-def mariadb(folder: Path) -> Iterator[SimpleNamespace]:
-    """MariaDB in a folder; its host and port.
+def mariadb(folder: Path, *options: str) -> Iterator[SimpleNamespace]:
+    """MariaDB in a folder, with more options of the server; its host and port.
 
     The account may also create the database ``marquee``.
     """
@@ -48,7 +48,7 @@ def mariadb(folder: Path) -> Iterator[SimpleNamespace]:
     command = [
         *("mariadbd", "--no-defaults", f"--datadir={folder}/data", *user),
         *(f"--socket={folder}/socket", "--bind-address=127.0.0.1"),
-        *(f"--port={port}", f"--init-file={accounts}"),
+        *(f"--port={port}", f"--init-file={accounts}", *options),
     ]
     with served(command, port, folder / "log", signal.SIGTERM):
         yield SimpleNamespace(host="127.0.0.1", port=port)

@@ -10,7 +10,7 @@ class Stored:
     """An object in a store.
 
     Attributes:
-        path: Its address.
+        path: Address of the object.
         size: Size in bytes.
         time: Time of the last change, in seconds UTC; 0 if the store has none.
     """

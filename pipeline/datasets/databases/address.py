@@ -20,6 +20,7 @@ _KINDS = {
     "mariadb": "mysql",
     "sqlite": "sqlite",
     "duckdb": "duckdb",
+    "bigquery": "bigquery",
     "delta": "delta",
     "delta+s3": "delta",
     "delta+gs": "delta",
@@ -37,9 +38,10 @@ class Address:
 
     Attributes:
         url: The database, without an account.
-        kind: ``postgresql``, ``mysql``, ``sqlite``, ``duckdb`` or ``delta``.
-        place: ``host:port/database``, perhaps with options, the path of a file, or the
-            path or URL of the folder of a Delta table.
+        kind: ``postgresql``, ``mysql``, ``sqlite``, ``duckdb``, ``delta`` or
+            ``bigquery``.
+        place: ``host:port/database``, perhaps with options, ``project/dataset``, the
+            path of a file, or the path or URL of the folder of a Delta table.
         query: The query whose rows are read.
         table: The table that the query reads; empty if the query was given.
     """

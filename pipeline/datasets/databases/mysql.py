@@ -5,7 +5,8 @@ PyMySQL comes first: with a wrong password, ConnectorX tries for half a minute.
 
 import os
 from collections.abc import Iterator
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import connectorx
 import pyarrow as pa
@@ -35,8 +36,10 @@ def batches(place: str, query: str) -> Iterator[pa.RecordBatch]:
     columns = _columns(place, user, password, query)
     times = {name for name, kind in columns if kind == FIELD_TYPE.TIMESTAMP}
     account = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    # To a server on this machine, it would change to a socket, which has no TLS.
+    options = f"{'&' if '?' in place else '?'}prefer_socket=false"
     reader = connectorx.read_sql(
-        f"mysql://{account}@{place}",
+        f"mysql://{account}@{place}{options}",
         query,
         # The server writes columns of TIMESTAMP in the time zone of the session.
         pre_execution_query="SET time_zone = '+00:00'",
@@ -63,11 +66,27 @@ def _columns(place: str, user: str, password: str, query: str) -> list[tuple[str
             password=password,
             database=server.path.strip("/"),
             connect_timeout=_CONNECT_SECONDS,
+            **_tls(server.query),
         ) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute(f"SELECT * FROM ({query}) AS q LIMIT 0")
         return [(name, kind) for name, kind, *_ in cursor.description]
+
+
+def _tls(options: str) -> dict[str, Any]:
+    """Returns PyMySQL's arguments for ConnectorX's options ssl-mode and ssl-ca."""
+    given = dict(parse_qsl(options))
+    mode = given.get("ssl-mode", "DISABLED").upper()
+    if mode == "DISABLED":
+        return {"ssl_disabled": True}
+    if mode == "REQUIRED":
+        return {"ssl": {"verify_mode": "none", "check_hostname": False}}
+    return {
+        "ssl_ca": given.get("ssl-ca"),
+        "ssl_verify_cert": True,
+        "ssl_verify_identity": mode == "VERIFY_IDENTITY",
+    }
 
 
 def _with_time_zones(batch: pa.RecordBatch, times: set[str]) -> pa.RecordBatch:
