@@ -14,19 +14,21 @@ from components.ratings_example_gen.side_files.summary import FeatureSummary
 from components.wording import counted
 from trainer_modules import features
 from trainer_modules.configs.types import LARGEST
-from trainer_modules.features import CATEGORY, NUMERIC, TEXT, TIME
+from trainer_modules.features import CATEGORY, NUMERIC, TEXT, TIME, VECTOR
 
-_TYPES = {NUMERIC: schema_pb2.FLOAT, TIME: schema_pb2.FLOAT}
+_TYPES = dict.fromkeys((NUMERIC, TIME, VECTOR), schema_pb2.FLOAT)
 _ON_KINDS = (
     "- FLOAT is a number or, with the tag time, a time, divided into 10 buckets with",
     "  equally many items or users; natural_language_domain is text, whose words are",
     '  hashed into 1,000 buckets; annotation { tag: "buckets:20" } is another number.',
+    "  FLOAT with value_count { min: 64 max: 64 } is a vector of 64 numbers.",
     "  Other features are categories, as are those of the items that are not listed:",
 )
 _KINDS = {
     NUMERIC: "a number",
     TIME: "a time",
     TEXT: "text",
+    VECTOR: "a vector",
     CATEGORY: "a category",
 }
 
@@ -86,7 +88,8 @@ def propose(path: Path | str, settings: Settings, place: str | None = None) -> P
         for feature in (*users, *items)
         if feature in users or feature.kind != CATEGORY
     }
-    schema = _schema(low, high, kinds)
+    lengths = {feature.name: feature.length for feature in (*users, *items)}
+    schema = _schema(low, high, kinds, lengths)
     facts = (
         f"Proposed from {counted(summary.kept, 'rating')} of "
         f"{counted(summary.users, 'user')} in {place}.",
@@ -135,7 +138,10 @@ def _leaving_out(found: Sequence[FeatureSummary]) -> str:
 
 
 def _schema(
-    rating_min: float, rating_max: float, kinds: Mapping[str, str]
+    rating_min: float,
+    rating_max: float,
+    kinds: Mapping[str, str],
+    lengths: Mapping[str, int | None],
 ) -> schema_pb2.Schema:
     """Returns the curated schema with another range of ratings and other features.
 
@@ -143,6 +149,7 @@ def _schema(
         rating_min: Lowest rating.
         rating_max: Highest rating.
         kinds: Feature → kind, in place of MovieLens's features of users.
+        lengths: Feature → number of values that each row has.
     """
     schema = read_schema(CURATED_SCHEMA)
     for feature in schema.feature:
@@ -163,6 +170,8 @@ def _schema(
             feature.natural_language_domain.SetInParent()
         elif kinds[feature.name] == TIME:
             feature.annotation.tag.append(TIME_TAG)
+        elif kinds[feature.name] == VECTOR:
+            feature.value_count.min = feature.value_count.max = lengths[feature.name]
     del schema.feature[:]
     schema.feature.extend([*kept, *side])
     return schema

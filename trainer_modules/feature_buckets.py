@@ -38,11 +38,11 @@ def in_buckets(
     if kind.has_numbers:
         values = tf.ragged.boolean_mask(values, tf.math.is_finite(values))
         numbers = values.flat_values
-        begins = boundaries(numbers, kind.buckets)
+        begins = boundaries(numbers, kind.size)
         bucket = tf.searchsorted(begins, numbers, side="right")
     else:
         values = words(values) if kind.name == f.TEXT else values
-        bucket = tf.strings.to_hash_bucket_fast(values.flat_values, kind.buckets)
+        bucket = tf.strings.to_hash_bucket_fast(values.flat_values, kind.size)
     names = tf.strings.join(["bucket ", tf.strings.as_string(bucket)])
     return values.with_flat_values(names)
 

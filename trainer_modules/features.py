@@ -13,7 +13,8 @@ Raw Examples (one per user, written by ``components/ratings_example_gen``):
 ``history_item_id`` …         [H] ``eval`` and ``test`` only: the user's ratings in all
                               earlier splits, time-ordered
 ``user_<name>``        bytes  [0..n] side features of the user; float [0..1]
-                              if they are numbers or times
+                              if they are numbers or times, [D] or none if they are
+                              vectors
 =====================  =====  ======================================================
 
 Transformed Examples carry ``<name>_index`` int64 features instead of ids
@@ -22,6 +23,7 @@ disliked, -1 neither: left out of training and judging), and the ``rating`` and 
 ``timestamp`` themselves. With types of events, or if a user has several rows of an
 item, ``judged`` is 1 for the targets of ``eval`` and ``test``, and ``history_left_out``
 is 1 for the row that keeps an item out of lists (``left_out.py``), else 0.
+A vector is ``<name>_vector``, float [D], scaled; zeros if it is missing.
 
 This module imports nothing slow, so that Beam workers can import it at no cost.
 """
@@ -62,12 +64,14 @@ USER_VOCABULARY = "user_id"
 ITEM_VOCABULARY = "item_id"
 USER_FEATURE_VOCABULARY = "user_feature"
 
-# Kinds of side features; the values of all but categories become buckets.
+# Kinds of side features; the values of most become buckets.
 CATEGORY = "category"
 NUMERIC = "numeric"  # numbers, by quantiles
 TIME = "time"  # days since 1970, by quantiles
 TEXT = "text"  # words, by a hash
 HASHED = "hashed"  # ids, by a hash
+# The only kind without buckets: models project its numbers to an embedding.
+VECTOR = "vector"
 
 CATALOGUE_FILE = "catalogue.parquet"  # in the artifact of CatalogueGen
 CARD_FILE = "assets.extra/marquee.json"  # in an exported model
@@ -88,17 +92,23 @@ class Kind(NamedTuple):
     """What the values of a side feature mean, if they are not categories.
 
     Attributes:
-        name: ``NUMERIC``, ``TIME``, ``TEXT`` or ``HASHED``.
-        buckets: Number of buckets that the values are divided into.
+        name: ``NUMERIC``, ``TIME``, ``TEXT``, ``HASHED`` or ``VECTOR``.
+        size: Number of buckets that the values are divided into, or of the numbers of a
+            vector.
     """
 
     name: str
-    buckets: int
+    size: int
 
     @property
     def has_numbers(self) -> bool:
         """Whether the values are numbers."""
-        return self.name in (NUMERIC, TIME)
+        return self.name in (NUMERIC, TIME, VECTOR)
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether each value is a vector, which has no buckets."""
+        return self.name == VECTOR
 
     def as_texts(self) -> dict[str, str]:
         """Returns the kind as metadata of a column."""
@@ -107,9 +117,9 @@ class Kind(NamedTuple):
     @classmethod
     def of_texts(cls, metadata: Mapping[bytes, bytes]) -> "Kind | None":
         """Returns the kind in the metadata of a column; None for a category."""
-        if b"buckets" not in metadata:
+        if b"size" not in metadata:
             return None
-        return cls(metadata[b"name"].decode(), int(metadata[b"buckets"]))
+        return cls(metadata[b"name"].decode(), int(metadata[b"size"]))
 
 
 def is_user_feature(name: str) -> bool:
@@ -125,3 +135,8 @@ def is_item_feature(name: str) -> bool:
 def index_of(name: str) -> str:
     """Returns the name of the transformed feature with a side feature's indices."""
     return f"{name}_index"
+
+
+def vector_of(name: str) -> str:
+    """Returns the name of the transformed feature with a side feature's vector."""
+    return f"{name}_vector"

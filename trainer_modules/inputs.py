@@ -113,7 +113,7 @@ class Data:
 
     @functools.cached_property
     def user_fields(self) -> dict[str, Table]:
-        """The users' side features by name, [num_users, L] indices padded with 0."""
+        """The users' side features by name, [num_users, L] as ``Sizes.item_fields``."""
         return read_user_fields(self)
 
     def ratings_of_both_splits(self) -> Ratings:
@@ -178,19 +178,28 @@ def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
     return Ratings(**{name: np.concatenate(parts.pop(name)) for name in dtypes})
 
 
+def dense(values: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
+    """Returns lists padded with 0, [B, L]; vectors are not ragged."""
+    return values.to_tensor() if isinstance(values, tf.RaggedTensor) else values
+
+
 def read_user_fields(data: Data) -> dict[str, Table]:
-    """Reads the users' side features: by name, [num_users, L] padded with 0."""
+    """Reads the users' side features: by name, [num_users, L] as in ``item_fields``."""
     fields = data.sizes.user_fields
     if not fields:
         return {}
-    batches = list(data.records(data.train_files, f.USER_INDEX, *fields))
-    tables = {}
+    batches = [
+        {name: dense(values).numpy() for name, values in batch.items()}
+        for batch in data.records(data.train_files, f.USER_INDEX, *fields)
+    ]
+    tables: dict[str, Table] = {}
     for field in fields:
-        longest = max(int(batch[field].bounding_shape()[1]) for batch in batches)
-        table = np.zeros([data.sizes.num_users, longest], np.int32)
+        dtype: type = np.float32 if field in data.sizes.user_vectors else np.int32
+        longest = max(batch[field].shape[1] for batch in batches)
+        table: Table = np.zeros([data.sizes.num_users, longest], dtype)
         for batch in batches:
-            users = batch[f.USER_INDEX][:, 0].numpy()
-            table[users] = batch[field].to_tensor(shape=[None, longest]).numpy()
+            found = batch[field]
+            table[batch[f.USER_INDEX][:, 0], : found.shape[1]] = found
         tables[field] = table
     return tables
 
@@ -222,22 +231,22 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
         *data.sizes.user_fields,
     )
 
-    def dense(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def padded(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         user = batch.pop(f.USER_INDEX)
         label = label_of_targets(batch).to_tensor(f.NEITHER)
         times = batch.pop(f.HISTORY_TIMESTAMP, None)
         history = batch[f.HISTORY_ITEM_INDEX]
         kept = {n: v for n, v in batch.items() if n not in (f.LABEL, f.JUDGED)}
-        padded = {name: value.to_tensor() for name, value in kept.items()}
+        lists = {name: dense(values) for name, values in kept.items()}
         if reads_again:
-            padded |= again_from(history, times, data.again_after)
+            lists |= again_from(history, times, data.again_after)
             known = fitted(batch[f.ITEM_INDEX], batch[f.TIMESTAMP], 0)
-            padded[f.TIMESTAMP] = known.to_tensor()
+            lists[f.TIMESTAMP] = known.to_tensor()
         if data.reads_times:
-            padded[f.HISTORY_TIMESTAMP] = times_of(history, times)
+            lists[f.HISTORY_TIMESTAMP] = times_of(history, times)
         if data.is_weighted:
-            padded[f.HISTORY_WEIGHT] = weights_of(batch)
-        return padded | {f.USER_INDEX: user[:, 0], f.LABEL: label}
+            lists[f.HISTORY_WEIGHT] = weights_of(batch)
+        return lists | {f.USER_INDEX: user[:, 0], f.LABEL: label}
 
     batches = data.records(data.eval_files, *names)
-    return batches.take(-(-limit // READ_BATCH)).map(dense)
+    return batches.take(-(-limit // READ_BATCH)).map(padded)

@@ -8,6 +8,7 @@ import tensorflow_transform as tft
 
 from trainer_modules import features as f
 from trainer_modules.feature_buckets import in_buckets
+from trainer_modules.feature_vectors import given_vectors, scaled
 from trainer_modules.labels import label
 
 # Share of the users by which a boundary between buckets may be misplaced.
@@ -34,7 +35,9 @@ def preprocessing_fn(
     Returns:
         ``user_index`` [B, 1]; ``item_index`` and ``label``, the same two with the
         prefix ``history_``, and ``<name>_index`` for each side feature of the user, all
-        ragged [B, (N)]; all of these are int64. ``rating``, ``timestamp`` and
+        ragged [B, (N)]; all of these are int64. A vector of D numbers is
+        ``<name>_vector`` instead, float32 [B, D], scaled by those of the ``train``
+        split; zeros if it is missing. ``rating``, ``timestamp`` and
         ``history_timestamp`` are returned unchanged; the times have no values if the
         log or its schema has none. With types of events or ``keeps_repeats``,
         ``judged`` is 1 for rows of a judged type or without a type, but with
@@ -55,10 +58,16 @@ def preprocessing_fn(
         f.ITEM_VOCABULARY,
         custom_config["min_item_ratings"],
     )
-    user_features = {
-        name: _categories(inputs[name], custom_config["kinds"].get(name))
+    kinds = {
+        name: f.Kind(*kind) if (kind := custom_config["kinds"].get(name)) else None
         for name in sorted(filter(f.is_user_feature, inputs))
         if name not in custom_config["leave_out"]
+    }
+    vectors = {n: kind.size for n, kind in kinds.items() if kind and kind.is_vector}
+    user_features = {
+        name: _categories(inputs[name], kind)
+        for name, kind in kinds.items()
+        if name not in vectors
     }
     target, history = _indices([inputs[f.ITEM_ID], inputs[f.HISTORY_ITEM_ID]], items)
     return {
@@ -72,6 +81,7 @@ def preprocessing_fn(
         f.HISTORY_TIMESTAMP: inputs.get(f.HISTORY_TIMESTAMP, _nothing(history)),
         **_of_events(inputs, labels, custom_config),
         **_user_feature_indices(user_features),
+        **{f.vector_of(n): _vectors(inputs[n], size) for n, size in vectors.items()},
     }
 
 
@@ -165,13 +175,23 @@ def _user_feature_indices(
     return {f.index_of(name): index for name, index in zip(named, indices, strict=True)}
 
 
-def _categories(values: tf.RaggedTensor, kind: Any) -> tf.RaggedTensor:
+def _vectors(values: tf.RaggedTensor, size: int) -> tf.Tensor:
+    """Returns scaled vectors, [B, D]; analyzers ignore the NaN of missing ones."""
+    vectors = given_vectors(values, size)
+    mean, variance = (
+        statistic(vectors, reduce_instance_dims=False, output_dtype=tf.float64)
+        for statistic in (tft.mean, tft.var)
+    )
+    return scaled(vectors, mean, variance)
+
+
+def _categories(values: tf.RaggedTensor, kind: f.Kind | None) -> tf.RaggedTensor:
     """Returns the categories that a side feature's values are, or are made to be."""
     if kind is None:
         return values
     return in_buckets(
         values,
-        f.Kind(*kind),
+        kind,
         lambda numbers, buckets: tft.quantiles(numbers, buckets, epsilon=_EPSILON)[0],
     )
 

@@ -83,16 +83,19 @@ def given_or_known(given: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
     """Returns the values that a request gives, or else those from training.
 
     Args:
-        given: Indices of the request's values, [B, L], padded with 0.
-        known: Indices of the values from training, [B, M], padded with 0.
+        given: Indices of the request's values, [B, L], padded with 0; or vectors.
+        known: Indices of the values from training, [B, M], padded with 0; or vectors of
+            the same length.
 
     Returns:
-        Indices, [B, max(L, M)], padded with 0.
+        Indices or vectors, [B, max(L, M)], padded with 0.
     """
     width = tf.maximum(tf.shape(given)[1], tf.shape(known)[1])
     given, known = (
         tf.pad(values, [[0, 0], [0, width - tf.shape(values)[1]]])
         for values in (given, known)
     )
-    is_given = tf.reduce_any(given != f.PADDING_INDEX, 1, keepdims=True)
+    is_given = tf.reduce_any(
+        given != tf.cast(f.PADDING_INDEX, given.dtype), 1, keepdims=True
+    )
     return tf.where(is_given, given, known)

@@ -12,6 +12,7 @@ import tensorflow_transform as tft
 
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
+from trainer_modules.inputs import dense
 from trainer_modules.labels import label_of_targets
 from trainer_modules.left_out import AT_ONCE, again_from
 from trainer_modules.ranking import rank_targets, score_all, score_candidates
@@ -59,8 +60,8 @@ class Served:
             model: Returns scores [B, C] for features.
             transform: The transform graph with its vocabularies.
             unit: Unit of the scores.
-            user_fields: Side features of the known users, [num_users, L] each, for
-                requests without any.
+            user_fields: Side features of the known users, [num_users, L] each, as in
+                ``Sizes.item_fields``, for requests without any.
             list_statistics: Measures the lists that ``evaluate`` makes.
             num_unknown_items: How many catalogue items are missing from the vocabulary.
             share_of_users: Share of the users, 0 to 1, that ``evaluate`` ranks for; a
@@ -85,7 +86,9 @@ class Served:
         self.num_items = len(vocabulary) + f.NUM_RESERVED
         self.unit = unit
         self.user_fields = {
-            name: tf.constant(table, tf.int64) for name, table in user_fields.items()
+            name: tf.constant(table, tf.float32 if is_vector else tf.int64)
+            for name, table in user_fields.items()
+            for is_vector in [table.dtype.kind == "f"]
         }
         self.list_statistics = list_statistics
         self.num_unknown_items = num_unknown_items
@@ -190,7 +193,8 @@ class Served:
             history_rating: Ratings of the first R of them, [B, R], in the unit of the
                 training data. An item without one, or with NaN, counts as liked.
             user_features: Side features, as in "user_gender=F" or "user_age=34.5" for a
-                numeric one, [B, N], padded with "". A feature without any value has
+                numeric one, [B, N], padded with "". A vector has its numbers in order,
+                as in "user_taste=0.5", "user_taste=-2". A feature without any value has
                 those from training.
             k: How many items to return; fewer if the catalogue has fewer.
             history_timestamp: Times of the first T items, [B, T], in seconds UTC; only
@@ -356,7 +360,7 @@ class Served:
         """Returns the users' features and ``item_index`` [B, C], padded with 0."""
         user = transformed[f.USER_INDEX][:, 0]
         fields = {
-            name: given_or_known(transformed[name].to_tensor(), tf.gather(table, user))
+            name: given_or_known(dense(transformed[name]), tf.gather(table, user))
             for name, table in self.user_fields.items()
         }
         history = transformed[f.HISTORY_ITEM_INDEX]

@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.feature_buckets import in_buckets, quantiles
+from trainer_modules.feature_vectors import given_vectors, scaled
 
-Table = npt.NDArray[np.int32]
+Table = npt.NDArray[np.int32] | npt.NDArray[np.float32]
 Vocabulary = Literal["user", "item", "user_value", "item_value"]
 
 
@@ -25,9 +26,11 @@ class Sizes:
         num_users: Number of rows of a user table, including the reserved ones.
         num_items: V, number of rows of an item table, including the reserved ones.
         user_fields: Transformed side features of users, such as ``user_gender_index``.
+        user_vectors: Length of each of them that is a vector.
         num_user_values: Number of rows of the table with the values of all user fields.
         item_fields: Side features of items by name: [V, L] indices of their values,
-            padded with 0; a row of 0 if an item has no value.
+            padded with 0, or [V, D] numbers of their vectors; a row of 0 if an item has
+            no value.
         num_item_values: Number of rows of the table with the values of all item fields.
         mean_rating: Mean of the training ratings, in stars.
     """
@@ -35,6 +38,7 @@ class Sizes:
     num_users: int
     num_items: int
     user_fields: tuple[str, ...] = ()
+    user_vectors: Mapping[str, int] = dataclasses.field(default_factory=dict)
     num_user_values: int = f.NUM_RESERVED
     item_fields: Mapping[str, Table] = dataclasses.field(default_factory=dict)
     num_item_values: int = f.NUM_RESERVED
@@ -65,6 +69,15 @@ def user_fields(vocabulary: Sequence[bytes]) -> tuple[str, ...]:
     return tuple(f.index_of(name) for name in sorted(names))
 
 
+def user_vectors(feature_spec: Mapping[str, Any]) -> dict[str, int]:
+    """Returns the lengths of the users' vectors among the transformed features."""
+    return {
+        name: spec.shape[0]
+        for name, spec in sorted(feature_spec.items())
+        if name.startswith(f.USER_FEATURE_PREFIX) and name.endswith(f.vector_of(""))
+    }
+
+
 def read_item_fields(
     catalogue: str, item_ids: Sequence[bytes], without: Sequence[str] = ()
 ) -> tuple[dict[str, Table], list[bytes]]:
@@ -78,8 +91,9 @@ def read_item_fields(
         without: Names of features to leave out.
 
     Returns:
-        Indices of values, [V, L] padded with 0, by feature; and the vocabulary of the
-        values of all features, "name=value", without the reserved rows.
+        By feature, indices of values, [V, L] padded with 0, or vectors, [V, D] scaled
+        by those of the items in the vocabulary; and the vocabulary of the values of all
+        features but vectors, "name=value", without the reserved rows.
     """
     with tf.io.gfile.GFile(f"{catalogue}/{f.CATALOGUE_FILE}", "rb") as file:
         items = pq.read_table(pa.BufferReader(file.read()))
@@ -90,28 +104,34 @@ def read_item_fields(
     ]
     row_of = {id.encode(): row for row, id in enumerate(items[f.ITEM_ID].to_pylist())}
     rows = [row_of[item_id] for item_id in item_ids]
-    values = {
-        name: [items[name][row].as_py() or [] for row in rows] if rows else []
-        for name in names
-    }
+    tables: dict[str, Table] = {}
+    values: dict[str, list[Any]] = {}
     for name in names:
-        if kind := f.Kind.of_texts(items.schema.field(name).metadata or {}):
+        found = items[name].take(pa.array(rows, pa.int64())).combine_chunks()
+        kind = f.Kind.of_texts(items.schema.field(name).metadata or {})
+        if kind and kind.is_vector:
+            vectors = _vectors(found, kind.size)
+            if vectors.any():
+                tables[name] = vectors
+            continue
+        values[name] = [row or [] for row in found.to_pylist()]
+        if kind:
             values[name] = _in_buckets(values[name], kind)
     vocabulary = {
         pair: index
         for index, pair in enumerate(
-            sorted({(name, v) for name in names for row in values[name] for v in row}),
+            sorted({(name, v) for name in values for row in values[name] for v in row}),
             start=f.NUM_RESERVED,
         )
     }
-    tables = {}
-    for name in names:
-        longest = max(map(len, values[name]), default=0)
+    for name, of_items in values.items():
+        longest = max(map(len, of_items), default=0)
         table = np.zeros([f.NUM_RESERVED + len(item_ids), longest], np.int32)
-        for index, row in enumerate(values[name], start=f.NUM_RESERVED):
+        for index, row in enumerate(of_items, start=f.NUM_RESERVED):
             table[index, : len(row)] = [vocabulary[name, value] for value in row]
         if longest:
             tables[name] = table
+    tables = {name: tables[name] for name in names if name in tables}
     return tables, [f"{name}={value}".encode() for name, value in vocabulary]
 
 
@@ -121,3 +141,18 @@ def _in_buckets(rows: Sequence[Sequence[Any]], kind: f.Kind) -> list[list[str]]:
     values = tf.ragged.constant(rows, dtype, ragged_rank=1)
     named = in_buckets(values, kind, quantiles).to_list()
     return [[name.decode() for name in names] for names in named]
+
+
+def _vectors(lists: pa.ListArray, size: int) -> npt.NDArray[np.float32]:
+    """Returns the scaled vectors of items, [V, D]; reserved rows have none."""
+    values = tf.RaggedTensor.from_row_lengths(
+        np.asarray(lists.flatten(), np.float32),
+        lists.value_lengths().fill_null(0).to_numpy(),
+    )
+    vectors = given_vectors(values, size).numpy()
+    given = vectors[~np.isnan(vectors).any(1)]
+    if not len(given):
+        given = np.zeros([1, size], np.float32)
+    mean, variance = given.mean(0, np.float64), given.var(0, np.float64)
+    of_items = scaled(vectors, mean, variance).numpy()
+    return np.pad(of_items, [(f.NUM_RESERVED, 0), (0, 0)])

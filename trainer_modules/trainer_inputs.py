@@ -7,7 +7,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from trainer_modules import features as f
 from trainer_modules.inputs import Data
-from trainer_modules.sizes import Sizes, read_item_fields, user_fields
+from trainer_modules.sizes import Sizes, read_item_fields, user_fields, user_vectors
 from trainer_modules.trainer_settings import TrainerSettings
 
 
@@ -48,11 +48,13 @@ def read_sizes(
     item_ids = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
     user_values = transform.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
     item_fields, item_values = read_item_fields(catalogue, item_ids, leave_out)
+    vectors = user_vectors(transform.transformed_feature_spec())
     num_users = transform.vocabulary_size_by_name(f.USER_VOCABULARY)
     sizes = Sizes(
         num_users=num_users + f.NUM_RESERVED,
         num_items=len(item_ids) + f.NUM_RESERVED,
-        user_fields=user_fields(user_values),
+        user_fields=(*user_fields(user_values), *vectors),
+        user_vectors=vectors,
         num_user_values=len(user_values) + f.NUM_RESERVED,
         item_fields=item_fields,
         num_item_values=len(item_values) + f.NUM_RESERVED,

@@ -274,6 +274,9 @@ def _variables(model: tf.keras.Model, sizes: Sizes) -> dict[str, tf.Variable]:
         *(f.HISTORY_ITEM_INDEX, f.HISTORY_LABEL, f.HISTORY_TIMESTAMP, f.ITEM_INDEX),
         *sizes.user_fields,
     )
-    model({f.USER_INDEX: padding[0], **dict.fromkeys(lists, padding)})
+    vectors = {
+        name: tf.zeros([1, length]) for name, length in sizes.user_vectors.items()
+    }
+    model({f.USER_INDEX: padding[0], **dict.fromkeys(lists, padding), **vectors})
     variables: dict[str, tf.Variable] = model.get_weight_paths()
     return variables

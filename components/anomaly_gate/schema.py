@@ -63,7 +63,8 @@ def feature_kinds(schema: schema_pb2.Schema) -> dict[str, features.Kind]:
     """Returns the side features of items and users that are not categories.
 
     A feature of the type FLOAT is numeric or, with the tag ``time`` in its annotation,
-    a time (TFDV allows ``time_domain`` for other types only). One with a
+    a time (TFDV allows ``time_domain`` for other types only); one with a
+    ``value_count`` of more than 1 is a vector of this length. One with a
     ``natural_language_domain`` is text. A tag ``buckets:20`` is the number of their
     buckets; any other feature with such a tag is hashed.
 
@@ -80,6 +81,9 @@ def feature_kinds(schema: schema_pb2.Schema) -> dict[str, features.Kind]:
                 f'The schema\'s feature "{name}" is neither FLOAT, for numbers and '
                 "times, nor BYTES, for categories and texts. Correct its type."
             )
+        if length := _length(feature):
+            found[name] = features.Kind(features.VECTOR, length)
+            continue
         kind = features.HASHED
         if feature.type == schema_pb2.FLOAT:
             is_time = TIME_TAG in feature.annotation.tag
@@ -89,6 +93,26 @@ def feature_kinds(schema: schema_pb2.Schema) -> dict[str, features.Kind]:
         if buckets := _buckets(feature) or BUCKETS.get(kind):
             found[name] = features.Kind(kind, buckets)
     return found
+
+
+def _length(feature: schema_pb2.Feature) -> int | None:
+    """Returns the length of vectors; None if the feature is of another kind.
+
+    Raises:
+        SchemaError: If it declares vectors in another way than by their length.
+    """
+    least, most = feature.value_count.min, feature.value_count.max
+    is_fixed = feature.HasField("shape")
+    if feature.type != schema_pb2.FLOAT or not (is_fixed or max(least, most) > 1):
+        return None
+    if is_fixed or least != most or feature.annotation.tag:
+        raise SchemaError(
+            f'The schema\'s feature "{feature.name}" has several numbers, but is not '
+            "declared as vectors of one length, which may be missing. Write "
+            "value_count { min: 64 max: 64 } without a shape or a tag, for a length of "
+            "64."
+        )
+    return int(most)
 
 
 def _buckets(feature: schema_pb2.Feature) -> int | None:

@@ -149,7 +149,7 @@ def describe_items(part: Part, settings: Settings) -> SideTable:
     Raises:
         BadInputError: If no column is recognised as the id, or u.genre is missing.
     """
-    return replace(_describe(part, settings), kinds=settings.kinds)
+    return _describe(part, settings).declared(settings.kinds)
 
 
 def _describe(part: Part, settings: Settings) -> SideTable:

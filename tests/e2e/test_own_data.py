@@ -3,6 +3,8 @@
 import json
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.catalogue_gen import read_catalogue
@@ -149,17 +151,23 @@ def test_features_of_every_kind_go_live_by_the_proposed_schema(
     """The output of ``schema propose`` is used as it is; then the schema is edited."""
     code, data, schema = copy_of_the_code(), ratings(), tmp_path / "schema.pbtxt"
     (tmp_path / "users.csv").write_text(
-        "user_id,income,joined,bio,country\n"
+        "user_id,income,joined,bio,country,taste\n"
         + "".join(
             f"u{n},{'' if n == 7 else n * 12.5},2020-{n % 12 + 1:02}-{n % 28 + 1:02},"
-            f"I am number {n} of all,NO\n"
+            f"I am number {n} of all,NO,{'' if n == 9 else f'{n}.5|{n % 7}'}\n"
             for n in range(240)
         )
     )
-    (tmp_path / "items.csv").write_text(
-        "item_id,price,colour\n"
-        + "".join(f"i{n},{n + 0.5},{('red', 'blue')[n % 2]}\n" for n in range(40))
-    )
+    items = [
+        {
+            "item_id": f"i{n}",
+            "price": n + 0.5,
+            "colour": ("red", "blue")[n % 2],
+            "cover": [n / 10, -2.0, n % 3],
+        }
+        for n in range(40)
+    ]
+    pq.write_table(pa.Table.from_pylist(items), tmp_path / "items.parquet")
     proposed = marquee(code, "schema", "propose", data, "--to", str(schema))
     assert proposed.status == 0, proposed.text
     assert "vocabulary.leave_out=[user_country]" in schema.read_text()
@@ -173,11 +181,13 @@ def test_features_of_every_kind_go_live_by_the_proposed_schema(
     assert first.status in (0, 5), first.text
     assert fields_of(tmp_path / "out") == [
         *("user_bio_index", "user_income_index", "user_joined_index"),
-        *("item_price", "item_colour"),
+        *("user_taste_vector", "item_price", "item_colour", "item_cover"),
     ]
     words = " ".join(first.text.split())
     assert "item_price from 'price' (numeric, 10 buckets)" in words
     assert "user_joined from 'joined' (time, 10 buckets)" in words
+    assert "user_taste from 'taste' (vector, 2 numbers)" in words
+    assert "item_cover from 'cover' (vector, 3 numbers)" in words
     text = schema.read_text()
     assert text.count('tag: "time"') == 1
     schema.write_text(text.replace('tag: "time"', 'tag: "time" tag: "buckets:3"'))

@@ -1,5 +1,7 @@
 """Proposals for a small log that was written by hand."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.anomaly_gate.schema import feature_kinds, rating_range, read_schema
@@ -145,6 +147,20 @@ def test_dates_are_proposed_as_times(folder, proposed):
         "user_joined is a time: 30 different times from 2020-11-01 to 2020-11-30."
     )
     assert evidence in text
+
+
+def test_vectors_are_proposed_with_their_length(folder, proposed):
+    users = [f'u{n},"[{n}.5, -1, 0]"' for n in range(30)]
+    (folder / "users.csv").write_text("\n".join(["user_id,taste", *users]))
+    covers = pa.array([[n, 0.5] for n in range(30)], pa.list_(pa.float32()))
+    items = {"item_id": [f"i{n}" for n in range(30)], "cover": covers}
+    pq.write_table(pa.table(items), folder / "items.parquet")
+    text, schema = proposed()
+    assert feature_kinds(schema) == {
+        "user_taste": Kind("vector", 3),
+        "item_cover": Kind("vector", 2),
+    }
+    assert "item_cover is a vector: each row has 2 numbers." in text
 
 
 def test_weights_of_events_have_any_range_and_types_are_listed(folder):

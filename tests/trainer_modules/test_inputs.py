@@ -162,8 +162,15 @@ def test_files_are_read_in_an_order_that_does_not_depend_on_their_names(tmp_path
 
 
 def test_user_fields_are_tables_by_user(planted):
-    tables = planted.data.user_fields
+    tables = dict(planted.data.user_fields)
     rows = parsed(planted, planted.records)
+    taste = tables.pop("user_taste_vector")
+    assert taste.dtype == np.float32
+    users = tf.data.TFRecordDataset(planted.data.train_files[0], "GZIP")
+    for example in map(tf.train.Example.FromString, users.as_numpy_iterator()):
+        [user] = example.features.feature["user_index"].int64_list.value
+        wanted = example.features.feature["user_taste_vector"].float_list.value
+        assert taste[user].tolist() == list(wanted)
     assert list(tables) == ["user_gender_index", "user_occupation_index"]
     for name, table in tables.items():
         assert table.shape[0] == planted.data.sizes.num_users
@@ -187,7 +194,7 @@ def test_eval_users_have_their_history_and_their_targets(planted):
         ),
         tf.int64,
     ) | {"user_gender_index": tf.int64, "user_occupation_index": tf.int64}
-    types["rating"] = tf.float32
+    types |= {"rating": tf.float32, "user_taste_vector": tf.float32}
     assert {name: value.dtype for name, value in batch.items()} == types
     assert batch[f.USER_INDEX].numpy().tolist() == [row["user"] for row in expected]
     for name, wanted in (

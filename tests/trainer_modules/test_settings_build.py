@@ -25,7 +25,14 @@ EXAMPLES = int(os.environ.get("MARQUEE_EXAMPLES", "40"))
 U, V = 5, 6  # rows of the user and the item table
 GENRES = np.array([[0, 0], [0, 0], [2, 3], [3, 0], [0, 0], [4, 2]], np.int32)
 IDS = Sizes(U, V)
-FIELDS = Sizes(U, V, ("user_gender_index",), 4, {"item_genres": GENRES}, 5)
+FIELDS = Sizes(
+    U,
+    V,
+    user_fields=("user_gender_index",),
+    num_user_values=4,
+    item_fields={"item_genres": GENRES},
+    num_item_values=5,
+)
 FEATURES = {
     f.USER_INDEX: tf.constant([2, 4], tf.int64),
     f.ITEM_INDEX: tf.constant([[3, 5, 1], [1, 2, 2]], tf.int64),

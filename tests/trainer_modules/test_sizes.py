@@ -56,7 +56,7 @@ def test_an_item_that_the_catalogue_has_not_is_an_error(catalogue):
 def test_fields_are_both_ids_and_what_is_known_of_both(catalogue):
     tables, _ = read_item_fields(catalogue(ITEMS, item_year=YEARS), VOCABULARY)
     assert Sizes(3, 6).num_fields == 2
-    assert Sizes(3, 6, ("user_age_index", "user_zip_index"), 9).num_fields == 4
+    assert Sizes(3, 6, ("user_age_index", "user_zip_index")).num_fields == 4
     assert Sizes(3, 6, item_fields=tables, num_item_values=4).num_fields == 3
 
 

@@ -7,7 +7,9 @@ would go unnoticed but for what it does to the scores.
 import dataclasses
 import json
 import logging
+import math
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +35,7 @@ JOBS = {b"ann": ["cook", "poet"], b"bob": ["nurse"], b"cid": [], b"dan": ["poet"
 JOBS |= {b"eve": ["nurse", "cook"], b"new": ["cook"]}
 GENRES = {b"p": ["War"], b"q": ["War", "Drama"], b"r": [], b"s": ["Noir"]}
 GENRES |= {b"t": ["Drama"], b"fresh": ["Noir"]}
-FIELDS = ["user_job_index", "item_genres"]
+FIELDS = ["user_job_index", "user_taste_vector", "item_genres", "item_cover"]
 SPLIT = {"kind": "temporal", "seed": 0}
 
 
@@ -62,12 +64,15 @@ class Then:
         for row, item in enumerate(self.item, start=2):
             for column, genre in enumerate(GENRES[item]):
                 genres[row, column] = self.index(self.genres, genre)
+        covers = np.zeros([2 + len(self.item), 3], np.float32)
+        covers[2:] = [vector(item, 3) for item in self.item]
         return Sizes(
             num_users=2 + len(self.user),
             num_items=2 + len(self.item),
-            user_fields=("user_job_index",),
+            user_fields=("user_job_index", "user_taste_vector"),
+            user_vectors={"user_taste_vector": 2},
             num_user_values=2 + len(self.jobs),
-            item_fields={"item_genres": genres},
+            item_fields={"item_genres": genres, "item_cover": covers},
             num_item_values=2 + len(self.genres),
             mean_rating=3.5,
         )
@@ -79,6 +84,7 @@ class Then:
         return {
             f.USER_INDEX: tf.constant([self.index(self.user, user) for user in users]),
             "user_job_index": tf.constant([(own + [0, 0])[:2] for own in jobs]),
+            "user_taste_vector": tf.constant([vector(user, 2) for user in users]),
             f.ITEM_INDEX: tf.constant([item_index] * len(users)),
             f.HISTORY_ITEM_INDEX: tf.constant([item_index[:1]] * len(users), tf.int64),
             f.HISTORY_LABEL: tf.constant([[1]] * len(users), tf.int64),
@@ -98,6 +104,11 @@ NOW = Then(  # another order; one of each is gone, and one is new
     jobs=["nurse", "monk", "cook", "smith", "poet"],
     genres=["Noir", "Drama", "Opera", "War", "Epic"],
 )
+
+
+def vector(entry, length):
+    """A vector that is the same then and now."""
+    return [math.sin((n + 1) * zlib.crc32(entry)) for n in range(length)]
 
 
 def card_of(name, config, **more):
@@ -186,7 +197,14 @@ def test_whatever_grows_with_a_vocabulary_says_with_which(name):
 
     def sizes(users, items, jobs, genres):
         table = {"item_genres": np.zeros([items, 2], np.int32)}
-        return Sizes(users, items, ("user_job_index",), jobs, table, genres)
+        return Sizes(
+            users,
+            items,
+            user_fields=("user_job_index",),
+            num_user_values=jobs,
+            item_fields=table,
+            num_item_values=genres,
+        )
 
     small, large = sizes(11, 13, 17, 19), sizes(23, 29, 31, 37)
     model, before = shapes(small)
@@ -314,7 +332,7 @@ OTHER_DIM = dataclasses.asdict(MODELS["gmf"].config_class(embedding_dim=4))
     ("change", "reason"),
     [
         (cold(model="neumf"), "is neumf, not gmf"),
-        (cold(fields=FIELDS[::-1]), r"reads the fields \['item_genres', 'user_job"),
+        (cold(fields=FIELDS[::-1]), r"reads the fields \['item_cover', 'item_gen"),
         (cold(split={"kind": "random"}), "with the split {'kind': 'random'}, not {'k"),
         (cold(config=REFITTED), r"has learnt from the eval split too \(refit\)"),
         (cold(config=OTHER_DIM), "has the embedding_dim 4, not 8"),

@@ -1,4 +1,6 @@
-"""Embeddings of the ids and of all categorical side features of users and items."""
+"""Embeddings of the ids and of all side features of users and items."""
+
+from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 
@@ -15,7 +17,9 @@ class FieldEmbeddings(tf.keras.layers.Layer):
     the item's side features, in this order. A field with several values, such as the
     genres of a film, has the mean of their vectors (as in RecBole and DeepCTR); a field
     without a known value has the zero vector. All user fields share one table of
-    values, and all item fields another. In training, the vectors that are read decay.
+    values, and all item fields another. A field that is a vector in the data is
+    projected to D numbers by a matrix of its own, without a bias: a missing one has the
+    zero vector too. In training, the vectors that are read decay.
 
     For example, with ``user_gender`` and ``item_genres`` as the only side features
     there are F = 4 fields, and a batch of 32 users with 5 candidates each and D = 16
@@ -43,13 +47,21 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         self.l2 = l2
         self.user_fields = sizes.user_fields
         self.item_fields = [tf.constant(table) for table in sizes.item_fields.values()]
+        item_vectors = [t.shape[1] for t in self.item_fields if t.dtype.is_floating]
 
         def table(vocabulary: Vocabulary) -> tf.keras.layers.Layer:
             return VectorTable(vocabulary, sizes, dim, stddev, num_zeros=num_zeros)
 
+        def projections(lengths: Iterable[int]) -> list[tf.keras.layers.Layer]:
+            return [Projection(n, dim, stddev, num_zeros) for n in lengths]
+
         self.user, self.item = table("user"), table("item")
-        self.user_value = table("user_value") if self.user_fields else None
-        self.item_value = table("item_value") if self.item_fields else None
+        self.user_projections = projections(sizes.user_vectors.values())
+        self.item_projections = projections(item_vectors)
+        has_values = len(self.user_fields) > len(self.user_projections)
+        self.user_value = table("user_value") if has_values else None
+        has_values = len(self.item_fields) > len(self.item_projections)
+        self.item_value = table("item_value") if has_values else None
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns the vectors of all fields of each user with each candidate.
@@ -57,7 +69,7 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         Args:
             features: ``user_index`` [B], ``item_index`` [B, C] or [1, C] for candidates
                 that all users share, and the values of each user field [B, L], padded
-                with 0.
+                with 0, or its vectors [B, N].
             training: Whether to add the decay to the layer's losses.
 
         Returns:
@@ -79,16 +91,49 @@ class FieldEmbeddings(tf.keras.layers.Layer):
 
     def of_users(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns the vectors of the users' fields, [B, F_u, D], the id first."""
-        values = [_mean(self.user_value, features[name]) for name in self.user_fields]
+        fields = [features[name] for name in self.user_fields]
+        values = _embedded(fields, self.user_value, self.user_projections)
         return tf.stack([self.user(features[f.USER_INDEX]), *values], 1)
 
     def of_items(self, item_index: tf.Tensor) -> tf.Tensor:
         """Returns the vectors of the items' fields, [..., F_i, D], the id first."""
-        values = [
-            _mean(self.item_value, tf.gather(table, item_index))
-            for table in self.item_fields
-        ]
+        fields = [tf.gather(table, item_index) for table in self.item_fields]
+        values = _embedded(fields, self.item_value, self.item_projections)
         return tf.stack([self.item(item_index), *values], -2)
+
+
+class Projection(tf.keras.layers.Dense):
+    """Projects vectors [..., N] that are given with the data to [..., D]."""
+
+    def __init__(self, length: int, dim: int, stddev: float, num_zeros: int):
+        """Makes a projection to vectors as long as those of a new ``VectorTable``.
+
+        Args:
+            length: N; the squares of the numbers are 1 on average.
+            dim: D, length of the results.
+            stddev: Standard deviation of the numbers in the first results.
+            num_zeros: How many of them are 0 at first, at the end of each result.
+        """
+        normal = tf.keras.initializers.RandomNormal(stddev=stddev / length**0.5)
+
+        def initial(shape: Sequence[int], dtype: tf.DType) -> tf.Tensor:
+            drawn = normal([shape[0], dim - num_zeros], dtype)
+            return tf.pad(drawn, [[0, 0], [0, num_zeros]])
+
+        super().__init__(dim, use_bias=False, kernel_initializer=initial)
+
+
+def _embedded(
+    fields: Sequence[tf.Tensor],
+    table: tf.keras.layers.Layer,
+    projections: Sequence[tf.keras.layers.Layer],
+) -> list[tf.Tensor]:
+    """Returns the vectors [..., D] of fields, which are indices or vectors."""
+    project = iter(projections)
+    return [
+        next(project)(field) if field.dtype.is_floating else _mean(table, field)
+        for field in fields
+    ]
 
 
 def _mean(table: tf.keras.layers.Layer, index: tf.Tensor) -> tf.Tensor:

@@ -75,7 +75,7 @@ def _first_values(
     names = [
         field.name
         for field in schema
-        if field.name not in known and not pa.types.is_nested(field.type)
+        if field.name not in known and not is_nested(field.type)
     ]
     if not small or not names:
         return {}
@@ -92,6 +92,11 @@ def _first_values(
             if values := column.drop_null().slice(0, 2).to_pylist():
                 found[name] = (values[0], values[-1])
     return found
+
+
+def is_nested(kind: pa.DataType) -> bool:
+    """Returns whether values have parts; this Arrow omits lists of a fixed size."""
+    return pa.types.is_nested(kind) or pa.types.is_fixed_size_list(kind)
 
 
 def _shown(value: Any) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.read.numbers import to_number
 from components.ratings_example_gen.read.times import shown_day, to_days
-from trainer_modules.features import CATEGORY, NUMERIC, TEXT, TIME
+from trainer_modules.features import CATEGORY, NUMERIC, TEXT, TIME, VECTOR
 
 # So few different values are categories, each with enough examples to learn from.
 FEW_VALUES = 20
@@ -22,7 +22,27 @@ MAX_DISTINCT = 100_000
 _SKEWED = 0.99
 _CODE = re.compile(r"(.*_)?(id|code|zip|zipcode|postcode|plz|phone|isbn|ean|sku)")
 # Values shown for a feature.
-_MAX_VALUES = 3
+MAX_VALUES = 3
+
+
+def oddity_of_counts(rows: int, missing: int, most: int, common: str) -> str | None:
+    """Returns why a model can learn little from a column; None if it may.
+
+    Args:
+        rows: Number of rows.
+        missing: Number of rows without a value.
+        most: Number of rows with the most common value.
+        common: The most common value, in words.
+    """
+    if missing == rows:
+        return "no row has a value"
+    if missing > _SKEWED * rows:
+        return f"missing in {missing / rows:.1%} of the rows"
+    if most == rows:
+        return f"every row has {common}"
+    if most > _SKEWED * rows:
+        return f"{most / rows:.1%} of the rows have {common}"
+    return None
 
 
 class ColumnFacts:
@@ -44,15 +64,18 @@ class ColumnFacts:
         self._name = name
         self._dialect = dialect
         self._counts: Counter[str] = Counter()
+        self._lengths: set[int] = set()
 
-    def add(self, rows: Sequence[Sequence[str]]) -> None:
+    def add(self, rows: Sequence[Sequence[str | float]]) -> None:
         """Adds the values of some rows."""
-        for values in rows:
+        for row in rows:
+            values = [str(value) for value in row]
             self.rows += 1
             self.missing += not values
+            self._lengths.add(len(values))
             self.has_several |= len(values) > 1
             if len(values) > len(self.example) <= 1:
-                self.example = list(values[:_MAX_VALUES])
+                self.example = values[:MAX_VALUES]
             for value in values:
                 if value in self._counts or len(self._counts) < MAX_DISTINCT:
                     self._counts[value] += 1
@@ -62,18 +85,16 @@ class ColumnFacts:
         """Number of different values, at most ``MAX_DISTINCT``."""
         return len(self._counts)
 
+    @property
+    def length(self) -> int | None:
+        """Number of values that each row has; None if rows differ, or have none."""
+        lengths = self._lengths - {0}
+        return next(iter(lengths)) if len(lengths) == 1 else None
+
     def oddity(self) -> str | None:
         """Returns why a model can learn little from the column; None if it may."""
-        if self.missing == self.rows:
-            return "no row has a value"
-        if self.missing > _SKEWED * self.rows:
-            return f"missing in {self.missing / self.rows:.1%} of the rows"
-        value, count = self._counts.most_common(1)[0]
-        if self.distinct == 1 and not self.missing:
-            return f"every row has {value!r}"
-        if count > _SKEWED * self.rows:
-            return f"{count / self.rows:.1%} of the rows have {value!r}"
-        return None
+        [(value, count), *_] = self._counts.most_common(1) or [("", 0)]
+        return oddity_of_counts(self.rows, self.missing, count, repr(value))
 
     def proposed_kind(self) -> tuple[str, str | None]:
         """Returns the kind that fits the values, and the evidence for it.
@@ -87,7 +108,7 @@ class ColumnFacts:
         if odd:
             return CATEGORY, f"some values are not numbers, such as {odd[0]!r}"
         if self.has_several:
-            return CATEGORY, "some rows have several numbers"
+            return self._kind_of_several(numbers)
         if len(numbers) <= FEW_VALUES:
             return CATEGORY, f"only {len(numbers)} different numbers"
         if reason := self._reason_for_codes(numbers):
@@ -110,6 +131,12 @@ class ColumnFacts:
             mean = f"{num_words / self.distinct:.0f} words on average"
             return TEXT, f"{self.distinct:,} different texts of {mean}"
         return CATEGORY, None
+
+    def _kind_of_several(self, numbers: Sequence[float]) -> tuple[str, str]:
+        if self.length is None or all(number.is_integer() for number in numbers):
+            return CATEGORY, "some rows have several numbers"
+        # As a category, hardly any of these numbers would occur twice.
+        return VECTOR, f"each row has {self.length:,} numbers"
 
     def _recurs(self, times: int) -> bool:
         """Returns whether values occur more than so many times on average."""

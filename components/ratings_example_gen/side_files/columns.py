@@ -12,6 +12,7 @@ import pyarrow as pa
 from components.ratings_example_gen.dialect import Dialect, split_line
 from components.ratings_example_gen.parts import JSON_SUFFIXES, TEXT, Part
 from components.ratings_example_gen.recognise.guess import shown_delimiter
+from components.ratings_example_gen.recognise.parquet_sample import is_nested
 from components.ratings_example_gen.recognise.sample import (
     Sample,
     empty_file_error,
@@ -25,6 +26,7 @@ from components.ratings_example_gen.side_files.header import (
     plain_key,
 )
 from components.ratings_example_gen.side_files.names import Kind
+from components.ratings_example_gen.side_files.vectors import is_vectors
 from trainer_modules import features
 
 _NOTHING_DECLARED = Dialect()
@@ -49,6 +51,9 @@ class SideTable:
             are the features.
         kinds: Features that are not categories; features of other files may be among
             them.
+        vectors: Features whose type in Parquet shows that they are vectors.
+        undeclared: Columns of ``vectors`` that are not read, because the schema does
+            not declare them: (feature, position).
     """
 
     kind: Kind
@@ -58,6 +63,8 @@ class SideTable:
     unread: Mapping[str, str] = field(default_factory=dict)
     adapt: Callable[[Columns, Sequence[str | None]], Columns] | None = None
     kinds: Mapping[str, features.Kind] = field(default_factory=dict)
+    vectors: frozenset[str] = frozenset()
+    undeclared: tuple[tuple[str, int], ...] = ()
 
     @property
     def written(self) -> str:
@@ -74,8 +81,38 @@ class SideTable:
 
     @property
     def numeric(self) -> set[str]:
-        """Features that are numbers or times, also some of other files."""
+        """Features that are numbers, times or vectors, also some of other files."""
         return {name for name, kind in self.kinds.items() if kind.has_numbers}
+
+    @property
+    def vector_sizes(self) -> dict[str, int]:
+        """Lengths of the features that are vectors, also some of other files."""
+        return {n: kind.size for n, kind in self.kinds.items() if kind.is_vector}
+
+    def declared(self, kinds: Mapping[str, features.Kind]) -> "SideTable":
+        """Returns the table with the kinds that a schema declares.
+
+        Parquet's vectors are not read if it does not declare them: as categories, their
+        numbers would be useless, and very many.
+        """
+        names = {n for n in self.vectors if n not in kinds or not kinds[n].is_vector}
+        reason = "a vector that the schema does not declare"
+        return replace(
+            self,
+            part=replace(
+                self.part,
+                columns=tuple(c for c in self.part.columns if c[0] not in names),
+            ),
+            headers={n: header for n, header in self.headers.items() if n not in names},
+            unread={**self.unread, **{self.headers[n]: reason for n in names}},
+            kinds=kinds,
+            undeclared=tuple(c for c in self.part.columns if c[0] in names),
+        )
+
+    def with_undeclared(self) -> "SideTable":
+        """Returns the table with the vectors that are only read to propose a schema."""
+        columns = (*self.part.columns, *self.undeclared)
+        return replace(self, part=replace(self.part, columns=columns))
 
     @property
     def features(self) -> list[str]:
@@ -126,7 +163,18 @@ def describe(
         name for name, index in found if header.types[index] in _SEQUENCES
     )
     shown = {name: names[index] for name, index in found}
-    return SideTable(kind, part, shown, sequences - {TITLE, kind.id_column}, unread)
+    vectors = [
+        name for name, index in found if is_vectors(sample.types.get(names[index]))
+    ]
+    no_features = {TITLE, kind.id_column}
+    return SideTable(
+        kind,
+        part,
+        shown,
+        sequences - no_features,
+        unread,
+        vectors=frozenset(vectors) - no_features,
+    )
 
 
 def _id_and_title(
@@ -167,8 +215,8 @@ def _sample(
 def _nested(sample: Sample, name: str) -> str | None:
     """Returns why a Parquet column cannot be read as values; None if it can."""
     kind = sample.types.get(name)
-    if kind is None:
+    if kind is None or is_vectors(kind):
         return None
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         kind = kind.value_type
-    return f"its type is {kind}" if pa.types.is_nested(kind) else None
+    return f"its type is {kind}" if is_nested(kind) else None

@@ -1,7 +1,8 @@
 """Summarises the content of a file of items or users, for a person to check."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from components.ratings_example_gen.side_files.column_facts import ColumnFacts
 from components.ratings_example_gen.side_files.columns import SideTable
@@ -10,9 +11,35 @@ from components.ratings_example_gen.side_files.values import (
     number_dialect,
     read_pieces,
 )
+from components.ratings_example_gen.side_files.vector_facts import VectorFacts
 
 # Ids shown among those that a file lacks.
 MAX_NAMED = 3
+
+
+class Facts(Protocol):
+    """The values of one feature so far: ``ColumnFacts`` or ``VectorFacts``."""
+
+    example: list[str]
+    has_several: bool
+    missing: int
+
+    def add(self, rows: Sequence[Any]) -> None:
+        """Adds the values of some rows."""
+
+    @property
+    def distinct(self) -> int:
+        """Number of different values."""
+
+    @property
+    def length(self) -> int | None:
+        """Number of values that each row has; None if rows differ."""
+
+    def oddity(self) -> str | None:
+        """Returns why a model can learn little from the column; None if it may."""
+
+    def proposed_kind(self) -> tuple[str, str | None]:
+        """Returns the kind that fits the values, and the evidence for it."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +51,14 @@ class FeatureSummary:
         column: Name of its column in the file.
         example: The values of the first row that has any.
         has_several: Whether some row has several values.
-        missing: Number of rows without a value.
+        missing: Number of rows without a value, or with a vector of zeros.
         distinct: Number of different values, at most ``column_facts.MAX_DISTINCT``.
-        kind: ``category``, ``numeric``, ``time``, ``text`` or ``hashed``: the declared
-            kind, or else the proposed one.
+        kind: ``category``, ``numeric``, ``time``, ``text``, ``hashed`` or ``vector``:
+            the declared kind, or else the proposed one.
         evidence: What suggests the proposed kind; None if it is declared, or nothing
             suggests another kind than a category.
         oddity: Why a model can learn little from the column; None if it may.
+        length: Number of values that each row has; None if rows differ.
     """
 
     name: str
@@ -42,6 +70,7 @@ class FeatureSummary:
     kind: str
     evidence: str | None
     oddity: str | None
+    length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,18 +121,22 @@ def summarise_side(table: SideTable, rated: Set[str]) -> SideSummary:
         BadInputError: If a row is bad.
     """
     ids: set[str] = set()
-    found: dict[str, ColumnFacts] = {}
+    found: dict[str, Facts] = {}
     dialect = number_dialect(table)
     rows = decoded = 0
     title = None
-    for piece in read_pieces(table):
+    all_columns = table.with_undeclared()
+    are_vectors = {*table.vectors, *table.vector_sizes}
+    for piece in read_pieces(all_columns):
         ids.update(piece.ids)
         rows += len(piece.ids)
         decoded += piece.num_decoded
         title = title or next(filter(None, piece.titles or []), None)
         for name, values in piece.features.items():
-            facts = found.setdefault(name, ColumnFacts(name, dialect))
-            facts.add([[str(value) for value in row] for row in values])
+            if name not in found:
+                is_vector = name in are_vectors
+                found[name] = VectorFacts() if is_vector else ColumnFacts(name, dialect)
+            found[name].add(values)
     missing = sorted(rated - ids)
     return SideSummary(
         file=table.part.name,
@@ -123,7 +156,7 @@ def summarise_side(table: SideTable, rated: Set[str]) -> SideSummary:
     )
 
 
-def _summary(name: str, facts: ColumnFacts, table: SideTable) -> FeatureSummary:
+def _summary(name: str, facts: Facts, table: SideTable) -> FeatureSummary:
     kind, evidence = facts.proposed_kind()
     if name in table.kinds:
         kind, evidence = table.kinds[name].name, None
@@ -137,4 +170,5 @@ def _summary(name: str, facts: ColumnFacts, table: SideTable) -> FeatureSummary:
         kind=kind,
         evidence=evidence,
         oddity=facts.oddity(),
+        length=facts.length,
     )

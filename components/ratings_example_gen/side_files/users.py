@@ -12,8 +12,9 @@ from components.ratings_example_gen.settings import Settings
 from components.ratings_example_gen.side_files.columns import SideTable, describe
 from components.ratings_example_gen.side_files.names import USERS
 from components.ratings_example_gen.side_files.values import read_pieces
+from components.ratings_example_gen.side_files.vectors import Vector
 
-UserTable = dict[str, list[tuple[str, Sequence[str] | Sequence[float]]]]
+UserTable = dict[str, list[tuple[str, Sequence[str] | Sequence[float] | Vector]]]
 """user id → (feature name, values)."""
 
 
@@ -59,7 +60,7 @@ def describe_users(part: Part, settings: Settings) -> SideTable:
     Raises:
         BadInputError: If no column is recognised as the id.
     """
-    return replace(_describe(part, settings), kinds=settings.kinds)
+    return _describe(part, settings).declared(settings.kinds)
 
 
 def _describe(part: Part, settings: Settings) -> SideTable:
@@ -94,7 +95,7 @@ def read_users(table: SideTable, num_buckets: int) -> Iterator[tuple[int, UserPi
                 (name, values[row])
                 for name, values in piece.features.items()
                 # An Example's empty list has a type: that of texts.
-                if values[row] or name not in table.numeric
+                if len(values[row]) or name not in table.numeric
             ]
         for bucket, users in buckets.items():
             yield bucket, UserPiece(number, num_rows[bucket], users)

@@ -6,7 +6,7 @@ import html.entities
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,12 @@ from components.ratings_example_gen.read.side_texts import to_text
 from components.ratings_example_gen.read.times import to_days
 from components.ratings_example_gen.side_files.columns import SideTable
 from components.ratings_example_gen.side_files.header import TITLE
+from components.ratings_example_gen.side_files.vectors import (
+    Vector,
+    of_lists,
+    of_texts,
+    what_is_wrong,
+)
 from trainer_modules import features
 
 SEPARATOR = "|"
@@ -33,7 +39,7 @@ _PYTHON_LIST = re.compile(rf"\[\s*(?:{_ITEM}(?:\s*,\s*{_ITEM})*)?\s*,?\s*\]", re
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
 
 
-Values = list[list[str]] | list[list[float]]
+Values = list[list[str]] | list[list[float]] | list[Vector]
 """The values of a feature in each row."""
 
 
@@ -45,7 +51,8 @@ class Piece:
         ids: [R] ids, in the same form as in ratings.
         titles: [R] titles, None for a missing one; None without such a column.
         features: Name with its prefix → [R] lists of values, empty if missing; those of
-            a numeric feature are floats, and those of a time are days since 1970.
+            a numeric feature are floats, those of a time are days since 1970, and those
+            of a vector an array.
         num_decoded: Number of values whose HTML entities were decoded.
     """
 
@@ -59,14 +66,18 @@ def read_pieces(table: SideTable) -> Iterator[Piece]:
     """Yields a file of items or users, a few megabytes at a time.
 
     Raises:
-        BadInputError: If a row is bad, or the value of a number or time is not one.
-            Such rows are never skipped, because one wrong feature makes
+        BadInputError: If a row is bad, or the value of a number, time or vector is not
+            one. Such rows are never skipped, because one wrong feature makes
             the whole file suspect.
     """
     for rows in read_rows(table.part, Block(0, 0)):
+        given = {n: of_lists(v) for n, v in rows.columns.items() if n in table.vectors}
+        others = {n: v for n, v in rows.columns.items() if n not in given}
         columns = {
             name: values.to_pylist()
-            for name, values in to_text(table.part, rows).items()
+            for name, values in to_text(
+                table.part, replace(rows, columns=others)
+            ).items()
         }
         ids = columns.pop(table.kind.id_column)
         cleaner = _Cleaner(table.part.dialect.nulls)
@@ -79,12 +90,43 @@ def read_pieces(table: SideTable) -> Iterator[Piece]:
         }
         if table.adapt:
             found = table.adapt(found, titles or [])
-        yield Piece(ids, titles, _typed(found, ids, table), cleaner.num_decoded)
+        for name in found.keys() & table.vector_sizes:
+            given[name] = of_texts(found.pop(name), number_dialect(table))
+        _check_vectors(given, ids, table)
+        typed = {**_typed(found, ids, table), **given}
+        yield Piece(ids, titles, typed, cleaner.num_decoded)
 
 
 def number_dialect(table: SideTable) -> Dialect:
     """Returns the marks of the numbers; Parquet and JSON have no marks of their own."""
     return table.part.dialect if table.part.format == TEXT else Dialect()
+
+
+def _check_vectors(
+    given: Mapping[str, list[Vector]], ids: Sequence[str], table: SideTable
+) -> None:
+    """Checks that each vector has as many finite numbers as the schema declares.
+
+    Raises:
+        BadInputError: If one does not.
+    """
+    problems = [
+        Problem(
+            table.part.name,
+            0,
+            input_errors.NON_NUMERIC_FEATURE,
+            f"{name} of {row!r} {fault}",
+        )
+        for name in sorted(given.keys() & table.vector_sizes)
+        for row, vector in zip(ids, given[name], strict=True)
+        if (fault := what_is_wrong(vector, table.vector_sizes[name]))
+    ]
+    if problems:
+        raise BadInputError(
+            problems,
+            advice="Correct these vectors, or leave them empty: they may be missing. "
+            "The schema declares the length: value_count { min: N max: N }.",
+        )
 
 
 def _typed(

@@ -53,7 +53,9 @@ def _table_line(kind: str, table: "SideTable | None") -> str:
 
 
 def _kind(kind: "Kind | None") -> str:
-    return f" ({kind.name}, {kind.buckets} buckets)" if kind else ""
+    if kind is None:
+        return ""
+    return f" ({kind.name}, {kind.size} {'numbers' if kind.is_vector else 'buckets'})"
 
 
 def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:

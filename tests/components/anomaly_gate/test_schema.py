@@ -112,6 +112,18 @@ def test_a_number_with_the_tag_of_times_is_a_time(read):
     }
 
 
+def test_a_float_of_several_values_is_a_vector(read):
+    schema = read(
+        'feature { name: "item_cover" type: FLOAT value_count { min: 64 max: 64 } }'
+        'feature { name: "user_age" type: FLOAT value_count { max: 1 } }'
+        'feature { name: "user_tags" type: BYTES value_count { min: 2 max: 2 } }'
+    )
+    assert feature_kinds(schema) == {
+        "item_cover": Kind("vector", 64),
+        "user_age": Kind("numeric", 10),
+    }
+
+
 @pytest.mark.parametrize(
     ("feature", "message"),
     [
@@ -120,6 +132,13 @@ def test_a_number_with_the_tag_of_times_is_a_time(read):
         ('type: BYTES annotation { tag: "time" }', 'unknown tag "time"'),
         ('type: FLOAT annotation { tag: "bucket:20" }', 'unknown tag "bucket:20"'),
         ('type: FLOAT annotation { tag: "buckets:0" }', 'unknown tag "buckets:0"'),
+        ("type: FLOAT value_count { min: 1 max: 3 }", "not declared as vectors of one"),
+        ("type: FLOAT value_count { min: 3 }", "not declared as vectors of one length"),
+        ("type: FLOAT shape { dim { size: 3 } }", "user_age.* not declared as vectors"),
+        (
+            'type: FLOAT value_count { min: 3 max: 3 } annotation { tag: "time" }',
+            "without a shape or a tag",
+        ),
     ],
 )
 def test_a_kind_that_does_not_exist_is_an_error(read, feature, message):

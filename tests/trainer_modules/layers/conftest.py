@@ -10,14 +10,19 @@ from trainer_modules.sizes import Sizes
 
 @pytest.fixture
 def sizes():
-    """Returns sizes with two user fields and one item field."""
+    """Returns sizes with three user and two item fields; one of each has vectors."""
     genres = [[0, 0], [0, 0], [2, 4], [3, 0], [0, 0]]
+    covers = [[0, 0, 0], [0, 0, 0], [1, -1, 2], [0.5, 0, 0], [0, 0, 0]]
     return Sizes(
         4,
         5,
-        user_fields=("user_age_index", "user_zip_index"),
+        user_fields=("user_age_index", "user_zip_index", "user_taste_vector"),
+        user_vectors={"user_taste_vector": 2},
         num_user_values=6,
-        item_fields={"item_genres": np.array(genres, np.int32)},
+        item_fields={
+            "item_genres": np.array(genres, np.int32),
+            "item_cover": np.array(covers, np.float32),
+        },
         num_item_values=5,
     )
 
@@ -31,28 +36,34 @@ def features():
         "user_zip_index": [[4, 5, 2], [2, 0, 0], [1, 4, 0]],
         f.ITEM_INDEX: [[2, 3], [4, 1], [3, 2]],
     }
-    return {name: tf.constant(values, tf.int64) for name, values in lists.items()}
+    tastes = tf.constant([[1.0, -2.0], [0.0, 0.0], [0.5, 3.0]])
+    return {
+        **{name: tf.constant(values, tf.int64) for name, values in lists.items()},
+        "user_taste_vector": tastes,
+    }
 
 
 @pytest.fixture
 def vectors(sizes, features):
-    """Looks the features up in NumPy tables; returns vectors [B, C, F, D]."""
+    """Looks features up in NumPy tables and matrices; returns vectors [B, C, F, D]."""
 
     def mean(table, values):
         known = [table[value] for value in values if value >= 2]
         return np.mean(known, 0) if known else np.zeros(table.shape[1])
 
-    def of(user, item, user_value, item_value):
+    def of(user, item, user_value, item_value, taste, cover):
         given = {name: value.numpy() for name, value in features.items()}
-        genres = sizes.item_fields["item_genres"]
+        genres, covers = sizes.item_fields.values()
         return np.array(
             [
                 [
                     [
                         user[given[f.USER_INDEX][b]],
-                        *(mean(user_value, given[n][b]) for n in sizes.user_fields),
+                        *(mean(user_value, given[n][b]) for n in sizes.user_fields[:2]),
+                        given["user_taste_vector"][b] @ taste,
                         item[candidate],
                         mean(item_value, genres[candidate]),
+                        covers[candidate] @ cover,
                     ]
                     for candidate in given[f.ITEM_INDEX][b]
                 ]

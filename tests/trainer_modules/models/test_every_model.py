@@ -33,13 +33,28 @@ IDS = Sizes(U, V)
 FIELDS = Sizes(
     U,
     V,
-    user_fields=("user_age_index", "user_gender_index"),
+    user_fields=("user_age_index", "user_gender_index", "user_taste_vector"),
+    user_vectors={"user_taste_vector": 3},
     num_user_values=7,
     item_fields={
         "item_genres": np.array(
             [[0, 0], [0, 0], [2, 3], [3, 0], [0, 0], [4, 2], [2, 0], [3, 4], [0, 0]],
             np.int32,
-        )
+        ),
+        "item_cover": np.array(
+            [
+                [0, 0],
+                [0, 0],
+                [1, -1],
+                [0.5, 2],
+                [0, 0],
+                [-1, 1],
+                [2, 1],
+                [0, 3],
+                [1, 0],
+            ],
+            np.float32,
+        ),
     },
     num_item_values=5,
 )
@@ -51,6 +66,18 @@ USER_FIELDS = {
     "user_gender_index": np.array(
         [[0, 0], [0, 0], [4, 0], [5, 6], [1, 4], [5, 0], [0, 0]]
     ),
+    "user_taste_vector": np.array(
+        [
+            [0, 0, 0],
+            [0, 0, 0],
+            [1, 2, -1],
+            [0, -1, 0.5],
+            [0, 0, 0],
+            [3, 0, 1],
+            [1, 1, 1],
+        ],
+        np.float32,
+    ),
 }
 
 
@@ -61,6 +88,8 @@ def num_parameters(sizes):
     n = u + v  # rows of the tables of all fields
     n += sizes.num_user_values if sizes.user_fields else 0
     n += sizes.num_item_values if sizes.item_fields else 0
+    # A projection has a row for each number of a vector.
+    n += 3 + 2 if sizes is FIELDS else 0
     return {
         "popularity": v,
         # A vector each (equation 1); for folding in, the Gramian and a fingerprint.
@@ -146,7 +175,8 @@ def features(user, items, history=None, label=None, user_fields=USER_FIELDS):
         f.HISTORY_LABEL: tf.constant(label, tf.int64),
         f.HISTORY_TIMESTAMP: tf.constant(time, tf.int64),
     } | {
-        name: tf.constant(table[user], tf.int64) for name, table in user_fields.items()
+        name: tf.constant(table[user], tf.float32 if table.dtype == "f" else tf.int64)
+        for name, table in user_fields.items()
     }
 
 
@@ -199,7 +229,7 @@ def test_one_list_of_candidates_serves_all_users_in_a_graph_of_any_size(model):
     given = features(USERS, [[2, 8, 3, 5]], HISTORY)
     sizes = {name: [None] * value.ndim for name, value in given.items()}
     sizes[f.ITEM_INDEX] = [1, None]  # as in ``ranking.score_unseen``
-    specs = {name: tf.TensorSpec(size, tf.int64) for name, size in sizes.items()}
+    specs = {n: tf.TensorSpec(size, given[n].dtype) for n, size in sizes.items()}
     shared = tf.function(model, input_signature=[specs])(given)
     each = model(features(USERS, [[2, 8, 3, 5]] * 3, HISTORY))
     assert shared.shape == [3, 4]
@@ -241,7 +271,8 @@ def test_padding_of_the_history_changes_nothing(model):
 
 def test_padding_of_a_users_fields_changes_nothing(model):
     wider = {
-        name: np.pad(table, [(0, 0), (0, 2)]) for name, table in USER_FIELDS.items()
+        name: np.pad(table, [(0, 0), (0, 0 if table.dtype == "f" else 2)])
+        for name, table in USER_FIELDS.items()
     }
     np.testing.assert_allclose(
         model(features(USERS, ITEMS, HISTORY, user_fields=wider)),

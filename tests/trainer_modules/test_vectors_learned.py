@@ -1,0 +1,185 @@
+"""Models learn from vectors: a person likes what is in the direction of their taste."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from tests.support.catalogue import write_catalogue
+from tests.support.examples import serialize
+from tests.support.models import train
+from tests.support.transform import TRANSFORM_CONFIG
+from trainer_modules import features as f
+from trainer_modules.beyond_accuracy import ListStatistics
+from trainer_modules.inputs import Data
+from trainer_modules.signatures import Served
+from trainer_modules.sizes import Sizes, read_item_fields, user_vectors
+
+pytestmark = pytest.mark.integration
+
+NUM_USERS, NUM_NEW, NUM_ITEMS, LENGTH = 80, 30, 24, 4
+_RANDOM = np.random.default_rng(5)
+TASTES = _RANDOM.normal(size=[NUM_USERS + NUM_NEW, LENGTH])
+# The same directions in numbers of another length and scale.
+_TURNED = _RANDOM.normal(size=[LENGTH, LENGTH + 2])
+DIRECTIONS = _RANDOM.normal(size=[NUM_ITEMS, LENGTH])
+COVERS = 50 + 7 * DIRECTIONS @ _TURNED
+LIKED = TASTES @ DIRECTIONS.T > 0  # [user, item]
+ITEMS = [f"i{n:02}" for n in range(NUM_ITEMS)]
+
+
+def log():
+    """Each user's ratings of 16 items; the last four are those of the eval split."""
+    splits = {f.TRAIN_SPLIT: [], f.EVAL_SPLIT: []}
+    times = list(range(1_600_000_000, 1_600_000_016))
+    for user in range(NUM_USERS):
+        chosen = np.random.default_rng(user).permutation(NUM_ITEMS)[:16]
+        items = [ITEMS[n].encode() for n in chosen]
+        stars = [5.0 if LIKED[user, n] else 1.0 for n in chosen]
+        known = {"user_id": [f"u{user}".encode()], "user_taste": list(TASTES[user])}
+        splits[f.TRAIN_SPLIT].append(
+            serialize(
+                item_id=items[:12], rating=stars[:12], timestamp=times[:12], **known
+            )
+        )
+        splits[f.EVAL_SPLIT].append(
+            serialize(
+                item_id=items[12:],
+                rating=stars[12:],
+                timestamp=times[12:],
+                history_item_id=items[:12],
+                history_rating=stars[:12],
+                history_timestamp=times[:12],
+                **known,
+            )
+        )
+    return splits
+
+
+@pytest.fixture(scope="module")
+def vectors(transform, tmp_path_factory):
+    """The transform output and the data of the log."""
+    taste = schema_pb2.Feature(
+        name="user_taste",
+        type=schema_pb2.FLOAT,
+        value_count=schema_pb2.ValueCount(min=LENGTH, max=LENGTH),
+    )
+    config = TRANSFORM_CONFIG | {"kinds": {"user_taste": [f.VECTOR, LENGTH]}}
+    output, files = transform(log(), config, more=[taste])
+    catalogue = write_catalogue(
+        tmp_path_factory.mktemp("catalogue"),
+        ITEMS,
+        {"item_cover": f.Kind(f.VECTOR, LENGTH + 2)},
+        item_cover=COVERS.tolist(),
+    )
+    item_ids = output.vocabulary_by_name(f.ITEM_VOCABULARY)
+    item_fields, item_values = read_item_fields(catalogue, item_ids)
+    assert item_values == []
+    lengths = user_vectors(output.transformed_feature_spec())
+    sizes = Sizes(
+        num_users=NUM_USERS + f.NUM_RESERVED,
+        num_items=len(item_ids) + f.NUM_RESERVED,
+        user_fields=tuple(lengths),
+        user_vectors=lengths,
+        item_fields=item_fields,
+    )
+    return output, Data(
+        [files[f.TRAIN_SPLIT]],
+        [files[f.EVAL_SPLIT]],
+        output.transformed_feature_spec(),
+        sizes,
+        num_unknown_items=0,
+    )
+
+
+def auc_of_new_people(output, data, model):
+    """Share of the pairs of a liked and another item that a list has in this order."""
+    serving = Served(
+        model,
+        output,
+        unit="logit",
+        user_fields=data.user_fields,
+        list_statistics=ListStatistics(data.train_ratings, data.sizes),
+        num_unknown_items=0,
+        share_of_users=1.0,
+    )
+    given = [[f"user_taste={x:.6f}" for x in taste] for taste in TASTES[NUM_USERS:]]
+    listed = serving.recommend(
+        tf.constant(["new"] * NUM_NEW),
+        tf.fill([NUM_NEW, 1], ""),
+        tf.zeros([NUM_NEW, 0]),
+        tf.constant(given),
+        tf.constant(NUM_ITEMS),
+    )["item_id"].numpy()
+    shares = []
+    for user, row in enumerate(listed, start=NUM_USERS):
+        liked = np.array([LIKED[user, ITEMS.index(item.decode())] for item in row])
+        before = np.cumsum(liked)[~liked]  # liked items before each of the others
+        shares.append(before.mean() / liked.sum())
+    return np.mean(shares)
+
+
+@pytest.mark.parametrize("name", ["fm", "warp_mf"])
+def test_unknown_peoples_vectors_decide_their_lists(vectors, tmp_path, name):
+    output, data = vectors
+    settings = {"learning_rate": 0.01, "patience": 8}
+    model = train(name, data, tmp_path / "with", **settings)
+    ids = dataclasses.replace(
+        data.sizes, user_fields=(), user_vectors={}, item_fields={}
+    )
+    blind = dataclasses.replace(data, sizes=ids)
+    model_without = train(name, blind, tmp_path / "without", **settings)
+    with_vectors = auc_of_new_people(output, data, model)
+    without = auc_of_new_people(output, blind, model_without)
+    assert with_vectors > 0.9
+    assert without < 0.7
+
+
+def test_scores_of_examples_are_those_of_the_vectors(vectors, tmp_path):
+    """The exported graph, on Examples with a vector, beside the model on numbers."""
+    output, data = vectors
+    model = train("fm", data, tmp_path, learning_rate=0.01, epochs=2)
+    serving = Served(
+        model,
+        output,
+        unit="logit",
+        user_fields=data.user_fields,
+        list_statistics=ListStatistics(data.train_ratings, data.sizes),
+        num_unknown_items=0,
+        share_of_users=1.0,
+    )
+    tastes = [*TASTES[NUM_USERS : NUM_USERS + 2], np.zeros(LENGTH)]
+    candidates = [item.encode() for item in ITEMS]
+    examples = [
+        serialize(
+            user_id=[b"new"], candidate_item_id=candidates, user_taste=list(taste)
+        )
+        for taste in tastes
+    ]
+    absent = serialize(user_id=[b"new"], candidate_item_id=candidates)
+    tf.saved_model.save(
+        serving.objects(),
+        str(tmp_path / "saved"),
+        serving.score.get_concrete_function(tf.TensorSpec([None], tf.string)),
+    )
+    saved = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"]
+    found = saved(tf.constant([*examples, absent]))["score"].numpy()
+    known = TASTES[:NUM_USERS]
+    scale = np.sqrt(known.var(0).mean())
+    scaled = [
+        (taste - known.mean(0)) / scale if taste.any() else taste for taste in tastes
+    ]
+    vocabulary = output.vocabulary_by_name(f.ITEM_VOCABULARY)
+    index = [f.NUM_RESERVED + vocabulary.index(item) for item in candidates]
+    expected = model(
+        {
+            f.USER_INDEX: tf.fill([3], f.UNKNOWN_INDEX),
+            f.ITEM_INDEX: tf.constant([index] * 3),
+            "user_taste_vector": tf.constant(np.array(scaled), tf.float32),
+        }
+    ).numpy()
+    np.testing.assert_allclose(found[:3], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found[3], expected[2], rtol=1e-4, atol=1e-5)
+    assert np.abs(expected[0] - expected[1]).max() > 0.01
