@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.interactions import Ratings
-from trainer_modules.sizes import Sizes
+from trainer_modules.sizes import Sizes, Weighted
 
 GENRES = "item_genres"  # the side feature that diversity compares
 
@@ -28,7 +28,8 @@ class ListStatistics(tf.Module):
         self.popularity = tf.maximum(count, 1) / tf.cast(sizes.num_users, tf.float32)
         self.genres = None
         if GENRES in sizes.item_fields:
-            table = sizes.item_fields[GENRES]
+            field = sizes.item_fields[GENRES]
+            table = field.values if isinstance(field, Weighted) else field
             genres = np.where(table >= f.NUM_RESERVED, table, f.PADDING_INDEX)
             genres.sort(1)
             is_repeated = genres[:, 1:] == genres[:, :-1]

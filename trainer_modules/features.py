@@ -23,7 +23,8 @@ disliked, -1 neither: left out of training and judging), and the ``rating`` and 
 ``timestamp`` themselves. With types of events, or if a user has several rows of an
 item, ``judged`` is 1 for the targets of ``eval`` and ``test``, and ``history_left_out``
 is 1 for the row that keeps an item out of lists (``left_out.py``), else 0.
-A vector is ``<name>_vector``, float [D], scaled; zeros if it is missing.
+A vector is ``<name>_vector``, float [D], scaled; zeros if it is missing. Categories
+with weights have these in ``<name>_weight``, float [n].
 
 This module imports nothing slow, so that Beam workers can import it at no cost.
 """
@@ -70,7 +71,8 @@ NUMERIC = "numeric"  # numbers, by quantiles
 TIME = "time"  # days since 1970, by quantiles
 TEXT = "text"  # words, by a hash
 HASHED = "hashed"  # ids, by a hash
-# The only kind without buckets: models project its numbers to an embedding.
+WEIGHTED = "weighted"  # categories with weights, without buckets
+# Without buckets: models project its numbers to an embedding.
 VECTOR = "vector"
 
 CATALOGUE_FILE = "catalogue.parquet"  # in the artifact of CatalogueGen
@@ -92,9 +94,9 @@ class Kind(NamedTuple):
     """What the values of a side feature mean, if they are not categories.
 
     Attributes:
-        name: ``NUMERIC``, ``TIME``, ``TEXT``, ``HASHED`` or ``VECTOR``.
+        name: ``NUMERIC``, ``TIME``, ``TEXT``, ``HASHED``, ``VECTOR`` or ``WEIGHTED``.
         size: Number of buckets that the values are divided into, or of the numbers of a
-            vector.
+            vector; 0 without buckets.
     """
 
     name: str
@@ -109,6 +111,11 @@ class Kind(NamedTuple):
     def is_vector(self) -> bool:
         """Whether each value is a vector, which has no buckets."""
         return self.name == VECTOR
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the values are categories with weights, as in "Drama:0.2"."""
+        return self.name == WEIGHTED
 
     def as_texts(self) -> dict[str, str]:
         """Returns the kind as metadata of a column."""
@@ -140,3 +147,16 @@ def index_of(name: str) -> str:
 def vector_of(name: str) -> str:
     """Returns the name of the transformed feature with a side feature's vector."""
     return f"{name}_vector"
+
+
+def weight_of(name: str) -> str:
+    """Returns the name of the feature with the weights of a side feature's values."""
+    return f"{name}_weight"
+
+
+def field_of(transformed: str) -> str:
+    """Returns the field that a transformed feature belongs to; weights are not one."""
+    suffix = weight_of("")
+    if transformed.endswith(suffix):
+        return index_of(transformed.removesuffix(suffix))
+    return transformed

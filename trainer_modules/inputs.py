@@ -113,7 +113,7 @@ class Data:
 
     @functools.cached_property
     def user_fields(self) -> dict[str, Table]:
-        """The users' side features by name, [num_users, L] as ``Sizes.item_fields``."""
+        """The users' fields by name, [num_users, L]: indices, weights or vectors."""
         return read_user_fields(self)
 
     def ratings_of_both_splits(self) -> Ratings:
@@ -184,8 +184,9 @@ def dense(values: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
 
 
 def read_user_fields(data: Data) -> dict[str, Table]:
-    """Reads the users' side features: by name, [num_users, L] as in ``item_fields``."""
-    fields = data.sizes.user_fields
+    """Reads the users' side features: by name, [num_users, L] padded with 0."""
+    sizes = data.sizes
+    fields = (*sizes.user_fields, *sizes.user_weights.values())
     if not fields:
         return {}
     batches = [
@@ -194,9 +195,10 @@ def read_user_fields(data: Data) -> dict[str, Table]:
     ]
     tables: dict[str, Table] = {}
     for field in fields:
-        dtype: type = np.float32 if field in data.sizes.user_vectors else np.int32
+        is_index = field.endswith(f.index_of(""))
+        dtype: type = np.int32 if is_index else np.float32
         longest = max(batch[field].shape[1] for batch in batches)
-        table: Table = np.zeros([data.sizes.num_users, longest], dtype)
+        table: Table = np.zeros([sizes.num_users, longest], dtype)
         for batch in batches:
             found = batch[field]
             table[batch[f.USER_INDEX][:, 0], : found.shape[1]] = found
@@ -229,6 +231,7 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
         *((f.JUDGED, f.HISTORY_LEFT_OUT) if data.has_judged else ()),
         *((f.HISTORY_WEIGHT,) if data.is_weighted and data.has_weights else ()),
         *data.sizes.user_fields,
+        *data.sizes.user_weights.values(),
     )
 
     def padded(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -9,6 +9,7 @@ import tensorflow_transform as tft
 from trainer_modules import features as f
 from trainer_modules.feature_buckets import in_buckets
 from trainer_modules.feature_vectors import given_vectors, scaled
+from trainer_modules.feature_weights import split_weights
 from trainer_modules.labels import label
 
 # Share of the users by which a boundary between buckets may be misplaced.
@@ -37,7 +38,8 @@ def preprocessing_fn(
         prefix ``history_``, and ``<name>_index`` for each side feature of the user, all
         ragged [B, (N)]; all of these are int64. A vector of D numbers is
         ``<name>_vector`` instead, float32 [B, D], scaled by those of the ``train``
-        split; zeros if it is missing. ``rating``, ``timestamp`` and
+        split; zeros if it is missing. Categories with weights have these in
+        ``<name>_weight``, float32 [B, (N)]. ``rating``, ``timestamp`` and
         ``history_timestamp`` are returned unchanged; the times have no values if the
         log or its schema has none. With types of events or ``keeps_repeats``,
         ``judged`` is 1 for rows of a judged type or without a type, but with
@@ -64,11 +66,16 @@ def preprocessing_fn(
         if name not in custom_config["leave_out"]
     }
     vectors = {n: kind.size for n, kind in kinds.items() if kind and kind.is_vector}
+    weighted = {
+        name: split_weights(inputs[name])
+        for name, kind in kinds.items()
+        if kind and kind.is_weighted
+    }
     user_features = {
         name: _categories(inputs[name], kind)
         for name, kind in kinds.items()
-        if name not in vectors
-    }
+        if name not in {*vectors, *weighted}
+    } | {name: categories for name, (categories, _) in weighted.items()}
     target, history = _indices([inputs[f.ITEM_ID], inputs[f.HISTORY_ITEM_ID]], items)
     return {
         f.USER_INDEX: _known_or_unknown(inputs[f.USER_ID], users),
@@ -82,6 +89,7 @@ def preprocessing_fn(
         **_of_events(inputs, labels, custom_config),
         **_user_feature_indices(user_features),
         **{f.vector_of(n): _vectors(inputs[n], size) for n, size in vectors.items()},
+        **{f.weight_of(n): weights for n, (_, weights) in weighted.items()},
     }
 
 

@@ -79,16 +79,18 @@ def values_of(name: str, pairs: tf.Tensor, dtype: tf.DType) -> tf.RaggedTensor:
     return values.with_flat_values(texts)
 
 
-def given_or_known(given: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+def given_or_known(given: tf.Tensor, known: tf.Tensor, field: tf.Tensor) -> tf.Tensor:
     """Returns the values that a request gives, or else those from training.
 
     Args:
-        given: Indices of the request's values, [B, L], padded with 0; or vectors.
-        known: Indices of the values from training, [B, M], padded with 0; or vectors of
-            the same length.
+        given: Indices or weights of the request's values, [B, L], padded with 0; or
+            vectors.
+        known: The same of those from training, [B, M], padded with 0.
+        field: The request's indices or vectors, [B, L]; those of a user are given if
+            one of these numbers is not 0.
 
     Returns:
-        Indices or vectors, [B, max(L, M)], padded with 0.
+        Indices, weights or vectors, [B, max(L, M)], padded with 0.
     """
     width = tf.maximum(tf.shape(given)[1], tf.shape(known)[1])
     given, known = (
@@ -96,6 +98,6 @@ def given_or_known(given: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
         for values in (given, known)
     )
     is_given = tf.reduce_any(
-        given != tf.cast(f.PADDING_INDEX, given.dtype), 1, keepdims=True
+        field != tf.cast(f.PADDING_INDEX, field.dtype), 1, keepdims=True
     )
     return tf.where(is_given, given, known)

@@ -61,7 +61,7 @@ class Served:
             transform: The transform graph with its vocabularies.
             unit: Unit of the scores.
             user_fields: Side features of the known users, [num_users, L] each, as in
-                ``Sizes.item_fields``, for requests without any.
+                ``Data.user_fields``, for requests without any.
             list_statistics: Measures the lists that ``evaluate`` makes.
             num_unknown_items: How many catalogue items are missing from the vocabulary.
             share_of_users: Share of the users, 0 to 1, that ``evaluate`` ranks for; a
@@ -360,7 +360,11 @@ class Served:
         """Returns the users' features and ``item_index`` [B, C], padded with 0."""
         user = transformed[f.USER_INDEX][:, 0]
         fields = {
-            name: given_or_known(dense(transformed[name]), tf.gather(table, user))
+            name: given_or_known(
+                dense(transformed[name]),
+                tf.gather(table, user),
+                dense(transformed[f.field_of(name)]),
+            )
             for name, table in self.user_fields.items()
         }
         history = transformed[f.HISTORY_ITEM_INDEX]

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,23 @@ import tensorflow as tf
 from trainer_modules import features as f
 from trainer_modules.feature_buckets import in_buckets, quantiles
 from trainer_modules.feature_vectors import given_vectors, scaled
+from trainer_modules.feature_weights import split_weights
 
 Table = npt.NDArray[np.int32] | npt.NDArray[np.float32]
+
+
+class Weighted(NamedTuple):
+    """The values of a field whose values have weights.
+
+    Attributes:
+        values: Indices of the values, [V, L] padded with 0.
+        weights: Their weights, [V, L] padded with 0.
+    """
+
+    values: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float32]
+
+
 Vocabulary = Literal["user", "item", "user_value", "item_value"]
 
 
@@ -27,10 +42,12 @@ class Sizes:
         num_items: V, number of rows of an item table, including the reserved ones.
         user_fields: Transformed side features of users, such as ``user_gender_index``.
         user_vectors: Length of each of them that is a vector.
+        user_weights: Transformed feature with the weights of the values of each of them
+            that has weights.
         num_user_values: Number of rows of the table with the values of all user fields.
         item_fields: Side features of items by name: [V, L] indices of their values,
-            padded with 0, or [V, D] numbers of their vectors; a row of 0 if an item has
-            no value.
+            padded with 0, with their weights if they have them, or [V, D] numbers of
+            their vectors; a row of 0 if an item has no value.
         num_item_values: Number of rows of the table with the values of all item fields.
         mean_rating: Mean of the training ratings, in stars.
     """
@@ -39,8 +56,11 @@ class Sizes:
     num_items: int
     user_fields: tuple[str, ...] = ()
     user_vectors: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    user_weights: Mapping[str, str] = dataclasses.field(default_factory=dict)
     num_user_values: int = f.NUM_RESERVED
-    item_fields: Mapping[str, Table] = dataclasses.field(default_factory=dict)
+    item_fields: Mapping[str, Table | Weighted] = dataclasses.field(
+        default_factory=dict
+    )
     num_item_values: int = f.NUM_RESERVED
     mean_rating: float = 0.0
 
@@ -78,9 +98,19 @@ def user_vectors(feature_spec: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
+def user_weights(feature_spec: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the weights among the transformed features, by the field they weight."""
+    suffix = f.weight_of("")
+    return {
+        f.index_of(name.removesuffix(suffix)): name
+        for name in sorted(feature_spec)
+        if name.startswith(f.USER_FEATURE_PREFIX) and name.endswith(suffix)
+    }
+
+
 def read_item_fields(
     catalogue: str, item_ids: Sequence[bytes], without: Sequence[str] = ()
-) -> tuple[dict[str, Table], list[bytes]]:
+) -> tuple[dict[str, Table | Weighted], list[bytes]]:
     """Reads the catalogue's side features as tables by item index.
 
     Boundaries between buckets of numbers are the quantiles over ``item_ids``.
@@ -91,8 +121,8 @@ def read_item_fields(
         without: Names of features to leave out.
 
     Returns:
-        By feature, indices of values, [V, L] padded with 0, or vectors, [V, D] scaled
-        by those of the items in the vocabulary; and the vocabulary of the values of all
+        The features as in ``Sizes.item_fields``, vectors scaled by those of the items
+        in the vocabulary; and the vocabulary of the values of all
         features but vectors, "name=value", without the reserved rows.
     """
     with tf.io.gfile.GFile(f"{catalogue}/{f.CATALOGUE_FILE}", "rb") as file:
@@ -104,8 +134,9 @@ def read_item_fields(
     ]
     row_of = {id.encode(): row for row, id in enumerate(items[f.ITEM_ID].to_pylist())}
     rows = [row_of[item_id] for item_id in item_ids]
-    tables: dict[str, Table] = {}
+    tables: dict[str, Table | Weighted] = {}
     values: dict[str, list[Any]] = {}
+    weights: dict[str, list[list[float]]] = {}
     for name in names:
         found = items[name].take(pa.array(rows, pa.int64())).combine_chunks()
         kind = f.Kind.of_texts(items.schema.field(name).metadata or {})
@@ -115,7 +146,11 @@ def read_item_fields(
                 tables[name] = vectors
             continue
         values[name] = [row or [] for row in found.to_pylist()]
-        if kind:
+        if kind and kind.is_weighted:
+            texts = tf.ragged.constant(values[name], tf.string, ragged_rank=1)
+            categories, weight = split_weights(texts)
+            values[name], weights[name] = _texts(categories), weight.to_list()
+        elif kind:
             values[name] = _in_buckets(values[name], kind)
     vocabulary = {
         pair: index
@@ -125,22 +160,36 @@ def read_item_fields(
         )
     }
     for name, of_items in values.items():
-        longest = max(map(len, of_items), default=0)
-        table = np.zeros([f.NUM_RESERVED + len(item_ids), longest], np.int32)
-        for index, row in enumerate(of_items, start=f.NUM_RESERVED):
-            table[index, : len(row)] = [vocabulary[name, value] for value in row]
-        if longest:
-            tables[name] = table
+        indices = [[vocabulary[name, value] for value in row] for row in of_items]
+        table = np.asarray(_padded(indices), np.int32)
+        if not table.size:
+            continue
+        tables[name] = table
+        if name in weights:
+            weight = np.asarray(_padded(weights[name]), np.float32)
+            tables[name] = Weighted(table, weight)
     tables = {name: tables[name] for name in names if name in tables}
     return tables, [f"{name}={value}".encode() for name, value in vocabulary]
+
+
+def _padded(of_items: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
+    """Returns lists padded with 0, [V, L]; those of the reserved rows are empty."""
+    longest = max(map(len, of_items), default=0)
+    table = np.zeros([f.NUM_RESERVED + len(of_items), longest])
+    for index, row in enumerate(of_items, start=f.NUM_RESERVED):
+        table[index, : len(row)] = row
+    return table
+
+
+def _texts(values: tf.RaggedTensor) -> list[list[str]]:
+    return [[value.decode() for value in row] for row in values.to_list()]
 
 
 def _in_buckets(rows: Sequence[Sequence[Any]], kind: f.Kind) -> list[list[str]]:
     """Returns the buckets of an item's values for each item."""
     dtype = tf.float32 if kind.has_numbers else tf.string
     values = tf.ragged.constant(rows, dtype, ragged_rank=1)
-    named = in_buckets(values, kind, quantiles).to_list()
-    return [[name.decode() for name in names] for names in named]
+    return _texts(in_buckets(values, kind, quantiles))
 
 
 def _vectors(lists: pa.ListArray, size: int) -> npt.NDArray[np.float32]:

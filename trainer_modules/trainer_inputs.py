@@ -7,7 +7,13 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from trainer_modules import features as f
 from trainer_modules.inputs import Data
-from trainer_modules.sizes import Sizes, read_item_fields, user_fields, user_vectors
+from trainer_modules.sizes import (
+    Sizes,
+    read_item_fields,
+    user_fields,
+    user_vectors,
+    user_weights,
+)
 from trainer_modules.trainer_settings import TrainerSettings
 
 
@@ -55,6 +61,7 @@ def read_sizes(
         num_items=len(item_ids) + f.NUM_RESERVED,
         user_fields=(*user_fields(user_values), *vectors),
         user_vectors=vectors,
+        user_weights=user_weights(transform.transformed_feature_spec()),
         num_user_values=len(user_values) + f.NUM_RESERVED,
         item_fields=item_fields,
         num_item_values=len(item_values) + f.NUM_RESERVED,

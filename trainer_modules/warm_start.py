@@ -277,6 +277,14 @@ def _variables(model: tf.keras.Model, sizes: Sizes) -> dict[str, tf.Variable]:
     vectors = {
         name: tf.zeros([1, length]) for name, length in sizes.user_vectors.items()
     }
-    model({f.USER_INDEX: padding[0], **dict.fromkeys(lists, padding), **vectors})
+    weights = dict.fromkeys(sizes.user_weights.values(), tf.zeros([1, 1]))
+    model(
+        {
+            f.USER_INDEX: padding[0],
+            **dict.fromkeys(lists, padding),
+            **vectors,
+            **weights,
+        }
+    )
     variables: dict[str, tf.Variable] = model.get_weight_paths()
     return variables

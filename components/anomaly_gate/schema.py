@@ -14,6 +14,7 @@ SPANS_SCHEMA = CURATED_SCHEMA.with_name("spans.pbtxt")
 # Buckets of features without a tag: deciles, and as many as there are frequent words.
 BUCKETS = {features.NUMERIC: 10, features.TIME: 10, features.TEXT: 1000}
 TIME_TAG = "time"
+WEIGHTS_TAG = "weights"
 _TAG = re.compile(r"buckets:([1-9]\d{0,5})")
 
 
@@ -66,7 +67,8 @@ def feature_kinds(schema: schema_pb2.Schema) -> dict[str, features.Kind]:
     a time (TFDV allows ``time_domain`` for other types only); one with a
     ``value_count`` of more than 1 is a vector of this length. One with a
     ``natural_language_domain`` is text. A tag ``buckets:20`` is the number of their
-    buckets; any other feature with such a tag is hashed.
+    buckets; any other feature with such a tag is hashed. A feature of the type BYTES
+    with the tag ``weights`` is a category with weights.
 
     Raises:
         SchemaError: If a feature has another type, or another tag.
@@ -83,6 +85,10 @@ def feature_kinds(schema: schema_pb2.Schema) -> dict[str, features.Kind]:
             )
         if length := _length(feature):
             found[name] = features.Kind(features.VECTOR, length)
+            continue
+        if WEIGHTS_TAG in feature.annotation.tag:
+            _check_weighted(feature)
+            found[name] = features.Kind(features.WEIGHTED, 0)
             continue
         kind = features.HASHED
         if feature.type == schema_pb2.FLOAT:
@@ -115,6 +121,22 @@ def _length(feature: schema_pb2.Feature) -> int | None:
     return int(most)
 
 
+def _check_weighted(feature: schema_pb2.Feature) -> None:
+    """Checks that a feature with the tag ``weights`` is a category, without buckets.
+
+    Raises:
+        SchemaError: If it is not.
+    """
+    is_text = feature.HasField("natural_language_domain")
+    is_category = feature.type == schema_pb2.BYTES and not is_text
+    if not is_category or len(feature.annotation.tag) > 1:
+        raise SchemaError(
+            f'The schema\'s feature "{feature.name}" has the tag "{WEIGHTS_TAG}", '
+            "which only a category can have, and no tag beside it. Remove the tag, or "
+            "write type: BYTES."
+        )
+
+
 def _buckets(feature: schema_pb2.Feature) -> int | None:
     """Returns the number of buckets in the tags; None if there is none."""
     number = None
@@ -125,8 +147,8 @@ def _buckets(feature: schema_pb2.Feature) -> int | None:
         if not match:
             raise SchemaError(
                 f'The schema\'s feature "{feature.name}" has the unknown tag "{tag}". '
-                'Write the number of buckets, as in "buckets:20", or for a time of the '
-                f'type FLOAT "{TIME_TAG}".'
+                'Write the number of buckets, as in "buckets:20"; for a time of the '
+                f'type FLOAT "{TIME_TAG}"; for categories with weights "{WEIGHTS_TAG}".'
             )
         number = int(match[1])
     return number

@@ -12,7 +12,13 @@ from tests.support.examples import serialize
 from tests.support.transform import TRANSFORM_CONFIG, run_transform
 from trainer_modules import features as f
 from trainer_modules.inputs import Data
-from trainer_modules.sizes import Sizes, read_item_fields, user_fields, user_vectors
+from trainer_modules.sizes import (
+    Sizes,
+    read_item_fields,
+    user_fields,
+    user_vectors,
+    user_weights,
+)
 
 DAY, START = 86_400, 978_300_000
 ITEMS_PER_COLOUR = 12
@@ -22,6 +28,8 @@ GENDERS = [[b"F"], [b"M"], []]
 OCCUPATIONS = [[b"cook", b"poet"], [b"cook"], [], [b"nurse", b"poet", b"cook"]]
 GENRES = [["Drama", "War"], [], ["War"], ["Comedy", "Drama", "War"]]
 TASTES = [[0.5, -2.0, 1.0], [], [3.0, 0.25, -1.0], [0.0, 1.5, 2.0], [-4.0, 0.5, 0.0]]
+MOODS = [[b"calm:0.5", b"loud:2"], [], [b"loud:1"]]
+TAGS = [["new:0.25", "old:1"], ["old:3.0"], []]
 COVERS = [[10.0, 2.0], [-7.0, 5.0], []]
 
 
@@ -65,6 +73,7 @@ def plant(folder: Path) -> Planted:
             "user_gender": GENDERS[user % 3],
             "user_occupation": OCCUPATIONS[user // 2 % 4],
             "user_taste": TASTES[user // 2 % 5],
+            "user_moods": MOODS[user // 2 % 3],
         }
         times = [START + user + day * DAY for day in range(16)]
         train.append(
@@ -82,13 +91,16 @@ def plant(folder: Path) -> Planted:
             )
         )
     splits = {f.TRAIN_SPLIT: train, f.EVAL_SPLIT: held_out}
-    config = TRANSFORM_CONFIG | {"kinds": {"user_taste": [f.VECTOR, 3]}}
+    kinds = {"user_taste": [f.VECTOR, 3], "user_moods": [f.WEIGHTED, 0]}
     taste = schema_pb2.Feature(
         name="user_taste",
         type=schema_pb2.FLOAT,
         value_count=schema_pb2.ValueCount(min=3, max=3),
     )
-    output, files = run_transform(folder, splits, config, more=[taste])
+    moods = schema_pb2.Feature(name="user_moods", type=schema_pb2.BYTES)
+    output, files = run_transform(
+        folder, splits, TRANSFORM_CONFIG | {"kinds": kinds}, more=[taste, moods]
+    )
     data = Data(
         [files[f.TRAIN_SPLIT]],
         [files[f.EVAL_SPLIT]],
@@ -103,25 +115,29 @@ def plant(folder: Path) -> Planted:
 def _sizes(folder: Path, output: tft.TFTransformOutput) -> Sizes:
     items = [f"{colour}{n:02}" for colour in "bw" for n in range(ITEMS_PER_COLOUR)]
     genres = [GENRES[n % 4] for n in range(len(items))]
+    tags = [TAGS[n % 3] for n in range(len(items))]
     covers = [COVERS[n % 3] for n in range(len(items))]
     catalogue = write_catalogue(
         folder,
         [*items, "rare"],
-        {"item_cover": f.Kind(f.VECTOR, 2)},
+        {"item_cover": f.Kind(f.VECTOR, 2), "item_tags": f.Kind(f.WEIGHTED, 0)},
         item_genres=[*genres, ["Western"]],
         item_cover=[*covers, [1.0, 1.0]],
+        item_tags=[*tags, []],
     )
     item_ids, user_values = (
         output.vocabulary_by_name(name)
         for name in (f.ITEM_VOCABULARY, f.USER_FEATURE_VOCABULARY)
     )
     item_fields, item_values = read_item_fields(catalogue, item_ids)
-    vectors = user_vectors(output.transformed_feature_spec())
+    feature_spec = output.transformed_feature_spec()
+    vectors = user_vectors(feature_spec)
     return Sizes(
         num_users=NUM_USERS + f.NUM_RESERVED,
         num_items=len(items) + f.NUM_RESERVED,
         user_fields=(*user_fields(user_values), *vectors),
         user_vectors=vectors,
+        user_weights=user_weights(feature_spec),
         num_user_values=len(user_values) + f.NUM_RESERVED,
         item_fields=item_fields,
         num_item_values=len(item_values) + f.NUM_RESERVED,

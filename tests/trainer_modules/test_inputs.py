@@ -164,7 +164,13 @@ def test_files_are_read_in_an_order_that_does_not_depend_on_their_names(tmp_path
 def test_user_fields_are_tables_by_user(planted):
     tables = dict(planted.data.user_fields)
     rows = parsed(planted, planted.records)
-    taste = tables.pop("user_taste_vector")
+    taste, moods, weights = (
+        tables.pop(f"user_{name}")
+        for name in ("taste_vector", "moods_index", "moods_weight")
+    )
+    assert (moods.dtype, weights.dtype) == (np.int32, np.float32)
+    [loud] = set(moods[weights == 2])
+    assert set(weights[moods == loud]) == {1, 2}
     assert taste.dtype == np.float32
     users = tf.data.TFRecordDataset(planted.data.train_files[0], "GZIP")
     for example in map(tf.train.Example.FromString, users.as_numpy_iterator()):
@@ -180,7 +186,7 @@ def test_user_fields_are_tables_by_user(planted):
 
 
 def test_without_user_fields_there_is_no_table(planted):
-    ids = dataclasses.replace(planted.data.sizes, user_fields=())
+    ids = dataclasses.replace(planted.data.sizes, user_fields=(), user_weights={})
     assert dataclasses.replace(planted.data, sizes=ids).user_fields == {}
 
 
@@ -194,7 +200,10 @@ def test_eval_users_have_their_history_and_their_targets(planted):
         ),
         tf.int64,
     ) | {"user_gender_index": tf.int64, "user_occupation_index": tf.int64}
-    types |= {"rating": tf.float32, "user_taste_vector": tf.float32}
+    types |= dict.fromkeys(
+        ("rating", "user_taste_vector", "user_moods_weight"), tf.float32
+    )
+    types["user_moods_index"] = tf.int64
     assert {name: value.dtype for name, value in batch.items()} == types
     assert batch[f.USER_INDEX].numpy().tolist() == [row["user"] for row in expected]
     for name, wanted in (

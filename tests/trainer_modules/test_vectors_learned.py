@@ -1,4 +1,4 @@
-"""Models learn from vectors: a person likes what is in the direction of their taste."""
+"""Models learn from vectors and weights: they decide what a person likes."""
 
 import dataclasses
 
@@ -15,7 +15,13 @@ from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import Data
 from trainer_modules.signatures import Served
-from trainer_modules.sizes import Sizes, read_item_fields, user_vectors
+from trainer_modules.sizes import (
+    Sizes,
+    read_item_fields,
+    user_fields,
+    user_vectors,
+    user_weights,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -26,19 +32,26 @@ TASTES = _RANDOM.normal(size=[NUM_USERS + NUM_NEW, LENGTH])
 _TURNED = _RANDOM.normal(size=[LENGTH, LENGTH + 2])
 DIRECTIONS = _RANDOM.normal(size=[NUM_ITEMS, LENGTH])
 COVERS = 50 + 7 * DIRECTIONS @ _TURNED
-LIKED = TASTES @ DIRECTIONS.T > 0  # [user, item]
+LIKED = TASTES @ DIRECTIONS.T > 0  # [user, item]: what is in the direction of the taste
+# Everybody is calm and loud: it is the shares of both that decide between two halves.
+CALM = np.random.default_rng(6).permutation(np.arange(0.5, 110) / 110)
+LIKED_BY_MOOD = (CALM[:, np.newaxis] > 0.5) == (np.arange(NUM_ITEMS) % 2)
 ITEMS = [f"i{n:02}" for n in range(NUM_ITEMS)]
 
 
-def log():
+def moods(calm):
+    return [f"calm:{calm:.4f}", f"loud:{1 - calm:.4f}"]
+
+
+def log(liked, feature):
     """Each user's ratings of 16 items; the last four are those of the eval split."""
     splits = {f.TRAIN_SPLIT: [], f.EVAL_SPLIT: []}
     times = list(range(1_600_000_000, 1_600_000_016))
     for user in range(NUM_USERS):
         chosen = np.random.default_rng(user).permutation(NUM_ITEMS)[:16]
         items = [ITEMS[n].encode() for n in chosen]
-        stars = [5.0 if LIKED[user, n] else 1.0 for n in chosen]
-        known = {"user_id": [f"u{user}".encode()], "user_taste": list(TASTES[user])}
+        stars = [5.0 if liked[user, n] else 1.0 for n in chosen]
+        known = {"user_id": [f"u{user}".encode()], **feature(user)}
         splits[f.TRAIN_SPLIT].append(
             serialize(
                 item_id=items[:12], rating=stars[:12], timestamp=times[:12], **known
@@ -67,7 +80,8 @@ def vectors(transform, tmp_path_factory):
         value_count=schema_pb2.ValueCount(min=LENGTH, max=LENGTH),
     )
     config = TRANSFORM_CONFIG | {"kinds": {"user_taste": [f.VECTOR, LENGTH]}}
-    output, files = transform(log(), config, more=[taste])
+    by_taste = log(LIKED, lambda user: {"user_taste": list(TASTES[user])})
+    output, files = transform(by_taste, config, more=[taste])
     catalogue = write_catalogue(
         tmp_path_factory.mktemp("catalogue"),
         ITEMS,
@@ -78,14 +92,42 @@ def vectors(transform, tmp_path_factory):
     item_fields, item_values = read_item_fields(catalogue, item_ids)
     assert item_values == []
     lengths = user_vectors(output.transformed_feature_spec())
-    sizes = Sizes(
-        num_users=NUM_USERS + f.NUM_RESERVED,
-        num_items=len(item_ids) + f.NUM_RESERVED,
+    return output, data_of(
+        output,
+        files,
         user_fields=tuple(lengths),
         user_vectors=lengths,
         item_fields=item_fields,
     )
-    return output, Data(
+
+
+@pytest.fixture(scope="module")
+def weights(transform):
+    """The transform output and the data of the log, with weights or without."""
+
+    def made(kind, moods_of):
+        feature = schema_pb2.Feature(name="user_moods", type=schema_pb2.BYTES)
+        config = TRANSFORM_CONFIG | {"kinds": {"user_moods": kind} if kind else {}}
+        by_mood = log(
+            LIKED_BY_MOOD,
+            lambda user: {"user_moods": [m.encode() for m in moods_of(CALM[user])]},
+        )
+        output, files = transform(by_mood, config, more=[feature])
+        values = output.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
+        return output, data_of(
+            output,
+            files,
+            user_fields=user_fields(values),
+            num_user_values=len(values) + f.NUM_RESERVED,
+            user_weights=user_weights(output.transformed_feature_spec()),
+        )
+
+    return made
+
+
+def data_of(output, files, **fields):
+    sizes = Sizes(NUM_USERS + f.NUM_RESERVED, NUM_ITEMS + f.NUM_RESERVED, **fields)
+    return Data(
         [files[f.TRAIN_SPLIT]],
         [files[f.EVAL_SPLIT]],
         output.transformed_feature_spec(),
@@ -94,7 +136,7 @@ def vectors(transform, tmp_path_factory):
     )
 
 
-def auc_of_new_people(output, data, model):
+def auc_of_new_people(output, data, model, liked_by, given):
     """Share of the pairs of a liked and another item that a list has in this order."""
     serving = Served(
         model,
@@ -105,7 +147,6 @@ def auc_of_new_people(output, data, model):
         num_unknown_items=0,
         share_of_users=1.0,
     )
-    given = [[f"user_taste={x:.6f}" for x in taste] for taste in TASTES[NUM_USERS:]]
     listed = serving.recommend(
         tf.constant(["new"] * NUM_NEW),
         tf.fill([NUM_NEW, 1], ""),
@@ -115,7 +156,7 @@ def auc_of_new_people(output, data, model):
     )["item_id"].numpy()
     shares = []
     for user, row in enumerate(listed, start=NUM_USERS):
-        liked = np.array([LIKED[user, ITEMS.index(item.decode())] for item in row])
+        liked = np.array([liked_by[user, ITEMS.index(item.decode())] for item in row])
         before = np.cumsum(liked)[~liked]  # liked items before each of the others
         shares.append(before.mean() / liked.sum())
     return np.mean(shares)
@@ -131,10 +172,26 @@ def test_unknown_peoples_vectors_decide_their_lists(vectors, tmp_path, name):
     )
     blind = dataclasses.replace(data, sizes=ids)
     model_without = train(name, blind, tmp_path / "without", **settings)
-    with_vectors = auc_of_new_people(output, data, model)
-    without = auc_of_new_people(output, blind, model_without)
+    given = [[f"user_taste={x:.6f}" for x in taste] for taste in TASTES[NUM_USERS:]]
+    with_vectors = auc_of_new_people(output, data, model, LIKED, given)
+    without = auc_of_new_people(output, blind, model_without, LIKED, given)
     assert with_vectors > 0.9
     assert without < 0.7
+
+
+def test_unknown_peoples_weights_decide_their_lists(weights, tmp_path):
+    found = {}
+    for kind, moods_of in (
+        ([f.WEIGHTED, 0], moods),
+        (None, lambda calm: ["calm", "loud"]),
+    ):
+        output, data = weights(kind, moods_of)
+        folder = tmp_path / str(bool(kind))
+        model = train("fm", data, folder, learning_rate=0.01, patience=8)
+        given = [[f"user_moods={m}" for m in moods_of(c)] for c in CALM[NUM_USERS:]]
+        found[bool(kind)] = auc_of_new_people(output, data, model, LIKED_BY_MOOD, given)
+    assert found[True] > 0.9
+    assert found[False] < 0.7
 
 
 def test_scores_of_examples_are_those_of_the_vectors(vectors, tmp_path):

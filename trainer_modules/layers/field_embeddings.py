@@ -7,7 +7,7 @@ import tensorflow as tf
 from trainer_modules import features as f
 from trainer_modules.layers.decay import decay
 from trainer_modules.layers.vector_table import VectorTable
-from trainer_modules.sizes import Sizes, Vocabulary
+from trainer_modules.sizes import Sizes, Vocabulary, Weighted
 
 
 class FieldEmbeddings(tf.keras.layers.Layer):
@@ -15,11 +15,12 @@ class FieldEmbeddings(tf.keras.layers.Layer):
 
     The fields of a pair are the user's id, the user's side features, the item's id and
     the item's side features, in this order. A field with several values, such as the
-    genres of a film, has the mean of their vectors (as in RecBole and DeepCTR); a field
-    without a known value has the zero vector. All user fields share one table of
-    values, and all item fields another. A field that is a vector in the data is
-    projected to D numbers by a matrix of its own, without a bias: a missing one has the
-    zero vector too. In training, the vectors that are read decay.
+    genres of a film, has the mean of their vectors (as in RecBole and DeepCTR), by
+    their weights if they have any; a field without a known value has the zero vector.
+    All user fields share one table of values, and all item fields another. A field that
+    is a vector in the data is projected to D numbers by a matrix of its own, without a
+    bias: a missing one has the zero vector too. In training, the vectors that are read
+    decay.
 
     For example, with ``user_gender`` and ``item_genres`` as the only side features
     there are F = 4 fields, and a batch of 32 users with 5 candidates each and D = 16
@@ -46,8 +47,18 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         super().__init__()
         self.l2 = l2
         self.user_fields = sizes.user_fields
-        self.item_fields = [tf.constant(table) for table in sizes.item_fields.values()]
-        item_vectors = [t.shape[1] for t in self.item_fields if t.dtype.is_floating]
+        self.user_weights = sizes.user_weights
+        self.item_fields = [
+            Weighted(*map(tf.constant, table))
+            if isinstance(table, Weighted)
+            else tf.constant(table)
+            for table in sizes.item_fields.values()
+        ]
+        item_vectors = [
+            table.shape[1]
+            for table in self.item_fields
+            if not isinstance(table, Weighted) and table.dtype.is_floating
+        ]
 
         def table(vocabulary: Vocabulary) -> tf.keras.layers.Layer:
             return VectorTable(vocabulary, sizes, dim, stddev, num_zeros=num_zeros)
@@ -91,13 +102,21 @@ class FieldEmbeddings(tf.keras.layers.Layer):
 
     def of_users(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns the vectors of the users' fields, [B, F_u, D], the id first."""
-        fields = [features[name] for name in self.user_fields]
+        fields = [
+            Weighted(features[name], features[self.user_weights[name]])
+            if name in self.user_weights
+            else features[name]
+            for name in self.user_fields
+        ]
         values = _embedded(fields, self.user_value, self.user_projections)
         return tf.stack([self.user(features[f.USER_INDEX]), *values], 1)
 
     def of_items(self, item_index: tf.Tensor) -> tf.Tensor:
         """Returns the vectors of the items' fields, [..., F_i, D], the id first."""
-        fields = [tf.gather(table, item_index) for table in self.item_fields]
+        fields = [
+            tf.nest.map_structure(lambda table: tf.gather(table, item_index), field)
+            for field in self.item_fields
+        ]
         values = _embedded(fields, self.item_value, self.item_projections)
         return tf.stack([self.item(item_index), *values], -2)
 
@@ -124,21 +143,31 @@ class Projection(tf.keras.layers.Dense):
 
 
 def _embedded(
-    fields: Sequence[tf.Tensor],
+    fields: Sequence[tf.Tensor | Weighted],
     table: tf.keras.layers.Layer,
     projections: Sequence[tf.keras.layers.Layer],
 ) -> list[tf.Tensor]:
     """Returns the vectors [..., D] of fields, which are indices or vectors."""
     project = iter(projections)
     return [
-        next(project)(field) if field.dtype.is_floating else _mean(table, field)
+        next(project)(field) if _is_vector(field) else _mean(table, field)
         for field in fields
     ]
 
 
-def _mean(table: tf.keras.layers.Layer, index: tf.Tensor) -> tf.Tensor:
+def _is_vector(field: tf.Tensor | Weighted) -> bool:
+    return not isinstance(field, Weighted) and bool(field.dtype.is_floating)
+
+
+def _mean(table: tf.keras.layers.Layer, field: tf.Tensor | Weighted) -> tf.Tensor:
     """Returns the mean vector [..., D] of the known values among [..., L] indices."""
+    index = field.values if isinstance(field, Weighted) else field
     vectors = table(index)
-    known = tf.cast(index >= f.NUM_RESERVED, vectors.dtype)[..., tf.newaxis]
-    total = tf.reduce_sum(vectors * known, -2)
-    return total / tf.maximum(tf.reduce_sum(known, -2), 1)
+    share = tf.cast(index >= f.NUM_RESERVED, vectors.dtype)
+    if isinstance(field, Weighted):
+        largest = tf.reduce_max(field.weights, -1, keepdims=True)
+        # At most 1: a larger one may not fit into 16 bits.
+        share *= tf.cast(tf.math.divide_no_nan(field.weights, largest), vectors.dtype)
+    share = share[..., tf.newaxis]
+    total = tf.reduce_sum(vectors * share, -2)
+    return tf.math.divide_no_nan(total, tf.reduce_sum(share, -2))

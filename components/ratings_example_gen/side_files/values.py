@@ -51,7 +51,8 @@ class Piece:
         ids: [R] ids, in the same form as in ratings.
         titles: [R] titles, None for a missing one; None without such a column.
         features: Name with its prefix → [R] lists of values, empty if missing; those of
-            a numeric feature are floats, those of a time are days since 1970, and those
+            a numeric feature are floats, categories with weights are written as
+            "Drama:0.2", those of a time are days since 1970, and those
             of a vector an array.
         num_decoded: Number of values whose HTML entities were decoded.
     """
@@ -93,6 +94,7 @@ def read_pieces(table: SideTable) -> Iterator[Piece]:
         for name in found.keys() & table.vector_sizes:
             given[name] = of_texts(found.pop(name), number_dialect(table))
         _check_vectors(given, ids, table)
+        _write_weights(found, ids, table)
         typed = {**_typed(found, ids, table), **given}
         yield Piece(ids, titles, typed, cleaner.num_decoded)
 
@@ -126,6 +128,35 @@ def _check_vectors(
             problems,
             advice="Correct these vectors, or leave them empty: they may be missing. "
             "The schema declares the length: value_count { min: N max: N }.",
+        )
+
+
+def _write_weights(
+    found: dict[str, list[list[str]]], ids: Sequence[str], table: SideTable
+) -> None:
+    """Checks the weights of categories, and writes them without the file's marks.
+
+    Raises:
+        BadInputError: If one is missing, or not a finite number of at least 0.
+    """
+    problems = []
+    for name in found.keys() & {n for n, k in table.kinds.items() if k.is_weighted}:
+        for row, values in zip(ids, found[name], strict=True):
+            for place, text in enumerate(values):
+                category, _, written = text.rpartition(":")
+                weight = to_number(written, number_dialect(table))
+                if not category or not 0 <= weight <= _LARGEST:
+                    reason = (
+                        f"{name} of {row!r} has {text!r}, without a weight of 0 or more"
+                    )
+                    kind = input_errors.NON_NUMERIC_FEATURE
+                    problems.append(Problem(table.part.name, 0, kind, reason))
+                values[place] = f"{category.strip()}:{weight!r}"
+    if problems:
+        raise BadInputError(
+            problems,
+            advice="Write each value with its weight, as in Drama:0.2, or remove the "
+            "tag weights from the feature in the schema.",
         )
 
 

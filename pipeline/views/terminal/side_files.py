@@ -55,7 +55,8 @@ def _table_line(kind: str, table: "SideTable | None") -> str:
 def _kind(kind: "Kind | None") -> str:
     if kind is None:
         return ""
-    return f" ({kind.name}, {kind.size} {'numbers' if kind.is_vector else 'buckets'})"
+    what = "numbers" if kind.is_vector else "buckets"
+    return f" ({kind.name}, {kind.size} {what})" if kind.size else f" ({kind.name})"
 
 
 def describe_file(kind: str, summary: "SideSummary | None") -> Iterator[str]:

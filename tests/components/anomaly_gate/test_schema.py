@@ -124,6 +124,13 @@ def test_a_float_of_several_values_is_a_vector(read):
     }
 
 
+def test_a_category_may_have_weights(read):
+    schema = read(
+        'feature { name: "item_genres" type: BYTES annotation { tag: "weights" } }'
+    )
+    assert feature_kinds(schema) == {"item_genres": Kind("weighted", 0)}
+
+
 @pytest.mark.parametrize(
     ("feature", "message"),
     [
@@ -132,6 +139,11 @@ def test_a_float_of_several_values_is_a_vector(read):
         ('type: BYTES annotation { tag: "time" }', 'unknown tag "time"'),
         ('type: FLOAT annotation { tag: "bucket:20" }', 'unknown tag "bucket:20"'),
         ('type: FLOAT annotation { tag: "buckets:0" }', 'unknown tag "buckets:0"'),
+        ('type: FLOAT annotation { tag: "weights" }', "only a category can have"),
+        (
+            'type: BYTES annotation { tag: "weights" tag: "buckets:3" }',
+            "no tag beside it",
+        ),
         ("type: FLOAT value_count { min: 1 max: 3 }", "not declared as vectors of one"),
         ("type: FLOAT value_count { min: 3 }", "not declared as vectors of one length"),
         ("type: FLOAT shape { dim { size: 3 } }", "user_age.* not declared as vectors"),

@@ -26,7 +26,7 @@ def test_is_the_mean_of_the_known_values_of_each_field(sizes, features, vectors,
     tf.keras.utils.set_random_seed(seed)
     layer = FieldEmbeddings(sizes, DIM, stddev=1.0)
     found = layer(features)
-    assert found.shape == [3, 2, 7, DIM]
+    assert found.shape == [3, 2, 8, DIM]
     np.testing.assert_allclose(found, vectors(*tables(layer)), rtol=1e-5, atol=1e-6)
 
 
@@ -34,7 +34,7 @@ def test_a_value_that_training_did_not_see_counts_as_absent(sizes, features):
     layer = FieldEmbeddings(sizes, DIM, stddev=1.0)
     without = features | {
         "user_age_index": tf.constant([[3], [0], [0]]),
-        "user_zip_index": tf.constant([[4, 5, 2], [2, 0, 0], [4, 0, 0]]),
+        "user_zip_index": tf.constant([[4, 5, 2], [2, 0, 0], [0, 4, 0]]),
     }
     np.testing.assert_allclose(layer(features), layer(without), rtol=1e-6)
     assert not layer(features)[2, :, 1].numpy().any()  # none is known: 0
@@ -44,13 +44,13 @@ def test_one_list_of_candidates_is_everybodys(sizes, features):
     layer = FieldEmbeddings(sizes, DIM, stddev=1.0)
     shared = layer(features | {f.ITEM_INDEX: tf.constant([[2, 4, 3]])})
     each = layer(features | {f.ITEM_INDEX: tf.constant([[2, 4, 3]] * 3)})
-    assert shared.shape == [3, 3, 7, DIM]
+    assert shared.shape == [3, 3, 8, DIM]
     np.testing.assert_array_equal(shared, each)
 
 
 def test_rows_are_those_of_the_sizes_and_of_the_ids_alone_where_nothing_is_known(sizes):
     nothing = dataclasses.replace(
-        sizes, user_fields=(), user_vectors={}, item_fields={}
+        sizes, user_fields=(), user_vectors={}, user_weights={}, item_fields={}
     )
     for which, rows in ((sizes, [4, 5, 6, 5, 2, 3]), (nothing, [4, 5])):
         layer = FieldEmbeddings(which, DIM)
@@ -59,6 +59,7 @@ def test_rows_are_those_of_the_sizes_and_of_the_ids_alone_where_nothing_is_known
             f.ITEM_INDEX: tf.constant([[2]]),
         } | {name: tf.constant([[2]]) for name in which.user_fields[:2]}
         given |= {name: tf.ones([1, 2]) for name in which.user_vectors}
+        given |= {name: tf.ones([1, 1]) for name in which.user_weights.values()}
         assert layer(given).shape == [1, 1, which.num_fields, DIM]
         assert sorted(w.shape[0] for w in layer.weights) == sorted(rows)
         assert {w.shape[1] for w in layer.weights} == {DIM}

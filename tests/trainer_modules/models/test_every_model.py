@@ -24,7 +24,7 @@ from tests.support.models import build, make_interactions
 from trainer_modules import features as f
 from trainer_modules.configs import parse
 from trainer_modules.registry import MODELS, POPULARITY
-from trainer_modules.sizes import Sizes
+from trainer_modules.sizes import Sizes, Weighted
 
 SOURCES = Path(trainer_modules.__file__).parent / "models"
 FITTED = [name for name, spec in MODELS.items() if spec.task != "closed_form"]
@@ -35,11 +35,22 @@ FIELDS = Sizes(
     V,
     user_fields=("user_age_index", "user_gender_index", "user_taste_vector"),
     user_vectors={"user_taste_vector": 3},
+    user_weights={"user_gender_index": "user_gender_weight"},
     num_user_values=7,
     item_fields={
         "item_genres": np.array(
             [[0, 0], [0, 0], [2, 3], [3, 0], [0, 0], [4, 2], [2, 0], [3, 4], [0, 0]],
             np.int32,
+        ),
+        "item_moods": Weighted(
+            np.array(
+                [[0, 0]] * 3 + [[2, 4], [0, 0], [3, 0], [4, 2], [3, 2], [2, 0]],
+                np.int32,
+            ),
+            np.array(
+                [[0, 0]] * 3 + [[0.5, 2], [0, 0], [3, 0], [0, 1], [1, 1], [0.1, 0]],
+                np.float32,
+            ),
         ),
         "item_cover": np.array(
             [
@@ -65,6 +76,9 @@ USER_FIELDS = {
     "user_age_index": np.array([[0], [1], [3], [3], [2], [0], [2]]),
     "user_gender_index": np.array(
         [[0, 0], [0, 0], [4, 0], [5, 6], [1, 4], [5, 0], [0, 0]]
+    ),
+    "user_gender_weight": np.array(
+        [[0, 0], [0, 0], [0.5, 0], [1, 3], [2, 0.25], [0, 0], [0, 0]], np.float32
     ),
     "user_taste_vector": np.array(
         [
@@ -271,7 +285,7 @@ def test_padding_of_the_history_changes_nothing(model):
 
 def test_padding_of_a_users_fields_changes_nothing(model):
     wider = {
-        name: np.pad(table, [(0, 0), (0, 0 if table.dtype == "f" else 2)])
+        name: np.pad(table, [(0, 0), (0, 0 if name in FIELDS.user_vectors else 2)])
         for name, table in USER_FIELDS.items()
     }
     np.testing.assert_allclose(

@@ -14,7 +14,7 @@ from components.ratings_example_gen.parts import find_parts
 from components.ratings_example_gen.side_files.columns import describe
 from components.ratings_example_gen.side_files.names import ITEMS
 from components.ratings_example_gen.side_files.values import read_pieces, split_values
-from trainer_modules.features import NUMERIC, TIME, Kind
+from trainer_modules.features import NUMERIC, TIME, WEIGHTED, Kind
 
 
 @pytest.mark.parametrize(
@@ -180,3 +180,27 @@ def test_times_of_parquet_are_days_since_1970(tmp_path):
 def test_a_declared_time_that_is_none_is_named(csv_part, text):
     with pytest.raises(BadInputError, match="item_price of 'i0' is .*, not one time"):
         prices(csv_part(text), kind=TIME)
+
+
+def weights(part, **dialect):
+    table = describe(part, ITEMS, {}, Dialect(**dialect))
+    kinds = {"item_price": Kind(WEIGHTED, 0)}
+    [piece] = read_pieces(dataclasses.replace(table, kinds=kinds))
+    return piece.features["item_price"]
+
+
+def test_weights_are_written_without_the_marks_of_the_text(csv_part):
+    part = csv_part("a:0.5|b c : 2", "", "x:y:1e-9")
+    assert weights(part) == [["a:0.5", "b c:2.0"], [], ["x:y:1e-09"]]
+    part = csv_part("a:0,5|b:1.234,5")
+    assert weights(part, decimal=",", thousands=".") == [["a:0.5", "b:1234.5"]]
+
+
+@pytest.mark.parametrize("text", ["a", "a:", ":1", "a:-1", "a:b", "a:nan", "a:1e39"])
+def test_a_weight_that_is_none_is_named(csv_part, text):
+    with pytest.raises(
+        BadInputError, match=f"item_price of 'i1' has '{text}'"
+    ) as found:
+        weights(csv_part("a:1", f"b:2|{text}", f"{text}|b:0"))
+    assert found.value.counts == {input_errors.NON_NUMERIC_FEATURE: 2}
+    assert "Drama:0.2" in found.value.advice
