@@ -28,6 +28,10 @@ from trainer_modules import features as f
 from trainer_modules.model_card import read_card, write_card
 
 DECISION_FILE = "decision.json"
+_OTHER_TARGETS = (
+    "it was trained with other settings of label or events.judged, and judged on other "
+    "targets than the candidates; gate.without_baseline=floors_only replaces it once"
+)
 
 
 class Decision(tfx.dsl.Artifact):
@@ -205,7 +209,13 @@ def _live(
         return None, (
             f"{folder} was judged, but version {version.number} is another model"
         )
-    return read_judged(evaluation_uri, folder, origin), ""
+    live = read_judged(evaluation_uri, folder, origin)
+    return (live, "") if _can_compare(live, candidates) else (None, _OTHER_TARGETS)
+
+
+def _can_compare(live: Judged, candidates: list[Judged]) -> bool:
+    users = live.slices[OVERALL].users
+    return all(users.has_targets_of(c.slices[OVERALL].users) for c in candidates)
 
 
 def _entry(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str, Any]:

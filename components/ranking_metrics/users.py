@@ -85,6 +85,11 @@ class Users:
             return self._auc_values()
         return self.values[:, self.metrics.index(metric)].astype(np.float64)
 
+    def has_targets_of(self, other: "Users") -> bool:
+        """Returns whether the same targets were judged, with the same labels."""
+        names = ("user", "target_user", "target", "label")
+        return all(np.array_equal(getattr(self, n), getattr(other, n)) for n in names)
+
     def has_one_label(self) -> bool:
         """Returns whether all targets have the same label, so AUC is not defined."""
         return len(np.unique(self.label)) == 1

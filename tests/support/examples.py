@@ -13,6 +13,27 @@ def serialize(**lists: Sequence[bytes] | Sequence[float] | Sequence[int]) -> byt
     return tf.train.Example(features=features).SerializeToString()
 
 
+def serialize_splits(items, stars, times, num_train, **known):
+    """Returns a user's Examples: the first ratings to train with, the others for eval.
+
+    Args:
+        items: IDs of the items.
+        stars: Their ratings.
+        times: When they were rated, in seconds.
+        num_train: How many of them are in the train split.
+        **known: The user's id and side features.
+    """
+    rated = {
+        "item_id": [item.encode() for item in items],
+        "rating": list(stars),
+        "timestamp": list(times),
+    }
+    first = {name: values[:num_train] for name, values in rated.items()}
+    last = {name: values[num_train:] for name, values in rated.items()}
+    history = {f"history_{name}": values for name, values in first.items()}
+    return serialize(**first, **known), serialize(**last, **history, **known)
+
+
 def _feature(values):
     if not values:
         return tf.train.Feature()

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from tests.support.catalogue import write_catalogue
-from tests.support.examples import serialize
+from tests.support.examples import serialize_splits
 from tests.support.models import train
 from tests.support.transform import TRANSFORM_CONFIG
 from trainer_modules import features as f
@@ -31,25 +31,11 @@ def log():
         income = float(user % 2 * 5000 + user * 80)
         items = random.permutation(list(PRICES))[:12]
         stars = [5.0 if (i in EXPENSIVE) == (income >= 5000) else 1.0 for i in items]
-        times = list(range(1_600_000_000, 1_600_000_012))
-        rated = [item.encode() for item in items]
+        times = range(1_600_000_000, 1_600_000_012)
         known = {"user_id": [f"u{user}".encode()], "user_income": [income]}
-        splits[f.TRAIN_SPLIT].append(
-            serialize(
-                item_id=rated[:10], rating=stars[:10], timestamp=times[:10], **known
-            )
-        )
-        splits[f.EVAL_SPLIT].append(
-            serialize(
-                item_id=rated[10:],
-                rating=stars[10:],
-                timestamp=times[10:],
-                history_item_id=rated[:10],
-                history_rating=stars[:10],
-                history_timestamp=times[:10],
-                **known,
-            )
-        )
+        train_example, eval_example = serialize_splits(items, stars, times, 10, **known)
+        splits[f.TRAIN_SPLIT].append(train_example)
+        splits[f.EVAL_SPLIT].append(eval_example)
     return splits
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from tests.support.catalogue import write_catalogue
-from tests.support.examples import serialize
+from tests.support.examples import serialize, serialize_splits
 from tests.support.models import train
 from tests.support.transform import TRANSFORM_CONFIG
 from trainer_modules import features as f
@@ -46,28 +46,15 @@ def moods(calm):
 def log(liked, feature):
     """Each user's ratings of 16 items; the last four are those of the eval split."""
     splits = {f.TRAIN_SPLIT: [], f.EVAL_SPLIT: []}
-    times = list(range(1_600_000_000, 1_600_000_016))
+    times = range(1_600_000_000, 1_600_000_016)
     for user in range(NUM_USERS):
         chosen = np.random.default_rng(user).permutation(NUM_ITEMS)[:16]
-        items = [ITEMS[n].encode() for n in chosen]
+        items = [ITEMS[n] for n in chosen]
         stars = [5.0 if liked[user, n] else 1.0 for n in chosen]
         known = {"user_id": [f"u{user}".encode()], **feature(user)}
-        splits[f.TRAIN_SPLIT].append(
-            serialize(
-                item_id=items[:12], rating=stars[:12], timestamp=times[:12], **known
-            )
-        )
-        splits[f.EVAL_SPLIT].append(
-            serialize(
-                item_id=items[12:],
-                rating=stars[12:],
-                timestamp=times[12:],
-                history_item_id=items[:12],
-                history_rating=stars[:12],
-                history_timestamp=times[:12],
-                **known,
-            )
-        )
+        train_example, eval_example = serialize_splits(items, stars, times, 12, **known)
+        splits[f.TRAIN_SPLIT].append(train_example)
+        splits[f.EVAL_SPLIT].append(eval_example)
     return splits
 
 

@@ -29,6 +29,7 @@ from trainer_modules import features as f
 from trainer_modules.model_card import ModelCard, read_card, write_card
 
 N = 300
+FLOORS = "floors_only"
 GATE = Gate(
     metric="ndcg@10",
     floors={"auc": 0.5},
@@ -51,7 +52,7 @@ def artifact(kind, folder):
     return made
 
 
-def users_of(ndcg, shift, night):
+def users_of(ndcg, shift, night, labels):
     """N users, half of whom have thrice the others' metric; two targets each.
 
     Liked targets are at the rank that is one over the metric: the larger, the better.
@@ -68,13 +69,15 @@ def users_of(ndcg, shift, night):
         target=np.arange(2 * N, dtype=np.uint32) + np.uint32(1000 * night),
         rank=np.repeat(1 / values[:, 0], 2),
         score=np.tile(np.array([0.9, 0.1], np.float32), N),
-        label=np.tile(np.array([1, 0], np.int8), N),
+        label=np.tile(np.array(labels, np.int8), N),
     )
 
 
-def write_evaluation(folder, model_folder, ndcg, shift=0, night=0, **metrics):
+def write_evaluation(
+    folder, model_folder, ndcg, shift=0, night=0, labels=(1, 0), **metrics
+):
     """As TFMA does, on all users and on one slice; each night has its own targets."""
-    users = users_of(ndcg, shift, night)
+    users = users_of(ndcg, shift, night, labels)
     values = {
         "ndcg@10": ndcg,
         "auc": 1.0,
@@ -329,6 +332,24 @@ def test_an_evaluation_of_another_model_than_the_live_one_is_not_taken_for_it(wo
     done = world.run()
     assert done.verdicts["neumf"] == "refused"
     assert "version 2 is another model" in done.rules["neumf"]
+
+
+@pytest.mark.parametrize("other", [{"labels": (1, 1)}, {"shift": 5}, {"night": 1}])
+def test_a_live_model_with_other_targets_is_not_compared(world, other):
+    """As after another ``label.threshold``, or other judged types of events."""
+    world.judged("popularity", 0.1)
+    world.judged("mf_als", 0.3)
+    first = world.run()
+    world.push(first)
+    world.forget()
+    world.live_is_judged(first, 0.3, **other)
+    world.judged("popularity", 0.1)
+    world.judged("neumf", 0.4)
+    refused = world.run()
+    assert refused.verdicts["neumf"] == "refused"
+    assert "other settings of label or events.judged" in refused.rules["neumf"]
+    replaced = world.run(gate=msgspec.structs.replace(GATE, without_baseline=FLOORS))
+    assert replaced.verdicts["neumf"] == "live"
 
 
 def test_after_a_move_the_live_model_is_known_by_its_place(world):
