@@ -27,7 +27,7 @@ Floor = Annotated[
 UserSlice = Annotated[
     str,
     Meta(
-        pattern="^(activity|user_.+)$",
+        pattern=r"^(activity|user_.+)\Z",
         description="'activity', or a side feature of users such as 'user_gender'",
     ),
 ]

@@ -20,48 +20,48 @@ Text = Annotated[str, Meta(min_length=1, description="text")]
 Threshold = Annotated[
     str,
     Meta(
-        pattern=r"^(all|>=? *-?\d+(\.\d+)?)$",
+        pattern=r"^(all|>=? *-?\d+(\.\d+)?)\Z",
         description="'all', '> x' or '>= x' with a number x, in quotes",
     ),
 ]
 Negative = Annotated[
     str,
     Meta(
-        pattern=r"^<=? *-?\d+(\.\d+)?$",
+        pattern=r"^<=? *-?\d+(\.\d+)?\Z",
         description="'< x' or '<= x' with a number x, in quotes",
     ),
 ]
 Window = Annotated[
     str,
     Meta(
-        pattern=r"^(all|[1-9]\d{0,8} (spans|days))$",
+        pattern=r"^(all|[1-9]\d{0,8} (spans|days))\Z",
         description="'all', 'N spans' or 'N days'",
     ),
 ]
 Address = Annotated[
     str,
     Meta(
-        pattern=r"^[^\s:]+:\d{1,5}$", description="host:port, such as 'localhost:8099'"
+        pattern=r"^[^\s:]+:\d{1,5}\Z", description="host:port, such as 'localhost:8099'"
     ),
 ]
 Workers = Annotated[
     str,
     Meta(
-        pattern=r"^(loopback|[^\s:]+:\d{1,5})$",
+        pattern=r"^(loopback|[^\s:]+:\d{1,5})\Z",
         description="'loopback', or host:port of worker pools",
     ),
 ]
 Size = Annotated[
     str,
     Meta(
-        pattern=r"^\d{1,9}(\.\d{1,9})? *[MG]B$",
+        pattern=r"^\d{1,9}(\.\d{1,9})? *[MG]B\Z",
         description="a size such as '8GB' or '500MB'",
     ),
 ]
 Duration = Annotated[
     str,
     Meta(
-        pattern=r"^[1-9]\d{0,5} *(s|m|h)$",
+        pattern=r"^[1-9]\d{0,5} *(s|m|h)\Z",
         description="a time such as '90s', '30m' or '2h'",
     ),
 ]
@@ -70,7 +70,7 @@ RecommendAgain = (
     | Annotated[
         str,
         Meta(
-            pattern=r"^(never|after [1-9]\d{0,5} *(m|h|d))$",
+            pattern=r"^(never|after [1-9]\d{0,5} *(m|h|d))\Z",
             description="'never' or a time such as 'after 7d'",
         ),
     ]
@@ -82,7 +82,7 @@ Flag = Annotated[
 Database = Annotated[
     str,
     Meta(
-        pattern=r"^(mysql|postgresql)://[^\s/:@]+(:\d{1,5})?/\w+$",
+        pattern=r"^(mysql|postgresql)://[^\s/:@]+(:\d{1,5})?/\w+\Z",
         description="mysql://host:port/database or postgresql://host:port/database, "
         "without an account",
     ),

@@ -98,6 +98,9 @@ def test_batches_have_fixed_shapes_and_the_users_fields(planted):
         f.USER_INDEX: ([4], tf.int32),
         "user_gender_index": ([4, 1], tf.int32),
         "user_occupation_index": ([4, 3], tf.int32),
+        "user_moods_index": ([4, 2], tf.int32),
+        "user_moods_weight": ([4, 2], tf.float32),
+        "user_taste_vector": ([4, 3], tf.float32),
         f.ITEM_INDEX: ([4, 3], tf.int32),
         f.LABEL: ([4, 3], tf.float32),
     }
