@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # The tests of `make test`. Those that need more than Python and a package index, or many
 # minutes, have separate targets.
 QUICK := not (slow or movielens or browser or flink or kubeflow or kubernetes or reliability \
-  or sources)
+  or sources or kafka)
 # tests/conftest.py puts the files that take longest first. Without the last option, those
 # with the fewest tests would come last: those of e2e, while one core has nothing left to do.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
@@ -18,8 +18,8 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   python3.11-dev python3.11-venv", "pyenv install 3.11" or "uv python install 3.11", then make
 
 .DEFAULT_GOAL := help
-.PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kubeflow \
-  test-kubernetes test-reliability test-sources minio hdfs check docs format lock clean flink image \
+.PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kafka test-kubeflow \
+  test-kubernetes test-reliability test-sources minio hdfs kafka kafka-to-spans check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-warm-start bench-tune bench-sources \
@@ -60,6 +60,9 @@ test-browser: $(READY) ## Test the report in Debian's Chromium (apt-get install 
 test-flink: $(READY) flink ## Test the data steps on a local Flink (openjdk-17-jdk, maven)
 	@$(BIN)/pytest -q -m flink tests/flink
 
+test-kafka: $(READY) flink kafka kafka-to-spans ## Test Kafka to spans on a local Flink (openjdk-17-jdk, maven)
+	@$(BIN)/pytest -q -m kafka tests/pipeline/retraining/kafka
+
 test-kubeflow: $(READY) ## Test workflows and studies on databases (apt-get install mariadb-server postgresql)
 	@$(BIN)/pytest -q -m kubeflow tests/kubeflow tests/trainer_modules/tuning
 
@@ -80,6 +83,27 @@ build/hdfs: tests/hdfs/pom.xml
 	@echo "Fetching Hadoop's jars (90 MB)"
 	@rm -rf $@
 	@mvn --quiet --batch-mode --file $< dependency:copy-dependencies || { rm -rf $@; exit 1; }
+
+kafka: build/kafka/broker ## Fetch Kafka's jars, the broker of make test-kafka, into build/kafka/broker
+
+build/kafka/broker: tests/kafka/pom.xml
+	@echo "Fetching Kafka's jars (50 MB)"
+	@rm -rf $@
+	@mvn --quiet --batch-mode --file $< dependency:copy-dependencies || { rm -rf $@; exit 1; }
+
+# Flink unpacks the jars in lib/ of a job's jar.
+KAFKA_TO_SPANS := pipeline/retraining/kafka
+kafka-to-spans: build/kafka/kafka-to-spans.jar ## Build the Flink job from Kafka to spans (openjdk-17-jdk, maven)
+
+build/kafka/kafka-to-spans.jar: $(KAFKA_TO_SPANS)/pom.xml $(KAFKA_TO_SPANS)/KafkaToSpans.java
+	@echo "Fetching Flink's libraries and connectors (80 MB)"
+	@rm -rf build/kafka/job
+	@for scope in provided runtime; do mvn --quiet --batch-mode --file $< \
+	  dependency:copy-dependencies -DincludeScope=$$scope \
+	  -DoutputDirectory=$(CURDIR)/build/kafka/job/$$scope/lib || exit; done
+	@javac --release 11 -cp "build/kafka/job/provided/lib/*:build/kafka/job/runtime/lib/*" \
+	  -d build/kafka/job/runtime $(KAFKA_TO_SPANS)/KafkaToSpans.java
+	@jar --create --file $@ --main-class KafkaToSpans -C build/kafka/job/runtime .
 
 # Each can be set on the command line: the command that builds an image, and the one that
 # loads it into the nodes of KUBECONFIG's cluster (LOAD_ARCHIVE takes buildah's file).

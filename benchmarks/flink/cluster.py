@@ -1,7 +1,8 @@
 """A standalone Flink on loopback, used as ``with Cluster(folder) as cluster``.
 
-It consists of a JobManager, TaskManagers of one slot each, a pool of Beam workers
-beside each TaskManager, and Beam's job server. Each is a process, ended by its id.
+It consists of a JobManager, TaskManagers of one slot each and, for Beam, a pool of
+workers beside each TaskManager, and Beam's job server. Each is a process, ended by its
+id.
 """
 
 import contextlib
@@ -29,6 +30,7 @@ _CONFIGURATION = "conf"
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _MEMORY_FIGURES = "org.apache.flink.runtime.util.bash.BashJavaUtils"
+_COMMAND_LINE = "org.apache.flink.client.cli.CliFrontend"
 _JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 # See QuietClassLoader.java.
 _QUIETLY = (
@@ -68,16 +70,19 @@ class Cluster:
         workers: Address of the worker pools, for ``beam.workers``.
     """
 
-    def __init__(self, folder: Path, task_managers: int = 2):
+    def __init__(self, folder: Path, task_managers: int = 2, beam: bool = True):
         """Configures the cluster; entering the context starts it.
 
         Args:
             folder: An empty folder for configurations and logs.
             task_managers: Number of TaskManagers of one slot each. With 0, Flink runs
                 within the job server, and workers are threads of its client.
+            beam: Whether Beam's worker pools and job server are started; without them,
+                ``run_command`` submits Flink's own jobs.
         """
         self._folder = folder
         self._num_task_managers = task_managers
+        self._has_beam = beam
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         rpc, self._rest, job, artifacts, expansion = _free_ports(5)
         self.endpoint = f"localhost:{job}"
@@ -125,19 +130,14 @@ class Cluster:
         lines = (f"{key}: {value}\n" for key, value in self._configuration.items())
         (folder / "flink-conf.yaml").write_text("".join(lines))
         try:
-            master = "--flink-master=[local]"
             if self._num_task_managers:
-                master = f"--flink-master=localhost:{self._rest}"
                 self._start("job-manager", self._java("1g", _JOB_MANAGER))
             for number in range(self._num_task_managers):
-                self._start_worker_pool(number)
+                if self._has_beam:
+                    self._start_worker_pool(number)
                 self.start_task_manager(number)
-            ports = [f"--{name}={port}" for name, port in self._server_ports.items()]
-            staging = f"--artifacts-dir={self._folder / 'staging'}"
-            self._start(
-                "job-server",
-                [*_JAVA, "-Xmx3g", *_QUIETLY, _JOB_SERVER, master, *ports, staging],
-            )
+            if self._has_beam:
+                self._start_job_server()
             self._wait_until(self._is_ready, "TaskManagers, worker pools, job server")
         except BaseException:
             self.__exit__(None, None, None)
@@ -176,6 +176,26 @@ class Cluster:
         """Returns whether Flink had to restart the job with this id."""
         return bool(self._ask(f"jobs/{job}")["timestamps"]["RESTARTING"])
 
+    def run_command(self, *arguments: str) -> str:
+        """Runs Flink's command line, such as ``run --detached JOB.jar``.
+
+        Returns:
+            What it printed.
+
+        Raises:
+            subprocess.CalledProcessError: If it failed; the message is in its output.
+        """
+        command = [*_JAVA, "-cp", f"{JARS}/*", _COMMAND_LINE, *arguments]
+        # Not merged: it prints results on the one, and warnings on the other.
+        finished = subprocess.run(
+            command,
+            env={**os.environ, "FLINK_CONF_DIR": str(self._folder / _CONFIGURATION)},
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        return finished.stdout
+
     def kill_task_manager(self, number: int) -> None:
         """Kills a TaskManager with SIGKILL, like the loss of its machine."""
         process = self._processes.pop(f"task-manager-{number}")
@@ -196,6 +216,16 @@ class Cluster:
         command[1:1] = ["-XX:MaxDirectMemorySize=3g", f"-Djdk.net.hosts.file={hosts}"]
         self._start(name, [*command, *self._memory_figures()])
 
+    def _start_job_server(self) -> None:
+        address = f"localhost:{self._rest}" if self._num_task_managers else "[local]"
+        master = f"--flink-master={address}"
+        ports = [f"--{name}={port}" for name, port in self._server_ports.items()]
+        staging = f"--artifacts-dir={self._folder / 'staging'}"
+        self._start(
+            "job-server",
+            [*_JAVA, "-Xmx3g", *_QUIETLY, _JOB_SERVER, master, *ports, staging],
+        )
+
     def _start_worker_pool(self, number: int) -> None:
         address = f"{_pool_address(number)}:{POOL_PORT}"
         self._start(
@@ -204,13 +234,17 @@ class Cluster:
         )
 
     def _is_ready(self) -> bool:
-        pools = [
-            (_pool_address(number), POOL_PORT)
-            for number in range(self._num_task_managers)
-        ]
-        ports = [("localhost", self._server_ports["job-port"]), *pools]
+        ports = []
+        if self._has_beam:
+            ports = [
+                ("localhost", self._server_ports["job-port"]),
+                *(
+                    (_pool_address(number), POOL_PORT)
+                    for number in range(self._num_task_managers)
+                ),
+            ]
         return all(map(_is_open, ports)) and (
-            not pools or self.task_managers == self._num_task_managers
+            not self._num_task_managers or self.task_managers == self._num_task_managers
         )
 
     def _wait_until(self, is_true: Any, what: str) -> None:
