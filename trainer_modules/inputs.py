@@ -107,9 +107,8 @@ class Data:
         """Returns how much each rating counts, [N]; None if all count 1."""
         if not self.is_weighted:
             return None
-        return np.abs(
-            ratings.rating if self.has_weights else np.ones_like(ratings.rating)
-        )
+        weight = ratings.rating
+        return np.abs(weight) if self.has_weights else np.ones_like(weight)
 
     @functools.cached_property
     def user_fields(self) -> dict[str, Table]:

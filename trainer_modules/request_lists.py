@@ -52,9 +52,7 @@ def times_of(items: tf.RaggedTensor, times: tf.RaggedTensor) -> tf.Tensor:
     return tf.where(time == 0, newest, time)
 
 
-def weights_of(
-    transformed: Mapping[str, tf.RaggedTensor],
-) -> tf.Tensor:
+def weights_of(transformed: Mapping[str, tf.RaggedTensor]) -> tf.Tensor:
     """Returns how much each row of a history counts, [B, H] float32, padded with 0.
 
     Without types of events, each counts 1.

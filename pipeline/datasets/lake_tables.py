@@ -17,7 +17,7 @@ def check_folder(folder: Path) -> None:
         DatasetError: If it is.
     """
     if (folder / DELTA_LOG).is_dir():
-        raise delta_table(str(folder))
+        raise delta_as_files(str(folder))
     if any(folder.glob("metadata/*.metadata.json")):
         raise DatasetError(
             f"{folder}: this is an Iceberg table, which Marquee does not read. Export "
@@ -25,7 +25,7 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def delta_table(place: str) -> DatasetError:
+def delta_as_files(place: str) -> DatasetError:
     """Returns the error for the folder of a Delta table, named as one of files."""
     address = f"delta+{place}" if "://" in place else f"delta://{place}"
     return DatasetError(

@@ -19,5 +19,5 @@ def existing(source: str) -> str:
             f"{place}: no such object, and no objects below it. Check the address."
         )
     if files.has_objects(f"{place}/{lake_tables.DELTA_LOG}"):
-        raise lake_tables.delta_table(place)
+        raise lake_tables.delta_as_files(place)
     return place

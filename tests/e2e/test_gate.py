@@ -25,13 +25,12 @@ from components.ranking_metrics import extractors
 from pipeline.evaluation import eval_config
 from pipeline.runs.step_outputs import newest_output
 from tests.support.command import marquee
+from tests.support.models import serve
 from trainer_modules import features as f
-from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.configs.closed_form import MFALSConfig
 from trainer_modules.interactions import Interactions
 from trainer_modules.model_card import ModelCard, write_card
 from trainer_modules.models.mf_als import MFALS
-from trainer_modules.signatures import Served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 # Data set → the slice of the few users whom one model serves badly.
@@ -245,15 +244,7 @@ def _judge(code, tmp_path_factory, data_set, data, settings, only):
             continue
         model = artifact(standard_artifacts.Model, folder / name)
         serving = path_utils.serving_model_path(model.uri)
-        Served(
-            scores,
-            transform,
-            unit="order",
-            user_fields=data.user_fields,
-            list_statistics=ListStatistics(data.train_ratings, data.sizes),
-            num_unknown_items=0,
-            share_of_users=1.0,
-        ).save(serving)
+        serve(scores, transform, data, unit="order").save(serving)
         card = ModelCard(name, 7, {})
         if name == "live":
             write_card(serving, msgspec.structs.replace(card, origin="what is live"))

@@ -45,7 +45,7 @@ def producer(node, name):
     return channel.producer_node_query.id
 
 
-def told(node, name):
+def property_of(node, name):
     return json.loads(node.parameters.parameters[name].field_value.string_value)
 
 
@@ -70,12 +70,12 @@ def test_or_tensorflow_serving_not_executed_against_docker(nodes, chosen, platfo
     assert producer(check, "model") == "Champion"
     assert producer(check, "examples") == "RatingsExampleGen"
     server = importlib.metadata.version("tensorflow-serving-api")
-    assert told(check, "serving_spec") == {
+    assert property_of(check, "serving_spec") == {
         "tensorflow_serving": {"tags": [server]},
         platform: {},
     }
-    assert told(check, "validation_spec")["max_loading_time_seconds"] == 33
-    request = told(check, "request_spec")
+    assert property_of(check, "validation_spec")["max_loading_time_seconds"] == 33
+    request = property_of(check, "request_spec")
     assert request["tensorflow_serving"] == {"signature_names": ["evaluate"]}
     assert request["split_name"] == "test"
 
@@ -111,7 +111,7 @@ def test_a_trainer_is_told_whether_it_may_and_how_the_ratings_are_split(
     )
 
     def config_of(name):
-        return told(found[f"Trainer_{name}"], "custom_config")
+        return property_of(found[f"Trainer_{name}"], "custom_config")
 
     assert [config_of(name)["warm_start"] for name in GRADIENT] == [is_wanted] * 2
     assert [config_of(name)["warm_start"] for name in CLOSED_FORM] == [False] * 2
@@ -128,7 +128,7 @@ def test_a_recipe_is_the_same_until_a_setting_or_the_code_changes(nodes, monkeyp
     """The gate's evidence for a model goes on while its recipe stays."""
 
     def recipe(*settings):
-        return told(nodes(*settings)["Trainer_neumf"], "custom_config")["recipe"]
+        return property_of(nodes(*settings)["Trainer_neumf"], "custom_config")["recipe"]
 
     same = recipe()
     assert same.startswith("neumf-")
@@ -156,13 +156,13 @@ def test_trainers_and_transform_are_told_what_repeats_and_events_mean(nodes):
         "skip: {role: negative}}",
         "split.kind=temporal",
     )
-    config = told(found["Trainer_mf_als"], "custom_config")
+    config = property_of(found["Trainer_mf_als"], "custom_config")
     assert config["counts_repeats"]
     assert config["again_after"] == 7200
     assert config["events"] == {"view": 0, "buy": 4, "skip": -1}
     assert config["judged"] == ["buy", "skip"]
-    assert told(found["Transform"], "custom_config")["keeps_repeats"]
+    assert property_of(found["Transform"], "custom_config")["keeps_repeats"]
     names = {"counts_repeats", "again_after", "events", "judged", "keeps_repeats"}
     plain = nodes("split.kind=temporal")
     for name in ("Trainer_mf_als", "Transform"):
-        assert not names & told(plain[name], "custom_config").keys()
+        assert not names & property_of(plain[name], "custom_config").keys()

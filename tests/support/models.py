@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_transform as tft
 
 from trainer_modules import features as f
 from trainer_modules import training
+from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Interactions
 from trainer_modules.registry import MODELS
+from trainer_modules.signatures import Served, Unit
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks.task import TrainingSet
 
@@ -56,6 +59,24 @@ def train(
         config = configure(name, overrides)
         training.fit(model, config, data, seed=seed, log_dir=str(log_dir), name=name)
     return model
+
+
+def serve(
+    model: tf.keras.Model,
+    output: tft.TFTransformOutput,
+    data: Data,
+    unit: Unit = "logit",
+) -> Served:
+    """Joins a model to a transform graph; every item of the log has a row."""
+    return Served(
+        model,
+        output,
+        unit=unit,
+        user_fields=data.user_fields,
+        list_statistics=ListStatistics(data.train_ratings, data.sizes),
+        num_unknown_items=0,
+        share_of_users=1.0,
+    )
 
 
 def one_batch(rows: int, candidates: int = 1) -> TrainingSet:

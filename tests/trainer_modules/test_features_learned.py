@@ -7,12 +7,10 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from tests.support.catalogue import write_catalogue
 from tests.support.examples import serialize_splits
-from tests.support.models import train
+from tests.support.models import serve, train
 from tests.support.transform import TRANSFORM_CONFIG
 from trainer_modules import features as f
-from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import Data
-from trainer_modules.signatures import Served
 from trainer_modules.sizes import Sizes, read_item_fields, user_fields
 
 pytestmark = pytest.mark.integration
@@ -75,15 +73,7 @@ def numbers(transform, tmp_path_factory):
 def test_an_unknown_persons_income_decides_the_list(numbers, tmp_path, name):
     output, data = numbers
     model = train(name, data, tmp_path, learning_rate=0.01, patience=8)
-    serving = Served(
-        model,
-        output,
-        unit="logit",
-        user_fields=data.user_fields,
-        list_statistics=ListStatistics(data.train_ratings, data.sizes),
-        num_unknown_items=0,
-        share_of_users=1.0,
-    )
+    serving = serve(model, output, data)
     found = serving.recommend(
         tf.constant(["new"] * 2),
         tf.fill([2, 1], ""),

@@ -9,12 +9,10 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from tests.support.catalogue import write_catalogue
 from tests.support.examples import serialize, serialize_splits
-from tests.support.models import train
+from tests.support.models import serve, train
 from tests.support.transform import TRANSFORM_CONFIG
 from trainer_modules import features as f
-from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import Data
-from trainer_modules.signatures import Served
 from trainer_modules.sizes import (
     Sizes,
     read_item_fields,
@@ -125,15 +123,7 @@ def data_of(output, files, **fields):
 
 def auc_of_new_people(output, data, model, liked_by, given):
     """Share of the pairs of a liked and another item that a list has in this order."""
-    serving = Served(
-        model,
-        output,
-        unit="logit",
-        user_fields=data.user_fields,
-        list_statistics=ListStatistics(data.train_ratings, data.sizes),
-        num_unknown_items=0,
-        share_of_users=1.0,
-    )
+    serving = serve(model, output, data)
     listed = serving.recommend(
         tf.constant(["new"] * NUM_NEW),
         tf.fill([NUM_NEW, 1], ""),
@@ -188,15 +178,7 @@ def test_scores_of_examples_are_those_of_the_vectors(vectors, tmp_path):
     """The exported graph, on Examples with a vector, beside the model on numbers."""
     output, data = vectors
     model = train("fm", data, tmp_path, learning_rate=0.01, epochs=2)
-    serving = Served(
-        model,
-        output,
-        unit="logit",
-        user_fields=data.user_fields,
-        list_statistics=ListStatistics(data.train_ratings, data.sizes),
-        num_unknown_items=0,
-        share_of_users=1.0,
-    )
+    serving = serve(model, output, data)
     tastes = [*TASTES[NUM_USERS : NUM_USERS + 2], np.zeros(LENGTH)]
     candidates = [item.encode() for item in ITEMS]
     examples = [

@@ -76,7 +76,7 @@ class ColumnFacts:
             self.has_several |= len(values) > 1
             if len(values) > len(self.example) <= 1:
                 self.example = values[:MAX_VALUES]
-            for value in values:
+            for value in dict.fromkeys(values):  # a row counts once
                 if value in self._counts or len(self._counts) < MAX_DISTINCT:
                     self._counts[value] += 1
 

@@ -52,8 +52,8 @@ class Piece:
         titles: [R] titles, None for a missing one; None without such a column.
         features: Name with its prefix → [R] lists of values, empty if missing; those of
             a numeric feature are floats, categories with weights are written as
-            "Drama:0.2", those of a time are days since 1970, and those
-            of a vector an array.
+            "Drama:0.2", those of a time are days since 1970, and those of a vector are
+            an array.
         num_decoded: Number of values whose HTML entities were decoded.
     """
 
@@ -68,8 +68,8 @@ def read_pieces(table: SideTable) -> Iterator[Piece]:
 
     Raises:
         BadInputError: If a row is bad, or the value of a number, time or vector is not
-            one. Such rows are never skipped, because one wrong feature makes
-            the whole file suspect.
+            one. Such rows are never skipped, because one wrong feature makes the whole
+            file suspect.
     """
     for rows in read_rows(table.part, Block(0, 0)):
         given = {n: of_lists(v) for n, v in rows.columns.items() if n in table.vectors}
@@ -112,23 +112,18 @@ def _check_vectors(
     Raises:
         BadInputError: If one does not.
     """
-    problems = [
-        Problem(
-            table.part.name,
-            0,
-            input_errors.NON_NUMERIC_FEATURE,
-            f"{name} of {row!r} {fault}",
-        )
+    reasons = [
+        f"{name} of {row!r} {fault}"
         for name in sorted(given.keys() & table.vector_sizes)
         for row, vector in zip(ids, given[name], strict=True)
         if (fault := what_is_wrong(vector, table.vector_sizes[name]))
     ]
-    if problems:
-        raise BadInputError(
-            problems,
-            advice="Correct these vectors, or leave them empty: they may be missing. "
-            "The schema declares the length: value_count { min: N max: N }.",
-        )
+    _refuse(
+        table,
+        reasons,
+        "Correct these vectors, or leave them empty: they may be missing. The schema "
+        "declares the length: value_count { min: N max: N }.",
+    )
 
 
 def _write_weights(
@@ -139,25 +134,23 @@ def _write_weights(
     Raises:
         BadInputError: If one is missing, or not a finite number of at least 0.
     """
-    problems = []
+    reasons = []
     for name in found.keys() & {n for n, k in table.kinds.items() if k.is_weighted}:
         for row, values in zip(ids, found[name], strict=True):
             for place, text in enumerate(values):
                 category, _, written = text.rpartition(":")
                 weight = to_number(written, number_dialect(table))
                 if not category or not 0 <= weight <= _LARGEST:
-                    reason = (
+                    reasons.append(
                         f"{name} of {row!r} has {text!r}, without a weight of 0 or more"
                     )
-                    kind = input_errors.NON_NUMERIC_FEATURE
-                    problems.append(Problem(table.part.name, 0, kind, reason))
                 values[place] = f"{category.strip()}:{weight!r}"
-    if problems:
-        raise BadInputError(
-            problems,
-            advice="Write each value with its weight, as in Drama:0.2, or remove the "
-            "tag weights from the feature in the schema.",
-        )
+    _refuse(
+        table,
+        reasons,
+        "Write each value with its weight, as in Drama:0.2, or remove the tag weights "
+        "from the feature in the schema.",
+    )
 
 
 def _typed(
@@ -169,7 +162,7 @@ def _typed(
         BadInputError: If such a value is not one finite number or time.
     """
     typed: dict[str, Values] = dict(found)
-    problems = []
+    reasons = []
     for name in found.keys() & table.numeric:
         is_time = table.kinds[name].name == features.TIME
         to_value, what = (to_days, "time") if is_time else (to_number, "number")
@@ -178,19 +171,28 @@ def _typed(
         for row, values in zip(ids, found[name], strict=True):
             parsed = [to_value(value, dialect) for value in values]
             if len(values) > 1 or not all(abs(n) <= _LARGEST for n in parsed):
-                reason = f"{name} of {row!r} is {'|'.join(values)!r}, not one {what}"
-                kind = input_errors.NON_NUMERIC_FEATURE
-                problems.append(Problem(table.part.name, 0, kind, reason))
+                text = SEPARATOR.join(values)
+                reasons.append(f"{name} of {row!r} is {text!r}, not one {what}")
             numbers.append(parsed)
         typed[name] = numbers
-    if problems:
-        raise BadInputError(
-            problems,
-            advice="Correct these values, or let the schema declare the feature as a "
-            "category (type: BYTES). For a decimal comma, set data.decimal. Times are "
-            "ISO 8601, as in 2020-11-10 or 2020-11-10T12:30Z, or seconds since 1970.",
-        )
+    _refuse(
+        table,
+        reasons,
+        "Correct these values, or let the schema declare the feature as a category "
+        "(type: BYTES). For a decimal comma, set data.decimal. Times are ISO 8601, as "
+        "in 2020-11-10 or 2020-11-10T12:30Z, or seconds since 1970.",
+    )
     return typed
+
+
+def _refuse(table: SideTable, reasons: Sequence[str], advice: str) -> None:
+    """Raises BadInputError if there are reasons why values cannot be used."""
+    kind = input_errors.NON_NUMERIC_FEATURE
+    if reasons:
+        raise BadInputError(
+            [Problem(table.part.name, 0, kind, reason) for reason in reasons],
+            advice=advice,
+        )
 
 
 class _Cleaner:

@@ -79,6 +79,7 @@ def test_marks_of_numbers_are_those_of_the_text():
     [
         ([None, None], "no row has a value"),
         (["EUR", "EUR"], "every row has 'EUR'"),
+        ([("EUR", "EUR")], "every row has 'EUR'"),
         (["x"] * 4 + [None] * 996, "missing in 99.6% of the rows"),
         (["x"] * 995 + ["y"] * 5, "99.5% of the rows have 'x'"),
         (["x"] * 98 + ["y"] * 2, None),
