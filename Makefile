@@ -11,7 +11,8 @@ QUICK := not (slow or movielens or browser or flink or kubeflow or kubernetes or
   or sources or kafka)
 # tests/conftest.py puts the files that take longest first. Without the last option, those
 # with the fewest tests would come last: those of e2e, while one core has nothing left to do.
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# Tests of processes wait for a third of their time: a third worker uses it.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/pytest -q $(PARALLEL)
 PYTHON := $(or $(shell command -v python3.11 2>/dev/null),python3)
 PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-get install \
