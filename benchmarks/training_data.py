@@ -32,7 +32,7 @@ def trainer_data(
     )
     examples = newest_output(out, "Transform", "transformed_examples")
     catalogue = newest_output(out, "CatalogueGen", "catalogue")
-    sizes, item_values = read_sizes(transform, catalogue, leave_out)
+    sizes, item_values, _ = read_sizes(transform, catalogue, leave_out)
     data = Data(
         train_files=[f"{split_folder(examples, f.TRAIN_SPLIT)}/*"],
         eval_files=[f"{split_folder(examples, f.EVAL_SPLIT)}/*"],

@@ -23,7 +23,7 @@ class ListStatistics(tf.Module):
         """
         super().__init__()
         item = tf.constant(ratings.item_index)
-        count = tf.math.bincount(item, minlength=sizes.num_items, dtype=tf.float32)
+        count = tf.math.bincount(item, minlength=sizes.num_listed, dtype=tf.float32)
         # An item without ratings is as novel as one with a single rating.
         self.popularity = tf.maximum(count, 1) / tf.cast(sizes.num_users, tf.float32)
         self.genres = None

@@ -34,11 +34,12 @@ def save(
         list_statistics=ListStatistics(
             rated.distinct() if data.counts_repeats else rated, data.sizes
         ),
-        num_unknown_items=data.sizes.num_without_row(settings.num_rated_items),
+        num_unknown_items=data.sizes.num_unlisted(settings.num_candidates),
         share_of_users=_share_of_users(settings, data),
         reads_times=data.reads_times,
         is_weighted=data.is_weighted,
         again_after=data.again_after,
+        new_items=data.new_items,
     )
     served.save(folder)
     write_item_values(folder, data.item_values)
@@ -75,5 +76,5 @@ def score_unit(config: Any) -> Unit:
 
 def _share_of_users(settings: TrainerSettings, data: Data) -> float:
     """Returns the share of the users that ``evaluate`` ranks for, at most 1."""
-    num_pairs = data.sizes.num_users * data.sizes.num_items
+    num_pairs = data.sizes.num_users * data.sizes.num_listed
     return min(1.0, settings.max_scored_pairs / num_pairs)

@@ -27,11 +27,13 @@ class Data:
         eval_files: File patterns of the transformed ``eval`` records.
         feature_spec: Describes how to parse a record.
         sizes: Table sizes and fields of the model.
-        num_unknown_items: Number of items in train and eval without a row of their own.
+        num_unknown_items: Number of items in train and eval without an index.
             Items that are first rated in the test do not count: training must learn
             nothing about it.
         item_values: Vocabulary of the items' side features, "name=value", without the
             reserved rows; it goes into the exported model.
+        new_items: Ids of the items without a row of their own that the model lists, in
+            the order of their indices.
         reads_times: Whether the model reads the times of ratings.
         counts_repeats: Whether each of several rows of a pair counts, with its weight.
         again_after: For how many seconds items are left out of lists (``left_out.py``);
@@ -44,6 +46,7 @@ class Data:
     sizes: Sizes
     num_unknown_items: int
     item_values: Sequence[bytes] = ()
+    new_items: Sequence[bytes] = ()
     reads_times: bool = False
     counts_repeats: bool = False
     again_after: int | None = None

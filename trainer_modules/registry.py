@@ -20,6 +20,8 @@ class ModelSpec:
             (``GradientConfig``), or ``closed_form`` for a model that is solved.
         summary: What it computes, in one line.
         paper: The authors and year of the paper.
+        lists_new_items: Whether its lists contain items without a row of their own,
+            which it scores by their side features (docs/adr/0053).
     """
 
     name: str
@@ -28,6 +30,7 @@ class ModelSpec:
     task: str
     summary: str
     paper: str
+    lists_new_items: bool = False
 
     def load_class(self) -> type[Any]:
         """Imports the model's file, and TensorFlow with it, and returns its class."""
@@ -128,6 +131,15 @@ MODELS: dict[str, ModelSpec] = {
             task="retrieval",
             summary="a product of vectors that are smoothed along the graph of likes",
             paper="He, Deng, Wang, Li, Zhang, Wang 2020",
+        ),
+        ModelSpec(
+            name="two_tower",
+            class_name="TwoTower",
+            config_class=factorization.TwoTowerConfig,
+            task="in_batch",
+            summary="a product of two towers over ids and side features",
+            paper="Yi et al. 2019; Volkovs, Yu, Poutanen 2017 (DropoutNet)",
+            lists_new_items=True,
         ),
         ModelSpec(
             name="fm",

@@ -4,7 +4,7 @@ The SavedModel contains the transform graph, the vocabularies and the weights; n
 of this package is needed to load it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import tensorflow as tf
@@ -53,6 +53,7 @@ class Served:
         reads_times: bool = False,
         is_weighted: bool = False,
         again_after: int | None = None,
+        new_items: Sequence[bytes] = (),
     ):
         """Joins a model to what it was trained on.
 
@@ -63,7 +64,8 @@ class Served:
             user_fields: Side features of the known users, [num_users, L] each, as in
                 ``Data.user_fields``, for requests without any.
             list_statistics: Measures the lists that ``evaluate`` makes.
-            num_unknown_items: How many catalogue items are missing from the vocabulary.
+            num_unknown_items: How many catalogue items are neither in the vocabulary
+                nor among ``new_items``.
             share_of_users: Share of the users, 0 to 1, that ``evaluate`` ranks for; a
                 hash of their ids selects them.
             reads_times: Whether the model reads ``history_timestamp``; then
@@ -72,6 +74,7 @@ class Served:
                 repeat counts.
             again_after: For how many seconds items are left out of lists
                 (``left_out.py``); None for ever.
+            new_items: Ids of the items whose indices follow those of the vocabulary.
         """
         self.model = model
         self.scorer = tf.function(model)
@@ -82,8 +85,10 @@ class Served:
             if name != f.USER_ID
         }
         vocabulary = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
-        self.item_ids = tf.constant([b""] * f.NUM_RESERVED + list(vocabulary))
-        self.num_items = len(vocabulary) + f.NUM_RESERVED
+        item_ids = [b""] * f.NUM_RESERVED + [*vocabulary, *new_items]
+        self.item_ids = tf.constant(item_ids)
+        self.num_items = len(item_ids)
+        self.new_items = _table(new_items, self.num_items - len(new_items))
         self.unit = unit
         self.user_fields = {
             name: tf.constant(table, tf.float32 if is_vector else tf.int64)
@@ -134,6 +139,7 @@ class Served:
         """
         written = tf.Module()
         written.transform = self.transform
+        written.new_items = self.new_items
         written.model = _tree(self.model.get_weight_paths())
         return written
 
@@ -160,7 +166,7 @@ class Served:
             raw[f.HISTORY_EVENT_TYPE] = fitted(
                 raw[f.HISTORY_ITEM_ID], raw[f.HISTORY_EVENT_TYPE], ""
             )
-        features, candidates = self._features(self.transform.transform_fn(raw))
+        features, candidates = self._features(self._transformed(raw))
         scores = score_candidates(self.scorer, features, candidates, self.num_items)
         is_real = tf.sequence_mask(raw[f.ITEM_ID].row_lengths(), tf.shape(scores)[1])
         return {"score": tf.where(is_real, scores, -float("inf"))}
@@ -220,7 +226,7 @@ class Served:
                 tf.RaggedTensor.from_tensor(history_event_type),
                 "",
             )
-        features, _ = self._features(self.transform.transform_fn(raw))
+        features, _ = self._features(self._transformed(raw))
         scores, until, _ = score_all(self.scorer, features, self.num_items)
         if request_timestamp is None:
             request_timestamp = tf.zeros_like(user_id, tf.int64)
@@ -250,7 +256,7 @@ class Served:
             ``ListStatistics`` [B].
         """
         raw = self._parse(examples, {})
-        transformed = self.transform.transform_fn(raw)
+        transformed = self._transformed(raw)
         features, targets = self._features(transformed)
         times = fitted(transformed[f.ITEM_INDEX], transformed[f.TIMESTAMP], 0)
         features[f.TIMESTAMP] = times.to_tensor()
@@ -354,6 +360,22 @@ class Served:
         no_user = tf.io.FixedLenFeature([1], tf.string, default_value=b"")
         return tf.io.parse_example(examples, {f.USER_ID: no_user, **lists})
 
+    def _transformed(
+        self, raw: Mapping[str, tf.RaggedTensor]
+    ) -> dict[str, tf.RaggedTensor]:
+        """Returns the transformed features, with the indices of new items."""
+        transformed = self.transform.transform_fn(raw)
+        if self.new_items is None:
+            return transformed
+        ids = {f.ITEM_INDEX: f.ITEM_ID, f.HISTORY_ITEM_INDEX: f.HISTORY_ITEM_ID}
+        for index, item_id in ids.items():
+            known = transformed[index]
+            new = self.new_items.lookup(raw[item_id].flat_values)
+            transformed[index] = known.with_flat_values(
+                tf.maximum(known.flat_values, new)
+            )
+        return transformed
+
     def _features(
         self, transformed: Mapping[str, tf.RaggedTensor]
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
@@ -384,6 +406,17 @@ class Served:
             f.HISTORY_ITEM_INDEX: history.to_tensor(),
             f.HISTORY_LABEL: transformed[f.HISTORY_LABEL].to_tensor(),
         }, transformed[f.ITEM_INDEX].to_tensor()
+
+
+def _table(item_ids: Sequence[bytes], first: int) -> tf.lookup.StaticHashTable | None:
+    """Returns the indices of items from ``first`` on; None without any items."""
+    if not item_ids:
+        return None
+    indices = tf.range(first, first + len(item_ids), dtype=tf.int64)
+    return tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(tf.constant(item_ids), indices),
+        default_value=f.UNKNOWN_INDEX,
+    )
 
 
 def _tree(variables: Mapping[str, tf.Variable]) -> tf.Module:

@@ -45,11 +45,13 @@ class Sizes:
         user_weights: Transformed feature with the weights of the values of each of them
             that has weights.
         num_user_values: Number of rows of the table with the values of all user fields.
-        item_fields: Side features of items by name: [V, L] indices of their values,
-            padded with 0, with their weights if they have them, or [V, D] numbers of
-            their vectors; a row of 0 if an item has no value.
+        item_fields: Side features of all ``num_listed`` items by name: [V, L] indices
+            of their values, padded with 0, with their weights if they have them, or
+            [V, D] numbers of their vectors; a row of 0 if an item has no value.
         num_item_values: Number of rows of the table with the values of all item fields.
         mean_rating: Mean of the training ratings, in stars.
+        num_new_items: Number of items without a row of their own that the model lists;
+            their indices follow those of the rows.
     """
 
     num_users: int
@@ -63,15 +65,21 @@ class Sizes:
     )
     num_item_values: int = f.NUM_RESERVED
     mean_rating: float = 0.0
+    num_new_items: int = 0
+
+    @property
+    def num_listed(self) -> int:
+        """Number of indices of items, including the reserved ones."""
+        return self.num_items + self.num_new_items
 
     @property
     def num_fields(self) -> int:
         """F, the number of fields: both ids and the side features of both."""
         return 2 + len(self.user_fields) + len(self.item_fields)
 
-    def num_without_row(self, num_items: int) -> int:
-        """Returns how many of so many distinct items have no row of their own."""
-        return max(0, num_items - (self.num_items - f.NUM_RESERVED))
+    def num_unlisted(self, num_items: int) -> int:
+        """Returns how many of so many distinct items have no index of their own."""
+        return max(0, num_items - (self.num_listed - f.NUM_RESERVED))
 
     def rows(self, vocabulary: Vocabulary) -> int:
         """Returns the number of rows of a vocabulary's table, with reserved ones."""
@@ -108,8 +116,53 @@ def user_weights(feature_spec: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def new_items(catalogue: str, item_ids: Sequence[bytes]) -> list[bytes]:
+    """Returns the ids of the catalogue's items that a vocabulary lacks, sorted."""
+    known = set(item_ids)
+    ids = (id.encode() for id in _read(catalogue)[f.ITEM_ID].to_pylist())
+    return sorted(item_id for item_id in ids if item_id not in known)
+
+
+def with_values(
+    new_ids: Sequence[bytes],
+    item_fields: Mapping[str, Table | Weighted],
+    num_items: int,
+) -> tuple[list[bytes], dict[str, Table | Weighted]]:
+    """Drops the new items that share no value of a side feature with any other.
+
+    Args:
+        new_ids: Ids of the items in the last rows of the tables.
+        item_fields: The tables of ``read_item_fields``.
+        num_items: V, number of rows before those.
+
+    Returns:
+        The ids of the others, and the tables without the rows of those dropped.
+    """
+    has_value = np.zeros(len(new_ids), np.bool_)
+    for field in item_fields.values():
+        table = field.values if isinstance(field, Weighted) else field
+        is_value = table != 0 if table.dtype.kind == "f" else table >= f.NUM_RESERVED
+        has_value |= is_value[num_items:].any(1)
+    rows = np.append(np.arange(num_items), num_items + np.flatnonzero(has_value))
+    kept = [item_id for item_id, has in zip(new_ids, has_value, strict=True) if has]
+    return kept, {
+        name: Weighted(*(table[rows] for table in field))
+        if isinstance(field, Weighted)
+        else field[rows]
+        for name, field in item_fields.items()
+    }
+
+
+def _read(catalogue: str) -> pa.Table:
+    with tf.io.gfile.GFile(f"{catalogue}/{f.CATALOGUE_FILE}", "rb") as file:
+        return pq.read_table(pa.BufferReader(file.read()))
+
+
 def read_item_fields(
-    catalogue: str, item_ids: Sequence[bytes], without: Sequence[str] = ()
+    catalogue: str,
+    item_ids: Sequence[bytes],
+    without: Sequence[str] = (),
+    new_ids: Sequence[bytes] = (),
 ) -> tuple[dict[str, Table | Weighted], list[bytes]]:
     """Reads the catalogue's side features as tables by item index.
 
@@ -119,21 +172,21 @@ def read_item_fields(
         catalogue: Folder of the artifact.
         item_ids: The vocabulary of items, without the reserved rows.
         without: Names of features to leave out.
+        new_ids: Items whose rows follow, and which decide nothing.
 
     Returns:
         The features as in ``Sizes.item_fields``, vectors scaled by those of the items
         in the vocabulary; and the vocabulary of the values of all
         features but vectors, "name=value", without the reserved rows.
     """
-    with tf.io.gfile.GFile(f"{catalogue}/{f.CATALOGUE_FILE}", "rb") as file:
-        items = pq.read_table(pa.BufferReader(file.read()))
+    items, num_known = _read(catalogue), len(item_ids)
     names = [
         name
         for name in items.column_names
         if f.is_item_feature(name) and name not in without
     ]
     row_of = {id.encode(): row for row, id in enumerate(items[f.ITEM_ID].to_pylist())}
-    rows = [row_of[item_id] for item_id in item_ids]
+    rows = [row_of[item_id] for item_id in (*item_ids, *new_ids)]
     tables: dict[str, Table | Weighted] = {}
     values: dict[str, list[Any]] = {}
     weights: dict[str, list[list[float]]] = {}
@@ -141,7 +194,7 @@ def read_item_fields(
         found = items[name].take(pa.array(rows, pa.int64())).combine_chunks()
         kind = f.Kind.of_texts(items.schema.field(name).metadata or {})
         if kind and kind.is_vector:
-            vectors = _vectors(found, kind.size)
+            vectors = _vectors(found, kind.size, num_known)
             if vectors.any():
                 tables[name] = vectors
             continue
@@ -151,18 +204,28 @@ def read_item_fields(
             categories, weight = split_weights(texts)
             values[name], weights[name] = _texts(categories), weight.to_list()
         elif kind:
-            values[name] = _in_buckets(values[name], kind)
+            values[name] = _in_buckets(values[name], kind, num_known)
     vocabulary = {
         pair: index
         for index, pair in enumerate(
-            sorted({(name, v) for name in values for row in values[name] for v in row}),
+            sorted(
+                {
+                    (name, value)
+                    for name in values
+                    for row in values[name][:num_known]
+                    for value in row
+                }
+            ),
             start=f.NUM_RESERVED,
         )
     }
     for name, of_items in values.items():
-        indices = [[vocabulary[name, value] for value in row] for row in of_items]
+        indices = [
+            [vocabulary.get((name, value), f.UNKNOWN_INDEX) for value in row]
+            for row in of_items
+        ]
         table = np.asarray(_padded(indices), np.int32)
-        if not table.size:
+        if not table[: f.NUM_RESERVED + num_known].any():
             continue
         tables[name] = table
         if name in weights:
@@ -185,21 +248,32 @@ def _texts(values: tf.RaggedTensor) -> list[list[str]]:
     return [[value.decode() for value in row] for row in values.to_list()]
 
 
-def _in_buckets(rows: Sequence[Sequence[Any]], kind: f.Kind) -> list[list[str]]:
-    """Returns the buckets of an item's values for each item."""
+def _in_buckets(
+    rows: Sequence[Sequence[Any]], kind: f.Kind, num_known: int
+) -> list[list[str]]:
+    """Returns the buckets of each item's values; the first items set the bounds."""
     dtype = tf.float32 if kind.has_numbers else tf.string
     values = tf.ragged.constant(rows, dtype, ragged_rank=1)
-    return _texts(in_buckets(values, kind, quantiles))
+
+    def boundaries(numbers: tf.Tensor, buckets: int) -> tf.Tensor:
+        known = values[:num_known].flat_values
+        return quantiles(known[tf.math.is_finite(known)], buckets)
+
+    return _texts(in_buckets(values, kind, boundaries))
 
 
-def _vectors(lists: pa.ListArray, size: int) -> npt.NDArray[np.float32]:
-    """Returns the scaled vectors of items, [V, D]; reserved rows have none."""
+def _vectors(lists: pa.ListArray, size: int, num_known: int) -> npt.NDArray[np.float32]:
+    """Returns the vectors of items, [V, D], scaled by those of the first items.
+
+    Reserved rows have none.
+    """
     values = tf.RaggedTensor.from_row_lengths(
         np.asarray(lists.flatten(), np.float32),
         lists.value_lengths().fill_null(0).to_numpy(),
     )
     vectors = given_vectors(values, size).numpy()
-    given = vectors[~np.isnan(vectors).any(1)]
+    given = vectors[:num_known]
+    given = given[~np.isnan(given).any(1)]
     if not len(given):
         given = np.zeros([1, size], np.float32)
     mean, variance = given.mean(0, np.float64), given.var(0, np.float64)

@@ -9,10 +9,12 @@ from trainer_modules import features as f
 from trainer_modules.inputs import Data
 from trainer_modules.sizes import (
     Sizes,
+    new_items,
     read_item_fields,
     user_fields,
     user_vectors,
     user_weights,
+    with_values,
 )
 from trainer_modules.trainer_settings import TrainerSettings
 
@@ -23,14 +25,20 @@ def read_data(
     settings: TrainerSettings,
 ) -> Data:
     """Returns what the Trainer was given; records are read later, when needed."""
-    sizes, item_values = read_sizes(transform, settings.catalogue, settings.leave_out)
+    sizes, item_values, new_ids = read_sizes(
+        transform,
+        settings.catalogue,
+        settings.leave_out,
+        settings.model.lists_new_items,
+    )
     return Data(
         train_files=fn_args.train_files,
         eval_files=fn_args.eval_files,
         feature_spec=transform.transformed_feature_spec(),
         sizes=sizes,
-        num_unknown_items=sizes.num_without_row(settings.num_items_before_test),
+        num_unknown_items=sizes.num_unlisted(settings.num_items_before_test),
         item_values=item_values,
+        new_items=new_ids,
         reads_times=settings.reads_times,
         counts_repeats=settings.counts_repeats,
         again_after=settings.again_after,
@@ -38,32 +46,41 @@ def read_data(
 
 
 def read_sizes(
-    transform: tft.TFTransformOutput, catalogue: str, leave_out: Sequence[str]
-) -> tuple[Sizes, list[bytes]]:
+    transform: tft.TFTransformOutput,
+    catalogue: str,
+    leave_out: Sequence[str],
+    lists_new_items: bool = False,
+) -> tuple[Sizes, list[bytes], list[bytes]]:
     """Reads what the transform graph and the catalogue decide about a model.
 
     Args:
         transform: The graph, with the vocabularies.
         catalogue: Folder of the Catalogue artifact.
         leave_out: Names of side features of items that the model must not read.
+        lists_new_items: Whether the model lists items without a row of their own.
 
     Returns:
-        The sizes, and the vocabulary of the items' side features (``item_values``),
-        "name=value", without the reserved rows.
+        The sizes; the vocabulary of the items' side features (``item_values``),
+        "name=value", without the reserved rows; and the ids of the items without a row
+        that have a side feature, if the model lists them.
     """
     item_ids = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
     user_values = transform.vocabulary_by_name(f.USER_FEATURE_VOCABULARY)
-    item_fields, item_values = read_item_fields(catalogue, item_ids, leave_out)
+    new_ids = new_items(catalogue, item_ids) if lists_new_items else []
+    item_fields, item_values = read_item_fields(catalogue, item_ids, leave_out, new_ids)
+    num_items = len(item_ids) + f.NUM_RESERVED
+    new_ids, item_fields = with_values(new_ids, item_fields, num_items)
     vectors = user_vectors(transform.transformed_feature_spec())
     num_users = transform.vocabulary_size_by_name(f.USER_VOCABULARY)
     sizes = Sizes(
         num_users=num_users + f.NUM_RESERVED,
-        num_items=len(item_ids) + f.NUM_RESERVED,
+        num_items=num_items,
         user_fields=(*user_fields(user_values), *vectors),
         user_vectors=vectors,
         user_weights=user_weights(transform.transformed_feature_spec()),
         num_user_values=len(user_values) + f.NUM_RESERVED,
         item_fields=item_fields,
         num_item_values=len(item_values) + f.NUM_RESERVED,
+        num_new_items=len(new_ids),
     )
-    return sizes, item_values
+    return sizes, item_values, new_ids

@@ -30,7 +30,8 @@ class TrainerSettings:
         max_scored_pairs: How many pairs of users and items ``evaluate`` scores at most.
         leave_out: Names of side features that the model must not read.
         catalogue: Folder of the Catalogue artifact.
-        num_rated_items: How many items are candidates at test time: all rated ones.
+        num_items: Number of items in the catalogue.
+        num_rated_items: How many of them were rated.
         num_items_before_test: How many of them occur in train or eval.
         own: Those of the model's settings that were set, in JSON's types.
         events: Type of events → weight, recorded on the card.
@@ -51,6 +52,7 @@ class TrainerSettings:
     max_scored_pairs: int
     leave_out: Sequence[str]
     catalogue: str
+    num_items: int
     num_rated_items: int
     num_items_before_test: int
     own: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -99,6 +101,11 @@ class TrainerSettings:
             config=parse(self.model.config_class, config),
             recipe=f"{self.recipe}-{digest[:6]}",
         )
+
+    @property
+    def num_candidates(self) -> int:
+        """How many items are candidates at test time."""
+        return self.num_items if self.model.lists_new_items else self.num_rated_items
 
     @property
     def is_closed_form(self) -> bool:

@@ -14,13 +14,14 @@ from trainer_modules.model_builder import ModelBuilder
 from trainer_modules.optimizers import compiled
 from trainer_modules.progress import Progress
 from trainer_modules.protocols import ClosedForm, OnAGraph, TrainedInHalves
-from trainer_modules.tasks import next_item, rating, retrieval, sequence
+from trainer_modules.tasks import in_batch, next_item, rating, retrieval, sequence
 from trainer_modules.tasks.task import Trainee, TrainingSet
 from trainer_modules.validation import Validation, validation
 
 TRAINING_SETS: dict[str, Callable[[Data, Ratings, Any, int], TrainingSet]] = {
     "rating": rating.training_set,
     "retrieval": retrieval.training_set,
+    "in_batch": in_batch.training_set,
     "next_item": next_item.training_set,
     "sequence": sequence.training_set,
 }

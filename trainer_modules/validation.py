@@ -83,7 +83,7 @@ class Ranking(Validation):
     def __init__(self, scorer: tf.keras.Model, data: Data):
         super().__init__()
         self.scorer = scorer
-        self.num_items = data.sizes.num_items
+        self.num_items = data.sizes.num_listed
         self.num_unknown_items = data.num_unknown_items
         self.users = eval_users(data, RANKED_USERS).cache()
 

@@ -19,6 +19,7 @@ from components.catalogue_gen.artifacts import Catalogue
 from components.exec_properties import ExecProperties
 
 CATALOGUE = "catalogue"
+NUM_ITEMS = "num_items"
 NUM_RATED_ITEMS = "num_rated_items"
 NUM_ITEMS_BEFORE_TEST = "num_items_before_test"
 
@@ -58,6 +59,7 @@ def of_catalogue(input_dict: dict[str, list[Any]]) -> dict[str, Any]:
     )
     return {
         CATALOGUE: catalogue.uri,
+        NUM_ITEMS: items,
         NUM_RATED_ITEMS: items - never_rated,
         NUM_ITEMS_BEFORE_TEST: items - never_rated - first_in_test,
     }
@@ -88,7 +90,7 @@ class Trainer(base_component.BaseComponent):
             examples: Transformed Examples.
             transform_graph: The graph that transformed them.
             catalogue: Output of ``CatalogueGen``; ``run_fn`` finds its folder and the
-                number of rated items in ``custom_config``.
+                number of items in ``custom_config``.
             train_split: Name of the split to learn from.
             eval_split: Name of the split that chooses the epoch.
             custom_config: Settings for ``run_fn``; see ``TrainerSettings``.

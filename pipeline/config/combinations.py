@@ -10,7 +10,7 @@ from pipeline.config.dialect_checks import DIALECT, check_dialect
 from pipeline.config.document import Document
 from pipeline.config.events_section import NEGATIVE
 from pipeline.config.sections import PipelineConfig
-from trainer_modules.configs.base import IN_ORDER, LOSSES, GradientConfig
+from trainer_modules.configs.base import EXCLUSIVE, LOSSES, GradientConfig
 from trainer_modules.configs.parse import parse
 from trainer_modules.registry import MODELS
 
@@ -49,21 +49,29 @@ def _task_problem(
             f"{', '.join(LOSSES[model.task])}"
         )
     own = MODELS[name].task
-    if model.task != own and {model.task, own} & set(IN_ORDER):
+    if model.task != own and {model.task, own} & set(EXCLUSIVE):
         return (
-            f"{name} learns {own}: only models that read the order of a history learn "
-            f"{' or '.join(IN_ORDER)}, and those learn nothing else"
+            f"{name} learns {own}: only the models that are made for them learn "
+            f"{' or '.join(EXCLUSIVE)}, and those learn nothing else"
         )
-    if model.loss == "squared_error" and model.num_negatives:
-        return (
-            "it learns stars, and items that are drawn have none; set "
-            f"models.{name}.num_negatives=0"
-        )
-    if model.num_negatives or model.task == "sequence":
+    if model.num_negatives:
+        return _drawn_items_problem(name, model)
+    if model.task in ("in_batch", "sequence"):
         return None
     if model.task != "rating":
         return f"the task {model.task} needs num_negatives, at least 1"
     return _rating_problem(name, model, config)
+
+
+def _drawn_items_problem(name: str, model: GradientConfig) -> str | None:
+    """Returns why a model cannot learn from items that are drawn; None if it can."""
+    if model.loss == "squared_error":
+        reason = "it learns stars, and items that are drawn have none"
+    elif model.task == "in_batch":
+        reason = "it compares the items of a batch, to which none are drawn"
+    else:
+        return None
+    return f"{reason}; set models.{name}.num_negatives=0"
 
 
 def _rating_problem(

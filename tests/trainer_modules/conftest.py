@@ -1,5 +1,7 @@
 """The planted log and the models trained on it, once per session."""
 
+import dataclasses
+
 import pytest
 import tensorflow as tf
 
@@ -26,8 +28,8 @@ def transform(tmp_path_factory):
 @pytest.fixture(scope="session")
 def catalogue(tmp_path_factory):
     """Writes a catalogue to a folder of its own."""
-    return lambda item_ids, **lists: write_catalogue(
-        tmp_path_factory.mktemp("catalogue"), item_ids, **lists
+    return lambda item_ids, kinds=None, **lists: write_catalogue(
+        tmp_path_factory.mktemp("catalogue"), item_ids, kinds, **lists
     )
 
 
@@ -84,18 +86,22 @@ def trained(train):
 def serve(planted):
     """Joins a model to the transform graph of the planted log."""
 
-    def served(model, unit, share_of_users=1.0):
+    def served(model, unit, share_of_users=1.0, new_items=()):
+        sizes = planted.data.sizes
+        if new_items:  # whose fields the tables of the log do not have
+            sizes = dataclasses.replace(
+                sizes, num_new_items=len(new_items), item_fields={}
+            )
         return Served(
             model,
             planted.output,
             unit=unit,
             user_fields=planted.data.user_fields,
-            list_statistics=ListStatistics(
-                planted.data.train_ratings, planted.data.sizes
-            ),
+            list_statistics=ListStatistics(planted.data.train_ratings, sizes),
             num_unknown_items=3,
             share_of_users=share_of_users,
             reads_times=f.HISTORY_TIMESTAMP in getattr(model, "reads", ()),
+            new_items=new_items,
         )
 
     return served

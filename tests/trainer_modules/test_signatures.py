@@ -260,6 +260,48 @@ class Told(tf.keras.Model):
         return score + tf.zeros_like(features[f.USER_INDEX], tf.float32)[:, tf.newaxis]
 
 
+def test_new_items_are_listed_and_ranked_by_their_own_scores(serve, planted):
+    new = [b"n1", b"n2", b"n3"]
+    vocabulary = list(planted.output.vocabulary_by_name(f.ITEM_VOCABULARY))
+    serving = serve(Told(), "order", new_items=new)
+    # The score rises with the index: the new items are ahead, the last one first.
+    best_first = [*vocabulary, *new][::-1]
+    seen = [b"n2", vocabulary[3]]
+    found = serving.recommend(
+        tf.constant([b"u01"]),
+        tf.constant([seen]),
+        tf.constant([[]], tf.float32),
+        tf.constant([[]], tf.string),
+        tf.constant(K),
+    )
+    unseen = [item for item in best_first if item not in seen]
+    assert found["item_id"].numpy()[0].tolist()[: len(unseen)] == unseen
+    assert not any(found["item_id"].numpy()[0][len(unseen) :])
+    targets = [b"n1", vocabulary[0], b"never"]
+    record = serialize(
+        user_id=[b"u01"],
+        item_id=targets,
+        rating=[5.0, 5.0, 5.0],
+        history_item_id=seen,
+        history_rating=[5.0, 5.0],
+    )
+    evaluated = serving.evaluate(tf.constant([record]))
+    # Three more items are unlisted: they score like the unknown one, at the bottom.
+    assert evaluated["rank"].numpy()[0].tolist() == [2, 25, 28]
+    assert evaluated["catalogue_size"].numpy().tolist() == [24 + 3 + 3]
+    record = serialize(user_id=[b"u01"], candidate_item_id=targets)
+    scores = serving.score(tf.constant([record]))["score"].numpy()[0]
+    np.testing.assert_allclose(scores, [1 + 26 / 2, 1 + 2 / 2, 1 + 1 / 2])
+
+
+def test_a_saved_model_finds_new_items(serve, tmp_path):
+    serving = serve(Told(), "order", new_items=[b"n1"])
+    serving.save(str(tmp_path))
+    record = serialize(user_id=[b"u01"], candidate_item_id=[b"n1"])
+    loaded = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
+    assert loaded(tf.constant([record]))["score"].numpy().tolist() == [[1 + 26 / 2]]
+
+
 @pytest.fixture
 def rated(planted):
     """Two users; the second has two targets less."""

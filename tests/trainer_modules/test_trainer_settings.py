@@ -22,6 +22,7 @@ def settings(name, **own):
         max_scored_pairs=1,
         leave_out=(),
         catalogue="",
+        num_items=1,
         num_rated_items=1,
         num_items_before_test=1,
         own=own,

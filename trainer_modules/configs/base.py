@@ -17,7 +17,7 @@ from trainer_modules.configs.types import (
     ShareAbove0,
 )
 
-Task = Literal["rating", "retrieval", "next_item", "sequence"]
+Task = Literal["rating", "retrieval", "in_batch", "next_item", "sequence"]
 Loss = Literal[
     "cross_entropy", "balanced_cross_entropy", "squared_error", "bpr", "hinge", "warp",
     "softmax", "gbce",
@@ -29,11 +29,14 @@ Activation = Literal[
 ]  # fmt: skip
 
 IN_ORDER = ("next_item", "sequence")  # tasks that learn from the order of ratings
+# Tasks that only their own models learn, which learn nothing else.
+EXCLUSIVE = (*IN_ORDER, "in_batch")
 # The losses of each task: of labels or stars, or of an order.
 ORDER_LOSSES = ("cross_entropy", "balanced_cross_entropy", "bpr", "hinge", "warp")
 LOSSES: dict[str, tuple[str, ...]] = {
     "rating": ("cross_entropy", "squared_error"),
     "retrieval": ORDER_LOSSES,
+    "in_batch": ("softmax",),
     "next_item": ORDER_LOSSES,
     "sequence": ("softmax", "gbce"),
 }
@@ -57,7 +60,8 @@ class GradientConfig(TunableConfig):
 
     Attributes:
         task: What the model learns from: ``rating`` (the ratings as they are),
-            ``retrieval`` (liked items against sampled ones), ``next_item`` (the next
+            ``retrieval`` (liked items against sampled ones), ``in_batch`` (liked items
+            against those of the other pairs in the batch), ``next_item`` (the next
             liked item against sampled ones) or ``sequence`` (every next liked item of a
             history against the catalogue or items sampled from it).
         loss: The loss; which ones are possible depends on ``task``.

@@ -210,3 +210,29 @@ class WARPMFConfig(GradientConfig):
     embedding_dim: LayerSize = searched(10, Range(8, 256, log=True))
     stddev: NonNegative = 0.1
     l2: NonNegative = searched(0.0, DECAY)
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoTowerConfig(GradientConfig):
+    """Yi et al. 2019, section 3, with the id dropout of Volkovs et al. 2017.
+
+    Attributes:
+        num_negatives: 0: the other items of a batch are the negatives.
+        embedding_dim: D, the length of the vectors of fields, users and items.
+        hidden_units: Widths of the hidden layers of each tower.
+        id_dropout_rate: Share of the ids of users and items that training hides, so
+            that it learns to score by side features alone.
+        stddev: Standard deviation of the initial vectors. Above 0: from vectors of 0,
+            nothing is learned.
+        l2: Weight decay of the users' and items' vectors in a batch.
+    """
+
+    task: Task = "in_batch"
+    loss: Loss = "softmax"
+    batch_size: Count = 1024
+    num_negatives: CountOrZero = 0
+    embedding_dim: LayerSize = searched(64, Range(16, 256, log=True))
+    hidden_units: LayerSizes = searched((128,), Choice(((64,), (128,), (256, 128))))
+    id_dropout_rate: ShareBelow1 = searched(0.5, Range(0.1, 0.9))
+    stddev: Positive = 0.05
+    l2: NonNegative = searched(0.0, DECAY)

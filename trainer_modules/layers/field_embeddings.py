@@ -111,14 +111,24 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         values = _embedded(fields, self.user_value, self.user_projections)
         return tf.stack([self.user(features[f.USER_INDEX]), *values], 1)
 
-    def of_items(self, item_index: tf.Tensor) -> tf.Tensor:
-        """Returns the vectors of the items' fields, [..., F_i, D], the id first."""
+    def of_items(
+        self, item_index: tf.Tensor, id_row: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Returns the vectors of the items' fields, [..., F_i, D], the id first.
+
+        Args:
+            item_index: Indices of the items, [...].
+            id_row: Rows that are read in place of the items' own in the table of ids,
+                [...], such as the unknown one.
+        """
         fields = [
             tf.nest.map_structure(lambda table: tf.gather(table, item_index), field)
             for field in self.item_fields
         ]
         values = _embedded(fields, self.item_value, self.item_projections)
-        return tf.stack([self.item(item_index), *values], -2)
+        return tf.stack(
+            [self.item(item_index if id_row is None else id_row), *values], -2
+        )
 
 
 class Projection(tf.keras.layers.Dense):

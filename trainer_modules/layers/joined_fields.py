@@ -4,13 +4,13 @@ import tensorflow as tf
 
 
 def joined_fields(fields: tf.Tensor) -> tf.Tensor:
-    """Returns the vectors of each pair's fields, one after the other.
+    """Returns the vectors of a pair's, a user's or an item's fields as a single one.
 
     Args:
-        fields: Vectors of the fields, [B, C, F, D], with F and D known when traced.
+        fields: Vectors of the fields, [..., F, D], with F and D known when traced.
 
     Returns:
-        One vector for each pair, [B, C, F * D].
+        The vectors one after the other, [..., F * D].
     """
-    shape = tf.shape(fields)
-    return tf.reshape(fields, [shape[0], shape[1], fields.shape[2] * fields.shape[3]])
+    width = fields.shape[-2] * fields.shape[-1]
+    return tf.reshape(fields, tf.concat([tf.shape(fields)[:-2], [width]], 0))

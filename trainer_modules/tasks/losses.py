@@ -1,8 +1,8 @@
 """Losses of scores [B, C] and labels [B, C]; a training step minimises their mean.
 
 The losses that learn an order take the first column as the positive item, and the other
-columns as items that were drawn against it. Those of the task ``sequence`` take scores
-of positives [T] and of what they are compared with [T, N] instead.
+columns as items that were drawn against it. Those of the tasks ``sequence`` and
+``in_batch`` take scores of positives [T] and of what they are compared with [T, N].
 """
 
 import functools
@@ -13,6 +13,7 @@ import tensorflow as tf
 from trainer_modules.configs.base import Loss
 
 LossFunction = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+IMPOSSIBLE = -1e9  # the score of a candidate that is the target itself
 
 
 def cross_entropy(score: tf.Tensor, label: tf.Tensor) -> tf.Tensor:

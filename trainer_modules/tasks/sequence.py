@@ -17,11 +17,10 @@ from trainer_modules.configs.sequence import CausalConfig
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings, Stars
 from trainer_modules.protocols import Causal
-from trainer_modules.tasks.losses import LossFunction
+from trainer_modules.tasks.losses import IMPOSSIBLE, LossFunction
 from trainer_modules.tasks.task import Batch, TrainingSet, relative, shuffled_batches
 
 OTHERS = "other_items"  # in a batch: the candidates that all its positions share
-IMPOSSIBLE = -1e9  # the score of a candidate that is the target itself
 
 
 def training_set(

@@ -94,7 +94,7 @@ class _UserMean:
 
     def __init__(self, model: tf.keras.Model, data: Data, metric: UserMetric):
         self.model, self.metric = model, metric
-        self.num_items = data.sizes.num_items
+        self.num_items = data.sizes.num_listed
         self.num_unknown_items = data.num_unknown_items
         self.users = eval_users(data, MAX_USERS).cache()
 

@@ -130,6 +130,10 @@ def num_parameters(sizes):
         "warp_mf": n * (10 + 1),
         # Layer 0 and the sum of the others, for each user and item.
         "light_gcn": 2 * (u + v) * 64,
+        # A vector for each value of any field; towers of 128 and 64.
+        "two_tower": n * 64
+        + fields * 64 * 128 + 2 * 128
+        + 2 * (128 * 64 + 64),
         # w_0, w and V of equation 1.
         "fm": 1 + n * (1 + 16),
         # The same; the deep network of equations 3 and 4.

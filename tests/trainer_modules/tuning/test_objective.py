@@ -36,6 +36,7 @@ def objective(planted):
                 max_scored_pairs=1 << 30,
                 leave_out=(),
                 catalogue="",
+                num_items=24,
                 num_rated_items=24,
                 num_items_before_test=24,
             ),

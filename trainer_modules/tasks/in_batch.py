@@ -1,0 +1,82 @@
+"""Learns what a user likes, against what the other pairs of the batch consist of.
+
+Yi, Yang, Hong, Cheng, Heldt, Kumthekar, Zhao, Wei, Chi: "Sampling-Bias-Corrected Neural
+Modeling for Large Corpus Item Recommendations", RecSys 2019,
+https://doi.org/10.1145/3298689.3346996, section 3: a softmax over the items of a batch.
+An item is in a batch as often as it is liked, for which its score is corrected by the
+logarithm of that share (logQ). The shares are counted rather than estimated from a
+stream, the paper's section 4.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from trainer_modules import features as f
+from trainer_modules.configs.base import GradientConfig
+from trainer_modules.inputs import Data
+from trainer_modules.interactions import Ratings
+from trainer_modules.tasks.losses import IMPOSSIBLE, LossFunction
+from trainer_modules.tasks.task import (
+    Batch,
+    TrainingSet,
+    relative,
+    shuffled_batches,
+    user_features,
+)
+
+LOG_SHARE = "log_share"  # in a batch: logarithm of the item's share of the likes
+
+
+def training_set(
+    data: Data, ratings: Ratings, config: GradientConfig, seed: int
+) -> TrainingSet:
+    """Returns batches of liked pairs, each with the ``log_share`` of its item [B].
+
+    Items without a row of their own are left out: together, they would count as one
+    popular item.
+
+    Raises:
+        ValueError: If no rating of an item with a row is a like.
+    """
+    ratings = ratings.where(ratings.item_index != f.UNKNOWN_INDEX)
+    likes = data.interactions(ratings.where(ratings.liked()))
+    counts = np.bincount(likes.item_index, minlength=likes.num_items)
+    log_share = np.log(np.maximum(counts, 1) / len(likes)).astype(np.float32)
+    columns = {
+        f.ITEM_INDEX: tf.constant(likes.item_index[:, np.newaxis]),
+        LOG_SHARE: tf.constant(log_share[likes.item_index]),
+    }
+    if likes.weight is not None:
+        columns[f.WEIGHT] = tf.constant(relative(likes.weight))
+    users, fields = tf.constant(likes.user_index), data.user_fields
+
+    def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
+        hide = tf.random.stateless_uniform([batch_size], seed=[seed + 1, step])
+        return {
+            **user_features(tf.gather(users, rows), fields, hide),
+            **{name: tf.gather(column, rows) for name, column in columns.items()},
+            f.LABEL: tf.ones([batch_size, 1]),
+        }
+
+    batches, steps, batch_size = shuffled_batches(
+        len(likes), config.batch_size, seed, make
+    )
+    return TrainingSet(batches, steps, batch_size, batch_size, losses_in_batch)
+
+
+def losses_in_batch(
+    model: tf.keras.Model, batch: Batch, loss: LossFunction
+) -> tf.Tensor:
+    """Returns the loss of each liked item among the items of the batch, [B].
+
+    A copy of the item that another user likes is not compared with it.
+    """
+    apart = (f.LABEL, f.WEIGHT, LOG_SHARE)
+    features = {name: value for name, value in batch.items() if name not in apart}
+    item = batch[f.ITEM_INDEX]  # [B, 1]
+    items = tf.transpose(item)  # [1, B]
+    score = model({**features, f.ITEM_INDEX: items}, training=True)  # [B, B]
+    score = tf.cast(score, tf.float32) - batch[LOG_SHARE]
+    others = tf.where(item == items, IMPOSSIBLE, score)
+    losses = loss(tf.linalg.diag_part(score), others)
+    return losses * batch[f.WEIGHT] if f.WEIGHT in batch else losses
