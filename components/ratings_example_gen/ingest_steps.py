@@ -31,6 +31,7 @@ from components.ratings_example_gen.write import example_encoder, splits, tfreco
 from components.ratings_example_gen.write.user_histories import (
     ORDER,
     ROWS_PER_BLOCK_BITS,
+    Histories,
     group_ratings,
     scatter,
 )
@@ -158,13 +159,21 @@ class WriteSplits(beam.DoFn):
         """Writes one bucket; ``cuts`` are the times that separate splits by time."""
         bucket, histories, users = element
         settings = self._settings
-        if cuts is not None:
-            ranges = splits.temporal(histories, cuts)
-        elif settings.split_kind == RANDOM:
-            fractions = (settings.eval_fraction, settings.test_fraction)
-            histories, ranges = splits.random(histories, fractions, settings.seed)
+
+        def divide(histories: Histories) -> splits.Divided:
+            if cuts is not None:
+                return histories, splits.temporal(histories, cuts)
+            if settings.split_kind == RANDOM:
+                fractions = (settings.eval_fraction, settings.test_fraction)
+                return splits.random(histories, fractions, settings.seed)
+            return histories, splits.leave_last_out(histories)
+
+        if settings.held_out_items:
+            histories, ranges = splits.hold_items_out(
+                histories, settings.held_out_items, settings.seed, divide
+            )
         else:
-            ranges = splits.leave_last_out(histories)
+            histories, ranges = divide(histories)
         encoder = example_encoder.Encoder(histories, users)
         name = tfrecords.file_name(bucket, self._num_buckets)
         yield WrittenRecords(

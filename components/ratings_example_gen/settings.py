@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.events import Events
+from trainer_modules.configs.types import ShareBelow1
 from trainer_modules.features import Kind
 
 SplitKind = Literal["leave_last_out", "temporal", "random"]
@@ -50,7 +51,8 @@ class Settings:
         split_kind: How ratings are divided into train, eval and test.
         eval_fraction: Share of the ratings for eval, 0 to 1 (``temporal``, ``random``).
         test_fraction: Share of the ratings for test, 0 to 1 (``temporal``, ``random``).
-        seed: Seed of the ``random`` split.
+        seed: Seed of the ``random`` split and of the items that are held out.
+        held_out_items: Share of the items, 0 to 1, all of whose ratings are for test.
         repeats: Which rating of a pair (user, item) counts; see
             ``user_histories.group_ratings``.
         max_history: Largest number of ratings per user; the newest are kept.
@@ -77,6 +79,7 @@ class Settings:
     eval_fraction: float = 0.1
     test_fraction: float = 0.1
     seed: int = 0
+    held_out_items: ShareBelow1 = 0.0
     repeats: Repeats = LATEST
     max_history: MaxHistory = 10_000
     max_bad_fraction: MaxBadFraction = 0.0

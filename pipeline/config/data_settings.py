@@ -35,6 +35,7 @@ def data_settings(config: PipelineConfig) -> Settings:
         eval_fraction=split.eval_fraction,
         test_fraction=split.test_fraction,
         seed=split.seed,
+        held_out_items=split.held_out_items,
         repeats=data.repeats,
         max_history=data.max_history,
         max_bad_fraction=data.max_bad_fraction,

@@ -31,7 +31,13 @@ from pipeline.config.types import (
     Window,
     Workers,
 )
-from trainer_modules.configs.types import Count, Fraction, Positive, Seed
+from trainer_modules.configs.types import (
+    Count,
+    Fraction,
+    Positive,
+    Seed,
+    ShareBelow1,
+)
 from trainer_modules.registry import POPULARITY
 
 
@@ -46,13 +52,17 @@ class SplitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ``leave_last_out``.
         test_fraction: Share of all ratings in the test split, with ``temporal`` the
             newest ones; ignored by ``leave_last_out``.
-        seed: Random seed of the ``random`` split.
+        seed: Random seed of the ``random`` split and of ``held_out_items``.
+        held_out_items: Share of the items, chosen by a hash of their IDs, all of whose
+            ratings are in the test split, to measure how new items are recommended
+            (docs/own-data.md).
     """
 
     kind: SplitKind = "leave_last_out"
     eval_fraction: Fraction = 0.1
     test_fraction: Fraction = 0.1
     seed: Seed = 0
+    held_out_items: ShareBelow1 = 0.0
 
 
 class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -131,6 +131,9 @@ def describe_data(
         source=source,
         users=counts.users,
         items=counts.items,
+        items_first_rated_in_test=(
+            catalogue.items_first_rated_in_test if catalogue else None
+        ),
         ratings=counts.kept,
         duplicate_users=counts.duplicate_users,
         sparsity=1 - counts.kept / pairs if pairs else None,

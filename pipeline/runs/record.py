@@ -77,6 +77,7 @@ class DataRecord(msgspec.Struct, frozen=True):
         source: Name of a data set, or path of the ratings.
         users: Number of users.
         items: Number of items.
+        items_first_rated_in_test: How many of them train and eval have no rating of.
         ratings: Number of ratings that were kept.
         duplicate_users: Number of users who have exactly the ratings of another.
         sparsity: Share of user-item pairs without a rating, in [0, 1]; None with types
@@ -96,6 +97,7 @@ class DataRecord(msgspec.Struct, frozen=True):
     source: str
     users: int | None = None
     items: int | None = None
+    items_first_rated_in_test: int | None = None
     ratings: int | None = None
     duplicate_users: int | None = None
     sparsity: float | None = None

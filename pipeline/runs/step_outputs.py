@@ -86,6 +86,8 @@ class CatalogueCounts(msgspec.Struct, frozen=True):
         items_without_features: Number of rated items that the file does not describe.
         first_without: The first of these.
         repeated: Number of rows that a later row overruled.
+        items_first_rated_in_test: Number of rated items of which train and eval have no
+            rating.
     """
 
     file: str | None
@@ -94,6 +96,7 @@ class CatalogueCounts(msgspec.Struct, frozen=True):
     items_without_features: int
     first_without: list[str]
     repeated: int
+    items_first_rated_in_test: int
 
 
 class Candidate(msgspec.Struct, frozen=True):

@@ -6,9 +6,12 @@ are excluded from the candidates at test, and a model may learn from them.
 
 With types of events, only rows of the judged types are targets; Transform finds them by
 their type. The other rows of eval and test are neither targets nor history there.
+
+Of items that are held out, all ratings are test targets, whatever their time.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,6 +39,10 @@ class Ranges:
     end: Int64
     history_begin: Int64
     history_end: Int64
+
+
+# Histories, and by split the ranges of its rows in them.
+Divided = tuple[Histories, dict[str, Ranges]]
 
 
 def leave_last_out(histories: Histories) -> dict[str, Ranges]:
@@ -93,9 +100,7 @@ def _cut(begin: Int64, first: Int64, second: Int64, end: Int64) -> dict[str, Ran
     }
 
 
-def random(
-    histories: Histories, fractions: tuple[float, float], seed: int
-) -> tuple[Histories, dict[str, Ranges]]:
+def random(histories: Histories, fractions: tuple[float, float], seed: int) -> Divided:
     """Assigns each rating to a split by a seeded hash of (user, item).
 
     Returns:
@@ -116,15 +121,7 @@ def random(
     times = histories.timestamp
     by_time = np.lexsort((split, user) if times is None else (split, times, user))
     rows = np.concatenate([np.lexsort((split, user)), by_time[~is_test[by_time]]])
-    types, is_judged = histories.event_type, histories.is_judged
-    reordered = replace(
-        histories,
-        event_type=None if types is None else types.take(pa.array(rows)),
-        is_judged=None if is_judged is None else is_judged[rows],
-        item_id=histories.item_id.take(pa.array(rows)),
-        rating=histories.rating[rows],
-        timestamp=None if times is None else times[rows],
-    )
+    reordered = _taken(histories, rows)
     counts = np.zeros((num_users, len(SPLITS)), np.int64)
     np.add.at(counts, (user, split), 1)
     first = begins[:-1] + counts[:, 0]
@@ -140,6 +137,81 @@ def random(
     return reordered, {**ranges, TEST_SPLIT: test}
 
 
+def hold_items_out(
+    histories: Histories,
+    share: float,
+    seed: int,
+    divide: Callable[[Histories], Divided],
+) -> Divided:
+    """Assigns all ratings of some items to test, and divides the others.
+
+    Args:
+        histories: The ratings.
+        share: Share of the items that are held out, chosen by a hash of their ids.
+        seed: Seed of the hash.
+        divide: Divides the ratings of the other items.
+
+    Returns:
+        The divided ratings of the other items, followed by all test targets, by user
+        and time; and the ranges of each split.
+    """
+    items = histories.item_id.dictionary_encode()
+    is_drawn = _in_unit(_hashes(items.dictionary, f"{seed}/held out")) < share
+    is_out = is_drawn[items.indices.to_numpy()]
+    begins = histories.begins
+    num_users = len(begins) - 1
+    user = np.repeat(np.arange(num_users), np.diff(begins))
+    kept = _taken(histories, np.flatnonzero(~is_out))
+    counts = np.bincount(user[~is_out], minlength=num_users)
+    kept = replace(kept, begins=np.concatenate([[0], np.cumsum(counts)]))
+    divided, ranges = divide(kept)
+    test, num_divided = ranges[TEST_SPLIT], len(divided.rating)
+    num_tests = test.end - test.begin
+    # Places in ``divided`` followed by the ratings that are held out.
+    places = np.concatenate(
+        [
+            np.repeat(test.begin - np.cumsum(num_tests) + num_tests, num_tests)
+            + np.arange(num_tests.sum()),
+            num_divided + np.arange(is_out.sum()),
+        ]
+    )
+    owner = np.concatenate([np.repeat(np.arange(num_users), num_tests), user[is_out]])
+    joined = _joined(divided, _taken(histories, np.flatnonzero(is_out)))
+    times = joined.timestamp
+    order = np.lexsort((owner,) if times is None else (times[places], owner))
+    rows = np.concatenate([np.arange(num_divided), places[order]])
+    num_targets = np.bincount(owner, minlength=num_users)
+    end = num_divided + np.cumsum(num_targets)
+    test = replace(test, begin=end - num_targets, end=end)
+    return _taken(joined, rows), {**ranges, TEST_SPLIT: test}
+
+
+def _taken(histories: Histories, rows: Int64) -> Histories:
+    """Returns some of the ratings; where each user's begin is not adapted."""
+    types, is_judged = histories.event_type, histories.is_judged
+    times = histories.timestamp
+    return replace(
+        histories,
+        event_type=None if types is None else types.take(pa.array(rows)),
+        is_judged=None if is_judged is None else is_judged[rows],
+        item_id=histories.item_id.take(pa.array(rows)),
+        rating=histories.rating[rows],
+        timestamp=None if times is None else times[rows],
+    )
+
+
+def _joined(first: Histories, second: Histories) -> Histories:
+    """Returns the ratings of both, with the users and begins of the first."""
+    columns = {
+        name: pa.concat_arrays([column, getattr(second, name)])
+        if isinstance(column, pa.Array)
+        else np.concatenate([column, getattr(second, name)])
+        for name in ("event_type", "is_judged", "item_id", "rating", "timestamp")
+        if (column := getattr(first, name)) is not None
+    }
+    return replace(first, **columns)
+
+
 def _hash_to_unit(
     histories: Histories, user: Int64, seed: int
 ) -> npt.NDArray[np.float64]:
@@ -147,8 +219,11 @@ def _hash_to_unit(
     users = _hashes(histories.user_id, f"{seed}/user")[user]
     items = histories.item_id.dictionary_encode()
     mixed = users ^ _hashes(items.dictionary, f"{seed}/item")[items.indices.to_numpy()]
-    mixed = mix(mixed)  # Otherwise xor would show a pattern.
-    return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return _in_unit(mix(mixed))  # Without mixing, xor would show a pattern.
+
+
+def _in_unit(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
+    return (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _hashes(values: pa.Array, key: str) -> npt.NDArray[np.uint64]:

@@ -65,6 +65,8 @@ def _headline(record: RunRecord) -> RenderableType:
     line.append(inert(data.source), "bold")
     counts = {"users": data.users, "items": data.items, "ratings": data.ratings}
     facts = [f"{n:,} {name}" for name, n in counts.items() if n is not None]
+    if data.items_first_rated_in_test:
+        facts.append(f"{data.items_first_rated_in_test:,} items only in the test")
     if data.sparsity is not None:
         facts.append(f"{data.sparsity:.2%} of all pairs unrated")
     if data.first and data.last:

@@ -29,8 +29,9 @@ KEYS = {
     "": "changed config data gate live models not_pushed rows run schema_version "
     "serves spans steps",
     "run": "id log moved_from out seconds started status",
-    "data": "duplicate_users event_types first items items_file last late_keys "
-    "one_label ratings reading snapshots source sparsity users users_file",
+    "data": "duplicate_users event_types first items items_file "
+    "items_first_rated_in_test last late_keys one_label ratings reading snapshots "
+    "source sparsity users users_file",
     "data.items_file": "file first_missing matched rated repeated",
     "spans": "drift empty fingerprints gone late missing names new overlaps too_late "
     "unfinished",

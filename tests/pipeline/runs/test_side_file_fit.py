@@ -17,6 +17,7 @@ COUNTS = Counts(
 CATALOGUE = CatalogueCounts(
     **{"file": "a/items.csv", "items": 12, "items_never_rated": 2, "repeated": 0},
     **{"items_without_features": 3, "first_without": ["7", "8", "9"]},
+    items_first_rated_in_test=0,
 )
 
 

@@ -1,5 +1,6 @@
 """Grouping, splitting and encoding against one user at a time in plain Python."""
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -69,14 +70,22 @@ def split_with_code(rows, kind, max_history=10_000, num_buckets=2, **options):
         hours.update((bucket.timestamp // 3600).tolist())
     for bucket in grouped:
         counts.update(duplicates=bucket.duplicates, truncated=bucket.truncated)
-        if kind == "leave_last_out":
-            ranges = splits.leave_last_out(bucket)
-        elif kind == "temporal":
-            cuts = splits.find_cuts(hours, options["eval"], options["test"])
-            ranges = splits.temporal(bucket, cuts)
-        else:
+
+        def divide(bucket):
+            if kind == "leave_last_out":
+                return bucket, splits.leave_last_out(bucket)
+            if kind == "temporal":
+                cuts = splits.find_cuts(hours, options["eval"], options["test"])
+                return bucket, splits.temporal(bucket, cuts)
             fractions = (options["eval"], options["test"])
-            bucket, ranges = splits.random(bucket, fractions, options["seed"])
+            return splits.random(bucket, fractions, options["seed"])
+
+        if "held_out" in options:
+            bucket, ranges = splits.hold_items_out(
+                bucket, options["held_out"], 7, divide
+            )
+        else:
+            bucket, ranges = divide(bucket)
         encoder = example_encoder.Encoder(bucket, {})
         for split in SPLITS:
             for raw in encoder.encode(ranges[split], with_history=split != "train"):
@@ -166,6 +175,61 @@ def test_temporal(rows, max_history, share):
     for split in ("train", "eval"):
         for record in found[split].values():
             assert all(time < first_target for _, _, time in record.targets)
+
+
+@settings(max_examples=50)
+@given(rows=LOGS, kind=st.sampled_from(["leave_last_out", "temporal", "random"]))
+def test_items_that_are_held_out_are_test_targets_beside_those_of_the_split(rows, kind):
+    share = {"eval": 0.3, "test": 0.3, "seed": 1}
+    found, _ = split_with_code(rows, kind, num_buckets=1, held_out=0.4, **share)
+    by_user, _ = group_by_hand(rows, 10_000)
+    elsewhere = {
+        item
+        for split in ("train", "eval")
+        for record in found[split].values()
+        for item, _, _ in record.targets
+    }
+    # The same digest as in the code, but no array: a share of all hashes.
+    out = {row[1] for row in rows if hashed(row[1]) < 0.4}
+    assert not out & elsewhere
+    kept = [row for row in rows if row[1] not in out]
+    expected = {split: {} for split in SPLITS}
+    if kept:
+        # ``temporal`` places its cuts by all ratings, so the hand places them as well.
+        if kind == "random":
+            expected, _ = split_with_code(kept, kind, num_buckets=1, **share)
+        else:
+            times = [time for ratings in by_user.values() for _, _, time in ratings]
+            cuts = cuts_by_hand(times, 0.3, 0.3) if kind == "temporal" else None
+            expected = split_by_hand(group_by_hand(kept, 10_000)[0], kind, cuts)
+    for user, ratings in by_user.items():
+        new = [rating for rating in ratings if rating[0] in out]
+        if new:
+            record = expected["test"].get(user)
+            if record is None:
+                before = [
+                    rating
+                    for split in ("train", "eval")
+                    if user in expected[split]
+                    for rating in expected[split][user].targets
+                ]
+                record = Record([], sorted(before, key=lambda rating: rating[2]))
+            # Both parts are in the order of time; of equal times, the split's first.
+            targets = sorted([*record.targets, *new], key=lambda rating: rating[2])
+            expected["test"][user] = Record(targets, record.history)
+    assert found == expected
+
+
+def hashed(item: str) -> float:
+    digest = hashlib.blake2b(item.encode(), digest_size=8, key=b"7/held out").digest()
+    return int.from_bytes(digest, "little") / 2**64
+
+
+def test_the_share_of_items_that_are_held_out_is_that_of_the_setting():
+    rows = [("u", f"item {n}", 1.0, n) for n in range(5000)]
+    found, _ = split_with_code(rows, "leave_last_out", held_out=0.2)
+    [record] = found["test"].values()
+    assert abs(len(record.targets) / 5000 - 0.2) < 5 * (0.2 * 0.8 / 5000) ** 0.5
 
 
 def cuts_by_hand(times: list[int], eval_share: float, test_share: float):

@@ -191,6 +191,14 @@ def test_users_who_are_in_the_data_twice_are_shown(run):
     assert "Duplicates  1,200 users have exactly the ratings" in shown
 
 
+def test_items_that_are_only_in_the_test_are_shown(run):
+    for number in (None, 0):
+        data = replace(run().data, items_first_rated_in_test=number)
+        assert "only in the test" not in printed(run(data=data), 120)
+    data = replace(run().data, items_first_rated_in_test=1310)
+    assert "1,310 items only in the test" in printed(run(data=data), 120)
+
+
 def test_late_keys_are_shown(run):
     assert "Late keys" not in printed(run(), 120)
     data = replace(run().data, late_keys={"mood": 1200})
