@@ -88,7 +88,8 @@ class Served:
         item_ids = [b""] * f.NUM_RESERVED + [*vocabulary, *new_items]
         self.item_ids = tf.constant(item_ids)
         self.num_items = len(item_ids)
-        self.new_items = _table(new_items, self.num_items - len(new_items))
+        self.num_rows = self.num_items - len(new_items)
+        self.new_items = _table(new_items, self.num_rows)
         self.unit = unit
         self.user_fields = {
             name: tf.constant(table, tf.float32 if is_vector else tf.int64)
@@ -251,7 +252,8 @@ class Served:
             ``probability`` of a like, ``error`` (in stars if scores are stars, or else
             of the probability) and ``rank`` (0 for padding and for users outside the
             sample). Probability and error are NaN
-            if scores only put items in an order. For each user, ``num_candidates`` and
+            if scores only put items in an order; and ``is_new``, 1 for items without a
+            row of their own. For each user, ``num_candidates`` and
             ``catalogue_size`` [B], ``top_item`` [B, 10] and the figures of
             ``ListStatistics`` [B].
         """
@@ -267,6 +269,7 @@ class Served:
             error = ranked["score"] - transformed[f.RATING].to_tensor()
         else:
             error = probability - tf.cast(label, tf.float32)
+        is_new = (targets == f.UNKNOWN_INDEX) | (targets >= self.num_rows)
         catalogue_size = self.num_items - f.NUM_RESERVED + self.num_unknown_items
         lists = self.list_statistics(ranked["top_item"], features[f.HISTORY_ITEM_INDEX])
         return {
@@ -275,6 +278,7 @@ class Served:
             "probability": probability,
             "error": error,
             "label": label,
+            "is_new": tf.cast(is_new, tf.int64),
             "catalogue_size": tf.fill([tf.shape(targets)[0]], catalogue_size),
         }
 

@@ -16,6 +16,7 @@ from components.metric_names import (
     GATED_RANKING_METRICS,
     HIT_RATE,
     NDCG,
+    RANKING_METRICS,
     ComparedMetric,
 )
 from trainer_modules.configs.types import Count, Fraction, NonNegative, Share
@@ -24,6 +25,7 @@ from trainer_modules.configs.types import Count, Fraction, NonNegative, Share
 Floor = Annotated[
     str, Meta(extra={"names": GATED_RANKING_METRICS + GATED_LABEL_METRICS})
 ]
+RankingFloor = Annotated[str, Meta(extra={"names": RANKING_METRICS})]
 UserSlice = Annotated[
     str,
     Meta(
@@ -48,6 +50,9 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             replace these; ``auc`` and a ranking metric must each be a floor or the
             ``metric``. The floor of ``auc`` does not apply if all test ratings are
             liked, or all are disliked.
+        new_item_floors: Ranking metric → the lowest value that passes on the targets
+            alone whose items have too few training ratings for a row of their own, as
+            in ``{ndcg@10: 0.01}``; models that cannot list new items pass none.
         max_loss: Allowed loss of ``metric`` against the live model, as an absolute
             difference: a model whose whole confidence interval is below is rejected.
         max_loss_by_event: Type of events → allowed loss of ``metric`` against the live
@@ -79,6 +84,7 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     metric: ComparedMetric = "ndcg@10"
     floors: dict[Floor, Share] = msgspec.field(default_factory=_default_floors)
+    new_item_floors: dict[RankingFloor, Share] = {}
     max_loss: Share = 0.005
     max_loss_by_event: dict[str, Share] = {}
     min_gain_over_popularity: Share = 0.0

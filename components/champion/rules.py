@@ -11,12 +11,14 @@ from typing import Literal
 import numpy as np
 
 from components import metric_names as names
+from components.champion.chosen_targets import on_new_items, on_targets_of
 from components.champion.comparison import Interval, difference, interval
-from components.champion.event_targets import on_targets_of
 from components.champion.gate import Gate
 from components.champion.judged import OVERALL, Judged, Slice
 from components.metric_names import AUC, PROBABILITY_METRICS
 from components.ranking_metrics.users import Users
+
+NEW_ITEM = "new_item"  # the slice of targets whose items have no row of their own
 
 Kind = Literal[
     "users",
@@ -75,6 +77,10 @@ def judge(
                 dataclasses.replace(finding, passed=None) for finding in on_slice
             ]
         findings += on_slice
+    findings += [
+        _on_new_items(candidate, metric, floor, gate)
+        for metric, floor in gate.new_item_floors.items()
+    ]
     if live:
         findings += [
             _event(candidate, live, event_type, max_loss, gate)
@@ -269,6 +275,24 @@ def _event(
     if found.num_users >= gate.min_slice_users:
         passed = bool(found.upper >= -max_loss)
     return Finding("live", name, gate.metric, found, passed, words)
+
+
+def _on_new_items(candidate: Judged, metric: str, floor: float, gate: Gate) -> Finding:
+    """Requires a floor on the targets whose items have no row of their own."""
+    users = on_new_items(candidate.slices[OVERALL].users)
+    if users is None:
+        nothing = Interval(math.nan, math.nan, math.nan, 0)
+        words = "it is not known which targets are new items, so no floor is reached"
+        return Finding("floor", NEW_ITEM, metric, nothing, False, words)
+    found = interval(users, metric, gate.confidence)
+    words = (
+        f"{metric} is {found.value:.4f} on targets that are new items; at least "
+        f"{floor:g} is required"
+    )
+    passed = None
+    if found.num_users >= gate.min_slice_users:
+        passed = bool(found.value >= floor)
+    return Finding("floor", NEW_ITEM, metric, found, passed, words)
 
 
 def _no_significant_loss(margin: float) -> str:

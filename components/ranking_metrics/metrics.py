@@ -87,6 +87,7 @@ USER_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
 TARGET_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "target": (np.uint32, ()),
     "event_type": (np.uint32, ()),
+    "is_new": (np.bool_, ()),
     "rank": (np.int32, ()),
     "label": (np.int8, ()),
     "score": (np.float32, ()),
@@ -198,6 +199,7 @@ class Statistics:
             score=columns["score"][target_order],
             label=columns["label"][target_order],
             event_type=columns["event_type"][target_order],
+            is_new=columns["is_new"][target_order],
         )
 
     def results(self) -> dict[str, float]:

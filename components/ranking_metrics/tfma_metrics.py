@@ -39,6 +39,8 @@ class MeasureUser(metric_types.Preprocessor):
         """Yields the columns of a user; nothing for one without a usable target."""
         user = metric_types.StandardMetricInputs(extracts)
         outputs = dict(user.get_predictions(self.model_name))
+        # Versions that an older release exported do not have it.
+        outputs.setdefault("is_new", np.zeros_like(outputs["label"]))
         features = extracts[tfma.FEATURES_KEY]
         [id_hash] = np.ravel(features[USER_HASH])
         outputs["target"] = np.ravel(features[TARGET_HASH])

@@ -27,6 +27,8 @@ class Users:
         label: 1 for likes and 0 for others, [T].
         event_type: Hash of each target's type of event (``event_type_hashes``), [T]; 0
             without types. None in an evaluation of an older release.
+        is_new: Whether the target's item has no row of its own in the model, [T]. None
+            in an evaluation of an older release.
     """
 
     user: npt.NDArray[np.uint64]
@@ -39,6 +41,7 @@ class Users:
     score: npt.NDArray[np.float32]
     label: npt.NDArray[np.int8]
     event_type: npt.NDArray[np.uint32] | None = None
+    is_new: npt.NDArray[np.bool_] | None = None
 
     def encoded(self) -> bytes:
         """Returns the measurements as bytes, without pickled objects."""

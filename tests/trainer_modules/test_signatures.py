@@ -288,6 +288,7 @@ def test_new_items_are_listed_and_ranked_by_their_own_scores(serve, planted):
     evaluated = serving.evaluate(tf.constant([record]))
     # Three more items are unlisted: they score like the unknown one, at the bottom.
     assert evaluated["rank"].numpy()[0].tolist() == [2, 25, 28]
+    assert evaluated["is_new"].numpy().tolist() == [[1, 0, 1]]
     assert evaluated["catalogue_size"].numpy().tolist() == [24 + 3 + 3]
     record = serialize(user_id=[b"u01"], candidate_item_id=targets)
     scores = serving.score(tf.constant([record]))["score"].numpy()[0]

@@ -604,6 +604,40 @@ def test_better_on_views_and_worse_on_purchases_is_stopped_by_the_rule_of_one(al
     )
 
 
+def with_new_items(is_new, rank):
+    """A model with a rank for each user's target, some of which are new items."""
+    model = with_types("model", ["view"] * len(rank), rank)
+    part = model.slices[OVERALL]
+    users = dataclasses.replace(part.users, is_new=is_new)
+    return dataclasses.replace(model, slices={OVERALL: Slice(part.metrics, users)})
+
+
+def test_a_floor_on_new_items_is_for_those_alone():
+    rank = np.array([1] * 300 + [3] * 50 + [20] * 30)
+    is_new = np.arange(380) >= 300
+    model = with_new_items(is_new, rank)
+    reference = with_types("popularity", ["view"] * 380, np.full(380, 10))
+    mean = 50 / 80 / np.log2(4)  # rank 20 is not among the first ten
+    for floor, passed in ((mean - 0.001, True), (mean + 0.001, False)):
+        gate = msgspec.structs.replace(
+            GATE, floors={"ndcg@10": 0.05}, new_item_floors={"ndcg@10": floor}
+        )
+        finding = findings(model, reference, None, gate)["floor", "new_item", "ndcg@10"]
+        assert finding.passed is passed
+        assert finding.interval.value == pytest.approx(mean)
+        assert finding.interval.num_users == 80
+        assert "on targets that are new items; at least" in finding.words
+    few = msgspec.structs.replace(gate, min_slice_users=81)
+    found = findings(model, reference, None, few)
+    assert found["floor", "new_item", "ndcg@10"].passed is None
+
+
+def test_if_it_is_unknown_which_items_are_new_no_floor_on_them_is_reached():
+    gate = msgspec.structs.replace(GATE, new_item_floors={"ndcg@10": 0.01})
+    found = refusals(judged("new", LEVEL + 0.1), live=SERVING, gate=gate)
+    assert "not known" in found["floor", "new_item"]
+
+
 def test_without_types_of_targets_no_loss_can_be_ruled_out():
     gate = msgspec.structs.replace(GATE, max_loss_by_event={"purchase": 0.0})
     found = refusals(judged("new", LEVEL + 0.1), live=SERVING, gate=gate)

@@ -1,9 +1,10 @@
-"""What was measured on the targets of one type of events."""
+"""What was measured on some of the targets: those of a type of events, or new items."""
 
 import dataclasses
 import zlib
 
 import numpy as np
+import numpy.typing as npt
 
 from components.metric_names import PER_USER_METRICS
 from components.ranking_metrics.metrics import ranking_metrics
@@ -12,8 +13,6 @@ from components.ranking_metrics.users import Users
 
 def on_targets_of(users: Users, event_type: str) -> Users | None:
     """Returns the measurements as if the test had only targets of one type.
-
-    Their ranks stay as they are: a list does not depend on what a user does next.
 
     Args:
         users: Measurements on all targets.
@@ -24,10 +23,25 @@ def on_targets_of(users: Users, event_type: str) -> Users | None:
     """
     if users.event_type is None:
         return None
-    chosen = users.event_type == zlib.crc32(event_type.encode())
-    target_user, rank, label = (
-        column[chosen] for column in (users.target_user, users.rank, users.label)
-    )
+    return _on(users, users.event_type == zlib.crc32(event_type.encode()))
+
+
+def on_new_items(users: Users) -> Users | None:
+    """Returns the measurements as if the test had only targets that are new items.
+
+    Returns:
+        Measurements of the same users; None if it is unknown which items are new.
+    """
+    return None if users.is_new is None else _on(users, users.is_new)
+
+
+def _on(users: Users, chosen: npt.NDArray[np.bool_]) -> Users:
+    """Returns the measurements as if the test had only the chosen targets [T].
+
+    Their ranks stay as they are: a list does not depend on what a user does next.
+    """
+    target_user, rank = users.target_user[chosen], users.rank[chosen]
+    label = users.label[chosen]
     values = np.full([len(users.user), len(PER_USER_METRICS)], np.nan, np.float32)
     is_liked = (label == 1) & (rank > 0)
     found, starts = np.unique(target_user[is_liked], return_index=True)
@@ -43,6 +57,7 @@ def on_targets_of(users: Users, event_type: str) -> Users | None:
         label=label,
         **{
             name: getattr(users, name)[chosen]
-            for name in ("target", "score", "event_type")
+            for name in ("target", "score", "event_type", "is_new")
+            if getattr(users, name) is not None
         },
     )
