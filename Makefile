@@ -24,7 +24,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-warm-start bench-tune bench-sources \
-  bench-flink bench-gate bench-store \
+  bench-flink bench-gate bench-store bench-new-items \
   bench-run bench-run-quick bench-jobs bench-gpu
 
 help: ## Show the targets
@@ -257,6 +257,10 @@ build/torch/.ready: benchmarks/torch.txt | $(READY) $(UV)
 	@$(UV) venv --quiet --clear --python $(BIN)/python build/torch
 	@$(UV) pip install --quiet --python build/torch/bin/python --requirement $<
 	@touch $@
+
+bench-new-items: DATA := ml-1m
+bench-new-items: $(READY) ## Measure two_tower on items that training never saw
+	@$(BIN)/python -m benchmarks.new_items --data $(DATA) --write
 
 # RecTools' release of LightFM 1.17: LightFM's own has no wheel, and its setup.py fails in
 # an isolated build. It is compiled here, which takes a C compiler.
