@@ -41,7 +41,15 @@ REPORTED_ONLY = (*SAMPLED_METRICS, LOG_LOSS, CALIBRATION, RMSE)
 # Measured on all users' lists together; only coverage may have a floor.
 GINI, NOVELTY, DIVERSITY = "gini@10", "novelty@10", "diversity@10"
 POPULARITY_LIFT = "popularity_lift@10"
-BEYOND_ACCURACY = (COVERAGE, GINI, NOVELTY, DIVERSITY, POPULARITY_LIFT)
+INDEX_RECALL = "index_recall@10"  # NaN if all items are scored
+BEYOND_ACCURACY = (
+    COVERAGE,
+    GINI,
+    NOVELTY,
+    DIVERSITY,
+    POPULARITY_LIFT,
+    INDEX_RECALL,
+)
 
 FINITE_SCORES, SCORE_STD = "finite_scores", "score_std"
 NUM_USERS, NUM_TARGETS = "num_users", "num_targets"

@@ -9,6 +9,7 @@ import tensorflow_transform as tft
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data
+from trainer_modules.item_index import item_index
 from trainer_modules.model_builder import ModelBuilder
 from trainer_modules.model_card import ModelCard
 from trainer_modules.signatures import Served, Unit
@@ -26,6 +27,7 @@ def save(
 ) -> None:
     """Writes the SavedModel with its three signatures and its vocabularies."""
     rated = data.train_ratings
+    has_many = settings.index_from and data.sizes.num_listed >= settings.index_from
     served = Served(
         model,
         transform,
@@ -40,6 +42,9 @@ def save(
         is_weighted=data.is_weighted,
         again_after=data.again_after,
         new_items=data.new_items,
+        index=item_index(model, data.sizes.num_listed, settings.index_probes)
+        if has_many
+        else None,
     )
     served.save(folder)
     write_item_values(folder, data.item_values)

@@ -32,8 +32,19 @@ class Causal(Protocol):
             training: Whether to apply dropout.
         """
 
-    def vectors(self, item: tf.Tensor) -> tf.Tensor:
+    def items(self, item_index: tf.Tensor) -> tf.Tensor:
         """Returns the vectors [..., D] of items [...] as candidates."""
+
+
+@runtime_checkable
+class ScoresByProducts(Protocol):
+    """A model whose scores are inner products, which an index of the items can find."""
+
+    def users(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the vectors of users [B, D]."""
+
+    def items(self, item_index: tf.Tensor) -> tf.Tensor:
+        """Returns the vectors [..., D] of items [...]."""
 
 
 @runtime_checkable

@@ -97,6 +97,32 @@ def score_all(
     return known, until[:, f.NUM_RESERVED :], unknown[:, 0]
 
 
+def best(
+    model: Scorer,
+    features: dict[str, tf.Tensor],
+    time: tf.Tensor,
+    num_items: int,
+    k: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scores all items with a row of their own, and returns the best of each user.
+
+    Args:
+        model: Returns scores [B, C] for features.
+        features: Features of the users, [B, ...] each.
+        time: When the lists are made, [B], in seconds UTC.
+        num_items: V, including the reserved rows.
+        k: How many items to return.
+
+    Returns:
+        Their places after the reserved rows, and their scores, [B, k] each, best first;
+        the score of an item that is left out is -inf.
+    """
+    scores, until, _ = score_all(model, features, num_items)
+    is_in = until <= time[:, tf.newaxis]
+    top = tf.math.top_k(tf.where(is_in, scores, -float("inf")), k)
+    return top.indices, top.values
+
+
 def rank_targets(
     model: Scorer,
     features: dict[str, tf.Tensor],

@@ -13,9 +13,10 @@ import tensorflow_transform as tft
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import dense
+from trainer_modules.item_index import NO_ROW, ItemIndex
 from trainer_modules.labels import label_of_targets
-from trainer_modules.left_out import AT_ONCE, again_from
-from trainer_modules.ranking import rank_targets, score_all, score_candidates
+from trainer_modules.left_out import AT_ONCE, again_from, left_out_until
+from trainer_modules.ranking import best, rank_targets, score_candidates
 from trainer_modules.request_lists import (
     fitted,
     given_or_known,
@@ -54,6 +55,7 @@ class Served:
         is_weighted: bool = False,
         again_after: int | None = None,
         new_items: Sequence[bytes] = (),
+        index: ItemIndex | None = None,
     ):
         """Joins a model to what it was trained on.
 
@@ -75,6 +77,8 @@ class Served:
             again_after: For how many seconds items are left out of lists
                 (``left_out.py``); None for ever.
             new_items: Ids of the items whose indices follow those of the vocabulary.
+            index: Finds the items of ``recommend`` by the vectors of a model that
+                ``ScoresByProducts``; without it, all items are scored.
         """
         self.model = model
         self.scorer = tf.function(model)
@@ -102,6 +106,7 @@ class Served:
         self.reads_times = reads_times
         self.is_weighted = is_weighted
         self.again_after = again_after
+        self.index = index
         self.has_events = f.HISTORY_EVENT_TYPE in self.list_types
 
     def save(self, folder: str) -> None:
@@ -141,6 +146,7 @@ class Served:
         written = tf.Module()
         written.transform = self.transform
         written.new_items = self.new_items
+        written.index = self.index
         written.model = _tree(self.model.get_weight_paths())
         return written
 
@@ -228,16 +234,18 @@ class Served:
                 "",
             )
         features, _ = self._features(self._transformed(raw))
-        scores, until, _ = score_all(self.scorer, features, self.num_items)
         if request_timestamp is None:
             request_timestamp = tf.zeros_like(user_id, tf.int64)
-        top = tf.math.top_k(
-            tf.where(until <= request_timestamp[:, tf.newaxis], scores, -float("inf")),
-            tf.minimum(k, self.num_items - f.NUM_RESERVED),
-        )
-        item_id = tf.gather(self.item_ids, top.indices + f.NUM_RESERVED)
-        is_left = top.values > -float("inf")
-        return {"item_id": tf.where(is_left, item_id, b""), "score": top.values}
+        k = tf.minimum(k, self.num_items - f.NUM_RESERVED)
+        if self.index:
+            row, score = self._found(self.index, features, request_timestamp, k)
+        else:
+            row, score = best(
+                self.scorer, features, request_timestamp, self.num_items, k
+            )
+        is_left = score > -float("inf")
+        item_id = tf.gather(self.item_ids, tf.where(is_left, row + f.NUM_RESERVED, 0))
+        return {"item_id": item_id, "score": score}
 
     @tf.function(autograph=False)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -251,11 +259,11 @@ class Served:
             neither likes nor dislikes and for events that are not judged), ``score``,
             ``probability`` of a like, ``error`` (in stars if scores are stars, or else
             of the probability) and ``rank`` (0 for padding and for users outside the
-            sample). Probability and error are NaN
-            if scores only put items in an order; and ``is_new``, 1 for items without a
-            row of their own. For each user, ``num_candidates`` and
-            ``catalogue_size`` [B], ``top_item`` [B, 10] and the figures of
-            ``ListStatistics`` [B].
+            sample); and ``is_new``, 1 for items without a row of their own. Probability
+            and error are NaN if scores only put items in an order. For each user,
+            ``num_candidates`` and ``catalogue_size`` [B], ``top_item`` [B, 10], the
+            figures of ``ListStatistics`` [B] and ``index_recall`` [B], the share of
+            ``top_item`` that the index finds (NaN without an index).
         """
         raw = self._parse(examples, {})
         transformed = self._transformed(raw)
@@ -275,6 +283,7 @@ class Served:
         return {
             **ranked,
             **lists,
+            "index_recall": self._index_recall(features, ranked["top_item"]),
             "probability": probability,
             "error": error,
             "label": label,
@@ -315,6 +324,29 @@ class Served:
                 self.scorer, features, targets, self.num_items
             )
         return ranked
+
+    def _found(
+        self,
+        index: ItemIndex,
+        features: dict[str, tf.Tensor],
+        time: tf.Tensor,
+        k: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what the index finds at a time [B]: rows and scores [B, k]."""
+        is_out = left_out_until(features) > time[:, tf.newaxis]
+        history = tf.cast(features[f.HISTORY_ITEM_INDEX], tf.int32) - f.NUM_RESERVED
+        users = tf.cast(self.model.users(features), tf.float32)
+        return index.search(users, tf.where(is_out, history, NO_ROW), k)
+
+    def _index_recall(
+        self, features: dict[str, tf.Tensor], top_item: tf.Tensor
+    ) -> tf.Tensor:
+        if not self.index:
+            return tf.fill(tf.shape(top_item)[:1], float("nan"))
+        first = tf.pad(features[f.TIMESTAMP], [[0, 0], [0, 1]])[:, 0]  # as ranked
+        row, _ = self._found(self.index, features, first, tf.shape(top_item)[1])
+        is_found = top_item[:, :, tf.newaxis] == row[:, tf.newaxis] + f.NUM_RESERVED
+        return tf.reduce_mean(tf.cast(tf.reduce_any(is_found, 2), tf.float32), 1)
 
     def _probability(self, score: tf.Tensor) -> tf.Tensor:
         if self.unit == "logit":

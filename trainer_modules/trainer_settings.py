@@ -28,6 +28,8 @@ class TrainerSettings:
         warm_start: Whether training starts from the live model where that fits.
         split: How the ratings were split, recorded on the card.
         max_scored_pairs: How many pairs of users and items ``evaluate`` scores at most.
+        index_from: From how many items on an index finds those of lists; None: never.
+        index_probes: How many lists of the index are searched for each user.
         leave_out: Names of side features that the model must not read.
         catalogue: Folder of the Catalogue artifact.
         num_items: Number of items in the catalogue.
@@ -50,6 +52,8 @@ class TrainerSettings:
     warm_start: bool
     split: Mapping[str, object]
     max_scored_pairs: int
+    index_from: int | None
+    index_probes: int
     leave_out: Sequence[str]
     catalogue: str
     num_items: int

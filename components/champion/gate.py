@@ -58,6 +58,8 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         max_loss_by_event: Type of events → allowed loss of ``metric`` against the live
             model on the targets of this type alone, as in ``{transaction: 0, view:
             0.05}``; other types have no rule of their own (docs/events.md).
+        min_index_recall: Lowest share of the ten best items that the index finds, of a
+            model whose lists are found by one (``lists.index_from``).
         min_gain_over_popularity: Required gain of ``metric`` over popularity, as an
             absolute difference: the whole confidence interval must be above it.
         min_users: Minimum number of test users with a liked item; with fewer, no model
@@ -87,6 +89,7 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new_item_floors: dict[RankingFloor, Share] = {}
     max_loss: Share = 0.005
     max_loss_by_event: dict[str, Share] = {}
+    min_index_recall: Share = 0.95
     min_gain_over_popularity: Share = 0.0
     min_users: Count = 100
     slices: list[UserSlice] = msgspec.field(default_factory=lambda: ["activity"])

@@ -29,6 +29,7 @@ Kind = Literal[
     "spread",
     "calibration",
     "coverage",
+    "index",
 ]
 
 
@@ -66,7 +67,11 @@ def judge(
         gate: The bounds of the rules.
     """
     others = [model for model in (reference, live) if model]
-    findings = [_users(candidate, gate), *_of_the_scores(candidate, gate)]
+    findings = [
+        _users(candidate, gate),
+        *_of_the_scores(candidate, gate),
+        *_index(candidate, gate),
+    ]
     if live:
         findings.append(_coverage(candidate, live, gate))
     for name in candidate.slices:
@@ -164,6 +169,20 @@ def _of_the_scores(candidate: Judged, gate: Gate) -> Iterator[Finding]:
             low <= ratio <= high,
             f"predicted likes are {ratio:.3f} times the observed likes; {low:g} to "
             f"{high:g} times is allowed",
+        )
+
+
+def _index(candidate: Judged, gate: Gate) -> Iterator[Finding]:
+    """Requires that an index finds the best items, for a model that has one."""
+    recall = candidate.slices[OVERALL].metrics.get(names.INDEX_RECALL, math.nan)
+    if not math.isnan(recall):
+        yield _plain(
+            "index",
+            names.INDEX_RECALL,
+            candidate,
+            recall >= gate.min_index_recall,
+            f"its index finds {recall:.1%} of the ten best items; at least "
+            f"{gate.min_index_recall:.1%} is required (lists.index_probes)",
         )
 
 

@@ -83,6 +83,7 @@ USER_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "diversity": (np.float32, ()),
     "list_popularity": (np.float32, ()),
     "history_popularity": (np.float32, ()),
+    "index_recall": (np.float32, ()),
 }
 TARGET_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "target": (np.uint32, ()),
@@ -275,6 +276,7 @@ def _list_results(columns: Columns, catalogue_size: int) -> dict[str, float]:
         names.NOVELTY: _nan_mean(columns["novelty"][ranked]),
         names.DIVERSITY: _nan_mean(columns["diversity"][ranked]),
         names.POPULARITY_LIFT: _ratio(lists - histories, histories),
+        names.INDEX_RECALL: _nan_mean(columns["index_recall"][ranked]),
     }
 
 

@@ -1,5 +1,6 @@
 """``TargetMetric``: makes each of the statistics a metric that TFMA computes."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -39,8 +40,9 @@ class MeasureUser(metric_types.Preprocessor):
         """Yields the columns of a user; nothing for one without a usable target."""
         user = metric_types.StandardMetricInputs(extracts)
         outputs = dict(user.get_predictions(self.model_name))
-        # Versions that an older release exported do not have it.
+        # Versions that an older release exported do not have these.
         outputs.setdefault("is_new", np.zeros_like(outputs["label"]))
+        outputs.setdefault("index_recall", math.nan)
         features = extracts[tfma.FEATURES_KEY]
         [id_hash] = np.ravel(features[USER_HASH])
         outputs["target"] = np.ravel(features[TARGET_HASH])

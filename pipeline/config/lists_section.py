@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from pipeline.config.types import RecommendAgain
+from trainer_modules.configs.types import Count
 
 NEVER = "never"
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
@@ -18,9 +19,16 @@ class ListsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ``never``; ``true``; or "after 7d" (or m, h), which leaves an item out for
             that time since the last interaction. With types of events, only items of
             judged and negative events are ever left out (docs/events.md).
+        index_from: From how many items on lists are found by an index instead of
+            scoring every item, for models whose scores are inner products
+            (docs/serving.md); null for never.
+        index_probes: How many lists of the index are searched for each user: more find
+            more of the best items, and take longer.
     """
 
     recommend_again: RecommendAgain = NEVER
+    index_from: Count | None = 100_000
+    index_probes: Count = 64
 
     @property
     def again_after(self) -> int | None:

@@ -209,6 +209,8 @@ def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
         "split": msgspec.structs.asdict(config.split),
         "leave_out": config.vocabulary.leave_out,
         "max_scored_pairs": config.evaluation.max_scored_pairs,
+        "index_from": config.lists.index_from,
+        "index_probes": config.lists.index_probes,
         "code_version": code_version(
             run_fn.__module__, f"trainer_modules.models.{name}"
         ),

@@ -32,6 +32,7 @@ def evaluate_outputs(
         "diversity": np.float32(np.nan),
         "list_popularity": np.float32(0.2),
         "history_popularity": np.float32(0.1),
+        "index_recall": np.float32(np.nan),
         "catalogue_size": np.int32(catalogue_size),
     }
 

@@ -86,7 +86,7 @@ def trained(train):
 def serve(planted):
     """Joins a model to the transform graph of the planted log."""
 
-    def served(model, unit, share_of_users=1.0, new_items=()):
+    def served(model, unit, share_of_users=1.0, new_items=(), index=None):
         sizes = planted.data.sizes
         if new_items:  # whose fields the tables of the log do not have
             sizes = dataclasses.replace(
@@ -102,6 +102,7 @@ def serve(planted):
             share_of_users=share_of_users,
             reads_times=f.HISTORY_TIMESTAMP in getattr(model, "reads", ()),
             new_items=new_items,
+            index=index,
         )
 
     return served

@@ -114,7 +114,7 @@ class Linear:
         del training
         return tf.gather(self.table, last[f.HISTORY_ITEM_INDEX]) * 0.5
 
-    def vectors(self, item):
+    def items(self, item):
         return tf.gather(self.table, item)
 
 

@@ -16,6 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.support.examples import serialize
 from trainer_modules import features as f
+from trainer_modules.item_index import item_index
 
 pytestmark = pytest.mark.integration
 
@@ -301,6 +302,61 @@ def test_a_saved_model_finds_new_items(serve, tmp_path):
     record = serialize(user_id=[b"u01"], candidate_item_id=[b"n1"])
     loaded = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
     assert loaded(tf.constant([record]))["score"].numpy().tolist() == [[1 + 26 / 2]]
+
+
+@pytest.mark.parametrize("name", ["mf_als", "two_tower", "sasrec"])
+def test_an_index_that_is_searched_through_changes_no_list(
+    name, served, serve, targets, tmp_path
+):
+    every = served(name)
+    index = item_index(every.model, every.num_items, num_probes=999)
+    indexed = serve(every.model, every.unit, index=index)
+    indexed.save(str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path)).signatures["recommend"]
+    given = {
+        "user_id": tf.constant(USERS),
+        "history_item_id": tf.constant(HISTORIES),
+        "history_rating": tf.constant(RATINGS),
+        "user_features": tf.constant(FEATURES),
+        "k": tf.constant(K),
+    }
+    expected = every.recommend(**given)
+    for found in (indexed.recommend(**given), loaded(**given)):
+        np.testing.assert_array_equal(found["item_id"], expected["item_id"])
+        np.testing.assert_allclose(
+            found["score"], expected["score"], rtol=1e-4, atol=1e-5
+        )
+    found = indexed.evaluate(tf.constant(targets))
+    np.testing.assert_array_equal(found["index_recall"], np.ones(len(targets)))
+    assert np.isnan(every.evaluate(tf.constant(targets))["index_recall"]).all()
+
+
+def test_the_recall_of_an_index_is_the_share_of_the_list_that_it_finds(
+    served, serve, planted
+):
+    every = served("mf_als")
+    index = item_index(every.model, every.num_items, num_probes=3)
+    indexed = serve(every.model, "order", index=index)
+    recalls = indexed.evaluate(tf.constant(planted.records))["index_recall"].numpy()
+    for record, recall in zip(planted.records, recalls, strict=True):
+        feature = tf.train.Example.FromString(record).features.feature
+        given = {
+            "user_id": tf.constant(feature[f.USER_ID].bytes_list.value),
+            "history_item_id": tf.constant(
+                [feature[f.HISTORY_ITEM_ID].bytes_list.value], tf.string
+            ),
+            "history_rating": tf.constant(
+                [feature[f.HISTORY_RATING].float_list.value], tf.float32
+            ),
+            "user_features": tf.constant([[]], tf.string),
+            "k": tf.constant(10),
+        }
+        exact, found = (
+            set(serving.recommend(**given)["item_id"].numpy()[0]) - {b""}
+            for serving in (every, indexed)
+        )
+        assert recall == pytest.approx(len(exact & found) / len(exact))
+    assert 0 < recalls.mean() < 1
 
 
 @pytest.fixture

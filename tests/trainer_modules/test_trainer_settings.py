@@ -20,6 +20,8 @@ def settings(name, **own):
         warm_start=False,
         split={},
         max_scored_pairs=1,
+        index_from=None,
+        index_probes=1,
         leave_out=(),
         catalogue="",
         num_items=1,

@@ -39,18 +39,24 @@ class CausalModel(tf.keras.Model):
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns scores [B, C]."""
+        user = self.users(features, training)  # [B, D]
+        item = self.items(features[f.ITEM_INDEX])  # [B, C, D] or [1, C, D]
+        return tf.cast(dot_product(user, item), tf.float32)
+
+    def users(
+        self, features: dict[str, tf.Tensor], training: bool = False
+    ) -> tf.Tensor:
+        """Returns the state after each user's last item, [B, D]."""
         history = features[f.HISTORY_ITEM_INDEX]  # [B, H]
         last = {
             name: last_values(history, features[name], self.length)  # [B, L]
             for name in self.reads
         }
-        state = self.states(last, training)[:, -1]  # [B, D]
-        item = self.vectors(features[f.ITEM_INDEX])  # [B, C, D] or [1, C, D]
-        return tf.cast(dot_product(state, item), tf.float32)
+        return self.states(last, training)[:, -1]
 
-    def vectors(self, item: tf.Tensor) -> tf.Tensor:
+    def items(self, item_index: tf.Tensor) -> tf.Tensor:
         """Returns the vectors [..., D] of items [...] as candidates."""
-        return self.item(item)
+        return self.item(item_index)
 
 
 class AttentionModel(CausalModel):

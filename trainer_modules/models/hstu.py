@@ -46,9 +46,9 @@ class HSTU(AttentionModel):
         state = self.attended(last, training, *context)
         return _of_length_1(state) / self.temperature
 
-    def vectors(self, item: tf.Tensor) -> tf.Tensor:
+    def items(self, item_index: tf.Tensor) -> tf.Tensor:
         """Returns the vectors [..., D] of items [...] as candidates, of length 1."""
-        return _of_length_1(super().vectors(item))
+        return _of_length_1(super().items(item_index))
 
 
 def _of_length_1(vector: tf.Tensor) -> tf.Tensor:

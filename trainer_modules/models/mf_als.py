@@ -61,6 +61,12 @@ class MFALS(tf.keras.Model):
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns scores [B, C]."""
+        user = self.users(features)  # [B, D]
+        item = self.items(features[f.ITEM_INDEX])  # [B or 1, C, D]
+        return dot_product(user, item)  # [B, C]
+
+    def users(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the vectors of users [B, D], solved anew for another history."""
         liked = liked_history(features)
         user = tf.gather(self.user_embedding, features[f.USER_INDEX])  # [B, D]
         known = tf.gather(self.history, features[f.USER_INDEX])  # [B]
@@ -73,6 +79,8 @@ class MFALS(tf.keras.Model):
             self.item_embedding,
             self.gramian,
         )  # [R, D]
-        user = tf.tensor_scatter_nd_update(user, rows, folded_in)  # [B, D]
-        item = tf.gather(self.item_embedding, features[f.ITEM_INDEX])  # [B or 1, C, D]
-        return dot_product(user, item)  # [B, C]
+        return tf.tensor_scatter_nd_update(user, rows, folded_in)  # [B, D]
+
+    def items(self, item_index: tf.Tensor) -> tf.Tensor:
+        """Returns the vectors [..., D] of items [...]."""
+        return tf.gather(self.item_embedding, item_index)

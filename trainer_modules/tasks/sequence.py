@@ -131,14 +131,14 @@ def losses_of_next_items(model: Causal, batch: Batch, loss: LossFunction) -> tf.
     """
     target, others = batch[f.ITEM_INDEX], batch[OTHERS][0]  # [B, L], [N]
     state = model.states(batch, training=True)  # [B, L, D]
-    positive = tf.reduce_sum(state * model.vectors(target), 2)  # [B, L]
+    positive = tf.reduce_sum(state * model.items(target), 2)  # [B, L]
     # The targets' vectors are looked up before their number varies: replicas cannot
     # join the gradients of a table if their shapes change between steps.
     has_target = tf.where(target != f.PADDING_INDEX)  # [T, 2]
     target, positive, state = (
         tf.gather_nd(value, has_target) for value in (target, positive, state)
     )
-    other = tf.matmul(state, model.vectors(others), transpose_b=True)  # [T, N]
+    other = tf.matmul(state, model.items(others), transpose_b=True)  # [T, N]
     other = tf.where(
         target[:, tf.newaxis] == others, IMPOSSIBLE, tf.cast(other, tf.float32)
     )

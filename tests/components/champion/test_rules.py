@@ -638,6 +638,17 @@ def test_if_it_is_unknown_which_items_are_new_no_floor_on_them_is_reached():
     assert "not known" in found["floor", "new_item"]
 
 
+@pytest.mark.parametrize(("recall", "passes"), [(0.95, True), (0.949, False)])
+def test_an_index_must_find_the_best_items(recall, passes):
+    model = judged("new", LEVEL + 0.1, **{"index_recall@10": recall})
+    finding = findings(model, SERVING, SERVING, GATE)[
+        "index", OVERALL, "index_recall@10"
+    ]
+    assert finding.passed is passes
+    assert f"finds {recall:.1%} of the ten best items" in finding.words
+    assert "index" not in {rule for rule, *_ in findings(SERVING, SERVING, None, GATE)}
+
+
 def test_without_types_of_targets_no_loss_can_be_ruled_out():
     gate = msgspec.structs.replace(GATE, max_loss_by_event={"purchase": 0.0})
     found = refusals(judged("new", LEVEL + 0.1), live=SERVING, gate=gate)

@@ -34,6 +34,8 @@ def objective(planted):
                 warm_start=False,
                 split={},
                 max_scored_pairs=1 << 30,
+                index_from=None,
+                index_probes=1,
                 leave_out=(),
                 catalogue="",
                 num_items=24,
