@@ -52,7 +52,8 @@ def _task_problem(
     if model.task != own and {model.task, own} & set(EXCLUSIVE):
         return (
             f"{name} learns {own}: only the models that are made for them learn "
-            f"{' or '.join(EXCLUSIVE)}, and those learn nothing else"
+            f"{', '.join(EXCLUSIVE[:-1])} or {EXCLUSIVE[-1]}, and those learn nothing "
+            "else"
         )
     if model.num_negatives:
         return _drawn_items_problem(name, model)

@@ -394,7 +394,7 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
             "models:\n  neumf:\n    task: next_item\n",
             2,
             "models.neumf",
-            "order of a history",
+            "made for them learn next_item, sequence or in_batch",
         ),
         (
             "models:\n  neumf:\n    num_negatives: 0\n",
@@ -552,6 +552,6 @@ def test_any_override_is_a_configuration_or_an_error(key, value):
 @pytest.mark.parametrize(
     "setting", ["models.attrec.task=retrieval", "models.gmf.task=next_item"]
 )
-def test_only_models_that_read_an_order_learn_what_comes_next(setting):
+def test_only_the_models_of_a_task_learn_it(setting):
     error = error_of(overrides=[setting])
-    assert "read the order of a history learn next_item" in error.message
+    assert "learn next_item, sequence or in_batch" in error.message
