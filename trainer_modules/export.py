@@ -42,6 +42,7 @@ def save(
         is_weighted=data.is_weighted,
         again_after=data.again_after,
         new_items=data.new_items,
+        context=data.context,
         index=item_index(model, data.sizes.num_listed, settings.index_probes)
         if has_many
         else None,

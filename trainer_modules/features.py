@@ -58,6 +58,8 @@ JUDGED = "judged"
 HISTORY_LEFT_OUT = HISTORY_PREFIX + "left_out"
 HISTORY_AGAIN_FROM = HISTORY_PREFIX + "again_from"  # in batches: seconds UTC
 REQUEST_TIMESTAMP = "request_timestamp"  # an input of ``recommend``
+CONTEXT = "context"  # in batches: the values of the fields of a time
+HOUR, WEEKDAY = "hour", "weekday"  # these fields
 WEIGHT = "weight"  # in batches: how much a row counts in the loss
 HISTORY_WEIGHT = HISTORY_PREFIX + WEIGHT  # only if events differ in their weights
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from trainer_modules.labels import label_of_targets
 from trainer_modules.left_out import again_from
 from trainer_modules.request_lists import fitted, times_of, weights_of
 from trainer_modules.sizes import Sizes, Table
+from trainer_modules.time_context import TimeContext
 
 READ_BATCH = 512  # user records that are parsed at once
 
@@ -38,6 +39,7 @@ class Data:
         counts_repeats: Whether each of several rows of a pair counts, with its weight.
         again_after: For how many seconds items are left out of lists (``left_out.py``);
             None for ever.
+        context: The fields of the times of ratings; None if the model reads none.
     """
 
     train_files: list[str]
@@ -50,6 +52,7 @@ class Data:
     reads_times: bool = False
     counts_repeats: bool = False
     again_after: int | None = None
+    context: TimeContext | None = None
 
     def records(self, file_patterns: Sequence[str], *names: str) -> tf.data.Dataset:
         """Returns batches of user records.
@@ -105,6 +108,27 @@ class Data:
             return False
         weight = np.abs(self.train_ratings.rating)
         return bool(((weight != 0) & (weight != 1)).any())
+
+    def context_of(
+        self, ratings: Ratings
+    ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        """Returns a function of rows [B] of ratings that returns their ``context``.
+
+        It returns nothing if the model reads none.
+
+        Raises:
+            ValueError: If the model reads it, and no rating has a time.
+        """
+        context, times = self.context, ratings.timestamp
+        if context is None or times is None:
+            return lambda rows: {}
+        if not times.any():
+            raise ValueError(
+                "context.fields is set, but no rating has a time: name the column, as "
+                "in data.columns={timestamp: when}, or remove the setting"
+            )
+        time = tf.constant(times)
+        return lambda rows: {f.CONTEXT: context(tf.gather(time, rows))}
 
     def weights(self, ratings: Ratings) -> Stars | None:
         """Returns how much each rating counts, [N]; None if all count 1."""
@@ -164,14 +188,15 @@ def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
         f.LABEL: np.int32,
         f.RATING: np.float32,
     }
-    if data.reads_times:
+    reads_times = data.reads_times or data.context is not None
+    if reads_times:
         dtypes[f.TIMESTAMP] = np.int64
     if data.has_judged:
         dtypes[f.JUDGED] = np.int32
     parts: dict[str, list[Any]] = {n: [np.zeros(0, t)] for n, t in dtypes.items()}
     for batch in data.records(file_patterns, *dtypes):
         row = batch[f.ITEM_INDEX].value_rowids()
-        if data.reads_times:  # a log without times has none
+        if reads_times:  # a log without times has none
             batch[f.TIMESTAMP] = fitted(batch[f.ITEM_INDEX], batch[f.TIMESTAMP], 0)
         columns = {f.USER_INDEX: tf.gather(batch.pop(f.USER_INDEX)[:, 0], row)}
         columns |= {name: lists.flat_values for name, lists in batch.items()}
@@ -216,11 +241,13 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
         H]; ``history_timestamp`` [B, H] if the model reads times; ``history_left_out``
         [B, H] if only some rows are judged, ``history_weight`` [B, H] if rows differ in
         their weights, and ``history_again_from`` [B, H] and ``timestamp`` [B, T] if
-        items are recommended again; ``item_index`` (the targets), ``label`` and
+        items are recommended again; ``context`` [B, T, K] and ``timestamp`` if the
+        model reads it; ``item_index`` (the targets), ``label`` and
         ``rating`` [B, T], padded with 0 (labels with -1, also those of rows that are
         not judged); and the users' fields [B, L].
     """
     reads_again = data.again_after is not None
+    needs_target_times = reads_again or data.context is not None
     names = (
         f.USER_INDEX,
         f.ITEM_INDEX,
@@ -229,7 +256,7 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
         f.HISTORY_ITEM_INDEX,
         f.HISTORY_LABEL,
         *((f.HISTORY_TIMESTAMP,) if data.reads_times or reads_again else ()),
-        *((f.TIMESTAMP,) if reads_again else ()),
+        *((f.TIMESTAMP,) if needs_target_times else ()),
         *((f.JUDGED, f.HISTORY_LEFT_OUT) if data.has_judged else ()),
         *((f.HISTORY_WEIGHT,) if data.is_weighted and data.has_weights else ()),
         *data.sizes.user_fields,
@@ -245,8 +272,11 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
         lists = {name: dense(values) for name, values in kept.items()}
         if reads_again:
             lists |= again_from(history, times, data.again_after)
+        if needs_target_times:
             known = fitted(batch[f.ITEM_INDEX], batch[f.TIMESTAMP], 0)
             lists[f.TIMESTAMP] = known.to_tensor()
+        if data.context:
+            lists[f.CONTEXT] = data.context(lists[f.TIMESTAMP])
         if data.reads_times:
             lists[f.HISTORY_TIMESTAMP] = times_of(history, times)
         if data.is_weighted:

@@ -37,6 +37,8 @@ class ModelCard(msgspec.Struct, frozen=True):
             for context; empty without types.
         judged: Types of the events that it was judged on.
         again_after: For how many seconds its lists leave items out; None for ever.
+        context: The ``fields`` of times that it reads, and their ``timezone``; None if
+            it reads none.
         origin: The Model artifact that a champion is a copy of (``place_of``); "" if
             the model was never chosen.
         newest_span: Newest span that a champion learned from; "" if there are no spans.
@@ -57,6 +59,7 @@ class ModelCard(msgspec.Struct, frozen=True):
     events: Mapping[str, float] = {}
     judged: Sequence[str] = ()
     again_after: int | None = None
+    context: Mapping[str, object] | None = None
     origin: str = ""
     newest_span: str = ""
 

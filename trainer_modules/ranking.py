@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.left_out import ALWAYS, left_out_until
+from trainer_modules.target_contexts import TargetContexts
 
 # A model: returns scores [B, C] for features.
 Scorer = Callable[[dict[str, tf.Tensor]], tf.Tensor]
@@ -48,6 +49,30 @@ def score_candidates(
     known, rare_scores = scores[:, :length], scores[:, length:]
     unknown = _no_better_than_rare(known, rare_scores)
     return tf.where(items == f.UNKNOWN_INDEX, unknown, known)
+
+
+def score_targets(
+    model: Scorer,
+    features: dict[str, tf.Tensor],
+    targets: tf.Tensor,
+    num_items: int,
+) -> tf.Tensor:
+    """Returns the scores of targets, each in its own context.
+
+    Args:
+        model: Returns scores [B, C] for features.
+        features: As those of ``rank_targets``.
+        targets: Indices of the targets, [B, T], padded with 0.
+        num_items: V, including the reserved rows.
+
+    Returns:
+        Scores as those of ``score_candidates``, [B, T].
+    """
+    if f.CONTEXT not in features:
+        return score_candidates(model, features, targets, num_items)
+    apart = TargetContexts.split(features, targets)
+    scores = score_candidates(model, apart.features, apart.targets, num_items)
+    return apart.of_targets(scores)
 
 
 def _no_better_than_rare(unknown: tf.Tensor, rare: tf.Tensor) -> tf.Tensor:
@@ -141,7 +166,9 @@ def rank_targets(
         model: Returns scores [B, C] for features.
         features: Features of the users, [B, ...] each; histories are padded with 0.
             ``timestamp`` [B, T] has the times of the targets, in seconds UTC; without
-            it, items are left out of lists for ever, or not at all.
+            it, items are left out of lists for ever, or not at all. ``context``
+            [B, T, K] has the contexts of the targets if the model reads them; then each
+            target is ranked among the items as scored in its own context.
         targets: Indices of the targets, [B, T], padded with 0.
         num_items: V, including the reserved rows.
         num_unknown_items: How many items of the catalogue have no row of their own.
@@ -152,6 +179,31 @@ def rank_targets(
         ``num_candidates`` [B] by the time of the newest target, and ``top_item``
         [B, min(num_top, V - NUM_RESERVED)] at the time of the first one.
     """
+    if f.CONTEXT not in features:
+        return _rank_users(
+            model, features, targets, num_items, num_unknown_items, num_top
+        )
+    apart = TargetContexts.split(features, targets)
+    ranked = _rank_users(
+        model, apart.features, apart.targets, num_items, num_unknown_items, num_top
+    )
+    return {
+        "score": apart.of_targets(ranked["score"]),
+        "rank": apart.of_targets(ranked["rank"]),
+        "num_candidates": apart.largest(ranked["num_candidates"]),
+        "top_item": apart.of_first(ranked["top_item"]),
+    }
+
+
+def _rank_users(
+    model: Scorer,
+    features: dict[str, tf.Tensor],
+    targets: tf.Tensor,
+    num_items: int,
+    num_unknown_items: int,
+    num_top: int,
+) -> dict[str, tf.Tensor]:
+    """Ranks targets of users, a block of users after the other."""
     num_users = tf.shape(targets)[0]
     block_size = tf.minimum(max(1, MAX_SCORED_PAIRS // num_items), num_users)
 

@@ -22,6 +22,7 @@ class ModelSpec:
         paper: The authors and year of the paper.
         lists_new_items: Whether its lists contain items without a row of their own,
             which it scores by their side features (docs/adr/0053).
+        reads_fields: Whether it reads side features and the fields of times.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ModelSpec:
     summary: str
     paper: str
     lists_new_items: bool = False
+    reads_fields: bool = False
 
     def load_class(self) -> type[Any]:
         """Imports the model's file, and TensorFlow with it, and returns its class."""
@@ -123,6 +125,7 @@ MODELS: dict[str, ModelSpec] = {
             task="retrieval",
             summary="a product over ids and side features, learned by a ranking loss",
             paper="Weston, Bengio, Usunier 2011; Kula 2015 (LightFM)",
+            reads_fields=True,
         ),
         ModelSpec(
             name="light_gcn",
@@ -140,6 +143,7 @@ MODELS: dict[str, ModelSpec] = {
             summary="a product of two towers over ids and side features",
             paper="Yi et al. 2019; Volkovs, Yu, Poutanen 2017 (DropoutNet)",
             lists_new_items=True,
+            reads_fields=True,
         ),
         ModelSpec(
             name="fm",
@@ -148,6 +152,7 @@ MODELS: dict[str, ModelSpec] = {
             task="rating",
             summary="a weight for each field and a product for each pair of fields",
             paper="Rendle 2010",
+            reads_fields=True,
         ),
         ModelSpec(
             name="deepfm",
@@ -156,6 +161,7 @@ MODELS: dict[str, ModelSpec] = {
             task="rating",
             summary="a factorisation machine and a deep network, sharing embeddings",
             paper="Guo, Tang, Ye, Li, He 2017",
+            reads_fields=True,
         ),
         ModelSpec(
             name="afm",
@@ -164,6 +170,7 @@ MODELS: dict[str, ModelSpec] = {
             task="rating",
             summary="a factorisation machine that attends to the pairs that matter",
             paper="Xiao, Ye, He, Zhang, Wu, Chua 2017",
+            reads_fields=True,
         ),
         ModelSpec(
             name="autoint",
@@ -172,6 +179,7 @@ MODELS: dict[str, ModelSpec] = {
             task="rating",
             summary="fields that attend to each other, beside a deep network",
             paper="Song, Shi, Xiao, Duan, Xu, Zhang, Tang 2019",
+            reads_fields=True,
         ),
         ModelSpec(
             name="dcn",
@@ -180,6 +188,7 @@ MODELS: dict[str, ModelSpec] = {
             task="rating",
             summary="crosses of all fields beside a deep network",
             paper="Wang, Fu, Fu, Wang 2017; Wang, Shivanna et al. 2021",
+            reads_fields=True,
         ),
         ModelSpec(
             name="ipnn",
@@ -188,6 +197,7 @@ MODELS: dict[str, ModelSpec] = {
             task="rating",
             summary="a deep network over the fields and their inner products",
             paper="Qu, Cai, Ren, Zhang, Yu, Wen, Wang 2016",
+            reads_fields=True,
         ),
         ModelSpec(
             name="opnn",
@@ -196,6 +206,7 @@ MODELS: dict[str, ModelSpec] = {
             task="rating",
             summary="a deep network over the fields and their outer products",
             paper="Qu, Cai, Ren, Zhang, Yu, Wen, Wang 2016",
+            reads_fields=True,
         ),
         ModelSpec(
             name="wide_deep",
@@ -204,6 +215,7 @@ MODELS: dict[str, ModelSpec] = {
             task="rating",
             summary="a linear and a deep part, each with an optimizer of its own",
             paper="Cheng et al. 2016",
+            reads_fields=True,
         ),
         ModelSpec(
             name="xdeepfm",
@@ -212,6 +224,7 @@ MODELS: dict[str, ModelSpec] = {
             task="rating",
             summary="interactions of vectors, layer by layer, beside a deep network",
             paper="Lian, Zhou, Zhang, Chen, Xie, Sun 2018",
+            reads_fields=True,
         ),
         ModelSpec(
             name="attrec",

@@ -16,7 +16,12 @@ from trainer_modules.inputs import dense
 from trainer_modules.item_index import NO_ROW, ItemIndex
 from trainer_modules.labels import label_of_targets
 from trainer_modules.left_out import AT_ONCE, again_from, left_out_until
-from trainer_modules.ranking import best, rank_targets, score_candidates
+from trainer_modules.ranking import (
+    best,
+    rank_targets,
+    score_candidates,
+    score_targets,
+)
 from trainer_modules.request_lists import (
     fitted,
     given_or_known,
@@ -25,6 +30,7 @@ from trainer_modules.request_lists import (
     weights_of,
 )
 from trainer_modules.sizes import Table
+from trainer_modules.time_context import TimeContext
 
 NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
 HASHES = 1 << 20  # buckets of user ids; a sample of users is those in the lowest ones
@@ -55,6 +61,7 @@ class Served:
         is_weighted: bool = False,
         again_after: int | None = None,
         new_items: Sequence[bytes] = (),
+        context: TimeContext | None = None,
         index: ItemIndex | None = None,
     ):
         """Joins a model to what it was trained on.
@@ -77,6 +84,7 @@ class Served:
             again_after: For how many seconds items are left out of lists
                 (``left_out.py``); None for ever.
             new_items: Ids of the items whose indices follow those of the vocabulary.
+            context: The fields of times that the model reads; None if it reads none.
             index: Finds the items of ``recommend`` by the vectors of a model that
                 ``ScoresByProducts``; without it, all items are scored.
         """
@@ -106,6 +114,7 @@ class Served:
         self.reads_times = reads_times
         self.is_weighted = is_weighted
         self.again_after = again_after
+        self.context = context
         self.index = index
         self.has_events = f.HISTORY_EVENT_TYPE in self.list_types
 
@@ -117,7 +126,7 @@ class Served:
         optional = {
             f.HISTORY_TIMESTAMP: reads_times and ([None, None], tf.int64),
             f.HISTORY_EVENT_TYPE: self.has_events and ([None, None], tf.string),
-            f.REQUEST_TIMESTAMP: waits and ([None], tf.int64),
+            f.REQUEST_TIMESTAMP: (waits or self.context) and ([None], tf.int64),
         }
         signatures = {
             "serving_default": self.score.get_concrete_function(examples),
@@ -159,12 +168,17 @@ class Served:
                 [C] and, as far as they are known, ``history_item_id``,
                 ``history_rating`` (items without one count as liked),
                 ``history_timestamp`` and ``history_event_type`` (as in ``recommend``)
-                and side features.
+                and side features. A model that reads fields of times reads them from
+                ``request_timestamp``, in seconds UTC; without it, they have no value.
 
         Returns:
             ``score`` [B, C]; -inf pads Examples with fewer candidates than others.
         """
-        raw = self._parse(examples, {f.CANDIDATE_ITEM_ID: tf.string})
+        more = {f.CANDIDATE_ITEM_ID: tf.string}
+        if self.context:
+            more[f.REQUEST_TIMESTAMP] = tf.int64
+        raw = self._parse(examples, more)
+        time = raw.pop(f.REQUEST_TIMESTAMP, None)
         raw[f.ITEM_ID] = raw.pop(f.CANDIDATE_ITEM_ID)
         raw[f.HISTORY_RATING] = fitted(
             raw[f.HISTORY_ITEM_ID], raw[f.HISTORY_RATING], tf.float32.max
@@ -174,6 +188,8 @@ class Served:
                 raw[f.HISTORY_ITEM_ID], raw[f.HISTORY_EVENT_TYPE], ""
             )
         features, candidates = self._features(self._transformed(raw))
+        if time is not None:
+            features |= self._context_at(time.to_tensor(shape=[None, 1])[:, 0])
         scores = score_candidates(self.scorer, features, candidates, self.num_items)
         is_real = tf.sequence_mask(raw[f.ITEM_ID].row_lengths(), tf.shape(scores)[1])
         return {"score": tf.where(is_real, scores, -float("inf"))}
@@ -218,7 +234,8 @@ class Served:
                 of a model that was trained with types of events. An item without one,
                 or with "", is judged.
             request_timestamp: Times of the requests, [B], in seconds UTC; only of a
-                model that recommends items again after some time.
+                model that recommends items again after some time, or that reads fields
+                of times, which have no value at the time 0.
 
         Returns:
             ``item_id`` [B, k] and ``score`` [B, k], best first; "" and -inf pad the
@@ -233,9 +250,10 @@ class Served:
                 tf.RaggedTensor.from_tensor(history_event_type),
                 "",
             )
-        features, _ = self._features(self._transformed(raw))
         if request_timestamp is None:
             request_timestamp = tf.zeros_like(user_id, tf.int64)
+        features, _ = self._features(self._transformed(raw))
+        features |= self._context_at(request_timestamp)
         k = tf.minimum(k, self.num_items - f.NUM_RESERVED)
         if self.index:
             row, score = self._found(self.index, features, request_timestamp, k)
@@ -270,6 +288,7 @@ class Served:
         features, targets = self._features(transformed)
         times = fitted(transformed[f.ITEM_INDEX], transformed[f.TIMESTAMP], 0)
         features[f.TIMESTAMP] = times.to_tensor()
+        features |= self._context_at(features[f.TIMESTAMP])
         ranked = self._ranked(raw[f.USER_ID][:, 0], features, targets)
         label = label_of_targets(transformed).to_tensor(f.NEITHER)
         probability = self._probability(ranked["score"])
@@ -320,10 +339,14 @@ class Served:
         }
         if self.share_of_users < 1:
             ranked["rank"] *= tf.cast(is_in_sample, tf.int64)[:, tf.newaxis]
-            ranked["score"] = score_candidates(
+            ranked["score"] = score_targets(
                 self.scorer, features, targets, self.num_items
             )
         return ranked
+
+    def _context_at(self, times: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns ``context`` [..., K] at times [...], if the model reads it."""
+        return {f.CONTEXT: self.context(times)} if self.context else {}
 
     def _found(
         self,
@@ -344,6 +367,7 @@ class Served:
         if not self.index:
             return tf.fill(tf.shape(top_item)[:1], float("nan"))
         first = tf.pad(features[f.TIMESTAMP], [[0, 0], [0, 1]])[:, 0]  # as ranked
+        features = features | self._context_at(first)
         row, _ = self._found(self.index, features, first, tf.shape(top_item)[1])
         is_found = top_item[:, :, tf.newaxis] == row[:, tf.newaxis] + f.NUM_RESERVED
         return tf.reduce_mean(tf.cast(tf.reduce_any(is_found, 2), tf.float32), 1)

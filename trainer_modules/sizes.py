@@ -30,7 +30,7 @@ class Weighted(NamedTuple):
     weights: npt.NDArray[np.float32]
 
 
-Vocabulary = Literal["user", "item", "user_value", "item_value"]
+Vocabulary = Literal["user", "item", "user_value", "item_value", "context_value"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Sizes:
             of their values, padded with 0, with their weights if they have them, or
             [V, D] numbers of their vectors; a row of 0 if an item has no value.
         num_item_values: Number of rows of the table with the values of all item fields.
+        num_context_fields: K, number of the fields of a time (``time_context.py``).
+        num_context_values: Number of rows of the table with their values.
         mean_rating: Mean of the training ratings, in stars.
         num_new_items: Number of items without a row of their own that the model lists;
             their indices follow those of the rows.
@@ -64,6 +66,8 @@ class Sizes:
         default_factory=dict
     )
     num_item_values: int = f.NUM_RESERVED
+    num_context_fields: int = 0
+    num_context_values: int = f.NUM_RESERVED
     mean_rating: float = 0.0
     num_new_items: int = 0
 
@@ -74,8 +78,9 @@ class Sizes:
 
     @property
     def num_fields(self) -> int:
-        """F, the number of fields: both ids and the side features of both."""
-        return 2 + len(self.user_fields) + len(self.item_fields)
+        """F, the number of fields: both ids, side features, and those of the time."""
+        side_features = len(self.user_fields) + len(self.item_fields)
+        return 2 + side_features + self.num_context_fields
 
     def num_unlisted(self, num_items: int) -> int:
         """Returns how many of so many distinct items have no index of their own."""
@@ -88,6 +93,7 @@ class Sizes:
             "item": self.num_items,
             "user_value": self.num_user_values,
             "item_value": self.num_item_values,
+            "context_value": self.num_context_values,
         }[vocabulary]
 
 

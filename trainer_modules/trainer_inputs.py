@@ -1,5 +1,6 @@
 """Reads what the artifacts that TFX passes to a Trainer decide about its model."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import tensorflow_transform as tft
@@ -16,6 +17,7 @@ from trainer_modules.sizes import (
     user_weights,
     with_values,
 )
+from trainer_modules.time_context import TimeContext
 from trainer_modules.trainer_settings import TrainerSettings
 
 
@@ -31,6 +33,14 @@ def read_data(
         settings.leave_out,
         settings.model.lists_new_items,
     )
+    context = None
+    if settings.context:
+        context = TimeContext(**settings.context)
+        sizes = dataclasses.replace(
+            sizes,
+            num_context_fields=len(context.fields),
+            num_context_values=context.num_values,
+        )
     return Data(
         train_files=fn_args.train_files,
         eval_files=fn_args.eval_files,
@@ -42,6 +52,7 @@ def read_data(
         reads_times=settings.reads_times,
         counts_repeats=settings.counts_repeats,
         again_after=settings.again_after,
+        context=context,
     )
 
 

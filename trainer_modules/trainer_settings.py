@@ -40,6 +40,8 @@ class TrainerSettings:
         judged: Types of the events that are judged, recorded on the card.
         counts_repeats: Whether each of several rows of a pair counts.
         again_after: For how many seconds items are left out of lists; None for ever.
+        context: The arguments of ``TimeContext``; None if the model reads no fields of
+            times.
         code_version: Part of the cache key; unused otherwise.
     """
 
@@ -64,6 +66,7 @@ class TrainerSettings:
     judged: Sequence[str] = ()
     counts_repeats: bool = False
     again_after: int | None = None
+    context: Mapping[str, Any] | None = None
     code_version: str = ""
 
     @classmethod
@@ -133,4 +136,5 @@ class TrainerSettings:
             events=self.events,
             judged=self.judged,
             again_after=self.again_after,
+            context=self.context,
         )

@@ -128,6 +128,7 @@ class _Targets(Validation):
         user = self.targets.user_index
         self.pairs = tf.data.Dataset.from_tensor_slices(
             {name: table[user] for name, table in data.user_fields.items()}
+            | data.context_of(self.targets)(np.arange(len(user)))
             | {f.USER_INDEX: user, f.ITEM_INDEX: self.targets.item_index[:, np.newaxis]}
         ).batch(SCORED_PAIRS)
 

@@ -164,6 +164,7 @@ def _check(live: ModelCard, new: ModelCard) -> None:
     for found, wanted, what in (
         (live.model, new.model, "is {}, not {}"),
         (live.fields, new.fields, "reads the fields {}, not {}"),
+        (live.context, new.context, "reads the times' fields {}, not {}"),
         (live.split, new.split, "was trained with the split {}, not {}"),
     ):
         if found != wanted:
@@ -204,7 +205,7 @@ def _remapped(
     vocabulary_of: dict[Any, Vocabulary] = {
         layer.embeddings.ref(): layer.vocabulary
         for layer in model.submodules
-        if isinstance(layer, VectorTable)
+        if isinstance(layer, VectorTable) and layer.vocabulary in live
     }
     weights = {}
     for path, variable in variables.items():
@@ -281,6 +282,7 @@ def _variables(model: tf.keras.Model, sizes: Sizes) -> dict[str, tf.Variable]:
     model(
         {
             f.USER_INDEX: padding[0],
+            f.CONTEXT: tf.fill([1, sizes.num_context_fields], f.PADDING_INDEX),
             **dict.fromkeys(lists, padding),
             **vectors,
             **weights,

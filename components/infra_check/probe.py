@@ -86,7 +86,8 @@ def question_of(
         "user_features": np.zeros([1, 0], object),
         "history_timestamp": DAY * days[np.newaxis],  # only for models that read times
         "history_event_type": np.zeros([1, 0], object),  # only for models with events
-        # Only for models that recommend items again after some time.
+        # Only for models that recommend items again after some time, or read fields of
+        # times.
         "request_timestamp": np.array([int(time.time())]),
         "k": np.array(10, np.int32),
     }

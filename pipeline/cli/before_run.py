@@ -99,6 +99,7 @@ def data(path: str, as_json: bool, **options: Any) -> None:
 
     from components.ratings_example_gen import inspect
     from pipeline.config.data_settings import settings_to_look
+    from pipeline.context_advice import describe_context, warnings_of_context
     from pipeline.event_proposal import propose_events
     from pipeline.repeats_advice import (
         describe_repeats,
@@ -108,7 +109,7 @@ def data(path: str, as_json: bool, **options: Any) -> None:
     from pipeline.runs.single_class import explain_one_label
     from pipeline.runs.source_files import unrecorded_files
     from pipeline.views.terminal import RunView, open_console
-    from pipeline.views.terminal.input_data import Repeats, print_data
+    from pipeline.views.terminal.input_data import SettingsInUse, print_data
 
     config = read_config(path, **options)
     console = open_console()
@@ -136,7 +137,12 @@ def data(path: str, as_json: bool, **options: Any) -> None:
             one_label,
             proposal,
             source.snapshots,
-            Repeats(describe_repeats(config), [*warnings_of_repeats(config)], repeats),
+            SettingsInUse(
+                describe_repeats(config),
+                describe_context(config),
+                [*warnings_of_repeats(config), *warnings_of_context(config)],
+                repeats,
+            ),
         )
     if summary.bad_by_kind:
         click.get_current_context().exit(exit_codes.BAD_INPUT)

@@ -31,8 +31,9 @@ _at_option = click.option(
     "--at",
     metavar="TIME",
     callback=_time,
-    help="Time by which items may be recommended again (lists.recommend_again), in ISO "
-    "8601; by default now.",
+    help="Time of the request, in ISO 8601; by default now. Items may be recommended "
+    "again by then (lists.recommend_again), and models read its hour and weekday "
+    "(context.fields).",
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from components.metric_names import AUC, GATED_LABEL_METRICS, GATED_RANKING_METRICS
 from components.ratings_example_gen.settings import COUNT, KINDS_BY_TIME
 from pipeline.config.data_section import DataConfig
-from pipeline.config.dialect_checks import DIALECT, check_dialect
+from pipeline.config.dialect_checks import DIALECT, check_dialect, check_timezone
 from pipeline.config.document import Document
 from pipeline.config.events_section import NEGATIVE
 from pipeline.config.sections import PipelineConfig
@@ -139,6 +139,11 @@ def check_combinations(config: PipelineConfig, document: Document) -> None:
         )
         raise document.error("lists.recommend_again", message)
     check_dialect(config.data, document)
+    fields = config.context.fields
+    for name in fields:
+        if fields.count(name) > 1:
+            raise document.error("context.fields", f"{name} is given twice")
+    check_timezone(config.context.timezone, "context.timezone", document)
 
 
 def _check_split(config: PipelineConfig, document: Document) -> None:

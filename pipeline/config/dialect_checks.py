@@ -61,12 +61,19 @@ def _check_times(data: DataConfig, document: Document) -> None:
                 )
                 message += "'%d.%m.%Y %H:%M'"
                 raise document.error("data.timestamp_format", message) from error
-    if data.timezone is not None:
-        try:
-            zoneinfo.ZoneInfo(data.timezone)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-            message = (
-                f"there is no time zone {data.timezone!r}; expected a name such as "
-            )
-            message += "Europe/Berlin or UTC"
-            raise document.error("data.timezone", message) from error
+    check_timezone(data.timezone, "data.timezone", document)
+
+
+def check_timezone(name: str | None, key: str, document: Document) -> None:
+    """Rejects a time zone that does not exist.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if name is None:
+        return
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        message = f"there is no time zone {name!r}; expected a name such as "
+        raise document.error(key, message + "Europe/Berlin or UTC") from error

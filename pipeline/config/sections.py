@@ -5,7 +5,8 @@ Each is declared once. A field's type states which values are valid, and its ent
 (``make defaults``) and the reference page follow from these. The settings of the models
 are declared in ``trainer_modules/configs`` in the same way, those of the gate in
 ``components/champion/gate.py``, and those of the data and of lists in
-``data_section.py``, ``events_section.py`` and ``lists_section.py``.
+``data_section.py``, ``events_section.py``, ``context_section.py`` and
+``lists_section.py``.
 """
 
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from msgspec import Meta
 from components.champion.gate import Gate
 from components.ratings_example_gen.settings import SplitKind
 from pipeline import DEFAULT_OUT
+from pipeline.config.context_section import ContextConfig
 from pipeline.config.data_section import DataConfig
 from pipeline.config.events_section import EventsConfig
 from pipeline.config.lists_section import ListsConfig
@@ -123,6 +125,7 @@ class EvaluationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         max_scored_pairs: Maximum number of user-item pairs scored per model. If there
             are more, a seeded sample of the users is evaluated, and reported as such.
+            With ``context.fields``, each is scored once in each context of its user.
         num_sampled_negatives: Number of items sampled for each target in the
             ``sampled_`` metrics; published figures use 99 or 100.
     """
@@ -301,6 +304,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     split: SplitConfig = SplitConfig()
     label: LabelConfig = LabelConfig()
     events: EventsConfig = EventsConfig()
+    context: ContextConfig = ContextConfig()
     lists: ListsConfig = ListsConfig()
     vocabulary: VocabularyConfig = VocabularyConfig()
     models: dict[str, dict[str, Any]] = msgspec.field(default_factory=_default_models)
@@ -314,6 +318,11 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     beam: BeamConfig = BeamConfig()
     run: RunConfig = RunConfig()
     out: Text = DEFAULT_OUT
+
+
+def context_timezone(config: PipelineConfig) -> str:
+    """Returns the time zone of the hours and weekdays that models read."""
+    return config.context.timezone or config.data.timezone or "UTC"
 
 
 def is_tuned(config: PipelineConfig, model: str) -> bool:

@@ -86,7 +86,8 @@ def recommend_to_all(out: Path, path: Path, k: int, at: int | None = None) -> Wr
             version was accepted.
         path: Path of the file, in an existing folder.
         k: Number of items for each user.
-        at: Time by which items may be recommended again, in seconds UTC; None for now.
+        at: Time of the request, in seconds UTC; None for now. Items may be recommended
+            again by then, and models read its context.
 
     Raises:
         VersionError: If no model is live, or its files are not those that were pushed.

@@ -95,7 +95,8 @@ def recommend(
         k: Number of items.
         likes: IDs or titles of items that the user also likes.
         why: Whether to find liked items that support each recommended one.
-        at: Time by which items may be recommended again, in seconds UTC; None for now.
+        at: Time of the request, in seconds UTC; None for now. Items may be recommended
+            again by then, and models read its context.
 
     Raises:
         VersionError: If no model is live, or its files are not those that were pushed.

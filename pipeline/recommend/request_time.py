@@ -1,4 +1,4 @@
-"""The time of a request, by which items may be recommended again."""
+"""The time of a request: its context, and by when items may be recommended again."""
 
 import datetime
 import time

@@ -32,8 +32,8 @@ from trainer_modules.bounds import EVERYTHING_LIKED, compare
 
 LIKED_BY_ANY_RULE = float(np.finfo(np.float32).max)  # stars
 INPUTS = {f.USER_ID, f.HISTORY_ITEM_ID, f.HISTORY_RATING, f.USER_FEATURES, "k"}
-# Only of models that read times, that were trained with types of events, or that
-# recommend items again after some time.
+# Only of models that read times or their fields, that were trained with types of
+# events, or that recommend items again after some time.
 OPTIONAL_INPUTS = {f.HISTORY_TIMESTAMP, f.HISTORY_EVENT_TYPE, f.REQUEST_TIMESTAMP}
 
 

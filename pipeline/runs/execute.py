@@ -21,6 +21,7 @@ from pipeline import tfx_imports
 from pipeline.config.data_settings import data_settings, settings_to_look
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig, is_tuned
+from pipeline.context_advice import describe_context, warnings_of_context
 from pipeline.repeats_advice import describe_repeats, warnings_of_repeats
 from pipeline.runs import finished_runs, repetition, workers
 from pipeline.runs.capacity import Limits, beam_processes, capacity
@@ -235,7 +236,9 @@ def _check_reading(
     observer.side_files(tables)
     log = logging.getLogger(PROGRESS_LOGGER)
     log.info("%s", describe_repeats(config))
-    for warning in warnings_of_repeats(config):
+    if context := describe_context(config):
+        log.info("%s", context)
+    for warning in (*warnings_of_repeats(config), *warnings_of_context(config)):
         log.info("Warning: %s", warning)
     return tables
 
@@ -352,8 +355,18 @@ def usable_models(config: PipelineConfig, layout: "Layout") -> PipelineConfig:
         allow are left out.
 
     Raises:
-        ConfigError: If a model learns from the order of ratings that have no times.
+        ConfigError: If a model learns from the order of ratings that have no times, or
+            is to read fields of these times.
     """
+    if config.context.fields and not layout.has_timestamps:
+        raise ConfigError(
+            None,
+            None,
+            "context.fields",
+            f"{', '.join(config.context.fields)} is read from the times of ratings, "
+            f"and {layout.ratings[0].name} has no column of times. Name one, as in "
+            "--column timestamp=when, or remove the setting",
+        )
     in_order = [name for name in config.models if MODELS[name].task in IN_ORDER]
     if not in_order or layout.has_timestamps:
         return config

@@ -71,7 +71,8 @@ class RecommendApi:
 
         Query parameters: ``k`` is the number of items, 1 to 1000, by default 10; each
         ``like`` is the ID or the title of an item that the user also likes; ``at`` is
-        the time by which items may be recommended again, in ISO 8601, by default now.
+        the time of the request, in ISO 8601, by default now: items may be recommended
+        again by then, and models read its hour and weekday.
         """
         user = request.path_params["user"]
         k = _k(request.query_params.get("k", "10"))

@@ -19,7 +19,7 @@ from components.pusher.component import Pusher
 from components.ranking_metrics import extractors
 from components.ratings_example_gen.settings import ALL
 from components.trainer.component import Trainer
-from pipeline.config.sections import PipelineConfig, is_tuned
+from pipeline.config.sections import PipelineConfig, context_timezone, is_tuned
 from pipeline.evaluation import eval_config
 from pipeline.live_model_resolver import base_model_resolver, live_model_resolver
 from pipeline.runs.code_version import code_version
@@ -223,6 +223,11 @@ def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
         settings["counts_repeats"] = True
     if config.lists.again_after is not None:
         settings["again_after"] = config.lists.again_after
+    if config.context.fields and MODELS[name].reads_fields:
+        settings["context"] = {
+            "fields": config.context.fields,
+            "timezone": context_timezone(config),
+        }
     if is_tuned(config, name):
         settings["own"] = config.models[name]
     # The gate recognises by it a model that is retrained on other ratings.

@@ -163,6 +163,31 @@ def test_trainers_and_transform_are_told_what_repeats_and_events_mean(nodes):
     assert config["judged"] == ["buy", "skip"]
     assert property_of(found["Transform"], "custom_config")["keeps_repeats"]
     names = {"counts_repeats", "again_after", "events", "judged", "keeps_repeats"}
+    names |= {"context"}
     plain = nodes("split.kind=temporal")
     for name in ("Trainer_mf_als", "Transform"):
         assert not names & property_of(plain[name], "custom_config").keys()
+
+
+def test_trainers_of_models_that_read_fields_are_given_the_context_and_no_others(nodes):
+    models = [f"models.{name}={{}}" for name in ("fm", "warp_mf", "attrec")]
+    fields = "context.fields=[weekday, hour]"
+
+    def configs(*settings):
+        found = nodes(*models, *settings)
+        return {
+            name: property_of(found[f"Trainer_{name}"], "custom_config")
+            for name in ("fm", "warp_mf", "mf_als", "attrec")
+        }
+
+    plain, both = configs(), configs(fields, "context.timezone=Asia/Kolkata")
+    wanted = {"fields": ["weekday", "hour"], "timezone": "Asia/Kolkata"}
+    assert both["fm"]["context"] == both["warp_mf"]["context"] == wanted
+    assert both["fm"]["recipe"] != plain["fm"]["recipe"]
+    for name in ("mf_als", "attrec"):
+        assert both[name] == plain[name]
+    zones = [
+        configs(fields, *more)["fm"]["context"]["timezone"]
+        for more in ([], ["data.source=mine", "data.timezone=Europe/Paris"])
+    ]
+    assert zones == ["UTC", "Europe/Paris"]

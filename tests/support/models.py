@@ -76,6 +76,7 @@ def serve(
         list_statistics=ListStatistics(data.train_ratings, data.sizes),
         num_unknown_items=0,
         share_of_users=1.0,
+        context=data.context,
     )
 
 

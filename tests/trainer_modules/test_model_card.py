@@ -22,6 +22,7 @@ TRAINED = {
     "events": {"view": 0.0, "buy": 4.0},
     "judged": ["buy"],
     "again_after": 604800,
+    "context": {"fields": ["hour"], "timezone": "Europe/Berlin"},
 }
 
 

@@ -253,3 +253,95 @@ def test_a_graph_ranks_a_score_that_is_no_number_last_too():
         tf.constant([sorted(items) for items in targets], tf.int64),
     )
     assert found.numpy().tolist() == [[6, 6], [7, 3]]
+
+
+def context_model(scores):
+    """Scores user u in the context c by row [u, c] of a table."""
+    table = tf.constant(scores, tf.float32)
+
+    def model(features):
+        rows = tf.gather_nd(
+            table, tf.stack([features[f.USER_INDEX], features[f.CONTEXT][:, 1]], 1)
+        )
+        items = tf.broadcast_to(
+            tf.cast(features[f.ITEM_INDEX], tf.int32),
+            [tf.shape(rows)[0], tf.shape(features[f.ITEM_INDEX])[1]],
+        )
+        return tf.gather(rows, items, batch_dims=1)
+
+    return model
+
+
+@pytest.mark.parametrize("max_pairs", [1, NUM_ITEMS * 100])  # blocks of 1, all
+@pytest.mark.parametrize("after", [None, 3 * DAY])
+def test_each_target_is_ranked_in_its_own_context(after, max_pairs, monkeypatch):
+    """Against the ranking without contexts, of one target at a time."""
+    monkeypatch.setattr(ranking, "MAX_SCORED_PAIRS", max_pairs)
+    random = np.random.default_rng(11)
+    num_users, num_targets = 30, 5
+    scores = random.normal(size=[num_users, 3, NUM_ITEMS])
+    context = random.integers(0, 3, [num_users, num_targets])
+    history = random.integers(0, NUM_ITEMS, [num_users, 4])
+    seen_at = random.integers(1, 10, history.shape) * DAY
+    targets = random.integers(0, NUM_ITEMS, [num_users, num_targets])
+    targets[:, 3] = 0
+    targets[1] = 0  # has no target at all
+    times = np.sort(10 + random.integers(0, 4, targets.shape), 1) * DAY * (targets > 0)
+    ragged = [
+        tf.RaggedTensor.from_tensor(tf.constant(values, tf.int64))
+        for values in (history, seen_at)
+    ]
+    users = {
+        f.USER_INDEX: tf.range(num_users),
+        f.HISTORY_ITEM_INDEX: tf.constant(history, tf.int64),
+        **left_out.again_from(*ragged, after),
+    }
+    contexts = np.stack([7 - context, context], -1).astype(np.int32)
+    found = ranking.rank_targets(
+        context_model(scores),
+        users | {f.TIMESTAMP: tf.constant(times), f.CONTEXT: tf.constant(contexts)},
+        tf.constant(targets),
+        NUM_ITEMS,
+        3,
+        4,
+    )
+    assert len({tuple(row) for row in context.tolist()}) > 20
+    candidates = np.zeros(targets.shape, int)
+    for place in range(num_targets):
+        own = scores[np.arange(num_users), context[:, place]]
+        alone = ranking.rank_targets(
+            table_model(own),
+            users | {f.TIMESTAMP: tf.constant(times[:, place : place + 1])},
+            tf.constant(targets[:, place : place + 1]),
+            NUM_ITEMS,
+            3,
+            4,
+        )
+        for name in ("rank", "score"):
+            np.testing.assert_array_equal(found[name][:, place], alone[name][:, 0])
+        if place == 0:
+            np.testing.assert_array_equal(found["top_item"], alone["top_item"])
+        candidates[:, place] = alone["num_candidates"]
+    np.testing.assert_array_equal(found["num_candidates"], candidates.max(1))
+    scored = ranking.score_targets(
+        context_model(scores),
+        users | {f.TIMESTAMP: tf.constant(times), f.CONTEXT: tf.constant(contexts)},
+        tf.constant(targets),
+        NUM_ITEMS,
+    )
+    np.testing.assert_array_equal(scored.numpy() * (targets > 0), found["score"])
+
+
+def test_users_without_any_target_have_a_list_in_no_context():
+    scores = np.random.default_rng(2).normal(size=[2, 1, NUM_ITEMS])
+    users = {
+        f.USER_INDEX: tf.range(2),
+        f.HISTORY_ITEM_INDEX: tf.zeros([2, 1], tf.int64),
+        f.TIMESTAMP: tf.zeros([2, 0], tf.int64),
+        f.CONTEXT: tf.zeros([2, 0, 2], tf.int32),
+    }
+    nothing = tf.zeros([2, 0], tf.int64)
+    found = ranking.rank_targets(context_model(scores), users, nothing, NUM_ITEMS, 0, 1)
+    assert found["rank"].shape == [2, 0]
+    best = 2 + scores[:, 0, 2:].argmax(1)
+    np.testing.assert_array_equal(found["top_item"][:, 0], best)

@@ -333,6 +333,7 @@ OTHER_DIM = dataclasses.asdict(MODELS["gmf"].config_class(embedding_dim=4))
     [
         (cold(model="neumf"), "is neumf, not gmf"),
         (cold(fields=FIELDS[::-1]), r"reads the fields \['item_cover', 'item_gen"),
+        (cold(context={"fields": ["hour"]}), "reads the times' fields {'fields': .*no"),
         (cold(split={"kind": "random"}), "with the split {'kind': 'random'}, not {'k"),
         (cold(config=REFITTED), r"has learnt from the eval split too \(refit\)"),
         (cold(config=OTHER_DIM), "has the embedding_dim 4, not 8"),

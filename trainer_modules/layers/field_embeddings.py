@@ -1,4 +1,4 @@
-"""Embeddings of the ids and of all side features of users and items."""
+"""Embeddings of the ids, of all side features of users and items, and of the time."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,10 +13,11 @@ from trainer_modules.sizes import Sizes, Vocabulary, Weighted
 class FieldEmbeddings(tf.keras.layers.Layer):
     """Looks up one vector for each field of a user and an item.
 
-    The fields of a pair are the user's id, the user's side features, the item's id and
-    the item's side features, in this order. A field with several values, such as the
-    genres of a film, has the mean of their vectors (as in RecBole and DeepCTR), by
-    their weights if they have any; a field without a known value has the zero vector.
+    The fields of a pair are the user's id, the user's side features, those of the time
+    (``time_context.py``), the item's id and the item's side features, in this order. A
+    field with several values, such as the genres of a film, has the mean of their
+    vectors (as in RecBole and DeepCTR), by their weights if they have any; a field
+    without a known value has the zero vector.
     All user fields share one table of values, and all item fields another. A field that
     is a vector in the data is projected to D numbers by a matrix of its own, without a
     bias: a missing one has the zero vector too. In training, the vectors that are read
@@ -73,6 +74,8 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         self.user_value = table("user_value") if has_values else None
         has_values = len(self.item_fields) > len(self.item_projections)
         self.item_value = table("item_value") if has_values else None
+        self.num_context_fields = sizes.num_context_fields
+        self.context_value = table("context_value") if self.num_context_fields else None
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns the vectors of all fields of each user with each candidate.
@@ -80,7 +83,8 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         Args:
             features: ``user_index`` [B], ``item_index`` [B, C] or [1, C] for candidates
                 that all users share, and the values of each user field [B, L], padded
-                with 0, or its vectors [B, N].
+                with 0, or its vectors [B, N]; and ``context`` [B, K] if times have
+                fields.
             training: Whether to add the decay to the layer's losses.
 
         Returns:
@@ -101,7 +105,10 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         return fields
 
     def of_users(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the vectors of the users' fields, [B, F_u, D], the id first."""
+        """Returns the vectors of the fields of users and times, [B, F_u, D].
+
+        The user's id is the first one.
+        """
         fields = [
             Weighted(features[name], features[self.user_weights[name]])
             if name in self.user_weights
@@ -109,7 +116,11 @@ class FieldEmbeddings(tf.keras.layers.Layer):
             for name in self.user_fields
         ]
         values = _embedded(fields, self.user_value, self.user_projections)
-        return tf.stack([self.user(features[f.USER_INDEX]), *values], 1)
+        context = []
+        if self.num_context_fields:
+            each = tf.split(features[f.CONTEXT], self.num_context_fields, 1)  # [B, 1]
+            context = _embedded(each, self.context_value, ())
+        return tf.stack([self.user(features[f.USER_INDEX]), *values, *context], 1)
 
     def of_items(
         self, item_index: tf.Tensor, id_row: tf.Tensor | None = None

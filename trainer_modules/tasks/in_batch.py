@@ -19,6 +19,7 @@ from trainer_modules.tasks.losses import IMPOSSIBLE, LossFunction
 from trainer_modules.tasks.task import (
     Batch,
     TrainingSet,
+    liked_pairs,
     relative,
     shuffled_batches,
     user_features,
@@ -39,9 +40,11 @@ def training_set(
         ValueError: If no rating of an item with a row is a like.
     """
     ratings = ratings.where(ratings.item_index != f.UNKNOWN_INDEX)
-    likes = data.interactions(ratings.where(ratings.liked()))
-    counts = np.bincount(likes.item_index, minlength=likes.num_items)
-    log_share = np.log(np.maximum(counts, 1) / len(likes)).astype(np.float32)
+    liked = ratings.where(ratings.liked())
+    likes, context = liked_pairs(data, liked, data.interactions(liked))
+    num_likes = len(likes.item_index)
+    counts = np.bincount(likes.item_index, minlength=data.sizes.num_items)
+    log_share = np.log(np.maximum(counts, 1) / num_likes).astype(np.float32)
     columns = {
         f.ITEM_INDEX: tf.constant(likes.item_index[:, np.newaxis]),
         LOG_SHARE: tf.constant(log_share[likes.item_index]),
@@ -55,11 +58,12 @@ def training_set(
         return {
             **user_features(tf.gather(users, rows), fields, hide),
             **{name: tf.gather(column, rows) for name, column in columns.items()},
+            **context(rows),
             f.LABEL: tf.ones([batch_size, 1]),
         }
 
     batches, steps, batch_size = shuffled_batches(
-        len(likes), config.batch_size, seed, make
+        num_likes, config.batch_size, seed, make
     )
     return TrainingSet(batches, steps, batch_size, batch_size, losses_in_batch)
 

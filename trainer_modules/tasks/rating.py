@@ -18,7 +18,8 @@ def training_set(
     """Returns batches with rated items in the first column, drawn ones in the others.
 
     The label is that of Transform or, if the loss is the squared error, the stars. With
-    labels, ratings that are neither liked nor disliked are left out.
+    labels, ratings that are neither liked nor disliked are left out. Drawn items are in
+    the context of the rating that they are drawn beside.
 
     Raises:
         ValueError: If all labels are the same, or there are none, and no item is drawn.
@@ -35,4 +36,5 @@ def training_set(
             )
         target = ratings.label.astype(np.float32)
     pairs = Pairs(ratings.user_index, ratings.item_index, target, data.weights(ratings))
-    return beside_negatives(pairs, rated, data.user_fields, config, seed)
+    context = data.context_of(ratings)
+    return beside_negatives(pairs, rated, data.user_fields, config, seed, context)

@@ -4,12 +4,10 @@ He et al. 2017 (https://arxiv.org/abs/1708.05031), section 3.1: each positive ha
 negatives beside it, which are drawn anew in every epoch and are never known positives.
 """
 
-import numpy as np
-
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
-from trainer_modules.tasks.task import Pairs, TrainingSet, beside_negatives
+from trainer_modules.tasks.task import TrainingSet, beside_negatives, liked_pairs
 
 
 def training_set(
@@ -17,14 +15,12 @@ def training_set(
 ) -> TrainingSet:
     """Returns batches with positives in the first column, negatives in the others.
 
+    Negatives are in the context of the positive that they are drawn beside.
+
     Raises:
         ValueError: If no rating is a like.
     """
-    positives = data.interactions(ratings.where(ratings.liked()))
-    pairs = Pairs(
-        positives.user_index,
-        positives.item_index,
-        np.ones(len(positives), np.float32),
-        positives.weight,
-    )
-    return beside_negatives(pairs, positives, data.user_fields, config, seed)
+    liked = ratings.where(ratings.liked())
+    positives = data.interactions(liked)
+    pairs, context = liked_pairs(data, liked, positives)
+    return beside_negatives(pairs, positives, data.user_fields, config, seed, context)

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.configs.base import GradientConfig
-from trainer_modules.interactions import Indices, Interactions, Stars
+from trainer_modules.inputs import Data
+from trainer_modules.interactions import Indices, Interactions, Ratings, Stars
 from trainer_modules.sizes import Table
 from trainer_modules.tasks.losses import LossFunction
 from trainer_modules.tasks.negatives import negative_sampler
@@ -84,6 +85,29 @@ class Pairs:
     item_index: Indices
     target: Stars
     weight: Stars | None = None
+
+
+def liked_pairs(
+    data: Data, liked: Ratings, distinct: Interactions
+) -> tuple[Pairs, Callable[[tf.Tensor], Batch]]:
+    """Returns the pairs to learn from likes alone, with the target 1.
+
+    If the model reads the context of a rating, each like of a pair counts on its own,
+    in its own context; otherwise, each pair is there once.
+
+    Args:
+        data: What the Trainer was given.
+        liked: The likes.
+        distinct: Their distinct pairs.
+
+    Returns:
+        The pairs, and a function of their rows [B] that returns their context.
+    """
+    each: Ratings | Interactions = liked if data.context else distinct
+    weight = data.weights(liked) if data.context else distinct.weight
+    ones = np.ones(len(each), np.float32)
+    pairs = Pairs(each.user_index, each.item_index, ones, weight)
+    return pairs, data.context_of(liked)
 
 
 def beside_negatives(

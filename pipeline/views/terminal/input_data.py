@@ -19,18 +19,26 @@ if TYPE_CHECKING:  # Beam takes seconds to import
     from pipeline.datasets.databases.snapshot import Snapshot
 
 
-class Repeats(NamedTuple):
-    """What happens to repeated interactions.
+class SettingsInUse(NamedTuple):
+    """What happens to repeated interactions, and to the times of ratings.
 
     Attributes:
-        settings: The settings in use.
+        repeats: The settings of repeated interactions.
+        context: What models read of times; None for nothing.
         warnings: What is likely to be unintended.
-        proposal: Other settings, with the evidence for them; None to keep these.
+        proposal: Other settings of repeats, with the evidence for them; None to keep
+            these.
     """
 
-    settings: str
+    repeats: str
+    context: str | None = None
     warnings: Sequence[str] = ()
     proposal: str | None = None
+
+    def facts(self) -> dict[str, str]:
+        """Returns the settings by heading."""
+        shown = {"Lists": self.repeats, "Context": self.context}
+        return {heading: text for heading, text in shown.items() if text}
 
 
 def print_data(
@@ -39,7 +47,7 @@ def print_data(
     one_label: str | None = None,
     proposal: str | None = None,
     snapshots: "Mapping[str, Snapshot] | None" = None,
-    repeats: Repeats | None = None,
+    in_use: SettingsInUse | None = None,
 ) -> None:
     """Prints how ratings are read, and what they contain.
 
@@ -50,7 +58,7 @@ def print_data(
         proposal: Configuration of the types of events; None if there is nothing to
             configure.
         snapshots: What was read from databases: ratings, items or users → the rows.
-        repeats: What happens to repeated interactions.
+        in_use: The settings that decide what models learn from.
     """
     bad = sum(summary.bad_by_kind.values())
     read = [
@@ -87,12 +95,12 @@ def print_data(
         )
     if not summary.repeated:
         del facts["Repeats"]
-    if repeats:
-        facts["Lists"] = repeats.settings
+    if in_use:
+        facts |= in_use.facts()
     if summary.late_keys:
         facts["Late keys"] = describe_late_keys(summary.late_keys)
     side = _side_facts(summary)
-    notes = [("Warning", warning) for warning in repeats.warnings] if repeats else []
+    notes = [("Warning", warning) for warning in in_use.warnings] if in_use else []
     rows = [*read, *layout.items(), *reading, *facts.items(), *notes, *side]
     console.print(fact_grid(rows))
     if one_label:
@@ -100,9 +108,9 @@ def print_data(
     if proposal:
         console.print(Text("\nTo tell these events apart, adjust and add:\n", "bold"))
         console.print(Text(proposal))
-    if repeats and repeats.proposal:
+    if in_use and in_use.proposal:
         console.print(Text("\nIf users come back to items, adjust and add:\n", "bold"))
-        console.print(Text(repeats.proposal))
+        console.print(Text(in_use.proposal))
     if bad:
         kinds = ", ".join(
             f"{count:,} {input_errors.OF_ROWS[kind]}"

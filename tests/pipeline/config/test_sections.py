@@ -71,6 +71,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(write):
         ("split:\n\n  # why\n  kynd: random\n", 4, "split.kynd", "mean 'kind'"),
         ("threshold: all\n", 1, "threshold", "mean label.threshold"),
         ("split:\n  kind: tempral\n", 2, "split.kind", "mean 'temporal'"),
+        ("context:\n  fields: [minute]\n", 2, "context.fields", "hour or weekday"),
         ("split:\n  kind: 3\n", 2, "split.kind", "expected one of leave_last_out"),
         ("split: random\n", 1, "split", "expected the keys kind, eval_fraction"),
         ("train:\n  seed: one\n", 2, "train.seed", "a whole number from 0"),
@@ -410,6 +411,18 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
         ),
         (OWN + "  encoding: utf8mb4\n", 3, "data.encoding", "such as utf-8, latin-1"),
         (OWN + "  timezone: CEST2\n", 3, "data.timezone", "such as Europe/Berlin"),
+        (
+            "context:\n  timezone: CEST2\n",
+            2,
+            "context.timezone",
+            "there is no time zone 'CEST2'; expected a name such as Europe/Berlin",
+        ),
+        (
+            "context:\n  fields: [hour, weekday, weekday]\n",
+            2,
+            "context.fields",
+            "weekday is given twice",
+        ),
         (OWN + "  quote: '<<'\n", 3, "data.quote", "one ASCII character or none"),
         (
             OWN + "  thousands: '5'\n",

@@ -6,10 +6,13 @@ import sys
 import pytest
 
 from components.ratings_example_gen import recognise_ratings
+from pipeline.config.context_section import ContextConfig
 from pipeline.config.data_settings import data_settings
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import DataConfig, PipelineConfig
 from pipeline.runs import execute
+
+TIMED, TIMED_ROW = "user_id,item_id,rating,timestamp", "7,8,3,978300760\n"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,21 @@ def test_a_model_of_what_comes_next_needs_times(tmp_path, header, columns, is_re
         assert execute.usable_models(config, layout) == config
     other = PipelineConfig(models={"mf_als": {}})
     assert execute.usable_models(other, layout) == other
+
+
+def test_fields_of_times_need_times(tmp_path):
+    config = PipelineConfig(
+        context=ContextConfig(fields=["hour", "weekday"]), models={"fm": {}}
+    )
+    for header, row in (("user_id,item_id,rating", "7,8,3\n"), (TIMED, TIMED_ROW)):
+        (tmp_path / "mine.csv").write_text(f"{header}\n" + row * 3)
+        layout = recognise_ratings(tmp_path, data_settings(config))
+        if header == TIMED:
+            assert execute.usable_models(config, layout) == config
+            continue
+        message = r"context.fields: hour, weekday is read .*mine.csv has no column of t"
+        with pytest.raises(ConfigError, match=message):
+            execute.usable_models(config, layout)
 
 
 def test_without_times_the_default_models_are_those_that_need_none(tmp_path, caplog):

@@ -124,7 +124,7 @@ def judged_by_pipeline(tmp_path, kind, refit, models, more=()):
     return out
 
 
-def example(user, history, candidates):
+def example(user, history, candidates, at=None):
     """Returns a request for scores, with everything that a test record has."""
     made = tf.train.Example()
     feature = made.features.feature
@@ -141,6 +141,8 @@ def example(user, history, candidates):
         feature[name].bytes_list.value.extend(value.encode() for value in values)
     feature["history_rating"].float_list.value.extend(s for _, s, _ in history)
     feature["history_timestamp"].int64_list.value.extend(t for *_, t in history)
+    if at is not None:
+        feature["request_timestamp"].int64_list.value.append(at)
     return made.SerializeToString()
 
 
@@ -305,6 +307,52 @@ def assert_batch_and_recommend_say(out, lists):
         answer = recommend(out, user, 1000, [], why=False)
         found = {item.item_id: item.score for item in answer.items}
         assert found == pytest.approx(lists[user], abs=1e-4)
+
+
+def test_targets_are_judged_in_the_context_that_their_users_would_be_served_in(
+    tmp_path,
+):
+    write_log(tmp_path / "log")
+    rows = judging.parse((tmp_path / "log" / "ratings.dat").read_text())
+    splits = judging.split(rows, "leave_last_out")
+    settings = ["context.fields=[weekday, hour]", "context.timezone=Asia/Tokyo"]
+    settings += ["models.fm.learning_rate=0.1"]  # so that the weekday matters
+    out = judged_by_pipeline(tmp_path, "leave_last_out", False, ["fm"], settings)
+    card = read_card(str(exported(out, "fm")))
+    assert card.context == {"fields": ["weekday", "hour"], "timezone": "Asia/Tokyo"}
+    served = served_from(out, tmp_path / "served")
+    served.push("fm")
+    lists = {}
+    with serving(served.out) as client:
+        until(client, "/v1/recommend/1")
+
+        def score(user, history, items):
+            at = splits[user][2][0][2]
+            moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+            answer = client.get(f"/v1/recommend/{user}?k=1000&at={moment}").json()
+            lists[user] = at, {i["item_id"]: i["score"] for i in answer["items"]}
+            body = base64.b64encode(example(user, history, ["none"], at)).decode()
+            body = {"instances": [{"b64": body}]}
+            told = client.post("/v1/models/recommender:predict", json=body)
+            [[unknown]] = told.json()["predictions"]
+            return [lists[user][1].get(item, unknown) for item in items]
+
+        judged = SimpleNamespace(rows=rows, splits=splits, out=out)
+        assert_judged_so(judged, "fm", score)
+    user, other = min(lists), max(lists)
+    at, wanted = lists[user]
+    recommend_to_all(served.out, served.out / "all.parquet", 1000, at)
+    rows = pd.read_parquet(served.out / "all.parquet")
+    of_user = rows[rows.user_id == user]
+    found = dict(zip(of_user.item_id, of_user.score, strict=True))
+    assert found == pytest.approx(wanted, abs=1e-4)
+    at, wanted = lists[other]
+    answer = recommend(served.out, other, 1000, [], why=False, at=at)
+    found = {item.item_id: item.score for item in answer.items}
+    assert found == pytest.approx(wanted, abs=1e-4)
+    answer = recommend(served.out, other, 1000, [], why=False, at=at + DAY)
+    found = {item.item_id: item.score for item in answer.items}
+    assert found != pytest.approx(wanted, abs=1e-3)
 
 
 def write_repeats(folder):

@@ -40,6 +40,25 @@ def test_a_value_that_training_did_not_see_counts_as_absent(sizes, features):
     assert not layer(features)[2, :, 1].numpy().any()  # none is known: 0
 
 
+def test_fields_of_the_time_are_between_those_of_users_and_items(
+    sizes, features, vectors
+):
+    timed = dataclasses.replace(sizes, num_context_fields=2, num_context_values=6)
+    layer = FieldEmbeddings(timed, DIM, stddev=1.0)
+    context = [[2, 5], [0, 4], [3, 0]]  # 0: unknown
+    found = layer(features | {f.CONTEXT: tf.constant(context)}).numpy()
+    assert found.shape == (3, 2, timed.num_fields, DIM)
+    assert timed.num_fields == 10
+    others = np.delete(found, [4, 5], 2)
+    np.testing.assert_allclose(others, vectors(*tables(layer)), rtol=1e-5, atol=1e-6)
+    table = layer.context_value.embeddings.numpy()
+    for row, values in enumerate(context):
+        for place, value in enumerate(values):
+            expected = table[value] if value else np.zeros(DIM)
+            for candidate in range(2):
+                np.testing.assert_allclose(found[row, candidate, 4 + place], expected)
+
+
 def test_one_list_of_candidates_is_everybodys(sizes, features):
     layer = FieldEmbeddings(sizes, DIM, stddev=1.0)
     shared = layer(features | {f.ITEM_INDEX: tf.constant([[2, 4, 3]])})

@@ -68,6 +68,8 @@ FIELDS = Sizes(
         ),
     },
     num_item_values=5,
+    num_context_fields=2,
+    num_context_values=7,
 )
 ROUNDING = {"rtol": 1e-5, "atol": 3e-5}  # of scores around 10, added up otherwise
 BOTH = pytest.mark.parametrize("sizes", [IDS, FIELDS], ids=["ids", "fields"])
@@ -92,6 +94,8 @@ USER_FIELDS = {
         ],
         np.float32,
     ),
+    # The hour and the weekday of each user's request, or neither.
+    f.CONTEXT: np.array([[0, 0], [2, 5], [3, 6], [0, 0], [2, 6], [4, 5], [4, 6]]),
 }
 
 
@@ -102,6 +106,7 @@ def num_parameters(sizes):
     n = u + v  # rows of the tables of all fields
     n += sizes.num_user_values if sizes.user_fields else 0
     n += sizes.num_item_values if sizes.item_fields else 0
+    n += sizes.num_context_values if sizes.num_context_fields else 0
     # A projection has a row for each number of a vector.
     n += 3 + 2 if sizes is FIELDS else 0
     return {
@@ -288,8 +293,9 @@ def test_padding_of_the_history_changes_nothing(model):
 
 
 def test_padding_of_a_users_fields_changes_nothing(model):
+    of_one_width = {*FIELDS.user_vectors, f.CONTEXT}
     wider = {
-        name: np.pad(table, [(0, 0), (0, 0 if name in FIELDS.user_vectors else 2)])
+        name: np.pad(table, [(0, 0), (0, 0 if name in of_one_width else 2)])
         for name, table in USER_FIELDS.items()
     }
     np.testing.assert_allclose(
@@ -297,6 +303,14 @@ def test_padding_of_a_users_fields_changes_nothing(model):
         model(features(USERS, ITEMS, HISTORY)),
         **ROUNDING,
     )
+
+
+def test_the_registry_knows_which_models_read_fields_and_the_context(name, model):
+    given = features(USERS, ITEMS, HISTORY)
+    at_another_time = given | {f.CONTEXT: tf.constant([[4, 5]] * 3, tf.int64)}
+    scores, others = model(given).numpy(), model(at_another_time).numpy()
+    is_same = np.isclose(scores, others, rtol=0, atol=1e-3)
+    assert is_same.all() != MODELS[name].reads_fields
 
 
 def test_a_missing_feature_raises_where_it_would_matter(model):

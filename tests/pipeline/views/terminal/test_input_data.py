@@ -8,7 +8,7 @@ from components.ratings_example_gen.dialect import Dialect
 from components.ratings_example_gen.inspection import inspect_path
 from components.ratings_example_gen.settings import Settings
 from pipeline.views.terminal import open_console
-from pipeline.views.terminal.input_data import print_data
+from pipeline.views.terminal.input_data import SettingsInUse, print_data
 
 
 @pytest.fixture
@@ -46,6 +46,19 @@ def test_unused_columns_are_quoted(words):
 def test_a_blank_setting_is_named(words):
     shown = words("user_id,item_id,rating\nu,i,1 000\n", thousands=" ")
     assert "data.thousands: blank (given)" in shown
+
+
+@pytest.mark.parametrize("context", [None, "hour in UTC"])
+def test_settings_in_use_are_shown(tmp_path, context):
+    path = tmp_path / "ratings.csv"
+    path.write_text("user_id,item_id\nu,i\n")
+    output = io.StringIO()
+    in_use = SettingsInUse("never again", context, ["mind this"])
+    print_data(open_console(output), inspect_path(path), in_use=in_use)
+    shown = " ".join(output.getvalue().split())
+    assert "Lists never again" in shown
+    assert ("Context hour in UTC" in shown) == (context is not None)
+    assert "Warning mind this" in shown
 
 
 def test_keys_that_come_late_are_shown_with_their_rows(tmp_path):
