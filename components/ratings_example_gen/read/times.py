@@ -202,16 +202,8 @@ def _of_iso(text: pa.Array) -> Parsed:
                 times = chosen.cast(pa.timestamp("s", zone)).cast(pa.int64())
                 seconds[mask] = times.to_numpy(False)
     except pa.ArrowInvalid:  # such as the 30th of February
-        return _one_by_one(plain, valid, _from_iso)
+        return _one_by_one(plain, valid, datetime.fromisoformat)
     return seconds, zoned, valid
-
-
-def _from_iso(text: str) -> datetime:
-    zone = re.search(rf"(?<=:\d\d){ZONE}$", text)
-    if zone is None:
-        return datetime.fromisoformat(text)
-    digits = zone[0].replace(":", "").replace("Z", "+00").ljust(5, "0")
-    return datetime.fromisoformat(f"{text[: zone.start()]}{digits[:3]}:{digits[3:]}")
 
 
 def _by_format(text: pa.Array, wanted: str) -> Parsed:

@@ -149,11 +149,17 @@ def test_times_as_text(dialect, text, expected):
 
 def test_one_bad_date_among_good_ones():
     texts = [b"2020-01-01", b"2020-02-30", b"2020-01-03T00:00:00+00:00", b"soon"]
+    texts += [
+        b"2020-01-03 02:30Z",
+        b"2020-01-03 00:00-0230",
+        b"2020-01-03 03:30:00.9+01",
+    ]
     found, faults = convert(
         to_times, pa.array(texts), Dialect(timestamp_format="iso8601")
     )
     assert faults.rows.tolist() == [1, 3]
     assert found[[0, 2]].tolist() == [seconds(2020, 1, 1), seconds(2020, 1, 3)]
+    assert found[4:].tolist() == [seconds(2020, 1, 3, 2, 30)] * 3
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
