@@ -15,6 +15,7 @@ from tests.support.models import build, serve, train
 from tests.support.transform import TRANSFORM_CONFIG
 from trainer_modules import features as f
 from trainer_modules.inputs import Data, eval_users
+from trainer_modules.item_index import item_index
 from trainer_modules.registry import MODELS
 from trainer_modules.sizes import Sizes, read_item_fields
 from trainer_modules.tasks import in_batch, rating, retrieval
@@ -251,6 +252,32 @@ def rating_batches(data, task=rating, name="fm"):
     config = MODELS[name].config_class()
     training_set = task.training_set(data, data.train_ratings, config, seed=0)
     return training_set.batches.take(training_set.steps)
+
+
+def test_an_index_is_searched_in_the_context_of_the_first_target(log):
+    output, data, records = log
+    data = with_context(data, "weekday", "hour")
+    serving = serve(build("two_tower", data.sizes), output, data)
+    serving.evaluate(tf.constant(records[:1]))  # makes the weights
+    random = np.random.default_rng(0)
+    for weight in serving.model.trainable_variables:
+        weight.assign(random.normal(0, 0.5, weight.shape))
+    indexed = serve(serving.model, output, data)
+    indexed.index = item_index(serving.model, serving.num_items, num_probes=NUM_ITEMS)
+    recall = indexed.evaluate(tf.constant(records))["index_recall"]
+    np.testing.assert_array_equal(recall, np.ones(NUM_USERS))
+    listed = [
+        indexed.recommend(
+            tf.constant(["new"]),
+            tf.fill([1, 1], ""),
+            tf.zeros([1, 0]),
+            tf.fill([1, 1], ""),
+            tf.constant(NUM_ITEMS),
+            request_timestamp=tf.constant([time], tf.int64),
+        )["item_id"][0]
+        for time in (SATURDAY, MONDAY)
+    ]
+    assert listed[0].numpy().tolist() != listed[1].numpy().tolist()
 
 
 @pytest.mark.parametrize(
