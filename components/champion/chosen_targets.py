@@ -10,6 +10,8 @@ from components.metric_names import PER_USER_METRICS
 from components.ranking_metrics.metrics import ranking_metrics
 from components.ranking_metrics.users import Users
 
+NEW_ITEM = "new_item"  # the slice of targets whose items have no row of their own
+
 
 def on_targets_of(users: Users, event_type: str) -> Users | None:
     """Returns the measurements as if the test had only targets of one type.

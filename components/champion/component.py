@@ -14,15 +14,16 @@ from tfx.utils import io_utils, path_utils
 
 from components.artifact_place import LIVE_ORIGIN, ORIGIN, place_of
 from components.champion import decision, ledger
+from components.champion.chosen_targets import NEW_ITEM, on_new_items
 from components.champion.comparison import interval
 from components.champion.driver import Driver
 from components.champion.gate import Gate
-from components.champion.judged import OVERALL, Judged
+from components.champion.judged import OVERALL, Judged, Slice
 from components.champion.judgements import evaluated_model, read_judged
 from components.champion.rules import count_users
 from components.live_evaluator.executor import NOT_JUDGED_FILE
 from components.live_models import version_ledger, versions
-from components.metric_names import AUC
+from components.metric_names import AUC, RANKING_METRICS
 from components.ratings_example_gen.executor import NEWEST_SPAN
 from trainer_modules import features as f
 from trainer_modules.model_card import read_card, write_card
@@ -246,10 +247,27 @@ def _entry(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str
                 "users": count_users(part.users, gate.metric),
                 "metrics": dict(part.metrics),
             }
-            for name, part in sorted(candidate.slices.items())
+            for name, part in sorted(
+                {**candidate.slices, **_new_items(overall, gate)}.items()
+            )
             if name != OVERALL
         },
     }
+
+
+def _new_items(overall: Slice, gate: Gate) -> dict[str, Slice]:
+    """Returns the slice of the targets that are new items; nothing if there are none.
+
+    TFMA's slices divide users, not the targets of a user.
+    """
+    users = on_new_items(overall.users)
+    if users is None or not len(users.rank):
+        return {}
+    metrics = {
+        metric: interval(users, metric, gate.confidence).value
+        for metric in RANKING_METRICS
+    }
+    return {NEW_ITEM: Slice(metrics, users)}
 
 
 def _copy(chosen: Judged, champion: Any) -> None:

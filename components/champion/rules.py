@@ -11,14 +11,12 @@ from typing import Literal
 import numpy as np
 
 from components import metric_names as names
-from components.champion.chosen_targets import on_new_items, on_targets_of
+from components.champion.chosen_targets import NEW_ITEM, on_new_items, on_targets_of
 from components.champion.comparison import Interval, difference, interval
 from components.champion.gate import Gate
 from components.champion.judged import OVERALL, Judged, Slice
 from components.metric_names import AUC, PROBABILITY_METRICS
 from components.ranking_metrics.users import Users
-
-NEW_ITEM = "new_item"  # the slice of targets whose items have no row of their own
 
 Kind = Literal[
     "users",

@@ -56,6 +56,7 @@ def users_of(ndcg, shift, night, labels):
     """N users, half of whom have thrice the others' metric; two targets each.
 
     Liked targets are at the rank that is one over the metric: the larger, the better.
+    All targets of the first half of the users are new items.
     """
     values = np.full([N, 1], ndcg, np.float32)
     values[::2] *= 1.5
@@ -70,6 +71,7 @@ def users_of(ndcg, shift, night, labels):
         rank=np.repeat(1 / values[:, 0], 2),
         score=np.tile(np.array([0.9, 0.1], np.float32), N),
         label=np.tile(np.array(labels, np.int8), N),
+        is_new=np.arange(2 * N) < N,
     )
 
 
@@ -212,6 +214,10 @@ def test_the_best_model_is_copied_whole_and_told_with_its_reasons(world):
     low, high = mf_als["intervals"]["ndcg@10"]
     assert 0.27 < low < 0.3 < high < 0.33
     assert mf_als["slices"]["activity=new"]["users"] == N
+    new = mf_als["slices"]["new_item"]  # liked ones are at ranks 2 and 6
+    assert new["users"] == N / 2
+    ndcg = (1 / np.log2(3) + 1 / np.log2(7)) / 2
+    assert new["metrics"]["ndcg@10"] == pytest.approx(ndcg, abs=1e-6)
     rules = {(f["rule"], f["slice"]) for f in mf_als["findings"]}
     assert rules == {
         ("users", ""),
