@@ -65,7 +65,7 @@ def training_set(
     batches, steps, batch_size = shuffled_batches(
         num_likes, config.batch_size, seed, make
     )
-    return TrainingSet(batches, steps, batch_size, batch_size, losses_in_batch)
+    return TrainingSet(batches, steps, batch_size, 1, losses_in_batch)
 
 
 def losses_in_batch(
