@@ -398,6 +398,30 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
             "made for them learn next_item, sequence or in_batch",
         ),
         (
+            "models:\n  gmf: {task: in_batch, loss: softmax}\n",
+            2,
+            "models.gmf",
+            "gmf learns retrieval",
+        ),
+        (
+            "models:\n  two_tower: {task: retrieval, loss: warp}\n",
+            2,
+            "models.two_tower",
+            "two_tower learns in_batch",
+        ),
+        (
+            "models:\n  two_tower:\n    num_negatives: 4\n",
+            2,
+            "models.two_tower",
+            "set models.two_tower.num_negatives=0",
+        ),
+        (
+            "split:\n  held_out_items: 1\n",
+            2,
+            "split.held_out_items",
+            "below 1",
+        ),
+        (
             "models:\n  neumf:\n    num_negatives: 0\n",
             2,
             "models.neumf",
