@@ -139,20 +139,26 @@ def test_what_is_liked_on_a_weekday_is_learned_with_the_context_only(
     assert gain > gain_without + 0.1
 
 
+def lists_at(serving, times):
+    """Returns the whole list of an unknown user at each time, as ids."""
+    rows = len(times)
+    listed = serving.recommend(
+        tf.fill([rows], "new"),
+        tf.fill([rows, 1], ""),
+        tf.zeros([rows, 0]),
+        tf.fill([rows, 1], ""),
+        tf.constant(NUM_ITEMS),
+        request_timestamp=tf.constant(times, tf.int64),
+    )
+    return listed["item_id"].numpy()
+
+
 def test_a_list_is_that_of_the_time_of_its_request(log, tmp_path):
     output, data, _ = log
     data = with_context(data, "weekday")
     model = train("fm", data, tmp_path, learning_rate=0.01, patience=8)
     serving = serve(model, output, data)
-    listed = serving.recommend(
-        tf.constant(["new"] * 2),
-        tf.fill([2, 1], ""),
-        tf.zeros([2, 0]),
-        tf.fill([2, 1], ""),
-        tf.constant(NUM_ITEMS),
-        request_timestamp=tf.constant([SATURDAY, MONDAY], tf.int64),
-    )
-    found = listed["item_id"].numpy()
+    found = lists_at(serving, [SATURDAY, MONDAY])
     half = len(COMEDIES)
     saturday, monday = ({item.decode() for item in row[:half]} for row in found)
     assert len(saturday & COMEDIES) >= half - 1
@@ -266,18 +272,8 @@ def test_an_index_is_searched_in_the_context_of_the_first_target(log):
     indexed.index = item_index(serving.model, serving.num_items, num_probes=NUM_ITEMS)
     recall = indexed.evaluate(tf.constant(records))["index_recall"]
     np.testing.assert_array_equal(recall, np.ones(NUM_USERS))
-    listed = [
-        indexed.recommend(
-            tf.constant(["new"]),
-            tf.fill([1, 1], ""),
-            tf.zeros([1, 0]),
-            tf.fill([1, 1], ""),
-            tf.constant(NUM_ITEMS),
-            request_timestamp=tf.constant([time], tf.int64),
-        )["item_id"][0]
-        for time in (SATURDAY, MONDAY)
-    ]
-    assert listed[0].numpy().tolist() != listed[1].numpy().tolist()
+    saturday, monday = lists_at(indexed, [SATURDAY, MONDAY])
+    assert saturday.tolist() != monday.tolist()
 
 
 @pytest.mark.parametrize(
