@@ -74,6 +74,8 @@ class Then:
             num_user_values=2 + len(self.jobs),
             item_fields={"item_genres": genres, "item_cover": covers},
             num_item_values=2 + len(self.genres),
+            num_context_fields=2,
+            num_context_values=6,
             mean_rating=3.5,
         )
 
@@ -89,6 +91,7 @@ class Then:
             f.HISTORY_ITEM_INDEX: tf.constant([item_index[:1]] * len(users), tf.int64),
             f.HISTORY_LABEL: tf.constant([[1]] * len(users), tf.int64),
             f.HISTORY_TIMESTAMP: tf.constant([[9]] * len(users), tf.int64),
+            f.CONTEXT: tf.constant([[2, 5]] * len(users)),
         }
 
 
