@@ -121,6 +121,7 @@ def test_a_trainer_is_told_whether_it_may_and_how_the_ratings_are_split(
             "eval_fraction": 0.1,
             "test_fraction": 0.1,
             "seed": 3,
+            "held_out_items": 0.0,
         }
 
 
