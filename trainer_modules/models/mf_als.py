@@ -36,8 +36,8 @@ class MFALS(tf.keras.Model):
         self.user_embedding = tf.Variable(users, trainable=False)
         self.item_embedding = tf.Variable(items, trainable=False)
         self.gramian = tf.Variable(tf.zeros([dim, dim]), trainable=False)
-        history = tf.zeros([sizes.num_users], tf.int64)
-        self.history = tf.Variable(history, trainable=False)  # trained on; hashes
+        hashes = tf.zeros([sizes.num_users], tf.int64)  # of the histories trained on
+        self.history = tf.Variable(hashes, trainable=False)
 
     def solve(self, interactions: Interactions) -> None:
         """Solves for all users given the items, then for all items, in turn."""
@@ -61,9 +61,7 @@ class MFALS(tf.keras.Model):
 
     def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns scores [B, C]."""
-        user = self.users(features)  # [B, D]
-        item = self.items(features[f.ITEM_INDEX])  # [B or 1, C, D]
-        return dot_product(user, item)  # [B, C]
+        return dot_product(self.users(features), self.items(features[f.ITEM_INDEX]))
 
     def users(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns the vectors of users [B, D], solved anew for another history."""
@@ -73,12 +71,8 @@ class MFALS(tf.keras.Model):
         has_history = tf.reduce_any(liked.item_index != f.PADDING_INDEX, 1)  # [B]
         is_new = has_history & tf.not_equal(liked.fingerprint, known)  # [B]
         rows = tf.where(is_new)  # [R, 1]
-        folded_in = self.problem.solve(
-            tf.gather_nd(liked.item_index, rows),
-            tf.gather_nd(liked.weight, rows),
-            self.item_embedding,
-            self.gramian,
-        )  # [R, D]
+        item, weight = (tf.gather_nd(x, rows) for x in (liked.item_index, liked.weight))
+        folded_in = self.problem.solve(item, weight, self.item_embedding, self.gramian)
         return tf.tensor_scatter_nd_update(user, rows, folded_in)  # [B, D]
 
     def items(self, item_index: tf.Tensor) -> tf.Tensor:
