@@ -47,7 +47,9 @@ def _on(users: Users, chosen: npt.NDArray[np.bool_]) -> Users:
     values = np.full([len(users.user), len(PER_USER_METRICS)], np.nan, np.float32)
     is_liked = (label == 1) & (rank > 0)
     found, starts = np.unique(target_user[is_liked], return_index=True)
-    for user, ranks in zip(found, np.split(rank[is_liked], starts[1:]), strict=True):
+    # Split at 0 too: nothing is before it, even if no target is liked.
+    of_users = np.split(rank[is_liked], starts)[1:]
+    for user, ranks in zip(found, of_users, strict=True):
         candidates = int(users.num_candidates[user])
         values[user] = ranking_metrics(ranks.astype(np.int64), candidates)
     return dataclasses.replace(

@@ -632,6 +632,20 @@ def test_a_floor_on_new_items_is_for_those_alone():
     assert found["floor", "new_item", "ndcg@10"].passed is None
 
 
+@pytest.mark.parametrize("num_new", [0, 40])
+def test_new_items_that_nobody_likes_have_no_floor(num_new):
+    model = with_new_items(np.arange(200) < num_new, np.full(200, 1))
+    part = model.slices[OVERALL]
+    label = np.where(part.users.is_new, 0, part.users.label)
+    users = dataclasses.replace(part.users, label=label)
+    model = dataclasses.replace(model, slices={OVERALL: Slice(part.metrics, users)})
+    gate = msgspec.structs.replace(GATE, new_item_floors={"ndcg@10": 0.01})
+    reference = with_types("popularity", ["view"] * 200, np.full(200, 10))
+    finding = findings(model, reference, None, gate)["floor", "new_item", "ndcg@10"]
+    assert finding.passed is None
+    assert finding.interval.num_users == 0
+
+
 def test_if_it_is_unknown_which_items_are_new_no_floor_on_them_is_reached():
     gate = msgspec.structs.replace(GATE, new_item_floors={"ndcg@10": 0.01})
     found = refusals(judged("new", LEVEL + 0.1), live=SERVING, gate=gate)
