@@ -33,13 +33,13 @@ help: ## Show the targets
 run: $(READY) ## Train three models on the generated sample and deploy the best
 	@$(BIN)/marquee run
 
-test: $(READY) ## All tests except the slow ones, about eleven minutes on two cores
+test: $(READY) ## All tests except the slow ones, 15 to 20 minutes on two cores
 	@$(PYTEST) -m "$(QUICK)"
 
 test-fast: $(READY) ## Unit tests, below three minutes on two cores
 	@$(PYTEST) -m "not (e2e or integration) and $(QUICK)"
 
-# CI runs this in place of `make test`. The floors are one point below a complete run.
+# A job of its own in CI. The floors are one point below a complete run.
 FLOORS := components=97 kubeflow=92 pipeline=95 trainer_modules=91
 coverage: $(READY) ## Measure the coverage of make test; too little is an error
 	@$(BIN)/coverage erase

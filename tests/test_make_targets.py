@@ -75,7 +75,7 @@ def in_ci_script():
         (in_hooks, {"check"}),
         (in_devcontainer, {"install"}),
         (in_guides, {"check", "test-fast", "test", "coverage"}),
-        (in_ci_script, {"check", "docs", "coverage", "test-slow"}),
+        (in_ci_script, {"check", "docs", "test", "test-slow"}),
     ],
 )
 def test_every_target_that_is_run_exists(used, expected):
