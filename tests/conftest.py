@@ -1,5 +1,6 @@
 """Settings of all tests: seeds, Hypothesis, a cache folder, and MovieLens."""
 
+import multiprocessing
 import os
 import random
 import sys
@@ -26,12 +27,19 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "explore")
 
 DATA_DIR = Path(__file__).parents[2] / "shared" / "data"
 
+# The process that workers are forked from keeps the imports that it was started with.
+# If a test of Beam's workers starts it first, those of a run import TFX anew, each.
+multiprocessing.set_forkserver_preload(["pipeline.runs.worker_imports"])
+
 # What takes minutes, the longest first, below tests/. A worker of xdist takes one
 # file after the other: a long one at the end leaves the other worker nothing to do.
 LONGEST_FIRST = (
     "pipeline/serving/test_judged_as_served.py",
     "trainer_modules/models/test_every_model.py",
     "e2e/test_tune.py",
+    "trainer_modules/test_events.py",
+    "trainer_modules/test_training.py",
+    "pipeline/runs/test_side_by_side.py",
     "e2e/test_docs.py",
     "test_setup.py",
     "e2e",
