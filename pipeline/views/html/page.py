@@ -26,6 +26,7 @@ RULES = {
     "finite": "Every score is finite.",
     "spread": "The standard deviation of the scores is above a bound.",
     "calibration": "The ratio of predicted to observed likes is within bounds.",
+    "index": "The index of its lists finds enough of the best items.",
     "coverage": "Recommends enough of the catalogue, compared with the live model.",
     "floor": "Reaches the floor; on a slice, is not significantly below it.",
     "reference": "Significantly better than popularity; on a slice, not significantly "

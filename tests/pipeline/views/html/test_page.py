@@ -4,17 +4,19 @@ import hashlib
 import html.parser
 import json
 import re
+import typing
 
 import pytest
 from msgspec.structs import replace
 
+from components.champion.rules import Kind
 from components.infra_check.figures import Answer, ServingCheck
 from pipeline.runs.model_record import GateRecord, ModelRecord
 from pipeline.runs.record import DataRecord, Live, Rows, StepRecord
 from pipeline.runs.status import Status
 from pipeline.views.html import data_summary as data
 from pipeline.views.html import report_contents as gathering
-from pipeline.views.html.page import render
+from pipeline.views.html.page import RULES, render
 
 
 class Page(html.parser.HTMLParser):
@@ -291,3 +293,7 @@ def test_without_a_cache_folder_it_is_written_and_the_log_names_the_variable(
     assert "vegaEmbed" in render(contents)
     [message] = [r.message for r in caplog.records if "cannot be kept" in r.message]
     assert "Set MARQUEE_CACHE_DIR to a folder" in message
+
+
+def test_every_rule_of_the_gate_is_explained():
+    assert RULES.keys() == {*typing.get_args(Kind)}
