@@ -38,19 +38,18 @@ class ItemIndex(tf.Module):
         num_probes: How many lists a query scores.
     """
 
-    def __init__(self, vectors: Floats, num_lists: int, num_probes: int, seed: int = 0):
+    def __init__(self, vectors: Floats, num_lists: int, num_probes: int):
         """Divides the items into lists.
 
         Args:
             vectors: Vectors of all items, [V, D].
             num_lists: L, at most V.
             num_probes: How many lists a query scores, at most L.
-            seed: Seed of k-means.
         """
         super().__init__()
         self.num_probes = num_probes
         points = _of_equal_length(vectors)  # [V, D + 1]
-        centroids = _k_means(points, num_lists, np.random.default_rng(seed))
+        centroids = _k_means(points, num_lists, np.random.default_rng(0))
         nearest = _nearest(points, centroids)
         order = np.argsort(nearest, kind="stable").astype(np.int32)
         counts = np.bincount(nearest, minlength=num_lists)
