@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from benchmarks.figures import Figure, machine, print_figures, write_docs
 from pipeline.config.lists_section import ListsConfig
-from trainer_modules.item_index import LISTS, NO_ROW, ItemIndex
+from trainer_modules.item_index import NO_ROW, ItemIndex, num_lists
 
 TOPICS = 2000
 SPREAD = 0.7  # of vectors around their topic
@@ -58,8 +58,7 @@ def by_all_scores(items: Floats) -> Search:
 
 def by_index(items: Floats) -> Search:
     """Searches the index that models are exported with."""
-    num_lists = round(LISTS * len(items) ** 0.5)
-    index = ItemIndex(items, num_lists, ListsConfig().index_probes)
+    index = ItemIndex(items, num_lists(len(items)), ListsConfig().index_probes)
     nothing = tf.constant([[NO_ROW]])
 
     @tf.function

@@ -24,7 +24,6 @@ from trainer_modules.protocols import ScoresByProducts
 
 Floats = npt.NDArray[np.float32]
 
-LISTS = 4  # times the square root of the number of items
 ITERATIONS = 10  # of k-means
 SAMPLE = 64  # items per list that k-means sees
 BLOCK = 8192  # items compared with all centroids at once
@@ -123,11 +122,13 @@ def item_index(
         tf.cast(model.items(tf.range(at, min(at + BLOCK, num_items))), tf.float32)
         for at in range(f.NUM_RESERVED, num_items, BLOCK)
     ]
-    rows = num_items - f.NUM_RESERVED
-    num_lists = min(math.ceil(LISTS * math.sqrt(rows)), rows)
-    return ItemIndex(
-        tf.concat(vectors, 0).numpy(), num_lists, min(num_probes, num_lists)
-    )
+    lists = num_lists(num_items - f.NUM_RESERVED)
+    return ItemIndex(tf.concat(vectors, 0).numpy(), lists, min(num_probes, lists))
+
+
+def num_lists(num_items: int) -> int:
+    """Returns into how many lists an index divides so many items."""
+    return min(math.ceil(4 * math.sqrt(num_items)), num_items)
 
 
 def _fixed(values: npt.NDArray[Any], dtype: tf.DType) -> tf.Variable:

@@ -165,16 +165,22 @@ def test_a_list_is_that_of_the_time_of_its_request(log, tmp_path):
     assert len(monday & COMEDIES) <= 1
 
 
+def with_large_weights(name, output, data, records):
+    """Serves an untrained model with large random weights."""
+    serving = serve(build(name, data.sizes), output, data)
+    serving.evaluate(tf.constant(records[:1]))  # makes the weights
+    random = np.random.default_rng(0)
+    for weight in serving.model.trainable_variables:
+        weight.assign(random.normal(0, 0.5, weight.shape))
+    return serving
+
+
 @pytest.fixture(scope="module")
 def served(log, tmp_path_factory):
     """An exported model with large random weights, and its folder."""
     output, data, records = log
     data = with_context(data, "weekday", "hour")
-    serving = serve(build("deepfm", data.sizes), output, data)
-    serving.evaluate(tf.constant(records[:1]))  # makes the weights
-    random = np.random.default_rng(0)
-    for weight in serving.model.trainable_variables:
-        weight.assign(random.normal(0, 0.5, weight.shape))
+    serving = with_large_weights("deepfm", output, data, records)
     folder = tmp_path_factory.mktemp("served")
     serving.save(str(folder))
     return tf.saved_model.load(str(folder)).signatures
@@ -263,11 +269,7 @@ def rating_batches(data, task=rating, name="fm"):
 def test_an_index_is_searched_in_the_context_of_the_first_target(log):
     output, data, records = log
     data = with_context(data, "weekday", "hour")
-    serving = serve(build("two_tower", data.sizes), output, data)
-    serving.evaluate(tf.constant(records[:1]))  # makes the weights
-    random = np.random.default_rng(0)
-    for weight in serving.model.trainable_variables:
-        weight.assign(random.normal(0, 0.5, weight.shape))
+    serving = with_large_weights("two_tower", output, data, records)
     indexed = serve(serving.model, output, data)
     indexed.index = item_index(serving.model, serving.num_items, num_probes=NUM_ITEMS)
     recall = indexed.evaluate(tf.constant(records))["index_recall"]

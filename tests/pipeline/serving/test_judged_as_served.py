@@ -287,8 +287,8 @@ def test_lists_of_all_test_users_have_the_metrics_of_the_evaluator(judged, serve
                 # For others, items that have no row of their own are on no list.
                 body = base64.b64encode(example(user, history, ["none"])).decode()
                 body = {"instances": [{"b64": body}]}
-                told = client.post("/v1/models/recommender:predict", json=body)
-                [[unknown]] = told.json()["predictions"]
+                answer = client.post("/v1/models/recommender:predict", json=body)
+                [[unknown]] = answer.json()["predictions"]
                 return [lists[user].get(item, unknown) for item in items]
 
             assert_judged_so(judged, name, score)
@@ -333,8 +333,8 @@ def test_targets_are_judged_in_the_context_that_their_users_would_be_served_in(
             lists[user] = at, {i["item_id"]: i["score"] for i in answer["items"]}
             body = base64.b64encode(example(user, history, ["none"], at)).decode()
             body = {"instances": [{"b64": body}]}
-            told = client.post("/v1/models/recommender:predict", json=body)
-            [[unknown]] = told.json()["predictions"]
+            answer = client.post("/v1/models/recommender:predict", json=body)
+            [[unknown]] = answer.json()["predictions"]
             return [lists[user][1].get(item, unknown) for item in items]
 
         judged = SimpleNamespace(rows=rows, splits=splits, out=out)
