@@ -229,6 +229,7 @@ bench-warm-start: $(READY) ## Measure the epochs that a start from the live mode
 	@$(BIN)/python -m benchmarks.warm_start $(MODELS)
 
 # Table of docs/results/tuning.md; MODELS=ease measures only that model.
+# MODELS="--alone gmf" has no random search beside it.
 bench-tune: DATA := ml-100k
 bench-tune: BUDGET := 5m
 bench-tune: $(READY) ## Compare settings of the Tuner with defaults and a random search's

@@ -1,13 +1,15 @@
 """``make bench-tune``: compares settings of the Tuner with others, on the test split.
 
 For each model, ``marquee tune`` and a random search have the same seconds, side by side
-on the same machine. Then the model is trained with its defaults and with the best
-settings of each search, and the users of the test split are compared in pairs.
+on the same machine; with ``--alone``, there is no random search, and the cores are the
+Tuner's. Then the model is trained with its defaults and with the best settings of each
+search, and the users of the test split are compared in pairs.
 """
 
 import datetime
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -34,8 +36,10 @@ COMMANDS = {
 console = Console(width=100)
 
 
-def search(model: str, data: str, budget: str, out: Path) -> dict[str, Search]:
-    """Runs both searches at the same time, each in its own folder of ``out``.
+def search(
+    model: str, data: str, budget: str, out: Path, searches: Sequence[str]
+) -> dict[str, Search]:
+    """Runs the searches at the same time, each in its own folder of ``out``.
 
     Raises:
         click.ClickException: If one fails; its output is in ``out``.
@@ -43,10 +47,10 @@ def search(model: str, data: str, budget: str, out: Path) -> dict[str, Search]:
     options = ["--data", data, "--models", model, "--budget", budget, "--jobs", "1"]
     options += ["--set", f"gate.metric={METRIC}"]
     running = {}
-    for name, command in COMMANDS.items():
+    for name in searches:
         with open(out / f"{name}.log", "w") as log:
             running[name] = subprocess.Popen(
-                [*command, "tune", *options, "--out", str(out / name)],
+                [*COMMANDS[name], "tune", *options, "--out", str(out / name)],
                 stdout=log,
                 stderr=log,
             )
@@ -54,7 +58,7 @@ def search(model: str, data: str, budget: str, out: Path) -> dict[str, Search]:
         if process.wait() != 0:
             log_end = (out / f"{name}.log").read_text()[-2000:]
             raise click.ClickException(f"{model}, {name}:\n{log_end}")
-    return {name: _result(out / name, model) for name in COMMANDS}
+    return {name: _result(out / name, model) for name in searches}
 
 
 def _result(out: Path, model: str) -> Search:
@@ -100,21 +104,22 @@ def difference(
     return Difference(float(gained.mean()), float(low), float(high))
 
 
-def compare(model: str, data: str, budget: str, out: Path) -> Row:
+def compare(
+    model: str, data: str, budget: str, out: Path, searches: Sequence[str]
+) -> Row:
     """Searches, trains with each result, and compares the users of the test split."""
-    found = search(model, data, budget, out)
+    found = search(model, data, budget, out, searches)
     auto = f"models.{model}.tuned=auto"
-    values = {
-        "default": measured_users(out / "tuned", data, model),
-        "tuned": measured_users(out / "tuned", data, model, auto),
-        "random": measured_users(out / "random", data, model, auto),
-    }
+    values = {"default": measured_users(out / "tuned", data, model)}
+    for name in searches:
+        values[name] = measured_users(out / name, data, model, auto)
+    random = values.get("random")
     return Row(
         budget=budget,
         searches=found,
         test={name: float(np.nanmean(value)) for name, value in values.items()},
         over_default=difference(values["tuned"], values["default"]),
-        over_random=difference(values["tuned"], values["random"]),
+        over_random=None if random is None else difference(values["tuned"], random),
         date=datetime.date.today(),
         cores=machine()["cores"],
     )
@@ -127,13 +132,17 @@ def compare(model: str, data: str, budget: str, out: Path) -> Row:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Keep the runs in this new folder."
 )
-def main(models: tuple[str, ...], data: str, budget: str, out: Path | None) -> None:
+@click.option("--alone", is_flag=True, help="Without a random search beside it.")
+def main(
+    models: tuple[str, ...], data: str, budget: str, out: Path | None, alone: bool
+) -> None:
     """Measure MODELS, or one of each kind; write docs/results/tuning.md."""
+    searches = ["tuned"] if alone else list(COMMANDS)
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as temporary:
         for model in models or DEFAULT_MODELS:
             folder = (out or Path(temporary)) / f"{data}-{model}"
             folder.mkdir(parents=True)
-            row = compare(model, data, budget, folder)
+            row = compare(model, data, budget, folder, searches)
             gain = row.over_default
             console.print(
                 f"{data} {model}: {row.test}, {gain.low:+.4f} to {gain.high:+.4f}"
