@@ -63,6 +63,7 @@ def compiled(
             ],
             steps_per_execution=min(training_set.steps, STEPS_PER_CALL),
         )
+        trainee.create_variables()
     return trainee
 
 

@@ -44,7 +44,7 @@ class Served:
     """A trained model with its transform graph and its three signatures.
 
     The signatures have no condition that depends on a tensor, and AutoGraph would take
-    longer to convert them than tracing takes. The model is converted, as in training.
+    longer to convert them than tracing takes.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Served:
                 ``ScoresByProducts``; without it, all items are scored.
         """
         self.model = model
-        self.scorer = tf.function(model)
+        self.scorer = tf.function(model, autograph=False)
         self.transform = tf.saved_model.load(transform.transform_savedmodel_dir)
         self.list_types = {
             name: spec.dtype

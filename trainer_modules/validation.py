@@ -96,7 +96,7 @@ class Ranking(Validation):
             users += int(batch_users)
         return gain / users
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def _gains(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         users = dict(batch)
         targets, label = users.pop(f.ITEM_INDEX), users.pop(f.LABEL)
@@ -137,7 +137,7 @@ class _Targets(Validation):
         score = np.concatenate([self._scores(batch).numpy() for batch in self.pairs])
         return self.compare(score)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def _scores(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         return tf.cast(self.scorer(batch), tf.float32)[:, 0]
 

@@ -458,6 +458,7 @@ def test_no_graph_is_written_twice(served, tmp_path):
 
 def test_a_model_may_have_conditions_on_tensors(serve, tmp_path):
     class Conditional(tf.keras.Model):
+        @tf.function  # as its error message proposes
         def call(self, features, training=False):
             item = tf.cast(features[f.ITEM_INDEX], tf.float32)
             if tf.reduce_max(item) > 0:  # AutoGraph makes it part of the graph

@@ -18,6 +18,7 @@ from trainer_modules import devices, training, validation
 from trainer_modules.configs.factorization import HalfConfig, NeuMFConfig
 from trainer_modules.inputs import eval_users
 from trainer_modules.progress import progress_log
+from trainer_modules.tasks.task import Trainee
 
 pytestmark = pytest.mark.integration
 
@@ -203,6 +204,20 @@ def test_halves_of_a_model_that_starts_warm_are_not_trained_alone(planted, tmp_p
 def test_lazy_adam_lowers_the_loss_too(heard):
     _, said = heard("fm", optimizer="lazy_adam")
     assert said[1]["loss"] < said[0]["loss"]
+
+
+def test_keras_traces_its_loop_of_steps_once(train, monkeypatch):
+    traced = []
+    step = Trainee.train_step
+
+    def counted(trainee, batch):
+        traced.append(batch)
+        return step(trainee, batch)
+
+    monkeypatch.setattr(Trainee, "train_step", counted)
+    train("deepfm", **SMALL)
+    # Keras traces the body of a loop twice, and all of it again if it made a variable.
+    assert len(traced) == 2
 
 
 def test_stars_are_learnt_and_the_epoch_chosen_by_their_error(heard, planted):

@@ -244,6 +244,21 @@ class Trainee(tf.keras.Model):
         self.parts = list(parts)
         self.loss_mean = tf.keras.metrics.Mean("loss")
 
+    def create_variables(self) -> None:
+        """Creates the variables of the model and of the optimizers.
+
+        If the first training step created them, TensorFlow would trace it twice.
+        """
+        padding = tf.nest.map_structure(
+            lambda spec: tf.zeros([size or 1 for size in spec.shape], spec.dtype),
+            self.training_set.batches.element_spec,
+        )
+        self.training_set.losses(self.model, padding, self.loss_function)
+        for optimizer, variables in self._optimized():
+            optimizer.build(variables)
+
+    # AutoGraph would take longer to convert the code than tracing takes.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Takes one step of every optimizer and returns the mean loss so far."""
         batch_size = self.training_set.batch_size
