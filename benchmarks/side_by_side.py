@@ -124,7 +124,7 @@ def _steps_before(config: dict[str, object]) -> dict[str, set[str]]:
 
     from components.anomaly_gate.schema import CURATED_SCHEMA
     from pipeline.config.sections import PipelineConfig
-    from pipeline.pipeline import create_pipeline
+    from pipeline.pipeline import Places, create_pipeline
     from pipeline.runs.local_runner import needs_before
     from pipeline.stages.prepare import Source
 
@@ -132,9 +132,7 @@ def _steps_before(config: dict[str, object]) -> dict[str, set[str]]:
         pipeline = create_pipeline(
             msgspec.convert(config, PipelineConfig),
             Source(folder),
-            pipeline_root=folder,
-            live_folder=folder,
-            schema_path=Path(CURATED_SCHEMA),
+            Places(folder, folder, Path(CURATED_SCHEMA)),
         )
         ir = compiler.Compiler().compile(pipeline)
     return needs_before([node.pipeline_node for node in ir.nodes])

@@ -18,7 +18,7 @@ from pipeline.config.errors import ConfigError
 from pipeline.config.sections import PipelineConfig, SchemaConfig
 from pipeline.datasets import NAMES
 from pipeline.datasets.databases.address import is_database
-from pipeline.pipeline import create_pipeline, create_tuning_pipeline
+from pipeline.pipeline import Places, create_pipeline
 from pipeline.stages.prepare import Source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -117,7 +117,6 @@ def pipeline_for_pods(
         ConfigError: If the data is a built-in data set, which pods would download, or
             in a database, or if there is nothing to tune.
     """
-    create = create_tuning_pipeline if tune else create_pipeline
     if config.data.source in NAMES:
         raise ConfigError(
             None,
@@ -143,12 +142,11 @@ def pipeline_for_pods(
     # A pod's working directory is the copy of the repository in its image, so the
     # paths of the repository's files are relative to the root here as well.
     with contextlib.chdir(ROOT):
-        pipeline = create(
+        pipeline = create_pipeline(
             config,
             Source(config.data.source, window=config.retrain.window if spans else ""),
-            pipeline_root=cluster.root,
-            live_folder=cluster.live_folder,
-            schema_path=Path(str(schema.path)),
+            Places(cluster.root, cluster.live_folder, Path(str(schema.path))),
+            "tune" if tune else "train",
         )
     for warning in _unmatched(cluster, [step.id for step in pipeline.components]):
         click.echo(warning, err=True)

@@ -1,7 +1,7 @@
 """Builds the TFX pipelines, their stages in data-flow order."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
@@ -14,99 +14,56 @@ from pipeline.stages.prepare import Source
 from pipeline.tuned_resolver import HYPERPARAMETERS
 
 NAME = "marquee"
+Stages = Literal["train", "tune", "tune and train"]  # what follows Transform
+
+
+class Places(NamedTuple):
+    """Where a pipeline keeps and finds what is not in its configuration.
+
+    Attributes:
+        pipeline_root: Folder of the artifacts.
+        live_folder: Folder to which the champion is pushed, with a subfolder for each
+            version. Studies are beside it; it is never in an object store, which has no
+            locks.
+        schema_path: File of the curated schema.
+        metadata: Connection to the metadata store, unless the runner provides it.
+    """
+
+    pipeline_root: str
+    live_folder: str
+    schema_path: Path
+    metadata: tfx.orchestration.metadata.ConnectionConfigType | None = None
 
 
 def create_pipeline(
-    config: PipelineConfig,
-    source: Source,
-    *,
-    pipeline_root: str,
-    live_folder: str,
-    schema_path: Path,
-    metadata: tfx.orchestration.metadata.ConnectionConfigType | None = None,
+    config: PipelineConfig, source: Source, places: Places, stages: Stages = "train"
 ) -> tfx.dsl.Pipeline:
     """Connects the components; nothing runs, and nothing of the data is read.
 
     Args:
         config: Configuration of the pipeline.
         source: The ratings.
-        pipeline_root: Folder of the artifacts.
-        live_folder: Folder to which the champion is pushed, with a subfolder for each
-            version.
-        schema_path: File of the curated schema.
-        metadata: Connection to the metadata store, unless the runner provides it.
+        places: Where the artifacts, the live model and the schema are.
+        stages: What follows Transform. With ``tune and train``, the Trainers of models
+            with ``tuned: auto`` take what their Tuners find, rather than what was found
+            last.
     """
-    prepared = _prepare(config, source, live_folder, schema_path)
-    trained = _train_and_push(config, prepared, live_folder, [])
-    components = [*prepared.components, *trained]
-    return _pipeline(config, components, pipeline_root, metadata)
-
-
-def create_pipeline_with_tuners(
-    config: PipelineConfig,
-    source: Source,
-    *,
-    pipeline_root: str,
-    live_folder: str,
-    schema_path: Path,
-    metadata: tfx.orchestration.metadata.ConnectionConfigType | None = None,
-) -> tfx.dsl.Pipeline:
-    """Connects the same components, with Tuners of the models with ``tuned: auto``.
-
-    Their Trainers take what these find, rather than what was found last.
-
-    Args:
-        config: See ``create_pipeline``, as for the other arguments.
-        source: The ratings.
-        pipeline_root: Folder of the artifacts.
-        live_folder: Folder of the live versions; the studies are beside it.
-        schema_path: File of the curated schema.
-        metadata: Connection to the metadata store, unless the runner provides it.
-    """
-    prepared = _prepare(config, source, live_folder, schema_path)
-    tuners = _tuners(only_tuned(config), prepared, live_folder)
-    trained = _train_and_push(config, prepared, live_folder, tuners)
-    components = [*prepared.components, *tuners, *trained]
-    return _pipeline(config, components, pipeline_root, metadata)
-
-
-def create_tuning_pipeline(
-    config: PipelineConfig,
-    source: Source,
-    *,
-    pipeline_root: str,
-    live_folder: str,
-    schema_path: Path,
-    metadata: tfx.orchestration.metadata.ConnectionConfigType | None = None,
-) -> tfx.dsl.Pipeline:
-    """Connects the same components up to Transform, and Tuners for each model after it.
-
-    Args:
-        config: See ``create_pipeline``, as for the other arguments.
-        source: The ratings.
-        pipeline_root: Folder of the artifacts.
-        live_folder: Folder of the live versions, to which nothing is pushed. The
-            studies are beside it: it is never in an object store, which has no locks.
-        schema_path: File of the curated schema.
-        metadata: Connection to the metadata store, unless the runner provides it.
-    """
-    prepared = _prepare(config, source, live_folder, schema_path)
-    tuners = _tuners(config, prepared, live_folder)
-    return _pipeline(config, prepared.components + tuners, pipeline_root, metadata)
-
-
-def _pipeline(
-    config: PipelineConfig,
-    components: list[BaseComponent],
-    pipeline_root: str,
-    metadata: tfx.orchestration.metadata.ConnectionConfigType | None,
-) -> tfx.dsl.Pipeline:
+    live_folder = places.live_folder
+    prepared = _prepare(config, source, live_folder, places.schema_path)
+    components, tuners = list(prepared.components), []
+    if stages != "train":
+        tuned = config if stages == "tune" else only_tuned(config)
+        studies = str(Path(live_folder).with_name("studies"))
+        tuners = tune.tune(tuned, prepared.transform, prepared.catalogue, studies)
+        components += tuners
+    if stages != "tune":
+        components += _train_and_push(config, prepared, live_folder, tuners)
     return tfx.dsl.Pipeline(
         pipeline_name=NAME,
-        pipeline_root=pipeline_root,
+        pipeline_root=places.pipeline_root,
         components=components,
         enable_cache=True,
-        metadata_connection_config=metadata,
+        metadata_connection_config=places.metadata,
         beam_pipeline_args=beam_args(config.beam),
     )
 
@@ -146,13 +103,6 @@ def _prepare(
         transform,
         drift.statistics.outputs["statistics"] if drift else None,
     )
-
-
-def _tuners(
-    config: PipelineConfig, prepared: _Prepared, live_folder: str
-) -> list[BaseComponent]:
-    studies = str(Path(live_folder).with_name("studies"))
-    return tune.tune(config, prepared.transform, prepared.catalogue, studies)
 
 
 def _train_and_push(

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -40,10 +40,8 @@ if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.recognise.layout import Layout
     from components.ratings_example_gen.recognise.reading import Reading
     from components.ratings_example_gen.side_files.tables import SideTables
+    from pipeline.pipeline import Stages
     from pipeline.runs.step_outputs import Outputs
-
-
-Stages = Literal["train", "tune", "tune and train"]  # what follows Transform
 
 
 class Observer(Protocol):
@@ -277,7 +275,7 @@ def _run_steps(
     data: _Data,
     run_id: str,
     observer: Observer,
-    stages: Stages,
+    stages: "Stages",
 ) -> "tuple[list[StepResult], Outputs]":
     observer.progress("loading TensorFlow and TFX", 0, None)
     limits = _limits(config, data.layout)
@@ -287,7 +285,7 @@ def _run_steps(
         from ml_metadata import MetadataStore
         from tfx import v1 as tfx
 
-        from pipeline import pipeline as pipelines
+        from pipeline.pipeline import Places, create_pipeline
         from pipeline.runs.local_runner import run_locally
         from pipeline.stages.prepare import Source
 
@@ -295,19 +293,14 @@ def _run_steps(
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
         str(out / METADATA_FILE)
     )
-    create = {
-        "train": pipelines.create_pipeline,
-        "tune": pipelines.create_tuning_pipeline,
-        "tune and train": pipelines.create_pipeline_with_tuners,
-    }
-    pipeline = create[stages](
-        config,
-        Source(str(data.folder), data.spans),
-        pipeline_root=str(out / "artifacts"),
-        live_folder=str(out / "live"),
-        schema_path=Path(config.schema.path or CURATED_SCHEMA),
-        metadata=connection,
+    places = Places(
+        str(out / "artifacts"),
+        str(out / "live"),
+        Path(config.schema.path or CURATED_SCHEMA),
+        connection,
     )
+    source = Source(str(data.folder), data.spans)
+    pipeline = create_pipeline(config, source, places, stages)
     observer.steps([component.id for component in pipeline.components])
     steps = run_locally(pipeline, run_id, observer.started, observer.ended, *limits)
     return steps, find_outputs(MetadataStore(connection), run_id)

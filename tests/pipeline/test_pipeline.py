@@ -9,7 +9,7 @@ from tfx.dsl.compiler import compiler
 
 from components.anomaly_gate.schema import CURATED_SCHEMA
 from pipeline.config.load import load_config
-from pipeline.pipeline import create_pipeline
+from pipeline.pipeline import Places, create_pipeline
 from pipeline.stages.prepare import Source
 
 GRADIENT, CLOSED_FORM = ("neumf", "deepfm"), ("popularity", "mf_als")
@@ -26,11 +26,13 @@ def nodes(tmp_path):
         pipeline = create_pipeline(
             load_config(None, [*models, *settings]),
             Source(str(ratings)),
-            pipeline_root=str(tmp_path / "artifacts"),
-            live_folder=str(tmp_path / "live"),
-            schema_path=CURATED_SCHEMA,
-            metadata=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-                str(tmp_path / "metadata.sqlite")
+            Places(
+                str(tmp_path / "artifacts"),
+                str(tmp_path / "live"),
+                CURATED_SCHEMA,
+                tfx.orchestration.metadata.sqlite_metadata_connection_config(
+                    str(tmp_path / "metadata.sqlite")
+                ),
             ),
         )
         ir = compiler.Compiler().compile(pipeline)

@@ -26,7 +26,7 @@ from components.anomaly_gate.schema import CURATED_SCHEMA
 from components.champion.judgements import read_slices
 from components.live_models import push
 from pipeline.config.load import load_config
-from pipeline.pipeline import create_pipeline
+from pipeline.pipeline import Places, create_pipeline
 from pipeline.recommend.all_users import recommend_to_all
 from pipeline.recommend.one_user import recommend
 from pipeline.runs.local_runner import run_locally
@@ -98,11 +98,13 @@ def judged_by_pipeline(tmp_path, kind, refit, models, more=()):
     whole = create_pipeline(
         load_config(None, settings),
         Source(str(tmp_path / "log")),
-        pipeline_root=str(out / "artifacts"),
-        live_folder=str(out / "live"),
-        schema_path=CURATED_SCHEMA,
-        metadata=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(out / "metadata.sqlite")
+        Places(
+            str(out / "artifacts"),
+            str(out / "live"),
+            CURATED_SCHEMA,
+            tfx.orchestration.metadata.sqlite_metadata_connection_config(
+                str(out / "metadata.sqlite")
+            ),
         ),
     )
     wanted = {*STEPS, *(f"{s}_{m}" for s in ("Trainer", "Evaluator") for m in models)}
