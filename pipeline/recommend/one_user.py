@@ -1,48 +1,23 @@
 """Recommendations of the live model for one user, with titles and reasons."""
 
 import dataclasses
-import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from components.catalogue_gen import read_catalogue
 from components.exported_model import ExportedModel, Function
 from components.live_models import versions
 from pipeline.lineage import accepted_data
-from pipeline.recommend.example_records import floats_of, ids_of, read_examples
 from pipeline.recommend.item_titles import Titles
+from pipeline.recommend.likes import Reason
 from pipeline.recommend.user_history import (
     Histories,
     History,
     check_inputs,
     files_of,
-    liked_items,
     listed,
     recommend_inputs,
-    user_of,
 )
-from trainer_modules import features as f
-
-NUM_REASONS = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class Reason:
-    """A liked item that supports a recommended one.
-
-    Attributes:
-        item_id: ID of the liked item.
-        title: Title of the liked item.
-        users: Number of users who liked both items.
-        cosine: That number divided by the geometric mean of the numbers of users who
-            liked each item; 0 to 1.
-    """
-
-    item_id: str
-    title: str
-    users: int
-    cosine: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,19 +80,16 @@ def recommend(
     """
     live = live_model(out)
     data = accepted_data(out, live)
-    threshold = data.threshold
     titles = Titles(read_catalogue(str(data.catalogue)))
-    files = files_of(str(data.examples))
-    known = Histories(files, {user}).of(user)
+    histories = Histories(files_of(str(data.examples)), None if why else {user})
+    known = histories.of(user)
     history = known.liking(titles.find(like) for like in likes)
-    liked = history.liked(threshold)
+    liked = history.liked(data.threshold)
     [chosen] = ask(load_recommend(live.folder), [user], [history], k, at)
-    together: Counter[tuple[str, str]] = Counter()
-    likers: Counter[str] = Counter()
+    reasons: list[list[Reason]] = [[] for _ in chosen]
     if why:
-        # Read again rather than kept, so that not all ratings are in memory.
-        records = _read_liked(files, threshold)
-        likers, together = _count(records, {i for i, _ in chosen}, set(liked))
+        recommended = [item for item, _ in chosen]
+        reasons = histories.likes(data.threshold).reasons(recommended, liked, titles)
     return Answer(
         user=user,
         known=bool(known.items),
@@ -126,13 +98,8 @@ def recommend(
         rated=len(known.items),
         liked=[titles.of(item) for item in liked],
         items=[
-            Recommended(
-                item,
-                titles.of(item),
-                score,
-                _reasons(item, liked, likers, together, titles),
-            )
-            for item, score in chosen
+            Recommended(item, titles.of(item), score, supporting)
+            for (item, score), supporting in zip(chosen, reasons, strict=True)
         ],
     )
 
@@ -173,52 +140,3 @@ def ask(
     answer = recommend(recommend_inputs(users, histories, k, recommend.inputs, at))
     rows = zip(answer["item_id"], answer["score"], strict=True)
     return [listed(items, scores) for items, scores in rows]
-
-
-def _read_liked(
-    files: Mapping[str, Sequence[str]], threshold: str
-) -> Iterator[tuple[str, list[str]]]:
-    """Yields the user and the liked items of each record."""
-    for example in read_examples(itertools.chain(*files.values())):
-        items = [item.decode() for item in ids_of(example, f.ITEM_ID)]
-        ratings = floats_of(example, f.RATING)
-        yield user_of(example), liked_items(items, ratings, threshold)
-
-
-def _count(
-    records: Iterable[tuple[str, list[str]]], recommended: set[str], liked: set[str]
-) -> tuple[Counter[str], Counter[tuple[str, str]]]:
-    """Counts the users who like each item, and each recommended and liked pair."""
-    by_user: dict[str, set[str]] = {}
-    for user, items in records:
-        by_user.setdefault(user, set()).update(items)
-    likers: Counter[str] = Counter()
-    together: Counter[tuple[str, str]] = Counter()
-    for known in by_user.values():
-        mine, theirs = known & liked, known & recommended
-        likers.update(mine | theirs)
-        # An item that was put into a cart is liked, and may be recommended.
-        together.update(
-            (item, like) for item in theirs for like in mine if item != like
-        )
-    return likers, together
-
-
-def _reasons(
-    item: str,
-    liked: Sequence[str],
-    likers: Counter[str],
-    together: Counter[tuple[str, str]],
-    titles: Titles,
-) -> list[Reason]:
-    reasons = [
-        Reason(
-            like,
-            titles.of(like),
-            together[item, like],
-            together[item, like] / (likers[item] * likers[like]) ** 0.5,
-        )
-        for like in liked
-        if together[item, like]
-    ]
-    return sorted(reasons, key=lambda reason: -reason.cosine)[:NUM_REASONS]

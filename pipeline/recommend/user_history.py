@@ -17,6 +17,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Se
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from components.artifact_place import split_folder
 from components.live_models import versions
@@ -26,6 +27,7 @@ from pipeline.recommend.example_records import (
     integers_of,
     read_examples,
 )
+from pipeline.recommend.likes import Likes
 from pipeline.recommend.request_time import now
 from trainer_modules import features as f
 from trainer_modules.bounds import EVERYTHING_LIKED, compare
@@ -87,7 +89,8 @@ class History:
 
     def liked(self, threshold: str) -> list[str]:
         """Returns the liked items by ``label.threshold``, each once, newest last."""
-        liked = liked_items(self.items, self.ratings, threshold)
+        is_liked = are_liked(np.array(self.ratings, np.float32), threshold)
+        liked = list(itertools.compress(self.items, is_liked))
         return list(dict.fromkeys(reversed(liked)))[::-1]
 
 
@@ -176,6 +179,13 @@ class Histories:
             tuple(map(self._types.__getitem__, self._kinds[rated].tolist())),
         )
 
+    def likes(self, threshold: str) -> Likes:
+        """Returns the likes of all users by ``label.threshold``."""
+        is_liked = are_liked(self._ratings, threshold)
+        users = np.arange(len(self), dtype=np.int32)
+        user = np.repeat(users, np.diff(self._starts))
+        return Likes(self._items, self._numbers[is_liked], user[is_liked])
+
 
 def files_of(examples: str, name: str = "*") -> dict[str, list[str]]:
     """Returns the files by split, beginning with the split of the oldest ratings.
@@ -197,21 +207,20 @@ def user_of(example: Any) -> str:
     return user.decode()
 
 
-def liked_items(
-    items: Sequence[str], ratings: Sequence[float], threshold: str
-) -> list[str]:
-    """Returns the liked items, in the same order.
+def are_liked(
+    ratings: npt.NDArray[np.float32], threshold: str
+) -> npt.NDArray[np.bool_]:
+    """Returns which ratings are likes.
 
     Args:
-        items: IDs of N items.
-        ratings: Their ratings, in the unit of the data.
+        ratings: Ratings [N], in the unit of the data; as float32, like the labels that
+            the model is trained with (``labels.label``).
         threshold: Which ratings are likes: ``label.threshold``.
     """
     if threshold == EVERYTHING_LIKED:
-        return list(items)
-    # As float32, like the labels that the model is trained with (labels.label).
-    are_liked = compare(np.array(ratings, np.float32), threshold, ">")
-    return list(itertools.compress(items, are_liked))
+        return np.ones(len(ratings), bool)
+    liked: npt.NDArray[np.bool_] = compare(ratings, threshold, ">")
+    return liked
 
 
 def _features(example: Any) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pipeline.lineage import AcceptedData, NoLineageError, accepted_data
 from pipeline.recommend.item_titles import Titles
+from pipeline.recommend.likes import Likes
 from pipeline.recommend.user_history import Histories, files_of
 from pipeline.runs.metadata_store import METADATA_FILE
 from pipeline.serving.model_process import ModelProcess
@@ -33,11 +34,13 @@ class ServedData:
     Attributes:
         data: Where they were read from.
         histories: The users' histories.
+        likes: The users who like each item.
         titles: The items' titles.
     """
 
     data: AcceptedData
     histories: Histories
+    likes: Likes
     titles: Titles
 
 
@@ -147,4 +150,5 @@ def _read(data: AcceptedData) -> ServedData:
     from components.catalogue_gen import read_catalogue
 
     histories = Histories(files_of(str(data.examples)))
-    return ServedData(data, histories, Titles(read_catalogue(str(data.catalogue))))
+    titles = Titles(read_catalogue(str(data.catalogue)))
+    return ServedData(data, histories, histories.likes(data.threshold), titles)

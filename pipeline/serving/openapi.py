@@ -93,6 +93,7 @@ def _recommend_paths(schema_of: _Schemas) -> _Object:
             _parameter("k", "query", {**limits, "default": 10}),
             _parameter("like", "query", likes),
             _parameter("at", "query", {"type": "string", "format": "date-time"}),
+            _parameter("why", "query", {"type": "boolean", "default": False}),
         ],
     }
     return {"/v1/recommend/{user}": {"get": recommend}}

@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.recommend.item_titles import Titles, UnknownItemError
+from pipeline.recommend.likes import Reason
 from pipeline.recommend.request_time import seconds_of
-from pipeline.recommend.user_history import listed, recommend_inputs
+from pipeline.recommend.user_history import History, listed, recommend_inputs
 from pipeline.serving.accepted_ratings import AcceptedRatings, ServedData
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
@@ -17,6 +18,8 @@ from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.version_watcher import LiveModel
 
 MAX_ITEMS = 1000  # in a list
+# In a list with reasons, whose time is the product of its items and the liked ones.
+MAX_EXPLAINED = 100
 MAX_LIKES, MAX_LIKE_LENGTH = 100, 200
 
 
@@ -28,11 +31,13 @@ class Item(msgspec.Struct):
         title: Title of the item, or its ID if it has none.
         score: The model's score; larger is better. Scores are comparable only within
             one list.
+        reasons: Liked items that support it; only with ``why=true``.
     """
 
     item_id: str
     title: str
     score: float
+    reasons: list[Reason] | msgspec.UnsetType = msgspec.UNSET
 
 
 class RecommendedList(msgspec.Struct):
@@ -72,12 +77,15 @@ class RecommendApi:
         Query parameters: ``k`` is the number of items, 1 to 1000, by default 10; each
         ``like`` is the ID or the title of an item that the user also likes; ``at`` is
         the time of the request, in ISO 8601, by default now: items may be recommended
-        again by then, and models read its hour and weekday.
+        again by then, and models read its hour and weekday. With ``why=true``, each
+        item has its reasons, and ``k`` is at most 100.
         """
         user = request.path_params["user"]
-        k = _k(request.query_params.get("k", "10"))
         at = _time(request.query_params.get("at"))
         likes = request.query_params.getlist("like")
+        why = _flag("why", request.query_params.get("why", "false"))
+        most = MAX_EXPLAINED if why else MAX_ITEMS
+        k = _k(request.query_params.get("k", "10"), most)
         with self._live.held() as model:
             data = self._data_of(model)
             liked = []
@@ -85,10 +93,16 @@ class RecommendApi:
                 liked = await asyncio.to_thread(_found, data.titles, likes)
             rated = data.histories.of(user)
             names = model.specs("recommend")
-            inputs = recommend_inputs([user], [rated.liking(liked)], k, names, at)
+            history = rated.liking(liked)
+            inputs = recommend_inputs([user], [history], k, names, at)
             answer = await self._batcher.ask(model, "recommend", inputs)
             name, version = model.name, model.number
-        items = listed(answer["item_id"][0], answer["score"][0])
+        items = [
+            Item(item_id, data.titles.of(item_id), score)
+            for item_id, score in listed(answer["item_id"][0], answer["score"][0])
+        ]
+        if why:
+            await asyncio.to_thread(_add_reasons, items, history, data)
         recommended = RecommendedList(
             user=user,
             known=user in data.histories,
@@ -96,7 +110,7 @@ class RecommendApi:
             model=name,
             version=version,
             rated=len(rated.items),
-            items=[Item(i, data.titles.of(i), score) for i, score in items],
+            items=items,
         )
         return Response(msgspec.json.encode(recommended), media_type=JSON)
 
@@ -111,19 +125,31 @@ class RecommendApi:
         return data
 
 
+def _add_reasons(items: list[Item], history: History, data: ServedData) -> None:
+    liked = history.liked(data.data.threshold)
+    recommended = [item.item_id for item in items]
+    reasons = data.likes.reasons(recommended, liked, data.titles)
+    for item, supporting in zip(items, reasons, strict=True):
+        item.reasons = supporting
+
+
 def _made_of(has_history: bool, has_likes: bool) -> str:
     if has_history:
         return "history"
     return "likes" if has_likes else "popularity"
 
 
-def _k(text: str) -> int:
+def _k(text: str, most: int) -> int:
     is_number = text.isascii() and text.isdecimal() and len(text) < 10
-    if not (is_number and 1 <= int(text) <= MAX_ITEMS):
-        raise RequestError(
-            400, f"k={text[:20]!r}: expected a number from 1 to {MAX_ITEMS}"
-        )
+    if not (is_number and 1 <= int(text) <= most):
+        raise RequestError(400, f"k={text[:20]!r}: expected a number from 1 to {most}")
     return int(text)
+
+
+def _flag(name: str, text: str) -> bool:
+    if text not in ("true", "false"):
+        raise RequestError(400, f"{name}={text[:20]!r}: expected true or false")
+    return text == "true"
 
 
 def _time(text: str | None) -> int | None:
