@@ -42,6 +42,7 @@ WITH_SESSION = (
     "pipeline.recommend.example_records",
     "components.exported_model",
     "pipeline.recommend.item_titles",
+    "pipeline.recommend.one_item",
     "pipeline.recommend.one_user",
     "pipeline.recommend.user_history",
     "pipeline.serving",

@@ -25,7 +25,7 @@ def save(
     transform: tft.TFTransformOutput,
     folder: str,
 ) -> None:
-    """Writes the SavedModel with its three signatures and its vocabularies."""
+    """Writes the SavedModel with its signatures and its vocabularies."""
     rated = data.train_ratings
     has_many = settings.index_from and data.sizes.num_listed >= settings.index_from
     served = Served(

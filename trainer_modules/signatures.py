@@ -1,4 +1,4 @@
-"""The exported model: three signatures over one score function.
+"""The exported model: its signatures, over one score function.
 
 The SavedModel contains the transform graph, the vocabularies and the weights; nothing
 of this package is needed to load it.
@@ -16,6 +16,7 @@ from trainer_modules.inputs import dense
 from trainer_modules.item_index import NO_ROW, ItemIndex
 from trainer_modules.labels import label_of_targets
 from trainer_modules.left_out import AT_ONCE, again_from, left_out_until
+from trainer_modules.protocols import ScoresByProducts
 from trainer_modules.ranking import (
     best,
     rank_targets,
@@ -29,6 +30,7 @@ from trainer_modules.request_lists import (
     values_of,
     weights_of,
 )
+from trainer_modules.similar_items import nearest
 from trainer_modules.sizes import Table
 from trainer_modules.time_context import TimeContext
 
@@ -41,7 +43,7 @@ Unit = Literal["logit", "stars", "order"]
 
 
 class Served:
-    """A trained model with its transform graph and its three signatures.
+    """A trained model with its transform graph and its signatures.
 
     The signatures have no condition that depends on a tensor, and AutoGraph would take
     longer to convert them than tracing takes.
@@ -144,6 +146,11 @@ class Served:
                 },
             ),
         }
+        if isinstance(self.model, ScoresByProducts):
+            signatures["similar"] = self.similar.get_concrete_function(
+                tf.TensorSpec([None], tf.string, name=f.ITEM_ID),
+                tf.TensorSpec([], tf.int32, name="k"),
+            )
         tf.saved_model.save(self.objects(), folder, signatures)
 
     def objects(self) -> tf.Module:
@@ -264,6 +271,40 @@ class Served:
         is_left = score > -float("inf")
         item_id = tf.gather(self.item_ids, tf.where(is_left, row + f.NUM_RESERVED, 0))
         return {"item_id": item_id, "score": score}
+
+    @tf.function(autograph=False)
+    def similar(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the items whose vectors have the largest cosines with an item's.
+
+        Only of a model that ``ScoresByProducts``. All vectors are compared, also if
+        there is an index, which divides the items by their inner products.
+
+        Args:
+            item_id: Ids of the items, [B].
+            k: How many items to return; fewer if the catalogue has fewer.
+
+        Returns:
+            ``item_id`` [B, k] and ``score`` [B, k], the cosines, best first, without
+            the item itself; "" and -inf pad the lists, of which that of an item
+            without a row of its own is empty.
+        """
+        # Not by the transform graph, of which this would be another copy. An unknown
+        # id has index 0, as "" does.
+        is_item = item_id[:, tf.newaxis] == self.item_ids
+        item = tf.argmax(is_item, 1, output_type=tf.int32)
+        if self.index:  # it has the vectors, which a tower would compute again
+            row, vectors = self.index.row, self.index.vector
+        else:
+            row = tf.range(self.num_items - f.NUM_RESERVED)
+            vectors = tf.cast(self.model.items(row + f.NUM_RESERVED), tf.float32)
+        query = tf.cast(self.model.items(item), tf.float32)
+        is_out = (row + f.NUM_RESERVED == item[:, tf.newaxis]) | (
+            item[:, tf.newaxis] < f.NUM_RESERVED
+        )
+        place, score = nearest(query, vectors, is_out, k)
+        is_left = score > -float("inf")
+        place = tf.where(is_left, tf.gather(row, place) + f.NUM_RESERVED, 0)
+        return {"item_id": tf.gather(self.item_ids, place), "score": score}
 
     @tf.function(autograph=False)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -5,6 +5,7 @@ folder, a JSON file (``check.Questions``), and the limit of the address space. T
 answers as in ``marquee serve``. The last line that is printed is a JSON object.
 """
 
+import functools
 import json
 import resource
 import sys
@@ -44,6 +45,10 @@ def main(model_folder: str, questions_file: str, most_bytes: str) -> None:
     garbage = {"examples": np.array([GARBAGE], object)}
     answers["garbage bytes"] = refusal(lambda: score(garbage))
     first = next(iter(questions))  # does it still answer after that?
+    if "similar" in model.signature_defs:
+        asked = list(questions.values())[-1]
+        similar = similar_of(model, question_of(score, recommend, asked))
+        answers["similar items"] = answer(similar)
     answers["once more"] = answer(question_of(score, recommend, questions[first]))
     result = {
         "load_seconds": load_seconds,
@@ -92,6 +97,19 @@ def question_of(
         "k": np.array(10, np.int32),
     }
     return lambda: recommend(request)
+
+
+def similar_of(
+    model: ExportedModel, ask_list: Callable[[], Tensors]
+) -> Callable[[], Tensors]:
+    """Returns a function that requests the items that are similar to one of a list.
+
+    Such an item has a vector, as an item of the catalogue may not.
+    """
+    similar = model.function("similar")
+    item_id = functools.cache(lambda: ask_list()["item_id"][0, :1])
+    k = np.array(10, np.int32)
+    return lambda: similar({"item_id": item_id(), "k": k})
 
 
 def serialized(**lists: list[str]) -> bytes:

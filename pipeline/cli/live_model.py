@@ -87,6 +87,32 @@ def recommend(
 
 
 @main.command()
+@click.argument("item", metavar="TITLE|ID")
+@click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000))
+@out_option
+@json_option
+@verbose_option
+@click.pass_context
+def similar(ctx: click.Context, item: str, k: int, out: Path, as_json: bool) -> None:
+    """Print the items that are similar to one.
+
+    Of a live model that has a vector for each item, these are the items with the
+    largest cosines; of any other, those that are liked by the same users.
+    """
+    from pipeline.views.terminal import hidden_output, open_console
+    from pipeline.views.terminal.recommendations import print_similar
+
+    with hidden_output(VERBOSE in ctx.meta):
+        from pipeline.recommend.one_item import similar_items
+
+        answer = similar_items(out, item, k)
+    if as_json:
+        print_json(answer)
+    else:
+        print_similar(open_console(), answer)
+
+
+@main.command()
 @click.option(
     "--out",
     "path",

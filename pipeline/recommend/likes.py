@@ -51,6 +51,7 @@ class Likes:
             item: Places of liked items in ``item_ids``; pairs may be repeated.
             user: Numbers of the users who like them, from 0, of the same shape.
         """
+        self._item_ids = item_ids
         self._numbers = {item_id: n for n, item_id in enumerate(item_ids)}
         self._num_users = int(user.max(initial=-1)) + 1
         pairs = np.unique(item.astype(np.int64) * self._num_users + user)  # [L]
@@ -96,6 +97,26 @@ class Likes:
                 ]
             )
         return reasons
+
+    def similar(self, item_id: str, k: int) -> list[tuple[str, float]]:
+        """Returns the items that are liked by the same users, best first.
+
+        Args:
+            item_id: ID of the item; one without likes has no similar items.
+            k: Maximum number of items.
+
+        Returns:
+            IDs of the items with the cosines, above 0 and at most 1.
+        """
+        sizes = np.diff(self._starts)
+        liked = np.flatnonzero(sizes)
+        _, cosine = self._compared(item_id, self._users, sizes[liked])
+        best = [
+            (self._item_ids[liked[place]], float(cosine[place]))
+            for place in np.argsort(-cosine, kind="stable")[: k + 1]
+            if cosine[place]
+        ]
+        return [pair for pair in best if pair[0] != item_id][:k]
 
     def _likers(self, item_id: str) -> npt.NDArray[np.int32]:
         """Returns the users who like an item; none for an unknown one."""

@@ -20,6 +20,7 @@ from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.likes import Likes
 from pipeline.recommend.user_history import Histories, files_of
 from pipeline.runs.metadata_store import METADATA_FILE
+from pipeline.serving.errors import RequestError
 from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics
 
@@ -62,9 +63,20 @@ class AcceptedRatings:
         self._looked_at: tuple[int, object] = (0, None)
         self._not_before, self._problem = 0.0, ""
 
-    def of(self, model: ModelProcess) -> ServedData | None:
-        """Returns the data of a version; None until it has been read."""
-        return self._data.get(model)
+    def of(self, model: ModelProcess) -> ServedData:
+        """Returns the data of a version.
+
+        Raises:
+            RequestError: If it has not been read (503).
+        """
+        data = self._data.get(model)
+        if data is None:
+            raise RequestError(
+                503,
+                f"the ratings that version {model.number} was accepted with have not "
+                "been read; see the server's log",
+            )
+        return data
 
     async def look(self, model: ModelProcess) -> None:
         """Reads the data with which a version was accepted, unless already read."""

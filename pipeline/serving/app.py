@@ -21,6 +21,7 @@ from pipeline.serving.middleware import JSON, Gate, error, route
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.recommend_api import RecommendApi
 from pipeline.serving.settings import ServingSettings
+from pipeline.serving.similar_api import SimilarApi
 from pipeline.serving.tfserving_api import MODEL, VERSION, TFServingApi
 from pipeline.serving.version_watcher import LiveModel
 
@@ -48,11 +49,14 @@ def create_app(
     live = LiveModel(out / "live", threads, settings, metrics, ratings.look)
     batcher = Batcher(settings, metrics)
     lists = RecommendApi(live, ratings, batcher)
+    similar = SimilarApi(live, ratings, batcher)
     models = TFServingApi(live, batcher, settings)
     service = _ServiceApi(live, metrics)
     routes = [
         # recommend_api.py
         route("/v1/recommend/{user:path}", lists.recommend, "GET"),
+        # similar_api.py
+        route("/v1/similar/{item:path}", similar.similar, "GET"),
         # tfserving_api.py; without a version, the one that is served
         route(f"{MODEL}:predict", models.predict, "POST"),
         route(f"{VERSION}:predict", models.predict, "POST"),

@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from components.exported_model import ExportedModel, Function
 from components.tensorflow_runtime import dtypes, errors
 from pipeline.recommend.example_records import Example
+from pipeline.recommend.similar_items import similar_inputs
 from pipeline.recommend.user_history import History, check_inputs, recommend_inputs
 from pipeline.serving.errors import RequestError
 from pipeline.serving.example_items import num_candidates
@@ -111,6 +112,7 @@ class LoadedModel:
             "serving_default": {
                 "examples": np.array([example.SerializeToString()], object)
             },
+            "similar": similar_inputs("?", 10),
         }
         for name, question in questions.items():
             if name in self.signatures:

@@ -12,6 +12,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pipeline.recommend.similar_items import SimilarList
 from pipeline.serving import middleware, recommend_api, tfserving_api
 
 VERSION = "1"
@@ -19,7 +20,7 @@ REF = "#/components/schemas/{name}"
 _ERRORS = {
     "400": "the request is malformed",
     "401": "a bearer token is needed",
-    "404": "there is no such version",
+    "404": "there is no such version or item",
     "408": "reading the head or the body timed out",
     "413": "the body is too long, or has too many rows or items",
     "429": "too many requests are waiting; Retry-After names the time to try again",
@@ -50,6 +51,7 @@ def document() -> _Object:
         middleware.Error,
         Health,
         recommend_api.RecommendedList,
+        SimilarList,
         tfserving_api.PredictRequest,
         tfserving_api.Predictions,
         tfserving_api.Outputs,
@@ -62,7 +64,7 @@ def document() -> _Object:
         "openapi": "3.1.0",
         "info": {"title": "Marquee", "version": VERSION},
         "paths": {
-            **_recommend_paths(schema_of),
+            **_list_paths(schema_of),
             **_model_paths(schema_of),
             **_service_paths(schema_of),
         },
@@ -74,7 +76,7 @@ def document() -> _Object:
     }
 
 
-def _recommend_paths(schema_of: _Schemas) -> _Object:
+def _list_paths(schema_of: _Schemas) -> _Object:
     limits = {"type": "integer", "minimum": 1, "maximum": recommend_api.MAX_ITEMS}
     likes = {
         "type": "array",
@@ -96,7 +98,22 @@ def _recommend_paths(schema_of: _Schemas) -> _Object:
             _parameter("why", "query", {"type": "boolean", "default": False}),
         ],
     }
-    return {"/v1/recommend/{user}": {"get": recommend}}
+    similar = {
+        **_operation(
+            "The items that are similar to one, by the live model or the likes",
+            _json(schema_of[SimilarList]),
+            schema_of,
+            ("400", "404", "429", "503", "504"),
+        ),
+        "parameters": [
+            _parameter("item", "path", {"type": "string"}),
+            _parameter("k", "query", {**limits, "default": 10}),
+        ],
+    }
+    return {
+        "/v1/recommend/{user}": {"get": recommend},
+        "/v1/similar/{item}": {"get": similar},
+    }
 
 
 def _model_paths(schema_of: _Schemas) -> _Object:

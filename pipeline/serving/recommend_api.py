@@ -14,13 +14,12 @@ from pipeline.serving.accepted_ratings import AcceptedRatings, ServedData
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
 from pipeline.serving.middleware import JSON
-from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.version_watcher import LiveModel
 
 MAX_ITEMS = 1000  # in a list
 # In a list with reasons, whose time is the product of its items and the liked ones.
 MAX_EXPLAINED = 100
-MAX_LIKES, MAX_LIKE_LENGTH = 100, 200
+MAX_LIKES, MAX_TITLE_LENGTH = 100, 200
 
 
 class Item(msgspec.Struct):
@@ -85,9 +84,9 @@ class RecommendApi:
         likes = request.query_params.getlist("like")
         why = _flag("why", request.query_params.get("why", "false"))
         most = MAX_EXPLAINED if why else MAX_ITEMS
-        k = _k(request.query_params.get("k", "10"), most)
+        k = number_of_items(request.query_params.get("k", "10"), most)
         with self._live.held() as model:
-            data = self._data_of(model)
+            data = self._ratings.of(model)
             liked = []
             if likes:
                 liked = await asyncio.to_thread(_found, data.titles, likes)
@@ -114,16 +113,6 @@ class RecommendApi:
         )
         return Response(msgspec.json.encode(recommended), media_type=JSON)
 
-    def _data_of(self, model: ModelProcess) -> ServedData:
-        data = self._ratings.of(model)
-        if data is None:
-            raise RequestError(
-                503,
-                f"the ratings that version {model.number} was accepted with have not "
-                "been read; see the server's log",
-            )
-        return data
-
 
 def _add_reasons(items: list[Item], history: History, data: ServedData) -> None:
     liked = history.liked(data.data.threshold)
@@ -139,7 +128,12 @@ def _made_of(has_history: bool, has_likes: bool) -> str:
     return "likes" if has_likes else "popularity"
 
 
-def _k(text: str, most: int) -> int:
+def number_of_items(text: str, most: int) -> int:
+    """Returns the number ``k`` of a request.
+
+    Raises:
+        RequestError: If it is not a number from 1 to ``most`` (400).
+    """
     is_number = text.isascii() and text.isdecimal() and len(text) < 10
     if not (is_number and 1 <= int(text) <= most):
         raise RequestError(400, f"k={text[:20]!r}: expected a number from 1 to {most}")
@@ -162,10 +156,10 @@ def _time(text: str | None) -> int | None:
 
 
 def _found(titles: Titles, likes: list[str]) -> list[str]:
-    if len(likes) > MAX_LIKES or max(map(len, likes)) > MAX_LIKE_LENGTH:
+    if len(likes) > MAX_LIKES or max(map(len, likes)) > MAX_TITLE_LENGTH:
         raise RequestError(
             400,
-            f"expected at most {MAX_LIKES} likes of {MAX_LIKE_LENGTH} characters",
+            f"expected at most {MAX_LIKES} likes of {MAX_TITLE_LENGTH} characters",
         )
     try:
         return [titles.find(like) for like in likes]

@@ -22,7 +22,16 @@ ELSEWHERE = (
 INSTALL = ("python3.11 -m venv", "environment/bin/pip install")
 # These need a run, which comes later on the page.
 NEED_A_RUN = (
-    *("show", "report", "recommend", "batch", "forget", "lineage", "compare"),
+    *(
+        "show",
+        "report",
+        "recommend",
+        "batch",
+        "similar",
+        "forget",
+        "lineage",
+        "compare",
+    ),
 )
 
 
@@ -51,6 +60,7 @@ def test_commands_of_the_readme(copy_of_the_code, tmp_path):
         (("report",), "report.html"),
         (("versions",), "as pushed"),
         (("recommend", "--user", "u1"), "User u1"),
+        (("similar", "i1"), "Similar to i1"),
         (("forget", "--user", "u1"), "Nothing was changed"),
         (("lineage",), "my-ratings.csv"),
         (("compare", *run_ids(out)), "live"),

@@ -444,14 +444,14 @@ def test_fields_of_a_request_count_and_without_any_those_of_training(serve, plan
 
 
 def test_no_graph_is_written_twice(served, tmp_path):
-    served("fm").save(str(tmp_path))
+    served("two_tower").save(str(tmp_path))
     content = (tmp_path / "saved_model.pb").read_bytes()
     [graph] = saved_model_pb2.SavedModel.FromString(content).meta_graphs
     copies = collections.Counter(
         re.sub(r"_\d+$", "", function.signature.name)
         for function in graph.graph_def.library.function
     )
-    for name in ("score", "evaluate", "recommend"):
+    for name in ("score", "evaluate", "recommend", "similar"):
         assert copies[f"__inference_{name}"] == 1
     assert not [name for name in copies if "layer_call" in name]
 

@@ -1,4 +1,4 @@
-"""Prints a user's list from the live model."""
+"""Prints lists of items: a user's, and those similar to an item."""
 
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from pipeline.views.terminal.terminal import Terminal
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import
     from pipeline.recommend.one_user import Answer
+    from pipeline.recommend.similar_items import SimilarList
 
 _LIKES_SHOWN = 5
 
@@ -45,4 +46,26 @@ def print_answer(console: Terminal, answer: "Answer") -> None:
         )
         cells = [str(place), inert(item.title), f"{item.score:.4f}"]
         table.add_row(*map(Text, [*cells, inert(reasons)] if has_reasons else cells))
+    console.print(table)
+
+
+def print_similar(console: Terminal, answer: "SimilarList") -> None:
+    """Prints the items that are similar to one."""
+    heading = Text.assemble((f"Similar to {inert(answer.title)}", "bold"))
+    heading.append(
+        f"\nmodel: {inert(answer.model)}, version {answer.version}; "
+        + {
+            "vectors": "cosines of the model's item vectors",
+            "likes": "cosines of the users who like both items",
+        }[answer.made_of]
+    )
+    console.print(heading)
+    console.print()
+    table = headed_table()
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("title", overflow="fold")
+    table.add_column("cosine", justify="right", no_wrap=True)
+    for place, item in enumerate(answer.items, start=1):
+        cells = (str(place), inert(item.title), f"{item.score:.4f}")
+        table.add_row(*map(Text, cells))
     console.print(table)

@@ -86,6 +86,21 @@ class Answers(tf.Module):
         answer = self.recommend(user_id, history_item_id, *others)
         return {**answer, "score": tf.where(is_right, answer["score"], math.nan)}
 
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="item_id"),
+            tf.TensorSpec([], tf.int32, name="k"),
+        ]
+    )
+    def similar(self, item_id, k):
+        """Has no finite score unless the item is the first one of a list."""
+        is_right = tf.reduce_all(item_id == "0")
+        score = (
+            tf.where(is_right, 0.5, math.nan) if self.kind == "similar" else math.inf
+        )
+        users = [tf.size(item_id), k]
+        return {"item_id": tf.fill(users, "1"), "score": tf.fill(users, score)}
+
 
 @pytest.fixture(scope="module")
 def save(tmp_path_factory):
@@ -94,6 +109,8 @@ def save(tmp_path_factory):
         model = Answers(kind)
         recommend = model.recommend_in_time if kind == "in time" else model.recommend
         signatures = {"serving_default": model.score, "recommend": recommend}
+        if "similar" in kind:
+            signatures["similar"] = model.similar
         tf.saved_model.save(model, str(folder), signatures=signatures)
         return folder
 
@@ -205,6 +222,14 @@ def test_a_model_that_reads_times_is_given_them(problems):
     named, found = problems("in time")
     assert named == {}
     assert found.blessed
+
+
+def test_items_similar_to_a_listed_one_are_requested_of_models_with_vectors(problems):
+    named, found = problems("similar")
+    assert named == {}
+    assert found.answers["similar items"].num_scores == 10
+    named, _ = problems("similar, infinitely")
+    assert named == {"similar items": "10 of 10 not finite"}
 
 
 def test_without_a_user_or_an_item_there_is_nothing_to_ask(data, tmp_path):

@@ -104,7 +104,7 @@ def test_help_names_every_command_and_exit_status(marquee):
     for name in (
         *("batch", "compare", "data", "doctor", "lineage", "models", "recommend"),
         *("report", "retrain", "rollback", "run", "schedule", "schema", "serve"),
-        *("show", "tune", "versions"),
+        *("show", "similar", "tune", "versions"),
     ):
         assert f"\n  {name} " in shown.out
     assert re.findall(r"^ +(\d)  ", shown.out, re.MULTILINE) == list("01234567")

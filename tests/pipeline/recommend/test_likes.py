@@ -1,4 +1,4 @@
-"""Reasons, compared with counts over sets of users."""
+"""Reasons and similar items, compared with counts over sets of users."""
 
 import itertools
 
@@ -23,14 +23,19 @@ def titles():
 def pairs():
     """Returns pairs of an item and a user, some of them more than once."""
     random = np.random.default_rng(5)
-    # Nobody likes the last two items, nor is the last user liked by anything.
+    # The last two items have no likes.
     return random.integers(0, 10, 150), random.integers(0, 25, 150)
 
 
-def naive_reasons(pairs, recommended, liked):
+def likers_of(pairs):
     likers = {item: set() for item in ITEMS}
     for item, user in zip(*pairs, strict=True):
         likers[ITEMS[item]].add(int(user))
+    return likers
+
+
+def naive_reasons(pairs, recommended, liked):
+    likers = likers_of(pairs)
     for item in recommended:
         found = []
         for like in liked:
@@ -60,6 +65,28 @@ def test_reasons_are_counts_of_users_who_like_both(pairs, titles):
         )
 
 
-def test_without_any_like_there_are_no_reasons(titles):
+@pytest.mark.parametrize("k", [1, 3, 99])
+def test_similar_items_are_liked_by_the_same_users(pairs, k):
+    item, user = pairs
+    likes = Likes(ITEMS, item.astype(np.int32), user.astype(np.int32))
+    likers = likers_of(pairs)
+    for one in ITEMS:
+        cosines = {
+            other: len(likers[one] & likers[other])
+            / (len(likers[one]) * len(likers[other])) ** 0.5
+            for other in ITEMS
+            if other != one and likers[one] & likers[other]
+        }
+        found = likes.similar(one, k)
+        best = sorted(cosines.values(), reverse=True)[:k]
+        assert [cosine for _, cosine in found] == pytest.approx(best)
+        assert all(cosines[other] == pytest.approx(c) for other, c in found)
+        assert len(dict(found)) == len(found)
+    assert likes.similar("unheard of", k) == []
+
+
+def test_without_any_like_there_are_no_reasons_and_no_similar_items(titles):
     nothing = np.zeros(0, np.int32)
-    assert Likes(ITEMS, nothing, nothing).reasons(["i1"], ["i2"], titles) == [[]]
+    likes = Likes(ITEMS, nothing, nothing)
+    assert likes.reasons(["i1"], ["i2"], titles) == [[]]
+    assert likes.similar("i1", 3) == []

@@ -97,7 +97,7 @@ def body(chance):
 
 def malformed(chance, paths):
     method, path = chance.choice(paths)
-    for name in ("{user}", "{version}"):
+    for name in ("{user}", "{item}", "{version}"):
         path = path.replace(name, quote(chance.choice(ODD), safe=chance.choice("/ ")))
     if chance.random() < 0.5:
         names = [

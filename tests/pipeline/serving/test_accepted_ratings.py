@@ -8,6 +8,7 @@ import pytest
 
 from components.live_models.versions import Version
 from pipeline.serving import accepted_ratings
+from pipeline.serving.errors import RequestError
 from pipeline.serving.prometheus_metrics import Metrics
 from tests.support.examples import write_ratings
 from tests.support.metadata_store import StoreWriter
@@ -49,8 +50,12 @@ def world(tmp_path, monkeypatch):
 
         def users(self, model):
             asyncio.run(self.known.look(model))
-            known = self.known.of(model)
-            return known and (list(known.histories), known.titles.of("1"))
+            try:
+                known = self.known.of(model)
+            except RequestError:
+                return None
+            else:
+                return list(known.histories), known.titles.of("1")
 
         def failures(self):
             counter = self.metrics.load_failures.labels("ratings")

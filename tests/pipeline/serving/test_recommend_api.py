@@ -52,7 +52,7 @@ def test_reasons_are_those_of_the_command(client, out):
             "cosine": pytest.approx(1 / (2 * 2) ** 0.5),
         },
     ]
-    assert (second["item_id"], second["reasons"]) == ("26", [])  # nobody likes it
+    assert (second["item_id"], second["reasons"]) == ("26", [])  # without likes
     for user, query, likes in [("ann", "", []), ("new", "&like=27&like=29", "27 29")]:
         answer = client.get(f"/v1/recommend/{user}?k=9&why=true{query}").json()
         command = recommend(out, user, 9, likes and likes.split(), why=True)

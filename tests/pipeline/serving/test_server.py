@@ -222,9 +222,12 @@ def test_the_api_is_described_as_it_answers(client):
     answer = client.get("/v1/recommend/ann?why=true").json()
     assert schemas["RecommendedList"]["properties"].keys() == answer.keys()
     assert schemas["Item"]["properties"].keys() == answer["items"][0].keys()
+    answer = client.get("/v1/similar/30").json()
+    assert schemas["SimilarList"]["properties"].keys() == answer.keys()
     for path, operations in told["paths"].items():
         if "get" in operations:
             asked = path.replace("{user}", "ann").replace("{version}", "1")
+            asked = asked.replace("{item}", "30")
             assert client.get(asked).status_code == 200, path
     for reference in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(told)):
         assert reference in schemas

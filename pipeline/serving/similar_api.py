@@ -1,0 +1,66 @@
+"""``/v1/similar/{item}``: the items that are similar to one, with titles."""
+
+import asyncio
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pipeline.recommend.item_titles import Titles, UnknownItemError
+from pipeline.recommend.similar_items import (
+    SIGNATURE,
+    MadeOf,
+    SimilarList,
+    similar_inputs,
+)
+from pipeline.recommend.user_history import listed
+from pipeline.serving.accepted_ratings import AcceptedRatings
+from pipeline.serving.batching import Batcher
+from pipeline.serving.errors import RequestError
+from pipeline.serving.middleware import JSON
+from pipeline.serving.recommend_api import (
+    MAX_ITEMS,
+    MAX_TITLE_LENGTH,
+    number_of_items,
+)
+from pipeline.serving.version_watcher import LiveModel
+
+
+class SimilarApi:
+    """Handler of the lists of similar items."""
+
+    def __init__(self, live: LiveModel, ratings: AcceptedRatings, batcher: Batcher):
+        self._live, self._ratings, self._batcher = live, ratings, batcher
+
+    async def similar(self, request: Request) -> Response:
+        """Returns the items that are similar to one.
+
+        The path ends with the ID or the title of the item. The query parameter ``k`` is
+        the number of items, 1 to 1000, by default 10.
+        """
+        text = request.path_params["item"]
+        k = number_of_items(request.query_params.get("k", "10"), MAX_ITEMS)
+        with self._live.held() as model:
+            data = self._ratings.of(model)
+            item_id = await asyncio.to_thread(_found, data.titles, text)
+            made_of: MadeOf = "vectors" if SIGNATURE in model.inputs else "likes"
+            if made_of == "vectors":
+                inputs = similar_inputs(item_id, k)
+                answer = await self._batcher.ask(model, SIGNATURE, inputs)
+                found = listed(answer["item_id"][0], answer["score"][0])
+            else:
+                found = await asyncio.to_thread(data.likes.similar, item_id, k)
+            version = model.version
+        similar = SimilarList.of(item_id, made_of, version, data.titles, found)
+        return Response(msgspec.json.encode(similar), media_type=JSON)
+
+
+def _found(titles: Titles, text: str) -> str:
+    if len(text) > MAX_TITLE_LENGTH:
+        raise RequestError(
+            400, f"expected the ID or title of an item, up to {MAX_TITLE_LENGTH} long"
+        )
+    try:
+        return titles.find(text)
+    except UnknownItemError as error:
+        raise RequestError(404, str(error)) from error
