@@ -22,6 +22,7 @@ _ERRORS = {
     "401": "a bearer token is needed",
     "404": "there is no such version or item",
     "408": "reading the head or the body timed out",
+    "410": "the list that a cursor continues has changed",
     "413": "the body is too long, or has too many rows or items",
     "429": "too many requests are waiting; Retry-After names the time to try again",
     "431": "the request's head is longer than 64 KB",
@@ -88,13 +89,14 @@ def _list_paths(schema_of: _Schemas) -> _Object:
             "The live model's list for a user, without what is not recommended again",
             _json(schema_of[recommend_api.RecommendedList]),
             schema_of,
-            ("400", "429", "503", "504"),
+            ("400", "410", "429", "503", "504"),
         ),
         "parameters": [
             _parameter("user", "path", {"type": "string"}),
             _parameter("k", "query", {**limits, "default": 10}),
             _parameter("like", "query", likes),
             _parameter("at", "query", {"type": "string", "format": "date-time"}),
+            _parameter("cursor", "query", {"type": "string"}),
             _parameter("why", "query", {"type": "boolean", "default": False}),
         ],
     }

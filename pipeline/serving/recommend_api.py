@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from pipeline.recommend.item_titles import Titles, UnknownItemError
 from pipeline.recommend.likes import Reason
-from pipeline.recommend.request_time import seconds_of
+from pipeline.recommend.request_time import now, seconds_of
 from pipeline.recommend.user_history import History, listed, recommend_inputs
 from pipeline.serving.accepted_ratings import AcceptedRatings, ServedData
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
+from pipeline.serving.list_cursor import MAX_LISTED, Cursor
 from pipeline.serving.middleware import JSON
 from pipeline.serving.version_watcher import LiveModel
 
@@ -53,6 +54,7 @@ class RecommendedList(msgspec.Struct):
         rated: Number of the user's ratings; the list contains none of their items that
             are not recommended again.
         items: The recommended items, best first.
+        next: The ``cursor`` that continues the list; missing at its end.
     """
 
     user: str
@@ -62,6 +64,7 @@ class RecommendedList(msgspec.Struct):
     version: int
     rated: int
     items: list[Item]
+    next: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class RecommendApi:
@@ -71,47 +74,70 @@ class RecommendApi:
         self._live, self._ratings, self._batcher = live, ratings, batcher
 
     async def recommend(self, request: Request) -> Response:
-        """Returns a user's list, without items that are not recommended again.
+        """Returns a page of a user's list, without items that are left out of it.
 
         Query parameters: ``k`` is the number of items, 1 to 1000, by default 10; each
         ``like`` is the ID or the title of an item that the user also likes; ``at`` is
         the time of the request, in ISO 8601, by default now: items may be recommended
-        again by then, and models read its hour and weekday. With ``why=true``, each
-        item has its reasons, and ``k`` is at most 100.
+        again by then, and models read its hour and weekday. ``cursor`` is the ``next``
+        of a page, and continues its list, with its likes and its time. With
+        ``why=true``, each item has its reasons, and ``k`` is at most 100.
         """
         user = request.path_params["user"]
-        at = _time(request.query_params.get("at"))
-        likes = request.query_params.getlist("like")
         why = _flag("why", request.query_params.get("why", "false"))
         most = MAX_EXPLAINED if why else MAX_ITEMS
         k = number_of_items(request.query_params.get("k", "10"), most)
         with self._live.held() as model:
             data = self._ratings.of(model)
-            liked = []
-            if likes:
-                liked = await asyncio.to_thread(_found, data.titles, likes)
+            place = await _place(request, user, model.number, data.titles)
+            end = min(place.num_listed + k, MAX_LISTED)
             rated = data.histories.of(user)
+            history = rated.liking(place.likes)
             names = model.specs("recommend")
-            history = rated.liking(liked)
-            inputs = recommend_inputs([user], [history], k, names, at)
+            inputs = recommend_inputs([user], [history], end, names, place.at)
             answer = await self._batcher.ask(model, "recommend", inputs)
             name, version = model.name, model.number
+        found = listed(answer["item_id"][0], answer["score"][0])
+        item_ids = [item_id for item_id, _ in found]
+        place.check_seen(history, item_ids[: place.num_listed])
         items = [
             Item(item_id, data.titles.of(item_id), score)
-            for item_id, score in listed(answer["item_id"][0], answer["score"][0])
+            for item_id, score in found[place.num_listed :]
         ]
         if why:
             await asyncio.to_thread(_add_reasons, items, history, data)
+        may_continue = len(found) == end < MAX_LISTED
         recommended = RecommendedList(
             user=user,
             known=user in data.histories,
-            made_of=_made_of(bool(rated.items), bool(liked)),
+            made_of=_made_of(bool(rated.items), bool(place.likes)),
             model=name,
             version=version,
             rated=len(rated.items),
             items=items,
+            next=place.after(history, item_ids).text()
+            if may_continue
+            else msgspec.UNSET,
         )
         return Response(msgspec.json.encode(recommended), media_type=JSON)
+
+
+async def _place(request: Request, user: str, version: int, titles: Titles) -> Cursor:
+    """Returns where the page begins: at the start of a list, or after another page."""
+    parameters = request.query_params
+    cursor = parameters.get("cursor")
+    if cursor is None:
+        at = _time(parameters.get("at"))
+        likes = parameters.getlist("like")
+        liked = await asyncio.to_thread(_found, titles, likes) if likes else []
+        return Cursor(user, version, now() if at is None else at, liked)
+    if given := {"at", "like"} & parameters.keys():
+        raise RequestError(
+            400, f"{given.pop()}: a list with a cursor has that of its first page"
+        )
+    place = Cursor.read(cursor)
+    place.check(user, version)
+    return place
 
 
 def _add_reasons(items: list[Item], history: History, data: ServedData) -> None:

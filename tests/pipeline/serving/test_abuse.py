@@ -101,7 +101,8 @@ def malformed(chance, paths):
         path = path.replace(name, quote(chance.choice(ODD), safe=chance.choice("/ ")))
     if chance.random() < 0.5:
         names = [
-            chance.choice(["k", "like", "K", ""]) for _ in range(chance.randrange(4))
+            chance.choice(["k", "like", "at", "why", "cursor", "K", ""])
+            for _ in range(chance.randrange(4))
         ]
         path += "?" + "&".join(
             f"{name}={quote(chance.choice(ODD)[:9000])}" for name in names
