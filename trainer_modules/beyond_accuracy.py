@@ -1,6 +1,7 @@
-"""Statistics of recommended lists that do not depend on what users liked."""
+"""How popular items are, and what else lists have that users may not have liked."""
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from trainer_modules import features as f
@@ -11,7 +12,12 @@ GENRES = "item_genres"  # the side feature that diversity compares
 
 
 class ListStatistics(tf.Module):
-    """Measures the novelty, diversity and popularity of users' lists."""
+    """Measures the novelty, diversity and popularity of users' lists.
+
+    Attributes:
+        more_popular: Share of the training ratings that belong to more popular items,
+            [V], 0 to 1. It is 1 for items without a row of their own.
+    """
 
     def __init__(self, ratings: Ratings, sizes: Sizes):
         """Counts how popular each item is, and prepares the genres.
@@ -26,6 +32,7 @@ class ListStatistics(tf.Module):
         count = tf.math.bincount(item, minlength=sizes.num_listed, dtype=tf.float32)
         # An item without ratings is as novel as one with a single rating.
         self.popularity = tf.maximum(count, 1) / tf.cast(sizes.num_users, tf.float32)
+        self.more_popular = tf.constant(_more_popular(count.numpy()), tf.float32)
         self.genres = None
         if GENRES in sizes.item_fields:
             field = sizes.item_fields[GENRES]
@@ -90,3 +97,18 @@ class ListStatistics(tf.Module):
         pair = tf.linalg.set_diag(pair, tf.zeros_like(count))
         # Without a pair this is 0 / 0, NaN as intended.
         return tf.reduce_sum(distance * pair, [1, 2]) / tf.reduce_sum(pair, [1, 2])
+
+
+def _more_popular(count: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Returns the share of the ratings that belong to more popular items, [V].
+
+    Args:
+        count: Ratings of each item, [V]; the reserved rows have those of all items
+            without a row, which are rarer than the others.
+    """
+    own = count[f.NUM_RESERVED :].astype(np.float64)
+    order = np.argsort(-own, kind="stable")
+    shares = np.ones(len(count))
+    before = np.cumsum(own[order]) - own[order]
+    shares[f.NUM_RESERVED + order] = before / max(count.sum(dtype=np.float64), 1)
+    return np.where(count > 0, shares, 1.0)

@@ -318,11 +318,13 @@ class Served:
             neither likes nor dislikes and for events that are not judged), ``score``,
             ``probability`` of a like, ``error`` (in stars if scores are stars, or else
             of the probability) and ``rank`` (0 for padding and for users outside the
-            sample); and ``is_new``, 1 for items without a row of their own. Probability
-            and error are NaN if scores only put items in an order. For each user,
-            ``num_candidates`` and ``catalogue_size`` [B], ``top_item`` [B, 10], the
-            figures of ``ListStatistics`` [B] and ``index_recall`` [B], the share of
-            ``top_item`` that the index finds (NaN without an index).
+            sample); ``is_new``, 1 for items without a row of their own; and
+            ``more_popular``, the share of the training ratings that belong to more
+            popular items (``ListStatistics``). Probability and error are NaN if scores
+            only put items in an order. For each user, ``num_candidates`` and
+            ``catalogue_size`` [B], ``top_item`` [B, 10], the figures of
+            ``ListStatistics`` [B] and ``index_recall`` [B], the share of ``top_item``
+            that the index finds (NaN without an index).
         """
         raw = self._parse(examples, {})
         transformed = self._transformed(raw)
@@ -348,6 +350,7 @@ class Served:
             "error": error,
             "label": label,
             "is_new": tf.cast(is_new, tf.int64),
+            "more_popular": tf.gather(self.list_statistics.more_popular, targets),
             "catalogue_size": tf.fill([tf.shape(targets)[0]], catalogue_size),
         }
 

@@ -14,7 +14,7 @@ from tfx.utils import io_utils, path_utils
 
 from components.artifact_place import LIVE_ORIGIN, ORIGIN, place_of
 from components.champion import decision, ledger
-from components.champion.chosen_targets import NEW_ITEM, on_new_items
+from components.champion.chosen_targets import slices_of_items
 from components.champion.comparison import interval
 from components.champion.driver import Driver
 from components.champion.gate import Gate
@@ -248,26 +248,28 @@ def _entry(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str
                 "metrics": dict(part.metrics),
             }
             for name, part in sorted(
-                {**candidate.slices, **_new_items(overall, gate)}.items()
+                {**candidate.slices, **_items(overall, gate)}.items()
             )
             if name != OVERALL
         },
     }
 
 
-def _new_items(overall: Slice, gate: Gate) -> dict[str, Slice]:
-    """Returns the slice of the targets that are new items; nothing if there are none.
+def _items(overall: Slice, gate: Gate) -> dict[str, Slice]:
+    """Returns the slices of the targets by their items.
 
     TFMA's slices divide users, not the targets of a user.
     """
-    users = on_new_items(overall.users)
-    if users is None or not len(users.rank):
-        return {}
-    metrics = {
-        metric: interval(users, metric, gate.confidence).value
-        for metric in RANKING_METRICS
+    return {
+        name: Slice(
+            {
+                metric: interval(users, metric, gate.confidence).value
+                for metric in RANKING_METRICS
+            },
+            users,
+        )
+        for name, users in slices_of_items(overall.users).items()
     }
-    return {NEW_ITEM: Slice(metrics, users)}
 
 
 def _copy(chosen: Judged, champion: Any) -> None:

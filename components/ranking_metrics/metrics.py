@@ -46,14 +46,23 @@ def ranking_metrics(
         One number for each metric; ``mean_rank_auc`` and the sampled ones are NaN if
         only liked targets were left to rank.
     """
+    num_others = num_candidates - len(rank)
+    sampled = np.full(len(names.SAMPLED_METRICS), math.nan)
+    if num_others > 0:
+        gains = expected_gains(_ahead(np.sort(rank)), num_others, num_sampled)
+        sampled[:] = gains.sum(1).mean(), (gains @ _DISCOUNT).mean()
+    return np.concatenate([full_ranking_metrics(rank, num_candidates), sampled])
+
+
+def full_ranking_metrics(rank: npt.NDArray[np.int64], num_candidates: int) -> Floats:
+    """Returns the ``RANKING_METRICS``: those of ``ranking_metrics`` without a sample.
+
+    They take half as long.
+    """
     rank = np.sort(rank)
     num_liked = len(rank)
     found = rank[rank <= K]
-    # Items ahead or tied that were not liked: liked ones with the same score have the
-    # same rank, and do not count as ahead of each other.
-    ahead = rank - np.searchsorted(rank, rank, side="right")
     num_others = num_candidates - num_liked
-    sampled = expected_gains(ahead, num_others, num_sampled)
     return np.array(
         [
             float(len(found) > 0),
@@ -61,11 +70,21 @@ def ranking_metrics(
             1 / rank[0],
             len(found) / num_liked,
             len(found) / K,
-            1 - ahead.mean() / num_others if num_others > 0 else math.nan,
-            sampled.sum(1).mean() if num_others > 0 else math.nan,
-            (sampled @ _DISCOUNT).mean() if num_others > 0 else math.nan,
+            1 - _ahead(rank).mean() / num_others if num_others > 0 else math.nan,
         ]
     )
+
+
+def _ahead(rank: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Returns how many items that were not liked are ahead of each target, or tied.
+
+    Liked ones with the same score have the same rank, and do not count as ahead of each
+    other.
+
+    Args:
+        rank: Ranks of the liked targets in ascending order, [P].
+    """
+    return rank - np.searchsorted(rank, rank, side="right")
 
 
 Outputs = Mapping[str, npt.NDArray[Any]]
@@ -89,6 +108,7 @@ TARGET_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "target": (np.uint32, ()),
     "event_type": (np.uint32, ()),
     "is_new": (np.bool_, ()),
+    "popularity": (np.int8, ()),
     "rank": (np.int32, ()),
     "label": (np.int8, ()),
     "score": (np.float32, ()),
@@ -103,7 +123,7 @@ def measure_user(outputs: Outputs, user: int, num_sampled: int) -> Columns | Non
 
     Args:
         outputs: Outputs of the ``evaluate`` signature for the user, with a hash of
-            each ``target`` and of its ``event_type``.
+            each ``target`` and of its ``event_type``, and its ``popularity``.
         user: Hash of the user's id.
         num_sampled: Number of negatives in the sampled metrics.
 
@@ -201,6 +221,7 @@ class Statistics:
             label=columns["label"][target_order],
             event_type=columns["event_type"][target_order],
             is_new=columns["is_new"][target_order],
+            popularity=columns["popularity"][target_order],
         )
 
     def results(self) -> dict[str, float]:

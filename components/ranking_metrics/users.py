@@ -29,6 +29,8 @@ class Users:
             without types. None in an evaluation of an older release.
         is_new: Whether the target's item has no row of its own in the model, [T]. None
             in an evaluation of an older release.
+        popularity: Place of the target's item in ``POPULARITIES``, [T]. None in an
+            evaluation of an older release.
     """
 
     user: npt.NDArray[np.uint64]
@@ -42,6 +44,7 @@ class Users:
     label: npt.NDArray[np.int8]
     event_type: npt.NDArray[np.uint32] | None = None
     is_new: npt.NDArray[np.bool_] | None = None
+    popularity: npt.NDArray[np.int8] | None = None
 
     def encoded(self) -> bytes:
         """Returns the measurements as bytes, without pickled objects."""

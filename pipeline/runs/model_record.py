@@ -49,7 +49,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class SliceFigures(msgspec.Struct, frozen=True):
-    """A model's metrics on one slice of users.
+    """A model's metrics on one slice of the users or of the test ratings.
 
     Attributes:
         users: Number of users for whom the gate's metric could be measured.
@@ -86,7 +86,7 @@ class ModelRecord(msgspec.Struct, frozen=True):
         rule: The reason for the verdict.
         metrics: Metrics over all test users, by name.
         intervals: Ends of the metrics' confidence intervals, by name.
-        slices: Figures on each slice of users, by name.
+        slices: Figures on each slice of the users or of the test ratings, by name.
         findings: The result of every gate rule.
         evidence: Evidence against the live model; None where there is none to hold
             it against.

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 LAYOUT = Path(__file__).with_name("layout.json")
 HEADINGS = [
     *("Leaderboard", "Gate", "Data read", "What changed in the data"),
-    *("Training", "Slices of users", "Beyond accuracy", "Recommendations"),
+    *("Training", "Slices", "Beyond accuracy", "Recommendations"),
     *("Lineage of the live model", "Files and commands"),
 ]
 CHARTS = {

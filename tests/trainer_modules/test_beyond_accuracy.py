@@ -1,5 +1,6 @@
 """What lists are like, item by item and pair by pair."""
 
+import dataclasses
 import itertools
 import math
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.interactions import Ratings
 from trainer_modules.sizes import Sizes
@@ -38,6 +40,17 @@ def measured(ratings):
 
 def share(item):
     return max(RATED[item], 1) / U
+
+
+def test_more_popular_is_the_share_of_the_ratings_of_items_that_have_more(ratings):
+    statistics = ListStatistics(ratings, Sizes(U, V))
+    expected = [1, 1, 0, 0.7, 0.9, 0.4, 1]  # by 10 ratings; 1 for items without any
+    np.testing.assert_allclose(statistics.more_popular, expected, rtol=1e-6)
+    item = np.where(ratings.item_index == 4, f.UNKNOWN_INDEX, ratings.item_index)
+    rowless = dataclasses.replace(ratings, item_index=item)
+    statistics = ListStatistics(rowless, Sizes(U, V))
+    expected[4] = 1
+    np.testing.assert_allclose(statistics.more_popular, expected, rtol=1e-6)
 
 
 def test_novelty_is_the_mean_self_information_in_bits(measured):

@@ -296,6 +296,22 @@ def test_new_items_are_listed_and_ranked_by_their_own_scores(serve, planted):
     np.testing.assert_allclose(scores, [1 + 26 / 2, 1 + 2 / 2, 1 + 1 / 2])
 
 
+def test_evaluate_has_the_popularity_of_the_targets(served, planted):
+    known = served("fm").item_ids.numpy()
+    index = planted.data.train_ratings.item_index
+    counts = {item: int((index == n).sum()) for n, item in enumerate(known) if item}
+    targets = [*list(counts)[::5], b"never"]
+    record = serialize(user_id=[b"u01"], item_id=targets, rating=[5.0] * len(targets))
+    answer = served("fm").evaluate(tf.constant([record]))["more_popular"].numpy()[0]
+    ordered = sorted(counts.values(), reverse=True)
+    for item, share in zip(targets[:-1], answer, strict=False):
+        # Items with equal counts may be in either order.
+        places = np.flatnonzero(np.array(ordered) == counts[item])
+        allowed = [sum(ordered[:place]) / len(index) for place in places]
+        assert np.isclose(allowed, share).any()
+    assert answer[-1] == 1
+
+
 def test_a_saved_model_finds_new_items(serve, tmp_path):
     serving = serve(Told(), "order", new_items=[b"n1"])
     serving.save(str(tmp_path))

@@ -145,7 +145,7 @@ def _slices(parts: Sequence[Part], metric: str, colours: Colours) -> alt.LayerCh
     chart = dots(rows, "slice", names, metric, colours, offset="model")
     height = len({part.slice for part in parts}) * (18 * len(names) + 14)
     return chart.properties(
-        height=height, description=in_words(f"{metric} on slices of users", rows)
+        height=height, description=in_words(f"{metric} on slices of the test", rows)
     )
 
 

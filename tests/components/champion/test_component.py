@@ -72,6 +72,8 @@ def users_of(ndcg, shift, night, labels):
         score=np.tile(np.array([0.9, 0.1], np.float32), N),
         label=np.tile(np.array(labels, np.int8), N),
         is_new=np.arange(2 * N) < N,
+        # The targets of the users of each half are in the head or in the tail.
+        popularity=np.repeat(np.array([0, 2], np.int8), N),
     )
 
 
@@ -218,6 +220,9 @@ def test_the_best_model_is_copied_whole_and_told_with_its_reasons(world):
     assert new["users"] == N / 2
     ndcg = (1 / np.log2(3) + 1 / np.log2(7)) / 2
     assert new["metrics"]["ndcg@10"] == pytest.approx(ndcg, abs=1e-6)
+    assert mf_als["slices"]["item_popularity=head"] == new
+    assert mf_als["slices"]["item_popularity=tail"]["users"] == N / 2
+    assert "item_popularity=middle" not in mf_als["slices"]
     rules = {(f["rule"], f["slice"]) for f in mf_als["findings"]}
     assert rules == {
         ("users", ""),

@@ -37,6 +37,7 @@ def users_of(rows):
         np.array([label for _, _, label in flat], np.int8),
         np.arange(len(flat), dtype=np.uint32) * 5,
         np.arange(len(flat)) % 2 == 0,
+        (np.arange(len(flat)) % 4 - 1).astype(np.int8),
     )
 
 
@@ -55,10 +56,11 @@ def assert_equal(found, expected):
 def test_what_was_encoded_is_decoded_bit_by_bit(rows):
     users = users_of(rows)
     assert_equal(Users.decoded(users.encoded()), users)
-    older = dataclasses.replace(users, event_type=None, is_new=None)
+    older = dataclasses.replace(users, event_type=None, is_new=None, popularity=None)
     decoded = Users.decoded(older.encoded())
     assert decoded.event_type is None
     assert decoded.is_new is None
+    assert decoded.popularity is None
 
 
 class Bomb:
