@@ -224,6 +224,7 @@ def export(name: str, model: tf.keras.Model, month: Month, folder: str) -> None:
         unit="logit",
         user_fields=month.data.user_fields,
         list_statistics=ListStatistics(month.data.train_ratings, month.data.sizes),
+        first_rated=month.data.first_rated(),
         num_unknown_items=month.data.num_unknown_items,
         share_of_users=1.0,
     ).save(folder)

@@ -36,6 +36,7 @@ def save(
         list_statistics=ListStatistics(
             rated.distinct() if data.counts_repeats else rated, data.sizes
         ),
+        first_rated=data.first_rated(),
         num_unknown_items=data.sizes.num_unlisted(settings.num_candidates),
         share_of_users=_share_of_users(settings, data),
         reads_times=data.reads_times,

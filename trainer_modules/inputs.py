@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.interactions import Interactions, Ratings, Stars
+from trainer_modules.interactions import Interactions, Ratings, Seconds, Stars
 from trainer_modules.labels import label_of_targets
 from trainer_modules.left_out import again_from
 from trainer_modules.request_lists import fitted, times_of, weights_of
@@ -17,6 +17,7 @@ from trainer_modules.sizes import Sizes, Table
 from trainer_modules.time_context import TimeContext
 
 READ_BATCH = 512  # user records that are parsed at once
+NEVER = np.iinfo(np.int64).max  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +89,20 @@ class Data:
     def eval_ratings(self) -> Ratings:
         """The ratings that choose the epoch."""
         return read_ratings(self, self.eval_files)
+
+    def first_rated(self) -> Seconds:
+        """Returns when each item was first rated in train, [V], in seconds UTC.
+
+        The time is ``NEVER`` for the reserved rows, which stand for several items, and
+        for items without a time.
+        """
+        first = np.full(self.sizes.num_listed, NEVER)
+        for batch in self.records(self.train_files, f.ITEM_INDEX, f.TIMESTAMP):
+            times = fitted(batch[f.ITEM_INDEX], batch[f.TIMESTAMP], 0).flat_values
+            item = batch[f.ITEM_INDEX].flat_values.numpy()
+            np.minimum.at(first, item, np.where(times == 0, NEVER, times))
+        first[: f.NUM_RESERVED] = NEVER
+        return first
 
     @property
     def has_judged(self) -> bool:

@@ -12,7 +12,8 @@ import tensorflow_transform as tft
 
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
-from trainer_modules.inputs import dense
+from trainer_modules.inputs import NEVER, dense
+from trainer_modules.interactions import Seconds
 from trainer_modules.item_index import NO_ROW, ItemIndex
 from trainer_modules.labels import label_of_targets
 from trainer_modules.left_out import AT_ONCE, again_from, left_out_until
@@ -57,6 +58,7 @@ class Served:
         unit: Unit,
         user_fields: Mapping[str, Table],
         list_statistics: ListStatistics,
+        first_rated: Seconds,
         num_unknown_items: int,
         share_of_users: float,
         reads_times: bool = False,
@@ -75,6 +77,8 @@ class Served:
             user_fields: Side features of the known users, [num_users, L] each, as in
                 ``Data.user_fields``, for requests without any.
             list_statistics: Measures the lists that ``evaluate`` makes.
+            first_rated: When each item was first rated in training, as in
+                ``Data.first_rated``.
             num_unknown_items: How many catalogue items are neither in the vocabulary
                 nor among ``new_items``.
             share_of_users: Share of the users, 0 to 1, that ``evaluate`` ranks for; a
@@ -111,6 +115,7 @@ class Served:
             for is_vector in [table.dtype.kind == "f"]
         }
         self.list_statistics = list_statistics
+        self.first_rated = tf.constant(first_rated)
         self.num_unknown_items = num_unknown_items
         self.share_of_users = share_of_users
         self.reads_times = reads_times
@@ -318,13 +323,14 @@ class Served:
             neither likes nor dislikes and for events that are not judged), ``score``,
             ``probability`` of a like, ``error`` (in stars if scores are stars, or else
             of the probability) and ``rank`` (0 for padding and for users outside the
-            sample); ``is_new``, 1 for items without a row of their own; and
+            sample); ``is_new``, 1 for items without a row of their own;
             ``more_popular``, the share of the training ratings that belong to more
-            popular items (``ListStatistics``). Probability and error are NaN if scores
-            only put items in an order. For each user, ``num_candidates`` and
-            ``catalogue_size`` [B], ``top_item`` [B, 10], the figures of
-            ``ListStatistics`` [B] and ``index_recall`` [B], the share of ``top_item``
-            that the index finds (NaN without an index).
+            popular items (``ListStatistics``); and ``item_age``, the seconds from the
+            item's first training rating, at least 0 and NaN if unknown. Probability and
+            error are NaN if scores only put items in an order. For each user,
+            ``num_candidates`` and ``catalogue_size`` [B], ``top_item`` [B, 10], the
+            figures of ``ListStatistics`` [B] and ``index_recall`` [B], the share of
+            ``top_item`` that the index finds (NaN without an index).
         """
         raw = self._parse(examples, {})
         transformed = self._transformed(raw)
@@ -350,9 +356,19 @@ class Served:
             "error": error,
             "label": label,
             "is_new": tf.cast(is_new, tf.int64),
+            "item_age": self._age(targets, features[f.TIMESTAMP]),
             "more_popular": tf.gather(self.list_statistics.more_popular, targets),
             "catalogue_size": tf.fill([tf.shape(targets)[0]], catalogue_size),
         }
+
+    def _age(self, items: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
+        """Returns the seconds from the first ratings of items [B, T] to times [B, T].
+
+        They are NaN if one of the two is unknown.
+        """
+        first = tf.gather(self.first_rated, items)
+        age = tf.cast(tf.maximum(times - first, 0), tf.float32)
+        return tf.where((first == NEVER) | (times == 0), float("nan"), age)
 
     def _ranked(
         self, user_id: tf.Tensor, features: dict[str, tf.Tensor], targets: tf.Tensor

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from components.metric_names import RANKING_METRICS
 from components.ranking_metrics.metrics import full_ranking_metrics
-from components.ranking_metrics.target_slices import POPULARITIES
+from components.ranking_metrics.target_slices import AGES, POPULARITIES
 from components.ranking_metrics.users import Users
 
 NEW_ITEM = "new_item"  # the slice of targets whose items have no row of their own
@@ -45,11 +45,15 @@ def slices_of_items(users: Users) -> dict[str, Users]:
     them, are left out.
     """
     slices = {NEW_ITEM: on_new_items(users)}
-    if users.popularity is not None:
-        slices |= {
-            f"item_popularity={name}": _on(users, users.popularity == place)
-            for place, name in enumerate(POPULARITIES)
-        }
+    for feature, places, names in (
+        ("item_popularity", users.popularity, POPULARITIES),
+        ("item_age_days", users.age, AGES.values()),
+    ):
+        if places is not None:
+            slices |= {
+                f"{feature}={name}": _on(users, places == place)
+                for place, name in enumerate(names)
+            }
     return {name: part for name, part in slices.items() if part and len(part.rank)}
 
 
@@ -77,7 +81,7 @@ def _on(users: Users, chosen: npt.NDArray[np.bool_]) -> Users:
         label=label,
         **{
             name: getattr(users, name)[chosen]
-            for name in ("target", "score", "event_type", "is_new", "popularity")
+            for name in ("target", "score", "event_type", "is_new", "popularity", "age")
             if getattr(users, name) is not None
         },
     )

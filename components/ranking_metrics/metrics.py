@@ -109,6 +109,7 @@ TARGET_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "event_type": (np.uint32, ()),
     "is_new": (np.bool_, ()),
     "popularity": (np.int8, ()),
+    "age": (np.int8, ()),
     "rank": (np.int32, ()),
     "label": (np.int8, ()),
     "score": (np.float32, ()),
@@ -123,7 +124,8 @@ def measure_user(outputs: Outputs, user: int, num_sampled: int) -> Columns | Non
 
     Args:
         outputs: Outputs of the ``evaluate`` signature for the user, with a hash of
-            each ``target`` and of its ``event_type``, and its ``popularity``.
+            each ``target`` and of its ``event_type``, and the places of its item's
+            ``popularity`` and ``age`` (``target_slices.py``).
         user: Hash of the user's id.
         num_sampled: Number of negatives in the sampled metrics.
 
@@ -222,6 +224,7 @@ class Statistics:
             event_type=columns["event_type"][target_order],
             is_new=columns["is_new"][target_order],
             popularity=columns["popularity"][target_order],
+            age=columns["age"][target_order],
         )
 
     def results(self) -> dict[str, float]:

@@ -21,7 +21,7 @@ from components.ranking_metrics.metrics import (
     Statistics,
     measure_user,
 )
-from components.ranking_metrics.target_slices import popularity_of
+from components.ranking_metrics.target_slices import age_of, popularity_of
 
 USERS = "users"
 BASE_NAME = "_target_statistics"  # the underscore keeps it out of what TFMA writes
@@ -44,12 +44,14 @@ class MeasureUser(metric_types.Preprocessor):
         # Versions that an older release exported do not have these.
         outputs.setdefault("is_new", np.zeros_like(outputs["label"]))
         outputs.setdefault("index_recall", math.nan)
-        outputs.setdefault("more_popular", np.full(outputs["label"].shape, math.nan))
+        for name in ("more_popular", "item_age"):
+            outputs.setdefault(name, np.full(outputs["label"].shape, math.nan))
         features = extracts[tfma.FEATURES_KEY]
         [id_hash] = np.ravel(features[USER_HASH])
         outputs["target"] = np.ravel(features[TARGET_HASH])
         outputs["event_type"] = np.ravel(features[EVENT_TYPE_HASH])
         outputs["popularity"] = popularity_of(outputs["more_popular"])
+        outputs["age"] = age_of(outputs["item_age"])
         columns = measure_user(outputs, int(id_hash), self.num_sampled)
         if columns:
             yield columns, int(outputs["catalogue_size"])

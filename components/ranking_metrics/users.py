@@ -31,6 +31,8 @@ class Users:
             in an evaluation of an older release.
         popularity: Place of the target's item in ``POPULARITIES``, [T]. None in an
             evaluation of an older release.
+        age: Place of the age of the target's item in ``AGES``, [T]. None in an
+            evaluation of an older release.
     """
 
     user: npt.NDArray[np.uint64]
@@ -45,6 +47,7 @@ class Users:
     event_type: npt.NDArray[np.uint32] | None = None
     is_new: npt.NDArray[np.bool_] | None = None
     popularity: npt.NDArray[np.int8] | None = None
+    age: npt.NDArray[np.int8] | None = None
 
     def encoded(self) -> bytes:
         """Returns the measurements as bytes, without pickled objects."""

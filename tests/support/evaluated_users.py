@@ -22,6 +22,7 @@ def evaluate_outputs(
         "event_type": np.zeros(len(rank), np.uint32),
         "is_new": np.zeros(len(rank), np.int64),
         "popularity": np.arange(len(rank), dtype=np.int8) % 3,
+        "age": np.arange(len(rank), dtype=np.int8) % 3,
         "rank": rank.astype(np.int64),
         "label": label.astype(np.int64),
         "score": score,

@@ -74,6 +74,7 @@ def serve(
         unit=unit,
         user_fields=data.user_fields,
         list_statistics=ListStatistics(data.train_ratings, data.sizes),
+        first_rated=data.first_rated(),
         num_unknown_items=0,
         share_of_users=1.0,
         context=data.context,

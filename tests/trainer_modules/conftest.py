@@ -98,6 +98,7 @@ def serve(planted):
             unit=unit,
             user_fields=planted.data.user_fields,
             list_statistics=ListStatistics(planted.data.train_ratings, sizes),
+            first_rated=dataclasses.replace(planted.data, sizes=sizes).first_rated(),
             num_unknown_items=3,
             share_of_users=share_of_users,
             reads_times=f.HISTORY_TIMESTAMP in getattr(model, "reads", ()),

@@ -48,6 +48,7 @@ def serve(log, model):
         unit="order",
         user_fields={},
         list_statistics=ListStatistics(log.data.train_ratings, log.data.sizes),
+        first_rated=log.data.first_rated(),
         num_unknown_items=0,
         share_of_users=1.0,
         is_weighted=log.data.is_weighted,

@@ -140,6 +140,7 @@ def test_a_log_without_times_has_the_time_0_everywhere(transformed_log):
     assert data.train_ratings.timestamp.tolist() == [0, 0, 0]
     [batch] = inputs.eval_users(data, 1000)
     assert batch[f.HISTORY_TIMESTAMP].numpy().tolist() == [[0, 0]]
+    assert (data.first_rated() == inputs.NEVER).all()
 
 
 def test_files_are_read_in_an_order_that_does_not_depend_on_their_names(tmp_path):

@@ -312,6 +312,30 @@ def test_evaluate_has_the_popularity_of_the_targets(served, planted):
     assert answer[-1] == 1
 
 
+def test_evaluate_has_the_ages_of_the_targets(served, planted):
+    first = {}  # from the histories, which are all training ratings
+    for record in planted.records:
+        feature = tf.train.Example.FromString(record).features.feature
+        times = feature["history_timestamp"].int64_list.value
+        items = feature["history_item_id"].bytes_list.value
+        for item, time in zip(items, times, strict=True):
+            first[item] = min(time, first.get(item, time))
+    targets = [*list(first)[::5], b"never"]
+    long = max(first.values()) + 12345
+    times = [long, *[first[item] + 5 for item in targets[1:-1]], long]
+    answers = [
+        serialize(
+            user_id=[b"u01"], item_id=targets, rating=[5.0] * len(targets), **more
+        )
+        for more in ({"timestamp": times}, {"timestamp": [1] * len(targets)}, {})
+    ]
+    ages = served("fm").evaluate(tf.constant(answers))["item_age"].numpy()
+    known = [long - first[targets[0]], *[5.0] * len(targets[1:-1])]
+    np.testing.assert_allclose(ages[0], [*known, math.nan])
+    np.testing.assert_array_equal(ages[1], [*[0.0] * len(known), math.nan])  # earlier
+    assert np.isnan(ages[2]).all()
+
+
 def test_a_saved_model_finds_new_items(serve, tmp_path):
     serving = serve(Told(), "order", new_items=[b"n1"])
     serving.save(str(tmp_path))

@@ -74,6 +74,7 @@ def users_of(ndcg, shift, night, labels):
         is_new=np.arange(2 * N) < N,
         # The targets of the users of each half are in the head or in the tail.
         popularity=np.repeat(np.array([0, 2], np.int8), N),
+        age=np.repeat(np.array([1, -1], np.int8), N),  # of the second half, unknown
     )
 
 
@@ -222,6 +223,10 @@ def test_the_best_model_is_copied_whole_and_told_with_its_reasons(world):
     assert new["metrics"]["ndcg@10"] == pytest.approx(ndcg, abs=1e-6)
     assert mf_als["slices"]["item_popularity=head"] == new
     assert mf_als["slices"]["item_popularity=tail"]["users"] == N / 2
+    assert mf_als["slices"]["item_age_days=30-364"] == new
+    assert [name for name in mf_als["slices"] if "age" in name] == [
+        "item_age_days=30-364"
+    ]
     assert "item_popularity=middle" not in mf_als["slices"]
     rules = {(f["rule"], f["slice"]) for f in mf_als["findings"]}
     assert rules == {

@@ -1,10 +1,15 @@
-"""Which third of the training ratings the items of targets are in."""
+"""In which slices targets are by the popularity and the age of their items."""
 
 import math
 
 import numpy as np
 
-from components.ranking_metrics.target_slices import POPULARITIES, popularity_of
+from components.ranking_metrics.target_slices import (
+    AGES,
+    POPULARITIES,
+    age_of,
+    popularity_of,
+)
 
 
 def test_thirds_of_the_ratings_from_the_most_popular_item_on():
@@ -14,3 +19,12 @@ def test_thirds_of_the_ratings_from_the_most_popular_item_on():
         *("head", "head", "middle", "middle", "tail", "tail")
     ]
     assert places[-1] == -1  # in none of them
+
+
+def test_ages_are_in_whole_days():
+    days = [0, 29.9, 30, 364.9, 365, 9999, math.nan]
+    places = age_of(np.array(days, np.float32) * 86_400).tolist()
+    assert [list(AGES.values())[place] for place in places[:-1]] == [
+        *("0-29", "0-29", "30-364", "30-364", "365+", "365+")
+    ]
+    assert places[-1] == -1

@@ -38,6 +38,7 @@ def users_of(rows):
         np.arange(len(flat), dtype=np.uint32) * 5,
         np.arange(len(flat)) % 2 == 0,
         (np.arange(len(flat)) % 4 - 1).astype(np.int8),
+        (np.arange(len(flat)) % 3 - 1).astype(np.int8),
     )
 
 
@@ -56,11 +57,14 @@ def assert_equal(found, expected):
 def test_what_was_encoded_is_decoded_bit_by_bit(rows):
     users = users_of(rows)
     assert_equal(Users.decoded(users.encoded()), users)
-    older = dataclasses.replace(users, event_type=None, is_new=None, popularity=None)
+    older = dataclasses.replace(
+        users, event_type=None, is_new=None, popularity=None, age=None
+    )
     decoded = Users.decoded(older.encoded())
     assert decoded.event_type is None
     assert decoded.is_new is None
     assert decoded.popularity is None
+    assert decoded.age is None
 
 
 class Bomb:
