@@ -27,7 +27,7 @@ from components.ranking_metrics.metrics import NUM_SAMPLED, ranking_metrics
 from pipeline.runs.step_outputs import newest_output
 from trainer_modules import features as f
 from trainer_modules.inputs import Data, eval_users
-from trainer_modules.ranking import rank_targets
+from trainer_modules.ranking import Candidates, rank_targets
 
 EPOCHS = 20  # LightFM's metrics rise from 15 to 20 on MovieLens 1M
 SEED = 0
@@ -73,7 +73,9 @@ def sampled_metrics(scorer: Scorer, data: Data) -> dict[str, float]:
     for batch in eval_users(data, data.sizes.num_users):
         targets = batch.pop(f.ITEM_INDEX)
         liked = batch.pop(f.LABEL).numpy() == f.LIKED
-        ranked = rank_targets(scorer, batch, targets, data.sizes.num_items, 0, 1)
+        ranked = rank_targets(
+            scorer, batch, targets, Candidates(data.sizes.num_items), 1
+        )
         ranks, candidates = ranked["rank"].numpy(), ranked["num_candidates"].numpy()
         for user in np.flatnonzero(liked.any(1)):
             rank = np.sort(ranks[user][liked[user]])

@@ -99,6 +99,7 @@ def scored_users(
             history_rating=parsed[f.HISTORY_RATING].to_tensor(np.nan),
             user_features=tf.fill([len(records), 0], ""),
             k=tf.constant(len(catalogue.place)),
+            exclude_item_id=tf.fill([len(records), 0], ""),
         )
         label = model.signatures["evaluate"](examples=records)["label"].numpy()
         for row, items in enumerate(parsed[f.ITEM_ID].to_list()):

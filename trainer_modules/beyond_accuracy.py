@@ -47,7 +47,7 @@ class ListStatistics(tf.Module):
         """Measures each user's list.
 
         Args:
-            top_item: Indices of the listed items, [B, K].
+            top_item: Indices of the listed items, [B, K], padded with 0.
             history: Indices of the items that the user has rated, [B, H], padded with
                 0.
 
@@ -60,12 +60,17 @@ class ListStatistics(tf.Module):
             rated an item (Abdollahpouri et al. 2019).
         """
         popularity = tf.gather(self.popularity, top_item)  # [B, K]
+        listed = tf.cast(top_item != f.PADDING_INDEX, tf.float32)
+        length = tf.reduce_sum(listed, 1)
         known = tf.cast(history != f.PADDING_INDEX, tf.float32)  # [B, H]
         history_popularity = tf.gather(self.popularity, history) * known
         return {
-            "novelty": tf.reduce_mean(-tf.math.log(popularity), 1) / tf.math.log(2.0),
+            "novelty": -tf.reduce_sum(tf.math.log(popularity) * listed, 1)
+            / (length * tf.math.log(2.0)),
             "diversity": self._diversity(top_item),
-            "list_popularity": tf.reduce_mean(popularity, 1),
+            "list_popularity": tf.math.divide_no_nan(
+                tf.reduce_sum(popularity * listed, 1), length
+            ),
             "history_popularity": tf.math.divide_no_nan(
                 tf.reduce_sum(history_popularity, 1), tf.reduce_sum(known, 1)
             ),

@@ -1,5 +1,6 @@
 """Exports a trained model: its SavedModel, and the card that describes it."""
 
+import logging
 from typing import Any
 
 import msgspec
@@ -8,7 +9,9 @@ import tensorflow_transform as tft
 
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.configs.base import GradientConfig
+from trainer_modules.configs.list_rules import Feed, Rules
 from trainer_modules.inputs import Data
+from trainer_modules.item_feed import FeedError, read_feed
 from trainer_modules.item_index import item_index
 from trainer_modules.model_builder import ModelBuilder
 from trainer_modules.model_card import ModelCard
@@ -16,6 +19,8 @@ from trainer_modules.signatures import Served, Unit
 from trainer_modules.trainer_settings import TrainerSettings
 from trainer_modules.training import Trained
 from trainer_modules.warm_start import write_item_values
+
+_log = logging.getLogger("marquee.progress")  # shown by every command
 
 
 def save(
@@ -47,9 +52,33 @@ def save(
         index=item_index(model, data.sizes.num_listed, settings.index_probes)
         if has_many
         else None,
+        rules=data.rules,
     )
+    if settings.rules and settings.rules.feed:
+        _apply_feed(served, settings.rules, settings.rules.feed)
     served.save(folder)
     write_item_values(folder, data.item_values)
+
+
+def _apply_feed(served: Served, rules: Rules, feed: Feed) -> None:
+    """Lets lists contain what is available now, as they are evaluated.
+
+    A feed that cannot be used is reported, and all items count as available: the
+    machine may not have it, and the server reads it by itself.
+    """
+    try:
+        rows = read_feed(feed.path, rules.fields)
+    except FeedError as error:
+        _log.warning("Warning: all items count as available: %s", error)
+        return
+    if problem := rows.problem(feed):
+        _log.warning("Warning: %s", problem)
+    inputs = {name: tf.constant(value) for name, value in rows.inputs.items()}
+    if not served.update_items(**inputs)["num_listed"]:
+        _log.warning(
+            "Warning: all items count as available: %s leaves no item to list",
+            feed.path,
+        )
 
 
 def card(

@@ -12,6 +12,7 @@ from trainer_modules import features as f
 from trainer_modules.interactions import Interactions, Ratings, Seconds, Stars
 from trainer_modules.labels import label_of_targets
 from trainer_modules.left_out import again_from
+from trainer_modules.list_rules import ListRules
 from trainer_modules.request_lists import fitted, times_of, weights_of
 from trainer_modules.sizes import Sizes, Table
 from trainer_modules.time_context import TimeContext
@@ -41,6 +42,7 @@ class Data:
         again_after: For how many seconds items are left out of lists (``left_out.py``);
             None for ever.
         context: The fields of the times of ratings; None if the model reads none.
+        rules: What lists may contain, and in which order; None without rules.
     """
 
     train_files: list[str]
@@ -54,6 +56,7 @@ class Data:
     counts_repeats: bool = False
     again_after: int | None = None
     context: TimeContext | None = None
+    rules: ListRules | None = None
 
     def records(self, file_patterns: Sequence[str], *names: str) -> tf.data.Dataset:
         """Returns batches of user records.

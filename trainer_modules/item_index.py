@@ -63,7 +63,11 @@ class ItemIndex(tf.Module):
         self.half_square = _fixed((centroids**2).sum(1) / 2, tf.float32)  # [L]
 
     def search(
-        self, query: tf.Tensor, left_out: tf.Tensor, num_found: tf.Tensor
+        self,
+        query: tf.Tensor,
+        left_out: tf.Tensor,
+        num_found: tf.Tensor,
+        is_listed: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the items with the largest inner products, best first.
 
@@ -71,6 +75,7 @@ class ItemIndex(tf.Module):
             query: Vectors, [B, D].
             left_out: Rows of items that are not returned, [B, H], padded with NO_ROW.
             num_found: N.
+            is_listed: Whether each item may be found, [V]; None if all may.
 
         Returns:
             Rows of the items in ``vectors`` [B, N], and their inner products [B, N].
@@ -79,18 +84,25 @@ class ItemIndex(tf.Module):
         near = tf.matmul(query, self.centroid, transpose_b=True) - self.half_square
         lists = tf.math.top_k(near, self.num_probes, sorted=False).indices  # [B, P]
         row, score = tf.map_fn(
-            lambda one: self._best(one, num_found),
+            lambda one: self._best(one, num_found, is_listed),
             (query, lists, tf.cast(left_out, tf.int32)),
             fn_output_signature=(tf.int32, tf.float32),
         )
         return row, score
 
     def _best(
-        self, one: tuple[tf.Tensor, tf.Tensor, tf.Tensor], num_found: tf.Tensor
+        self,
+        one: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        num_found: tf.Tensor,
+        is_listed: tf.Tensor | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         query, lists, left_out = one  # [D], [P], [H]
         begin, count = tf.gather(self.begin, lists), tf.gather(self.count, lists)
         place = tf.ragged.range(begin, begin + count).flat_values  # [S]
+        if is_listed is not None:
+            place = tf.boolean_mask(
+                place, tf.gather(is_listed, tf.gather(self.row, place))
+            )
         score = tf.linalg.matvec(tf.gather(self.vector, place), query)
         # As many more as may be left out of them.
         enough = tf.minimum(num_found + tf.size(left_out), tf.size(score))

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from trainer_modules import features as f
+from trainer_modules.configs.list_rules import Rules
 
 
 class ModelCard(msgspec.Struct, frozen=True):
@@ -39,6 +40,7 @@ class ModelCard(msgspec.Struct, frozen=True):
         again_after: For how many seconds its lists leave items out; None for ever.
         context: The ``fields`` of times that it reads, and their ``timezone``; None if
             it reads none.
+        rules: What its lists may contain, and in which order; None without rules.
         origin: The Model artifact that a champion is a copy of (``place_of``); "" if
             the model was never chosen.
         newest_span: Newest span that a champion learned from; "" if there are no spans.
@@ -60,6 +62,7 @@ class ModelCard(msgspec.Struct, frozen=True):
     judged: Sequence[str] = ()
     again_after: int | None = None
     context: Mapping[str, object] | None = None
+    rules: Rules | None = None
     origin: str = ""
     newest_span: str = ""
 

@@ -14,11 +14,14 @@ from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import NEVER, dense
 from trainer_modules.interactions import Seconds
+from trainer_modules.item_feed import AVAILABLE
 from trainer_modules.item_index import NO_ROW, ItemIndex
 from trainer_modules.labels import label_of_targets
 from trainer_modules.left_out import AT_ONCE, again_from, left_out_until
+from trainer_modules.list_rules import ListRules
 from trainer_modules.protocols import ScoresByProducts
 from trainer_modules.ranking import (
+    Candidates,
     best,
     rank_targets,
     score_candidates,
@@ -67,6 +70,7 @@ class Served:
         new_items: Sequence[bytes] = (),
         context: TimeContext | None = None,
         index: ItemIndex | None = None,
+        rules: ListRules | None = None,
     ):
         """Joins a model to what it was trained on.
 
@@ -93,6 +97,7 @@ class Served:
             context: The fields of times that the model reads; None if it reads none.
             index: Finds the items of ``recommend`` by the vectors of a model that
                 ``ScoresByProducts``; without it, all items are scored.
+            rules: What lists may contain, and in which order; None without rules.
         """
         self.model = model
         self.scorer = tf.function(model, autograph=False)
@@ -117,12 +122,14 @@ class Served:
         self.list_statistics = list_statistics
         self.first_rated = tf.constant(first_rated)
         self.num_unknown_items = num_unknown_items
+        self.candidates = Candidates(self.num_items, num_unknown_items, rules)
         self.share_of_users = share_of_users
         self.reads_times = reads_times
         self.is_weighted = is_weighted
         self.again_after = again_after
         self.context = context
         self.index = index
+        self.rules = rules
         self.has_events = f.HISTORY_EVENT_TYPE in self.list_types
 
     def save(self, folder: str) -> None:
@@ -134,6 +141,7 @@ class Served:
             f.HISTORY_TIMESTAMP: reads_times and ([None, None], tf.int64),
             f.HISTORY_EVENT_TYPE: self.has_events and ([None, None], tf.string),
             f.REQUEST_TIMESTAMP: (waits or self.context) and ([None], tf.int64),
+            f.FILTER: self.rules and self.rules.fields and ([None, None], tf.string),
         }
         signatures = {
             "serving_default": self.score.get_concrete_function(examples),
@@ -144,6 +152,7 @@ class Served:
                 tf.TensorSpec([None, None], tf.float32, name=f.HISTORY_RATING),
                 tf.TensorSpec([None, None], tf.string, name=f.USER_FEATURES),
                 tf.TensorSpec([], tf.int32, name="k"),
+                tf.TensorSpec([None, None], tf.string, name=f.EXCLUDE_ITEM_ID),
                 **{
                     name: tf.TensorSpec(*spec, name=name)
                     for name, spec in optional.items()
@@ -155,6 +164,17 @@ class Served:
             signatures["similar"] = self.similar.get_concrete_function(
                 tf.TensorSpec([None], tf.string, name=f.ITEM_ID),
                 tf.TensorSpec([], tf.int32, name="k"),
+            )
+        if self.rules and self.rules.has_feed:
+            signatures["update_items"] = self.update_items.get_concrete_function(
+                tf.TensorSpec([None], tf.string, name=f.ITEM_ID),
+                tf.TensorSpec([None], tf.bool, name=AVAILABLE),
+                **{
+                    f.ITEM_FEATURE_PREFIX + name: tf.TensorSpec(
+                        [None, None], tf.string, name=f.ITEM_FEATURE_PREFIX + name
+                    )
+                    for name in self.rules.fields
+                },
             )
         tf.saved_model.save(self.objects(), folder, signatures)
 
@@ -168,6 +188,7 @@ class Served:
         written.transform = self.transform
         written.new_items = self.new_items
         written.index = self.index
+        written.rules = self.rules
         written.model = _tree(self.model.get_weight_paths())
         return written
 
@@ -214,9 +235,11 @@ class Served:
         history_rating: tf.Tensor,
         user_features: tf.Tensor,
         k: tf.Tensor,
+        exclude_item_id: tf.Tensor | None = None,
         history_timestamp: tf.Tensor | None = None,
         history_event_type: tf.Tensor | None = None,
         request_timestamp: tf.Tensor | None = None,
+        filter: tf.Tensor | None = None,  # noqa: A002 - the name of the input
     ) -> dict[str, tf.Tensor]:
         """Returns the best items, without those that ``left_out.py`` leaves out.
 
@@ -238,6 +261,8 @@ class Served:
                 as in "user_taste=0.5", "user_taste=-2". A feature without any value has
                 those from training.
             k: How many items to return; fewer if the catalogue has fewer.
+            exclude_item_id: Items that the lists must not contain, [B, X], padded with
+                ""; of every exported model.
             history_timestamp: Times of the first T items, [B, T], in seconds UTC; only
                 of a model that reads times, or that recommends items again after some
                 time. An item without one, or with 0, counts as rated at the newest time
@@ -248,10 +273,13 @@ class Served:
             request_timestamp: Times of the requests, [B], in seconds UTC; only of a
                 model that recommends items again after some time, or that reads fields
                 of times, which have no value at the time 0.
+            filter: "field=value" texts, [B, F], padded with ""; only of a model with
+                rules. An item must have one of the values of each field.
 
         Returns:
-            ``item_id`` [B, k] and ``score`` [B, k], best first; "" and -inf pad the
-            lists of users who have seen too much of the catalogue.
+            ``item_id`` [B, k] and ``score`` [B, k], best first or as the rules order
+            them; "" and -inf pad shorter lists: of users who have seen too much of the
+            catalogue, and of those that a filter or a limit of the rules ends.
         """
         raw = self._raw_users(user_id, history_item_id, history_rating, user_features)
         if history_timestamp is not None and f.HISTORY_TIMESTAMP in raw:
@@ -264,15 +292,13 @@ class Served:
             )
         if request_timestamp is None:
             request_timestamp = tf.zeros_like(user_id, tf.int64)
-        features, _ = self._features(self._transformed(raw))
+        if exclude_item_id is not None:
+            raw[f.ITEM_ID] = tf.RaggedTensor.from_tensor(exclude_item_id, padding="")
+        features, excluded = self._features(self._transformed(raw))
+        features[f.EXCLUDED_ITEM_INDEX] = excluded
         features |= self._context_at(request_timestamp)
         k = tf.minimum(k, self.num_items - f.NUM_RESERVED)
-        if self.index:
-            row, score = self._found(self.index, features, request_timestamp, k)
-        else:
-            row, score = best(
-                self.scorer, features, request_timestamp, self.num_items, k
-            )
+        row, score = self._listed(features, request_timestamp, k, filter)
         is_left = score > -float("inf")
         item_id = tf.gather(self.item_ids, tf.where(is_left, row + f.NUM_RESERVED, 0))
         return {"item_id": item_id, "score": score}
@@ -370,6 +396,35 @@ class Served:
         age = tf.cast(tf.maximum(times - first, 0), tf.float32)
         return tf.where((first == NEVER) | (times == 0), float("nan"), age)
 
+    @tf.function(autograph=False)
+    def update_items(
+        self, item_id: tf.Tensor, available: tf.Tensor, **fields: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Replaces what an earlier call has changed; only of a model with a feed.
+
+        Args:
+            item_id: IDs of items, [N]. All others are available, with the values of the
+                catalogue.
+            available: Whether each of them is, [N].
+            **fields: ``item_<field>`` → values of these items, [N, W], padded with "".
+                Those of an item without any are the catalogue's.
+
+        Returns:
+            ``num_listed``: how many items may be listed; if that is 0, the former ones
+            remain. ``num_unknown``: how many of the given ones are never listed.
+        """
+        assert self.rules
+        nobody = tf.zeros([1, 0], tf.string)
+        raw = self._raw_users(tf.constant([""]), nobody, tf.zeros([1, 0]), nobody)
+        raw[f.ITEM_ID] = tf.RaggedTensor.from_row_lengths(item_id, [tf.size(item_id)])
+        row = self._transformed(raw)[f.ITEM_INDEX].flat_values - f.NUM_RESERVED
+        prefix = f.ITEM_FEATURE_PREFIX
+        values = {name.removeprefix(prefix): value for name, value in fields.items()}
+        return {
+            "num_listed": self.rules.update(row, available, values),
+            "num_unknown": tf.math.count_nonzero(row < 0),
+        }
+
     def _ranked(
         self, user_id: tf.Tensor, features: dict[str, tf.Tensor], targets: tf.Tensor
     ) -> dict[str, tf.Tensor]:
@@ -384,8 +439,7 @@ class Served:
             self.scorer,
             {name: tf.gather(value, rows) for name, value in features.items()},
             tf.gather(targets, rows),
-            self.num_items,
-            self.num_unknown_items,
+            self.candidates,
             NUM_TOP,
         )
         num_users = tf.shape(targets, tf.int64)[0]
@@ -408,6 +462,41 @@ class Served:
         """Returns ``context`` [..., K] at times [...], if the model reads it."""
         return {f.CONTEXT: self.context(times)} if self.context else {}
 
+    def _listed(
+        self,
+        features: dict[str, tf.Tensor],
+        time: tf.Tensor,
+        k: tf.Tensor,
+        pairs: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the lists at a time [B] that filters [B, F] leave, as ``best`` does.
+
+        An index might find none of the items that a filter leaves: requests with one
+        are answered by all scores.
+        """
+
+        def by_scores() -> tuple[tf.Tensor, tf.Tensor]:
+            passes = None
+            if self.rules and pairs is not None:
+                passes = self.rules.matching(pairs)
+            return best(self.scorer, features, time, self.candidates, k, passes)
+
+        if not self.index:
+            return by_scores()
+        found = self._found(self.index, features, time, k)
+        if pairs is None:
+            return found
+        is_filtered = tf.reduce_any(pairs != "", 1, keepdims=True)
+
+        def of_each() -> tuple[tf.Tensor, tf.Tensor]:
+            row, score = (
+                tf.where(is_filtered, one, other)
+                for one, other in zip(by_scores(), found, strict=True)
+            )
+            return row, score
+
+        return tf.cond(tf.reduce_any(is_filtered), of_each, lambda: found)
+
     def _found(
         self,
         index: ItemIndex,
@@ -415,11 +504,20 @@ class Served:
         time: tf.Tensor,
         k: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what the index finds at a time [B]: rows and scores [B, k]."""
+        """Returns the lists at a time [B] that the index finds: as ``best`` does."""
         is_out = left_out_until(features) > time[:, tf.newaxis]
         history = tf.cast(features[f.HISTORY_ITEM_INDEX], tf.int32) - f.NUM_RESERVED
+        left_out = tf.where(is_out, history, NO_ROW)
+        if f.EXCLUDED_ITEM_INDEX in features:
+            excluded = tf.cast(features[f.EXCLUDED_ITEM_INDEX], tf.int32)
+            left_out = tf.concat([left_out, excluded - f.NUM_RESERVED], 1)
         users = tf.cast(self.model.users(features), tf.float32)
-        return index.search(users, tf.where(is_out, history, NO_ROW), k)
+        if not self.rules:
+            return index.search(users, left_out, k)
+        enough = tf.maximum(k, self.rules.pool) if self.rules.has_order else k
+        found = index.search(users, left_out, enough, self.rules.is_listed)
+        row, score = self.rules.listed(*found)
+        return row[:, :k], score[:, :k]
 
     def _index_recall(
         self, features: dict[str, tf.Tensor], top_item: tf.Tensor
@@ -428,9 +526,14 @@ class Served:
             return tf.fill(tf.shape(top_item)[:1], float("nan"))
         first = tf.pad(features[f.TIMESTAMP], [[0, 0], [0, 1]])[:, 0]  # as ranked
         features = features | self._context_at(first)
-        row, _ = self._found(self.index, features, first, tf.shape(top_item)[1])
+        row, score = self._found(self.index, features, first, tf.shape(top_item)[1])
+        row = tf.where(score > -float("inf"), row, NO_ROW)
         is_found = top_item[:, :, tf.newaxis] == row[:, tf.newaxis] + f.NUM_RESERVED
-        return tf.reduce_mean(tf.cast(tf.reduce_any(is_found, 2), tf.float32), 1)
+        is_item = top_item != f.PADDING_INDEX
+        num_found = tf.math.count_nonzero(
+            tf.reduce_any(is_found, 2) & is_item, 1, dtype=tf.float32
+        )
+        return num_found / tf.math.count_nonzero(is_item, 1, dtype=tf.float32)
 
     def _probability(self, score: tf.Tensor) -> tf.Tensor:
         if self.unit == "logit":

@@ -125,7 +125,7 @@ def user_weights(feature_spec: Mapping[str, Any]) -> dict[str, str]:
 def new_items(catalogue: str, item_ids: Sequence[bytes]) -> list[bytes]:
     """Returns the ids of the catalogue's items that a vocabulary lacks, sorted."""
     known = set(item_ids)
-    ids = (id.encode() for id in _read(catalogue)[f.ITEM_ID].to_pylist())
+    ids = (id.encode() for id in read_items(catalogue)[f.ITEM_ID].to_pylist())
     return sorted(item_id for item_id in ids if item_id not in known)
 
 
@@ -159,7 +159,8 @@ def with_values(
     }
 
 
-def _read(catalogue: str) -> pa.Table:
+def read_items(catalogue: str) -> pa.Table:
+    """Returns the items in the folder of a Catalogue artifact."""
     with tf.io.gfile.GFile(f"{catalogue}/{f.CATALOGUE_FILE}", "rb") as file:
         return pq.read_table(pa.BufferReader(file.read()))
 
@@ -185,7 +186,7 @@ def read_item_fields(
         in the vocabulary; and the vocabulary of the values of all
         features but vectors, "name=value", without the reserved rows.
     """
-    items, num_known = _read(catalogue), len(item_ids)
+    items, num_known = read_items(catalogue), len(item_ids)
     names = [
         name
         for name in items.column_names

@@ -7,11 +7,14 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from trainer_modules import features as f
+from trainer_modules.configs.list_rules import Rules
 from trainer_modules.inputs import Data
+from trainer_modules.list_rules import ListRules
 from trainer_modules.sizes import (
     Sizes,
     new_items,
     read_item_fields,
+    read_items,
     user_fields,
     user_vectors,
     user_weights,
@@ -53,7 +56,21 @@ def read_data(
         counts_repeats=settings.counts_repeats,
         again_after=settings.again_after,
         context=context,
+        rules=_rules(settings.rules, transform, settings.catalogue, new_ids),
     )
+
+
+def _rules(
+    rules: Rules | None,
+    transform: tft.TFTransformOutput,
+    catalogue: str,
+    new_ids: Sequence[bytes],
+) -> ListRules | None:
+    """Returns the rules of lists; checked before the training, which may take hours."""
+    if rules is None:
+        return None
+    item_ids = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
+    return ListRules(rules, [*item_ids, *new_ids], read_items(catalogue))
 
 
 def read_sizes(

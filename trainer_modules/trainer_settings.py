@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from trainer_modules.configs.list_rules import Rules
 from trainer_modules.configs.parse import parse
 from trainer_modules.configs.sequence import CausalConfig
 from trainer_modules.model_card import ModelCard
@@ -42,6 +45,7 @@ class TrainerSettings:
         again_after: For how many seconds items are left out of lists; None for ever.
         context: The arguments of ``TimeContext``; None if the model reads no fields of
             times.
+        rules: What lists may contain, and in which order; None without rules.
         code_version: Part of the cache key; unused otherwise.
     """
 
@@ -67,11 +71,12 @@ class TrainerSettings:
     counts_repeats: bool = False
     again_after: int | None = None
     context: Mapping[str, Any] | None = None
+    rules: Rules | None = None
     code_version: str = ""
 
     @classmethod
     def parse(cls, custom_config: Mapping[str, Any]) -> "TrainerSettings":
-        """Parses ``custom_config``, in which ``model`` and ``config`` are JSON values.
+        """Parses ``custom_config``, whose values are JSON's.
 
         Raises:
             TypeError: If a setting is missing, unknown or of the wrong type.
@@ -79,7 +84,9 @@ class TrainerSettings:
         """
         model = MODELS[custom_config["model"]]
         config = parse(model.config_class, custom_config["config"])
-        return cls(**{**custom_config, "model": model, "config": config})
+        rules = msgspec.convert(custom_config.get("rules"), Rules | None)
+        parsed = {"model": model, "config": config, "rules": rules}
+        return cls(**{**custom_config, **parsed})
 
     def tuned(self, values: Mapping[str, Any] | None) -> "TrainerSettings":
         """Returns the settings with those that a Tuner found.
@@ -137,4 +144,5 @@ class TrainerSettings:
             judged=self.judged,
             again_after=self.again_after,
             context=self.context,
+            rules=self.rules,
         )

@@ -8,7 +8,7 @@ from scipy import stats
 from trainer_modules import features as f
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data, eval_users
-from trainer_modules.ranking import rank_targets
+from trainer_modules.ranking import Candidates, rank_targets
 from trainer_modules.validation_metrics import AUC, MODES, NDCG, RMSE
 
 RANKED_USERS = 2048  # they choose the epoch; more cost time and change little
@@ -83,8 +83,7 @@ class Ranking(Validation):
     def __init__(self, scorer: tf.keras.Model, data: Data):
         super().__init__()
         self.scorer = scorer
-        self.num_items = data.sizes.num_listed
-        self.num_unknown_items = data.num_unknown_items
+        self.candidates = Candidates(data.sizes.num_listed, data.num_unknown_items)
         self.users = eval_users(data, RANKED_USERS).cache()
 
     def measure(self) -> float:
@@ -100,9 +99,7 @@ class Ranking(Validation):
     def _gains(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         users = dict(batch)
         targets, label = users.pop(f.ITEM_INDEX), users.pop(f.LABEL)
-        rank = rank_targets(
-            self.scorer, users, targets, self.num_items, self.num_unknown_items, 1
-        )["rank"]
+        rank = rank_targets(self.scorer, users, targets, self.candidates, 1)["rank"]
 
         def discount(place: tf.Tensor) -> tf.Tensor:
             return tf.math.log(2.0) / tf.math.log(1.0 + tf.cast(place, tf.float32))

@@ -94,6 +94,8 @@ def question_of(
         # Only for models that recommend items again after some time, or read fields of
         # times.
         "request_timestamp": np.array([int(time.time())]),
+        "exclude_item_id": np.zeros([1, 0], object),
+        "filter": np.zeros([1, 0], object),  # only for models with rules
         "k": np.array(10, np.int32),
     }
     return lambda: recommend(request)

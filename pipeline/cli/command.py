@@ -58,6 +58,8 @@ _FIXABLE = {
         "No such item",
         exit_codes.CONFIG,
     ),
+    "trainer_modules.item_feed.FeedError": ("Bad feed", exit_codes.CONFIG),
+    "pipeline.recommend.list_rules.FilterError": ("No such filter", exit_codes.CONFIG),
     "components.anomaly_gate.schema.SchemaError": ("Bad schema", exit_codes.CONFIG),
     "components.live_models.versions.VersionError": (
         "No such version",

@@ -52,6 +52,20 @@ _at_option = click.option(
 @click.option(
     "--why", is_flag=True, help="Show liked items that support each recommendation."
 )
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="TITLE|ID",
+    help="An item that the list must not contain. Repeatable.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="FIELD:VALUE",
+    help="List only items with this value, as in genres:Drama, if the model has such a "
+    "rule (docs/rules.md). Repeatable: of one field, one value is enough.",
+)
 @_at_option
 @out_option
 @json_option
@@ -63,6 +77,8 @@ def recommend(
     k: int,
     likes: tuple[str, ...],
     why: bool,
+    exclude: tuple[str, ...],
+    filters: tuple[str, ...],
     at: int | None,
     out: Path,
     as_json: bool,
@@ -79,7 +95,8 @@ def recommend(
     with hidden_output(VERBOSE in ctx.meta):
         from pipeline.recommend.one_user import recommend as recommended
 
-        answer = recommended(out, user, k, likes, why, at)
+        answer = recommended(out, user, k, likes, why, at, exclude, filters)
+    _warn(answer.feed_problem)
     if as_json:
         print_json(answer)
     else:
@@ -143,7 +160,13 @@ def batch(ctx: click.Context, path: Path, k: int, at: int | None, out: Path) -> 
         from pipeline.recommend.all_users import recommend_to_all
 
         written = recommend_to_all(out, path.absolute(), k, at)
+    _warn(written.feed_problem)
     print_written(open_console(), written, path)
+
+
+def _warn(problem: str) -> None:
+    if problem:
+        click.echo(f"Warning: {problem}", err=True)
 
 
 @main.command("versions")

@@ -68,7 +68,13 @@ def fields_of(wanted: Any, key: str) -> dict[str, Any] | None:
         if names is str:
             return {}  # names of a person's own; see ``values_of``
         return dict.fromkeys(names.__metadata__[0].extra["names"], inner)
-    if dataclasses.is_dataclass(wanted) or hasattr(wanted, "__struct_fields__"):
+    if _is_struct(inner := _if_given(wanted)):
+        hints = typing.get_type_hints(inner, include_extras=True)
+        names = zip(
+            inner.__struct_fields__, inner.__struct_encode_fields__, strict=True
+        )
+        return {written: hints[name] for name, written in names}
+    if dataclasses.is_dataclass(wanted):
         return typing.get_type_hints(wanted, include_extras=True)
     return None
 
@@ -79,6 +85,36 @@ def values_of(wanted: Any) -> Any:
         return None
     names, inner = typing.get_args(wanted)
     return inner if names is str else None
+
+
+def member_of(wanted: Any) -> Any:
+    """Returns the type of the sections in a list; None for any other type."""
+    if typing.get_origin(wanted) is list and _is_struct(typing.get_args(wanted)[0]):
+        return typing.get_args(wanted)[0]
+    return None
+
+
+def required_of(wanted: Any) -> list[str]:
+    """Returns the names that a section must contain."""
+    if not _is_struct(inner := _if_given(wanted)):
+        return []
+    return [f.encode_name for f in msgspec.structs.fields(inner) if f.required]
+
+
+def may_be_null(wanted: Any) -> bool:
+    """Returns whether a section may be null, which differs from an empty one."""
+    return _if_given(wanted) is not wanted and _is_struct(_if_given(wanted))
+
+
+def _is_struct(wanted: Any) -> bool:
+    return hasattr(wanted, "__struct_fields__")
+
+
+def _if_given(wanted: Any) -> Any:
+    """Returns the type of a setting that may be null, or else the type itself."""
+    inner = [part for part in typing.get_args(wanted) if part is not type(None)]
+    is_optional = isinstance(wanted, types.UnionType) and len(inner) == 1
+    return inner[0] if is_optional else wanted
 
 
 def _known_keys(wanted: Any, key: str) -> Iterable[str]:
@@ -116,7 +152,8 @@ def expected(wanted: Any) -> str:
         parts = [expected(part) for part in lists_last]
         is_nested = any(" or " in part for part in parts)
         return (", or " if is_nested else " or ").join(parts)
-    return _PLAIN_TYPES[wanted]
+    keys = ", ".join(getattr(wanted, "__struct_encode_fields__", ()))
+    return f"with the keys {keys}" if keys else _PLAIN_TYPES[wanted]
 
 
 def _mapping(names: Any, values: Any) -> str:

@@ -13,7 +13,10 @@ from pipeline.config.describe import (
     expected,
     fields_of,
     is_text,
+    may_be_null,
+    member_of,
     nearest_name,
+    required_of,
     short_form,
     values_of,
 )
@@ -27,8 +30,17 @@ _COLUMNS = ("data.columns.", "data.item_columns.", "data.user_columns.")
 class Document:
     """The values set by a file and by flags, and the origin of each key."""
 
-    def __init__(self, path: Path | None):
-        self._file = path
+    def __init__(self, path: Path | None, kind: Any = PipelineConfig):
+        """Reads a file.
+
+        Args:
+            path: A YAML file; None for a document that only flags fill.
+            kind: Class of what the document describes.
+
+        Raises:
+            ConfigError: If the file cannot be read, or is not YAML.
+        """
+        self._file, self._kind = path, kind
         self._values: Any = {}
         self._origins: dict[str, int | str] = {}  # dotted key → line or flag
         self._texts: dict[str, str] = {}  # dotted key → scalar as it was written
@@ -119,6 +131,14 @@ class Document:
         """Builds a node's value, and records the origin of each key in it."""
         if isinstance(node, yaml.ScalarNode):
             self._texts[key] = node.value
+        if isinstance(node, yaml.SequenceNode):
+            members = {f"{key}.{n}": node for n, node in enumerate(node.value)}
+            for place, member in members.items():
+                self._origins[place] = flag or member.start_mark.line + 1
+            return [
+                self._plain(loader, member, place, flag)
+                for place, member in members.items()
+            ]
         if not isinstance(node, yaml.MappingNode):
             try:
                 return loader.construct_object(node, deep=True)
@@ -141,17 +161,25 @@ class Document:
         return values
 
     def checked(self) -> Any:
-        """Returns the values for a ``PipelineConfig``, each name and type checked.
+        """Returns the values for the document's class, each name and type checked.
 
         Raises:
             ConfigError: If one is invalid, or is a secret.
         """
         if found := secrets.problem(self._values):
             raise self.error(*found)
-        return self._checked(PipelineConfig, self._values, "")
+        return self._checked(self._kind, self._values, "")
 
     def _checked(self, wanted: Any, value: Any, key: str) -> Any:
         fields = fields_of(wanted, key)
+        member = member_of(wanted)
+        if value is None and may_be_null(wanted):
+            return None
+        if member is not None and isinstance(value, list):
+            return [
+                self._checked(member, one, f"{key}.{place}")
+                for place, one in enumerate(value)
+            ]
         if fields is None:
             return self._checked_value(wanted, value, key)
         values = {} if value is None else value
@@ -170,14 +198,25 @@ class Document:
                 message = f"{what} {name!r}{nearest_name(name, fields)}"
                 raise self.error(place, message)
             checked[name] = self._checked(fields[name], given, place)
+        for name in required_of(wanted):
+            if name not in checked:
+                raise self.error(key, f"{name} is missing; it has no default")
         return checked
 
     def _checked_value(self, wanted: Any, value: Any, key: str) -> Any:
         # A column 0, or a folder called 2024 in a --set, is text all the same.
         is_flag = isinstance(self._origins.get(key), str)
-        may_be_bare = is_flag or key.startswith(_COLUMNS)
+        is_rule = self._kind is not PipelineConfig  # its IDs and values may be numbers
+        may_be_bare = is_flag or is_rule or key.startswith(_COLUMNS)
         if may_be_bare and is_text(wanted) and isinstance(value, bool | int | float):
             value = self._texts[key]
+        if is_rule and isinstance(value, list):
+            value = [
+                self._texts[f"{key}.{place}"]
+                if isinstance(member, bool | int | float)
+                else member
+                for place, member in enumerate(value)
+            ]
         if typing.get_origin(wanted) is Literal and value not in typing.get_args(
             wanted
         ):

@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from pipeline.config.types import RecommendAgain
+from pipeline.config.types import RecommendAgain, Text
 from trainer_modules.configs.types import Count
 
 NEVER = "never"
@@ -24,11 +24,14 @@ class ListsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             (docs/serving.md); null for never.
         index_probes: How many lists of the index are searched for each user: more find
             more of the best items, and take longer.
+        rules: File with rules of what lists may contain, and in which order
+            (docs/rules.md); null for none.
     """
 
     recommend_again: RecommendAgain = NEVER
     index_from: Count | None = 100_000
     index_probes: Count = 64
+    rules: Text | None = None
 
     @property
     def again_after(self) -> int | None:

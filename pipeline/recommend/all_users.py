@@ -15,7 +15,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -25,10 +26,12 @@ import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components import durable_files
+from components.exported_model import Function
 from pipeline.beam.options import beam_args
 from pipeline.config.errors import ConfigError
 from pipeline.config.sections import BeamConfig
 from pipeline.lineage import accepted_data
+from pipeline.recommend.list_rules import feed_now
 from pipeline.recommend.one_user import ask, live_model, load_recommend
 from pipeline.recommend.request_time import now
 from pipeline.recommend.user_history import Histories, History, files_of
@@ -64,6 +67,8 @@ class Written:
         rows: Number of rows.
         bytes: Size of the file.
         seconds: From reading the first record to the complete file.
+        feed_problem: Why the feed of available items is not in use, or that it is
+            stale; "" if all is well.
     """
 
     path: Path
@@ -73,6 +78,7 @@ class Written:
     rows: int
     bytes: int
     seconds: float
+    feed_problem: str = ""
 
 
 def recommend_to_all(out: Path, path: Path, k: int, at: int | None = None) -> Written:
@@ -98,11 +104,11 @@ def recommend_to_all(out: Path, path: Path, k: int, at: int | None = None) -> Wr
     beam_config = finished_runs.read(out, data.run).section("beam", BeamConfig)
     num_items = pq.read_metadata(data.catalogue / f.CATALOGUE_FILE).num_rows
     users_at_once = max(1, min(_MAX_USERS_AT_ONCE, _PAIRS_AT_ONCE // num_items))
-    started = time.monotonic()
+    started, feed = time.monotonic(), feed_now(live.folder)
     with _unfinished(path) as folder:
         shards = _shards(str(data.examples))
         recommend = _Recommend(
-            str(live.folder),
+            partial(load_recommend, live.folder, feed.inputs),
             str(data.examples),
             k,
             now() if at is None else at,
@@ -130,6 +136,7 @@ def recommend_to_all(out: Path, path: Path, k: int, at: int | None = None) -> Wr
         rows=rows,
         bytes=path.stat().st_size,
         seconds=time.monotonic() - started,
+        feed_problem=feed.problem,
     )
 
 
@@ -164,14 +171,15 @@ class _Recommend(beam.DoFn):
 
     def __init__(
         self,
-        model: str,
+        load: Callable[[], Function],
         examples: str,
         k: int,
         at: int,
         users_at_once: int,
         folder: str,
     ):
-        self._model = model
+        # With the feed, which is read once, so that it is the same for all users.
+        self._load = load
         self._examples = examples
         self._k, self._at = k, at
         self._users_at_once = users_at_once
@@ -179,7 +187,7 @@ class _Recommend(beam.DoFn):
 
     def setup(self) -> None:
         """Loads the model once per worker."""
-        self._recommend = load_recommend(Path(self._model))
+        self._recommend = self._load()
 
     def teardown(self) -> None:
         """Releases the model while TensorFlow can still free it without warnings."""

@@ -1,8 +1,10 @@
 """Recommendations of the live model for one user, with titles and reasons."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from components.catalogue_gen import read_catalogue
 from components.exported_model import ExportedModel, Function
@@ -10,14 +12,24 @@ from components.live_models import versions
 from pipeline.lineage import accepted_data
 from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.likes import Reason
+from pipeline.recommend.list_rules import (
+    UPDATE,
+    feed_now,
+    filter_pairs,
+    rules_of,
+    why_short,
+)
 from pipeline.recommend.user_history import (
+    NOTHING,
     Histories,
     History,
+    Without,
     check_inputs,
     files_of,
     listed,
     recommend_inputs,
 )
+from trainer_modules.item_feed import FeedError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +54,9 @@ class Answer:
         rated: Number of items that the user has rated.
         liked: Titles of the liked items on which the list is based, newest last.
         items: The recommended items, best first.
+        short: Why the list is shorter than requested; "" if it is not.
+        feed_problem: Why the feed of available items is not in use, or that it is
+            stale; "" if all is well.
     """
 
     user: str
@@ -51,6 +66,8 @@ class Answer:
     rated: int
     liked: list[str]
     items: list[Recommended]
+    short: str = ""
+    feed_problem: str = ""
 
 
 def recommend(
@@ -60,6 +77,8 @@ def recommend(
     likes: Sequence[str],
     why: bool,
     at: int | None = None,
+    exclude: Sequence[str] = (),
+    filters: Sequence[str] = (),
 ) -> Answer:
     """Returns the live model's list for a user.
 
@@ -72,11 +91,15 @@ def recommend(
         why: Whether to find liked items that support each recommended one.
         at: Time of the request, in seconds UTC; None for now. Items may be recommended
             again by then, and models read its context.
+        exclude: IDs or titles of items that the list must not contain.
+        filters: "field:value" texts. An item must have one of the values of each field.
 
     Raises:
         VersionError: If no model is live, or its files are not those that were pushed.
         NoLineageError: If the data with which the version was accepted is missing.
         UnknownItemError: If a like matches no item, or more than one.
+        FilterError: If the model's lists cannot be filtered so.
+        FeedError: If the feed leaves no item to list.
     """
     live = live_model(out)
     data = accepted_data(out, live)
@@ -85,7 +108,13 @@ def recommend(
     known = histories.of(user)
     history = known.liking(titles.find(like) for like in likes)
     liked = history.liked(data.threshold)
-    [chosen] = ask(load_recommend(live.folder), [user], [history], k, at)
+    rules = rules_of(live.folder)
+    without = Without(
+        [titles.find(item) for item in exclude], filter_pairs(rules, filters)
+    )
+    feed = feed_now(live.folder)
+    model = load_recommend(live.folder, feed.inputs)
+    [chosen] = ask(model, [user], [history], k, at, without)
     reasons: list[list[Reason]] = [[] for _ in chosen]
     if why:
         recommended = [item for item, _ in chosen]
@@ -101,6 +130,8 @@ def recommend(
             Recommended(item, titles.of(item), score, supporting)
             for (item, score), supporting in zip(chosen, reasons, strict=True)
         ],
+        short=why_short(rules, filters, len(chosen), k),
+        feed_problem=feed.problem,
     )
 
 
@@ -117,15 +148,29 @@ def live_model(out: Path) -> versions.Version:
     return live
 
 
-def load_recommend(folder: Path) -> Function:
-    """Loads a version's ``recommend``.
+def load_recommend(
+    folder: Path, feed: Mapping[str, np.ndarray] | None = None
+) -> Function:
+    """Loads a version's ``recommend``, and applies its feed.
+
+    Args:
+        folder: Folder of the version.
+        feed: Content of the version's feed (``feed_now``); None leaves what was
+            available when it was trained.
 
     Raises:
         SignatureError: If its inputs are those of another release.
         HostileModelError: If the model does more than compute. It is not loaded.
+        FeedError: If the feed leaves no item to list.
     """
-    recommend = ExportedModel(folder).function("recommend")
+    model = ExportedModel(folder)
+    recommend = model.function("recommend")
     check_inputs(recommend.inputs)
+    if feed is not None and not model.function(UPDATE)(feed)["num_listed"]:
+        raise FeedError(
+            "the feed leaves no item to list; correct it, or remove it to list what "
+            "was available when the model was trained"
+        )
     return recommend
 
 
@@ -135,8 +180,10 @@ def ask(
     histories: Sequence[History],
     k: int,
     at: int | None = None,
+    without: Without = NOTHING,
 ) -> list[list[tuple[str, float]]]:
     """Returns for each user the k best items that may be on a list at a time."""
-    answer = recommend(recommend_inputs(users, histories, k, recommend.inputs, at))
+    inputs = recommend_inputs(users, histories, k, recommend.inputs, at, without)
+    answer = recommend(inputs)
     rows = zip(answer["item_id"], answer["score"], strict=True)
     return [listed(items, scores) for items, scores in rows]

@@ -35,8 +35,14 @@ from trainer_modules.bounds import EVERYTHING_LIKED, compare
 LIKED_BY_ANY_RULE = float(np.finfo(np.float32).max)  # stars
 INPUTS = {f.USER_ID, f.HISTORY_ITEM_ID, f.HISTORY_RATING, f.USER_FEATURES, "k"}
 # Only of models that read times or their fields, that were trained with types of
-# events, or that recommend items again after some time.
-OPTIONAL_INPUTS = {f.HISTORY_TIMESTAMP, f.HISTORY_EVENT_TYPE, f.REQUEST_TIMESTAMP}
+# events, that recommend items again after some time, or that have rules.
+OPTIONAL_INPUTS = {
+    f.HISTORY_TIMESTAMP,
+    f.HISTORY_EVENT_TYPE,
+    f.REQUEST_TIMESTAMP,
+    f.EXCLUDE_ITEM_ID,  # models of earlier releases lack it
+    f.FILTER,
+}
 
 
 class SignatureError(versions.VersionError):
@@ -92,6 +98,22 @@ class History:
         is_liked = are_liked(np.array(self.ratings, np.float32), threshold)
         liked = list(itertools.compress(self.items, is_liked))
         return list(dict.fromkeys(reversed(liked)))[::-1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Without:
+    """What a request keeps out of a list, besides the history and the rules.
+
+    Attributes:
+        items: IDs of items.
+        filters: "field=value" texts. An item must have one of the values of each field.
+    """
+
+    items: Sequence[str] = ()
+    filters: Sequence[str] = ()
+
+
+NOTHING = Without()
 
 
 class Histories:
@@ -252,6 +274,7 @@ def recommend_inputs(
     k: int,
     names: Container[str] = INPUTS,
     at: int | None = None,
+    without: Without = NOTHING,
 ) -> dict[str, np.ndarray]:
     """Returns the inputs of a model's ``recommend`` for some users.
 
@@ -261,7 +284,16 @@ def recommend_inputs(
         k: Number of items in each list.
         names: Names of the model's inputs, which ``check_inputs`` accepts.
         at: Time of the request, in seconds UTC; None for now.
+        without: What the lists must not contain.
+
+    Raises:
+        SignatureError: If the model cannot exclude items.
     """
+    if without.items and f.EXCLUDE_ITEM_ID not in names:
+        raise SignatureError(
+            "the model was exported by an earlier release, and cannot exclude items: "
+            "train and push it again with 'marquee run'"
+        )
     inputs = {
         f.USER_ID: _padded([users], object, b"")[0],
         f.HISTORY_ITEM_ID: _padded([h.items for h in histories], object, b""),
@@ -278,6 +310,10 @@ def recommend_inputs(
     if f.REQUEST_TIMESTAMP in names:
         time = now() if at is None else at
         inputs[f.REQUEST_TIMESTAMP] = np.full(len(users), time, np.int64)
+    if f.EXCLUDE_ITEM_ID in names:
+        inputs[f.EXCLUDE_ITEM_ID] = _padded([without.items] * len(users), object, b"")
+    if f.FILTER in names:
+        inputs[f.FILTER] = _padded([without.filters] * len(users), object, b"")
     return inputs
 
 

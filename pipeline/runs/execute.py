@@ -250,11 +250,12 @@ def _inputs(
     """
     parts = [*layout.ratings, *([tables.users.part] if tables.users else [])]
     items = paths_read(tables.items.part) if tables.items else []
+    rules = [config.lists.rules] if config.lists.rules else []
     try:
         return repetition.read_inputs(
             config,
             data,
-            sorted({*items, *(part.path for part in parts)}),
+            sorted({*items, *(part.path for part in parts), *rules}),
             Path(config.schema.path or CURATED_SCHEMA),
         )
     except (BadInputError, OSError, VersionError):

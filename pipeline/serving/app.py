@@ -17,7 +17,9 @@ from starlette.types import ASGIApp
 from pipeline.serving import openapi
 from pipeline.serving.accepted_ratings import AcceptedRatings
 from pipeline.serving.batching import Batcher
+from pipeline.serving.feed_watcher import LOOK_SECONDS, FeedWatcher
 from pipeline.serving.middleware import JSON, Gate, error, route
+from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.recommend_api import RecommendApi
 from pipeline.serving.settings import ServingSettings
@@ -45,8 +47,13 @@ def create_app(
         threads: Number of threads that one call of the model may use.
         metrics: Metrics of the server.
     """
-    ratings = AcceptedRatings(out, metrics)
-    live = LiveModel(out / "live", threads, settings, metrics, ratings.look)
+    ratings, feeds = AcceptedRatings(out, metrics), FeedWatcher(metrics)
+
+    async def prepare(model: ModelProcess) -> None:
+        await feeds.look(model)
+        await ratings.look(model)
+
+    live = LiveModel(out / "live", threads, settings, metrics, prepare)
     batcher = Batcher(settings, metrics)
     lists = RecommendApi(live, ratings, batcher)
     similar = SimilarApi(live, ratings, batcher)
@@ -73,7 +80,7 @@ def create_app(
     ]
     app = Starlette(
         routes=routes,
-        lifespan=lambda _: _watching(live, ratings, batcher, settings.poll_seconds),
+        lifespan=lambda _: _watching(live, ratings, feeds, settings.poll_seconds),
         exception_handlers={404: _no_such_path, 405: _no_such_path},
     )
     app.router.redirect_slashes = False
@@ -82,17 +89,25 @@ def create_app(
 
 @contextlib.asynccontextmanager
 async def _watching(
-    live: LiveModel, ratings: AcceptedRatings, batcher: Batcher, seconds: float
+    live: LiveModel, ratings: AcceptedRatings, feeds: FeedWatcher, seconds: float
 ) -> AsyncIterator[None]:
-    """Checks for another version and for newer ratings while the server runs."""
+    """Checks for another version, newer ratings and a newer feed meanwhile."""
 
     async def look_at_ratings() -> None:
         if live.current:
             await ratings.look(live.current)
 
+    async def look_at_feed() -> None:
+        if live.current:
+            await feeds.look(live.current)
+
     watchers = [
-        asyncio.create_task(_repeat(look, seconds))
-        for look in (live.look, look_at_ratings)
+        asyncio.create_task(_repeat(look, pause))
+        for look, pause in (
+            (live.look, seconds),
+            (look_at_ratings, seconds),
+            (look_at_feed, LOOK_SECONDS),
+        )
     ]
     yield
     for task in watchers:

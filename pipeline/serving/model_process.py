@@ -12,13 +12,14 @@ import socket
 import numpy as np
 
 from components.live_models.versions import Version
+from pipeline.recommend.list_rules import rules_of
 from pipeline.serving import model_worker
 from pipeline.serving.errors import RequestError
 from pipeline.serving.json_tensors import Tensors, TensorSpec
 from pipeline.serving.model_messages import Line, receive
 from pipeline.serving.model_worker import Failed, Loaded
 
-SIGNATURES = 4  # of a model; as many calls may run at the same time
+SIGNATURES = 5  # of a model; as many calls may run at the same time
 START_SECONDS = 300.0
 END_SECONDS = 10.0
 
@@ -48,6 +49,7 @@ class ModelProcess:
         """
         self.version = version
         self.number, self.name = version.number, version.model
+        self.rules = rules_of(version.folder)
         context = multiprocessing.get_context("spawn")
         pairs = [socket.socketpair() for _ in range(SIGNATURES)]
         self._ours, theirs = [list(ends) for ends in zip(*pairs, strict=True)]

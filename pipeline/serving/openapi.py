@@ -98,6 +98,8 @@ def _list_paths(schema_of: _Schemas) -> _Object:
             _parameter("at", "query", {"type": "string", "format": "date-time"}),
             _parameter("cursor", "query", {"type": "string"}),
             _parameter("why", "query", {"type": "boolean", "default": False}),
+            _parameter("exclude", "query", _texts(recommend_api.MAX_EXCLUDED)),
+            _parameter("filter", "query", _texts(recommend_api.MAX_FILTERS)),
         ],
     }
     similar = {
@@ -116,6 +118,10 @@ def _list_paths(schema_of: _Schemas) -> _Object:
         "/v1/recommend/{user}": {"get": recommend},
         "/v1/similar/{item}": {"get": similar},
     }
+
+
+def _texts(most: int) -> _Object:
+    return {"type": "array", "items": {"type": "string"}, "maxItems": most}
 
 
 def _model_paths(schema_of: _Schemas) -> _Object:

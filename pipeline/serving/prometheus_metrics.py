@@ -42,9 +42,25 @@ class Metrics:
         )
         self.load_failures = Counter(
             "marquee_load_failures",
-            "Versions that could not be loaded and runs with unreadable ratings.",
+            "Versions that could not be loaded, runs with unreadable ratings, and "
+            "feeds that could not be used.",
             ["what"],
             registry=self.registry,
         )
-        for what in ("version", "ratings"):
+        for what in ("version", "ratings", "feed"):
             self.load_failures.labels(what)
+        self.feed_time = Gauge(
+            "marquee_feed_written_seconds",
+            "When the feed in use was written, in seconds UTC; 0 without a feed.",
+            registry=self.registry,
+        )
+        self.feed_unknown = Gauge(
+            "marquee_feed_unknown_items",
+            "Items of the feed in use that the version never lists.",
+            registry=self.registry,
+        )
+        self.items_listed = Gauge(
+            "marquee_items_listed",
+            "Items that lists may contain by the rules and the feed; 0 without a feed.",
+            registry=self.registry,
+        )

@@ -8,19 +8,28 @@ from starlette.responses import Response
 
 from pipeline.recommend.item_titles import Titles, UnknownItemError
 from pipeline.recommend.likes import Reason
+from pipeline.recommend.list_rules import FilterError, filter_pairs, why_short
 from pipeline.recommend.request_time import now, seconds_of
-from pipeline.recommend.user_history import History, listed, recommend_inputs
+from pipeline.recommend.user_history import (
+    History,
+    SignatureError,
+    Without,
+    listed,
+    recommend_inputs,
+)
 from pipeline.serving.accepted_ratings import AcceptedRatings, ServedData
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
 from pipeline.serving.list_cursor import MAX_LISTED, Cursor
 from pipeline.serving.middleware import JSON
 from pipeline.serving.version_watcher import LiveModel
+from trainer_modules.configs.list_rules import Rules
 
 MAX_ITEMS = 1000  # in a list
 # In a list with reasons, whose time is the product of its items and the liked ones.
 MAX_EXPLAINED = 100
 MAX_LIKES, MAX_TITLE_LENGTH = 100, 200
+MAX_EXCLUDED, MAX_FILTERS = 1000, 100
 
 
 class Item(msgspec.Struct):
@@ -54,6 +63,7 @@ class RecommendedList(msgspec.Struct):
         rated: Number of the user's ratings; the list contains none of their items that
             are not recommended again.
         items: The recommended items, best first.
+        short: Why the list is shorter than requested; "" if it is not.
         next: The ``cursor`` that continues the list; missing at its end.
     """
 
@@ -64,6 +74,7 @@ class RecommendedList(msgspec.Struct):
     version: int
     rated: int
     items: list[Item]
+    short: str = ""
     next: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -79,9 +90,12 @@ class RecommendApi:
         Query parameters: ``k`` is the number of items, 1 to 1000, by default 10; each
         ``like`` is the ID or the title of an item that the user also likes; ``at`` is
         the time of the request, in ISO 8601, by default now: items may be recommended
-        again by then, and models read its hour and weekday. ``cursor`` is the ``next``
-        of a page, and continues its list, with its likes and its time. With
-        ``why=true``, each item has its reasons, and ``k`` is at most 100.
+        again by then, and models read its hour and weekday. Each ``exclude`` is the ID
+        of an item that the list must not contain; each ``filter`` is a field and a
+        value, as in ``genres:Drama``, of which an item must have one for each field.
+        ``cursor`` is the ``next`` of a page, and continues its list, with its likes and
+        its time; ``exclude`` and ``filter`` are given again. With ``why=true``, each
+        item has its reasons, and ``k`` is at most 100.
         """
         user = request.path_params["user"]
         why = _flag("why", request.query_params.get("why", "false"))
@@ -94,9 +108,13 @@ class RecommendApi:
             rated = data.histories.of(user)
             history = rated.liking(place.likes)
             names = model.specs("recommend")
-            inputs = recommend_inputs([user], [history], end, names, place.at)
+            without, wanted = _without(request, model.rules), [history]
+            try:
+                inputs = recommend_inputs([user], wanted, end, names, place.at, without)
+            except SignatureError as error:
+                raise RequestError(400, f"exclude: {error}") from error
             answer = await self._batcher.ask(model, "recommend", inputs)
-            name, version = model.name, model.number
+            name, version, rules = model.name, model.number, model.rules
         found = listed(answer["item_id"][0], answer["score"][0])
         item_ids = [item_id for item_id, _ in found]
         place.check_seen(history, item_ids[: place.num_listed])
@@ -115,6 +133,7 @@ class RecommendApi:
             version=version,
             rated=len(rated.items),
             items=items,
+            short=why_short(rules, without.filters, len(items), k),
             next=place.after(history, item_ids).text()
             if may_continue
             else msgspec.UNSET,
@@ -170,6 +189,19 @@ def _flag(name: str, text: str) -> bool:
     if text not in ("true", "false"):
         raise RequestError(400, f"{name}={text[:20]!r}: expected true or false")
     return text == "true"
+
+
+def _without(request: Request, rules: Rules | None) -> Without:
+    excluded = request.query_params.getlist("exclude")
+    filters = request.query_params.getlist("filter")
+    if len(excluded) > MAX_EXCLUDED or len(filters) > MAX_FILTERS:
+        raise RequestError(
+            400, f"expected at most {MAX_EXCLUDED} exclude and {MAX_FILTERS} filter"
+        )
+    try:
+        return Without(excluded, filter_pairs(rules, filters))
+    except FilterError as error:
+        raise RequestError(400, f"filter={error}") from error
 
 
 def _time(text: str | None) -> int | None:

@@ -12,6 +12,7 @@ from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pipeline.recommend.list_rules import UPDATE
 from pipeline.serving import json_answers, json_tensors
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
@@ -207,6 +208,10 @@ class TFServingApi:
             if not isinstance(name, str):
                 raise RequestError(400, "'signature_name' key must be a string value.")
             name = name or "serving_default"
+            if name == UPDATE:
+                raise RequestError(
+                    403, f"{UPDATE} is not open to clients: change the file of the feed"
+                )
             inputs, form = json_tensors.inputs(
                 content, model.specs(name), self._settings
             )

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +20,7 @@ from components.pusher.component import Pusher
 from components.ranking_metrics import extractors
 from components.ratings_example_gen.settings import ALL
 from components.trainer.component import Trainer
+from pipeline.config.list_rules_file import read_rules
 from pipeline.config.sections import PipelineConfig, context_timezone, is_tuned
 from pipeline.evaluation import eval_config
 from pipeline.live_model_resolver import base_model_resolver, live_model_resolver
@@ -223,6 +225,11 @@ def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
         settings["counts_repeats"] = True
     if config.lists.again_after is not None:
         settings["again_after"] = config.lists.again_after
+    if config.lists.rules is not None:
+        # The content, so that a compiled pipeline needs no file, and a cached model
+        # follows the rules as they are.
+        rules = read_rules(Path(config.lists.rules))
+        settings["rules"] = msgspec.to_builtins(rules)
     if config.context.fields and MODELS[name].reads_fields:
         settings["context"] = {
             "fields": config.context.fields,

@@ -108,6 +108,18 @@ def test_events(shell, tmp_path):
     assert "is live" in ran[-1]
 
 
+def test_rules(shell, tmp_path):
+    page = (DOCS / "rules.md").read_text()
+    for name, block in re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', page, re.S):
+        (tmp_path / name).write_text(block)
+    ran = [shell(line, tmp_path) for line in shell_lines(DOCS / "rules.md")]
+    assert "is live" in ran[0]
+    assert "Broken Orbit (2019)" in ran[1]  # item 505
+    assert "Broken Orbit (2019)" not in ran[3]
+    [reason] = re.findall(r"```text\n(.*?)```", page, re.S)
+    assert " ".join(reason.split()) in " ".join(ran[4].split())
+
+
 def test_own_model(shell, copy_of_the_code):
     code = copy_of_the_code()
     shutil.copytree(ROOT / "tests", code / "tests")

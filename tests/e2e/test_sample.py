@@ -183,6 +183,7 @@ some = model.signatures["recommend"](
     history_rating=tf.constant([[5.0, 1.0], [0.0, 0.0]]),
     user_features=tf.constant([[""], [""]]),
     k=tf.constant(5),
+    exclude_item_id=tf.constant([[""], [""]]),
 )
 print(json.dumps({
     "ranks": ranks,

@@ -123,6 +123,7 @@ def test_the_pushed_model_answers(story):
         history_rating=tf.constant([[5.0]]),
         user_features=tf.constant([[""]]),
         k=tf.constant(10),
+        exclude_item_id=tf.constant([[""]]),
     )
     assert answer["item_id"].shape == (1, 10)
     assert len(set(answer["item_id"].numpy()[0])) == 10

@@ -86,7 +86,7 @@ def trained(train):
 def serve(planted):
     """Joins a model to the transform graph of the planted log."""
 
-    def served(model, unit, share_of_users=1.0, new_items=(), index=None):
+    def served(model, unit, share_of_users=1.0, new_items=(), index=None, rules=None):
         sizes = planted.data.sizes
         if new_items:  # whose fields the tables of the log do not have
             sizes = dataclasses.replace(
@@ -104,6 +104,7 @@ def serve(planted):
             reads_times=f.HISTORY_TIMESTAMP in getattr(model, "reads", ()),
             new_items=new_items,
             index=index,
+            rules=rules,
         )
 
     return served

@@ -58,8 +58,7 @@ def ranked(people, num_unknown=0, num_top=3):
             ),
         },
         tf.constant(targets, tf.int64),
-        NUM_ITEMS,
-        num_unknown,
+        ranking.Candidates(NUM_ITEMS, num_unknown),
         num_top,
     ), targets
 
@@ -150,7 +149,11 @@ def test_an_item_is_left_out_until_enough_time_has_passed(after):
         **left_out.again_from(*ragged, after),
     }
     found = ranking.rank_targets(
-        table_model(scores), features, tf.constant(targets), NUM_ITEMS, num_unknown, 3
+        table_model(scores),
+        features,
+        tf.constant(targets),
+        ranking.Candidates(NUM_ITEMS, num_unknown),
+        3,
     )
     num_again = 0
     for user, own in enumerate(scores):
@@ -223,7 +226,7 @@ def test_a_target_is_compared_with_itself_at_equal_precision(name):
         model({**features, f.ITEM_INDEX: tf.range(2, num_items)[tf.newaxis]}), 3
     )
     found = ranking.rank_targets(
-        model, features, tf.cast(best, tf.int64) + 2, num_items, 0, 1
+        model, features, tf.cast(best, tf.int64) + 2, ranking.Candidates(num_items), 1
     )
     np.testing.assert_array_equal(found["rank"], [[1, 2, 3]] * num_users)
 
@@ -245,7 +248,9 @@ def test_a_graph_ranks_a_score_that_is_no_number_last_too():
             return tf.gather(rows, features[f.ITEM_INDEX][0], axis=1)
 
         users = {f.USER_INDEX: tf.range(2), f.HISTORY_ITEM_INDEX: history}
-        return ranking.rank_targets(model, users, target, NUM_ITEMS, 0, 3)["rank"]
+        return ranking.rank_targets(
+            model, users, target, ranking.Candidates(NUM_ITEMS), 3
+        )["rank"]
 
     found = rank(
         tf.constant(scores, tf.float32),
@@ -301,8 +306,7 @@ def test_each_target_is_ranked_in_its_own_context(after, max_pairs, monkeypatch)
         context_model(scores),
         users | {f.TIMESTAMP: tf.constant(times), f.CONTEXT: tf.constant(contexts)},
         tf.constant(targets),
-        NUM_ITEMS,
-        3,
+        ranking.Candidates(NUM_ITEMS, 3),
         4,
     )
     assert len({tuple(row) for row in context.tolist()}) > 20
@@ -313,8 +317,7 @@ def test_each_target_is_ranked_in_its_own_context(after, max_pairs, monkeypatch)
             table_model(own),
             users | {f.TIMESTAMP: tf.constant(times[:, place : place + 1])},
             tf.constant(targets[:, place : place + 1]),
-            NUM_ITEMS,
-            3,
+            ranking.Candidates(NUM_ITEMS, 3),
             4,
         )
         for name in ("rank", "score"):
@@ -341,7 +344,9 @@ def test_users_without_any_target_have_a_list_in_no_context():
         f.CONTEXT: tf.zeros([2, 0, 2], tf.int32),
     }
     nothing = tf.zeros([2, 0], tf.int64)
-    found = ranking.rank_targets(context_model(scores), users, nothing, NUM_ITEMS, 0, 1)
+    found = ranking.rank_targets(
+        context_model(scores), users, nothing, ranking.Candidates(NUM_ITEMS), 1
+    )
     assert found["rank"].shape == [2, 0]
     best = 2 + scores[:, 0, 2:].argmax(1)
     np.testing.assert_array_equal(found["top_item"][:, 0], best)

@@ -106,4 +106,4 @@ def test_only_a_model_that_reads_times_has_the_input(
     recommend = tf.saved_model.load(str(tmp_path)).signatures["recommend"]
     inputs = recommend.structured_input_signature[1]
     assert (f.HISTORY_TIMESTAMP in inputs) == time_bias
-    assert len(inputs) == 5 + time_bias
+    assert len(inputs) == 6 + time_bias

@@ -38,6 +38,7 @@ ASK = """
             history_rating=tf.constant(told["ratings"]),
             user_features=tf.constant(told["features"]),
             k=tf.constant(told["k"]),
+            exclude_item_id=tf.constant(told["exclude"]),
         ),
     }
     ours = {"trainer_modules", "components", "pipeline", "tensorflow_transform", "tfx"}
@@ -60,6 +61,7 @@ USERS = ["u03", "u08", "new"]
 HISTORIES = [["b01", "w02", "never"], ["b04", "", ""], ["", "", ""]]
 RATINGS = [[5.0, 5.0, 5.0], [5.0, math.nan, math.nan], [math.nan] * 3]
 FEATURES = [["user_gender=F"]] * 3
+EXCLUDE = [["b05", "never"], ["", ""], ["w01", "b00"]]
 K = 99  # more than the catalogue has
 
 
@@ -95,7 +97,7 @@ def asked(request, served, records, targets, tmp_path_factory):
         "serving_default": serving.score(tf.constant(records)),
         "evaluate": serving.evaluate(tf.constant(targets)),
         "recommend": serving.recommend(
-            *map(tf.constant, (USERS, HISTORIES, RATINGS, FEATURES, K))
+            *map(tf.constant, (USERS, HISTORIES, RATINGS, FEATURES, K, EXCLUDE))
         ),
     }
     question = {
@@ -107,6 +109,7 @@ def asked(request, served, records, targets, tmp_path_factory):
         "ratings": RATINGS,
         "features": FEATURES,
         "k": K,
+        "exclude": EXCLUDE,
     }
     done = subprocess.run(
         [sys.executable, "-I", "-c", textwrap.dedent(ASK)],
@@ -149,12 +152,12 @@ def test_missing_candidates_score_less_than_any(asked):
     assert (score[~np.isfinite(score)] == -np.inf).all()
 
 
-def test_recommends_each_unseen_item_once_best_first(asked, planted):
+def test_recommends_each_item_neither_seen_nor_excluded_once_best_first(asked, planted):
     catalogue = set(planted.output.vocabulary_by_name(f.ITEM_VOCABULARY))
     ids, score = (asked[1]["recommend"][key].numpy() for key in ("item_id", "score"))
     assert ids.shape == score.shape == (3, len(catalogue))
     for row, history in enumerate(HISTORIES):
-        unseen = catalogue - {item.encode() for item in history}
+        unseen = catalogue - {item.encode() for item in (*history, *EXCLUDE[row])}
         listed = ids[row][: len(unseen)]
         assert set(listed.tolist()) == unseen
         assert (ids[row][len(unseen) :] == b"").all()
@@ -359,6 +362,7 @@ def test_an_index_that_is_searched_through_changes_no_list(
         "history_rating": tf.constant(RATINGS),
         "user_features": tf.constant(FEATURES),
         "k": tf.constant(K),
+        "exclude_item_id": tf.constant(EXCLUDE),
     }
     expected = every.recommend(**given)
     for found in (indexed.recommend(**given), loaded(**given)):
@@ -507,7 +511,9 @@ def test_a_model_may_have_conditions_on_tensors(serve, tmp_path):
 
     serve(Conditional(), "order").save(str(tmp_path))
     recommend = tf.saved_model.load(str(tmp_path)).signatures["recommend"]
-    features = map(tf.constant, (USERS, HISTORIES, RATINGS, FEATURES, K))
+    nothing = [[""]] * len(USERS)
+    features = map(tf.constant, (USERS, HISTORIES, RATINGS, FEATURES, K, nothing))
     names = ("user_id", "history_item_id", "history_rating", "user_features", "k")
+    names += ("exclude_item_id",)
     score = recommend(**dict(zip(names, features, strict=True)))["score"].numpy()
     assert score[2, -1] == f.NUM_RESERVED + 1  # the first item

@@ -18,7 +18,7 @@ from trainer_modules import features as f
 from trainer_modules.configs.parse import parse
 from trainer_modules.inputs import Data, eval_users
 from trainer_modules.model_builder import ModelBuilder
-from trainer_modules.ranking import rank_targets
+from trainer_modules.ranking import Candidates, rank_targets
 from trainer_modules.trainer_settings import TrainerSettings
 from trainer_modules.validation import LabelsAUC
 
@@ -94,8 +94,7 @@ class _UserMean:
 
     def __init__(self, model: tf.keras.Model, data: Data, metric: UserMetric):
         self.model, self.metric = model, metric
-        self.num_items = data.sizes.num_listed
-        self.num_unknown_items = data.num_unknown_items
+        self.candidates = Candidates(data.sizes.num_listed, data.num_unknown_items)
         self.users = eval_users(data, MAX_USERS).cache()
 
     def measure(self) -> float:
@@ -116,7 +115,5 @@ class _UserMean:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         users = dict(batch)
         targets, label = users.pop(f.ITEM_INDEX), users.pop(f.LABEL)
-        ranked = rank_targets(
-            self.model, users, targets, self.num_items, self.num_unknown_items, 1
-        )
+        ranked = rank_targets(self.model, users, targets, self.candidates, 1)
         return ranked["rank"], label, ranked["num_candidates"]

@@ -10,9 +10,11 @@ from components.live_models import versions
 from pipeline.lineage import accepted_data
 from pipeline.recommend.example_records import ids_of, read_examples
 from pipeline.recommend.item_titles import Titles
+from pipeline.recommend.list_rules import feed_now
 from pipeline.recommend.one_user import ask, load_recommend
 from pipeline.recommend.user_history import Histories, files_of, user_of
 from trainer_modules import features as f
+from trainer_modules.item_feed import FeedError
 
 ITEMS = 10
 LIKED_SHOWN = 8
@@ -65,7 +67,11 @@ def examples(out: Path) -> list[Example]:
     chosen = {a: users[int(share * len(users))][1] for a, share in ACTIVITY.items()}
     histories = Histories(files_of(str(data.examples)), set(chosen.values()))
     known = [histories.of(user) for user in chosen.values()]
-    lists = ask(load_recommend(live.folder), list(chosen.values()), known, ITEMS)
+    try:
+        model = load_recommend(live.folder, feed_now(live.folder).inputs)
+    except FeedError:  # the run has reported it
+        model = load_recommend(live.folder)
+    lists = ask(model, list(chosen.values()), known, ITEMS)
     found = []
     for (activity, user), history, items in zip(
         chosen.items(), known, lists, strict=True

@@ -47,6 +47,8 @@ def print_answer(console: Terminal, answer: "Answer") -> None:
         cells = [str(place), inert(item.title), f"{item.score:.4f}"]
         table.add_row(*map(Text, [*cells, inert(reasons)] if has_reasons else cells))
     console.print(table)
+    if answer.short:
+        console.print(Text(inert(answer.short), "yellow"))
 
 
 def print_similar(console: Terminal, answer: "SimilarList") -> None:

@@ -13,7 +13,9 @@ import tensorflow as tf
 from components.live_models import push, versions
 from components.saved_model_scan import HostileModelError
 from pipeline.recommend.item_titles import UnknownItemError
+from pipeline.recommend.list_rules import FilterError
 from pipeline.recommend.one_user import load_recommend, recommend
+from pipeline.recommend.user_history import SignatureError
 from tests.support.examples import write_ratings
 from tests.support.metadata_store import accept
 from tests.support.recommender import save_recommender
@@ -92,6 +94,21 @@ def test_what_a_run_is_about_to_write_is_not_read(out):
     (half / "data.gz").write_bytes(b"half a rec")
     (artifacts / "CatalogueGen" / "catalogue" / "21").mkdir()
     assert recommend(out, "ann", 10, [], why=True) == before
+
+
+def test_a_model_of_an_earlier_release_does_not_list_what_is_to_be_excluded(out):
+    with pytest.raises(SignatureError, match="cannot exclude items: train"):
+        recommend(out, "new", 3, [], why=False, exclude=["5"])
+
+
+def test_a_filter_that_the_model_does_not_have_is_refused(out):
+    with pytest.raises(FilterError, match="'genres'; it has no filters"):
+        recommend(out, "new", 3, [], why=False, filters=["genres:Drama"])
+
+
+def test_a_list_that_is_too_short_has_a_reason(out):
+    assert recommend(out, "ann", 3, [], why=False).short.startswith("2 of 3 items")
+    assert recommend(out, "ann", 2, [], why=False).short == ""
 
 
 def test_a_list_is_as_long_as_was_asked(out):

@@ -1,0 +1,336 @@
+"""Lists with rules: the same in the Evaluator, batch, a single list and the server.
+
+The expected lists are made by tests/reference/list_rules.py from the scores of
+``serving_default``, which no rule touches.
+"""
+
+import base64
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+import yaml
+
+from components.live_models import push
+from pipeline.recommend.all_users import recommend_to_all
+from pipeline.recommend.list_rules import FilterError
+from pipeline.recommend.one_user import recommend
+from pipeline.runs.step_outputs import newest_output
+from tests.reference import judging, list_rules
+from tests.support.judged_models import (
+    MIN_RATINGS,
+    example,
+    exported,
+    judged_by_pipeline,
+    served_from,
+    wait_for,
+    write_log,
+)
+from tests.support.server import serving, until
+from trainer_modules.item_feed import FeedError
+
+pytestmark = pytest.mark.e2e
+NUM_ITEMS = 52
+NAMES = ["popularity", "mf_als"]
+RULES = """
+deny: [3]
+deny_values: {genres: [Western]}
+limits:
+  - {field: genres, at_most: 3, in_first: 8}
+diversity: {field: genres, lambda: 0.77, in_first: 5}
+boosts: [{field: genres, value: Comedy, places: 2}]
+pool: 20
+"""
+TEXTS = ("Drama", "War|Comedy", "Comedy", "Western|Drama", "War", "", "Sci-Fi")
+GENRES = {str(i): set(TEXTS[i % 7].split("|")) - {""} for i in range(1, NUM_ITEMS + 1)}
+GENRES["8"] = {"Sci-Fi", "Noir"}  # by the feed
+SOLD_OUT_IN_TRAINING = {"7"}
+
+
+def write_feed(path, sold_out, more=""):
+    """Writes a feed as it should be: another process never sees half of it."""
+    rows = "".join(f"{item},false,\n" for item in sorted(sold_out))
+    replace(path, f"item_id,available,genres\n8,true,Sci-Fi|Noir\n{rows}{more}")
+
+
+def replace(path, text):
+    path.with_suffix(".new").write_text(text)
+    os.replace(path.with_suffix(".new"), path)
+
+
+class Ruled:
+    """The judged models, and what their lists should be."""
+
+    def __init__(self, folder):
+        write_log(folder / "log")
+        (folder / "log" / "movies.dat").write_text(
+            "".join(
+                f"{i}::Film {i} (1999)::{TEXTS[i % 7] or '(no genres listed)'}\n"
+                for i in range(1, NUM_ITEMS + 1)
+            )
+        )
+        self.feed, rules = folder / "feed.csv", folder / "rules.yaml"
+        write_feed(self.feed, SOLD_OUT_IN_TRAINING, "999,no,\n")
+        rules.write_text(f"{RULES}feed: {{path: {self.feed}, stale_after: 2h}}\n")
+        settings = [f"lists.rules={rules}"]
+        self.out = judged_by_pipeline(folder, "leave_last_out", True, NAMES, settings)
+        self.served = served_from(self.out, folder / "served")
+        for name in NAMES:
+            self.served.push(name)
+        rows = judging.parse((folder / "log" / "ratings.dat").read_text())
+        splits = judging.split(rows, "leave_last_out")
+        self.histories = {
+            user: [row for split in (train, eval_split) for row in split]
+            for user, (train, eval_split, test) in splits.items()
+            if test
+        }
+        graph = newest_output(self.out, "Transform", "transform_graph")
+        names = tft.TFTransformOutput(str(graph)).vocabulary_by_name("item_id")
+        self.items = [name.decode() for name in names]
+
+    def judged(self, name, sold_out):
+        """User → first items, target, its rank, and the number of candidates."""
+        model = tf.saved_model.load(str(exported(self.out, name)))
+        if sold_out is not None:  # since the training
+            model.signatures["update_items"](
+                item_id=tf.constant([*sold_out, "8"]),
+                available=tf.constant([False] * len(sold_out) + [True]),
+                item_genres=tf.constant(
+                    [["", ""]] * len(sold_out) + [["Sci-Fi", "Noir"]]
+                ),
+            )
+        made = newest_output(self.out, "RatingsExampleGen", "examples")
+        files = [str(path) for path in Path(made, "Split-test").iterdir()]
+        records = list(tf.data.TFRecordDataset(files, "GZIP"))
+        answer = model.signatures["evaluate"](examples=tf.stack(records))
+        found = {}
+        for row, record in enumerate(records):
+            features = tf.train.Example.FromString(record.numpy()).features.feature
+            [user] = features["user_id"].bytes_list.value
+            [target] = features["item_id"].bytes_list.value
+            top = [self.items[i - 2] for i in answer["top_item"][row].numpy() if i]
+            numbers = (answer["rank"][row, 0], answer["num_candidates"][row])
+            found[user.decode()] = top, target.decode(), *map(int, numbers)
+        return found
+
+    def expected(self, client, user, sold_out):
+        """The whole list of a user, and how many items without a row are ahead."""
+        history = self.histories[user]
+        rated = {item for item, *_ in history}
+        items = [
+            item
+            for item in self.items
+            if item not in rated | sold_out | {"3"} and "Western" not in GENRES[item]
+        ]
+        asked = base64.b64encode(example(user, history, [*items, "none"])).decode()
+        body = {"instances": [{"b64": asked}]}
+        answer = client.post("/v1/models/recommender:predict", json=body)
+        [[*scores, unknown]] = answer.json()["predictions"]
+        scores = dict(zip(items, map(np.float32, scores), strict=True))
+        num_others = NUM_ITEMS - len({*self.items} | rated)
+        listed = list_rules.ordered(scores, {"genres": GENRES}, yaml.safe_load(RULES))
+        ahead = {item: num_others * (unknown >= scores[item]) for item in listed}
+        return listed, ahead
+
+    def assert_the_same_everywhere(self, client, name, sold_out):
+        everyone = self.served.out / "all.parquet"
+        recommend_to_all(self.served.out, everyone, 1000)
+        batch = pd.read_parquet(everyone).groupby("user_id").item_id.agg(list)
+        judged = self.judged(name, sold_out)
+        assert set(judged) == set(self.histories)
+        num_placed = 0
+        for user in self.histories:
+            wanted, ahead = self.expected(client, user, sold_out)
+            answer = client.get(f"/v1/recommend/{user}?k=1000").json()
+            assert answer["model"] == name
+            found = [item["item_id"] for item in answer["items"]]
+            assert found == wanted
+            assert "\n".join(batch.get(user, [])).encode() == "\n".join(found).encode()
+            top, target, rank, num_candidates = judged[user]
+            assert top == found[:10]
+            if target in found[:20]:
+                assert rank == found.index(target) + 1 + ahead[target]
+                num_placed += 1
+            elif target in self.items and target not in found:  # the rules block it
+                assert rank == num_candidates + 1
+        assert num_placed > 5
+        for user in (min(self.histories), max(self.histories)):
+            alone = recommend(self.served.out, user, 1000, [], why=False)
+            answer = client.get(f"/v1/recommend/{user}?k=1000").json()
+            assert [item.item_id for item in alone.items] == [
+                item["item_id"] for item in answer["items"]
+            ]
+            assert alone.short == answer["short"]
+            assert "limit on genres" in alone.short
+
+
+@pytest.fixture(scope="module")
+def ruled(tmp_path_factory):
+    return Ruled(tmp_path_factory.mktemp("ruled"))
+
+
+@pytest.fixture(scope="module")
+def client(ruled):
+    with serving(ruled.served.out) as client:
+        until(client, "/v1/recommend/1")
+        wait_for(client, len(NAMES))
+        yield client
+
+
+@pytest.fixture
+def user(ruled):
+    return min(ruled.histories)
+
+
+def ids_of(client, query):
+    answer = client.get(f"/v1/recommend/{query}").json()
+    return [item["item_id"] for item in answer["items"]]
+
+
+def test_the_evaluator_judges_with_the_feed_as_it_was_in_training(ruled):
+    for name in NAMES:
+        for top, *_ in ruled.judged(name, None).values():
+            assert not set(top) & SOLD_OUT_IN_TRAINING
+
+
+def test_every_way_to_a_list_gives_the_same(ruled, client):
+    ruled.assert_the_same_everywhere(client, NAMES[-1], SOLD_OUT_IN_TRAINING)
+
+
+def test_a_request_excludes_items(ruled, client, user):
+    [first, second, *_] = ids_of(client, user)
+    listed = ids_of(client, f"{user}?exclude={second}&exclude=unknown")
+    assert listed[0] == first
+    assert second not in listed
+    alone = recommend(
+        ruled.served.out, user, 10, [], False, exclude=[f"Film {second} (1999)"]
+    )
+    assert [item.item_id for item in alone.items] == listed
+
+
+def test_a_request_filters_items(ruled, client, user):
+    query = f"{user}?filter=genres:War&filter=genres:Noir&k=50"
+    listed = ids_of(client, query)
+    assert listed
+    assert all(GENRES[item] & {"War", "Noir"} for item in listed)
+    short = client.get(f"/v1/recommend/{query}").json()["short"]
+    assert short.startswith(f"{len(listed)} of 50 items; ")
+    assert "filter" in short
+    filters = ["genres:War", "genres:Noir"]
+    alone = recommend(ruled.served.out, user, 50, [], False, filters=filters)
+    assert [item.item_id for item in alone.items] == listed
+    refused = client.get(f"/v1/recommend/{user}?filter=colour:red")
+    assert refused.status_code == 400
+    assert "choose from genres" in refused.json()["error"]
+    assert client.get(f"/v1/recommend/{user}?filter=genres").status_code == 400
+    assert client.get(f"/v1/recommend/{user}?{'exclude=1&' * 1001}").status_code == 400
+    with pytest.raises(FilterError, match="field:value"):
+        recommend(ruled.served.out, user, 50, [], False, filters=["War"])
+
+
+def test_clients_cannot_change_what_is_available(client):
+    body = {"signature_name": "update_items", "inputs": {"item_id": ["1"]}}
+    answer = client.post("/v1/models/recommender:predict", json=body)
+    assert answer.status_code == 403
+    assert "feed" in answer.json()["error"]
+
+
+def test_an_item_that_is_out_of_stock_disappears_within_a_second(
+    ruled, client, user, capsys
+):
+    item = ids_of(client, user)[0]
+    sold_out = SOLD_OUT_IN_TRAINING | {item}
+    write_feed(ruled.feed, sold_out)
+    started = time.monotonic()
+    while item in ids_of(client, user):
+        assert time.monotonic() < started + 30, client.log.read_text()[-3000:]
+        time.sleep(0.01)
+    with capsys.disabled():
+        print(f" (after {time.monotonic() - started:.2f} s) ", end="")
+    ruled.assert_the_same_everywhere(client, NAMES[-1], sold_out)
+    # An item that the feed no longer names is available again.
+    write_feed(ruled.feed, SOLD_OUT_IN_TRAINING)
+    end = time.monotonic() + 30
+    while item not in ids_of(client, user):
+        assert time.monotonic() < end, client.log.read_text()[-3000:]
+        time.sleep(0.01)
+
+
+BAD_FEEDS = ("", "item_id\n1\n", "item_id,available\n1,maybe\n", None)
+
+
+def test_a_bad_feed_is_reported_once_and_the_last_good_one_stays(ruled, client, user):
+    before = ids_of(client, user)
+    log = client.log.read_text().count("the feed is not used")
+    nothing_left = "".join(f"{item},0,\n" for item in ruled.items)
+    for bad in (*BAD_FEEDS, f"item_id,available,genres\n{nothing_left}"):
+        if bad is None:
+            ruled.feed.unlink()
+        else:
+            replace(ruled.feed, bad)
+        time.sleep(0.5)
+        assert ids_of(client, user) == before
+    metrics = client.get("/metrics").text
+    assert 'marquee_load_failures_total{what="feed"} 1.0' in metrics
+    assert client.log.read_text().count("the feed is not used") == log + 1
+    with pytest.raises(FeedError, match="leaves no item to list"):
+        recommend(ruled.served.out, user, 10, [], False)
+    # Other commands use what was available in training, and report it.
+    ruled.feed.unlink()
+    alone = recommend(ruled.served.out, user, 10, [], False)
+    assert not {item.item_id for item in alone.items} & SOLD_OUT_IN_TRAINING
+    assert "available when the model was trained" in alone.feed_problem
+    # A good one is used again; a stale one too, and it is reported.
+    write_feed(ruled.feed, SOLD_OUT_IN_TRAINING | {before[0]})
+    os.utime(ruled.feed, (time.time() - 9000,) * 2)
+    end = time.monotonic() + 30
+    while before[0] in ids_of(client, user):
+        assert time.monotonic() < end, client.log.read_text()[-3000:]
+        time.sleep(0.05)
+    until_counted(client, 'marquee_load_failures_total{what="feed"} 2.0')
+    assert "is stale: it was written 150 minutes ago" in client.log.read_text()
+    write_feed(ruled.feed, SOLD_OUT_IN_TRAINING)
+
+
+def test_a_new_version_gets_the_last_good_feed(ruled, client, user):
+    item = ids_of(client, user)[0]
+    write_feed(ruled.feed, SOLD_OUT_IN_TRAINING | {item})
+    end = time.monotonic() + 30
+    while item in ids_of(client, user):
+        assert time.monotonic() < end, client.log.read_text()[-3000:]
+        time.sleep(0.05)
+    replace(ruled.feed, "half of a fi")
+    out = ruled.served.out
+    push.push(out / "models" / NAMES[-1], out / "live", keep=99)
+    wait_for(client, len(NAMES) + 1)
+    assert item not in ids_of(client, user)
+    write_feed(ruled.feed, SOLD_OUT_IN_TRAINING)
+
+
+def until_counted(client, line):
+    end = time.monotonic() + 30
+    while line not in client.get("/metrics").text:
+        assert time.monotonic() < end, client.log.read_text()[-3000:]
+        time.sleep(0.05)
+
+
+def test_items_without_a_row_are_unknown_to_the_feed(ruled, client):
+    assert MIN_RATINGS > 1
+    write_feed(ruled.feed, SOLD_OUT_IN_TRAINING, "998,no,\n999,no,\n")
+    until_counted(client, "marquee_feed_unknown_items 2.0")
+    assert f"marquee_items_listed {float(len(listed_items(ruled)))}" in (
+        client.get("/metrics").text
+    )
+
+
+def listed_items(ruled):
+    return [
+        item
+        for item in ruled.items
+        if item not in SOLD_OUT_IN_TRAINING | {"3"} and "Western" not in GENRES[item]
+    ]
