@@ -8,6 +8,7 @@ import tensorflow as tf
 from trainer_modules import features as f
 from trainer_modules.left_out import ALWAYS, NEVER, left_out_until
 from trainer_modules.list_rules import ListRules
+from trainer_modules.protocols import ScoresByProducts
 from trainer_modules.target_contexts import TargetContexts
 
 # A model: returns scores [B, C] for features.
@@ -15,6 +16,8 @@ Scorer = Callable[[dict[str, tf.Tensor]], tf.Tensor]
 
 # Pairs of users and items scored at once: 128 MiB for a layer of 256 units.
 MAX_SCORED_PAIRS = 1 << 17
+# Users of a model that scores by products: 64 MB of scores of a million items.
+USERS_BY_PRODUCTS = 16
 NUM_RARE = 10  # how many of the rarest known items bound an unknown item's score
 
 _RANKED = {  # what ``rank_targets`` returns
@@ -32,11 +35,26 @@ class Candidates(NamedTuple):
         num_items: V, number of items with an index of their own, reserved ones too.
         num_others: How many items of the catalogue have none.
         rules: What lists may contain, and in which order; None without rules.
+        users_at_once: For how many users all items are scored at once, at least. A
+            model that scores by products reads the vectors of all items each time.
     """
 
     num_items: int
     num_others: int = 0
     rules: ListRules | None = None
+    users_at_once: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        model: tf.keras.Model,
+        num_items: int,
+        num_others: int,
+        rules: ListRules | None = None,
+    ) -> "Candidates":
+        """Returns the candidates of a model."""
+        users_at_once = USERS_BY_PRODUCTS if isinstance(model, ScoresByProducts) else 1
+        return cls(num_items, num_others, rules, users_at_once)
 
 
 def score_candidates(
@@ -110,44 +128,6 @@ def _no_better_than_rare(unknown: tf.Tensor, rare: tf.Tensor) -> tf.Tensor:
     return tf.minimum(unknown, tf.reduce_mean(rare, 1, keepdims=True))
 
 
-def score_all(
-    model: Scorer, features: dict[str, tf.Tensor], candidates: Candidates
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Scores every item with a row of its own, and the unknown item, for each user.
-
-    Args:
-        model: Returns scores [B, C] for features.
-        features: Features of the users, [B, ...] each. ``excluded_item_index`` [B, X],
-            padded with 0, has the items that a request excludes.
-        candidates: What may be on lists.
-
-    Returns:
-        Scores [B, V - NUM_RESERVED]; until when the user's lists leave each item out,
-        of the same shape, in seconds UTC; and the unknown item's score [B].
-    """
-    num_items = candidates.num_items
-    catalogue = tf.range(f.UNKNOWN_INDEX, num_items)[tf.newaxis, :]
-    scores = tf.cast(model({**features, f.ITEM_INDEX: catalogue}), tf.float32)
-    out = tf.cast(features[f.HISTORY_ITEM_INDEX], tf.int32)  # [B, H]
-    out_until = left_out_until(features)
-    if f.EXCLUDED_ITEM_INDEX in features:
-        excluded = tf.cast(features[f.EXCLUDED_ITEM_INDEX], tf.int32)
-        out = tf.concat([out, excluded], 1)
-        out_until = tf.concat([out_until, tf.fill(tf.shape(excluded), NEVER)], 1)
-    row = tf.range(tf.shape(out)[0])[:, tf.newaxis] + tf.zeros_like(out)
-    until = tf.tensor_scatter_nd_max(
-        tf.fill([tf.shape(out)[0], num_items], ALWAYS),
-        tf.reshape(tf.stack([row, out], -1), [-1, 2]),
-        tf.reshape(out_until, [-1]),
-    )
-    known = scores[:, 1:]  # ordered by falling frequency: the rarest are last
-    unknown = _no_better_than_rare(scores[:, :1], known[:, -NUM_RARE:])
-    until = until[:, f.NUM_RESERVED :]
-    if candidates.rules:
-        until = tf.where(candidates.rules.is_listed, until, NEVER)
-    return known, until, unknown[:, 0]
-
-
 def best(
     model: Scorer,
     features: dict[str, tf.Tensor],
@@ -160,7 +140,8 @@ def best(
 
     Args:
         model: Returns scores [B, C] for features.
-        features: Features of the users, [B, ...] each.
+        features: Features of the users, [B, ...] each. ``excluded_item_index`` [B, X],
+            padded with 0, has the items that a request excludes.
         time: When the lists are made, [B], in seconds UTC.
         candidates: What may be on lists.
         k: How many items to return.
@@ -170,25 +151,23 @@ def best(
         Their places after the reserved rows, and their scores, [B, k] each, best first
         or as the rules order them; the score of an item that is not listed is -inf.
     """
-    scores, until, _ = score_all(model, features, candidates)
-    is_in = until <= time[:, tf.newaxis]
+    scores = _Scored(model, features, candidates).at(time)
     if passes is not None:
-        is_in &= passes
-    return _listed(scores, is_in, candidates.rules, k)
+        scores = tf.where(passes, scores, -float("inf"))
+    return _listed(scores, candidates.rules, k)
 
 
 def _listed(
-    scores: tf.Tensor, is_in: tf.Tensor, rules: ListRules | None, k: tf.Tensor
+    scores: tf.Tensor, rules: ListRules | None, k: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the lists of users, as ``best`` does.
 
     Args:
-        scores: Scores of all items with a row of their own, [B, V - NUM_RESERVED].
-        is_in: Whether each of them may be on the list, of the same shape.
+        scores: Scores of all items with a row of their own, [B, V - NUM_RESERVED]; -inf
+            for an item that may not be on the list.
         rules: The rules of lists.
         k: How many items to return.
     """
-    scores = tf.where(is_in, scores, -float("inf"))
     if not (rules and rules.has_order):
         top = tf.math.top_k(scores, k)
         return top.indices, top.values
@@ -250,11 +229,8 @@ def _rank_users(
     num_top: int,
 ) -> dict[str, tf.Tensor]:
     """Ranks targets of users, a block of users after the other."""
-    num_users = tf.shape(targets)[0]
-    block_size = tf.minimum(max(1, MAX_SCORED_PAIRS // candidates.num_items), num_users)
 
-    def rank_block(start: tf.Tensor) -> dict[str, tf.Tensor]:
-        rows = tf.minimum(tf.range(start, start + block_size), num_users - 1)
+    def rank_block(rows: tf.Tensor) -> dict[str, tf.Tensor]:
         return _rank_rows(
             model,
             {name: tf.gather(value, rows) for name, value in features.items()},
@@ -263,14 +239,37 @@ def _rank_users(
             num_top,
         )
 
-    blocks = tf.map_fn(
+    return _in_blocks(
         rank_block,
-        tf.range(0, num_users, tf.maximum(block_size, 1)),
-        fn_output_signature=_RANKED,
+        tf.shape(targets)[0],
+        max(candidates.users_at_once, MAX_SCORED_PAIRS // candidates.num_items),
+        _RANKED,
+    )
+
+
+def _in_blocks(
+    compute: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    num_rows: tf.Tensor,
+    block_size: int,
+    dtypes: dict[str, tf.DType],
+) -> dict[str, tf.Tensor]:
+    """Computes tensors [N, ...] for blocks of rows, one block after the other.
+
+    Args:
+        compute: Returns the tensors of rows [M], which it is given.
+        num_rows: N.
+        block_size: How many rows a block has at most, at least 1.
+        dtypes: Types of the tensors, by name.
+    """
+    size = tf.maximum(tf.minimum(block_size, num_rows), 1)
+    blocks = tf.map_fn(
+        lambda start: compute(tf.minimum(tf.range(start, start + size), num_rows - 1)),
+        tf.range(0, num_rows, size),
+        fn_output_signature=dtypes,
         parallel_iterations=1,
     )
     return {
-        name: tf.reshape(value, tf.concat([[-1], tf.shape(value)[2:]], 0))[:num_users]
+        name: tf.reshape(value, tf.concat([[-1], tf.shape(value)[2:]], 0))[:num_rows]
         for name, value in blocks.items()
     }
 
@@ -283,11 +282,7 @@ def _rank_rows(
     num_top: int,
 ) -> dict[str, tf.Tensor]:
     times = features.get(f.TIMESTAMP, tf.zeros_like(targets, tf.int64))  # [B, T]
-    scores, until, unknown_score = score_all(model, features, candidates)
-    is_unknown = features[f.HISTORY_ITEM_INDEX] == f.UNKNOWN_INDEX
-    unknown_until = tf.where(is_unknown, left_out_until(features), ALWAYS)  # [B, H]
-    scored = _Scored(scores, until, unknown_score, unknown_until, candidates.num_others)
-
+    scored = _Scored(model, features, candidates)
     cells = tf.where(targets != f.PADDING_INDEX)  # [N, 2] the real targets
     row, target = cells[:, 0], tf.cast(tf.gather_nd(targets, cells), tf.int64)
     place = tf.maximum(target - f.NUM_RESERVED, 0)
@@ -295,8 +290,8 @@ def _rank_rows(
     # to be ahead of itself.
     score = tf.where(
         target == f.UNKNOWN_INDEX,
-        tf.gather(unknown_score, row),
-        tf.gather_nd(scores, tf.stack([row, place], 1)),
+        tf.gather(scored.unknown_score, row),
+        tf.gather_nd(scored.scores, tf.stack([row, place], 1)),
     )
     time = tf.gather_nd(times, cells)
     ranks = scored.ranks(row, target, score, time)
@@ -313,8 +308,7 @@ def _rank_rows(
             of_target = tf.range(tf.shape(row)[0])
         rank = lists.ranks(of_target, target, ranks)
     else:
-        is_in = until <= first[:, tf.newaxis]
-        top = _listed(scores, is_in, None, num_top)[0] + f.NUM_RESERVED
+        top = _listed(scored.at(first), None, num_top)[0] + f.NUM_RESERVED
     return {
         "score": tf.scatter_nd(cells, score, tf.shape(targets, tf.int64)),
         "rank": tf.scatter_nd(cells, rank, tf.shape(targets, tf.int64)),
@@ -338,41 +332,95 @@ class _Ranks(NamedTuple):
 
 
 class _Scored:
-    """The scores of all items for B users, in which targets are ranked."""
+    """The scores of all items for B users, and what their lists leave out.
+
+    That is kept by item of a history rather than by item of the catalogue: with a
+    million items, a time for each of them takes as long as all scores.
+
+    Attributes:
+        scores: Scores of the items with a row of their own, [B, V - NUM_RESERVED].
+        unknown_score: Score of every other item, [B].
+    """
 
     def __init__(
-        self,
-        scores: tf.Tensor,
-        until: tf.Tensor,
-        unknown_score: tf.Tensor,
-        unknown_until: tf.Tensor,
-        num_unknown_items: int,
+        self, model: Scorer, features: dict[str, tf.Tensor], candidates: Candidates
     ):
-        """Keeps the scores.
+        """Scores every item with a row of its own, and the unknown item.
 
         Args:
-            scores: Scores of the items with a row of their own, [B, V - NUM_RESERVED].
-            until: Until when the user's lists leave each of them out, of the same
-                shape.
-            unknown_score: Score of every other item, [B].
-            unknown_until: Until when they leave out each of the other items in the
-                user's history, [B, H]; always a candidate for the rest of H.
-            num_unknown_items: How many other items there are.
+            model: Returns scores [B, C] for features.
+            features: Features of the users, [B, ...] each, as in ``best``.
+            candidates: What may be on lists.
         """
-        self.scores, self.until = scores, until
-        self.unknown_score, self.unknown_until = unknown_score, unknown_until
-        self.num_unknown_items = num_unknown_items
+        catalogue = tf.range(f.UNKNOWN_INDEX, candidates.num_items)[tf.newaxis, :]
+        scores = tf.cast(model({**features, f.ITEM_INDEX: catalogue}), tf.float32)
+        self.scores = scores[:, 1:]  # by falling frequency: the rarest are last
+        rare = self.scores[:, -NUM_RARE:]
+        self.unknown_score = _no_better_than_rare(scores[:, :1], rare)[:, 0]
+        self._num_items, self._num_others = candidates.num_items, candidates.num_others
+        self._is_listed = candidates.rules.is_listed if candidates.rules else None
+        history = tf.cast(features[f.HISTORY_ITEM_INDEX], tf.int32)  # [B, H]
+        until = left_out_until(features)
+        # Always a candidate for the items with a row.
+        self._others_until = tf.where(history == f.UNKNOWN_INDEX, until, ALWAYS)
+        if f.EXCLUDED_ITEM_INDEX in features:
+            excluded = tf.cast(features[f.EXCLUDED_ITEM_INDEX], tf.int32)
+            history = tf.concat([history, excluded], 1)
+            until = tf.concat([until, tf.fill(tf.shape(excluded), NEVER)], 1)
+        self._out, self._until = _each_once(history - f.NUM_RESERVED, until)  # [B, L]
+        # NaN is not behind anything.
+        self._compared = self.scores
+        self._num_listed: tf.Tensor | int = candidates.num_items - f.NUM_RESERVED
+        if self._is_listed is not None:
+            self._compared = tf.where(self._is_listed, self.scores, float("nan"))
+            self._num_listed = _count(self._is_listed, 0)
+            is_out = tf.gather(self._is_listed, tf.maximum(self._out, 0))
+            self._counted_until = tf.where(is_out, self._until, ALWAYS)
+        else:
+            self._counted_until = self._until
+        self._out_scores = tf.gather(
+            self.scores, tf.maximum(self._out, 0), batch_dims=1
+        )
+
+    def at(self, time: tf.Tensor, row: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns the scores of the items that may be on lists, or else -inf.
+
+        Args:
+            time: When the lists are made, [M], in seconds UTC.
+            row: Rows of their users, [M]; None for each user once.
+
+        Returns:
+            Scores, [M, V - NUM_RESERVED].
+        """
+        scores, out, until = self.scores, self._out, self._until
+        if row is not None:
+            scores, out, until = (tf.gather(all_, row) for all_ in (scores, out, until))
+        if self._is_listed is not None:
+            scores = tf.where(self._is_listed, scores, -float("inf"))
+        cells = tf.where(until > time[:, tf.newaxis])
+        places = tf.stack(
+            [cells[:, 0], tf.cast(tf.gather_nd(out, cells), tf.int64)], axis=1
+        )
+        nothing = tf.fill(tf.shape(cells)[:1], -float("inf"))
+        return tf.tensor_scatter_nd_update(scores, places, nothing)
+
+    def num_in(self, time: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+        """Returns how many items with a row may be on lists of users [M] then [M]."""
+        until = tf.gather(self._counted_until, row)
+        return self._num_listed - _count(until > time[:, tf.newaxis], 1)
 
     def num_candidates(self, time: tf.Tensor) -> tf.Tensor:
         """Returns how many items may be on each user's list at a time [B]."""
-        time = time[:, tf.newaxis]
-        num_out = tf.math.count_nonzero(self.unknown_until > time, 1)
-        left = tf.maximum(self.num_unknown_items - num_out, 0)
-        return tf.math.count_nonzero(self.until <= time, 1) + left
+        users = tf.range(tf.shape(time)[0])
+        return self.num_in(time, users) + self._num_others_in(time, users)
+
+    def _num_others_in(self, time: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+        until = tf.gather(self._others_until, row)
+        return tf.maximum(self._num_others - _count(until > time[:, tf.newaxis], 1), 0)
 
     def ranks(
         self, row: tf.Tensor, target: tf.Tensor, score: tf.Tensor, time: tf.Tensor
-    ) -> _Ranks:
+    ) -> "_Ranks":
         """Returns the ranks of N targets, given the row, score and time of each.
 
         A target is not behind itself, so the count of items that are not behind it is
@@ -380,29 +428,58 @@ class _Scored:
         left out, or without a row and not counted in the catalogue.
         """
         score = tf.where(tf.math.is_nan(score), -float("inf"), score)
-        return tf.map_fn(
-            self._rank,
-            (row, target, score, time),
-            fn_output_signature=_Ranks(tf.int64, tf.int64, tf.int64),
+        given = (row, target, score, time)
+        ranks = _in_blocks(
+            lambda rows: self._ranks(*(tf.gather(values, rows) for values in given)),
+            tf.shape(row)[0],
+            max(1, MAX_SCORED_PAIRS // self._num_items),
+            dict.fromkeys(_Ranks._fields, tf.int64),
         )
+        return _Ranks(**ranks)
 
-    def _rank(self, one: tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]) -> _Ranks:
-        row, target, score, time = one
-        is_in = self.until[row] <= time
-        num_out = tf.math.count_nonzero(self.unknown_until[row] > time)
-        unknown_left = tf.maximum(self.num_unknown_items - num_out, 0)
+    def _ranks(
+        self, row: tf.Tensor, target: tf.Tensor, score: tf.Tensor, time: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        than = score[:, tf.newaxis]
+        is_out = tf.gather(self._counted_until, row) > time[:, tf.newaxis]  # [N, L]
         # Counted as all minus those behind: in a graph, >= becomes "not <", which
         # differs for NaN.
-        behind = tf.math.count_nonzero(is_in & (self.scores[row] < score))
-        num_in = tf.math.count_nonzero(is_in)
-        is_behind = self.unknown_score[row] < score
-        others_ahead = tf.where(is_behind, tf.zeros([], tf.int64), unknown_left)
-        until = self.until[row, tf.maximum(target - f.NUM_RESERVED, 0)]
-        is_candidate = tf.where(
-            target == f.UNKNOWN_INDEX, unknown_left > 0, until <= time
-        )
+        behind = _count(tf.gather(self._compared, row) < than, 1)
+        behind -= _count(is_out & (tf.gather(self._out_scores, row) < than), 1)
+        num_in, others_in = self.num_in(time, row), self._num_others_in(time, row)
+        is_behind = tf.gather(self.unknown_score, row) < score
+        others_ahead = tf.where(is_behind, tf.zeros_like(others_in), others_in)
+        item = tf.cast(target - f.NUM_RESERVED, tf.int32)
+        is_own = tf.gather(self._out, row) == item[:, tf.newaxis]
+        is_candidate = ~tf.reduce_any(is_own & is_out, 1)
+        if self._is_listed is not None:
+            is_candidate &= tf.gather(self._is_listed, tf.maximum(item, 0))
+        is_candidate = tf.where(target == f.UNKNOWN_INDEX, others_in > 0, is_candidate)
         rank = num_in - behind + others_ahead + tf.cast(~is_candidate, tf.int64)
-        return _Ranks(rank, others_ahead, num_in + unknown_left + 1)
+        return {
+            "rank": rank,
+            "others_ahead": others_ahead,
+            "last": num_in + others_in + 1,
+        }
+
+
+def _each_once(item: tf.Tensor, until: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns each item [B, L] once, with the latest of its times [B, L].
+
+    Items below 0, which have no row, and repeats are always candidates.
+    """
+    by_time = tf.argsort(until, 1, stable=True)
+    item, until = (tf.gather(all_, by_time, batch_dims=1) for all_ in (item, until))
+    by_item = tf.argsort(item, 1, stable=True)
+    item, until = (tf.gather(all_, by_item, batch_dims=1) for all_ in (item, until))
+    is_last = item[:, 1:] != item[:, :-1]
+    is_last = tf.pad(is_last, [[0, 0], [0, 1]], constant_values=True)
+    return item, tf.where(is_last & (item >= 0), until, ALWAYS)
+
+
+def _count(values: tf.Tensor, axis: int) -> tf.Tensor:
+    """Returns how many are true; adding up 64 bits each would take twice as long."""
+    return tf.cast(tf.math.count_nonzero(values, axis, dtype=tf.int32), tf.int64)
 
 
 class _Lists:
@@ -430,12 +507,10 @@ class _Lists:
             num_top: Number of items in ``top_item``.
         """
         self._rules = rules
-        scores = tf.gather(scored.scores, row)
-        is_in = tf.gather(scored.until, row) <= time[:, tf.newaxis]
         length = max(rules.pool, num_top) if rules.has_order else num_top
-        self._items, score = _listed(scores, is_in, rules, length)
+        self._items, score = _listed(scored.at(time, row), rules, length)
         self._is_item = score > -float("inf")
-        num_in = tf.minimum(tf.math.count_nonzero(is_in, 1), length)
+        num_in = tf.minimum(scored.num_in(time, row), length)
         self._is_ended = tf.math.count_nonzero(self._is_item, 1) < num_in
         items = tf.where(self._is_item, self._items + f.NUM_RESERVED, f.PADDING_INDEX)
         self.top_item = items[:, :num_top]

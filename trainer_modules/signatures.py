@@ -122,7 +122,7 @@ class Served:
         self.list_statistics = list_statistics
         self.first_rated = tf.constant(first_rated)
         self.num_unknown_items = num_unknown_items
-        self.candidates = Candidates(self.num_items, num_unknown_items, rules)
+        self.candidates = Candidates.of(model, self.num_items, num_unknown_items, rules)
         self.share_of_users = share_of_users
         self.reads_times = reads_times
         self.is_weighted = is_weighted

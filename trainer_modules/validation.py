@@ -83,7 +83,9 @@ class Ranking(Validation):
     def __init__(self, scorer: tf.keras.Model, data: Data):
         super().__init__()
         self.scorer = scorer
-        self.candidates = Candidates(data.sizes.num_listed, data.num_unknown_items)
+        self.candidates = Candidates.of(
+            scorer, data.sizes.num_listed, data.num_unknown_items
+        )
         self.users = eval_users(data, RANKED_USERS).cache()
 
     def measure(self) -> float:

@@ -46,7 +46,7 @@ def table_model(scores):
     return model
 
 
-def ranked(people, num_unknown=0, num_top=3):
+def ranked(people, num_unknown=0, num_top=3, users_at_once=1):
     scores, seen, targets = zip(*people, strict=True)
     targets = padded([sorted(items) for items in targets])
     return ranking.rank_targets(
@@ -58,7 +58,7 @@ def ranked(people, num_unknown=0, num_top=3):
             ),
         },
         tf.constant(targets, tf.int64),
-        ranking.Candidates(NUM_ITEMS, num_unknown),
+        ranking.Candidates(NUM_ITEMS, num_unknown, users_at_once=users_at_once),
         num_top,
     ), targets
 
@@ -71,12 +71,17 @@ def of_unknown(scores, num_rare=ranking.NUM_RARE):
 
 
 @settings(max_examples=30)
-@given(users, st.integers(0, 3), st.sampled_from([1, NUM_ITEMS * 2, NUM_ITEMS * 100]))
-def test_ranks_are_those_of_the_reference(people, num_unknown, max_pairs):
+@given(
+    users,
+    st.integers(0, 3),
+    st.sampled_from([1, NUM_ITEMS * 2, NUM_ITEMS * 100]),
+    st.sampled_from([1, 3]),
+)
+def test_ranks_are_those_of_the_reference(people, num_unknown, max_pairs, at_once):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "MAX_SCORED_PAIRS", max_pairs)  # blocks of 1, 2, all
         patch.setattr(ranking, "NUM_RARE", 3)
-        found, targets = ranked(people, num_unknown)
+        found, targets = ranked(people, num_unknown, users_at_once=at_once)
     for user, (scores, seen, _) in enumerate(people):
         # The catalogue spelt out: each unknown item is an item like others.
         scores = [0.0, of_unknown(scores, 3), *scores[2:]]
