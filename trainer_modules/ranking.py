@@ -37,12 +37,15 @@ class Candidates(NamedTuple):
         rules: What lists may contain, and in which order; None without rules.
         users_at_once: For how many users all items are scored at once, at least. A
             model that scores by products reads the vectors of all items each time.
+        num_new: How many of the items, the last ones, have an index but no row: the
+            model scores them by their features.
     """
 
     num_items: int
     num_others: int = 0
     rules: ListRules | None = None
     users_at_once: int = 1
+    num_new: int = 0
 
     @classmethod
     def of(
@@ -50,18 +53,25 @@ class Candidates(NamedTuple):
         model: tf.keras.Model,
         num_items: int,
         num_others: int,
+        num_new: int,
         rules: ListRules | None = None,
     ) -> "Candidates":
         """Returns the candidates of a model."""
         users_at_once = USERS_BY_PRODUCTS if isinstance(model, ScoresByProducts) else 1
-        return cls(num_items, num_others, rules, users_at_once)
+        return cls(num_items, num_others, rules, users_at_once, num_new)
+
+    @property
+    def rarest(self) -> range:
+        """Indices of the rarest items with a row: these are ordered by frequency."""
+        end = self.num_items - self.num_new
+        return range(max(f.NUM_RESERVED, end - NUM_RARE), end)
 
 
 def score_candidates(
     model: Scorer,
     features: dict[str, tf.Tensor],
     items: tf.Tensor,
-    num_items: int,
+    candidates: Candidates,
 ) -> tf.Tensor:
     """Returns the scores of each user's candidates.
 
@@ -69,15 +79,16 @@ def score_candidates(
         model: Returns scores [B, C] for features.
         features: Features of the users, [B, ...] each.
         items: Indices of the candidates, [B, C].
-        num_items: V, including the reserved rows.
+        candidates: What may be on lists.
 
     Returns:
         Scores, [B, C]; items without a row of their own score as described in
         ``_no_better_than_rare``.
     """
-    rare = tf.range(num_items)[f.NUM_RESERVED :][-NUM_RARE:]  # [N]
+    rarest = candidates.rarest
+    rare = tf.range(rarest.start, rarest.stop, dtype=items.dtype)  # [N]
     users, length = tf.shape(items)[0], tf.shape(items)[1]
-    more = tf.tile(tf.cast(rare, items.dtype)[tf.newaxis, :], [users, 1])
+    more = tf.tile(rare[tf.newaxis, :], [users, 1])
     scores = model({**features, f.ITEM_INDEX: tf.concat([items, more], 1)})
     scores = tf.cast(scores, tf.float32)
     known, rare_scores = scores[:, :length], scores[:, length:]
@@ -89,7 +100,7 @@ def score_targets(
     model: Scorer,
     features: dict[str, tf.Tensor],
     targets: tf.Tensor,
-    num_items: int,
+    candidates: Candidates,
 ) -> tf.Tensor:
     """Returns the scores of targets, each in its own context.
 
@@ -97,15 +108,15 @@ def score_targets(
         model: Returns scores [B, C] for features.
         features: As those of ``rank_targets``.
         targets: Indices of the targets, [B, T], padded with 0.
-        num_items: V, including the reserved rows.
+        candidates: What may be on lists.
 
     Returns:
         Scores as those of ``score_candidates``, [B, T].
     """
     if f.CONTEXT not in features:
-        return score_candidates(model, features, targets, num_items)
+        return score_candidates(model, features, targets, candidates)
     apart = TargetContexts.split(features, targets)
-    scores = score_candidates(model, apart.features, apart.targets, num_items)
+    scores = score_candidates(model, apart.features, apart.targets, candidates)
     return apart.of_targets(scores)
 
 
@@ -354,8 +365,9 @@ class _Scored:
         """
         catalogue = tf.range(f.UNKNOWN_INDEX, candidates.num_items)[tf.newaxis, :]
         scores = tf.cast(model({**features, f.ITEM_INDEX: catalogue}), tf.float32)
-        self.scores = scores[:, 1:]  # by falling frequency: the rarest are last
-        rare = self.scores[:, -NUM_RARE:]
+        self.scores = scores[:, 1:]
+        rarest = candidates.rarest
+        rare = scores[:, rarest.start - f.UNKNOWN_INDEX : rarest.stop - f.UNKNOWN_INDEX]
         self.unknown_score = _no_better_than_rare(scores[:, :1], rare)[:, 0]
         self._num_items, self._num_others = candidates.num_items, candidates.num_others
         self._is_listed = candidates.rules.is_listed if candidates.rules else None

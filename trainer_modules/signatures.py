@@ -122,7 +122,13 @@ class Served:
         self.list_statistics = list_statistics
         self.first_rated = tf.constant(first_rated)
         self.num_unknown_items = num_unknown_items
-        self.candidates = Candidates.of(model, self.num_items, num_unknown_items, rules)
+        self.candidates = Candidates.of(
+            model,
+            self.num_items,
+            num_unknown_items,
+            num_new=len(new_items),
+            rules=rules,
+        )
         self.share_of_users = share_of_users
         self.reads_times = reads_times
         self.is_weighted = is_weighted
@@ -220,10 +226,10 @@ class Served:
             raw[f.HISTORY_EVENT_TYPE] = fitted(
                 raw[f.HISTORY_ITEM_ID], raw[f.HISTORY_EVENT_TYPE], ""
             )
-        features, candidates = self._features(self._transformed(raw))
+        features, items = self._features(self._transformed(raw))
         if time is not None:
             features |= self._context_at(time.to_tensor(shape=[None, 1])[:, 0])
-        scores = score_candidates(self.scorer, features, candidates, self.num_items)
+        scores = score_candidates(self.scorer, features, items, self.candidates)
         is_real = tf.sequence_mask(raw[f.ITEM_ID].row_lengths(), tf.shape(scores)[1])
         return {"score": tf.where(is_real, scores, -float("inf"))}
 
@@ -454,7 +460,7 @@ class Served:
         if self.share_of_users < 1:
             ranked["rank"] *= tf.cast(is_in_sample, tf.int64)[:, tf.newaxis]
             ranked["score"] = score_targets(
-                self.scorer, features, targets, self.num_items
+                self.scorer, features, targets, self.candidates
             )
         return ranked
 

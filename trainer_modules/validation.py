@@ -83,8 +83,9 @@ class Ranking(Validation):
     def __init__(self, scorer: tf.keras.Model, data: Data):
         super().__init__()
         self.scorer = scorer
+        sizes = data.sizes
         self.candidates = Candidates.of(
-            scorer, data.sizes.num_listed, data.num_unknown_items
+            scorer, sizes.num_listed, data.num_unknown_items, sizes.num_new_items
         )
         self.users = eval_users(data, RANKED_USERS).cache()
 

@@ -114,13 +114,35 @@ def test_candidates_without_a_row_score_alike_wherever_they_are_asked_for():
     scores = [[0.0, 50.0, 9, 8, 7, 6, 5, 0.2, 0.1], [0, 0.5, 1, 1, 1, 1, 1, 1, 1]]
     users = {f.USER_INDEX: tf.range(2)}
     items = tf.constant([[1, 2, 1], [8, 1, 2]], tf.int64)
-    found = ranking.score_candidates(table_model(scores), users, items, NUM_ITEMS)
+    found = ranking.score_candidates(
+        table_model(scores), users, items, ranking.Candidates(NUM_ITEMS)
+    )
     a, b = (of_unknown(each) for each in scores)
     np.testing.assert_allclose(found, [[a, 9, a], [1, b, 1]], rtol=1e-6)
     alone = ranking.score_candidates(
-        table_model([[0.0, 3.0]]), {f.USER_INDEX: tf.range(1)}, items[:1, :1], 2
+        table_model([[0.0, 3.0]]),
+        {f.USER_INDEX: tf.range(1)},
+        items[:1, :1],
+        ranking.Candidates(2),
     )
     np.testing.assert_array_equal(alone, [[3.0]])  # nothing has a row
+
+
+def test_new_items_do_not_bound_those_without_a_row():
+    # The last two have no row, but features by which the model likes them most.
+    scores = [[0.0, 50.0, 9, 8, 7, 6, 5, 40.0, 30.0]]
+    candidates = ranking.Candidates(NUM_ITEMS, 1, num_new=2)
+    users = {
+        f.USER_INDEX: tf.range(1),
+        f.HISTORY_ITEM_INDEX: tf.zeros([1, 1], tf.int64),
+    }
+    target = tf.constant([[f.UNKNOWN_INDEX]], tf.int64)
+    model = table_model(scores)
+    scored = ranking.score_candidates(model, users, target, candidates)
+    assert scored.numpy().tolist() == [[7.0]]  # the mean of those with a row
+    found = ranking.rank_targets(model, users, target, candidates, 1)
+    assert found["score"].numpy().tolist() == [[7.0]]
+    assert found["rank"].numpy().tolist() == [[6]]  # a tie counts against it
 
 
 DAY = 86_400
@@ -335,7 +357,7 @@ def test_each_target_is_ranked_in_its_own_context(after, max_pairs, monkeypatch)
         context_model(scores),
         users | {f.TIMESTAMP: tf.constant(times), f.CONTEXT: tf.constant(contexts)},
         tf.constant(targets),
-        NUM_ITEMS,
+        ranking.Candidates(NUM_ITEMS),
     )
     np.testing.assert_array_equal(scored.numpy() * (targets > 0), found["score"])
 

@@ -94,8 +94,9 @@ class _UserMean:
 
     def __init__(self, model: tf.keras.Model, data: Data, metric: UserMetric):
         self.model, self.metric = model, metric
+        sizes = data.sizes
         self.candidates = Candidates.of(
-            model, data.sizes.num_listed, data.num_unknown_items
+            model, sizes.num_listed, data.num_unknown_items, sizes.num_new_items
         )
         self.users = eval_users(data, MAX_USERS).cache()
 
