@@ -171,6 +171,10 @@ class Served:
                 tf.TensorSpec([None], tf.string, name=f.ITEM_ID),
                 tf.TensorSpec([], tf.int32, name="k"),
             )
+        elif self.rules:
+            signatures["are_listed"] = self.are_listed.get_concrete_function(
+                tf.TensorSpec([None], tf.string, name=f.ITEM_ID)
+            )
         if self.rules and self.rules.has_feed:
             signatures["update_items"] = self.update_items.get_concrete_function(
                 tf.TensorSpec([None], tf.string, name=f.ITEM_ID),
@@ -314,7 +318,8 @@ class Served:
         """Returns the items whose vectors have the largest cosines with an item's.
 
         Only of a model that ``ScoresByProducts``. All vectors are compared, also if
-        there is an index, which divides the items by their inner products.
+        there is an index, which divides the items by their inner products. With rules,
+        items that they block are left out.
 
         Args:
             item_id: Ids of the items, [B].
@@ -338,6 +343,8 @@ class Served:
         is_out = (row + f.NUM_RESERVED == item[:, tf.newaxis]) | (
             item[:, tf.newaxis] < f.NUM_RESERVED
         )
+        if self.rules:
+            is_out |= ~tf.gather(self.rules.is_listed, row)
         place, score = nearest(query, vectors, is_out, k)
         is_left = score > -float("inf")
         place = tf.where(is_left, tf.gather(row, place) + f.NUM_RESERVED, 0)
@@ -420,16 +427,38 @@ class Served:
             remain. ``num_unknown``: how many of the given ones are never listed.
         """
         assert self.rules
-        nobody = tf.zeros([1, 0], tf.string)
-        raw = self._raw_users(tf.constant([""]), nobody, tf.zeros([1, 0]), nobody)
-        raw[f.ITEM_ID] = tf.RaggedTensor.from_row_lengths(item_id, [tf.size(item_id)])
-        row = self._transformed(raw)[f.ITEM_INDEX].flat_values - f.NUM_RESERVED
+        row = self._rows_of(item_id)
         prefix = f.ITEM_FEATURE_PREFIX
         values = {name.removeprefix(prefix): value for name, value in fields.items()}
         return {
             "num_listed": self.rules.update(row, available, values),
             "num_unknown": tf.math.count_nonzero(row < 0),
         }
+
+    @tf.function(autograph=False)
+    def are_listed(self, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns whether the rules let lists contain items.
+
+        Only of a model with rules that has no ``similar``, whose similar items are
+        found outside of the model, by the likes.
+
+        Args:
+            item_id: Ids of the items, [N].
+
+        Returns:
+            ``is_listed`` [N]; false for items without a row of their own.
+        """
+        assert self.rules
+        row = self._rows_of(item_id)
+        is_listed = tf.gather(self.rules.is_listed, tf.maximum(row, 0))
+        return {"is_listed": is_listed & (row >= 0)}
+
+    def _rows_of(self, item_id: tf.Tensor) -> tf.Tensor:
+        """Returns the rows of items [N], below 0 for those without one."""
+        nobody = tf.zeros([1, 0], tf.string)
+        raw = self._raw_users(tf.constant([""]), nobody, tf.zeros([1, 0]), nobody)
+        raw[f.ITEM_ID] = tf.RaggedTensor.from_row_lengths(item_id, [tf.size(item_id)])
+        return self._transformed(raw)[f.ITEM_INDEX].flat_values - f.NUM_RESERVED
 
     def _ranked(
         self, user_id: tf.Tensor, features: dict[str, tf.Tensor], targets: tf.Tensor

@@ -1,13 +1,21 @@
 """Items that are similar to one, by the live model's vectors or by the likes."""
 
+import itertools
 from pathlib import Path
 
 from components.catalogue_gen import read_catalogue
-from components.exported_model import ExportedModel
 from pipeline.lineage import accepted_data
 from pipeline.recommend.item_titles import Titles
-from pipeline.recommend.one_user import live_model
-from pipeline.recommend.similar_items import SIGNATURE, SimilarList, similar_inputs
+from pipeline.recommend.list_rules import feed_now
+from pipeline.recommend.one_user import live_model, load_model
+from pipeline.recommend.similar_items import (
+    ARE_LISTED,
+    CANDIDATES,
+    SIGNATURE,
+    SimilarList,
+    listed_inputs,
+    similar_inputs,
+)
 from pipeline.recommend.user_history import Histories, files_of, listed
 
 
@@ -24,15 +32,21 @@ def similar_items(out: Path, text: str, k: int) -> SimilarList:
         NoLineageError: If the data with which the version was accepted is missing.
         UnknownItemError: If the text matches no item, or more than one.
         HostileModelError: If the model does more than compute. It is not loaded.
+        FeedError: If the feed leaves no item to list.
     """
     live = live_model(out)
     data = accepted_data(out, live)
     titles = Titles(read_catalogue(str(data.catalogue)))
     item_id = titles.find(text)
-    model = ExportedModel(live.folder)
+    feed = feed_now(live.folder)
+    model = load_model(live.folder, feed.inputs)
     if SIGNATURE in model.signature_defs:
         answer = model.function(SIGNATURE)(similar_inputs(item_id, k))
         found = listed(answer["item_id"][0], answer["score"][0])
         return SimilarList.of(item_id, "vectors", live, titles, found)
     likes = Histories(files_of(str(data.examples))).likes(data.threshold)
-    return SimilarList.of(item_id, "likes", live, titles, likes.similar(item_id, k))
+    found = likes.similar(item_id, CANDIDATES)
+    if found and ARE_LISTED in model.signature_defs:
+        answer = model.function(ARE_LISTED)(listed_inputs(found))
+        found = list(itertools.compress(found, answer["is_listed"]))
+    return SimilarList.of(item_id, "likes", live, titles, found[:k])

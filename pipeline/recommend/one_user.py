@@ -151,7 +151,20 @@ def live_model(out: Path) -> versions.Version:
 def load_recommend(
     folder: Path, feed: Mapping[str, np.ndarray] | None = None
 ) -> Function:
-    """Loads a version's ``recommend``, and applies its feed.
+    """Loads a version's ``recommend``, and applies its feed, as ``load_model`` does.
+
+    Raises:
+        SignatureError: If its inputs are those of another release.
+    """
+    recommend = load_model(folder, feed).function("recommend")
+    check_inputs(recommend.inputs)
+    return recommend
+
+
+def load_model(
+    folder: Path, feed: Mapping[str, np.ndarray] | None = None
+) -> ExportedModel:
+    """Loads a version, and applies its feed.
 
     Args:
         folder: Folder of the version.
@@ -159,19 +172,16 @@ def load_recommend(
             available when it was trained.
 
     Raises:
-        SignatureError: If its inputs are those of another release.
         HostileModelError: If the model does more than compute. It is not loaded.
         FeedError: If the feed leaves no item to list.
     """
     model = ExportedModel(folder)
-    recommend = model.function("recommend")
-    check_inputs(recommend.inputs)
     if feed is not None and not model.function(UPDATE)(feed)["num_listed"]:
         raise FeedError(
             "the feed leaves no item to list; correct it, or remove it to list what "
             "was available when the model was trained"
         )
-    return recommend
+    return model
 
 
 def ask(

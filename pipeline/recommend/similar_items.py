@@ -11,6 +11,8 @@ from pipeline.recommend.item_titles import Titles
 from trainer_modules import features as f
 
 SIGNATURE = "similar"  # only of models whose scores are products of vectors
+ARE_LISTED = "are_listed"  # the signature; only of models with rules but without that
+CANDIDATES = 10_000  # items by likes, of which those that the rules block are left out
 MadeOf = Literal["vectors", "likes"]
 
 
@@ -69,6 +71,11 @@ class SimilarList:
             version=version.number,
             items=[SimilarItem(i, titles.of(i), score) for i, score in found],
         )
+
+
+def listed_inputs(found: Iterable[tuple[str, float]]) -> dict[str, np.ndarray]:
+    """Returns the inputs of a model's ``are_listed`` for IDs with scores."""
+    return {f.ITEM_ID: np.array([item_id.encode() for item_id, _ in found], object)}
 
 
 def similar_inputs(item_id: str, k: int) -> dict[str, np.ndarray]:

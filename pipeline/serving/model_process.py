@@ -19,7 +19,7 @@ from pipeline.serving.json_tensors import Tensors, TensorSpec
 from pipeline.serving.model_messages import Line, receive
 from pipeline.serving.model_worker import Failed, Loaded
 
-SIGNATURES = 5  # of a model; as many calls may run at the same time
+SIGNATURES = 6  # of a model; as many calls may run at the same time
 START_SECONDS = 300.0
 END_SECONDS = 10.0
 

@@ -1,16 +1,21 @@
 """``/v1/similar/{item}``: the items that are similar to one, with titles."""
 
 import asyncio
+import itertools
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.recommend.item_titles import Titles, UnknownItemError
+from pipeline.recommend.likes import Likes
 from pipeline.recommend.similar_items import (
+    ARE_LISTED,
+    CANDIDATES,
     SIGNATURE,
     MadeOf,
     SimilarList,
+    listed_inputs,
     similar_inputs,
 )
 from pipeline.recommend.user_history import listed
@@ -18,6 +23,7 @@ from pipeline.serving.accepted_ratings import AcceptedRatings
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
 from pipeline.serving.middleware import JSON
+from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.recommend_api import (
     MAX_ITEMS,
     MAX_TITLE_LENGTH,
@@ -49,10 +55,23 @@ class SimilarApi:
                 answer = await self._batcher.ask(model, SIGNATURE, inputs)
                 found = listed(answer["item_id"][0], answer["score"][0])
             else:
-                found = await asyncio.to_thread(data.likes.similar, item_id, k)
+                found = (await self._by_likes(model, data.likes, item_id))[:k]
             version = model.version
         similar = SimilarList.of(item_id, made_of, version, data.titles, found)
         return Response(msgspec.json.encode(similar), media_type=JSON)
+
+    @staticmethod
+    async def _by_likes(
+        model: ModelProcess, likes: Likes, item_id: str
+    ) -> list[tuple[str, float]]:
+        """Returns the items that the same users like, and that may be listed."""
+        found = await asyncio.to_thread(likes.similar, item_id, CANDIDATES)
+        if not found or ARE_LISTED not in model.inputs:
+            return found
+        [answer] = await model.ask(ARE_LISTED, [listed_inputs(found)])
+        if isinstance(answer, Exception):
+            raise answer
+        return list(itertools.compress(found, answer["is_listed"]))
 
 
 def _found(titles: Titles, text: str) -> str:

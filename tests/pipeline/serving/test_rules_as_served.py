@@ -16,9 +16,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import yaml
 
-from components.live_models import push
+from components.live_models import push, versions
 from pipeline.recommend.all_users import recommend_to_all
 from pipeline.recommend.list_rules import FilterError
+from pipeline.recommend.one_item import similar_items
 from pipeline.recommend.one_user import recommend
 from pipeline.runs.step_outputs import newest_output
 from tests.reference import judging, list_rules
@@ -334,3 +335,31 @@ def listed_items(ruled):
         for item in ruled.items
         if item not in SOLD_OUT_IN_TRAINING | {"3"} and "Western" not in GENRES[item]
     ]
+
+
+def similar_to(client, item):
+    answer = client.get(f"/v1/similar/{item}?k=1000").json()
+    return answer["made_of"], [item["item_id"] for item in answer["items"]]
+
+
+def test_similar_items_follow_the_rules_and_the_feed(ruled, client):
+    made_of, vectors = similar_to(client, "1")
+    assert made_of == "vectors"
+    assert sorted(vectors) == sorted(set(listed_items(ruled)) - {"1"})
+    assert [i.item_id for i in similar_items(ruled.served.out, "1", 1000).items] == (
+        vectors
+    )
+    # A model without vectors: the users who like both.
+    out = ruled.served.out
+    push.push(out / "models" / NAMES[0], out / "live", keep=99)
+    wait_for(client, max(versions.numbers(out / "live")))
+    made_of, likes = similar_to(client, "1")
+    assert made_of == "likes"
+    liked = [
+        {item for item, stars, *_ in rows if stars >= 4}
+        for rows in ruled.histories.values()
+    ]
+    together = set().union(*(items for items in liked if "1" in items)) - {"1"}
+    assert together - set(listed_items(ruled))  # some of them are blocked
+    assert together & set(listed_items(ruled)) <= set(likes) <= set(listed_items(ruled))
+    assert [i.item_id for i in similar_items(out, "1", 1000).items] == likes
