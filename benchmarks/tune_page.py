@@ -33,6 +33,10 @@ split; on the eval split, they had .0467, the Tuner's .0478 and the defaults .04
 defaults, was the best (.0505 on the eval split; the others .0486 to .0504). `deepfm`
 has not been measured there: a trial took 260 s on MovieLens 100K. No sequence model has
 been measured yet.
+
+On the sample, the searches were alone, beside other work: 90 s were three trials of
+`fm`, and `ncf`, `warp_mf`, `light_gcn` and `mf_sgd` had no result in that time. A
+few trials do not show that a default is good.
 """
 
 
