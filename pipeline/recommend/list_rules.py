@@ -1,15 +1,16 @@
 """The rules of a version's lists, as batch, serving and a single list apply them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from trainer_modules import features as f
 from trainer_modules.configs.list_rules import Rules
 from trainer_modules.item_feed import FeedError, read_feed
-from trainer_modules.model_card import from_json
 
 UPDATE = "update_items"  # the signature
 
@@ -20,7 +21,8 @@ class FilterError(ValueError):
 
 def rules_of(folder: Path) -> Rules | None:
     """Returns the rules of the version in a folder; None if it has none."""
-    return from_json((folder / f.CARD_FILE).read_text(encoding="utf-8")).rules
+    card = json.loads((folder / f.CARD_FILE).read_text(encoding="utf-8"))
+    return msgspec.convert(card.get("rules"), Rules | None)
 
 
 class FeedNow(NamedTuple):

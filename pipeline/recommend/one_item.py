@@ -7,7 +7,7 @@ from components.catalogue_gen import read_catalogue
 from pipeline.lineage import accepted_data
 from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.list_rules import feed_now
-from pipeline.recommend.one_user import live_model, load_model
+from pipeline.recommend.one_user import live_model, load_version
 from pipeline.recommend.similar_items import (
     ARE_LISTED,
     CANDIDATES,
@@ -39,7 +39,7 @@ def similar_items(out: Path, text: str, k: int) -> SimilarList:
     titles = Titles(read_catalogue(str(data.catalogue)))
     item_id = titles.find(text)
     feed = feed_now(live.folder)
-    model = load_model(live.folder, feed.inputs)
+    model = load_version(live.folder, feed.inputs)
     if SIGNATURE in model.signature_defs:
         answer = model.function(SIGNATURE)(similar_inputs(item_id, k))
         found = listed(answer["item_id"][0], answer["score"][0])

@@ -151,17 +151,17 @@ def live_model(out: Path) -> versions.Version:
 def load_recommend(
     folder: Path, feed: Mapping[str, np.ndarray] | None = None
 ) -> Function:
-    """Loads a version's ``recommend``, and applies its feed, as ``load_model`` does.
+    """Loads a version's ``recommend``, and applies its feed, as ``load_version`` does.
 
     Raises:
         SignatureError: If its inputs are those of another release.
     """
-    recommend = load_model(folder, feed).function("recommend")
+    recommend = load_version(folder, feed).function("recommend")
     check_inputs(recommend.inputs)
     return recommend
 
 
-def load_model(
+def load_version(
     folder: Path, feed: Mapping[str, np.ndarray] | None = None
 ) -> ExportedModel:
     """Loads a version, and applies its feed.
