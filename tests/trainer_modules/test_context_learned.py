@@ -212,6 +212,7 @@ def test_signatures_agree_on_the_scores_of_each_target(log, served):
                 history_rating=tf.constant([history["history_rating"]]),
                 user_features=tf.fill([1, 1], ""),
                 k=tf.constant(NUM_ITEMS),
+                exclude_item_id=tf.fill([1, 1], ""),
                 request_timestamp=tf.constant([time], tf.int64),
             )
             order = [name.decode() for name in listed["item_id"][0].numpy()]
