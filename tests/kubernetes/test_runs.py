@@ -73,6 +73,7 @@ def test_the_pushed_model_answers(first, answer):
             "history_rating": [[5, 2]],
             "user_features": [[]],
             "k": 5,
+            "exclude_item_id": [[]],
         },
     }
     assert len(answer(body)["outputs"]["item_id"][0]) == 5

@@ -23,6 +23,7 @@ TRAINED = {
     "judged": ["buy"],
     "again_after": 604800,
     "context": {"fields": ["hour"], "timezone": "Europe/Berlin"},
+    "rules": None,
 }
 
 

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support.models import build
+from trainer_modules import features as f
 from trainer_modules.configs.factorization import GMFConfig
 from trainer_modules.fused_adam import FusedAdam
 from trainer_modules.optimizers import compiled
@@ -52,9 +53,14 @@ def test_adagrad_takes_the_steps_of_single_rows(batch_size):
     # LightFM's way, whose sums of squared gradients start at 1.
     model = build("gmf", SIZES)
     config = GMFConfig(optimizer="adagrad", learning_rate=0.05)
-    batches = tf.data.Dataset.from_tensors(0)
-    training_set = TrainingSet(batches, 1, batch_size, 2)
-    [optimizer] = compiled(model, config, SIZES, training_set).optimizer
+    batch = {
+        f.USER_INDEX: tf.constant([2]),
+        f.ITEM_INDEX: tf.constant([[3, 4]]),
+        f.LABEL: tf.constant([[1, 0]]),
+    }
+    training_set = TrainingSet(tf.data.Dataset.from_tensors(batch), 1, batch_size, 2)
+    [built] = compiled(model, config, SIZES, training_set).optimizer
+    optimizer = type(built).from_config(built.get_config())  # for other variables
     table = tf.Variable(tf.ones([batch_size]))
     optimizer.build([table])
     of_rows = np.linspace(-2, 2, batch_size)
