@@ -19,6 +19,14 @@ RATED = {  # split → user → item → stars; more than 3 is a like
     "train": {"ann": {"30": 5, "29": 1}, "bob/é": {"28": 4}},
     "test": {"ann": {"27": 4}},
 }
+RATED_ALIKE = {  # by users who like some of the same items
+    "train": {
+        "ann": {"30": 5, "29": 1, "27": 4},
+        "bob": {"30": 4, "28": 5, "29": 5},
+        "cat": {"27": 4, "28": 4, "26": 2},
+    },
+    "test": {"cat": {"30": 4}},
+}
 
 
 class Ruled(tf.Module):

@@ -17,10 +17,16 @@ def ruled(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory, ruled):
+def rated():
+    """Returns the ratings that the model was accepted with."""
+    return RATED
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory, ruled, rated):
     """Returns the output folder of a run whose model is live."""
     out = tmp_path_factory.mktemp("out")
-    write_data(out, RATED, 9)
+    write_data(out, rated, 9)
     push.push(ruled[1], out / "live", keep=9)
     return out
 

@@ -9,34 +9,15 @@ import pytest
 
 from components.live_models import push
 from pipeline.recommend.one_user import recommend
-from tests.support.ruled_model import write_data
+from tests.support.ruled_model import RATED_ALIKE, write_data
 from tests.support.server import serving, until
 
 pytestmark = pytest.mark.integration
 
-RATED = {  # split → user → item → stars; more than 3 is a like
-    "train": {
-        "ann": {"30": 5, "29": 1, "27": 4},
-        "bob": {"30": 4, "28": 5, "29": 5},
-        "cat": {"27": 4, "28": 4, "26": 2},
-    },
-    "test": {"cat": {"30": 4}},
-}
-
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory, ruled):
-    out = tmp_path_factory.mktemp("out")
-    write_data(out, RATED, 9)
-    push.push(ruled[1], out / "live", keep=9)
-    return out
-
-
-@pytest.fixture(scope="module")
-def client(out):
-    with serving(out) as client:
-        until(client, "/v1/recommend/ann")
-        yield client
+def rated():
+    return RATED_ALIKE
 
 
 def test_reasons_are_those_of_the_command(client, out):
@@ -154,7 +135,7 @@ def test_a_forged_cursor_is_held_to_the_bounds(client, place):
 
 
 def test_after_new_ratings_or_a_new_version_a_list_starts_again(tmp_path, ruled):
-    write_data(tmp_path, RATED, 9)
+    write_data(tmp_path, RATED_ALIKE, 9)
     push.push(ruled[1], tmp_path / "live", keep=9)
     with serving(tmp_path) as client:
         until(client, "/v1/recommend/ann")
@@ -163,8 +144,10 @@ def test_after_new_ratings_or_a_new_version_a_list_starts_again(tmp_path, ruled)
             for user in ("ann", "bob")
         }
         # Item 1 is on a later page, so that the items before the cursor are the same.
-        newer = {"ann": {**RATED["train"]["ann"], "1": 2}}
-        write_data(tmp_path, {**RATED, "train": {**RATED["train"], **newer}}, 20)
+        newer = {"ann": {**RATED_ALIKE["train"]["ann"], "1": 2}}
+        write_data(
+            tmp_path, {**RATED_ALIKE, "train": {**RATED_ALIKE["train"], **newer}}, 20
+        )
         until(client, f"/v1/recommend/ann?cursor={cursors['ann']}", 410)
         same = client.get(f"/v1/recommend/bob?cursor={cursors['bob']}")
         assert same.status_code == 200

@@ -13,21 +13,13 @@ from components.live_models import push
 from pipeline.recommend.item_titles import UnknownItemError
 from pipeline.recommend.one_item import similar_items
 from tests.support.recommender import save_recommender
-from tests.support.ruled_model import ORIGIN, Ruled, write_data
+from tests.support.ruled_model import ORIGIN, RATED_ALIKE, Ruled, write_data
 from tests.support.server import serving, until
 from trainer_modules.model_card import ModelCard, write_card
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[3]
-RATED = {  # split → user → item → stars; more than 3 is a like
-    "train": {
-        "ann": {"30": 5, "29": 1, "27": 4},
-        "bob": {"30": 4, "28": 5, "29": 5},
-        "cat": {"27": 4, "28": 4, "26": 2},
-    },
-    "test": {"cat": {"30": 4}},
-}
 
 
 @tf.function(
@@ -58,7 +50,7 @@ def live(tmp_path_factory, ruled):
     save_recommender(model, vectors, serving_default=model.score, similar=next_numbers)
     write_card(str(vectors), ModelCard("numbers", 1, {}, origin=ORIGIN.format(1)))
     for kind, folder in (("likes", ruled[1]), ("vectors", vectors)):
-        write_data(outs[kind], RATED, 9)
+        write_data(outs[kind], RATED_ALIKE, 9)
         push.push(folder, outs[kind] / "live", keep=9)
     with serving(outs["likes"]) as likes, serving(outs["vectors"]) as vectors:
         clients = {"likes": likes, "vectors": vectors}
