@@ -379,19 +379,20 @@ class _Scored:
             excluded = tf.cast(features[f.EXCLUDED_ITEM_INDEX], tf.int32)
             history = tf.concat([history, excluded], 1)
             until = tf.concat([until, tf.fill(tf.shape(excluded), NEVER)], 1)
-        self._out, self._until = _each_once(history - f.NUM_RESERVED, until)  # [B, L]
+        item = history - f.NUM_RESERVED
+        self._out, self._until = item, tf.where(item >= 0, until, ALWAYS)  # [B, L]
+        # To be counted; a list that is only made needs neither this nor what follows.
+        self._counted, self._counted_until = _each_once(item, self._until)
         # NaN is not behind anything.
         self._compared = self.scores
         self._num_listed: tf.Tensor | int = candidates.num_items - f.NUM_RESERVED
         if self._is_listed is not None:
             self._compared = tf.where(self._is_listed, self.scores, float("nan"))
             self._num_listed = _count(self._is_listed, 0)
-            is_out = tf.gather(self._is_listed, tf.maximum(self._out, 0))
-            self._counted_until = tf.where(is_out, self._until, ALWAYS)
-        else:
-            self._counted_until = self._until
-        self._out_scores = tf.gather(
-            self.scores, tf.maximum(self._out, 0), batch_dims=1
+            is_listed = tf.gather(self._is_listed, tf.maximum(self._counted, 0))
+            self._counted_until = tf.where(is_listed, self._counted_until, ALWAYS)
+        self._counted_scores = tf.gather(
+            self.scores, tf.maximum(self._counted, 0), batch_dims=1
         )
 
     def at(self, time: tf.Tensor, row: tf.Tensor | None = None) -> tf.Tensor:
@@ -457,12 +458,12 @@ class _Scored:
         # Counted as all minus those behind: in a graph, >= becomes "not <", which
         # differs for NaN.
         behind = _count(tf.gather(self._compared, row) < than, 1)
-        behind -= _count(is_out & (tf.gather(self._out_scores, row) < than), 1)
+        behind -= _count(is_out & (tf.gather(self._counted_scores, row) < than), 1)
         num_in, others_in = self.num_in(time, row), self._num_others_in(time, row)
         is_behind = tf.gather(self.unknown_score, row) < score
         others_ahead = tf.where(is_behind, tf.zeros_like(others_in), others_in)
         item = tf.cast(target - f.NUM_RESERVED, tf.int32)
-        is_own = tf.gather(self._out, row) == item[:, tf.newaxis]
+        is_own = tf.gather(self._counted, row) == item[:, tf.newaxis]
         is_candidate = ~tf.reduce_any(is_own & is_out, 1)
         if self._is_listed is not None:
             is_candidate &= tf.gather(self._is_listed, tf.maximum(item, 0))
@@ -478,7 +479,7 @@ class _Scored:
 def _each_once(item: tf.Tensor, until: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns each item [B, L] once, with the latest of its times [B, L].
 
-    Items below 0, which have no row, and repeats are always candidates.
+    Repeats are always candidates.
     """
     by_time = tf.argsort(until, 1, stable=True)
     item, until = (tf.gather(all_, by_time, batch_dims=1) for all_ in (item, until))
@@ -486,7 +487,7 @@ def _each_once(item: tf.Tensor, until: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
     item, until = (tf.gather(all_, by_item, batch_dims=1) for all_ in (item, until))
     is_last = item[:, 1:] != item[:, :-1]
     is_last = tf.pad(is_last, [[0, 0], [0, 1]], constant_values=True)
-    return item, tf.where(is_last & (item >= 0), until, ALWAYS)
+    return item, tf.where(is_last, until, ALWAYS)
 
 
 def _count(values: tf.Tensor, axis: int) -> tf.Tensor:
