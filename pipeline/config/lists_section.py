@@ -1,14 +1,12 @@
 """The settings that decide what recommended lists contain."""
 
-import re
-
 import msgspec
 
 from pipeline.config.types import RecommendAgain, Text
+from trainer_modules.configs.duration import duration_seconds
 from trainer_modules.configs.types import Count
 
 NEVER = "never"
-_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 
 
 class ListsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,5 +38,4 @@ class ListsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return 0 if self.recommend_again else None
         if self.recommend_again == NEVER:
             return None
-        [(count, unit)] = re.findall(r"(\d+) *([mhd])$", self.recommend_again)
-        return int(count) * _SECONDS[unit]
+        return duration_seconds(self.recommend_again)

@@ -15,11 +15,11 @@ from pipeline.runs.code_version import code_version
 from pipeline.stages.prepare import dotted
 from pipeline.stages.train_and_push import trainer_config
 from trainer_modules import features as f
+from trainer_modules.configs.duration import duration_seconds
 from trainer_modules.registry import POPULARITY
 from trainer_modules.tune_fn import tune_fn
 
 TRIALS = 20  # where neither trials nor a budget is set
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def tune(
@@ -86,7 +86,7 @@ def limits(tuner: TunerConfig) -> dict[str, Any]:
     trials = tuner.trials
     seconds = None
     if tuner.budget is not None:
-        seconds = float(tuner.budget[:-1]) * _SECONDS[tuner.budget[-1]]
+        seconds = float(duration_seconds(tuner.budget))
     elif trials is None:
         trials = TRIALS
     return {"trials": trials, "seconds": seconds}

@@ -1,11 +1,11 @@
 """The rules of lists: what `lists.rules` of the configuration names a file of."""
 
-import re
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from trainer_modules.configs.duration import duration_seconds
 from trainer_modules.configs.types import Share
 
 Name = Annotated[str, Meta(min_length=1, description="text")]
@@ -19,7 +19,6 @@ Age = Annotated[
         description="a time such as '90s', '30m', '2h' or '1d'",
     ),
 ]
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,8 +36,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def stale_seconds(self) -> int:
         """Age at which the file is reported as stale, in seconds."""
-        [(count, unit)] = re.findall(r"(\d+) *([smhd])$", self.stale_after)
-        return int(count) * _SECONDS[unit]
+        return duration_seconds(self.stale_after)
 
 
 class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
