@@ -25,32 +25,32 @@ ASK = """
     import base64, json, sys
     import tensorflow as tf
 
-    told = json.load(sys.stdin)
-    records = tf.constant([base64.b64decode(r) for r in told["records"]])
-    targets = tf.constant([base64.b64decode(r) for r in told["targets"]])
-    signatures = tf.saved_model.load(told["folder"]).signatures
+    request = json.load(sys.stdin)
+    records = tf.constant([base64.b64decode(r) for r in request["records"]])
+    targets = tf.constant([base64.b64decode(r) for r in request["targets"]])
+    signatures = tf.saved_model.load(request["folder"]).signatures
     answers = {
         "serving_default": signatures["serving_default"](examples=records),
         "evaluate": signatures["evaluate"](examples=targets),
         "recommend": signatures["recommend"](
-            user_id=tf.constant(told["users"]),
-            history_item_id=tf.constant(told["histories"]),
-            history_rating=tf.constant(told["ratings"]),
-            user_features=tf.constant(told["features"]),
-            k=tf.constant(told["k"]),
-            exclude_item_id=tf.constant(told["exclude"]),
+            user_id=tf.constant(request["users"]),
+            history_item_id=tf.constant(request["histories"]),
+            history_rating=tf.constant(request["ratings"]),
+            user_features=tf.constant(request["features"]),
+            k=tf.constant(request["k"]),
+            exclude_item_id=tf.constant(request["exclude"]),
         ),
     }
     ours = {"trainer_modules", "components", "pipeline", "tensorflow_transform", "tfx"}
 
-    def told_again(value):
+    def plain(value):
         if isinstance(value, list):
-            return [told_again(v) for v in value]
+            return [plain(v) for v in value]
         return value.decode() if isinstance(value, bytes) else value
 
     answers = {
         signature: {
-            name: told_again(value.numpy().tolist()) for name, value in outputs.items()
+            name: plain(value.numpy().tolist()) for name, value in outputs.items()
         }
         for signature, outputs in answers.items()
     }
