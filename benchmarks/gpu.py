@@ -46,7 +46,7 @@ def main(data_name: str, cpu: bool, names: tuple[str, ...]) -> None:
             "why; --cpu measures the CPU instead"
         )
     console.print(machine(), [gpu.name for gpu in gpus] or "CPU")
-    fitted = [name for name, spec in MODELS.items() if spec.task != "closed_form"]
+    fitted = [name for name, spec in MODELS.items() if spec.is_fitted]
     figures = []
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as folder:
         marquee(Path(folder), data_name, "popularity")

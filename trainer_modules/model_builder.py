@@ -65,6 +65,13 @@ class ModelBuilder:
         )
         return dataclasses.replace(self, start=start)
 
+    def of_parts(self) -> dict[str, "ModelBuilder"]:
+        """Returns builders of the models that the model consists of, by their role."""
+        return {
+            role: dataclasses.replace(self, settings=part)
+            for role, part in self.settings.parts.items()
+        }
+
     def __call__(self) -> tf.keras.Model:
         """Builds the model; each call gives the same weights."""
         tf.keras.utils.set_random_seed(self.settings.seed)

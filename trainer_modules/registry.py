@@ -4,7 +4,14 @@ import dataclasses
 import importlib
 from typing import Any
 
-from trainer_modules.configs import closed_form, factorization, fields, sequence
+from trainer_modules.configs import (
+    closed_form,
+    factorization,
+    fields,
+    sequence,
+    two_stage,
+)
+from trainer_modules.configs.parse import parse
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +24,8 @@ class ModelSpec:
         class_name: Name of the class in the model's file.
         config_class: Dataclass of its settings, with the paper's defaults.
         task: What it learns from unless its settings say otherwise
-            (``GradientConfig``), or ``closed_form`` for a model that is solved.
+            (``GradientConfig``), ``closed_form`` for a model that is solved, or
+            ``two_stage`` for one that consists of two others.
         summary: What it computes, in one line.
         paper: The authors and year of the paper.
         lists_new_items: Whether its lists contain items without a row of their own,
@@ -33,6 +41,11 @@ class ModelSpec:
     paper: str
     lists_new_items: bool = False
     reads_fields: bool = False
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the model as a whole is trained by gradient descent."""
+        return self.task not in ("closed_form", "two_stage")
 
     def load_class(self) -> type[Any]:
         """Imports the model's file, and TensorFlow with it, and returns its class."""
@@ -258,5 +271,45 @@ MODELS: dict[str, ModelSpec] = {
             summary="gated attention without a softmax over the last items and times",
             paper="Zhai et al. 2024",
         ),
+        ModelSpec(
+            name="two_stage",
+            class_name="TwoStage",
+            config_class=two_stage.TwoStageConfig,
+            task="two_stage",
+            summary="one model retrieves candidates, and another one orders them",
+            paper="Covington, Adams, Sargin 2016",
+            reads_fields=True,
+        ),
     )
 }
+
+
+def parts_of(config: Any) -> dict[str, tuple[ModelSpec, Any]]:
+    """Returns the models that a model consists of, with their settings, by their role.
+
+    Args:
+        config: The settings of the model; only those of ``two_stage`` have parts.
+
+    Raises:
+        ValueError: If a part does not exist or has parts itself, or if its settings are
+            invalid.
+    """
+    if not isinstance(config, two_stage.TwoStageConfig):
+        return {}
+    parts = {
+        "retrieval": (config.retrieval, config.retrieval_settings),
+        "ranking": (config.ranking, config.ranking_settings),
+    }
+    found = {}
+    for role, (name, settings) in parts.items():
+        if name not in MODELS or MODELS[name].task == "two_stage":
+            others = [n for n, spec in MODELS.items() if spec.task != "two_stage"]
+            raise ValueError(
+                f"{role} is {name!r}, which is not a model that can be a part; choose "
+                f"from {', '.join(others)}"
+            )
+        try:
+            found[role] = MODELS[name], parse(MODELS[name].config_class, settings)
+        except ValueError as error:
+            raise ValueError(f"{role}_settings: {error}") from error
+    return found

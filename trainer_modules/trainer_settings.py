@@ -12,7 +12,7 @@ from trainer_modules.configs.list_rules import Rules
 from trainer_modules.configs.parse import parse
 from trainer_modules.configs.sequence import CausalConfig
 from trainer_modules.model_card import ModelCard
-from trainer_modules.registry import MODELS, ModelSpec
+from trainer_modules.registry import MODELS, ModelSpec, parts_of
 from trainer_modules.sizes import Sizes
 
 
@@ -127,9 +127,19 @@ class TrainerSettings:
         return self.model.task == "closed_form"
 
     @property
+    def parts(self) -> dict[str, "TrainerSettings"]:
+        """The settings of the models that the model consists of, by their role."""
+        return {
+            role: dataclasses.replace(self, model=model, config=config)
+            for role, (model, config) in parts_of(self.config).items()
+        }
+
+    @property
     def reads_times(self) -> bool:
-        """Whether the model reads the times of ratings."""
-        return isinstance(self.config, CausalConfig) and self.config.reads_times
+        """Whether the model or a part of it reads the times of ratings."""
+        if isinstance(self.config, CausalConfig):
+            return self.config.reads_times
+        return any(part.reads_times for part in self.parts.values())
 
     def card(self, sizes: Sizes, parameters: int) -> ModelCard:
         """Returns the card of a model of so many weights, before its training."""

@@ -58,6 +58,8 @@ def train(
         log_dir: Where to write the training curves for TensorBoard.
     """
     settings = build.settings
+    if settings.parts:
+        return _train_parts(build, data, log_dir)
     if settings.is_closed_form:
         model = build()
         return model, solve(model, data)
@@ -69,6 +71,24 @@ def train(
         log_dir=log_dir,
         name=settings.model.name,
         is_warm=build.start.warm_start is not None,
+    )
+
+
+def _train_parts(
+    build: ModelBuilder, data: Data, log_dir: str
+) -> tuple[tf.keras.Model, Trained]:
+    """Trains the models that a model consists of, each as if it were alone."""
+    model = build()
+    trained = []
+    for role, build_part in build.of_parts().items():
+        part, figures = train(build_part, data, f"{log_dir}/{role}")
+        setattr(model, role, part)
+        trained.append(figures)
+    epochs = [figures.epochs for figures in trained if figures.epochs is not None]
+    return model, Trained(
+        seconds=sum(figures.seconds for figures in trained),
+        samples_per_second=None,  # of which part?
+        epochs=sum(epochs) if epochs else None,
     )
 
 

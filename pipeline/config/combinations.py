@@ -12,7 +12,7 @@ from pipeline.config.events_section import NEGATIVE
 from pipeline.config.sections import PipelineConfig
 from trainer_modules.configs.base import EXCLUSIVE, LOSSES, GradientConfig
 from trainer_modules.configs.parse import parse
-from trainer_modules.registry import MODELS
+from trainer_modules.registry import MODELS, parts_of
 
 _OWN_DATA_ONLY = ("items", "users", "columns", "item_columns", "user_columns", *DIALECT)
 _NOT_GIVEN: tuple[Any, ...] = (None, False, {})
@@ -30,13 +30,25 @@ def model_problem(
     """
     try:
         model = parse(MODELS[name].config_class, settings)
+        parts = parts_of(model)
     except ValueError as error:
         return str(error)
-    return (
-        _task_problem(name, model, config)
-        if isinstance(model, GradientConfig)
-        else None
-    )
+    if isinstance(model, GradientConfig):
+        return _task_problem(name, model, config)
+    for role, (part, own) in parts.items():
+        if problem := _part_problem(part.name, own, config):
+            return f"{role}: {problem}"
+    return None
+
+
+def _part_problem(name: str, own: Any, config: PipelineConfig) -> str | None:
+    """Returns why a model cannot be part of another one; None if it can."""
+    if getattr(own, "tuned", "off") != "off":
+        return (
+            f"{name} takes settings that were found (tuned: auto) only where it is "
+            "trained alone; copy those that `marquee models --tuned` lists"
+        )
+    return _task_problem(name, own, config) if isinstance(own, GradientConfig) else None
 
 
 def _task_problem(

@@ -18,6 +18,7 @@ from pipeline.config.errors import ConfigError
 from pipeline.config.event_checks import check_events
 from pipeline.config.list_rules_file import check_rules
 from pipeline.config.sections import LABEL_OF_EVENTS, PipelineConfig
+from trainer_modules.configs.two_stage import TwoStageConfig
 from trainer_modules.registry import MODELS, POPULARITY
 
 
@@ -98,7 +99,33 @@ def select_models(config: PipelineConfig, names: Iterable[str]) -> PipelineConfi
 def _with_models(
     config: PipelineConfig, models: Mapping[str, dict[str, Any]]
 ) -> PipelineConfig:
-    """Adds popularity, which every model must beat, in front if it is missing."""
+    """Adds popularity, which every model must beat, in front if it is missing.
+
+    A model that consists of others gets their settings, which are those of the models.
+    """
     if POPULARITY not in models:
         models = {POPULARITY: config.models.get(POPULARITY, {}), **models}
-    return msgspec.structs.replace(config, models=dict(models))
+    models = {
+        name: _with_parts(own, config.models)
+        if MODELS[name].config_class is TwoStageConfig
+        else own
+        for name, own in models.items()
+    }
+    return msgspec.structs.replace(config, models=models)
+
+
+def _with_parts(
+    own: dict[str, Any], models: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """Returns the settings of a model with those of its parts.
+
+    Args:
+        own: The settings of the model.
+        models: The settings of all models, by name.
+    """
+    config = TwoStageConfig()
+    of_parts = {
+        f"{role}_settings": models.get(own.get(role, getattr(config, role)), {})
+        for role in ("retrieval", "ranking")
+    }
+    return {**own, **{k: v for k, v in of_parts.items() if v and not own.get(k)}}

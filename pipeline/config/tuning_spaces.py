@@ -24,7 +24,9 @@ def spaces(config: PipelineConfig) -> dict[str, Space]:
     names = dict.fromkeys([*config.models, *own])
     found = {name: _space(config, name, own.get(name, {})) for name in names}
     if not any(found[name] for name in config.models):
-        message = "popularity has no settings to try; name another model"
+        none = " and ".join(config.models)
+        has = "has" if len(config.models) == 1 else "have"
+        message = f"{none} {has} no settings to try; name another model"
         raise ConfigError(None, None, "models", message)
     return found
 
@@ -36,6 +38,8 @@ def _space(config: PipelineConfig, name: str, own: Any) -> Space:
         raise _error(config, name, f"there is no such model{near}")
     if not isinstance(own, dict):
         raise _error(config, name, "expected settings with the values to try")
+    if own and MODELS[name].task == "two_stage":
+        raise _error(config, name, "its parts are tuned alone; name these instead")
     settings = untuned(config).models.get(name, {})
     try:
         return space_around(parse(MODELS[name].config_class, settings), own)

@@ -34,7 +34,8 @@ from pipeline.runs.step_log import PROGRESS_LOGGER
 from pipeline.runs.step_outputs import find_outputs
 from pipeline.runs.step_result import StepResult
 from trainer_modules.configs.base import IN_ORDER
-from trainer_modules.registry import MODELS
+from trainer_modules.configs.parse import parse
+from trainer_modules.registry import MODELS, parts_of
 
 if TYPE_CHECKING:  # TFX takes seconds to import
     from components.ratings_example_gen.recognise.layout import Layout
@@ -341,6 +342,12 @@ def _side_tables(
     return with_first_matches(side_tables_of(str(data), settings, layout), layout)
 
 
+def _learns_order(name: str, config: PipelineConfig) -> bool:
+    spec = MODELS[name]
+    parts = parts_of(parse(spec.config_class, config.models[name]))
+    return any(one.task in IN_ORDER for one in (spec, *(p for p, _ in parts.values())))
+
+
 def usable_models(config: PipelineConfig, layout: "Layout") -> PipelineConfig:
     """Checks that the models can be built for the data, before anything is started.
 
@@ -361,7 +368,7 @@ def usable_models(config: PipelineConfig, layout: "Layout") -> PipelineConfig:
             f"and {layout.ratings[0].name} has no column of times. Name one, as in "
             "--column timestamp=when, or remove the setting",
         )
-    in_order = [name for name in config.models if MODELS[name].task in IN_ORDER]
+    in_order = [name for name in config.models if _learns_order(name, config)]
     if not in_order or layout.has_timestamps:
         return config
     others = {name: own for name, own in config.models.items() if name not in in_order}

@@ -29,7 +29,7 @@ from pipeline.stages.prepare import dotted
 from pipeline.tuned_resolver import tuned_resolver
 from trainer_modules import features as f
 from trainer_modules.configs.parse import parse
-from trainer_modules.registry import MODELS, POPULARITY
+from trainer_modules.registry import MODELS, POPULARITY, parts_of
 from trainer_modules.run_fn import run_fn
 
 
@@ -83,7 +83,7 @@ def train(
             custom_config=trainer_config(name, config),
             base_model=(
                 base_model.outputs["champion"]
-                if base_model and _learns_by_gradients(name)
+                if base_model and MODELS[name].is_fitted
                 else None
             ),
             hyperparameters=tuned.get(name),
@@ -207,15 +207,13 @@ def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
         "seed": config.train.seed,
         "require_gpu": config.train.require_gpu,
         "mixed_precision": config.train.mixed_precision,
-        "warm_start": config.train.warm_start and _learns_by_gradients(name),
+        "warm_start": config.train.warm_start and MODELS[name].is_fitted,
         "split": msgspec.structs.asdict(config.split),
         "leave_out": config.vocabulary.leave_out,
         "max_scored_pairs": config.evaluation.max_scored_pairs,
         "index_from": config.lists.index_from,
         "index_probes": config.lists.index_probes,
-        "code_version": code_version(
-            run_fn.__module__, f"trainer_modules.models.{name}"
-        ),
+        "code_version": code_version(run_fn.__module__, *model_modules(name, config)),
     }
     if config.events.types:
         types = config.events.types.items()
@@ -242,5 +240,8 @@ def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
     return settings | {"recipe": f"{name}-{digest[:12]}"}
 
 
-def _learns_by_gradients(name: str) -> bool:
-    return MODELS[name].task != "closed_form"
+def model_modules(name: str, config: PipelineConfig) -> list[str]:
+    """Returns the modules of a model and of the models that it consists of."""
+    parts = parts_of(parse(MODELS[name].config_class, config.models[name]))
+    names = [name, *(spec.name for spec, _ in parts.values())]
+    return [f"trainer_modules.models.{each}" for each in names]

@@ -16,7 +16,6 @@ from pipeline.stages.prepare import dotted
 from pipeline.stages.train_and_push import trainer_config
 from trainer_modules import features as f
 from trainer_modules.configs.duration import duration_seconds
-from trainer_modules.registry import POPULARITY
 from trainer_modules.tune_fn import tune_fn
 
 TRIALS = 20  # where neither trials nor a budget is set
@@ -67,7 +66,7 @@ def tune(
             studies=folder,
         ).with_id(f"Tuner_{name}_worker_{worker}" if worker else f"Tuner_{name}")
         for name in config.models
-        if name != POPULARITY
+        if tried[name]  # popularity has nothing to try
         for worker in range(config.tuner.workers)
     ]
 

@@ -4,7 +4,7 @@ import dataclasses
 import re
 import types
 import typing
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import hypothesis.strategies as st
 
@@ -15,6 +15,7 @@ PLAIN = {
     int: st.integers(-9, 9),
     float: st.floats(width=32, allow_nan=False),
     type(None): st.none(),
+    Any: st.integers(-9, 9),
 }
 
 
@@ -74,7 +75,7 @@ def allowed(wanted, value):
         return isinstance(value, list) and all(allowed(inner[0], v) for v in value)
     if origin is Literal:
         return isinstance(value, str) and value in inner
-    kinds = {float: (int, float), int: int}.get(wanted, wanted)
+    kinds = {float: (int, float), int: int, Any: object}.get(wanted, wanted)
     return isinstance(value, kinds) and isinstance(value, bool) == (wanted is bool)
 
 

@@ -36,6 +36,10 @@ MODELS = {
     "attrec": "{epochs: 2, refit: %s, embedding_dim: 8, max_history_length: 4}",
     "sasrec": "{epochs: 2, refit: %s, embedding_dim: 8, max_history_length: 4}",
     "hstu": "{epochs: 2, refit: %s, embedding_dim: 8, max_history_length: 4}",
+    "two_stage": (
+        "{candidates: 9, retrieval_settings: {epochs: 2, refit: %s, embedding_dim: 8},"
+        " ranking_settings: {epochs: 2, refit: %s, embedding_dim: 4}}"
+    ),
 }
 DAY, START = 86_400, 978_300_000
 

@@ -14,7 +14,7 @@ from trainer_modules import training
 from trainer_modules.beyond_accuracy import ListStatistics
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Interactions
-from trainer_modules.registry import MODELS
+from trainer_modules.registry import MODELS, parts_of
 from trainer_modules.signatures import Served, Unit
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks.task import TrainingSet
@@ -53,10 +53,14 @@ def train(
 ) -> tf.keras.Model:
     """Returns a model trained on the data."""
     model = build(name, data.sizes, seed, **overrides)
+    config = configure(name, overrides)
     if MODELS[name].task == "closed_form":
         training.solve(model, data)
+    elif not MODELS[name].is_fitted:
+        for role, (part, own) in parts_of(config).items():
+            settings = dataclasses.asdict(own)
+            setattr(model, role, train(part.name, data, log_dir, seed, **settings))
     else:
-        config = configure(name, overrides)
         training.fit(model, config, data, seed=seed, log_dir=str(log_dir), name=name)
     return model
 

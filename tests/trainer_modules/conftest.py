@@ -75,8 +75,12 @@ def trained(train):
 
     def model(name):
         if name not in models:
-            is_fitted = MODELS[name].task != "closed_form"
-            models[name] = train(name, **({"patience": 8} if is_fitted else {}))
+            patience = {"patience": 8}
+            settings = patience if MODELS[name].is_fitted else {}
+            if MODELS[name].task == "two_stage":
+                roles = ("retrieval_settings", "ranking_settings")
+                settings = {"candidates": 16} | dict.fromkeys(roles, patience)
+            models[name] = train(name, **settings)
         return models[name]
 
     return model

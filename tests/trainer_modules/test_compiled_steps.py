@@ -10,7 +10,7 @@ from trainer_modules.optimizers import compiled
 from trainer_modules.registry import MODELS
 from trainer_modules.training import TRAINING_SETS
 
-FITTED = [name for name, spec in MODELS.items() if spec.task != "closed_form"]
+FITTED = [name for name, spec in MODELS.items() if spec.is_fitted]
 NOT_RANDOM = {"dropout_rate": 0.0, "id_dropout_rate": 0.0}  # XLA draws other numbers
 # What XLA lacks saves the CPU most of the work: tf.unique of ``warp_mf``, whose size is
 # unknown, and tf.sparse.segment_sum of ``light_gcn``, which GPUs have.

@@ -67,6 +67,8 @@ def build_and_step(name, config, sizes):
     if MODELS[name].task == "closed_form":
         model.solve(make_interactions([[2, 4], [2, 5], [3, 3], [4, 2]], U, V))
         return model(FEATURES)
+    if not MODELS[name].is_fitted:  # its parts are, each alone
+        return model(FEATURES)
     with tf.GradientTape(persistent=True) as tape:
         score = model(FEATURES, training=True)
         is_sequence = MODELS[name].task == "sequence"

@@ -29,7 +29,7 @@ from trainer_modules.warm_start import (
     write_item_values,
 )
 
-GRADIENT_MODELS = [name for name, spec in MODELS.items() if spec.task != "closed_form"]
+GRADIENT_MODELS = [name for name, spec in MODELS.items() if spec.is_fitted]
 # A user's jobs and an item's genres, whenever there is such a user or item.
 JOBS = {b"ann": ["cook", "poet"], b"bob": ["nurse"], b"cid": [], b"dan": ["poet"]}
 JOBS |= {b"eve": ["nurse", "cook"], b"new": ["cook"]}

@@ -27,7 +27,7 @@ from trainer_modules.registry import MODELS, POPULARITY
 from trainer_modules.sizes import Sizes, Weighted
 
 SOURCES = Path(trainer_modules.__file__).parent / "models"
-FITTED = [name for name, spec in MODELS.items() if spec.task != "closed_form"]
+FITTED = [name for name, spec in MODELS.items() if spec.is_fitted]
 U, V = 7, 9  # rows of the user and the item table
 IDS = Sizes(U, V)
 FIELDS = Sizes(
@@ -109,7 +109,7 @@ def num_parameters(sizes):
     n += sizes.num_context_values if sizes.num_context_fields else 0
     # A projection has a row for each number of a vector.
     n += 3 + 2 if sizes is FIELDS else 0
-    return {
+    numbers = {
         "popularity": v,
         # A vector each (equation 1); for folding in, the Gramian and a fingerprint.
         "mf_als": (u + v) * 192 + 192 * 192 + u,
@@ -184,6 +184,8 @@ def num_parameters(sizes):
         # output.
         "hstu": (v + 200) * 64 + 2 * (64 * 4 * 64 + 200 + 128 + 64 * 64 + 64),
     }  # fmt: skip
+    # Those of its two parts.
+    return numbers | {"two_stage": numbers["two_tower"] + numbers["deepfm"]}
 
 
 def features(user, items, history=None, label=None, user_fields=USER_FIELDS):
@@ -394,7 +396,7 @@ def test_an_unknown_setting_and_a_wrong_type_are_refused(name):
         parse.parse(MODELS[name].config_class, {"learnig_rate": 0.1})
     for field in dataclasses.fields(MODELS[name].config_class):
         with pytest.raises(ValueError, match=field.name):
-            parse.parse(MODELS[name].config_class, {field.name: "much"})
+            parse.parse(MODELS[name].config_class, {field.name: ["much"]})
 
 
 @pytest.fixture(scope="module")
