@@ -24,7 +24,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-warm-start bench-tune bench-sources \
-  bench-flink bench-gate bench-store bench-new-items bench-index bench-evaluation \
+  bench-flink bench-gate bench-store bench-new-items bench-index bench-evaluation bench-two-stages \
   bench-run bench-run-quick bench-jobs bench-gpu
 
 help: ## Show the targets
@@ -264,6 +264,9 @@ bench-index: $(READY) | $(UV) ## Compare the index of items with hnswlib and Sca
 	@$(UV) pip install --quiet --target build/index --no-deps \
 	  --python $(BIN)/python hnswlib==0.8.0 scann==1.3.0
 	@PYTHONPATH=build/index $(BIN)/python -m benchmarks.item_index --write
+
+bench-two-stages: $(READY) ## Compare a list of two_stage with one of its ranking model
+	@$(BIN)/python -m benchmarks.two_stages --write
 
 bench-evaluation: $(READY) ## Measure exact ranks among a million items
 	@$(BIN)/python -m benchmarks.evaluation --write

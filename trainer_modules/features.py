@@ -60,6 +60,7 @@ HISTORY_AGAIN_FROM = HISTORY_PREFIX + "again_from"  # in batches: seconds UTC
 EXCLUDE_ITEM_ID = "exclude_item_id"  # inputs of ``recommend``
 FILTER = "filter"
 EXCLUDED_ITEM_INDEX = "excluded_item_index"  # items that a request's list lacks, [B, X]
+IS_LISTED = "is_listed"  # whether rules let lists contain each item with a row, [V - 2]
 REQUEST_TIMESTAMP = "request_timestamp"  # an input of ``recommend``
 CONTEXT = "context"  # in batches: the values of the fields of a time
 HOUR, WEEKDAY = "hour", "weekday"  # these fields

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.protocols import ScoresByProducts
+from trainer_modules.protocols import products_of
 
 Floats = npt.NDArray[np.float32]
 
@@ -124,14 +124,16 @@ def item_index(
     """Returns an index of a model's items, of which the reserved ones are left out.
 
     Args:
-        model: The model; None is returned for one that does not score by products.
+        model: The model; None is returned for one that neither scores by products nor
+            retrieves candidates by a model that does.
         num_items: V, including the reserved rows.
         num_probes: How many lists a query scores; all if there are fewer.
     """
-    if not isinstance(model, ScoresByProducts):
+    products = products_of(model)
+    if products is None:
         return None
     vectors = [
-        tf.cast(model.items(tf.range(at, min(at + BLOCK, num_items))), tf.float32)
+        tf.cast(products.items(tf.range(at, min(at + BLOCK, num_items))), tf.float32)
         for at in range(f.NUM_RESERVED, num_items, BLOCK)
     ]
     lists = num_lists(num_items - f.NUM_RESERVED)

@@ -48,6 +48,41 @@ class ScoresByProducts(Protocol):
 
 
 @runtime_checkable
+class RetrievesCandidates(Protocol):
+    """A model that orders the best items of another one, the candidates.
+
+    Attributes:
+        retrieval: The other model.
+        num_candidates: How many of its best items are candidates.
+    """
+
+    retrieval: tf.keras.Model
+    num_candidates: int
+
+    def in_order(
+        self,
+        features: Mapping[str, tf.Tensor],
+        candidates: tf.Tensor,
+        best: tf.Tensor,
+        others: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the scores of candidates [B, N] and those of other items [B, M].
+
+        Args:
+            features: Features of the users, [B, ...] each.
+            candidates: Indices of the candidates, [B, N].
+            best: The retrieval model's score of each user's best candidate, [B, 1].
+            others: The retrieval model's scores of the other items, [B, M].
+        """
+
+
+def products_of(model: tf.keras.Model) -> ScoresByProducts | None:
+    """Returns the model, or the one that retrieves for it, if it scores by products."""
+    retrieval = getattr(model, "retrieval", model)
+    return retrieval if isinstance(retrieval, ScoresByProducts) else None
+
+
+@runtime_checkable
 class OnAGraph(Protocol):
     """A model whose training propagates vectors along the likes as edges.
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from trainer_modules import features as f
 from trainer_modules.left_out import ALWAYS, NEVER, left_out_until
 from trainer_modules.list_rules import ListRules
-from trainer_modules.protocols import ScoresByProducts
+from trainer_modules.protocols import products_of
 from trainer_modules.target_contexts import TargetContexts
 
 # A model: returns scores [B, C] for features.
@@ -57,8 +57,13 @@ class Candidates(NamedTuple):
         rules: ListRules | None = None,
     ) -> "Candidates":
         """Returns the candidates of a model."""
-        users_at_once = USERS_BY_PRODUCTS if isinstance(model, ScoresByProducts) else 1
+        users_at_once = USERS_BY_PRODUCTS if products_of(model) else 1
         return cls(num_items, num_others, rules, users_at_once, num_new)
+
+    @property
+    def listed(self) -> dict[str, tf.Tensor]:
+        """``is_listed``, which some models read beside the users' features, if any."""
+        return {f.IS_LISTED: self.rules.is_listed.value()} if self.rules else {}
 
     @property
     def rarest(self) -> range:
@@ -89,6 +94,7 @@ def score_candidates(
     rare = tf.range(rarest.start, rarest.stop, dtype=items.dtype)  # [N]
     users, length = tf.shape(items)[0], tf.shape(items)[1]
     more = tf.tile(rare[tf.newaxis, :], [users, 1])
+    features = {**features, **candidates.listed}
     scores = model({**features, f.ITEM_INDEX: tf.concat([items, more], 1)})
     scores = tf.cast(scores, tf.float32)
     known, rare_scores = scores[:, :length], scores[:, length:]
@@ -364,7 +370,8 @@ class _Scored:
             candidates: What may be on lists.
         """
         catalogue = tf.range(f.UNKNOWN_INDEX, candidates.num_items)[tf.newaxis, :]
-        scores = tf.cast(model({**features, f.ITEM_INDEX: catalogue}), tf.float32)
+        given = {**features, **candidates.listed, f.ITEM_INDEX: catalogue}
+        scores = tf.cast(model(given), tf.float32)
         self.scores = scores[:, 1:]
         rarest = candidates.rarest
         rare = scores[:, rarest.start - f.UNKNOWN_INDEX : rarest.stop - f.UNKNOWN_INDEX]

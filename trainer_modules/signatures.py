@@ -12,6 +12,7 @@ import tensorflow_transform as tft
 
 from trainer_modules import features as f
 from trainer_modules.beyond_accuracy import ListStatistics
+from trainer_modules.found_items import found_by
 from trainer_modules.inputs import NEVER, dense
 from trainer_modules.interactions import Seconds
 from trainer_modules.item_feed import AVAILABLE
@@ -96,7 +97,8 @@ class Served:
             new_items: Ids of the items whose indices follow those of the vocabulary.
             context: The fields of times that the model reads; None if it reads none.
             index: Finds the items of ``recommend`` by the vectors of a model that
-                ``ScoresByProducts``; without it, all items are scored.
+                ``ScoresByProducts``, or of the one that retrieves for it; without it,
+                all items are scored.
             rules: What lists may contain, and in which order; None without rules.
         """
         self.model = model
@@ -546,12 +548,12 @@ class Served:
         if f.EXCLUDED_ITEM_INDEX in features:
             excluded = tf.cast(features[f.EXCLUDED_ITEM_INDEX], tf.int32)
             left_out = tf.concat([left_out, excluded - f.NUM_RESERVED], 1)
-        users = tf.cast(self.model.users(features), tf.float32)
-        if not self.rules:
-            return index.search(users, left_out, k)
-        enough = tf.maximum(k, self.rules.pool) if self.rules.has_order else k
-        found = index.search(users, left_out, enough, self.rules.is_listed)
-        row, score = self.rules.listed(*found)
+        enough, is_listed = k, None
+        if self.rules:
+            enough = tf.maximum(k, self.rules.pool) if self.rules.has_order else k
+            is_listed = self.rules.is_listed
+        found = found_by(index, self.model, features, left_out, enough, is_listed)
+        row, score = self.rules.listed(*found) if self.rules else found
         return row[:, :k], score[:, :k]
 
     def _index_recall(

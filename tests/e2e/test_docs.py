@@ -120,6 +120,12 @@ def test_rules(shell, tmp_path):
     assert " ".join(reason.split()) in " ".join(ran[4].split())
 
 
+def test_two_stages(shell, tmp_path):
+    ran = [shell(line, tmp_path) for line in shell_lines(DOCS / "two-stages.md")]
+    assert "two_stage is live" in ran[0]
+    assert "two_stage" in ran[1]
+
+
 def test_own_model(shell, copy_of_the_code):
     code = copy_of_the_code()
     shutil.copytree(ROOT / "tests", code / "tests")

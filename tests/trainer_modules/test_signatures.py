@@ -347,7 +347,7 @@ def test_a_saved_model_finds_new_items(serve, tmp_path):
     assert loaded(tf.constant([record]))["score"].numpy().tolist() == [[1 + 26 / 2]]
 
 
-@pytest.mark.parametrize("name", ["mf_als", "two_tower", "sasrec"])
+@pytest.mark.parametrize("name", ["mf_als", "two_tower", "sasrec", "two_stage"])
 def test_an_index_that_is_searched_through_changes_no_list(
     name, served, serve, targets, tmp_path
 ):

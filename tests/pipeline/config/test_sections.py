@@ -539,6 +539,62 @@ def test_selected_models_keep_their_settings_and_order():
     )
 
 
+def test_the_parts_of_a_model_have_the_settings_of_their_models():
+    config = load_config(None, ["models.deepfm.epochs=2", "models.ease.l2=7.0"])
+    assert select_models(config, ["two_stage"]).models == {
+        "popularity": {},
+        "two_stage": {"ranking_settings": {"epochs": 2}},
+    }
+    given = "models.two_stage={retrieval: ease, ranking_settings: {epochs: 5}}"
+    own = {"epochs": 2}, {"l2": 7.0}
+    overrides = [f"models.deepfm={own[0]}", f"models.ease={own[1]}", given]
+    config = load_config(None, overrides)
+    assert config.models["two_stage"] == {
+        "retrieval": "ease",
+        "ranking_settings": {"epochs": 5},
+        "retrieval_settings": {"l2": 7.0},
+    }
+    assert config.models["deepfm"] == {"epochs": 2}
+    assert (
+        select_models(config, ["two_stage"]).models["two_stage"]
+        == (config.models["two_stage"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            "{ranking: nope}",
+            "models.two_stage: ranking is 'nope', which is not a model",
+        ),
+        ("{retrieval: two_stage}", "retrieval is 'two_stage', which is not a model"),
+        ("{candidates: 0}", "candidates: expected a whole number from 1 to 10000, got"),
+        ("{candidates: 10001}", "expected a whole number from 1 to 10000, got 10001"),
+        ("{ranking: null}", "ranking: expected the name of a model, got nothing"),
+        ("{tuned: auto}", "models.two_stage has no 'tuned'"),
+        (
+            "{ranking_settings: {epoch: 3}}",
+            "ranking_settings: DeepFMConfig has no field",
+        ),
+        ("{ranking_settings: {epochs: 0}}", "ranking_settings: Expected `int` >= 1"),
+        (
+            "{ranking_settings: {tuned: auto}}",
+            "ranking: deepfm takes settings that were",
+        ),
+        (
+            "{retrieval_settings: {loss: bpr}}",
+            "retrieval: the task in_batch cannot learn",
+        ),
+    ],
+)
+def test_parts_that_cannot_be_used_are_one_line(settings, expected):
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, [f"models.two_stage={settings}"])
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("names", [["neumff"], [""], [], ["all", "neumf"]])
 def test_selecting_an_unknown_model(names):
     with pytest.raises(ConfigError, match="--models: no model"):

@@ -72,6 +72,19 @@ def test_a_missing_file_is_named():
         spaces(load_config(None, ["tuner.space=none.yaml"]))
 
 
+def test_a_model_of_two_parts_is_not_tuned(config, tmp_path):
+    alone = load_config(None, ["models.two_stage={}"])
+    found = spaces(alone)
+    assert found["mf_als"]
+    assert not found["two_stage"]
+    path = tmp_path / "config.yaml"
+    path.write_text("models: {two_stage: {}}")
+    with pytest.raises(ConfigError, match="popularity and two_stage have no settings"):
+        spaces(load_config(path, []))
+    with pytest.raises(ConfigError, match="two_stage: its parts are tuned alone; name"):
+        spaces(config("two_stage: {candidates: [10, 20]}"))
+
+
 def test_popularity_alone_has_nothing_to_try(config, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("models: {popularity: {}}")

@@ -120,6 +120,15 @@ def test_what_may_be_recommended_again_is_among_the_candidates():
     )
 
 
+def test_what_rules_block_is_not_among_the_candidates():
+    model = made("mf_sgd", "gmf")
+    is_listed = np.arange(len(ITEMS)) % 3 > 0
+    left_out = [{*row, *ITEMS[~is_listed]} for row in histories()]
+    found = listed(model(given(**{f.IS_LISTED: tf.constant(is_listed)})), left_out)
+    assert found == lists_of(model, left_out)
+    assert found != listed(model(given()), left_out)
+
+
 @pytest.mark.parametrize("candidates", [len(ITEMS), 1000])
 def test_with_as_many_candidates_as_items_the_ranking_model_decides(candidates):
     model = made("popularity", "gmf", candidates)
