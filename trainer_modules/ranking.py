@@ -8,7 +8,7 @@ import tensorflow as tf
 from trainer_modules import features as f
 from trainer_modules.left_out import ALWAYS, NEVER, left_out_until
 from trainer_modules.list_rules import ListRules
-from trainer_modules.protocols import products_of
+from trainer_modules.protocols import RetrievesCandidates, products_of
 from trainer_modules.target_contexts import TargetContexts
 
 # A model: returns scores [B, C] for features.
@@ -39,6 +39,7 @@ class Candidates(NamedTuple):
             model that scores by products reads the vectors of all items each time.
         num_new: How many of the items, the last ones, have an index but no row: the
             model scores them by their features.
+        scores_all: Whether the model scores all items of a user to score some.
     """
 
     num_items: int
@@ -46,6 +47,7 @@ class Candidates(NamedTuple):
     rules: ListRules | None = None
     users_at_once: int = 1
     num_new: int = 0
+    scores_all: bool = False
 
     @classmethod
     def of(
@@ -58,7 +60,13 @@ class Candidates(NamedTuple):
     ) -> "Candidates":
         """Returns the candidates of a model."""
         users_at_once = USERS_BY_PRODUCTS if products_of(model) else 1
-        return cls(num_items, num_others, rules, users_at_once, num_new)
+        scores_all = isinstance(model, RetrievesCandidates)
+        return cls(num_items, num_others, rules, users_at_once, num_new, scores_all)
+
+    @property
+    def block_size(self) -> int:
+        """For how many users all items are scored at once, at most."""
+        return max(self.users_at_once, MAX_SCORED_PAIRS // self.num_items)
 
     @property
     def listed(self) -> dict[str, tf.Tensor]:
@@ -90,6 +98,34 @@ def score_candidates(
         Scores, [B, C]; items without a row of their own score as described in
         ``_no_better_than_rare``.
     """
+    if not candidates.scores_all:
+        return _score_rows(model, features, items, candidates)
+    # With a user of padding: without any user, shapes would be unknown.
+    given = {
+        name: tf.pad(value, [[0, 1], *[[0, 0]] * (value.shape.rank - 1)])
+        for name, value in {**features, f.ITEM_INDEX: items}.items()
+    }
+
+    def score_block(rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        users = {name: tf.gather(value, rows) for name, value in given.items()}
+        items_of_users = users.pop(f.ITEM_INDEX)
+        return {"score": _score_rows(model, users, items_of_users, candidates)}
+
+    blocks = _in_blocks(
+        score_block,
+        tf.shape(items)[0] + 1,
+        candidates.block_size,
+        {"score": tf.float32},
+    )
+    return blocks["score"][:-1]
+
+
+def _score_rows(
+    model: Scorer,
+    features: dict[str, tf.Tensor],
+    items: tf.Tensor,
+    candidates: Candidates,
+) -> tf.Tensor:
     rarest = candidates.rarest
     rare = tf.range(rarest.start, rarest.stop, dtype=items.dtype)  # [N]
     users, length = tf.shape(items)[0], tf.shape(items)[1]
@@ -259,7 +295,7 @@ def _rank_users(
     return _in_blocks(
         rank_block,
         tf.shape(targets)[0],
-        max(candidates.users_at_once, MAX_SCORED_PAIRS // candidates.num_items),
+        candidates.block_size,
         _RANKED,
     )
 

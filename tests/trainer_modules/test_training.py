@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.config.load import load_config
+from pipeline.stages.train_and_push import trainer_config
 from pipeline.views.html.training_curves import read_curves
 from tests.support import models as support_models
 from tests.support.models import build
 from trainer_modules import devices, training, validation
 from trainer_modules.configs.factorization import HalfConfig, NeuMFConfig
 from trainer_modules.inputs import eval_users
+from trainer_modules.model_builder import ModelBuilder
 from trainer_modules.progress import progress_log
 from trainer_modules.tasks.task import Trainee
+from trainer_modules.trainer_settings import TrainerSettings
 
 pytestmark = pytest.mark.integration
 
@@ -338,3 +342,30 @@ def test_two_devices_give_the_weights_of_one(planted, tmp_path):
         "ncf the same 14",
         "light_gcn the same 4",
     ]
+
+
+def test_two_parts_are_trained_as_if_each_were_alone(planted, tmp_path):
+    config = load_config(
+        None,
+        [
+            "models.mf_als={epochs: 2, embedding_dim: 4}",
+            "models.fm={epochs: 2, batch_size: 64, refit: true}",
+            "models.two_stage={retrieval: mf_als, ranking: fm}",
+        ],
+    )
+    counts = ("num_items", "num_rated_items", "num_items_before_test")
+    facts = {"catalogue": ""} | dict.fromkeys(counts, 24)
+
+    def trained(name):
+        settings = TrainerSettings.parse(trainer_config(name, config) | facts)
+        build_model = ModelBuilder.for_devices(settings, planted.data)
+        return training.train(build_model, planted.data, str(tmp_path / name))
+
+    model, figures = trained("two_stage")
+    for part, name in ((model.retrieval, "mf_als"), (model.ranking, "fm")):
+        alone, of_part = trained(name)
+        for found, expected in zip(part.weights, alone.weights, strict=True):
+            np.testing.assert_array_equal(found, expected, err_msg=found.name)
+    assert figures.epochs == of_part.epochs >= 2
+    curves = {curve.part for curve in read_curves(tmp_path / "two_stage")}
+    assert curves == {"ranking", "ranking/refit"}

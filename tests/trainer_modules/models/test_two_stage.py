@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tests.support.models import build, make_interactions
 from trainer_modules import features as f
+from trainer_modules import ranking
 from trainer_modules.left_out import ALWAYS, NEVER
 from trainer_modules.sizes import Sizes
 
@@ -105,6 +106,25 @@ def test_scores_are_the_same_if_only_some_items_are_scored():
     np.testing.assert_allclose(
         model(given(some)), model(given()).numpy()[:, [3, 17, 4, 4]], rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("num_users", [0, 1, 38])
+def test_users_are_scored_in_blocks_as_they_are_together(num_users, monkeypatch):
+    monkeypatch.setattr(ranking, "MAX_SCORED_PAIRS", 5 * V)
+    model = made("mf_sgd", "gmf")
+    features = {name: value[:num_users] for name, value in given().items()}
+    expected = model(features | {f.ITEM_INDEX: tf.constant(ITEMS)[tf.newaxis]})
+    features[f.ITEM_INDEX] = tf.constant(np.tile(ITEMS, [num_users, 1]))
+    specs = {n: tf.TensorSpec([None] * v.ndim, v.dtype) for n, v in features.items()}
+
+    @tf.function(autograph=False, input_signature=[specs])
+    def score(features):
+        candidates = ranking.Candidates.of(model, V, 0, 0)
+        features = dict(features)
+        items = features.pop(f.ITEM_INDEX)
+        return ranking.score_candidates(model, features, items, candidates)
+
+    np.testing.assert_allclose(score(features), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_what_may_be_recommended_again_is_among_the_candidates():
