@@ -217,7 +217,8 @@ def test_names_that_the_catalogue_lacks_are_errors(rules, message):
 
 
 @pytest.mark.integration
-def test_an_index_gives_the_lists_of_all_scores(serve, trained, planted):
+@pytest.mark.parametrize("name", ["mf_als", "two_stage"])
+def test_an_index_gives_the_lists_of_all_scores(name, serve, trained, planted):
     """Also for requests with a filter beside others, and with excluded items."""
     vocabulary = planted.output.vocabulary_by_name(f.ITEM_VOCABULARY)
     ids = [item.decode() for item in vocabulary]
@@ -228,7 +229,7 @@ def test_an_index_gives_the_lists_of_all_scores(serve, trained, planted):
         "boosts": [{"field": "colour", "value": "w", "places": 3}],
         "feed": {"path": "feed.csv"},
     }
-    model, lists = trained("mf_als"), []
+    model, lists = trained(name), []
     for index in (None, item_index(model, len(ids) + f.NUM_RESERVED, 1000)):
         made = ListRules(msgspec.convert(rules, Rules), vocabulary, pa.table(columns))
         served = serve(model, "order", index=index, rules=made)

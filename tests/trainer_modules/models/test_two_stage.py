@@ -1,13 +1,16 @@
 """Candidates of one model in the order of another one, by a plain reference."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 
 from tests.support.models import build, make_interactions
 from trainer_modules import features as f
 from trainer_modules import ranking
+from trainer_modules.configs.list_rules import Rules
 from trainer_modules.left_out import ALWAYS, NEVER
+from trainer_modules.list_rules import ListRules
 from trainer_modules.sizes import Sizes
 
 U, V = 40, 30  # rows of the user and the item table
@@ -142,9 +145,24 @@ def test_what_may_be_recommended_again_is_among_the_candidates():
 
 def test_what_rules_block_is_not_among_the_candidates():
     model = made("mf_sgd", "gmf")
-    is_listed = np.arange(len(ITEMS)) % 3 > 0
-    left_out = [{*row, *ITEMS[~is_listed]} for row in histories()]
-    found = listed(model(given(**{f.IS_LISTED: tf.constant(is_listed)})), left_out)
+    ids, denied = [str(item) for item in ITEMS], ITEMS[::3]
+    rules = ListRules(
+        Rules(deny=[str(item) for item in denied]),
+        [item.encode() for item in ids],
+        pa.table({f.ITEM_ID: ids}),
+    )
+    left_out = [{*row, *denied} for row in histories()]
+    features = given()
+    del features[f.ITEM_INDEX]
+    row, score = ranking.best(
+        model,
+        features,
+        tf.zeros([len(USERS)], tf.int64),
+        ranking.Candidates.of(model, V, 0, 0, rules),
+        tf.constant(len(ITEMS)),
+    )
+    is_item = score.numpy() > -np.inf
+    found = [list(ITEMS[r[i]]) for r, i in zip(row.numpy(), is_item, strict=True)]
     assert found == lists_of(model, left_out)
     assert found != listed(model(given()), left_out)
 
