@@ -65,6 +65,14 @@ def test_without_times_the_default_models_are_those_that_need_none(tmp_path, cap
     assert "mine.csv has no column of times" in caplog.text
 
 
+def test_a_part_that_learns_the_order_needs_times_too(tmp_path):
+    (tmp_path / "mine.csv").write_text("user_id,item_id,rating\n" + "7,8,3\n" * 3)
+    config = PipelineConfig(models={"two_stage": {"ranking": "attrec"}})
+    layout = recognise_ratings(tmp_path, data_settings(config))
+    with pytest.raises(ConfigError, match=r"two_stage learns the order of ratings, an"):
+        execute.usable_models(config, layout)
+
+
 def test_reading_a_run_again_does_not_import_tfx():
     script = (
         "import sys, pipeline.runs.execute, pipeline.runs.finished_runs; "
