@@ -71,8 +71,8 @@ def build_and_step(name, config, sizes):
         return model(FEATURES)
     with tf.GradientTape(persistent=True) as tape:
         score = model(FEATURES, training=True)
-        is_sequence = MODELS[name].task == "sequence"
-        given = (score[:, 0], score[:, 1:]) if is_sequence else (score, LABEL)
+        is_softmax = MODELS[name].task in ("sequence", "in_batch")
+        given = (score[:, 0], score[:, 1:]) if is_softmax else (score, LABEL)
         loss = tf.reduce_sum(losses.loss_named(config.loss, V)(*given))
         loss += sum(model.losses)
     parts = getattr(model, "optimized_apart", [])
