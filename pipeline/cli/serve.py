@@ -25,9 +25,18 @@ TOKEN_VARIABLE = "MARQUEE_SERVE_TOKEN"
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help=f"Require the bearer token in the first line of FILE. [env: {TOKEN_VARIABLE}]",
 )
+@click.option(
+    "--events",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Take events at POST /v1/events, and write each day to a span in DIR, which "
+    "'marquee retrain --data DIR' reads.",
+)
 @out_option
 @verbose_option
-def serve(host: str, port: int, token_file: Path | None, out: Path) -> None:
+def serve(
+    host: str, port: int, token_file: Path | None, events: Path | None, out: Path
+) -> None:
     """Serve the live model over HTTP.
 
     The API consists of recommendations with titles, and of TensorFlow Serving's REST
@@ -51,7 +60,7 @@ def serve(host: str, port: int, token_file: Path | None, out: Path) -> None:
     )
     from pipeline.serving.server import serve as served
 
-    served(out, ServingSettings(host=host, port=port), token)
+    served(out, ServingSettings(host=host, port=port), token, events)
 
 
 def _token(file: Path | None) -> str | None:

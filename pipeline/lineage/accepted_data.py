@@ -9,6 +9,7 @@ forget` removed gives way to the data that the version had before.
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
@@ -31,6 +32,7 @@ class AcceptedData:
         threshold: Above which a rating counts as liked, for the version's model.
         run: ID of the run that accepted the data.
         source: Path of the ratings that were read.
+        reader: Settings of ``RatingsExampleGen``.
     """
 
     examples: Path
@@ -38,6 +40,7 @@ class AcceptedData:
     threshold: str
     run: str
     source: str
+    reader: dict[str, Any]
 
 
 def accepted_data(out: Path, version: versions.Version) -> AcceptedData:
@@ -63,6 +66,7 @@ def accepted_data(out: Path, version: versions.Version) -> AcceptedData:
         threshold=settings(transform)["label_threshold"],
         run=store.run(pusher),
         source=store.source(champion),
+        reader=settings(store.maker(_read_by(store, champion)[0])),
     )
     for folder in (data.examples, data.catalogue):
         if not folder.is_dir():

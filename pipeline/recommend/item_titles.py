@@ -23,6 +23,10 @@ class Titles:
         self._titles = {item: title or item for item, title in rows}
         self._by_title = {title.casefold(): i for i, title in self._titles.items()}
 
+    def __contains__(self, item_id: str) -> bool:
+        """Returns whether the catalogue has an item."""
+        return item_id in self._titles
+
     def of(self, item_id: str) -> str:
         """Returns the title of an item, or its ID if it has none."""
         return self._titles.get(item_id, item_id)

@@ -15,6 +15,7 @@ import weakref
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from pipeline.event_log.expected import Expected
 from pipeline.lineage import AcceptedData, NoLineageError, accepted_data
 from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.likes import Likes
@@ -37,12 +38,14 @@ class ServedData:
         histories: The users' histories.
         likes: The users who like each item.
         titles: The items' titles.
+        expected: What events must have.
     """
 
     data: AcceptedData
     histories: Histories
     likes: Likes
     titles: Titles
+    expected: Expected
 
 
 class AcceptedRatings:
@@ -69,7 +72,7 @@ class AcceptedRatings:
         Raises:
             RequestError: If it has not been read (503).
         """
-        data = self._data.get(model)
+        data = self.known(model)
         if data is None:
             raise RequestError(
                 503,
@@ -77,6 +80,10 @@ class AcceptedRatings:
                 "been read; see the server's log",
             )
         return data
+
+    def known(self, model: ModelProcess) -> ServedData | None:
+        """Returns the data of a version; None if it has not been read."""
+        return self._data.get(model)
 
     async def look(self, model: ModelProcess) -> None:
         """Reads the data with which a version was accepted, unless already read."""
@@ -163,4 +170,6 @@ def _read(data: AcceptedData) -> ServedData:
 
     histories = Histories(files_of(str(data.examples)))
     titles = Titles(read_catalogue(str(data.catalogue)))
-    return ServedData(data, histories, histories.likes(data.threshold), titles)
+    likes = histories.likes(data.threshold)
+    expected = Expected.of(data.examples, data.reader)
+    return ServedData(data, histories, likes, titles, expected)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,8 @@ from starlette.types import ASGIApp
 from pipeline.serving import openapi
 from pipeline.serving.accepted_ratings import AcceptedRatings
 from pipeline.serving.batching import Batcher
+from pipeline.serving.event_writer import DAYS_SECONDS, EventWriter
+from pipeline.serving.events_api import EventsApi
 from pipeline.serving.feed_watcher import LOOK_SECONDS, FeedWatcher
 from pipeline.serving.middleware import JSON, Gate, error, route
 from pipeline.serving.model_process import ModelProcess
@@ -28,6 +30,7 @@ from pipeline.serving.tfserving_api import MODEL, VERSION, TFServingApi
 from pipeline.serving.version_watcher import LiveModel
 
 _log = logging.getLogger(__name__)
+_Look = Callable[[], Awaitable[None]]
 
 
 def create_app(
@@ -36,6 +39,7 @@ def create_app(
     token: str | None,
     threads: int,
     metrics: Metrics,
+    events: EventWriter | None,
 ) -> ASGIApp:
     """Returns the server of a folder of runs.
 
@@ -46,6 +50,7 @@ def create_app(
         token: Bearer token that requests must carry; None if they need none.
         threads: Number of threads that one call of the model may use.
         metrics: Metrics of the server.
+        events: Writes events; None if the server takes none.
     """
     ratings, feeds = AcceptedRatings(out, metrics), FeedWatcher(metrics)
 
@@ -54,14 +59,36 @@ def create_app(
         await ratings.look(model)
 
     live = LiveModel(out / "live", threads, settings, metrics, prepare)
+
+    async def look_at_ratings() -> None:
+        if live.current:
+            await ratings.look(live.current)
+
+    async def look_at_feed() -> None:
+        if live.current:
+            await feeds.look(live.current)
+
+    async def look_at_days() -> None:
+        if events and (data := live.current and ratings.known(live.current)):
+            await events.look(data.expected)
+
+    looks: dict[_Look, float] = {
+        live.look: settings.poll_seconds,
+        look_at_ratings: settings.poll_seconds,
+        look_at_feed: LOOK_SECONDS,
+        look_at_days: DAYS_SECONDS,
+    }
     batcher = Batcher(settings, metrics)
-    lists = RecommendApi(live, ratings, batcher)
+    lists = RecommendApi(live, ratings, batcher, events)
+    received = EventsApi(live, ratings, events, settings, metrics)
     similar = SimilarApi(live, ratings, batcher)
     models = TFServingApi(live, batcher, settings)
     service = _ServiceApi(live, metrics)
     routes = [
         # recommend_api.py
         route("/v1/recommend/{user:path}", lists.recommend, "GET"),
+        # events_api.py
+        route("/v1/events", received.events, "POST"),
         # similar_api.py
         route("/v1/similar/{item:path}", similar.similar, "GET"),
         # tfserving_api.py; without a version, the one that is served
@@ -80,7 +107,7 @@ def create_app(
     ]
     app = Starlette(
         routes=routes,
-        lifespan=lambda _: _watching(live, ratings, feeds, settings.poll_seconds),
+        lifespan=lambda _: _watching(live, looks),
         exception_handlers={404: _no_such_path, 405: _no_such_path},
     )
     app.router.redirect_slashes = False
@@ -89,25 +116,16 @@ def create_app(
 
 @contextlib.asynccontextmanager
 async def _watching(
-    live: LiveModel, ratings: AcceptedRatings, feeds: FeedWatcher, seconds: float
+    live: LiveModel, looks: Mapping[_Look, float]
 ) -> AsyncIterator[None]:
-    """Checks for another version, newer ratings and a newer feed meanwhile."""
+    """Looks for what is new meanwhile.
 
-    async def look_at_ratings() -> None:
-        if live.current:
-            await ratings.look(live.current)
-
-    async def look_at_feed() -> None:
-        if live.current:
-            await feeds.look(live.current)
-
+    Args:
+        live: The versions.
+        looks: Function → seconds between two calls.
+    """
     watchers = [
-        asyncio.create_task(_repeat(look, pause))
-        for look, pause in (
-            (live.look, seconds),
-            (look_at_ratings, seconds),
-            (look_at_feed, LOOK_SECONDS),
-        )
+        asyncio.create_task(_repeat(look, pause)) for look, pause in looks.items()
     ]
     yield
     for task in watchers:
@@ -134,7 +152,7 @@ class _ServiceApi:
         return Response(body, media_type=CONTENT_TYPE_LATEST)
 
 
-async def _repeat(look: Callable[[], Awaitable[None]], seconds: float) -> None:
+async def _repeat(look: _Look, seconds: float) -> None:
     while True:
         try:
             await look()

@@ -12,18 +12,19 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pipeline.event_log.expected import Event
 from pipeline.recommend.similar_items import SimilarList
-from pipeline.serving import middleware, recommend_api, tfserving_api
+from pipeline.serving import events_api, middleware, recommend_api, tfserving_api
 
 VERSION = "1"
 REF = "#/components/schemas/{name}"
 _ERRORS = {
     "400": "the request is malformed",
     "401": "a bearer token is needed",
-    "404": "there is no such version or item",
+    "404": "there is no such version or item, or the server takes no events",
     "408": "reading the head or the body timed out",
     "410": "the list that a cursor continues has changed",
-    "413": "the body is too long, or has too many rows or items",
+    "413": "the body is too long, or has too many rows, items or events",
     "429": "too many requests are waiting; Retry-After names the time to try again",
     "431": "the request's head is longer than 64 KB",
     "503": "no model is loaded, or there are too many connections",
@@ -53,6 +54,9 @@ def document() -> _Object:
         Health,
         recommend_api.RecommendedList,
         SimilarList,
+        Event,
+        events_api.Events,
+        events_api.Received,
         tfserving_api.PredictRequest,
         tfserving_api.Predictions,
         tfserving_api.Outputs,
@@ -66,6 +70,7 @@ def document() -> _Object:
         "info": {"title": "Marquee", "version": VERSION},
         "paths": {
             **_list_paths(schema_of),
+            **_event_paths(schema_of),
             **_model_paths(schema_of),
             **_service_paths(schema_of),
         },
@@ -118,6 +123,20 @@ def _list_paths(schema_of: _Schemas) -> _Object:
         "/v1/recommend/{user}": {"get": recommend},
         "/v1/similar/{item}": {"get": similar},
     }
+
+
+def _event_paths(schema_of: _Schemas) -> _Object:
+    either = [schema_of[Event], schema_of[events_api.Events]]
+    operation = {
+        **_operation(
+            "Takes what users did: all events of the request, or none",
+            _json(schema_of[events_api.Received]),
+            schema_of,
+            ("400", "404", "408", "413", "429", "503"),
+        ),
+        "requestBody": {"required": True, "content": _json({"oneOf": either})},
+    }
+    return {"/v1/events": {"post": operation}}
 
 
 def _texts(most: int) -> _Object:

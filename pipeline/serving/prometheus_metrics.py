@@ -49,6 +49,18 @@ class Metrics:
         )
         for what in ("version", "ratings", "feed"):
             self.load_failures.labels(what)
+        self.events = Counter(
+            "marquee_events",
+            "Events: accepted, duplicates, refused, and those of unknown users or "
+            "items.",
+            ["what"],
+            registry=self.registry,
+        )
+        self.event_failures = Counter(
+            "marquee_event_failures",
+            "Attempts to write events or spans that failed.",
+            registry=self.registry,
+        )
         self.feed_time = Gauge(
             "marquee_feed_written_seconds",
             "When the feed in use was written, in seconds UTC; 0 without a feed.",

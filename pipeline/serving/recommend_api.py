@@ -20,6 +20,7 @@ from pipeline.recommend.user_history import (
 from pipeline.serving.accepted_ratings import AcceptedRatings, ServedData
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
+from pipeline.serving.event_writer import EventWriter
 from pipeline.serving.list_cursor import MAX_LISTED, Cursor
 from pipeline.serving.middleware import JSON
 from pipeline.serving.version_watcher import LiveModel
@@ -54,14 +55,14 @@ class RecommendedList(msgspec.Struct):
 
     Attributes:
         user: ID of the user, as in the request.
-        known: Whether the ratings contain the user.
-        made_of: What the list is based on: ``history`` (the user's ratings and
+        known: Whether the ratings contain the user, or events have been received.
+        made_of: What the list is based on: ``history`` (the user's ratings, events and
             ``like``), ``likes`` (only ``like``, for an unknown user) or ``popularity``
             (neither).
         model: Name of the model.
         version: Number of the model's version.
-        rated: Number of the user's ratings; the list contains none of their items that
-            are not recommended again.
+        rated: Number of the user's ratings and events; the list contains none of their
+            items that are not recommended again.
         items: The recommended items, best first.
         short: Why the list is shorter than requested; "" if it is not.
         next: The ``cursor`` that continues the list; missing at its end.
@@ -81,8 +82,15 @@ class RecommendedList(msgspec.Struct):
 class RecommendApi:
     """Handler of the lists."""
 
-    def __init__(self, live: LiveModel, ratings: AcceptedRatings, batcher: Batcher):
+    def __init__(
+        self,
+        live: LiveModel,
+        ratings: AcceptedRatings,
+        batcher: Batcher,
+        events: EventWriter | None,
+    ):
         self._live, self._ratings, self._batcher = live, ratings, batcher
+        self._events = events
 
     async def recommend(self, request: Request) -> Response:
         """Returns a page of a user's list, without items that are left out of it.
@@ -106,6 +114,8 @@ class RecommendApi:
             place = await _place(request, user, model.number, data.titles)
             end = min(place.num_listed + k, MAX_LISTED)
             rated = data.histories.of(user)
+            if self._events:
+                rated = self._events.added_to(rated, user, data.expected)
             history = rated.liking(place.likes)
             names = model.specs("recommend")
             without, wanted = _without(request, model.rules), [history]
@@ -127,7 +137,7 @@ class RecommendApi:
         may_continue = len(found) == end < MAX_LISTED
         recommended = RecommendedList(
             user=user,
-            known=user in data.histories,
+            known=user in data.histories or bool(rated.items),
             made_of=_made_of(bool(rated.items), bool(place.likes)),
             model=name,
             version=version,

@@ -1,0 +1,172 @@
+"""Keeps each event once, on disk before it is acknowledged.
+
+A SQLite database in the folder of the runs. A transaction is on disk when it returns
+(``synchronous = FULL``), and events with a known ID are left out.
+
+An event belongs to the day on which it arrived, in UTC. Days do not go back when the
+clock does: a day that has been written to a span gets no more events.
+"""
+
+import contextlib
+import datetime
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.event_log.expected import Row
+
+EVENTS_FILE = "events.sqlite"
+DAY_SECONDS = 86_400
+# States of a day: only an open one gets events; the events of a written one are in a
+# span.
+OPEN, CLOSED, WRITTEN = "open", "closed", "written"
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE event (
+  event_id TEXT PRIMARY KEY, user_id TEXT, item_id TEXT, rating REAL, event_type TEXT,
+  timestamp INTEGER, day INTEGER
+) WITHOUT ROWID;
+CREATE INDEX event_by_user ON event (user_id);
+CREATE INDEX event_by_day ON event (day);
+CREATE TABLE day (day INTEGER PRIMARY KEY, state TEXT);
+"""
+_COLUMNS = "event_id, user_id, item_id, rating, event_type, timestamp"
+_ADD = f"INSERT OR IGNORE INTO event ({_COLUMNS}, day) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_OF_USER = f"""
+SELECT {_COLUMNS} FROM event WHERE user_id = ? AND day > ? ORDER BY timestamp, event_id
+"""
+_OF_DAY = f"SELECT {_COLUMNS} FROM event WHERE day = ? ORDER BY timestamp, event_id"
+_UNWRITTEN = f"SELECT day FROM day WHERE day < ? AND state != '{WRITTEN}' ORDER BY day"
+_FIRST_OPEN = f"SELECT coalesce(max(day) + 1, 0) FROM day WHERE state != '{OPEN}'"
+_REMOVE = f"""
+DELETE FROM event
+WHERE day < ? AND day IN (SELECT day FROM day WHERE state = '{WRITTEN}')
+"""
+
+
+class EventStoreError(RuntimeError):
+    """The store cannot be used."""
+
+
+class EventStore:
+    """The events that a server has received.
+
+    Methods raise ``sqlite3.Error`` if the disk is full or cannot be written. Those that
+    write may be called by any thread, and by several servers of the same machine.
+    """
+
+    def __init__(self, out: Path):
+        """Opens the store, or makes an empty one.
+
+        Args:
+            out: Folder of the runs.
+
+        Raises:
+            EventStoreError: If the file is not such a store, or cannot be written.
+        """
+        self.path, self._lock = out / EVENTS_FILE, threading.Lock()
+        try:
+            self._writer, self._reader = self._connected(), self._connected()
+            self._prepare()
+        except sqlite3.Error as error:
+            raise EventStoreError(
+                f"{self.path} cannot be opened ({error}). It holds the events that a "
+                "server has received: check the disk and the rights of the folder, or "
+                "move the file away to begin with an empty store."
+            ) from error
+
+    def _prepare(self) -> None:
+        [(version,)] = self._writer.execute("PRAGMA user_version")
+        if version not in (0, _VERSION):
+            raise EventStoreError(
+                f"{self.path} was written by another release of Marquee (version "
+                f"{version}, this one has {_VERSION}). Use that release."
+            )
+        self._writer.execute("PRAGMA journal_mode = WAL")
+        self._writer.execute("PRAGMA synchronous = FULL")
+        if version == 0:
+            with self._transaction():
+                for statement in _SCHEMA.split(";"):
+                    self._writer.execute(statement)
+                self._writer.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def add(self, requests: Sequence[Sequence[Row]], now: float) -> list[int]:
+        """Adds the events of some requests; they are on disk when this returns.
+
+        Args:
+            requests: The events of each request.
+            now: The present time, in seconds UTC.
+
+        Returns:
+            The number of new events of each request. The others were there before.
+        """
+        with self._transaction():
+            [(first_open,)] = self._writer.execute(_FIRST_OPEN)
+            day = max(int(now // DAY_SECONDS), first_open)
+            self._writer.execute("INSERT OR IGNORE INTO day VALUES (?, ?)", (day, OPEN))
+            return [
+                self._writer.executemany(
+                    _ADD,
+                    (
+                        (
+                            *(row.event_id, row.user_id, row.item_id, row.rating),
+                            *(row.event_type, row.timestamp, day),
+                        )
+                        for row in rows
+                    ),
+                ).rowcount
+                for rows in requests
+            ]
+
+    def of(self, user: str, after: int) -> list[Row]:
+        """Returns the events of a user that arrived after a day, the oldest first."""
+        return [Row(*row) for row in self._reader.execute(_OF_USER, (user, after))]
+
+    def unwritten_days(self, now: float) -> list[int]:
+        """Returns the days that are over and not in a span yet, in days since 1970."""
+        today = int(now // DAY_SECONDS)
+        with contextlib.closing(self._connected()) as reader:
+            return [day for (day,) in reader.execute(_UNWRITTEN, (today,))]
+
+    def of_day(self, day: int) -> Iterator[Row]:
+        """Yields the events that arrived on a day, by their times."""
+        with contextlib.closing(self._connected()) as reader:
+            for row in reader.execute(_OF_DAY, (day,)):
+                yield Row(*row)
+
+    def mark_day(self, day: int, state: str) -> None:
+        """Records that a day is ``CLOSED`` or ``WRITTEN``."""
+        with self._transaction():
+            self._writer.execute("UPDATE day SET state = ? WHERE day = ?", (state, day))
+
+    def remove_before(self, day: int) -> None:
+        """Removes the events of earlier days that are in a span."""
+        with self._transaction():
+            self._writer.execute(_REMOVE, (day,))
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._reader.close()
+        self._writer.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._writer.execute("COMMIT")
+            except BaseException:
+                # SQLite may have rolled back already, as it does if the disk is full.
+                with contextlib.suppress(sqlite3.Error):
+                    self._writer.execute("ROLLBACK")
+                raise
+
+
+def date_of(day: int) -> str:
+    """Returns a day since 1970 as ``2026-11-20``."""
+    return (datetime.date(1970, 1, 1) + datetime.timedelta(day)).isoformat()

@@ -1,0 +1,122 @@
+"""Events are kept once, in days that do not change after they have been written."""
+
+import json
+import sqlite3
+
+import pytest
+
+from components.ratings_example_gen.spans import find_spans
+from pipeline.event_log.day_spans import KEEP_DAYS, write_days
+from pipeline.event_log.expected import Expected, Row
+from pipeline.event_log.store import (
+    DAY_SECONDS,
+    EVENTS_FILE,
+    EventStore,
+    EventStoreError,
+)
+
+DAY = 20777  # 2026-11-20
+NOON = (DAY + 0.5) * DAY_SECONDS
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = EventStore(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def expected(tmp_path):
+    return Expected.of(tmp_path, {})
+
+
+def rows(*names, user="u", time=NOON):
+    return [Row(name, user, f"i-{name}", 4.0, "", int(time)) for name in names]
+
+
+def written(folder, day):
+    lines = (folder / day / "events.jsonl").read_text().splitlines()
+    return [json.loads(line)["item_id"] for line in lines]
+
+
+def test_an_event_is_kept_once(store):
+    assert store.add([rows("a", "b", "a"), rows("b", "c")], NOON) == [2, 1]
+    assert store.add([rows("a"), rows("d")], NOON + DAY_SECONDS) == [0, 1]
+    assert [row.event_id for row in store.of("u", -1)] == ["a", "b", "c", "d"]
+    assert [row.event_id for row in store.of("u", DAY)] == ["d"]
+    assert store.of("v", -1) == []
+
+
+def test_an_event_of_the_past_counts_by_its_arrival(store, tmp_path, expected):
+    store.add([rows("late", time=NOON - 9 * DAY_SECONDS)], NOON)
+    assert write_days(store, tmp_path / "spans", expected, NOON) == []
+    names = write_days(store, tmp_path / "spans", expected, NOON + DAY_SECONDS)
+    assert names == ["2026-11-20"]
+    assert written(tmp_path / "spans", "2026-11-20") == ["i-late"]
+
+
+def test_days_that_are_over_become_spans(store, tmp_path, expected):
+    store.add([rows("b", time=NOON + 1), rows("a")], NOON)
+    store.add([rows("c")], NOON + 2 * DAY_SECONDS)
+    folder, now = tmp_path / "spans", NOON + 3 * DAY_SECONDS
+    assert write_days(store, folder, expected, now) == ["2026-11-20", "2026-11-22"]
+    assert write_days(store, folder, expected, now) == []
+    assert written(folder, "2026-11-20") == ["i-a", "i-b"]
+    assert all(span.is_whole for span in find_spans(str(folder)))
+
+
+def test_a_clock_that_goes_back_does_not_reopen_a_day(store, tmp_path, expected):
+    store.add([rows("a")], NOON)
+    write_days(store, tmp_path / "spans", expected, NOON + DAY_SECONDS)
+    store.add([rows("b")], NOON)  # the clock was a day ahead, and is set right
+    assert written(tmp_path / "spans", "2026-11-20") == ["i-a"]
+    write_days(store, tmp_path / "spans", expected, NOON + 2 * DAY_SECONDS)
+    assert written(tmp_path / "spans", "2026-11-21") == ["i-b"]
+
+
+def test_a_day_is_written_again_if_that_was_interrupted(store, tmp_path, expected):
+    store.add([rows("a", "b")], NOON)
+    folder = tmp_path / "spans"
+    (folder / "2026-11-20").mkdir(parents=True)
+    (folder / "2026-11-20/events.jsonl").mkdir()  # nothing can be written there
+    with pytest.raises(OSError, match="events.jsonl"):
+        write_days(store, folder, expected, NOON + DAY_SECONDS)
+    # Another server opens the store; the day is closed all the same.
+    other = EventStore(tmp_path)
+    other.add([rows("c")], NOON)
+    (folder / "2026-11-20/events.jsonl").rmdir()
+    names = write_days(other, folder, expected, NOON + DAY_SECONDS)
+    assert names == ["2026-11-20"]
+    assert written(folder, "2026-11-20") == ["i-a", "i-b"]
+    other.close()
+
+
+def test_old_events_are_removed_when_they_are_in_spans(store, tmp_path, expected):
+    store.add([rows("old")], NOON)
+    folder = tmp_path / "spans"
+    for days in (1, KEEP_DAYS + 1, KEEP_DAYS + 2):
+        store.add([rows(f"at-{days}")], NOON + days * DAY_SECONDS)
+    write_days(store, folder, expected, NOON + (KEEP_DAYS + 2) * DAY_SECONDS)
+    kept = [row.event_id for row in store.of("u", -1)]
+    assert sorted(kept) == ["at-1", "at-31", "at-32"]
+    assert written(folder, "2026-11-20") == ["i-old"]
+
+
+def test_two_servers_share_a_store(store, tmp_path):
+    other = EventStore(tmp_path)
+    assert store.add([rows("a")], NOON) == [1]
+    assert other.add([rows("a", "b")], NOON) == [1]
+    assert [row.event_id for row in store.of("u", -1)] == ["a", "b"]
+    other.close()
+
+
+def test_another_file_is_refused(tmp_path):
+    (tmp_path / EVENTS_FILE).write_bytes(b"something else" * 100)
+    with pytest.raises(EventStoreError, match="move the file away"):
+        EventStore(tmp_path)
+    (tmp_path / EVENTS_FILE).unlink()
+    with sqlite3.connect(tmp_path / EVENTS_FILE) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(EventStoreError, match="another release"):
+        EventStore(tmp_path)
