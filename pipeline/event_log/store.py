@@ -9,9 +9,10 @@ clock does: a day that has been written to a span gets no more events.
 
 import contextlib
 import datetime
+import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.event_log.expected import Row
@@ -42,6 +43,11 @@ _FIRST_OPEN = f"SELECT coalesce(max(day) + 1, 0) FROM day WHERE state != '{OPEN}
 _REMOVE = f"""
 DELETE FROM event
 WHERE day < ? AND day IN (SELECT day FROM day WHERE state = '{WRITTEN}')
+"""
+# Lists are passed as JSON: the number of parameters of a statement is limited.
+_OF_ANY = """
+user_id IN (SELECT value FROM json_each(?))
+OR item_id IN (SELECT value FROM json_each(?))
 """
 
 
@@ -145,6 +151,23 @@ class EventStore:
         with self._transaction():
             self._writer.execute(_REMOVE, (day,))
 
+    def count_of(self, users: Collection[str], items: Collection[str]) -> int:
+        """Returns the number of events of some users or items."""
+        [(number,)] = self._writer.execute(
+            f"SELECT count(*) FROM event WHERE {_OF_ANY}", _as_json(users, items)
+        )
+        return int(number)
+
+    def remove(self, users: Collection[str], items: Collection[str]) -> None:
+        """Removes the events of some users or items, and their bytes from the disk."""
+        with self._transaction():
+            self._writer.execute(
+                f"DELETE FROM event WHERE {_OF_ANY}", _as_json(users, items)
+            )
+        with self._lock:
+            self._writer.execute("VACUUM")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Closes the connections."""
         self._reader.close()
@@ -165,6 +188,10 @@ class EventStore:
                 with contextlib.suppress(sqlite3.Error):
                     self._writer.execute("ROLLBACK")
                 raise
+
+
+def _as_json(users: Collection[str], items: Collection[str]) -> tuple[str, str]:
+    return json.dumps(list(users)), json.dumps(list(items))
 
 
 def date_of(day: int) -> str:

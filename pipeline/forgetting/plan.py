@@ -6,6 +6,7 @@ from pathlib import Path
 from components.wording import counted
 from pipeline.forgetting.ids import Ids
 from pipeline.forgetting.learned import Learned, find_learned
+from pipeline.forgetting.received import count_received
 from pipeline.forgetting.records import Record, find_records
 from pipeline.forgetting.sources import SourceFile, find_in_sources
 from pipeline.runs.cleanup import Leftover, leftovers
@@ -25,6 +26,7 @@ class Plan:
         unsearched: Folders of spans that are not complete, and are not read.
         learned: Artifacts to remove, and versions to withdraw.
         records: Records and logs from which to remove the IDs.
+        received: Number of events that servers have received.
         leftovers: What killed runs left, which is not searched but removed.
     """
 
@@ -33,6 +35,7 @@ class Plan:
     unsearched: tuple[str, ...]
     learned: Learned
     records: tuple[Record, ...]
+    received: int
     leftovers: tuple[Leftover, ...]
 
     @property
@@ -43,7 +46,8 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Whether the IDs were found nowhere; leftovers are not searched."""
-        return not (self.sources or self.folders or self.versions or self.records)
+        found = (self.sources, self.folders, self.versions, self.records, self.received)
+        return not any(found)
 
     @property
     def versions(self) -> list[int]:
@@ -56,6 +60,7 @@ def make_plan(out: Path, ids: Ids) -> Plan:
 
     Raises:
         BadInputError: If a source of the runs cannot be read.
+        EventStoreError: If the received events cannot be read.
         MetadataError: If the metadata store is missing or damaged.
         VersionError: If a version is unreadable.
     """
@@ -66,6 +71,7 @@ def make_plan(out: Path, ids: Ids) -> Plan:
         sources=found.files,
         unsearched=found.unsearched,
         records=tuple(find_records(out, ids, set(learned.artifacts.values()))),
+        received=count_received(out, ids),
         leftovers=tuple(leftovers(out)),
     )
 

@@ -32,6 +32,7 @@ def as_record(plan: "Plan") -> dict[str, Any]:
             for leaving in plan.learned.versions
         ],
         "artifacts": plan.folders,
+        "received_events": plan.received,
         "records": [record.path for record in plan.records],
         "leftovers": [leftover.path for leftover in plan.leftovers],
     }
@@ -80,6 +81,8 @@ def _rows(plan: "Plan") -> Iterator[tuple[object, str, str]]:
             f"{counted(len(plan.folders), 'artifact')} of {counted(len(steps), 'step')}"
         )
         yield root, what, "the artifacts; the steps run anew"
+    if plan.received:
+        yield "received by servers", counted(plan.received, "event"), "the events"
     for record in plan.records:
         yield record.path, "mentions it", "the file" if record.is_removed else "the ID"
     if plan.leftovers:

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from components.live_models import push
+from pipeline.event_log.expected import Row
+from pipeline.event_log.store import EventStore
 from pipeline.runs import lock
 from tests.support.byte_search import places
 from tests.support.catalogue import write_catalogue
@@ -73,6 +75,29 @@ def test_it_is_listed_first_and_removed_only_as_a_whole(marquee, folder):
     assert not (folder / "marquee-out/live/1").exists()
     again = marquee("forget", "--user", "zoe-77", "--apply")
     assert (again.status, "Nothing to do" in again.out) == (0, True)
+
+
+def test_received_events_are_removed(marquee, folder):
+    def row(name, user, item):
+        return Row(name, user, item, 4.0, "", 1_700_000_000)
+
+    store = EventStore(folder / "marquee-out")
+    kept = [row(f"kept-{n}", f"u{n}", "i1") for n in range(500)]
+    store.add([kept], 1e9)
+    store.add([[row("1", "new-99", "i1"), row("2", "bob", "gone-88")]], 1e9)
+    names = ("--user", "new-99", "--item", "gone-88")
+    listed = marquee("forget", *names, "--json")
+    assert json.loads(listed.out)["received_events"] == 2
+    assert "received by servers" in marquee("forget", *names).out
+    assert places(folder, "new-99") | places(folder, "gone-88")
+    done = marquee("forget", *names, "--apply")  # while a server has the store open
+    assert done.status == 0, done.err
+    assert places(folder, "new-99") | places(folder, "gone-88") == set()
+    assert sum(len(store.of(f"u{n}", -1)) for n in range(500)) == 500
+    assert store.of("bob", -1) == []
+    assert store.add([[row("kept-3", "u3", "i1")]], 1e9) == [0]
+    store.close()
+    assert "Nothing to do" in marquee("forget", *names, "--apply").out
 
 
 def test_it_does_not_wait_for_a_run(marquee, folder):
