@@ -23,7 +23,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   test-kubernetes test-reliability test-sources minio hdfs kafka kafka-to-spans check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
-  bench-serve bench-warm-start bench-tune bench-sources \
+  bench-serve bench-events bench-warm-start bench-tune bench-sources \
   bench-flink bench-gate bench-store bench-new-items bench-index bench-evaluation bench-two-stages \
   bench-run bench-run-quick bench-jobs bench-gpu
 
@@ -193,6 +193,9 @@ bench-cores: $(READY) ## Measure the data steps on 10 and 25 million generated r
 
 bench-serve: $(READY) ## Measure the server's requests per second, across a version switch
 	@$(BIN)/python -m benchmarks.serving --write
+
+bench-events: $(READY) ## Measure the events per second that the server writes
+	@$(BIN)/python -m benchmarks.events --write
 
 bench-fingerprint: DATA := ml-1m
 bench-fingerprint: $(READY) ## Compare hashing the bytes of the input with reading them

@@ -69,8 +69,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(out: Path, users: Path) -> Iterator[Server]:
+def serving(out: Path, users: Path, *options: str) -> Iterator[Server]:
     """Runs ``marquee serve`` on a free port until the block ends.
+
+    Args:
+        out: Folder of the runs.
+        users: File with the IDs of users, one per line.
+        options: More options of the command.
 
     Raises:
         click.ClickException: If it does not answer within two minutes.
@@ -81,7 +86,7 @@ def serving(out: Path, users: Path) -> Iterator[Server]:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "pipeline", "serve"]
-            + ["--out", str(out), "--port", str(port)],
+            + ["--out", str(out), "--port", str(port), *options],
             stdout=log,
             stderr=log,
         )

@@ -25,7 +25,7 @@ from pipeline.recommend.request_time import seconds_of
 FUTURE_SECONDS = 300  # by which a client's clock may be ahead
 MAX_ID = 512  # characters
 MEANINGS = ("user_id", "item_id", "rating", "event_type", "timestamp")
-# Of the schema, which counts others as anomalies: years 1990 to 2100.
+# The years 1990 to 2100, as in schema/ratings.pbtxt: others are anomalies.
 FIRST_TIME, LAST_TIME = 631_152_000, 4_102_444_800
 _BLANKS = " \t\n\r\v\f"
 
@@ -171,7 +171,7 @@ class Expected:
         elif not self.keeps_blanks and text.strip(_BLANKS) != text:
             problem = "has blanks around it"
         elif text in self.nulls:
-            problem = "stands for a missing value (data.null_values)"
+            problem = "means a missing value (data.null_values)"
         elif not _is_unicode(text):
             problem = "has half of a surrogate pair"
         if problem:

@@ -151,6 +151,11 @@ class EventStore:
         with self._transaction():
             self._writer.execute(_REMOVE, (day,))
 
+    def count(self) -> int:
+        """Returns the number of events."""
+        [(number,)] = self._writer.execute("SELECT count(*) FROM event")
+        return int(number)
+
     def count_of(self, users: Collection[str], items: Collection[str]) -> int:
         """Returns the number of events of some users or items."""
         [(number,)] = self._writer.execute(
