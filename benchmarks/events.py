@@ -120,7 +120,7 @@ def measure_rate(server: Server, seconds: float, size: int) -> list[Figure]:
 
 
 def measure_delay(server: Server) -> list[Figure]:
-    """Measures the time from an event to the answer with a list that knows it."""
+    """Measures the time from an event to the answer with a list that has it."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
 
     def ask(method: str, path: str, body: str | None = None) -> Any:
