@@ -1,14 +1,24 @@
-"""The ``serve`` command: the live model over HTTP."""
+"""``serve``: the live model over HTTP; ``replay``: the lists that it has logged."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
 
 import click
 
-from pipeline.cli.command import main, out_option, verbose_option
+from components.wording import counted
+from pipeline.cli.command import (
+    VERBOSE,
+    json_option,
+    main,
+    out_option,
+    print_json,
+    verbose_option,
+)
 
 TOKEN_VARIABLE = "MARQUEE_SERVE_TOKEN"
+MAX_SHOWN = 5  # lists that differ
 
 
 @main.command()
@@ -32,10 +42,30 @@ TOKEN_VARIABLE = "MARQUEE_SERVE_TOKEN"
     help="Take events at POST /v1/events, and write each day to a span in DIR, which "
     "'marquee retrain --data DIR' reads.",
 )
+@click.option(
+    "--log-lists",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Log the lists that are answered, with all that they were made of, to Parquet "
+    "files in DIR, which 'marquee replay DIR' makes again.",
+)
+@click.option(
+    "--log-share",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Share of the lists that are logged, drawn at random.",
+)
 @out_option
 @verbose_option
 def serve(
-    host: str, port: int, token_file: Path | None, events: Path | None, out: Path
+    host: str,
+    port: int,
+    token_file: Path | None,
+    events: Path | None,
+    log_lists: Path | None,
+    log_share: float,
+    out: Path,
 ) -> None:
     """Serve the live model over HTTP.
 
@@ -60,7 +90,42 @@ def serve(
     )
     from pipeline.serving.server import serve as served
 
-    served(out, ServingSettings(host=host, port=port), token, events)
+    settings = ServingSettings(
+        host=host, port=port, events=events, log_lists=log_lists, log_share=log_share
+    )
+    served(out, settings, token)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@out_option
+@json_option
+@verbose_option
+@click.pass_context
+def replay(ctx: click.Context, folder: Path, out: Path, as_json: bool) -> None:
+    """Make the lists that 'marquee serve --log-lists FOLDER' logged again.
+
+    The versions that made them must still be in the folder of the runs. Items and
+    scores are compared bit by bit; the exit status is 6 if some differ.
+    """
+    from pipeline import exit_codes, machine
+    from pipeline.views.terminal import hidden_output
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with hidden_output(VERBOSE in ctx.meta):
+        from pipeline.serving.replay import replay as replayed
+
+        result = replayed(out, folder, machine.cores())
+    if as_json:
+        print_json(dataclasses.asdict(result))
+    else:
+        click.echo(f"{result.equal} lists are equal, {len(result.different)} differ.")
+        for line in result.different[:MAX_SHOWN]:
+            click.echo(line)
+        for reason, number in result.skipped.items():
+            click.echo(f"{counted(number, 'list')} not made again: {reason}.")
+    if result.different:
+        ctx.exit(exit_codes.FAILED)
 
 
 def _token(file: Path | None) -> str | None:

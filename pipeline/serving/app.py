@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from pipeline.event_log.store import EventStore
+from pipeline.list_log.files import ListLog
 from pipeline.serving import openapi
 from pipeline.serving.accepted_ratings import AcceptedRatings
 from pipeline.serving.batching import Batcher
@@ -39,7 +41,6 @@ def create_app(
     token: str | None,
     threads: int,
     metrics: Metrics,
-    events: EventWriter | None,
 ) -> ASGIApp:
     """Returns the server of a folder of runs.
 
@@ -50,8 +51,17 @@ def create_app(
         token: Bearer token that requests must carry; None if they need none.
         threads: Number of threads that one call of the model may use.
         metrics: Metrics of the server.
-        events: Writes events; None if the server takes none.
+
+    Raises:
+        EventStoreError: If the events that it receives cannot be written.
+        OSError: If the folder of the logged lists cannot be created.
     """
+    events = log = None
+    if settings.events:
+        events = EventWriter(EventStore(out), settings.events, metrics)
+    if settings.log_lists:
+        lose = metrics.lists_not_logged.inc
+        log = ListLog(settings.log_lists, settings.log_share, lose)
     ratings, feeds = AcceptedRatings(out, metrics), FeedWatcher(metrics)
 
     async def prepare(model: ModelProcess) -> None:
@@ -79,7 +89,7 @@ def create_app(
         look_at_days: DAYS_SECONDS,
     }
     batcher = Batcher(settings, metrics)
-    lists = RecommendApi(live, ratings, batcher, events)
+    lists = RecommendApi(live, ratings, batcher, events, log)
     received = EventsApi(live, ratings, events, settings, metrics)
     similar = SimilarApi(live, ratings, batcher)
     models = TFServingApi(live, batcher, settings)
@@ -107,7 +117,7 @@ def create_app(
     ]
     app = Starlette(
         routes=routes,
-        lifespan=lambda _: _watching(live, looks),
+        lifespan=lambda _: _watching(looks, live, log),
         exception_handlers={404: _no_such_path, 405: _no_such_path},
     )
     app.router.redirect_slashes = False
@@ -116,13 +126,14 @@ def create_app(
 
 @contextlib.asynccontextmanager
 async def _watching(
-    live: LiveModel, looks: Mapping[_Look, float]
+    looks: Mapping[_Look, float], live: LiveModel, log: ListLog | None
 ) -> AsyncIterator[None]:
-    """Looks for what is new meanwhile.
+    """Looks for what is new meanwhile, and ends the other parts afterwards.
 
     Args:
-        live: The versions.
         looks: Function → seconds between two calls.
+        live: The versions.
+        log: The log of lists, if there is one.
     """
     watchers = [
         asyncio.create_task(_repeat(look, pause)) for look, pause in looks.items()
@@ -132,6 +143,8 @@ async def _watching(
         task.cancel()
     # No client waits for calls that still run: they end with the model's process.
     await live.close()
+    if log:
+        await asyncio.to_thread(log.close)
 
 
 class _ServiceApi:

@@ -4,7 +4,7 @@ import asyncio
 import collections
 import dataclasses
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
 from pipeline.serving.errors import RequestError
 from pipeline.serving.json_tensors import Tensors, check_items, num_rows
@@ -12,6 +12,36 @@ from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.request_parts import Part, divide, merge
 from pipeline.serving.settings import ServingSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """A call of the model, on whose shape the last bits of scores depend.
+
+    Attributes:
+        rows: Number of rows, of all requests.
+        place: Place of the request's first row among them.
+        widths: Input of more than one axis → its length, that of the longest row.
+        k: The longest list of the call; 0 for other signatures.
+    """
+
+    rows: int
+    place: int
+    widths: dict[str, int]
+    k: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What the model answered.
+
+    Attributes:
+        outputs: Outputs of the signature by name.
+        call: The call that gave them; None if there were several.
+    """
+
+    outputs: Tensors
+    call: Call | None
 
 
 @dataclasses.dataclass
@@ -28,7 +58,7 @@ class _Waiting:
     inputs: Tensors
     num_rows: int
     part: Part
-    answer: "asyncio.Future[Tensors]"
+    answer: "asyncio.Future[Answer]"
 
 
 _Key = tuple[ModelProcess, str, Hashable]  # model, signature and kind of a call
@@ -81,10 +111,8 @@ class Batcher:
         self._waiting = _WaitingCount(settings.max_waiting, metrics)
         self._lanes: dict[str, _Lane] = {}
 
-    async def ask(
-        self, model: ModelProcess, signature: str, inputs: Tensors
-    ) -> Tensors:
-        """Returns the model's outputs for a request.
+    async def ask(self, model: ModelProcess, signature: str, inputs: Tensors) -> Answer:
+        """Returns the model's answer to a request.
 
         A large request is divided into several calls: other requests get their turn
         between them, and short rows are not padded to the length of a long one.
@@ -113,8 +141,8 @@ class Batcher:
 
     def _call(
         self, model: ModelProcess, signature: str, inputs: Tensors, part: Part
-    ) -> "asyncio.Future[Tensors]":
-        """Returns the future outputs of a part."""
+    ) -> "asyncio.Future[Answer]":
+        """Returns the future answer to a part."""
         if signature not in self._lanes:
             self._lanes[signature] = _Lane(self._settings, self._metrics, self._waiting)
         answer = asyncio.get_running_loop().create_future()
@@ -126,7 +154,7 @@ class Batcher:
 
     async def _call_individe(
         self, model: ModelProcess, signature: str, inputs: Tensors, parts: list[Part]
-    ) -> Tensors:
+    ) -> Answer:
         """Returns the outputs of all parts, joined.
 
         The longest rows come first, so that a request whose answer would be too large
@@ -135,15 +163,16 @@ class Batcher:
         answers: list[Tensors] = []
         for part in reversed(parts):
             rows = {k: v[part.rows] if v.ndim else v for k, v in inputs.items()}
-            answer = await self._call(model, signature, rows, part)
+            answer = (await self._call(model, signature, rows, part)).outputs
             for value in answer.values():
                 count = num_rows(inputs) * math.prod(value.shape[1:])
                 check_items(count, self._settings)
             answers.insert(0, answer)
-        return {
+        joined = {
             name: merge([answer[name] for answer in answers], parts)
             for name in answers[0]
         }
+        return Answer(joined, None)
 
 
 class _Lane:
@@ -219,10 +248,27 @@ class _Lane:
             self._is_running = False
             model.release()
             self._start()
-        for request, answer in zip(batch, answers, strict=True):
+        calls = _calls(batch)
+        for request, answer, call in zip(batch, answers, calls, strict=True):
             if request.answer.done():
                 continue
             if isinstance(answer, Exception):
                 request.answer.set_exception(answer)
             else:
-                request.answer.set_result(answer)
+                request.answer.set_result(Answer(answer, call))
+
+
+def _calls(batch: list[_Waiting]) -> Iterator[Call]:
+    """Yields the call of each request of a batch, as ``LoadedModel`` joins them."""
+    inputs = [request.inputs for request in batch]
+    widths = {
+        name: max(each[name].shape[1] for each in inputs)
+        for name, value in inputs[0].items()
+        if value.ndim > 1
+    }
+    rows = sum(request.num_rows for request in batch)
+    k = max(int(each.get("k", 0)) for each in inputs)
+    place = 0
+    for request in batch:
+        yield Call(rows, place, widths, k)
+        place += request.num_rows

@@ -31,7 +31,7 @@ _STATUS = {
     errors.DeadlineExceededError: 504,
 }
 # By kind of a type: no item, no rating, no time.
-_PADDING: dict[str, bytes | float] = {"O": b"", "f": np.nan, "i": 0}
+PADDING: dict[str, bytes | float] = {"O": b"", "f": np.nan, "i": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _joined(values: list[np.ndarray]) -> np.ndarray:
         return np.max(values)  # k: shorter lists are prefixes of longer ones
     if values[0].ndim == 1:
         return np.concatenate(values)
-    padding = _PADDING[values[0].dtype.kind]
+    padding = PADDING[values[0].dtype.kind]
     shape = sum(map(len, values)), max(value.shape[1] for value in values)
     joined = np.full(shape, padding, values[0].dtype)
     start = 0

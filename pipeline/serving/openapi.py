@@ -15,6 +15,7 @@ from starlette.responses import Response
 from pipeline.event_log.expected import Event
 from pipeline.recommend.similar_items import SimilarList
 from pipeline.serving import events_api, middleware, recommend_api, tfserving_api
+from pipeline.serving.recommended_list import RecommendedList
 
 VERSION = "1"
 REF = "#/components/schemas/{name}"
@@ -52,7 +53,7 @@ def document() -> _Object:
     structs = [
         middleware.Error,
         Health,
-        recommend_api.RecommendedList,
+        RecommendedList,
         SimilarList,
         Event,
         events_api.Events,
@@ -92,7 +93,7 @@ def _list_paths(schema_of: _Schemas) -> _Object:
     recommend = {
         **_operation(
             "The live model's list for a user, without what is not recommended again",
-            _json(schema_of[recommend_api.RecommendedList]),
+            _json(schema_of[RecommendedList]),
             schema_of,
             ("400", "410", "429", "503", "504"),
         ),

@@ -61,6 +61,12 @@ class Metrics:
             "Attempts to write events or spans that failed.",
             registry=self.registry,
         )
+        self.lists_not_logged = Counter(
+            "marquee_lists_not_logged",
+            "Lists that should have been logged, and were not: too many at once, or "
+            "the disk was full.",
+            registry=self.registry,
+        )
         self.feed_time = Gauge(
             "marquee_feed_written_seconds",
             "When the feed in use was written, in seconds UTC; 0 without a feed.",

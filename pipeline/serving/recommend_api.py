@@ -6,8 +6,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pipeline.list_log.files import ListLog
 from pipeline.recommend.item_titles import Titles, UnknownItemError
-from pipeline.recommend.likes import Reason
 from pipeline.recommend.list_rules import FilterError, filter_pairs, why_short
 from pipeline.recommend.request_time import now, seconds_of
 from pipeline.recommend.user_history import (
@@ -23,6 +23,7 @@ from pipeline.serving.errors import RequestError
 from pipeline.serving.event_writer import EventWriter
 from pipeline.serving.list_cursor import MAX_LISTED, Cursor
 from pipeline.serving.middleware import JSON
+from pipeline.serving.recommended_list import Item, MadeOf, RecommendedList, logged
 from pipeline.serving.version_watcher import LiveModel
 from trainer_modules.configs.list_rules import Rules
 
@@ -31,52 +32,6 @@ MAX_ITEMS = 1000  # in a list
 MAX_EXPLAINED = 100
 MAX_LIKES, MAX_TITLE_LENGTH = 100, 200
 MAX_EXCLUDED, MAX_FILTERS = 1000, 100
-
-
-class Item(msgspec.Struct):
-    """An item of a list.
-
-    Attributes:
-        item_id: ID of the item.
-        title: Title of the item, or its ID if it has none.
-        score: The model's score; larger is better. Scores are comparable only within
-            one list.
-        reasons: Liked items that support it; only with ``why=true``.
-    """
-
-    item_id: str
-    title: str
-    score: float
-    reasons: list[Reason] | msgspec.UnsetType = msgspec.UNSET
-
-
-class RecommendedList(msgspec.Struct):
-    """A user's list.
-
-    Attributes:
-        user: ID of the user, as in the request.
-        known: Whether the ratings contain the user, or events have been received.
-        made_of: What the list is based on: ``history`` (the user's ratings, events and
-            ``like``), ``likes`` (only ``like``, for an unknown user) or ``popularity``
-            (neither).
-        model: Name of the model.
-        version: Number of the model's version.
-        rated: Number of the user's ratings and events; the list contains none of their
-            items that are not recommended again.
-        items: The recommended items, best first.
-        short: Why the list is shorter than requested; "" if it is not.
-        next: The ``cursor`` that continues the list; missing at its end.
-    """
-
-    user: str
-    known: bool
-    made_of: str
-    model: str
-    version: int
-    rated: int
-    items: list[Item]
-    short: str = ""
-    next: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class RecommendApi:
@@ -88,9 +43,10 @@ class RecommendApi:
         ratings: AcceptedRatings,
         batcher: Batcher,
         events: EventWriter | None,
+        log: ListLog | None,
     ):
         self._live, self._ratings, self._batcher = live, ratings, batcher
-        self._events = events
+        self._events, self._log = events, log
 
     async def recommend(self, request: Request) -> Response:
         """Returns a page of a user's list, without items that are left out of it.
@@ -125,7 +81,7 @@ class RecommendApi:
                 raise RequestError(400, f"exclude: {error}") from error
             answer = await self._batcher.ask(model, "recommend", inputs)
             name, version, rules = model.name, model.number, model.rules
-        found = listed(answer["item_id"][0], answer["score"][0])
+        found = listed(answer.outputs["item_id"][0], answer.outputs["score"][0])
         item_ids = [item_id for item_id, _ in found]
         place.check_seen(history, item_ids[: place.num_listed])
         items = [
@@ -148,6 +104,9 @@ class RecommendApi:
             if may_continue
             else msgspec.UNSET,
         )
+        if self._log and self._log.is_wanted:
+            made_of = MadeOf(place, history, without, rules, answer.call)
+            self._log.add(logged(recommended, k, made_of, self._log.share))
         return Response(msgspec.json.encode(recommended), media_type=JSON)
 
 

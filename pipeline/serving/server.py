@@ -11,10 +11,8 @@ from typing import Any
 import uvicorn
 
 from pipeline import machine
-from pipeline.event_log.store import EventStore
 from pipeline.serving.app import create_app
 from pipeline.serving.connection import Connection
-from pipeline.serving.event_writer import EventWriter
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.settings import ServingSettings
 
@@ -29,20 +27,17 @@ COLLECT_AFTER = 50_000
 FILES = 256  # descriptors for anything but connections: models, ratings, logs
 
 
-def serve(
-    out: Path, settings: ServingSettings, token: str | None, spans: Path | None
-) -> None:
+def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
     """Serves until SIGTERM or SIGINT, then waits for the running requests.
 
     Args:
         out: Folder of the runs.
         settings: Address and limits of the server.
         token: Bearer token that requests must carry; None if they need none.
-        spans: Folder of spans for the events that the server takes; None for a server
-            that takes none.
 
     Raises:
-        EventStoreError: If the events cannot be written.
+        EventStoreError: If the events that it receives cannot be written.
+        OSError: If the folder of the logged lists cannot be created.
     """
     # Imported objects live as long as the process: the collector need not visit them.
     gc.collect()
@@ -53,11 +48,10 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     metrics, threads = Metrics(), max(1, machine.cores() - 1)
-    events = EventWriter(EventStore(out), spans, metrics) if spans else None
     most = min(CONNECTIONS, _raised_descriptors(CONNECTIONS + FILES) - FILES)
     connection: Any = functools.partial(Connection, settings, metrics, most)
     uvicorn.run(
-        create_app(out, settings, token, threads, metrics, events),
+        create_app(out, settings, token, threads, metrics),
         http=connection,
         ws="none",
         host=settings.host,

@@ -1,6 +1,7 @@
 """Settings of the server."""
 
 import dataclasses
+from pathlib import Path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +24,10 @@ class ServingSettings:
         max_bodies: Maximum size of the bodies of all unanswered requests (429).
         poll_seconds: Seconds between two checks for another version or another run.
         drain_seconds: Seconds that running requests have to end after SIGTERM.
+        events: Folder of spans for the events that the server receives; None if it
+            receives none.
+        log_lists: Folder of files with the lists that were answered; None for no log.
+        log_share: Share of the lists that are logged, 0 to 1.
     """
 
     host: str = "127.0.0.1"
@@ -37,3 +42,6 @@ class ServingSettings:
     max_bodies: int = 64 << 20
     poll_seconds: float = 1.0
     drain_seconds: int = 20
+    events: Path | None = None
+    log_lists: Path | None = None
+    log_share: float = 1.0

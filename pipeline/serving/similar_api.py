@@ -53,7 +53,8 @@ class SimilarApi:
             if made_of == "vectors":
                 inputs = similar_inputs(item_id, k)
                 answer = await self._batcher.ask(model, SIGNATURE, inputs)
-                found = listed(answer["item_id"][0], answer["score"][0])
+                outputs = answer.outputs
+                found = listed(outputs["item_id"][0], outputs["score"][0])
             else:
                 found = (await self._by_likes(model, data.likes, item_id))[:k]
             version = model.version

@@ -141,7 +141,7 @@ class TFServingApi:
                 else:
                     question = self._read(body, model)
                 name, inputs, form = question
-                answer = await self._batcher.ask(model, name, inputs)
+                answer = (await self._batcher.ask(model, name, inputs)).outputs
         if is_large or sum(value.size for value in answer.values()) > LARGE_BODY:
             async with self._large:
                 content = await asyncio.to_thread(json_answers.answer, answer, form)

@@ -64,7 +64,7 @@ def test_a_day_of_events_is_a_span_of_the_next_retraining(tmp_path):
         taken_in = TakenIn.read(out).spans
         assert sorted(taken_in) == ["2026-11-15", "2026-11-16", yesterday.isoformat()]
         run = json.loads(max((out / "runs").glob("*/run.json")).read_text())
-        assert run["counts"]["read"] == 2 * 1500 + 6
+        assert run["rows"]["read"] == 2 * 1500 + 6
         # The events are now in the data, and each counts once.
         end = time.monotonic() + 60
         while "newcomer" not in known_users(client):

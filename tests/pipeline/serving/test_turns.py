@@ -81,7 +81,7 @@ def test_a_small_request_waits_for_at_most_two_calls_of_large_ones(large):
     calls, answers, _ = asyncio.run(served_while_large_ones_wait(large, small))
     assert calls <= 3  # the one that ran, one of a large request, its own
     for asked, answer in zip(large, answers, strict=True):
-        assert answer["score"].shape == (len(asked["user_id"]), int(asked["k"]))
+        assert answer.outputs["score"].shape == (len(asked["user_id"]), int(asked["k"]))
 
 
 def test_small_requests_do_not_starve_a_large_one():

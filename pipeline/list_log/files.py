@@ -1,0 +1,114 @@
+"""Writes lists to Parquet files, beside the requests.
+
+A request only appends to a queue. A thread writes the queue once per second, and
+completes a file every minute: what a killed server has not completed is lost, and so is
+what does not fit into the queue, which is counted.
+"""
+
+import collections
+import datetime
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from components import durable_files
+from pipeline.list_log.shown import SCHEMA, Shown, as_table
+
+_log = logging.getLogger(__name__)
+FILES = "lists-*.parquet"
+MAX_WAITING = 20_000  # lists; about 200 MB with 1,000 items in each history
+WRITE_SECONDS, FILE_SECONDS = 1.0, 60.0
+
+
+class ListLog:
+    """The log of a server; ``add`` never waits.
+
+    Attributes:
+        share: Share of the lists that are logged, 0 to 1.
+    """
+
+    def __init__(self, folder: Path, share: float, lose: Callable[[int], None]):
+        """Starts the thread.
+
+        Args:
+            folder: Folder of the files, which is created.
+            share: Share of the lists that are logged, 0 to 1.
+            lose: Called with the number of lists that could not be written.
+
+        Raises:
+            OSError: If the folder cannot be created.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self.share, self._lose = folder, share, lose
+        self._waiting: collections.deque[Shown] = collections.deque()
+        self._ended = threading.Event()
+        self._file: tuple[pq.ParquetWriter, Path] | None = None
+        self._file_until, self._problem = 0.0, ""
+        self._thread = threading.Thread(target=self._write_on, daemon=True)
+        self._thread.start()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the next list is logged, drawn at random."""
+        return self.share >= 1 or random.random() < self.share
+
+    def add(self, page: Shown) -> None:
+        """Logs a page of a list; any thread may call this."""
+        if len(self._waiting) >= MAX_WAITING:
+            self._lose(1)
+        else:
+            self._waiting.append(page)
+
+    def close(self) -> None:
+        """Completes the file."""
+        self._ended.set()
+        self._thread.join()
+
+    def _write_on(self) -> None:
+        while not self._ended.wait(WRITE_SECONDS):
+            self._write()
+        self._write()
+        self._complete()
+
+    def _write(self) -> None:
+        pages = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            if self._file and time.monotonic() > self._file_until:
+                self._complete()
+            if pages:
+                self._file = self._file or self._begun()
+                self._file[0].write_table(as_table(pages))
+        except Exception as error:  # the thread must go on
+            self._lose(len(pages))
+            self._report(error)
+            self._file = None
+        else:
+            self._problem = ""
+
+    def _begun(self) -> tuple[pq.ParquetWriter, Path]:
+        unfinished = durable_files.unfinished_beside(self._folder / "lists")
+        self._file_until = time.monotonic() + FILE_SECONDS
+        return pq.ParquetWriter(unfinished, SCHEMA, compression="zstd"), unfinished
+
+    def _complete(self) -> None:
+        if self._file is None:
+            return
+        writer, unfinished = self._file
+        self._file = None
+        writer.close()
+        now = datetime.datetime.now(datetime.UTC)
+        name = f"lists-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.parquet"
+        durable_files.move(unfinished, self._folder / name)
+
+    def _report(self, error: Exception) -> None:
+        """Logs a problem once until another one occurs."""
+        problem = f"lists cannot be logged to {self._folder}: {error}"
+        if problem != self._problem:
+            self._problem = problem
+            _log.error(problem)

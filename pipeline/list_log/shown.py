@@ -1,0 +1,121 @@
+"""A page of a list as it is logged, and the columns of the files."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+_WIDTHS = pa.map_(pa.string(), pa.int32())
+SCHEMA = pa.schema(
+    [
+        ("time", pa.timestamp("us", "UTC")),
+        ("share", pa.float64()),
+        ("version", pa.int32()),
+        ("model", pa.string()),
+        ("user", pa.string()),
+        ("known", pa.bool_()),
+        ("k", pa.int32()),
+        ("start", pa.int32()),
+        ("items", pa.list_(pa.string())),
+        ("scores", pa.list_(pa.float32())),
+        ("probabilities", pa.list_(pa.float32())),
+        ("short", pa.string()),
+        ("at", pa.int64()),
+        ("excluded", pa.list_(pa.string())),
+        ("filters", pa.list_(pa.string())),
+        ("has_feed", pa.bool_()),
+        ("history_items", pa.list_(pa.string())),
+        ("history_ratings", pa.list_(pa.float32())),
+        ("history_times", pa.list_(pa.int64())),
+        ("history_types", pa.list_(pa.string())),
+        ("user_features", pa.list_(pa.string())),
+        ("call_rows", pa.int32()),
+        ("call_place", pa.int32()),
+        ("call_k", pa.int32()),
+        ("call_widths", _WIDTHS),
+    ]
+)
+
+
+class Shown(NamedTuple):
+    """A page of a list, and all that the model made it of.
+
+    Attributes:
+        time: When it was answered, in microseconds UTC.
+        share: Share of the lists that are logged, 0 to 1: one stands for 1 / share.
+        version: Number of the version.
+        model: Name of the model.
+        user: ID of the user.
+        known: Whether the data or the events have the user.
+        k: Number of items that the page may have.
+        start: Number of the list's items before the page.
+        items: IDs of the items, best first.
+        scores: Their scores.
+        probabilities: With which each item was shown at its place; 1 for a list that is
+            not drawn at random.
+        short: Why the list is shorter than requested; "" if it is not.
+        at: Time of the request by which the model made it, in seconds UTC.
+        excluded: IDs of the items that the request excludes.
+        filters: "field=value" texts of the request.
+        has_feed: Whether a feed of available items was in use, which is not logged.
+        history_items: Items of the user's history, oldest first.
+        history_ratings: Their ratings.
+        history_times: Their times, in seconds UTC; empty for data without times.
+        history_types: Their types of events; empty for data without types.
+        user_features: Side features of the user, as "name=value".
+        call_rows: Number of rows in the call of the model, on whose shape the last bits
+            of scores depend; None if there were several calls.
+        call_place: Place of this list among them.
+        call_k: Longest list of the call.
+        call_widths: Input of the call → length of its longest row.
+    """
+
+    time: int
+    share: float
+    version: int
+    model: str
+    user: str
+    known: bool
+    k: int
+    start: int
+    items: Sequence[str]
+    scores: Sequence[float]
+    probabilities: Sequence[float]
+    short: str
+    at: int
+    excluded: Sequence[str]
+    filters: Sequence[str]
+    has_feed: bool
+    history_items: Sequence[str]
+    history_ratings: Sequence[float]
+    history_times: Sequence[int]
+    history_types: Sequence[str]
+    user_features: Sequence[str]
+    call_rows: int | None
+    call_place: int | None
+    call_k: int | None
+    call_widths: dict[str, int]
+
+
+def as_table(pages: Sequence[Shown]) -> pa.Table:
+    """Returns pages as a table with the columns of ``SCHEMA``."""
+    columns = zip(*pages, strict=True)
+    arrays = [
+        _array(values, field.type)
+        for values, field in zip(columns, SCHEMA, strict=True)
+    ]
+    return pa.table(arrays, schema=SCHEMA)
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Returns an array; lists as their joined members, which is five times as fast."""
+    if kind == _WIDTHS:
+        return pa.array([list(widths.items()) for widths in values], kind)
+    if not pa.types.is_list(kind):
+        return pa.array(values, kind)
+    offsets = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(list(map(len, values)), out=offsets[1:])
+    joined = pa.array(list(itertools.chain.from_iterable(values)), kind.value_type)
+    return pa.ListArray.from_arrays(offsets, joined)

@@ -1,0 +1,136 @@
+"""Makes logged lists again with the versions that made them, and compares the bytes.
+
+The inputs of the model are logged with each list, and the shape of the call that it was
+part of: the kernels of a matrix product depend on it, and with them the last bits of
+scores. The other rows of the call do not matter, and are copies of the list's own.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from components.exported_model import ExportedModel, Function
+from components.live_models import versions
+from pipeline.list_log.files import FILES
+from pipeline.recommend.user_history import (
+    History,
+    Without,
+    listed,
+    recommend_inputs,
+)
+from pipeline.serving.loaded_model import PADDING
+
+
+class NoListsError(ValueError):
+    """A folder has no logged lists."""
+
+
+@dataclasses.dataclass
+class Replayed:
+    """The result.
+
+    Attributes:
+        equal: Number of lists whose items and scores have the same bytes.
+        different: Descriptions of the others.
+        skipped: Why lists were not made again → their number.
+    """
+
+    equal: int = 0
+    different: list[str] = dataclasses.field(default_factory=list)
+    skipped: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def skip(self, reason: str) -> None:
+        """Counts a list that was not made again."""
+        self.skipped[reason] = self.skipped.get(reason, 0) + 1
+
+
+def replay(out: Path, folder: Path, threads: int) -> Replayed:
+    """Makes the lists of a folder again.
+
+    Args:
+        out: Folder of the runs whose server has logged them.
+        folder: Folder of the files.
+        threads: Number of threads that one call may use.
+
+    Raises:
+        NoListsError: If the folder has no file of lists.
+    """
+    kept = {version.number: version for version in versions.versions(out / "live")}
+    replayed, functions = Replayed(), dict[int, Function]()
+    for page in _pages(folder):
+        number = page["version"]
+        version = kept.get(number)
+        if version is None or version.model != page["model"]:
+            replayed.skip(f"version {number} ({page['model']}) has been removed")
+        elif page["has_feed"]:
+            replayed.skip("the feed of available items is not logged")
+        elif page["call_rows"] is None:
+            replayed.skip("the list was made in several calls of the model")
+        else:
+            if number not in functions:
+                model = ExportedModel(version.folder, threads)
+                functions[number] = model.function("recommend")
+            found = _made_again(functions[number], page)
+            if found == (page["items"], page["scores"]):
+                replayed.equal += 1
+            else:
+                replayed.different.append(
+                    f"{page['time']} version {number}, user {page['user']}: "
+                    f"{page['items']} {page['scores']}, now {found[0]} {found[1]}"
+                )
+    return replayed
+
+
+def _pages(folder: Path) -> Iterator[dict[str, Any]]:
+    paths = sorted(folder.glob(FILES))
+    if not paths:
+        raise NoListsError(
+            f"{folder} has no {FILES}. 'marquee serve --log-lists {folder}' writes "
+            "them, a file every minute."
+        )
+    for path in paths:
+        yield from pq.read_table(path).to_pylist()
+
+
+def _made_again(
+    function: Function, page: Mapping[str, Any]
+) -> tuple[list[str], list[float]]:
+    """Returns the items and scores of a page."""
+    history = History(
+        page["history_items"],
+        page["history_ratings"],
+        page["user_features"],
+        page["history_times"],
+        page["history_types"],
+    )
+    end = page["start"] + page["k"]
+    inputs = recommend_inputs(
+        *([page["user"]], [history], end, function.inputs, page["at"]),
+        Without(page["excluded"], page["filters"]),
+    )
+    shaped = {
+        name: _shaped(value, page, dict(page["call_widths"]).get(name))
+        for name, value in inputs.items()
+    }
+    outputs = function(shaped | {"k": np.array(page["call_k"], np.int32)})
+    place = page["call_place"]
+    found = listed(
+        outputs["item_id"][place, :end], outputs["score"][place, :end].astype(float)
+    )[page["start"] :]
+    return [item for item, _ in found], [score for _, score in found]
+
+
+def _shaped(
+    value: np.ndarray, page: Mapping[str, Any], width: int | None
+) -> np.ndarray:
+    """Returns an input of one row as its call had it."""
+    if not value.ndim:
+        return value
+    if width is not None:
+        more = [(0, 0), (0, width - value.shape[1])]
+        value = np.pad(value, more, constant_values=PADDING[value.dtype.kind])
+    return np.repeat(value, page["call_rows"], 0)

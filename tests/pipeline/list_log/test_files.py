@@ -1,0 +1,117 @@
+"""Lists are logged beside the requests, and what is lost is counted."""
+
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.list_log import files
+from pipeline.list_log.files import ListLog
+from pipeline.list_log.shown import SCHEMA, Shown, as_table
+
+
+def page(number):
+    """A page whose lists have as many members as its number."""
+    names = [f"i{n}" for n in range(number)]
+    return Shown(
+        time=1_795_174_200_000_000 + number,
+        share=0.5,
+        version=3,
+        model="mf_als",
+        user=f"u{number}",
+        known=number % 2 == 0,
+        k=10,
+        start=0,
+        items=names,
+        scores=[0.1 * n for n in range(number)],
+        probabilities=[1.0] * number,
+        short="",
+        at=1_795_174_200,
+        excluded=names[:1],
+        filters=[],
+        has_feed=False,
+        history_items=names,
+        history_ratings=[4.0] * number,
+        history_times=[],
+        history_types=[],
+        user_features=["age=7"],
+        call_rows=None if number == 1 else 4,
+        call_place=None if number == 1 else 2,
+        call_k=None if number == 1 else 10,
+        call_widths={} if number == 1 else {"history_item_id": 9},
+    )
+
+
+def test_columns_are_those_that_arrow_builds_from_rows():
+    pages = [page(number) for number in (3, 0, 1, 2)]
+    rows = [
+        each._asdict() | {"call_widths": list(each.call_widths.items())}
+        for each in pages
+    ]
+    columns = {name: [row[name] for row in rows] for name in SCHEMA.names}
+    assert as_table(pages).equals(pa.table(columns, schema=SCHEMA))
+
+
+@pytest.fixture
+def lost():
+    return []
+
+
+def logged(folder):
+    return [
+        row["user"]
+        for path in sorted(folder.glob(files.FILES))
+        for row in pq.read_table(path).to_pylist()
+    ]
+
+
+def test_files_are_complete_when_they_appear(tmp_path, lost, monkeypatch):
+    monkeypatch.setattr(files, "WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(files, "FILE_SECONDS", 0.1)
+    log = ListLog(tmp_path / "lists", 1.0, lost.append)
+    for number in range(20):
+        log.add(page(number))
+        time.sleep(0.05)
+    log.close()
+    assert sorted(logged(tmp_path / "lists")) == sorted(f"u{n}" for n in range(20))
+    assert len(list((tmp_path / "lists").iterdir())) > 2
+    assert not list((tmp_path / "lists").glob(".*"))
+    assert lost == []
+
+
+def test_what_does_not_fit_is_counted(tmp_path, lost, monkeypatch):
+    monkeypatch.setattr(files, "MAX_WAITING", 5)
+    monkeypatch.setattr(files, "WRITE_SECONDS", 60)
+    log = ListLog(tmp_path, 1.0, lost.append)
+    for number in range(8):
+        log.add(page(number))
+    log.close()
+    assert logged(tmp_path) == [f"u{n}" for n in range(5)]
+    assert sum(lost) == 3
+
+
+def test_a_folder_that_disappears_costs_lists_and_no_request(
+    tmp_path, lost, monkeypatch, caplog
+):
+    monkeypatch.setattr(files, "WRITE_SECONDS", 0.05)
+    folder = tmp_path / "lists"
+    log = ListLog(folder, 1.0, lost.append)
+    folder.rmdir()
+    log.add(page(1))
+    end = time.monotonic() + 10
+    while not lost and time.monotonic() < end:
+        time.sleep(0.02)
+    assert sum(lost) == 1
+    assert "lists cannot be logged" in caplog.text
+    folder.mkdir()
+    log.add(page(2))
+    log.close()
+    assert logged(folder) == ["u2"]
+
+
+def test_a_share_is_drawn(tmp_path, lost):
+    log = ListLog(tmp_path, 0.25, lost.append)
+    drawn = sum(log.is_wanted for _ in range(20_000))
+    log.close()
+    assert 4600 < drawn < 5400  # six standard deviations

@@ -1,0 +1,96 @@
+"""Logged lists of real models are made again, bit by bit."""
+
+import concurrent.futures
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.live_models import push
+from pipeline.list_log.files import FILES
+from tests.support.server import serving, until, until_served
+
+pytestmark = pytest.mark.integration
+
+
+def replayed(marquee, folder, out):
+    ended = marquee("replay", str(folder), "--out", str(out), "--json")
+    assert ended.status in (0, 6), ended.err
+    return ended.status, json.loads(ended.out)
+
+
+@pytest.fixture(scope="module")
+def logged(out, ruled, tmp_path_factory):
+    """Lists of many clients at once, across a switch of versions; returns a folder."""
+    folder = tmp_path_factory.mktemp("lists")
+    with serving(out, "--log-lists", str(folder)) as client:
+        until(client, "/v1/recommend/ann")
+
+        def ask(number):
+            user = ("ann", "bob%2F%C3%A9", f"new{number}")[number % 3]
+            query = f"k={1 + number % 25}&at=2026-11-20T12:30Z"
+            if number % 4 == 0:
+                query += f"&like={1 + number % 30}&like=7"
+            answer = client.get(f"/v1/recommend/{user}?{query}").json()
+            if number % 5 == 0 and "next" in answer:
+                client.get(f"/v1/recommend/{user}?cursor={answer['next']}&k=3")
+            return answer
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(ask, range(150)))
+            push.push(ruled[2], out / "live", keep=9)
+            until_served(client, 2)
+            answers += pool.map(ask, range(150))
+    return folder, answers
+
+
+def rows(folder):
+    return [
+        row
+        for path in sorted(folder.glob(FILES))
+        for row in pq.read_table(path).to_pylist()
+    ]
+
+
+def test_the_log_has_what_was_answered(logged):
+    folder, answers = logged
+    found = rows(folder)
+    assert len(found) >= len(answers)
+    by_answer = {
+        (row["user"], row["version"], tuple(row["items"]), row["k"]) for row in found
+    }
+    for answer in answers:
+        items = tuple(item["item_id"] for item in answer["items"])
+        key = answer["user"], answer["version"], items
+        assert any(each[:3] == key for each in by_answer)
+    assert {row["version"] for row in found} >= {1, 2}
+    assert max(row["call_rows"] for row in found) > 1
+    assert {row["start"] for row in found} > {0}
+
+
+def test_lists_are_made_again(logged, out, marquee):
+    folder, _ = logged
+    status, result = replayed(marquee, folder, out)
+    assert (status, result["different"], result["skipped"]) == (0, [], {})
+    assert result["equal"] == len(rows(folder))
+
+
+def test_a_changed_list_is_found(logged, out, marquee, tmp_path):
+    folder, _ = logged
+    changed = rows(folder)[:20]
+    changed[3]["scores"][0] += 0.001
+    changed[5]["history_items"] = ["30", "29", "28", "27"]
+    changed[5]["history_ratings"] = [5.0] * 4
+    changed[5]["call_widths"] = [(name, 9) for name, _ in changed[5]["call_widths"]]
+    changed[7]["version"] = 99
+    schema = pq.read_schema(next(folder.glob(FILES)))
+    pq.write_table(pa.Table.from_pylist(changed, schema), tmp_path / "lists-1.parquet")
+    status, result = replayed(marquee, tmp_path, out)
+    assert (status, len(result["different"]), result["equal"]) == (6, 2, 17)
+    assert result["skipped"] == {"version 99 (ruled-1) has been removed": 1}
+
+
+def test_a_folder_without_lists_is_named(out, marquee, tmp_path):
+    ended = marquee("replay", str(tmp_path), "--out", str(out))
+    assert (ended.status, "--log-lists" in ended.err) == (2, True)
