@@ -194,7 +194,7 @@ bench-cores: $(READY) ## Measure the data steps on 10 and 25 million generated r
 bench-serve: $(READY) ## Measure the server's requests per second, across a version switch
 	@$(BIN)/python -m benchmarks.serving --write
 
-bench-events: $(READY) ## Measure the events per second that the server writes
+bench-events: $(READY) ## Measure the events that the server writes, and the cost of logging lists
 	@$(BIN)/python -m benchmarks.events --write
 
 bench-fingerprint: DATA := ml-1m

@@ -1,4 +1,4 @@
-"""``make bench-events``: events that ``marquee serve`` writes, and how soon they count.
+"""``make bench-events``: what it costs ``marquee serve`` to record events and lists.
 
 The server and the clients are separate processes on the same cores. Each client waits
 for an answer, and so until its events are on disk, before it sends more.
@@ -7,6 +7,7 @@ for an answer, and so until its events are on disk, before it sends more.
 import asyncio
 import http.client
 import json
+import statistics
 import sys
 import tempfile
 import time
@@ -16,16 +17,20 @@ from typing import Any
 import click
 import msgspec
 import numpy as np
+import pyarrow.parquet as pq
 
+from benchmarks import serving_clients
 from benchmarks.figures import Figure, machine, print_figures, write_docs
 from benchmarks.processes import marquee
 from benchmarks.serving import Server, serving
 from components.live_models import versions
 from pipeline.event_log.store import EventStore
+from pipeline.list_log.files import files_of
 
 CLIENTS = 32
 SIZES = (1, 20, 100)  # events in a request
 NUM_LISTS = 200
+ROUNDS = 5
 
 
 class Sent(msgspec.Struct):
@@ -149,6 +154,38 @@ def measure_delay(server: Server) -> list[Figure]:
     ]
 
 
+def measure_cost(out: Path, users: Path, spans: Path, seconds: float) -> list[Figure]:
+    """Compares the requests per second of a server that records with one that does not.
+
+    The two take turns, so that other work on the machine slows both down.
+    """
+    options = {"plain": (), "recording": ("--events", str(spans), "--log-lists", "1")}
+    rates: dict[str, list[float]] = {name: [] for name in options}
+    for _ in range(ROUNDS):
+        for name, more in options.items():
+            with serving(out, users, *more) as server:
+                serving_clients.start(server.port, users, 2, None)()
+                sent = serving_clients.start(server.port, users, seconds, None)()
+            if sent.errors:
+                raise click.ClickException(sent.errors[0])
+            rates[name].append(len(sent.milliseconds) / sent.seconds)
+    plain, recording = (statistics.median(rates[name]) for name in options)
+    ratios = [r / p for p, r in zip(*rates.values(), strict=True)]
+    pages = sum(pq.read_metadata(path).num_rows for path in files_of(out))
+    size = sum(path.stat().st_size for path in files_of(out))
+    return [
+        Figure("lists a second, without a log", plain),
+        Figure("lists a second, all of them logged, with --events", recording),
+        Figure(
+            f"ratio, median of {ROUNDS} rounds",
+            statistics.median(ratios),
+            "×",
+            at_least=0.9,
+        ),
+        Figure("the log", size / pages, "bytes a list"),
+    ]
+
+
 @click.command()
 @click.option("--data", default="ml-1m", show_default=True, help="As in marquee run.")
 @click.option("--seconds", default=15.0, show_default=True)
@@ -178,9 +215,12 @@ def main(data: str, seconds: float, write: bool, client: tuple[str, ...]) -> Non
         store = EventStore(out)
         bytes_per_event = store.path.stat().st_size / store.count()
         store.close()
+        store.path.unlink()
+        cost = measure_cost(out, file, Path(folder, "spans"), seconds)
     figures += [
         Figure("the store", bytes_per_event, "bytes an event"),
         Figure("resident", resident, "MB"),
+        *cost,
     ]
     print_figures(figures)
     if write:

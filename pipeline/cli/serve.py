@@ -44,17 +44,11 @@ MAX_SHOWN = 5  # lists that differ
 )
 @click.option(
     "--log-lists",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Log the lists that are answered, with all that they were made of, to Parquet "
-    "files in DIR, which 'marquee replay DIR' makes again.",
-)
-@click.option(
-    "--log-share",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(0, 1, min_open=True),
-    help="Share of the lists that are logged, drawn at random.",
+    metavar="SHARE",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    help="Log a share of the lists, from 0 (the default) to 1, with all that they were "
+    "made of, for 30 days; 'marquee replay' makes them again.",
 )
 @out_option
 @verbose_option
@@ -63,8 +57,7 @@ def serve(
     port: int,
     token_file: Path | None,
     events: Path | None,
-    log_lists: Path | None,
-    log_share: float,
+    log_lists: float,
     out: Path,
 ) -> None:
     """Serve the live model over HTTP.
@@ -90,20 +83,17 @@ def serve(
     )
     from pipeline.serving.server import serve as served
 
-    settings = ServingSettings(
-        host=host, port=port, events=events, log_lists=log_lists, log_share=log_share
-    )
+    settings = ServingSettings(host=host, port=port, events=events, log_share=log_lists)
     served(out, settings, token)
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @out_option
 @json_option
 @verbose_option
 @click.pass_context
-def replay(ctx: click.Context, folder: Path, out: Path, as_json: bool) -> None:
-    """Make the lists that 'marquee serve --log-lists FOLDER' logged again.
+def replay(ctx: click.Context, out: Path, as_json: bool) -> None:
+    """Make the lists that 'marquee serve --log-lists' logged again.
 
     The versions that made them must still be in the folder of the runs. Items and
     scores are compared bit by bit; the exit status is 6 if some differ.
@@ -115,7 +105,7 @@ def replay(ctx: click.Context, folder: Path, out: Path, as_json: bool) -> None:
     with hidden_output(VERBOSE in ctx.meta):
         from pipeline.serving.replay import replay as replayed
 
-        result = replayed(out, folder, machine.cores())
+        result = replayed(out, machine.cores())
     if as_json:
         print_json(dataclasses.asdict(result))
     else:

@@ -5,7 +5,7 @@
 3. ``learned``: the artifacts that hold an ID or were made from one that does, and the
    versions that learned from it.
 4. ``records``: the records and logs of the runs.
-5. ``received``: the events that servers have received.
+5. ``kept``: the events that servers have received, and the lists they answered.
 6. ``plan``: finds all of it; ``apply``: removes it, in an order in which a command that
    was killed can be repeated.
 """

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from components.live_models.version_ledger import Forgotten
 from components.live_models.withdraw import withdraw
+from pipeline.forgetting.kept import remove_kept
 from pipeline.forgetting.plan import Plan
-from pipeline.forgetting.received import remove_received
 from pipeline.forgetting.records import remove_from
 from pipeline.forgetting.sources import rewrite
 from pipeline.runs import cleanup, retention
@@ -40,8 +40,7 @@ def apply(out: Path, plan: Plan, is_replaced_later: bool) -> None:
         is_pending=is_replaced_later,
     )
     withdraw(out / "live", entry, [v.version for v in plan.learned.versions])
-    if plan.received:
-        remove_received(out, plan.ids)
+    remove_kept(out, plan.ids)
     for record in plan.records:
         remove_from(record, plan.ids)
     retention.mark_deleted(out, plan.learned.artifacts)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from components.wording import counted
 from pipeline.forgetting.ids import Ids
+from pipeline.forgetting.kept import Kept, find_kept
 from pipeline.forgetting.learned import Learned, find_learned
-from pipeline.forgetting.received import count_received
 from pipeline.forgetting.records import Record, find_records
 from pipeline.forgetting.sources import SourceFile, find_in_sources
 from pipeline.runs.cleanup import Leftover, leftovers
@@ -26,7 +26,7 @@ class Plan:
         unsearched: Folders of spans that are not complete, and are not read.
         learned: Artifacts to remove, and versions to withdraw.
         records: Records and logs from which to remove the IDs.
-        received: Number of events that servers have received.
+        kept: What servers have kept.
         leftovers: What killed runs left, which is not searched but removed.
     """
 
@@ -35,7 +35,7 @@ class Plan:
     unsearched: tuple[str, ...]
     learned: Learned
     records: tuple[Record, ...]
-    received: int
+    kept: Kept
     leftovers: tuple[Leftover, ...]
 
     @property
@@ -46,8 +46,8 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Whether the IDs were found nowhere; leftovers are not searched."""
-        found = (self.sources, self.folders, self.versions, self.records, self.received)
-        return not any(found)
+        found = (self.sources, self.folders, self.versions, self.records)
+        return not any(found) and self.kept == Kept()
 
     @property
     def versions(self) -> list[int]:
@@ -71,7 +71,7 @@ def make_plan(out: Path, ids: Ids) -> Plan:
         sources=found.files,
         unsearched=found.unsearched,
         records=tuple(find_records(out, ids, set(learned.artifacts.values()))),
-        received=count_received(out, ids),
+        kept=find_kept(out, ids),
         leftovers=tuple(leftovers(out)),
     )
 

@@ -21,9 +21,15 @@ from components import durable_files
 from pipeline.list_log.shown import SCHEMA, Shown, as_table
 
 _log = logging.getLogger(__name__)
-FILES = "lists-*.parquet"
+FOLDER, FILES = "lists", "lists-*.parquet"
+KEEP_SECONDS = 30 * 86_400  # as long as events
 MAX_WAITING = 20_000  # lists; about 200 MB with 1,000 items in each history
 WRITE_SECONDS, FILE_SECONDS = 1.0, 60.0
+
+
+def files_of(out: Path) -> list[Path]:
+    """Returns the complete files in a folder of runs, the oldest first."""
+    return sorted((out / FOLDER).glob(FILES))
 
 
 class ListLog:
@@ -33,19 +39,19 @@ class ListLog:
         share: Share of the lists that are logged, 0 to 1.
     """
 
-    def __init__(self, folder: Path, share: float, lose: Callable[[int], None]):
+    def __init__(self, out: Path, share: float, lose: Callable[[int], None]):
         """Starts the thread.
 
         Args:
-            folder: Folder of the files, which is created.
+            out: Folder of the runs, in which the files have a folder of their own.
             share: Share of the lists that are logged, 0 to 1.
             lose: Called with the number of lists that could not be written.
 
         Raises:
             OSError: If the folder cannot be created.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self.share, self._lose = folder, share, lose
+        self._folder, self.share, self._lose = out / FOLDER, share, lose
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._waiting: collections.deque[Shown] = collections.deque()
         self._ended = threading.Event()
         self._file: tuple[pq.ParquetWriter, Path] | None = None
@@ -105,6 +111,9 @@ class ListLog:
         now = datetime.datetime.now(datetime.UTC)
         name = f"lists-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.parquet"
         durable_files.move(unfinished, self._folder / name)
+        for path in self._folder.iterdir():  # also what a killed server left unfinished
+            if path.stat().st_mtime < time.time() - KEEP_SECONDS:
+                path.unlink()
 
     def _report(self, error: Exception) -> None:
         """Logs a problem once until another one occurs."""

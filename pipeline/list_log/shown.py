@@ -44,7 +44,7 @@ class Shown(NamedTuple):
 
     Attributes:
         time: When it was answered, in microseconds UTC.
-        share: Share of the lists that are logged, 0 to 1: one stands for 1 / share.
+        share: Share of the lists that are logged, 0 to 1.
         version: Number of the version.
         model: Name of the model.
         user: ID of the user.

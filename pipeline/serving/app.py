@@ -59,9 +59,8 @@ def create_app(
     events = log = None
     if settings.events:
         events = EventWriter(EventStore(out), settings.events, metrics)
-    if settings.log_lists:
-        lose = metrics.lists_not_logged.inc
-        log = ListLog(settings.log_lists, settings.log_share, lose)
+    if settings.log_share:
+        log = ListLog(out, settings.log_share, metrics.lists_not_logged.inc)
     ratings, feeds = AcceptedRatings(out, metrics), FeedWatcher(metrics)
 
     async def prepare(model: ModelProcess) -> None:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from components.exported_model import ExportedModel, Function
 from components.live_models import versions
-from pipeline.list_log.files import FILES
+from pipeline.list_log.files import FOLDER, files_of
 from pipeline.recommend.user_history import (
     History,
     Without,
@@ -48,20 +48,19 @@ class Replayed:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
 
 
-def replay(out: Path, folder: Path, threads: int) -> Replayed:
-    """Makes the lists of a folder again.
+def replay(out: Path, threads: int) -> Replayed:
+    """Makes the logged lists again.
 
     Args:
         out: Folder of the runs whose server has logged them.
-        folder: Folder of the files.
         threads: Number of threads that one call may use.
 
     Raises:
-        NoListsError: If the folder has no file of lists.
+        NoListsError: If there are none.
     """
     kept = {version.number: version for version in versions.versions(out / "live")}
     replayed, functions = Replayed(), dict[int, Function]()
-    for page in _pages(folder):
+    for page in _pages(out):
         number = page["version"]
         version = kept.get(number)
         if version is None or version.model != page["model"]:
@@ -85,12 +84,12 @@ def replay(out: Path, folder: Path, threads: int) -> Replayed:
     return replayed
 
 
-def _pages(folder: Path) -> Iterator[dict[str, Any]]:
-    paths = sorted(folder.glob(FILES))
+def _pages(out: Path) -> Iterator[dict[str, Any]]:
+    paths = files_of(out)
     if not paths:
         raise NoListsError(
-            f"{folder} has no {FILES}. 'marquee serve --log-lists {folder}' writes "
-            "them, a file every minute."
+            f"{out / FOLDER} has no lists. 'marquee serve --log-lists 1' writes a file "
+            "every minute."
         )
     for path in paths:
         yield from pq.read_table(path).to_pylist()

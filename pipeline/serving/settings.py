@@ -26,7 +26,6 @@ class ServingSettings:
         drain_seconds: Seconds that running requests have to end after SIGTERM.
         events: Folder of spans for the events that the server receives; None if it
             receives none.
-        log_lists: Folder of files with the lists that were answered; None for no log.
         log_share: Share of the lists that are logged, 0 to 1.
     """
 
@@ -43,5 +42,4 @@ class ServingSettings:
     poll_seconds: float = 1.0
     drain_seconds: int = 20
     events: Path | None = None
-    log_lists: Path | None = None
-    log_share: float = 1.0
+    log_share: float = 0.0

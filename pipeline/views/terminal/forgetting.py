@@ -32,7 +32,8 @@ def as_record(plan: "Plan") -> dict[str, Any]:
             for leaving in plan.learned.versions
         ],
         "artifacts": plan.folders,
-        "received_events": plan.received,
+        "received_events": plan.kept.events,
+        "logged_lists": plan.kept.lists,
         "records": [record.path for record in plan.records],
         "leftovers": [leftover.path for leftover in plan.leftovers],
     }
@@ -81,8 +82,10 @@ def _rows(plan: "Plan") -> Iterator[tuple[object, str, str]]:
             f"{counted(len(plan.folders), 'artifact')} of {counted(len(steps), 'step')}"
         )
         yield root, what, "the artifacts; the steps run anew"
-    if plan.received:
-        yield "received by servers", counted(plan.received, "event"), "the events"
+    if plan.kept.events:
+        yield "received by servers", counted(plan.kept.events, "event"), "the events"
+    if plan.kept.lists:
+        yield "logged by servers", counted(plan.kept.lists, "list"), "the lists"
     for record in plan.records:
         yield record.path, "mentions it", "the file" if record.is_removed else "the ID"
     if plan.leftovers:

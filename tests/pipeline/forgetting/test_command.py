@@ -2,15 +2,19 @@
 
 import json
 
+import pyarrow.parquet as pq
 import pytest
 
 from components.live_models import push
 from pipeline.event_log.expected import Row
 from pipeline.event_log.store import EventStore
+from pipeline.list_log.files import files_of
+from pipeline.list_log.shown import as_table
 from pipeline.runs import lock
 from tests.support.byte_search import places
 from tests.support.catalogue import write_catalogue
 from tests.support.examples import write_ratings
+from tests.support.logged_page import page
 from tests.support.metadata_store import StoreWriter
 from trainer_modules.model_card import ModelCard, write_card
 
@@ -97,6 +101,28 @@ def test_received_events_are_removed(marquee, folder):
     assert store.of("bob", -1) == []
     assert store.add([[row("kept-3", "u3", "i1")]], 1e9) == [0]
     store.close()
+    assert "Nothing to do" in marquee("forget", *names, "--apply").out
+
+
+def test_logged_lists_are_removed(marquee, folder):
+    out = folder / "marquee-out"
+    pages = [
+        page("ann", ["i1", "gone-88"], []),
+        page("bob", ["i1"], ["gone-88"]),
+        page("new-99", ["i1"], ["i2"]),
+        page("eve", ["i2"], []),
+        page("eve", [], ["i1"]),
+    ]
+    (out / "lists").mkdir()
+    for number, some in enumerate((pages, pages[3:], pages[:2])):
+        pq.write_table(as_table(some), out / f"lists/lists-{number}.parquet")
+    names = ("--user", "new-99", "--item", "gone-88")
+    assert json.loads(marquee("forget", *names, "--json").out)["logged_lists"] == 5
+    done = marquee("forget", *names, "--apply")
+    assert (done.status, "logged by servers" in done.out) == (0, True), done.err
+    assert places(folder, "new-99") | places(folder, "gone-88") == set()
+    kept = [pq.read_table(path)["user"].to_pylist() for path in files_of(out)]
+    assert kept == [["eve", "eve"], ["eve", "eve"], []]
     assert "Nothing to do" in marquee("forget", *names, "--apply").out
 
 

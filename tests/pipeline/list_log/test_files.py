@@ -1,5 +1,6 @@
 """Lists are logged beside the requests, and what is lost is counted."""
 
+import os
 import time
 
 import pyarrow as pa
@@ -8,39 +9,18 @@ import pytest
 
 from pipeline.list_log import files
 from pipeline.list_log.files import ListLog
-from pipeline.list_log.shown import SCHEMA, Shown, as_table
+from pipeline.list_log.shown import SCHEMA, as_table
+from tests.support import logged_page
 
 
 def page(number):
     """A page whose lists have as many members as its number."""
     names = [f"i{n}" for n in range(number)]
-    return Shown(
-        time=1_795_174_200_000_000 + number,
-        share=0.5,
-        version=3,
-        model="mf_als",
-        user=f"u{number}",
-        known=number % 2 == 0,
-        k=10,
-        start=0,
-        items=names,
-        scores=[0.1 * n for n in range(number)],
-        probabilities=[1.0] * number,
-        short="",
-        at=1_795_174_200,
-        excluded=names[:1],
-        filters=[],
-        has_feed=False,
-        history_items=names,
-        history_ratings=[4.0] * number,
-        history_times=[],
-        history_types=[],
-        user_features=["age=7"],
-        call_rows=None if number == 1 else 4,
-        call_place=None if number == 1 else 2,
-        call_k=None if number == 1 else 10,
-        call_widths={} if number == 1 else {"history_item_id": 9},
-    )
+    made = logged_page.page(f"u{number}", names, names)
+    if number != 1:
+        return made
+    none = dict.fromkeys(("call_rows", "call_place", "call_k"))
+    return made._replace(**none, call_widths={})
 
 
 def test_columns_are_those_that_arrow_builds_from_rows():
@@ -69,7 +49,7 @@ def logged(folder):
 def test_files_are_complete_when_they_appear(tmp_path, lost, monkeypatch):
     monkeypatch.setattr(files, "WRITE_SECONDS", 0.05)
     monkeypatch.setattr(files, "FILE_SECONDS", 0.1)
-    log = ListLog(tmp_path / "lists", 1.0, lost.append)
+    log = ListLog(tmp_path, 1.0, lost.append)
     for number in range(20):
         log.add(page(number))
         time.sleep(0.05)
@@ -87,7 +67,7 @@ def test_what_does_not_fit_is_counted(tmp_path, lost, monkeypatch):
     for number in range(8):
         log.add(page(number))
     log.close()
-    assert logged(tmp_path) == [f"u{n}" for n in range(5)]
+    assert logged(tmp_path / "lists") == [f"u{n}" for n in range(5)]
     assert sum(lost) == 3
 
 
@@ -96,7 +76,7 @@ def test_a_folder_that_disappears_costs_lists_and_no_request(
 ):
     monkeypatch.setattr(files, "WRITE_SECONDS", 0.05)
     folder = tmp_path / "lists"
-    log = ListLog(folder, 1.0, lost.append)
+    log = ListLog(tmp_path, 1.0, lost.append)
     folder.rmdir()
     log.add(page(1))
     end = time.monotonic() + 10
@@ -115,3 +95,18 @@ def test_a_share_is_drawn(tmp_path, lost):
     drawn = sum(log.is_wanted for _ in range(20_000))
     log.close()
     assert 4600 < drawn < 5400  # six standard deviations
+
+
+def test_old_files_are_removed(tmp_path, lost):
+    (tmp_path / "lists").mkdir()
+    month = 30 * 86_400
+    for name, age in [("lists-1.parquet", 60), (".unfinished-1", 60), ("kept", -60)]:
+        (tmp_path / "lists" / name).touch()
+        then = time.time() - month - age
+        os.utime(tmp_path / "lists" / name, (then, then))
+    log = ListLog(tmp_path, 1.0, lost.append)
+    log.add(page(1))
+    log.close()
+    assert logged(tmp_path / "lists") == ["u1"]
+    assert (tmp_path / "lists/kept").exists()
+    assert len(list((tmp_path / "lists").iterdir())) == 2

@@ -2,29 +2,29 @@
 
 import concurrent.futures
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from components.live_models import push
-from pipeline.list_log.files import FILES
+from pipeline.list_log.files import FILES, FOLDER
 from tests.support.server import serving, until, until_served
 
 pytestmark = pytest.mark.integration
 
 
-def replayed(marquee, folder, out):
-    ended = marquee("replay", str(folder), "--out", str(out), "--json")
+def replayed(marquee, out):
+    ended = marquee("replay", "--out", str(out), "--json")
     assert ended.status in (0, 6), ended.err
     return ended.status, json.loads(ended.out)
 
 
 @pytest.fixture(scope="module")
-def logged(out, ruled, tmp_path_factory):
-    """Lists of many clients at once, across a switch of versions; returns a folder."""
-    folder = tmp_path_factory.mktemp("lists")
-    with serving(out, "--log-lists", str(folder)) as client:
+def answers(out, ruled):
+    """Lists of many clients at once, across a switch of versions."""
+    with serving(out, "--log-lists", "1") as client:
         until(client, "/v1/recommend/ann")
 
         def ask(number):
@@ -42,20 +42,19 @@ def logged(out, ruled, tmp_path_factory):
             push.push(ruled[2], out / "live", keep=9)
             until_served(client, 2)
             answers += pool.map(ask, range(150))
-    return folder, answers
+    return answers
 
 
-def rows(folder):
+def rows(out):
     return [
         row
-        for path in sorted(folder.glob(FILES))
+        for path in sorted((out / FOLDER).glob(FILES))
         for row in pq.read_table(path).to_pylist()
     ]
 
 
-def test_the_log_has_what_was_answered(logged):
-    folder, answers = logged
-    found = rows(folder)
+def test_the_log_has_what_was_answered(answers, out):
+    found = rows(out)
     assert len(found) >= len(answers)
     by_answer = {
         (row["user"], row["version"], tuple(row["items"]), row["k"]) for row in found
@@ -69,28 +68,29 @@ def test_the_log_has_what_was_answered(logged):
     assert {row["start"] for row in found} > {0}
 
 
-def test_lists_are_made_again(logged, out, marquee):
-    folder, _ = logged
-    status, result = replayed(marquee, folder, out)
+def test_lists_are_made_again(answers, out, marquee):
+    status, result = replayed(marquee, out)
     assert (status, result["different"], result["skipped"]) == (0, [], {})
-    assert result["equal"] == len(rows(folder))
+    assert result["equal"] == len(rows(out)) > len(answers)
 
 
-def test_a_changed_list_is_found(logged, out, marquee, tmp_path):
-    folder, _ = logged
-    changed = rows(folder)[:20]
+def test_a_changed_list_is_found(answers, out, marquee):
+    changed = rows(out)[:20]
     changed[3]["scores"][0] += 0.001
     changed[5]["history_items"] = ["30", "29", "28", "27"]
     changed[5]["history_ratings"] = [5.0] * 4
     changed[5]["call_widths"] = [(name, 9) for name, _ in changed[5]["call_widths"]]
     changed[7]["version"] = 99
-    schema = pq.read_schema(next(folder.glob(FILES)))
-    pq.write_table(pa.Table.from_pylist(changed, schema), tmp_path / "lists-1.parquet")
-    status, result = replayed(marquee, tmp_path, out)
+    kept = next((out / FOLDER).glob(FILES))
+    table = pa.Table.from_pylist(changed, pq.read_schema(kept))
+    shutil.rmtree(out / FOLDER)
+    (out / FOLDER).mkdir()
+    pq.write_table(table, out / FOLDER / "lists-1.parquet")
+    status, result = replayed(marquee, out)
     assert (status, len(result["different"]), result["equal"]) == (6, 2, 17)
     assert result["skipped"] == {"version 99 (ruled-1) has been removed": 1}
 
 
-def test_a_folder_without_lists_is_named(out, marquee, tmp_path):
-    ended = marquee("replay", str(tmp_path), "--out", str(out))
+def test_a_folder_without_lists_is_named(marquee, tmp_path):
+    ended = marquee("replay", "--out", str(tmp_path))
     assert (ended.status, "--log-lists" in ended.err) == (2, True)

@@ -1,0 +1,73 @@
+"""What servers have kept: events that they received, and lists that they answered."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components import durable_files
+from pipeline.event_log.store import EVENTS_FILE, EventStore
+from pipeline.forgetting.ids import Ids
+from pipeline.list_log.files import files_of
+
+_LISTS_OF_ITEMS = ("items", "history_items", "excluded")
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """What servers have kept of some users or items.
+
+    Attributes:
+        events: Number of events, which no run may have read yet.
+        lists: Number of lists, of the users or with the items.
+    """
+
+    events: int = 0
+    lists: int = 0
+
+
+def find_kept(out: Path, ids: Ids) -> Kept:
+    """Finds what servers have kept; a list of the last minute is in no file yet.
+
+    Raises:
+        EventStoreError: If the store of the events cannot be opened.
+    """
+    events = 0
+    if (out / EVENTS_FILE).exists():
+        with contextlib.closing(EventStore(out)) as store:
+            events = store.count_of(ids.users, ids.items)
+    lists = sum(pc.sum(mentions).as_py() for _, _, mentions in _mentioning(out, ids))
+    return Kept(events, lists)
+
+
+def remove_kept(out: Path, ids: Ids) -> None:
+    """Removes it, also while a server is running."""
+    if (out / EVENTS_FILE).exists():
+        with contextlib.closing(EventStore(out)) as store:
+            store.remove(ids.users, ids.items)
+    for path, table, mentions in _mentioning(out, ids):
+        with durable_files.replacing(path) as unfinished:
+            pq.write_table(
+                table.filter(pc.invert(mentions)), unfinished, compression="zstd"
+            )
+
+
+def _mentioning(
+    out: Path, ids: Ids
+) -> Iterator[tuple[Path, pa.Table, pa.ChunkedArray]]:
+    """Yields files of lists, their rows, and which of these mention an ID."""
+    users, items = pa.array(ids.users, pa.string()), pa.array(ids.items, pa.string())
+    for path in files_of(out):
+        table = pq.read_table(path)
+        mentions = pc.is_in(table["user"], value_set=users)
+        for name in _LISTS_OF_ITEMS:
+            members = pc.is_in(pc.list_flatten(table[name]), value_set=items)
+            rows = pc.filter(pc.list_parent_indices(table[name]), members)
+            places = pa.chunked_array([pa.array(range(len(table)), pa.int64())])
+            mentions = pc.or_(mentions, pc.is_in(places, value_set=rows))
+        if pc.any(mentions).as_py():
+            yield path, table, mentions
