@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from benchmarks import serving_clients
 from benchmarks.figures import Figure, machine, print_figures, write_docs
 from benchmarks.processes import marquee
-from benchmarks.serving import Server, serving
+from benchmarks.serving import WARM_SECONDS, Server, serving
 from components.live_models import versions
 from pipeline.event_log.store import EventStore
 from pipeline.list_log.files import files_of
@@ -161,15 +161,20 @@ def measure_cost(out: Path, users: Path, spans: Path, seconds: float) -> list[Fi
     """
     options = {"plain": (), "recording": ("--events", str(spans), "--log-lists", "1")}
     rates: dict[str, list[float]] = {name: [] for name in options}
+    cpu: dict[str, list[float]] = {name: [] for name in options}
     for _ in range(ROUNDS):
         for name, more in options.items():
             with serving(out, users, *more) as server:
-                serving_clients.start(server.port, users, 2, None)()
+                serving_clients.start(server.port, users, WARM_SECONDS, None)()
+                before = server.cpu_seconds + server.model_cpu_seconds
                 sent = serving_clients.start(server.port, users, seconds, None)()
+                used = server.cpu_seconds + server.model_cpu_seconds - before
             if sent.errors:
                 raise click.ClickException(sent.errors[0])
             rates[name].append(len(sent.milliseconds) / sent.seconds)
+            cpu[name].append(1000 * used / len(sent.milliseconds))
     plain, recording = (statistics.median(rates[name]) for name in options)
+    plain_cpu, recording_cpu = (statistics.median(cpu[name]) for name in options)
     ratios = [r / p for p, r in zip(*rates.values(), strict=True)]
     pages = sum(pq.read_metadata(path).num_rows for path in files_of(out))
     size = sum(path.stat().st_size for path in files_of(out))
@@ -182,6 +187,8 @@ def measure_cost(out: Path, users: Path, spans: Path, seconds: float) -> list[Fi
             "×",
             at_least=0.9,
         ),
+        Figure("CPU time of a list, without a log", plain_cpu, "ms"),
+        Figure("CPU time of a list, logged", recording_cpu, "ms"),
         Figure("the log", size / pages, "bytes a list"),
     ]
 
@@ -215,7 +222,6 @@ def main(data: str, seconds: float, write: bool, client: tuple[str, ...]) -> Non
         store = EventStore(out)
         bytes_per_event = store.path.stat().st_size / store.count()
         store.close()
-        store.path.unlink()
         cost = measure_cost(out, file, Path(folder, "spans"), seconds)
     figures += [
         Figure("the store", bytes_per_event, "bytes an event"),

@@ -5,10 +5,14 @@ then are added when a list is made, so that the next list takes them into accoun
 """
 
 import dataclasses
+import itertools
+import operator
 from collections.abc import Sequence
 
 from pipeline.event_log.expected import Row
 from pipeline.recommend.user_history import History
+
+_Rated = tuple[str, float, int, str]  # item, rating, time, type of event
 
 
 def with_events(
@@ -27,30 +31,28 @@ def with_events(
     """
     if not events:
         return history
-    times = history.times or [0] * len(history.items)
-    types = history.event_types or [""] * len(history.items)
-    rated = [
-        Row("", "", item, rating, kind, time)
-        for item, rating, kind, time in zip(
-            history.items, history.ratings, types, times, strict=True
-        )
-    ]
-    found: dict[tuple[str, ...], Row] = {}
-    for row in (*rated, *events):
+    rated = zip(
+        history.items,
+        history.ratings,
+        history.times or itertools.repeat(0),
+        history.event_types or itertools.repeat(""),
+        strict=False,
+    )
+    newer = ((e.item_id, e.rating, e.timestamp, e.event_type) for e in events)
+    found: dict[_Rated | str, _Rated] = {}
+    for row in itertools.chain(rated, newer):
+        item, _, time, kind = row
         if has_types:
-            found.setdefault((row.item_id, row.event_type, str(row.timestamp)), row)
-        elif _is_newest(row, found.get((row.item_id,))):
-            found[row.item_id,] = row
+            found.setdefault((item, 0, time, kind), row)
+        elif item not in found or time >= found[item][2]:
+            found[item] = row
     # Stable: rows of the same second stay in the order in which they came.
-    rows = sorted(found.values(), key=lambda row: row.timestamp)
+    rows = sorted(found.values(), key=operator.itemgetter(2))
+    items, ratings, at, kinds = zip(*rows, strict=True)
     return dataclasses.replace(
         history,
-        items=tuple(row.item_id for row in rows),
-        ratings=tuple(row.rating for row in rows),
-        times=tuple(row.timestamp for row in rows) if has_times else (),
-        event_types=tuple(row.event_type for row in rows) if has_types else (),
+        items=items,
+        ratings=ratings,
+        times=at if has_times else (),
+        event_types=kinds if has_types else (),
     )
-
-
-def _is_newest(row: Row, other: Row | None) -> bool:
-    return other is None or row.timestamp >= other.timestamp

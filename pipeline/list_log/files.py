@@ -6,6 +6,7 @@ what does not fit into the queue, which is counted.
 """
 
 import collections
+import contextlib
 import datetime
 import logging
 import os
@@ -54,8 +55,9 @@ class ListLog:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._waiting: collections.deque[Shown] = collections.deque()
         self._ended = threading.Event()
-        self._file: tuple[pq.ParquetWriter, Path] | None = None
-        self._file_until, self._problem = 0.0, ""
+        self._file: pq.ParquetWriter | None = None
+        self._unfinished, self._file_until, self._num_in_file = Path(), 0.0, 0
+        self._problem = ""
         self._thread = threading.Thread(target=self._write_on, daemon=True)
         self._thread.start()
 
@@ -84,39 +86,49 @@ class ListLog:
 
     def _write(self) -> None:
         pages = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if self._file and time.monotonic() > self._file_until:
+            self._complete()
+        if not pages:
+            return
+        self._num_in_file += len(pages)
         try:
-            if self._file and time.monotonic() > self._file_until:
-                self._complete()
-            if pages:
-                self._file = self._file or self._begun()
-                self._file[0].write_table(as_table(pages))
+            if self._file is None:
+                self._unfinished = durable_files.unfinished_beside(
+                    self._folder / FOLDER
+                )
+                self._file_until = time.monotonic() + FILE_SECONDS
+                self._file = pq.ParquetWriter(
+                    self._unfinished, SCHEMA, compression="zstd"
+                )
+            self._file.write_table(as_table(pages))
         except Exception as error:  # the thread must go on
-            self._lose(len(pages))
-            self._report(error)
-            self._file = None
-        else:
-            self._problem = ""
-
-    def _begun(self) -> tuple[pq.ParquetWriter, Path]:
-        unfinished = durable_files.unfinished_beside(self._folder / "lists")
-        self._file_until = time.monotonic() + FILE_SECONDS
-        return pq.ParquetWriter(unfinished, SCHEMA, compression="zstd"), unfinished
+            self._give_up(error)
 
     def _complete(self) -> None:
         if self._file is None:
             return
-        writer, unfinished = self._file
-        self._file = None
-        writer.close()
-        now = datetime.datetime.now(datetime.UTC)
-        name = f"lists-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.parquet"
-        durable_files.move(unfinished, self._folder / name)
-        for path in self._folder.iterdir():  # also what a killed server left unfinished
+        try:
+            self._file.close()
+            now = datetime.datetime.now(datetime.UTC)
+            name = f"lists-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.parquet"
+            durable_files.move(self._unfinished, self._folder / name)
+            self._file, self._num_in_file, self._problem = None, 0, ""
+            self._remove_old()
+        except Exception as error:
+            self._give_up(error)
+
+    def _remove_old(self) -> None:
+        """Removes old files, and what killed servers left."""
+        for path in self._folder.iterdir():
             if path.stat().st_mtime < time.time() - KEEP_SECONDS:
                 path.unlink()
 
-    def _report(self, error: Exception) -> None:
-        """Logs a problem once until another one occurs."""
+    def _give_up(self, error: Exception) -> None:
+        """Counts the lists of the unfinished file as lost; reports a new problem."""
+        self._lose(self._num_in_file)
+        self._file, self._num_in_file = None, 0
+        with contextlib.suppress(OSError):
+            self._unfinished.unlink(missing_ok=True)
         problem = f"lists cannot be logged to {self._folder}: {error}"
         if problem != self._problem:
             self._problem = problem

@@ -104,10 +104,11 @@ class RecommendApi:
             if may_continue
             else msgspec.UNSET,
         )
+        body = msgspec.json.encode(recommended)
         if self._log and self._log.is_wanted:
             made_of = MadeOf(place, history, without, rules, answer.call)
             self._log.add(logged(recommended, k, made_of, self._log.share))
-        return Response(msgspec.json.encode(recommended), media_type=JSON)
+        return Response(body, media_type=JSON)
 
 
 async def _place(request: Request, user: str, version: int, titles: Titles) -> Cursor:

@@ -67,7 +67,7 @@ def test_a_day_of_events_is_a_span_of_the_next_retraining(tmp_path):
         assert run["rows"]["read"] == 2 * 1500 + 6
         # The events are now in the data, and each counts once.
         end = time.monotonic() + 60
-        while "newcomer" not in known_users(client):
+        while not is_known(client, "newcomer", wanted[0]):
             assert time.monotonic() < end, client.log.read_text()[-2000:]
             time.sleep(0.2)
         again = client.get("/v1/recommend/u1?k=60").json()
@@ -75,8 +75,11 @@ def test_a_day_of_events_is_a_span_of_the_next_retraining(tmp_path):
         assert client.get("/v1/recommend/newcomer").json()["rated"] == 3
 
 
-def known_users(client):
-    """The users whom the server's data has, from its answers to a repeated event."""
-    repeated = {"event_id": "e-newcomer-known", "user_id": "newcomer", "item_id": "i1"}
-    answer = client.post("/v1/events", json=repeated | {"rating": 1}).json()
-    return set() if answer["unknown_users"] else {"newcomer"}
+def is_known(client, user, rated):
+    """Whether the server's data has a user, by the answer to one more event.
+
+    It is of an item that the user has rated, so that the history stays as long.
+    """
+    event = {"event_id": f"known-{user}", "user_id": user, "item_id": rated}
+    answer = client.post("/v1/events", json=event | {"rating": 5}).json()
+    return not answer["unknown_users"]

@@ -1,6 +1,7 @@
 """Lists are logged beside the requests, and what is lost is counted."""
 
 import os
+import shutil
 import time
 
 import pyarrow as pa
@@ -71,23 +72,36 @@ def test_what_does_not_fit_is_counted(tmp_path, lost, monkeypatch):
     assert sum(lost) == 3
 
 
+@pytest.mark.parametrize("seconds", [60.0, 0.0])
 def test_a_folder_that_disappears_costs_lists_and_no_request(
-    tmp_path, lost, monkeypatch, caplog
+    tmp_path, lost, monkeypatch, caplog, seconds
 ):
+    """The folder is gone when a file is begun, or when it is complete."""
     monkeypatch.setattr(files, "WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(files, "FILE_SECONDS", seconds)
     folder = tmp_path / "lists"
     log = ListLog(tmp_path, 1.0, lost.append)
-    folder.rmdir()
-    log.add(page(1))
-    end = time.monotonic() + 10
-    while not lost and time.monotonic() < end:
-        time.sleep(0.02)
+    if not seconds:
+        log.add(page(1))
+        until(lambda: list(folder.glob(".*")))
+    shutil.rmtree(folder)
+    if seconds:
+        log.add(page(1))
+    until(lambda: lost)
     assert sum(lost) == 1
     assert "lists cannot be logged" in caplog.text
     folder.mkdir()
     log.add(page(2))
     log.close()
     assert logged(folder) == ["u2"]
+    assert sum(lost) == 1
+
+
+def until(is_true):
+    end = time.monotonic() + 10
+    while not is_true() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert is_true()
 
 
 def test_a_share_is_drawn(tmp_path, lost):
