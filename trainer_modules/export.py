@@ -67,7 +67,7 @@ def _apply_feed(served: Served, rules: Rules, feed: Feed) -> None:
     machine may not have it, and the server reads it by itself.
     """
     try:
-        rows = read_feed(feed.path, rules.fields)
+        rows = read_feed(feed.path, rules)
     except FeedError as error:
         _log.warning("Warning: all items count as available: %s", error)
         return

@@ -59,6 +59,7 @@ HISTORY_LEFT_OUT = HISTORY_PREFIX + "left_out"
 HISTORY_AGAIN_FROM = HISTORY_PREFIX + "again_from"  # in batches: seconds UTC
 EXCLUDE_ITEM_ID = "exclude_item_id"  # inputs of ``recommend``
 FILTER = "filter"
+AGE = "age"  # in batches: of the users, [B]; in ``user_features``: "age=12"
 EXCLUDED_ITEM_INDEX = "excluded_item_index"  # items that a request's list lacks, [B, X]
 IS_LISTED = "is_listed"  # whether rules let lists contain each item with a row, [V - 2]
 REQUEST_TIMESTAMP = "request_timestamp"  # an input of ``recommend``

@@ -6,7 +6,6 @@ pass it to the model's signature ``update_items``. Nothing slow is imported.
 
 import os
 import time
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from trainer_modules import features as f
-from trainer_modules.configs.list_rules import Feed
+from trainer_modules.configs.list_rules import AGE_PATTERN, Feed, Rules
 
 AVAILABLE = "available"
 SEPARATOR = "|"  # between several values of a field, as in files of items
@@ -54,13 +53,13 @@ class FeedRows(NamedTuple):
         )
 
 
-def read_feed(path: str, fields: Sequence[str]) -> FeedRows:
+def read_feed(path: str, rules: Rules) -> FeedRows:
     """Returns the content of a CSV file with a header.
 
     Args:
         path: The file. Replace it by renaming another one, so that a reader never sees
             half of it.
-        fields: Fields that its columns may replace; other columns are not read.
+        rules: Name the fields that its columns may replace; other columns are not read.
 
     Raises:
         FeedError: If the file cannot be read, lacks a column, has no row, or has a row
@@ -87,18 +86,26 @@ def read_feed(path: str, fields: Sequence[str]) -> FeedRows:
     except (pa.ArrowInvalid, UnicodeError) as error:
         message = " ".join(str(error).split())
         raise FeedError(f"{path} is not a CSV file: {message:.200}") from error
-    for name in (f.ITEM_ID, AVAILABLE):
+    age = rules.minimum_age
+    needed = [f.ITEM_ID, AVAILABLE]
+    if age and age.item_field_in == "feed":
+        needed.append(age.item_field)
+    for name in needed:
         if name not in table.column_names:
             raise FeedError(
-                f"{path} lacks the column {name}; its header must name {f.ITEM_ID} and "
-                f"{AVAILABLE}, and it names {', '.join(table.column_names):.100}"
+                f"{path} lacks the column {name}; its header must name "
+                f"{' and '.join(needed)}, and it names "
+                f"{', '.join(table.column_names):.100}"
             )
     if not table.num_rows:
         raise FeedError(f"{path} has no rows; write one for each item")
     ids = _text(table, f.ITEM_ID)
     available = _flags(path, _text(table, AVAILABLE))
     _check_ids(path, ids)
+    fields = rules.feed_fields
     given = {name: _text(table, name) for name in fields if name in table.column_names}
+    if age and age.item_field in given:
+        _check_ages(path, age.item_field, given[age.item_field])
     changes = np.asarray(~available)
     for values in given.values():
         changes |= np.asarray(pc.not_equal(values, ""))
@@ -146,6 +153,16 @@ def _check_ids(path: str, ids: pa.Array) -> None:
             if entry["counts"] > 1
         ][:1]
         raise FeedError(f"{path}: {item!r} has {count} rows; each item may have one")
+
+
+def _check_ages(path: str, name: str, texts: pa.Array) -> None:
+    one = f" *{AGE_PATTERN} *"
+    is_age = pc.match_substring_regex(texts, rf"^({one}(\{SEPARATOR}{one})*)?$")
+    for row in np.flatnonzero(~np.asarray(is_age))[:1]:
+        raise FeedError(
+            f"{path}, line {row + _FIRST_LINE}: {name} is {texts[row].as_py()!r}; "
+            "expected a minimum age, such as 12"
+        )
 
 
 def _bytes(texts: pa.Array) -> npt.NDArray[np.object_]:

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.configs.list_rules import Diversity, Rules
+from trainer_modules.minimum_age import MinimumAges
 from trainer_modules.request_lists import values_of
 
 _HASHES = 1 << 62  # values are compared by hashes; 0 is padding
@@ -28,7 +29,9 @@ class ListRules(tf.Module):
 
     Attributes:
         fields: The fields that rules or filters use.
-        is_listed: Whether each item may be listed, [I].
+        feed_fields: Those whose values a feed may replace.
+        is_listed: Whether each item may be listed for some user, [I].
+        minimum_age: From which age on users may see items; None for any age.
     """
 
     def __init__(self, rules: Rules, item_ids: Sequence[bytes], catalogue: pa.Table):
@@ -45,7 +48,7 @@ class ListRules(tf.Module):
         """
         super().__init__()
         self._rules = rules
-        self.fields = rules.fields
+        self.fields, self.feed_fields = rules.fields, rules.feed_fields
         self.has_feed = rules.feed is not None
         self.num_items = len(item_ids)
         self.pool = min(rules.pool, len(item_ids))
@@ -70,13 +73,15 @@ class ListRules(tf.Module):
             name: tf.Variable(own, trainable=False, shape=[len(item_ids), None])
             for name, own in self._own.items()
         }
+        age = rules.minimum_age
+        self.minimum_age = MinimumAges(age, rows, catalogue) if age else None
         self.is_listed = _fixed(np.ones(len(item_ids)), tf.bool)
         self._places_up = _fixed(np.zeros(len(item_ids)), tf.int32)
         nothing = tf.zeros([0, 1], tf.string)
         if not self.update(
             tf.zeros([0], tf.int64),
             tf.zeros([0], tf.bool),
-            dict.fromkeys(self.fields, nothing),
+            dict.fromkeys(self.feed_fields, nothing),
         ):
             raise ValueError("lists.rules leaves no item to list; remove a rule")
 
@@ -116,6 +121,10 @@ class ListRules(tf.Module):
             name: _replaced(own, row, tf.boolean_mask(fields[name], has_row))
             for name, own in self._own.items()
         }
+        ages = None
+        if self.minimum_age:
+            given = tf.boolean_mask(fields[self.minimum_age.rule.item_field], has_row)
+            ages = self.minimum_age.replaced(row, given)
 
         def have_any(wanted: Mapping[str, Sequence[str]]) -> tf.Tensor:
             """Returns which items have one of some values, [I]."""
@@ -137,12 +146,29 @@ class ListRules(tf.Module):
         def replace() -> tf.Tensor:
             self.is_listed.assign(is_listed)
             self._places_up.assign(places)
+            if self.minimum_age:
+                self.minimum_age.assign(ages)
             for name, new in values.items():
                 self._values[name].assign(new)
             return num_listed
 
         num_listed = tf.math.count_nonzero(is_listed)
         return tf.cond(num_listed > 0, replace, lambda: num_listed)
+
+    def listed_for(self, age: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns which items may be listed for users, [B, I], or [1, I] for all.
+
+        Args:
+            age: The users' ages, [B]; None if they are unknown.
+        """
+        is_listed = self.is_listed[tf.newaxis]
+        if not self.minimum_age:
+            return is_listed
+        return is_listed & self.minimum_age.suit(age)
+
+    def may_see_all(self, age: tf.Tensor) -> tf.Tensor:
+        """Returns for which users of ages [B] everything may be listed, [B]."""
+        return tf.reduce_all(self.listed_for(age) == self.is_listed, 1)
 
     def matching(self, pairs: tf.Tensor) -> tf.Tensor:
         """Returns which items pass the filters of requests, [B, I].

@@ -413,7 +413,10 @@ class _Scored:
         rare = scores[:, rarest.start - f.UNKNOWN_INDEX : rarest.stop - f.UNKNOWN_INDEX]
         self.unknown_score = _no_better_than_rare(scores[:, :1], rare)[:, 0]
         self._num_items, self._num_others = candidates.num_items, candidates.num_others
-        self._is_listed = candidates.rules.is_listed if candidates.rules else None
+        self._is_listed = None  # [B, V - NUM_RESERVED]
+        if candidates.rules:
+            is_listed = candidates.rules.listed_for(features.get(f.AGE))
+            self._is_listed = tf.broadcast_to(is_listed, tf.shape(self.scores))
         history = tf.cast(features[f.HISTORY_ITEM_INDEX], tf.int32)  # [B, H]
         until = left_out_until(features)
         # Always a candidate for the items with a row.
@@ -428,11 +431,15 @@ class _Scored:
         self._counted, self._counted_until = _each_once(item, self._until)
         # NaN is not behind anything.
         self._compared = self.scores
-        self._num_listed: tf.Tensor | int = candidates.num_items - f.NUM_RESERVED
+        num_users = tf.shape(self.scores)[0]
+        num_items = tf.cast(candidates.num_items - f.NUM_RESERVED, tf.int64)
+        self._num_listed = tf.fill([num_users], num_items)  # [B]
         if self._is_listed is not None:
             self._compared = tf.where(self._is_listed, self.scores, float("nan"))
-            self._num_listed = _count(self._is_listed, 0)
-            is_listed = tf.gather(self._is_listed, tf.maximum(self._counted, 0))
+            self._num_listed = _count(self._is_listed, 1)
+            is_listed = tf.gather(
+                self._is_listed, tf.maximum(self._counted, 0), batch_dims=1
+            )
             self._counted_until = tf.where(is_listed, self._counted_until, ALWAYS)
         self._counted_scores = tf.gather(
             self.scores, tf.maximum(self._counted, 0), batch_dims=1
@@ -449,10 +456,10 @@ class _Scored:
             Scores, [M, V - NUM_RESERVED].
         """
         scores, out, until = self.scores, self._out, self._until
-        if row is not None:
-            scores, out, until = (tf.gather(all_, row) for all_ in (scores, out, until))
         if self._is_listed is not None:
             scores = tf.where(self._is_listed, scores, -float("inf"))
+        if row is not None:
+            scores, out, until = (tf.gather(all_, row) for all_ in (scores, out, until))
         cells = tf.where(until > time[:, tf.newaxis])
         places = tf.stack(
             [cells[:, 0], tf.cast(tf.gather_nd(out, cells), tf.int64)], axis=1
@@ -463,7 +470,13 @@ class _Scored:
     def num_in(self, time: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
         """Returns how many items with a row may be on lists of users [M] then [M]."""
         until = tf.gather(self._counted_until, row)
-        return self._num_listed - _count(until > time[:, tf.newaxis], 1)
+        num_listed = tf.gather(self._num_listed, row)
+        return num_listed - _count(until > time[:, tf.newaxis], 1)
+
+    def are_listed(self, row: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
+        """Returns whether the rules let lists of users [M] contain an item each [M]."""
+        place = tf.cast(tf.maximum(item, 0), row.dtype)
+        return tf.gather_nd(self._is_listed, tf.stack([row, place], 1))
 
     def num_candidates(self, time: tf.Tensor) -> tf.Tensor:
         """Returns how many items may be on each user's list at a time [B]."""
@@ -509,7 +522,7 @@ class _Scored:
         is_own = tf.gather(self._counted, row) == item[:, tf.newaxis]
         is_candidate = ~tf.reduce_any(is_own & is_out, 1)
         if self._is_listed is not None:
-            is_candidate &= tf.gather(self._is_listed, tf.maximum(item, 0))
+            is_candidate &= self.are_listed(row, item)
         is_candidate = tf.where(target == f.UNKNOWN_INDEX, others_in > 0, is_candidate)
         rank = num_in - behind + others_ahead + tf.cast(~is_candidate, tf.int64)
         return {
@@ -562,7 +575,7 @@ class _Lists:
             time: When each list is made, [M], in seconds UTC.
             num_top: Number of items in ``top_item``.
         """
-        self._rules = rules
+        self._rules, self._scored, self._row = rules, scored, row
         length = max(rules.pool, num_top) if rules.has_order else num_top
         self._items, score = _listed(scored.at(time, row), rules, length)
         self._is_item = score > -float("inf")
@@ -580,7 +593,7 @@ class _Lists:
             by_score: Their ranks without rules of order.
         """
         item = tf.cast(target - f.NUM_RESERVED, tf.int32)
-        is_blocked = ~tf.gather(self._rules.is_listed, tf.maximum(item, 0))
+        is_blocked = ~self._scored.are_listed(tf.gather(self._row, of), item)
         is_never = is_blocked & (target != f.UNKNOWN_INDEX)
         if not self._rules.has_order:
             return tf.where(is_never, by_score.last, by_score.rank)

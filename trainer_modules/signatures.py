@@ -185,7 +185,7 @@ class Served:
                     f.ITEM_FEATURE_PREFIX + name: tf.TensorSpec(
                         [None, None], tf.string, name=f.ITEM_FEATURE_PREFIX + name
                     )
-                    for name in self.rules.fields
+                    for name in self.rules.feed_fields
                 },
             )
         tf.saved_model.save(self.objects(), folder, signatures)
@@ -271,7 +271,8 @@ class Served:
             user_features: Side features, as in "user_gender=F" or "user_age=34.5" for a
                 numeric one, [B, N], padded with "". A vector has its numbers in order,
                 as in "user_taste=0.5", "user_taste=-2". A feature without any value has
-                those from training.
+                those from training. "age=12" is the age for the rule of a minimum age;
+                without it, that is the value of the rule's field among these.
             k: How many items to return; fewer if the catalogue has fewer.
             exclude_item_id: Items that the lists must not contain, [B, X], padded with
                 ""; of every exported model.
@@ -309,6 +310,7 @@ class Served:
         features, excluded = self._features(self._transformed(raw))
         features[f.EXCLUDED_ITEM_INDEX] = excluded
         features |= self._context_at(request_timestamp)
+        features |= self._ages(raw, user_features)
         k = tf.minimum(k, self.num_items - f.NUM_RESERVED)
         row, score = self._listed(features, request_timestamp, k, filter)
         is_left = score > -float("inf")
@@ -346,7 +348,7 @@ class Served:
             item[:, tf.newaxis] < f.NUM_RESERVED
         )
         if self.rules:
-            is_out |= ~tf.gather(self.rules.is_listed, row)
+            is_out |= ~tf.gather(self.rules.listed_for()[0], row)
         place, score = nearest(query, vectors, is_out, k)
         is_left = score > -float("inf")
         place = tf.where(is_left, tf.gather(row, place) + f.NUM_RESERVED, 0)
@@ -378,7 +380,7 @@ class Served:
         features, targets = self._features(transformed)
         times = fitted(transformed[f.ITEM_INDEX], transformed[f.TIMESTAMP], 0)
         features[f.TIMESTAMP] = times.to_tensor()
-        features |= self._context_at(features[f.TIMESTAMP])
+        features |= self._context_at(features[f.TIMESTAMP]) | self._ages(raw)
         ranked = self._ranked(raw[f.USER_ID][:, 0], features, targets)
         label = label_of_targets(transformed).to_tensor(f.NEITHER)
         probability = self._probability(ranked["score"])
@@ -452,7 +454,7 @@ class Served:
         """
         assert self.rules
         row = self._rows_of(item_id)
-        is_listed = tf.gather(self.rules.is_listed, tf.maximum(row, 0))
+        is_listed = tf.gather(self.rules.listed_for()[0], tf.maximum(row, 0))
         return {"is_listed": is_listed & (row >= 0)}
 
     def _rows_of(self, item_id: tf.Tensor) -> tf.Tensor:
@@ -499,6 +501,13 @@ class Served:
         """Returns ``context`` [..., K] at times [...], if the model reads it."""
         return {f.CONTEXT: self.context(times)} if self.context else {}
 
+    def _ages(
+        self, raw: Mapping[str, tf.RaggedTensor], pairs: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Returns ``age`` [B], if the rules have a minimum age."""
+        minimum_age = self.rules.minimum_age if self.rules else None
+        return {f.AGE: minimum_age.of_users(raw, pairs)} if minimum_age else {}
+
     def _listed(
         self,
         features: dict[str, tf.Tensor],
@@ -508,8 +517,8 @@ class Served:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the lists at a time [B] that filters [B, F] leave, as ``best`` does.
 
-        An index might find none of the items that a filter leaves: requests with one
-        are answered by all scores.
+        An index might find none of the items that a filter or a minimum age leaves:
+        requests with one are answered by all scores.
         """
 
         def by_scores() -> tuple[tf.Tensor, tf.Tensor]:
@@ -521,9 +530,11 @@ class Served:
         if not self.index:
             return by_scores()
         found = self._found(self.index, features, time, k)
-        if pairs is None:
+        if pairs is None and f.AGE not in features:
             return found
-        is_filtered = tf.reduce_any(pairs != "", 1, keepdims=True)
+        is_filtered = self._is_limited(features)[:, tf.newaxis]
+        if pairs is not None:
+            is_filtered |= tf.reduce_any(pairs != "", 1, keepdims=True)
 
         def of_each() -> tuple[tf.Tensor, tf.Tensor]:
             row, score = (
@@ -533,6 +544,12 @@ class Served:
             return row, score
 
         return tf.cond(tf.reduce_any(is_filtered), of_each, lambda: found)
+
+    def _is_limited(self, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns which users [B] are too young for an item that may be listed."""
+        if self.rules and f.AGE in features:
+            return ~self.rules.may_see_all(features[f.AGE])
+        return tf.fill(tf.shape(features[f.USER_INDEX])[:1], False)
 
     def _found(
         self,
@@ -566,6 +583,7 @@ class Served:
         row, score = self._found(self.index, features, first, tf.shape(top_item)[1])
         row = tf.where(score > -float("inf"), row, NO_ROW)
         is_found = top_item[:, :, tf.newaxis] == row[:, tf.newaxis] + f.NUM_RESERVED
+        is_found |= self._is_limited(features)[:, tf.newaxis, tf.newaxis]  # by scores
         is_item = top_item != f.PADDING_INDEX
         num_found = tf.math.count_nonzero(
             tf.reduce_any(is_found, 2) & is_item, 1, dtype=tf.float32

@@ -7,9 +7,10 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from trainer_modules import features as f
-from trainer_modules.configs.list_rules import Rules
 from trainer_modules.inputs import Data
+from trainer_modules.item_feed import read_feed
 from trainer_modules.list_rules import ListRules
+from trainer_modules.minimum_age import check_ages_of_users
 from trainer_modules.sizes import (
     Sizes,
     new_items,
@@ -56,21 +57,25 @@ def read_data(
         counts_repeats=settings.counts_repeats,
         again_after=settings.again_after,
         context=context,
-        rules=_rules(settings.rules, transform, settings.catalogue, new_ids),
+        rules=_rules(settings, transform, new_ids),
     )
 
 
 def _rules(
-    rules: Rules | None,
+    settings: TrainerSettings,
     transform: tft.TFTransformOutput,
-    catalogue: str,
     new_ids: Sequence[bytes],
 ) -> ListRules | None:
     """Returns the rules of lists; checked before the training, which may take hours."""
+    rules = settings.rules
     if rules is None:
         return None
     item_ids = transform.vocabulary_by_name(f.ITEM_VOCABULARY)
-    return ListRules(rules, [*item_ids, *new_ids], read_items(catalogue))
+    if rules.minimum_age:
+        check_ages_of_users(rules.minimum_age, transform, settings.leave_out)
+        if rules.feed and rules.minimum_age.item_field_in == "feed":
+            read_feed(rules.feed.path, rules)  # without it, no item has a minimum age
+    return ListRules(rules, [*item_ids, *new_ids], read_items(settings.catalogue))
 
 
 def read_sizes(

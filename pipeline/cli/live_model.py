@@ -66,6 +66,12 @@ _at_option = click.option(
     help="List only items with this value, as in genres:Drama, if the model has such a "
     "rule (docs/rules.md). Repeatable: of one field, one value is enough.",
 )
+@click.option(
+    "--age",
+    metavar="YEARS",
+    help="Age of the user, instead of the one in the data, if the model's rules have a "
+    "minimum age (docs/rules.md).",
+)
 @_at_option
 @out_option
 @json_option
@@ -79,6 +85,7 @@ def recommend(
     why: bool,
     exclude: tuple[str, ...],
     filters: tuple[str, ...],
+    age: str | None,
     at: int | None,
     out: Path,
     as_json: bool,
@@ -95,7 +102,7 @@ def recommend(
     with hidden_output(VERBOSE in ctx.meta):
         from pipeline.recommend.one_user import recommend as recommended
 
-        answer = recommended(out, user, k, likes, why, at, exclude, filters)
+        answer = recommended(out, user, k, likes, why, at, exclude, filters, age)
     _warn(answer.feed_problem)
     if as_json:
         print_json(answer)
@@ -122,7 +129,8 @@ def similar(ctx: click.Context, item: str, k: int, out: Path, as_json: bool) -> 
     with hidden_output(VERBOSE in ctx.meta):
         from pipeline.recommend.one_item import similar_items
 
-        answer = similar_items(out, item, k)
+        answer, problem = similar_items(out, item, k)
+    _warn(problem)
     if as_json:
         print_json(answer)
     else:

@@ -36,6 +36,11 @@ def read_rules(path: Path) -> Rules:
     places = {f"limits.{n}": limit.in_first for n, limit in enumerate(rules.limits)}
     if rules.diversity:
         places["diversity"] = rules.diversity.in_first
+    age = rules.minimum_age
+    if age and age.item_field_in == "feed" and not rules.feed:
+        raise document.error(
+            "minimum_age.item_field_in", "the rules have no feed; name one"
+        )
     for key, in_first in places.items():
         if in_first > rules.pool:
             raise document.error(

@@ -1,6 +1,7 @@
 """The rules of a version's lists, as batch, serving and a single list apply them."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,14 +10,14 @@ import msgspec
 import numpy as np
 
 from trainer_modules import features as f
-from trainer_modules.configs.list_rules import Rules
+from trainer_modules.configs.list_rules import AGE_PATTERN, Rules
 from trainer_modules.item_feed import FeedError, read_feed
 
 UPDATE = "update_items"  # the signature
 
 
 class FilterError(ValueError):
-    """A filter cannot be applied to a model's lists."""
+    """A filter, or an age, cannot be applied to a model's lists."""
 
 
 def rules_of(folder: Path) -> Rules | None:
@@ -45,7 +46,7 @@ def feed_now(folder: Path) -> FeedNow:
     if rules is None or rules.feed is None:
         return FeedNow()
     try:
-        rows = read_feed(rules.feed.path, rules.fields)
+        rows = read_feed(rules.feed.path, rules)
     except FeedError as error:
         return FeedNow(
             None, f"lists have what was available when the model was trained: {error}"
@@ -74,6 +75,21 @@ def filter_pairs(rules: Rules | None, filters: Sequence[str]) -> list[str]:
     return pairs
 
 
+def checked_age(rules: Rules | None, age: str | None) -> str:
+    """Returns the age of a request; "" if it has none.
+
+    Raises:
+        FilterError: If it is not an age, or the model's rules have no minimum age.
+    """
+    if age is None:
+        return ""
+    if not re.fullmatch(AGE_PATTERN, age):
+        raise FilterError(f"{age!r:.40}: expected an age, such as 12 or 12.5")
+    if not (rules and rules.minimum_age):
+        raise FilterError("the model's rules have no minimum age")
+    return age
+
+
 def why_short(
     rules: Rules | None, filters: Sequence[str], num_items: int, k: int
 ) -> str:
@@ -86,5 +102,6 @@ def why_short(
         blocks = rules.deny or rules.deny_values or rules.allow or rules.allow_values
         causes += ["the deny and allow lists"] * bool(blocks)
         causes += ["the feed"] * bool(rules.feed)
+        causes += ["the minimum age"] * bool(rules.minimum_age)
     causes += ["the items that are not recommended again"]
     return f"{num_items} of {k} items; no other is left by {', '.join(causes)}"

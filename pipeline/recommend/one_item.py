@@ -1,6 +1,5 @@
 """Items that are similar to one, by the live model's vectors or by the likes."""
 
-import itertools
 from pathlib import Path
 
 from components.catalogue_gen import read_catalogue
@@ -14,18 +13,23 @@ from pipeline.recommend.similar_items import (
     SIGNATURE,
     SimilarList,
     listed_inputs,
+    only_listed,
     similar_inputs,
 )
 from pipeline.recommend.user_history import Histories, files_of, listed
 
 
-def similar_items(out: Path, text: str, k: int) -> SimilarList:
-    """Returns the items that are similar to one.
+def similar_items(out: Path, text: str, k: int) -> tuple[SimilarList, str]:
+    """Returns the items that are similar to one, and what is wrong with the feed.
 
     Args:
         out: Folder of the runs.
         text: ID or title of the item.
         k: Maximum number of items.
+
+    Returns:
+        The list; and why the feed of available items is not in use, or that it is
+        stale, "" if all is well.
 
     Raises:
         VersionError: If no model is live, or its files are not those that were pushed.
@@ -43,10 +47,10 @@ def similar_items(out: Path, text: str, k: int) -> SimilarList:
     if SIGNATURE in model.signature_defs:
         answer = model.function(SIGNATURE)(similar_inputs(item_id, k))
         found = listed(answer["item_id"][0], answer["score"][0])
-        return SimilarList.of(item_id, "vectors", live, titles, found)
+        return SimilarList.of(item_id, "vectors", live, titles, found), feed.problem
     likes = Histories(files_of(str(data.examples))).likes(data.threshold)
     found = likes.similar(item_id, CANDIDATES)
     if found and ARE_LISTED in model.signature_defs:
         answer = model.function(ARE_LISTED)(listed_inputs(found))
-        found = list(itertools.compress(found, answer["is_listed"]))
-    return SimilarList.of(item_id, "likes", live, titles, found[:k])
+        found = only_listed(found, answer, k)
+    return SimilarList.of(item_id, "likes", live, titles, found[:k]), feed.problem

@@ -14,6 +14,7 @@ from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.likes import Reason
 from pipeline.recommend.list_rules import (
     UPDATE,
+    checked_age,
     feed_now,
     filter_pairs,
     rules_of,
@@ -79,6 +80,7 @@ def recommend(
     at: int | None = None,
     exclude: Sequence[str] = (),
     filters: Sequence[str] = (),
+    age: str | None = None,
 ) -> Answer:
     """Returns the live model's list for a user.
 
@@ -93,12 +95,13 @@ def recommend(
             again by then, and models read its context.
         exclude: IDs or titles of items that the list must not contain.
         filters: "field:value" texts. An item must have one of the values of each field.
+        age: Age of the user for the minimum age of items; None for that of the data.
 
     Raises:
         VersionError: If no model is live, or its files are not those that were pushed.
         NoLineageError: If the data with which the version was accepted is missing.
         UnknownItemError: If a like matches no item, or more than one.
-        FilterError: If the model's lists cannot be filtered so.
+        FilterError: If the model's lists cannot be filtered so, or by an age.
         FeedError: If the feed leaves no item to list.
     """
     live = live_model(out)
@@ -110,7 +113,9 @@ def recommend(
     liked = history.liked(data.threshold)
     rules = rules_of(live.folder)
     without = Without(
-        [titles.find(item) for item in exclude], filter_pairs(rules, filters)
+        [titles.find(item) for item in exclude],
+        filter_pairs(rules, filters),
+        checked_age(rules, age),
     )
     feed = feed_now(live.folder)
     model = load_recommend(live.folder, feed.inputs)

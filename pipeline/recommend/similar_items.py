@@ -1,7 +1,8 @@
 """The list of items similar to one, as the command and the server return it."""
 
 import dataclasses
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -76,6 +77,13 @@ class SimilarList:
 def listed_inputs(found: Iterable[tuple[str, float]]) -> dict[str, np.ndarray]:
     """Returns the inputs of a model's ``are_listed`` for IDs with scores."""
     return {f.ITEM_ID: np.array([item_id.encode() for item_id, _ in found], object)}
+
+
+def only_listed(
+    found: Iterable[tuple[str, float]], answer: Mapping[str, np.ndarray], k: int
+) -> list[tuple[str, float]]:
+    """Returns the first k of the IDs that ``are_listed`` does not block."""
+    return list(itertools.islice(itertools.compress(found, answer["is_listed"]), k))
 
 
 def similar_inputs(item_id: str, k: int) -> dict[str, np.ndarray]:

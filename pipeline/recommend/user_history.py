@@ -107,10 +107,13 @@ class Without:
     Attributes:
         items: IDs of items.
         filters: "field=value" texts. An item must have one of the values of each field.
+        age: Age of the user, as text, for the rule of a minimum age; "" for that of the
+            user's side features.
     """
 
     items: Sequence[str] = ()
     filters: Sequence[str] = ()
+    age: str = ""
 
 
 NOTHING = Without()
@@ -294,11 +297,12 @@ def recommend_inputs(
             "the model was exported by an earlier release, and cannot exclude items: "
             "train and push it again with 'marquee run'"
         )
+    age = [f"{f.AGE}={without.age}"] if without.age else []
     inputs = {
         f.USER_ID: _padded([users], object, b"")[0],
         f.HISTORY_ITEM_ID: _padded([h.items for h in histories], object, b""),
         f.HISTORY_RATING: _padded([h.ratings for h in histories], np.float32, np.nan),
-        f.USER_FEATURES: _padded([h.features for h in histories], object, b""),
+        f.USER_FEATURES: _padded([[*h.features, *age] for h in histories], object, b""),
         "k": np.array(k, np.int32),
     }
     if f.HISTORY_TIMESTAMP in names:

@@ -32,7 +32,7 @@ class FeedWatcher:
         """
         self._metrics = metrics
         self._rows: FeedRows | None = None  # of the last good feed
-        self._read_as: object = None  # its path and fields
+        self._read_as: object = None  # its path, and what the rules read
         # The state of the file when it was looked at last.
         self._seen: weakref.WeakKeyDictionary[ModelProcess, object] = (
             weakref.WeakKeyDictionary()
@@ -44,20 +44,21 @@ class FeedWatcher:
         """Applies the feed to a version, unless the file is as it was."""
         if model.rules is None or model.rules.feed is None:
             return
-        feed, fields = model.rules.feed, model.rules.fields
+        rules, feed = model.rules, model.rules.feed
+        read_as = (feed.path, rules.feed_fields, rules.minimum_age)
         async with self._one_at_a_time:
             state = await asyncio.to_thread(_state_of, feed)
             is_new, is_changed = model not in self._seen, self._seen.get(model) != state
             self._seen[model] = state
             try:
                 if is_changed:
-                    rows = await asyncio.to_thread(read_feed, feed.path, fields)
+                    rows = await asyncio.to_thread(read_feed, feed.path, rules)
                     await self._apply(model, feed, rows)
-                    self._rows, self._read_as = rows, (feed.path, fields)
+                    self._rows, self._read_as = rows, read_as
                     self._problem = ""
             except FeedError as error:
                 self._report(f"the feed is not used: {error}")
-                if is_new and self._rows and self._read_as == (feed.path, fields):
+                if is_new and self._rows and self._read_as == read_as:
                     await self._apply(model, feed, self._rows)
                 return
             if self._rows and (problem := self._rows.problem(feed)):

@@ -106,6 +106,7 @@ def _list_paths(schema_of: _Schemas) -> _Object:
             _parameter("why", "query", {"type": "boolean", "default": False}),
             _parameter("exclude", "query", _texts(recommend_api.MAX_EXCLUDED)),
             _parameter("filter", "query", _texts(recommend_api.MAX_FILTERS)),
+            _parameter("age", "query", {"type": "number", "minimum": 0}),
         ],
     }
     similar = {

@@ -8,7 +8,12 @@ from starlette.responses import Response
 
 from pipeline.list_log.files import ListLog
 from pipeline.recommend.item_titles import Titles, UnknownItemError
-from pipeline.recommend.list_rules import FilterError, filter_pairs, why_short
+from pipeline.recommend.list_rules import (
+    FilterError,
+    checked_age,
+    filter_pairs,
+    why_short,
+)
 from pipeline.recommend.request_time import now, seconds_of
 from pipeline.recommend.user_history import (
     History,
@@ -57,9 +62,10 @@ class RecommendApi:
         again by then, and models read its hour and weekday. Each ``exclude`` is the ID
         of an item that the list must not contain; each ``filter`` is a field and a
         value, as in ``genres:Drama``, of which an item must have one for each field.
+        ``age`` is the user's age, for the rule of a minimum age.
         ``cursor`` is the ``next`` of a page, and continues its list, with its likes and
-        its time; ``exclude`` and ``filter`` are given again. With ``why=true``, each
-        item has its reasons, and ``k`` is at most 100.
+        its time; ``exclude``, ``filter`` and ``age`` are given again. With
+        ``why=true``, each item has its reasons, and ``k`` is at most 100.
         """
         user = request.path_params["user"]
         why = _flag("why", request.query_params.get("why", "false"))
@@ -168,10 +174,14 @@ def _without(request: Request, rules: Rules | None) -> Without:
         raise RequestError(
             400, f"expected at most {MAX_EXCLUDED} exclude and {MAX_FILTERS} filter"
         )
+    name = "filter"
     try:
-        return Without(excluded, filter_pairs(rules, filters))
+        pairs, name = filter_pairs(rules, filters), "age"
+        return Without(
+            excluded, pairs, checked_age(rules, request.query_params.get(name))
+        )
     except FilterError as error:
-        raise RequestError(400, f"filter={error}") from error
+        raise RequestError(400, f"{name}={error}") from error
 
 
 def _time(text: str | None) -> int | None:

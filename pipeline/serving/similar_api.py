@@ -1,7 +1,6 @@
 """``/v1/similar/{item}``: the items that are similar to one, with titles."""
 
 import asyncio
-import itertools
 
 import msgspec
 from starlette.requests import Request
@@ -16,6 +15,7 @@ from pipeline.recommend.similar_items import (
     MadeOf,
     SimilarList,
     listed_inputs,
+    only_listed,
     similar_inputs,
 )
 from pipeline.recommend.user_history import listed
@@ -56,23 +56,23 @@ class SimilarApi:
                 outputs = answer.outputs
                 found = listed(outputs["item_id"][0], outputs["score"][0])
             else:
-                found = (await self._by_likes(model, data.likes, item_id))[:k]
+                found = await self._by_likes(model, data.likes, item_id, k)
             version = model.version
         similar = SimilarList.of(item_id, made_of, version, data.titles, found)
         return Response(msgspec.json.encode(similar), media_type=JSON)
 
     @staticmethod
     async def _by_likes(
-        model: ModelProcess, likes: Likes, item_id: str
+        model: ModelProcess, likes: Likes, item_id: str, k: int
     ) -> list[tuple[str, float]]:
         """Returns the items that the same users like, and that may be listed."""
         found = await asyncio.to_thread(likes.similar, item_id, CANDIDATES)
         if not found or ARE_LISTED not in model.inputs:
-            return found
+            return found[:k]
         [answer] = await model.ask(ARE_LISTED, [listed_inputs(found)])
         if isinstance(answer, Exception):
             raise answer
-        return list(itertools.compress(found, answer["is_listed"]))
+        return only_listed(found, answer, k)
 
 
 def _found(titles: Titles, text: str) -> str:

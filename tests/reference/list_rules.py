@@ -9,6 +9,12 @@ def jaccard(one: Set[str], other: Set[str]) -> float:
     return len(one & other) / len(one | other) if one | other else 0.0
 
 
+def may_see(minimum: str | None, age: str | None, rule: Mapping[str, Any]) -> bool:
+    """Returns whether a user is old enough for an item; None is unknown."""
+    least = rule.get("unknown_item", 0) if minimum is None else float(minimum)
+    return least <= (rule.get("unknown_user", 0) if age is None else float(age))
+
+
 def ordered(
     scores: Mapping[Any, float],
     values: Mapping[str, Mapping[Any, Set[str]]],

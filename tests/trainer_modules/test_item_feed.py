@@ -6,15 +6,17 @@ import time
 import numpy as np
 import pytest
 
-from trainer_modules.configs.list_rules import Feed
+from trainer_modules.configs.list_rules import Feed, MinimumAge, Rules
 from trainer_modules.item_feed import FeedError, read_feed
+
+GENRES = Rules(filters=["genres"])
 
 
 @pytest.fixture
 def read(tmp_path):
-    def read(content, fields=("genres",)):
+    def read(content, rules=GENRES):
         (tmp_path / "feed.csv").write_bytes(content)
-        return read_feed(str(tmp_path / "feed.csv"), fields)
+        return read_feed(str(tmp_path / "feed.csv"), rules)
 
     return read
 
@@ -60,9 +62,37 @@ def test_a_malformed_feed_is_one_clear_line(read, content, problem):
     assert "\n" not in str(caught.value)
 
 
+def test_minimum_ages_are_read(read):
+    age = MinimumAge("fsk", item_field_in="feed")
+    rows = read(
+        b"item_id,available,fsk\n1,1,12\n2,1, 16.5 | 6 \n3,1,\n4,0,\n",
+        Rules(minimum_age=age),
+    )
+    assert rows.inputs["item_id"].tolist() == [b"1", b"2", b"4"]
+    assert rows.inputs["item_fsk"].tolist() == [
+        [b"12", b""], [b"16.5", b"6"], [b"", b""]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "where", "problem"),
+    [
+        (b"item_id,available\n1,1\n", "feed", "lacks the column fsk"),
+        (b"item_id,available,fsk\n1,1,\n2,1,-6\n", "feed", "line 3: fsk is '-6'"),
+        (b"item_id,available,fsk\n1,1,FSK 6\n", "items", "line 2: fsk is 'FSK 6'"),
+    ],
+)
+def test_minimum_ages_that_are_none_are_reported(read, content, where, problem):
+    age = MinimumAge("fsk", item_field_in=where)
+    with pytest.raises(FeedError, match=problem):
+        read(content, Rules(minimum_age=age))
+    without = Rules(minimum_age=MinimumAge("fsk"))  # of the file of items
+    assert read(b"item_id,available\n1,1\n", without).num_rows == 1
+
+
 def test_a_missing_feed_is_reported(tmp_path):
     with pytest.raises(FeedError, match="cannot be read: No such file"):
-        read_feed(str(tmp_path / "none.csv"), [])
+        read_feed(str(tmp_path / "none.csv"), Rules())
 
 
 def test_a_feed_becomes_stale(read, tmp_path):
@@ -70,7 +100,7 @@ def test_a_feed_becomes_stale(read, tmp_path):
     feed = Feed(path="feed.csv", stale_after="2m")
     assert rows.problem(feed) is None
     os.utime(tmp_path / "feed.csv", (time.time() - 180,) * 2)
-    rows = read_feed(str(tmp_path / "feed.csv"), [])
+    rows = read_feed(str(tmp_path / "feed.csv"), Rules())
     assert "was written 3 minutes ago" in rows.problem(feed)
     assert rows.problem(Feed(path="feed.csv", stale_after="1d")) is None
 

@@ -79,15 +79,37 @@ values_of_items = st.fixed_dictionaries(
 )
 
 
+AGES = st.sampled_from([None, "0", "6", "12", "12.5", "18"])
+ages_of_items = st.lists(AGES, min_size=NUM_ITEMS, max_size=NUM_ITEMS)
+rules_of_age = st.fixed_dictionaries(
+    {"item_field": st.just("fsk"), "user_field": st.just("years")},
+    optional={
+        "unknown_user": st.sampled_from([0, 6, 18]),
+        "unknown_item": st.sampled_from([0, 12, 18]),
+    },
+)
+
+
 @settings(max_examples=60)
 @given(
     rules_of_order(),
     values_of_items,
-    st.lists(SCORES, min_size=1, max_size=3),
+    st.lists(st.tuples(SCORES, AGES), min_size=1, max_size=3),
     st.sets(st.integers(0, NUM_ITEMS - 1)),
+    st.none() | st.tuples(rules_of_age, ages_of_items),
 )
-def test_lists_and_ranks_are_those_of_the_reference(rules, values, scores, seen):
-    made = built(rules, values)
+def test_lists_and_ranks_are_those_of_the_reference(
+    rules, values, scores_and_ages, seen, minimum
+):
+    scores = [scores for scores, _ in scores_and_ages]
+    ages = [age for _, age in scores_and_ages]
+    rule, fsk = minimum or ({}, [None] * NUM_ITEMS)
+    texts = {**values, "fsk": [[age] if age else [] for age in fsk]}
+    made = built({**rules, "minimum_age": rule} if minimum else rules, texts)
+    may_be_listed = [
+        {n for n in range(NUM_ITEMS) if reference.may_see(fsk[n], age, rule)} - seen
+        for age in ages
+    ]
     num_items = NUM_ITEMS + f.NUM_RESERVED
     table = tf.constant(scores, tf.float32)
     candidates = ranking.Candidates(num_items, 0, made)
@@ -102,15 +124,19 @@ def test_lists_and_ranks_are_those_of_the_reference(rules, values, scores, seen)
         f.USER_INDEX: tf.range(len(scores)),
         f.HISTORY_ITEM_INDEX: tf.constant([[0, *(i + 2 for i in seen)]] * len(scores)),
     }
+    if minimum:
+        known = tf.ragged.constant([[age] if age else [] for age in ages], tf.string)
+        raw = {f.USER_ID: users[f.USER_INDEX][:, tf.newaxis], "user_years": known}
+        users[f.AGE] = made.minimum_age.of_users(raw)
     oracle = [
         reference.ordered(
-            {n: np.float32(s[n]) for n in range(NUM_ITEMS) if n not in seen},
+            {n: np.float32(s[n]) for n in range(NUM_ITEMS) if n in listed},
             {name: dict(enumerate(map(set, lists))) for name, lists in values.items()},
             {**rules, "pool": min(rules["pool"], NUM_ITEMS)},
         )
-        if len(seen) < NUM_ITEMS
+        if listed
         else []
-        for s in scores
+        for s, listed in zip(scores, may_be_listed, strict=True)
     ]
     time = tf.zeros([len(scores)], tf.int64)
     for k in (NUM_ITEMS, 3):  # a shorter list is the beginning of a longer one
@@ -126,7 +152,7 @@ def test_lists_and_ranks_are_those_of_the_reference(rules, values, scores, seen)
     for user, expected in enumerate(oracle):
         top = [item + 2 for item in expected[:10]]
         assert found["top_item"][user].numpy().tolist() == top + [0] * (10 - len(top))
-        num_candidates = NUM_ITEMS - len(seen)
+        num_candidates = len(may_be_listed[user])
         assert found["num_candidates"][user] == num_candidates
         for item in set(range(NUM_ITEMS)) - seen:
             place = expected.index(item) if item in expected else num_candidates
@@ -222,8 +248,13 @@ def test_an_index_gives_the_lists_of_all_scores(name, serve, trained, planted):
     """Also for requests with a filter beside others, and with excluded items."""
     vocabulary = planted.output.vocabulary_by_name(f.ITEM_VOCABULARY)
     ids = [item.decode() for item in vocabulary]
-    columns = {f.ITEM_ID: ids, "item_colour": [[item[0]] for item in ids]}
+    columns = {
+        f.ITEM_ID: ids,
+        "item_colour": [[item[0]] for item in ids],
+        "item_fsk": [["18"] if item in (ids[1], ids[6]) else [] for item in ids],
+    }
     rules = {
+        "minimum_age": {"item_field": "fsk"},
         "deny": [ids[0], ids[9]],
         "limits": [{"field": "colour", "at_most": 2, "in_first": 5}],
         "boosts": [{"field": "colour", "value": "w", "places": 3}],
@@ -237,6 +268,7 @@ def test_an_index_gives_the_lists_of_all_scores(name, serve, trained, planted):
             tf.constant([ids[4], "never"]),
             tf.constant([False, False]),
             item_colour=tf.constant([[""], [""]]),
+            item_fsk=tf.constant([[""], [""]]),
         )
         assert updated["num_unknown"] == 1
         assert updated["num_listed"] == len(ids) - 3
@@ -244,7 +276,7 @@ def test_an_index_gives_the_lists_of_all_scores(name, serve, trained, planted):
             tf.constant(["u03", "u08", "new"]),
             tf.constant([["b01", "w02"], ["", ""], ["b07", ""]]),
             tf.fill([3, 1], 5.0),
-            tf.fill([3, 0], ""),
+            tf.constant([[""], ["age=17"], ["age=18"]]),
         )
         for k in (4, 30):
             listed = served.recommend(
@@ -259,6 +291,6 @@ def test_an_index_gives_the_lists_of_all_scores(name, serve, trained, planted):
     assert short_by_index == short == [row[:4] for row in whole]
     # The first five places of two colours, of which each may have two.
     assert [len([item for item in row if item]) for row in whole] == [4, 2, 4]
-    for row, blocked in zip(whole, ([2], [], [3]), strict=True):
+    for row, blocked in zip(whole, ([1, 2, 6], [1, 6], [3]), strict=True):
         assert not {ids[n].encode() for n in (0, 9, 4, *blocked)} & set(row)
     assert all(item[:1] in (b"w", b"") for item in whole[1])

@@ -1,6 +1,6 @@
 """The rules of lists: what `lists.rules` of the configuration names a file of."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,9 @@ Name = Annotated[str, Meta(min_length=1, description="text")]
 # More places, or items to choose from, would take longer than scoring them.
 Places = Annotated[int, Meta(ge=1, le=100)]
 PoolSize = Annotated[int, Meta(ge=1, le=10_000)]
+# How ages are written in files, feeds and requests: none is negative.
+AGE_PATTERN = r"[0-9]{1,3}(\.[0-9]+)?"
+Years = Annotated[float, Meta(ge=0, lt=1000)]
 Age = Annotated[
     str,
     Meta(
@@ -82,6 +85,27 @@ class Boost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     places: Places
 
 
+class MinimumAge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From which age on users may see an item.
+
+    Attributes:
+        item_field: The items' minimum ages: a field of the file of items, whose values
+            a feed may replace, or a column of the feed.
+        item_field_in: Which of the two: ``items`` or ``feed``.
+        user_field: The users' ages: a field of the file of users; null if only requests
+            have them.
+        unknown_user: The age of a user whose age is unknown. With 0, lists have only
+            items without a minimum age.
+        unknown_item: The minimum age of an item without a value.
+    """
+
+    item_field: Name
+    item_field_in: Literal["items", "feed"] = "items"
+    user_field: Name | None = None
+    unknown_user: Years = 0
+    unknown_item: Years = 0
+
+
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What lists may contain, and in which order.
 
@@ -92,6 +116,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             allows all.
         allow_values: Field → values; items with one of them may be listed too.
         feed: The file with the available items; null if all are.
+        minimum_age: From which age on users may see items; null for any age.
         limits: How many items may share a value.
         diversity: How much items must differ; null for not at all.
         boosts: Which items move up.
@@ -104,6 +129,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allow: list[Name] | None = None
     allow_values: dict[str, list[Name]] = {}
     feed: Feed | None = None
+    minimum_age: MinimumAge | None = None
     limits: list[Limit] = []
     diversity: Diversity | None = None
     boosts: list[Boost] = []
@@ -136,6 +162,12 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             *self.filters,
         ]
         return list(dict.fromkeys(named))
+
+    @property
+    def feed_fields(self) -> list[str]:
+        """The fields whose values a feed may replace, each once."""
+        ages = [self.minimum_age.item_field] if self.minimum_age else []
+        return list(dict.fromkeys([*self.fields, *ages]))
 
     @property
     def num_chosen(self) -> int:

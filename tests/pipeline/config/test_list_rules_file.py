@@ -61,6 +61,19 @@ def test_ids_and_values_are_text_whatever_they_look_like(write):
         ("boosts: [{", "boosts: 5 # [{", 8, "expected a list, each with the keys"),
         ("{path: feed.csv}", "feed.csv", 9, "feed: expected the keys path, stale"),
         ("{path: feed.csv}", "[a]", 9, "feed: expected the keys path, stale_after"),
+        ("deny: [1", "minimum_age: {}\ndeny: [1", 1, "age: item_field is missing"),
+        (
+            "feed: {path: feed.csv}",
+            "minimum_age: {item_field: a, unknown_user: -1}",
+            9,
+            "minimum_age.unknown_user: expected a number .*, got -1",
+        ),
+        (
+            "feed: {path: feed.csv}",
+            "minimum_age: {item_field: a, item_field_in: feed}",
+            9,
+            "minimum_age.item_field_in: the rules have no feed",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(write, old, new, line, problem):

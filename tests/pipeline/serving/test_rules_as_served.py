@@ -15,8 +15,10 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 import yaml
+from click.testing import CliRunner
 
 from components.live_models import push, versions
+from pipeline.cli.command import main
 from pipeline.recommend.all_users import recommend_to_all
 from pipeline.recommend.list_rules import FilterError
 from pipeline.recommend.one_item import similar_items
@@ -45,18 +47,24 @@ limits:
   - {field: genres, at_most: 3, in_first: 8}
 diversity: {field: genres, lambda: 0.77, in_first: 5}
 boosts: [{field: genres, value: Comedy, places: 2}]
+minimum_age: {item_field: fsk, item_field_in: feed, user_field: age}
 pool: 20
 """
 TEXTS = ("Drama", "War|Comedy", "Comedy", "Western|Drama", "War", "", "Sci-Fi")
 GENRES = {str(i): set(TEXTS[i % 7].split("|")) - {""} for i in range(1, NUM_ITEMS + 1)}
 GENRES["8"] = {"Sci-Fi", "Noir"}  # by the feed
 SOLD_OUT_IN_TRAINING = {"7"}
+MINIMUM = {"5": "21", "11": "12", "12": "30", "16": "35.5", "18": "25"}  # by the feed
+AGES = ("18", "25", "35")
 
 
 def write_feed(path, sold_out, more=""):
     """Writes a feed as it should be: another process never sees half of it."""
-    rows = "".join(f"{item},false,\n" for item in sorted(sold_out))
-    replace(path, f"item_id,available,genres\n8,true,Sci-Fi|Noir\n{rows}{more}")
+    rows = "".join(
+        f"{item},{item not in sold_out},,{MINIMUM.get(item, '')}\n"
+        for item in sorted(sold_out | set(MINIMUM))
+    )
+    replace(path, f"item_id,available,genres,fsk\n8,true,Sci-Fi|Noir,\n{rows}{more}")
 
 
 def replace(path, text):
@@ -76,7 +84,7 @@ class Ruled:
             )
         )
         self.feed, rules = folder / "feed.csv", folder / "rules.yaml"
-        write_feed(self.feed, SOLD_OUT_IN_TRAINING, "999,no,\n")
+        write_feed(self.feed, SOLD_OUT_IN_TRAINING, "999,no,,\n")
         rules.write_text(f"{RULES}feed: {{path: {self.feed}, stale_after: 2h}}\n")
         settings = [f"lists.rules={rules}"]
         self.out = judged_by_pipeline(folder, "leave_last_out", True, NAMES, settings)
@@ -98,11 +106,15 @@ class Ruled:
         """User → first items, target, its rank, and the number of candidates."""
         model = tf.saved_model.load(str(exported(self.out, name)))
         if sold_out is not None:  # since the training
+            others = [*(sold_out | set(MINIMUM))]
             model.signatures["update_items"](
-                item_id=tf.constant([*sold_out, "8"]),
-                available=tf.constant([False] * len(sold_out) + [True]),
+                item_id=tf.constant([*others, "8"]),
+                available=tf.constant([*(i not in sold_out for i in others), True]),
                 item_genres=tf.constant(
-                    [["", ""]] * len(sold_out) + [["Sci-Fi", "Noir"]]
+                    [["", ""]] * len(others) + [["Sci-Fi", "Noir"]]
+                ),
+                item_fsk=tf.constant(
+                    [[MINIMUM.get(item, "")] for item in [*others, "8"]]
                 ),
             )
         made = newest_output(self.out, "RatingsExampleGen", "examples")
@@ -127,6 +139,7 @@ class Ruled:
             item
             for item in self.items
             if item not in rated | sold_out | {"3"} and "Western" not in GENRES[item]
+            if list_rules.may_see(MINIMUM.get(item), AGES[int(user) % 3], {})
         ]
         asked = base64.b64encode(example(user, history, [*items, "none"])).decode()
         body = {"instances": [{"b64": asked}]}
@@ -234,6 +247,33 @@ def test_a_request_filters_items(ruled, client, user):
         recommend(ruled.served.out, user, 50, [], False, filters=["War"])
 
 
+def test_the_age_of_a_request_decides(ruled, client):
+    grown_up = next(user for user in ruled.histories if int(user) % 3 == 2)
+    for user, query, age in (
+        ("new", "", None),
+        ("new", "&age=25", "25"),
+        (grown_up, "&age=12", "12"),
+        (grown_up, "&age=40", "40"),
+        (grown_up, "", "35"),
+    ):
+        rated = {item for item, *_ in ruled.histories.get(user, ())}
+        seen = {i for i in MINIMUM if list_rules.may_see(MINIMUM[i], age, {})}
+        found = ids_of(client, f"{user}?k=1000{query}")
+        candidates = set(listed_items(ruled)) & set(MINIMUM) - rated
+        assert candidates
+        assert set(found) & set(MINIMUM) <= seen
+        asked = query.partition("=")[2] or None
+        alone = recommend(ruled.served.out, user, 1000, [], False, age=asked)
+        assert [item.item_id for item in alone.items] == found
+        assert "the minimum age" in alone.short
+    for wrong in ("-3", "old", "1e2", ""):
+        refused = client.get(f"/v1/recommend/new?age={wrong}")
+        assert refused.status_code == 400
+        assert f"age={wrong!r}: expected an age" in refused.json()["error"]
+        with pytest.raises(FilterError, match="expected an age"):
+            recommend(ruled.served.out, "new", 5, [], False, age=wrong)
+
+
 def test_clients_cannot_change_what_is_available(client):
     body = {"signature_name": "update_items", "inputs": {"item_id": ["1"]}}
     answer = client.post("/v1/models/recommender:predict", json=body)
@@ -268,8 +308,8 @@ BAD_FEEDS = ("", "item_id\n1\n", "item_id,available\n1,maybe\n", None)
 def test_a_bad_feed_is_reported_once_and_the_last_good_one_stays(ruled, client, user):
     before = ids_of(client, user)
     log = client.log.read_text().count("the feed is not used")
-    nothing_left = "".join(f"{item},0,\n" for item in ruled.items)
-    for bad in (*BAD_FEEDS, f"item_id,available,genres\n{nothing_left}"):
+    nothing_left = "".join(f"{item},0,,\n" for item in ruled.items)
+    for bad in (*BAD_FEEDS, f"item_id,available,genres,fsk\n{nothing_left}"):
         if bad is None:
             ruled.feed.unlink()
         else:
@@ -286,6 +326,8 @@ def test_a_bad_feed_is_reported_once_and_the_last_good_one_stays(ruled, client, 
     alone = recommend(ruled.served.out, user, 10, [], False)
     assert not {item.item_id for item in alone.items} & SOLD_OUT_IN_TRAINING
     assert "available when the model was trained" in alone.feed_problem
+    similar = CliRunner().invoke(main, ["similar", "1", "--out", str(ruled.served.out)])
+    assert "Warning: lists have what was available when the model" in similar.output
     # A good one is used again; a stale one too, and it is reported.
     write_feed(ruled.feed, SOLD_OUT_IN_TRAINING | {before[0]})
     os.utime(ruled.feed, (time.time() - 9000,) * 2)
@@ -322,7 +364,7 @@ def until_counted(client, line):
 
 def test_items_without_a_row_are_unknown_to_the_feed(ruled, client):
     assert MIN_RATINGS > 1
-    write_feed(ruled.feed, SOLD_OUT_IN_TRAINING, "998,no,\n999,no,\n")
+    write_feed(ruled.feed, SOLD_OUT_IN_TRAINING, "998,no,,\n999,no,,\n")
     until_counted(client, "marquee_feed_unknown_items 2.0")
     assert f"marquee_items_listed {float(len(listed_items(ruled)))}" in (
         client.get("/metrics").text
@@ -345,10 +387,12 @@ def similar_to(client, item):
 def test_similar_items_follow_the_rules_and_the_feed(ruled, client):
     made_of, vectors = similar_to(client, "1")
     assert made_of == "vectors"
-    assert sorted(vectors) == sorted(set(listed_items(ruled)) - {"1"})
-    assert [i.item_id for i in similar_items(ruled.served.out, "1", 1000).items] == (
-        vectors
-    )
+    # The list is for no user in particular, so that no age is known.
+    similar = set(listed_items(ruled)) - set(MINIMUM)
+    assert sorted(vectors) == sorted(similar - {"1"})
+    found, problem = similar_items(ruled.served.out, "1", 1000)
+    assert [item.item_id for item in found.items] == vectors
+    assert not problem
     # A model without vectors: the users who like both.
     out = ruled.served.out
     push.push(out / "models" / NAMES[0], out / "live", keep=99)
@@ -360,6 +404,6 @@ def test_similar_items_follow_the_rules_and_the_feed(ruled, client):
         for rows in ruled.histories.values()
     ]
     together = set().union(*(items for items in liked if "1" in items)) - {"1"}
-    assert together - set(listed_items(ruled))  # some of them are blocked
-    assert together & set(listed_items(ruled)) <= set(likes) <= set(listed_items(ruled))
-    assert [i.item_id for i in similar_items(out, "1", 1000).items] == likes
+    assert together - similar  # some of them are blocked
+    assert together & similar <= set(likes) <= similar
+    assert [i.item_id for i in similar_items(out, "1", 1000)[0].items] == likes

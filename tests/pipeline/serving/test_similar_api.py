@@ -70,7 +70,7 @@ def test_a_model_with_vectors_compares_them(live):
             {"item_id": "30", "title": "Film 30 (1930)", "score": pytest.approx(1 / 3)},
         ],
     }
-    assert dataclasses.asdict(similar_items(outs["vectors"], "28", 3)) == answer
+    assert dataclasses.asdict(similar_items(outs["vectors"], "28", 3)[0]) == answer
     predicted = clients["vectors"].post(
         "/v1/models/recommender:predict",
         json={
@@ -90,7 +90,7 @@ def test_any_other_model_has_what_the_same_users_like(live):
         ("30", pytest.approx(2 / 6**0.5)),
         ("28", pytest.approx(1 / 2)),
     ]
-    assert dataclasses.asdict(similar_items(outs["likes"], "27", 10)) == answer
+    assert dataclasses.asdict(similar_items(outs["likes"], "27", 10)[0]) == answer
     assert clients["likes"].get("/v1/similar/26").json()["items"] == []
 
 
