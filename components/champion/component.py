@@ -222,11 +222,6 @@ def _can_compare(live: Judged, candidates: list[Judged]) -> bool:
 def _entry(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str, Any]:
     """Returns the entry of a candidate in ``decision.json``."""
     overall = candidate.slices[OVERALL]
-    intervals = {
-        metric: interval(overall.users, metric, gate.confidence)
-        for metric in (gate.metric, AUC)
-        if overall.users.has(metric)
-    }
     evidence = verdict.evidence
     return {
         **dataclasses.asdict(verdict),
@@ -239,13 +234,12 @@ def _entry(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str
         },
         "uri": candidate.uri,
         "metrics": dict(overall.metrics),
-        "intervals": {
-            metric: [found.lower, found.upper] for metric, found in intervals.items()
-        },
+        "intervals": _intervals(overall, gate, gate.metric, AUC),
         "slices": {
             name: {
                 "users": count_users(part.users, gate.metric),
                 "metrics": dict(part.metrics),
+                "intervals": _intervals(part, gate, gate.metric),
             }
             for name, part in sorted(
                 {**candidate.slices, **_items(overall, gate)}.items()
@@ -253,6 +247,16 @@ def _entry(candidate: Judged, verdict: decision.Verdict, gate: Gate) -> dict[str
             if name != OVERALL
         },
     }
+
+
+def _intervals(part: Slice, gate: Gate, *metrics: str) -> dict[str, list[float]]:
+    """Returns both ends of the intervals of those metrics that were measured."""
+    found = {
+        metric: interval(part.users, metric, gate.confidence)
+        for metric in metrics
+        if part.users.has(metric)
+    }
+    return {metric: [ends.lower, ends.upper] for metric, ends in found.items()}
 
 
 def _items(overall: Slice, gate: Gate) -> dict[str, Slice]:

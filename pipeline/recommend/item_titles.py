@@ -1,10 +1,17 @@
 """Looks items up by title, without TensorFlow."""
 
 import difflib
+import functools
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trainer_modules import features as f
+
+# difflib takes 12 seconds for a million titles. It compares this many, which have the
+# most in common with a text by some of its trigrams.
+_COMPARED, _TRIGRAMS = 1000, 6
 
 
 class UnknownItemError(LookupError):
@@ -44,14 +51,32 @@ class Titles:
         by_title = self._by_title
         if wanted in by_title:
             return by_title[wanted]
-        parts = [item for title, item in by_title.items() if wanted in title]
+        is_part = pc.match_substring(self._texts, wanted)
+        parts = [by_title[title] for title in self._texts.filter(is_part).to_pylist()]
         if len(parts) == 1:
             return parts[0]
-        near = parts or [
-            by_title[title] for title in difflib.get_close_matches(wanted, by_title, 5)
-        ]
+        near = parts or [by_title[title] for title in self._close_to(wanted)]
         candidates = "; ".join(f"{item} {self.of(item)}" for item in near[:5])
         raise UnknownItemError(
             f"{text!r} matches {'more than one item' if parts else 'no item'}"
             + (f". Name one by its ID: {candidates}" if candidates else "")
         )
+
+    @functools.cached_property
+    def _texts(self) -> pa.StringArray:
+        """The titles, casefolded, which Arrow searches faster than Python."""
+        return pa.array(self._by_title, pa.string())
+
+    def _close_to(self, wanted: str) -> list[str]:
+        """Returns up to five titles, casefolded, that are similar to a text."""
+        titles = self._texts
+        if len(titles) > _COMPARED:
+            starts = np.linspace(0, max(len(wanted) - 3, 0), _TRIGRAMS).astype(int)
+            trigrams = {wanted[start : start + 3] for start in starts}
+            shared = np.zeros(len(titles), np.float32)
+            for trigram in trigrams:
+                shared += np.asarray(pc.match_substring(titles, trigram))
+            shared /= len(trigrams) + np.asarray(pc.utf8_length(titles))
+            best = np.sort(np.argpartition(-shared, _COMPARED)[:_COMPARED])
+            titles = titles.take(pa.array(best))
+        return difflib.get_close_matches(wanted, titles.to_pylist(), 5)

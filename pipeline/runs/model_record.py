@@ -54,10 +54,13 @@ class SliceFigures(msgspec.Struct, frozen=True):
     Attributes:
         users: Number of users for whom the gate's metric could be measured.
         metrics: Metrics by name.
+        intervals: Ends of the confidence interval of the gate's metric, by its name;
+            empty if it cannot be measured there, or in runs of an earlier release.
     """
 
     users: int
     metrics: Metrics
+    intervals: dict[str, Ends] = {}
 
 
 class Evidence(msgspec.Struct, frozen=True):

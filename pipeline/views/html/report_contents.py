@@ -11,7 +11,7 @@ from components.live_models.versions import VersionError
 from pipeline import lineage
 from pipeline.lineage import Lineage, NoLineageError
 from pipeline.runs import finished_runs
-from pipeline.runs.model_record import JudgedLive, Metrics, ModelRecord
+from pipeline.runs.model_record import Ends, JudgedLive, Metrics, ModelRecord
 from pipeline.runs.record import RUN_FILE, RunRecord
 from pipeline.runs.step_outputs import Counts, Outputs, existing_outputs, read_counts
 from pipeline.views.formatting import best_first
@@ -43,7 +43,7 @@ class Part:
     slice: str
     users: int
     metrics: Metrics
-    interval: tuple[float, float] | None
+    interval: Ends | None
     refuses: bool
 
 
@@ -141,19 +141,13 @@ def parts(model: ModelRecord, metric: str, min_users: int) -> list[Part]:
         metric: The metric whose intervals are shown.
         min_users: Number of users from which on a slice can refuse a model.
     """
-    intervals = {
-        finding.slice: (finding.interval.lower, finding.interval.upper)
-        for finding in model.findings
-        if finding.rule == "floor" and finding.metric == metric
-        if finding.interval.lower is not None and finding.interval.upper is not None
-    }
     return [
         Part(
             model=model.name,
             slice=name,
             users=model.slices[name].users,
             metrics=model.slices[name].metrics,
-            interval=intervals.get(name),
+            interval=model.slices[name].intervals.get(metric),
             refuses=model.slices[name].users >= min_users,
         )
         for name in sorted(model.slices, key=_by_number)

@@ -221,6 +221,10 @@ def test_the_best_model_is_copied_whole_and_told_with_its_reasons(world):
     assert new["users"] == N / 2
     ndcg = (1 / np.log2(3) + 1 / np.log2(7)) / 2
     assert new["metrics"]["ndcg@10"] == pytest.approx(ndcg, abs=1e-6)
+    # Half of the users have one target of each rank.
+    ends = new["intervals"]["ndcg@10"]
+    assert ndcg - 0.05 < ends[0] < ndcg < ends[1] < ndcg + 0.05
+    assert list(mf_als["slices"]["activity=new"]["intervals"]) == ["ndcg@10"]
     assert mf_als["slices"]["item_popularity=head"] == new
     assert mf_als["slices"]["item_popularity=tail"]["users"] == N / 2
     assert mf_als["slices"]["item_age_days=30-364"] == new

@@ -45,7 +45,7 @@ KEYS = {
     "models.0.evidence": "required share_of_alpha users value",
     "models.0.findings.0": "interval metric passed rule slice words",
     "models.0.findings.0.interval": "lower num_users upper value",
-    "models.0.slices.new": "metrics users",
+    "models.0.slices.new": "intervals metrics users",
     "live": "model version",
     "serves": "run source",
     "gate": "live metric serving",

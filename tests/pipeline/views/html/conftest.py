@@ -49,7 +49,9 @@ def model(name, verdict, ndcg):
         metrics=metrics,
         intervals={"ndcg@10": (ndcg - 0.02, ndcg + 0.02)},
         slices={
-            "activity=100-499": SliceFigures(950, metrics),
+            "activity=100-499": SliceFigures(
+                950, metrics, {"ndcg@10": (ndcg - 0.02, ndcg + 0.02)}
+            ),
             "activity=20-99": SliceFigures(50, metrics),
         },
         findings=[
