@@ -24,7 +24,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-events bench-warm-start bench-tune bench-sources \
-  bench-flink bench-gate bench-store bench-new-items bench-index bench-evaluation bench-two-stages \
+  bench-flink bench-gate bench-store bench-new-items bench-index bench-evaluation bench-two-stages bench-scale \
   bench-run bench-run-quick bench-jobs bench-gpu
 
 help: ## Show the targets
@@ -36,7 +36,7 @@ run: $(READY) ## Train three models on the generated sample and deploy the best
 test: $(READY) ## All tests except the slow ones, 15 to 20 minutes on two cores
 	@$(PYTEST) -m "$(QUICK)"
 
-test-fast: $(READY) ## Unit tests, below three minutes on two cores
+test-fast: $(READY) ## Unit tests, more than five minutes on two cores
 	@$(PYTEST) -m "not (e2e or integration) and $(QUICK)"
 
 # A job of its own in CI. The floors are one point below a complete run.
@@ -288,6 +288,15 @@ bench-lightfm: $(READY) | $(UV) ## Compare warp_mf with LightFM, compiled in bui
 
 bench-flink: $(READY) flink ## Compare the data steps on Flink and in this process, on ten times the data
 	@$(BIN)/python -m benchmarks.flink --write
+
+# RUNNER=flink needs make flink. WRITE=--write replaces a table of docs/benchmarks.md.
+bench-scale: EVENTS := 1000000
+bench-scale: ITEMS := 20000
+bench-scale: USERS := 100000
+bench-scale: RUNNER := direct
+bench-scale: $(READY) ## Measure every step on generated events: seconds, and memory
+	@$(BIN)/python -m benchmarks.scale --events $(EVENTS) --items $(ITEMS) --users $(USERS) \
+	  --runner $(RUNNER) $(WRITE)
 
 flink: build/flink/quiet.jar ## Install a standalone Flink with Beam's job server in build/flink
 

@@ -91,14 +91,18 @@ def beside(
     return figures
 
 
-def print_figures(figures: list[Figure], to: Console = console) -> None:
+def print_figures(figures: list[Figure]) -> None:
     """Prints each figure beside its target."""
+    console.print(_table(figures))
+
+
+def _table(figures: list[Figure]) -> Table:
     table = Table("what", "measured", "target", "reached", box=box.MARKDOWN)
     for figure in figures:
         reached = ("yes" if figure.reached else "no") if figure.target else ""
         number = f"{figure.value:.4f}" if not figure.unit else f"{figure.value:.2f}"
         table.add_row(figure.what, f"{number} {figure.unit}", figure.target, reached)
-    to.print(table)
+    return table
 
 
 def write_docs(
@@ -108,11 +112,30 @@ def write_docs(
     command: str,
     versions: Sequence[str] = (),
 ) -> None:
-    """Replaces a table in docs/benchmarks.md, with the machine it was measured on.
+    """Replaces a table of figures in docs/benchmarks.md, as ``write_table`` does.
 
     Args:
         part: Name of the table's place in the page.
         figures: Rows of the table.
+        before: ``machine()`` before the measurement.
+        command: Command that measures it again.
+        versions: Packages that were measured, such as "torch==2.13.0".
+    """
+    write_table(part, _table(figures), before, command, versions)
+
+
+def write_table(
+    part: str,
+    table: Table,
+    before: dict[str, Any],
+    command: str,
+    versions: Sequence[str] = (),
+) -> None:
+    """Replaces a table in docs/benchmarks.md, with the machine it was measured on.
+
+    Args:
+        part: Name of the table's place in the page.
+        table: The table.
         before: ``machine()`` before the measurement.
         command: Command that measures it again.
         versions: Packages that were measured, such as "torch==2.13.0".
@@ -121,7 +144,7 @@ def write_docs(
         click.ClickException: If the page has no place for the table.
     """
     text = io.StringIO()
-    print_figures(figures, Console(file=text, width=100))
+    Console(file=text, width=100).print(table)
     today = datetime.datetime.now(datetime.UTC).date()
     section = (
         f"`{command}`, {''.join(f'{version}, ' for version in versions)}"

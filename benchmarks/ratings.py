@@ -52,9 +52,17 @@ def write_ordered_pairs(pairs: Path, path: Path) -> None:
 
 
 def write_generated(
-    folder: Path, num_ratings: int, num_users: int, num_items: int = 10_000
+    folder: Path,
+    num_ratings: int,
+    num_users: int,
+    num_items: int = 10_000,
+    num_tastes: int = 1,
 ) -> None:
-    """Writes ratings in MovieLens 20M's layout, with items of Zipf popularity."""
+    """Writes ratings in MovieLens 20M's layout, with items of Zipf popularity.
+
+    With several tastes, users only rate items of their own one, and ``users.csv`` has
+    it as the ``occupation``: a model that reads it is better than popularity.
+    """
     random = np.random.default_rng(2017)
     popularity = np.cumsum(1 / np.arange(1, num_items + 1))
     keys = np.empty(0, np.int64)
@@ -62,6 +70,9 @@ def write_generated(
         n = num_ratings - len(keys)
         user = random.integers(num_users, size=n)
         item = np.searchsorted(popularity, random.random(n) * popularity[-1])
+        if num_tastes > 1:
+            item += user % num_tastes - item % num_tastes
+            item = np.minimum(item, num_items - 1)
         keys = np.unique(np.concatenate([keys, user * num_items + item]))
     columns = {
         "userId": keys // num_items + 1,
@@ -77,3 +88,7 @@ def write_generated(
         for item in range(1, num_items + 1):
             genres = f"Genre {item % 20}|Genre {20 + item % 21}"
             writer.writerow([item, f"Movie {item} (2000)", genres])
+    if num_tastes > 1:
+        user_id = np.arange(1, num_users + 1)
+        users = {"userId": user_id, "occupation": (user_id - 1) % num_tastes}
+        pa_csv.write_csv(pa.table(users), folder / "users.csv")
