@@ -115,6 +115,11 @@ class Without:
     filters: Sequence[str] = ()
     age: str = ""
 
+    @property
+    def user_features(self) -> list[str]:
+        """The age as a feature of the user, which follows the others."""
+        return [f"{f.AGE}={self.age}"] if self.age else []
+
 
 NOTHING = Without()
 
@@ -297,12 +302,13 @@ def recommend_inputs(
             "the model was exported by an earlier release, and cannot exclude items: "
             "train and push it again with 'marquee run'"
         )
-    age = [f"{f.AGE}={without.age}"] if without.age else []
     inputs = {
         f.USER_ID: _padded([users], object, b"")[0],
         f.HISTORY_ITEM_ID: _padded([h.items for h in histories], object, b""),
         f.HISTORY_RATING: _padded([h.ratings for h in histories], np.float32, np.nan),
-        f.USER_FEATURES: _padded([[*h.features, *age] for h in histories], object, b""),
+        f.USER_FEATURES: _padded(
+            [[*h.features, *without.user_features] for h in histories], object, b""
+        ),
         "k": np.array(k, np.int32),
     }
     if f.HISTORY_TIMESTAMP in names:

@@ -109,7 +109,7 @@ def logged(answered: RecommendedList, k: int, made_of: MadeOf, share: float) -> 
         history_ratings=history.ratings,
         history_times=history.times,
         history_types=history.event_types,
-        user_features=history.features,
+        user_features=(*history.features, *made_of.without.user_features),
         call_rows=call.rows if call else None,
         call_place=call.place if call else None,
         call_k=call.k if call else None,

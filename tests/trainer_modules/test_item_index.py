@@ -94,7 +94,7 @@ def test_equal_vectors_leave_lists_without_items():
     assert score[0].tolist() == [2.0] * 30
 
 
-BY_PRODUCTS = {"mf_als", "two_tower", "sasrec", "gru4rec", "hstu"}
+BY_PRODUCTS = {"mf_als", "two_tower", "sasrec", "gru4rec", "hstu", "two_stage"}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -108,11 +108,13 @@ def test_models_that_score_by_products_have_an_index_of_their_vectors(name):
         f.HISTORY_LABEL: tf.constant([[1, 1], [1, 0]], tf.int64),
         f.HISTORY_TIMESTAMP: tf.constant([[1, 2], [3, 0]], tf.int64),
     }
-    score = model(given).numpy()
+    # Of two stages, the first one has the vectors.
+    indexed = model.retrieval if name == "two_stage" else model
+    score = indexed(given).numpy()
     index = item_index(model, 40, 1000)
     assert (index is not None) is (name in BY_PRODUCTS)
     if index:
-        row, found = search(index, model.users(given), [[NO_ROW]] * 2, 38)
+        row, found = search(index, indexed.users(given), [[NO_ROW]] * 2, 38)
         np.testing.assert_allclose(
             found, np.take_along_axis(score, row, 1), rtol=1e-4, atol=1e-5
         )

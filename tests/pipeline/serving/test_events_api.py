@@ -7,8 +7,10 @@ import time
 
 import pytest
 
+from components.live_models import push
 from pipeline.event_log.store import DAY_SECONDS, EventStore
 from tests.support.event_clients import NUM_CLIENTS, send_until_killed
+from tests.support.ruled_model import write_data
 from tests.support.server import serving, until
 
 pytestmark = pytest.mark.integration
@@ -98,7 +100,10 @@ def shared(out, tmp_path_factory):
         yield client
 
 
-def test_yesterday_becomes_a_span(out, tmp_path):
+def test_yesterday_becomes_a_span(tmp_path, ruled, rated):
+    out = tmp_path / "out"  # other servers write the spans of the usual one
+    write_data(out, rated, 9)
+    push.push(ruled[1], out / "live", keep=9)
     day = int(time.time() // DAY_SECONDS) - 1
     date = datetime.date.fromtimestamp(day * DAY_SECONDS).isoformat()
     with serving(out, "--events", str(tmp_path / "first")) as client:

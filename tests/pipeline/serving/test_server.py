@@ -236,7 +236,13 @@ def test_the_api_is_described_as_it_answers(client):
     assert not re.search(r"https?://|<script", page.text)
 
 
-def test_the_examples_of_the_docs_are_answered(client):
+def test_the_examples_of_the_docs_are_answered(out, tmp_path):
+    with serving(out, "--events", str(tmp_path)) as client:
+        until(client, "/v1/recommend/ann")
+        ask_as_in_the_docs(client)
+
+
+def ask_as_in_the_docs(client):
     found = re.findall(r"^    (curl (?:.*\\\n)*.*)", DOCS.read_text(), re.M)
     assert len(found) >= 5
     for command in found:
