@@ -15,6 +15,7 @@ from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_status_pb2
 
 from components.live_models import push, rollback
+from tests.support.server import serving, until
 
 pytestmark = pytest.mark.integration
 
