@@ -108,7 +108,7 @@ def test_models_that_score_by_products_have_an_index_of_their_vectors(name):
         f.HISTORY_LABEL: tf.constant([[1, 1], [1, 0]], tf.int64),
         f.HISTORY_TIMESTAMP: tf.constant([[1, 2], [3, 0]], tf.int64),
     }
-    # Of two stages, the first one has the vectors.
+    # The first of two stages has the vectors.
     indexed = model.retrieval if name == "two_stage" else model
     score = indexed(given).numpy()
     index = item_index(model, 40, 1000)
