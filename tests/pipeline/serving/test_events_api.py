@@ -133,11 +133,11 @@ def test_a_server_without_the_option_takes_none(out):
         assert "--events" in answer.json()["error"]
 
 
-def test_a_full_disk_is_answered_and_lists_go_on(out, tmp_path):
+def test_what_cannot_be_written_is_refused_and_lists_go_on(out, tmp_path):
     with serving(out, "--events", str(tmp_path)) as client:
         until(client, "/v1/recommend/ann")
         store = EventStore(out)
-        # Another process holds the store: as on a full disk, nothing can be written.
+        # Another process holds the store for longer than a request waits.
         store._writer.execute("BEGIN IMMEDIATE")
         answer = client.post("/v1/events", json=event("waits", "eve", "30"))
         assert answer.status_code == 503
