@@ -8,6 +8,7 @@ import asyncio
 import http.client
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -97,21 +98,21 @@ async def send(port: int, users: list[str], seconds: float, size: int) -> Sent:
     )
 
 
-async def _sent(server: Server, seconds: float, size: int) -> Sent:
+def _sent(server: Server, seconds: float, size: int) -> Sent:
     """Sends from a process of its own."""
     arguments = [str(server.port), str(server.users), str(seconds), str(size)]
-    client = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.events", "--client", *arguments),
-        stdout=asyncio.subprocess.PIPE,
+    client = subprocess.run(
+        [sys.executable, "-m", "benchmarks.events", "--client", *arguments],
+        stdout=subprocess.PIPE,
+        check=True,
     )
-    output, _ = await client.communicate()
-    return msgspec.json.decode(output, type=Sent)
+    return msgspec.json.decode(client.stdout, type=Sent)
 
 
 def measure_rate(server: Server, seconds: float, size: int) -> list[Figure]:
     """Measures how many events are written in requests of some size."""
     cpu_before = server.cpu_seconds
-    sent = asyncio.run(_sent(server, seconds, size))
+    sent = _sent(server, seconds, size)
     cpu = server.cpu_seconds - cpu_before
     name = f"{size} in a request"
     return [
