@@ -24,7 +24,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-events bench-warm-start bench-tune bench-sources \
-  bench-flink bench-gate bench-store bench-new-items bench-index bench-evaluation bench-two-stages bench-scale \
+  bench-flink bench-gate bench-trials bench-store bench-new-items bench-index bench-evaluation bench-two-stages bench-scale \
   bench-run bench-run-quick bench-jobs bench-gpu
 
 help: ## Show the targets
@@ -223,6 +223,9 @@ bench-store: $(READY) ## Measure a cached run with 1,000 runs in the metadata st
 
 bench-gate: $(READY) ## Measure (false) promotions by the gate over seasons of nights
 	@$(BIN)/python -m benchmarks.gate --write
+
+bench-trials: $(READY) ## Measure how soon versions on trial are decided, and how often wrongly
+	@$(BIN)/python -m benchmarks.trials --write
 
 bench-optimizers: $(READY) ## Compare Adam and LazyAdam on tables with many rows
 	@$(BIN)/python -m benchmarks.optimizers

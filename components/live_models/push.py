@@ -15,6 +15,7 @@ from components.live_models.version_ledger import Ledger, read_ledger, write_led
 from components.live_models.versions import (
     MANIFEST,
     Version,
+    challengers,
     live,
     live_number,
     locked,
@@ -38,8 +39,8 @@ def push(
     Args:
         model_folder: Folder of the SavedModel, whose card has the model and its origin.
         live_folder: Folder of the live versions; created if it is missing.
-        keep: How many versions to keep; see ``_prune``. Versions that cannot be removed
-            are reported, and tried again at the next push.
+        keep: How many versions to keep; see ``remove_old``. Versions that cannot be
+            removed are reported, and tried again at the next push.
         instead_of: Number of the version that the model was judged against, 0 if none
             was live; None to push regardless.
 
@@ -56,30 +57,38 @@ def push(
                 f"{f'version {instead_of}' if instead_of else 'none'}"
             )
         live(live_folder)  # raises if a folder that was not pushed is the newest
-        return publish(model_folder, live_folder, keep, restored=None)
+        ledger = with_next_number(read_ledger(live_folder))
+        version = publish(model_folder, live_folder, ledger)
+        remove_old(live_folder, keep)
+        return version
+
+
+def with_next_number(ledger: Ledger) -> Ledger:
+    """Returns a ledger whose last version is a new one."""
+    return dataclasses.replace(ledger, last=ledger.last + 1)
 
 
 def publish(
     model_folder: Path,
     live_folder: Path,
-    keep: int | None,
-    restored: int | None,
-    ledger: "Ledger | None" = None,
+    ledger: Ledger,
+    restored: int | None = None,
+    *,
+    on_trial: bool = False,
 ) -> Version:
-    """Copies a model to the next version number; the caller holds the lock.
+    """Copies a model to a new version; the caller holds the lock.
 
     Args:
         model_folder: Folder of the SavedModel.
         live_folder: Folder of the live versions.
-        keep: How many versions to keep; None keeps all.
+        ledger: The ledger to write, whose last version is the new one.
         restored: Number of the version that a rollback restores; None for a push.
-        ledger: The ledger to write; by default the present one.
+        on_trial: Whether the version is not live yet.
     """
     _remove_unfinished(live_folder)
-    ledger = ledger or read_ledger(live_folder)
-    number = ledger.last + 1
-    folder = live_folder / str(number)
-    unfinished = durable_files.unfinished_beside(folder)
+    place = challengers(live_folder) if on_trial else live_folder
+    folder = place / str(ledger.last)
+    unfinished = durable_files.unfinished_beside(live_folder / folder.name)
     pushed = datetime.datetime.now(datetime.UTC)
     try:
         _copy(
@@ -88,14 +97,12 @@ def publish(
             {"pushed": pushed.isoformat(timespec="seconds"), "restored": restored},
         )
         # Before the rename: a push that dies in between only skips a number.
-        write_ledger(live_folder, dataclasses.replace(ledger, last=number))
+        write_ledger(live_folder, ledger)
         durable_files.move(unfinished, folder)
     except BaseException:  # stopped by a signal, or the disk is full
         with _reported(f"Cannot remove {unfinished}"):
             durable_files.remove(unfinished)
         raise
-    if keep is not None:
-        _prune(live_folder, keep)
     return read(folder)
 
 
@@ -115,7 +122,7 @@ def _copy(source: Path, target: Path, more: dict[str, str | int | None]) -> None
         durable_files.sync(path)
 
 
-def _prune(live_folder: Path, keep: int) -> None:
+def remove_old(live_folder: Path, keep: int) -> None:
     """Removes the oldest versions, but never the live model or the one before it.
 
     The one before it is the newest version of another origin: a rollback goes back to

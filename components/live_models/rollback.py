@@ -3,8 +3,9 @@
 import dataclasses
 from pathlib import Path
 
-from components.live_models.push import publish
-from components.live_models.version_ledger import Ledger, read_ledger
+from components.live_models.push import publish, with_next_number
+from components.live_models.trial import remove_challenger, without_trial
+from components.live_models.version_ledger import Ledger
 from components.live_models.versions import (
     Version,
     live,
@@ -25,7 +26,7 @@ def roll_back(live_folder: Path, number: int | None) -> Version:
     push's model is then the one to leave, and the oldest versions may be gone.
 
     The model that was live is withdrawn: no run pushes it again until a rollback to it
-    reverses that.
+    reverses that. A trial ends, and its version is withdrawn as well.
 
     Args:
         live_folder: Folder of the live versions.
@@ -40,13 +41,16 @@ def roll_back(live_folder: Path, number: int | None) -> Version:
     with locked(live_folder):
         chosen = _choose(live_folder, number)
         verify(chosen.folder)
-        ledger = _without(chosen, live_folder)
-        return publish(chosen.folder, live_folder, None, chosen.number, ledger)
+        ledger = with_next_number(_without(chosen, live_folder))
+        version = publish(chosen.folder, live_folder, ledger, chosen.number)
+        remove_challenger(live_folder)
+        return version
 
 
-def _without(chosen: Version, live_folder: Path) -> "Ledger":
+def _without(chosen: Version, live_folder: Path) -> Ledger:
     """Returns the ledger after a rollback: the model that was live is withdrawn."""
-    ledger, current = read_ledger(live_folder), live_origin(live_folder)
+    ledger = without_trial(live_folder, "a person rolled back")
+    current = live_origin(live_folder)
     left = set(ledger.withdrawn)
     if chosen.origin in left:  # this reverses an earlier rollback
         left.remove(chosen.origin)

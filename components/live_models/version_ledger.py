@@ -4,8 +4,9 @@ import dataclasses
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from components import durable_files
 from components.live_models.versions import (
@@ -91,6 +92,42 @@ class Forgotten:
 
 
 @dataclasses.dataclass(frozen=True)
+class Trial:
+    """A version that some users get, or that is only observed, before it goes live.
+
+    Attributes:
+        version: Number of the version, the challenger.
+        against: Number of the live version, the champion.
+        started: When, ISO 8601 in UTC.
+        keep: How many versions are kept when it goes live.
+        settings: The settings ``delivery`` with which it was pushed.
+    """
+
+    version: int
+    against: int
+    started: str
+    keep: int
+    settings: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Transition:
+    """A step of a trial.
+
+    Attributes:
+        time: When, ISO 8601 in UTC.
+        version: Number of the version.
+        to: ``trial``, ``live`` or ``withdrawn``.
+        reason: Why.
+    """
+
+    time: str
+    version: int
+    to: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Ledger:
     """What has to be remembered after versions are removed.
 
@@ -100,6 +137,8 @@ class Ledger:
         emptied: ``last`` when the folder was last found without versions.
         withdrawn: Origins of the models that were rolled back or forgotten.
         forgotten: What was forgotten, the oldest first.
+        trial: The version on trial; None if there is none.
+        transitions: Steps of all trials, the oldest first.
     """
 
     folder: str
@@ -107,6 +146,8 @@ class Ledger:
     emptied: int
     withdrawn: Sequence[str] = ()
     forgotten: Sequence[Forgotten] = ()
+    trial: Trial | None = None
+    transitions: Sequence[Transition] = ()
 
 
 def read_ledger(live_folder: Path) -> Ledger:
@@ -118,7 +159,14 @@ def read_ledger(live_folder: Path) -> Ledger:
     try:
         written = json.loads((live_folder / LEDGER).read_text())
         entries = [Forgotten(**entry) for entry in written.pop("forgotten", ())]
-        ledger = Ledger(**written, forgotten=entries)
+        trial = written.pop("trial", None)
+        steps = [Transition(**step) for step in written.pop("transitions", ())]
+        ledger = Ledger(
+            **written,
+            forgotten=entries,
+            trial=Trial(**trial) if trial else None,
+            transitions=steps,
+        )
     except FileNotFoundError:
         ledger = Ledger(uuid.uuid4().hex, 0, 0)
     except UNREADABLE as error:

@@ -19,6 +19,7 @@ from trainer_modules import features as f
 _log = logging.getLogger("marquee.progress")  # shown by every command
 MANIFEST = "assets.extra/manifest.json"
 LOCK = ".lock"
+_CHALLENGERS = "challengers"
 UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)  # errors of bad JSON
 
 
@@ -50,6 +51,11 @@ class Version:
     pushed: str
     restored: int | None
 
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether it is not live yet."""
+        return self.folder.parent.name == _CHALLENGERS
+
 
 def versions(live_folder: Path) -> list[Version]:
     """Returns all versions, the live one last.
@@ -58,6 +64,20 @@ def versions(live_folder: Path) -> list[Version]:
         VersionError: If one of them cannot be read.
     """
     return [read(live_folder / str(number)) for number in sorted(numbers(live_folder))]
+
+
+def challengers(live_folder: Path) -> Path:
+    """Returns the folder of the version on trial, which is empty without a trial."""
+    return live_folder / _CHALLENGERS
+
+
+def with_challengers(live_folder: Path) -> list[Version]:
+    """Returns all versions: one on trial first, then the others, the live one last.
+
+    Raises:
+        VersionError: If one of them cannot be read.
+    """
+    return versions(challengers(live_folder)) + versions(live_folder)
 
 
 def readable(live_folder: Path) -> list[Version]:

@@ -7,10 +7,11 @@ from tfx import v1 as tfx
 from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
-from components.live_models import push
+from components.live_models import push, trial
 from components.local_model import local_model
 
 PUSHED_FILE = "pushed.json"
+AT_ONCE = "at_once"
 
 
 @tfx.dsl.components.component
@@ -20,6 +21,7 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
     infra_blessing: tfx.dsl.components.InputArtifact[standard_artifacts.InfraBlessing],
     live_folder: tfx.dsl.components.Parameter[str],
     keep_versions: tfx.dsl.components.Parameter[int],
+    delivery: tfx.dsl.components.Parameter[str],
     pushed_model: tfx.dsl.components.OutputArtifact[standard_artifacts.PushedModel],
 ) -> None:
     """Makes the champion live, unless one of the blessings is missing.
@@ -34,18 +36,25 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
         infra_blessing: Blessing of InfraCheck or InfraValidator.
         live_folder: Folder of the live versions, on a file system.
         keep_versions: How many versions to keep.
+        delivery: The settings ``delivery``, as JSON: whether the champion goes live at
+            once, or on trial.
         pushed_model: ``pushed`` is 1 or 0; ``pushed_destination`` and
             ``pushed_version`` name the new version. ``pushed.json`` has the version, or
-            why none was pushed: a rollback or another push since the judgement.
+            why none was pushed: a rollback, another push or a trial since the
+            judgement; and whether it is only on trial.
     """
-    version, overtaken = None, ""
+    version, overtaken, settings = None, "", json.loads(delivery)
+    is_trial = False
     blessings = (blessing, infra_blessing)
     if all(b.get_int_custom_property("blessed") == 1 for b in blessings):
         judged_against = blessing.get_int_custom_property("live_version")
         try:
             with local_model(model) as folder:
-                version = push.push(
-                    folder, Path(live_folder), keep_versions, judged_against
+                # The first model has nothing to be compared with.
+                is_trial = settings["mode"] != AT_ONCE and judged_against > 0
+                place = (folder, Path(live_folder), keep_versions, judged_against)
+                version = (
+                    trial.begin(*place, settings) if is_trial else push.push(*place)
                 )
         except push.OvertakenError as error:
             overtaken = str(error)
@@ -54,5 +63,9 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
         destination = str(version.folder)
         pushed_model.set_string_custom_property("pushed_destination", destination)
         pushed_model.set_string_custom_property("pushed_version", str(version.number))
-    result = {"version": version.number if version else None, "overtaken": overtaken}
+    result = {
+        "version": version.number if version else None,
+        "overtaken": overtaken,
+        "is_trial": is_trial and version is not None,
+    }
     io_utils.write_string_file(f"{pushed_model.uri}/{PUSHED_FILE}", json.dumps(result))

@@ -187,7 +187,7 @@ def list_versions(out: Path, as_json: bool) -> None:
     from pipeline.views.terminal import open_console
     from pipeline.views.terminal.versions import print_versions
 
-    known = versions.versions(out / "live")
+    known = versions.with_challengers(out / "live")
     if as_json:
         print_json(
             [
@@ -197,6 +197,31 @@ def list_versions(out: Path, as_json: bool) -> None:
         )
     else:
         print_versions(open_console(), known, out)
+
+
+@main.command("trial")
+@out_option
+@json_option
+@verbose_option
+def show_trial(out: Path, as_json: bool) -> None:
+    """Show the version on trial, what its users did, and the steps of all trials.
+
+    A model is put on trial by `marquee run` if delivery.mode is shadow, canary or ab
+    (docs/delivery.md). `marquee serve` decides; `marquee rollback` ends a trial.
+    """
+    import time
+
+    from components.live_models import trial
+    from pipeline.delivery.judgement import described, judge
+    from pipeline.views.terminal import open_console
+    from pipeline.views.terminal.trial import print_trial
+
+    ledger = trial.settled(out / "live")
+    judgement = judge(out, ledger.trial, time.time()) if ledger.trial else None
+    if as_json:
+        print_json(described(ledger, judgement))
+    else:
+        print_trial(open_console(), ledger, judgement)
 
 
 @main.command()
@@ -209,10 +234,21 @@ def rollback(version: int | None, out: Path) -> None:
     VERSION defaults to the one before the live model. Its files are verified and copied
     to a new version number. The next `marquee run` compares new models with it. The
     command does not wait for a run in progress.
+
+    A trial ends, and its version is withdrawn. Without VERSION, the live model stays
+    then.
     """
-    from components.live_models import rollback
+    from components.live_models import rollback, trial
     from pipeline.runs import lock
 
+    in_progress = trial.settled(out / "live").trial
+    if version is None and in_progress:
+        trial.withdraw(out / "live", in_progress.version, "a person rolled back")
+        click.echo(
+            f"The trial of version {in_progress.version} has ended; version "
+            f"{in_progress.against} stays live."
+        )
+        return
     restored = rollback.roll_back(out / "live", version)
     click.echo(
         f"{restored.model} of version {restored.restored} is live as version "

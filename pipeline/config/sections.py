@@ -5,8 +5,8 @@ Each is declared once. A field's type states which values are valid, and its ent
 (``make defaults``) and the reference page follow from these. The settings of the models
 are declared in ``trainer_modules/configs`` in the same way, those of the gate in
 ``components/champion/gate.py``, and those of the data and of lists in
-``data_section.py``, ``events_section.py``, ``context_section.py`` and
-``lists_section.py``.
+``data_section.py``, ``events_section.py``, ``context_section.py``,
+``lists_section.py`` and ``delivery_section.py``.
 """
 
 from typing import Annotated, Any, Literal
@@ -19,6 +19,7 @@ from components.ratings_example_gen.settings import SplitKind
 from pipeline import DEFAULT_OUT
 from pipeline.config.context_section import ContextConfig
 from pipeline.config.data_section import DataConfig
+from pipeline.config.delivery_section import DeliveryConfig
 from pipeline.config.events_section import EventsConfig
 from pipeline.config.lists_section import ListsConfig
 from pipeline.config.types import (
@@ -312,6 +313,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evaluation: EvaluationConfig = EvaluationConfig()
     gate: Gate = Gate()
     serving: ServingConfig = ServingConfig()
+    delivery: DeliveryConfig = DeliveryConfig()
     schema: SchemaConfig = SchemaConfig()
     retrain: RetrainConfig = RetrainConfig()
     tuner: TunerConfig = TunerConfig()

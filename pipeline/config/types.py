@@ -65,6 +65,13 @@ Duration = Annotated[
         description="a time such as '90s', '30m' or '2h'",
     ),
 ]
+Days = Annotated[
+    str,
+    Meta(
+        pattern=r"^[1-9]\d{0,5} *(s|m|h|d)\Z",
+        description="a time such as '30m', '2h' or '1d'",
+    ),
+]
 RecommendAgain = (
     bool
     | Annotated[

@@ -38,6 +38,7 @@ _OF_USER = f"""
 SELECT {_COLUMNS} FROM event WHERE user_id = ? AND day > ? ORDER BY timestamp, event_id
 """
 _OF_DAY = f"SELECT {_COLUMNS} FROM event WHERE day = ? ORDER BY timestamp, event_id"
+_SINCE = "SELECT user_id, item_id, timestamp FROM event WHERE timestamp >= ?"
 _UNWRITTEN = f"SELECT day FROM day WHERE day < ? AND state != '{WRITTEN}' ORDER BY day"
 _FIRST_OPEN = f"SELECT coalesce(max(day) + 1, 0) FROM day WHERE state != '{OPEN}'"
 _REMOVE = f"""
@@ -128,6 +129,11 @@ class EventStore:
     def of(self, user: str, after: int) -> list[Row]:
         """Returns the events of a user that arrived after a day, the oldest first."""
         return [Row(*row) for row in self._reader.execute(_OF_USER, (user, after))]
+
+    def since(self, time: int) -> list[tuple[str, str, int]]:
+        """Returns user, item and time of the events since then, in seconds UTC."""
+        with contextlib.closing(self._connected()) as reader:
+            return list(reader.execute(_SINCE, (time,)))
 
     def unwritten_days(self, now: float) -> list[int]:
         """Returns the days that are over and not in a span yet, in days since 1970."""

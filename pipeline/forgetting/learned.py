@@ -101,7 +101,7 @@ def find_learned(out: Path, ids: Ids) -> Learned:
     made_from = {n: made - tuned for n, made in made_from.items()}
     holding, gone = _closure(holding, made_from), _closure(gone, made_from)
     known = {place_of(artifact.uri): number for number, artifact in artifacts.items()}
-    live = versions.versions(out / "live")
+    live = versions.with_challengers(out / "live")
     leaving = [
         VersionToLeave(version, version is live[-1], number in holding)
         for version in live

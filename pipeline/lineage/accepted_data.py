@@ -105,7 +105,7 @@ def needed_by_versions(out: Path) -> Needed:
     store = Store(out / METADATA_FILE)
     executions: set[int] = set()
     folders: set[int] = set()
-    for version in versions.versions(out / "live"):
+    for version in versions.with_challengers(out / "live"):
         try:
             trainer = store.maker(store.model(version))
             source = store.source(store.transform(trainer))

@@ -74,7 +74,7 @@ def of(out: Path, version: str) -> Lineage:
         VersionError: If there is no such version.
         NoLineageError: If the store is missing, or does not contain the model.
     """
-    known = versions.versions(out / "live")
+    known = versions.with_challengers(out / "live")
     chosen = _choose(known, version, out)
     store = Store(out / METADATA_FILE)
     origin = store.model(chosen)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+SHADOW = "shadow"  # arm of the lists that were made, and not shown
 _WIDTHS = pa.map_(pa.string(), pa.int32())
 SCHEMA = pa.schema(
     [
@@ -35,6 +36,9 @@ SCHEMA = pa.schema(
         ("call_place", pa.int32()),
         ("call_k", pa.int32()),
         ("call_widths", _WIDTHS),
+        ("arm", pa.string()),
+        ("seconds", pa.float32()),
+        ("failed", pa.bool_()),
     ]
 )
 
@@ -70,6 +74,10 @@ class Shown(NamedTuple):
         call_place: Place of this list among them.
         call_k: Longest list of the call.
         call_widths: Input of the call → length of its longest row.
+        arm: Arm of the trial in progress, ``shadow`` for a list that was not shown, or
+            "" without a trial.
+        seconds: Time that it took.
+        failed: Whether it could not be made; such a list has no items.
     """
 
     time: int
@@ -97,6 +105,9 @@ class Shown(NamedTuple):
     call_place: int | None
     call_k: int | None
     call_widths: dict[str, int]
+    arm: str
+    seconds: float
+    failed: bool
 
 
 def as_table(pages: Sequence[Shown]) -> pa.Table:

@@ -95,6 +95,7 @@ def collect(config: PipelineConfig, ended: Ended, outputs: Outputs) -> RunRecord
             for name in config.models
         ],
         not_pushed=pushed.overtaken,
+        on_trial=pushed.version if status == Status.ON_TRIAL else None,
         live=find_live(out / "live"),
         serves=_serves(out),
         gate=GateRecord(decision.metric, decision.live, serving),

@@ -180,6 +180,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         steps: How each step ended, in the order of execution.
         models: The result of each model, in the order of the configuration.
         not_pushed: Why the champion was not pushed; empty if it was, or there is none.
+        on_trial: Number of the version that the run put on trial; None if none.
         live: The version that is live after the run.
         serves: The data that the live version serves from; None if nothing is live.
         gate: What the gate compared.
@@ -195,6 +196,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[StepRecord]
     models: list[ModelRecord]
     not_pushed: str = ""
+    on_trial: int | None = None
     live: Live
     serves: Serves | None = None
     gate: GateRecord = GateRecord()

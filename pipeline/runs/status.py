@@ -17,6 +17,7 @@ class Status(enum.StrEnum):
     """The result of a run."""
 
     CHANGED = "a new model is live"
+    ON_TRIAL = "a new model is on trial"
     UNCHANGED = "nothing changed"
     BAD_INPUT = "the input is bad"
     ANOMALIES = "the data has anomalies"
@@ -31,6 +32,7 @@ class Status(enum.StrEnum):
 
 _EXIT_STATUS = {
     Status.CHANGED: exit_codes.OK,
+    Status.ON_TRIAL: exit_codes.OK,
     Status.UNCHANGED: exit_codes.OK,
     Status.BAD_INPUT: exit_codes.BAD_INPUT,
     Status.ANOMALIES: exit_codes.ANOMALIES,
@@ -57,7 +59,9 @@ def judge(
         return Status.REFUSED
     pusher = next(step for step in steps if step.name == "Pusher")
     is_new = pusher.state == "done" and pushed.version is not None
-    return Status.CHANGED if is_new else Status.UNCHANGED
+    if not is_new:
+        return Status.UNCHANGED
+    return Status.ON_TRIAL if pushed.is_trial else Status.CHANGED
 
 
 def _stopped(errors: Sequence[BaseException]) -> Status | None:

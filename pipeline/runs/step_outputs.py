@@ -134,10 +134,12 @@ class Pushed(msgspec.Struct, frozen=True):
     Attributes:
         version: Number of the version; None if none was pushed.
         overtaken: Why a blessed champion was not pushed; empty if it was.
+        is_trial: Whether the version is on trial, and not live yet.
     """
 
     version: int | None = None
     overtaken: str = ""
+    is_trial: bool = False
 
 
 class Card(msgspec.Struct, frozen=True):

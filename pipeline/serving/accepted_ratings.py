@@ -9,10 +9,8 @@ import asyncio
 import dataclasses
 import logging
 import math
-import multiprocessing
 import time
 import weakref
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from pipeline.event_log.expected import Expected
@@ -21,6 +19,7 @@ from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.likes import Likes
 from pipeline.recommend.user_history import Histories, files_of
 from pipeline.runs.metadata_store import METADATA_FILE
+from pipeline.serving.aside import aside
 from pipeline.serving.errors import RequestError
 from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics
@@ -48,6 +47,21 @@ class ServedData:
     expected: Expected
 
 
+@dataclasses.dataclass
+class _Looked:
+    """The last look at the store for a version.
+
+    Attributes:
+        state: State of the store then.
+        not_before: Time of the next look at an unchanged store, on the monotonic clock.
+        problem: Why the ratings could not be read; empty if they could.
+    """
+
+    state: object = None
+    not_before: float = 0.0
+    problem: str = ""
+
+
 class AcceptedRatings:
     """Ratings and titles of each loaded version."""
 
@@ -63,8 +77,7 @@ class AcceptedRatings:
             weakref.WeakKeyDictionary()
         )
         self._one_at_a_time = asyncio.Lock()
-        self._looked_at: tuple[int, object] = (0, None)
-        self._not_before, self._problem = 0.0, ""
+        self._looked: dict[int, _Looked] = {}
 
     def of(self, model: ModelProcess) -> ServedData:
         """Returns the data of a version.
@@ -89,26 +102,28 @@ class AcceptedRatings:
         """Reads the data with which a version was accepted, unless already read."""
         async with self._one_at_a_time:
             # Called every second: the store is queried only when it has changed.
-            looked_at = (model.number, _state_of(self._out / METADATA_FILE))
-            must_wait = time.monotonic() < self._not_before
+            state = _state_of(self._out / METADATA_FILE)
+            looked = self._looked.setdefault(model.number, _Looked())
+            must_wait = time.monotonic() < looked.not_before
             # A restarted process has the number of the previous one.
-            is_done = model in self._data or self._problem
-            if looked_at == self._looked_at and must_wait and is_done:
+            is_done = model in self._data or looked.problem
+            if state == looked.state and must_wait and is_done:
                 return
-            self._looked_at, self._not_before = looked_at, math.inf
+            looked.state, looked.not_before = state, math.inf
             try:
                 await self._look(model)
             except Exception as error:  # the data read before remain in use
-                self._not_before = time.monotonic() + RETRY_SECONDS
+                looked.not_before = time.monotonic() + RETRY_SECONDS
                 self._report(model, error)
             else:
-                self._problem = ""
+                looked.problem = ""
 
     def _report(self, model: ModelProcess, error: Exception) -> None:
         """Logs and counts a problem once, until another one occurs."""
         problem = f"version {model.number}: cannot read its ratings: {error}"
-        if problem != self._problem:
-            self._problem = problem
+        looked = self._looked[model.number]
+        if problem != looked.problem:
+            looked.problem = problem
             self._metrics.load_failures.labels("ratings").inc()
             _log.error(problem, exc_info=not isinstance(error, NoLineageError))
 
@@ -118,7 +133,7 @@ class AcceptedRatings:
             if dataclasses.replace(served.data, run=data.run) == data:
                 self._data[model] = served  # a later run took it from the cache
                 return
-        self._data[model] = await asyncio.to_thread(_read_aside, data)
+        self._data[model] = await asyncio.to_thread(aside, _read, data)
         _log.info(
             "version %d: ratings of %d users loaded, from %s as of run %s",
             *(model.number, len(self._data[model].histories), data.source, data.run),
@@ -130,39 +145,6 @@ def _state_of(store: Path) -> list[tuple[int, int]]:
     paths = (store, store.with_name(f"{store.name}-wal"))
     stats = [path.stat() for path in paths if path.exists()]
     return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
-
-
-def _read_aside(data: AcceptedData) -> ServedData:
-    """Reads in a separate process, so that requests do not wait.
-
-    This takes only a pipe and a process. An executor needs semaphores, and therefore
-    ``/dev/shm``, which a container may not have.
-    """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(data, theirs), daemon=True)
-    process.start()
-    theirs.close()  # so that the pipe ends with the process
-    with ours:
-        try:
-            result: ServedData | Exception = ours.recv()
-        except EOFError as error:
-            process.join()
-            message = (
-                f"the process that reads them ended with exit status {process.exitcode}"
-            )
-            raise RuntimeError(message) from error
-    process.join()
-    if isinstance(result, Exception):
-        raise result
-    return result
-
-
-def _send(data: AcceptedData, connection: Connection) -> None:
-    try:
-        connection.send(_read(data))
-    except Exception as error:  # the server reports it
-        connection.send(error)
 
 
 def _read(data: AcceptedData) -> ServedData:

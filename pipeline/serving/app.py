@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,10 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from components.live_models.versions import challengers
 from pipeline.event_log.store import EventStore
 from pipeline.list_log.files import ListLog
 from pipeline.serving import openapi
 from pipeline.serving.accepted_ratings import AcceptedRatings
+from pipeline.serving.arms import Arms
 from pipeline.serving.batching import Batcher
 from pipeline.serving.event_writer import DAYS_SECONDS, EventWriter
 from pipeline.serving.events_api import EventsApi
@@ -29,6 +31,8 @@ from pipeline.serving.recommend_api import RecommendApi
 from pipeline.serving.settings import ServingSettings
 from pipeline.serving.similar_api import SimilarApi
 from pipeline.serving.tfserving_api import MODEL, VERSION, TFServingApi
+from pipeline.serving.trial_watcher import LOOK_SECONDS as TRIAL_SECONDS
+from pipeline.serving.trial_watcher import TrialWatcher
 from pipeline.serving.version_watcher import LiveModel
 
 _log = logging.getLogger(__name__)
@@ -67,32 +71,39 @@ def create_app(
         await feeds.look(model)
         await ratings.look(model)
 
-    live = LiveModel(out / "live", threads, settings, metrics, prepare)
+    folder = out / "live"
+    live, challenger = (
+        LiveModel(path, threads, settings, metrics, prepare)
+        for path in (folder, challengers(folder))
+    )
+    arms = Arms(folder, live, challenger, metrics)
+    trials = TrialWatcher(out, arms, metrics)
 
     async def look_at_ratings() -> None:
-        if live.current:
-            await ratings.look(live.current)
+        for model in filter(None, (live.current, challenger.current)):
+            await ratings.look(model)
 
     async def look_at_feed() -> None:
-        if live.current:
-            await feeds.look(live.current)
+        for model in filter(None, (live.current, challenger.current)):
+            await feeds.look(model)
 
     async def look_at_days() -> None:
         if events and (data := live.current and ratings.known(live.current)):
             await events.look(data.expected)
 
     looks: dict[_Look, float] = {
-        live.look: settings.poll_seconds,
+        arms.look: settings.poll_seconds,
+        trials.look: TRIAL_SECONDS,
         look_at_ratings: settings.poll_seconds,
         look_at_feed: LOOK_SECONDS,
         look_at_days: DAYS_SECONDS,
     }
     batcher = Batcher(settings, metrics)
-    lists = RecommendApi(live, ratings, batcher, events, log)
+    lists = RecommendApi(arms, ratings, batcher, events, log)
     received = EventsApi(live, ratings, events, settings, metrics)
     similar = SimilarApi(live, ratings, batcher)
     models = TFServingApi(live, batcher, settings)
-    service = _ServiceApi(live, metrics)
+    service = _ServiceApi(live, challenger, metrics)
     routes = [
         # recommend_api.py
         route("/v1/recommend/{user:path}", lists.recommend, "GET"),
@@ -116,7 +127,7 @@ def create_app(
     ]
     app = Starlette(
         routes=routes,
-        lifespan=lambda _: _watching(looks, live, log),
+        lifespan=lambda _: _watching(looks, (live, challenger), log),
         exception_handlers={404: _no_such_path, 405: _no_such_path},
     )
     app.router.redirect_slashes = False
@@ -125,13 +136,13 @@ def create_app(
 
 @contextlib.asynccontextmanager
 async def _watching(
-    looks: Mapping[_Look, float], live: LiveModel, log: ListLog | None
+    looks: Mapping[_Look, float], models: Iterable[LiveModel], log: ListLog | None
 ) -> AsyncIterator[None]:
     """Looks for what is new meanwhile, and ends the other parts afterwards.
 
     Args:
         looks: Function → seconds between two calls.
-        live: The versions.
+        models: The versions.
         log: The log of lists, if there is one.
     """
     watchers = [
@@ -141,7 +152,8 @@ async def _watching(
     for task in watchers:
         task.cancel()
     # No client waits for calls that still run: they end with the model's process.
-    await live.close()
+    for model in models:
+        await model.close()
     if log:
         await asyncio.to_thread(log.close)
 
@@ -149,8 +161,8 @@ async def _watching(
 class _ServiceApi:
     """Health and metrics."""
 
-    def __init__(self, live: LiveModel, metrics: Metrics):
-        self._live, self._metrics = live, metrics
+    def __init__(self, live: LiveModel, challenger: LiveModel, metrics: Metrics):
+        self._live, self._challenger, self._metrics = live, challenger, metrics
 
     async def health(self, _: Request) -> Response:
         """Reports whether a model is loaded: 503 until there is one."""
@@ -160,6 +172,8 @@ class _ServiceApi:
 
     async def metrics(self, _: Request) -> Response:
         """Returns the metrics for Prometheus."""
+        self._metrics.version.set(self._live.number)
+        self._metrics.trial_version.set(self._challenger.number)
         body = generate_latest(self._metrics.registry)
         return Response(body, media_type=CONTENT_TYPE_LATEST)
 

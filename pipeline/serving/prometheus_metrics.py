@@ -1,6 +1,6 @@
 """Metrics of the server for Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -38,6 +38,34 @@ class Metrics:
         self.version = Gauge(
             "marquee_version_served",
             "Number of the version that is served; 0 if there is none.",
+            registry=self.registry,
+        )
+        self.trial_version = Gauge(
+            "marquee_version_on_trial",
+            "Number of the version on trial; 0 if there is none.",
+            registry=self.registry,
+        )
+        self.arm_lists = Gauge(
+            "marquee_trial_lists",
+            "Lists of a trial's arm, as logged.",
+            ["arm"],
+            registry=self.registry,
+        )
+        self.arm_followed = Gauge(
+            "marquee_trial_followed",
+            "Share of the lists of a trial's arm that an event followed.",
+            ["arm"],
+            registry=self.registry,
+        )
+        self.shadow_agreement = Summary(
+            "marquee_shadow_agreement",
+            "Share of a shown list's items that the list of the version on trial has.",
+            registry=self.registry,
+        )
+        self.shadow_latency = Histogram(
+            "marquee_shadow_seconds",
+            "Seconds for a list of the version on trial that is not shown.",
+            buckets=_SECONDS,
             registry=self.registry,
         )
         self.load_failures = Counter(

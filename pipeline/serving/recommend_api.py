@@ -1,6 +1,8 @@
 """``/v1/recommend/{user}``: the live model's list of items for a user, with titles."""
 
 import asyncio
+import logging
+import time
 
 import msgspec
 from starlette.requests import Request
@@ -23,19 +25,30 @@ from pipeline.recommend.user_history import (
     recommend_inputs,
 )
 from pipeline.serving.accepted_ratings import AcceptedRatings, ServedData
+from pipeline.serving.arms import Arms, Maker
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
 from pipeline.serving.event_writer import EventWriter
 from pipeline.serving.list_cursor import MAX_LISTED, Cursor
 from pipeline.serving.middleware import JSON
-from pipeline.serving.recommended_list import Item, MadeOf, RecommendedList, logged
-from pipeline.serving.version_watcher import LiveModel
+from pipeline.serving.model_process import ModelProcess
+from pipeline.serving.recommended_list import (
+    Item,
+    MadeOf,
+    RecommendedList,
+    Served,
+    logged,
+    logged_failure,
+)
 from trainer_modules.configs.list_rules import Rules
+
+_log = logging.getLogger(__name__)
 
 MAX_ITEMS = 1000  # in a list
 # In a list with reasons, whose time is the product of its items and the liked ones.
 MAX_EXPLAINED = 100
 MAX_LIKES, MAX_TITLE_LENGTH = 100, 200
+MAX_SHADOWS = 32  # lists that are made at once without being shown
 MAX_EXCLUDED, MAX_FILTERS = 1000, 100
 
 
@@ -44,14 +57,15 @@ class RecommendApi:
 
     def __init__(
         self,
-        live: LiveModel,
+        arms: Arms,
         ratings: AcceptedRatings,
         batcher: Batcher,
         events: EventWriter | None,
         log: ListLog | None,
     ):
-        self._live, self._ratings, self._batcher = live, ratings, batcher
+        self._arms, self._ratings, self._batcher = arms, ratings, batcher
         self._events, self._log = events, log
+        self._shadows: set[asyncio.Task[None]] = set()
 
     async def recommend(self, request: Request) -> Response:
         """Returns a page of a user's list, without items that are left out of it.
@@ -66,27 +80,79 @@ class RecommendApi:
         ``cursor`` is the ``next`` of a page, and continues its list, with its likes and
         its time; ``exclude``, ``filter`` and ``age`` are given again. With
         ``why=true``, each item has its reasons, and ``k`` is at most 100.
+
+        A list that the version on trial cannot make is made by the live version.
         """
-        user = request.path_params["user"]
-        why = _flag("why", request.query_params.get("why", "false"))
-        most = MAX_EXPLAINED if why else MAX_ITEMS
-        k = number_of_items(request.query_params.get("k", "10"), most)
-        with self._live.held() as model:
-            data = self._ratings.of(model)
-            place = await _place(request, user, model.number, data.titles)
-            end = min(place.num_listed + k, MAX_LISTED)
-            rated = data.histories.of(user)
-            if self._events:
-                rated = self._events.added_to(rated, user, data.expected)
-            history = rated.liking(place.likes)
-            names = model.specs("recommend")
-            without, wanted = _without(request, model.rules), [history]
-            try:
-                inputs = recommend_inputs([user], wanted, end, names, place.at, without)
-            except SignatureError as error:
-                raise RequestError(400, f"exclude: {error}") from error
-            answer = await self._batcher.ask(model, "recommend", inputs)
-            name, version, rules = model.name, model.number, model.rules
+        with self._arms.challenger(request.path_params["user"]) as maker:
+            page = await self._attempted(request, maker) if maker else None
+        if page is None:
+            with self._arms.champion() as maker:
+                page = await self._page(request, maker)
+            if self._arms.has_shadow and len(self._shadows) < MAX_SHADOWS:
+                # A task: the client's next request does not wait for it.
+                task = asyncio.create_task(self._make_shadow(request, page))
+                self._shadows.add(task)
+                task.add_done_callback(self._shadows.discard)
+        return Response(msgspec.json.encode(page), media_type=JSON)
+
+    async def _attempted(
+        self, request: Request, maker: Maker
+    ) -> RecommendedList | None:
+        """Returns a page of the version on trial; None if it fails."""
+        try:
+            return await self._page(request, maker)
+        except Exception as error:
+            if not _is_failure(error):
+                raise
+            _log.warning("version %d on trial: %r", maker.model.number, error)
+            return None
+
+    async def _make_shadow(self, request: Request, shown: RecommendedList) -> None:
+        """Makes a list with the version on trial as well, after the answer was sent."""
+        with self._arms.shadow() as maker:
+            started = time.perf_counter()
+            page = await self._attempted(request, maker) if maker else None
+        if page:
+            self._arms.compare(shown, page, time.perf_counter() - started)
+
+    async def _page(self, request: Request, maker: Maker) -> RecommendedList:
+        """Returns a page of a version, after logging it, or that it failed."""
+        is_logged = self._log is not None and self._log.is_wanted
+        started = time.perf_counter()
+        k = _number_of_items(request)
+        try:
+            page, made_of = await self._made(request, maker.model, k)
+        except Exception as error:
+            if self._log and is_logged and _is_failure(error):
+                seconds = time.perf_counter() - started
+                served = Served(self._log.share, maker.arm, seconds, failed=True)
+                user = request.path_params["user"]
+                self._log.add(logged_failure(user, maker.model, k, served))
+            raise
+        if self._log and is_logged:
+            seconds = time.perf_counter() - started
+            served = Served(self._log.share, maker.arm, seconds)
+            self._log.add(logged(page, k, made_of, served))
+        return page
+
+    async def _made(
+        self, request: Request, model: ModelProcess, k: int
+    ) -> tuple[RecommendedList, MadeOf]:
+        """Returns a page of a version, and what it was made of."""
+        user, data = request.path_params["user"], self._ratings.of(model)
+        place = await _place(request, user, model.number, data.titles)
+        end = min(place.num_listed + k, MAX_LISTED)
+        rated = data.histories.of(user)
+        if self._events:
+            rated = self._events.added_to(rated, user, data.expected)
+        history = rated.liking(place.likes)
+        names = model.specs("recommend")
+        without, wanted = _without(request, model.rules), [history]
+        try:
+            inputs = recommend_inputs([user], wanted, end, names, place.at, without)
+        except SignatureError as error:
+            raise RequestError(400, f"exclude: {error}") from error
+        answer = await self._batcher.ask(model, "recommend", inputs)
         found = listed(answer.outputs["item_id"][0], answer.outputs["score"][0])
         item_ids = [item_id for item_id, _ in found]
         place.check_seen(history, item_ids[: place.num_listed])
@@ -94,27 +160,37 @@ class RecommendApi:
             Item(item_id, data.titles.of(item_id), score)
             for item_id, score in found[place.num_listed :]
         ]
-        if why:
+        if _wants_reasons(request):
             await asyncio.to_thread(_add_reasons, items, history, data)
         may_continue = len(found) == end < MAX_LISTED
         recommended = RecommendedList(
             user=user,
             known=user in data.histories or bool(rated.items),
             made_of=_made_of(bool(rated.items), bool(place.likes)),
-            model=name,
-            version=version,
+            model=model.name,
+            version=model.number,
             rated=len(rated.items),
             items=items,
-            short=why_short(rules, without.filters, len(items), k),
+            short=why_short(model.rules, without.filters, len(items), k),
             next=place.after(history, item_ids).text()
             if may_continue
             else msgspec.UNSET,
         )
-        body = msgspec.json.encode(recommended)
-        if self._log and self._log.is_wanted:
-            made_of = MadeOf(place, history, without, rules, answer.call)
-            self._log.add(logged(recommended, k, made_of, self._log.share))
-        return Response(body, media_type=JSON)
+        return recommended, MadeOf(place, history, without, model.rules, answer.call)
+
+
+def _is_failure(error: Exception) -> bool:
+    """Returns whether an error is the server's, and not the client's."""
+    return not isinstance(error, RequestError) or error.status >= 500
+
+
+def _wants_reasons(request: Request) -> bool:
+    return _flag("why", request.query_params.get("why", "false"))
+
+
+def _number_of_items(request: Request) -> int:
+    most = MAX_EXPLAINED if _wants_reasons(request) else MAX_ITEMS
+    return number_of_items(request.query_params.get("k", "10"), most)
 
 
 async def _place(request: Request, user: str, version: int, titles: Titles) -> Cursor:

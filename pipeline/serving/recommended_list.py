@@ -10,6 +10,7 @@ from pipeline.recommend.likes import Reason
 from pipeline.recommend.user_history import History, Without
 from pipeline.serving.batching import Call
 from pipeline.serving.list_cursor import Cursor
+from pipeline.serving.model_process import ModelProcess
 from trainer_modules.configs.list_rules import Rules
 
 
@@ -78,19 +79,36 @@ class MadeOf:
     call: Call | None
 
 
-def logged(answered: RecommendedList, k: int, made_of: MadeOf, share: float) -> Shown:
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """How a page was served.
+
+    Attributes:
+        share: Share of the lists that are logged.
+        arm: Arm of the trial; "" without one.
+        seconds: Time that it took.
+        failed: Whether it could not be made.
+    """
+
+    share: float
+    arm: str
+    seconds: float
+    failed: bool = False
+
+
+def logged(answered: RecommendedList, k: int, made_of: MadeOf, served: Served) -> Shown:
     """Returns a page as it is logged.
 
     Args:
         answered: The page.
         k: Number of items that it may have.
         made_of: What it was made of.
-        share: Share of the lists that are logged.
+        served: How it was served.
     """
     history, call, rules = made_of.history, made_of.call, made_of.rules
     return Shown(
         time=time.time_ns() // 1000,
-        share=share,
+        share=served.share,
         version=answered.version,
         model=answered.model,
         user=answered.user,
@@ -114,4 +132,16 @@ def logged(answered: RecommendedList, k: int, made_of: MadeOf, share: float) -> 
         call_place=call.place if call else None,
         call_k=call.k if call else None,
         call_widths=call.widths if call else {},
+        arm=served.arm,
+        seconds=served.seconds,
+        failed=served.failed,
     )
+
+
+def logged_failure(user: str, model: ModelProcess, k: int, served: Served) -> Shown:
+    """Returns a page that could not be made as it is logged."""
+    number = model.number
+    nothing = RecommendedList(user, False, "", model.name, number, 0, [])
+    place = Cursor(user, number, time.time_ns() // 1_000_000_000, [])
+    made_of = MadeOf(place, History(), Without(), None, None)
+    return logged(nothing, k, made_of, served)

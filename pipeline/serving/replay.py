@@ -58,7 +58,9 @@ def replay(out: Path, threads: int) -> Replayed:
     Raises:
         NoListsError: If there are none.
     """
-    kept = {version.number: version for version in versions.versions(out / "live")}
+    kept = {
+        version.number: version for version in versions.with_challengers(out / "live")
+    }
     replayed, functions = Replayed(), dict[int, Function]()
     for page in _pages(out):
         number = page["version"]

@@ -123,17 +123,21 @@ class LiveModel:
             self._forgotten
         ):
             _log.warning("version %d was withdrawn by a person", self.current.number)
-            withdrawn = self.current
-            self._let_go(withdrawn)
-            withdrawn.retire()
+            self.leave()
         served = self.current.number if self.current else 0
         for number in await asyncio.to_thread(self._newer, served):
             if await self._load(number):
                 return
 
+    def leave(self) -> None:
+        """Serves no version any more, until one is found again."""
+        if self.current:
+            left = self.current
+            self._let_go(left)
+            left.retire()
+
     def _let_go(self, current: ModelProcess) -> None:
         """Serves no version until another one is loaded."""
-        self._metrics.version.set(0)
         self.states[current.number] = State(END)
         self.current = None
 
@@ -183,7 +187,6 @@ class LiveModel:
             await self._read_ratings(model)
         self.current = model
         self.states[number] = State(AVAILABLE)
-        self._metrics.version.set(number)
         _log.info("version %d (%s): serving", number, model.name)
         if old:
             self.states[old.number] = State(END)

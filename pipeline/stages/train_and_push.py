@@ -195,6 +195,7 @@ def push(
         infra_blessing=infra_check.outputs["blessing"],
         live_folder=live_folder,
         keep_versions=config.serving.keep_versions,
+        delivery=json.dumps(msgspec.to_builtins(config.delivery)),
     )
 
 

@@ -33,4 +33,7 @@ def page(user: str, items: Sequence[str], history: Sequence[str]) -> Shown:
         call_place=2,
         call_k=10,
         call_widths={"history_item_id": 9},
+        arm="",
+        seconds=0.01,
+        failed=False,
     )

@@ -1,6 +1,7 @@
 """The real server, in a process of its own on loopback."""
 
 import contextlib
+import re
 import socket
 import subprocess
 import sys
@@ -72,3 +73,10 @@ def until_served(client: httpx.Client, version: int, seconds: float = 300) -> No
     while client.get("/healthz").json()["version"] != version:
         assert time.monotonic() < end, client.log.read_text()[-3000:]
         time.sleep(0.1)
+
+
+def metric(client: httpx.Client, name: str) -> float:
+    """Returns a metric of the server, with its labels in the name; 0 without it."""
+    text = client.get("/metrics").text
+    found = re.search(rf"^{re.escape(name)} (\S+)", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0

@@ -145,6 +145,9 @@ def _live(record: RunRecord) -> RenderableType:
     if record.not_pushed:
         why = inert(record.not_pushed)
         line.append(f"The champion was not pushed: {why}.\n", "yellow")
+    if record.on_trial:
+        line.append(f"Version {record.on_trial} is on trial", "bold green")
+        line.append(": `marquee trial` shows what its users do.\n")
     if live.version is None:
         line.append("No model is live", "bold")
         return line.append(": none has passed in this folder yet.")

@@ -20,6 +20,8 @@ def print_versions(console: Terminal, versions: Sequence[Version], out: Path) ->
     for version in reversed(versions):
         is_live = version is versions[-1]
         restored = f", from version {version.restored}" if version.restored else ""
+        if version.is_on_trial:
+            restored = ", on trial"
         table.add_row(
             Text(str(version.number)),
             Text(f"{inert(version.model)}{restored}", "bold green" if is_live else ""),

@@ -6,7 +6,7 @@ import pytest
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
-from components.live_models import rollback, versions
+from components.live_models import rollback, trial, versions
 from components.pusher.component import Pusher
 from trainer_modules.model_card import ModelCard, write_card
 
@@ -41,7 +41,7 @@ def champion(tmp_path):
 def push(tmp_path):
     """Runs the component: the PushedModel artifact."""
 
-    def run(model, blessed=1, fit=1, keep_versions=5, judged_against=None):
+    def run(model, blessed=1, fit=1, keep_versions=5, judged_against=None, mode=None):
         if judged_against is None:
             judged_against = versions.live_number(tmp_path / "live")
         pushed = artifact(standard_artifacts.PushedModel, tmp_path / "pushed")
@@ -57,6 +57,7 @@ def push(tmp_path):
             ),
             live_folder=str(tmp_path / "live"),
             keep_versions=keep_versions,
+            delivery=json.dumps({"mode": mode or "at_once"}),
             pushed_model=pushed,
         )
         return pushed
@@ -91,7 +92,7 @@ def test_what_was_rolled_back_meanwhile_is_not_pushed_over(champion, push, tmp_p
     assert versions.live(tmp_path / "live").origin == "a"
     push(champion("c"), judged_against=3)
     told = json.loads((tmp_path / "pushed" / "pushed.json").read_text())
-    assert told == {"version": 4, "overtaken": ""}
+    assert told == {"version": 4, "overtaken": "", "is_trial": False}
     assert versions.live(tmp_path / "live").origin == "c"
 
 
@@ -117,3 +118,22 @@ def test_only_so_many_versions_stay(champion, push, tmp_path):
     for origin in "abcd":
         push(champion(origin), keep_versions=2)
     assert [v.origin for v in versions.versions(tmp_path / "live")] == ["c", "d"]
+
+
+def test_a_model_goes_on_trial_if_there_is_one_to_compare_it_with(
+    champion, push, tmp_path
+):
+    live = tmp_path / "live"
+    push(champion("a"), mode="canary")
+    assert versions.live_number(live) == 1  # nothing was live before
+    pushed = push(champion("b"), mode="canary")
+    assert versions.live_number(live) == 1
+    assert trial.settled(live).trial.settings == {"mode": "canary"}
+    assert pushed.get_string_custom_property("pushed_version") == "2"
+    result = json.loads((tmp_path / "pushed" / "pushed.json").read_text())
+    assert result == {"version": 2, "overtaken": "", "is_trial": True}
+    pushed = push(champion("c"), mode="canary", judged_against=1)
+    assert pushed.get_int_custom_property("pushed") == 0
+    result = json.loads((tmp_path / "pushed" / "pushed.json").read_text())
+    assert "version 2 is on trial" in result["overtaken"]
+    assert not result["is_trial"]

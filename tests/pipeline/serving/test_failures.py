@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 import shutil
 import signal
 import socket
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 from components.live_models import push, rollback
 from tests.support.recommender import save_recommender
+from tests.support.server import metric
 from trainer_modules.model_card import ModelCard, write_card
 
 pytestmark = pytest.mark.integration
@@ -35,13 +35,6 @@ def model_process(client):
         time.sleep(0.1)
     [only] = found
     return only
-
-
-def metric(client, name):
-    told = re.search(
-        rf"^{re.escape(name)} (\S+)", client.get("/metrics").text, re.MULTILINE
-    )
-    return float(told[1]) if told else 0.0
 
 
 def refused(client):

@@ -1,0 +1,152 @@
+"""Counts the lists of each arm, from the log of lists and the events."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.config.delivery_section import DeliveryConfig
+from pipeline.delivery.confidence import Sums
+from pipeline.delivery.verdict import Arm
+from pipeline.event_log.store import EVENTS_FILE, EventStore
+from pipeline.list_log.files import files_of
+from pipeline.list_log.shown import SHADOW
+
+_COLUMNS = ["time", "version", "user", "items", "arm", "seconds", "failed"]
+_TIME_BITS = 34  # seconds since 1970 until the year 2514
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lists:
+    """Lists of one arm; one row each.
+
+    Attributes:
+        users: Number of the user, int64 of shape (lists,).
+        followed: Whether an event followed, bool.
+        is_over: Whether the window for events is over, bool.
+        failed: Whether the list could not be made, bool.
+        empty: Whether it has no items, bool.
+        slow: Whether it took too long, bool.
+    """
+
+    users: np.ndarray
+    followed: np.ndarray
+    is_over: np.ndarray
+    failed: np.ndarray
+    empty: np.ndarray
+    slow: np.ndarray
+
+    def arm(self) -> Arm:
+        """Returns the sums by user."""
+        made = ~self.failed
+        return Arm(
+            followed=self._sums(self.is_over & made, self.followed),
+            failed=self._sums(np.ones_like(made), self.failed),
+            empty=self._sums(made, self.empty),
+            slow=self._sums(made, self.slow),
+        )
+
+    def _sums(self, counted: np.ndarray, hit: np.ndarray) -> Sums:
+        lists = np.bincount(self.users[counted])
+        hits = np.bincount(self.users[counted & hit], minlength=len(lists))
+        there = lists > 0
+        return Sums(lists[there].astype(float), hits[there].astype(float))
+
+
+def outcomes(
+    out: Path,
+    versions: Sequence[int],
+    between: tuple[float, float],
+    settings: DeliveryConfig,
+) -> dict[str, Arm]:
+    """Returns the lists since a trial began, by the names of the arms.
+
+    A list is followed if its user has an event with one of its items in the window. The
+    lists of a shadow have the second name; its own are never followed.
+
+    Args:
+        out: Folder of the runs, with the log of lists and the events.
+        versions: Numbers of the live version and of the one on trial.
+        between: When the trial began, and the present time, in seconds UTC.
+        settings: How the version is delivered.
+    """
+    started, now = between
+    tables = list(_tables(out, versions, int(started * 1e6)))
+    if not tables:
+        none = np.zeros(0, bool)
+        nothing = _Lists(np.zeros(0, np.int64), *([none] * 5))
+        return dict.fromkeys(settings.arms, nothing.arm())
+    lists = pa.concat_tables(tables)
+    time = lists["time"].cast(pa.int64()).to_numpy() // 1_000_000
+    users = lists["user"].combine_chunks().dictionary_encode()
+    with_event = _followed(out, lists, time, settings.window_seconds)
+    columns = _Lists(
+        users=users.indices.to_numpy().astype(np.int64),
+        followed=with_event,
+        is_over=time + settings.window_seconds < now,
+        failed=lists["failed"].to_numpy(),
+        empty=pc.list_value_length(lists["items"]).to_numpy() == 0,
+        slow=lists["seconds"].to_numpy() > settings.slow_ms / 1000,
+    )
+    by_arm = {}
+    for name, number in zip(settings.arms, versions, strict=True):
+        rows = lists["version"].to_numpy() == number
+        chosen = {
+            field.name: getattr(columns, field.name)[rows]
+            for field in dataclasses.fields(columns)
+        }
+        by_arm[name] = _Lists(**chosen).arm()
+    return by_arm
+
+
+def _tables(out: Path, versions: Sequence[int], after: int) -> Iterator[pa.Table]:
+    """Yields the lists that count, file by file."""
+    for path in files_of(out):
+        if path.stat().st_mtime * 1e6 < after:
+            continue
+        table = pq.read_table(path, columns=_COLUMNS)
+        times = table["time"].cast(pa.int64())
+        wanted = pc.and_(
+            pc.is_in(table["version"], pa.array(versions, pa.int32())),
+            pc.greater_equal(times, after),
+        )
+        yield table.filter(wanted)
+
+
+def _followed(out: Path, lists: pa.Table, time: np.ndarray, window: int) -> np.ndarray:
+    """Returns for each list whether an event of its user and an item followed.
+
+    Args:
+        out: Folder of the runs.
+        lists: The lists.
+        time: Their times, in whole seconds UTC, int64 of shape (lists,).
+        window: Seconds in which an event must follow.
+    """
+    items = lists["items"].combine_chunks()
+    parents = pc.list_parent_indices(items).to_numpy()
+    shown = pc.binary_join_element_wise(
+        lists["user"].combine_chunks().take(pa.array(parents)), items.flatten(), "\0"
+    )
+    rows = []
+    if (out / EVENTS_FILE).exists():
+        with contextlib.closing(EventStore(out)) as store:
+            rows = store.since(int(time.min()))
+    events = pa.array([f"{user}\0{item}" for user, item, _ in rows], pa.string())
+    both = pa.concat_arrays([shown, events]).dictionary_encode()
+    pairs = both.indices.to_numpy().astype(np.int64) << _TIME_BITS
+    keys = np.sort(pairs[len(shown) :] + [at for _, _, at in rows])
+    wanted = pairs[: len(shown)] + time[parents]
+    places = np.searchsorted(keys, wanted)
+    keys = np.append(keys, np.iinfo(np.int64).max)
+    hit = (keys[places] - wanted <= window) & (
+        keys[places] >> _TIME_BITS == wanted >> _TIME_BITS
+    )
+    followed = np.zeros(len(lists), bool)
+    followed[parents[hit]] = True
+    # A shadow's list was not seen by anyone.
+    return followed & (np.array(lists["arm"]) != SHADOW)

@@ -1,0 +1,146 @@
+"""Versions on trial at a real server: who gets them, and how they end."""
+
+import time
+
+import pytest
+
+from components.live_models import push, trial
+from pipeline.cli.command import main
+from tests.support.ruled_model import write_data
+from tests.support.server import metric, serving, until, until_served
+
+pytestmark = pytest.mark.integration
+USERS = [f"user {number}" for number in range(300)]
+SETTINGS = {
+    "mode": "canary",
+    "share": 0.5,
+    "arms": ["old", "new"],
+    "window": "1s",
+    "alpha": 0.05,
+}
+
+
+@pytest.fixture
+def begin(tmp_path, ruled, rated):
+    """Makes mark 1 live and puts mark 2 on trial; returns the folder of the runs."""
+
+    def begin(**settings):
+        out = tmp_path / "out"
+        write_data(out, rated, 9)
+        push.push(ruled[1], out / "live", keep=9)
+        trial.begin(ruled[2], out / "live", 9, 1, SETTINGS | settings)
+        return out
+
+    return begin
+
+
+@pytest.fixture
+def server(tmp_path):
+    def serve(out):
+        options = ("--events", str(tmp_path / "spans"), "--log-lists", "1")
+        return serving(out, *options)
+
+    return serve
+
+
+def until_on_trial(client, version=2):
+    until(client, "/v1/recommend/ann")
+    end = time.monotonic() + 60
+    while metric(client, "marquee_version_on_trial") != version:
+        assert time.monotonic() < end, client.log.read_text()[-3000:]
+        time.sleep(0.1)
+
+
+def versions_of(client):
+    """Returns user → the version that made the user's list."""
+    answers = (client.get(f"/v1/recommend/{user}?k=3") for user in USERS)
+    return {answer.json()["user"]: answer.json()["version"] for answer in answers}
+
+
+def follow(client, users):
+    """Sends an event for an item of each user's list."""
+    body = [
+        {"event_id": f"{u} follows", "user_id": u, "item_id": "30", "rating": 5}
+        for u in users
+    ]
+    assert client.post("/v1/events", json={"events": body}).status_code == 200
+
+
+def until_step(client, out, to):
+    end = time.monotonic() + 60
+    while (step := trial.settled(out / "live").transitions[-1]).to != to:
+        assert time.monotonic() < end, client.log.read_text()[-3000:]
+        time.sleep(0.1)
+    assert step.version == 2
+
+
+def test_users_keep_their_arm_and_a_bad_version_is_withdrawn(begin, server):
+    out = begin()
+    with server(out) as client:
+        until_on_trial(client)
+        first = versions_of(client)
+        chosen = {user for user, version in first.items() if version == 2}
+        assert 110 < len(chosen) < 190  # 300 tosses of a coin; 4.6 deviations
+        follow(client, set(USERS) - chosen)  # no list of version 2 is followed
+        assert metric(client, "marquee_version_served") == 1
+    time.sleep(1.1)  # the window for events
+    with server(out) as client:  # it has completed the log, and decides at once
+        until_step(client, out, "withdrawn")
+        until_on_trial(client, 0)
+        assert set(versions_of(client).values()) == {1}
+        assert "fewer lists have an event" in client.log.read_text()
+    with pytest.raises(push.OvertakenError, match="judged against version 3"):
+        trial.begin(out / "live/1", out / "live", 9, 3, SETTINGS)
+
+
+def test_a_restart_keeps_the_arms_and_an_equal_version_goes_live(begin, server, capsys):
+    out = begin(max_loss=0.9)
+    with server(out) as client:
+        until_on_trial(client)
+        first = versions_of(client)
+        follow(client, USERS)
+    time.sleep(1.1)
+    main(["trial", "--out", str(out)], standalone_mode=False)
+    shown = capsys.readouterr().out
+    assert "Version 2 is on trial against version 1" in shown
+    assert "100.00%" in shown  # of the lists of both arms have an event
+    with server(out) as client:
+        until_step(client, out, "live")
+        until_served(client, 2)
+        assert set(versions_of(client).values()) == {2}
+    assert set(first.values()) == {1, 2}
+
+
+def test_the_same_users_after_a_restart(begin, server):
+    out = begin(window="1h")
+    found = []
+    for _ in range(2):
+        with server(out) as client:
+            until_on_trial(client)
+            found.append(versions_of(client))
+    assert found[0] == found[1]
+
+
+def test_a_person_wins(begin, server):
+    out = begin(window="1h")
+    with server(out) as client:
+        until_on_trial(client)
+        main(["rollback", "--out", str(out)], standalone_mode=False)
+        until_on_trial(client, 0)
+        assert set(versions_of(client).values()) == {1}
+        assert trial.promote(out / "live", 2, "too late") is None
+
+
+def test_a_shadow_is_made_and_not_shown(begin, server):
+    out = begin(mode="shadow", shadow_lists=200)
+    with server(out) as client:
+        until_on_trial(client)
+        assert set(versions_of(client).values()) == {1}
+        end = time.monotonic() + 30
+        while metric(client, "marquee_shadow_agreement_count") < 300:
+            assert time.monotonic() < end, client.log.read_text()[-3000:]
+        # Both list 30, 29, 28.
+        assert metric(client, "marquee_shadow_agreement_sum") == 300
+    with server(out) as client:
+        until_step(client, out, "live")
+        until_served(client, 2)
