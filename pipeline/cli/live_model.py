@@ -204,7 +204,7 @@ def list_versions(out: Path, as_json: bool) -> None:
 @json_option
 @verbose_option
 def show_trial(out: Path, as_json: bool) -> None:
-    """Show the version on trial, what its users did, and the steps of all trials.
+    """Show the version on trial, and the steps of all trials.
 
     A model is put on trial by `marquee run` if delivery.mode is shadow, canary or ab
     (docs/delivery.md). `marquee serve` decides; `marquee rollback` ends a trial.

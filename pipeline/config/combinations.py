@@ -6,6 +6,7 @@ from typing import Any
 from components.metric_names import AUC, GATED_LABEL_METRICS, GATED_RANKING_METRICS
 from components.ratings_example_gen.settings import COUNT, KINDS_BY_TIME
 from pipeline.config.data_section import DataConfig
+from pipeline.config.delivery_section import SHADOW
 from pipeline.config.dialect_checks import DIALECT, check_dialect, check_timezone
 from pipeline.config.document import Document
 from pipeline.config.events_section import NEGATIVE
@@ -156,6 +157,10 @@ def check_combinations(config: PipelineConfig, document: Document) -> None:
         if fields.count(name) > 1:
             raise document.error("context.fields", f"{name} is given twice")
     check_timezone(config.context.timezone, "context.timezone", document)
+    arms = config.delivery.arms
+    if len({*arms, SHADOW}) <= len(arms):
+        message = f"{arms} must be two names, and neither may be {SHADOW!r}"
+        raise document.error("delivery.arms", message)
 
 
 def _check_split(config: PipelineConfig, document: Document) -> None:

@@ -9,6 +9,7 @@ from pipeline.config.types import Days, Text
 from trainer_modules.configs.duration import duration_seconds
 from trainer_modules.configs.types import Count, Fraction, Positive
 
+SHADOW = "shadow"  # a mode, and the arm of the lists that it logs
 _Mode = Literal["at_once", "shadow", "canary", "ab"]
 
 
@@ -41,7 +42,9 @@ class DeliveryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     mode: _Mode = "at_once"
     share: Fraction = 0.1
-    arms: tuple[Text, Text] = ("champion", "challenger")
+    arms: Annotated[list[Text], Meta(min_length=2, max_length=2)] = msgspec.field(
+        default_factory=lambda: ["champion", "challenger"]
+    )
     alpha: Annotated[float, Meta(gt=0, le=0.5)] = 0.05
     window: Days = "1d"
     max_loss: Fraction = 0.05

@@ -10,12 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.config.delivery_section import DeliveryConfig
+from pipeline.config.delivery_section import SHADOW, DeliveryConfig
 from pipeline.delivery.confidence import Sums
 from pipeline.delivery.verdict import Arm
 from pipeline.event_log.store import EVENTS_FILE, EventStore
 from pipeline.list_log.files import files_of
-from pipeline.list_log.shown import SHADOW
 
 _COLUMNS = ["time", "version", "user", "items", "arm", "seconds", "failed"]
 _TIME_BITS = 34  # seconds since 1970 until the year 2514

@@ -4,7 +4,7 @@ import dataclasses
 import enum
 from collections.abc import Iterator
 
-from pipeline.config.delivery_section import DeliveryConfig
+from pipeline.config.delivery_section import SHADOW, DeliveryConfig
 from pipeline.delivery.confidence import (
     NOTHING_KNOWN,
     Bounds,
@@ -79,7 +79,7 @@ def decide(
         for name in GUARDRAILS
     }
     effect = NOTHING_KNOWN
-    if settings.mode != "shadow":
+    if settings.mode != SHADOW:
         effect = relative_difference(challenger.followed, champion.followed, alpha)
     action, reason = next(
         _decisions(settings, effect, harm, challenger, seconds),
@@ -102,7 +102,7 @@ def _decisions(
     if effect.high < 0:
         yield Action.WITHDRAW, f"at least {-effect.high:.1%} fewer lists have an event"
     num_lists = int(challenger.failed.lists.sum())
-    if settings.mode == "shadow" and num_lists >= settings.shadow_lists:
+    if settings.mode == SHADOW and num_lists >= settings.shadow_lists:
         yield Action.PROMOTE, f"{num_lists} lists were made without harm"
     if settings.mode == "canary" and effect.low > -settings.max_loss:
         loss = max(0.0, -effect.low)

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-SHADOW = "shadow"  # arm of the lists that were made, and not shown
 _WIDTHS = pa.map_(pa.string(), pa.int32())
 SCHEMA = pa.schema(
     [

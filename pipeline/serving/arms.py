@@ -10,9 +10,8 @@ from pathlib import Path
 from components.live_models.trial import settled
 from components.live_models.version_ledger import Trial
 from components.live_models.versions import VersionError
-from pipeline.config.delivery_section import DeliveryConfig
+from pipeline.config.delivery_section import SHADOW, DeliveryConfig
 from pipeline.delivery.judgement import settings_of
-from pipeline.list_log.shown import SHADOW
 from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.recommended_list import RecommendedList
@@ -106,7 +105,7 @@ class Arms:
     @property
     def has_shadow(self) -> bool:
         """Whether lists are made with the version on trial that are not shown."""
-        return self._is_running and self._settings.mode == "shadow"
+        return self._is_running and self._settings.mode == SHADOW
 
     def compare(
         self, shown: RecommendedList, other: RecommendedList, seconds: float
@@ -125,7 +124,7 @@ class Arms:
         part of what is hashed.
         """
         assert self.trial
-        if self._settings.mode == "shadow":
+        if self._settings.mode == SHADOW:
             return False
         text = f"{self.trial.version}\0{user}".encode("utf-8", "surrogatepass")
         digest = hashlib.blake2b(text, digest_size=8).digest()

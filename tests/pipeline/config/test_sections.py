@@ -361,6 +361,8 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
             "their sum must be below 1",
         ),
         ("split:\n  eval_fraction: 0.95\n", 2, "split.eval_fraction", "is 1.05"),
+        ("delivery:\n  arms: [a, a]\n", 2, "delivery.arms", "must be two names"),
+        ("delivery:\n  arms: [a, shadow]\n", 2, "delivery.arms", "'shadow'"),
         (
             "label: {threshold: all}\ngate:\n  metric: auc\n",
             3,

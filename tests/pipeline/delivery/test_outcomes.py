@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.config.delivery_section import DeliveryConfig
+from pipeline.config.delivery_section import SHADOW, DeliveryConfig
 from pipeline.delivery.outcomes import outcomes
 from pipeline.event_log.expected import Row
 from pipeline.event_log.store import EventStore
 from pipeline.list_log.files import FOLDER
-from pipeline.list_log.shown import SHADOW, as_table
+from pipeline.list_log.shown import as_table
 from tests.support.logged_page import page
 
 STARTED, NOW, WINDOW = 1_795_174_200, 1_795_178_200, 600

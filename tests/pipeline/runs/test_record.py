@@ -26,8 +26,8 @@ from tests.support.run_record import make_record, make_spans, write_record
 
 # Every key of `marquee show --json` that programs may read.
 KEYS = {
-    "": "changed config data gate live models not_pushed rows run schema_version "
-    "serves spans steps",
+    "": "changed config data gate live models not_pushed on_trial rows run "
+    "schema_version serves spans steps",
     "run": "id log moved_from out seconds started status",
     "data": "duplicate_users event_types first items items_file "
     "items_first_rated_in_test last late_keys one_label ratings reading snapshots "
