@@ -4,6 +4,7 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -44,21 +45,25 @@ MAX_SHOWN = 5  # lists that differ
 )
 @click.option(
     "--log-lists",
+    "log_share",
     metavar="SHARE",
     default=0.0,
     type=click.FloatRange(0, 1),
     help="Log a share of the lists, from 0 (the default) to 1, with all that they were "
     "made of, for 30 days; 'marquee replay' makes them again.",
 )
+@click.option(
+    "--holds",
+    default="both",
+    show_default=True,
+    type=click.Choice(["both", "live", "trial"]),
+    help="Which versions of a trial to serve (docs/delivery.md): one of them where "
+    "another server has the other.",
+)
 @out_option
 @verbose_option
 def serve(
-    host: str,
-    port: int,
-    token_file: Path | None,
-    events: Path | None,
-    log_lists: float,
-    out: Path,
+    host: str, port: int, token_file: Path | None, out: Path, **options: Any
 ) -> None:
     """Serve the live model over HTTP.
 
@@ -83,7 +88,7 @@ def serve(
     )
     from pipeline.serving.server import serve as served
 
-    settings = ServingSettings(host=host, port=port, events=events, log_share=log_lists)
+    settings = ServingSettings(host, port, **options)
     served(out, settings, token)
 
 

@@ -110,5 +110,7 @@ def _decisions(
     if settings.mode == "ab" and effect.low > 0:
         yield Action.PROMOTE, f"at least {effect.low:.1%} more lists have an event"
     if seconds >= settings.max_days * DAY_SECONDS:
+        if not num_lists:
+            yield Action.WITHDRAW, f"no list was logged in {settings.max_days:g} days"
         reason = f"undecided after {settings.max_days:g} days"
         yield Action(settings.when_undecided), reason

@@ -76,7 +76,8 @@ def create_app(
         LiveModel(path, threads, settings, metrics, prepare)
         for path in (folder, challengers(folder))
     )
-    arms = Arms(folder, live, challenger, metrics)
+    arms = Arms(folder, live, challenger, settings.holds, metrics)
+    served = challenger if settings.holds == "trial" else live
     trials = TrialWatcher(out, arms, metrics)
 
     async def look_at_ratings() -> None:
@@ -88,7 +89,7 @@ def create_app(
             await feeds.look(model)
 
     async def look_at_days() -> None:
-        if events and (data := live.current and ratings.known(live.current)):
+        if events and (data := served.current and ratings.known(served.current)):
             await events.look(data.expected)
 
     looks: dict[_Look, float] = {
@@ -100,10 +101,10 @@ def create_app(
     }
     batcher = Batcher(settings, metrics)
     lists = RecommendApi(arms, ratings, batcher, events, log)
-    received = EventsApi(live, ratings, events, settings, metrics)
-    similar = SimilarApi(live, ratings, batcher)
-    models = TFServingApi(live, batcher, settings)
-    service = _ServiceApi(live, challenger, metrics)
+    received = EventsApi(served, ratings, events, settings, metrics)
+    similar = SimilarApi(served, ratings, batcher)
+    models = TFServingApi(served, batcher, settings)
+    service = _ServiceApi(served, challenger, metrics)
     routes = [
         # recommend_api.py
         route("/v1/recommend/{user:path}", lists.recommend, "GET"),
@@ -161,18 +162,18 @@ async def _watching(
 class _ServiceApi:
     """Health and metrics."""
 
-    def __init__(self, live: LiveModel, challenger: LiveModel, metrics: Metrics):
-        self._live, self._challenger, self._metrics = live, challenger, metrics
+    def __init__(self, served: LiveModel, challenger: LiveModel, metrics: Metrics):
+        self._served, self._challenger, self._metrics = served, challenger, metrics
 
     async def health(self, _: Request) -> Response:
         """Reports whether a model is loaded: 503 until there is one."""
-        number = self._live.number
+        number = self._served.number
         body = msgspec.json.encode(openapi.Health(bool(number), number))
         return Response(body, 200 if number else 503, media_type=JSON)
 
     async def metrics(self, _: Request) -> Response:
         """Returns the metrics for Prometheus."""
-        self._metrics.version.set(self._live.number)
+        self._metrics.version.set(self._served.number)
         self._metrics.trial_version.set(self._challenger.number)
         body = generate_latest(self._metrics.registry)
         return Response(body, media_type=CONTENT_TYPE_LATEST)

@@ -15,6 +15,7 @@ from pipeline.delivery.judgement import settings_of
 from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.recommended_list import RecommendedList
+from pipeline.serving.settings import Holds
 from pipeline.serving.version_watcher import LiveModel
 
 _log = logging.getLogger(__name__)
@@ -37,7 +38,12 @@ class Arms:
     """The two versions of a trial, or the live one; belongs to one event loop."""
 
     def __init__(
-        self, folder: Path, live: LiveModel, challenger: LiveModel, metrics: Metrics
+        self,
+        folder: Path,
+        live: LiveModel,
+        challenger: LiveModel,
+        holds: Holds,
+        metrics: Metrics,
     ):
         """Starts without a trial.
 
@@ -45,16 +51,19 @@ class Arms:
             folder: Folder of the live versions.
             live: The live version.
             challenger: The version on trial.
+            holds: Which of them makes the lists; with one of them, another server has
+                the other, and the users are divided in front of both.
             metrics: Metrics of a shadow.
         """
         self.trial: Trial | None = None
         self._folder, self._live, self._challenger = folder, live, challenger
-        self._metrics = metrics
+        self._holds, self._metrics = holds, metrics
         self._settings = DeliveryConfig()
 
     async def look(self) -> None:
         """Loads a version that is on trial, and ends one that no longer is."""
-        await self._live.look()
+        if self._holds != "trial":
+            await self._live.look()
         try:
             trial = settled(self._folder).trial
             settings = settings_of(trial) if trial else DeliveryConfig()
@@ -64,14 +73,14 @@ class Arms:
         if trial != self.trial:
             _log.info("trial: %s", trial or "none")
         self.trial, self._settings = trial, settings
-        if trial:
-            await self._challenger.look()
-        else:
+        if not trial or self._holds == "live":
             self._challenger.leave()
+        elif self._holds == "both" or settings.mode != SHADOW:
+            await self._challenger.look()
 
     @property
     def _is_running(self) -> bool:
-        """Whether both versions of the trial are loaded."""
+        """Whether both versions of the trial are loaded, here."""
         trial = self.trial
         return trial is not None and (self._live.number, self._challenger.number) == (
             trial.against,
@@ -79,10 +88,21 @@ class Arms:
         )
 
     @contextlib.contextmanager
-    def champion(self) -> Iterator[Maker]:
-        """Yields the live version, which is not closed before the block ends."""
-        with self._live.held() as model:
-            yield Maker(model, self._settings.arms[0] if self._is_running else "")
+    def usual(self) -> Iterator[Maker]:
+        """Yields the version that makes lists, unless a trial has another one for them.
+
+        It is not closed before the block ends.
+        """
+        held = self._challenger if self._holds == "trial" else self._live
+        with held.held() as model:
+            yield Maker(model, self._arm_of(model.number))
+
+    def _arm_of(self, version: int) -> str:
+        """Returns the name of the arm of a version; "" if no trial is in progress."""
+        if not self.trial or (self._holds == "both" and not self._is_running):
+            return ""
+        numbers = (self.trial.against, self.trial.version)
+        return dict(zip(numbers, self._settings.arms, strict=True)).get(version, "")
 
     @contextlib.contextmanager
     def challenger(self, user: str) -> Iterator[Maker | None]:

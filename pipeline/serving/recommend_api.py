@@ -86,7 +86,7 @@ class RecommendApi:
         with self._arms.challenger(request.path_params["user"]) as maker:
             page = await self._attempted(request, maker) if maker else None
         if page is None:
-            with self._arms.champion() as maker:
+            with self._arms.usual() as maker:
                 page = await self._page(request, maker)
             if self._arms.has_shadow and len(self._shadows) < MAX_SHADOWS:
                 # A task: the client's next request does not wait for it.

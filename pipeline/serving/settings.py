@@ -2,6 +2,9 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
+
+Holds = Literal["both", "live", "trial"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +29,7 @@ class ServingSettings:
         drain_seconds: Seconds that running requests have to end after SIGTERM.
         events: Folder of spans for the events that the server receives; None if it
             receives none.
+        holds: Which versions of a trial the server holds.
         log_share: Share of the lists that are logged, 0 to 1.
     """
 
@@ -42,4 +46,5 @@ class ServingSettings:
     poll_seconds: float = 1.0
     drain_seconds: int = 20
     events: Path | None = None
+    holds: Holds = "both"
     log_share: float = 0.0

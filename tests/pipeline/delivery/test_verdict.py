@@ -12,7 +12,6 @@ from pipeline.delivery.verdict import Action, Arm, decide
 
 AB = DeliveryConfig(mode="ab", share=0.5, max_days=1000)
 CANARY = DeliveryConfig(mode="canary", share=0.5, max_days=1000)
-NONE = Sums(np.zeros(0), np.zeros(0))
 
 
 def is_surely_different(champion, challenger):
@@ -97,8 +96,10 @@ def test_a_shadow_goes_live_after_its_lists():
 @pytest.mark.parametrize("end", ["promote", "withdraw"])
 def test_an_undecided_trial_ends(end):
     settings = DeliveryConfig(mode="canary", max_days=2, when_undecided=end)
-    nothing = Arm(NONE, NONE, NONE, NONE)
-    assert decide(settings, nothing, nothing, 2 * 86_400 - 1).action == Action.WAIT
-    assert decide(settings, nothing, nothing, 2 * 86_400).action == end
+    few, none = arm(5), arm()
+    assert decide(settings, few, few, 2 * 86_400 - 1).action == Action.WAIT
+    assert decide(settings, few, few, 2 * 86_400).action == end
+    # It may not even be possible to load it.
+    assert decide(settings, few, none, 2 * 86_400).action == Action.WITHDRAW
     harmful = arm(60, failed=60)
     assert decide(settings, arm(500), harmful, 1e9).action == Action.WITHDRAW

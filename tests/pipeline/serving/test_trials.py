@@ -144,3 +144,30 @@ def test_a_shadow_is_made_and_not_shown(begin, server):
     with server(out) as client:
         until_step(client, out, "live")
         until_served(client, 2)
+
+
+def test_two_servers_of_one_version_each(begin, tmp_path):
+    """Two Deployments behind one Service, which takes them in turn."""
+    out = begin(window="1s", max_loss=0.9)
+    options = ("--events", str(tmp_path / "spans"), "--log-lists", "1", "--holds")
+    with (
+        serving(out, *options, "live") as live,
+        serving(out, *options, "trial", wait=False) as challenger,
+    ):
+        until(challenger, "/healthz")
+        for client in (live, challenger):
+            until(client, "/v1/recommend/ann")
+        for number, user in enumerate(USERS):
+            client = (live, challenger)[number % 2]
+            version = client.get(f"/v1/recommend/{user}?k=3").json()["version"]
+            assert version == 1 + number % 2
+        follow(live, USERS[:100])
+        follow(challenger, USERS[100:])
+    time.sleep(1.1)
+    with (
+        serving(out, *options, "live") as live,
+        serving(out, *options, "trial", wait=False) as challenger,
+    ):
+        until_step(live, out, "live")
+        until_served(live, 2)
+        until(challenger, "/healthz", 503)
