@@ -174,7 +174,8 @@ class _ServiceApi:
     async def metrics(self, _: Request) -> Response:
         """Returns the metrics for Prometheus."""
         self._metrics.version.set(self._served.number)
-        self._metrics.trial_version.set(self._challenger.number)
+        on_trial = self._challenger.number if self._challenger.is_ready else 0
+        self._metrics.trial_version.set(on_trial)
         body = generate_latest(self._metrics.registry)
         return Response(body, media_type=CONTENT_TYPE_LATEST)
 

@@ -81,10 +81,11 @@ class Arms:
     @property
     def _is_running(self) -> bool:
         """Whether both versions of the trial are loaded, here."""
-        trial = self.trial
-        return trial is not None and (self._live.number, self._challenger.number) == (
-            trial.against,
-            trial.version,
+        trial, live, challenger = self.trial, self._live, self._challenger
+        return (
+            trial is not None
+            and (live.number, challenger.number) == (trial.against, trial.version)
+            and challenger.is_ready
         )
 
     @contextlib.contextmanager

@@ -74,6 +74,7 @@ class LiveModel:
         """
         self.states: dict[int, State] = {}
         self.current: ModelProcess | None = None
+        self._read: ModelProcess | None = None
         self._folder, self._threads = folder, threads
         self._settings, self._metrics = settings, metrics
         self._read_ratings = read_ratings
@@ -107,6 +108,11 @@ class LiveModel:
     def number(self) -> int:
         """Number of the served version; 0 if there is none."""
         return self.current.number if self.current and self.current.alive else 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a version is served, and its ratings have been read."""
+        return self.number > 0 and self._read is self.current
 
     async def look(self) -> None:
         """Switches to a newer version, if there is one.
@@ -193,6 +199,7 @@ class LiveModel:
             old.retire()
         else:
             await self._read_ratings(model)
+        self._read = model
         return True
 
     def _loaded(self, number: int) -> ModelProcess:

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from components.live_models import push, trial
-from pipeline.cli.command import main
+from tests.support.command import ROOT, marquee
 from tests.support.ruled_model import write_data
 from tests.support.server import metric, serving, until, until_served
 
@@ -93,15 +93,14 @@ def test_users_keep_their_arm_and_a_bad_version_is_withdrawn(begin, server):
         trial.begin(out / "live/1", out / "live", 9, 3, SETTINGS)
 
 
-def test_a_restart_keeps_the_arms_and_an_equal_version_goes_live(begin, server, capsys):
+def test_a_restart_keeps_the_arms_and_an_equal_version_goes_live(begin, server):
     out = begin(max_loss=0.9)
     with server(out) as client:
         until_on_trial(client)
         first = versions_of(client)
         follow(client, USERS)
     time.sleep(1.1)
-    main(["trial", "--out", str(out)], standalone_mode=False)
-    shown = capsys.readouterr().out
+    shown = marquee(ROOT, "trial", "--out", str(out)).out
     assert "Version 2 is on trial against version 1" in shown
     assert "100.00%" in shown  # of the lists of both arms have an event
     with server(out) as client:
@@ -125,7 +124,7 @@ def test_a_person_wins(begin, server):
     out = begin(window="1h")
     with server(out) as client:
         until_on_trial(client)
-        main(["rollback", "--out", str(out)], standalone_mode=False)
+        assert marquee(ROOT, "rollback", "--out", str(out)).status == 0
         until_on_trial(client, 0)
         assert set(versions_of(client).values()) == {1}
         assert trial.promote(out / "live", 2, "too late") is None
