@@ -138,7 +138,8 @@ def _followed(out: Path, lists: pa.Table, time: np.ndarray, window: int) -> np.n
     events = pa.array([f"{user}\0{item}" for user, item, _ in rows], pa.string())
     both = pa.concat_arrays([shown, events]).dictionary_encode()
     pairs = both.indices.to_numpy().astype(np.int64) << _TIME_BITS
-    keys = np.sort(pairs[len(shown) :] + [at for _, _, at in rows])
+    at = np.array([at for _, _, at in rows], np.int64)
+    keys = np.sort(pairs[len(shown) :] + at)
     wanted = pairs[: len(shown)] + time[parents]
     places = np.searchsorted(keys, wanted)
     keys = np.append(keys, np.iinfo(np.int64).max)

@@ -93,6 +93,18 @@ def test_outcomes_are_those_of_a_search(tmp_path, seed):
         assert right[1].sum() > 3  # some were followed
 
 
+@pytest.mark.parametrize("has_store", [False, True])
+def test_without_events_no_list_is_followed(tmp_path, has_store):
+    if has_store:
+        EventStore(tmp_path)
+    (tmp_path / FOLDER).mkdir()
+    made = page("user 0", ["a"], [])._replace(time=(STARTED + 1) * 1_000_000)
+    pq.write_table(as_table([made]), tmp_path / FOLDER / "lists-0.parquet")
+    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS)
+    assert found["champion"].followed.lists.sum() == 1
+    assert found["champion"].followed.hits.sum() == 0
+
+
 def test_without_lists_nothing_is_known(tmp_path):
     found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS)
     assert [arm.failed.num_users for arm in found.values()] == [0, 0]
