@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,13 @@ MAX_SHOWN = 5  # lists that differ
     help="Which versions of a trial to serve (docs/delivery.md): one of them where "
     "another server has the other.",
 )
+@click.option(
+    "--explore",
+    metavar="PLACES/POOL",
+    callback=lambda _, __, text: _places_and_pool(text),
+    help="Draw the last PLACES of each page at random from the next POOL items of the "
+    "model's list, as in 3/20, for 'marquee off-policy'. Needs --log-lists.",
+)
 @out_option
 @verbose_option
 def serve(
@@ -75,6 +83,11 @@ def serve(
 
     from pipeline.serving.settings import ServingSettings
 
+    if options["explore"][0] and not options["log_share"]:
+        raise click.UsageError(
+            "--explore without --log-lists shows worse items, and nothing is learned "
+            "from it: add --log-lists 1"
+        )
     token = _token(token_file)
     if token is None and host not in ("127.0.0.1", "::1", "localhost"):
         click.echo(
@@ -121,6 +134,23 @@ def replay(ctx: click.Context, out: Path, as_json: bool) -> None:
             click.echo(f"{counted(number, 'list')} not made again: {reason}.")
     if result.different:
         ctx.exit(exit_codes.FAILED)
+
+
+def _places_and_pool(text: str | None) -> tuple[int, int]:
+    """Returns the numbers in ``PLACES/POOL``; zeros if there is no such text."""
+    from pipeline.serving.settings import MAX_POOL
+
+    if text is None:
+        return 0, 0
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    places, pool = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= places < pool <= MAX_POOL:
+        raise click.BadParameter(
+            f"{text[:20]!r}: expected two numbers such as 3/20, the second one larger "
+            f"than the first and at most {MAX_POOL}",
+            param_hint="--explore",
+        )
+    return places, pool
 
 
 def _token(file: Path | None) -> str | None:

@@ -21,6 +21,8 @@ SCHEMA = pa.schema(
         ("items", pa.list_(pa.string())),
         ("scores", pa.list_(pa.float32())),
         ("probabilities", pa.list_(pa.float32())),
+        ("ranks", pa.list_(pa.int32())),
+        ("pool", pa.list_(pa.string())),
         ("short", pa.string()),
         ("at", pa.int64()),
         ("excluded", pa.list_(pa.string())),
@@ -54,10 +56,13 @@ class Shown(NamedTuple):
         known: Whether the data or the events have the user.
         k: Number of items that the page may have.
         start: Number of the list's items before the page.
-        items: IDs of the items, best first.
+        items: IDs of the items, best first, and then those that were drawn at random.
         scores: Their scores.
-        probabilities: With which each item was shown at its place; 1 for a list that is
+        probabilities: With which each item was shown at its place; 1 if the place was
             not drawn at random.
+        ranks: Ranks of the items in the model's list; the best one has rank 0.
+        pool: IDs of the items that the last places were drawn from, best first; empty
+            if none was drawn.
         short: Why the list is shorter than requested; "" if it is not.
         at: Time of the request by which the model made it, in seconds UTC.
         excluded: IDs of the items that the request excludes.
@@ -90,6 +95,8 @@ class Shown(NamedTuple):
     items: Sequence[str]
     scores: Sequence[float]
     probabilities: Sequence[float]
+    ranks: Sequence[int]
+    pool: Sequence[str]
     short: str
     at: int
     excluded: Sequence[str]

@@ -23,6 +23,7 @@ from pipeline.serving.arms import Arms
 from pipeline.serving.batching import Batcher
 from pipeline.serving.event_writer import DAYS_SECONDS, EventWriter
 from pipeline.serving.events_api import EventsApi
+from pipeline.serving.exploration import Exploration
 from pipeline.serving.feed_watcher import LOOK_SECONDS, FeedWatcher
 from pipeline.serving.middleware import JSON, Gate, error, route
 from pipeline.serving.model_process import ModelProcess
@@ -100,7 +101,8 @@ def create_app(
         look_at_days: DAYS_SECONDS,
     }
     batcher = Batcher(settings, metrics)
-    lists = RecommendApi(arms, ratings, batcher, events, log)
+    exploration = Exploration(*settings.explore)
+    lists = RecommendApi(arms, ratings, batcher, events, log, exploration)
     received = EventsApi(served, ratings, events, settings, metrics)
     similar = SimilarApi(served, ratings, batcher)
     models = TFServingApi(served, batcher, settings)

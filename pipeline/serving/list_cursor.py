@@ -14,6 +14,7 @@ import msgspec
 
 from pipeline.recommend.user_history import History
 from pipeline.serving.errors import RequestError
+from pipeline.serving.settings import MAX_POOL
 
 MAX_LISTED = 10_000  # items of a list on all of its pages
 _CHECKSUM = 8  # bytes
@@ -30,6 +31,9 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         likes: IDs of the items that the user also likes.
         num_listed: Number of the items before this place.
         seen: Digest of the user's history and of these items.
+        seed: Seed of the places that are drawn at random; 0 if none are.
+        left: IDs of items that the draws passed over, and that are still to be listed:
+            they are better than the last of those before this place.
     """
 
     user: str
@@ -38,6 +42,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     likes: list[str]
     num_listed: Annotated[int, msgspec.Meta(ge=0, lt=MAX_LISTED)] = 0
     seen: bytes = b""
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    left: Annotated[list[str], msgspec.Meta(max_length=MAX_POOL)] = []
 
     @classmethod
     def read(cls, text: str) -> "Cursor":
@@ -78,16 +84,25 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
                 "is live now: start again without the cursor",
             )
 
-    def check_seen(self, history: History, before: Sequence[str]) -> None:
+    def unlisted(self, item_ids: Sequence[str]) -> list[int]:
+        """Returns the ranks of a list's items that are still to be listed."""
+        end, left = self.num_listed + len(self.left), set(self.left)
+        return [
+            rank for rank, item in enumerate(item_ids) if rank >= end or item in left
+        ]
+
+    def check_seen(self, history: History, item_ids: Sequence[str]) -> None:
         """Checks that a list which was made again is the one to continue.
 
         Args:
             history: History that it was made of.
-            before: IDs of its items before this place.
+            item_ids: IDs of its items, best first.
 
         Raises:
             RequestError: If it is another one (410).
         """
+        end, left = self.num_listed + len(self.left), set(self.left)
+        before = [item for item in item_ids[:end] if item not in left]
         if self.num_listed and self.seen != _digest(history, before):
             raise RequestError(
                 410,
@@ -95,10 +110,24 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
                 "without the cursor",
             )
 
-    def after(self, history: History, listed: Sequence[str]) -> "Cursor":
-        """Returns the place after the items that have been listed so far."""
+    def after(
+        self, history: History, item_ids: Sequence[str], page: Sequence[int]
+    ) -> "Cursor":
+        """Returns the place after a page.
+
+        Args:
+            history: History that the list was made of.
+            item_ids: IDs of the list's items, best first.
+            page: Ranks of the page's items, at least one.
+        """
+        unlisted = set(self.unlisted(item_ids)) - set(page)
+        end = max(self.num_listed + len(self.left), max(page) + 1)
+        listed = [item_ids[rank] for rank in range(end) if rank not in unlisted]
         return msgspec.structs.replace(
-            self, num_listed=len(listed), seen=_digest(history, listed)
+            self,
+            num_listed=len(listed),
+            seen=_digest(history, listed),
+            left=[item_ids[rank] for rank in range(end) if rank in unlisted],
         )
 
 

@@ -29,6 +29,7 @@ from pipeline.serving.arms import Arms, Maker
 from pipeline.serving.batching import Batcher
 from pipeline.serving.errors import RequestError
 from pipeline.serving.event_writer import EventWriter
+from pipeline.serving.exploration import Exploration
 from pipeline.serving.list_cursor import MAX_LISTED, Cursor
 from pipeline.serving.middleware import JSON
 from pipeline.serving.model_process import ModelProcess
@@ -62,9 +63,10 @@ class RecommendApi:
         batcher: Batcher,
         events: EventWriter | None,
         log: ListLog | None,
+        exploration: Exploration,
     ):
         self._arms, self._ratings, self._batcher = arms, ratings, batcher
-        self._events, self._log = events, log
+        self._events, self._log, self._exploration = events, log, exploration
         self._shadows: set[asyncio.Task[None]] = set()
 
     async def recommend(self, request: Request) -> Response:
@@ -140,8 +142,11 @@ class RecommendApi:
     ) -> tuple[RecommendedList, MadeOf]:
         """Returns a page of a version, and what it was made of."""
         user, data = request.path_params["user"], self._ratings.of(model)
-        place = await _place(request, user, model.number, data.titles)
+        seed = self._exploration.seed()
+        begin = Cursor(user, model.number, now(), [], seed=seed)
+        place = await _place(request, begin, data.titles)
         end = min(place.num_listed + k, MAX_LISTED)
+        most = self._exploration.num_wanted(place, end)
         rated = data.histories.of(user)
         if self._events:
             rated = self._events.added_to(rated, user, data.expected)
@@ -149,20 +154,22 @@ class RecommendApi:
         names = model.specs("recommend")
         without, wanted = _without(request, model.rules), [history]
         try:
-            inputs = recommend_inputs([user], wanted, end, names, place.at, without)
+            inputs = recommend_inputs([user], wanted, most, names, place.at, without)
         except SignatureError as error:
             raise RequestError(400, f"exclude: {error}") from error
         answer = await self._batcher.ask(model, "recommend", inputs)
         found = listed(answer.outputs["item_id"][0], answer.outputs["score"][0])
         item_ids = [item_id for item_id, _ in found]
-        place.check_seen(history, item_ids[: place.num_listed])
+        place.check_seen(history, item_ids)
+        page = self._exploration.page(item_ids, place, end)
         items = [
-            Item(item_id, data.titles.of(item_id), score)
-            for item_id, score in found[place.num_listed :]
+            Item(item_ids[rank], data.titles.of(item_ids[rank]), found[rank][1])
+            for rank in page.ranks
         ]
         if _wants_reasons(request):
             await asyncio.to_thread(_add_reasons, items, history, data)
-        may_continue = len(found) == end < MAX_LISTED
+        num_listed = place.num_listed + len(items)
+        is_more = len(found) == most or len(found) > num_listed
         recommended = RecommendedList(
             user=user,
             known=user in data.histories or bool(rated.items),
@@ -172,11 +179,14 @@ class RecommendApi:
             rated=len(rated.items),
             items=items,
             short=why_short(model.rules, without.filters, len(items), k),
-            next=place.after(history, item_ids).text()
-            if may_continue
+            next=place.after(history, item_ids, page.ranks).text()
+            if is_more and num_listed < MAX_LISTED
             else msgspec.UNSET,
         )
-        return recommended, MadeOf(place, history, without, model.rules, answer.call)
+        pool = [item_ids[rank] for rank in page.pool]
+        return recommended, MadeOf(
+            place, history, without, model.rules, answer.call, page, pool
+        )
 
 
 def _is_failure(error: Exception) -> bool:
@@ -193,21 +203,28 @@ def _number_of_items(request: Request) -> int:
     return number_of_items(request.query_params.get("k", "10"), most)
 
 
-async def _place(request: Request, user: str, version: int, titles: Titles) -> Cursor:
-    """Returns where the page begins: at the start of a list, or after another page."""
+async def _place(request: Request, begin: Cursor, titles: Titles) -> Cursor:
+    """Returns where the page begins: at the start of a list, or after another page.
+
+    Args:
+        request: The request.
+        begin: The start of a list that is requested now, without likes.
+        titles: Titles of the items.
+    """
     parameters = request.query_params
     cursor = parameters.get("cursor")
     if cursor is None:
         at = _time(parameters.get("at"))
         likes = parameters.getlist("like")
         liked = await asyncio.to_thread(_found, titles, likes) if likes else []
-        return Cursor(user, version, now() if at is None else at, liked)
+        at = begin.at if at is None else at
+        return msgspec.structs.replace(begin, at=at, likes=liked)
     if given := {"at", "like"} & parameters.keys():
         raise RequestError(
             400, f"{given.pop()}: a list with a cursor has that of its first page"
         )
     place = Cursor.read(cursor)
-    place.check(user, version)
+    place.check(begin.user, begin.version)
     return place
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 
 import msgspec
 
@@ -9,7 +10,8 @@ from pipeline.list_log.shown import Shown
 from pipeline.recommend.likes import Reason
 from pipeline.recommend.user_history import History, Without
 from pipeline.serving.batching import Call
-from pipeline.serving.list_cursor import Cursor
+from pipeline.serving.exploration import Page
+from pipeline.serving.list_cursor import MAX_LISTED, Cursor
 from pipeline.serving.model_process import ModelProcess
 from trainer_modules.configs.list_rules import Rules
 
@@ -44,7 +46,8 @@ class RecommendedList(msgspec.Struct):
         version: Number of the model's version.
         rated: Number of the user's ratings and events; the list contains none of their
             items that are not recommended again.
-        items: The recommended items, best first.
+        items: The recommended items, best first; the last of a page may be drawn at
+            random from those that follow.
         short: Why the list is shorter than requested; "" if it is not.
         next: The ``cursor`` that continues the list; missing at its end.
     """
@@ -70,6 +73,8 @@ class MadeOf:
         without: What the request leaves out.
         rules: Rules of the version; None if it has none.
         call: The call of the model; None if there were several.
+        page: The items, by their ranks in the model's list.
+        pool: IDs of the items that the last places were drawn from.
     """
 
     place: Cursor
@@ -77,6 +82,8 @@ class MadeOf:
     without: Without
     rules: Rules | None
     call: Call | None
+    page: Page = Page([], [], [])
+    pool: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,11 +120,13 @@ def logged(answered: RecommendedList, k: int, made_of: MadeOf, served: Served) -
         model=answered.model,
         user=answered.user,
         known=answered.known,
-        k=k,
+        k=min(k, MAX_LISTED - made_of.place.num_listed),
         start=made_of.place.num_listed,
         items=[item.item_id for item in answered.items],
         scores=[item.score for item in answered.items],
-        probabilities=[1.0] * len(answered.items),
+        probabilities=made_of.page.probabilities,
+        ranks=made_of.page.ranks,
+        pool=made_of.pool,
         short=answered.short,
         at=made_of.place.at,
         excluded=made_of.without.items,

@@ -76,12 +76,13 @@ def replay(out: Path, threads: int) -> Replayed:
                 model = ExportedModel(version.folder, threads)
                 functions[number] = model.function("recommend")
             found = _made_again(functions[number], page)
-            if found == (page["items"], page["scores"]):
+            if found == (page["items"], page["scores"], page["pool"]):
                 replayed.equal += 1
             else:
                 replayed.different.append(
                     f"{page['time']} version {number}, user {page['user']}: "
                     f"{page['items']} {page['scores']}, now {found[0]} {found[1]}"
+                    f"{' of another pool' * (found[2] != page['pool'])}"
                 )
     return replayed
 
@@ -99,8 +100,8 @@ def _pages(out: Path) -> Iterator[dict[str, Any]]:
 
 def _made_again(
     function: Function, page: Mapping[str, Any]
-) -> tuple[list[str], list[float]]:
-    """Returns the items and scores of a page."""
+) -> tuple[list[str], list[float], list[str]]:
+    """Returns the items and scores of a page, and the items of its pool."""
     history = History(
         page["history_items"],
         page["history_ratings"],
@@ -119,10 +120,17 @@ def _made_again(
     }
     outputs = function(shaped | {"k": np.array(page["call_k"], np.int32)})
     place = page["call_place"]
-    found = listed(
-        outputs["item_id"][place, :end], outputs["score"][place, :end].astype(float)
-    )[page["start"] :]
-    return [item for item, _ in found], [score for _, score in found]
+    found = listed(outputs["item_id"][place], outputs["score"][place].astype(float))
+    ranks = list(page["ranks"])
+    if len(ranks) < page["k"]:  # a short page ends with the list
+        ranks += range(max(ranks, default=page["start"] - 1) + 1, len(found))
+    again = [found[rank] for rank in ranks if rank < len(found)]
+    pool = set(page["pool"])
+    return (
+        [item for item, _ in again],
+        [score for _, score in again],
+        [item for item, _ in found if item in pool],
+    )
 
 
 def _shaped(

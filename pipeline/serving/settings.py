@@ -6,6 +6,8 @@ from typing import Literal
 
 Holds = Literal["both", "live", "trial"]
 
+MAX_POOL = 100  # items that places are drawn from; a cursor has most of their IDs
+
 
 @dataclasses.dataclass(frozen=True)
 class ServingSettings:
@@ -31,6 +33,8 @@ class ServingSettings:
             receives none.
         holds: Which versions of a trial the server holds.
         log_share: Share of the lists that are logged, 0 to 1.
+        explore: Number of the last places of a page that are drawn at random, and of
+            the items that they are drawn from, at most ``MAX_POOL``.
     """
 
     host: str = "127.0.0.1"
@@ -48,3 +52,4 @@ class ServingSettings:
     events: Path | None = None
     holds: Holds = "both"
     log_share: float = 0.0
+    explore: tuple[int, int] = (0, 0)

@@ -19,6 +19,8 @@ def page(user: str, items: Sequence[str], history: Sequence[str]) -> Shown:
         items=items,
         scores=[0.1 * place for place in range(len(items))],
         probabilities=[1.0] * len(items),
+        ranks=range(len(items)),
+        pool=(),
         short="",
         at=1_795_174_200,
         excluded=(),

@@ -24,7 +24,7 @@ def replayed(marquee, out):
 @pytest.fixture(scope="module")
 def answers(out, ruled):
     """Lists of many clients at once, across a switch of versions."""
-    with serving(out, "--log-lists", "1") as client:
+    with serving(out, "--log-lists", "1", "--explore", "3/8") as client:
         until(client, "/v1/recommend/ann")
 
         def ask(number):
@@ -68,6 +68,26 @@ def test_the_log_has_what_was_answered(answers, out):
     assert {row["start"] for row in found} > {0}
 
 
+def test_the_log_has_what_was_drawn(answers, out):
+    """The model lists items 30, 29, … 1 without those of the history."""
+    shown = [row for row in rows(out) if not row["start"]]
+    assert any(row["ranks"] != sorted(row["ranks"]) for row in shown)
+    for row in shown:
+        history = set(row["history_items"])
+        items = [str(n) for n in range(30, 0, -1) if str(n) not in history]
+        num_head = max(row["k"] - min(3, row["k"] - 1), 0)
+        assert row["items"] == [items[rank] for rank in row["ranks"]]
+        assert row["items"][:num_head] == items[:num_head]
+        pool = items[num_head : num_head + 8] if row["k"] > 1 else []
+        assert row["pool"] == pool
+        drawn = row["items"][num_head:]
+        assert len(set(drawn) & set(pool)) == len(drawn)
+        assert len(drawn) == min(3, row["k"] - 1, len(pool))
+        assert row["probabilities"][:num_head] == [1] * num_head
+        for probability in row["probabilities"][num_head:]:
+            assert probability == pytest.approx(1 / len(pool))
+
+
 def test_lists_are_made_again(answers, out, marquee):
     status, result = replayed(marquee, out)
     assert (status, result["different"], result["skipped"]) == (0, [], {})
@@ -81,13 +101,15 @@ def test_a_changed_list_is_found(answers, out, marquee):
     changed[5]["history_ratings"] = [5.0] * 4
     changed[5]["call_widths"] = [(name, 9) for name, _ in changed[5]["call_widths"]]
     changed[7]["version"] = 99
+    row = next(row for row in changed[8:] if row["pool"])
+    row["pool"] = row["pool"][::-1]
     kept = next((out / FOLDER).glob(FILES))
     table = pa.Table.from_pylist(changed, pq.read_schema(kept))
     shutil.rmtree(out / FOLDER)
     (out / FOLDER).mkdir()
     pq.write_table(table, out / FOLDER / "lists-1.parquet")
     status, result = replayed(marquee, out)
-    assert (status, len(result["different"]), result["equal"]) == (6, 2, 17)
+    assert (status, len(result["different"]), result["equal"]) == (6, 3, 16)
     assert result["skipped"] == {"version 99 (ruled-1) has been removed": 1}
 
 
