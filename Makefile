@@ -25,7 +25,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-events bench-warm-start bench-tune bench-sources \
   bench-flink bench-gate bench-trials bench-store bench-new-items bench-index bench-evaluation bench-two-stages bench-scale \
-  bench-run bench-run-quick bench-jobs bench-gpu
+  bench-run bench-run-quick bench-jobs bench-gpu bench-obp bench-off-policy
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -251,6 +251,15 @@ bench-implicit: $(READY) | $(UV) ## Compare alternations of mf_als with implicit
 	@$(UV) pip install --quiet --target build/implicit --no-deps \
 	  --python $(BIN)/python implicit==0.7.3 threadpoolctl==3.8.0
 	@PYTHONPATH=build/implicit $(BIN)/python -m benchmarks.implicit_als --write
+
+# Not in the lock: it is only used for this comparison. It writes the numbers of a test.
+bench-obp: $(READY) | $(UV) ## Write the estimates of Open Bandit Pipeline, installed in build/
+	@$(UV) pip install --quiet --target build/obp --no-deps --python $(BIN)/python \
+	  obp==0.5.5 scikit-learn==1.1.3 threadpoolctl==3.8.0 seaborn==0.13.2
+	@PYTHONPATH=build/obp $(BIN)/python -m benchmarks.open_bandit_pipeline
+
+bench-off-policy: $(READY) ## Compare off-policy estimates with nDCG on clicks, in known worlds
+	@$(BIN)/python -m benchmarks.off_policy_ranking
 
 bench-recbole: $(READY) build/torch/.ready ## Compare training speed with RecBole, installed in build/ (5 GB)
 	@$(BIN)/python -m benchmarks.recbole --write

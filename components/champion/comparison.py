@@ -38,7 +38,7 @@ class Interval:
 
 def interval(users: Users, metric: str, confidence: float) -> Interval:
     """Returns the interval of one model's metric, which is between 0 and 1."""
-    return _of_mean(users.values_of(metric), confidence, (0.0, 1.0))
+    return of_mean(users.values_of(metric), confidence, (0.0, 1.0))
 
 
 def difference(users: Users, others: Users, metric: str, confidence: float) -> Interval:
@@ -51,7 +51,7 @@ def difference(users: Users, others: Users, metric: str, confidence: float) -> I
     """
     check_same(users, others)
     differences = users.values_of(metric) - others.values_of(metric)
-    return _of_mean(differences, confidence, (-1.0, 1.0))
+    return of_mean(differences, confidence, (-1.0, 1.0))
 
 
 def check_same(users: Users, others: Users) -> None:
@@ -64,9 +64,14 @@ def check_same(users: Users, others: Users) -> None:
         )
 
 
-def _of_mean(
-    values: Floats, confidence: float, bounds: tuple[float, float]
-) -> Interval:
+def of_mean(values: Floats, confidence: float, bounds: tuple[float, float]) -> Interval:
+    """Returns the interval of the mean of one value per user.
+
+    Args:
+        values: The values; NaN of users who do not count.
+        confidence: Probability with which the interval has the expectation.
+        bounds: The least and the largest value that is possible.
+    """
     values = values[~np.isnan(values)]
     n = len(values)
     if not n:

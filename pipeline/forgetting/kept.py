@@ -14,7 +14,7 @@ from pipeline.event_log.store import EVENTS_FILE, EventStore
 from pipeline.forgetting.ids import Ids
 from pipeline.list_log.files import files_of
 
-_LISTS_OF_ITEMS = ("items", "history_items", "excluded")
+_LISTS_OF_ITEMS = ("items", "pool", "history_items", "excluded")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -109,15 +109,16 @@ def test_logged_lists_are_removed(marquee, folder):
     pages = [
         page("ann", ["i1", "gone-88"], []),
         page("bob", ["i1"], ["gone-88"]),
+        page("fay", ["i1"], [])._replace(pool=["i2", "gone-88"]),
         page("new-99", ["i1"], ["i2"]),
         page("eve", ["i2"], []),
         page("eve", [], ["i1"]),
     ]
     (out / "lists").mkdir()
-    for number, some in enumerate((pages, pages[3:], pages[:2])):
+    for number, some in enumerate((pages, pages[4:], pages[:2])):
         pq.write_table(as_table(some), out / f"lists/lists-{number}.parquet")
     names = ("--user", "new-99", "--item", "gone-88")
-    assert json.loads(marquee("forget", *names, "--json").out)["logged_lists"] == 5
+    assert json.loads(marquee("forget", *names, "--json").out)["logged_lists"] == 6
     done = marquee("forget", *names, "--apply")
     assert (done.status, "logged by servers" in done.out) == (0, True), done.err
     assert places(folder, "new-99") | places(folder, "gone-88") == set()

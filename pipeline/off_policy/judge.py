@@ -1,0 +1,182 @@
+"""Estimates what a version would earn in the places that were drawn."""
+
+import collections
+import dataclasses
+import datetime
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.live_models import versions
+from pipeline.off_policy import estimators
+from pipeline.off_policy.candidate import Candidate, Filling, logged_filling
+from pipeline.off_policy.drawn_lists import NoDrawnListsError, ShownList, read_lists
+from pipeline.off_policy.estimators import Floats
+from pipeline.off_policy.followed import Impressions
+from pipeline.off_policy.overlap import overlap
+from pipeline.off_policy.result import Judged, OffPolicy
+from pipeline.off_policy.reward_model import features, predict
+
+LISTS = 1_000  # for which a candidate's items are found at once
+NOT_DRAWN = "without drawn places"
+LATER_PAGE = "later pages, of which the log lacks the items before"
+NO_USER = "without the user or the history, which were not logged"
+OLDER = "older than the version, which may have been trained on what followed"
+NOT_OVER = "whose time for events is not over"
+
+
+@dataclasses.dataclass
+class _Places:
+    """The drawn places, in the order of the log; a list or an array has N members."""
+
+    user: list[str] = dataclasses.field(default_factory=list)
+    number: list[int] = dataclasses.field(default_factory=list)
+    probability: list[float] = dataclasses.field(default_factory=list)
+    position: list[int] = dataclasses.field(default_factory=list)
+    num_history: list[int] = dataclasses.field(default_factory=list)
+    shown: list[int] = dataclasses.field(default_factory=list)
+    logged: list[Filling] = dataclasses.field(default_factory=list)
+    candidate: list[Filling] = dataclasses.field(default_factory=list)
+    logged_by: set[int] = dataclasses.field(default_factory=set)
+
+    def add(self, shown: ShownList, numbers: Sequence[int]) -> None:
+        """Adds the drawn places of a list, with the numbers of their impressions."""
+        places = len(shown.drawn)
+        self.user += [shown.user] * places
+        self.number += numbers
+        self.probability += [shown.probability] * places
+        self.position += range(len(shown.head), len(shown.head) + places)
+        self.num_history += [len(shown.history.items)] * places
+        self.shown += map(shown.pool.index, shown.drawn)
+        self.logged.append(logged_filling(shown))
+        self.logged_by.add(shown.version)
+
+
+def judge(out: Path, number: int, window: int, threads: int, now: float) -> OffPolicy:
+    """Estimates what a version would earn in the drawn places of the logged lists.
+
+    Args:
+        out: Folder of the runs, whose server has logged lists and received events.
+        number: Number of the version.
+        window: For how many seconds after a list an event counts.
+        threads: Number of threads that one call of the model may use.
+        now: The present time, in seconds UTC.
+
+    Raises:
+        VersionError: If there is no such version.
+        NoListsError: If no list has been logged.
+        NoDrawnListsError: If none of them can be used.
+        EventStoreError: If there are no events.
+    """
+    known = versions.with_challengers(out / "live")
+    version = next((each for each in known if each.number == number), None)
+    if version is None:
+        raise versions.version_not_found(out / "live", number, known)
+    skipped = collections.Counter[str]()
+    impressions, places = Impressions(), _Places()
+    lists = _usable(out, version, now - window, impressions, skipped)
+    candidate = None
+    while some := list(itertools.islice(lists, LISTS)):
+        candidate = candidate or Candidate(version, threads)
+        for shown, numbers in some:
+            places.add(shown, numbers)
+        places.candidate += candidate.fillings([shown for shown, _ in some])
+    if candidate is None:
+        raise _nothing(out, skipped)
+    followed = impressions.followed(out, window)
+    return _judged(version, window, places, followed, dict(skipped))
+
+
+def _usable(
+    out: Path,
+    version: versions.Version,
+    end: float,
+    impressions: Impressions,
+    skipped: collections.Counter[str],
+) -> Iterator[tuple[ShownList, list[int]]]:
+    """Yields lists that can be used, with the numbers of their drawn impressions."""
+    pushed = datetime.datetime.fromisoformat(version.pushed).timestamp()
+    for shown in read_lists(out):
+        if shown is None:
+            skipped[NO_USER] += 1
+            continue
+        numbers = impressions.add(shown)
+        if not shown.pool:
+            skipped[NOT_DRAWN] += 1
+        elif shown.start:
+            skipped[LATER_PAGE] += 1
+        elif shown.second < pushed:
+            skipped[OLDER] += 1
+        elif shown.second > end:
+            skipped[NOT_OVER] += 1
+        else:
+            yield shown, numbers
+
+
+def _nothing(out: Path, skipped: collections.Counter[str]) -> NoDrawnListsError:
+    reasons = "; ".join(f"{number:,} {reason}" for reason, number in skipped.items())
+    text = (
+        f"No list in {out} has places that can be used: {reasons or 'none was shown'}."
+    )
+    if set(skipped) <= {NOT_DRAWN}:
+        text += " 'marquee serve --log-lists 1 --explore 3/20' draws places at random."
+    return NoDrawnListsError(text)
+
+
+def _judged(
+    version: versions.Version,
+    window: int,
+    places: _Places,
+    followed: np.ndarray,
+    skipped: dict[str, int],
+) -> OffPolicy:
+    _, user = np.unique(places.user, return_inverse=True)
+    reward = followed[places.number].astype(float)
+    logged, of_logged = _judged_filling(places, user, reward, places.logged)
+    candidate, of_candidate = _judged_filling(places, user, reward, places.candidate)
+    difference = None
+    if not logged.problem and not candidate.problem:
+        difference = estimators.mean(user, of_candidate - of_logged)
+    return OffPolicy(
+        version=version.number,
+        model=version.model,
+        logged_by=sorted(places.logged_by),
+        window=window,
+        lists=len(places.logged),
+        skipped=skipped,
+        drawn=estimators.mean(user, reward),
+        logged=logged,
+        candidate=candidate,
+        difference=difference,
+    )
+
+
+def _judged_filling(
+    places: _Places, user: np.ndarray, reward: Floats, fillings: Sequence[Filling]
+) -> tuple[Judged, Floats]:
+    """Returns the estimates of a policy, and the doubly robust terms of each place."""
+    chosen = np.array([rank for filling in fillings for rank in filling.ranks])
+    is_covered = [is_in for filling in fillings for is_in in filling.is_in_pool]
+    shown = np.array(places.shown)
+    weight = (chosen == shown) / np.array(places.probability)
+    of_shown, of_chosen = predict(
+        user,
+        reward,
+        *(
+            features(ranks, places.position, places.num_history)
+            for ranks in (shown, chosen)
+        ),
+    )
+    terms = of_chosen + weight * (reward - of_shown)
+    found = overlap(user, reward, weight, np.array(is_covered))
+    if problem := found.problem:
+        return Judged(found, problem), terms
+    return Judged(
+        found,
+        "",
+        estimators.ips(user, reward, weight),
+        estimators.snips(user, reward, weight),
+        estimators.dr(user, reward, weight, of_shown, of_chosen),
+    ), terms
