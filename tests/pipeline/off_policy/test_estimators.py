@@ -74,6 +74,7 @@ def covers(estimate, value):
     return estimate.lower <= value <= estimate.upper
 
 
+@pytest.mark.integration
 def test_intervals_cover_the_truth():
     """With intervals whose unit is the list, they do not."""
     value = truth(60)
@@ -86,6 +87,7 @@ def test_intervals_cover_the_truth():
     assert (by_list / NUM_WORLDS < LEAST - 0.05).all(), by_list / NUM_WORLDS
 
 
+@pytest.mark.integration
 def test_intervals_cover_the_truth_with_the_least_overlap():
     """Where there is an estimate: with so little overlap, in two of three worlds."""
     value, found, counted = truth(8), [], []
@@ -101,6 +103,7 @@ def test_intervals_cover_the_truth_with_the_least_overlap():
     assert np.median(found, 0) == pytest.approx(least, rel=0.3)
 
 
+@pytest.mark.integration
 def test_a_wrong_reward_model_does_not_bias_dr():
     values = []
     for places in in_worlds(150, 20, 100):

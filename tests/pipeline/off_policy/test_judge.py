@@ -21,7 +21,8 @@ from pipeline.serving.exploration import Exploration
 from pipeline.serving.list_cursor import Cursor
 from tests.support.online_logs import shown, write_events, write_lists
 from tests.support.recommender import save_recommender
-from tests.support.ruled_model import Ruled, save_ruled
+from tests.support.ruled_model import ORIGIN, RATED, Ruled, save_ruled, write_data
+from tests.support.server import serving, until
 from trainer_modules.model_card import ModelCard, write_card
 
 pytestmark = pytest.mark.integration
@@ -57,9 +58,7 @@ def exported(tmp_path_factory):
     model = Reversed(1)
     signatures = {"serving_default": model.score, "evaluate": model.evaluate}
     save_recommender(model, folders[1], **signatures)
-    write_card(
-        str(folders[1]), ModelCard("reversed", 1, {}, origin="Trainer_r/model/2")
-    )
+    write_card(str(folders[1]), ModelCard("reversed", 1, {}, origin=ORIGIN.format(2)))
     return folders
 
 
@@ -142,6 +141,27 @@ def test_the_own_version_needs_no_model_to_be_the_same(out, exported):
     found = judge(out, 3, 1, 1, begin + DAY)
     assert found.candidate == found.logged
     assert found.difference.value == 0
+
+
+def test_a_server_s_log_has_what_is_needed(out):
+    """The version that served lists would have shown what it ranked next."""
+    write_data(out, RATED, 9)
+    options = ("--log-lists", "1", "--explore", "3/15", "--events", str(out / "spans"))
+    with serving(out, *options) as client:
+        until(client, "/v1/recommend/ann")
+        for number in range(90):
+            user = f"user {number % 30}"
+            page = client.get(f"/v1/recommend/{user}?k=8").json()
+            item = page["items"][-1]["item_id"]
+            event = {"event_id": f"e{number}", "user_id": user, "item_id": item}
+            body = {"events": [event | {"rating": 5}]}
+            assert client.post("/v1/events", json=body).status_code == 200
+    found = judge(out, 2, 60, 1, time.time() + 60)
+    assert found.lists >= 90
+    assert found.candidate.overlap.places == 3 * found.lists
+    assert found.candidate == found.logged
+    # An event follows one of the three places of each list but that of ann.
+    assert 0.2 < found.drawn.value <= 1 / 3
 
 
 def test_items_outside_the_pool_give_no_estimate(out):
