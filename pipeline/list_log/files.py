@@ -33,6 +33,24 @@ def files_of(out: Path) -> list[Path]:
     return sorted((out / FOLDER).glob(FILES))
 
 
+class NoListsError(ValueError):
+    """A folder has no logged lists."""
+
+
+def existing_files(out: Path) -> list[Path]:
+    """Returns ``files_of`` a folder of runs that has such files.
+
+    Raises:
+        NoListsError: If it has none.
+    """
+    if paths := files_of(out):
+        return paths
+    raise NoListsError(
+        f"{out / FOLDER} has no lists. 'marquee serve --log-lists 1' writes a file "
+        "every minute."
+    )
+
+
 class ListLog:
     """The log of a server; ``add`` never waits.
 
