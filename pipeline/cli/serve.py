@@ -60,6 +60,15 @@ MAX_SHOWN = 5  # lists that differ
     help="Which versions of a trial to serve (docs/delivery.md): one of them where "
     "another server has the other.",
 )
+@click.option(
+    "--redact",
+    "redacted",
+    multiple=True,
+    type=click.Choice(["user", "history", "features", "filters"]),
+    help="Leave a field out of logged lists; a user is replaced by a hash, whose key "
+    "is in the folder of the runs. 'marquee replay' cannot make such lists again. "
+    "Repeatable.",
+)
 @out_option
 @verbose_option
 def serve(
@@ -75,6 +84,8 @@ def serve(
 
     from pipeline.serving.settings import ServingSettings
 
+    if options["redacted"] and not options["log_share"]:
+        raise click.UsageError("--redact applies to --log-lists, which is 0")
     token = _token(token_file)
     if token is None and host not in ("127.0.0.1", "::1", "localhost"):
         click.echo(

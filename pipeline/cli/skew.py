@@ -19,7 +19,7 @@ from pipeline.cli.command import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.served_features.comparison import Per
+    from pipeline.served_features.served import Per
 
 
 @main.command()

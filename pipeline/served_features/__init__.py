@@ -5,6 +5,8 @@ training histories of a version, and the form in which both are compared. ``dist
 between two sets of rows, by the comparators of a schema. ``comparison``: of the periods
 of each version. ``before_retraining``: what ``marquee retrain`` does about them.
 
+``periods``: the distances of one hour or day.
+
 Each served list is compared with the history of the same user in the training data, as
-the server would have had it: another mix of users is no skew.
+the server would have had it: another mix of users does not count as skew.
 """

@@ -59,5 +59,7 @@ def _look(config: PipelineConfig, version: int) -> tuple[list[str], list[str]]:
         ]
     ]
     reasons = [why for period in found.compared for why in period.not_compared]
+    if not (found.compared or found.problems):
+        reasons.append(f"no list of version {version} has been logged")
     ordered = sorted(alerts, key=lambda alert: -alert[0])
     return [text for _, text in ordered], [*found.problems, *reasons]

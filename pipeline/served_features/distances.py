@@ -123,7 +123,7 @@ def _most(
     differences = {
         value: abs(one.get(value, 0) - other.get(value, 0)) for value in {*one, *other}
     }
-    # Of equal ones, the first: the order of a set is not the same in each process.
+    # The first of equal ones: the order of a set is not the same in each process.
     most = max(differences.values(), default=0.0)
     return min((v for v, size in differences.items() if size == most), default="")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 from pipeline.list_log.files import existing_files
 from pipeline.recommend.user_history import History
 
-SECONDS = {"hour": 3600, "day": 86_400}  # length of a period
+Per = Literal["hour", "day"]  # length of a period
+SECONDS: dict[Per, int] = {"hour": 3600, "day": 86_400}
 _INDEX = ["time", "version", "user"]
 _INPUTS = [
     *("user", "time", "at", "history_items", "history_ratings", "history_times"),
-    *("history_types", "user_features"),
+    *("history_types", "user_features", "redacted"),
 ]
 
 _Ints = npt.NDArray[np.int64]
@@ -26,26 +27,29 @@ class Served(NamedTuple):
     """A list, as far as it is compared.
 
     Attributes:
-        user: ID of the user.
+        user: ID of the user, or its hash.
         time: When it was answered, in seconds UTC.
         at: Time of the request by which the model made it, in seconds UTC.
         history: The history and the side features that the model was given.
+        redacted: Fields that were left out of the log or hashed.
     """
 
     user: str
     time: int
     at: int
     history: History
+    redacted: frozenset[str]
 
 
 class ServedLists:
     """The lists in the log, of which only times, versions and users are in memory.
 
     Attributes:
+        per: Length of a period.
         problems: Files that cannot be read, with the reason.
     """
 
-    def __init__(self, out: Path, per: str):
+    def __init__(self, out: Path, per: Per):
         """Reads the times, versions and users.
 
         Args:
@@ -55,7 +59,7 @@ class ServedLists:
         Raises:
             NoListsError: If there is no log.
         """
-        self.problems: list[str] = []
+        self.per, self.problems = per, list[str]()
         self._paths: list[Path] = []
         tables = []
         for path in existing_files(out):
@@ -122,4 +126,5 @@ class ServedLists:
                 row["history_types"],
             )
             time = int(row["time"].timestamp())
-            yield Served(row["user"], time, row["at"], history)
+            redacted = frozenset(row.get("redacted") or ())  # new in this release
+            yield Served(row["user"], time, row["at"], history, redacted)

@@ -74,7 +74,7 @@ class _Tenths:
     def __init__(self, numbers: Iterable[float]):
         found = np.fromiter(numbers, float)
         shares = np.arange(TENTHS + 1) / TENTHS
-        # Of numbers that were given, not between them: one is not in two tenths.
+        # The bounds are numbers that occur, so that none is divided between two tenths.
         self._bounds: list[float] = []
         if len(found):
             bounds = np.quantile(found, shares, method="inverted_cdf")
@@ -133,6 +133,11 @@ class TrainingForm:
             name: _Tenths(map(_number, features[name].elements()))
             for name in self.numbers
         }
+
+    @property
+    def side_features(self) -> set[str]:
+        """Names of the users' side features."""
+        return {*self._categories, *self._numbers}
 
     def row(self, user: str, history: History, at: int) -> Row:
         """Returns a history in the form.

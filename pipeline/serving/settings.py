@@ -31,6 +31,7 @@ class ServingSettings:
             receives none.
         holds: Which versions of a trial the server holds.
         log_share: Share of the lists that are logged, 0 to 1.
+        redacted: Fields that are left out of logged lists, or hashed.
     """
 
     host: str = "127.0.0.1"
@@ -48,3 +49,4 @@ class ServingSettings:
     events: Path | None = None
     holds: Holds = "both"
     log_share: float = 0.0
+    redacted: tuple[str, ...] = ()

@@ -11,7 +11,8 @@ from pipeline.views.terminal.tables import headed_table
 from pipeline.views.terminal.terminal import Terminal
 
 if TYPE_CHECKING:  # it imports TensorFlow Data Validation
-    from pipeline.served_features.comparison import Compared, Comparison
+    from pipeline.served_features.comparison import Comparison
+    from pipeline.served_features.periods import Compared
 
 
 def print_comparison(console: Terminal, comparison: "Comparison") -> None:

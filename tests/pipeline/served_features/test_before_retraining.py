@@ -70,6 +70,14 @@ def test_it_goes_on(skewed, retrain):
     )
 
 
+def test_a_new_version_without_lists_is_named(tmp_path):
+    write_training(tmp_path, USERS)
+    log(tmp_path, served(USERS, ["u1"], NOON, lambda page: page._replace(version=9)))
+    assert check_served(config(tmp_path, STOP)) == [
+        "served features were not compared: no list of version 1 has been logged"
+    ]
+
+
 def test_without_lists_or_a_live_version_nothing_is_compared(tmp_path, skewed):
     assert check_served(config(tmp_path, STOP)) == []
     shutil.copytree(skewed / "live", tmp_path / "live")

@@ -8,6 +8,7 @@ import pytest
 
 from components.anomaly_gate.schema import SERVED_SCHEMA
 from pipeline.list_log.files import NoListsError
+from pipeline.list_log.redaction import Redaction
 from pipeline.served_features.comparison import Wanted, compare
 from tests.support.served_lists import (
     NOON,
@@ -219,6 +220,42 @@ def test_versions_whose_data_is_gone_are_named(out):
         "version 1 (mf_als): the data from which it learned was removed with run r1",
         "version 7 has been removed",
     ]
+
+
+def test_hashed_users_are_joined_and_what_is_left_out_is_named(out):
+    redaction = Redaction(out, ["user", "features"])
+
+    def skewed(page):
+        ratings = [rating / 5 for rating in page.history_ratings]
+        return redaction.of(page._replace(history_ratings=ratings))
+
+    log(out, served(USERS, drawn(1), NOON - HOUR))
+    log(out, served(USERS, drawn(2), NOON, skewed))
+    [compared] = compare(out, WANTED).compared
+    assert (compared.users, compared.trained_on) == (250, 250)
+    alerts = {(alert.between, alert.feature) for alert in compared.alerts}
+    assert alerts == {("skew", "history_rating"), ("drift", "history_rating")}
+    assert compared.not_compared == ["features: redacted in 250 of 250 lists"]
+    features = {distance.feature for distance in compared.distances}
+    assert features.isdisjoint({"user_city", "user_income"})
+    (out / "list_log.key").unlink()
+    [compared] = compare(out, WANTED).compared
+    assert "users are hashed, and list_log.key is missing" in compared.not_compared[1]
+    assert {distance.between for distance in compared.distances} == {"drift"}
+
+
+def test_a_history_that_is_left_out_is_named(out):
+    redaction = Redaction(out, ["history"])
+    half = [lambda page: page, redaction.of]
+    users = drawn(1)
+    for change, names in zip(half, (users[:125], users[125:]), strict=True):
+        log(out, served(USERS, names, NOON, change))
+    [compared] = compare(out, WANTED).compared
+    assert compared.alerts == []
+    assert "history: redacted in" in compared.not_compared[0]
+    assert {distance.feature for distance in compared.distances} == {
+        *("user_id", "user_city", "user_income")
+    }
 
 
 def test_without_a_log(trained):
