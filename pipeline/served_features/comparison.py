@@ -73,7 +73,8 @@ def compare(out: Path, wanted: Wanted) -> Comparison:
         VersionError: If a version cannot be read.
     """
     schema, lists = read_schema(wanted.schema), ServedLists(out, wanted.per)
-    kept = {version.number: version for version in versions.versions(out / "live")}
+    known = versions.with_challengers(out / "live")
+    kept = {version.number: version for version in known}
     compared, problems = list[Compared](), lists.problems
     for number in lists.versions():
         if wanted.only not in (None, number):

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.list_log.files import existing_files
@@ -14,7 +15,7 @@ from pipeline.recommend.user_history import History
 
 Per = Literal["hour", "day"]  # length of a period
 SECONDS: dict[Per, int] = {"hour": 3600, "day": 86_400}
-_INDEX = ["time", "version", "user"]
+_INDEX = ["time", "version", "user", "failed"]
 _INPUTS = [
     *("user", "time", "at", "history_items", "history_ratings", "history_times"),
     *("history_types", "user_features", "redacted"),
@@ -64,7 +65,7 @@ class ServedLists:
         tables = []
         for path in existing_files(out):
             try:
-                tables.append(pq.ParquetFile(path).read(columns=_INDEX))
+                tables.append(_index(path))
             except (OSError, pa.ArrowException) as error:
                 self.problems.append(f"{path} cannot be read: {error}")
             else:
@@ -83,7 +84,7 @@ class ServedLists:
 
     def versions(self) -> list[int]:
         """Returns the numbers of the versions, in ascending order."""
-        return [int(version) for version in np.unique(self._versions)]
+        return [int(version) for version in np.unique(self._versions) if version]
 
     def periods(self, version: int) -> list[int]:
         """Returns the periods with lists of a version, in order of time.
@@ -128,3 +129,15 @@ class ServedLists:
             time = int(row["time"].timestamp())
             redacted = frozenset(row.get("redacted") or ())  # new in this release
             yield Served(row["user"], time, row["at"], history, redacted)
+
+
+def _index(path: Path) -> pa.Table:
+    """Returns times, versions and users; the version is 0 for lists that failed.
+
+    These have neither a history nor features.
+    """
+    table = pq.ParquetFile(path).read(columns=_INDEX)
+    if "failed" in table.column_names:  # not in files of earlier releases
+        made = pc.if_else(table["failed"], 0, table["version"])
+        table = table.set_column(1, "version", made.cast(pa.int32()))
+    return table.select(["time", "version", "user"])

@@ -4,6 +4,7 @@ import datetime
 import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from components.anomaly_gate.schema import SERVED_SCHEMA
@@ -196,6 +197,34 @@ def test_likes_of_the_request_are_left_out(out):
 
     log(out, served(USERS, drawn(1), NOON, liking))
     assert {d.value for d in compare(out, WANTED).compared[0].distances} == {0.0}
+
+
+def test_the_newest_list_of_a_user_counts(out):
+    names = drawn(1)
+    newest = served(USERS, names, NOON + HOUR / 2)
+    log(out, [*newest[:100], *served(USERS, names, NOON, without("user_city"))])
+    log(out, newest[100:])
+    [compared] = compare(out, WANTED).compared
+    assert (compared.users, compared.alerts) == (250, [])
+
+
+def test_lists_that_failed_are_left_out(out):
+    def failing(page):
+        return page._replace(
+            failed=True, history_items=(), history_ratings=(), user_features=()
+        )
+
+    log(out, served(USERS, drawn(1), NOON))
+    log(out, served(USERS, USERS, NOON + HOUR / 2, failing))
+    [compared] = compare(out, WANTED).compared
+    assert (compared.users, compared.alerts) == (250, [])
+
+
+def test_logs_of_earlier_releases_are_read(out):
+    path = log(out, served(USERS, drawn(1), NOON, without("user_city")))
+    table = pq.read_table(path)
+    pq.write_table(table.drop(["arm", "seconds", "failed", "redacted"]), path)
+    assert alerts(out) == {("skew", "user_city")}
 
 
 def test_a_damaged_file_is_named_and_others_count(out):
