@@ -85,8 +85,11 @@ def replay(out: Path, threads: int) -> Replayed:
 
 
 def _pages(out: Path) -> Iterator[dict[str, Any]]:
+    """Yields the lists that were made, without those that failed."""
     for path in existing_files(out):
-        yield from pq.read_table(path).to_pylist()
+        for page in pq.read_table(path).to_pylist():
+            if not page.get("failed"):
+                yield page
 
 
 def _made_again(

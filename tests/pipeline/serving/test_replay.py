@@ -50,6 +50,7 @@ def rows(out):
         row
         for path in sorted((out / FOLDER).glob(FILES))
         for row in pq.read_table(path).to_pylist()
+        if not row["failed"]  # as before the ratings have been read
     ]
 
 
