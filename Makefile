@@ -23,7 +23,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   test-kubernetes test-reliability test-sources minio hdfs kafka kafka-to-spans check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
-  bench-serve bench-events bench-warm-start bench-tune bench-sources \
+  bench-serve bench-events bench-skew bench-warm-start bench-tune bench-sources \
   bench-flink bench-gate bench-trials bench-store bench-new-items bench-index bench-evaluation bench-two-stages bench-scale \
   bench-run bench-run-quick bench-jobs bench-gpu bench-obp bench-off-policy
 
@@ -226,6 +226,9 @@ bench-gate: $(READY) ## Measure (false) promotions by the gate over seasons of n
 
 bench-trials: $(READY) ## Measure how soon versions on trial are decided, and how often wrongly
 	@$(BIN)/python -m benchmarks.trials --write
+
+bench-skew: $(READY) ## Count alerts of `marquee skew` in hours without skew
+	@$(BIN)/python -m benchmarks.served_skew
 
 bench-optimizers: $(READY) ## Compare Adam and LazyAdam on tables with many rows
 	@$(BIN)/python -m benchmarks.optimizers

@@ -11,6 +11,7 @@ from trainer_modules import features
 
 CURATED_SCHEMA = Path(__file__).parents[2] / "schema" / "ratings.pbtxt"
 SPANS_SCHEMA = CURATED_SCHEMA.with_name("spans.pbtxt")
+SERVED_SCHEMA = CURATED_SCHEMA.with_name("served.pbtxt")
 # Buckets of features without a tag: deciles, and as many as there are frequent words.
 BUCKETS = {features.NUMERIC: 10, features.TIME: 10, features.TEXT: 1000}
 TIME_TAG = "time"

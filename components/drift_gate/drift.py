@@ -51,7 +51,7 @@ def measured_in(anomalies: "anomalies_pb2.Anomalies") -> list[Measured]:
     """
     measured = []
     for info in anomalies.drift_skew_info:
-        for found in info.drift_measurements:
+        for found in (*info.drift_measurements, *info.skew_measurements):
             distance = type(found).Type.Name(found.type)
             if distance not in DISTANCES:
                 raise ValueError(f"the distance {distance} of TFDV is not supported")

@@ -11,6 +11,7 @@ from pipeline.cli import (  # noqa: F401
     report,
     run,
     serve,
+    skew,
     tune,
 )
 from pipeline.cli.command import main

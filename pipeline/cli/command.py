@@ -60,6 +60,10 @@ _FIXABLE = {
         "Anomalies in the data",
         exit_codes.ANOMALIES,
     ),
+    "pipeline.served_features.before_retraining.ServedSkewError": (
+        "Skew of served features",
+        exit_codes.ANOMALIES,
+    ),
     "pipeline.recommend.item_titles.UnknownItemError": (
         "No such item",
         exit_codes.CONFIG,

@@ -91,7 +91,19 @@ def execute_retraining(
     if last is not None:
         print_nothing_new(open_console(), window, last)
         return
+    _check_served(ctx, config)
     execute_run(ctx, config, window)
+
+
+def _check_served(ctx: click.Context, config: "PipelineConfig") -> None:
+    """Stops or warns if features in served lists are not those of training."""
+    from pipeline.served_features.before_retraining import check_served
+    from pipeline.views.terminal import hidden_output
+
+    with hidden_output(VERBOSE in ctx.meta):
+        warnings = check_served(config)
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
 
 
 def execute_run(

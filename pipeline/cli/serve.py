@@ -68,6 +68,15 @@ MAX_SHOWN = 5  # lists that differ
     help="Draw the last PLACES of each page at random from the next POOL items of the "
     "model's list, as in 3/20, for 'marquee off-policy'. Needs --log-lists.",
 )
+@click.option(
+    "--redact",
+    "redacted",
+    multiple=True,
+    type=click.Choice(["user", "history", "features", "filters"]),
+    help="Leave a field out of logged lists; a user is replaced by a hash, whose key "
+    "is in the folder of the runs. 'marquee replay' cannot make such lists again. "
+    "Repeatable.",
+)
 @out_option
 @verbose_option
 def serve(
@@ -88,6 +97,8 @@ def serve(
             "--explore without --log-lists shows worse items, and nothing is learned "
             "from it: add --log-lists 1"
         )
+    if options["redacted"] and not options["log_share"]:
+        raise click.UsageError("--redact applies to --log-lists, which is 0")
     token = _token(token_file)
     if token is None and host not in ("127.0.0.1", "::1", "localhost"):
         click.echo(

@@ -170,10 +170,13 @@ class SchemaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             schema/ratings.pbtxt.
         spans: Schema file with the drift thresholds of ``marquee retrain``; null uses
             schema/spans.pbtxt.
+        served: Schema file with the thresholds for features in served lists; null uses
+            schema/served.pbtxt.
     """
 
     path: Text | None = None
     spans: Text | None = None
+    served: Text | None = None
 
 
 class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,6 +190,11 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             person, or ``warn`` and continue.
         min_drift_ratings: Spans of fewer ratings are not compared: small samples always
             look drifted.
+        served_skew: What ``marquee retrain`` does if features in the logged lists of
+            the live version exceed a threshold of ``schema.served`` (``marquee skew``):
+            ``stop`` and wait for a person, ``warn`` and continue, or "off".
+        served_period: Length of the periods that are compared.
+        min_served_users: Periods with lists of fewer users are not compared.
         max_hours: Time limit of a retraining that ``marquee schedule`` started, in
             hours; one that hangs is stopped, so that the next can run.
         tune_every: Tune the models with ``tuned: auto`` before every N-th retraining
@@ -199,6 +207,9 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: Window = "all"
     drift: Literal["stop", "warn"] = "stop"
     min_drift_ratings: Count = 1000
+    served_skew: Literal["stop", "warn", "off"] = "warn"
+    served_period: Literal["hour", "day"] = "day"
+    min_served_users: Count = 200
     max_hours: Annotated[float, Meta(gt=0, le=8760)] = 12.0
     tune_every: Count | None = None
     tune_below: Annotated[float, Meta(gt=0, le=1)] | None = None

@@ -15,6 +15,7 @@ from pipeline.delivery.confidence import Sums
 from pipeline.delivery.verdict import Arm
 from pipeline.event_log.store import EVENTS_FILE, EventStore
 from pipeline.list_log.files import files_of
+from pipeline.list_log.redaction import UserHash
 
 _COLUMNS = ["time", "version", "user", "items", "arm", "seconds", "failed"]
 _TIME_BITS = 34  # seconds since 1970 until the year 2514
@@ -135,6 +136,8 @@ def _followed(out: Path, lists: pa.Table, time: np.ndarray, window: int) -> np.n
     if (out / EVENTS_FILE).exists():
         with contextlib.closing(EventStore(out)) as store:
             rows = store.since(int(time.min()))
+    if user_hash := UserHash.existing(out):  # lists may have these in place of users
+        rows += [(user_hash(user), item, at) for user, item, at in rows]
     events = pa.array([f"{user}\0{item}" for user, item, _ in rows], pa.string())
     both = pa.concat_arrays([shown, events]).dictionary_encode()
     pairs = both.indices.to_numpy().astype(np.int64) << _TIME_BITS

@@ -13,6 +13,7 @@ from components import durable_files
 from pipeline.event_log.store import EVENTS_FILE, EventStore
 from pipeline.forgetting.ids import Ids
 from pipeline.list_log.files import files_of
+from pipeline.list_log.redaction import UserHash
 
 _LISTS_OF_ITEMS = ("items", "pool", "history_items", "excluded")
 
@@ -60,7 +61,10 @@ def _mentioning(
     out: Path, ids: Ids
 ) -> Iterator[tuple[Path, pa.Table, pa.ChunkedArray]]:
     """Yields files of lists, their rows, and which of these mention an ID."""
-    users, items = pa.array(ids.users, pa.string()), pa.array(ids.items, pa.string())
+    names, user_hash = set(ids.users), UserHash.existing(out)
+    if user_hash:
+        names |= set(map(user_hash, ids.users))
+    users, items = pa.array(names, pa.string()), pa.array(ids.items, pa.string())
     for path in files_of(out):
         table = pq.read_table(path)
         mentions = pc.is_in(table["user"], value_set=users)

@@ -13,12 +13,13 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from components import durable_files
+from pipeline.list_log.redaction import Redaction
 from pipeline.list_log.shown import SCHEMA, Shown, as_table
 
 _log = logging.getLogger(__name__)
@@ -59,19 +60,27 @@ class ListLog:
         share: Share of the lists that are logged, 0 to 1.
     """
 
-    def __init__(self, out: Path, share: float, lose: Callable[[int], None]):
+    def __init__(
+        self,
+        out: Path,
+        share: float,
+        lose: Callable[[int], None],
+        redacted: Sequence[str] = (),
+    ):
         """Starts the thread.
 
         Args:
             out: Folder of the runs, in which the files have a folder of their own.
             share: Share of the lists that are logged, 0 to 1.
             lose: Called with the number of lists that could not be written.
+            redacted: Fields that are left out or hashed (``redaction.FIELDS``).
 
         Raises:
-            OSError: If the folder cannot be created.
+            OSError: If the folder, or the key of the hash, cannot be created.
         """
         self._folder, self.share, self._lose = out / FOLDER, share, lose
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._redaction = Redaction(out, redacted)
         self._waiting: collections.deque[Shown] = collections.deque()
         self._ended = threading.Event()
         self._file: pq.ParquetWriter | None = None
@@ -120,7 +129,7 @@ class ListLog:
                 self._file = pq.ParquetWriter(
                     self._unfinished, SCHEMA, compression="zstd", use_dictionary=False
                 )
-            self._file.write_table(as_table(pages))
+            self._file.write_table(as_table(list(map(self._redaction.of, pages))))
         except Exception as error:  # the thread must go on
             self._give_up(error)
 

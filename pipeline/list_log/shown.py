@@ -40,6 +40,7 @@ SCHEMA = pa.schema(
         ("arm", pa.string()),
         ("seconds", pa.float32()),
         ("failed", pa.bool_()),
+        ("redacted", pa.list_(pa.string())),
     ]
 )
 
@@ -82,6 +83,7 @@ class Shown(NamedTuple):
             "" without a trial.
         seconds: Time that it took.
         failed: Whether it could not be made; such a list has no items.
+        redacted: Fields that are left out or hashed (``redaction.FIELDS``).
     """
 
     time: int
@@ -114,6 +116,7 @@ class Shown(NamedTuple):
     arm: str
     seconds: float
     failed: bool
+    redacted: Sequence[str] = ()
 
 
 def as_table(pages: Sequence[Shown]) -> pa.Table:

@@ -15,7 +15,7 @@ ROWS = 5_000  # of a file that are in memory at once
 _COLUMNS = (
     *("time", "version", "user", "start", "items", "probabilities", "pool", "at"),
     *("excluded", "filters", "history_items", "history_ratings", "history_times"),
-    *("history_types", "user_features", "arm", "failed"),
+    *("history_types", "user_features", "arm", "failed", "redacted"),
 )
 
 
@@ -55,7 +55,7 @@ class ShownList:
 
 
 def read_lists(out: Path) -> Iterator[ShownList | None]:
-    """Yields the lists in the order of the files; None for one without a user.
+    """Yields the lists in the order of the files; None for one that is redacted.
 
     Raises:
         NoListsError: If no list has been logged.
@@ -69,7 +69,7 @@ def read_lists(out: Path) -> Iterator[ShownList | None]:
 
 
 def _list_of(row: dict[str, Any]) -> ShownList | None:
-    if not row["user"] or row["history_items"] is None:
+    if row["redacted"]:
         return None
     items, pool = row["items"], row["pool"]
     num_head = len(items) - len(set(items) & set(pool))

@@ -22,7 +22,7 @@ from pipeline.off_policy.reward_model import features, predict
 LISTS = 1_000  # for which a candidate's items are found at once
 NOT_DRAWN = "without drawn places"
 LATER_PAGE = "later pages, of which the log lacks the items before"
-NO_USER = "without the user or the history, which were not logged"
+REDACTED = "without the inputs of the model, which were not logged (--redact)"
 OLDER = "older than the version, which may have been trained on what followed"
 NOT_OVER = "whose time for events is not over"
 
@@ -100,7 +100,7 @@ def _usable(
     pushed = datetime.datetime.fromisoformat(version.pushed).timestamp()
     for shown in read_lists(out):
         if shown is None:
-            skipped[NO_USER] += 1
+            skipped[REDACTED] += 1
             continue
         numbers = impressions.add(shown)
         if not shown.pool:

@@ -254,12 +254,24 @@ def are_liked(
 
 
 def _features(example: Any) -> tuple[str, ...]:
+    """Returns the side features of a record as "name=value".
+
+    Vectors are left out, as they would take more memory than all ratings: a model takes
+    those of training.
+    """
     return tuple(
-        f"{name}={value.decode()}"
+        f"{name}={value}"
         for name, feature in sorted(example.features.feature.items())
         if f.is_user_feature(name)
-        for value in feature.bytes_list.value
+        for value in _texts_of(feature)
     )
+
+
+def _texts_of(feature: Any) -> list[str]:
+    numbers = feature.float_list.value
+    if len(numbers) == 1:
+        return [str(np.float32(numbers[0]))]  # as it was written: 34.1
+    return [value.decode() for value in feature.bytes_list.value]
 
 
 def check_inputs(names: Iterable[str]) -> None:

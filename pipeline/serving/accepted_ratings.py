@@ -13,13 +13,13 @@ import time
 import weakref
 from pathlib import Path
 
+from pipeline.aside import aside
 from pipeline.event_log.expected import Expected
 from pipeline.lineage import AcceptedData, NoLineageError, accepted_data
 from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.likes import Likes
 from pipeline.recommend.user_history import Histories, files_of
 from pipeline.runs.metadata_store import METADATA_FILE
-from pipeline.serving.aside import aside
 from pipeline.serving.errors import RequestError
 from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics

@@ -65,7 +65,8 @@ def create_app(
     if settings.events:
         events = EventWriter(EventStore(out), settings.events, metrics)
     if settings.log_share:
-        log = ListLog(out, settings.log_share, metrics.lists_not_logged.inc)
+        lose = metrics.lists_not_logged.inc
+        log = ListLog(out, settings.log_share, lose, settings.redacted)
     ratings, feeds = AcceptedRatings(out, metrics), FeedWatcher(metrics)
 
     async def prepare(model: ModelProcess) -> None:

@@ -63,6 +63,8 @@ def replay(out: Path, threads: int) -> Replayed:
         version = kept.get(number)
         if version is None or version.model != page["model"]:
             replayed.skip(f"version {number} ({page['model']}) has been removed")
+        elif page.get("redacted"):
+            replayed.skip(f"{', '.join(page['redacted'])}: redacted in the log")
         elif page["has_feed"]:
             replayed.skip("the feed of available items is not logged")
         elif page["call_rows"] is None:

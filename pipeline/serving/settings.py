@@ -35,6 +35,7 @@ class ServingSettings:
         log_share: Share of the lists that are logged, 0 to 1.
         explore: Number of the last places of a page that are drawn at random, and of
             the items that they are drawn from, at most ``MAX_POOL``.
+        redacted: Fields that are left out of logged lists, or hashed.
     """
 
     host: str = "127.0.0.1"
@@ -53,3 +54,4 @@ class ServingSettings:
     holds: Holds = "both"
     log_share: float = 0.0
     explore: tuple[int, int] = (0, 0)
+    redacted: tuple[str, ...] = ()

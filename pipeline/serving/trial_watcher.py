@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 from components.live_models import trial as trials
+from pipeline.aside import aside
 from pipeline.delivery.judgement import Judgement, judge
 from pipeline.delivery.verdict import Action
 from pipeline.serving.arms import Arms
-from pipeline.serving.aside import aside
 from pipeline.serving.prometheus_metrics import Metrics
 
 _log = logging.getLogger(__name__)

@@ -13,10 +13,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(2400)]
 README = Path(__file__).parents[2] / "README.md"
 SCHEDULE = 'marquee schedule --cron "0 3 * * *" --data spans'  # does not end
 # CI itself runs the two make targets. MovieLens 1M is tested in tests/accuracy, growing
-# spans in test_retrain.py, the schedule, the server and its log in tests/pipeline.
+# spans in test_retrain.py, the schedule, the server and its log in tests/pipeline, and
+# the features in the log in test_served_skew.py.
 ELSEWHERE = (
     *("make run", "make test", "marquee run --data ml-1m"),
     *("marquee retrain --data spans", SCHEDULE, "marquee serve", "marquee replay"),
+    "marquee skew",
 )
 # These create another environment; tests/test_setup.py runs them.
 INSTALL = ("python3.11 -m venv", "environment/bin/pip install")

@@ -65,7 +65,15 @@ class StoreWriter:
     def _context(self, kind, name):
         return mlmd.Context(type_id=self._type("Context", kind), type=kind, name=name)
 
-    def read(self, run, number, model="", source="/data/ratings.csv", threshold="> 3"):
+    def read(
+        self,
+        run,
+        number,
+        model="",
+        source="/data/ratings.csv",
+        threshold="> 3",
+        kinds=None,
+    ):
         """Adds the steps of a run up to its Trainer.
 
         Args:
@@ -74,6 +82,7 @@ class StoreWriter:
             model: The model's folder below ``artifacts/``, if not the usual one.
             source: The ratings file that was read.
             threshold: The run's label threshold.
+            kinds: Side features that are not categories, as in the reader's settings.
         """
         examples = self.artifact(f"RatingsExampleGen/examples/{number}")
         catalogue = self.artifact(f"CatalogueGen/catalogue/{number + 1}")
@@ -82,6 +91,8 @@ class StoreWriter:
         folder, _, file = source.rpartition("/")
         pattern = json.dumps({"splits": [{"name": "ratings", "pattern": file}]})
         reading = {"input_base": folder, "input_config": pattern}
+        if kinds:
+            reading["custom_config"] = json.dumps({"kinds": kinds})
         config = {"custom_config": json.dumps({"label_threshold": threshold})}
         used = [("examples", examples)]
         self.step("RatingsExampleGen", run, [], used, reading)

@@ -9,6 +9,7 @@ from pipeline.delivery.outcomes import outcomes
 from pipeline.event_log.expected import Row
 from pipeline.event_log.store import EventStore
 from pipeline.list_log.files import FOLDER
+from pipeline.list_log.redaction import Redaction
 from pipeline.list_log.shown import as_table
 from tests.support.logged_page import page
 
@@ -66,8 +67,9 @@ def by_search(pages, rows, version):
     return sorted(map(tuple, found.values()))
 
 
+@pytest.mark.parametrize("redacted", [(), ("user", "history")])
 @pytest.mark.parametrize("seed", range(5))
-def test_outcomes_are_those_of_a_search(tmp_path, seed):
+def test_outcomes_are_those_of_a_search(tmp_path, seed, redacted):
     rng = np.random.default_rng(seed)
     pages, rows = list(lists(rng)), list(events(rng))
     store = EventStore(tmp_path)
@@ -75,7 +77,8 @@ def test_outcomes_are_those_of_a_search(tmp_path, seed):
     (tmp_path / FOLDER).mkdir()
     for part in range(3):
         path = tmp_path / FOLDER / f"lists-{part}.parquet"
-        pq.write_table(as_table(pages[part::3]), path)
+        logged = map(Redaction(tmp_path, redacted).of, pages[part::3])
+        pq.write_table(as_table(list(logged)), path)
     found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS)
     assert list(found) == ["champion", "challenger"]
     for name, version in (("champion", 3), ("challenger", 4)):

@@ -9,6 +9,7 @@ from components.live_models import push
 from pipeline.event_log.expected import Row
 from pipeline.event_log.store import EventStore
 from pipeline.list_log.files import files_of
+from pipeline.list_log.redaction import Redaction
 from pipeline.list_log.shown import as_table
 from pipeline.runs import lock
 from tests.support.byte_search import places
@@ -125,6 +126,19 @@ def test_logged_lists_are_removed(marquee, folder):
     kept = [pq.read_table(path)["user"].to_pylist() for path in files_of(out)]
     assert kept == [["eve", "eve"], ["eve", "eve"], []]
     assert "Nothing to do" in marquee("forget", *names, "--apply").out
+
+
+def test_logged_lists_of_hashed_users_are_removed(marquee, folder):
+    out = folder / "marquee-out"
+    (out / "lists").mkdir()
+    pages = [page("new-99", ["i1"], []), page("eve", ["i2"], []), page("eve", [], [])]
+    hashed = [Redaction(out, ["user"]).of(each) for each in pages]
+    pq.write_table(as_table(hashed), out / "lists/lists-1.parquet")
+    names = ("--user", "new-99")
+    assert json.loads(marquee("forget", *names, "--json").out)["logged_lists"] == 1
+    assert marquee("forget", *names, "--apply").status == 0
+    [path] = files_of(out)
+    assert pq.read_table(path)["user"].to_pylist() == [hashed[1].user] * 2
 
 
 def test_it_does_not_wait_for_a_run(marquee, folder):

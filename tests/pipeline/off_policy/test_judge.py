@@ -11,10 +11,10 @@ import tensorflow as tf
 from components.live_models import push, versions
 from pipeline.off_policy.judge import (
     LATER_PAGE,
-    NO_USER,
     NOT_DRAWN,
     NOT_OVER,
     OLDER,
+    REDACTED,
     judge,
 )
 from pipeline.serving.exploration import Exploration
@@ -202,7 +202,7 @@ def test_lists_that_cannot_be_used_are_counted(out):
             shown("ann", "ab", begin, start=2, **drawn),
             shown("ann", "ab", begin - DAY, **drawn),
             shown("ann", "ab", begin + DAY, **drawn),
-            shown("", "ab", begin, **drawn),
+            shown("hmac:1f", "ab", begin, redacted=["user"], **drawn),
             shown("ann", "ab", begin, arm="shadow", **drawn),
             shown("ann", "", begin, failed=True),
         ],
@@ -210,7 +210,7 @@ def test_lists_that_cannot_be_used_are_counted(out):
     write_events(out, [])
     found = judge(out, 2, 10, 1, begin + DAY)
     assert found.lists == 1
-    reasons = (NO_USER, NOT_DRAWN, LATER_PAGE, OLDER, NOT_OVER)
+    reasons = (REDACTED, NOT_DRAWN, LATER_PAGE, OLDER, NOT_OVER)
     assert found.skipped == dict.fromkeys(reasons, 1)
 
 

@@ -17,6 +17,7 @@ from pipeline.recommend.user_history import (
 from tests.support.examples import serialize
 from tests.support.recommender import Echo, save_recommender
 from trainer_modules import features as f
+from trainer_modules.request_lists import values_of
 
 HOUR, START = 3600, 978_300_000
 # Split → user → (item, stars, hours since START), as in the records.
@@ -58,6 +59,31 @@ def test_times_are_in_the_order_of_the_items(histories):
         assert ann.items == ("b", "a", "d", "e", "c")
         assert ann.times == known.of("bob").times == ()
     assert known.of("new") == History()
+
+
+def test_features_are_texts_in_the_form_of_requests(tmp_path):
+    path = tmp_path / "Split-train" / "data.gz"
+    path.parent.mkdir()
+    record = serialize(
+        user_id=[b"ann"],
+        item_id=[b"a"],
+        rating=[4.0],
+        user_city=[b"Oslo", b"Bern"],
+        user_income=[34.1],
+        user_small=[1e-7],
+        user_vector=[0.5, 0.25],  # left out
+        user_missing=[],
+        item_price=[2.0],
+    )
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        writer.write(record)
+    features = Histories(files_of(str(tmp_path))).of("ann").features
+    assert features == (
+        *("user_city=Oslo", "user_city=Bern"),
+        *("user_income=34.1", "user_small=1e-07"),
+    )
+    given = values_of("user_small", tf.constant([features]), tf.float32)
+    assert given.to_list() == [[np.float32(1e-7)]]
 
 
 def test_what_is_liked_besides_has_no_time(histories):

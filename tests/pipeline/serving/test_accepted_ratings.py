@@ -25,7 +25,7 @@ class Model:
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    monkeypatch.setattr(accepted_ratings, "_read_aside", accepted_ratings._read)
+    monkeypatch.setattr(accepted_ratings, "aside", lambda read, data: read(data))
 
     class World:
         out = tmp_path

@@ -114,6 +114,24 @@ def test_a_changed_list_is_found(answers, out, marquee):
     assert result["skipped"] == {"version 99 (ruled-1) has been removed": 1}
 
 
+def test_redacted_lists_are_not_made_again(out, marquee):
+    shutil.rmtree(out / FOLDER)
+    options = ("--redact", "user", "--redact", "history")
+    with serving(out, "--log-lists", "1", *options) as client:
+        until(client, "/v1/recommend/ann")
+    redacted = rows(out)
+    assert {row["user"][:5] for row in redacted} == {"hmac:"}
+    assert [row["history_items"] for row in redacted] == [[]] * len(redacted)
+    status, result = replayed(marquee, out)
+    assert (status, result["equal"], result["different"]) == (0, 0, [])
+    assert result["skipped"] == {"user, history: redacted in the log": len(redacted)}
+
+
+def test_there_is_nothing_to_redact_without_a_log(marquee):
+    ended = marquee("serve", "--redact", "user")
+    assert (ended.status, "--log-lists" in ended.err) == (2, True)
+
+
 def test_a_folder_without_lists_is_named(marquee, tmp_path):
     ended = marquee("replay", "--out", str(tmp_path))
     assert (ended.status, "--log-lists" in ended.err) == (2, True)

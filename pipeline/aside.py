@@ -1,4 +1,4 @@
-"""Calls a function in a process of its own, so that requests do not wait for it.
+"""Calls a function in a process of its own: requests do not wait, and imports end.
 
 This takes only a pipe and a process. An executor needs semaphores, and therefore
 ``/dev/shm``, which a container may not have.
@@ -54,5 +54,5 @@ def _send(
 ) -> None:
     try:
         connection.send(function(*args, **kwargs))
-    except Exception as error:  # the server reports it
+    except Exception as error:  # the caller reports it
         connection.send(error)
