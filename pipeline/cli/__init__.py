@@ -6,6 +6,7 @@ from pipeline.cli import (  # noqa: F401
     clean,
     forget,
     live_model,
+    online,
     past_runs,
     report,
     run,

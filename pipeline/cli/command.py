@@ -35,7 +35,7 @@ _FIXABLE = {
         "Not forgotten",
         exit_codes.BAD_INPUT,
     ),
-    "pipeline.serving.replay.NoListsError": ("No lists", exit_codes.CONFIG),
+    "pipeline.list_log.files.NoListsError": ("No lists", exit_codes.CONFIG),
     "pipeline.event_log.store.EventStoreError": ("No events", exit_codes.CONFIG),
     "pipeline.runs.lock.BusyError": ("Busy", exit_codes.BUSY),
     "pipeline.runs.finished_runs.RunNotFoundError": ("No such run", exit_codes.CONFIG),

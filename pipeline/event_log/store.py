@@ -45,6 +45,10 @@ _REMOVE = f"""
 DELETE FROM event
 WHERE day < ? AND day IN (SELECT day FROM day WHERE state = '{WRITTEN}')
 """
+_SINCE = """
+SELECT user_id, item_id, timestamp, event_type FROM event
+WHERE day >= ? AND timestamp >= ?
+"""
 # Lists are passed as JSON: the number of parameters of a statement is limited.
 _OF_ANY = """
 user_id IN (SELECT value FROM json_each(?))
@@ -199,6 +203,40 @@ class EventStore:
                 with contextlib.suppress(sqlite3.Error):
                     self._writer.execute("ROLLBACK")
                 raise
+
+
+def read_since(
+    out: Path, time: int, size: int
+) -> Iterator[list[tuple[str, str, int, str]]]:
+    """Yields events that happened from a time on, in any order, and writes nothing.
+
+    Args:
+        out: Folder of the runs.
+        time: The earliest time, in seconds UTC.
+        size: Number of events that are returned at once.
+
+    Yields:
+        The user, the item, the time and the type of each.
+
+    Raises:
+        EventStoreError: If there is no store, or it cannot be read.
+    """
+    path = out / EVENTS_FILE
+    if not path.is_file():
+        raise EventStoreError(
+            f"{path} is missing. 'marquee serve --events DIR' receives events."
+        )
+    # An event is at most some minutes ahead of the clock by which it arrived.
+    day = time // DAY_SECONDS - 1
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        ) as reader:
+            rows = reader.execute(_SINCE, (day, time))
+            while found := rows.fetchmany(size):
+                yield found
+    except sqlite3.Error as error:
+        raise EventStoreError(f"{path} cannot be read ({error}).") from error
 
 
 def _as_json(users: Collection[str], items: Collection[str]) -> tuple[str, str]:

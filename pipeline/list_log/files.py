@@ -28,9 +28,28 @@ MAX_WAITING = 20_000  # lists; about 200 MB with 1,000 items in each history
 WRITE_SECONDS, FILE_SECONDS = 1.0, 60.0
 
 
+class NoListsError(ValueError):
+    """A folder has no logged lists."""
+
+
 def files_of(out: Path) -> list[Path]:
     """Returns the complete files in a folder of runs, the oldest first."""
     return sorted((out / FOLDER).glob(FILES))
+
+
+def existing_files(out: Path) -> list[Path]:
+    """Returns the complete files in a folder of runs, the oldest first.
+
+    Raises:
+        NoListsError: If there are none.
+    """
+    paths = files_of(out)
+    if not paths:
+        raise NoListsError(
+            f"{out / FOLDER} has no lists. 'marquee serve --log-lists 1' writes a file "
+            "every minute."
+        )
+    return paths
 
 
 class ListLog:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from components.exported_model import ExportedModel, Function
 from components.live_models import versions
-from pipeline.list_log.files import FOLDER, files_of
+from pipeline.list_log.files import existing_files
 from pipeline.recommend.user_history import (
     History,
     Without,
@@ -23,10 +23,6 @@ from pipeline.recommend.user_history import (
     recommend_inputs,
 )
 from pipeline.serving.loaded_model import PADDING
-
-
-class NoListsError(ValueError):
-    """A folder has no logged lists."""
 
 
 @dataclasses.dataclass
@@ -87,13 +83,7 @@ def replay(out: Path, threads: int) -> Replayed:
 
 
 def _pages(out: Path) -> Iterator[dict[str, Any]]:
-    paths = files_of(out)
-    if not paths:
-        raise NoListsError(
-            f"{out / FOLDER} has no lists. 'marquee serve --log-lists 1' writes a file "
-            "every minute."
-        )
-    for path in paths:
+    for path in existing_files(out):
         yield from pq.read_table(path).to_pylist()
 
 

@@ -1,0 +1,165 @@
+"""Reads the logged lists and the events, by parts of the users.
+
+A part has all rows of its users, so that each is joined alone and memory is bounded,
+whatever the size of the logs. Parts are in files without a name, which end with the
+process.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.event_log.store import EVENTS_FILE, read_since
+from pipeline.list_log.files import existing_files
+from pipeline.list_log.shown import SCHEMA
+
+COLUMNS = ("time", "share", "version", "model", "user", "known", "start", "items")
+ARM, SHADOW = "arm", "shadow"  # of lists that were computed, and not shown
+LISTS = pa.schema([SCHEMA.field(name) for name in COLUMNS])
+EVENTS = pa.schema(
+    [
+        ("user", pa.string()),
+        ("item", pa.string()),
+        ("time", pa.int64()),
+        ("type", pa.string()),
+    ]
+)
+PART_BYTES = 64 * 2**20  # of the logs; about 100,000 lists of ten items
+CHUNK_ROWS = 50_000
+_FILE = "lists-{:%Y%m%dT%H%M%S}"
+
+
+@dataclasses.dataclass
+class Read:
+    """What reading found.
+
+    Attributes:
+        shadow: Number of lists that were not shown.
+        share: Lowest share of the lists that is logged; 1 if there are none.
+        damaged: Descriptions of files that could not be read.
+    """
+
+    shadow: int = 0
+    share: float = 1.0
+    damaged: list[str] = dataclasses.field(default_factory=list)
+
+
+class Parts:
+    """Rows in parts, by a hash of the user."""
+
+    def __init__(self, schema: pa.Schema, files: Sequence[IO[bytes]]):
+        """Starts without rows.
+
+        Args:
+            schema: Columns, among them ``user``.
+            files: An empty file for each part.
+        """
+        self._files = files
+        self._writers = [pa.ipc.new_stream(file, schema) for file in files]
+
+    def add(self, rows: pa.Table) -> None:
+        """Adds rows to the parts of their users."""
+        users = rows["user"].combine_chunks().dictionary_encode()
+        hashes = [zlib.crc32(user.encode()) for user in users.dictionary.to_pylist()]
+        part_of_user = np.array(hashes, np.int64) % len(self._files)
+        part = part_of_user[users.indices.to_numpy()] if hashes else part_of_user
+        for number, writer in enumerate(self._writers):
+            writer.write_table(rows.take(np.flatnonzero(part == number)))
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yields each part; no rows can be added afterwards."""
+        for file, writer in zip(self._files, self._writers, strict=True):
+            writer.close()
+            file.seek(0)
+            yield pa.ipc.open_stream(file).read_all()
+
+
+def read_parts(
+    out: Path, since: int, read: Read
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yields the lists and the events of each part of the users.
+
+    Args:
+        out: Folder of the runs.
+        since: Oldest list and event that are needed, in seconds UTC; a few older ones
+            may be among them.
+        read: Counts what is left out.
+
+    Raises:
+        NoListsError: If no list has been logged.
+        EventStoreError: If there are no events, or they cannot be read.
+    """
+    oldest = _FILE.format(datetime.datetime.fromtimestamp(since, datetime.UTC))
+    paths = [path for path in existing_files(out) if path.name >= oldest]
+    events = read_since(out, since, CHUNK_ROWS)
+    first = next(events, [])  # before the lists are read: it may fail
+    size = max(sum(map(_size, paths)), _size(out / EVENTS_FILE))
+    with contextlib.ExitStack() as files:
+        lists, happened = (
+            Parts(
+                schema,
+                [
+                    files.enter_context(tempfile.TemporaryFile())
+                    for _ in range(1 + size // PART_BYTES)
+                ],
+            )
+            for schema in (LISTS, EVENTS)
+        )
+        for rows in _chunks(paths, read):
+            lists.add(rows)
+        while first:
+            columns = map(list, zip(*first, strict=True))
+            happened.add(pa.table(list(columns), schema=EVENTS))
+            first = next(events, [])
+        yield from zip(lists.tables(), happened.tables(), strict=True)
+
+
+def _chunks(paths: list[Path], read: Read) -> Iterator[pa.Table]:
+    """Yields the lists of several files at once: each has those of a minute."""
+    waiting: list[pa.Table] = []
+    for path in paths:
+        try:
+            rows = _lists(path, read)
+        except FileNotFoundError:
+            continue  # removed meanwhile, because it was old
+        except (pa.ArrowException, OSError, KeyError) as error:
+            problem = str(error).splitlines()[0] if str(error) else repr(error)
+            read.damaged.append(f"{path} cannot be read: {problem}")
+            continue
+        waiting.append(rows)
+        if sum(map(len, waiting)) >= CHUNK_ROWS:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _lists(path: Path, read: Read) -> pa.Table:
+    """Returns the lists of a file that were shown."""
+    with pq.ParquetFile(path) as file:
+        has_arm = ARM in file.schema_arrow.names  # files of older releases do not
+        rows = file.read(columns=[*COLUMNS, *([ARM] if has_arm else [])])
+    shares = pc.min(rows["share"]).as_py()
+    if shares is not None:
+        read.share = min(read.share, shares)
+    if has_arm:
+        shown = rows.filter(pc.not_equal(pc.fill_null(rows[ARM], ""), SHADOW))
+        read.shadow += len(rows) - len(shown)
+        rows = shown
+    return rows.select(COLUMNS).cast(LISTS)
+
+
+def _size(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.stat().st_size
+    return 0

@@ -1,0 +1,65 @@
+"""The metrics of each version, from the logged lists and the events."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.online.attribution import attribute
+from pipeline.online.figures import Online
+from pipeline.online.kept_versions import kept_versions
+from pipeline.online.logs import Read, read_parts
+from pipeline.online.tally import OfLists, Tally
+
+
+def measure(
+    out: Path, window: int, conversions: Sequence[str], now: float, since: int = 0
+) -> Online:
+    """Measures what users did with their lists.
+
+    Args:
+        out: Folder of the runs.
+        window: For how many seconds after a list an event counts.
+        conversions: Types of the events that are conversions.
+        now: The present time, in seconds UTC.
+        since: The oldest list that counts, in seconds UTC.
+
+    Raises:
+        NoListsError: If no list has been logged.
+        EventStoreError: If there are no events, or they cannot be read.
+    """
+    read, not_over = Read(), 0
+    tallies: dict[tuple[int, str], Tally] = {}
+    kept = kept_versions(out)
+    for lists, events in read_parts(out, since, read):
+        found = attribute(lists, events, window, conversions)
+        over = found.second + window <= now
+        counts = over & (found.second >= since)
+        not_over += int(np.count_nonzero(~over))
+        of_lists = OfLists.of(found, lists["known"].to_numpy())
+        for key, is_version in _by_version(lists):
+            tally = tallies.setdefault(key, Tally(kept.get(key)))
+            tally.add(found, of_lists, counts & is_version)
+    return Online(
+        window=window,
+        conversions=list(conversions),
+        not_over=not_over,
+        shadow=read.shadow,
+        share=read.share,
+        damaged=read.damaged,
+        versions=[
+            figures
+            for key in sorted(tallies)
+            if (figures := tallies[key].figures(key, bool(conversions)))
+        ],
+    )
+
+
+def _by_version(lists: pa.Table) -> Iterator[tuple[tuple[int, str], np.ndarray]]:
+    """Yields the number and the model of each version, and which lists it made."""
+    models = lists["model"].combine_chunks().dictionary_encode()
+    both = np.stack([lists["version"].to_numpy(), models.indices.to_numpy()], 1)
+    for number, model in np.unique(both, axis=0):
+        is_version = (both == (number, model)).all(1)
+        yield (int(number), models.dictionary[int(model)].as_py()), is_version

@@ -1,0 +1,94 @@
+"""Prints what users did with the lists that they were shown."""
+
+from rich.table import Table
+from rich.text import Text
+
+from components.wording import counted
+from pipeline.online.figures import ALL, Figures, Online, VersionFigures
+from pipeline.online.rates import Rate
+from pipeline.views.formatting import count, duration, inert, optional
+from pipeline.views.terminal.tables import headed_table
+from pipeline.views.terminal.terminal import Terminal
+
+
+def print_online(console: Terminal, online: Online) -> None:
+    """Prints the figures of each version, the newest first, and what they leave out."""
+    if online.versions:
+        console.print(_versions(online))
+        console.print()
+        console.print(_positions(online.live or online.versions[-1]))
+        console.print()
+    for line in notes(online):
+        console.print(Text(inert(line)))
+
+
+def notes(online: Online) -> list[str]:
+    """Returns what the figures mean and leave out, as sentences."""
+    lines = [
+        f"An event counts for a list within {duration(online.window)}. Intervals are "
+        "at 95 %, with the user as the unit."
+    ]
+    if online.not_over:
+        number = counted(online.not_over, "list")
+        lines.append(f"{number} not counted yet: this time is not over.")
+    if online.shadow:
+        lines.append(f"{counted(online.shadow, 'list')} not shown, and left out.")
+    if online.share < 1:
+        lines.append(
+            f"At least {online.share:.2%} of the lists are logged: an event after one "
+            "that is not logged may count for an earlier one."
+        )
+    lines += online.damaged
+    if not online.versions:
+        lines.append("No list can be counted.")
+    return lines
+
+
+def _versions(online: Online) -> Table:
+    has_conversion = bool(online.conversions)
+    conversion = ["conversion"] if has_conversion else []
+    table = headed_table(
+        *("version", "lists", "CTR", "clicked", *conversion, "nDCG", "new", "coverage")
+    )
+    for version in reversed(online.versions):
+        style = "bold green" if version.state == "live" else ""
+        removed = ", removed" if version.state == "removed" else ""
+        for name, figures in version.slices.items():
+            is_all = name == ALL
+            heading = f"{version.version} {inert(version.model)}{removed}"
+            table.add_row(
+                Text(heading if is_all else f"  {name} users", style if is_all else ""),
+                *_cells(figures, has_conversion),
+                Text(optional(version.coverage, "{:.1%}".format) if is_all else ""),
+            )
+    return table
+
+
+def _cells(figures: Figures, has_conversion: bool) -> list[Text]:
+    rates = [figures.ctr, figures.clicked_lists]
+    rates += [figures.conversion] if has_conversion and figures.conversion else []
+    return [
+        Text(count(figures.lists)),
+        *map(_rate, [*rates, figures.ndcg]),
+        _rate(figures.new_items) if figures.new_items else Text("-"),
+    ]
+
+
+def _rate(rate: Rate) -> Text:
+    return Text.assemble(optional(rate.value, "{:.2%}".format), (_ends(rate), "dim"))
+
+
+def _ends(rate: Rate) -> str:
+    """Returns the interval in percent, on a line of its own."""
+    if not rate.interval:
+        return ""
+    lower, upper = rate.interval
+    return f"\n{100 * lower:.2f}–{100 * upper:.2f}"
+
+
+def _positions(version: VersionFigures) -> Table:
+    table = headed_table("position", f"CTR of version {version.version}", "from–to")
+    for position, rate in enumerate(version.positions, 1):
+        share = optional(rate.value, "{:.2%}".format)
+        table.add_row(str(position), share, Text(_ends(rate).strip(), "dim"))
+    return table

@@ -1,0 +1,138 @@
+"""The figures of tiny logs, counted by hand."""
+
+import math
+
+import pytest
+
+from pipeline.event_log.store import EventStoreError
+from pipeline.list_log.files import NoListsError
+from pipeline.online import logs
+from pipeline.online.figures import ALL
+from pipeline.online.measure import measure
+from tests.support.online_logs import DAY, NOW, shown, write_events, write_lists
+
+OLD = NOW - 3 * DAY
+
+
+def figures(out, version=1, part=ALL, **options):
+    found = measured(out, **options)
+    [of_version] = [each for each in found.versions if each.version == version]
+    return of_version.slices[part]
+
+
+def measured(out, window=DAY, conversions=("buy",), **options):
+    return measure(out, window, conversions, NOW, **options)
+
+
+@pytest.fixture
+def out(tmp_path):
+    """Two users, four lists of version 1 that count, and one of version 2.
+
+    ann clicks b at position 2 and buys d at position 4, which is on her second page;
+    bob clicks nothing of version 1, and x of version 2.
+    """
+    pages = [
+        shown("ann", "abc", OLD),
+        shown("ann", "def", OLD + 10, start=3),
+        shown("bob", "ab", OLD + 20, known=False),
+        shown("bob", "", OLD + 30, known=False),
+        shown("bob", "xy", OLD + 40, version=2, known=False),
+        shown("ann", "abc", NOW - 10),  # not over
+    ]
+    write_lists(tmp_path, pages)
+    events = [
+        ("ann", "b", OLD + 5, "view"),
+        ("ann", "b", OLD + 6, "view"),
+        ("ann", "d", OLD + 12, "buy"),
+        ("ann", "e", OLD + 9, "buy"),  # before its list
+        ("ann", "f", OLD + 10 + DAY, "view"),  # after the window
+        ("bob", "a", OLD + 19, "view"),  # before
+        ("bob", "c", OLD + 21, "view"),  # not shown to bob
+        ("bob", "x", OLD + 40, "view"),
+        ("ann", "a", NOW - 5, "view"),  # of a list that is not over
+        ("eve", "a", OLD + 5, "view"),  # saw no list
+    ]
+    write_events(tmp_path, events)
+    return tmp_path
+
+
+def test_figures_of_a_version(out):
+    found = figures(out)
+    assert (found.users, found.lists, found.impressions, found.clicks) == (2, 4, 8, 2)
+    assert found.ctr.value == 2 / 8
+    assert found.clicked_lists.value == 2 / 4
+    assert found.conversion.value == 1 / 4
+    # Position 2 of the first list, and position 4 of the second page.
+    assert found.ndcg.value == pytest.approx((1 / math.log2(3) + 1 / math.log2(5)) / 2)
+    assert measured(out).not_over == 1
+
+
+def test_slices_versions_and_positions(out):
+    assert figures(out, part="known").ctr.value == 2 / 6
+    assert figures(out, part="unknown").ctr.value == 0
+    assert figures(out, version=2).ctr.value == 1 / 2
+    assert figures(out, conversions=()).conversion is None
+    first = measured(out).versions[0]
+    shares = [rate.value for rate in first.positions]
+    assert shares == [0, 0.5, 0, 1, 0, 0]  # position 3 was shown once, 4 once
+    assert (first.items, first.coverage, first.state) == (6, None, "removed")
+
+
+def test_a_list_may_be_older_than_what_counts(out):
+    """It still takes the events that followed it."""
+    found = figures(out, since=OLD + 10)
+    assert (found.lists, found.clicks) == (3, 1)
+
+
+def test_two_clicks_of_a_list_are_compared_with_the_two_best_places(tmp_path):
+    write_lists(tmp_path, [shown("u", "abc", OLD)])
+    write_events(tmp_path, [("u", "a", OLD, ""), ("u", "c", OLD, "")])
+    best = 1 + 1 / math.log2(3)
+    assert figures(tmp_path).ndcg.value == pytest.approx((1 + 1 / 2) / best)
+
+
+def test_parts_of_the_users_make_no_difference(out, monkeypatch):
+    whole = measured(out)
+    monkeypatch.setattr(logs, "PART_BYTES", 1000)
+    monkeypatch.setattr(logs, "CHUNK_ROWS", 2)
+    assert measured(out) == whole
+
+
+def test_lists_that_were_not_shown_and_shares(tmp_path):
+    pages = [shown("u", "a", OLD), shown("u", "a", OLD + 1, share=0.25)]
+    write_lists(tmp_path, pages, arm=["", "shadow"])
+    write_lists(tmp_path, pages[:1], "lists-20261120T000100.000000Z-1.parquet")
+    write_events(tmp_path, [("u", "a", OLD + 2, "")])
+    found = measured(tmp_path)
+    assert (found.shadow, found.share) == (1, 0.25)
+    assert figures(tmp_path).impressions == 2
+    assert figures(tmp_path).clicks == 1
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-40], lambda b: b"", lambda b: b"x"])
+def test_a_damaged_file_is_named_and_the_others_count(out, damage):
+    whole = out / "lists/lists-20261120T000000.000000Z-1.parquet"
+    damaged = out / "lists/lists-20261120T000200.000000Z-1.parquet"
+    damaged.write_bytes(damage(whole.read_bytes()))
+    found = measured(out)
+    [line] = found.damaged
+    assert str(damaged) in line
+    assert "\n" not in line
+    assert found.versions[0].slices[ALL].ctr.value == 2 / 8
+
+
+def test_without_lists_or_events(tmp_path):
+    with pytest.raises(NoListsError, match="--log-lists"):
+        measured(tmp_path)
+    write_lists(tmp_path, [shown("u", "a", OLD)])
+    with pytest.raises(EventStoreError, match="--events"):
+        measured(tmp_path)
+    assert not (tmp_path / "events.sqlite").exists()
+    (tmp_path / "events.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(EventStoreError, match=r"events\.sqlite cannot be read"):
+        measured(tmp_path)
+
+
+def test_old_files_are_not_read(out):
+    found = measured(out, since=NOW)
+    assert found.versions == []
