@@ -1,5 +1,7 @@
 """The settings of the metrics of lists that users were shown."""
 
+import contextlib
+
 import msgspec
 
 from pipeline.config.types import Days, Text
@@ -33,7 +35,11 @@ def within(text: str) -> int:
     Raises:
         ValueError: If it is not one.
     """
-    try:
-        return msgspec.convert({"attribution_window": text}, OnlineConfig).window
-    except msgspec.ValidationError as error:
-        raise ValueError(f"{text!r} is not a time such as 30m, 6h or 1d") from error
+    seconds = 0
+    with contextlib.suppress(msgspec.ValidationError):
+        seconds = msgspec.convert({"attribution_window": text}, OnlineConfig).window
+    if not 0 < seconds <= MAX_DAYS * 86_400:
+        raise ValueError(
+            f"{text!r} is not a time such as 30m, 6h or 1d, of at most {MAX_DAYS}d"
+        )
+    return seconds

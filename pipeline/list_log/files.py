@@ -59,18 +59,26 @@ class ListLog:
         share: Share of the lists that are logged, 0 to 1.
     """
 
-    def __init__(self, out: Path, share: float, lose: Callable[[int], None]):
+    def __init__(
+        self,
+        out: Path,
+        share: float,
+        keep: Callable[[int], None],
+        lose: Callable[[int], None],
+    ):
         """Starts the thread.
 
         Args:
             out: Folder of the runs, in which the files have a folder of their own.
             share: Share of the lists that are logged, 0 to 1.
+            keep: Called with the number of lists in each complete file.
             lose: Called with the number of lists that could not be written.
 
         Raises:
             OSError: If the folder cannot be created.
         """
-        self._folder, self.share, self._lose = out / FOLDER, share, lose
+        self._folder, self.share = out / FOLDER, share
+        self._keep, self._lose = keep, lose
         self._folder.mkdir(parents=True, exist_ok=True)
         self._waiting: collections.deque[Shown] = collections.deque()
         self._ended = threading.Event()
@@ -132,6 +140,7 @@ class ListLog:
             now = datetime.datetime.now(datetime.UTC)
             name = f"lists-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.parquet"
             durable_files.move(self._unfinished, self._folder / name)
+            self._keep(self._num_in_file)
             self._file, self._num_in_file, self._problem = None, 0, ""
             self._remove_old()
         except Exception as error:

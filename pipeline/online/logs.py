@@ -34,7 +34,8 @@ EVENTS = pa.schema(
         ("type", pa.string()),
     ]
 )
-PART_BYTES = 64 * 2**20  # of the logs; about 100,000 lists of ten items
+PART_BYTES = 16 * 2**20  # of the logs; about 30,000 lists of ten items
+MAX_PARTS = 200  # each has two open files
 CHUNK_ROWS = 50_000
 _FILE = "lists-{:%Y%m%dT%H%M%S}"
 
@@ -110,7 +111,7 @@ def read_parts(
                 schema,
                 [
                     files.enter_context(tempfile.TemporaryFile())
-                    for _ in range(1 + size // PART_BYTES)
+                    for _ in range(min(1 + size // PART_BYTES, MAX_PARTS))
                 ],
             )
             for schema in (LISTS, EVENTS)

@@ -1,15 +1,19 @@
 """The metrics of each version, from the logged lists and the events."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.event_log.store import EventStoreError
+from pipeline.list_log.files import NoListsError
 from pipeline.online.attribution import attribute
 from pipeline.online.figures import Online
 from pipeline.online.kept_versions import kept_versions
 from pipeline.online.logs import Read, read_parts
+from pipeline.online.settings import settings_of
 from pipeline.online.tally import OfLists, Tally
 
 
@@ -56,10 +60,24 @@ def measure(
     )
 
 
+def measure_if_logged(out: Path) -> Online | None:
+    """Measures with the settings of the folder; None without lists or events.
+
+    Args:
+        out: Folder of the runs.
+    """
+    try:
+        settings, _ = settings_of(out)
+        return measure(out, settings.window, settings.conversions, time.time())
+    except (NoListsError, EventStoreError):
+        return None
+
+
 def _by_version(lists: pa.Table) -> Iterator[tuple[tuple[int, str], np.ndarray]]:
     """Yields the number and the model of each version, and which lists it made."""
     models = lists["model"].combine_chunks().dictionary_encode()
-    both = np.stack([lists["version"].to_numpy(), models.indices.to_numpy()], 1)
-    for number, model in np.unique(both, axis=0):
-        is_version = (both == (number, model)).all(1)
-        yield (int(number), models.dictionary[int(model)].as_py()), is_version
+    both = lists["version"].to_numpy().astype(np.int64) << 32
+    both += models.indices.to_numpy()
+    for code in np.unique(both):
+        number, model = divmod(int(code), 1 << 32)
+        yield (number, models.dictionary[model].as_py()), both == code

@@ -1,7 +1,7 @@
 """Rates with intervals whose unit is the user.
 
 A rate is a ratio of two sums over users, such as clicks and impressions. The lists of a
-user are alike, so that they are no independent observations; users are. The variance is
+user are alike: only users are independent observations. The variance is
 that of a ratio of means by the delta method: Deng, Knoblich and Lu, "Applying the Delta
 Method in Metric Analytics" (KDD 2018, https://arxiv.org/abs/1803.06336), section 3.2.
 """

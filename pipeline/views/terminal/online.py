@@ -1,14 +1,36 @@
 """Prints what users did with the lists that they were shown."""
 
+from pathlib import Path
+
 from rich.table import Table
 from rich.text import Text
 
 from components.wording import counted
 from pipeline.online.figures import ALL, Figures, Online, VersionFigures
+from pipeline.online.measure import measure_if_logged
 from pipeline.online.rates import Rate
 from pipeline.views.formatting import count, duration, inert, optional
 from pipeline.views.terminal.tables import headed_table
 from pipeline.views.terminal.terminal import Terminal
+
+
+def print_live(console: Terminal, out: Path) -> None:
+    """Prints the CTR of the live version, if lists of it can be counted.
+
+    Args:
+        console: The terminal.
+        out: Folder of the runs.
+    """
+    found = measure_if_logged(out)
+    live = found and found.live
+    if live:
+        all_users = live.slices[ALL]
+        ctr = _rate(all_users.ctr).plain.replace("\n", ", ")
+        lists = f"{counted(all_users.lists, 'list')} of version {live.version}"
+        line = Text.assemble(
+            ("Online", "bold"), f"  CTR {ctr} ({lists}); marquee online\n"
+        )
+        console.print(line)
 
 
 def print_online(console: Terminal, online: Online) -> None:

@@ -77,7 +77,7 @@ def test_an_event_counts_for_the_last_list_of_several():
     ]
     assert joined(pages, [("u", "a", 13, "")])[0] == {(0, 0)}
     assert joined(pages, [("u", "a", 11, "")])[0] == {(1, 1)}
-    # The last list before it has too long passed, although another has not.
+    # Too long after the last list with the item.
     assert joined(pages, [("u", "a", 17, "")])[0] == set()
 
 
