@@ -9,7 +9,8 @@ from components.wording import counted
 from pipeline.online.figures import ALL, Figures, Online, VersionFigures
 from pipeline.online.measure import measure_if_logged
 from pipeline.online.rates import Rate
-from pipeline.views.formatting import count, duration, inert, optional
+from pipeline.views.formatting import count, inert, optional
+from pipeline.views.online_notes import notes
 from pipeline.views.terminal.tables import headed_table
 from pipeline.views.terminal.terminal import Terminal
 
@@ -42,28 +43,6 @@ def print_online(console: Terminal, online: Online) -> None:
         console.print()
     for line in notes(online):
         console.print(Text(inert(line)))
-
-
-def notes(online: Online) -> list[str]:
-    """Returns what the figures mean and leave out, as sentences."""
-    lines = [
-        f"An event counts for a list within {duration(online.window)}. Intervals are "
-        "at 95 %, with the user as the unit."
-    ]
-    if online.not_over:
-        number = counted(online.not_over, "list")
-        lines.append(f"{number} not counted yet: this time is not over.")
-    if online.shadow:
-        lines.append(f"{counted(online.shadow, 'list')} not shown, and left out.")
-    if online.share < 1:
-        lines.append(
-            f"At least {online.share:.2%} of the lists are logged: an event after one "
-            "that is not logged may count for an earlier one."
-        )
-    lines += online.damaged
-    if not online.versions:
-        lines.append("No list can be counted.")
-    return lines
 
 
 def _versions(online: Online) -> Table:

@@ -28,9 +28,9 @@ def test_a_window_has_seconds():
     ("settings", "message"),
     [
         (
-            [*SHOP, "online.conversions=[transation]"],
-            "online.conversions.*'transation' is not among events.types; did you mean "
-            "'transaction'",
+            [*SHOP, "online.conversions=[transactions]"],
+            "online.conversions.*'transactions' is not among events.types; did you "
+            "mean 'transaction'",
         ),
         (["online.conversions=[buy]"], "'buy' is not among events.types"),
         (["online.conversions=buy"], "online.conversions"),
