@@ -2,14 +2,15 @@
 
 from components.wording import counted
 from pipeline.online.figures import Online
-from pipeline.views.formatting import duration
+
+_UNITS = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
 
 
 def notes(online: Online) -> list[str]:
     """Returns sentences."""
     lines = [
-        f"An event counts for a list within {duration(online.window)}. Intervals are "
-        "at 95 %, with the user as the unit."
+        f"An event counts for a list within {_window(online.window)}. Intervals are at "
+        "95 %, with the user as the unit."
     ]
     if online.not_over:
         number = counted(online.not_over, "list")
@@ -24,3 +25,9 @@ def notes(online: Online) -> list[str]:
     if not online.versions:
         lines.append("No list can be counted.")
     return [*lines, *online.damaged]
+
+
+def _window(seconds: int) -> str:
+    """Returns 1 day, 90 minutes or 45 seconds."""
+    name, size = next(each for each in _UNITS.items() if not seconds % each[1])
+    return counted(seconds // size, name)

@@ -31,11 +31,11 @@ def write_lists(out, pages, name="lists-20261120T000000.000000Z-1.parquet", **co
     pq.write_table(table, out / FOLDER / name)
 
 
-def write_events(out, events, day=None):
+def write_events(out, events, name="e"):
     """Receives events, each a user, an item, a second, and a type if there are any."""
     rows = [
-        Row(f"e{number}", user, item, 1.0, *(kind or [""]), second)
+        Row(f"{name}{number}", user, item, 1.0, *(kind or [""]), second)
         for number, (user, item, second, *kind) in enumerate(events)
     ]
     with contextlib.closing(EventStore(out)) as store:
-        store.add([rows], NOW if day is None else day * DAY)
+        store.add([rows], NOW)

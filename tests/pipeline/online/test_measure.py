@@ -1,9 +1,11 @@
 """The figures of tiny logs, counted by hand."""
 
+import json
 import math
 
 import pytest
 
+from components.live_models import push
 from pipeline.event_log.store import EventStoreError
 from pipeline.list_log.files import NoListsError
 from pipeline.online import logs
@@ -136,3 +138,32 @@ def test_without_lists_or_events(tmp_path):
 def test_old_files_are_not_read(out):
     found = measured(out, since=NOW)
     assert found.versions == []
+
+
+@pytest.fixture
+def kept(out):
+    """Version 1 is live, and was trained on a to d; version 2 has another model."""
+    for number, model in ((1, "m"), (2, "other")):
+        folder = out / "source" / str(number)
+        (folder / "assets.extra").mkdir(parents=True)
+        card = {"model": model, "origin": f"Trainer_{model}/model/1"}
+        (folder / "assets.extra/marquee.json").write_text(json.dumps(card))
+        (folder / "assets").mkdir()
+        (folder / "assets/item_id").write_text("a\nb\nc\nd")
+        push.push(folder, out / "live", keep=5)
+    return out
+
+
+def test_new_items_are_those_that_the_version_was_not_trained_on(kept):
+    first, second = measured(kept).versions
+    # e and f, of eight impressions.
+    assert first.slices[ALL].new_items.value == 2 / 8
+    assert (first.state, first.coverage) == ("kept", None)  # no run in the store
+    assert (second.state, second.slices[ALL].new_items) == ("removed", None)
+
+
+def test_a_version_that_no_folder_has_keeps_its_clicks(kept):
+    write_lists(kept, [shown("zoe", "a", OLD, version=77)], "lists-2.parquet")
+    write_events(kept, [("zoe", "a", OLD, "view")], name="zoe")
+    [found] = [each for each in measured(kept).versions if each.version == 77]
+    assert (found.state, found.slices[ALL].ctr.value) == ("removed", 1)
