@@ -150,9 +150,11 @@ def _lists(path: Path, read: Read) -> pa.Table:
     with pq.ParquetFile(path) as file:
         has_arm = ARM in file.schema_arrow.names  # files of older releases do not
         rows = file.read(columns=[*COLUMNS, *([ARM] if has_arm else [])])
-    shares = pc.min(rows["share"]).as_py()
-    if shares is not None:
-        read.share = min(read.share, shares)
+    for name in COLUMNS:
+        if rows[name].null_count:
+            raise pa.ArrowInvalid(f"the column {name} has missing values")
+    if len(rows):
+        read.share = min(read.share, pc.min(rows["share"]).as_py())
     if has_arm:
         shown = rows.filter(pc.not_equal(pc.fill_null(rows[ARM], ""), SHADOW))
         read.shadow += len(rows) - len(shown)

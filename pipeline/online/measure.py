@@ -1,5 +1,6 @@
 """The metrics of each version, from the logged lists and the events."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,13 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.event_log.store import EventStoreError
-from pipeline.list_log.files import NoListsError
+from pipeline.list_log.files import NoListsError, existing_files
 from pipeline.online.attribution import attribute
 from pipeline.online.figures import Online
 from pipeline.online.kept_versions import kept_versions
 from pipeline.online.logs import Read, read_parts
 from pipeline.online.settings import settings_of
 from pipeline.online.tally import OfLists, Tally
+
+_log = logging.getLogger(__name__)
 
 
 def measure(
@@ -61,15 +64,23 @@ def measure(
 
 
 def measure_if_logged(out: Path) -> Online | None:
-    """Measures with the settings of the folder; None without lists or events.
+    """Measures with the settings of the folder, for what shows more than this.
 
     Args:
         out: Folder of the runs.
+
+    Returns:
+        The figures; None without lists, or if they or the events cannot be read, which
+        is logged.
     """
     try:
+        existing_files(out)
         settings, _ = settings_of(out)
         return measure(out, settings.window, settings.conversions, time.time())
-    except (NoListsError, EventStoreError):
+    except NoListsError:
+        return None
+    except (EventStoreError, OSError) as error:
+        _log.warning("What users did with lists is not shown: %s", error)
         return None
 
 

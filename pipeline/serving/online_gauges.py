@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from pipeline.event_log.store import DAY_SECONDS, EventStoreError
-from pipeline.list_log.files import NoListsError
+from pipeline.list_log.files import NoListsError, existing_files
 from pipeline.online.figures import ALL, Online
 from pipeline.online.measure import measure
 from pipeline.online.rates import Rate
@@ -57,7 +57,9 @@ class OnlineGauges:
             return
         try:
             self._measured = await asyncio.to_thread(self._measure)
-        except (NoListsError, EventStoreError) as error:
+        except NoListsError:  # most servers log none
+            self._measured = None
+        except EventStoreError as error:
             self._measured = None
             self._report(str(error))
         else:
@@ -66,6 +68,7 @@ class OnlineGauges:
         self._not_before = ended + (ended - started) / _SHARE
 
     def _measure(self) -> Online:
+        existing_files(self._out)
         settings, _ = settings_of(self._out)
         now = time.time()
         since = int(now) - settings.window - DAY_SECONDS

@@ -114,6 +114,7 @@ HAPPENED = st.lists(
 @settings(deadline=None, max_examples=300)
 @given(pages=PAGES, events=HAPPENED)
 @example(pages=[shown("u", "aa", 1), shown("u", "a", 1)], events=[("u", "a", 1, BUY)])
+@example(pages=[shown("u", "ab", 1), shown("u", "ba", 1)], events=[("u", "a", 1, "")])
 def test_any_log_is_joined_as_every_pair_compared(pages, events):
     if not pages:
         return

@@ -3,6 +3,8 @@
 import json
 import math
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.live_models import push
@@ -10,7 +12,7 @@ from pipeline.event_log.store import EventStoreError
 from pipeline.list_log.files import NoListsError
 from pipeline.online import logs
 from pipeline.online.figures import ALL
-from pipeline.online.measure import measure
+from pipeline.online.measure import measure, measure_if_logged
 from tests.support.online_logs import DAY, NOW, shown, write_events, write_lists
 
 OLD = NOW - 3 * DAY
@@ -121,6 +123,27 @@ def test_a_damaged_file_is_named_and_the_others_count(out, damage):
     assert str(damaged) in line
     assert "\n" not in line
     assert found.versions[0].slices[ALL].ctr.value == 2 / 8
+
+
+def test_a_file_with_missing_values_is_damaged(out):
+    path = out / "lists/lists-20261120T000200.000000Z-1.parquet"
+    rows = pq.read_table(path.with_name("lists-20261120T000000.000000Z-1.parquet"))
+    nobody = pa.array([None] * len(rows), pa.string())
+    place = rows.schema.get_field_index("user")
+    pq.write_table(rows.set_column(place, "user", nobody), path)
+    [line] = measured(out).damaged
+    assert "the column user has missing values" in line
+    pq.write_table(rows.drop(["items"]), path)
+    assert str(path) in measured(out).damaged[0]
+    assert figures(out).lists == 4
+
+
+def test_what_cannot_be_read_is_logged_where_it_is_only_added(tmp_path, caplog):
+    assert measure_if_logged(tmp_path) is None
+    assert not caplog.text
+    write_lists(tmp_path, [shown("u", "a", OLD)])
+    assert measure_if_logged(tmp_path) is None
+    assert "events.sqlite is missing" in caplog.text
 
 
 def test_without_lists_or_events(tmp_path):
