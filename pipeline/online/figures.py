@@ -43,7 +43,7 @@ class VersionFigures:
     Attributes:
         version: Number of the version.
         model: Name of the model.
-        state: ``live``, ``kept`` or ``removed``.
+        state: ``live``, ``on trial``, ``kept`` or ``removed``.
         slices: ``all``, ``known`` or ``unknown`` users → their figures.
         positions: CTR at each position, from the first.
         items: Number of distinct items that were shown.
@@ -68,7 +68,8 @@ class Online:
         window: For how many seconds after a list an event counts.
         conversions: Types of the events that are conversions.
         not_over: Number of lists whose window is not over, which no figure has.
-        shadow: Number of lists that were computed and not shown, which none has either.
+        not_shown: Number of lists of a shadow, or that could not be made, which no
+            figure has either.
         share: Lowest share of the lists that is logged.
         damaged: Descriptions of files that could not be read.
         versions: The versions with lists, the newest last.
@@ -77,7 +78,7 @@ class Online:
     window: int
     conversions: list[str]
     not_over: int
-    shadow: int
+    not_shown: int
     share: float
     damaged: list[str]
     versions: list[VersionFigures]

@@ -17,26 +17,32 @@ class KeptVersion:
     """A version.
 
     Attributes:
-        is_live: Whether it is live.
+        state: ``live``, ``on trial`` or ``kept``.
         trained_on: IDs of the items that it has learned; None if its export does not
             have them.
         catalogue: Number of items in the catalogue that it was accepted with; None if
             that is not known.
     """
 
-    is_live: bool
+    state: str
     trained_on: pa.Array | None
     catalogue: int | None
 
 
 def kept_versions(out: Path) -> dict[tuple[int, str], KeptVersion]:
     """Returns number and model → version, of those that can be read."""
-    readable = versions.readable(out / "live")
+    live = out / "live"
+    newest = versions.live_number(live)
+    readable = versions.readable(live) + versions.readable(versions.challengers(live))
     return {
         (version.number, version.model): KeptVersion(
-            version is readable[-1],
-            _trained_on(version.folder),
-            _catalogue(out, version),
+            state="on trial"
+            if version.is_on_trial
+            else "live"
+            if version.number == newest
+            else "kept",
+            trained_on=_trained_on(version.folder),
+            catalogue=_catalogue(out, version),
         )
         for version in readable
     }

@@ -19,12 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.config.delivery_section import SHADOW
 from pipeline.event_log.store import EVENTS_FILE, read_since
 from pipeline.list_log.files import existing_files
 from pipeline.list_log.shown import SCHEMA
 
 COLUMNS = ("time", "share", "version", "model", "user", "known", "start", "items")
-ARM, SHADOW = "arm", "shadow"  # of lists that were computed, and not shown
+# Files of earlier releases do not have these: all of their lists were shown.
+WHETHER_SHOWN = ("arm", "failed")
 LISTS = pa.schema([SCHEMA.field(name) for name in COLUMNS])
 EVENTS = pa.schema(
     [
@@ -45,12 +47,12 @@ class Read:
     """What reading found.
 
     Attributes:
-        shadow: Number of lists that were not shown.
+        not_shown: Number of lists of a shadow, or that could not be made.
         share: Lowest share of the lists that is logged; 1 if there are none.
         damaged: Descriptions of files that could not be read.
     """
 
-    shadow: int = 0
+    not_shown: int = 0
     share: float = 1.0
     damaged: list[str] = dataclasses.field(default_factory=list)
 
@@ -148,18 +150,19 @@ def _chunks(paths: list[Path], read: Read) -> Iterator[pa.Table]:
 def _lists(path: Path, read: Read) -> pa.Table:
     """Returns the lists of a file that were shown."""
     with pq.ParquetFile(path) as file:
-        has_arm = ARM in file.schema_arrow.names  # files of older releases do not
-        rows = file.read(columns=[*COLUMNS, *([ARM] if has_arm else [])])
+        rows = file.read(columns=[*COLUMNS, *WHETHER_SHOWN])
     for name in COLUMNS:
         if rows[name].null_count:
             raise pa.ArrowInvalid(f"the column {name} has missing values")
     if len(rows):
         read.share = min(read.share, pc.min(rows["share"]).as_py())
-    if has_arm:
-        shown = rows.filter(pc.not_equal(pc.fill_null(rows[ARM], ""), SHADOW))
-        read.shadow += len(rows) - len(shown)
-        rows = shown
-    return rows.select(COLUMNS).cast(LISTS)
+    shown = rows
+    if "arm" in rows.column_names:
+        shown = shown.filter(pc.not_equal(shown["arm"], SHADOW))
+    if "failed" in rows.column_names:
+        shown = shown.filter(pc.invert(shown["failed"]))
+    read.not_shown += len(rows) - len(shown)
+    return shown.select(COLUMNS).cast(LISTS)
 
 
 def _size(path: Path) -> int:

@@ -52,7 +52,7 @@ def measure(
         window=window,
         conversions=list(conversions),
         not_over=not_over,
-        shadow=read.shadow,
+        not_shown=read.not_shown,
         share=read.share,
         damaged=read.damaged,
         versions=[

@@ -152,7 +152,6 @@ class Tally:
         if not self._slices[ALL].lists:
             return None
         kept = self._kept
-        state = "removed" if kept is None else "live" if kept.is_live else "kept"
         shown = [sums.rate() for sums in self._positions]
         while shown and shown[-1].value is None:
             shown.pop()
@@ -160,7 +159,7 @@ class Tally:
         return VersionFigures(
             version=version[0],
             model=version[1],
-            state=state,
+            state=kept.state if kept else "removed",
             slices={
                 name: part.figures(
                     has_conversions=has_conversions,

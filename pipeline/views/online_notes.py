@@ -15,8 +15,8 @@ def notes(online: Online) -> list[str]:
     if online.not_over:
         number = counted(online.not_over, "list")
         lines.append(f"{number} not counted yet: this time is not over.")
-    if online.shadow:
-        lines.append(f"{counted(online.shadow, 'list')} not shown, and left out.")
+    if online.not_shown:
+        lines.append(f"{counted(online.not_shown, 'list')} not shown, and left out.")
     if online.share < 1:
         lines.append(
             f"At least {online.share:.2%} of the lists are logged: an event after one "

@@ -2,7 +2,6 @@
 
 import contextlib
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.event_log.expected import Row
@@ -22,11 +21,9 @@ def shown(user, items, second, **changes):
     return page._replace(**(usual | changes))
 
 
-def write_lists(out, pages, name="lists-20261120T000000.000000Z-1.parquet", **columns):
-    """Writes a file of the log; ``columns`` are added to it."""
+def write_lists(out, pages, name="lists-20261120T000000.000000Z-1.parquet"):
+    """Writes a file of the log."""
     table = as_table(pages)
-    for column, values in columns.items():
-        table = table.append_column(column, pa.array(values, pa.string()))
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
     pq.write_table(table, out / FOLDER / name)
 

@@ -14,6 +14,8 @@ from pipeline.views.online_notes import notes
 from pipeline.views.terminal.tables import headed_table
 from pipeline.views.terminal.terminal import Terminal
 
+SHOWN_STATES = ("removed", "on trial")
+
 
 def print_live(console: Terminal, out: Path) -> None:
     """Prints the CTR of the live version, if lists of it can be counted.
@@ -53,10 +55,10 @@ def _versions(online: Online) -> Table:
     )
     for version in reversed(online.versions):
         style = "bold green" if version.state == "live" else ""
-        removed = ", removed" if version.state == "removed" else ""
+        state = f", {version.state}" if version.state in SHOWN_STATES else ""
         for name, figures in version.slices.items():
             is_all = name == ALL
-            heading = f"{version.version} {inert(version.model)}{removed}"
+            heading = f"{version.version} {inert(version.model)}{state}"
             table.add_row(
                 Text(heading if is_all else f"  {name} users", style if is_all else ""),
                 *_cells(figures, has_conversion),

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.live_models import push
+from components.live_models import push, versions
 from pipeline.event_log.store import EventStoreError
 from pipeline.list_log.files import NoListsError
 from pipeline.online import logs
@@ -103,14 +103,22 @@ def test_parts_of_the_users_make_no_difference(out, monkeypatch):
 
 
 def test_lists_that_were_not_shown_and_shares(tmp_path):
-    pages = [shown("u", "a", OLD), shown("u", "a", OLD + 1, share=0.25)]
-    write_lists(tmp_path, pages, arm=["", "shadow"])
-    write_lists(tmp_path, pages[:1], "lists-20261120T000100.000000Z-1.parquet")
+    pages = [
+        shown("u", "a", OLD, arm="champion"),
+        shown("u", "a", OLD + 1, arm="shadow", share=0.25),
+        shown("u", "", OLD + 1, failed=True),
+    ]
+    write_lists(tmp_path, pages)
     write_events(tmp_path, [("u", "a", OLD + 2, "")])
     found = measured(tmp_path)
-    assert (found.shadow, found.share) == (1, 0.25)
-    assert figures(tmp_path).impressions == 2
-    assert figures(tmp_path).clicks == 1
+    assert (found.not_shown, found.share) == (2, 0.25)
+    assert (figures(tmp_path).lists, figures(tmp_path).clicks) == (1, 1)
+
+
+def test_files_of_earlier_releases_have_no_arms(out):
+    path = out / "lists/lists-20261120T000000.000000Z-1.parquet"
+    pq.write_table(pq.read_table(path).drop(["arm", "failed"]), path)
+    assert (figures(out).clicks, measured(out).not_shown) == (2, 0)
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-40], lambda b: b"", lambda b: b"x"])
@@ -183,6 +191,13 @@ def test_new_items_are_those_that_the_version_was_not_trained_on(kept):
     assert first.slices[ALL].new_items.value == 2 / 8
     assert (first.state, first.coverage) == ("kept", None)  # no run in the store
     assert (second.state, second.slices[ALL].new_items) == ("removed", None)
+
+
+def test_a_version_on_trial_is_named(kept):
+    live = kept / "live"
+    versions.challengers(live).mkdir()
+    (live / "1").rename(versions.challengers(live) / "1")
+    assert measured(kept).versions[0].state == "on trial"
 
 
 def test_a_version_that_no_folder_has_keeps_its_clicks(kept):
