@@ -34,7 +34,7 @@ def test_a_window_has_seconds():
         ),
         (["online.conversions=[buy]"], "'buy' is not among events.types"),
         (["online.conversions=buy"], "online.conversions"),
-        (["online.attribution_window=1w"], "a time such as '30m', '6h' or '1d'"),
+        (["online.attribution_window=1w"], "a time such as '30m', '2h' or '1d'"),
         (["online.attribution_window=15d"], "kept for 30 days; set at most 14d"),
     ],
 )

@@ -96,6 +96,9 @@ def test_two_clicks_of_a_list_are_compared_with_the_two_best_places(tmp_path):
 
 
 def test_parts_of_the_users_make_no_difference(out, monkeypatch):
+    later = [shown("bob", "ab", OLD + 50), shown("ann", "ab", OLD + 60)]
+    write_lists(out, later, "lists-20261120T000300.000000Z-1.parquet")
+    write_events(out, [("bob", "b", OLD + 60, ""), ("ann", "b", OLD + 70, "")], "f")
     whole = measured(out)
     monkeypatch.setattr(logs, "PART_BYTES", 1000)
     monkeypatch.setattr(logs, "CHUNK_ROWS", 2)
@@ -105,6 +108,7 @@ def test_parts_of_the_users_make_no_difference(out, monkeypatch):
 def test_lists_that_were_not_shown_and_shares(tmp_path):
     pages = [
         shown("u", "a", OLD, arm="champion"),
+        shown("u", "a", OLD, arm="challenger"),
         shown("u", "a", OLD + 1, arm="shadow", share=0.25),
         shown("u", "", OLD + 1, failed=True),
     ]
@@ -112,7 +116,7 @@ def test_lists_that_were_not_shown_and_shares(tmp_path):
     write_events(tmp_path, [("u", "a", OLD + 2, "")])
     found = measured(tmp_path)
     assert (found.not_shown, found.share) == (2, 0.25)
-    assert (figures(tmp_path).lists, figures(tmp_path).clicks) == (1, 1)
+    assert (figures(tmp_path).lists, figures(tmp_path).clicks) == (2, 1)
 
 
 def test_files_of_earlier_releases_have_no_arms(out):
@@ -167,8 +171,10 @@ def test_without_lists_or_events(tmp_path):
 
 
 def test_old_files_are_not_read(out):
+    (out / "lists/lists-20261001T000000.000000Z-1.parquet").write_bytes(b"damaged")
+    assert measured(out).damaged
     found = measured(out, since=NOW)
-    assert found.versions == []
+    assert (found.versions, found.damaged) == ([], [])
 
 
 @pytest.fixture
