@@ -45,7 +45,7 @@ _REMOVE = f"""
 DELETE FROM event
 WHERE day < ? AND day IN (SELECT day FROM day WHERE state = '{WRITTEN}')
 """
-_SINCE = """
+_WITH_TYPES = """
 SELECT user_id, item_id, timestamp, event_type FROM event
 WHERE day >= ? AND timestamp >= ?
 """
@@ -232,7 +232,7 @@ def read_since(
         with contextlib.closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         ) as reader:
-            rows = reader.execute(_SINCE, (day, time))
+            rows = reader.execute(_WITH_TYPES, (day, time))
             while found := rows.fetchmany(size):
                 yield found
     except sqlite3.Error as error:
