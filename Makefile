@@ -64,7 +64,7 @@ test-flink: $(READY) flink ## Test the data steps on a local Flink (openjdk-17-j
 test-kafka: $(READY) flink kafka kafka-to-spans ## Test Kafka to spans on a local Flink (openjdk-17-jdk, maven)
 	@$(BIN)/pytest -q -m kafka tests/pipeline/retraining/kafka
 
-test-kubeflow: $(READY) ## Test workflows and studies on databases (apt-get install mariadb-server postgresql)
+test-kubeflow: $(READY) ## Test workflows, studies on databases, and alerts (apt-get install mariadb-server postgresql prometheus)
 	@$(BIN)/pytest -q -m kubeflow tests/kubeflow tests/trainer_modules/tuning
 
 test-sources: $(READY) ## Test data in databases, and in stores after make minio hdfs (apt-get install mariadb-server postgresql)

@@ -15,6 +15,7 @@ LIGHT = (
     "pipeline.datasets",
     "pipeline.doctor",
     "pipeline.lineage",
+    "pipeline.online",
     "pipeline.retraining",
     "pipeline.runs.cleanup",
     "pipeline.runs.compare",

@@ -7,6 +7,7 @@ from pipeline.cli import (  # noqa: F401
     forget,
     live_model,
     off_policy,
+    online,
     past_runs,
     report,
     run,

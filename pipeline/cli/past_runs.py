@@ -31,8 +31,12 @@ def show(run_id: str | None, out: Path, as_json: bool) -> None:
     report = html.path_of(out, record.run.id)
     if as_json:
         print_json(record)
-    else:
-        print_run(open_console(), record, report if report.is_file() else None)
+        return
+    print_run(open_console(), record, report if report.is_file() else None)
+    if run_id is None and (out / "lists").is_dir():
+        from pipeline.views.terminal.online import print_live
+
+        print_live(open_console(), out)
 
 
 @main.command()

@@ -17,6 +17,7 @@ from pipeline.config.document import Document
 from pipeline.config.errors import ConfigError
 from pipeline.config.event_checks import check_events
 from pipeline.config.list_rules_file import check_rules
+from pipeline.config.online_checks import check_online
 from pipeline.config.sections import LABEL_OF_EVENTS, PipelineConfig
 from trainer_modules.configs.two_stage import TwoStageConfig
 from trainer_modules.registry import MODELS, POPULARITY
@@ -64,6 +65,7 @@ def load_config(
         config = msgspec.structs.replace(config, gate=gate)
     check_combinations(config, document)
     check_rules(config.lists.rules, document)
+    check_online(config, document)
     config = _with_models(config, config.models)
     for name, settings in config.models.items():
         if problem := model_problem(name, settings, config):

@@ -1,6 +1,5 @@
 """Counts the lists of each arm, from the log of lists and the events."""
 
-import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,11 +12,12 @@ import pyarrow.parquet as pq
 from pipeline.config.delivery_section import SHADOW, DeliveryConfig
 from pipeline.delivery.confidence import Sums
 from pipeline.delivery.verdict import Arm
-from pipeline.event_log.store import EVENTS_FILE, EventStore
+from pipeline.event_log.store import EVENTS_FILE, read_since
 from pipeline.list_log.files import files_of
-from pipeline.list_log.redaction import UserHash
+from pipeline.list_log.redaction import names_in_lists
 
 _COLUMNS = ["time", "version", "user", "items", "arm", "seconds", "failed"]
+CHUNK_ROWS = 100_000  # events in memory at once
 _TIME_BITS = 34  # seconds since 1970 until the year 2514
 
 
@@ -132,18 +132,18 @@ def _followed(out: Path, lists: pa.Table, time: np.ndarray, window: int) -> np.n
     shown = pc.binary_join_element_wise(
         lists["user"].combine_chunks().take(pa.array(parents)), items.flatten(), "\0"
     )
-    rows = []
+    names, followers, times = names_in_lists(out), [], []
     if (out / EVENTS_FILE).exists():
-        with contextlib.closing(EventStore(out)) as store:
-            rows = store.since(int(time.min()))
-    if user_hash := UserHash.existing(out):  # lists may have these in place of users
-        rows += [(user_hash(user), item, at) for user, item, at in rows]
-    events = pa.array([f"{user}\0{item}" for user, item, _ in rows], pa.string())
+        for rows in read_since(out, int(time.min()), CHUNK_ROWS):
+            for user, item, at, _ in rows:
+                pairs = [f"{name}\0{item}" for name in names(user)]
+                followers += pairs
+                times += [at] * len(pairs)
+    events = pa.array(followers, pa.string())
     both = pa.concat_arrays([shown, events]).dictionary_encode()
-    pairs = both.indices.to_numpy().astype(np.int64) << _TIME_BITS
-    at = np.array([at for _, _, at in rows], np.int64)
-    keys = np.sort(pairs[len(shown) :] + at)
-    wanted = pairs[: len(shown)] + time[parents]
+    codes = both.indices.to_numpy().astype(np.int64) << _TIME_BITS
+    keys = np.sort(codes[len(shown) :] + np.array(times, np.int64))
+    wanted = codes[: len(shown)] + time[parents]
     places = np.searchsorted(keys, wanted)
     keys = np.append(keys, np.iinfo(np.int64).max)
     hit = (keys[places] - wanted <= window) & (

@@ -38,12 +38,15 @@ _OF_USER = f"""
 SELECT {_COLUMNS} FROM event WHERE user_id = ? AND day > ? ORDER BY timestamp, event_id
 """
 _OF_DAY = f"SELECT {_COLUMNS} FROM event WHERE day = ? ORDER BY timestamp, event_id"
-_SINCE = "SELECT user_id, item_id, timestamp FROM event WHERE timestamp >= ?"
 _UNWRITTEN = f"SELECT day FROM day WHERE day < ? AND state != '{WRITTEN}' ORDER BY day"
 _FIRST_OPEN = f"SELECT coalesce(max(day) + 1, 0) FROM day WHERE state != '{OPEN}'"
 _REMOVE = f"""
 DELETE FROM event
 WHERE day < ? AND day IN (SELECT day FROM day WHERE state = '{WRITTEN}')
+"""
+_SINCE = """
+SELECT user_id, item_id, timestamp, event_type FROM event
+WHERE day >= ? AND timestamp >= ?
 """
 # Lists are passed as JSON: the number of parameters of a statement is limited.
 _OF_ANY = """
@@ -130,11 +133,6 @@ class EventStore:
         """Returns the events of a user that arrived after a day, the oldest first."""
         return [Row(*row) for row in self._reader.execute(_OF_USER, (user, after))]
 
-    def since(self, time: int) -> list[tuple[str, str, int]]:
-        """Returns user, item and time of the events since then, in seconds UTC."""
-        with contextlib.closing(self._connected()) as reader:
-            return list(reader.execute(_SINCE, (time,)))
-
     def unwritten_days(self, now: float) -> list[int]:
         """Returns the days that are over and not in a span yet, in days since 1970."""
         today = int(now // DAY_SECONDS)
@@ -199,6 +197,40 @@ class EventStore:
                 with contextlib.suppress(sqlite3.Error):
                     self._writer.execute("ROLLBACK")
                 raise
+
+
+def read_since(
+    out: Path, time: int, size: int
+) -> Iterator[list[tuple[str, str, int, str]]]:
+    """Yields events that happened from a time on, in any order, and writes nothing.
+
+    Args:
+        out: Folder of the runs.
+        time: The earliest time, in seconds UTC.
+        size: Number of events that are returned at once.
+
+    Yields:
+        The user, the item, the time and the type of each.
+
+    Raises:
+        EventStoreError: If there is no store, or it cannot be read.
+    """
+    path = out / EVENTS_FILE
+    if not path.is_file():
+        raise EventStoreError(
+            f"{path} is missing. 'marquee serve --events DIR' receives events."
+        )
+    # An event is at most some minutes ahead of the clock by which it arrived.
+    day = time // DAY_SECONDS - 1
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        ) as reader:
+            rows = reader.execute(_SINCE, (day, time))
+            while found := rows.fetchmany(size):
+                yield found
+    except sqlite3.Error as error:
+        raise EventStoreError(f"{path} cannot be read ({error}).") from error
 
 
 def _as_json(users: Collection[str], items: Collection[str]) -> tuple[str, str]:

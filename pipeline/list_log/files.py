@@ -64,6 +64,7 @@ class ListLog:
         self,
         out: Path,
         share: float,
+        keep: Callable[[int], None],
         lose: Callable[[int], None],
         redacted: Sequence[str] = (),
     ):
@@ -72,13 +73,15 @@ class ListLog:
         Args:
             out: Folder of the runs, in which the files have a folder of their own.
             share: Share of the lists that are logged, 0 to 1.
+            keep: Called with the number of lists in each complete file.
             lose: Called with the number of lists that could not be written.
             redacted: Fields that are left out or hashed (``redaction.FIELDS``).
 
         Raises:
             OSError: If the folder, or the key of the hash, cannot be created.
         """
-        self._folder, self.share, self._lose = out / FOLDER, share, lose
+        self._folder, self.share = out / FOLDER, share
+        self._keep, self._lose = keep, lose
         self._folder.mkdir(parents=True, exist_ok=True)
         self._redaction = Redaction(out, redacted)
         self._waiting: collections.deque[Shown] = collections.deque()
@@ -141,6 +144,7 @@ class ListLog:
             now = datetime.datetime.now(datetime.UTC)
             name = f"lists-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.parquet"
             durable_files.move(self._unfinished, self._folder / name)
+            self._keep(self._num_in_file)
             self._file, self._num_in_file, self._problem = None, 0, ""
             self._remove_old()
         except Exception as error:

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,21 @@ class UserHash:
         """Returns what is logged in place of the ID of a user."""
         digest = hmac.digest(self._key, user.encode(), hashlib.sha256)
         return f"hmac:{digest.hex()[:32]}"
+
+
+def names_in_lists(out: Path) -> Callable[[str], Sequence[str]]:
+    """Returns a function of a user's ID: the texts that lists may have in its place.
+
+    Args:
+        out: Folder of the runs.
+
+    Raises:
+        OSError: If the key of the hash cannot be read.
+    """
+    user_hash = UserHash.existing(out)
+    if user_hash is None:
+        return lambda user: (user,)
+    return lambda user: (user, user_hash(user))
 
 
 class Redaction:

@@ -6,14 +6,16 @@ more time than the window has passed. An event in the second of a list is after 
 
 import bisect
 import collections
-import contextlib
+import itertools
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.event_log.store import EVENTS_FILE, EventStore, EventStoreError
+from pipeline.event_log.store import read_since
 from pipeline.off_policy.drawn_lists import ShownList
+
+CHUNK_ROWS = 100_000  # events in memory at once
 
 
 class Impressions:
@@ -45,17 +47,11 @@ class Impressions:
         Raises:
             EventStoreError: If no events were received, or they cannot be read.
         """
-        if not (out / EVENTS_FILE).is_file():
-            raise EventStoreError(
-                f"{out / EVENTS_FILE} is missing. 'marquee serve --events DIR' "
-                "receives events."
-            )
         for shown in self._shown.values():
             shown.sort()
         followed = np.zeros(self._count, bool)
-        with contextlib.closing(EventStore(out)) as store:
-            events = store.since(self._first)
-        for user, item, second in events:
+        events = read_since(out, self._first, CHUNK_ROWS)
+        for user, item, second, _ in itertools.chain.from_iterable(events):
             shown = self._shown.get((user, item), [])
             last = bisect.bisect_right(shown, (second, self._count)) - 1
             if last >= 0 and second - shown[last][0] < window:

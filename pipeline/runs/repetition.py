@@ -23,6 +23,7 @@ from components.artifact_place import ORIGIN, place_of
 from components.executions import newest
 from components.live_models import version_ledger, versions
 from components.ratings_example_gen.fingerprints import fingerprint
+from pipeline.config.online_section import OnlineConfig
 from pipeline.config.sections import PipelineConfig, RunConfig
 from pipeline.runs import store_lookups
 from pipeline.runs.code_version import version_of_all
@@ -92,7 +93,10 @@ def read_inputs(
     """
     out = Path(config.out).absolute()
     live = out / "live"
-    anywhere = msgspec.structs.replace(config, out="", run=RunConfig())
+    # No step reads these.
+    anywhere = msgspec.structs.replace(
+        config, out="", run=RunConfig(), online=OnlineConfig()
+    )
     return Inputs(
         out=str(out),
         config=msgspec.json.decode(msgspec.json.encode(anywhere)),

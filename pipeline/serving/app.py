@@ -27,6 +27,7 @@ from pipeline.serving.exploration import Exploration
 from pipeline.serving.feed_watcher import LOOK_SECONDS, FeedWatcher
 from pipeline.serving.middleware import JSON, Gate, error, route
 from pipeline.serving.model_process import ModelProcess
+from pipeline.serving.online_gauges import ONLINE_SECONDS, OnlineGauges
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.recommend_api import RecommendApi
 from pipeline.serving.settings import ServingSettings
@@ -65,8 +66,12 @@ def create_app(
     if settings.events:
         events = EventWriter(EventStore(out), settings.events, metrics)
     if settings.log_share:
-        lose = metrics.lists_not_logged.inc
-        log = ListLog(out, settings.log_share, lose, settings.redacted)
+        metrics.log_share.set(settings.log_share)
+        log = ListLog(
+            *(out, settings.log_share),
+            *(metrics.lists_logged.inc, metrics.lists_not_logged.inc),
+            redacted=settings.redacted,
+        )
     ratings, feeds = AcceptedRatings(out, metrics), FeedWatcher(metrics)
 
     async def prepare(model: ModelProcess) -> None:
@@ -100,6 +105,7 @@ def create_app(
         look_at_ratings: settings.poll_seconds,
         look_at_feed: LOOK_SECONDS,
         look_at_days: DAYS_SECONDS,
+        OnlineGauges(out, metrics.registry).look: ONLINE_SECONDS,
     }
     batcher = Batcher(settings, metrics)
     exploration = Exploration(*settings.explore)

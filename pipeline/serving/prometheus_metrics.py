@@ -89,6 +89,16 @@ class Metrics:
             "Attempts to write events or spans that failed.",
             registry=self.registry,
         )
+        self.log_share = Gauge(
+            "marquee_list_log_share",
+            "Share of the lists that are logged, 0 to 1.",
+            registry=self.registry,
+        )
+        self.lists_logged = Counter(
+            "marquee_lists_logged",
+            "Lists in complete files of the log.",
+            registry=self.registry,
+        )
         self.lists_not_logged = Counter(
             "marquee_lists_not_logged",
             "Lists that should have been logged, and were not: too many at once, or "

@@ -6,6 +6,7 @@ on operations backs them up.
 
 import re
 import shutil
+import time
 from pathlib import Path
 
 import nbformat
@@ -14,6 +15,7 @@ from nbclient import NotebookClient
 
 from tests.support.command import shell_lines
 from tests.support.logs import own_ratings
+from tests.support.server import serving, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[2]
@@ -125,6 +127,27 @@ def test_two_stages(shell, tmp_path):
     ran = [shell(line, tmp_path) for line in shell_lines(DOCS / "two-stages.md")]
     assert "two_stage is live" in ran[0]
     assert "two_stage" in ran[1]
+
+
+def test_online(shell, tmp_path):
+    """The page's requests, to a server as it starts one."""
+    run, *commands = shell_lines(DOCS / "online.md")
+    shell(run, tmp_path)
+    out = tmp_path / "marquee-out"
+    with serving(
+        out, "--events", str(tmp_path / "spans"), "--log-lists", "1"
+    ) as client:
+        until(client, "/v1/recommend/42?k=1")
+        [item, *_] = client.get("/v1/recommend/newcomer?k=5").json()["items"]
+        port = str(client.base_url.port)
+        requests = re.findall(r"^    (curl .*)", (DOCS / "online.md").read_text(), re.M)
+        for request in requests:
+            request = request.replace("8501", port).replace("ITEM", item["item_id"])
+            shell(request.replace("curl ", "curl -fsS ", 1), tmp_path)
+    time.sleep(6)  # the window
+    table, as_json = (shell(line, tmp_path) for line in commands)
+    assert re.search(r"1 mf_als +4 +6\.25%", table)  # 1 click of 1 + 5 + 5 + 5
+    assert '"not_over": 4' in as_json
 
 
 def test_own_model(shell, copy_of_the_code):

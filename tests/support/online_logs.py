@@ -2,7 +2,6 @@
 
 import contextlib
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.event_log.expected import Row
@@ -22,20 +21,18 @@ def shown(user, items, second, **changes):
     return page._replace(**(usual | changes))
 
 
-def write_lists(out, pages, name="lists-20261120T000000.000000Z-1.parquet", **columns):
-    """Writes a file of the log; ``columns`` are added to it."""
+def write_lists(out, pages, name="lists-20261120T000000.000000Z-1.parquet"):
+    """Writes a file of the log."""
     table = as_table(pages)
-    for column, values in columns.items():
-        table = table.append_column(column, pa.array(values, pa.string()))
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
     pq.write_table(table, out / FOLDER / name)
 
 
-def write_events(out, events, day=None):
+def write_events(out, events, name="e"):
     """Receives events, each a user, an item, a second, and a type if there are any."""
     rows = [
-        Row(f"e{number}", user, item, 1.0, *(kind or [""]), second)
+        Row(f"{name}{number}", user, item, 1.0, *(kind or [""]), second)
         for number, (user, item, second, *kind) in enumerate(events)
     ]
     with contextlib.closing(EventStore(out)) as store:
-        store.add([rows], NOW if day is None else day * DAY)
+        store.add([rows], NOW)

@@ -12,6 +12,8 @@ from components.metric_names import (
     NOVELTY,
     POPULARITY_LIFT,
 )
+from pipeline.online.figures import ALL
+from pipeline.online.rates import MIN_USERS
 from pipeline.runs.model_record import ModelRecord
 from pipeline.views.formatting import duration, figure
 from pipeline.views.html.chart_marks import (
@@ -26,6 +28,7 @@ from pipeline.views.html.chart_marks import (
 )
 from pipeline.views.html.colours import LIVE_BEFORE, Colours
 from pipeline.views.html.curve_chart import draw_curves
+from pipeline.views.html.online_chart import draw_positions
 from pipeline.views.html.report_contents import Contents, Part
 from pipeline.views.html.training_curves import quantities
 
@@ -87,6 +90,10 @@ def _drawn(
         yield "time", _time(timed, colours)
     if buckets(contents):
         yield "ratings", _ratings(buckets(contents))
+    # The points of a few users would hide those of all others.
+    shown = contents.online.versions if contents.online else []
+    if measured := [each for each in shown if each.slices[ALL].users >= MIN_USERS]:
+        yield "online", draw_positions(measured)
 
 
 def buckets(contents: Contents) -> list[Bucket]:

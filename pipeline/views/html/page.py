@@ -19,6 +19,7 @@ from pipeline.views.html.colours import LIVE_BEFORE, Colours
 from pipeline.views.html.one_file import render_page
 from pipeline.views.html.report_contents import Contents
 from pipeline.views.html.training_curves import fastest, quantities, series
+from pipeline.views.online_notes import notes
 
 _MOST = 30  # characters of a value in the table of statistics
 RULES = {
@@ -105,6 +106,7 @@ def render(contents: Contents) -> str:
         beyond_accuracy=charts.BEYOND_ACCURACY,
         colours=colours,
         thousands=thousands,
+        notes=notes,
         shorten=_shorten,
     )
 

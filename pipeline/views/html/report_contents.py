@@ -10,6 +10,8 @@ from components.champion.gate import Gate
 from components.live_models.versions import VersionError
 from pipeline import lineage
 from pipeline.lineage import Lineage, NoLineageError
+from pipeline.online.figures import Online
+from pipeline.online.measure import measure_if_logged
 from pipeline.runs import finished_runs
 from pipeline.runs.model_record import Ends, JudgedLive, Metrics, ModelRecord
 from pipeline.runs.record import RUN_FILE, RunRecord
@@ -69,6 +71,8 @@ class Contents:
         lineage: The origin of the live model; None if it is not known.
         no_lineage: Why it is not known; empty if it is.
         links: Description of a file → its path relative to the report.
+        online: What users did with the lists that they were shown; None if no lists or
+            no events are in the folder.
     """
 
     run: RunRecord
@@ -86,6 +90,7 @@ class Contents:
     lineage: Lineage | None
     no_lineage: str
     links: Mapping[str, str]
+    online: Online | None
 
 
 def gather(out: Path, run_id: str | None) -> Contents:
@@ -130,6 +135,7 @@ def gather(out: Path, run_id: str | None) -> Contents:
         lineage=origin,
         no_lineage=no_origin,
         links=_links(out / "runs" / record.run.id, outputs),
+        online=measure_if_logged(out),
     )
 
 

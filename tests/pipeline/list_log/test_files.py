@@ -39,6 +39,11 @@ def lost():
     return []
 
 
+@pytest.fixture
+def kept():
+    return []
+
+
 def logged(folder):
     return [
         row["user"]
@@ -47,10 +52,10 @@ def logged(folder):
     ]
 
 
-def test_files_are_complete_when_they_appear(tmp_path, lost, monkeypatch):
+def test_files_are_complete_when_they_appear(tmp_path, lost, kept, monkeypatch):
     monkeypatch.setattr(files, "WRITE_SECONDS", 0.05)
     monkeypatch.setattr(files, "FILE_SECONDS", 0.1)
-    log = ListLog(tmp_path, 1.0, lost.append)
+    log = ListLog(tmp_path, 1.0, kept.append, lost.append)
     for number in range(20):
         log.add(page(number))
         time.sleep(0.05)
@@ -59,12 +64,14 @@ def test_files_are_complete_when_they_appear(tmp_path, lost, monkeypatch):
     assert len(list((tmp_path / "lists").iterdir())) > 2
     assert not list((tmp_path / "lists").glob(".*"))
     assert lost == []
+    assert sum(kept) == 20
+    assert len(kept) == len(list((tmp_path / "lists").iterdir()))
 
 
-def test_what_does_not_fit_is_counted(tmp_path, lost, monkeypatch):
+def test_what_does_not_fit_is_counted(tmp_path, lost, kept, monkeypatch):
     monkeypatch.setattr(files, "MAX_WAITING", 5)
     monkeypatch.setattr(files, "WRITE_SECONDS", 60)
-    log = ListLog(tmp_path, 1.0, lost.append)
+    log = ListLog(tmp_path, 1.0, kept.append, lost.append)
     for number in range(8):
         log.add(page(number))
     log.close()
@@ -74,13 +81,13 @@ def test_what_does_not_fit_is_counted(tmp_path, lost, monkeypatch):
 
 @pytest.mark.parametrize("seconds", [60.0, 0.0])
 def test_a_folder_that_disappears_costs_lists_and_no_request(
-    tmp_path, lost, monkeypatch, caplog, seconds
+    tmp_path, lost, kept, monkeypatch, caplog, seconds
 ):
     """The folder is gone when a file is begun, or when it is complete."""
     monkeypatch.setattr(files, "WRITE_SECONDS", 0.05)
     monkeypatch.setattr(files, "FILE_SECONDS", seconds)
     folder = tmp_path / "lists"
-    log = ListLog(tmp_path, 1.0, lost.append)
+    log = ListLog(tmp_path, 1.0, kept.append, lost.append)
     if not seconds:
         log.add(page(1))
         until(lambda: list(folder.glob(".*")))
@@ -89,12 +96,12 @@ def test_a_folder_that_disappears_costs_lists_and_no_request(
         log.add(page(1))
     until(lambda: lost)
     assert sum(lost) == 1
-    assert "lists cannot be logged" in caplog.text
+    until(lambda: "lists cannot be logged" in caplog.text)
     folder.mkdir()
     log.add(page(2))
     log.close()
     assert logged(folder) == ["u2"]
-    assert sum(lost) == 1
+    assert (sum(kept), sum(lost)) == (1, 1)
 
 
 def until(is_true):
@@ -104,21 +111,21 @@ def until(is_true):
     assert is_true()
 
 
-def test_a_share_is_drawn(tmp_path, lost):
-    log = ListLog(tmp_path, 0.25, lost.append)
+def test_a_share_is_drawn(tmp_path, lost, kept):
+    log = ListLog(tmp_path, 0.25, kept.append, lost.append)
     drawn = sum(log.is_wanted for _ in range(20_000))
     log.close()
     assert 4600 < drawn < 5400  # six standard deviations
 
 
-def test_old_files_are_removed(tmp_path, lost):
+def test_old_files_are_removed(tmp_path, lost, kept):
     (tmp_path / "lists").mkdir()
     month = 30 * 86_400
     for name, age in [("lists-1.parquet", 60), (".unfinished-1", 60), ("kept", -60)]:
         (tmp_path / "lists" / name).touch()
         then = time.time() - month - age
         os.utime(tmp_path / "lists" / name, (then, then))
-    log = ListLog(tmp_path, 1.0, lost.append)
+    log = ListLog(tmp_path, 1.0, kept.append, lost.append)
     log.add(page(1))
     log.close()
     assert logged(tmp_path / "lists") == ["u1"]

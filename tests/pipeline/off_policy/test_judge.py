@@ -105,7 +105,7 @@ def log(out, pool, begin, num_lists=5):
             if random.random() < chance(item, position)
         ]
     write_lists(out, pages)
-    write_events(out, events, begin // DAY)
+    write_events(out, events)
 
 
 def expected(items):
@@ -246,8 +246,9 @@ def test_bad_input_is_named(out, marquee):
     assert "No version 7" in error(version="7")
     assert "expected a time such as 30m" in error(within="soon")
     drawn = {"pool": ["b", "c"], "probabilities": [1.0, 0.5]}
-    write_lists(out, [shown("", "ab", pushed(out), **drawn)])
-    assert "without the user or the history" in error()
+    redacted = shown("ann", "ab", pushed(out), redacted=["history"], **drawn)
+    write_lists(out, [redacted])
+    assert "without the inputs of the model" in error()
     write_lists(out, [shown("ann", "ab", time.time() - 9, **drawn)])
     assert "may have been trained" in error(within="1s")
     write_lists(out, [shown("ann", "ab", time.time() + 9, **drawn)])

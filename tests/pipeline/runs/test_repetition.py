@@ -15,6 +15,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.live_models import push, versions
+from pipeline.config.online_section import OnlineConfig
 from pipeline.config.sections import PipelineConfig
 from pipeline.runs import metadata_store, output_checksums, repetition, retention
 from pipeline.runs.step_result import StepResult
@@ -242,6 +243,8 @@ def test_inputs_change_with_bytes_of_equal_size_and_time(tmp_path):
     assert read() != before
     ratings.write_text("1,2,3\n")
     assert read() == before
+    online = OnlineConfig(attribution_window="2h")  # no step reads it
+    assert read(msgspec.structs.replace(config, online=online)) == before
     schema.write_text("#\n")
     assert read() != before
 

@@ -58,12 +58,15 @@ def versions_of(client):
 
 
 def follow(client, users):
-    """Sends an event for an item of each user's list."""
-    body = [
-        {"event_id": f"{u} follows", "user_id": u, "item_id": "30", "rating": 5}
-        for u in users
-    ]
-    assert client.post("/v1/events", json={"events": body}).status_code == 200
+    """Requests the lists of users, who follow an item at once; returns the versions."""
+    versions = {}
+    for user in users:
+        answer = client.get(f"/v1/recommend/{user}?k=3")
+        versions[user] = answer.json()["version"]
+        event = {"event_id": f"{user} follows", "user_id": user, "item_id": "30"}
+        answer = client.post("/v1/events", json=event | {"rating": 5})
+        assert answer.json()["accepted"] == 1
+    return versions
 
 
 def until_step(client, out, to):
@@ -97,8 +100,7 @@ def test_a_restart_keeps_the_arms_and_an_equal_version_goes_live(begin, server):
     out = begin(max_loss=0.9)
     with server(out) as client:
         until_on_trial(client)
-        first = versions_of(client)
-        follow(client, USERS)
+        first = follow(client, USERS)
     time.sleep(1.1)
     shown = marquee(ROOT, "trial", "--out", str(out)).text
     assert "Version 2 is on trial against version 1" in shown

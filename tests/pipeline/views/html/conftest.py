@@ -126,6 +126,7 @@ def contents(run):
         lineage=None,
         no_lineage="nobody knows",
         links={"run.json": "run.json"},
+        online=None,
     )
 
 
