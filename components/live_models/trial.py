@@ -76,7 +76,7 @@ def begin(
         live_folder: Folder of the live versions.
         keep: How many versions to keep when it goes live.
         instead_of: Number of the version that the model was judged against.
-        settings: The settings ``delivery``.
+        settings: The settings ``delivery`` and ``online``.
 
     Raises:
         OvertakenError: If another version is live by now, or on trial.

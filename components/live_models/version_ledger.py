@@ -100,7 +100,7 @@ class Trial:
         against: Number of the live version, the champion.
         started: When, ISO 8601 in UTC.
         keep: How many versions are kept when it goes live.
-        settings: The settings ``delivery`` with which it was pushed.
+        settings: The settings ``delivery`` and ``online`` with which it was pushed.
     """
 
     version: int

@@ -36,8 +36,8 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
         infra_blessing: Blessing of InfraCheck or InfraValidator.
         live_folder: Folder of the live versions, on a file system.
         keep_versions: How many versions to keep.
-        delivery: The settings ``delivery``, as JSON: whether the champion goes live at
-            once, or on trial.
+        delivery: The settings ``delivery`` and ``online``, as JSON: whether the
+            champion goes live at once, or on trial, and how it is judged.
         pushed_model: ``pushed`` is 1 or 0; ``pushed_destination`` and
             ``pushed_version`` name the new version. ``pushed.json`` has the version, or
             why none was pushed: a rollback, another push or a trial since the
@@ -51,7 +51,9 @@ def Pusher(  # noqa: N802 - TFX names a component like the class that it becomes
         try:
             with local_model(model) as folder:
                 # The first model has nothing to be compared with.
-                is_trial = settings["mode"] != AT_ONCE and judged_against > 0
+                is_trial = (
+                    settings["delivery"]["mode"] != AT_ONCE and judged_against > 0
+                )
                 place = (folder, Path(live_folder), keep_versions, judged_against)
                 version = (
                     trial.begin(*place, settings) if is_trial else push.push(*place)

@@ -90,7 +90,7 @@ def recommend(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Print the live model's recommendations for a user, with titles.
+    """Print the live model's list of items for a user, with titles.
 
     Items that the user has rated are left out, unless lists.recommend_again allows
     them. For a user without ratings, the list is

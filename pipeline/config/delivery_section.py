@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from pipeline.config.types import Days, Text
-from trainer_modules.configs.duration import duration_seconds
+from pipeline.config.types import Text
 from trainer_modules.configs.types import Count, Fraction, Positive
 
 SHADOW = "shadow"  # a mode, and the arm of the lists that it logs
@@ -27,7 +26,6 @@ class DeliveryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             and in metrics.
         alpha: Probability with which a trial of an equally good model is ever withdrawn
             because of its lists, however often one looks.
-        window: How long after a list its events count, as in "1d".
         max_loss: Loss of the share of lists with an event, relative to the live
             version's, that ``canary`` accepts: it goes live when a larger loss is ruled
             out.
@@ -46,15 +44,9 @@ class DeliveryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         default_factory=lambda: ["champion", "challenger"]
     )
     alpha: Annotated[float, Meta(gt=0, le=0.5)] = 0.05
-    window: Days = "1d"
     max_loss: Fraction = 0.05
     max_harm: Fraction = 0.01
     slow_ms: Positive = 250.0
     shadow_lists: Count = 1000
     max_days: Positive = 7.0
     when_undecided: Literal["promote", "withdraw"] = "promote"
-
-    @property
-    def window_seconds(self) -> int:
-        """Seconds after a list in which its events count."""
-        return duration_seconds(self.window)

@@ -11,6 +11,7 @@ import msgspec
 
 from components.live_models.version_ledger import Ledger, Trial
 from pipeline.config.delivery_section import DeliveryConfig
+from pipeline.config.online_section import OnlineConfig
 from pipeline.delivery.confidence import Bounds
 from pipeline.delivery.outcomes import outcomes
 from pipeline.delivery.verdict import GUARDRAILS, Arm, Verdict, decide
@@ -35,7 +36,7 @@ def settings_of(trial: Trial) -> DeliveryConfig:
     Raises:
         msgspec.ValidationError: If another release has written them.
     """
-    return msgspec.convert(trial.settings, DeliveryConfig)
+    return msgspec.convert(trial.settings["delivery"], DeliveryConfig)
 
 
 def started_at(trial: Trial) -> float:
@@ -52,8 +53,9 @@ def judge(out: Path, trial: Trial, now: float) -> Judgement:
         now: The present time, in seconds UTC.
     """
     settings, started = settings_of(trial), started_at(trial)
+    window = msgspec.convert(trial.settings["online"], OnlineConfig).window
     versions = (trial.against, trial.version)
-    arms = outcomes(out, versions, (started, now), settings)
+    arms = outcomes(out, versions, (started, now), settings, window)
     champion, challenger = arms.values()
     verdict = decide(settings, champion, challenger, now - started)
     return Judgement(arms, verdict)

@@ -12,13 +12,15 @@ import pyarrow.parquet as pq
 from pipeline.config.delivery_section import SHADOW, DeliveryConfig
 from pipeline.delivery.confidence import Sums
 from pipeline.delivery.verdict import Arm
-from pipeline.event_log.store import EVENTS_FILE, read_since
+from pipeline.event_log.store import EVENTS_FILE
 from pipeline.list_log.files import files_of
-from pipeline.list_log.redaction import names_in_lists
+from pipeline.online.attribution import attribute
+from pipeline.online.logs import EVENTS, event_tables
 
-_COLUMNS = ["time", "version", "user", "items", "arm", "seconds", "failed"]
-CHUNK_ROWS = 100_000  # events in memory at once
-_TIME_BITS = 34  # seconds since 1970 until the year 2514
+_COLUMNS = (
+    *("time", "version", "user", "start", "items"),
+    *("arm", "seconds", "failed"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,17 +65,19 @@ def outcomes(
     versions: Sequence[int],
     between: tuple[float, float],
     settings: DeliveryConfig,
+    window: int,
 ) -> dict[str, Arm]:
     """Returns the lists since a trial began, by the names of the arms.
 
-    A list is followed if its user has an event with one of its items in the window. The
-    lists of a shadow have the second name; its own are never followed.
+    The lists of a shadow have the second name. They are never followed by an event,
+    because they were not shown.
 
     Args:
         out: Folder of the runs, with the log of lists and the events.
         versions: Numbers of the live version and of the one on trial.
         between: When the trial began, and the present time, in seconds UTC.
         settings: How the version is delivered.
+        window: Seconds after a list in which its events count.
     """
     started, now = between
     tables = list(_tables(out, versions, int(started * 1e6)))
@@ -84,11 +88,14 @@ def outcomes(
     lists = pa.concat_tables(tables)
     time = lists["time"].cast(pa.int64()).to_numpy() // 1_000_000
     users = lists["user"].combine_chunks().dictionary_encode()
-    with_event = _followed(out, lists, time, settings.window_seconds)
+    shown = pc.not_equal(lists["arm"], SHADOW).to_numpy()
+    followed = np.zeros(len(lists), bool)
+    if shown.any():
+        followed[shown] = _followed(out, lists.filter(shown), window)
     columns = _Lists(
         users=users.indices.to_numpy().astype(np.int64),
-        followed=with_event,
-        is_over=time + settings.window_seconds < now,
+        followed=followed,
+        is_over=time + window <= now,
         failed=lists["failed"].to_numpy(),
         empty=pc.list_value_length(lists["items"]).to_numpy() == 0,
         slow=lists["seconds"].to_numpy() > settings.slow_ms / 1000,
@@ -109,7 +116,7 @@ def _tables(out: Path, versions: Sequence[int], after: int) -> Iterator[pa.Table
     for path in files_of(out):
         if path.stat().st_mtime * 1e6 < after:
             continue
-        table = pq.read_table(path, columns=_COLUMNS)
+        table = pq.read_table(path, columns=list(_COLUMNS))
         times = table["time"].cast(pa.int64())
         wanted = pc.and_(
             pc.is_in(table["version"], pa.array(versions, pa.int32())),
@@ -118,38 +125,19 @@ def _tables(out: Path, versions: Sequence[int], after: int) -> Iterator[pa.Table
         yield table.filter(wanted)
 
 
-def _followed(out: Path, lists: pa.Table, time: np.ndarray, window: int) -> np.ndarray:
-    """Returns for each list whether an event of its user and an item followed.
+def _followed(out: Path, lists: pa.Table, window: int) -> np.ndarray:
+    """Returns for each list whether an event followed one of its items.
 
     Args:
         out: Folder of the runs.
-        lists: The lists.
-        time: Their times, in whole seconds UTC, int64 of shape (lists,).
+        lists: The lists that were shown.
         window: Seconds in which an event must follow.
     """
-    items = lists["items"].combine_chunks()
-    parents = pc.list_parent_indices(items).to_numpy()
-    shown = pc.binary_join_element_wise(
-        lists["user"].combine_chunks().take(pa.array(parents)), items.flatten(), "\0"
-    )
-    names, followers, times = names_in_lists(out), [], []
+    events = [EVENTS.empty_table()]
     if (out / EVENTS_FILE).exists():
-        for rows in read_since(out, int(time.min()), CHUNK_ROWS):
-            for user, item, at, _ in rows:
-                pairs = [f"{name}\0{item}" for name in names(user)]
-                followers += pairs
-                times += [at] * len(pairs)
-    events = pa.array(followers, pa.string())
-    both = pa.concat_arrays([shown, events]).dictionary_encode()
-    codes = both.indices.to_numpy().astype(np.int64) << _TIME_BITS
-    keys = np.sort(codes[len(shown) :] + np.array(times, np.int64))
-    wanted = codes[: len(shown)] + time[parents]
-    places = np.searchsorted(keys, wanted)
-    keys = np.append(keys, np.iinfo(np.int64).max)
-    hit = (keys[places] - wanted <= window) & (
-        keys[places] >> _TIME_BITS == wanted >> _TIME_BITS
-    )
+        first = pc.min(lists["time"].cast(pa.int64())).as_py() // 1_000_000
+        events += event_tables(out, first)
+    found = attribute(lists, pa.concat_tables(events), window, ())
     followed = np.zeros(len(lists), bool)
-    followed[parents[hit]] = True
-    # A shadow's list was not seen by anyone.
-    return followed & (np.array(lists["arm"]) != SHADOW)
+    followed[found.row[found.clicked]] = True
+    return followed

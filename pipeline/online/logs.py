@@ -8,6 +8,7 @@ process.
 import contextlib
 import dataclasses
 import datetime
+import itertools
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -105,8 +106,8 @@ def read_parts(
     """
     oldest = _FILE.format(datetime.datetime.fromtimestamp(since, datetime.UTC))
     paths = [path for path in existing_files(out) if path.name >= oldest]
-    events = read_since(out, since, CHUNK_ROWS)
-    first = next(events, [])  # before the lists are read: it may fail
+    events = event_tables(out, since)
+    first = next(events, None)  # before the lists are read: it may fail
     size = max(sum(map(_size, paths)), _size(out / EVENTS_FILE))
     with contextlib.ExitStack() as files:
         lists, happened = (
@@ -121,13 +122,29 @@ def read_parts(
         )
         for rows in _chunks(paths, read):
             lists.add(rows)
-        names = names_in_lists(out)
-        while first:
-            named = [(name, *rest) for user, *rest in first for name in names(user)]
-            columns = map(list, zip(*named, strict=True))
-            happened.add(pa.table(list(columns), schema=EVENTS))
-            first = next(events, [])
+        for rows in itertools.chain([first] if first else [], events):
+            happened.add(rows)
         yield from zip(lists.tables(), happened.tables(), strict=True)
+
+
+def event_tables(out: Path, since: int) -> Iterator[pa.Table]:
+    """Yields events, each under every name that lists may have for its user.
+
+    Args:
+        out: Folder of the runs.
+        since: Oldest event that is needed, in seconds UTC.
+
+    Yields:
+        Tables with the columns ``EVENTS``, in any order.
+
+    Raises:
+        EventStoreError: If there are no events, or they cannot be read.
+    """
+    names = names_in_lists(out)
+    for rows in read_since(out, since, CHUNK_ROWS):
+        named = [(name, *rest) for user, *rest in rows for name in names(user)]
+        columns = map(list, zip(*named, strict=True))
+        yield pa.table(list(columns), schema=EVENTS)
 
 
 def _chunks(paths: list[Path], read: Read) -> Iterator[pa.Table]:

@@ -195,7 +195,12 @@ def push(
         infra_blessing=infra_check.outputs["blessing"],
         live_folder=live_folder,
         keep_versions=config.serving.keep_versions,
-        delivery=json.dumps(msgspec.to_builtins(config.delivery)),
+        delivery=json.dumps(
+            {
+                "delivery": msgspec.to_builtins(config.delivery),
+                "online": msgspec.to_builtins(config.online),
+            }
+        ),
     )
 
 

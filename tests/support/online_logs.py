@@ -28,11 +28,11 @@ def write_lists(out, pages, name="lists-20261120T000000.000000Z-1.parquet"):
     pq.write_table(table, out / FOLDER / name)
 
 
-def write_events(out, events, name="e"):
+def write_events(out, events, name="e", now=NOW):
     """Receives events, each a user, an item, a second, and a type if there are any."""
     rows = [
         Row(f"{name}{number}", user, item, 1.0, *(kind or [""]), second)
         for number, (user, item, second, *kind) in enumerate(events)
     ]
     with contextlib.closing(EventStore(out)) as store:
-        store.add([rows], NOW)
+        store.add([rows], now)

@@ -57,7 +57,7 @@ def push(tmp_path):
             ),
             live_folder=str(tmp_path / "live"),
             keep_versions=keep_versions,
-            delivery=json.dumps({"mode": mode or "at_once"}),
+            delivery=json.dumps({"delivery": {"mode": mode or "at_once"}}),
             pushed_model=pushed,
         )
         return pushed
@@ -128,7 +128,7 @@ def test_a_model_goes_on_trial_if_there_is_one_to_compare_it_with(
     assert versions.live_number(live) == 1  # nothing was live before
     pushed = push(champion("b"), mode="canary")
     assert versions.live_number(live) == 1
-    assert trial.settled(live).trial.settings == {"mode": "canary"}
+    assert trial.settled(live).trial.settings == {"delivery": {"mode": "canary"}}
     assert pushed.get_string_custom_property("pushed_version") == "2"
     result = json.loads((tmp_path / "pushed" / "pushed.json").read_text())
     assert result == {"version": 2, "overtaken": "", "is_trial": True}

@@ -14,7 +14,7 @@ from pipeline.list_log.shown import as_table
 from tests.support.logged_page import page
 
 STARTED, NOW, WINDOW = 1_795_174_200, 1_795_178_200, 600
-SETTINGS = DeliveryConfig(mode="canary", window="10m", slow_ms=100)
+SETTINGS = DeliveryConfig(mode="canary", slow_ms=100)
 
 
 def lists(rng):
@@ -44,24 +44,38 @@ def events(rng):
         )
 
 
+def followed_by_search(pages, rows):
+    """Returns the numbers of the lists that an event followed.
+
+    An event counts for the last list before it that showed its item to its user.
+    """
+    found = set()
+    for row in rows:
+        before = [
+            number
+            for number, p in enumerate(pages)
+            if p.version in (3, 4)
+            and p.arm != SHADOW
+            and p.time >= STARTED * 1_000_000
+            and p.time // 1_000_000 <= row.timestamp
+            and (p.user, row.item_id in p.items) == (row.user_id, True)
+        ]
+        if before and row.timestamp - pages[before[-1]].time // 1_000_000 < WINDOW:
+            found.add(before[-1])
+    return found
+
+
 def by_search(pages, rows, version):
     """Returns user → [lists over, followed, lists, failed, made, empty, slow]."""
-    found = {}
-    for p in pages:
+    found, followed = {}, followed_by_search(pages, rows)
+    for number, p in enumerate(pages):
         if p.version != version or p.time < STARTED * 1_000_000:
             continue
-        second = p.time // 1_000_000
-        followed = p.arm != SHADOW and any(
-            row.user_id == p.user
-            and row.item_id in p.items
-            and second <= row.timestamp <= second + WINDOW
-            for row in rows
-        )
-        is_over = second + WINDOW < NOW and not p.failed
+        is_over = p.time // 1_000_000 + WINDOW <= NOW and not p.failed
         made = not p.failed
         found.setdefault(p.user, np.zeros(7))
         found[p.user] += [
-            *(is_over, is_over and followed, 1, p.failed, made),
+            *(is_over, is_over and number in followed, 1, p.failed, made),
             *(made and not p.items, made and p.seconds > 0.1),
         ]
     return sorted(map(tuple, found.values()))
@@ -79,7 +93,7 @@ def test_outcomes_are_those_of_a_search(tmp_path, seed, redacted):
         path = tmp_path / FOLDER / f"lists-{part}.parquet"
         logged = map(Redaction(tmp_path, redacted).of, pages[part::3])
         pq.write_table(as_table(list(logged)), path)
-    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS)
+    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS, WINDOW)
     assert list(found) == ["champion", "challenger"]
     for name, version in (("champion", 3), ("challenger", 4)):
         arm, right = found[name], np.array(by_search(pages, rows, version)).T
@@ -103,12 +117,12 @@ def test_without_events_no_list_is_followed(tmp_path, has_store):
     (tmp_path / FOLDER).mkdir()
     made = page("user 0", ["a"], [])._replace(time=(STARTED + 1) * 1_000_000)
     pq.write_table(as_table([made]), tmp_path / FOLDER / "lists-0.parquet")
-    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS)
+    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS, WINDOW)
     assert found["champion"].followed.lists.sum() == 1
     assert found["champion"].followed.hits.sum() == 0
 
 
 def test_without_lists_nothing_is_known(tmp_path):
-    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS)
+    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS, WINDOW)
     assert [arm.failed.num_users for arm in found.values()] == [0, 0]
     assert not list(tmp_path.iterdir())

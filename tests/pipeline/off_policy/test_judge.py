@@ -105,7 +105,7 @@ def log(out, pool, begin, num_lists=5):
             if random.random() < chance(item, position)
         ]
     write_lists(out, pages)
-    write_events(out, events)
+    write_events(out, events, now=begin)
 
 
 def expected(items):

@@ -15,7 +15,6 @@ SETTINGS = {
     "mode": "canary",
     "share": 0.5,
     "arms": ["old", "new"],
-    "window": "1s",
     "slow_ms": 60_000.0,  # whatever else the machine does
 }
 
@@ -24,11 +23,13 @@ SETTINGS = {
 def begin(tmp_path, ruled, rated):
     """Makes mark 1 live and puts mark 2 on trial; returns the folder of the runs."""
 
-    def begin(**settings):
+    def begin(window="1s", **settings):
+        online = {"attribution_window": window}
         out = tmp_path / "out"
         write_data(out, rated, 9)
         push.push(ruled[1], out / "live", keep=9)
-        trial.begin(ruled[2], out / "live", 9, 1, SETTINGS | settings)
+        settings = {"delivery": SETTINGS | settings, "online": online}
+        trial.begin(ruled[2], out / "live", 9, 1, settings)
         return out
 
     return begin
