@@ -71,7 +71,7 @@ def test_without_fields_nothing_changes(tmp_path):
 
 
 def test_the_log_has_no_trace(tmp_path):
-    log = ListLog(tmp_path, 1.0, lambda number: None, FIELDS)
+    log = ListLog(tmp_path, 1.0, [].append, [].append, FIELDS)
     log.add(PAGE)
     log.close()
     [path] = (tmp_path / "lists").glob(FILES)
