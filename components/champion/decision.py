@@ -71,7 +71,8 @@ def decide(
     """Judges candidates by the rules, against the live model and each other.
 
     The best candidate that passed goes live if it is ahead of the live model in this
-    run and the evidence of all runs proves that its recipe is better. All judged
+    run and the evidence of all runs proves that its recipe is better, or without that
+    if ``proven_gain`` is false. All judged
     candidates share the error probability, including refused ones: how many of them the
     other rules refuse depends on the same data. Among equals the live model wins, then
     the one with fewer parameters.
@@ -159,6 +160,8 @@ class _Contest:
         incumbent = self.bar.incumbent
         if incumbent is None or _is(candidate, self.bar.live):
             return ""
+        if self.bar.live and not self.gate.proven_gain:
+            return ""
         evidence = self.ledger.evidence[candidate.recipe]
         name = "the live model" if self.bar.live else incumbent.name
         if not evidence.proves(self.gate.alpha):
@@ -186,8 +189,12 @@ class _Contest:
             words += f"; the live model could not be judged: {self.bar.live_problem}"
         if self.bar.live:
             gain = self.signed(chosen, self.bar.live)
-            words += f"; {gain} over the model that was live; significant: "
-            words += self.evidence_words(self.ledger.evidence[chosen.recipe])
+            words += f"; {gain} over the model that was live; "
+            evidence = self.ledger.evidence[chosen.recipe]
+            if evidence.proves(self.gate.alpha):
+                words += f"significant: {self.evidence_words(evidence)}"
+            else:
+                words += "no gain has to be proven (gate.proven_gain)"
         return words
 
     def signed(self, candidate: Judged, other: Judged) -> str:

@@ -55,6 +55,9 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             in ``{ndcg@10: 0.01}``; models that cannot list new items pass none.
         max_loss: Allowed loss of ``metric`` against the live model, as an absolute
             difference: a model whose whole confidence interval is below is rejected.
+        proven_gain: Whether a model must be proven to be better than the live one.
+            ``false`` lets the best model that no rule rejects replace it, where a trial
+            decides (docs/delivery.md), or the newest data count more than the metric.
         max_loss_by_event: Type of events → allowed loss of ``metric`` against the live
             model on the targets of this type alone, as in ``{transaction: 0, view:
             0.05}``; other types have no rule of their own (docs/events.md).
@@ -88,6 +91,7 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     floors: dict[Floor, Share] = msgspec.field(default_factory=_default_floors)
     new_item_floors: dict[RankingFloor, Share] = {}
     max_loss: Share = 0.005
+    proven_gain: bool = True
     max_loss_by_event: dict[str, Share] = {}
     min_index_recall: Share = 0.95
     min_gain_over_popularity: Share = 0.0

@@ -276,6 +276,29 @@ def test_losing_no_more_than_allowed_passes_and_changes_nothing():
     assert "a significant loss of more than 0.03 is refused" in verdicts["b"][1]
 
 
+def test_no_gain_has_to_be_proven_where_a_trial_decides():
+    gate = msgspec.structs.replace(GATE, proven_gain=False)
+    a, b, c = (
+        candidate(n, EASY * 0.5 - loss)
+        for n, loss in zip("abc", (0.02, 0.01, 0.04), strict=True)
+    )
+    verdicts = decided(POPULARITY, a, b, c, live=LIVE, gate=gate)
+    assert [verdict for verdict, _ in verdicts.values()] == [
+        "reference",
+        "passed",
+        "live",
+        "refused",
+    ]
+    assert verdicts["b"][1].endswith(
+        "-0.0100 [-0.0100, -0.0100] over the model that was live; no gain has to be "
+        "proven (gate.proven_gain)"
+    )
+    # The first model must still be better than popularity.
+    noise = np.random.default_rng(1).normal(0.001, 0.05, NUM_USERS)
+    first = decided(POPULARITY, candidate("a", 0.1 + noise - noise.mean()), gate=gate)
+    assert first["a"][0] != "live"
+
+
 # Without the live model
 
 
