@@ -123,6 +123,11 @@ def execute_run(
 
             result = execute.execute(config, run_id, view)
         written = _written_report(view, lambda: _write(Path(config.out), run_id))
+        if config.mlflow.uri:
+            from pipeline.mlflow_mirror import mirror_run
+
+            view.progress("copying the run to MLflow", 0, None)
+            mirror_run(config.mlflow, result)
     print_run(open_console(), result, written)
     ctx.exit(result.run.status.exit_status)
 
