@@ -15,5 +15,6 @@ The files in the order in which a request passes them; ``server`` starts everyth
 
 Beside them, ``version_watcher`` replaces the model when another version is live,
 ``feed_watcher`` applies the feed of available items, ``openapi`` describes the routes,
-``prometheus_metrics`` counts and ``server_log`` formats the log.
+``prometheus_metrics`` counts, ``server_log`` formats the log and ``request_traces``
+makes spans.
 """
