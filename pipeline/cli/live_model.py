@@ -248,6 +248,7 @@ def rollback(version: int | None, out: Path) -> None:
             f"The trial of version {in_progress.version} has ended; version "
             f"{in_progress.against} stays live."
         )
+        _mirror_versions(out)
         return
     restored = rollback.roll_back(out / "live", version)
     click.echo(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.live_models import version_ledger, versions
+from components.live_models import trial, version_ledger, versions
 from pipeline import exit_codes
 from pipeline.config import secrets
 from pipeline.config.mlflow_section import MlflowConfig
@@ -39,7 +39,7 @@ def mirror_run(config: MlflowConfig, record: RunRecord) -> None:
 
     def copy(server: MlflowServer) -> None:
         run = _copy_run(server, config.experiment, record)
-        pushed = record.live.version if record.changed else None
+        pushed = record.live.version if record.changed else record.on_trial
         made = {int(pushed): run} if pushed else {}
         _copy_versions(server, config.model, Path(record.run.out, "live"), made)
 
@@ -175,6 +175,8 @@ def _copy_versions(
     known = versions.readable(live_folder)
     if not known:
         return
+    in_progress = trial.settled(live_folder).trial
+    challengers = versions.readable(versions.challengers(live_folder))
     server.create_model(model)
     # The ID of the folder, because versions of another one have the same numbers.
     source = f"marquee://{version_ledger.read_ledger(live_folder).folder}/"
@@ -183,7 +185,7 @@ def _copy_versions(
         for found in server.model_versions(model)
         if found["source"].startswith(source)
     }
-    for version in known:
+    for version in (*known, *challengers):
         if version.number not in mirrored:
             restored = mirrored.get(version.restored or 0, {})
             run = made.get(version.number) or restored.get("run_id")
@@ -191,7 +193,8 @@ def _copy_versions(
                 model, f"{source}{version.number}", run, _version_tags(version)
             )
     numbers = {n: found["version"] for n, found in mirrored.items()}
-    move_aliases(server, model, numbers, known[-1].number, None)
+    on_trial = in_progress.version if in_progress else None
+    _move_aliases(server, model, numbers, known[-1].number, on_trial)
 
 
 def _version_tags(version: versions.Version) -> dict[str, str]:
@@ -205,7 +208,7 @@ def _version_tags(version: versions.Version) -> dict[str, str]:
     return tags
 
 
-def move_aliases(
+def _move_aliases(
     server: MlflowServer,
     model: str,
     mirrored: Mapping[int, str],
