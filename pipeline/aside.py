@@ -9,8 +9,6 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import ParamSpec, TypeVar
 
-from pipeline.serving import server_log
-
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
@@ -54,7 +52,6 @@ def _send(
     args: tuple[object, ...],
     kwargs: dict[str, object],
 ) -> None:
-    server_log.continue_in_process()
     try:
         connection.send(function(*args, **kwargs))
     except Exception as error:  # the caller reports it
