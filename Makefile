@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # The tests of `make test`. Those that need more than Python and a package index, or many
 # minutes, have separate targets.
 QUICK := not (slow or movielens or browser or flink or kubeflow or kubernetes or reliability \
-  or sources or kafka)
+  or sources or kafka or mlflow)
 # tests/conftest.py puts the files that take longest first. Without the last option, those
 # with the fewest tests would come last: those of e2e, while one core has nothing left to do.
 # Tests of processes wait for a third of their time: a third worker uses it.
@@ -20,7 +20,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 
 .DEFAULT_GOAL := help
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kafka test-kubeflow \
-  test-kubernetes test-reliability test-sources minio hdfs kafka kafka-to-spans check docs format lock clean flink image \
+  test-kubernetes test-mlflow test-reliability test-sources minio hdfs kafka kafka-to-spans check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-events bench-skew bench-warm-start bench-tune bench-sources \
@@ -69,6 +69,15 @@ test-kubeflow: $(READY) ## Test workflows, studies on databases, and alerts (apt
 
 test-sources: $(READY) ## Test data in databases, and in stores after make minio hdfs (apt-get install mariadb-server postgresql)
 	@$(BIN)/pytest -q -m sources tests/pipeline/datasets tests/components/ratings_example_gen/stores
+
+test-mlflow: $(READY) build/mlflow/.ready ## Test the copy of runs on MLflow, installed in build/ (600 MB)
+	@$(BIN)/pytest -q -m mlflow tests/pipeline/mlflow_mirror
+
+# Not in the lock: it is only used for these tests.
+build/mlflow/.ready: tests/mlflow/requirements.txt | $(READY) $(UV)
+	@$(UV) venv --quiet --clear --python $(BIN)/python build/mlflow
+	@$(UV) pip install --quiet --python build/mlflow/bin/python --requirement $<
+	@touch $@
 
 minio: build/minio/minio ## Build MinIO, the object store of make test-sources, in build/minio (Go)
 

@@ -248,6 +248,7 @@ def rollback(version: int | None, out: Path) -> None:
             f"The trial of version {in_progress.version} has ended; version "
             f"{in_progress.against} stays live."
         )
+        _mirror_versions(out)
         return
     restored = rollback.roll_back(out / "live", version)
     click.echo(
@@ -260,3 +261,21 @@ def rollback(version: int | None, out: Path) -> None:
             "with the previous one: check `marquee versions` when it has ended.",
             err=True,
         )
+    _mirror_versions(out)
+
+
+def _mirror_versions(out: Path) -> None:
+    """Copies the versions to MLflow if the newest run was copied there."""
+    import msgspec
+
+    from pipeline.config.mlflow_section import MlflowConfig
+    from pipeline.runs import finished_runs
+
+    try:
+        config = finished_runs.read(out).section("mlflow", MlflowConfig)
+    except (finished_runs.RunNotFoundError, msgspec.ValidationError):
+        return
+    if config.uri:
+        from pipeline.mlflow_mirror import mirror_versions
+
+        mirror_versions(config, out / "live")

@@ -110,19 +110,28 @@ def execute_run(
     ctx: click.Context, config: "PipelineConfig", window: "Window | None" = None
 ) -> None:
     """Runs the pipeline, on the spans of a window if there is one."""
+    from pipeline.runs import step_traces
     from pipeline.views.terminal import open_console, print_run
 
     with started(ctx, config) as (run_id, view):
+        with step_traces.traced(run_id, view) as (observer, finish):
+            if window:
+                from pipeline.retraining import retrain as retraining
+
+                result = retraining.retrain(config, window, run_id, observer)
+            else:
+                from pipeline.runs import execute
+
+                result = execute.execute(config, run_id, observer)
+            finish(result)
         if window:
-            from pipeline.retraining import retrain as retraining
-
-            result = retraining.retrain(config, window, run_id, view)
             _write_studies_of(config, result, view)
-        else:
-            from pipeline.runs import execute
-
-            result = execute.execute(config, run_id, view)
         written = _written_report(view, lambda: _write(Path(config.out), run_id))
+        if config.mlflow.uri:
+            from pipeline.mlflow_mirror import mirror_run
+
+            view.progress("copying the run to MLflow", 0, None)
+            mirror_run(config.mlflow, result)
     print_run(open_console(), result, written)
     ctx.exit(result.run.status.exit_status)
 

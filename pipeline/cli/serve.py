@@ -3,9 +3,8 @@
 import dataclasses
 import os
 import re
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +17,9 @@ from pipeline.cli.command import (
     print_json,
     verbose_option,
 )
+
+if TYPE_CHECKING:
+    from pipeline.serving.server_log import Format
 
 TOKEN_VARIABLE = "MARQUEE_SERVE_TOKEN"
 MAX_SHOWN = 5  # lists that differ
@@ -77,10 +79,25 @@ MAX_SHOWN = 5  # lists that differ
     "is in the folder of the runs. 'marquee replay' cannot make such lists again. "
     "Repeatable.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    show_envvar=True,
+    envvar="MARQUEE_LOG_FORMAT",
+    help="Format of the log on standard error: lines for people, or a JSON object per "
+    "line.",
+)
 @out_option
 @verbose_option
 def serve(
-    host: str, port: int, token_file: Path | None, out: Path, **options: Any
+    host: str,
+    port: int,
+    token_file: Path | None,
+    log_format: "Format",
+    out: Path,
+    **options: Any,
 ) -> None:
     """Serve the live model over HTTP.
 
@@ -90,6 +107,7 @@ def serve(
     """
     import logging
 
+    from pipeline.serving import server_log
     from pipeline.serving.settings import ServingSettings
 
     if options["explore"][0] and not options["log_share"]:
@@ -99,17 +117,15 @@ def serve(
         )
     if options["redacted"] and not options["log_share"]:
         raise click.UsageError("--redact applies to --log-lists, which is 0")
+    server_log.begin(log_format)
     token = _token(token_file)
     if token is None and host not in ("127.0.0.1", "::1", "localhost"):
-        click.echo(
-            f"Any client that can reach {host} has access. Set a token in "
-            f"{TOKEN_VARIABLE} or with --token-file.",
-            err=True,
+        logging.warning(
+            "Any client that can reach %s has access. Set a token in %s or with "
+            "--token-file.",
+            *(host, TOKEN_VARIABLE),
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s"
-    )
     from pipeline.serving.server import serve as served
 
     settings = ServingSettings(host, port, **options)

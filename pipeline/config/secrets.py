@@ -38,6 +38,7 @@ _VARIABLES = {
     "data.items": _SOURCE_ACCOUNT,
     "data.users": _SOURCE_ACCOUNT,
     "tuner.storage": "MARQUEE_STUDIES_USER and MARQUEE_STUDIES_PASSWORD",
+    "mlflow.uri": "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
     "s3_access_key_id": "AWS_ACCESS_KEY_ID",
     "s3_secret_access_key": "AWS_SECRET_ACCESS_KEY",
     "s3_session_token": "AWS_SESSION_TOKEN",

@@ -6,7 +6,8 @@ Each is declared once. A field's type states which values are valid, and its ent
 are declared in ``trainer_modules/configs`` in the same way, those of the gate in
 ``components/champion/gate.py``, and those of the data and of lists in
 ``data_section.py``, ``events_section.py``, ``context_section.py``,
-``lists_section.py``, ``delivery_section.py`` and ``online_section.py``.
+``lists_section.py``, ``delivery_section.py``, ``online_section.py`` and
+``mlflow_section.py``.
 """
 
 from typing import Annotated, Any, Literal
@@ -22,6 +23,7 @@ from pipeline.config.data_section import DataConfig
 from pipeline.config.delivery_section import DeliveryConfig
 from pipeline.config.events_section import EventsConfig
 from pipeline.config.lists_section import ListsConfig
+from pipeline.config.mlflow_section import MlflowConfig
 from pipeline.config.online_section import OnlineConfig
 from pipeline.config.types import (
     Address,
@@ -332,6 +334,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tuner: TunerConfig = TunerConfig()
     beam: BeamConfig = BeamConfig()
     run: RunConfig = RunConfig()
+    mlflow: MlflowConfig = MlflowConfig()
     out: Text = DEFAULT_OUT
 
 

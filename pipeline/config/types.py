@@ -94,3 +94,16 @@ Database = Annotated[
         "without an account",
     ),
 ]
+HttpAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/:@?#]+(:\d{1,5})?(/[^\s@?#]*)?\Z",
+        description="http://host:port or https://host/path, without an account",
+    ),
+]
+RegisteredName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[\w. -]+\Z", description="letters, digits, '_', '-', '.' or spaces"
+    ),
+]

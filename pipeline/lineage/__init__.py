@@ -14,7 +14,7 @@ from pipeline.lineage.accepted_data import (
 )
 from pipeline.lineage.records import Data, Judgement, Lineage, SourceFile, Step
 from pipeline.lineage.store import NoLineageError
-from pipeline.lineage.trace import LIVE, of
+from pipeline.lineage.trace import LIVE, data_fingerprint, of
 
 __all__ = [
     "LIVE",
@@ -28,6 +28,7 @@ __all__ = [
     "SourceFile",
     "Step",
     "accepted_data",
+    "data_fingerprint",
     "needed_by_versions",
     "of",
 ]

@@ -168,6 +168,21 @@ def _data(
     )
 
 
+def data_fingerprint(out: Path, run_id: str) -> str:
+    """Returns the SHA-256 of the files that a run read, by name and bytes.
+
+    "" if the run did not read its data to the end.
+
+    Raises:
+        NoLineageError: If the store is missing.
+    """
+    store = Store(out / METADATA_FILE)
+    for reader in store.finished(_READER):  # the newest first
+        if store.run(reader) == run_id:
+            return str(parameters(reader)["input_fingerprint"])
+    return ""
+
+
 def _fingerprints(out: Path, run_id: str) -> dict[str, str]:
     """Returns the hashes of a run's spans; empty if it had none or left no record."""
     try:

@@ -11,6 +11,7 @@ from components.ratings_example_gen import files
 from components.ratings_example_gen.recognise.layout import Layout
 from components.ratings_example_gen.recognise.reading_report import check_same
 from components.ratings_example_gen.spans import SpansError
+from pipeline.config.mlflow_section import MlflowConfig
 from pipeline.config.sections import PipelineConfig, RunConfig
 from pipeline.datasets import NAMES, lake_tables, object_store
 from pipeline.datasets.databases.address import is_database
@@ -138,9 +139,11 @@ def _settings(config: PipelineConfig) -> str:
     """Returns a hash of everything except the ratings that influences training.
 
     The folder of the runs does not: it may be moved, or restored elsewhere. Neither
-    does how many steps run at once.
+    does how many steps run at once, or where the result is copied to.
     """
-    anywhere = msgspec.structs.replace(config, out="", run=RunConfig())
+    anywhere = msgspec.structs.replace(
+        config, out="", run=RunConfig(), mlflow=MlflowConfig()
+    )
     digest = hashlib.sha256(msgspec.json.encode(anywhere, order="deterministic"))
     digest.update(version_of_all().encode())
     return digest.hexdigest()

@@ -23,6 +23,7 @@ from components.artifact_place import ORIGIN, place_of
 from components.executions import newest
 from components.live_models import version_ledger, versions
 from components.ratings_example_gen.fingerprints import fingerprint
+from pipeline.config.mlflow_section import MlflowConfig
 from pipeline.config.online_section import OnlineConfig
 from pipeline.config.sections import PipelineConfig, RunConfig
 from pipeline.runs import store_lookups
@@ -95,7 +96,11 @@ def read_inputs(
     live = out / "live"
     # No step reads these.
     anywhere = msgspec.structs.replace(
-        config, out="", run=RunConfig(), online=OnlineConfig()
+        config,
+        out="",
+        run=RunConfig(),
+        online=OnlineConfig(),
+        mlflow=MlflowConfig(),
     )
     return Inputs(
         out=str(out),

@@ -14,6 +14,7 @@ The files in the order in which a request passes them; ``server`` starts everyth
 - ``model_worker`` and ``loaded_model``: what runs in it.
 
 Beside them, ``version_watcher`` replaces the model when another version is live,
-``feed_watcher`` applies the feed of available items, ``openapi`` describes the routes
-and ``prometheus_metrics`` counts.
+``feed_watcher`` applies the feed of available items, ``openapi`` describes the routes,
+``prometheus_metrics`` counts, ``server_log`` formats the log and ``request_traces``
+makes spans.
 """

@@ -4,6 +4,7 @@ import asyncio
 import collections
 import dataclasses
 import math
+import time
 from collections.abc import Hashable, Iterator
 
 from pipeline.serving.errors import RequestError
@@ -11,6 +12,7 @@ from pipeline.serving.json_tensors import Tensors, check_items, num_rows
 from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.request_parts import Part, divide, merge
+from pipeline.serving.request_traces import Wait, begin_wait
 from pipeline.serving.settings import ServingSettings
 
 
@@ -53,12 +55,14 @@ class _Waiting:
         num_rows: Number of rows in them.
         part: How the part may be joined with others.
         answer: Future of the event loop that receives the result.
+        trace: The wait as it is traced; None if it is not.
     """
 
     inputs: Tensors
     num_rows: int
     part: Part
     answer: "asyncio.Future[Answer]"
+    trace: Wait | None
 
 
 _Key = tuple[ModelProcess, str, Hashable]  # model, signature and kind of a call
@@ -148,7 +152,7 @@ class Batcher:
         answer = asyncio.get_running_loop().create_future()
         self._lanes[signature].add(
             (model, signature, part.kind),
-            _Waiting(inputs, num_rows(inputs), part, answer),
+            _Waiting(inputs, num_rows(inputs), part, answer, begin_wait()),
         )
         return answer
 
@@ -239,7 +243,7 @@ class _Lane:
         return key, batch
 
     async def _call(self, key: _Key, batch: list[_Waiting]) -> None:
-        model, signature, _ = key
+        (model, signature, _), started = key, time.time_ns()
         self._metrics.batch_rows.observe(sum(request.num_rows for request in batch))
         try:
             inputs = [request.inputs for request in batch]
@@ -250,6 +254,9 @@ class _Lane:
             self._start()
         calls = _calls(batch)
         for request, answer, call in zip(batch, answers, calls, strict=True):
+            if request.trace:
+                about = {"marquee.version": model.number, "marquee.rows": call.rows}
+                request.trace.end(started, {"marquee.signature": signature, **about})
             if request.answer.done():
                 continue
             if isinstance(answer, Exception):

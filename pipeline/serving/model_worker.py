@@ -8,6 +8,7 @@ import socket
 import threading
 from typing import Any
 
+from pipeline.serving import server_log
 from pipeline.serving.json_tensors import TensorSpec
 from pipeline.serving.model_messages import packed, receive
 
@@ -51,6 +52,7 @@ def work(folder: str, threads: int, rows: int, sockets: list[socket.socket]) -> 
     # The server ends this process after the last request, whatever else gets a signal.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
+    server_log.continue_in_process()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from components.saved_model_scan import HostileModelError

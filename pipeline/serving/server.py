@@ -10,10 +10,11 @@ from typing import Any
 
 import uvicorn
 
-from pipeline import machine
+from pipeline import machine, tracing
 from pipeline.serving.app import create_app
 from pipeline.serving.connection import Connection
 from pipeline.serving.prometheus_metrics import Metrics
+from pipeline.serving.request_traces import TracedRequests
 from pipeline.serving.settings import ServingSettings
 
 CONNECTIONS = 1024  # further ones are answered 503 at once
@@ -50,19 +51,21 @@ def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
     metrics, threads = Metrics(), max(1, machine.cores() - 1)
     most = min(CONNECTIONS, _raised_descriptors(CONNECTIONS + FILES) - FILES)
     connection: Any = functools.partial(Connection, settings, metrics, most)
-    uvicorn.run(
-        create_app(out, settings, token, threads, metrics),
-        http=connection,
-        ws="none",
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_config=None,
-        lifespan="on",
-        timeout_graceful_shutdown=settings.drain_seconds,
-        server_header=False,
-        proxy_headers=False,  # nothing reads the client's address
-    )
+    app = create_app(out, settings, token, threads, metrics)
+    with tracing.begun("marquee-serve") as tracer:
+        uvicorn.run(
+            TracedRequests(app, tracer) if tracer else app,
+            http=connection,
+            ws="none",
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_config=None,
+            lifespan="on",
+            timeout_graceful_shutdown=settings.drain_seconds,
+            server_header=False,
+            proxy_headers=False,  # nothing reads the client's address
+        )
 
 
 def _raised_descriptors(wanted: int) -> int:

@@ -1,6 +1,7 @@
 """A small pipeline whose runs fill a metadata store, and often come from the cache."""
 
 from pathlib import Path
+from typing import Any
 
 from tfx import v1 as tfx
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
@@ -21,7 +22,7 @@ def train(examples: InputArtifact[Examples], model: OutputArtifact[Model]):
 
 
 def run_small_pipeline(
-    folder: Path, run_id: str, text: str = "ratings"
+    folder: Path, run_id: str, text: str = "ratings", observer: Any = None
 ) -> dict[str, str]:
     """Runs Data, then Trainer and Champion, then LiveModel.
 
@@ -29,6 +30,7 @@ def run_small_pipeline(
         folder: Where the store and the artifacts are.
         run_id: ID of the run.
         text: What Data writes; another text is not found in the cache.
+        observer: Is notified of the steps, if given.
 
     Returns:
         Step → its state.
@@ -49,5 +51,7 @@ def run_small_pipeline(
         enable_cache=True,
         metadata_connection_config=connection,
     )
-    results = run_locally(pipeline, run_id, lambda _: None, lambda _: None)
+    started = observer.started if observer else lambda _: None
+    ended = observer.ended if observer else lambda _: None
+    results = run_locally(pipeline, run_id, started, ended)
     return {result.name: result.state for result in results}

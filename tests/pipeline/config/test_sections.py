@@ -179,6 +179,7 @@ SECRETS = {
     "tuner: {storage: 'mysql://me:hunter2@host/x'}": "set MARQUEE_STUDIES_USER and MAR",
     "tuner: {storage: 'mysql://me:/hunter2@host@host/x'}": "it contains a secret",
     "tuner: {storage: 'postgresql://:hunter2@host/x'}": "it contains a secret",
+    "mlflow: {uri: 'https://me:hunter2@host'}": "set MLFLOW_TRACKING_USERNAME and MLF",
     "data: {items: 'https://host/x?a=1&api_key=hunter2'}": "api_key is a secret",
     "out: 's3://bucket/x?X-Amz-Signature=hunter2'": "X-Amz-Signature is a secret",
 }
