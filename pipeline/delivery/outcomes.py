@@ -13,7 +13,7 @@ from pipeline.config.delivery_section import SHADOW, DeliveryConfig
 from pipeline.delivery.confidence import Sums
 from pipeline.delivery.verdict import Arm
 from pipeline.event_log.store import EVENTS_FILE
-from pipeline.list_log.files import files_of
+from pipeline.list_log.files import files_of, written_since
 from pipeline.online.attribution import attribute
 from pipeline.online.logs import EVENTS, event_tables
 
@@ -113,9 +113,7 @@ def outcomes(
 
 def _tables(out: Path, versions: Sequence[int], after: int) -> Iterator[pa.Table]:
     """Yields the lists that count, file by file."""
-    for path in files_of(out):
-        if path.stat().st_mtime * 1e6 < after:
-            continue
+    for path in written_since(files_of(out), after // 1_000_000):
         table = pq.read_table(path, columns=list(_COLUMNS))
         times = table["time"].cast(pa.int64())
         wanted = pc.and_(

@@ -13,7 +13,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -24,6 +24,7 @@ from pipeline.list_log.shown import SCHEMA, Shown, as_table
 
 _log = logging.getLogger(__name__)
 FOLDER, FILES = "lists", "lists-*.parquet"
+_NAME = "lists-{:%Y%m%dT%H%M%S}"
 KEEP_SECONDS = 30 * 86_400  # as long as events
 MAX_WAITING = 20_000  # lists; about 200 MB with 1,000 items in each history
 WRITE_SECONDS, FILE_SECONDS = 1.0, 60.0
@@ -51,6 +52,15 @@ def existing_files(out: Path) -> list[Path]:
             "every minute."
         )
     return paths
+
+
+def written_since(paths: Iterable[Path], second: int) -> list[Path]:
+    """Returns the files that were completed since a time, in seconds UTC.
+
+    Their names have the time: that of the file changes when it is copied.
+    """
+    oldest = _NAME.format(datetime.datetime.fromtimestamp(second, datetime.UTC))
+    return [path for path in paths if path.name >= oldest]
 
 
 class ListLog:
@@ -142,7 +152,7 @@ class ListLog:
         try:
             self._file.close()
             now = datetime.datetime.now(datetime.UTC)
-            name = f"lists-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.parquet"
+            name = f"{_NAME.format(now)}.{now:%f}Z-{os.getpid()}.parquet"
             durable_files.move(self._unfinished, self._folder / name)
             self._keep(self._num_in_file)
             self._file, self._num_in_file, self._problem = None, 0, ""

@@ -7,7 +7,6 @@ process.
 
 import contextlib
 import dataclasses
-import datetime
 import itertools
 import tempfile
 import zlib
@@ -22,7 +21,7 @@ import pyarrow.parquet as pq
 
 from pipeline.config.delivery_section import SHADOW
 from pipeline.event_log.store import EVENTS_FILE, read_since
-from pipeline.list_log.files import existing_files
+from pipeline.list_log.files import existing_files, written_since
 from pipeline.list_log.redaction import names_in_lists
 from pipeline.list_log.shown import SCHEMA
 
@@ -41,7 +40,6 @@ EVENTS = pa.schema(
 PART_BYTES = 16 * 2**20  # of the logs; about 30,000 lists of ten items
 MAX_PARTS = 200  # each has two open files
 CHUNK_ROWS = 50_000
-_FILE = "lists-{:%Y%m%dT%H%M%S}"
 
 
 @dataclasses.dataclass
@@ -104,8 +102,7 @@ def read_parts(
         NoListsError: If no list has been logged.
         EventStoreError: If there are no events, or they cannot be read.
     """
-    oldest = _FILE.format(datetime.datetime.fromtimestamp(since, datetime.UTC))
-    paths = [path for path in existing_files(out) if path.name >= oldest]
+    paths = written_since(existing_files(out), since)
     events = event_tables(out, since)
     first = next(events, None)  # before the lists are read: it may fail
     size = max(sum(map(_size, paths)), _size(out / EVENTS_FILE))

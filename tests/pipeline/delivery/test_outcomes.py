@@ -90,7 +90,7 @@ def test_outcomes_are_those_of_a_search(tmp_path, seed, redacted):
     store.add([rows], NOW)
     (tmp_path / FOLDER).mkdir()
     for part in range(3):
-        path = tmp_path / FOLDER / f"lists-{part}.parquet"
+        path = tmp_path / FOLDER / f"lists-20261120T12000{part}.parquet"
         logged = map(Redaction(tmp_path, redacted).of, pages[part::3])
         pq.write_table(as_table(list(logged)), path)
     found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS, WINDOW)
@@ -116,7 +116,9 @@ def test_without_events_no_list_is_followed(tmp_path, has_store):
         EventStore(tmp_path)
     (tmp_path / FOLDER).mkdir()
     made = page("user 0", ["a"], [])._replace(time=(STARTED + 1) * 1_000_000)
-    pq.write_table(as_table([made]), tmp_path / FOLDER / "lists-0.parquet")
+    pq.write_table(
+        as_table([made]), tmp_path / FOLDER / "lists-20261120T120000.parquet"
+    )
     found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS, WINDOW)
     assert found["champion"].followed.lists.sum() == 1
     assert found["champion"].followed.hits.sum() == 0
