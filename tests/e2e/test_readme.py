@@ -18,7 +18,7 @@ SCHEDULE = 'marquee schedule --cron "0 3 * * *" --data spans'  # does not end
 ELSEWHERE = (
     *("make run", "make test", "marquee run --data ml-1m"),
     *("marquee retrain --data spans", SCHEDULE, "marquee serve", "marquee replay"),
-    "marquee skew",
+    *("marquee online", "marquee trial", "marquee skew"),
 )
 # These create another environment; tests/test_setup.py runs them.
 INSTALL = ("python3.11 -m venv", "environment/bin/pip install")
