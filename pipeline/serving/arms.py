@@ -28,10 +28,13 @@ class Maker:
     Attributes:
         model: The version.
         arm: Name of the arm of the trial; "" without one.
+        is_ready: Whether its ratings have been read, or cannot be read: until then,
+            failures are the server's, which has just started.
     """
 
     model: ModelProcess
     arm: str
+    is_ready: bool = True
 
 
 class Arms:
@@ -96,7 +99,7 @@ class Arms:
         """
         held = self._challenger if self._holds == "trial" else self._live
         with held.held() as model:
-            yield Maker(model, self._arm_of(model.number))
+            yield Maker(model, self._arm_of(model.number), held.is_ready)
 
     def _arm_of(self, version: int) -> str:
         """Returns the name of the arm of a version; "" if no trial is in progress."""

@@ -125,7 +125,7 @@ class RecommendApi:
         try:
             page, made_of = await self._made(request, maker.model, k)
         except Exception as error:
-            if self._log and is_logged and _is_failure(error):
+            if self._log and is_logged and maker.is_ready and _is_failure(error):
                 seconds = time.perf_counter() - started
                 served = Served(self._log.share, maker.arm, seconds, failed=True)
                 user = request.path_params["user"]

@@ -50,7 +50,6 @@ def rows(out):
         row
         for path in sorted((out / FOLDER).glob(FILES))
         for row in pq.read_table(path).to_pylist()
-        if not row["failed"]  # before the ratings were loaded
     ]
 
 
