@@ -162,8 +162,12 @@ class ListLog:
 
     def _remove_old(self) -> None:
         """Removes old files, and what killed servers left."""
+        oldest = int(time.time() - KEEP_SECONDS)
+        complete = set(self._folder.glob(FILES))
+        kept = set(written_since(complete, oldest))
         for path in self._folder.iterdir():
-            if path.stat().st_mtime < time.time() - KEEP_SECONDS:
+            is_left = path not in complete and path.stat().st_mtime < oldest
+            if is_left or path in complete - kept:
                 path.unlink()
 
     def _give_up(self, error: Exception) -> None:

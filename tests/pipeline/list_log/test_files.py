@@ -1,5 +1,6 @@
 """Lists are logged beside the requests, and what is lost is counted."""
 
+import datetime
 import os
 import shutil
 import time
@@ -119,15 +120,23 @@ def test_a_share_is_drawn(tmp_path, lost, kept):
 
 
 def test_old_files_are_removed(tmp_path, lost, kept):
-    (tmp_path / "lists").mkdir()
-    month = 30 * 86_400
-    for name, age in [("lists-1.parquet", 60), (".unfinished-1", 60), ("kept", -60)]:
-        (tmp_path / "lists" / name).touch()
-        then = time.time() - month - age
-        os.utime(tmp_path / "lists" / name, (then, then))
+    folder, month = tmp_path / "lists", 30 * 86_400
+    folder.mkdir()
+
+    def name(age):
+        then = datetime.datetime.fromtimestamp(time.time() - month - age, datetime.UTC)
+        return f"lists-{then:%Y%m%dT%H%M%S.%fZ}-1.parquet"
+
+    for path, age in ((".unfinished-1", 60), (".unfinished-2", -60)):
+        (folder / path).touch()
+        os.utime(folder / path, (time.time() - month - age,) * 2)
+    for age in (60, -60):
+        pq.write_table(as_table([page(age)]), folder / name(age))
+    # A copy may have the time at which it was made, whatever the clock was then.
+    for path in folder.glob(files.FILES):
+        os.utime(path, (0, 0))
     log = ListLog(tmp_path, 1.0, kept.append, lost.append)
     log.add(page(1))
     log.close()
-    assert logged(tmp_path / "lists") == ["u1"]
-    assert (tmp_path / "lists/kept").exists()
-    assert len(list((tmp_path / "lists").iterdir())) == 2
+    assert logged(folder) == ["u-60", "u1"]
+    assert [path.name for path in folder.glob(".*")] == [".unfinished-2"]
