@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from components.live_models.version_ledger import Transition
+
 
 @dataclasses.dataclass(frozen=True)
 class Step:
@@ -107,6 +109,7 @@ class Lineage:
         steps: The steps from the ratings to Pusher, in the order in which they ran.
         judgement: Why the gate accepted the model; None if Champion's artifact has been
             removed.
+        trial: Steps of its trial, the oldest first; empty without one.
     """
 
     version: int
@@ -122,3 +125,4 @@ class Lineage:
     data: Data
     steps: list[Step]
     judgement: Judgement | None
+    trial: list[Transition]

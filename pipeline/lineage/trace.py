@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.live_models import versions
+from components.live_models import trial, versions
 from pipeline.lineage.records import Data, Judgement, Lineage, SourceFile
 from pipeline.lineage.store import Store, parameters, settings
 from pipeline.runs import finished_runs
@@ -109,6 +109,11 @@ def of(out: Path, version: str) -> Lineage:
         data=_data(out, store, {store.name(step): step for step in training}, spans),
         steps=[store.step(step) for step in (*training, *judging)],
         judgement=_judgement(store, champion, chosen),
+        trial=[
+            step
+            for step in trial.settled(out / "live").transitions
+            if step.version == number
+        ],
     )
 
 

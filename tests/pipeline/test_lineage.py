@@ -11,7 +11,7 @@ import sys
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.live_models import push, rollback, versions
+from components.live_models import push, rollback, trial, versions
 from pipeline import lineage
 from pipeline.views.terminal import open_console
 from pipeline.views.terminal.lineage import print_lineage
@@ -192,6 +192,20 @@ def test_a_rollback_has_the_lineage_of_what_it_restored(out):
     assert (found.version, found.restored, found.is_live) == (4, 3, True)
     assert (found.run, found.steps) == (first.run, first.steps)
     assert not lineage.of(out, "1").is_live
+
+
+def test_a_version_has_the_steps_of_its_trial(out):
+    live = out / "live"
+    trial.begin(live / "1", live, 5, 1, {})
+    assert [step.to for step in lineage.of(out, "2").trial] == ["trial"]
+    assert not lineage.of(out, "2").is_live
+    trial.promote(live, 2, "undecided after 7 days")
+    found = lineage.of(out, "live")
+    assert [step.to for step in found.trial] == ["trial", "live"]
+    assert lineage.of(out, "1").trial == []
+    screen = io.StringIO()
+    print_lineage(open_console(screen, 120), found)
+    assert "live, undecided after 7 days" in screen.getvalue()
 
 
 def test_what_the_files_told_is_left_out_when_they_are_gone(out):

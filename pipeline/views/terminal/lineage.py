@@ -51,6 +51,8 @@ def _judgement(lineage: Lineage) -> Iterator[tuple[str, str]]:
     yield "Origin", lineage.origin
     if lineage.warm_start:
         yield "Started", f"from the weights of {lineage.warm_start['from']}"
+    for step in lineage.trial:
+        yield "Trial", f"{step.time}: {step.to}, {step.reason}"
     judged = lineage.judgement
     if judged is None:
         yield "Gate", "passed; the details were removed with the files of that run"
