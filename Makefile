@@ -24,7 +24,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-events bench-skew bench-warm-start bench-tune bench-sources \
-  bench-flink bench-gate bench-trials bench-store bench-new-items bench-index bench-evaluation bench-two-stages bench-scale \
+  bench-flink bench-gate bench-trials demo-loop bench-store bench-new-items bench-index bench-evaluation bench-two-stages bench-scale \
   bench-run bench-run-quick bench-jobs bench-gpu bench-obp bench-off-policy
 
 help: ## Show the targets
@@ -238,6 +238,9 @@ bench-trials: $(READY) ## Measure how soon versions on trial are decided, and ho
 
 bench-skew: $(READY) ## Count alerts of `marquee skew` in hours without skew
 	@$(BIN)/python -m benchmarks.served_skew
+
+demo-loop: $(READY) ## Show 30 days of people from whom the server learns (apt-get install faketime)
+	@$(BIN)/python -m benchmarks.loop
 
 bench-optimizers: $(READY) ## Compare Adam and LazyAdam on tables with many rows
 	@$(BIN)/python -m benchmarks.optimizers
