@@ -211,6 +211,7 @@ def pipeline(out, data, is_refused, breaks):
         infra_blessing=check.outputs["blessing"],
         live_folder=live_folder,
         keep_versions=3,
+        delivery='{"delivery": {"mode": "at_once"}}',
     )
     steps = [examples, catalogue, transform, trainer, live, champion, check, pusher]
     return tfx.dsl.Pipeline(
