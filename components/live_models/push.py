@@ -50,17 +50,31 @@ def push(
     """
     live_folder.mkdir(parents=True, exist_ok=True)
     with locked(live_folder):
-        now = live_number(live_folder)
-        if instead_of not in (None, now):
-            raise OvertakenError(
-                f"version {now} is live by now, but this model was judged against "
-                f"{f'version {instead_of}' if instead_of else 'none'}"
-            )
+        if instead_of is not None:
+            check_not_overtaken(live_folder, instead_of)
         live(live_folder)  # raises if a folder that was not pushed is the newest
         ledger = with_next_number(read_ledger(live_folder))
         version = publish(model_folder, live_folder, ledger)
         remove_old(live_folder, keep)
         return version
+
+
+def check_not_overtaken(live_folder: Path, instead_of: int) -> None:
+    """Checks that a model was judged against the version that is live.
+
+    Args:
+        live_folder: Folder of the live versions.
+        instead_of: Number of the version that it was judged against; 0 for none.
+
+    Raises:
+        OvertakenError: If another version is live by now.
+    """
+    now = live_number(live_folder)
+    if instead_of != now:
+        raise OvertakenError(
+            f"version {now} is live by now, but this model was judged against "
+            f"{f'version {instead_of}' if instead_of else 'none'}"
+        )
 
 
 def with_next_number(ledger: Ledger) -> Ledger:

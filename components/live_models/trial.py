@@ -18,6 +18,7 @@ from typing import Any
 from components import durable_files
 from components.live_models.push import (
     OvertakenError,
+    check_not_overtaken,
     publish,
     remove_old,
     with_next_number,
@@ -83,26 +84,22 @@ def begin(
         OSError: If the version cannot be written.
     """
     with locked(live_folder):
-        ledger, now = settled(live_folder), live_number(live_folder)
+        ledger = settled(live_folder)
         if trial := ledger.trial:
             raise OvertakenError(
                 f"version {trial.version} is on trial since {trial.started}: wait for "
                 "the decision, or end it with `marquee rollback`"
             )
-        if instead_of != now:
-            raise OvertakenError(
-                f"version {now} is live by now, but this model was judged against "
-                f"version {instead_of}"
-            )
+        check_not_overtaken(live_folder, instead_of)
         folder = challengers(live_folder)
         folder.mkdir(exist_ok=True)
         for left in folder.iterdir():  # by a process that was killed
             durable_files.remove(left)
         ledger = with_next_number(ledger)
-        step = _step(ledger.last, TRIAL, f"against version {now}")
+        step = _step(ledger.last, TRIAL, f"against version {instead_of}")
         ledger = dataclasses.replace(
             ledger,
-            trial=Trial(ledger.last, now, step.time, keep, settings),
+            trial=Trial(ledger.last, instead_of, step.time, keep, settings),
             transitions=[*ledger.transitions, step],
         )
         # The ledger comes before the folder: without it, no trial is in progress.

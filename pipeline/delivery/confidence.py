@@ -83,9 +83,9 @@ def difference(
 ) -> Bounds:
     """Returns by how much the share of an arm exceeds the other's.
 
-    Each arm gets one more user whose list was hit, and one whose list was not (Agresti
-    & Caffo 2000, "Simple and effective confidence intervals for proportions"): without
-    them, an arm without any hit would seem to have no variance.
+    One user with a hit and one without are added to each arm (Agresti & Caffo 2000,
+    "Simple and effective confidence intervals for proportions"). Otherwise an arm
+    without any hit would seem to have no variance.
 
     Args:
         arm: An arm.

@@ -213,7 +213,7 @@ def read_since(
         The user, the item, the time and the type of each.
 
     Raises:
-        EventStoreError: If there is no store, or it cannot be read.
+        EventStoreError: If the store is missing or unreadable.
     """
     path = out / EVENTS_FILE
     if not path.is_file():

@@ -150,7 +150,7 @@ class MlflowServer:
 
         Raises:
             MlflowError: If the server refuses it.
-            requests.RequestException: If there is no answer, or it is not JSON.
+            requests.RequestException: If the answer is missing or not JSON.
         """
         answer = self._session.request(
             method, f"{self._api}/{path}", timeout=REQUEST_SECONDS, **content

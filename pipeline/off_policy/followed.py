@@ -1,21 +1,15 @@
-"""Which of the items that were shown an event followed.
+"""Which of the items that were shown an event followed, as ``online`` counts them."""
 
-An event counts for the last list before it, of the same user, that has its item, unless
-more time than the window has passed. An event in the second of a list is after it.
-"""
-
-import bisect
-import collections
-import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from pipeline.event_log.store import read_since
 from pipeline.off_policy.drawn_lists import ShownList
-
-CHUNK_ROWS = 100_000  # events in memory at once
+from pipeline.online.attribution import attribute
+from pipeline.online.logs import EVENTS, LISTS, event_tables
 
 
 class Impressions:
@@ -23,19 +17,19 @@ class Impressions:
 
     def __init__(self) -> None:
         self._count = 0
-        self._first = 0  # second of the earliest list
-        self._shown = collections.defaultdict[tuple[str, str], list[tuple[int, int]]](
-            list
-        )
+        self._lists: dict[str, list[Any]] = {
+            name: [] for name in ("time", "user", "start", "items")
+        }
 
     def add(self, shown: ShownList) -> list[int]:
         """Adds the items of a list; returns the numbers of those that were drawn."""
-        self._first = min(self._first or shown.second, shown.second)
-        begin = self._count
-        for item in (*shown.head, *shown.drawn):
-            self._shown[shown.user, item].append((shown.second, self._count))
-            self._count += 1
-        return list(range(begin + len(shown.head), self._count))
+        items = [*shown.head, *shown.drawn]
+        row = (shown.second * 1_000_000, shown.user, shown.start, items)
+        for values, value in zip(self._lists.values(), row, strict=True):
+            values.append(value)
+        begin = self._count + len(shown.head)
+        self._count += len(items)
+        return list(range(begin, self._count))
 
     def followed(self, out: Path, window: int) -> npt.NDArray[np.bool_]:
         """Returns whether an event followed each.
@@ -47,13 +41,9 @@ class Impressions:
         Raises:
             EventStoreError: If no events were received, or they cannot be read.
         """
-        for shown in self._shown.values():
-            shown.sort()
-        followed = np.zeros(self._count, bool)
-        events = read_since(out, self._first, CHUNK_ROWS)
-        for user, item, second, _ in itertools.chain.from_iterable(events):
-            shown = self._shown.get((user, item), [])
-            last = bisect.bisect_right(shown, (second, self._count)) - 1
-            if last >= 0 and second - shown[last][0] < window:
-                followed[shown[last][1]] = True
-        return followed
+        lists = pa.table(
+            self._lists, schema=pa.schema([LISTS.field(name) for name in self._lists])
+        )
+        first = min(self._lists["time"], default=0) // 1_000_000
+        events = pa.concat_tables([EVENTS.empty_table(), *event_tables(out, first)])
+        return attribute(lists, events, window, ()).clicked

@@ -38,7 +38,7 @@ class Overlap:
 
     @property
     def problem(self) -> str:
-        """Why there is no estimate; "" if the overlap suffices."""
+        """Why nothing can be estimated; "" if the overlap suffices."""
         if self.uncovered > MAX_UNCOVERED:
             return (
                 f"{self.uncovered:.0%} of the items that it would list could not be "

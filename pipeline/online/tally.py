@@ -143,7 +143,7 @@ class Tally:
     def figures(
         self, version: tuple[int, str], has_conversions: bool
     ) -> VersionFigures | None:
-        """Returns the figures; None if there is no list.
+        """Returns the figures; None without lists.
 
         Args:
             version: Number and model of the version.

@@ -58,7 +58,7 @@ class ServedLists:
             per: Length of a period, ``hour`` or ``day``.
 
         Raises:
-            NoListsError: If there is no log.
+            NoListsError: If no list has been logged.
         """
         self.per, self.problems = per, list[str]()
         self._paths: list[Path] = []

@@ -70,10 +70,12 @@ class Exploration:
         num_head = end - place.num_listed - places
         head, rest = unlisted[:num_head], unlisted[num_head:]
         pool = rest[: self.pool] if places else []
+        if not pool:
+            return Page(head, [1.0] * len(head), [])
         # A list's pages are drawn independently: the text is hashed to the state.
         drawing = random.Random(f"{place.seed}/{place.num_listed}")
         drawn = drawing.sample(pool, min(places, len(pool)))
-        each = [1 / len(pool)] * len(drawn) if pool else []
+        each = [1 / len(pool)] * len(drawn)
         return Page(head + drawn, [1.0] * len(head) + each, pool)
 
     def _places(self, place: Cursor, end: int) -> int:
