@@ -9,10 +9,10 @@ import collections
 import contextlib
 import datetime
 import logging
-import os
 import random
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -152,7 +152,9 @@ class ListLog:
         try:
             self._file.close()
             now = datetime.datetime.now(datetime.UTC)
-            name = f"{_NAME.format(now)}.{now:%f}Z-{os.getpid()}.parquet"
+            # Servers in containers have the same process ID.
+            number = uuid.uuid4().hex[:8]
+            name = f"{_NAME.format(now)}.{now:%f}Z-{number}.parquet"
             durable_files.move(self._unfinished, self._folder / name)
             self._keep(self._num_in_file)
             self._file, self._num_in_file, self._problem = None, 0, ""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from components import durable_files
 from pipeline.list_log.shown import Shown
 
 KEY_FILE = "list_log.key"  # in the folder of runs
@@ -47,7 +48,8 @@ class UserHash:
         Raises:
             OSError: If the key cannot be read or written.
         """
-        path, made = out / KEY_FILE, out / f".{KEY_FILE}-{os.getpid()}"
+        path = out / KEY_FILE
+        made = durable_files.unfinished_beside(path)
         if not path.exists():
             file = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(file, "wb") as key:

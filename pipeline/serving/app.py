@@ -175,10 +175,10 @@ class _ServiceApi:
         self._served, self._challenger, self._metrics = served, challenger, metrics
 
     async def health(self, _: Request) -> Response:
-        """Reports whether a model is loaded: 503 until there is one."""
-        number = self._served.number
-        body = msgspec.json.encode(openapi.Health(bool(number), number))
-        return Response(body, 200 if number else 503, media_type=JSON)
+        """Reports whether a version is served and its ratings are read: 503 if not."""
+        ready = self._served.is_ready
+        body = msgspec.json.encode(openapi.Health(ready, self._served.number))
+        return Response(body, 200 if ready else 503, media_type=JSON)
 
     async def metrics(self, _: Request) -> Response:
         """Returns the metrics for Prometheus."""

@@ -40,7 +40,7 @@ class Health(msgspec.Struct):
     """Whether requests are answered.
 
     Attributes:
-        ready: Whether a model is loaded.
+        ready: Whether a model is loaded, and its ratings have been read or cannot be.
         version: Number of its version; 0 if there is none.
     """
 

@@ -111,7 +111,7 @@ class LiveModel:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a version is served, and its ratings have been read."""
+        """Whether a version is served, and its ratings have been read or cannot be."""
         return self.number > 0 and self._read is self.current
 
     async def look(self) -> None:

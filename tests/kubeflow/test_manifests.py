@@ -9,7 +9,8 @@ import yaml
 
 MANIFESTS = Path(__file__).parents[2] / "kubeflow" / "manifests"
 KUBERNETES = "1.33"
-FILES = sorted(p for p in MANIFESTS.rglob("*.yaml") if p.name != "kustomization.yaml")
+FOLDERS = sorted(MANIFESTS.rglob("kustomization.yaml"))
+FILES = sorted(set(MANIFESTS.rglob("*.yaml")) - set(FOLDERS))
 
 
 def objects(path: Path) -> list[dict[str, Any]]:
@@ -38,12 +39,14 @@ def test_a_field_that_kubernetes_does_not_know_is_seen():
         kubernetes_validate.validate(claim, KUBERNETES, strict=True)
 
 
-@pytest.mark.parametrize("name", [".", "flink"])
-def test_kustomize_applies_every_file_of_its_folder(name):
-    folder = MANIFESTS / name
-    [kustomization] = objects(folder / "kustomization.yaml")
-    there = {p.name for p in folder.glob("*.yaml")} - {"kustomization.yaml"}
-    assert set(kustomization["resources"]) == there
+@pytest.mark.parametrize("path", FOLDERS, ids=lambda path: path.parent.name)
+def test_kustomize_applies_every_file_of_its_folder(path):
+    [kustomization] = objects(path)
+    there = {p.name for p in path.parent.glob("*.yaml")} - {path.name}
+    resources = set(kustomization["resources"])
+    assert {name for name in resources if name.endswith(".yaml")} == there
+    for name in resources - there:
+        assert (path.parent / name / path.name).resolve() in FOLDERS
 
 
 def test_no_secret_is_written_down():

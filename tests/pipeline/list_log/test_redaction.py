@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import os
 
 import pyarrow.parquet as pq
 import pytest
@@ -56,6 +57,12 @@ def test_users_are_hashed_by_a_key_that_only_the_owner_can_read(tmp_path):
     assert changed(["user"], tmp_path)["user"] == hashed  # the key is kept
     assert UserHash.existing(tmp_path)("ann") == hashed
     assert [each.name for each in tmp_path.iterdir()] == ["list_log.key"]
+
+
+def test_a_killed_server_keeps_no_later_one_from_making_the_key(tmp_path):
+    """In a container, the next server has the process ID of the one before."""
+    (tmp_path / f".list_log.key-{os.getpid()}").touch()
+    assert changed(["user"], tmp_path)["user"].startswith("hmac:")
 
 
 def test_another_folder_has_another_key(tmp_path):

@@ -132,3 +132,21 @@ def test_without_dev_shm_it_serves_lists(out, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(NO_SEMAPHORES)
     with serving(out, env={**os.environ, "PYTHONPATH": str(tmp_path)}) as client:
         assert until(client, "/v1/recommend/ann").json()["known"]
+
+
+def test_it_is_ready_once_the_ratings_are_read(tmp_path, ruled, rated):
+    """The ratings are in a pipe: reading them waits until they are written to it."""
+    write_data(tmp_path, rated, 9)
+    push.push(ruled[1], tmp_path / "live", keep=9)
+    examples = tmp_path / "artifacts/RatingsExampleGen/examples/9"
+    ratings = examples / "Split-train/data.gz"
+    content = ratings.read_bytes()
+    ratings.unlink()
+    os.mkfifo(ratings)
+    with serving(tmp_path, wait=False) as client:
+        while (health := until(client, "/healthz", 503).json())["version"] == 0:
+            time.sleep(0.1)
+        assert health == {"ready": False, "version": 1}
+        ratings.write_bytes(content)
+        assert until(client, "/healthz").json() == {"ready": True, "version": 1}
+        assert client.get("/v1/recommend/ann").status_code == 200
