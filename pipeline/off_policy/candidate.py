@@ -1,4 +1,4 @@
-"""What a version would have shown in the places that were drawn.
+"""What a model would have shown in the places that were drawn.
 
 It fills them with its best items of the pool that the places were drawn from, below the
 same first items. Its own last places would not measure it: the better a model is,
@@ -8,11 +8,11 @@ the more of its good items are above them.
 import collections
 import dataclasses
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from components.exported_model import ExportedModel, Function
-from components.live_models.versions import Version
 from pipeline.off_policy.drawn_lists import ShownList
 from pipeline.recommend.user_history import (
     Without,
@@ -30,11 +30,11 @@ BATCH = 64
 
 @dataclasses.dataclass(frozen=True)
 class Filling:
-    """What a version would have shown in the drawn places of a list.
+    """What a model would have shown in the drawn places of a list.
 
     Attributes:
         ranks: Ranks in the pool of the items, from the first such place on; -1 where
-            the version lists no other item of the pool.
+            the model lists no other item of the pool.
         is_in_pool: Whether the pool has the items that it would have shown without it.
     """
 
@@ -49,19 +49,19 @@ def logged_filling(shown: ShownList) -> Filling:
 
 
 class Candidate:
-    """A version in memory."""
+    """A model in memory."""
 
-    def __init__(self, version: Version, threads: int):
-        """Loads the version.
+    def __init__(self, folder: Path, threads: int):
+        """Loads the model.
 
         Args:
-            version: The version.
+            folder: Path of its SavedModel.
             threads: Number of threads that one call may use.
 
         Raises:
             SignatureError: If another release exported it with other inputs.
         """
-        model = ExportedModel(version.folder, threads)
+        model = ExportedModel(folder, threads)
         self._function: Function = model.function("recommend")
         check_inputs(self._function.inputs)
 

@@ -1,15 +1,13 @@
-"""Estimates what a version would earn in the places that were drawn."""
+"""Estimates what a model would earn in the places that were drawn."""
 
 import collections
 import dataclasses
-import datetime
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from components.live_models import versions
 from pipeline.off_policy import estimators
 from pipeline.off_policy.candidate import Candidate, Filling, logged_filling
 from pipeline.off_policy.drawn_lists import NoDrawnListsError, ShownList, read_lists
@@ -18,12 +16,13 @@ from pipeline.off_policy.followed import Impressions
 from pipeline.off_policy.overlap import overlap
 from pipeline.off_policy.result import Judged, OffPolicy
 from pipeline.off_policy.reward_model import features, predict
+from pipeline.off_policy.subject import Subject
 
 LISTS = 1_000  # for which a candidate's items are found at once
 NOT_DRAWN = "without drawn places"
 LATER_PAGE = "later pages, of which the log lacks the items before"
 REDACTED = "without the inputs of the model, which were not logged (--redact)"
-OLDER = "older than the version, which may have been trained on what followed"
+OLDER = "so old that the model may have been trained on what followed"
 NOT_OVER = "whose time for events is not over"
 
 
@@ -54,50 +53,47 @@ class _Places:
         self.logged_by.add(shown.version)
 
 
-def judge(out: Path, number: int, window: int, threads: int, now: float) -> OffPolicy:
-    """Estimates what a version would earn in the drawn places of the logged lists.
+def judge(
+    out: Path, subject: Subject, window: int, threads: int, now: float
+) -> OffPolicy:
+    """Estimates what a model would earn in the drawn places of the logged lists.
 
     Args:
         out: Folder of the runs, whose server has logged lists and received events.
-        number: Number of the version.
+        subject: The model.
         window: For how many seconds after a list an event counts.
         threads: Number of threads that one call of the model may use.
         now: The present time, in seconds UTC.
 
     Raises:
-        VersionError: If there is no such version.
         NoListsError: If no list has been logged.
         NoDrawnListsError: If none of them can be used.
         EventStoreError: If there are no events.
+        SignatureError: If another release exported the model with other inputs.
     """
-    known = versions.with_challengers(out / "live")
-    version = next((each for each in known if each.number == number), None)
-    if version is None:
-        raise versions.version_not_found(out / "live", number, known)
     skipped = collections.Counter[str]()
     impressions, places = Impressions(), _Places()
-    lists = _usable(out, version, now - window, impressions, skipped)
+    lists = _usable(out, subject, now - window, impressions, skipped)
     candidate = None
     while some := list(itertools.islice(lists, LISTS)):
-        candidate = candidate or Candidate(version, threads)
+        candidate = candidate or Candidate(subject.folder, threads)
         for shown, numbers in some:
             places.add(shown, numbers)
         places.candidate += candidate.fillings([shown for shown, _ in some])
     if candidate is None:
         raise _nothing(out, skipped)
     followed = impressions.followed(out, window)
-    return _judged(version, window, places, followed, dict(skipped))
+    return _judged(subject, window, places, followed, dict(skipped))
 
 
 def _usable(
     out: Path,
-    version: versions.Version,
+    subject: Subject,
     end: float,
     impressions: Impressions,
     skipped: collections.Counter[str],
 ) -> Iterator[tuple[ShownList, list[int]]]:
     """Yields lists that can be used, with the numbers of their drawn impressions."""
-    pushed = datetime.datetime.fromisoformat(version.pushed).timestamp()
     for shown in read_lists(out):
         if shown is None:
             skipped[REDACTED] += 1
@@ -107,7 +103,7 @@ def _usable(
             skipped[NOT_DRAWN] += 1
         elif shown.start:
             skipped[LATER_PAGE] += 1
-        elif shown.second < pushed:
+        elif shown.second < subject.since:
             skipped[OLDER] += 1
         elif shown.second > end:
             skipped[NOT_OVER] += 1
@@ -126,7 +122,7 @@ def _nothing(out: Path, skipped: collections.Counter[str]) -> NoDrawnListsError:
 
 
 def _judged(
-    version: versions.Version,
+    subject: Subject,
     window: int,
     places: _Places,
     followed: np.ndarray,
@@ -140,8 +136,8 @@ def _judged(
     if not logged.problem and not candidate.problem:
         difference = estimators.mean(user, of_candidate - of_logged)
     return OffPolicy(
-        version=version.number,
-        model=version.model,
+        version=subject.version,
+        model=subject.model,
         logged_by=sorted(places.logged_by),
         window=window,
         lists=len(places.logged),

@@ -4,6 +4,7 @@ import dataclasses
 
 from pipeline.off_policy.estimators import Estimate
 from pipeline.off_policy.overlap import Overlap
+from pipeline.runs.model_record import Ends
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,23 +28,23 @@ class Judged:
 
 @dataclasses.dataclass(frozen=True)
 class OffPolicy:
-    """The estimates of a version, and of those that made the lists.
+    """The estimates of a model, and of the versions that made the lists.
 
     Attributes:
-        version: Number of the version.
-        model: Name of its model.
+        version: Number of the version; None if the model is a candidate of a run.
+        model: Name of the model.
         logged_by: Numbers of the versions that made the lists.
         window: For how many seconds after a list an event counts.
         lists: Number of lists with drawn places.
         skipped: Why other lists were not used → their number.
         drawn: Events per place, as the places were drawn.
         logged: The versions that made the lists, if they had not drawn the places.
-        candidate: The version.
-        difference: How much more the version would earn by the doubly robust estimates;
+        candidate: The model.
+        difference: How much more the model would earn by the doubly robust estimates;
             None if one of them is missing.
     """
 
-    version: int
+    version: int | None
     model: str
     logged_by: list[int]
     window: int
@@ -53,3 +54,39 @@ class OffPolicy:
     logged: Judged
     candidate: Judged
     difference: Estimate | None
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgedCandidate:
+    """A candidate.
+
+    Attributes:
+        model: Name in the registry.
+        verdict: The gate's.
+        measured: The gate's metric on the test split; None if it was not measured.
+        interval: Ends of the 95 % interval of this metric; None if there is none.
+        estimates: What it would earn; None if no list can be used.
+        problem: Why there are no estimates; "" if there are.
+    """
+
+    model: str
+    verdict: str
+    measured: float | None
+    interval: Ends | None
+    estimates: OffPolicy | None
+    problem: str
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgedRun:
+    """The candidates of a run.
+
+    Attributes:
+        run: ID of the run.
+        metric: The gate's metric.
+        candidates: In the order of the run's record.
+    """
+
+    run: str
+    metric: str
+    candidates: list[JudgedCandidate]

@@ -2,8 +2,11 @@
 
 import datetime
 import json
+import shutil
 import time
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,11 +20,16 @@ from pipeline.off_policy.judge import (
     REDACTED,
     judge,
 )
+from pipeline.off_policy.run_candidates import judge_run
+from pipeline.off_policy.subject import version_of
 from pipeline.serving.exploration import Exploration
 from pipeline.serving.list_cursor import Cursor
+from tests.support.examples import write_ratings
+from tests.support.metadata_store import StoreWriter
 from tests.support.online_logs import shown, write_events, write_lists
 from tests.support.recommender import save_recommender
 from tests.support.ruled_model import ORIGIN, RATED, Ruled, save_ruled, write_data
+from tests.support.run_record import write_record
 from tests.support.server import serving, until
 from trainer_modules.model_card import ModelCard, write_card
 
@@ -115,7 +123,7 @@ def expected(items):
 def test_estimates_have_the_truth(out):
     begin = pushed(out)
     log(out, 21, begin)
-    found = judge(out, 2, 1, 1, begin + DAY)
+    found = judge(out, version_of(out, 2), 1, 1, begin + DAY)
     assert (found.version, found.model, found.logged_by) == (2, "reversed", [1])
     assert (found.lists, found.skipped) == (5 * len(USERS), {})
     assert found.candidate.overlap.uncovered == found.logged.overlap.uncovered == 0
@@ -138,7 +146,7 @@ def test_the_own_version_needs_no_model_to_be_the_same(out, exported):
     push.push(exported[0], out / "live", keep=9)  # version 3, which is version 1 again
     begin = pushed(out)
     log(out, 21, begin)
-    found = judge(out, 3, 1, 1, begin + DAY)
+    found = judge(out, version_of(out, 3), 1, 1, begin + DAY)
     assert found.candidate == found.logged
     assert found.difference.value == 0
 
@@ -156,7 +164,7 @@ def test_a_server_s_log_has_what_is_needed(out):
             event = {"event_id": f"e{number}", "user_id": user, "item_id": item}
             body = {"events": [event | {"rating": 5}]}
             assert client.post("/v1/events", json=body).status_code == 200
-    found = judge(out, 2, 60, 1, time.time() + 60)
+    found = judge(out, version_of(out, 2), 60, 1, time.time() + 60)
     assert found.lists >= 90
     assert found.candidate.overlap.places == 3 * found.lists
     assert found.candidate == found.logged
@@ -167,7 +175,7 @@ def test_a_server_s_log_has_what_is_needed(out):
 def test_items_outside_the_pool_give_no_estimate(out):
     begin = pushed(out)
     log(out, 15, begin)  # items 22 to 8, and version 2 would list 2, 3 and 4
-    found = judge(out, 2, 1, 1, begin + DAY)
+    found = judge(out, version_of(out, 2), 1, 1, begin + DAY)
     assert found.candidate.overlap.uncovered == 1
     assert "100% of the items that it would list could not be drawn" in (
         found.candidate.problem
@@ -179,14 +187,14 @@ def test_items_outside_the_pool_give_no_estimate(out):
 def test_few_lists_or_events_give_no_estimate(out):
     begin = pushed(out)
     log(out, 21, begin, 1)
-    found = judge(out, 2, 1, 1, begin + DAY)
+    found = judge(out, version_of(out, 2), 1, 1, begin + DAY)
     assert "100 of 50 users are needed: log more lists" in found.candidate.problem
     (out / "events.sqlite").unlink()
     log(out, 21, begin)
-    assert judge(out, 2, 1, 1, begin + DAY).candidate.problem == ""
+    assert judge(out, version_of(out, 2), 1, 1, begin + DAY).candidate.problem == ""
     (out / "events.sqlite").unlink()
     write_events(out, [])
-    found = judge(out, 2, 1, 1, begin + DAY)
+    found = judge(out, version_of(out, 2), 1, 1, begin + DAY)
     assert "0 events followed its items" in found.candidate.problem
     assert found.candidate.ips is found.difference is None
 
@@ -208,7 +216,7 @@ def test_lists_that_cannot_be_used_are_counted(out):
         ],
     )
     write_events(out, [])
-    found = judge(out, 2, 10, 1, begin + DAY)
+    found = judge(out, version_of(out, 2), 10, 1, begin + DAY)
     assert found.lists == 1
     reasons = (REDACTED, NOT_DRAWN, LATER_PAGE, OLDER, NOT_OVER)
     assert found.skipped == dict.fromkeys(reasons, 1)
@@ -228,6 +236,42 @@ def test_the_command_prints_the_estimates(out, marquee):
     value = f"{found['candidate']['snips']['value']:.4f}"
     assert f"SNIPS                   {value}" in ended.out
     assert "6,000 places of 2,000 lists of 400 users were drawn" in ended.out
+
+
+def test_candidates_of_a_run_are_judged_by_lists_after_their_training(
+    out, exported, marquee
+):
+    begin = pushed(out)
+    log(out, 21, begin)  # 400 lists in each of five seconds
+    record = write_record(out)
+    [mf_als] = record.models
+    record = write_record(out, models=[msgspec.structs.replace(mf_als, name="m")])
+    store = StoreWriter(out)
+    data = store.read(record.run.id, 1)
+    store.judge(record.run.id, data, 1)
+    examples = Path(data.examples.uri)
+    for split, second in (("train", begin - DAY), ("eval", begin), ("test", begin + 9)):
+        path = examples / f"Split-{split}" / "data.gz"
+        write_ratings(path, {"ann": {"30": 5.0}}, {"30": second})
+    shutil.copytree(exported[1], Path(data.model.uri) / "Format-Serving")
+
+    [found] = judge_run(out, record, 1, 1, begin + DAY).candidates
+    assert (found.model, found.measured, found.problem) == ("m", 0.1213, "")
+    assert found.estimates.version is None
+    assert found.estimates.skipped == {OLDER: len(USERS)}
+    assert found.estimates.lists == 4 * len(USERS)
+    truth = found.estimates.candidate.dr
+    assert truth.lower < expected(["2", "3", "4"]) < truth.upper
+
+    time.sleep(max(0, begin + 7 - time.time()))
+    options = ("off-policy", "--within", "1s", "--out", str(out))
+    ended = marquee(*options)
+    assert ended.status == 0, ended.err
+    assert "m: live, ndcg@10 0.1213" in ended.out
+    assert f"DR                      {truth.value:.4f}" in ended.out
+    shutil.rmtree(examples)
+    ended = marquee(*options)
+    assert (ended.status, "was removed" in ended.err) == (2, True)
 
 
 def test_bad_input_is_named(out, marquee):
@@ -260,4 +304,4 @@ def test_a_folder_without_events_is_named(out):
     drawn = {"pool": ["b", "c"], "probabilities": [1.0, 0.5]}
     write_lists(out, [shown("ann", "ab", begin, **drawn)])
     with pytest.raises(RuntimeError, match="'marquee serve --events DIR'"):
-        judge(out, 2, 1, 1, begin + DAY)
+        judge(out, version_of(out, 2), 1, 1, begin + DAY)

@@ -1,0 +1,55 @@
+"""Finds the models that a run's gate judged, and the data from which they learned."""
+
+import dataclasses
+from pathlib import Path
+
+from pipeline.lineage.store import NoLineageError, Store
+from pipeline.runs.metadata_store import METADATA_FILE
+
+TRAINER = "Trainer_"
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A model that a run's gate judged.
+
+    Attributes:
+        name: Name of the model in the registry.
+        folder: Path of its SavedModel.
+        examples: Output folder of ``RatingsExampleGen``, whose first splits it learned
+            from.
+    """
+
+    name: str
+    folder: Path
+    examples: Path
+
+
+def candidates(out: Path, run: str) -> list[Candidate]:
+    """Finds the models that a run's gate judged.
+
+    Args:
+        out: Folder of the runs.
+        run: ID of the run.
+
+    Raises:
+        NoLineageError: If the store is missing, the gate of the run did not decide, or
+            a folder has been removed.
+    """
+    store = Store(out / METADATA_FILE)
+    for champion in store.finished("Champion"):
+        if store.run(champion) == run:
+            break
+    else:
+        raise NoLineageError(f"the gate of run {run} did not decide: it has no models")
+    inputs = store.inputs(champion)
+    examples = store.folder(inputs["examples"][0])
+    found = []
+    for model in inputs["models"]:
+        name = store.name(store.maker(model)).removeprefix(TRAINER)
+        folder = store.folder(model) / "Format-Serving"
+        found.append(Candidate(name, folder, examples))
+    for path in (examples, *(each.folder for each in found)):
+        if not path.is_dir():
+            raise NoLineageError(f"{path} of run {run} was removed")
+    return found
