@@ -15,7 +15,6 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.live_models import versions
 from pipeline.lineage.store import NoLineageError, Store, settings
-from pipeline.runs.metadata_store import METADATA_FILE
 
 
 class NoAcceptedDataError(NoLineageError):
@@ -55,7 +54,7 @@ def accepted_data(out: Path, version: versions.Version) -> AcceptedData:
         NoAcceptedDataError: If no finished run left the version's model live, or the
             data of that run has been removed.
     """
-    store = Store(out / METADATA_FILE)
+    store = Store.of_runs(out)
     transform = store.transform(store.maker(store.model(version)))
     pusher = _accepting(store, version, store.source(transform))
     champion = store.champion(pusher)
@@ -102,7 +101,7 @@ def needed_by_versions(out: Path) -> Needed:
         NoLineageError: If the store is missing or unreadable.
         VersionError: If a version is unreadable.
     """
-    store = Store(out / METADATA_FILE)
+    store = Store(out)  # what is removed is recorded in the folder
     executions: set[int] = set()
     folders: set[int] = set()
     for version in versions.with_challengers(out / "live"):
@@ -147,7 +146,7 @@ def _accepting(store: Store, version: versions.Version, source: str) -> mlmd.Exe
         ):
             return pusher
     raise NoAcceptedDataError(
-        f"{store.path} has no finished run that left version {version.number} "
+        f"{store.place} has no finished run that left version {version.number} "
         f"({version.model}) live: the data with which it was accepted is unknown. "
         "Restore the store from a backup, or evaluate the model with `marquee run`"
     )

@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 from pipeline.lineage.store import NoLineageError, Store
-from pipeline.runs.metadata_store import METADATA_FILE
 
 TRAINER = "Trainer_"
 
@@ -36,7 +35,7 @@ def candidates(out: Path, run: str) -> list[Candidate]:
         NoLineageError: If the store is missing, the gate of the run did not decide, or
             a folder has been removed.
     """
-    store = Store(out / METADATA_FILE)
+    store = Store.of_runs(out)
     for champion in store.finished("Champion"):
         if store.run(champion) == run:
             break

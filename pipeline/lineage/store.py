@@ -15,7 +15,14 @@ from components.executions import successes
 from components.live_models import versions
 from pipeline.lineage.records import Step
 from pipeline.runs import store_lookups
-from pipeline.runs.metadata_store import artifact_folder, open_metadata
+from pipeline.runs.metadata_store import (
+    DATABASE_VARIABLE,
+    METADATA_FILE,
+    artifact_folder,
+    database,
+    open_database,
+    open_metadata,
+)
 from trainer_modules import features as f
 
 # It can be anywhere in the parameters of a step, which may be JSON in JSON.
@@ -32,24 +39,49 @@ class Store:
     """The metadata store of a folder of runs, read only.
 
     Attributes:
-        path: File of the store, in the folder of the runs.
+        place: Path of its file, or address of the database.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
-        if not path.is_file():
+    def __init__(self, out: Path, address: str | None = None):
+        """Opens the store.
+
+        Args:
+            out: Folder of the runs.
+            address: Address of the database that has it; None if a file in the folder
+                has.
+
+        Raises:
+            NoLineageError: If it cannot be opened.
+        """
+        self._out, path = out, out / METADATA_FILE
+        self.place = address or str(path)
+        if not address and not path.is_file():
             raise NoLineageError(
                 f"{path} is missing. Only this store records where a model came from "
                 "and which data it was accepted with. Restore it from a backup; the "
-                "next `marquee run` would start an empty one"
+                "next `marquee run` would start an empty one. Runs on Kubeflow have "
+                f"theirs in a database: name it in {DATABASE_VARIABLE}"
             )
         try:
-            self._store = open_metadata(path)
+            self._store = open_database(address) if address else open_metadata(path)
         except RuntimeError as error:
-            raise NoLineageError(
-                f"Cannot read {path}: {error}. If a run is in progress, try again; "
-                "otherwise restore the file from a backup"
-            ) from error
+            advice = (
+                "Check the address, and that the server can be reached"
+                if address
+                else "If a run is in progress, try again; otherwise restore the file "
+                "from a backup"
+            )
+            message = f"Cannot read {self.place}: {error}. {advice}"
+            raise NoLineageError(message) from error
+
+    @classmethod
+    def of_runs(cls, out: Path) -> "Store":
+        """Opens the store of the runs, wherever they ran.
+
+        Raises:
+            NoLineageError: If it cannot be opened.
+        """
+        return cls(out, database())
 
     def model(self, version: versions.Version) -> int:
         """Returns the ID of the Model artifact that a version is a copy of."""
@@ -116,7 +148,7 @@ class Store:
     def folder(self, artifact: int) -> Path:
         """Returns the folder of an artifact's files, also after a move of the runs."""
         [found] = self._store.get_artifacts_by_id([artifact])
-        return artifact_folder(self.path.parent, found.uri)
+        return artifact_folder(self._out, found.uri)
 
     def is_deleted(self, artifact: int) -> bool:
         """Returns whether an artifact's files were removed by a person."""
@@ -148,8 +180,8 @@ class Store:
         for execution in store_lookups.makers(self._store, artifact):
             return execution
         raise NoLineageError(
-            f"{self.path} does not record what produced artifact {artifact}: a part of "
-            "the store is missing. Restore it from a backup"
+            f"{self.place} does not record what produced artifact {artifact}: a part "
+            "of the store is missing. Restore it from a backup"
         )
 
     def upstream(self, execution: mlmd.Execution) -> Iterator[mlmd.Execution]:
@@ -212,7 +244,7 @@ class Store:
 
     def _unknown(self, version: versions.Version, what: str) -> NoLineageError:
         return NoLineageError(
-            f"{self.path} does not contain {what}, so version {version.number} "
+            f"{self.place} does not contain {what}, so version {version.number} "
             f"({version.model}) was pushed with another store. Restore that one from a "
             "backup, or train and push a new model with `marquee run`"
         )

@@ -13,7 +13,6 @@ from components.live_models import trial, versions
 from pipeline.lineage.records import Data, Judgement, Lineage, SourceFile
 from pipeline.lineage.store import Store, parameters, settings
 from pipeline.runs import finished_runs
-from pipeline.runs.metadata_store import METADATA_FILE
 from pipeline.runs.step_outputs import read_file
 from trainer_modules import features as f
 from trainer_modules.model_card import from_json
@@ -76,7 +75,7 @@ def of(out: Path, version: str) -> Lineage:
     """
     known = versions.with_challengers(out / "live")
     chosen = _choose(known, version, out)
-    store = Store(out / METADATA_FILE)
+    store = Store.of_runs(out)
     origin = store.model(chosen)
     pushers = store.pushers(origin, chosen)
     number = _pushed_as(known, chosen)
@@ -181,7 +180,7 @@ def data_fingerprint(out: Path, run_id: str) -> str:
     Raises:
         NoLineageError: If the store is missing.
     """
-    store = Store(out / METADATA_FILE)
+    store = Store.of_runs(out)
     for reader in store.finished(_READER):  # the newest first
         if store.run(reader) == run_id:
             return str(parameters(reader)["input_fingerprint"])

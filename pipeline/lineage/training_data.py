@@ -5,7 +5,6 @@ from pathlib import Path
 
 from components.live_models import versions
 from pipeline.lineage.store import NoLineageError, Store, settings
-from pipeline.runs.metadata_store import METADATA_FILE
 from trainer_modules.features import Kind
 
 
@@ -35,7 +34,7 @@ def training_data(out: Path, version: versions.Version) -> TrainingData:
         NoLineageError: If the store does not contain the version, or the data has been
             removed.
     """
-    store = Store(out / METADATA_FILE)
+    store = Store.of_runs(out)
     transform = store.transform(store.maker(store.model(version)))
     [examples] = store.inputs(transform)["examples"]
     folder, reader = store.folder(examples), store.maker(examples)

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import os
+import re
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,14 @@ _SKIP_EXECUTIONS = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'Execution'"
 _BESIDE = ("-wal", "-shm")
 
 
+# The store of Kubeflow's runs, as mysql://host:port/database, with its account.
+DATABASE_VARIABLE = "MARQUEE_METADATA"
+USER_VARIABLE, PASSWORD_VARIABLE = "MYSQL_USER", "MYSQL_PASSWORD"  # as steps have
+_DATABASE = re.compile(
+    r"mysql://(?P<host>[^\s/:@]+)(:(?P<port>\d{1,5}))?/(?P<name>\w+)"
+)
+
+
 class MetadataError(RuntimeError):
     """The metadata store cannot be used."""
 
@@ -50,6 +59,36 @@ def open_metadata(path: Path) -> "MetadataStore":
         # unless it is declared immutable.
         config.sqlite.filename_uri = f"{path.absolute().as_uri()}?immutable=1"
     config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READONLY
+    return MetadataStore(config)
+
+
+def database() -> str | None:
+    """Returns the address of the store of Kubeflow's runs; None if it is not named."""
+    return os.environ.get(DATABASE_VARIABLE) or None
+
+
+def open_database(address: str) -> "MetadataStore":
+    """Opens the store of Kubeflow's runs, on MySQL or MariaDB.
+
+    Raises:
+        RuntimeError: If the address is not one, or no store is there.
+    """
+    from ml_metadata import MetadataStore
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    parts = _DATABASE.fullmatch(address)
+    if parts is None:
+        raise RuntimeError(
+            f"{DATABASE_VARIABLE} is {address!r}: expected mysql://host:port/database. "
+            f"The account is in {USER_VARIABLE} and {PASSWORD_VARIABLE}"
+        )
+    config = mlmd.ConnectionConfig()
+    mysql = config.mysql
+    mysql.host, mysql.port = parts["host"], int(parts["port"] or 3306)
+    mysql.database = parts["name"]
+    mysql.user = os.environ.get(USER_VARIABLE, "")
+    mysql.password = os.environ.get(PASSWORD_VARIABLE, "")
+    mysql.skip_db_creation = True
     return MetadataStore(config)
 
 

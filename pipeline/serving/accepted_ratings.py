@@ -19,13 +19,13 @@ from pipeline.lineage import AcceptedData, NoLineageError, accepted_data
 from pipeline.recommend.item_titles import Titles
 from pipeline.recommend.likes import Likes
 from pipeline.recommend.user_history import Histories, files_of
-from pipeline.runs.metadata_store import METADATA_FILE
+from pipeline.runs.metadata_store import METADATA_FILE, database
 from pipeline.serving.errors import RequestError
 from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics
 
 _log = logging.getLogger(__name__)
-RETRY_SECONDS = 60.0
+RETRY_SECONDS, DATABASE_SECONDS = 60.0, 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,11 +109,13 @@ class AcceptedRatings:
             is_done = model in self._data or looked.problem
             if state == looked.state and must_wait and is_done:
                 return
-            looked.state, looked.not_before = state, math.inf
+            # A database does not show whether it has changed.
+            wait = DATABASE_SECONDS if database() else math.inf
+            looked.state, looked.not_before = state, time.monotonic() + wait
             try:
                 await self._look(model)
             except Exception as error:  # the data read before remain in use
-                looked.not_before = time.monotonic() + RETRY_SECONDS
+                looked.not_before = time.monotonic() + min(wait, RETRY_SECONDS)
                 self._report(model, error)
             else:
                 looked.problem = ""

@@ -13,6 +13,8 @@ from ml_metadata import MetadataStore, proto
 
 from components.live_models import versions
 from tests.support import databases
+from tests.support.command import ROOT, marquee
+from tests.support.server import serving, until
 
 pytestmark = [pytest.mark.kubeflow, pytest.mark.timeout(3600)]
 KILLED = "trainer-mf-als"
@@ -127,6 +129,38 @@ def test_the_pushed_model_answers(story):
     )
     assert answer["item_id"].shape == (1, 10)
     assert len(set(answer["item_id"].numpy()[0])) == 10
+
+
+def test_a_server_finds_the_ratings_in_the_database(story, store, monkeypatch):
+    volume = story.live.parent
+    address = f"mysql://{store.host}:{store.port}/marquee"
+    monkeypatch.setenv("MARQUEE_METADATA", address)
+    monkeypatch.setenv("MYSQL_USER", databases.USER)
+    monkeypatch.setenv("MYSQL_PASSWORD", databases.PASSWORD)
+    rated = [
+        line.split("::")[1]
+        for line in (volume / "spans/1/ratings.dat").read_text().splitlines()
+        if line.startswith("1::")
+    ]
+    with serving(volume) as client:
+        answer = until(client, "/v1/recommend/1").json()
+    assert answer["made_of"] == "history"
+    assert answer["rated"] == len({*rated}) > 0
+    listed = [item["item_id"] for item in answer["items"]]
+    assert len(listed) == 10
+    assert not {*listed} & {*rated}
+    shown = marquee(ROOT, "lineage", "--out", str(volume))
+    assert shown.status == 0, shown.text
+    assert "first" in shown.text
+
+    monkeypatch.setenv("MARQUEE_METADATA", address.replace("marquee", "nothing"))
+    missing = marquee(ROOT, "lineage", "--out", str(volume))
+    assert missing.status == 2
+    assert "/nothing" in missing.text
+    monkeypatch.setenv("MARQUEE_METADATA", "localhost")
+    assert "expected mysql://host:port/database" in " ".join(
+        marquee(ROOT, "lineage", "--out", str(volume)).text.split()
+    )
 
 
 def test_the_database_leads_from_the_pushed_model_back_to_the_ratings(story):

@@ -77,6 +77,12 @@ def deployed(applied, out):
             found["spec"]["replicas"] = PODS[found["metadata"]["name"]]
             [container] = found["spec"]["template"]["spec"]["containers"]
             container["image"] = IMAGE
+            # These runs were made by no Kubeflow.
+            container["env"] = [
+                variable
+                for variable in container["env"]
+                if variable["name"] != "MARQUEE_METADATA"
+            ]
             container["resources"]["requests"] = {"cpu": "50m", "memory": "256Mi"}
             container["args"] = [
                 word.replace("=/marquee/", f"={out}/").replace(

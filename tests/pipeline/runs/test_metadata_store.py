@@ -17,6 +17,7 @@ from pipeline.runs.metadata_store import (
     BACKUP_FILE,
     METADATA_FILE,
     MetadataError,
+    open_database,
     open_metadata,
     prepare,
     restore,
@@ -288,3 +289,11 @@ def test_a_store_that_was_put_back_goes_on_behind_the_lost_run(tmp_path):
     restore(tmp_path)
     prepare(tmp_path)
     assert next_execution(tmp_path) == 3
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost", "mysql://host", "mysql://me:secret@host/db", "sqlite:///a"]
+)
+def test_an_address_that_is_none_of_a_database_is_named(address):
+    with pytest.raises(RuntimeError, match="expected mysql://host:port/database"):
+        open_database(address)
