@@ -25,7 +25,7 @@ from pipeline.runs.status import Status
 from pipeline.runs.step_log import PROGRESS_LOGGER
 
 # Results after which the same spans are not trained on again.
-VERDICTS = (Status.CHANGED, Status.UNCHANGED, Status.REFUSED)
+VERDICTS = (Status.CHANGED, Status.ON_TRIAL, Status.UNCHANGED, Status.REFUSED)
 DRIFT_GATE = "DriftGate"
 _log = logging.getLogger(PROGRESS_LOGGER)
 

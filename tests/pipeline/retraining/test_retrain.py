@@ -68,6 +68,7 @@ def ask(monkeypatch, config, status, failed=()):
     ("status", "is_remembered"),
     [
         (Status.CHANGED, True),
+        (Status.ON_TRIAL, True),
         (Status.UNCHANGED, True),
         (Status.REFUSED, True),
         (Status.BAD_INPUT, False),
