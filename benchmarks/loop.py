@@ -44,8 +44,8 @@ SETTINGS = (
     f"retrain.window={WINDOW} days",
     "gate.min_users=50",
     # The live model's lists are what people could follow, so that it looks better in
-    # the test split than it is: the trial decides.
-    "gate.max_loss=0.3",
+    # the test split than it is: the trial decides, except on what is much worse.
+    "gate.max_loss=0.1",
     "gate.proven_gain=false",
     "serving.max_latency_ms=10000",
     "delivery.share=0.5",
@@ -106,9 +106,10 @@ def play(
     people = {name: Population(days) for name in (RETRAINED, FROZEN, POPULARITY)}
     spans, out, frozen = folder / "spans", folder / "out", folder / "frozen"
     write_first_spans(spans, people, BEFORE)
-    if status := _retrain(folder, BEFORE, "delivery.mode=at_once"):
+    _retrain(folder, BEFORE, "delivery.mode=at_once")
+    if versions.live(out / "live") is None:
         text = (folder / "retrain.log").read_text()[-2000:]
-        raise click.ClickException(f"The first model, exit status {status}: {text}")
+        raise click.ClickException(f"The first model is not live: {text}")
     shutil.copytree(out, frozen, symlinks=True)
     clock = Clock(folder / "clock")
     clock.set(seconds_of(BEFORE, 7))

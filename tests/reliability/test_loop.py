@@ -55,17 +55,17 @@ def test_the_day_of_bots_is_held_back_and_harms_nobody(days):
     assert days[-1].held == [span]  # no later retraining has taken it in
     later = [day.status for day in days[POISONED + 1 :]]
     assert 4 not in later
-    assert harm(days, POISONED) > 0.9
+    assert kept(days, POISONED) > 0.9
 
 
-def test_the_bad_model_is_stopped_and_harms_nobody(days):
-    """By the gate, with exit status 5, or by its trial on the next day."""
-    steps = days[BAD + 1].steps
-    assert days[BAD].status == 5 or any(" withdrawn: " in step for step in steps)
-    assert harm(days, BAD) > 0.9
+def test_the_gate_stops_the_bad_model(days):
+    night = days[BAD]
+    assert night.status == 5
+    assert not any(" trial: " in step for step in night.steps)
+    assert kept(days, BAD) > 0.9
 
 
-def harm(days, number):
+def kept(days, number):
     """Returns the satisfaction of the next three days, relative to the last three."""
     means = [day.satisfaction[RETRAINED].mean() for day in days]
     before, after = means[number - 2 : number + 1], means[number + 1 : number + 4]
