@@ -138,7 +138,7 @@ test-kubernetes: $(READY) image ## Test real runs on the cluster of KUBECONFIG, 
 	@$(LOAD_IMAGE)
 	@MARQUEE_IMAGE=$(IMAGE) $(BIN)/pytest -q -m kubernetes tests/kubernetes
 
-test-reliability: $(READY) ## Test kills, faults and hostile input, half an hour (apt-get install faketime)
+test-reliability: $(READY) ## Test kills, faults, hostile input and 30 days of a closed loop, an hour (apt-get install faketime)
 	@$(BIN)/pytest -q -m reliability
 
 check: $(READY) ## Formatting, lint, types, imports and prose, as CI checks them
@@ -239,7 +239,7 @@ bench-trials: $(READY) ## Measure how soon versions on trial are decided, and ho
 bench-skew: $(READY) ## Count alerts of `marquee skew` in hours without skew
 	@$(BIN)/python -m benchmarks.served_skew
 
-demo-loop: $(READY) ## Show 30 days of people from whom the server learns (apt-get install faketime)
+demo-loop: $(READY) ## Show 30 days of people from whom the server learns, bots and a bad model (apt-get install faketime)
 	@$(BIN)/python -m benchmarks.loop
 
 bench-optimizers: $(READY) ## Compare Adam and LazyAdam on tables with many rows

@@ -3,18 +3,16 @@
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow_data_validation as tfdv
-from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
 from tfx import v1 as tfx
 from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils
 
 from components.anomaly_gate.schema import read_schema
-from components.drift_gate.drift import DriftError, Measured, measured_in
+from components.drift_gate.drift import DriftError, Measured, growth, measured_in
 from components.drift_gate.driver import Driver
 from components.live_models import versions
 from components.ratings_example_gen.executor import NEWEST_SPAN
@@ -50,6 +48,7 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
         schema_path: Path of a schema with drift comparators.
         schema_fingerprint: Part of the cache key, so that edited thresholds count.
         min_ratings: Least number of ratings to compare; small samples always differ.
+            The growth of a span needs as many in the newest one only.
         stops: Whether drift stops the run, or is only reported.
         code_version: Part of the cache key.
         drift: The result of the comparison.
@@ -67,13 +66,16 @@ def DriftGate(  # noqa: N802 - TFX names a component like the class that it beco
     if live and not not_compared:
         live_span = read_card(str(live.folder)).newest_span
         earlier = tfdv.load_stats_binary(str(live.folder / f.SPAN_STATISTICS_FILE))
-        not_compared = _too_few((newest, earlier), min_ratings)
+        schema = read_schema(Path(schema_path))
+        size, before = (each.datasets[0].num_examples for each in (newest, earlier))
+        if size >= min_ratings:
+            measured += growth(size, before, schema)
+        not_compared = _too_few(min(size, before), min_ratings)
         if not not_compared:
-            schema = read_schema(Path(schema_path))
             anomalies = tfdv.validate_statistics(
                 newest, schema, previous_statistics=earlier
             )
-            measured = measured_in(anomalies)
+            measured += measured_in(anomalies)
     drifted = [distance for distance in measured if distance.is_drift]
     if drifted and stops:
         raise DriftError(drifted, span, live_span)
@@ -102,9 +104,8 @@ def _why_incomparable(live: versions.Version | None) -> str:
     return ""
 
 
-def _too_few(spans: Sequence[DatasetFeatureStatisticsList], min_ratings: int) -> str:
+def _too_few(fewest: int, min_ratings: int) -> str:
     """Returns that one of the spans has too few ratings to compare; "" if none has."""
-    fewest = min(span.datasets[0].num_examples for span in spans)
     if fewest >= min_ratings:
         return ""
     return (

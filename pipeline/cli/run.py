@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from pipeline import exit_codes
 from pipeline.cli.command import (
@@ -63,7 +64,8 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     "accepted",
     multiple=True,
     metavar="SPAN",
-    help="Include a span although it changed since an earlier run. Repeatable.",
+    help="Include a span although it changed since an earlier run, or was held back"
+    " because of drift. Repeatable.",
 )
 @run_options
 @click.pass_context
@@ -92,6 +94,9 @@ def execute_retraining(
         print_nothing_new(open_console(), window, last)
         return
     _check_served(ctx, config)
+    if window.names[-1] in accepted:
+        retrained = msgspec.structs.replace(config.retrain, drift="warn")
+        config = msgspec.structs.replace(config, retrain=retrained)
     execute_run(ctx, config, window)
 
 

@@ -189,10 +189,11 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         window: Which spans to train on: ``all``, "N spans" (the newest complete ones)
             or "N days" (up to the newest).
         drift: What happens if the newest span exceeds a threshold of ``schema.spans``
-            against the span that the live model learned from: ``stop`` and wait for a
-            person, or ``warn`` and continue.
+            against the span that the live model learned from: ``stop``, and hold the
+            span back from later retrainings until ``--accept``, or ``warn`` and
+            continue.
         min_drift_ratings: Spans of fewer ratings are not compared: small samples always
-            look drifted.
+            look drifted. Only the growth of a span is, if the newest has as many.
         served_skew: What ``marquee retrain`` does if features in the logged lists of
             the live version exceed a threshold of ``schema.served`` (``marquee skew``):
             ``stop`` and wait for a person, ``warn`` and continue, or "off".

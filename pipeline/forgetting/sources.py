@@ -176,10 +176,11 @@ def _record(
         for span in spans.find_spans(source):
             is_rewritten = any(path in by_path for path, _ in span.files)
             # A span that somebody else changed stays one that is refused.
-            if is_rewritten and taken_in.spans.get(span.name) in (
-                spans.fingerprint(span),
-                spans.fingerprint(span, by_path),
-            ):
-                taken_in.spans[span.name] = spans.fingerprint(span, by_path)
+            for recorded in (taken_in.spans, taken_in.held):
+                if is_rewritten and recorded.get(span.name) in (
+                    spans.fingerprint(span),
+                    spans.fingerprint(span, by_path),
+                ):
+                    recorded[span.name] = spans.fingerprint(span, by_path)
     taken_in.last = None
     taken_in.write(out)

@@ -25,7 +25,8 @@ from pipeline.runs.status import Status
 from pipeline.runs.step_log import PROGRESS_LOGGER
 
 # Results after which the same spans are not trained on again.
-VERDICTS = (Status.CHANGED, Status.UNCHANGED, Status.REFUSED)
+VERDICTS = (Status.CHANGED, Status.ON_TRIAL, Status.UNCHANGED, Status.REFUSED)
+DRIFT_GATE = "DriftGate"
 _log = logging.getLogger(PROGRESS_LOGGER)
 
 
@@ -47,6 +48,8 @@ def plan(config: PipelineConfig, accepted: tuple[str, ...]) -> Window:
             "marquee retrain --data spans"
         )
     taken_in = spans.TakenIn.read(Path(config.out))
+    if config.retrain.drift == "warn":
+        taken_in.held.clear()  # nothing is held back
     return spans.plan(folder, config.retrain.window, taken_in, accepted)
 
 
@@ -69,8 +72,8 @@ def retrain(
 ) -> RunRecord:
     """Runs the pipeline on the window's spans and records them.
 
-    A run that stopped (bad input, an anomaly, drift, a failed step) is not recorded:
-    the next retraining tries the same spans again.
+    A run that stopped (bad input, an anomaly, a failed step) is not recorded: the next
+    retraining tries the same spans again. After drift, the newest span is held back.
 
     Returns:
         The record of the run, as returned by ``execute.execute``.
@@ -97,6 +100,12 @@ def retrain(
             status,
             reading,
         )
+        taken_in.write(out)
+    elif any(
+        step.name == DRIFT_GATE and step.state == "failed" for step in record.steps
+    ):
+        newest = window.names[-1]
+        taken_in.held[newest] = window.fingerprints[newest]
         taken_in.write(out)
     return record
 
@@ -139,10 +148,15 @@ def _settings(config: PipelineConfig) -> str:
     """Returns a hash of everything except the ratings that influences training.
 
     The folder of the runs does not: it may be moved, or restored elsewhere. Neither
-    does how many steps run at once, or where the result is copied to.
+    does how many steps run at once, where the result is copied to, or whether drift
+    would have stopped the run.
     """
     anywhere = msgspec.structs.replace(
-        config, out="", run=RunConfig(), mlflow=MlflowConfig()
+        config,
+        out="",
+        run=RunConfig(),
+        mlflow=MlflowConfig(),
+        retrain=msgspec.structs.replace(config.retrain, drift="stop"),
     )
     digest = hashlib.sha256(msgspec.json.encode(anywhere, order="deterministic"))
     digest.update(version_of_all().encode())

@@ -61,12 +61,14 @@ class TakenIn:
         reading: How its ratings were read; None if the file names determine it, or
             before the first. A guess for later files must not differ from it.
         tuning: The last tuning by a retraining; None before the first.
+        held: Hash of the bytes of each span that drift has stopped, by name.
     """
 
     spans: dict[str, str]
     last: LastVerdict | None = None
     reading: Reading | None = None
     tuning: LastTuning | None = None
+    held: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def read(cls, out: Path) -> "TakenIn":
@@ -85,6 +87,7 @@ class TakenIn:
                 last,
                 msgspec.convert(reading, Reading) if reading else None,
                 LastTuning(**tuning) if tuning else None,
+                dict(content.get("held", {})),
             )
         except FileNotFoundError:
             return cls({})
@@ -115,6 +118,8 @@ class TakenIn:
     ) -> None:
         """Records a retraining that reached a verdict."""
         self.spans |= window.fingerprints
+        for name in window.names:
+            self.held.pop(name, None)
         self.reading = reading
         self.last = LastVerdict(window.fingerprints, settings, run_id, status)
 
@@ -133,10 +138,11 @@ def plan(
         folder: Folder of the spans; text in an object store.
         wanted: ``all``, ``N spans`` or ``N days``.
         taken_in: Spans of earlier retrainings.
-        accepted: Names of spans that may have changed since then.
+        accepted: Names of spans that may have changed since then, or have drifted.
 
     Raises:
-        SpansError: If no span is complete, or the spans cannot be ordered.
+        SpansError: If no span is complete, or all are held back, or the spans cannot
+            be ordered.
         ChangedSpanError: If a span of the window has changed since it was used.
         ConfigError: If the window is ``N days`` and the spans are numbered.
     """
@@ -145,6 +151,19 @@ def plan(
         if name not in {span.name for span in spans}:
             raise SpansError(f"no span {name!r} in {folder} to accept")
     with_ratings = whole(str(folder))
+    held = {
+        span.name
+        for span in with_ratings
+        if span.name in taken_in.held.keys() - set(accepted)
+        and fingerprint(span) == taken_in.held[span.name]
+    }
+    with_ratings = [span for span in with_ratings if span.name not in held]
+    if not with_ratings:
+        names = sorted(held, key=number_of)
+        raise SpansError(
+            f"all complete spans in {folder} are held back because of drift. Look at "
+            f"them and, if they are right, use: {_accept(names)}"
+        )
     try:
         chosen = in_window(with_ratings, wanted)
     except SpansError as error:
@@ -153,7 +172,8 @@ def plan(
     changed = taken_in.changed(fingerprints) - set(accepted)
     if changed:
         raise ChangedSpanError(_changed(folder, sorted(changed, key=number_of)))
-    return _window(spans, with_ratings, chosen, taken_in, fingerprints)
+    window = _window(spans, with_ratings, chosen, taken_in, fingerprints)
+    return dataclasses.replace(window, held=tuple(sorted(held, key=number_of)))
 
 
 def _window(
@@ -218,9 +238,12 @@ def _pairs(spans: list[Span]) -> list[tuple[Span, Span]]:
 
 
 def _changed(folder: Path | str, names: list[str]) -> str:
-    accept = " ".join(f"--accept {name}" for name in names)
     return (
         f"{', '.join(names)} in {folder} changed after an earlier retraining. Spans "
         "must not change; newer ratings belong in a newer span. Restore the old files "
-        f"or, if the new ones are correct, run: marquee retrain {accept}"
+        f"or, if the new ones are correct, run: marquee retrain {_accept(names)}"
     )
+
+
+def _accept(names: list[str]) -> str:
+    return " ".join(f"--accept {name}" for name in names)

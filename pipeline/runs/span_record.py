@@ -21,6 +21,7 @@ class Window:
         missing: Descriptions of gaps between spans.
         gone: Spans in the window that were included before and no longer exist.
         fingerprints: Name → hash of the bytes, for every span in ``names``.
+        held: Spans that drift has stopped; left out until they are accepted.
     """
 
     names: tuple[str, ...]
@@ -32,6 +33,7 @@ class Window:
     missing: tuple[str, ...]
     gone: tuple[str, ...]
     fingerprints: dict[str, str]
+    held: tuple[str, ...] = ()
 
 
 class Distance(msgspec.Struct, frozen=True, kw_only=True):

@@ -45,7 +45,13 @@ def story(copy_of_the_code, tmp_path_factory):
     edited.write_text(edited.read_text().replace(",5,", ",1,"))
     nights.edited = retrain()
     nights.live = sorted(path.name for path in (out / "live").glob("[0-9]*"))
+    nights.taken_in = json.loads((out / "spans.json").read_text())
     nights.accepted = retrain("--accept", "2026-11-15")
+    # The span of fives has been held back; now a person takes it.
+    (spans / "2026-11-21" / "_SUCCESS").touch()
+    nights.held = retrain()
+    nights.taken = retrain("--accept", "2026-11-21")
+    nights.after = retrain()
     return nights
 
 
@@ -98,8 +104,19 @@ def test_an_edited_span_is_an_anomaly_until_it_is_accepted(story):
     assert "late, and included: 2026-11-18" in story.accepted.text
 
 
+def test_a_span_that_drifted_is_held_back_until_it_is_accepted(story):
+    assert story.held.status == 0, story.held.text
+    assert "held back because of drift, until --accept: 2026-11-21" in story.held.text
+    assert "Nothing new since run" in story.held.text
+    assert story.taken.status in (0, 5), story.taken.text
+    assert story.taken.run["spans"]["new"] == ["2026-11-21"]
+    measured = story.taken.run["spans"]["drift"]["measured"]
+    assert [m["feature"] for m in measured if m["is_drift"]] == ["rating"]
+    assert "Nothing new since run" in story.after.text
+
+
 def test_nothing_that_went_wrong_reached_the_live_model(story):
     live = story.second.run["live"]["version"]
     assert story.live[-1] == live
-    taken_in = json.loads((story.out / "spans.json").read_text())
-    assert "2026-11-21" not in taken_in["spans"]
+    assert "2026-11-21" not in story.taken_in["spans"]
+    assert list(story.taken_in["held"]) == ["2026-11-21"]

@@ -38,6 +38,7 @@ RULES = {
 # Status → the headline, and its tone.
 _HEADLINES = {
     Status.CHANGED: ("{live} is live, new in this run", "good"),
+    Status.ON_TRIAL: ("A new model is on trial; {live} stays live", "good"),
     Status.UNCHANGED: ("Nothing changed: {live} stays live", "good"),
     Status.REFUSED: ("Every model was refused; {live} stays live", "warning"),
     Status.BAD_INPUT: ("The input is bad; {live} stays live", "bad"),

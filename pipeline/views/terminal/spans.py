@@ -16,6 +16,7 @@ _UNUSUAL = {
     "too_late": "late, from before the window, and left out:",
     "unfinished": "not complete yet, and left out:",
     "empty": "empty:",
+    "held": "held back because of drift, until --accept:",
     "missing": "a span may be missing",
     "gone": "included before, and gone:",
 }

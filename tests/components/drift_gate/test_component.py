@@ -104,7 +104,7 @@ def test_another_span_of_the_same_kind_is_no_drift(statistics, live, tmp_path):
     told = compared(statistics("2", ratings(seed=2)), live, tmp_path)
     assert (told["span"], told["live_span"]) == ("2", "1")
     measured = {each["feature"]: each for each in told["measured"]}
-    assert set(measured) == {"user_id", "item_id", "rating"}
+    assert set(measured) == {"user_id", "item_id", "rating", "number of ratings"}
     assert not any(each["is_drift"] for each in told["measured"])
 
 
@@ -169,6 +169,31 @@ def test_drift_stops_and_names_what_drifted(
     assert {each.feature for each in stopped.value.measured} == {feature}
     told = compared(other, live, tmp_path, stops=False)
     assert {m["feature"] for m in told["measured"] if m["is_drift"]} == {feature}
+
+
+@pytest.mark.parametrize(("times", "is_stopped"), [(9, False), (11, True)])
+def test_a_span_of_many_more_ratings_is_drift(
+    statistics, live, tmp_path, times, is_stopped
+):
+    """``schema/spans.pbtxt`` allows ten times as many."""
+    rows = [row for seed in range(times) for row in ratings(seed=seed)]
+    told = compared(statistics("2", rows), live, tmp_path, stops=False)
+    drifted = [m for m in told["measured"] if m["is_drift"]]
+    assert [m["feature"] for m in drifted] == ["number of ratings"] * is_stopped
+    assert {m["value"] for m in drifted} <= {11.0}
+
+
+def test_growth_from_a_small_span_is_measured(statistics, live, tmp_path):
+    """Bots can outnumber the people of a site whose spans are too small to compare."""
+    rows = ratings(seed=2)
+    told = compared(statistics("2", rows), live, tmp_path, min_ratings=N + 1)
+    assert told["measured"] == []
+    rows += ratings(seed=3)
+    told = compared(statistics("3", rows), live, tmp_path, min_ratings=N + 1)
+    assert [(m["feature"], m["value"]) for m in told["measured"]] == [
+        ("number of ratings", 2.0)
+    ]
+    assert "too few" in told["not_compared"]
 
 
 def test_few_ratings_are_not_compared(statistics, live, tmp_path):

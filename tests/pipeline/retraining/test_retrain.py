@@ -12,6 +12,7 @@ from components.ratings_example_gen.spans import SpansError
 from pipeline.config.load import load_config
 from pipeline.retraining import retrain
 from pipeline.runs import execute
+from pipeline.runs.record import StepRecord
 from pipeline.runs.status import Status
 from tests.support.run_record import make_record
 
@@ -43,7 +44,7 @@ def asked(monkeypatch):
     return functools.partial(ask, monkeypatch)
 
 
-def ask(monkeypatch, config, status):
+def ask(monkeypatch, config, status, failed=()):
 
     def executed(config, run_id, observer, window, layout, tunes):
         assert not tunes
@@ -52,6 +53,9 @@ def ask(monkeypatch, config, status):
         usual = make_record("r1")
         return make_record(
             run=replace(usual.run, status=status),
+            steps=[
+                StepRecord(name=name, state="failed", seconds=1.0) for name in failed
+            ],
             data=replace(usual.data, reading=layout.reading),
         )
 
@@ -64,6 +68,7 @@ def ask(monkeypatch, config, status):
     ("status", "is_remembered"),
     [
         (Status.CHANGED, True),
+        (Status.ON_TRIAL, True),
         (Status.UNCHANGED, True),
         (Status.REFUSED, True),
         (Status.BAD_INPUT, False),
@@ -79,6 +84,27 @@ def test_a_verdict_is_remembered_and_a_stop_is_not(
     assert (last is not None) == is_remembered
     if last:
         assert (last.run, last.status) == ("r1", status)
+
+
+def test_a_span_that_drift_stopped_is_held_back_unless_drift_is_a_warning(
+    config, asked
+):
+    asked(config(), Status.ANOMALIES, ["DriftGate"])
+    window = retrain.plan(config(), ())
+    assert (window.names, window.held) == (("1",), ("2",))
+    assert retrain.plan(config(), ("2",)).names == ("1", "2")
+    assert retrain.plan(config("retrain.drift=warn"), ()).names == ("1", "2")
+
+
+def test_a_span_with_other_anomalies_is_tried_again(config, asked):
+    asked(config(), Status.ANOMALIES, ["AnomalyGate"])
+    assert retrain.plan(config(), ()).names == ("1", "2")
+
+
+def test_whether_drift_would_have_stopped_the_run_is_no_news(config, asked):
+    asked(config("retrain.drift=warn"), Status.CHANGED)
+    window = retrain.plan(config(), ())
+    assert retrain.last_verdict(config(), window).run == "r1"
 
 
 def test_other_settings_are_news(config, asked):

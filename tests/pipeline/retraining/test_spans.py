@@ -132,6 +132,34 @@ def test_a_changed_span_outside_the_window_is_nobodys_business(spans):
     assert plan(folder, "1 spans", known).names == ("2",)
 
 
+def test_a_span_that_has_drifted_is_held_back_until_it_is_accepted(spans):
+    known = after(plan(spans("1", "2"), "all", nothing()))
+    known.held = {"3": plan(spans("3"), "1 spans", nothing()).fingerprints["3"]}
+    assert plan(spans("3"), "1 spans", known).names == ("2",)
+    window = plan(spans("4"), "all", known)
+    assert (window.names, window.held) == (("1", "2", "4"), ("3",))
+    assert window.missing == window.gone == ()
+
+    accepted = plan(spans("4"), "all", known, ["3"])
+    assert (accepted.names, accepted.held) == (("1", "2", "3", "4"), ())
+    known.add(accepted, "settings", "run", "a new model is live")
+    assert plan(spans("4"), "all", known).names == ("1", "2", "3", "4")
+
+
+def test_a_held_span_whose_files_were_replaced_is_new(spans):
+    known = after(plan(spans("1", "2"), "all", nothing()))
+    known.held = {"3": plan(spans("3"), "1 spans", nothing()).fingerprints["3"]}
+    window = plan(spans("3", text="u1,i1,1,1600000000\n"), "all", known)
+    assert (window.names, window.new, window.held) == (("1", "2", "3"), ("3",), ())
+
+
+def test_if_all_spans_are_held_back_they_are_named(spans):
+    folder = spans("1")
+    held = TakenIn({}, held=plan(folder, "all", nothing()).fingerprints)
+    with pytest.raises(SpansError, match=r"held back.*--accept 1$"):
+        plan(folder, "all", held)
+
+
 def test_a_span_that_is_gone_is_named(spans, tmp_path):
     known = after(plan(spans("9", "10", "11"), "all", nothing()))
     folder = tmp_path / "spans"
@@ -148,6 +176,7 @@ def test_only_a_span_that_is_there_can_be_accepted(spans):
 
 def test_what_was_taken_in_is_read_as_it_was_written(spans, tmp_path):
     known = after(plan(spans("1", "2"), "all", nothing()))
+    known.held = {"3": "a hash"}
     known.write(tmp_path)
     assert TakenIn.read(tmp_path) == known
     assert TakenIn.read(tmp_path / "elsewhere") == nothing()

@@ -33,8 +33,8 @@ KEYS = {
     "items_first_rated_in_test last late_keys one_label ratings reading snapshots "
     "source sparsity users users_file",
     "data.items_file": "file first_missing matched rated repeated",
-    "spans": "drift empty fingerprints gone late missing names new overlaps too_late "
-    "unfinished",
+    "spans": "drift empty fingerprints gone held late missing names new overlaps "
+    "too_late unfinished",
     "spans.drift": "live_span measured not_compared span",
     "spans.drift.measured.0": "distance feature is_drift threshold value",
     "spans.overlaps.0": "ratings spans",

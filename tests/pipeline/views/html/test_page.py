@@ -112,6 +112,11 @@ def test_the_verdict_stands_at_the_top_with_its_numbers(contents):
 @pytest.mark.parametrize(
     ("status", "live", "headline"),
     [
+        (
+            "a new model is on trial",
+            "neumf",
+            "A new model is on trial; neumf stays live",
+        ),
         ("nothing changed", "neumf", "Nothing changed: neumf stays live"),
         ("every model was refused", None, "Every model was refused; no model is live"),
         ("the input is bad", "mf_als", "The input is bad; mf_als stays live"),
