@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).parents[2]
+from tests.support.command import ROOT, marquee
+
 # A title that is executed unless it is escaped.
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
 SMALL = [
@@ -24,18 +25,11 @@ SMALL = [
 
 def report_of(out: Path, file: str, command: str, *arguments: str) -> Path:
     """Executes a command in the folder; returns the path of the report it names."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", command, "--out", str(out), *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = marquee(ROOT, command, "--out", str(out), *arguments)
+    assert done.status == 0, done.text
     [path] = out.glob(f"runs/*/{file}")
     # The path may be wrapped.
-    assert str(path) in done.stdout.replace("\n", "")
+    assert str(path) in done.text.replace("\n", "")
     return path
 
 

@@ -1,6 +1,7 @@
 """Copies of the code, and a shell as a user has it."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.command import ROOT, marquee
+
 CODE = ("components", "configs", "pipeline", "schema", "trainer_modules")
+_OF_THE_SHELL = set("|&;<>()$`*?[~")  # with these, a line needs a shell
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +37,8 @@ def copy_of_the_code(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], P
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Runs a line in bash with the environment's commands on the path.
 
-    The line must succeed; its standard output and error are returned.
+    The line must succeed; its standard output and error are returned. Lines with only
+    ``marquee`` and its arguments need no shell: they are forks of one process.
     """
     programs = tmp_path_factory.mktemp("bin")
     # A link to the interpreter would not find the packages of its environment.
@@ -45,6 +49,12 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         path.chmod(0o755)
 
     def run(line: str, folder: Path, code: Path = ROOT) -> str:
+        words = shlex.split(line, comments=True)
+        is_plain = words[:1] == ["marquee"] and not set(line) & _OF_THE_SHELL
+        if is_plain and code == ROOT:
+            ended = marquee(ROOT, *words[1:], folder=folder)
+            assert ended.status == 0, f"{line}\n{ended.text}"
+            return ended.text
         process = subprocess.run(
             ["bash", "-c", line],
             cwd=folder,

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.ratings import write_generated
-from tests.support.command import marquee
+from tests.support.command import environment, marquee
 from tests.support.data_steps import assert_same_results
 from trainer_modules.inputs import records_of, sorted_by_first_user
 
@@ -39,6 +39,7 @@ def run(data, tmp_path_factory):
             ROOT,
             *("run", "--data", str(data), "--models", "popularity,mf_als"),
             *("--set", "models.mf_als.epochs=2", "--out", str(out), *arguments),
+            env=environment(ROOT),  # so that processes differ in their hashes
         )
         assert result.run, result.text
         return out

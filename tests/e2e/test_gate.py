@@ -24,7 +24,7 @@ from components.live_models import push
 from components.ranking_metrics import extractors
 from pipeline.evaluation import eval_config
 from pipeline.runs.step_outputs import newest_output
-from tests.support.command import marquee
+from tests.support.command import ROOT, marquee
 from tests.support.models import serve
 from trainer_modules import features as f
 from trainer_modules.configs.closed_form import MFALSConfig
@@ -179,12 +179,11 @@ def judged_newcomers(judge, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judge(copy_of_the_code, tmp_path_factory):
+def judge(tmp_path_factory):
     """Judges the models on a data set; returns verdicts by name, and the folder."""
 
     def judge(data_set, data=None, settings=(), only=None):
         return _judge(
-            copy_of_the_code(),
             tmp_path_factory,
             data_set,
             data or data_set,
@@ -195,11 +194,11 @@ def judge(copy_of_the_code, tmp_path_factory):
     return judge
 
 
-def _judge(code, tmp_path_factory, data_set, data, settings, only):
+def _judge(tmp_path_factory, data_set, data, settings, only):
     gate = Gate(slices=[FEW[data_set].partition("=")[0]], min_slice_users=30)
     out = tmp_path_factory.mktemp("out")
     run = marquee(
-        code,
+        ROOT,
         *("run", "--out", str(out), "--data", data),
         *("--models", "popularity", *settings),
     )

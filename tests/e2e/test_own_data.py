@@ -9,16 +9,16 @@ import pytest
 
 from components.catalogue_gen import read_catalogue
 from pipeline.recommend.item_titles import Titles
-from tests.support.command import marquee
+from tests.support.command import ROOT, marquee
 from tests.support.logs import own_ratings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
 @pytest.mark.movielens
-def test_movielens_100k_goes_live(copy_of_the_code, movielens_dir, tmp_path):
+def test_movielens_100k_goes_live(movielens_dir, tmp_path):
     result = marquee(
-        copy_of_the_code(),
+        ROOT,
         *("run", "--data", str(movielens_dir / "ml-100k"), "--out", str(tmp_path)),
         *("--models", "mf_als", "--set", "models.mf_als.embedding_dim=64"),
     )
@@ -42,9 +42,9 @@ def ratings(tmp_path):
     return write
 
 
-def test_bad_rows_stop_the_run_and_are_named(copy_of_the_code, ratings, tmp_path):
+def test_bad_rows_stop_the_run_and_are_named(ratings, tmp_path):
     path = ratings("u1,i1,five,1600000000\nu2,i2\n")
-    result = marquee(copy_of_the_code(), "run", "--data", path, "--out", str(tmp_path))
+    result = marquee(ROOT, "run", "--data", path, "--out", str(tmp_path))
     assert result.status == 3, result.text
     assert "ratings.csv:2882" in result.text
     assert "ratings.csv:2883" in result.text
@@ -52,14 +52,14 @@ def test_bad_rows_stop_the_run_and_are_named(copy_of_the_code, ratings, tmp_path
 
 
 def test_allowed_bad_rows_are_quarantined_and_items_have_their_titles(
-    copy_of_the_code, ratings, tmp_path
+    ratings, tmp_path
 ):
     path = ratings("u1,i1,five,1600000000\n")
     # A table dump in which a row's id is the item_id of another row.
     rows = "".join(f"i{39 - n},i{n},Title of {n}\n" for n in range(39))
     (tmp_path / "items.csv").write_text(f"id,item_id,title\n{rows}")
     result = marquee(
-        copy_of_the_code(),
+        ROOT,
         *("run", "--data", path, "--out", str(tmp_path), "--models", "mf_als"),
         *("--set", "data.max_bad_fraction=0.01", "--set", "label.threshold=all"),
         *("--set", "models.mf_als.embedding_dim=4"),
@@ -83,7 +83,7 @@ def test_allowed_bad_rows_are_quarantined_and_items_have_their_titles(
     assert "items.csv: 39 of 40 rated items found in it (98%)" in words
 
 
-def test_a_person_with_two_ids_is_reported(copy_of_the_code, tmp_path):
+def test_a_person_with_two_ids_is_reported(tmp_path):
     """After a random split, a model may learn from one ID what it is tested on."""
     header, *rows = own_ratings().splitlines()
     lines = [  # at other times for each user, so that no two have the same ratings
@@ -93,7 +93,7 @@ def test_a_person_with_two_ids_is_reported(copy_of_the_code, tmp_path):
     lines += [f"twin-{line}" for line in lines if line.startswith("u1,")]
     (tmp_path / "ratings.csv").write_text("\n".join([header, *lines]) + "\n")
     result = marquee(
-        copy_of_the_code(),
+        ROOT,
         *("run", "--data", str(tmp_path / "ratings.csv"), "--out", str(tmp_path)),
         *("--models", "popularity", "--set", "split.kind=random"),
         *("--set", "label.threshold=all"),
@@ -104,17 +104,16 @@ def test_a_person_with_two_ids_is_reported(copy_of_the_code, tmp_path):
     assert "a model learns from one what the other is tested on" in words
 
 
-def test_anomaly_stops_the_run(copy_of_the_code, ratings, tmp_path):
+def test_anomaly_stops_the_run(ratings, tmp_path):
     """The schema requires a side feature that is missing from the data."""
-    code = copy_of_the_code()
     schema = tmp_path / "schema.pbtxt"
-    curated = (code / "schema" / "ratings.pbtxt").read_text()
+    curated = (ROOT / "schema" / "ratings.pbtxt").read_text()
     schema.write_text(
         curated + 'feature { name: "user_country" type: BYTES '
         "presence { min_fraction: 1.0 min_count: 1 } }\n"
     )
     result = marquee(
-        code,
+        ROOT,
         *("run", "--data", ratings(), "--out", str(tmp_path / "out")),
         *("--set", f"schema.path={schema}"),
     )
@@ -124,32 +123,30 @@ def test_anomaly_stops_the_run(copy_of_the_code, ratings, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_was_removed_by_hand_goes_live_again(copy_of_the_code, ratings, tmp_path):
-    code, live = copy_of_the_code(), tmp_path / "out" / "live"
+def test_what_was_removed_by_hand_goes_live_again(ratings, tmp_path):
+    live = tmp_path / "out" / "live"
     run = (
         *("run", "--data", ratings(), "--out", str(tmp_path / "out")),
         *("--models", "mf_als", "--set", "label.threshold=all"),
         *("--set", "models.mf_als.embedding_dim=4"),
         *("--set", "gate.min_score_std=0.001"),
     )
-    first = marquee(code, *run)
+    first = marquee(ROOT, *run)
     assert first.run["live"]["model"] == "mf_als", first.text
     shutil.rmtree(live)
-    refilled = marquee(code, *run)
+    refilled = marquee(ROOT, *run)
     assert refilled.run["live"]["model"] == "mf_als", refilled.text
     ran = {s["name"] for s in refilled.run["steps"] if s["state"] == "done"}
     assert ran == {"Champion", "InfraCheck", "Pusher"}
-    again = marquee(code, *run)
+    again = marquee(ROOT, *run)
     assert {s["state"] for s in again.run["steps"]} == {"cached"}
     assert again.run["live"] == refilled.run["live"]
 
 
 @pytest.mark.slow
-def test_features_of_every_kind_go_live_by_the_proposed_schema(
-    copy_of_the_code, ratings, tmp_path
-):
+def test_features_of_every_kind_go_live_by_the_proposed_schema(ratings, tmp_path):
     """The output of ``schema propose`` is used as it is; then the schema is edited."""
-    code, data, schema = copy_of_the_code(), ratings(), tmp_path / "schema.pbtxt"
+    data, schema = ratings(), tmp_path / "schema.pbtxt"
     (tmp_path / "users.csv").write_text(
         "user_id,income,joined,bio,country,taste\n"
         + "".join(
@@ -168,7 +165,7 @@ def test_features_of_every_kind_go_live_by_the_proposed_schema(
         for n in range(40)
     ]
     pq.write_table(pa.Table.from_pylist(items), tmp_path / "items.parquet")
-    proposed = marquee(code, "schema", "propose", data, "--to", str(schema))
+    proposed = marquee(ROOT, "schema", "propose", data, "--to", str(schema))
     assert proposed.status == 0, proposed.text
     assert "vocabulary.leave_out=[user_country]" in schema.read_text()
     run = (
@@ -177,7 +174,7 @@ def test_features_of_every_kind_go_live_by_the_proposed_schema(
         *("--set", "vocabulary.leave_out=[user_country]"),
         *("--set", "models.deepfm.num_negatives=2", "--set", "models.deepfm.epochs=2"),
     )
-    first = marquee(code, *run)
+    first = marquee(ROOT, *run)
     assert first.status in (0, 5), first.text
     assert fields_of(tmp_path / "out") == [
         *("user_bio_index", "user_income_index", "user_joined_index"),
@@ -191,7 +188,7 @@ def test_features_of_every_kind_go_live_by_the_proposed_schema(
     text = schema.read_text()
     assert text.count('tag: "time"') == 1
     schema.write_text(text.replace('tag: "time"', 'tag: "time" tag: "buckets:3"'))
-    again = marquee(code, *run)
+    again = marquee(ROOT, *run)
     ran = {s["name"] for s in again.run["steps"] if s["state"] == "done"}
     assert {"ImportSchemaGen", "Transform", "Trainer_deepfm"} <= ran
 

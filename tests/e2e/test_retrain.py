@@ -5,22 +5,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.support.command import marquee
+from tests.support.command import ROOT, marquee
 from tests.support.logs import SPAN_RATINGS, write_span
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
-def story(copy_of_the_code, tmp_path_factory):
+def story(tmp_path_factory):
     """Retrains on four nights, and repeats or corrects some of them in between."""
     folder = tmp_path_factory.mktemp("nights")
     spans, out = folder / "spans", folder / "out"
-    code = copy_of_the_code()
 
     def retrain(*more):
         return marquee(
-            code,
+            ROOT,
             *("retrain", "--data", str(spans), "--out", str(out)),
             *("--models", "mf_als", "--set", "models.mf_als.embedding_dim=8"),
             *more,

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.datasets.sample import write_sample
-from tests.support.command import marquee
+from tests.support.command import environment, marquee
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[2]
@@ -42,6 +42,7 @@ def runs(data, tmp_path_factory):
             ROOT,
             *("run", "--data", str(data), "--models", ",".join(MODELS), *epochs),
             *("--set", "gate.min_users=20", "--jobs", str(jobs), "--out", str(out)),
+            env=environment(ROOT),  # so that processes differ in their hashes
         )
         assert result.status == 0, result.text
         return SimpleNamespace(out=out, text=result.text, run=result.run)

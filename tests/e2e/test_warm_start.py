@@ -6,28 +6,28 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.support.command import marquee
+from tests.support.command import ROOT, marquee
 from tests.support.logs import own_ratings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def story(copy_of_the_code, tmp_path_factory):
+def story(tmp_path_factory):
     """Runs three times into one folder, the last time with a new user and item."""
     folder = tmp_path_factory.mktemp("warm")
     ratings = folder / "ratings.csv"
     ratings.write_text(own_ratings())
-    code, out = copy_of_the_code(), folder / "out"
+    out = folder / "out"
     run = ("run", "--data", str(ratings), "--out", str(out))
     run += ("--models", "popularity,gmf", "--set", "label.threshold=all")
     run += ("--set", "train.warm_start=true")
-    first, again = marquee(code, *run), marquee(code, *run)
+    first, again = marquee(ROOT, *run), marquee(ROOT, *run)
     new = [f"new,i{2 * n},5,{1_600_000_100 + n}" for n in range(5)]
     # A user's last two ratings are held out; only older ones give an item a row.
     new += [f"u{2 * n},new,5,{1_500_000_000 + n}" for n in range(5)]
     ratings.write_text(own_ratings() + "\n".join(new) + "\n")
-    return SimpleNamespace(out=out, first=first, again=again, more=marquee(code, *run))
+    return SimpleNamespace(out=out, first=first, again=again, more=marquee(ROOT, *run))
 
 
 def states(result):

@@ -1,13 +1,18 @@
 """The ``marquee`` command in a process of its own, as a user runs it."""
 
+import atexit
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
+
+from tests.support.starter import Starter
 
 ROOT = Path(__file__).parents[2]
 # The environment of an ASCII terminal of 40 columns, without colours.
@@ -36,34 +41,55 @@ def environment(code: Path) -> dict[str, str]:
 
 
 def marquee(
-    code: Path, *arguments: str, env: Mapping[str, str] | None = None
+    code: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> SimpleNamespace:
-    """Runs the command on a copy of the code.
+    """Runs the command on the code of this checkout, or on a copy.
+
+    For this checkout, TFX is imported once for all commands: each runs in a fork of
+    that process, except with an environment of its own.
 
     Args:
-        code: Folder of the copy, which is also the working folder.
+        code: ``ROOT``, or the folder of a copy.
         arguments: Arguments of the command.
         env: Environment of the process; by default this one's, with the copy.
+        folder: Working folder; by default that of the code.
 
     Returns:
         ``status``, ``text`` (both outputs) and ``run`` (the newest ``run.json`` below
         ``--out``, or None).
     """
-    process = subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        cwd=code,
-        env=env or environment(code),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    folder = folder or code
+    if code == ROOT and env is None:
+        ended = _starter().run(*arguments, folder=folder)
+        status, text = ended.status, ended.text
+    else:
+        process = subprocess.run(
+            [sys.executable, "-m", "pipeline", *arguments],
+            cwd=folder,
+            env=env or environment(code),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        status, text = process.returncode, process.stdout + process.stderr
     out = arguments[arguments.index("--out") + 1] if "--out" in arguments else "none"
-    runs = sorted(Path(code, out).glob("runs/*/run.json"))
+    runs = sorted((folder / out).glob("runs/*/run.json"))
     return SimpleNamespace(
-        status=process.returncode,
-        text=process.stdout + process.stderr,
+        status=status,
+        text=text,
         run=json.loads(runs[-1].read_text()) if runs else None,
     )
+
+
+@functools.cache
+def _starter() -> Starter:
+    """Returns the process of which commands are forks; it ends with this one."""
+    folder = tempfile.TemporaryDirectory(prefix="marquee-commands-")
+    atexit.register(folder.cleanup)
+    return Starter(Path(folder.name))
 
 
 def shell_lines(page: Path) -> Iterator[str]:

@@ -27,14 +27,14 @@ class Starter:
     """A process that has imported TFX and forks for each command.
 
     Args:
-        folder: Working folder of the commands, and of their output.
+        folder: Folder for the output of the commands.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.output = folder / "output.txt"
         self._process = subprocess.Popen(
-            [sys.executable, ROOT / "tests" / "reliability" / "starter.py"],
+            [sys.executable, ROOT / "tests" / "support" / "forked_commands.py"],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
@@ -45,10 +45,20 @@ class Starter:
         ready = self._process.stdout.readline()
         assert ready == "ready\n", (folder / "starter.txt").read_text()
 
-    def start(self, *arguments: str | Path) -> None:
-        """Starts a command; ``child`` is the process ID of its group."""
+    def start(self, *arguments: str | Path, folder: Path | None = None) -> None:
+        """Starts a command; ``child`` is the process ID of its group.
+
+        Args:
+            arguments: Arguments of the command.
+            folder: Working folder of the command, if not the one for the output.
+        """
         self.output.unlink(missing_ok=True)
-        order = {"arguments": list(map(str, arguments)), "output": str(self.output)}
+        order = {
+            "arguments": list(map(str, arguments)),
+            "folder": str(folder or self.folder),
+            "environment": {**os.environ, "PYTHONPATH": str(ROOT)},
+            "output": str(self.output),
+        }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         self.child = int(self._process.stdout.readline())
@@ -67,10 +77,19 @@ class Starter:
         """Returns the output so far."""
         return self.output.read_text() if self.output.exists() else ""
 
-    def run(self, *arguments: str | Path) -> SimpleNamespace:
-        """Runs a command to its end; returns its ``status`` and ``text``."""
-        self.start(*arguments)
-        status = self.wait()
+    def run(
+        self, *arguments: str | Path, folder: Path | None = None
+    ) -> SimpleNamespace:
+        """Runs a command to its end, as ``start``; returns its ``status`` and ``text``.
+
+        If it is interrupted, as by the time limit of a test, the command is killed.
+        """
+        self.start(*arguments, folder=folder)
+        try:
+            status = self.wait()
+        except BaseException:
+            self.kill()
+            raise
         return SimpleNamespace(status=status, text=self.text())
 
     def close(self) -> None:
