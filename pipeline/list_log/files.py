@@ -138,9 +138,13 @@ class ListLog:
                     self._folder / FOLDER
                 )
                 self._file_until = time.monotonic() + FILE_SECONDS
-                # A dictionary takes a quarter of the time, and saves nothing here.
+                # Either takes a quarter of the time: dictionaries save nothing here,
+                # and all lists of a file are read.
                 self._file = pq.ParquetWriter(
-                    self._unfinished, SCHEMA, compression="zstd", use_dictionary=False
+                    *(self._unfinished, SCHEMA),
+                    compression="zstd",
+                    use_dictionary=False,
+                    write_statistics=False,
                 )
             self._file.write_table(as_table(list(map(self._redaction.of, pages))))
         except Exception as error:  # the thread must go on
