@@ -30,7 +30,7 @@ class TrialWatcher:
             metrics: Metrics of the trial.
         """
         self._out, self._arms, self._metrics = out, arms, metrics
-        self._not_before = 0.0
+        self._not_before, self._damaged = 0.0, ""
 
     async def look(self) -> None:
         """Judges the version on trial, and carries a decision out."""
@@ -58,3 +58,8 @@ class TrialWatcher:
         for name, arm in judgement.arms.items():
             self._metrics.arm_lists.labels(name).set(arm.failed.lists.sum())
             self._metrics.arm_followed.labels(name).set(arm.followed.share)
+        self._metrics.trial_damaged_files.set(len(judgement.damaged))
+        damaged = "; ".join(judgement.damaged)
+        if damaged and damaged != self._damaged:  # once, until another one is damaged
+            _log.warning("lists that do not count for the trial: %s", damaged)
+        self._damaged = damaged
