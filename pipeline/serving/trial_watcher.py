@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from components.live_models import trial as trials
 from pipeline.aside import aside
 from pipeline.delivery.judgement import Judgement, judge
 from pipeline.delivery.verdict import Action
+from pipeline.mlflow_mirror import mirror_versions_of
 from pipeline.serving.arms import Arms
 from pipeline.serving.prometheus_metrics import Metrics
 
@@ -47,12 +49,18 @@ class TrialWatcher:
             return
         ends = {Action.PROMOTE: trials.promote, Action.WITHDRAW: trials.withdraw}
         end = ends[verdict.action]
-        await asyncio.to_thread(end, live, trial.version, verdict.reason)
+        is_done = await asyncio.to_thread(end, live, trial.version, verdict.reason)
         _log.info(
             "version %d: trial ended, %s: %s",
             *(trial.version, verdict.action, verdict.reason),
         )
         await self._arms.look()
+        if is_done:  # otherwise another process has ended the trial
+            # A daemon: neither requests nor the end of the server wait for MLflow.
+            mirror = threading.Thread(
+                target=mirror_versions_of, args=(self._out,), daemon=True
+            )
+            mirror.start()
 
     def _show(self, judgement: Judgement) -> None:
         for name, arm in judgement.arms.items():
