@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import click
+
 from pipeline.cli.command import (
     json_option,
     main,
@@ -13,12 +15,33 @@ from pipeline.cli.command import (
 from pipeline.cli.within_option import online_settings, within_option
 
 
+def _since(_: click.Context, __: click.Parameter, text: str | None) -> int:
+    if text is None:
+        return 0
+    import msgspec
+
+    from pipeline.config.types import Days
+    from trainer_modules.configs.duration import duration_seconds
+
+    try:
+        return int(time.time()) - duration_seconds(msgspec.convert(text, Days))
+    except msgspec.ValidationError as error:
+        raise click.BadParameter(f"{text!r} is not a time such as 6h or 7d") from error
+
+
 @main.command()
+@click.option(
+    "--last",
+    "since",
+    metavar="TIME",
+    callback=_since,
+    help="How old lists may be, as in 6h or 7d; by default, all in the log count.",
+)
 @within_option
 @out_option
 @json_option
 @verbose_option
-def online(within: int | None, out: Path, as_json: bool) -> None:
+def online(since: int, within: int | None, out: Path, as_json: bool) -> None:
     """Show what users did with the lists that they were shown.
 
     An event counts for the last list before it that has its item. The lists are those
@@ -30,7 +53,7 @@ def online(within: int | None, out: Path, as_json: bool) -> None:
     from pipeline.views.terminal.online import print_online
 
     settings, window = online_settings(out, within)
-    found = measure(out, window, settings.conversions, time.time())
+    found = measure(out, window, settings.conversions, time.time(), since)
     if as_json:
         print_json(found)
     else:
