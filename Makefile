@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # The tests of `make test`. Those that need more than Python and a package index, or many
 # minutes, have separate targets.
 QUICK := not (slow or movielens or browser or flink or kubeflow or kubernetes or reliability \
-  or sources or kafka or mlflow)
+  or sources or kafka or mlflow or otel)
 # tests/conftest.py puts the files that take longest first. Without the last option, those
 # with the fewest tests would come last: those of e2e, while one core has nothing left to do.
 # Tests of processes wait for a third of their time: a third worker uses it.
@@ -20,7 +20,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
 
 .DEFAULT_GOAL := help
 .PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kafka test-kubeflow \
-  test-kubernetes test-mlflow test-reliability test-sources minio hdfs kafka kafka-to-spans check docs format lock clean flink image \
+  test-kubernetes test-mlflow test-otel test-reliability test-sources minio hdfs kafka kafka-to-spans check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-events bench-skew bench-warm-start bench-tune bench-sources \
@@ -78,6 +78,14 @@ build/mlflow/.ready: tests/mlflow/requirements.txt | $(READY) $(UV)
 	@$(UV) venv --quiet --clear --python $(BIN)/python build/mlflow
 	@$(UV) pip install --quiet --python build/mlflow/bin/python --requirement $<
 	@touch $@
+
+test-otel: $(READY) build/otel/collector ## Test traces with OpenTelemetry's collector, built in build/otel (Go)
+	@$(BIN)/pytest -q -m otel tests/pipeline/test_collector.py
+
+build/otel/collector: tests/otel/main.go tests/otel/go.mod tests/otel/go.sum
+	@echo "Building OpenTelemetry's collector (about two minutes the first time)"
+	@mkdir -p build/otel && cp $^ build/otel
+	@cd build/otel && CGO_ENABLED=0 go build -mod=mod -trimpath -ldflags "-s -w" -o collector .
 
 minio: build/minio/minio ## Build MinIO, the object store of make test-sources, in build/minio (Go)
 

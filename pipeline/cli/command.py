@@ -35,6 +35,7 @@ _FIXABLE = {
         "Not forgotten",
         exit_codes.BAD_INPUT,
     ),
+    "pipeline.list_log.files.ListLogError": ("No log of lists", exit_codes.CONFIG),
     "pipeline.list_log.files.NoListsError": ("No lists", exit_codes.CONFIG),
     "pipeline.off_policy.drawn_lists.NoDrawnListsError": (
         "Nothing to estimate from",

@@ -239,6 +239,7 @@ def rollback(version: int | None, out: Path) -> None:
     then.
     """
     from components.live_models import rollback, trial
+    from pipeline.mlflow_mirror import mirror_versions_of
     from pipeline.runs import lock
 
     in_progress = trial.settled(out / "live").trial
@@ -248,7 +249,7 @@ def rollback(version: int | None, out: Path) -> None:
             f"The trial of version {in_progress.version} has ended; version "
             f"{in_progress.against} stays live."
         )
-        _mirror_versions(out)
+        mirror_versions_of(out)
         return
     restored = rollback.roll_back(out / "live", version)
     click.echo(
@@ -261,21 +262,4 @@ def rollback(version: int | None, out: Path) -> None:
             "with the previous one: check `marquee versions` when it has ended.",
             err=True,
         )
-    _mirror_versions(out)
-
-
-def _mirror_versions(out: Path) -> None:
-    """Copies the versions to MLflow if the newest run was copied there."""
-    import msgspec
-
-    from pipeline.config.mlflow_section import MlflowConfig
-    from pipeline.runs import finished_runs
-
-    try:
-        config = finished_runs.read(out).section("mlflow", MlflowConfig)
-    except (finished_runs.RunNotFoundError, msgspec.ValidationError):
-        return
-    if config.uri:
-        from pipeline.mlflow_mirror import mirror_versions
-
-        mirror_versions(config, out / "live")
+    mirror_versions_of(out)

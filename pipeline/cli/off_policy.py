@@ -1,7 +1,6 @@
 """``off-policy``: what a model would earn, from lists of other versions."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,7 @@ from pipeline.cli.command import (
     print_json,
     verbose_option,
 )
-
-MAX_DAYS = 14  # half of the time for which lists and events are kept
-
-
-def _seconds(ctx: click.Context, option: click.Parameter, text: str) -> int:
-    from trainer_modules.configs.duration import duration_seconds
-
-    if re.fullmatch(r"[0-9]{1,7}[smhd]", text):
-        seconds = duration_seconds(text)
-        if 0 < seconds <= MAX_DAYS * 86_400:
-            return seconds
-    raise click.BadParameter(
-        f"{text[:20]!r}: expected a time such as 30m, 6h or 1d, at most {MAX_DAYS}d"
-    )
+from pipeline.cli.within_option import online_settings, within_option
 
 
 @main.command("off-policy")
@@ -41,14 +27,7 @@ def _seconds(ctx: click.Context, option: click.Parameter, text: str) -> int:
 @click.option(
     "--run", "run_id", metavar="ID", help="ID of the run. [default: the newest]"
 )
-@click.option(
-    "--within",
-    metavar="TIME",
-    default="1d",
-    show_default=True,
-    callback=_seconds,
-    help="For how long after a list an event of an item counts for it.",
-)
+@within_option
 @out_option
 @json_option
 @verbose_option
@@ -57,7 +36,7 @@ def off_policy(
     ctx: click.Context,
     number: int | None,
     run_id: str | None,
-    within: int,
+    within: int | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -78,6 +57,7 @@ def off_policy(
 
     if number is not None and run_id is not None:
         raise click.UsageError("--version and --run exclude each other")
+    _, window = online_settings(out, within)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with hidden_output(VERBOSE in ctx.meta):
         from pipeline.off_policy.judge import judge
@@ -85,7 +65,7 @@ def off_policy(
         from pipeline.off_policy.subject import version_of
         from pipeline.runs import finished_runs
 
-        how = (within, machine.cores(), time.time())
+        how = (window, machine.cores(), time.time())
         found: Any
         if number is not None:
             found = judge(out, version_of(out, number), *how)

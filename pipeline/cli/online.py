@@ -1,5 +1,6 @@
 """``online``: what users did with the lists that they were shown."""
 
+import time
 from pathlib import Path
 
 import click
@@ -11,51 +12,48 @@ from pipeline.cli.command import (
     print_json,
     verbose_option,
 )
+from pipeline.cli.within_option import online_settings, within_option
 
 
-def _seconds(
-    ctx: click.Context, option: click.Parameter, text: str | None
-) -> int | None:
-    from pipeline.config.online_section import within
-
+def _since(_: click.Context, __: click.Parameter, text: str | None) -> int:
     if text is None:
-        return None
+        return 0
+    import msgspec
+
+    from pipeline.config.types import Days
+    from trainer_modules.configs.duration import duration_seconds
+
     try:
-        return within(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+        return int(time.time()) - duration_seconds(msgspec.convert(text, Days))
+    except msgspec.ValidationError as error:
+        raise click.BadParameter(f"{text!r} is not a time such as 6h or 7d") from error
 
 
 @main.command()
 @click.option(
-    "--within",
+    "--last",
+    "since",
     metavar="TIME",
-    callback=_seconds,
-    help="For how long after a list an event counts, as in 30m, 6h or 2d, instead of "
-    "online.attribution_window.",
+    callback=_since,
+    help="How old lists may be, as in 6h or 7d; by default, all in the log count.",
 )
+@within_option
 @out_option
 @json_option
 @verbose_option
-def online(within: int | None, out: Path, as_json: bool) -> None:
+def online(since: int, within: int | None, out: Path, as_json: bool) -> None:
     """Show what users did with the lists that they were shown.
 
     An event counts for the last list before it that has its item. The lists are those
     that 'marquee serve --log-lists' has logged, the events those that it has received
     (docs/online.md).
     """
-    import time
-
     from pipeline.online.measure import measure
-    from pipeline.online.settings import settings_of
     from pipeline.views.terminal import open_console
     from pipeline.views.terminal.online import print_online
 
-    settings, problem = settings_of(out)
-    if problem:
-        click.echo(f"Warning: online.* has its defaults: {problem}", err=True)
-    window = settings.window if within is None else within
-    found = measure(out, window, settings.conversions, time.time())
+    settings, window = online_settings(out, within)
+    found = measure(out, window, settings.conversions, time.time(), since)
     if as_json:
         print_json(found)
     else:

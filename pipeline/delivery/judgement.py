@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,13 @@ class Judgement:
     Attributes:
         arms: Name of an arm → its lists; the live version's first.
         verdict: The decision.
+        damaged: Descriptions of files of lists that could not be read. Their lists are
+            left out of both arms.
     """
 
     arms: Mapping[str, Arm]
     verdict: Verdict
+    damaged: Sequence[str]
 
 
 def settings_of(trial: Trial) -> DeliveryConfig:
@@ -54,11 +57,11 @@ def judge(out: Path, trial: Trial, now: float) -> Judgement:
     """
     settings, started = settings_of(trial), started_at(trial)
     window = msgspec.convert(trial.settings["online"], OnlineConfig).window
-    versions = (trial.against, trial.version)
-    arms = outcomes(out, versions, (started, now), settings, window)
+    versions, damaged = (trial.against, trial.version), list[str]()
+    arms = outcomes(out, versions, (started, now), settings, window, damaged)
     champion, challenger = arms.values()
     verdict = decide(settings, champion, challenger, now - started)
-    return Judgement(arms, verdict)
+    return Judgement(arms, verdict, damaged)
 
 
 def described(ledger: Ledger, judgement: Judgement | None) -> dict[str, Any]:
@@ -79,6 +82,7 @@ def described(ledger: Ledger, judgement: Judgement | None) -> dict[str, Any]:
             "harm": harm,
             "action": verdict.action,
             "reason": verdict.reason,
+            "damaged": list(judgement.damaged),
         }
     steps = [dataclasses.asdict(step) for step in ledger.transitions]
     return {"trial": trial, "transitions": steps}

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.config.delivery_section import SHADOW, DeliveryConfig
 from pipeline.delivery.confidence import Sums
 from pipeline.delivery.verdict import Arm
 from pipeline.event_log.store import EVENTS_FILE
+from pipeline.list_log import reading
 from pipeline.list_log.files import files_of, written_since
 from pipeline.online.attribution import attribute
 from pipeline.online.logs import EVENTS, event_tables
@@ -66,6 +66,7 @@ def outcomes(
     between: tuple[float, float],
     settings: DeliveryConfig,
     window: int,
+    damaged: list[str],
 ) -> dict[str, Arm]:
     """Returns the lists since a trial began, by the names of the arms.
 
@@ -78,9 +79,10 @@ def outcomes(
         between: When the trial began, and the present time, in seconds UTC.
         settings: How the version is delivered.
         window: Seconds after a list in which its events count.
+        damaged: Gets a line for each file that cannot be read; its lists do not count.
     """
     started, now = between
-    tables = list(_tables(out, versions, int(started * 1e6)))
+    tables = list(_tables(out, versions, int(started * 1e6), damaged))
     if not tables:
         none = np.zeros(0, bool)
         nothing = _Lists(np.zeros(0, np.int64), *([none] * 5))
@@ -111,10 +113,12 @@ def outcomes(
     return by_arm
 
 
-def _tables(out: Path, versions: Sequence[int], after: int) -> Iterator[pa.Table]:
+def _tables(
+    out: Path, versions: Sequence[int], after: int, damaged: list[str]
+) -> Iterator[pa.Table]:
     """Yields the lists that count, file by file."""
-    for path in written_since(files_of(out), after // 1_000_000):
-        table = pq.read_table(path, columns=list(_COLUMNS))
+    paths = written_since(files_of(out), after // 1_000_000)
+    for _, table in reading.tables(paths, _COLUMNS, damaged):
         times = table["time"].cast(pa.int64())
         wanted = pc.and_(
             pc.is_in(table["version"], pa.array(versions, pa.int32())),

@@ -2,5 +2,5 @@
 
 ``shown``: a page of a list as it is logged, and the columns of the files.
 ``redaction``: what is left out. ``files``: writes them to Parquet files, beside the
-requests. ``pipeline/serving/replay.py`` makes them again.
+requests. ``reading``: reads the files. ``pipeline/serving/replay.py`` makes them again.
 """

@@ -34,6 +34,10 @@ class NoListsError(ValueError):
     """A folder has no logged lists."""
 
 
+class ListLogError(RuntimeError):
+    """Lists cannot be logged."""
+
+
 def files_of(out: Path) -> list[Path]:
     """Returns the complete files in a folder of runs, the oldest first."""
     return sorted((out / FOLDER).glob(FILES))
@@ -88,12 +92,18 @@ class ListLog:
             redacted: Fields that are left out or hashed (``redaction.FIELDS``).
 
         Raises:
-            OSError: If the folder, or the key of the hash, cannot be created.
+            ListLogError: If the folder, or the key of the hash, cannot be created.
         """
         self._folder, self.share = out / FOLDER, share
         self._keep, self._lose = keep, lose
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._redaction = Redaction(out, redacted)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._redaction = Redaction(out, redacted)
+        except OSError as error:
+            raise ListLogError(
+                f"lists cannot be logged to {self._folder} ({error}): check the disk "
+                "and the rights of the folder, or serve without --log-lists."
+            ) from error
         self._waiting: collections.deque[Shown] = collections.deque()
         self._ended = threading.Event()
         self._file: pq.ParquetWriter | None = None
@@ -138,9 +148,13 @@ class ListLog:
                     self._folder / FOLDER
                 )
                 self._file_until = time.monotonic() + FILE_SECONDS
-                # A dictionary takes a quarter of the time, and saves nothing here.
+                # Either takes a quarter of the time: dictionaries save nothing here,
+                # and all lists of a file are read.
                 self._file = pq.ParquetWriter(
-                    self._unfinished, SCHEMA, compression="zstd", use_dictionary=False
+                    *(self._unfinished, SCHEMA),
+                    compression="zstd",
+                    use_dictionary=False,
+                    write_statistics=False,
                 )
             self._file.write_table(as_table(list(map(self._redaction.of, pages))))
         except Exception as error:  # the thread must go on

@@ -3,6 +3,10 @@
 ``mirror`` decides what is copied, and ``rest_api`` sends it.
 """
 
-from pipeline.mlflow_mirror.mirror import mirror_run, mirror_versions
+from pipeline.mlflow_mirror.mirror import (
+    mirror_run,
+    mirror_versions,
+    mirror_versions_of,
+)
 
-__all__ = ["mirror_run", "mirror_versions"]
+__all__ = ["mirror_run", "mirror_versions", "mirror_versions_of"]

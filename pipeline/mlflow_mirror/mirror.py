@@ -4,6 +4,7 @@ IDs of users and items are not, so neither is the report, which has some as exam
 Whatever goes wrong is one line of warning.
 """
 
+import contextlib
 import datetime
 import logging
 import re
@@ -12,12 +13,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from components.live_models import trial, version_ledger, versions
 from pipeline import exit_codes
 from pipeline.config import secrets
 from pipeline.config.mlflow_section import MlflowConfig
 from pipeline.lineage import NoLineageError, data_fingerprint
 from pipeline.mlflow_mirror.rest_api import MlflowServer
+from pipeline.runs import finished_runs
 from pipeline.runs.code_version import version_of_all
 from pipeline.runs.record import RunRecord
 from pipeline.runs.step_log import PROGRESS_LOGGER
@@ -54,6 +58,17 @@ def mirror_versions(config: MlflowConfig, live_folder: Path) -> None:
         live_folder: Folder of the versions.
     """
     _attempt(config, lambda to: _copy_versions(to, config.model, live_folder, {}))
+
+
+def mirror_versions_of(out: Path) -> None:
+    """Copies the versions alone if the newest run was copied, or reports why not.
+
+    Args:
+        out: Folder of the runs.
+    """
+    with contextlib.suppress(finished_runs.RunNotFoundError, msgspec.ValidationError):
+        config = finished_runs.read(out).section("mlflow", MlflowConfig)
+        mirror_versions(config, out / "live")
 
 
 def _attempt(config: MlflowConfig, copy: Callable[[MlflowServer], None]) -> None:

@@ -17,10 +17,10 @@ from typing import IO
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.config.delivery_section import SHADOW
 from pipeline.event_log.store import EVENTS_FILE, read_since
+from pipeline.list_log import reading
 from pipeline.list_log.files import existing_files, written_since
 from pipeline.list_log.redaction import names_in_lists
 from pipeline.list_log.shown import SCHEMA
@@ -147,16 +147,8 @@ def event_tables(out: Path, since: int) -> Iterator[pa.Table]:
 def _chunks(paths: list[Path], read: Read) -> Iterator[pa.Table]:
     """Yields the lists of several files at once: each has those of a minute."""
     waiting: list[pa.Table] = []
-    for path in paths:
-        try:
-            rows = _lists(path, read)
-        except FileNotFoundError:
-            continue  # removed meanwhile, because it was old
-        except (pa.ArrowException, OSError, KeyError) as error:
-            problem = str(error).splitlines()[0] if str(error) else repr(error)
-            read.damaged.append(f"{path} cannot be read: {problem}")
-            continue
-        waiting.append(rows)
+    for _, rows in reading.tables(paths, COLUMNS, read.damaged, WHETHER_SHOWN):
+        waiting.append(_shown(rows, read))
         if sum(map(len, waiting)) >= CHUNK_ROWS:
             yield pa.concat_tables(waiting)
             waiting = []
@@ -164,13 +156,8 @@ def _chunks(paths: list[Path], read: Read) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def _lists(path: Path, read: Read) -> pa.Table:
+def _shown(rows: pa.Table, read: Read) -> pa.Table:
     """Returns the lists of a file that were shown."""
-    with pq.ParquetFile(path) as file:
-        rows = file.read(columns=[*COLUMNS, *WHETHER_SHOWN])
-    for name in COLUMNS:
-        if rows[name].null_count:
-            raise pa.ArrowInvalid(f"the column {name} has missing values")
     if len(rows):
         read.share = min(read.share, pc.min(rows["share"]).as_py())
     shown = rows
@@ -179,7 +166,7 @@ def _lists(path: Path, read: Read) -> pa.Table:
     if "failed" in rows.column_names:
         shown = shown.filter(pc.invert(shown["failed"]))
     read.not_shown += len(rows) - len(shown)
-    return shown.select(COLUMNS).cast(LISTS)
+    return shown.select(COLUMNS)
 
 
 def _size(path: Path) -> int:

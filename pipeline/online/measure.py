@@ -63,11 +63,12 @@ def measure(
     )
 
 
-def measure_if_logged(out: Path) -> Online | None:
+def measure_if_logged(out: Path, since: int = 0) -> Online | None:
     """Measures with the settings of the folder, for what shows more than this.
 
     Args:
         out: Folder of the runs.
+        since: The oldest list that counts, in seconds UTC.
 
     Returns:
         The figures; None without lists, or if they or the events cannot be read, which
@@ -76,7 +77,7 @@ def measure_if_logged(out: Path) -> Online | None:
     try:
         existing_files(out)
         settings, _ = settings_of(out)
-        return measure(out, settings.window, settings.conversions, time.time())
+        return measure(out, settings.window, settings.conversions, time.time(), since)
     except NoListsError:
         return None
     except (EventStoreError, OSError) as error:

@@ -201,11 +201,12 @@ class Histories:
         if row is None:
             return History()
         rated = slice(self._starts[row], self._starts[row + 1])
+        # Views make no objects: those of a history are most of a logged list's memory.
         return History(
             tuple(map(self._items.__getitem__, self._numbers[rated].tolist())),
-            tuple(self._ratings[rated].tolist()),
+            memoryview(self._ratings[rated]),
             self._features[row],
-            tuple(self._times[rated].tolist()),
+            memoryview(self._times[rated]),
             tuple(map(self._types.__getitem__, self._kinds[rated].tolist())),
         )
 

@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from pipeline.list_log import reading
 from pipeline.list_log.files import existing_files
 from pipeline.recommend.user_history import History
 
 Per = Literal["hour", "day"]  # length of a period
 SECONDS: dict[Per, int] = {"hour": 3600, "day": 86_400}
-_INDEX = ["time", "version", "user", "failed"]
+_INDEX = ["time", "version", "user"]
 _INPUTS = [
     *("user", "time", "at", "history_items", "history_ratings", "history_times"),
-    *("history_types", "user_features", "redacted"),
+    *("history_types", "user_features"),
 ]
 
 _Ints = npt.NDArray[np.int64]
@@ -63,13 +63,10 @@ class ServedLists:
         self.per, self.problems = per, list[str]()
         self._paths: list[Path] = []
         tables = []
-        for path in existing_files(out):
-            try:
-                tables.append(_index(path))
-            except (OSError, pa.ArrowException) as error:
-                self.problems.append(f"{path} cannot be read: {error}")
-            else:
-                self._paths.append(path)
+        paths = existing_files(out)
+        for path, lists in reading.tables(paths, _INDEX, self.problems, ["failed"]):
+            tables.append(_index(lists))
+            self._paths.append(path)
         self._ends = np.cumsum([len(table) for table in tables], dtype=np.int64)
         if not tables:
             nothing: _Ints = np.zeros(0, np.int64)
@@ -117,27 +114,30 @@ class ServedLists:
 
     def _read(self, number: int, lists: _Ints) -> Iterator[Served]:
         start = self._ends[number - 1] if number else 0
-        table = pq.ParquetFile(self._paths[number]).read(columns=_INPUTS)
-        for row in table.take(lists - start).to_pylist():
-            history = History(
-                row["history_items"],
-                row["history_ratings"],
-                row["user_features"],
-                row["history_times"],
-                row["history_types"],
-            )
-            time = int(row["time"].timestamp())
-            redacted = frozenset(row.get("redacted") or ())  # new in this release
-            yield Served(row["user"], time, row["at"], history, redacted)
+        paths = [self._paths[number]]
+        for _, table in reading.tables(paths, _INPUTS, self.problems, ["redacted"]):
+            yield from map(_served, table.take(lists - start).to_pylist())
 
 
-def _index(path: Path) -> pa.Table:
+def _served(row: dict[str, Any]) -> Served:
+    history = History(
+        row["history_items"],
+        row["history_ratings"],
+        row["user_features"],
+        row["history_times"],
+        row["history_types"],
+    )
+    redacted = frozenset(row.get("redacted") or ())  # new in this release
+    time = int(row["time"].timestamp())
+    return Served(row["user"], time, row["at"], history, redacted)
+
+
+def _index(lists: pa.Table) -> pa.Table:
     """Returns times, versions and users; the version is 0 for lists that failed.
 
     These have neither a history nor features.
     """
-    table = pq.ParquetFile(path).read(columns=_INDEX)
-    if "failed" in table.column_names:  # not in files of earlier releases
-        made = pc.if_else(table["failed"], 0, table["version"])
-        table = table.set_column(1, "version", made.cast(pa.int32()))
-    return table.select(["time", "version", "user"])
+    if "failed" in lists.column_names:  # not in files of earlier releases
+        made = pc.if_else(lists["failed"], 0, lists["version"])
+        lists = lists.set_column(1, "version", made.cast(pa.int32()))
+    return lists.select(_INDEX)

@@ -60,7 +60,7 @@ def create_app(
 
     Raises:
         EventStoreError: If the events that it receives cannot be written.
-        OSError: If the folder of the logged lists cannot be created.
+        ListLogError: If the folder of the logged lists cannot be created.
     """
     events = log = None
     if settings.events:

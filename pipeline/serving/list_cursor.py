@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
+import numpy as np
 
 from pipeline.recommend.user_history import History
 from pipeline.serving.errors import RequestError
@@ -137,5 +138,10 @@ def _digest(history: History, listed: Sequence[str]) -> bytes:
     Their order does not matter: in a batch of another size, scores may be rounded in
     another way, so that almost equal ones change places within a page.
     """
-    content = msgspec.msgpack.encode((history, sorted(listed)))
+    numbers = (
+        np.asarray(history.ratings, np.float32).tobytes(),
+        np.asarray(history.times, np.int64).tobytes(),
+    )
+    texts = (history.items, history.features, history.event_types, sorted(listed))
+    content = msgspec.msgpack.encode((*numbers, *texts))
     return hashlib.blake2b(content, digest_size=_CHECKSUM).digest()

@@ -57,6 +57,11 @@ class Metrics:
             ["arm"],
             registry=self.registry,
         )
+        self.trial_damaged_files = Gauge(
+            "marquee_trial_damaged_files",
+            "Files of lists that could not be read, and do not count for the trial.",
+            registry=self.registry,
+        )
         self.shadow_agreement = Summary(
             "marquee_shadow_agreement",
             "Share of a shown list's items that the list of the version on trial has.",

@@ -38,7 +38,7 @@ def serve(out: Path, settings: ServingSettings, token: str | None) -> None:
 
     Raises:
         EventStoreError: If the events that it receives cannot be written.
-        OSError: If the folder of the logged lists cannot be created.
+        ListLogError: If the folder of the logged lists cannot be created.
     """
     # Imported objects live as long as the process: the collector need not visit them.
     gc.collect()

@@ -1,10 +1,12 @@
 """Prints what users did with the lists that they were shown."""
 
+import datetime
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
+from components.live_models import versions
 from components.wording import counted
 from pipeline.online.figures import ALL, Figures, Online, VersionFigures
 from pipeline.online.measure import measure_if_logged
@@ -24,7 +26,12 @@ def print_live(console: Terminal, out: Path) -> None:
         console: The terminal.
         out: Folder of the runs.
     """
-    found = measure_if_logged(out)
+    known = versions.readable(out / "live")
+    if not known:
+        return
+    # No older list is of this version.
+    pushed = datetime.datetime.fromisoformat(known[-1].pushed).timestamp()
+    found = measure_if_logged(out, int(pushed))
     live = found and found.live
     if live:
         all_users = live.slices[ALL]

@@ -32,6 +32,8 @@ def print_trial(console: Terminal, ledger: Ledger, judgement: Judgement | None) 
             f"{_shown(verdict.effect)}. Bounds hold at every moment."
         )
         console.print(f"Decision: {verdict.action}, {inert(verdict.reason)}.")
+        for line in judgement.damaged:
+            console.print(inert(line), soft_wrap=True)
     else:
         console.print("No version is on trial.")
     _print_steps(console, ledger.transitions)

@@ -93,7 +93,7 @@ def test_outcomes_are_those_of_a_search(tmp_path, seed, redacted):
         path = tmp_path / FOLDER / f"lists-20261120T12000{part}.parquet"
         logged = map(Redaction(tmp_path, redacted).of, pages[part::3])
         pq.write_table(as_table(list(logged)), path)
-    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS, WINDOW)
+    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS, WINDOW, [])
     assert list(found) == ["champion", "challenger"]
     for name, version in (("champion", 3), ("challenger", 4)):
         arm, right = found[name], np.array(by_search(pages, rows, version)).T
@@ -119,12 +119,33 @@ def test_without_events_no_list_is_followed(tmp_path, has_store):
     pq.write_table(
         as_table([made]), tmp_path / FOLDER / "lists-20261120T120000.parquet"
     )
-    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS, WINDOW)
+    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS, WINDOW, [])
     assert found["champion"].followed.lists.sum() == 1
     assert found["champion"].followed.hits.sum() == 0
 
 
+def test_a_damaged_file_is_named_and_does_not_count(tmp_path):
+    rng = np.random.default_rng(0)
+    pages, rows = list(lists(rng)), list(events(rng))
+    EventStore(tmp_path).add([rows], NOW)
+    (tmp_path / FOLDER).mkdir()
+    for part in range(2):
+        path = tmp_path / FOLDER / f"lists-20261120T12000{part}.parquet"
+        pq.write_table(as_table(pages[part::2]), path)
+    between, damaged = (STARTED, NOW), []
+    path.write_bytes(path.read_bytes()[:-100])
+    found = outcomes(tmp_path, (3, 4), between, SETTINGS, WINDOW, damaged)
+    assert [line.split(" cannot be read")[0] for line in damaged] == [str(path)]
+    for arm, version in zip(found.values(), (3, 4), strict=True):
+        counted = [
+            p
+            for p in pages[::2]
+            if p.version == version and p.time >= STARTED * 1_000_000
+        ]
+        assert arm.failed.lists.sum() == len(counted) > 20
+
+
 def test_without_lists_nothing_is_known(tmp_path):
-    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS, WINDOW)
+    found = outcomes(tmp_path, (3, 4), (STARTED, NOW), SETTINGS, WINDOW, [])
     assert [arm.failed.num_users for arm in found.values()] == [0, 0]
     assert not list(tmp_path.iterdir())

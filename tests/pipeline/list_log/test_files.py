@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,8 @@ from pipeline.list_log import files
 from pipeline.list_log.files import ListLog
 from pipeline.list_log.shown import SCHEMA, as_table
 from tests.support import logged_page
+
+START = 1_795_174_200
 
 
 def page(number):
@@ -33,6 +36,22 @@ def test_columns_are_those_that_arrow_builds_from_rows():
     ]
     columns = {name: [row[name] for row in rows] for name in SCHEMA.names}
     assert as_table(pages).equals(pa.table(columns, schema=SCHEMA))
+
+
+def test_histories_in_memory_are_logged_as_texts_and_numbers():
+    """Those of the data are views of arrays; those with events are tuples."""
+    ratings, times = [4.5, 1.0, 3.0], [START, START + 9, START + 2**33]
+    pages = [
+        page(2)._replace(history_ratings=(2.0, 5.0), history_times=(START, START)),
+        page(3)._replace(
+            history_ratings=memoryview(np.array([0, *ratings], np.float32)[1:]),
+            history_times=memoryview(np.array([0, *times])[1:]),
+        ),
+        page(0)._replace(history_ratings=memoryview(np.zeros(0, np.float32))),
+    ]
+    table = as_table(pages)
+    assert table["history_ratings"].to_pylist() == [[2.0, 5.0], ratings, []]
+    assert table["history_times"].to_pylist() == [[START, START], times, []]
 
 
 @pytest.fixture

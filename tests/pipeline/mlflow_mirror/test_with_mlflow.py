@@ -3,15 +3,18 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
-from components.live_models import push, trial
+from components.live_models import push, trial, versions
 from pipeline.config.mlflow_section import MlflowConfig
-from pipeline.mlflow_mirror import mirror_versions
+from pipeline.mlflow_mirror import mirror_versions, mirror_versions_of
 from pipeline.mlflow_mirror.rest_api import MlflowServer
+from pipeline.runs import finished_runs
 from tests.support.databases import free_port
 from tests.support.mlflow_server import mlflow, seen_by_its_client
+from tests.support.server import metric, serving, until, until_served
 from trainer_modules.model_card import ModelCard, write_card
 
 pytestmark = [pytest.mark.mlflow, pytest.mark.timeout(1200)]
@@ -126,6 +129,33 @@ def test_versions_are_there_and_the_aliases_follow_a_rollback(out, uri, tmp_path
     assert seen_by_its_client(uri, ALIASES) == {"champion": "3"}
 
 
+def test_a_server_that_ends_a_trial_moves_the_aliases(out, uri, tmp_path):
+    live = out / "live"
+    champion = versions.live(live)
+    settings = {"delivery": {"mode": "shadow", "shadow_lists": 5}, "online": {}}
+    with serving(out, "--log-lists", "1") as client:
+        number = trial.begin(champion.folder, live, 9, champion.number, settings).number
+        mirror_versions(MlflowConfig(uri=uri), live)
+        on_trial = {"champion": str(champion.number), "challenger": str(number)}
+        assert seen_by_its_client(uri, ALIASES) == on_trial
+        make_lists(client, number)
+    with serving(out) as client:  # it has completed the log, and decides at once
+        until_served(client, number)
+        end = time.monotonic() + 60
+        while seen_by_its_client(uri, ALIASES) != {"champion": str(number)}:
+            assert time.monotonic() < end, client.log.read_text()[-3000:]
+        assert "Warning" not in client.log.read_text()
+
+
+def make_lists(client, number):
+    """Requests lists until enough of them were made by the version on trial, too."""
+    until(client, "/v1/recommend/1")
+    end = time.monotonic() + 120
+    while metric(client, "marquee_shadow_seconds_count") < 5:
+        assert time.monotonic() < end, client.log.read_text()[-3000:]
+        assert client.get("/v1/recommend/1?k=3").json()["version"] != number
+
+
 def test_more_settings_than_fit_into_a_request(uri):
     server, given = MlflowServer(uri), {f"p{n}": str(n) for n in range(250)}
     run_id = server.create_run(server.experiment("many"), "a run", 0, {})
@@ -145,6 +175,29 @@ def test_another_folder_with_the_same_numbers_has_versions_of_its_own(
     assert len(after) == before + 1
     mirror_versions(MlflowConfig(uri=uri), tmp_path / "live")
     assert seen_by_its_client(uri, VERSIONS) == after
+
+
+def test_a_trial_ends_without_mlflow_and_the_next_copy_makes_it_good(out, uri):
+    live = out / "live"
+    before, champion = seen_by_its_client(uri, ALIASES), versions.live(live)
+    settings = {"delivery": {"mode": "shadow", "shadow_lists": 5}, "online": {}}
+    number = trial.begin(champion.folder, live, 9, champion.number, settings).number
+    [path] = [out / "runs" / finished_runs.read(out).run.id / "run.json"]
+    whole, nowhere = path.read_text(), f"http://127.0.0.1:{free_port()}"
+    path.write_text(whole.replace(uri, nowhere))
+    with serving(out, "--log-lists", "1") as client:
+        make_lists(client, number)
+    with serving(out) as client:
+        until_served(client, number)
+        end = time.monotonic() + 60
+        while "has no complete copy" not in (log := client.log.read_text()):
+            assert time.monotonic() < end, log[-3000:]
+            assert client.get("/v1/recommend/1?k=3").status_code == 200
+        assert f"MLflow at {nowhere} has no complete copy: ConnectionError" in log
+    assert seen_by_its_client(uri, ALIASES) == before
+    path.write_text(whole)
+    mirror_versions_of(out)
+    assert seen_by_its_client(uri, ALIASES) == {"champion": str(number)}
 
 
 def test_a_run_without_the_server_ends_as_with_it(out):

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from components.live_models import push, versions
+from pipeline.config.sections import PipelineConfig
 from pipeline.off_policy.judge import (
     LATER_PAGE,
     NOT_DRAWN,
@@ -274,6 +275,23 @@ def test_candidates_of_a_run_are_judged_by_lists_after_their_training(
     assert (ended.status, "was removed" in ended.err) == (2, True)
 
 
+def test_the_window_is_that_of_the_settings(out, marquee):
+    begin = pushed(out)
+    log(out, 21, begin)
+    time.sleep(max(0, begin + 7 - time.time()))
+    options = ("off-policy", "--version", "2", "--out", str(out), "--json")
+    ended = marquee(*options)
+    assert ended.status == 2
+    assert "Warning: online.* has its defaults" in ended.err
+    assert "2,000 whose time for events is not over" in ended.err  # of a day
+    write_data(out, RATED, 9)
+    config = msgspec.to_builtins(PipelineConfig())
+    write_record(out, "r1", config=config | {"online": {"attribution_window": "1s"}})
+    ended = marquee(*options)
+    assert (ended.status, ended.err) == (0, "")
+    assert json.loads(ended.out)["window"] == 1
+
+
 def test_bad_input_is_named(out, marquee):
     def error(version="2", within="1d"):
         ended = marquee(
@@ -288,7 +306,7 @@ def test_bad_input_is_named(out, marquee):
     assert "1 without drawn places" in error()
     assert "--explore 3/20" in error()
     assert "No version 7" in error(version="7")
-    assert "expected a time such as 30m" in error(within="soon")
+    assert "'soon' is not a time such as 30m, 6h or 1d" in error(within="soon")
     drawn = {"pool": ["b", "c"], "probabilities": [1.0, 0.5]}
     redacted = shown("ann", "ab", pushed(out), redacted=["history"], **drawn)
     write_lists(out, [redacted])

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from pipeline.config.sections import PipelineConfig
+from tests.support import online_logs
 from tests.support.run_record import make_record, write_record
 from tests.support.server import serving, until
 
@@ -92,7 +93,12 @@ def test_the_table_and_show_have_it(used, marquee):
         r"1 ruled-1 +4 +18\.18%", marquee("online", "--out", str(used)).out
     )
     write_record(used, "r2", live=make_record().live)
+    # It is older than the version, so that `show` does not read it.
+    old = used / "lists/lists-20201120T000000.000000Z-1.parquet"
+    page = online_logs.shown("u", "a", 1_605_830_000, version=1, model="ruled-1")
+    online_logs.write_lists(used, [page], old.name)
     shown = marquee("show", "--out", str(used)).out
+    old.unlink()
     assert re.search(r"Online +CTR 18\.18% .*4 lists", shown)
 
 

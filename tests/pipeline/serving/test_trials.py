@@ -1,5 +1,6 @@
 """Versions on trial at a real server: who gets them, and how they end."""
 
+import json
 import time
 
 import pytest
@@ -88,8 +89,16 @@ def test_users_keep_their_arm_and_a_bad_version_is_withdrawn(begin, server):
         follow(client, set(USERS) - chosen)  # no list of version 2 is followed
         assert metric(client, "marquee_version_served") == 1
     time.sleep(5.1)  # the window for events
+    [log] = (out / "lists").glob("lists-*.parquet")
+    damaged = log.with_name("lists-29991231T000000.000000Z-1.parquet")
+    damaged.write_bytes(log.read_bytes()[:-100])
+    assert damaged.name in marquee(ROOT, "trial", "--out", str(out)).text
+    shown = json.loads(marquee(ROOT, "trial", "--json", "--out", str(out)).text)
+    assert [str(damaged) in line for line in shown["trial"]["damaged"]] == [True]
     with server(out) as client:  # it has completed the log, and decides at once
         until_step(client, out, "withdrawn")
+        assert metric(client, "marquee_trial_damaged_files") == 1
+        assert f"do not count for the trial: {damaged}" in client.log.read_text()
         until_on_trial(client, 0)
         assert set(versions_of(client).values()) == {1}
         assert "fewer lists have an event" in client.log.read_text()

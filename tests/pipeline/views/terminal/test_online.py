@@ -1,5 +1,9 @@
 """The table of shown lists, in narrow and in wide terminals."""
 
+import datetime
+import json
+import time
+
 import pytest
 
 from pipeline.online.measure import measure
@@ -45,6 +49,30 @@ def test_nothing_is_cut_in_a_narrow_terminal(printed, width):
     assert all(len(line) <= width for line in text.splitlines())
     assert "…" not in text
     assert "25.00%" in text or width == 40  # there, figures are broken into two lines
+
+
+def test_only_the_files_of_the_last_hours_are_read(tmp_path, marquee):
+    out, now = tmp_path / "marquee-out", int(time.time())
+    name = "lists-{:%Y%m%dT%H%M%S}.000000Z-1.parquet"
+    for hours in (1, 2, 9):
+        second = now - hours * 3600
+        completed = datetime.datetime.fromtimestamp(second + 60, datetime.UTC)
+        write_lists(out, [shown("u", "ab", second)], name.format(completed))
+    (out / "lists" / name.format(completed)).write_bytes(b"damaged")
+    write_events(out, [("u", "a", now - 3600)], now=now)
+    found = {}
+    for hours in (1.5, 3, 24):
+        last = f"{round(60 * hours)}m"
+        ended = marquee("online", "--last", last, "--within", "30m", "--json")
+        assert ended.status == 0, ended.err
+        found[hours] = json.loads(ended.out)
+    assert [len(each["damaged"]) for each in found.values()] == [0, 0, 1]
+    lists = [each["versions"][0]["slices"]["all"]["lists"] for each in found.values()]
+    assert lists == [1, 2, 2]
+    assert len(json.loads(marquee("online", "--json").out)["damaged"]) == 1
+    ended = marquee("online", "--last", "soon")
+    assert ended.status == 2
+    assert "'soon' is not a time such as 6h or 7d" in ended.err
 
 
 def test_without_a_list_that_counts_it_is_stated(tmp_path, marquee):
