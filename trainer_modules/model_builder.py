@@ -31,7 +31,7 @@ class ModelBuilder:
 
     @classmethod
     def for_devices(cls, settings: TrainerSettings, data: Data) -> "ModelBuilder":
-        """Returns a builder from scratch, and sets the precision that layers use.
+        """Returns a builder from scratch; sets layers' precision and random numbers.
 
         Raises:
             RuntimeError: If a GPU is required and TensorFlow sees none.
@@ -39,6 +39,8 @@ class ModelBuilder:
         tf.keras.mixed_precision.set_global_policy(
             "mixed_float16" if settings.mixed_precision else "float32"
         )
+        # Dropout draws from variables then, which a checkpoint can hold.
+        tf.keras.backend.experimental.enable_tf_random_generator()
         sizes = dataclasses.replace(data.sizes, mean_rating=data.train_ratings.mean())
         return cls(settings, sizes, devices.strategy(settings.require_gpu))
 

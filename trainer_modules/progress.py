@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -15,6 +16,7 @@ class Progress(tf.keras.callbacks.Callback):
     Attributes:
         metric: Name of the eval metric in the logs; None if none is measured.
         epochs_done: Number of finished epochs.
+        seconds_before: How long the training took before it was interrupted.
     """
 
     metric: str | None = None
@@ -32,15 +34,34 @@ class Progress(tf.keras.callbacks.Callback):
         self.samples_per_epoch = samples_per_epoch
         self.epochs_done = 0
         self.fastest = math.inf
+        self.seconds_before = self.trained = 0.0
 
     @property
     def samples_per_second(self) -> float:
         """The speed of the fastest epoch; the first one also traces the graph."""
         return self.samples_per_epoch / self.fastest
 
+    def state(self) -> dict[str, float]:
+        """Returns what ``resume`` needs after an interruption."""
+        return {
+            "fastest": self.fastest,
+            "trained": self.trained,
+            "seconds": self.seconds_before + time.monotonic() - self.began,
+        }
+
+    def resume(self, state: Mapping[str, float], epochs_done: int) -> None:
+        """Goes on from the ``state`` of an interrupted training."""
+        self.epochs_done = epochs_done
+        self.fastest, self.trained = state["fastest"], state["trained"]
+        self.seconds_before = state["seconds"]
+
+    def on_train_begin(self, logs: dict[str, float]) -> None:
+        """Starts the clock of the training."""
+        self.began = time.monotonic()
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, float]) -> None:
-        """Starts the clock."""
-        self.started = time.monotonic()
+        """Starts the clock; an interrupted epoch has used some of its time."""
+        self.started = time.monotonic() - self.trained
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         """Reads the clock, so that measuring the eval metric later does not count."""
@@ -64,3 +85,4 @@ class Progress(tf.keras.callbacks.Callback):
                 }
             },
         )
+        self.trained = 0.0

@@ -4,6 +4,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from trainer_modules import devices, export, training
+from trainer_modules.checkpoints.of_step import Checkpoints
 from trainer_modules.model_builder import ModelBuilder
 from trainer_modules.model_card import write_card
 from trainer_modules.trainer_inputs import read_data
@@ -28,10 +29,13 @@ def run_fn(fn_args: FnArgs) -> None:
     build = ModelBuilder.for_devices(settings, data)
     if settings.warm_start:
         build = build.starting_warm(fn_args.base_model, transform, data.item_values)
-    model, trained = training.train(build, data, fn_args.model_run_dir)
+    checkpoints = Checkpoints.of(fn_args, settings.checkpoint_seconds)
+    model, trained = training.train(build, data, fn_args.model_run_dir, checkpoints)
     export.save(model, settings, data, transform, fn_args.serving_model_dir)
     card = export.card(build, model, trained, data)
     # Closed forms write no training curves, but an object store has no empty folders,
     # and an output that does not exist is never served from the cache.
     for folder in (fn_args.serving_model_dir, fn_args.model_run_dir):
         write_card(folder, card)
+    if checkpoints:
+        checkpoints.remove()

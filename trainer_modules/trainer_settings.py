@@ -46,6 +46,7 @@ class TrainerSettings:
         context: The arguments of ``TimeContext``; None if the model reads no fields of
             times.
         rules: What lists may contain, and in which order; None without rules.
+        checkpoint_seconds: Time between two checkpoints; 0 to write none.
         code_version: Part of the cache key; unused otherwise.
     """
 
@@ -72,6 +73,7 @@ class TrainerSettings:
     again_after: int | None = None
     context: Mapping[str, Any] | None = None
     rules: Rules | None = None
+    checkpoint_seconds: int = 0
     code_version: str = ""
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer_modules.checkpoints.of_step import Checkpoints
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
@@ -48,7 +49,10 @@ class Trained:
 
 
 def train(
-    build: ModelBuilder, data: Data, log_dir: str
+    build: ModelBuilder,
+    data: Data,
+    log_dir: str,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[tf.keras.Model, Trained]:
     """Builds a model and trains it by the method that fits it.
 
@@ -56,10 +60,12 @@ def train(
         build: Builds the model.
         data: Train and eval records.
         log_dir: Where to write the training curves for TensorBoard.
+        checkpoints: What the training goes on from, and saves itself to; None to do
+            neither. A closed form does neither.
     """
     settings = build.settings
     if settings.parts:
-        return _train_parts(build, data, log_dir)
+        return _train_parts(build, data, log_dir, checkpoints)
     if settings.is_closed_form:
         model = build()
         return model, solve(model, data)
@@ -71,17 +77,18 @@ def train(
         log_dir=log_dir,
         name=settings.model.name,
         is_warm=build.start.warm_start is not None,
+        checkpoints=checkpoints,
     )
 
 
 def _train_parts(
-    build: ModelBuilder, data: Data, log_dir: str
+    build: ModelBuilder, data: Data, log_dir: str, checkpoints: Checkpoints | None
 ) -> tuple[tf.keras.Model, Trained]:
     """Trains the models that a model consists of, each as if it were alone."""
     model = build()
     trained = []
     for role, build_part in build.of_parts().items():
-        part, figures = train(build_part, data, f"{log_dir}/{role}")
+        part, figures = train(build_part, data, f"{log_dir}/{role}", checkpoints)
         setattr(model, role, part)
         trained.append(figures)
     epochs = [figures.epochs for figures in trained if figures.epochs is not None]
@@ -121,6 +128,7 @@ def fit_and_refit(
     log_dir: str,
     name: str,
     is_warm: bool = False,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[tf.keras.Model, Trained]:
     """Builds a model and fits it; with ``refit`` once more, on the eval split too.
 
@@ -135,10 +143,18 @@ def fit_and_refit(
         log_dir: Where to write the training curves for TensorBoard.
         name: Name of the model.
         is_warm: Whether the model starts from a trained one.
+        checkpoints: See ``train``.
     """
     model = build()
     first = fit(
-        model, config, data, seed=seed, log_dir=log_dir, name=name, is_warm=is_warm
+        model,
+        config,
+        data,
+        seed=seed,
+        log_dir=log_dir,
+        name=name,
+        is_warm=is_warm,
+        checkpoints=checkpoints,
     )
     if not config.refit:
         return model, first
@@ -152,6 +168,7 @@ def fit_and_refit(
         name=name,
         is_warm=is_warm,
         epochs=first.best_epochs,
+        checkpoints=checkpoints,
     )
     return model, dataclasses.replace(
         again,
@@ -173,6 +190,7 @@ def fit(
     is_warm: bool = False,
     epochs: Sequence[int] = (),
     on_epoch_end: Callable[[], None] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Fits a model by gradient descent, and leaves the best epoch's weights in it.
 
@@ -187,10 +205,19 @@ def fit(
         epochs: ``Trained.best_epochs`` of an earlier fit, to train for as long on both
             splits together; without it, the eval split chooses the epoch.
         on_epoch_end: Called after each epoch of the whole model.
+        checkpoints: See ``train``.
     """
     halves = []
     if isinstance(model, TrainedInHalves) and not is_warm:
-        halves = _fit_halves(model, data, epochs, seed=seed, log_dir=log_dir, name=name)
+        halves = _fit_halves(
+            model,
+            data,
+            epochs,
+            seed=seed,
+            log_dir=log_dir,
+            name=name,
+            checkpoints=checkpoints,
+        )
     ratings = data.ratings_of_both_splits() if epochs else data.train_ratings
     training_set = TRAINING_SETS[config.task](data, ratings, config, seed)
     if isinstance(model, OnAGraph):
@@ -212,12 +239,13 @@ def fit(
         progress.metric = validating.metric
         metric_before = _measured_before(validating, log_dir) if halves else None
         best_epoch = _run_to_best_epoch(
-            trainee, training_set, config, validating, callbacks, metric_before
+            trainee, config, validating, callbacks, metric_before, checkpoints
         )
     else:
-        _run_epochs(trainee, training_set, num_epochs, callbacks)
+        _run_epochs(trainee, num_epochs, callbacks, checkpoints)
+    seconds = time.monotonic() - started + progress.seconds_before
     return Trained(
-        time.monotonic() - started + sum(half.seconds for half in halves),
+        seconds + sum(half.seconds for half in halves),
         progress.samples_per_second,
         progress.epochs_done,
         (*(epoch for half in halves for epoch in half.best_epochs), best_epoch),
@@ -232,6 +260,7 @@ def _fit_halves(
     seed: int,
     log_dir: str,
     name: str,
+    checkpoints: Checkpoints | None,
 ) -> list[Trained]:
     """Fits the halves of a model alone; the arguments are those of ``fit``."""
     return [
@@ -243,6 +272,7 @@ def _fit_halves(
             log_dir=f"{log_dir}/{half.name}",
             name=name,
             epochs=epochs[number : number + 1],
+            checkpoints=checkpoints,
         )
         for number, (half, half_config) in enumerate(model.pretrain())
     ]
@@ -250,18 +280,21 @@ def _fit_halves(
 
 def _run_epochs(
     trainee: Trainee,
-    training_set: TrainingSet,
     num_epochs: int,
     callbacks: Sequence[tf.keras.callbacks.Callback],
+    checkpoints: Checkpoints | None,
 ) -> None:
-    model = trainee.model
+    model, training_set = trainee.model, trainee.training_set
     if isinstance(model, OnAGraph):
         propagation = tf.keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: model.propagate()
         )
         callbacks = [propagation, *callbacks]  # the others score the model
+    if checkpoints:
+        saver = checkpoints.of_next_fit(trainee, num_epochs, callbacks)
+        callbacks = [*callbacks, saver]
     trainee.fit(
-        training_set.batches,
+        training_set.batches_from(trainee.steps_done),
         epochs=num_epochs,
         steps_per_epoch=training_set.steps,
         verbose=0,
@@ -280,21 +313,21 @@ def _measured_before(validating: Validation, log_dir: str) -> float:
 
 def _run_to_best_epoch(
     trainee: Trainee,
-    training_set: TrainingSet,
     config: GradientConfig,
     validating: Validation,
     callbacks: Sequence[tf.keras.callbacks.Callback],
     metric_before: float | None,
+    checkpoints: Checkpoints | None,
 ) -> int:
     """Runs epochs until the eval metric gets no better.
 
     Args:
         trainee: What to train.
-        training_set: What to learn from.
         config: The number of epochs, and the patience.
         validating: Measures the eval metric.
         callbacks: Are called after each epoch.
         metric_before: The eval metric of a pre-trained model; None of a new one.
+        checkpoints: See ``train``.
 
     Returns:
         The number of the best epoch, from 1, of which the model has the weights; 0 if
@@ -309,7 +342,7 @@ def _run_to_best_epoch(
     )
     # The others read the metric that ``validating`` adds to the logs.
     callbacks = [validating, *callbacks, early_stopping]
-    _run_epochs(trainee, training_set, config.epochs, callbacks)
+    _run_epochs(trainee, config.epochs, callbacks, checkpoints)
     is_better = early_stopping.monitor_op
     if weights_before is not None and not is_better(early_stopping.best, metric_before):
         trainee.set_weights(weights_before)

@@ -115,12 +115,16 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         warm_start: Whether training starts from the live model if that is of the same
             kind, with rows carried over by ID. The result is as good after fewer
             epochs. If it cannot, training starts from scratch, and the run reports why.
+        checkpoint_every: How often a training is saved while it runs, such as 5m; null
+            to save none. If it is killed, the next run goes on from there, with the
+            same result (docs/operations.md).
     """
 
     seed: Seed = 0
     require_gpu: bool = False
     mixed_precision: bool = False
     warm_start: bool = False
+    checkpoint_every: Duration | None = "5m"
 
 
 class EvaluationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -28,6 +28,7 @@ from pipeline.runs.code_version import code_version
 from pipeline.stages.prepare import dotted
 from pipeline.tuned_resolver import tuned_resolver
 from trainer_modules import features as f
+from trainer_modules.configs.duration import duration_seconds
 from trainer_modules.configs.parse import parse
 from trainer_modules.registry import MODELS, POPULARITY, parts_of
 from trainer_modules.run_fn import run_fn
@@ -80,7 +81,7 @@ def train(
             catalogue=catalogue,
             train_split=f.TRAIN_SPLIT,
             eval_split=f.EVAL_SPLIT,
-            custom_config=trainer_config(name, config),
+            custom_config=trainer_config(name, config) | _checkpoints(config),
             base_model=(
                 base_model.outputs["champion"]
                 if base_model and MODELS[name].is_fitted
@@ -202,6 +203,12 @@ def push(
             }
         ),
     )
+
+
+def _checkpoints(config: PipelineConfig) -> dict[str, int]:
+    """Returns the setting of a Trainer that changes nothing about its model."""
+    every = config.train.checkpoint_every
+    return {"checkpoint_seconds": duration_seconds(every) if every else 0}
 
 
 def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:

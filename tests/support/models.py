@@ -87,7 +87,7 @@ def serve(
 
 def one_batch(rows: int, candidates: int = 1) -> TrainingSet:
     """Returns the description of a training set with a single batch."""
-    return TrainingSet(tf.data.Dataset.range(1), 1, rows, candidates)
+    return TrainingSet(tf.data.Dataset.range, 1, rows, candidates)
 
 
 def score_all_items(

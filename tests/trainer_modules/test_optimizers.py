@@ -58,7 +58,8 @@ def test_adagrad_takes_the_steps_of_single_rows(batch_size):
         f.ITEM_INDEX: tf.constant([[3, 4]]),
         f.LABEL: tf.constant([[1, 0]]),
     }
-    training_set = TrainingSet(tf.data.Dataset.from_tensors(batch), 1, batch_size, 2)
+    batches = tf.data.Dataset.from_tensors(batch)
+    training_set = TrainingSet(lambda step: batches, 1, batch_size, 2)
     [built] = compiled(model, config, SIZES, training_set).optimizer
     optimizer = type(built).from_config(built.get_config())  # for other variables
     table = tf.Variable(tf.ones([batch_size]))

@@ -62,10 +62,10 @@ def training_set(
             f.LABEL: tf.ones([batch_size, 1]),
         }
 
-    batches, steps, batch_size = shuffled_batches(
+    batches_from, steps, batch_size = shuffled_batches(
         num_likes, config.batch_size, seed, make
     )
-    return TrainingSet(batches, steps, batch_size, 1, losses_in_batch)
+    return TrainingSet(batches_from, steps, batch_size, 1, losses_in_batch)
 
 
 def losses_in_batch(

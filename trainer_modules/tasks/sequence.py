@@ -65,11 +65,11 @@ def training_set(
         return batch | {OTHERS: tf.tile([others(step)], [batch_size, 1])}
 
     num_pieces = len(is_target)
-    batches, steps, batch_size = shuffled_batches(
+    batches_from, steps, batch_size = shuffled_batches(
         num_pieces, config.batch_size, seed, make
     )
     return TrainingSet(
-        batches,
+        batches_from,
         steps,
         batch_size,
         num_candidates=config.max_history_length,

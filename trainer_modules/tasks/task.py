@@ -45,9 +45,10 @@ class TrainingSet:
     """Batches for one task.
 
     Attributes:
-        batches: Endless batches of the features that the model reads, with
-            ``item_index`` [B, C], of ``label`` [B, C], the targets of the loss, and of
-            ``weight`` [B] if rows differ in how much their losses count.
+        batches_from: Returns the endless batches from a step on, counted from 0: the
+            features that the model reads, with ``item_index`` [B, C], ``label`` [B, C],
+            the targets of the loss, and ``weight`` [B] if rows differ in how much their
+            losses count.
         steps: Number of batches in an epoch.
         batch_size: B, number of users in a batch.
         num_candidates: C, number of items for each of them.
@@ -57,12 +58,17 @@ class TrainingSet:
             None if every batch has as many.
     """
 
-    batches: tf.data.Dataset
+    batches_from: Callable[[int], tf.data.Dataset]
     steps: int
     batch_size: int
     num_candidates: int
     losses: Callable[[Any, Batch, LossFunction], tf.Tensor] = losses_of_rows
     losses_per_row: float | None = None
+
+    @property
+    def batches(self) -> tf.data.Dataset:
+        """All batches."""
+        return self.batches_from(0)
 
     @property
     def pairs(self) -> int:
@@ -166,7 +172,7 @@ def shuffled_batches(
     batch_size: int,
     seed: int,
     make: Callable[[tf.Tensor, tf.Tensor, int], Batch],
-) -> tuple[tf.data.Dataset, int, int]:
+) -> tuple[Callable[[int], tf.data.Dataset], int, int]:
     """Returns batches that contain each row once per epoch, in a new order each time.
 
     The same seed gives the same batches, however many replicas share them. Rows that do
@@ -179,7 +185,8 @@ def shuffled_batches(
         make: Makes a batch from the step, row numbers [B] and B.
 
     Returns:
-        An endless dataset, the number of batches in an epoch, and B.
+        A function of a step, from 0, that returns the endless batches from there on;
+        the number of batches in an epoch; and B.
     """
     batch_size = max(1, min(batch_size, num_rows // MIN_STEPS))
     num_batches = num_rows // batch_size
@@ -191,12 +198,19 @@ def shuffled_batches(
         rows = tf.reshape(order[: num_batches * batch_size], [num_batches, batch_size])
         return tf.data.Dataset.from_tensor_slices(rows)
 
-    batches = tf.data.Dataset.counter().flat_map(epoch).enumerate()
-    batches = batches.map(
-        lambda step, rows: make(step, rows, batch_size),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    return batches.prefetch(2), num_batches, batch_size
+    def batches_from(step: int) -> tf.data.Dataset:
+        first_epoch, done = divmod(step, num_batches)
+        batches = tf.data.Dataset.counter(first_epoch).flat_map(epoch).skip(done)
+        return (
+            batches.enumerate(step)
+            .map(
+                lambda step, rows: make(step, rows, batch_size),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+            .prefetch(2)
+        )
+
+    return batches_from, num_batches, batch_size
 
 
 def user_features(
@@ -220,7 +234,13 @@ class Trainee(tf.keras.Model):
 
     It is compiled with a list of optimizers: one for the model, then one for each part
     that is optimized apart.
+
+    Attributes:
+        steps_done: Number of steps after which ``fit`` begins: 0, unless the training
+            goes on from a checkpoint.
     """
+
+    steps_done = 0
 
     def __init__(
         self,
@@ -274,6 +294,12 @@ class Trainee(tf.keras.Model):
             optimizer.minimize(replica_loss, variables, tape=tape)
         self.loss_mean.update_state(share / part, part)
         return {"loss": self.loss_mean.result()}
+
+    def _maybe_load_initial_counters_from_ckpt(
+        self, steps_per_epoch: int, initial_epoch: int
+    ) -> tuple[int, int]:
+        """Returns where ``fit`` begins, for Keras: the epoch, and the step in it."""
+        return divmod(self.steps_done, steps_per_epoch)
 
     def _optimized(self) -> list[OptimizedVariables]:
         """Returns each optimizer with its variables; the first has all other ones."""

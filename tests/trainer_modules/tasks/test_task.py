@@ -14,9 +14,10 @@ from trainer_modules.tasks.task import Trainee, shuffled_batches, user_features
 
 def rows_of_epochs(num_rows, batch_size, seed, count):
     """[count, steps, B]."""
-    batches, steps, size = shuffled_batches(
+    batches_from, steps, size = shuffled_batches(
         num_rows, batch_size, seed, lambda step, rows, size: {"rows": rows}
     )
+    batches = batches_from(0)
     taken = [b["rows"].numpy() for b in itertools.islice(batches, count * steps)]
     return np.reshape(taken, [count, steps, size])
 
@@ -46,18 +47,32 @@ def test_a_seed_repeats_its_order_and_no_epoch_repeats_another():
 def test_few_data_get_smaller_batches_and_so_enough_steps(
     num_rows, batch_size, expected
 ):
-    batches, steps, size = shuffled_batches(
+    batches_from, steps, size = shuffled_batches(
         num_rows, batch_size, 0, lambda step, rows, size: {"rows": rows}
     )
     assert size == expected
     assert steps == num_rows // size
-    assert batches.element_spec["rows"].shape == [size]
+    assert batches_from(0).element_spec["rows"].shape == [size]
 
 
 def test_steps_are_counted_on_over_the_epochs():
-    batches, steps, _ = shuffled_batches(300, 3, 0, lambda step, rows, size: step)
-    taken = list(itertools.islice(batches.as_numpy_iterator(), 2 * steps + 1))
+    batches_from, steps, _ = shuffled_batches(300, 3, 0, lambda step, rows, size: step)
+    batches = batches_from(0).as_numpy_iterator()
+    taken = list(itertools.islice(batches, 2 * steps + 1))
     assert taken == list(range(2 * steps + 1))
+
+
+@pytest.mark.parametrize("first", [1, 99, 100, 101, 230])
+def test_batches_from_a_step_on_are_those_that_follow_it(first):
+    batches_from, steps, _ = shuffled_batches(
+        300, 3, 0, lambda step, rows, size: (step, rows)
+    )
+    assert steps == 100
+    everything = itertools.islice(batches_from(0).as_numpy_iterator(), first, first + 9)
+    later = itertools.islice(batches_from(first).as_numpy_iterator(), 9)
+    for (step, rows), (later_step, later_rows) in zip(everything, later, strict=True):
+        assert step == later_step
+        np.testing.assert_array_equal(rows, later_rows)
 
 
 def test_a_hundredth_of_the_users_are_hidden_but_what_is_known_of_them_is_not():

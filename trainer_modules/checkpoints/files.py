@@ -1,0 +1,163 @@
+"""The files of checkpoints: written in the background, read if they are intact."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+KEPT = 2  # checkpoints of a fit: if the last one is damaged, the one before is used
+MADE_FOR = "made_for.json"  # what the training was, for who finds the files
+
+Array = npt.NDArray[Any]
+
+progress_log = logging.getLogger("marquee.progress")
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """What a fit needs to go on.
+
+    Attributes:
+        steps_done: Number of steps so far; that of all epochs if the fit has ended.
+        variables: Values of all variables.
+        best_weights: The weights of the best epoch; empty if none has ended.
+        state: The rest, in JSON's types.
+    """
+
+    steps_done: int
+    variables: Sequence[Array]
+    best_weights: Sequence[Array]
+    state: dict[str, Any]
+
+
+class CheckpointFiles:
+    """The checkpoints of one fit: files with an ``.npz`` and its SHA-256."""
+
+    def __init__(self, folder: str, fit: int, made_for: str):
+        """Takes a folder, which may be in an object store, and need not exist yet.
+
+        Args:
+            folder: Where the checkpoints are.
+            fit: Number of the fit within its step.
+            made_for: What the training was, in JSON.
+        """
+        self.folder, self.fit, self.made_for = folder, fit, made_for
+        self._writing: threading.Thread | None = None
+
+    def newest(self) -> Checkpoint | None:
+        """Returns the newest intact checkpoint; damaged ones are reported and removed.
+
+        Returns:
+            The checkpoint; None if there is none.
+        """
+        for name in reversed(self._names()):
+            path = f"{self.folder}/{name}"
+            with tf.io.gfile.GFile(path, "rb") as file:
+                content = file.read()
+            checkpoint = _decode(content)
+            if checkpoint:
+                return checkpoint
+            progress_log.warning(
+                "the checkpoint %s is damaged, and not used; the training goes on from "
+                "the one before, or from its beginning",
+                path,
+            )
+            tf.io.gfile.remove(path)
+        return None
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a checkpoint is still being written."""
+        return self._writing is not None and self._writing.is_alive()
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Writes a checkpoint in the background, after the one before."""
+        self.wait()
+        self._writing = threading.Thread(target=self._write, args=[checkpoint])
+        self._writing.start()
+
+    def wait(self) -> None:
+        """Waits until everything is written."""
+        if self._writing:
+            self._writing.join()
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        path = f"{self.folder}/{self.fit}-{checkpoint.steps_done:012}"
+        unfinished = f"{self.folder}/unfinished"
+        try:
+            tf.io.gfile.makedirs(self.folder)
+            with tf.io.gfile.GFile(f"{self.folder}/{MADE_FOR}", "w") as file:
+                file.write(self.made_for)
+            with tf.io.gfile.GFile(unfinished, "wb") as file:
+                _encode(checkpoint, file)
+            tf.io.gfile.rename(unfinished, path, overwrite=True)
+            for old in self._names()[:-KEPT]:
+                tf.io.gfile.remove(f"{self.folder}/{old}")
+        except (OSError, tf.errors.OpError) as error:
+            # The training is worth more than its checkpoints.
+            reason = str(error).splitlines()[0]
+            progress_log.warning(
+                "no checkpoint could be written to %s: %s. The training continues; if "
+                "it is killed, it goes on from an earlier one",
+                self.folder,
+                reason,
+            )
+
+    def _names(self) -> list[str]:
+        """Returns the names of the files, the oldest first."""
+        if not tf.io.gfile.isdir(self.folder):
+            return []
+        names = tf.io.gfile.listdir(self.folder)
+        return sorted(name for name in names if name.startswith(f"{self.fit}-"))
+
+
+def _encode(checkpoint: Checkpoint, file: tf.io.gfile.GFile) -> None:
+    """Writes an ``.npz`` without a copy of it in memory, then its SHA-256."""
+    about = {"steps_done": checkpoint.steps_done, "state": checkpoint.state}
+    hashing = _Hashing(file)
+    np.savez(
+        hashing,
+        about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+        **{f"variable_{n}": value for n, value in enumerate(checkpoint.variables)},
+        **{f"best_{n}": value for n, value in enumerate(checkpoint.best_weights)},
+    )
+    file.write(hashing.sha256.digest())
+
+
+def _decode(content: bytes) -> Checkpoint | None:
+    """Returns what ``_encode`` has written; None if it is damaged."""
+    size = hashlib.sha256().digest_size
+    if hashlib.sha256(memoryview(content)[:-size]).digest() != content[-size:]:
+        return None
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        about = json.loads(arrays["about"].tobytes())
+
+        def values(kind: str) -> list[Array]:
+            count = sum(name.startswith(kind) for name in arrays.files)
+            return [arrays[f"{kind}_{n}"] for n in range(count)]
+
+        return Checkpoint(
+            about["steps_done"], values("variable"), values("best"), about["state"]
+        )
+
+
+class _Hashing(io.RawIOBase):
+    """Writes to a file, and computes the SHA-256 of what is written."""
+
+    def __init__(self, file: tf.io.gfile.GFile):
+        super().__init__()
+        self.file, self.sha256 = file, hashlib.sha256()
+
+    def write(self, part: Any) -> int:
+        """Appends to the file."""
+        self.file.write(bytes(part))
+        self.sha256.update(part)
+        return len(part)

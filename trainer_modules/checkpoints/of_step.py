@@ -1,0 +1,116 @@
+"""The checkpoints of a Trainer step, which its next attempt finds.
+
+They are in TFX's folder for the state of a step's attempts, which is the same for all
+of them. ``marquee clean`` and ``marquee forget`` remove what a killed run left there.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from trainer_modules.checkpoints.files import MADE_FOR, CheckpointFiles
+from trainer_modules.checkpoints.saver import Saver
+from trainer_modules.tasks.task import Trainee
+
+FOLDER = ".system/stateful_working_dir"  # below the folder of the step
+PREFIX = "checkpoints-"
+
+progress_log = logging.getLogger("marquee.progress")
+
+
+class Checkpoints:
+    """The checkpoints of the fits of a step, which always come in the same order."""
+
+    def __init__(self, folder: str, made_for: Mapping[str, str], interval: float):
+        """Removes the checkpoints of attempts that would have had other weights.
+
+        Args:
+            folder: Where the checkpoints of all attempts are, in folders of their own.
+            made_for: All that decides the weights: name → value.
+            interval: Time between two checkpoints, in seconds.
+        """
+        self.interval = interval
+        self.made_for = json.dumps(made_for, sort_keys=True)
+        digest = hashlib.sha256(self.made_for.encode()).hexdigest()[:16]
+        self.folder = f"{folder}/{PREFIX}{digest}"
+        self._fits: list[CheckpointFiles] = []
+        for other in tf.io.gfile.glob(f"{folder}/{PREFIX}*"):
+            if other != self.folder:
+                progress_log.warning(
+                    "the checkpoints in %s are of another training, and removed: %s",
+                    other,
+                    _differences(other, made_for),
+                )
+                tf.io.gfile.rmtree(other)
+
+    @classmethod
+    def of(cls, fn_args: FnArgs, interval: float) -> "Checkpoints | None":
+        """Returns the checkpoints of a Trainer; None if it is to write none.
+
+        Args:
+            fn_args: Inputs, settings and outputs of the Trainer.
+            interval: Time between two checkpoints, in seconds; 0 to write none.
+        """
+        if not interval:
+            return None
+        # Artifacts are in <root>/<step>/<output>/<execution>.
+        root, step, _, _ = fn_args.model_run_dir.rstrip("/").rsplit("/", 3)
+        config = fn_args.custom_config["config"]
+        decides = {
+            **fn_args.custom_config,
+            **{f"config.{name}": value for name, value in config.items()},
+            "config": None,
+            "checkpoint_seconds": None,
+            "train_files": fn_args.train_files,
+            "eval_files": fn_args.eval_files,
+            "transform_graph_path": fn_args.transform_graph_path,
+            "base_model": fn_args.base_model,
+            "hyperparameters": fn_args.hyperparameters,
+            "tensorflow": tf.__version__,
+            "gpus": len(tf.config.list_physical_devices("GPU")),
+        }
+        # Below the root, which changes when a folder of runs is moved.
+        made_for = {
+            name: json.dumps(value, sort_keys=True).replace(f"{root}/", "")
+            for name, value in decides.items()
+        }
+        return cls(f"{root}/{step}/{FOLDER}", made_for, interval)
+
+    def of_next_fit(
+        self,
+        trainee: Trainee,
+        epochs: int,
+        others: Sequence[tf.keras.callbacks.Callback],
+    ) -> Saver:
+        """Returns the callback for the next fit, whose arguments are ``Saver``'s."""
+        self.wait()
+        self._fits.append(CheckpointFiles(self.folder, len(self._fits), self.made_for))
+        return Saver(self._fits[-1], self.interval, trainee, epochs, others)
+
+    def wait(self) -> None:
+        """Waits until all checkpoints are written."""
+        for files in self._fits:
+            files.wait()
+
+    def remove(self) -> None:
+        """Removes all checkpoints, when the step has ended and needs them no more."""
+        self.wait()
+        if tf.io.gfile.isdir(self.folder):
+            tf.io.gfile.rmtree(self.folder)
+
+
+def _differences(folder: str, made_for: Mapping[str, str]) -> str:
+    """Describes what differs between two trainings, in words."""
+    try:
+        with tf.io.gfile.GFile(f"{folder}/{MADE_FOR}") as file:
+            other = json.loads(file.read())
+    except (ValueError, tf.errors.OpError):
+        return f"its {MADE_FOR} cannot be read"
+    names = sorted(
+        name for name in {*other, *made_for} if other.get(name) != made_for.get(name)
+    )
+    return f"it differs in {', '.join(names)}"

@@ -1,0 +1,144 @@
+"""Saves the state of a fit while it runs, and restores it."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from trainer_modules.checkpoints.files import Array, Checkpoint, CheckpointFiles
+from trainer_modules.progress import Progress
+from trainer_modules.tasks.task import Trainee
+
+progress_log = logging.getLogger("marquee.progress")
+
+
+class Saver(tf.keras.callbacks.Callback):
+    """Saves a fit at intervals and when it ends, and starts it where it was saved.
+
+    It must be the last callback, so that it saves what the others have done.
+    """
+
+    def __init__(
+        self,
+        files: CheckpointFiles,
+        interval: float,
+        trainee: Trainee,
+        epochs: int,
+        others: Sequence[tf.keras.callbacks.Callback],
+    ):
+        """Reads the newest checkpoint, and sets the trainee's ``steps_done`` by it.
+
+        Args:
+            files: The checkpoints of the fit.
+            interval: Time between two checkpoints, in seconds.
+            trainee: What is to be fitted.
+            epochs: Number of epochs that are planned.
+            others: The other callbacks.
+        """
+        super().__init__()
+        self.files, self.interval, self.others = files, interval, others
+        self.steps = trainee.training_set.steps
+        self.all_steps = epochs * self.steps
+        self.history: list[dict[str, float]] = []
+        self.checkpoint = files.newest()
+        if self.checkpoint:
+            trainee.steps_done = self.checkpoint.steps_done
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Restores the checkpoint if there is one."""
+        self.saved = time.monotonic()
+        self.variables = _variables(self.model)
+        if self.checkpoint:
+            self._restore(self.checkpoint)
+
+    def on_epoch_begin(
+        self, epoch: int, logs: Mapping[str, float] | None = None
+    ) -> None:
+        """Restores the mean loss, which Keras has set back."""
+        self.epoch = epoch
+        if self.checkpoint:
+            self._restore_variables(self.checkpoint)
+            self.checkpoint = None
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
+        """Saves within an epoch, when the interval is over."""
+        if batch + 1 < self.steps and self._is_due():
+            self._save(self.epoch * self.steps + batch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Saves when the interval is over, or the fit has ended."""
+        self.history.append({name: float(value) for name, value in logs.items()})
+        steps_done = (epoch + 1) * self.steps
+        if self.model.stop_training or steps_done == self.all_steps:
+            self._save(self.all_steps)
+        elif self._is_due():
+            self._save(steps_done)
+
+    def _is_due(self) -> bool:
+        is_over = time.monotonic() - self.saved >= self.interval
+        return is_over and not self.files.is_writing
+
+    def _save(self, steps_done: int) -> None:
+        early_stopping = self._other(tf.keras.callbacks.EarlyStopping)
+        state: dict[str, Any] = {
+            "history": self.history,
+            "progress": self._other(Progress).state(),
+        }
+        best_weights: Sequence[Array] = []
+        if early_stopping:
+            best_weights = early_stopping.best_weights or []
+            state["early_stopping"] = {
+                "best": float(early_stopping.best),
+                "best_epoch": early_stopping.best_epoch,
+                "wait": early_stopping.wait,
+            }
+        variables = [variable.numpy() for variable in self.variables]
+        self.files.write(Checkpoint(steps_done, variables, best_weights, state))
+        self.saved = time.monotonic()
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Restores the variables, and what the other callbacks know."""
+        self._restore_variables(checkpoint)
+        self.history = checkpoint.state["history"]
+        progress = self._other(Progress)
+        progress.resume(checkpoint.state["progress"], len(self.history))
+        progress_log.info(
+            "%s goes on from a checkpoint, after %d of %d steps",
+            progress.name,
+            checkpoint.steps_done,
+            self.all_steps,
+        )
+        for epoch, logs in enumerate(self.history):
+            # The curves are in the folder of this attempt.
+            self._other(tf.keras.callbacks.TensorBoard).on_epoch_end(epoch, logs)
+        early_stopping = self._other(tf.keras.callbacks.EarlyStopping)
+        if early_stopping:
+            vars(early_stopping).update(checkpoint.state["early_stopping"])
+            early_stopping.best_weights = list(checkpoint.best_weights) or None
+
+    def _restore_variables(self, checkpoint: Checkpoint) -> None:
+        for variable, value in zip(self.variables, checkpoint.variables, strict=True):
+            variable.assign(value)
+
+    def _other(self, kind: type[tf.keras.callbacks.Callback]) -> Any:
+        """Returns the callback of a type; None if there is none."""
+        return next((other for other in self.others if isinstance(other, kind)), None)
+
+
+def _variables(trainee: Trainee) -> list[tf.Variable]:
+    """Returns all variables that a step of the training reads or writes.
+
+    Keras leaves the state of the layers' random generators out of checkpoints.
+    """
+    parts = tf.train.TrackableView(trainee).descendants()
+    generators = [
+        layer._random_generator._generator
+        for layer in trainee.submodules
+        if isinstance(layer, tf.keras.__internal__.layers.BaseRandomLayer)
+    ]
+    return [
+        *(part for part in parts if isinstance(part, tf.Variable)),
+        *(generator.state for generator in generators if generator),
+    ]
