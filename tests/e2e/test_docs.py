@@ -145,8 +145,9 @@ def test_online(shell, tmp_path):
             request = request.replace("8501", port).replace("ITEM", item["item_id"])
             shell(request.replace("curl ", "curl -fsS ", 1), tmp_path)
     time.sleep(6)  # the window
-    table, as_json = (shell(line, tmp_path) for line in commands)
-    assert re.search(r"1 mf_als +4 +6\.25%", table)  # 1 click of 1 + 5 + 5 + 5
+    table, as_json, newest = (shell(line, tmp_path) for line in commands)
+    for shown in (table, newest):
+        assert re.search(r"1 mf_als +4 +6\.25%", shown)  # 1 click of 1 + 5 + 5 + 5
     assert '"not_over": 4' in as_json
 
 
