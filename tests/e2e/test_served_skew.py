@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.command import marquee
+from tests.support.command import environment, marquee
 from tests.support.logs import write_span
 from tests.support.server import ROOT, serving, until
 
@@ -19,6 +19,7 @@ def retrain(folder, *more):
         *("--set", "gate.min_users=20", "--set", "serving.max_latency_ms=10000"),
         *ENOUGH,
         *more,
+        env=environment(ROOT),  # a process that is spawned needs a main module
     )
 
 
