@@ -22,6 +22,7 @@ from kubeflow import entrypoint, notify
 from kubeflow.cluster import Cluster, Metadata, Step
 from pipeline.runs.code_version import version_of_all
 from pipeline.runs.local_runner import needs
+from pipeline.runs.metadata_store import PASSWORD_VARIABLE, USER_VARIABLE
 from trainer_modules.tuning import storage
 
 if TYPE_CHECKING:  # the module imports ML Metadata
@@ -30,7 +31,6 @@ if TYPE_CHECKING:  # the module imports ML Metadata
 # The only folder that a container can write to, apart from the volume.
 SCRATCH = "/tmp"
 VERDICT = "Verdict"  # its name among the cluster's steps
-_MYSQL_USER, _MYSQL_PASSWORD = "MYSQL_USER", "MYSQL_PASSWORD"
 _NOTIFIER = Step(
     cpu="100m", memory="64Mi", cpu_limit="1", memory_limit="256Mi", timeout_seconds=300
 )
@@ -218,8 +218,8 @@ def _store(metadata: Metadata) -> kubeflow_pb2.KubeflowMetadataConfig:
     store.mysql_db_service_host.value = metadata.host
     store.mysql_db_service_port.value = str(metadata.port)
     store.mysql_db_name.value = metadata.database
-    store.mysql_db_user.environment_variable = _MYSQL_USER
-    store.mysql_db_password.environment_variable = _MYSQL_PASSWORD
+    store.mysql_db_user.environment_variable = USER_VARIABLE
+    store.mysql_db_password.environment_variable = PASSWORD_VARIABLE
     return store
 
 
@@ -237,8 +237,8 @@ def _compact(values: Mapping[str, object]) -> str:
 
 def _account(metadata: Metadata) -> dict[str, SecretKey]:
     return {
-        _MYSQL_USER: SecretKey(metadata.secret, "user"),
-        _MYSQL_PASSWORD: SecretKey(metadata.secret, "password"),
+        USER_VARIABLE: SecretKey(metadata.secret, "user"),
+        PASSWORD_VARIABLE: SecretKey(metadata.secret, "password"),
     }
 
 

@@ -9,22 +9,20 @@ TRAINER = "Trainer_"
 
 
 @dataclasses.dataclass(frozen=True)
-class Candidate:
-    """A model that a run's gate judged.
+class Candidates:
+    """The models that a run's gate judged.
 
     Attributes:
-        name: Name of the model in the registry.
-        folder: Path of its SavedModel.
-        examples: Output folder of ``RatingsExampleGen``, whose first splits it learned
-            from.
+        models: Name of each in the registry → path of its SavedModel.
+        examples: Output folder of ``RatingsExampleGen``, whose first splits they
+            learned from.
     """
 
-    name: str
-    folder: Path
+    models: dict[str, Path]
     examples: Path
 
 
-def candidates(out: Path, run: str) -> list[Candidate]:
+def candidates(out: Path, run: str) -> Candidates:
     """Finds the models that a run's gate judged.
 
     Args:
@@ -43,12 +41,12 @@ def candidates(out: Path, run: str) -> list[Candidate]:
         raise NoLineageError(f"the gate of run {run} did not decide: it has no models")
     inputs = store.inputs(champion)
     examples = store.folder(inputs["examples"][0])
-    found = []
-    for model in inputs["models"]:
-        name = store.name(store.maker(model)).removeprefix(TRAINER)
-        folder = store.folder(model) / "Format-Serving"
-        found.append(Candidate(name, folder, examples))
-    for path in (examples, *(each.folder for each in found)):
+    models = {
+        store.name(store.maker(model)).removeprefix(TRAINER): store.folder(model)
+        / "Format-Serving"
+        for model in inputs["models"]
+    }
+    for path in (examples, *models.values()):
         if not path.is_dir():
             raise NoLineageError(f"{path} of run {run} was removed")
-    return found
+    return Candidates(models, examples)

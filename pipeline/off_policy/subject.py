@@ -59,10 +59,8 @@ def candidates_of(out: Path, run: str) -> list[Subject]:
         NoLineageError: If the gate of the run did not decide, or a folder was removed.
     """
     found = candidates(out, run)
-    since = {each.examples: _end_of_training(each.examples) for each in found}
-    return [
-        Subject(None, each.name, each.folder, since[each.examples]) for each in found
-    ]
+    since = _end_of_training(found.examples)
+    return [Subject(None, name, folder, since) for name, folder in found.models.items()]
 
 
 def _end_of_training(examples: Path) -> float:

@@ -101,18 +101,18 @@ def compared(statistics, live_folder, tmp_path, *, stops=True, min_ratings=1000)
 
 
 def test_another_span_of_the_same_kind_is_no_drift(statistics, live, tmp_path):
-    told = compared(statistics("2", ratings(seed=2)), live, tmp_path)
-    assert (told["span"], told["live_span"]) == ("2", "1")
-    measured = {each["feature"]: each for each in told["measured"]}
+    result = compared(statistics("2", ratings(seed=2)), live, tmp_path)
+    assert (result["span"], result["live_span"]) == ("2", "1")
+    measured = {each["feature"]: each for each in result["measured"]}
     assert set(measured) == {"user_id", "item_id", "rating", "number of ratings"}
-    assert not any(each["is_drift"] for each in told["measured"])
+    assert not any(each["is_drift"] for each in result["measured"])
 
 
 def test_the_divergence_of_items_is_what_numpy_says(statistics, live, tmp_path):
     """Half of the ratings are of items that the live model's span does not have."""
     rows = ratings(seed=2)
     rows[: N // 2] = ratings(seed=3, item_id="new-{}")[: N // 2]
-    told = compared(statistics("2", rows), live, tmp_path)
+    result = compared(statistics("2", rows), live, tmp_path)
 
     def shares(rows):
         names = [f"{kind}{number}" for kind in ("i", "new-") for number in range(50)]
@@ -125,7 +125,7 @@ def test_the_divergence_of_items_is_what_numpy_says(statistics, live, tmp_path):
     )
     [found] = [
         m["value"]
-        for m in told["measured"]
+        for m in result["measured"]
         if (m["feature"], m["distance"]) == ("item_id", "JENSEN_SHANNON_DIVERGENCE")
     ]
     assert found == pytest.approx(expected, abs=1e-4)
@@ -136,14 +136,14 @@ def test_the_largest_difference_of_a_share_is_what_numpy_says(
     statistics, live, tmp_path
 ):
     rows = ratings(seed=2, share_of_one_user=0.2)
-    told = compared(statistics("2", rows), live, tmp_path)
+    result = compared(statistics("2", rows), live, tmp_path)
 
     def shares(rows):
         users = [int(row.split(",")[0][1:]) for row in rows]
         return np.bincount(users, minlength=200) / len(rows)
 
     expected = np.abs(shares(rows) - shares(ratings(seed=1))).max()
-    [found] = [m for m in told["measured"] if m["feature"] == "user_id"]
+    [found] = [m for m in result["measured"] if m["feature"] == "user_id"]
     assert found["value"] == pytest.approx(expected, abs=1e-6)
     assert found["distance"] == "L_INFTY"
 
@@ -167,8 +167,8 @@ def test_drift_stops_and_names_what_drifted(
     with pytest.raises(DriftError, match="not like those of span 1") as stopped:
         compared(other, live, tmp_path)
     assert {each.feature for each in stopped.value.measured} == {feature}
-    told = compared(other, live, tmp_path, stops=False)
-    assert {m["feature"] for m in told["measured"] if m["is_drift"]} == {feature}
+    result = compared(other, live, tmp_path, stops=False)
+    assert {m["feature"] for m in result["measured"] if m["is_drift"]} == {feature}
 
 
 @pytest.mark.parametrize(("times", "is_stopped"), [(9, False), (11, True)])
@@ -177,8 +177,8 @@ def test_a_span_of_many_more_ratings_is_drift(
 ):
     """``schema/spans.pbtxt`` allows ten times as many."""
     rows = [row for seed in range(times) for row in ratings(seed=seed)]
-    told = compared(statistics("2", rows), live, tmp_path, stops=False)
-    drifted = [m for m in told["measured"] if m["is_drift"]]
+    result = compared(statistics("2", rows), live, tmp_path, stops=False)
+    drifted = [m for m in result["measured"] if m["is_drift"]]
     assert [m["feature"] for m in drifted] == ["number of ratings"] * is_stopped
     assert {m["value"] for m in drifted} <= {11.0}
 
@@ -186,21 +186,21 @@ def test_a_span_of_many_more_ratings_is_drift(
 def test_growth_from_a_small_span_is_measured(statistics, live, tmp_path):
     """Bots can outnumber the people of a site whose spans are too small to compare."""
     rows = ratings(seed=2)
-    told = compared(statistics("2", rows), live, tmp_path, min_ratings=N + 1)
-    assert told["measured"] == []
+    result = compared(statistics("2", rows), live, tmp_path, min_ratings=N + 1)
+    assert result["measured"] == []
     rows += ratings(seed=3)
-    told = compared(statistics("3", rows), live, tmp_path, min_ratings=N + 1)
-    assert [(m["feature"], m["value"]) for m in told["measured"]] == [
+    result = compared(statistics("3", rows), live, tmp_path, min_ratings=N + 1)
+    assert [(m["feature"], m["value"]) for m in result["measured"]] == [
         ("number of ratings", 2.0)
     ]
-    assert "too few" in told["not_compared"]
+    assert "too few" in result["not_compared"]
 
 
 def test_few_ratings_are_not_compared(statistics, live, tmp_path):
     few = statistics("2", ratings(seed=2, stars=(5,))[:50])
-    told = compared(few, live, tmp_path)
-    assert told["measured"] == []
-    assert "50 ratings are too few" in told["not_compared"]
+    result = compared(few, live, tmp_path)
+    assert result["measured"] == []
+    assert "50 ratings are too few" in result["not_compared"]
 
 
 def test_without_a_live_model_of_spans_there_is_nothing_to_compare(
@@ -208,12 +208,12 @@ def test_without_a_live_model_of_spans_there_is_nothing_to_compare(
 ):
     newest = statistics("2", ratings(seed=2))
     other = tmp_path / "other"
-    told = compared(newest, str(other), tmp_path)
-    assert told["not_compared"] == "nothing is live"
+    result = compared(newest, str(other), tmp_path)
+    assert result["not_compared"] == "nothing is live"
     write_card(str(tmp_path / "model"), CARD)
     push.push(tmp_path / "model", other, keep=9)
-    told = compared(newest, str(other), tmp_path)
-    assert "did not learn from spans" in told["not_compared"]
+    result = compared(newest, str(other), tmp_path)
+    assert "did not learn from spans" in result["not_compared"]
 
 
 def test_the_live_model_s_changed_statistics_are_not_compared(
@@ -222,17 +222,17 @@ def test_the_live_model_s_changed_statistics_are_not_compared(
     path = Path(live, "1", f.SPAN_STATISTICS_FILE)
     whole = path.read_bytes()
     path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
-    told = compared(statistics("2", ratings(seed=2, stars=(5,))), live, tmp_path)
-    assert told["measured"] == []
-    assert f"{path} is not as it was pushed" in told["not_compared"]
+    result = compared(statistics("2", ratings(seed=2, stars=(5,))), live, tmp_path)
+    assert result["measured"] == []
+    assert f"{path} is not as it was pushed" in result["not_compared"]
 
 
 def test_what_is_live_decides_whether_it_is_compared_again(live, tmp_path):
     """Part of the cache's key: the step runs again when another model went live."""
 
     def key(folder):
-        told = SimpleNamespace(exec_properties={"live_folder": str(folder)})
-        return Driver(None).run(told).exec_properties["live_model"].string_value
+        result = SimpleNamespace(exec_properties={"live_folder": str(folder)})
+        return Driver(None).run(result).exec_properties["live_model"].string_value
 
     assert key(tmp_path / "nowhere") == ""
     assert key(live) == f"{live}/1"
