@@ -159,6 +159,8 @@ def replay(ctx: click.Context, out: Path, as_json: bool) -> None:
             click.echo(line)
         for reason, number in result.skipped.items():
             click.echo(f"{counted(number, 'list')} not made again: {reason}.")
+        for line in result.damaged:
+            click.echo(line)
     if result.different:
         ctx.exit(exit_codes.FAILED)
 

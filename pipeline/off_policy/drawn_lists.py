@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipeline.config.delivery_section import SHADOW
+from pipeline.list_log import reading
 from pipeline.list_log.files import existing_files
 from pipeline.recommend.user_history import History, Without
 
-ROWS = 5_000  # of a file that are in memory at once
+ROWS = 5_000  # of a file that are Python's objects at once
 _COLUMNS = (
     *("time", "version", "user", "start", "items", "probabilities", "pool", "at"),
     *("excluded", "filters", "history_items", "history_ratings", "history_times"),
-    *("history_types", "user_features", "arm", "failed", "redacted"),
+    *("history_types", "user_features", "arm", "failed"),
 )
+_OPTIONAL = ("redacted",)
 
 
 class NoDrawnListsError(ValueError):
@@ -54,22 +54,25 @@ class ShownList:
     without: Without
 
 
-def read_lists(out: Path) -> Iterator[ShownList | None]:
+def read_lists(out: Path, damaged: list[str]) -> Iterator[ShownList | None]:
     """Yields the lists in the order of the files; None for one that is redacted.
+
+    Args:
+        out: Folder of the runs.
+        damaged: Gets a line for each file that cannot be read.
 
     Raises:
         NoListsError: If no list has been logged.
     """
-    for path in existing_files(out):
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS, columns=_COLUMNS):
-                for row in batch.to_pylist():
-                    if row["arm"] != SHADOW and not row["failed"]:
-                        yield _list_of(row)
+    for _, table in reading.tables(existing_files(out), _COLUMNS, damaged, _OPTIONAL):
+        for batch in table.to_batches(ROWS):
+            for row in batch.to_pylist():
+                if row["arm"] != SHADOW and not row["failed"]:
+                    yield _list_of(row)
 
 
 def _list_of(row: dict[str, Any]) -> ShownList | None:
-    if row["redacted"]:
+    if row.get("redacted"):
         return None
     items, pool = row["items"], row["pool"]
     num_head = len(items) - len(set(items) & set(pool))

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,9 +71,10 @@ def judge(
         EventStoreError: If there are no events.
         SignatureError: If another release exported the model with other inputs.
     """
-    skipped = collections.Counter[str]()
+    skipped, damaged = collections.Counter[str](), list[str]()
     impressions, places = Impressions(), _Places()
-    lists = _usable(out, subject, now - window, impressions, skipped)
+    logged = read_lists(out, damaged)
+    lists = _usable(logged, subject, now - window, impressions, skipped)
     candidate = None
     while some := list(itertools.islice(lists, LISTS)):
         candidate = candidate or Candidate(subject.folder, threads)
@@ -81,20 +82,21 @@ def judge(
             places.add(shown, numbers)
         places.candidate += candidate.fillings([shown for shown, _ in some])
     if candidate is None:
-        raise _nothing(out, skipped)
+        raise _nothing(out, skipped, damaged)
     followed = impressions.followed(out, window)
-    return _judged(subject, window, places, followed, dict(skipped))
+    judged = _judged(subject, window, places, followed, dict(skipped))
+    return dataclasses.replace(judged, damaged=damaged)
 
 
 def _usable(
-    out: Path,
+    lists: Iterable[ShownList | None],
     subject: Subject,
     end: float,
     impressions: Impressions,
     skipped: collections.Counter[str],
 ) -> Iterator[tuple[ShownList, list[int]]]:
     """Yields lists that can be used, with the numbers of their drawn impressions."""
-    for shown in read_lists(out):
+    for shown in lists:
         if shown is None:
             skipped[REDACTED] += 1
             continue
@@ -111,14 +113,16 @@ def _usable(
             yield shown, numbers
 
 
-def _nothing(out: Path, skipped: collections.Counter[str]) -> NoDrawnListsError:
+def _nothing(
+    out: Path, skipped: collections.Counter[str], damaged: Sequence[str]
+) -> NoDrawnListsError:
     reasons = "; ".join(f"{number:,} {reason}" for reason, number in skipped.items())
     text = (
         f"No list in {out} has places that can be used: {reasons or 'none was shown'}."
     )
     if set(skipped) <= {NOT_DRAWN}:
         text += " 'marquee serve --log-lists 1 --explore 3/20' draws places at random."
-    return NoDrawnListsError(text)
+    return NoDrawnListsError("\n".join([text, *damaged]))
 
 
 def _judged(

@@ -42,6 +42,7 @@ class OffPolicy:
         candidate: The model.
         difference: How much more the model would earn by the doubly robust estimates;
             None if one of them is missing.
+        damaged: Descriptions of files of lists that could not be read.
     """
 
     version: int | None
@@ -54,6 +55,7 @@ class OffPolicy:
     logged: Judged
     candidate: Judged
     difference: Estimate | None
+    damaged: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)

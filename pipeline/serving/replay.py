@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from components.exported_model import ExportedModel, Function
 from components.live_models import versions
+from pipeline.list_log import reading
 from pipeline.list_log.files import existing_files
+from pipeline.list_log.shown import SCHEMA
 from pipeline.recommend.user_history import (
     History,
     Without,
@@ -23,6 +24,10 @@ from pipeline.recommend.user_history import (
     recommend_inputs,
 )
 from pipeline.serving.loaded_model import PADDING
+
+# Without a value if the list was made in several calls, or by an earlier release.
+_OPTIONAL = ("call_rows", "call_place", "call_k", "call_widths", "redacted")
+_COLUMNS = [name for name in SCHEMA.names if name not in _OPTIONAL]
 
 
 @dataclasses.dataclass
@@ -33,11 +38,13 @@ class Replayed:
         equal: Number of lists whose items and scores have the same bytes.
         different: Descriptions of the others.
         skipped: Why lists were not made again → their number.
+        damaged: Descriptions of files of lists that could not be read.
     """
 
     equal: int = 0
     different: list[str] = dataclasses.field(default_factory=list)
     skipped: dict[str, int] = dataclasses.field(default_factory=dict)
+    damaged: list[str] = dataclasses.field(default_factory=list)
 
     def skip(self, reason: str) -> None:
         """Counts a list that was not made again."""
@@ -58,7 +65,7 @@ def replay(out: Path, threads: int) -> Replayed:
         version.number: version for version in versions.with_challengers(out / "live")
     }
     replayed, functions = Replayed(), dict[int, Function]()
-    for page in _pages(out):
+    for page in _pages(out, replayed.damaged):
         number = page["version"]
         version = kept.get(number)
         if version is None or version.model != page["model"]:
@@ -85,9 +92,10 @@ def replay(out: Path, threads: int) -> Replayed:
     return replayed
 
 
-def _pages(out: Path) -> Iterator[dict[str, Any]]:
-    for path in existing_files(out):
-        for page in pq.read_table(path).to_pylist():
+def _pages(out: Path, damaged: list[str]) -> Iterator[dict[str, Any]]:
+    paths = existing_files(out)
+    for _, table in reading.tables(paths, _COLUMNS, damaged, _OPTIONAL):
+        for page in table.to_pylist():
             if not page["failed"]:  # otherwise it has no items to compare
                 yield page
 

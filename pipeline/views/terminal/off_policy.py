@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from components.wording import counted
 from pipeline.off_policy.estimators import Estimate
 from pipeline.off_policy.result import Judged, JudgedRun, OffPolicy
+from pipeline.views.formatting import inert
 
 
 def lines(found: OffPolicy) -> Iterator[str]:
@@ -41,6 +42,7 @@ def _lists(found: OffPolicy) -> Iterator[str]:
     )
     for reason, number in found.skipped.items():
         yield f"{counted(number, 'list')} not used: {reason}."
+    yield from map(inert, found.damaged)
     yield ""
     yield "Events per place, with 95 % intervals whose unit is the user:"
     yield f"  as the places were drawn  {_text(found.drawn)}"

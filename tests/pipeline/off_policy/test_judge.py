@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from components.live_models import push, versions
 from pipeline.config.sections import PipelineConfig
+from pipeline.list_log.files import FILES, FOLDER
+from pipeline.off_policy.drawn_lists import NoDrawnListsError
 from pipeline.off_policy.judge import (
     LATER_PAGE,
     NOT_DRAWN,
@@ -25,6 +27,7 @@ from pipeline.off_policy.run_candidates import judge_run
 from pipeline.off_policy.subject import version_of
 from pipeline.serving.exploration import Exploration
 from pipeline.serving.list_cursor import Cursor
+from pipeline.views.terminal.off_policy import lines
 from tests.support.examples import write_ratings
 from tests.support.metadata_store import StoreWriter
 from tests.support.online_logs import shown, write_events, write_lists
@@ -141,6 +144,22 @@ def test_estimates_have_the_truth(out):
     gain = expected(["2", "3", "4"]) - expected(["22", "21", "20"])
     assert found.difference.lower < gain < found.difference.upper
     assert found.difference.lower > 0
+
+
+def test_a_damaged_file_is_named_and_the_others_count(out):
+    begin = pushed(out)
+    log(out, 21, begin)
+    damaged = out / FOLDER / "lists-0.parquet"
+    damaged.write_bytes(b"PAR1 cut short")
+    found = judge(out, version_of(out, 2), 1, 1, begin + DAY)
+    assert found.lists == 5 * len(USERS)
+    [line] = found.damaged
+    assert line.startswith(f"{damaged} cannot be read: ")
+    assert line in lines(found)
+    for path in (out / FOLDER).glob(FILES):
+        path.write_bytes(b"PAR1 cut short")
+    with pytest.raises(NoDrawnListsError, match=r"lists-0\.parquet cannot be read"):
+        judge(out, version_of(out, 2), 1, 1, begin + DAY)
 
 
 def test_the_own_version_needs_no_model_to_be_the_same(out, exported):

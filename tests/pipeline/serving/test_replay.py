@@ -94,6 +94,17 @@ def test_lists_are_made_again(answers, out, marquee):
     assert result["equal"] == len(rows(out)) > len(answers)
 
 
+def test_a_damaged_file_is_named_and_the_others_are_made_again(answers, out, marquee):
+    damaged = out / FOLDER / "lists-0.parquet"
+    damaged.write_bytes(b"PAR1 cut short")
+    status, result = replayed(marquee, out)
+    damaged.unlink()
+    assert (status, result["different"], result["skipped"]) == (0, [], {})
+    assert result["equal"] == len(rows(out))
+    [line] = result["damaged"]
+    assert line.startswith(f"{damaged} cannot be read: ")
+
+
 def test_a_changed_list_is_found(answers, out, marquee):
     changed = rows(out)[:20]
     changed[3]["scores"][0] += 0.001
