@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -26,6 +26,72 @@ def strategy(require_gpu: bool) -> tf.distribute.Strategy:
     if len(tf.config.list_logical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def strategy_of_workers() -> tf.distribute.Strategy:
+    """Returns a strategy for the processes that ``TF_CONFIG`` names, this one included.
+
+    It must be called before TensorFlow's first operation.
+    """
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether this is the only worker, or the one that decides and writes."""
+    resolver = strategy.cluster_resolver
+    return resolver is None or not resolver.task_id
+
+
+def of_chief(strategy: tf.distribute.Strategy, measure: Callable[[], float]) -> float:
+    """Returns, on all workers, the figure that the chief measures.
+
+    Args:
+        strategy: The workers, which must all call this.
+        measure: Returns the figure; only the chief calls it.
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return measure()
+    found = measure() if is_chief(strategy) else 0.0
+    values = strategy.experimental_distribute_values_from_function(
+        lambda replica: tf.constant(
+            0.0 if replica.replica_id_in_sync_group else found, tf.float64
+        )
+    )
+    return float(strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None))
+
+
+def share(
+    strategy: tf.distribute.Strategy, batches: tf.data.Dataset, batch_size: int
+) -> tf.data.Dataset:
+    """Returns the part of each batch that this worker trains on.
+
+    Each worker makes the whole batches, which are the same for any number of workers.
+
+    Args:
+        strategy: The workers and their devices.
+        batches: Batches, whose values have a row for each of ``batch_size`` samples.
+        batch_size: B, number of rows of a batch.
+
+    Raises:
+        ValueError: If a worker would have no row.
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return batches
+    workers = strategy.num_replicas_in_sync
+    if batch_size < workers:
+        raise ValueError(
+            f"a batch has {batch_size} rows, too few for {workers} workers: with so "
+            "little data, remove train.workers"
+        )
+
+    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        worker, count = context.input_pipeline_id, context.num_input_pipelines
+        begin, end = (batch_size * n // count for n in (worker, worker + 1))
+        return batches.map(
+            lambda batch: {name: column[begin:end] for name, column in batch.items()}
+        )
+
+    return strategy.distribute_datasets_from_function(of_worker)
 
 
 @contextlib.contextmanager

@@ -30,8 +30,19 @@ class ModelBuilder:
     start: Start = dataclasses.field(default_factory=Start)
 
     @classmethod
-    def for_devices(cls, settings: TrainerSettings, data: Data) -> "ModelBuilder":
+    def for_devices(
+        cls,
+        settings: TrainerSettings,
+        data: Data,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> "ModelBuilder":
         """Returns a builder from scratch; sets layers' precision and random numbers.
+
+        Args:
+            settings: Which model, with which settings and seed.
+            data: What the Trainer was given.
+            strategy: The workers that train the model; None for the devices of this
+                process alone.
 
         Raises:
             RuntimeError: If a GPU is required and TensorFlow sees none.
@@ -42,7 +53,8 @@ class ModelBuilder:
         # Dropout draws from variables then, which a checkpoint can hold.
         tf.keras.backend.experimental.enable_tf_random_generator()
         sizes = dataclasses.replace(data.sizes, mean_rating=data.train_ratings.mean())
-        return cls(settings, sizes, devices.strategy(settings.require_gpu))
+        strategy = strategy or devices.strategy(settings.require_gpu)
+        return cls(settings, sizes, strategy)
 
     def starting_warm(
         self,

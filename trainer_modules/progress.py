@@ -66,6 +66,7 @@ class Progress(tf.keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         """Reads the clock, so that measuring the eval metric later does not count."""
         self.trained = time.monotonic() - self.started
+        progress_log.debug("%s: more steps have ended", self.name)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Logs the epoch."""

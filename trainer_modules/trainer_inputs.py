@@ -25,6 +25,12 @@ from trainer_modules.time_context import TimeContext
 from trainer_modules.trainer_settings import TrainerSettings
 
 
+def read_settings(fn_args: FnArgs) -> TrainerSettings:
+    """Returns the settings of a Trainer, with those that a Tuner found."""
+    settings = TrainerSettings.parse(fn_args.custom_config)
+    return settings.tuned(fn_args.hyperparameters)
+
+
 def read_data(
     fn_args: FnArgs,
     transform: tft.TFTransformOutput,

@@ -47,6 +47,8 @@ class TrainerSettings:
             times.
         rules: What lists may contain, and in which order; None without rules.
         checkpoint_seconds: Time between two checkpoints; 0 to write none.
+        workers: Number of processes that train the model together.
+        worker_seconds: Time after which workers that end no step are stopped.
         code_version: Part of the cache key; unused otherwise.
     """
 
@@ -74,6 +76,8 @@ class TrainerSettings:
     context: Mapping[str, Any] | None = None
     rules: Rules | None = None
     checkpoint_seconds: int = 0
+    workers: int = 1
+    worker_seconds: int = 0
     code_version: str = ""
 
     @classmethod
@@ -127,6 +131,11 @@ class TrainerSettings:
     def is_closed_form(self) -> bool:
         """Whether the model is solved, rather than fitted by gradient descent."""
         return self.model.task == "closed_form"
+
+    @property
+    def learns_by_gradients(self) -> bool:
+        """Whether the model or a part of it is fitted, rather than solved."""
+        return not all(model.is_closed_form for model in self.parts.values() or [self])
 
     @property
     def parts(self) -> dict[str, "TrainerSettings"]:

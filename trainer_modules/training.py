@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer_modules import devices
 from trainer_modules.checkpoints.of_step import Checkpoints
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data
@@ -293,8 +294,9 @@ def _run_epochs(
     if checkpoints:
         saver = checkpoints.of_next_fit(trainee, num_epochs, callbacks)
         callbacks = [*callbacks, saver]
+    batches = training_set.batches_from(trainee.steps_done)
     trainee.fit(
-        training_set.batches_from(trainee.steps_done),
+        devices.share(trainee.distribute_strategy, batches, training_set.batch_size),
         epochs=num_epochs,
         steps_per_epoch=training_set.steps,
         verbose=0,

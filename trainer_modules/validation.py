@@ -5,6 +5,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from scipy import stats
 
+from trainer_modules import devices
 from trainer_modules import features as f
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.inputs import Data, eval_users
@@ -22,6 +23,7 @@ class Validation(tf.keras.callbacks.Callback):
     """Adds a metric of the eval split to each epoch's logs.
 
     Attributes:
+        scorer: The model to validate.
         metric: Name of the metric in the logs.
         mode: ``max`` if more is better, or ``min``.
     """
@@ -29,12 +31,22 @@ class Validation(tf.keras.callbacks.Callback):
     metric: str
     mode: str
 
+    def __init__(self, scorer: tf.keras.Model):
+        super().__init__()
+        self.scorer = scorer
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Adds the metric to the logs, for the callbacks after this one."""
         logs[self.metric] = self.measure()
 
     def measure(self) -> float:
-        """Returns the metric for the model's present weights."""
+        """Returns the metric for the model's present weights, the same on all workers.
+
+        Others would compute it with other rounding errors, and stop at another epoch.
+        """
+        return devices.of_chief(self.scorer.distribute_strategy, self._measured)
+
+    def _measured(self) -> float:
         raise NotImplementedError
 
     @staticmethod
@@ -56,7 +68,7 @@ def validation(
     Raises:
         ValueError: If no target of the eval split can be used.
     """
-    kind: type[Validation] = Ranking
+    kind: type[Ranking | _Targets] = Ranking
     if config.loss == "squared_error":
         kind = StarsError
     elif config.task == "rating" and not config.num_negatives:
@@ -81,15 +93,14 @@ class Ranking(Validation):
     metric, mode = NDCG, MODES[NDCG]
 
     def __init__(self, scorer: tf.keras.Model, data: Data):
-        super().__init__()
-        self.scorer = scorer
+        super().__init__(scorer)
         sizes = data.sizes
         self.candidates = Candidates.of(
             scorer, sizes.num_listed, data.num_unknown_items, sizes.num_new_items
         )
         self.users = eval_users(data, RANKED_USERS).cache()
 
-    def measure(self) -> float:
+    def _measured(self) -> float:
         """Ranks the first users of the split."""
         gain, users = 0.0, 0
         for batch in self.users:
@@ -122,8 +133,7 @@ class _Targets(Validation):
     """Compares the scores of all eval targets with their labels or stars."""
 
     def __init__(self, scorer: tf.keras.Model, data: Data):
-        super().__init__()
-        self.scorer = scorer
+        super().__init__(scorer)
         self.targets = data.eval_ratings.targets()
         user = self.targets.user_index
         self.pairs = tf.data.Dataset.from_tensor_slices(
@@ -132,7 +142,7 @@ class _Targets(Validation):
             | {f.USER_INDEX: user, f.ITEM_INDEX: self.targets.item_index[:, np.newaxis]}
         ).batch(SCORED_PAIRS)
 
-    def measure(self) -> float:
+    def _measured(self) -> float:
         """Scores the whole split."""
         score = np.concatenate([self._scores(batch).numpy() for batch in self.pairs])
         return self.compare(score)

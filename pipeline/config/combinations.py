@@ -10,7 +10,7 @@ from pipeline.config.delivery_section import SHADOW
 from pipeline.config.dialect_checks import DIALECT, check_dialect, check_timezone
 from pipeline.config.document import Document
 from pipeline.config.events_section import NEGATIVE
-from pipeline.config.sections import PipelineConfig
+from pipeline.config.sections import PipelineConfig, TrainConfig
 from trainer_modules.configs.base import EXCLUSIVE, LOSSES, GradientConfig
 from trainer_modules.configs.parse import parse
 from trainer_modules.registry import MODELS, parts_of
@@ -151,6 +151,7 @@ def check_combinations(config: PipelineConfig, document: Document) -> None:
             "true or never"
         )
         raise document.error("lists.recommend_again", message)
+    _check_workers(config.train, document)
     check_dialect(config.data, document)
     fields = config.context.fields
     for name in fields:
@@ -161,6 +162,12 @@ def check_combinations(config: PipelineConfig, document: Document) -> None:
     if len({*arms, SHADOW}) <= len(arms):
         message = f"{arms} must be two names, and neither may be {SHADOW!r}"
         raise document.error("delivery.arms", message)
+
+
+def _check_workers(train: TrainConfig, document: Document) -> None:
+    if train.workers > 1 and train.checkpoint_every is None:
+        message = "workers go on from checkpoints; set train.checkpoint_every, as in 5m"
+        raise document.error("train.workers", message)
 
 
 def _check_split(config: PipelineConfig, document: Document) -> None:

@@ -118,6 +118,11 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         checkpoint_every: How often a training is saved while it runs, such as 5m; null
             to save none. If it is killed, the next run goes on from there, with the
             same result (docs/operations.md).
+        workers: Number of processes that train each model together; closed forms are
+            solved by one. The metrics are the same but for rounding, and for the random
+            numbers of dropout (docs/operations.md).
+        worker_timeout: How long the workers may take for a step, such as 10m, or for
+            reading the data; the run then fails instead of waiting.
     """
 
     seed: Seed = 0
@@ -125,6 +130,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mixed_precision: bool = False
     warm_start: bool = False
     checkpoint_every: Duration | None = "5m"
+    workers: Count = 1
+    worker_timeout: Duration = "10m"
 
 
 class EvaluationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

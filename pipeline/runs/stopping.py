@@ -1,15 +1,14 @@
 """Stops a run on a signal, and makes it end with the process that started it."""
 
 import contextlib
-import ctypes
 import signal
 from collections.abc import Iterator
 from types import FrameType
 
+from trainer_modules import parent_process
+
 # SIGHUP: the terminal or the session that the run was started in has ended.
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_LIBC = ctypes.CDLL(None, use_errno=True)  # before any fork, which must not load it
 
 
 class Stopped(KeyboardInterrupt):  # noqa: N818 - no error, like its parent
@@ -55,11 +54,6 @@ def interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
     return error
 
 
-def end_with_parent() -> None:
-    """Makes the kernel kill this process when the thread that started it ends."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def follow_parent() -> None:
     """Lets the parent stop this process with SIGINT, and ends it with the parent.
 
@@ -70,4 +64,4 @@ def follow_parent() -> None:
     Must be called in a child between fork and exec; it stays in effect after exec.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent_process.end_with_parent(signal.SIGTERM)

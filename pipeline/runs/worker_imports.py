@@ -5,11 +5,13 @@ TensorFlow: those start with its first operation. The threads that exist by then
 OpenBLAS's and jemalloc's, which handle a fork themselves.
 """
 
+import signal
+
 from pipeline import tfx_imports
-from pipeline.runs import stopping
+from trainer_modules import parent_process
 
 # With Marquee's own process, even while this one is still importing.
-stopping.end_with_parent()
+parent_process.end_with_parent(signal.SIGKILL)
 
 with tfx_imports.quick():
     import pipeline.pipeline  # noqa: F401 - the components

@@ -32,6 +32,7 @@ from trainer_modules.configs.duration import duration_seconds
 from trainer_modules.configs.parse import parse
 from trainer_modules.registry import MODELS, POPULARITY, parts_of
 from trainer_modules.run_fn import run_fn
+from trainer_modules.workers.local import WORKER
 
 
 class LiveEvaluation(NamedTuple):
@@ -81,7 +82,7 @@ def train(
             catalogue=catalogue,
             train_split=f.TRAIN_SPLIT,
             eval_split=f.EVAL_SPLIT,
-            custom_config=trainer_config(name, config) | _checkpoints(config),
+            custom_config=trainer_config(name, config) | _execution(config),
             base_model=(
                 base_model.outputs["champion"]
                 if base_model and MODELS[name].is_fitted
@@ -205,10 +206,14 @@ def push(
     )
 
 
-def _checkpoints(config: PipelineConfig) -> dict[str, int]:
-    """Returns the setting of a Trainer that changes nothing about its model."""
-    every = config.train.checkpoint_every
-    return {"checkpoint_seconds": duration_seconds(every) if every else 0}
+def _execution(config: PipelineConfig) -> dict[str, int]:
+    """Returns the settings of a Trainer that belong to no recipe of a model."""
+    every, workers = config.train.checkpoint_every, config.train.workers
+    settings = {"checkpoint_seconds": duration_seconds(every) if every else 0}
+    if workers > 1:
+        seconds = duration_seconds(config.train.worker_timeout)
+        settings |= {"workers": workers, "worker_seconds": seconds}
+    return settings
 
 
 def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
@@ -226,7 +231,9 @@ def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
         "max_scored_pairs": config.evaluation.max_scored_pairs,
         "index_from": config.lists.index_from,
         "index_probes": config.lists.index_probes,
-        "code_version": code_version(run_fn.__module__, *model_modules(name, config)),
+        "code_version": code_version(
+            run_fn.__module__, WORKER, *model_modules(name, config)
+        ),
     }
     if config.events.types:
         types = config.events.types.items()

@@ -23,17 +23,30 @@ progress_log = logging.getLogger("marquee.progress")
 
 
 class Checkpoints:
-    """The checkpoints of the fits of a step, which always come in the same order."""
+    """The checkpoints of the fits of a step, which always come in the same order.
 
-    def __init__(self, folder: str, made_for: Mapping[str, str], interval: float):
+    Attributes:
+        are_complete: Whether each fit has ended, so that its end is to be restored.
+    """
+
+    are_complete = False
+
+    def __init__(
+        self,
+        folder: str,
+        made_for: Mapping[str, str],
+        interval: float,
+        writes: bool = True,
+    ):
         """Removes the checkpoints of attempts that would have had other weights.
 
         Args:
             folder: Where the checkpoints of all attempts are, in folders of their own.
             made_for: All that decides the weights: name → value.
             interval: Time between two checkpoints, in seconds.
+            writes: Whether to write any: of several workers, one does.
         """
-        self.interval = interval
+        self.interval, self.writes = interval, writes
         self.made_for = json.dumps(made_for, sort_keys=True)
         digest = hashlib.sha256(self.made_for.encode()).hexdigest()[:16]
         self.folder = f"{folder}/{PREFIX}{digest}"
@@ -48,12 +61,15 @@ class Checkpoints:
                 tf.io.gfile.rmtree(other)
 
     @classmethod
-    def of(cls, fn_args: FnArgs, interval: float) -> "Checkpoints | None":
+    def of(
+        cls, fn_args: FnArgs, interval: float, writes: bool = True
+    ) -> "Checkpoints | None":
         """Returns the checkpoints of a Trainer; None if it is to write none.
 
         Args:
             fn_args: Inputs, settings and outputs of the Trainer.
-            interval: Time between two checkpoints, in seconds; 0 to write none.
+            interval: Time between two checkpoints, in seconds; 0 for no checkpoints.
+            writes: See ``__init__``.
         """
         if not interval:
             return None
@@ -65,6 +81,7 @@ class Checkpoints:
             **{f"config.{name}": value for name, value in config.items()},
             "config": None,
             "checkpoint_seconds": None,
+            "worker_seconds": None,
             "train_files": fn_args.train_files,
             "eval_files": fn_args.eval_files,
             "transform_graph_path": fn_args.transform_graph_path,
@@ -78,7 +95,13 @@ class Checkpoints:
             name: json.dumps(value, sort_keys=True).replace(f"{root}/", "")
             for name, value in decides.items()
         }
-        return cls(f"{root}/{step}/{FOLDER}", made_for, interval)
+        return cls(f"{root}/{step}/{FOLDER}", made_for, interval, writes)
+
+    def names(self) -> set[str]:
+        """Returns the names of the files that exist."""
+        if not tf.io.gfile.isdir(self.folder):
+            return set()
+        return set(tf.io.gfile.listdir(self.folder))
 
     def of_next_fit(
         self,
@@ -86,10 +109,23 @@ class Checkpoints:
         epochs: int,
         others: Sequence[tf.keras.callbacks.Callback],
     ) -> Saver:
-        """Returns the callback for the next fit, whose arguments are ``Saver``'s."""
+        """Returns the callback for the next fit, whose arguments are ``Saver``'s.
+
+        Raises:
+            OSError: If the fit must have ended, and its last checkpoint is missing.
+        """
         self.wait()
-        self._fits.append(CheckpointFiles(self.folder, len(self._fits), self.made_for))
-        return Saver(self._fits[-1], self.interval, trainee, epochs, others)
+        files = CheckpointFiles(
+            self.folder, len(self._fits), self.made_for, self.writes
+        )
+        self._fits.append(files)
+        saver = Saver(files, self.interval, trainee, epochs, others)
+        if self.are_complete and not saver.has_ended:
+            raise OSError(
+                f"the trained model is missing in {self.folder}: its checkpoint could "
+                "not be written, or is damaged. Look for a warning in the output above"
+            )
+        return saver
 
     def wait(self) -> None:
         """Waits until all checkpoints are written."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer_modules import devices
 from trainer_modules.checkpoints.files import Array, Checkpoint, CheckpointFiles
 from trainer_modules.progress import Progress
 from trainer_modules.tasks.task import Trainee
@@ -39,12 +40,18 @@ class Saver(tf.keras.callbacks.Callback):
         """
         super().__init__()
         self.files, self.interval, self.others = files, interval, others
+        self.trainee = trainee
         self.steps = trainee.training_set.steps
         self.all_steps = epochs * self.steps
         self.history: list[dict[str, float]] = []
         self.checkpoint = files.newest()
         if self.checkpoint:
             trainee.steps_done = self.checkpoint.steps_done
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the fit had ended when it was saved."""
+        return self.trainee.steps_done == self.all_steps
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Restores the checkpoint if there is one."""
@@ -77,6 +84,10 @@ class Saver(tf.keras.callbacks.Callback):
             self._save(steps_done)
 
     def _is_due(self) -> bool:
+        # All workers save at the same step: each has a part of the mean loss.
+        return bool(devices.of_chief(self.model.distribute_strategy, self._is_over))
+
+    def _is_over(self) -> bool:
         is_over = time.monotonic() - self.saved >= self.interval
         return is_over and not self.files.is_writing
 
@@ -104,12 +115,13 @@ class Saver(tf.keras.callbacks.Callback):
         self.history = checkpoint.state["history"]
         progress = self._other(Progress)
         progress.resume(checkpoint.state["progress"], len(self.history))
-        progress_log.info(
-            "%s goes on from a checkpoint, after %d of %d steps",
-            progress.name,
-            checkpoint.steps_done,
-            self.all_steps,
-        )
+        if not self.has_ended:
+            progress_log.info(
+                "%s goes on from a checkpoint, after %d of %d steps",
+                progress.name,
+                checkpoint.steps_done,
+                self.all_steps,
+            )
         for epoch, logs in enumerate(self.history):
             # The curves are in the folder of this attempt.
             self._other(tf.keras.callbacks.TensorBoard).on_epoch_end(epoch, logs)

@@ -26,12 +26,13 @@ from trainer_modules.tasks.task import (
 )
 
 LOG_SHARE = "log_share"  # in a batch: logarithm of the item's share of the likes
+PLACE = "place"  # in a batch: number of the row, from 0
 
 
 def training_set(
     data: Data, ratings: Ratings, config: GradientConfig, seed: int
 ) -> TrainingSet:
-    """Returns batches of liked pairs, each with the ``log_share`` of its item [B].
+    """Returns batches of liked pairs, with the ``log_share`` of each item [B].
 
     Items without a row of their own are left out: together, they would count as one
     popular item.
@@ -60,6 +61,7 @@ def training_set(
             **{name: tf.gather(column, rows) for name, column in columns.items()},
             **context(rows),
             f.LABEL: tf.ones([batch_size, 1]),
+            PLACE: tf.range(batch_size),
         }
 
     batches_from, steps, batch_size = shuffled_batches(
@@ -71,16 +73,26 @@ def training_set(
 def losses_in_batch(
     model: tf.keras.Model, batch: Batch, loss: LossFunction
 ) -> tf.Tensor:
-    """Returns the loss of each liked item among the items of the batch, [B].
+    """Returns the loss of each liked item among the items of the batch, [R].
 
-    A copy of the item that another user likes is not compared with it.
+    A copy of the item that another user likes is not compared with it. Replicas divide
+    a batch of B rows, and each has R of them, but compares them with all its items.
     """
-    apart = (f.LABEL, f.WEIGHT, LOG_SHARE)
+    apart = (f.LABEL, f.WEIGHT, LOG_SHARE, PLACE)
     features = {name: value for name, value in batch.items() if name not in apart}
-    item = batch[f.ITEM_INDEX]  # [B, 1]
-    items = tf.transpose(item)  # [1, B]
-    score = model({**features, f.ITEM_INDEX: items}, training=True)  # [B, B]
-    score = tf.cast(score, tf.float32) - batch[LOG_SHARE]
+    item = batch[f.ITEM_INDEX]  # [R, 1]
+    items = tf.transpose(_of_all_replicas(item))  # [1, B]
+    score = model({**features, f.ITEM_INDEX: items}, training=True)  # [R, B]
+    score = tf.cast(score, tf.float32) - _of_all_replicas(batch[LOG_SHARE])
     others = tf.where(item == items, IMPOSSIBLE, score)
-    losses = loss(tf.linalg.diag_part(score), others)
+    losses = loss(tf.linalg.diag_part(score, k=batch[PLACE][0]), others)
     return losses * batch[f.WEIGHT] if f.WEIGHT in batch else losses
+
+
+def _of_all_replicas(column: tf.Tensor) -> tf.Tensor:
+    """Returns the column [B, ...] of the whole batch for some of its rows."""
+    replica = tf.distribute.get_replica_context()  # None outside of a training step
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return column
+    # TensorFlow looks for the device of the tensor, which an input of the step lacks.
+    return replica.all_gather(tf.identity(column), axis=0)

@@ -505,6 +505,12 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
             "label.negative",
             "none can be disliked",
         ),
+        (
+            "train:\n  checkpoint_every: null\n  workers: 2\n",
+            3,
+            "train.workers",
+            "workers go on from checkpoints",
+        ),
     ],
 )
 def test_choices_that_are_impossible_together(write, text, line, key, message):

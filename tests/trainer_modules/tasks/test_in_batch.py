@@ -67,6 +67,7 @@ def test_loss_is_the_corrected_softmax_over_the_other_items():
         f.LABEL: tf.ones([4, 1]),
         f.WEIGHT: tf.constant(weight, tf.float32),
         in_batch.LOG_SHARE: tf.constant(log_share, tf.float32),
+        in_batch.PLACE: tf.range(4),
     }
     losses = in_batch.losses_in_batch(model, batch, loss_named("softmax", V))
     assert given.keys() == {f.USER_INDEX, f.ITEM_INDEX}

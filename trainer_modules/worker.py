@@ -1,0 +1,80 @@
+"""A worker: one of the processes that train a model together.
+
+``python -m trainer_modules.worker ORDER PARENT`` trains as the Trainer with the
+arguments in the file ORDER, and reports to the process PARENT through its standard
+output. TensorFlow finds the other workers by the variable ``TF_CONFIG``. The chief
+writes the checkpoints, from which the Trainer builds and exports the model.
+"""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from trainer_modules import devices, parent_process, run_fn, training
+from trainer_modules.checkpoints.of_step import Checkpoints
+from trainer_modules.progress import progress_log
+from trainer_modules.trainer_inputs import read_settings
+from trainer_modules.workers.reports import LOST_STATUS, reporting
+
+# What TensorFlow raises if another worker has ended, or the network is down.
+LOST = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+    tf.errors.UnknownError,
+)
+
+
+@devices.explaining_full_memory()
+def train(fn_args: FnArgs) -> None:
+    """Trains the model together with the other workers."""
+    strategy = devices.strategy_of_workers()  # before TensorFlow's first operation
+    progress_log.debug("the workers have found each other")
+    settings = read_settings(fn_args)
+    transform = tft.TFTransformOutput(fn_args.transform_graph_path)
+    data, build = run_fn.prepared(fn_args, settings, transform, strategy)
+    progress_log.debug("the data are read")
+    checkpoints = Checkpoints.of(
+        fn_args, settings.checkpoint_seconds, writes=devices.is_chief(strategy)
+    )
+    with tempfile.TemporaryDirectory() as curves:  # the checkpoints have them, too
+        training.train(build, data, curves, checkpoints)
+    if checkpoints:
+        checkpoints.wait()
+
+
+def main() -> int:
+    """Returns the exit status."""
+    order, parent = sys.argv[1:]
+    parent_process.end_with_parent(signal.SIGKILL)
+    if os.getppid() != int(parent):  # it has ended in the meantime
+        return LOST_STATUS
+    with reporting() as reporter:
+        try:
+            train(FnArgs(**json.loads(Path(order).read_text())))
+        except LOST as error:
+            print(error.message, file=sys.stderr)
+            return LOST_STATUS
+        except Exception as error:
+            traceback.print_exc()
+            reporter.send(error=str(error) or repr(error))
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    # Not by sys.exit: TensorFlow's server would wait for those of the other workers.
+    status = main()
+    sys.stderr.flush()
+    os._exit(status)

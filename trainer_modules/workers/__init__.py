@@ -1,0 +1,1 @@
+"""Several processes that train one model: what starts, watches and replaces them."""
