@@ -56,6 +56,7 @@ setup(
         "configs": ["*.yaml"],
         "kubeflow": ["*.yaml"],
         "pipeline": ["py.typed"],
+        "pipeline.plan": ["*.json"],
         "components": ["py.typed"],
         "trainer_modules": ["py.typed"],
         "pipeline.views.html": ["*.j2", "*.css", "*.js"],

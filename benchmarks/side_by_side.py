@@ -9,10 +9,10 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
+import msgspec
 
 from benchmarks.figures import GIGABYTE
 from benchmarks.processes import (
@@ -23,6 +23,9 @@ from benchmarks.processes import (
     resident_bytes,
     wait_for_orphans,
 )
+from pipeline.config.sections import PipelineConfig
+from pipeline.plan.makespan import makespan
+from pipeline.plan.planned import steps_before
 from pipeline.runs import finished_runs
 from pipeline.runs.status import Status
 
@@ -85,57 +88,12 @@ def simulate(out: Path, cores: tuple[int, ...]) -> None:
     """
     record = finished_runs.read(out)
     seconds = {step.name: step.seconds for step in record.steps}
-    before = _steps_before(record.config)
+    before = steps_before(msgspec.convert(record.config, PipelineConfig))
     total, path = sum(seconds.values()), makespan(seconds, before, len(seconds))
     click.echo(f"{len(seconds)} steps, {total:.0f} s; longest path {path:.0f} s")
     for number in cores:
         span = makespan(seconds, before, number)
         click.echo(f"{number:>3} at once: {span:>6.0f} s, {total / span:.2f} times")
-
-
-def makespan(
-    seconds: Mapping[str, float], before: Mapping[str, set[str]], jobs: int
-) -> float:
-    """Returns the seconds of a run whose steps start as the local runner starts them.
-
-    Args:
-        seconds: Duration of each step, in topological order.
-        before: The steps that each step waits for.
-        jobs: Number of steps that run at once.
-    """
-    now, ends, running = 0.0, set[str](), dict[str, float]()
-    waiting = list(seconds)
-    while waiting or running:
-        for name in [name for name in waiting if before[name] <= ends]:
-            if len(running) < jobs:
-                running[name] = now + seconds[name]
-                waiting.remove(name)
-        now = min(running.values())
-        ended = {name for name, end in running.items() if end <= now}
-        ends |= ended
-        running = {name: end for name, end in running.items() if name not in ended}
-    return now
-
-
-def _steps_before(config: dict[str, object]) -> dict[str, set[str]]:
-    """Returns the steps that each step of a run waits for."""
-    import msgspec
-    from tfx.dsl.compiler import compiler
-
-    from components.anomaly_gate.schema import CURATED_SCHEMA
-    from pipeline.config.sections import PipelineConfig
-    from pipeline.pipeline import Places, create_pipeline
-    from pipeline.runs.local_runner import needs_before
-    from pipeline.stages.prepare import Source
-
-    with tempfile.TemporaryDirectory() as folder:
-        pipeline = create_pipeline(
-            msgspec.convert(config, PipelineConfig),
-            Source(folder),
-            Places(folder, folder, Path(CURATED_SCHEMA)),
-        )
-        ir = compiler.Compiler().compile(pipeline)
-    return needs_before([node.pipeline_node for node in ir.nodes])
 
 
 if __name__ == "__main__":

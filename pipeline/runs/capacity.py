@@ -60,6 +60,11 @@ class Capacity:
     wanted: int | None = None
     has_gpu: bool = False
 
+    @property
+    def memory_for_steps(self) -> float:
+        """Memory that all steps together may use, in bytes."""
+        return self.memory - _OWN_BYTES
+
     def __str__(self) -> str:
         """Returns a sentence that explains the number."""
         why = (
@@ -112,7 +117,7 @@ def beam_processes(config: BeamConfig, at_once: Capacity, bytes_of_ratings: int)
         return config.processes
     if at_once.has_gpu or bytes_of_ratings < _BYTES_WORTH_PROCESSES:
         return 1
-    left = at_once.memory - _OWN_BYTES - at_once.step_memory
+    left = at_once.memory_for_steps - at_once.step_memory
     return max(1, min(at_once.cores, math.floor(left / _BEAM_PROCESS_BYTES)))
 
 

@@ -171,6 +171,7 @@ def _step(step: StepResult) -> StepRecord:
         cached=step.state == "cached",
         seconds=step.seconds,
         error=str(step.error) if step.error else None,
+        peak_memory=step.peak_memory,
     )
 
 

@@ -149,7 +149,9 @@ def _run_step(
             state = _launch(node, ir, place)
     except BaseException as raised:
         error = raised
-    return StepResult(name, state, time.monotonic() - started, error)
+    seconds = time.monotonic() - started
+    peak = None if state == "cached" else place.peak_memory_of(name)
+    return StepResult(name, state, seconds, error, peak)
 
 
 def _launch(

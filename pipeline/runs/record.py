@@ -132,6 +132,8 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
         seconds: Duration, in seconds.
         cached: Whether the outputs are those of an earlier run.
         error: The error of a failed step.
+        peak_memory: Peak memory of the process that ran it, in bytes, without Beam's
+            other processes; None if nothing ran, or in runs of an earlier release.
     """
 
     name: str
@@ -139,6 +141,7 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     cached: bool = False
     error: str | None = None
+    peak_memory: int | None = None
 
 
 class Live(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ from tfx.proto.orchestration import (
 
 from pipeline.beam import forked_workers
 from pipeline.beam.options import process_flags
-from pipeline.runs import step_log
+from pipeline.runs import step_log, step_memory
 from pipeline.runs.worker_process import Call
 from pipeline.runs.workers import Workers
 
@@ -43,12 +43,15 @@ class Place:
         log_of: Marks the log messages of this thread as a step's; takes its name.
         operators: The executor operators for TFX's Launcher, by kind of executor;
             without one, TFX's own runs the executor where the launcher runs.
+        peak_memory_of: Returns the peak memory of the process that ran a step, in
+            bytes; None if it is not known. Takes the step's name.
         metadata_lock: Held by a launcher except while its executor runs in a worker.
             Drivers, resolvers, publishers and ML Metadata see one launcher at a time.
     """
 
     launchers: Executor
     log_of: Callable[[str], contextlib.AbstractContextManager[None]]
+    peak_memory_of: Callable[[str], int | None]
     operators: Mapping[type, Callable[..., Any]] = field(default_factory=dict)
     metadata_lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -66,7 +69,12 @@ def place_for(jobs: int, beam_processes: int = 1) -> Iterator[Place]:
         forked_workers.register()
         beam = functools.partial(_beam_operator, beam_processes)
         operators = {executable_spec_pb2.BeamExecutableSpec: beam}
-        yield Place(_ThisThread(), lambda step: contextlib.nullcontext(), operators)
+        yield Place(
+            _ThisThread(),
+            lambda step: contextlib.nullcontext(),
+            lambda step: step_memory.peak(),
+            operators,
+        )
         return
     with (
         ThreadPoolExecutor(jobs, thread_name_prefix="launcher") as launchers,
@@ -76,7 +84,13 @@ def place_for(jobs: int, beam_processes: int = 1) -> Iterator[Place]:
         operator = functools.partial(
             _WorkerOperator, workers, lock, jobs, beam_processes
         )
-        yield Place(launchers, step_log.named, dict.fromkeys(_SPECS, operator), lock)
+        yield Place(
+            launchers,
+            step_log.named,
+            workers.peak_memory.get,
+            dict.fromkeys(_SPECS, operator),
+            lock,
+        )
 
 
 def _beam_operator(
@@ -114,6 +128,7 @@ class _ThisThread(Executor):
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Runs a function; it must not raise."""
+        step_memory.count_from_now()
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future

@@ -19,7 +19,7 @@ from tfx.proto.orchestration import executable_spec_pb2
 
 from pipeline import exit_codes
 from pipeline.beam import forked_workers
-from pipeline.runs import step_log, stopping
+from pipeline.runs import step_log, step_memory, stopping
 from pipeline.runs.portable_errors import portable
 
 END_OF_STEP = b"\0end of step\n"  # in the output, after all that a step wrote
@@ -57,11 +57,14 @@ class Ended:
         output: The serialised ``ExecutorOutput``, if it succeeded.
         error: The exception, if it failed.
         traceback: The exception's traceback.
+        peak_memory: Peak memory of the process while it ran the step, in bytes; None if
+            it is not known.
     """
 
     output: bytes = b""
     error: BaseException | None = None
     traceback: str = ""
+    peak_memory: int | None = None
 
 
 def work(calls: Connection, output: Connection, folder: str) -> None:
@@ -98,6 +101,7 @@ def work(calls: Connection, output: Connection, folder: str) -> None:
 
 def _run(call: Call) -> Ended:
     """Runs a step as TFX does."""
+    step_memory.count_from_now()
     try:
         spec = python_execution_binary_utils.deserialize_executable_spec(
             call.executable_spec, call.with_beam
@@ -110,13 +114,15 @@ def _run(call: Call) -> Ended:
         info = python_execution_binary_utils.deserialize_execution_info(
             call.execution_info
         )
-        return Ended(operator.run_executor(info).SerializeToString())
+        output = operator.run_executor(info).SerializeToString()
+        return Ended(output, peak_memory=step_memory.peak())
     except BaseException as error:
         raised = stopping.interrupt_behind(error) or error
         if isinstance(raised, stopping.Stopped):
             raise raised from None
         text = "".join(traceback.format_exception(error))
-        return Ended(error=portable(raised), traceback=text)
+        peak = step_memory.peak()
+        return Ended(error=portable(raised), traceback=text, peak_memory=peak)
 
 
 def _end_with_run() -> None:

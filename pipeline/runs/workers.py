@@ -22,7 +22,7 @@ from pipeline import main_module
 from pipeline.runs import step_log
 
 if TYPE_CHECKING:  # TFX takes seconds to import
-    from pipeline.runs.worker_process import Call, Progress
+    from pipeline.runs.worker_process import Call, Ended, Progress
 
 GRACE_SECONDS = 10.0  # from stopping a worker until it is killed
 _DRAIN_SECONDS = 5.0  # for the last lines of a step that left a process behind
@@ -55,9 +55,15 @@ def start_importing() -> None:
 
 
 class Workers:
-    """A pool of workers; its methods may be called from any thread."""
+    """A pool of workers; its methods may be called from any thread.
+
+    Attributes:
+        peak_memory: Step → peak memory of the worker that ran it, in bytes; None if it
+            is not known.
+    """
 
     def __init__(self) -> None:
+        self.peak_memory: dict[str, int | None] = {}
         self._lock = threading.Lock()
         self._all: list[_Worker] = []
         self._idle: list[_Worker] = []
@@ -107,7 +113,11 @@ class Workers:
             else:
                 worker = self._idle.pop()
         try:
-            return worker.run(step, call)
+            ended = worker.run(step, call)
+            self.peak_memory[step] = ended.peak_memory
+            if ended.error is not None:
+                raise ended.error from WorkerTracebackError(ended.traceback)
+            return ended.output
         except BaseException:
             if self._closing:
                 raise KeyboardInterrupt from None
@@ -140,8 +150,8 @@ class _Worker:
         self._log = threading.Thread(target=self._copy_output, daemon=True)
         self._log.start()
 
-    def run(self, step: str, call: "Call") -> bytes:
-        """Runs a step; see ``Workers.run``."""
+    def run(self, step: str, call: "Call") -> "Ended":
+        """Runs a step, and returns how it ended; see ``Workers.run``."""
         from pipeline.runs.worker_process import Ended
 
         self._step = step
@@ -155,9 +165,7 @@ class _Worker:
             self._process.join(GRACE_SECONDS)
             raise WorkerDiedError(_explain(self._process.exitcode)) from None
         self._written.wait(_DRAIN_SECONDS)
-        if reply.error is not None:
-            raise reply.error from WorkerTracebackError(reply.traceback)
-        return reply.output
+        return reply
 
     def stop(self) -> None:
         """Interrupts the step that it runs, and ends the process."""

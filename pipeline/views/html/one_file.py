@@ -22,6 +22,7 @@ from pipeline.views.formatting import (
     day,
     duration,
     figure,
+    gigabytes,
     inert,
     optional,
     thousands,
@@ -32,6 +33,7 @@ _SNIPPET = "window.vegaEmbed = vegaEmbed;"  # all that report.js needs
 _FILTERS: dict[str, Callable[..., object]] = {
     "duration": duration,
     "figure": figure,
+    "gigabytes": gigabytes,
     "optional": optional,
     "thousands": thousands,
     "bad_rows": OF_ROWS.get,

@@ -12,6 +12,8 @@ from pipeline import lineage
 from pipeline.lineage import Lineage, NoLineageError
 from pipeline.online.figures import Online
 from pipeline.online.measure import measure_if_logged
+from pipeline.plan.estimate import Estimate
+from pipeline.plan.planned import estimated_before
 from pipeline.runs import finished_runs
 from pipeline.runs.model_record import Ends, JudgedLive, Metrics, ModelRecord
 from pipeline.runs.record import RUN_FILE, RunRecord
@@ -73,6 +75,7 @@ class Contents:
         links: Description of a file → its path relative to the report.
         online: What users did with the lists that they were shown; None if no lists or
             no events are in the folder.
+        estimates: Step that ran → what it would have been estimated to cost.
     """
 
     run: RunRecord
@@ -91,6 +94,7 @@ class Contents:
     no_lineage: str
     links: Mapping[str, str]
     online: Online | None
+    estimates: Mapping[str, Estimate]
 
 
 def gather(out: Path, run_id: str | None) -> Contents:
@@ -136,6 +140,7 @@ def gather(out: Path, run_id: str | None) -> Contents:
         no_lineage=no_origin,
         links=_links(out / "runs" / record.run.id, outputs),
         online=measure_if_logged(out),
+        estimates=estimated_before(out, record),
     )
 
 

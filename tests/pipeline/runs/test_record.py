@@ -39,7 +39,7 @@ KEYS = {
     "spans.drift.measured.0": "distance feature is_drift threshold value",
     "spans.overlaps.0": "ratings spans",
     "rows": "duplicates kept merged quarantined read truncated",
-    "steps.0": "cached error name seconds state",
+    "steps.0": "cached error name peak_memory seconds state",
     "models.0": "evidence findings intervals metrics name parameters rule "
     "samples_per_second share_of_users slices state train_seconds verdict",
     "models.0.evidence": "required share_of_alpha users value",
