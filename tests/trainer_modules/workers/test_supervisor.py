@@ -72,6 +72,7 @@ def test_an_error_of_the_training_is_raised_without_another_attempt(supervise, c
     assert "start again" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_worker_that_stops_ends_in_an_error_that_names_it(supervise):
     with pytest.raises(supervisor.WorkerError) as raised:
         supervise(["waits", "stops"], seconds=6)
@@ -80,6 +81,7 @@ def test_a_worker_that_stops_ends_in_an_error_that_names_it(supervise):
     assert "worker 0 of 2" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_workers_that_wait_for_each_other_end_in_an_error_about_the_network(supervise):
     with pytest.raises(
         supervisor.WorkerError, match="the network between them is down"

@@ -24,7 +24,7 @@ from trainer_modules import run_fn
 from trainer_modules.registry import MODELS
 from trainer_modules.workers import local, supervisor
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.timeout(3600)
 
 GMF = "{epochs: 8, patience: 8, batch_size: 32, learning_rate: 0.0001}"
 FITTED = [name for name, spec in MODELS.items() if spec.is_fitted]
@@ -72,6 +72,7 @@ TRAIN = """
 """
 
 
+@pytest.mark.reliability
 def test_two_workers_train_every_model_as_one_process(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(TRAIN))
@@ -173,6 +174,7 @@ def signalled(number, has_begun):
     thread.join()
 
 
+@pytest.mark.slow
 def test_workers_train_as_one_process_also_if_one_is_killed_or_stopped(
     trainer, tmp_path, caplog
 ):
@@ -196,6 +198,7 @@ def test_workers_train_as_one_process_also_if_one_is_killed_or_stopped(
         assert not workers()
 
 
+@pytest.mark.reliability
 def test_a_worker_that_never_meets_the_other_ends_in_an_error(trainer):
     with (
         signalled(signal.SIGSTOP, lambda: True),
@@ -207,6 +210,7 @@ def test_a_worker_that_never_meets_the_other_ends_in_an_error(trainer):
     assert not workers()
 
 
+@pytest.mark.reliability
 def test_parts_and_halves_are_trained_by_workers_too(trainer):
     settings = (
         "{retrieval: popularity, ranking: neumf, ranking_settings: {epochs: 2, "
@@ -219,6 +223,7 @@ def test_parts_and_halves_are_trained_by_workers_too(trainer):
     np.testing.assert_allclose(two[1], one[1], atol=1e-3)
 
 
+@pytest.mark.reliability
 def test_a_worker_ends_with_the_process_that_started_it(tmp_path):
     (tmp_path / "order.json").write_text("{}")
     [free, missing] = local._free_ports(2)
