@@ -25,7 +25,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-events bench-skew bench-warm-start bench-tune bench-sources \
   bench-flink bench-gate bench-trials demo-loop bench-store bench-new-items bench-index bench-evaluation bench-two-stages bench-scale \
-  bench-run bench-run-quick bench-jobs bench-plan bench-gpu bench-obp bench-off-policy
+  bench-run bench-run-quick bench-jobs bench-plan bench-training-memory bench-gpu bench-obp bench-off-policy
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -234,6 +234,9 @@ bench-run bench-run-quick: $(READY) ## Compare the seconds of commands with an e
 bench-jobs: ARGUMENTS :=
 bench-jobs: $(READY) ## Compare a run whose steps run at once with one without
 	@$(BIN)/python -m benchmarks.side_by_side measure $(ARGUMENTS)
+
+bench-training-memory: $(READY) ## Measure the bytes that a training takes for each rating
+	@$(BIN)/python -m benchmarks.training_memory --write
 
 bench-plan: $(READY) ## Measure the reference runs that `marquee run --plan` estimates from
 	@$(BIN)/python -m benchmarks.plan

@@ -1,8 +1,8 @@
 """The training pairs in memory: closed forms solve them, other models sample them.
 
 A pair takes eight bytes, eight more for its label and stars, and eight more for its
-time, for models that read it: 32 million ratings are 512 or 768 MB, the only memory of
-a training that grows with the ratings.
+time, for models that read it. What is made of the pairs for batches takes more than
+they do (docs/benchmarks.md), so that temporary copies are avoided.
 """
 
 import dataclasses
@@ -45,6 +45,8 @@ class Ratings:
 
     def where(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Ratings":
         """Returns the ratings that a mask [N], or positions in the log, select."""
+        if chosen.dtype == np.bool_ and chosen.all():
+            return self  # rather than a copy
         columns = self._columns()
         return Ratings(**{name: column[chosen] for name, column in columns.items()})
 
@@ -124,19 +126,23 @@ class Interactions:
 
         Weights of repeated pairs are added up.
         """
-        keys = user_index.astype(np.int64) * num_items + item_index
+        # In place where it can be: a copy is gigabytes for millions of ratings.
+        keys = user_index.astype(np.int64)
+        keys *= num_items
+        keys += item_index
         if weight is None:
-            keys = np.unique(keys)
+            keys.sort()
+            is_new = np.ones(len(keys), np.bool_)
+            np.not_equal(keys[1:], keys[:-1], out=is_new[1:])
+            if not is_new.all():
+                keys = keys[is_new]
         else:
             keys, place = np.unique(keys, return_inverse=True)
             weight = np.bincount(place, weight, len(keys)).astype(np.float32)
-        return cls(
-            (keys // num_items).astype(np.int32),
-            (keys % num_items).astype(np.int32),
-            num_users,
-            num_items,
-            weight,
-        )
+        users, items = (np.empty(len(keys), np.int32) for _ in range(2))
+        np.floor_divide(keys, num_items, out=users, casting="unsafe")
+        np.remainder(keys, num_items, out=items, casting="unsafe")
+        return cls(users, items, num_users, num_items, weight)
 
     def __len__(self) -> int:
         return len(self.user_index)

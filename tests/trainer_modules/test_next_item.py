@@ -35,7 +35,7 @@ def window_of(items, place, length):
 @given(logs.filter(any), st.integers(1, 7))
 def test_windows_are_what_came_right_before(log, length):
     ratings = ratings_of(log)
-    places = tf.range(len(ratings), dtype=tf.int64)
+    places = tf.range(len(ratings))
     found = next_item.windows(ratings, length)(places)
     assert found.shape == [len(ratings), length]
     assert found.dtype == tf.int32
@@ -54,7 +54,7 @@ def test_neither_the_target_nor_what_follows_changes_a_window(log, length, data)
     other[user][place:] = later
     first = sum(map(len, log[:user])) + place
     before, after = (
-        next_item.windows(ratings_of(each), length)(tf.constant([first], tf.int64))
+        next_item.windows(ratings_of(each), length)(tf.constant([first], tf.int32))
         for each in (log, other)
     )
     np.testing.assert_array_equal(before, after)

@@ -41,8 +41,7 @@ def training_set(
         ValueError: If no rating of an item with a row is a like.
     """
     ratings = ratings.where(ratings.item_index != f.UNKNOWN_INDEX)
-    liked = ratings.where(ratings.liked())
-    likes, context = liked_pairs(data, liked, data.interactions(liked))
+    likes, _, context = liked_pairs(data, ratings)
     num_likes = len(likes.item_index)
     counts = np.bincount(likes.item_index, minlength=data.sizes.num_items)
     log_share = np.log(np.maximum(counts, 1) / num_likes).astype(np.float32)

@@ -36,40 +36,34 @@ def negative_sampler(interactions: Interactions, power: float = 0.0) -> Draw:
     """
     weights = _weights(interactions, power)
     ends = np.cumsum(weights)  # where each item ends on the line
-    splits = interactions.row_splits()
-    positive = weights[interactions.item_index]
-    positives_before = np.concatenate([[0], np.cumsum(positive)])  # over all users
-    before_user = positives_before[splits]
-    user = interactions.user_index.astype(np.int64)
-    others_before = (
-        (ends[interactions.item_index] - positive)
-        - (positives_before[:-1] - before_user[user])
-    )  # fmt: skip
-    # One sorted list for all users; a user's part starts at user * length.
-    length = int(ends[-1])
-    keys = tf.constant(user * length + others_before)
+    length, num_items = int(ends[-1]), interactions.num_items
+    positives_before = np.zeros(len(interactions) + 1, np.int64)  # over all users
+    np.cumsum(weights[interactions.item_index], out=positives_before[1:])
+    before_user = positives_before[interactions.row_splits()]
+    # The lengths of the others before each positive, in one sorted list for all users;
+    # a user's part starts at user * length. In place, as there are many positives.
+    sorted_others = (ends - weights)[interactions.item_index]
+    sorted_others -= positives_before[:-1]
+    start = before_user[:-1] + length * np.arange(interactions.num_users)
+    sorted_others += start[interactions.user_index]
+    keys = tf.constant(sorted_others)
     num_others = tf.constant((length - np.diff(before_user)).astype(np.float64))
-    num_items = interactions.num_items
 
     def item_at(place: tf.Tensor) -> tf.Tensor:
         # Items of equal length, each 1 long, need no search.
         return _search(tf.constant(ends), place) if power else f.UNKNOWN_INDEX + place
 
-    first, positives_before = (
-        tf.constant(before_user[:-1]),
-        tf.constant(positives_before),
-    )
+    first = tf.constant(before_user[:-1])
+    # If each is 1 long, so many are before the positive of this number.
+    lengths_before = tf.constant(positives_before) if power else None
 
     def draw(user_index: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
         others = tf.gather(num_others, user_index)[:, tf.newaxis]
         r = tf.cast(tf.floor(tf.cast(uniform, tf.float64) * others), tf.int64)
         query = tf.cast(user_index, tf.int64)[:, tf.newaxis] * length + r
         found = _search(keys, query)
-        before = (
-            tf.gather(positives_before, found)
-            - tf.gather(first, user_index)[:, tf.newaxis]
-        )
-        item = item_at(r + before)
+        before = found if lengths_before is None else tf.gather(lengths_before, found)
+        item = item_at(r + before - tf.gather(first, user_index)[:, tf.newaxis])
         return tf.cast(tf.minimum(item, num_items - 1), tf.int32)
 
     return draw

@@ -32,18 +32,13 @@ def training_set(
     places = ratings.liked()
     liked = ratings.where(places)
     window = windows(ratings, config.max_history_length)
-    place = tf.constant(places)
+    place = tf.constant(places.astype(np.int32))
 
     def history(rows: tf.Tensor) -> Batch:
         return {f.HISTORY_ITEM_INDEX: window(tf.gather(place, rows))}
 
     return beside_negatives(
-        Pairs(
-            liked.user_index,
-            liked.item_index,
-            np.ones(len(liked), np.float32),
-            data.weights(liked),
-        ),
+        Pairs(liked.user_index, liked.item_index, weight=data.weights(liked)),
         data.interactions(ratings),
         data.user_fields,
         config,
@@ -60,18 +55,21 @@ def windows(ratings: Ratings, length: int) -> Callable[[tf.Tensor], tf.Tensor]:
         length: L, number of items to look back.
 
     Returns:
-        A function of positions [B] that returns indices [B, L] of the items that the
-        same user rated right before, oldest first, padded with 0 at the end.
+        A function of positions [B] int32 that returns indices [B, L] of the items that
+        the same user rated right before, oldest first, padded with 0 at the end.
     """
     # A user's first rating is where the user index changes.
     changes = np.diff(ratings.user_index, prepend=f.PADDING_INDEX) != 0
-    first = np.maximum.accumulate(np.where(changes, np.arange(len(ratings)), 0))
-    earlier = tf.constant(np.minimum(np.arange(len(ratings)) - first, length))
+    row = np.arange(len(ratings), dtype=np.int32)
+    first = np.where(changes, row, 0)
+    np.maximum.accumulate(first, out=first)
+    row -= first
+    earlier = tf.constant(np.minimum(row, length))
     item_index = tf.constant(ratings.item_index)
 
     def window(place: tf.Tensor) -> tf.Tensor:
         count = tf.gather(earlier, place)[:, tf.newaxis]  # [B, 1]
-        column = tf.range(length, dtype=tf.int64)
+        column = tf.range(length)
         # Columns behind the window are masked below, but must be valid positions.
         look = tf.minimum(place[:, tf.newaxis] - count + column, place[:, tf.newaxis])
         item = tf.gather(item_index, look)

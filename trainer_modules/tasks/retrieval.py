@@ -20,7 +20,5 @@ def training_set(
     Raises:
         ValueError: If no rating is a like.
     """
-    liked = ratings.where(ratings.liked())
-    positives = data.interactions(liked)
-    pairs, context = liked_pairs(data, liked, positives)
+    pairs, positives, context = liked_pairs(data, ratings)
     return beside_negatives(pairs, positives, data.user_fields, config, seed, context)

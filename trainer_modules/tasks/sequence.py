@@ -103,12 +103,13 @@ def pieces(
     user = np.repeat(np.arange(len(ends)), counts)
     number = np.arange(len(user)) - np.repeat(np.cumsum(counts) - counts, counts)
     # Position of the last target of each piece, counted back from the newest.
-    last = ends[user] - 1 - number * length
-    place = last[:, np.newaxis] - np.arange(length)[::-1]  # of the targets, [P, L]
+    last = (ends[user] - 1 - number * length).astype(np.int32)
+    back = np.arange(length, dtype=np.int32)[::-1]
+    place = last[:, np.newaxis] - back  # of the targets, [P, L]
     is_real = place > starts[user][:, np.newaxis]
     before, at = np.maximum(place - 1, 0), np.maximum(place, 0)
 
-    def cut(column: npt.NDArray[Any], where: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    def cut(column: npt.NDArray[Any], where: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
         return np.where(is_real, column[where], np.zeros([], column.dtype))
 
     cuts = {

@@ -83,19 +83,19 @@ class Pairs:
     Attributes:
         user_index: Indices of the users, [N].
         item_index: Indices of the items, [N].
-        target: What the scores should approach, [N]: stars, or 1 or 0.
+        target: What the scores should approach, [N]: stars, or 1 or 0; None for 1.
         weight: How much each pair counts, [N]; None if all count alike.
     """
 
     user_index: Indices
     item_index: Indices
-    target: Stars
+    target: Stars | None = None
     weight: Stars | None = None
 
 
 def liked_pairs(
-    data: Data, liked: Ratings, distinct: Interactions
-) -> tuple[Pairs, Callable[[tf.Tensor], Batch]]:
+    data: Data, ratings: Ratings
+) -> tuple[Pairs, Interactions, Callable[[tf.Tensor], Batch]]:
     """Returns the pairs to learn from likes alone, with the target 1.
 
     If the model reads the context of a rating, each like of a pair counts on its own,
@@ -103,17 +103,21 @@ def liked_pairs(
 
     Args:
         data: What the Trainer was given.
-        liked: The likes.
-        distinct: Their distinct pairs.
+        ratings: The ratings.
 
     Returns:
-        The pairs, and a function of their rows [B] that returns their context.
+        The pairs, the distinct ones, and a function of the rows [B] of the pairs that
+        returns their context.
+
+    Raises:
+        ValueError: If no rating is a like.
     """
+    liked = ratings.where(ratings.liked())
+    distinct = data.interactions(liked)
     each: Ratings | Interactions = liked if data.context else distinct
     weight = data.weights(liked) if data.context else distinct.weight
-    ones = np.ones(len(each), np.float32)
-    pairs = Pairs(each.user_index, each.item_index, ones, weight)
-    return pairs, data.context_of(liked)
+    pairs = Pairs(each.user_index, each.item_index, weight=weight)
+    return pairs, distinct, data.context_of(liked)
 
 
 def beside_negatives(
@@ -137,17 +141,19 @@ def beside_negatives(
         more: Returns further features for rows [B] of the pairs.
     """
     num_negatives = config.num_negatives
+    # First, while least is in memory: it takes the most.
+    draw = negative_sampler(known, config.negative_power) if num_negatives else None
     user_index = tf.constant(pairs.user_index)
-    item_index, target = tf.constant(pairs.item_index), tf.constant(pairs.target)
+    item_index = tf.constant(pairs.item_index)
+    target = None if pairs.target is None else tf.constant(pairs.target)
     weights = {}
     if pairs.weight is not None:
         weights[f.WEIGHT] = tf.constant(relative(pairs.weight))
-    draw = negative_sampler(known, config.negative_power) if num_negatives else None
 
     def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
         user = tf.gather(user_index, rows)  # [B]
         item = tf.gather(item_index, rows)[:, tf.newaxis]  # [B, 1]
-        label = tf.gather(target, rows)[:, tf.newaxis]  # [B, 1]
+        label = tf.ones([batch_size]) if target is None else tf.gather(target, rows)
         uniform = tf.random.stateless_uniform(
             [batch_size, num_negatives + 1], seed=[seed + 1, step]
         )
@@ -157,7 +163,7 @@ def beside_negatives(
             **user_features(user, fields, hide=uniform[:, 0]),
             **more(rows),
             f.ITEM_INDEX: item,
-            f.LABEL: tf.pad(label, [[0, 0], [0, num_negatives]]),
+            f.LABEL: tf.pad(label[:, tf.newaxis], [[0, 0], [0, num_negatives]]),
             **{name: tf.gather(weight, rows) for name, weight in weights.items()},
         }
 
