@@ -146,7 +146,7 @@ test-kubernetes: $(READY) image ## Test real runs on the cluster of KUBECONFIG, 
 	@$(LOAD_IMAGE)
 	@MARQUEE_IMAGE=$(IMAGE) $(BIN)/pytest -q -m kubernetes tests/kubernetes
 
-test-reliability: $(READY) ## Test kills, faults, hostile input and 30 days of a closed loop, an hour (apt-get install faketime)
+test-reliability: $(READY) ## Test kills, faults, hostile input and 30 days of a closed loop, more than an hour (apt-get install faketime)
 	@$(BIN)/pytest -q -m reliability
 
 check: $(READY) ## Formatting, lint, types, imports and prose, as CI checks them
