@@ -85,9 +85,9 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02} h"
 
 
-def gigabytes(num_bytes: float) -> str:
-    """Returns 1.3 GB."""
-    return f"{num_bytes / 1e9:.1f} GB"
+def gigabytes(num_bytes: float | None) -> str:
+    """Returns 1.3 GB, or "-" for None."""
+    return "-" if num_bytes is None else f"{num_bytes / 1e9:.1f} GB"
 
 
 def best_first(metrics: Mapping[str, float | None], metric: str) -> float:

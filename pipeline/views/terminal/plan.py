@@ -56,5 +56,5 @@ def _figures(estimated: Estimate) -> tuple[str, str, str]:
     cost = estimated.cost
     if cost is None:
         return "-", "-", "0"
-    memory = "-" if cost.peak_memory is None else gigabytes(cost.peak_memory)
+    memory = gigabytes(cost.peak_memory)
     return duration(cost.seconds), memory, str(estimated.num_runs)

@@ -127,6 +127,7 @@ def contents(run):
         no_lineage="nobody knows",
         links={"run.json": "run.json"},
         online=None,
+        estimates={},
     )
 
 

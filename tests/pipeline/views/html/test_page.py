@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from components.champion.rules import Kind
 from components.infra_check.figures import Answer, ServingCheck
+from pipeline.plan.estimate import Estimate
+from pipeline.plan.observed import Cost
 from pipeline.runs.model_record import GateRecord, ModelRecord
 from pipeline.runs.record import DataRecord, Live, Rows, StepRecord
 from pipeline.runs.status import Status
@@ -156,6 +158,19 @@ def test_a_run_that_stopped_at_its_input_still_has_a_report(contents, of_record)
     page = Page(render(bare))
     assert error in "".join(page.texts)
     assert json.loads(page.raw["application/json"][0]) == {}
+
+
+def test_steps_are_compared_with_their_estimates(contents, of_record):
+    step = StepRecord(
+        name="Trainer_neumf", state="done", seconds=61.0, peak_memory=1_440_000_000
+    )
+    estimated = Estimate(Cost(98.7, 2_310_000_000), num_runs=2)
+    changed = dataclasses.replace(
+        of_record(contents, steps=[step]), estimates={"Trainer_neumf": estimated}
+    )
+    rows = Page(render(changed)).rows
+    cells = ["Trainer_neumf", "done", "61.0", "98.7", "1.4 GB", "2.3 GB"]
+    assert cells in [[cell.strip() for cell in row] for row in rows]
 
 
 @pytest.mark.parametrize("check", ["process", "experimental-docker"])
