@@ -239,7 +239,7 @@ bench-training-memory: $(READY) ## Measure the bytes that a training takes for e
 	@$(BIN)/python -m benchmarks.training_memory --write
 
 bench-plan: $(READY) ## Measure the reference runs that `marquee run --plan` estimates from
-	@$(BIN)/python -m benchmarks.plan
+	@$(BIN)/python -m benchmarks.plan --write
 
 bench-store: $(READY) ## Measure a cached run with 1,000 runs in the metadata store
 	@$(BIN)/python -m benchmarks.store

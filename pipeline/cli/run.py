@@ -59,12 +59,12 @@ def run(ctx: click.Context, /, plans: bool, **options: Any) -> None:
     """Train and evaluate models; deploy the best model that passes."""
     config = read_config(**options)
     if plans:
-        show_plan(config)
+        show_plan(config, verbose=VERBOSE in ctx.meta)
     else:
         execute_run(ctx, config)
 
 
-def show_plan(config: "PipelineConfig") -> None:
+def show_plan(config: "PipelineConfig", verbose: bool) -> None:
     """Shows what a run would cost; reads the ratings, and writes nothing."""
     from components.ratings_example_gen import inspect
     from pipeline.config.data_settings import settings_to_look
@@ -73,24 +73,26 @@ def show_plan(config: "PipelineConfig") -> None:
     from pipeline.runs.capacity import capacity
     from pipeline.runs.execute import recognised, usable_models
     from pipeline.runs.source_files import unrecorded_files
-    from pipeline.views.terminal import RunView, open_console
+    from pipeline.views.terminal import RunView, hidden_output
     from pipeline.views.terminal.plan import print_plan
 
-    with (
-        RunView(open_console(sys.stderr), live=sys.stderr.isatty()) as view,
-        unrecorded_files(config, view.progress) as source,
-    ):
-        view.progress(f"reading {source.name}", 0, None)
-        found = inspect(source.folder, settings_to_look(source.config))
-        layout = recognised(source.config, source.folder, ())
-        bytes_of_ratings = 0
-        if layout:
-            config = usable_models(source.config, layout)
-            bytes_of_ratings = sum(part.size for part in layout.ratings)
-        view.progress("estimating", 0, None)
-        size = Size(found.users, found.items, found.kept - found.repeated)
-        planned = plan(config, size, capacity(config.run, bytes_of_ratings))
-    print_plan(open_console(), source.name, planned)
+    with hidden_output(verbose) as console:
+        live = console.is_terminal and not console.is_dumb_terminal and not verbose
+        with (
+            RunView(console, live) as view,
+            unrecorded_files(config, view.progress) as source,
+        ):
+            view.progress(f"reading {source.name}", 0, None)
+            found = inspect(source.folder, settings_to_look(source.config))
+            layout = recognised(source.config, source.folder, ())
+            bytes_of_ratings = 0
+            if layout:
+                config = usable_models(source.config, layout)
+                bytes_of_ratings = sum(part.size for part in layout.ratings)
+            view.progress("estimating", 0, None)
+            size = Size(found.users, found.items, found.kept - found.repeated)
+            planned = plan(config, size, capacity(config.run, bytes_of_ratings))
+        print_plan(console, source.name, planned)
 
 
 @main.command()

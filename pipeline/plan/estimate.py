@@ -45,7 +45,7 @@ class Line(NamedTuple):
         if len(set(work)) == 1:
             return cls(0.0, slope)
         columns = np.stack([1 / cost, work / cost], 1)
-        fixed, per_work = np.linalg.lstsq(columns, np.ones(len(cost)))[0]
+        fixed, per_work = np.linalg.lstsq(columns, np.ones(len(cost)), rcond=None)[0]
         if per_work < 0:
             return cls(float(np.sum(1 / cost) / np.sum(cost**-2)), 0.0)
         return cls(0.0, slope) if fixed < 0 else cls(float(fixed), float(per_work))

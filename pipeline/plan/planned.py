@@ -122,14 +122,24 @@ def _too_large(
     estimate: Callable[..., Estimate],
     memory: float,
 ) -> Iterator[str]:
-    """Yields a sentence for each step that needs more memory than there is."""
+    """Yields what is wrong with steps that need more memory than there is."""
+    others = []
     for step, estimated in steps.items():
-        if (peak := _peak(estimated)) > memory:
-            fitting = _fitting(config, step, functools.partial(estimate, step), memory)
+        if (peak := _peak(estimated)) <= memory:
+            continue
+        needs = f"{peak / _GB:.1f} GB"
+        if fitting := _fitting(config, step, functools.partial(estimate, step), memory):
             yield (
-                f"{step} needs about {peak / _GB:.1f} GB, but {memory / _GB:.1f} GB "
-                f"may be used. {fitting or _NO_SETTING}"
+                f"{step} needs about {needs}, but {memory / _GB:.1f} GB may be used. "
+                f"{fitting}"
             )
+        else:
+            others.append(f"{step} ({needs})")
+    if others:
+        yield (
+            f"More memory is needed than the {memory / _GB:.1f} GB that may be used: "
+            f"{', '.join(others)}. {_NO_SETTING}"
+        )
 
 
 def _fitting(

@@ -13,8 +13,8 @@ from benchmarks.loop_people import FROZEN, POPULARITY, RETRAINED
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(7200)]
 
 NUM_DAYS, POISONED, BAD = 30, 12, 20
-# Of the satisfaction, which falls by 3 % a day in any case. With the bad model for a day
-# or two, 0.87 was left.
+# Satisfaction falls by 3 % a day in any case. With the bad model for two days, 0.87 of
+# it was left.
 KEPT = 0.89
 
 

@@ -25,8 +25,7 @@ def config(tmp_path, **models):
 def test_steps_are_those_of_the_run(tmp_path):
     planned = plan(config(tmp_path, popularity={}, gmf={}), LARGE, capacity(1000))
     names = list(planned.steps)
-    assert names[0] == "RatingsExampleGen"
-    assert {"Trainer_gmf", "Evaluator_gmf", "Pusher"} <= set(names)
+    assert {"RatingsExampleGen", "Trainer_gmf", "Evaluator_gmf", "Pusher"} <= set(names)
     assert planned.advice == []
     longest = max(each.cost.seconds for each in planned.steps.values() if each.cost)
     assert planned.seconds >= longest
@@ -47,7 +46,7 @@ def test_the_proposed_setting_fits_and_a_larger_one_does_not(tmp_path):
 def test_a_model_that_no_setting_helps_is_named(tmp_path):
     catalogue = Size(users=10_000, items=400_000, ratings=1_000_000)
     planned = plan(config(tmp_path, ease={}), catalogue, capacity(60))
-    [line] = [line for line in planned.advice if line.startswith("Trainer_ease")]
+    [line] = [line for line in planned.advice if "Trainer_ease (" in line]
     assert "leave the model out with --models" in line
 
 
