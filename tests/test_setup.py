@@ -55,6 +55,7 @@ def test_the_wheel_holds_every_module_the_schema_and_the_configuration(wheel):
         *(f"kubeflow/{path.name}" for path in (ROOT / "kubeflow").glob("*.py")),
         "kubeflow/cluster.yaml",
         "configs/default.yaml",
+        "pipeline/plan/reference.json",
         *(f"schema/{name}.pbtxt" for name in ("ratings", "served", "spans")),
         *(f"pipeline/views/html/report.{kind}" for kind in ("css", "html.j2", "js")),
         *(
