@@ -41,6 +41,17 @@ def data(transformed_log, log):
     return transformed_log(*log, U, V, num_unknown_items=2)
 
 
+class Scorer(tf.keras.Model):
+    """Scores by a function of the features."""
+
+    def __init__(self, score):
+        super().__init__()
+        self.score = score
+
+    def call(self, features):
+        return self.score(features)
+
+
 @pytest.fixture(scope="module")
 def scorer(scores):
     table = tf.constant(scores, tf.float32)
@@ -51,7 +62,7 @@ def scorer(scores):
         items += tf.zeros([tf.shape(users)[0], 1], tf.int32)
         return tf.gather(tf.gather(table, users), items, batch_dims=1)
 
-    return score
+    return Scorer(score)
 
 
 def config(**settings):
@@ -156,5 +167,5 @@ def test_targets_are_scored_with_the_users_fields(planted):
 
     # Three users in four are cooks; their targets have four and two stars.
     errors = [5 - 4, 5 - 2] * 3 + [4, 2]
-    measured = validation.StarsError(is_cook, planted.data).measure()
+    measured = validation.StarsError(Scorer(is_cook), planted.data).measure()
     assert measured == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=1e-6)
