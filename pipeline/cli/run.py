@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.runs.span_record import Window
     from pipeline.runs.tuned import TunedModel
     from pipeline.views.terminal import RunView
+    from pipeline.views.terminal.terminal import Terminal
 
 DATA_HELP = (
     "sample (the default), ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, a file or"
@@ -77,7 +78,7 @@ def show_plan(config: "PipelineConfig", verbose: bool) -> None:
     from pipeline.views.terminal.plan import print_plan
 
     with hidden_output(verbose) as console:
-        live = console.is_terminal and not console.is_dumb_terminal and not verbose
+        live = _is_live(console, verbose)
         with (
             RunView(console, live) as view,
             unrecorded_files(config, view.progress) as source,
@@ -189,6 +190,11 @@ def _write(out: Path, run_id: str) -> Path:
     return html.write(out, run_id)
 
 
+def _is_live(console: "Terminal", verbose: bool) -> bool:
+    """Returns whether progress is shown in place, rather than line by line."""
+    return console.is_terminal and not console.is_dumb_terminal and not verbose
+
+
 @contextlib.contextmanager
 def started(
     ctx: click.Context, config: "PipelineConfig"
@@ -206,7 +212,7 @@ def started(
     run_id, log = ctx.with_resource(lock.one_run(Path(config.out)))
     ctx.meta[LOG] = log
     with captured_output(log, verbose) as console:
-        live = console.is_terminal and not console.is_dumb_terminal and not verbose
+        live = _is_live(console, verbose)
         with RunView(console, live) as view:
             try:
                 yield run_id, view
