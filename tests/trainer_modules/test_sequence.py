@@ -140,6 +140,38 @@ def test_softmax_is_of_what_followed_among_the_other_items(others):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("weight", [None, [[0, 0.5, 0], [3, 0, 2]]])
+def test_softmax_over_the_catalogue_is_the_sum_of_all_losses(weight):
+    model = Linear(9, 4)
+    batch = {
+        f.HISTORY_ITEM_INDEX: tf.constant([[0, 2, 5], [4, 3, 8]]),
+        f.ITEM_INDEX: tf.constant([[0, 5, 0], [3, 8, 2]]),
+        sequence.OTHERS: tf.constant([range(1, 9)] * 2),
+    }
+    if weight:
+        batch[f.WEIGHT] = tf.constant(weight)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(model.table)
+        each = sequence.losses_of_next_items(model, batch, losses.softmax)
+        found = sequence.softmax_over_catalogue(model, batch, losses.softmax)
+    np.testing.assert_allclose(found, tf.reduce_sum(each), rtol=1e-5)
+    gradients = [tape.gradient(loss, model.table) for loss in (each, found)]
+    np.testing.assert_allclose(*map(tf.convert_to_tensor, gradients), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "num_negatives", "by_catalogue"),
+    [("softmax", 8, True), ("softmax", 7, False), ("gbce", 8, False)],
+)
+def test_only_the_softmax_of_a_whole_catalogue_is_summed_in_blocks(
+    loss, num_negatives, by_catalogue
+):
+    data = Data([], [], {}, Sizes(num_users=5, num_items=9), 0)
+    config = CausalConfig(loss=loss, num_negatives=num_negatives)
+    made = sequence.training_set(data, ratings_of([[2, 3, 4]]), config, seed=0)
+    assert (made.losses is sequence.softmax_over_catalogue) == by_catalogue
+
+
 def test_gbce_has_the_beta_of_petrov_and_macdonald():
     """Beta is that of their code, https://github.com/asash/gSASRec-pytorch."""
     score = np.array([[0.3, -1.0, 2.0], [1.5, 0.2, -0.4]])

@@ -8,7 +8,9 @@ import pytest
 
 from trainer_modules.registry import MODELS
 
-NAMES = [name for name, spec in MODELS.items() if spec.task == "sequence"]
+# With 5 drawn items; one of them also with the whole catalogue, which is no larger.
+CASES = [f"{name}-5" for name, spec in MODELS.items() if spec.task == "sequence"]
+CASES.append("sasrec-11")
 
 # Devices can be divided only before TensorFlow first uses them: a process of its own.
 TRAIN = """
@@ -50,12 +52,13 @@ TRAIN = """
 
     one = tf.distribute.get_strategy()
     two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    for name in sys.argv[1:]:
+    for case in sys.argv[1:]:
+        name, num_negatives = case.split("-")
         # Batches of three, which two devices share as two and one. Dropout would draw
         # other numbers.
         config = MODELS[name].config_class(
             batch_size=3,
-            num_negatives=5,
+            num_negatives=int(num_negatives),
             max_history_length=4,
             embedding_dim=4,
             dropout_rate=0.0,
@@ -67,14 +70,14 @@ TRAIN = """
         ):
             for a, b in zip(plain, other[1], strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5, err_msg=how)
-            print(name, steps, "steps, the same by", how)
+            print(case, steps, "steps, the same by", how)
 """
 
 
 @pytest.mark.integration
 def test_xla_and_two_devices_give_the_weights_of_one_device():
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(TRAIN), *NAMES],
+        [sys.executable, "-c", textwrap.dedent(TRAIN), *CASES],
         capture_output=True,
         text=True,
         timeout=500,
@@ -82,7 +85,7 @@ def test_xla_and_two_devices_give_the_weights_of_one_device():
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines() == [
-        f"{name} 6 steps, the same by {how}"
-        for name in NAMES
+        f"{case} 6 steps, the same by {how}"
+        for case in CASES
         for how in ("XLA", "two devices")
     ]

@@ -36,8 +36,9 @@ class CausalConfig(SequenceConfig):
     Attributes:
         num_negatives: N, the number of items that a step compares its targets with:
             the whole catalogue if it has no more, otherwise a new sample for each step,
-            which all targets share. A step needs about 10 N bytes of memory for each
-            target, of which there are up to ``batch_size * max_history_length``.
+            which all targets share. Except for the softmax over the whole catalogue, a
+            step needs about 10 N bytes of memory for each target, of which there are up
+            to ``batch_size * max_history_length``.
         batch_size: Maximum number of histories per step, over all replicas.
         embedding_dim: D, the length of each item's vector, and of each state.
     """

@@ -17,6 +17,7 @@ from trainer_modules.configs.sequence import CausalConfig
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings, Stars
 from trainer_modules.protocols import Causal
+from trainer_modules.tasks.catalogue_softmax import summed_logsumexp
 from trainer_modules.tasks.losses import IMPOSSIBLE, LossFunction
 from trainer_modules.tasks.task import Batch, TrainingSet, relative, shuffled_batches
 
@@ -64,6 +65,7 @@ def training_set(
         batch = {name: tf.gather(column, rows) for name, column in constants.items()}
         return batch | {OTHERS: tf.tile([others(step)], [batch_size, 1])}
 
+    by_softmax = config.loss == "softmax" and not is_drawn
     num_pieces = len(is_target)
     batches_from, steps, batch_size = shuffled_batches(
         num_pieces, config.batch_size, seed, make
@@ -73,7 +75,7 @@ def training_set(
         steps,
         batch_size,
         num_candidates=config.max_history_length,
-        losses=losses_of_next_items,
+        losses=softmax_over_catalogue if by_softmax else losses_of_next_items,
         losses_per_row=num_targets / num_pieces,
     )
 
@@ -122,6 +124,30 @@ def pieces(
     if weight is not None:
         cuts[f.WEIGHT] = cut(weight, at)
     return cuts
+
+
+def softmax_over_catalogue(
+    model: Causal, batch: Batch, loss: LossFunction
+) -> tf.Tensor:
+    """Returns the sum of the cross-entropies of a batch's targets, a scalar.
+
+    Args:
+        model: The model.
+        batch: A batch whose other candidates are the whole catalogue.
+        loss: Not called: its scores would not fit the cache (``catalogue_softmax``).
+    """
+    target, catalogue = batch[f.ITEM_INDEX], batch[OTHERS][0]  # [B, L], [N]
+    weight = tf.cast(target != f.PADDING_INDEX, tf.float32)
+    if f.WEIGHT in batch:
+        weight *= tf.cast(batch[f.WEIGHT], tf.float32)
+    state = model.states(batch, training=True)  # [B, L, D]
+    positive = tf.reduce_sum(state * model.items(target), 2)
+    every = summed_logsumexp(
+        tf.reshape(state, [-1, state.shape[2]]),
+        model.items(catalogue),
+        tf.reshape(weight, [-1]),
+    )
+    return every - tf.reduce_sum(weight * tf.cast(positive, tf.float32))
 
 
 def losses_of_next_items(model: Causal, batch: Batch, loss: LossFunction) -> tf.Tensor:
