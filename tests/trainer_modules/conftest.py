@@ -75,7 +75,7 @@ def trained(train):
 
     def model(name):
         if name not in models:
-            patience = {"patience": 8}
+            patience = {"patience": 3}
             settings = patience if MODELS[name].is_fitted else {}
             if MODELS[name].task == "two_stage":
                 roles = ("retrieval_settings", "ranking_settings")

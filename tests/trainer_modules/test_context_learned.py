@@ -131,7 +131,7 @@ def test_what_is_liked_on_a_weekday_is_learned_with_the_context_only(
     both = with_context(data, "hour", "weekday")
     figures = []
     for each in (data, both):
-        model = train(name, each, tmp_path, learning_rate=0.01, patience=8, **settings)
+        model = train(name, each, tmp_path, learning_rate=0.01, patience=3, **settings)
         figures.append(evaluated(model, output, each, records))
     (auc_without, gain_without), (auc, gain) = figures
     assert auc_without < 0.65
@@ -156,7 +156,7 @@ def lists_at(serving, times):
 def test_a_list_is_that_of_the_time_of_its_request(log, tmp_path):
     output, data, _ = log
     data = with_context(data, "weekday")
-    model = train("fm", data, tmp_path, learning_rate=0.01, patience=8)
+    model = train("fm", data, tmp_path, learning_rate=0.01, patience=3)
     serving = serve(model, output, data)
     found = lists_at(serving, [SATURDAY, MONDAY])
     half = len(COMEDIES)

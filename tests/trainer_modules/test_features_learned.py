@@ -72,7 +72,7 @@ def numbers(transform, tmp_path_factory):
 @pytest.mark.parametrize("name", ["fm", "deepfm", "warp_mf"])
 def test_an_unknown_persons_income_decides_the_list(numbers, tmp_path, name):
     output, data = numbers
-    model = train(name, data, tmp_path, learning_rate=0.01, patience=8)
+    model = train(name, data, tmp_path, learning_rate=0.01, patience=3)
     serving = serve(model, output, data)
     found = serving.recommend(
         tf.constant(["new"] * 2),

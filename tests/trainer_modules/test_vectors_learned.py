@@ -142,7 +142,7 @@ def auc_of_new_people(output, data, model, liked_by, given):
 @pytest.mark.parametrize("name", ["fm", "warp_mf"])
 def test_unknown_peoples_vectors_decide_their_lists(vectors, tmp_path, name):
     output, data = vectors
-    settings = {"learning_rate": 0.01, "patience": 8}
+    settings = {"learning_rate": 0.01, "patience": 3}
     if name == "fm":  # likes from dislikes alone, which vectors decide here
         settings["num_negatives"] = 0
     model = train(name, data, tmp_path / "with", **settings)
@@ -166,7 +166,7 @@ def test_unknown_peoples_weights_decide_their_lists(weights, tmp_path):
     ):
         output, data = weights(kind, moods_of)
         folder = tmp_path / str(bool(kind))
-        settings = {"learning_rate": 0.01, "patience": 8, "num_negatives": 0}
+        settings = {"learning_rate": 0.01, "patience": 3, "num_negatives": 0}
         model = train("fm", data, folder, **settings)
         given = [[f"user_moods={m}" for m in moods_of(c)] for c in CALM[NUM_USERS:]]
         found[bool(kind)] = auc_of_new_people(output, data, model, LIKED_BY_MOOD, given)
