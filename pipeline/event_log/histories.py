@@ -52,6 +52,7 @@ def with_events(
     return dataclasses.replace(
         history,
         items=items,
+        coded=None,
         ratings=ratings,
         times=at if has_times else (),
         event_types=kinds if has_types else (),

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from components import durable_files
 from pipeline.list_log.redaction import Redaction
-from pipeline.list_log.shown import SCHEMA, Shown, as_table
+from pipeline.list_log.shown import REPEATING, SCHEMA, Shown, as_table
 
 _log = logging.getLogger(__name__)
 FOLDER, FILES = "lists", "lists-*.parquet"
@@ -148,12 +148,12 @@ class ListLog:
                     self._folder / FOLDER
                 )
                 self._file_until = time.monotonic() + FILE_SECONDS
-                # Either takes a quarter of the time: dictionaries save nothing here,
-                # and all lists of a file are read.
+                # Statistics take a quarter of the time, and all lists of a file are
+                # read; so do dictionaries of columns whose values do not repeat.
                 self._file = pq.ParquetWriter(
                     *(self._unfinished, SCHEMA),
                     compression="zstd",
-                    use_dictionary=False,
+                    use_dictionary=[f"{name}.list.item" for name in REPEATING],
                     write_statistics=False,
                 )
             self._file.write_table(as_table(list(map(self._redaction.of, pages))))

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from pipeline.recommend.item_ids import Coded
+
 _WIDTHS = pa.map_(pa.string(), pa.int32())
 SCHEMA = pa.schema(
     [
@@ -43,6 +45,8 @@ SCHEMA = pa.schema(
         ("redacted", pa.list_(pa.string())),
     ]
 )
+# Columns of lists whose members repeat, from one list to the next.
+REPEATING = ("history_items", "history_ratings")
 
 
 class Shown(NamedTuple):
@@ -104,7 +108,7 @@ class Shown(NamedTuple):
     excluded: Sequence[str]
     filters: Sequence[str]
     has_feed: bool
-    history_items: Sequence[str]
+    history_items: Sequence[str] | Coded
     history_ratings: Sequence[float]
     history_times: Sequence[int]
     history_types: Sequence[str]
@@ -130,16 +134,40 @@ def as_table(pages: Sequence[Shown]) -> pa.Table:
 
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Returns an array; lists as their joined members, which is ten times as fast."""
+    """Returns an array; histories, which are long, without an object per member."""
+    types = set(map(type, values))
     if kind == _WIDTHS:
         return pa.array([list(widths.items()) for widths in values], kind)
-    if not pa.types.is_list(kind):
+    if Coded not in types and memoryview not in types:
         return pa.array(values, kind)
     offsets = np.zeros(len(values) + 1, np.int32)
     np.cumsum(list(map(len, values)), out=offsets[1:])
-    if any(isinstance(value, memoryview) for value in values):  # of histories
-        number = kind.value_type.to_pandas_dtype()
-        joined = np.concatenate([np.asarray(value, number) for value in values])
-    else:
-        joined = list(itertools.chain.from_iterable(values))
-    return pa.ListArray.from_arrays(offsets, pa.array(joined, kind.value_type))
+    joined = _decoded(values) if Coded in types else _numbers(values, kind.value_type)
+    return pa.ListArray.from_arrays(offsets, joined)
+
+
+def _numbers(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Returns the numbers of all lists, most of which are views of an array."""
+    number = kind.to_pandas_dtype()
+    views = (
+        v if isinstance(v, memoryview) else np.array(v, number).data for v in values
+    )
+    return pa.array(np.frombuffer(b"".join(views), number), kind)
+
+
+def _decoded(values: Sequence[Any]) -> pa.Array:
+    """Returns the texts of all lists, most of which are numbers of texts."""
+    coded = [
+        value
+        if isinstance(value, Coded)
+        else Coded(np.arange(len(value)), pa.array(value, pa.string()))
+        for value in values
+    ]
+    texts = {id(each.texts): each.texts for each in coded}
+    ends = itertools.accumulate(map(len, texts.values()), initial=0)
+    starts = dict(zip(texts, ends, strict=False))
+    numbers = np.concatenate([each.numbers for each in coded])
+    if len(texts) > 1:
+        first = [starts[id(each.texts)] for each in coded]
+        numbers = numbers + np.repeat(first, list(map(len, coded)))
+    return pa.concat_arrays(texts.values()).take(pa.array(numbers))

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from components.artifact_place import split_folder
 from components.live_models import versions
@@ -27,6 +28,7 @@ from pipeline.recommend.example_records import (
     integers_of,
     read_examples,
 )
+from pipeline.recommend.item_ids import Coded
 from pipeline.recommend.likes import Likes
 from pipeline.recommend.request_time import now
 from trainer_modules import features as f
@@ -62,6 +64,8 @@ class History:
             the others as rated at the newest of these times.
         event_types: Types of the events of the first of these items, "" if unknown;
             empty if the data has no such types.
+        coded: The items as numbers, which take less to log; None if they are not
+            exactly those of the data.
     """
 
     items: Sequence[str] = ()
@@ -69,6 +73,7 @@ class History:
     features: Sequence[str] = ()
     times: Sequence[int] = ()
     event_types: Sequence[str] = ()
+    coded: Coded | None = dataclasses.field(default=None, compare=False)
 
     def liking(self, items: Iterable[str]) -> "History":
         """Returns the history with more items, which are liked by any threshold.
@@ -86,6 +91,7 @@ class History:
         return dataclasses.replace(
             self,
             items=(*self.items, *more),
+            coded=None,
             ratings=(*ratings, *[LIKED_BY_ANY_RULE] * len(more)),
             event_types=tuple(
                 "" if item in liked else kind
@@ -182,6 +188,7 @@ class Histories:
         self._starts = np.zeros(len(self._users) + 1, np.int64)
         np.cumsum(np.bincount(owner, minlength=len(self._users)), out=self._starts[1:])
         self._items = [item.decode() for item in items]
+        self._texts = pa.array(self._items, pa.string())
 
     def __len__(self) -> int:
         """Returns the number of users."""
@@ -202,12 +209,14 @@ class Histories:
             return History()
         rated = slice(self._starts[row], self._starts[row + 1])
         # Views make no objects: those of a history are most of a logged list's memory.
+        numbers = self._numbers[rated]
         return History(
-            tuple(map(self._items.__getitem__, self._numbers[rated].tolist())),
+            tuple(map(self._items.__getitem__, numbers.tolist())),
             memoryview(self._ratings[rated]),
             self._features[row],
             memoryview(self._times[rated]),
             tuple(map(self._types.__getitem__, self._kinds[rated].tolist())),
+            Coded(numbers, self._texts),
         )
 
     def likes(self, threshold: str) -> Likes:

@@ -132,7 +132,7 @@ def logged(answered: RecommendedList, k: int, made_of: MadeOf, served: Served) -
         excluded=made_of.without.items,
         filters=made_of.without.filters,
         has_feed=rules is not None and rules.feed is not None,
-        history_items=history.items,
+        history_items=history.items if history.coded is None else history.coded,
         history_ratings=history.ratings,
         history_times=history.times,
         history_types=history.event_types,

@@ -1,9 +1,14 @@
 """A history with newer events is the one that the next retraining would read."""
 
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from pipeline.event_log.expected import Row
 from pipeline.event_log.histories import with_events
+from pipeline.recommend.item_ids import Coded
 from pipeline.recommend.user_history import History
 
 RATED = History(("a", "b"), (5.0, 2.0), ("age=7",), (10, 20))
@@ -54,3 +59,11 @@ def test_in_data_without_times_events_are_at_the_end():
     assert with_events(timeless, events, has_types=False, has_times=False) == History(
         ("b", "c", "a"), (1.0, 1.0, 1.0)
     )
+
+
+def test_a_history_with_more_is_not_logged_as_the_numbers_of_the_data():
+    coded = dataclasses.replace(RATED, coded=Coded(np.arange(2), pa.array(["a", "b"])))
+    more = [Row("e", "u", "new", 4.0, "", 99)]
+    assert with_events(coded, more, has_types=False, has_times=True).coded is None
+    assert coded.liking(["new"]).coded is None
+    assert with_events(coded, [], has_types=False, has_times=True).coded is not None

@@ -13,6 +13,7 @@ import pytest
 from pipeline.list_log import files
 from pipeline.list_log.files import ListLog
 from pipeline.list_log.shown import SCHEMA, as_table
+from pipeline.recommend.item_ids import Coded
 from tests.support import logged_page
 
 START = 1_795_174_200
@@ -52,6 +53,22 @@ def test_histories_in_memory_are_logged_as_texts_and_numbers():
     table = as_table(pages)
     assert table["history_ratings"].to_pylist() == [[2.0, 5.0], ratings, []]
     assert table["history_times"].to_pylist() == [[START, START], times, []]
+
+
+def test_numbered_histories_of_several_data_are_logged_as_texts():
+    """Two versions have their own data, and users with events have texts."""
+    old, new = pa.array(["a", "b", "ü"]), pa.array(["c", "a"])
+    histories = [
+        Coded(np.array([2, 0, 2], np.int32), old),
+        ("x", "b"),
+        Coded(np.array([1, 0], np.int32), new),
+        (),
+        Coded(np.zeros(0, np.int32), new),
+        Coded(np.array([1], np.int32), old),
+    ]
+    pages = [page(2)._replace(history_items=history) for history in histories]
+    logged_items = as_table(pages)["history_items"].to_pylist()
+    assert logged_items == [["ü", "a", "ü"], ["x", "b"], ["a", "c"], [], [], ["b"]]
 
 
 @pytest.fixture
