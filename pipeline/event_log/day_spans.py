@@ -7,11 +7,9 @@ from components import durable_files
 from components.ratings_example_gen.spans import MARKER
 from pipeline.event_log.expected import Expected
 from pipeline.event_log.store import CLOSED, WRITTEN, EventStore, date_of
+from pipeline.kept_days import oldest_kept
 
 SPAN_FILE = "events.jsonl"
-# For how long an event is recognised if it is sent again, and for how long a history
-# has it if no run has accepted its span.
-KEEP_DAYS = 30
 
 
 def write_days(
@@ -33,6 +31,7 @@ def write_days(
     Raises:
         OSError: If a span cannot be written; the store keeps its events.
     """
+    store.bring_back(now)
     days = store.unwritten_days(now)
     for day in days:
         store.mark_day(day, CLOSED)  # first: the clock may go back while it is written
@@ -48,5 +47,7 @@ def write_days(
         durable_files.write(span / MARKER, "")
         store.mark_day(day, WRITTEN)
     if days:
-        store.remove_before(days[-1] - KEEP_DAYS)
+        # Until then, an event is recognised if it is sent again, and a history has it
+        # if no run has accepted its span.
+        store.remove_before(oldest_kept(store.days(), days[-1]))
     return [date_of(day) for day in days]

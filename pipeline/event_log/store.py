@@ -44,6 +44,11 @@ _REMOVE = f"""
 DELETE FROM event
 WHERE day < ? AND day IN (SELECT day FROM day WHERE state = '{WRITTEN}')
 """
+_BRING_BACK = (
+    f"INSERT OR IGNORE INTO day VALUES (:day, '{OPEN}')",
+    "UPDATE event SET day = :day WHERE day > :day",
+    "DELETE FROM day WHERE day > :day",
+)
 _SINCE = """
 SELECT user_id, item_id, timestamp, event_type FROM event
 WHERE day >= ? AND timestamp >= ?
@@ -133,11 +138,31 @@ class EventStore:
         """Returns the events of a user that arrived after a day, the oldest first."""
         return [Row(*row) for row in self._reader.execute(_OF_USER, (user, after))]
 
+    def bring_back(self, now: float) -> None:
+        """Moves events to the present day that arrived while the clock was ahead.
+
+        Otherwise they would be in no span until their day is over.
+        """
+        [(first_open,)] = self._writer.execute(_FIRST_OPEN)
+        day = max(int(now // DAY_SECONDS), first_open)
+        if self._writer.execute("SELECT 1 FROM day WHERE day > ?", (day,)).fetchone():
+            with self._transaction():
+                # Another server may have closed a day meanwhile.
+                [(first_open,)] = self._writer.execute(_FIRST_OPEN)
+                day = max(day, first_open)
+                for statement in _BRING_BACK:
+                    self._writer.execute(statement, {"day": day})
+
     def unwritten_days(self, now: float) -> list[int]:
         """Returns the days that are over and not in a span yet, in days since 1970."""
         today = int(now // DAY_SECONDS)
         with contextlib.closing(self._connected()) as reader:
             return [day for (day,) in reader.execute(_UNWRITTEN, (today,))]
+
+    def days(self) -> list[int]:
+        """Returns the days on which events arrived, in days since 1970."""
+        with contextlib.closing(self._connected()) as reader:
+            return [day for (day,) in reader.execute("SELECT day FROM day")]
 
     def of_day(self, day: int) -> Iterator[Row]:
         """Yields the events that arrived on a day, by their times."""

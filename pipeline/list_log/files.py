@@ -19,13 +19,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from components import durable_files
+from pipeline.kept_days import oldest_kept
 from pipeline.list_log.redaction import Redaction
 from pipeline.list_log.shown import REPEATING, SCHEMA, Shown, as_table
 
 _log = logging.getLogger(__name__)
 FOLDER, FILES = "lists", "lists-*.parquet"
 _NAME = "lists-{:%Y%m%dT%H%M%S}"
-KEEP_SECONDS = 30 * 86_400  # as long as events
+DAY_SECONDS = 86_400
+_DAY_0 = datetime.date(1970, 1, 1).toordinal()
 MAX_WAITING = 20_000  # lists; about 200 MB with 1,000 items in each history
 WRITE_SECONDS, FILE_SECONDS = 1.0, 60.0
 
@@ -65,6 +67,16 @@ def written_since(paths: Iterable[Path], second: int) -> list[Path]:
     """
     oldest = _NAME.format(datetime.datetime.fromtimestamp(second, datetime.UTC))
     return [path for path in paths if path.name >= oldest]
+
+
+def _days_of(paths: Iterable[Path]) -> set[int]:
+    """Returns the days on which files were completed, in days since 1970."""
+    days = set()
+    for name in {path.name[: len(f"{FOLDER}-20261120")] for path in paths}:
+        with contextlib.suppress(ValueError):  # not a file of this log
+            then = datetime.datetime.strptime(name, f"{FOLDER}-%Y%m%d")
+            days.add(then.toordinal() - _DAY_0)
+    return days
 
 
 class ListLog:
@@ -178,8 +190,9 @@ class ListLog:
 
     def _remove_old(self) -> None:
         """Removes old files, and what killed servers left."""
-        oldest = int(time.time() - KEEP_SECONDS)
         complete = set(self._folder.glob(FILES))
+        today = int(time.time()) // DAY_SECONDS
+        oldest = oldest_kept(_days_of(complete), today) * DAY_SECONDS
         kept = set(written_since(complete, oldest))
         for path in self._folder.iterdir():
             is_left = path not in complete and path.stat().st_mtime < oldest

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from components.ratings_example_gen.spans import find_spans
-from pipeline.event_log.day_spans import KEEP_DAYS, write_days
+from pipeline.event_log.day_spans import write_days
 from pipeline.event_log.expected import Expected, Row
 from pipeline.event_log.store import (
     DAY_SECONDS,
@@ -14,6 +14,7 @@ from pipeline.event_log.store import (
     EventStore,
     EventStoreError,
 )
+from pipeline.kept_days import KEEP_DAYS
 
 DAY = 20777  # 2026-11-20
 NOON = (DAY + 0.5) * DAY_SECONDS
@@ -75,6 +76,28 @@ def test_a_clock_that_goes_back_does_not_reopen_a_day(store, tmp_path, expected)
     assert written(tmp_path / "spans", "2026-11-21") == ["i-b"]
 
 
+def test_events_of_a_future_are_in_the_span_of_the_day(store, tmp_path, expected):
+    """The clock is 400 days ahead for a while, beside another server."""
+    folder, tomorrow = tmp_path / "spans", NOON + DAY_SECONDS
+    store.add([rows("a")], NOON)
+    store.add([rows("b")], NOON + 400 * DAY_SECONDS)
+    store.add([rows("c")], NOON)
+    for _ in range(2):
+        assert write_days(store, folder, expected, NOON) == []
+    store.add([rows("b")], NOON)
+    assert write_days(store, folder, expected, tomorrow) == ["2026-11-20"]
+    assert written(folder, "2026-11-20") == ["i-a", "i-b", "i-c"]
+    # The day is over when the clock is ahead: the later events are in the next one.
+    store.add([rows("d")], tomorrow)
+    ahead = write_days(store, folder, expected, NOON + 400 * DAY_SECONDS)
+    assert ahead == ["2026-11-21"]
+    store.add([rows("e")], NOON + 400 * DAY_SECONDS)
+    assert write_days(store, folder, expected, tomorrow) == []
+    assert write_days(store, folder, expected, NOON + 3 * DAY_SECONDS) == ["2026-11-22"]
+    assert written(folder, "2026-11-22") == ["i-e"]
+    assert store.days() == [DAY, DAY + 1, DAY + 2]
+
+
 def test_a_day_is_written_again_if_that_was_interrupted(store, tmp_path, expected):
     store.add([rows("a", "b")], NOON)
     folder = tmp_path / "spans"
@@ -92,15 +115,28 @@ def test_a_day_is_written_again_if_that_was_interrupted(store, tmp_path, expecte
     other.close()
 
 
+def add_daily(store, days):
+    for day in days:
+        store.add([rows(f"at-{day}")], NOON + day * DAY_SECONDS)
+
+
+def kept_in(store):
+    return sorted(int(row.event_id.split("-")[1]) for row in store.of("u", -1))
+
+
 def test_old_events_are_removed_when_they_are_in_spans(store, tmp_path, expected):
-    store.add([rows("old")], NOON)
+    add_daily(store, range(KEEP_DAYS + 3))
     folder = tmp_path / "spans"
-    for days in (1, KEEP_DAYS + 1, KEEP_DAYS + 2):
-        store.add([rows(f"at-{days}")], NOON + days * DAY_SECONDS)
     write_days(store, folder, expected, NOON + (KEEP_DAYS + 2) * DAY_SECONDS)
-    kept = [row.event_id for row in store.of("u", -1)]
-    assert sorted(kept) == ["at-1", "at-31", "at-32"]
-    assert written(folder, "2026-11-20") == ["i-old"]
+    assert kept_in(store) == list(range(1, KEEP_DAYS + 3))
+    assert written(folder, "2026-11-20") == ["i-at-0"]
+
+
+def test_a_clock_that_jumps_ahead_removes_no_month(store, tmp_path, expected):
+    """Events come in the wrong days as well, and the first of these is over."""
+    add_daily(store, [*range(KEEP_DAYS), 400, 401])
+    write_days(store, tmp_path / "spans", expected, NOON + 401 * DAY_SECONDS)
+    assert kept_in(store) == [*range(1, KEEP_DAYS), 400, 401]
 
 
 def test_two_servers_share_a_store(store, tmp_path):

@@ -155,24 +155,54 @@ def test_a_share_is_drawn(tmp_path, lost, kept):
     assert 4600 < drawn < 5400  # six standard deviations
 
 
-def test_old_files_are_removed(tmp_path, lost, kept):
-    folder, month = tmp_path / "lists", 30 * 86_400
+TODAY = datetime.datetime.now(datetime.UTC).replace(hour=0, minute=0, second=0)
+
+
+def write_days(folder, ages):
+    """Writes a file for each age in days, and leaves an unfinished one beside it."""
     folder.mkdir()
-
-    def name(age):
-        then = datetime.datetime.fromtimestamp(time.time() - month - age, datetime.UTC)
-        return f"lists-{then:%Y%m%dT%H%M%S.%fZ}-1.parquet"
-
-    for path, age in ((".unfinished-1", 60), (".unfinished-2", -60)):
-        (folder / path).touch()
-        os.utime(folder / path, (time.time() - month - age,) * 2)
-    for age in (60, -60):
-        pq.write_table(as_table([page(age)]), folder / name(age))
-    # A copy may have the time at which it was made, whatever the clock was then.
-    for path in folder.glob(files.FILES):
+    for age in ages:
+        then = TODAY - datetime.timedelta(days=age)
+        path = folder / f"lists-{then:%Y%m%dT%H%M%S.%fZ}-1.parquet"
+        pq.write_table(as_table([page(age)]), path)
+        # A copy may have the time at which it was made, whatever the clock was then.
         os.utime(path, (0, 0))
+        left = folder / f".unfinished-{age}"
+        left.touch()
+        os.utime(left, (then.timestamp(),) * 2)
+
+
+def log_one(tmp_path, lost, kept):
     log = ListLog(tmp_path, 1.0, kept.append, lost.append)
-    log.add(page(1))
+    log.add(page(0))
     log.close()
-    assert logged(folder) == ["u-60", "u1"]
-    assert [path.name for path in folder.glob(".*")] == [".unfinished-2"]
+
+
+def ages_in(folder):
+    users = sorted(int(user[1:]) for user in logged(folder))
+    lefts = sorted(int(path.name.split("-", 1)[1]) for path in folder.glob(".*"))
+    return users, lefts
+
+
+def test_old_files_are_removed(tmp_path, lost, kept):
+    write_days(tmp_path / "lists", range(1, 40))
+    log_one(tmp_path, lost, kept)
+    month = list(range(1, 31))
+    assert ages_in(tmp_path / "lists") == ([0, *month], month)
+
+
+@pytest.mark.parametrize("days", [40, 4000])
+def test_a_clock_that_jumps_ahead_removes_no_month(tmp_path, lost, kept, days):
+    """As the log was when the clock was right; the server completes a file ahead."""
+    write_days(tmp_path / "lists", range(days, days + 31))
+    log_one(tmp_path, lost, kept)
+    month = list(range(days, days + 30))
+    assert ages_in(tmp_path / "lists") == ([0, *month], month)
+
+
+def test_files_of_a_future_replace_none_of_the_month(tmp_path, lost, kept):
+    """The clock was ahead, and is right again."""
+    write_days(tmp_path / "lists", [-40, *range(1, 40)])
+    log_one(tmp_path, lost, kept)
+    month = list(range(1, 31))
+    assert ages_in(tmp_path / "lists") == ([-40, 0, *month], [-40, *month])
