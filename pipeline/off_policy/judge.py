@@ -17,6 +17,7 @@ from pipeline.off_policy.overlap import overlap
 from pipeline.off_policy.result import Judged, OffPolicy
 from pipeline.off_policy.reward_model import features, predict
 from pipeline.off_policy.subject import Subject
+from pipeline.recommend.user_history import SignatureError
 
 LISTS = 1_000  # for which a candidate's items are found at once
 NOT_DRAWN = "without drawn places"
@@ -37,7 +38,6 @@ class _Places:
     num_history: list[int] = dataclasses.field(default_factory=list)
     shown: list[int] = dataclasses.field(default_factory=list)
     logged: list[Filling] = dataclasses.field(default_factory=list)
-    candidate: list[Filling] = dataclasses.field(default_factory=list)
     logged_by: set[int] = dataclasses.field(default_factory=set)
 
     def add(self, shown: ShownList, numbers: Sequence[int]) -> None:
@@ -51,6 +51,31 @@ class _Places:
         self.shown += map(shown.pool.index, shown.drawn)
         self.logged.append(logged_filling(shown))
         self.logged_by.add(shown.version)
+
+
+class _Candidate:
+    """A model that is loaded when there are lists, and what it would have shown.
+
+    Attributes:
+        fillings: What it would have shown in each list.
+        problem: Why there are none; None if there are.
+    """
+
+    def __init__(self, folder: Path, threads: int):
+        self._folder, self._threads = folder, threads
+        self._model: Candidate | None = None
+        self.fillings: list[Filling] = []
+        self.problem: SignatureError | None = None
+
+    def add(self, lists: Sequence[ShownList]) -> None:
+        """Adds lists."""
+        if self.problem:
+            return
+        try:
+            self._model = self._model or Candidate(self._folder, self._threads)
+            self.fillings += self._model.fillings(lists)
+        except SignatureError as error:
+            self.problem = error
 
 
 def judge(
@@ -71,26 +96,62 @@ def judge(
         EventStoreError: If there are no events.
         SignatureError: If another release exported the model with other inputs.
     """
+    [found] = judge_all(out, [subject], window, threads, now)
+    if isinstance(found, SignatureError):
+        raise found
+    return found
+
+
+def judge_all(
+    out: Path, subjects: Sequence[Subject], window: int, threads: int, now: float
+) -> list[OffPolicy | SignatureError]:
+    """Estimates what models would earn, by the lists that count for all of them.
+
+    The log is read once, so that all models are in memory.
+
+    Args:
+        out: Folder of the runs, whose server has logged lists and received events.
+        subjects: The models.
+        window: For how many seconds after a list an event counts.
+        threads: Number of threads that one call of a model may use.
+        now: The present time, in seconds UTC.
+
+    Returns:
+        The estimates of each model, or why it cannot be called.
+
+    Raises:
+        NoListsError: If no list has been logged.
+        NoDrawnListsError: If none of them can be used.
+        EventStoreError: If there are no events.
+    """
     skipped, damaged = collections.Counter[str](), list[str]()
     impressions, places = Impressions(), _Places()
     logged = read_lists(out, damaged)
-    lists = _usable(logged, subject, now - window, impressions, skipped)
-    candidate = None
+    since = max(subject.since for subject in subjects)
+    lists = _usable(logged, since, now - window, impressions, skipped)
+    candidates = [_Candidate(subject.folder, threads) for subject in subjects]
     while some := list(itertools.islice(lists, LISTS)):
-        candidate = candidate or Candidate(subject.folder, threads)
         for shown, numbers in some:
             places.add(shown, numbers)
-        places.candidate += candidate.fillings([shown for shown, _ in some])
-    if candidate is None:
+        for candidate in candidates:
+            candidate.add([shown for shown, _ in some])
+    if not places.logged:
         raise _nothing(out, skipped, damaged)
     followed = impressions.followed(out, window)
-    judged = _judged(subject, window, places, followed, dict(skipped))
-    return dataclasses.replace(judged, damaged=damaged)
+    found: list[OffPolicy | SignatureError] = []
+    for subject, candidate in zip(subjects, candidates, strict=True):
+        if candidate.problem:
+            found.append(candidate.problem)
+            continue
+        fillings = candidate.fillings
+        judged = _judged(subject, window, places, fillings, followed, dict(skipped))
+        found.append(dataclasses.replace(judged, damaged=damaged))
+    return found
 
 
 def _usable(
     lists: Iterable[ShownList | None],
-    subject: Subject,
+    since: float,
     end: float,
     impressions: Impressions,
     skipped: collections.Counter[str],
@@ -105,7 +166,7 @@ def _usable(
             skipped[NOT_DRAWN] += 1
         elif shown.start:
             skipped[LATER_PAGE] += 1
-        elif shown.second < subject.since:
+        elif shown.second < since:
             skipped[OLDER] += 1
         elif shown.second > end:
             skipped[NOT_OVER] += 1
@@ -129,13 +190,14 @@ def _judged(
     subject: Subject,
     window: int,
     places: _Places,
+    fillings: Sequence[Filling],
     followed: np.ndarray,
     skipped: dict[str, int],
 ) -> OffPolicy:
     _, user = np.unique(places.user, return_inverse=True)
     reward = followed[places.number].astype(float)
     logged, of_logged = _judged_filling(places, user, reward, places.logged)
-    candidate, of_candidate = _judged_filling(places, user, reward, places.candidate)
+    candidate, of_candidate = _judged_filling(places, user, reward, fillings)
     difference = None
     if not logged.problem and not candidate.problem:
         difference = estimators.mean(user, of_candidate - of_logged)

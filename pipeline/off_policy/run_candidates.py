@@ -1,12 +1,12 @@
 """Estimates for the candidates of a run, beside what its gate compared them by."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.off_policy.drawn_lists import NoDrawnListsError
-from pipeline.off_policy.judge import judge
-from pipeline.off_policy.result import JudgedCandidate, JudgedRun
+from pipeline.off_policy.judge import judge_all
+from pipeline.off_policy.result import JudgedCandidate, JudgedRun, OffPolicy
 from pipeline.off_policy.subject import candidates_of
-from pipeline.recommend.user_history import SignatureError
 from pipeline.runs.record import RunRecord
 
 
@@ -29,16 +29,16 @@ def judge_run(
     """
     subjects = {each.model: each for each in candidates_of(out, record.run.id)}
     metric = record.gate.metric or ""
+    models = [model for model in record.models if model.name in subjects]
+    wanted = [subjects[model.name] for model in models]
+    found: Sequence[OffPolicy | Exception]
+    try:
+        found = judge_all(out, wanted, window, threads, now) if wanted else []
+    except NoDrawnListsError as error:
+        found = [error] * len(wanted)
     judged = []
-    for model in record.models:
-        if model.name not in subjects:
-            continue
-        estimates, problem = None, ""
-        try:
-            estimates = judge(out, subjects[model.name], window, threads, now)
-            problem = estimates.candidate.problem
-        except (NoDrawnListsError, SignatureError) as error:
-            problem = str(error)
+    for model, result in zip(models, found, strict=True):
+        estimates = None if isinstance(result, Exception) else result
         judged.append(
             JudgedCandidate(
                 model=model.name,
@@ -46,7 +46,7 @@ def judge_run(
                 measured=model.metrics.get(metric),
                 interval=model.intervals.get(metric),
                 estimates=estimates,
-                problem=problem,
+                problem=estimates.candidate.problem if estimates else str(result),
             )
         )
     return JudgedRun(record.run.id, metric, judged)

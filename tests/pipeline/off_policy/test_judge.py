@@ -4,6 +4,7 @@ import datetime
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,8 @@ import tensorflow as tf
 from components.live_models import push, versions
 from pipeline.config.sections import PipelineConfig
 from pipeline.list_log.files import FILES, FOLDER
-from pipeline.off_policy.drawn_lists import NoDrawnListsError
+from pipeline.off_policy import judge as judging
+from pipeline.off_policy.drawn_lists import NoDrawnListsError, read_lists
 from pipeline.off_policy.judge import (
     LATER_PAGE,
     NOT_DRAWN,
@@ -22,6 +24,7 @@ from pipeline.off_policy.judge import (
     OLDER,
     REDACTED,
     judge,
+    judge_all,
 )
 from pipeline.off_policy.run_candidates import judge_run
 from pipeline.off_policy.subject import version_of
@@ -144,6 +147,22 @@ def test_estimates_have_the_truth(out):
     gain = expected(["2", "3", "4"]) - expected(["22", "21", "20"])
     assert found.difference.lower < gain < found.difference.upper
     assert found.difference.lower > 0
+
+
+def test_several_models_are_judged_by_one_reading(out, monkeypatch):
+    begin = pushed(out)
+    log(out, 21, begin)
+    subjects = [replace(version_of(out, number), since=begin) for number in (1, 2)]
+    alone = [judge(out, subject, 1, 1, begin + DAY) for subject in subjects]
+    read = []
+    monkeypatch.setattr(
+        judging,
+        "read_lists",
+        lambda *args: read.append(args) or read_lists(*args),
+    )
+    assert judge_all(out, subjects, 1, 1, begin + DAY) == alone
+    assert alone[0].candidate != alone[1].candidate
+    assert len(read) == 1
 
 
 def test_a_damaged_file_is_named_and_the_others_count(out):
