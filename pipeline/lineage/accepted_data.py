@@ -104,13 +104,18 @@ def needed_by_versions(out: Path) -> Needed:
     store = Store(out)  # what is removed is recorded in the folder
     executions: set[int] = set()
     folders: set[int] = set()
+    live = versions.live_number(out / "live")
     for version in versions.with_challengers(out / "live"):
         try:
             trainer = store.maker(store.model(version))
-            source = store.source(store.transform(trainer))
+            transform = store.transform(trainer)
+            source = store.source(transform)
             accepting = _accepting(store, version, source)
         except NoLineageError:
             continue
+        if version.is_on_trial or version.number == live:
+            # From which it learned: the features of its lists are compared with these.
+            folders |= {*store.inputs(transform)["examples"]}
         pushing = _pushing(store, version) or accepting
         for pusher in (accepting, pushing):
             executions |= {execution.id for execution in store.upstream(pusher)}

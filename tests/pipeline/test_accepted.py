@@ -197,6 +197,8 @@ def test_a_champion_of_before_this_was_recorded_is_found_by_its_card(world):
 def test_what_all_versions_need_is_told_to_those_who_clean(world):
     world.read("second night")
     world.run("second night")
+    # While it is live, the features of its lists are compared with its data.
+    assert world.data["A"].examples.id in needed_by_versions(world.out).folders
     world.read("refused")
     world.read("B", source=OTHER)
     world.run("B", pushes=True)
