@@ -22,7 +22,8 @@ def check_served(config: PipelineConfig) -> list[str]:
     """Compares the newest period of the live version.
 
     Returns:
-        Warnings: alerts that do not stop, and why something was not compared.
+        Warnings: alerts that do not stop, and why something was not compared, unless
+        there were too few users: a small log would raise that every night.
 
     Raises:
         ServedSkewError: If ``retrain.served_skew`` is "stop" and there is an alert.
@@ -59,7 +60,7 @@ def _look(config: PipelineConfig, version: int) -> tuple[list[str], list[str]]:
         ]
     ]
     reasons = [why for period in found.compared for why in period.not_compared]
-    if not (found.compared or found.problems):
+    if not (found.compared or found.problems or found.too_few):
         reasons.append(f"no list of version {version} has been logged")
     ordered = sorted(alerts, key=lambda alert: -alert[0])
     return [text for _, text in ordered], [*found.problems, *reasons]

@@ -23,10 +23,12 @@ class Comparison:
     Attributes:
         compared: The periods.
         problems: What could not be read or compared.
+        too_few: Versions without a period that has enough users, as in a small log.
     """
 
     compared: list[Compared]
     problems: list[str]
+    too_few: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +77,7 @@ def compare(out: Path, wanted: Wanted) -> Comparison:
     schema, lists = read_schema(wanted.schema), ServedLists(out, wanted.per)
     known = versions.with_challengers(out / "live")
     kept = {version.number: version for version in known}
-    compared, problems = list[Compared](), lists.problems
+    compared, problems, too_few = list[Compared](), lists.problems, list[str]()
     for number in lists.versions():
         if wanted.only not in (None, number):
             continue
@@ -89,7 +91,7 @@ def compare(out: Path, wanted: Wanted) -> Comparison:
         )
         periods = list(itertools.islice(large, wanted.last))
         if not periods:
-            problems.append(
+            too_few.append(
                 f"version {number}: no {wanted.per} has lists of "
                 f"{wanted.min_users:,} users (retrain.min_served_users)"
             )
@@ -108,4 +110,4 @@ def compare(out: Path, wanted: Wanted) -> Comparison:
             kept[number], lists, Training(form, by_hash), schema, wanted.min_users
         )
         compared += map(periods_of.compared, reversed(periods))
-    return Comparison(compared, problems)
+    return Comparison(compared, problems, too_few)

@@ -27,6 +27,7 @@ class Compared:
         trained_on: Number of those whom the training data has.
         distances: The distances.
         not_compared: Why some were not measured.
+        too_few: Which were not measured for lack of users, as in a small log.
     """
 
     version: int
@@ -36,6 +37,7 @@ class Compared:
     trained_on: int
     distances: list[Distance]
     not_compared: list[str]
+    too_few: list[str]
 
     @property
     def alerts(self) -> list[Distance]:
@@ -91,6 +93,7 @@ class Periods:
         served = self._of(period)
         known = [each for each in served if each.user in self._form.histories]
         found, reasons = list[Distance](), [*_redacted(served)]
+        too_few = []
         if self._by_hash is None and any(USER in each.redacted for each in served):
             reasons.append(f"skew: users are hashed, and {KEY_FILE} is missing")
         else:
@@ -98,14 +101,14 @@ class Periods:
             if len(known) >= self._min_users:
                 found += self._skew(known)
             else:
-                reasons.append(
+                too_few.append(
                     f"skew: the training data has {len(known):,} of the users, too few"
                 )
         num_before = self._lists.num_users(self._version.number, period - 1)
         if num_before >= self._min_users:
             found += self._distances("drift", served, self._of(period - 1))
         else:
-            reasons.append(
+            too_few.append(
                 f"drift: the {self._lists.per} before has {num_before:,} users, too few"
             )
         return Compared(
@@ -116,6 +119,7 @@ class Periods:
             trained_on=len(known),
             distances=found,
             not_compared=reasons,
+            too_few=too_few,
         )
 
     def _of(self, period: int) -> list[_List]:

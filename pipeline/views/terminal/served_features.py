@@ -19,7 +19,7 @@ def print_comparison(console: Terminal, comparison: "Comparison") -> None:
     """Prints the distances of each period, its alerts, and what was not compared."""
     for period in comparison.compared:
         _print_period(console, period)
-    for problem in comparison.problems:
+    for problem in (*comparison.problems, *comparison.too_few):
         console.print(Text(f"Not compared: {inert(problem)}", "yellow"))
 
 
@@ -44,5 +44,5 @@ def _print_period(console: Terminal, period: "Compared") -> None:
     console.print(table)
     for each in period.alerts:
         console.print(Text(f"Alert: {inert(str(each))}", "bold red"))
-    for reason in period.not_compared:
+    for reason in (*period.not_compared, *period.too_few):
         console.print(Text(f"Not compared: {inert(reason)}", "yellow"))

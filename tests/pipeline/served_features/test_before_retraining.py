@@ -51,7 +51,7 @@ def test_it_warns(skewed):
     warnings = check_served(config(skewed, RetrainConfig()))
     assert [warning.partition(": ")[2].partition(":")[0] for warning in warnings] == [
         *("skew of user_city", "skew of user_income", "skew of user_income"),
-        *("skew of history_rating", "drift"),
+        "skew of history_rating",
     ]
 
 
@@ -63,11 +63,8 @@ def test_it_warns(skewed):
     ],
     ids=["off", "few users"],
 )
-def test_it_goes_on(skewed, retrain):
-    warnings = check_served(config(skewed, retrain))
-    assert [w.startswith("served features were not compared") for w in warnings] == (
-        [] if retrain.served_skew == "off" else [True]
-    )
+def test_it_goes_on_without_a_warning(skewed, retrain):
+    assert check_served(config(skewed, retrain)) == []
 
 
 def test_a_new_version_without_lists_is_named(tmp_path):
@@ -89,8 +86,7 @@ def test_other_thresholds(skewed, tmp_path):
     schema.write_text(
         re.sub(r"threshold: \S+", "threshold: 1", SERVED_SCHEMA.read_text())
     )
-    warnings = check_served(config(skewed, STOP, served=str(schema)))
-    assert len(warnings) == 1  # there is no drift to compare
+    assert check_served(config(skewed, STOP, served=str(schema))) == []
 
 
 def test_the_command(marquee, skewed):

@@ -66,7 +66,7 @@ def test_own_histories_raise_no_alert(out, seed):
     by = {(d.between, d.feature): d.value for d in compared.distances}
     assert {value for (between, _), value in by.items() if between == "skew"} == {0.0}
     assert by["drift", "history_item_id"] > 0
-    assert compared.not_compared == []
+    assert compared.not_compared == compared.too_few == []
     assert len(compare(out, Wanted("hour", 9, 200, SERVED_SCHEMA)).compared) == 3
     assert compare(out, Wanted("day", 1, 200, SERVED_SCHEMA)).compared[0].users > 250
 
@@ -166,7 +166,8 @@ def test_few_users_are_not_compared(out):
     wanted = Wanted("hour", 1, 251, SERVED_SCHEMA)
     found = compare(out, wanted)
     assert found.compared == []
-    assert "no hour has lists of 251 users" in found.problems[0]
+    assert found.problems == []
+    assert "no hour has lists of 251 users" in found.too_few[0]
 
 
 def test_what_users_did_since_training_is_no_skew(out):
