@@ -129,7 +129,8 @@ def write_histories(data: Data, folder: Path) -> None:
     Each piece becomes a user. ``histories`` has them all; ``sample`` has some, as
     RecBole keeps a history of each target in memory, but all items.
     """
-    cut = pieces(data.train_ratings, SETTINGS["max_history_length"])
+    count, piece = pieces(data.train_ratings, SETTINGS["max_history_length"])
+    cut = piece(tf.range(count))
     history = np.concatenate(
         [cut[f.HISTORY_ITEM_INDEX], cut[f.ITEM_INDEX][:, -1:]], 1
     )  # [P, L + 1]

@@ -2,9 +2,15 @@
 
 Generated ratings of every task are brought to batches, in a process of its own. What
 does not grow with them, such as TensorFlow, is left out: the figure is the difference
-between two numbers of ratings.
+between two numbers of ratings. Memory is what Linux calls anonymous: pages of mapped
+files are not counted, as the system drops them when it needs memory.
 """
 
+import contextlib
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,28 +23,66 @@ from trainer_modules.registry import MODELS
 # One model for each task.
 NAMES = ("gmf", "deepfm", "two_tower", "attrec", "sasrec")
 RATINGS_PER_USER, NUM_ITEMS = 100, 20_000
+SECONDS_BETWEEN_SAMPLES = 0.02
 
 
 def generated(num_ratings: int) -> Any:
     """Returns ratings of which all are likes, and no pair is repeated."""
     from trainer_modules import features as f
+    from trainer_modules.disk_arrays import computed
     from trainer_modules.interactions import Ratings
 
-    users = np.arange(num_ratings // RATINGS_PER_USER, dtype=np.int32)
-    user = np.repeat(users + f.NUM_RESERVED, RATINGS_PER_USER)
-    # Each place in a user's history has its own part of the catalogue.
-    part = np.tile(np.arange(RATINGS_PER_USER, dtype=np.int32), len(users))
-    drawn = np.random.default_rng(0).integers(
-        0, NUM_ITEMS // RATINGS_PER_USER, len(user), np.int32
+    num_ratings -= num_ratings % RATINGS_PER_USER
+    random = np.random.default_rng(0)
+
+    def user(rows: slice) -> Any:
+        return f.NUM_RESERVED + np.arange(rows.start, rows.stop) // RATINGS_PER_USER
+
+    def item(rows: slice) -> Any:
+        # Each place in a user's history has its own part of the catalogue.
+        part = np.arange(rows.start, rows.stop) % RATINGS_PER_USER
+        drawn = random.integers(0, NUM_ITEMS // RATINGS_PER_USER, len(part))
+        return f.NUM_RESERVED + part + RATINGS_PER_USER * drawn
+
+    def ones(rows: slice) -> Any:
+        return np.ones(rows.stop - rows.start)
+
+    return Ratings(
+        computed(user, num_ratings, np.int32),
+        computed(item, num_ratings, np.int32),
+        computed(ones, num_ratings, np.int32),
+        computed(ones, num_ratings, np.float32),
     )
-    item = f.NUM_RESERVED + part + RATINGS_PER_USER * drawn
-    ones = np.ones(len(user), np.int32)
-    return Ratings(user, item, ones, ones.astype(np.float32))
+
+
+def anonymous_bytes() -> int:
+    """Returns the memory of this process that is not of files."""
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE)
+    assert found
+    return int(found[1]) * 1024
+
+
+@contextlib.contextmanager
+def sampled(values: list[int]) -> Iterator[None]:
+    """Appends ``anonymous_bytes`` to the values until it is left."""
+    ended = threading.Event()
+
+    def sample() -> None:
+        while not ended.wait(SECONDS_BETWEEN_SAMPLES):
+            values.append(anonymous_bytes())
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def peak(name: str, num_ratings: int) -> int:
-    """Returns the peak memory of this process once it has made batches, in bytes."""
-    from pipeline.runs import step_memory
+    """Returns the peak memory of this process until it has made batches, in bytes."""
     from trainer_modules import features as f
     from trainer_modules.inputs import Data
     from trainer_modules.sizes import Sizes
@@ -48,12 +92,13 @@ def peak(name: str, num_ratings: int) -> int:
     sizes = Sizes(num_users + f.NUM_RESERVED, NUM_ITEMS + f.NUM_RESERVED)
     data = Data([], [], {}, sizes, num_unknown_items=0)
     ratings = generated(num_ratings)
-    step_memory.count_from_now()
     config = MODELS[name].config_class()
-    batches = TRAINING_SETS[config.task](data, ratings, config, 0).batches
-    for _ in batches.take(3):
-        pass
-    return step_memory.peak() or 0
+    values = [0]
+    with sampled(values):
+        batches = TRAINING_SETS[config.task](data, ratings, config, 0).batches
+        for _ in batches.take(3):
+            pass
+    return max(values)
 
 
 def bytes_per_rating(name: str, num_ratings: int) -> float:

@@ -5,7 +5,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.interactions import Ratings
+from trainer_modules.disk_arrays import counts
+from trainer_modules.interactions import Interactions, Ratings
 from trainer_modules.sizes import Sizes, Weighted
 
 GENRES = "item_genres"  # the side feature that diversity compares
@@ -19,7 +20,7 @@ class ListStatistics(tf.Module):
             [V], 0 to 1. It is 1 for items without a row of their own.
     """
 
-    def __init__(self, ratings: Ratings, sizes: Sizes):
+    def __init__(self, ratings: Ratings | Interactions, sizes: Sizes):
         """Counts how popular each item is, and prepares the genres.
 
         Args:
@@ -28,11 +29,10 @@ class ListStatistics(tf.Module):
             sizes: Number of users and items, and the items' genres if there are any.
         """
         super().__init__()
-        item = tf.constant(ratings.item_index)
-        count = tf.math.bincount(item, minlength=sizes.num_listed, dtype=tf.float32)
+        count = counts(ratings.item_index, sizes.num_listed).astype(np.float32)
         # An item without ratings is as novel as one with a single rating.
         self.popularity = tf.maximum(count, 1) / tf.cast(sizes.num_users, tf.float32)
-        self.more_popular = tf.constant(_more_popular(count.numpy()), tf.float32)
+        self.more_popular = tf.constant(_more_popular(count), tf.float32)
         self.genres = None
         if GENRES in sizes.item_fields:
             field = sizes.item_fields[GENRES]

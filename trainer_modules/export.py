@@ -39,7 +39,7 @@ def save(
         unit=score_unit(settings.config),
         user_fields=data.user_fields,
         list_statistics=ListStatistics(
-            rated.distinct() if data.counts_repeats else rated, data.sizes
+            data.interactions(rated) if data.counts_repeats else rated, data.sizes
         ),
         first_rated=data.first_rated(),
         num_unknown_items=data.sizes.num_unlisted(settings.num_candidates),

@@ -3,12 +3,12 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
+from trainer_modules.disk_arrays import Writer, blocks, computed, tensor
 from trainer_modules.interactions import Interactions, Ratings, Seconds, Stars
 from trainer_modules.labels import label_of_targets
 from trainer_modules.left_out import again_from
@@ -124,8 +124,11 @@ class Data:
             return True
         if not self.has_weights:
             return False
-        weight = np.abs(self.train_ratings.rating)
-        return bool(((weight != 0) & (weight != 1)).any())
+        rating = self.train_ratings.rating
+        return any(
+            (~np.isin(np.abs(rating[rows]), (0, 1))).any()
+            for rows in blocks(len(rating))
+        )
 
     def context_of(
         self, ratings: Ratings
@@ -145,15 +148,16 @@ class Data:
                 "context.fields is set, but no rating has a time: name the column, as "
                 "in data.columns={timestamp: when}, or remove the setting"
             )
-        time = tf.constant(times)
+        time = tensor(times)
         return lambda rows: {f.CONTEXT: context(tf.gather(time, rows))}
 
     def weights(self, ratings: Ratings) -> Stars | None:
         """Returns how much each rating counts, [N]; None if all count 1."""
         if not self.is_weighted:
             return None
-        weight = ratings.rating
-        return np.abs(weight) if self.has_weights else np.ones_like(weight)
+        rating = ratings.rating
+        weight = np.abs if self.has_weights else np.ones_like
+        return computed(lambda rows: weight(rating[rows]), len(rating), np.float32)
 
     @functools.cached_property
     def user_fields(self) -> dict[str, Table]:
@@ -211,16 +215,15 @@ def read_ratings(data: Data, file_patterns: Sequence[str]) -> Ratings:
         dtypes[f.TIMESTAMP] = np.int64
     if data.has_judged:
         dtypes[f.JUDGED] = np.int32
-    parts: dict[str, list[Any]] = {n: [np.zeros(0, t)] for n, t in dtypes.items()}
+    columns = {name: Writer(dtype) for name, dtype in dtypes.items()}
     for batch in data.records(file_patterns, *dtypes):
         row = batch[f.ITEM_INDEX].value_rowids()
         if reads_times:  # a log without times has none
             batch[f.TIMESTAMP] = fitted(batch[f.ITEM_INDEX], batch[f.TIMESTAMP], 0)
-        columns = {f.USER_INDEX: tf.gather(batch.pop(f.USER_INDEX)[:, 0], row)}
-        columns |= {name: lists.flat_values for name, lists in batch.items()}
-        for name, values in columns.items():
-            parts[name].append(values.numpy().astype(dtypes[name]))
-    return Ratings(**{name: np.concatenate(parts.pop(name)) for name in dtypes})
+        columns[f.USER_INDEX].append(tf.gather(batch.pop(f.USER_INDEX)[:, 0], row))
+        for name, lists in batch.items():
+            columns[name].append(lists.flat_values)
+    return Ratings(**{name: column.array() for name, column in columns.items()})
 
 
 def dense(values: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:

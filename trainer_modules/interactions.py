@@ -1,11 +1,12 @@
-"""The training pairs in memory: closed forms solve them, other models sample them.
+"""The training pairs: closed forms solve them, other models sample them.
 
 A pair takes eight bytes, eight more for its label and stars, and eight more for its
-time, for models that read it. What is made of the pairs for batches takes more than
-they do (docs/benchmarks.md), so that temporary copies are avoided.
+time, for models that read it. They are in files (``disk_arrays.py``), as is what is
+made of them for batches, so that their number is not bounded by memory.
 """
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,14 @@ import numpy.typing as npt
 from scipy import sparse
 
 from trainer_modules import features as f
+from trainer_modules.disk_arrays import (
+    Writer,
+    blocks,
+    computed,
+    counts,
+    sorted_places,
+    stored,
+)
 
 Indices = npt.NDArray[np.int32]
 Stars = npt.NDArray[np.float32]
@@ -47,19 +56,27 @@ class Ratings:
         """Returns the ratings that a mask [N], or positions in the log, select."""
         if chosen.dtype == np.bool_ and chosen.all():
             return self  # rather than a copy
-        columns = self._columns()
-        return Ratings(**{name: column[chosen] for name, column in columns.items()})
+        if chosen.dtype == np.bool_:
+            chosen = _places(chosen)
+
+        def column_of(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return computed(
+                lambda rows: column[chosen[rows]], len(chosen), column.dtype
+            )
+
+        columns = self._columns().items()
+        return Ratings(**{name: column_of(column) for name, column in columns})
 
     def joined(self, other: "Ratings") -> "Ratings":
         """Returns both; each user's ratings are followed by those of ``other``."""
         others = other._columns()
         both = Ratings(
             **{
-                name: np.concatenate([column, others[name]])
+                name: stored([column, others[name]], column.dtype)
                 for name, column in self._columns().items()
             }
         )
-        return both.where(np.argsort(both.user_index, kind="stable"))
+        return both.where(sorted_places(both.user_index))
 
     def _columns(self) -> dict[str, npt.NDArray[Any]]:
         """Returns the columns that were read, by name."""
@@ -71,14 +88,19 @@ class Ratings:
         """Returns the mean of all stars; 0 without ratings."""
         return float(self.rating.mean(dtype=np.float64)) if len(self) else 0.0
 
-    def distinct(self) -> "Ratings":
-        """Returns one rating of each pair."""
-        pairs = np.stack([self.user_index, self.item_index])
-        return self.where(np.sort(np.unique(pairs, axis=1, return_index=True)[1]))
-
     def targets(self) -> "Ratings":
         """Returns the ratings that may be targets of eval."""
         return self if self.judged is None else self.where(self.judged == 1)
+
+    def firsts(self) -> npt.NDArray[np.int64]:
+        """Returns the position of each user's first rating in the log."""
+        user = self.user_index
+
+        def changes(rows: slice) -> npt.NDArray[np.int64]:
+            before = user[rows.start - 1] if rows.start else f.PADDING_INDEX
+            return rows.start + np.flatnonzero(np.diff(user[rows], prepend=before))
+
+        return computed(changes, len(user), np.int64)
 
     def liked(self) -> npt.NDArray[np.int64]:
         """Returns the positions of the likes in the log.
@@ -86,7 +108,7 @@ class Ratings:
         Raises:
             ValueError: If no rating is a like.
         """
-        places = np.flatnonzero(self.label == f.LIKED)
+        places = _places(self.label, f.LIKED)
         if not len(places):
             raise ValueError(
                 f"no positive among the {len(self)} ratings to learn from: lower "
@@ -126,23 +148,25 @@ class Interactions:
 
         Weights of repeated pairs are added up.
         """
-        # In place where it can be: a copy is gigabytes for millions of ratings.
-        keys = user_index.astype(np.int64)
-        keys *= num_items
-        keys += item_index
-        if weight is None:
-            keys.sort()
-            is_new = np.ones(len(keys), np.bool_)
-            np.not_equal(keys[1:], keys[:-1], out=is_new[1:])
-            if not is_new.all():
-                keys = keys[is_new]
-        else:
-            keys, place = np.unique(keys, return_inverse=True)
-            weight = np.bincount(place, weight, len(keys)).astype(np.float32)
-        users, items = (np.empty(len(keys), np.int32) for _ in range(2))
-        np.floor_divide(keys, num_items, out=users, casting="unsafe")
-        np.remainder(keys, num_items, out=items, casting="unsafe")
-        return cls(users, items, num_users, num_items, weight)
+        places = sorted_places(user_index)
+        users, items, weights = Writer(np.int32), Writer(np.int32), Writer(np.float32)
+        for part in _parts(_row_splits(user_index, num_users)):
+            place = places[part]
+            keys = user_index[place].astype(np.int64) * num_items + item_index[place]
+            if weight is None:
+                keys = np.unique(keys)
+            else:
+                keys, pair = np.unique(keys, return_inverse=True)
+                weights.append(np.bincount(pair, weight[place], len(keys)))
+            users.append(keys // num_items)
+            items.append(keys % num_items)
+        return cls(
+            users.array(),
+            items.array(),
+            num_users,
+            num_items,
+            None if weight is None else weights.array(),
+        )
 
     def __len__(self) -> int:
         return len(self.user_index)
@@ -159,8 +183,7 @@ class Interactions:
 
     def row_splits(self) -> npt.NDArray[np.int64]:
         """Returns where each user's items begin, [num_users + 1]."""
-        counts = np.bincount(self.user_index, minlength=self.num_users)
-        return np.concatenate([[0], np.cumsum(counts)])
+        return _row_splits(self.user_index, self.num_users)
 
     def item_totals(self, power: int = 1) -> npt.NDArray[Any]:
         """Returns the sum of each item's weights, each to a power, [num_items]."""
@@ -176,3 +199,26 @@ class Interactions:
             (weight, self.item_index, self.row_splits()),
             shape=(self.num_users, self.num_items),
         )
+
+
+def _row_splits(index: Indices, num_rows: int) -> npt.NDArray[np.int64]:
+    """Returns where each row begins if all are in order, [num_rows + 1]."""
+    return np.concatenate([[0], np.cumsum(counts(index, num_rows))])
+
+
+def _parts(row_splits: npt.NDArray[np.int64]) -> Iterator[slice]:
+    """Divides pairs in the order of users into blocks, each with all of its users'."""
+    ends = [rows.stop for rows in blocks(int(row_splits[-1]))]
+    begin = 0
+    for end in np.unique(row_splits[np.searchsorted(row_splits, ends)]).tolist():
+        yield slice(begin, end)
+        begin = end
+
+
+def _places(column: npt.NDArray[Any], value: int = 1) -> npt.NDArray[np.int64]:
+    """Returns the positions at which a column [N] has a value."""
+    return computed(
+        lambda rows: rows.start + np.flatnonzero(column[rows] == value),
+        len(column),
+        np.int64,
+    )

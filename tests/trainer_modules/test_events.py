@@ -213,7 +213,8 @@ def test_the_weight_of_a_row_multiplies_all_its_losses():
 
 def test_pieces_of_histories_have_the_weights_of_their_targets(log):
     ratings = log.data.train_ratings
-    cut = pieces(ratings, 5, log.data.weights(ratings))
+    count, piece = pieces(ratings, 5, log.data.weights(ratings))
+    cut = {name: column.numpy() for name, column in piece(range(count)).items()}
     expected = np.abs(np.where(cut[f.ITEM_INDEX] > 0, cut[f.WEIGHT], 0))
     np.testing.assert_array_equal(cut[f.WEIGHT], expected)
     assert set(np.unique(cut[f.WEIGHT][cut[f.LABEL] == 1])) == {2, 4}
@@ -345,7 +346,7 @@ def test_each_repeat_counts_in_training_and_in_histories(log):
     twice = ratings.where(np.repeat(np.arange(len(ratings)), 2))
     once = data.interactions(ratings).matrix().toarray()
     np.testing.assert_array_equal(data.interactions(twice).matrix().toarray(), 2 * once)
-    assert len(twice.distinct()) == len(data.interactions(ratings))
+    assert len(data.interactions(twice)) == len(data.interactions(ratings))
     spec = {n: v for n, v in data.feature_spec.items() if n != f.HISTORY_WEIGHT}
     plain = dataclasses.replace(data, feature_spec=spec)  # no types, so no weights
     assert set(plain.weights(ratings)) == {1.0}

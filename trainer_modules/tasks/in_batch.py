@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.configs.base import GradientConfig
+from trainer_modules.disk_arrays import counts, tensor
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
 from trainer_modules.tasks.losses import IMPOSSIBLE, LossFunction
@@ -43,21 +44,22 @@ def training_set(
     ratings = ratings.where(ratings.item_index != f.UNKNOWN_INDEX)
     likes, _, context = liked_pairs(data, ratings)
     num_likes = len(likes.item_index)
-    counts = np.bincount(likes.item_index, minlength=data.sizes.num_items)
-    log_share = np.log(np.maximum(counts, 1) / num_likes).astype(np.float32)
-    columns = {
-        f.ITEM_INDEX: tf.constant(likes.item_index[:, np.newaxis]),
-        LOG_SHARE: tf.constant(log_share[likes.item_index]),
-    }
+    count = counts(likes.item_index, data.sizes.num_items)
+    log_share = np.log(np.maximum(count, 1) / num_likes).astype(np.float32)
+    weights = {}
     if likes.weight is not None:
-        columns[f.WEIGHT] = tf.constant(relative(likes.weight))
-    users, fields = tf.constant(likes.user_index), data.user_fields
+        weights[f.WEIGHT] = tensor(relative(likes.weight))
+    users, items = tensor(likes.user_index), tensor(likes.item_index)
+    fields = data.user_fields
 
     def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
         hide = tf.random.stateless_uniform([batch_size], seed=[seed + 1, step])
+        item = tf.gather(items, rows)
         return {
             **user_features(tf.gather(users, rows), fields, hide),
-            **{name: tf.gather(column, rows) for name, column in columns.items()},
+            f.ITEM_INDEX: item[:, tf.newaxis],
+            LOG_SHARE: tf.gather(log_share, item),
+            **{name: tf.gather(weight, rows) for name, weight in weights.items()},
             **context(rows),
             f.LABEL: tf.ones([batch_size, 1]),
             PLACE: tf.range(batch_size),

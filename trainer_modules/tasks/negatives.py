@@ -7,7 +7,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.interactions import Interactions
+from trainer_modules.disk_arrays import Writer, blocks, computed, counts, tensor
+from trainer_modules.interactions import Indices, Interactions
 
 Draw = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 UNITS = 1 << 20  # the most popular item's weight; whole numbers make the draw exact
@@ -37,16 +38,22 @@ def negative_sampler(interactions: Interactions, power: float = 0.0) -> Draw:
     weights = _weights(interactions, power)
     ends = np.cumsum(weights)  # where each item ends on the line
     length, num_items = int(ends[-1]), interactions.num_items
-    positives_before = np.zeros(len(interactions) + 1, np.int64)  # over all users
-    np.cumsum(weights[interactions.item_index], out=positives_before[1:])
+    item_index, user_index = interactions.item_index, interactions.user_index
+    positives_before = _sums_before(weights, item_index)  # over all users
     before_user = positives_before[interactions.row_splits()]
-    # The lengths of the others before each positive, in one sorted list for all users;
-    # a user's part starts at user * length. In place, as there are many positives.
-    sorted_others = (ends - weights)[interactions.item_index]
-    sorted_others -= positives_before[:-1]
     start = before_user[:-1] + length * np.arange(interactions.num_users)
-    sorted_others += start[interactions.user_index]
-    keys = tf.constant(sorted_others)
+    # The lengths of the others before each positive, in one sorted list for all users;
+    # a user's part starts at user * length.
+    sorted_others = computed(
+        lambda rows: (
+            (ends - weights)[item_index[rows]]
+            - positives_before[rows]
+            + start[user_index[rows]]
+        ),
+        len(interactions),
+        np.int64,
+    )
+    keys = tensor(sorted_others)
     num_others = tf.constant((length - np.diff(before_user)).astype(np.float64))
 
     def item_at(place: tf.Tensor) -> tf.Tensor:
@@ -55,7 +62,7 @@ def negative_sampler(interactions: Interactions, power: float = 0.0) -> Draw:
 
     first = tf.constant(before_user[:-1])
     # If each is 1 long, so many are before the positive of this number.
-    lengths_before = tf.constant(positives_before) if power else None
+    lengths_before = tensor(positives_before) if power else None
 
     def draw(user_index: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
         others = tf.gather(num_others, user_index)[:, tf.newaxis]
@@ -71,15 +78,27 @@ def negative_sampler(interactions: Interactions, power: float = 0.0) -> Draw:
 
 def _weights(interactions: Interactions, power: float) -> npt.NDArray[np.int64]:
     """Returns popularity^power by item, at least 1, and 0 for padding."""
-    popularity = np.bincount(
-        interactions.item_index, minlength=interactions.num_items
-    )[f.UNKNOWN_INDEX :].astype(np.float64)  # fmt: skip
+    count = counts(interactions.item_index, interactions.num_items)
+    popularity = count[f.UNKNOWN_INDEX :].astype(np.float64)
     if not power:
         weights = np.ones(len(popularity), np.int64)
     else:
         share = (popularity / popularity.max()) ** power
         weights = np.maximum(1, np.round(UNITS * share)).astype(np.int64)
     return np.concatenate([np.zeros(f.UNKNOWN_INDEX, np.int64), weights])
+
+
+def _sums_before(
+    weights: npt.NDArray[np.int64], item_index: Indices
+) -> npt.NDArray[np.int64]:
+    """Returns the sum of the weights of the first n items for each n, [N + 1]."""
+    sums, total = Writer(np.int64), np.zeros(1, np.int64)
+    sums.append(total)
+    for rows in blocks(len(item_index)):
+        ends = total + np.cumsum(weights[item_index[rows]])
+        sums.append(ends)
+        total = ends[-1:]
+    return sums.array()
 
 
 def _search(ends: tf.Tensor, places: tf.Tensor) -> tf.Tensor:

@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.configs.sequence import SequenceConfig
+from trainer_modules.disk_arrays import computed, tensor
 from trainer_modules.inputs import Data
-from trainer_modules.interactions import Ratings
+from trainer_modules.interactions import Indices, Ratings
 from trainer_modules.tasks.task import Batch, Pairs, TrainingSet, beside_negatives
 
 
@@ -32,7 +33,7 @@ def training_set(
     places = ratings.liked()
     liked = ratings.where(places)
     window = windows(ratings, config.max_history_length)
-    place = tf.constant(places.astype(np.int32))
+    place = tensor(places)
 
     def history(rows: tf.Tensor) -> Batch:
         return {f.HISTORY_ITEM_INDEX: window(tf.gather(place, rows))}
@@ -55,23 +56,25 @@ def windows(ratings: Ratings, length: int) -> Callable[[tf.Tensor], tf.Tensor]:
         length: L, number of items to look back.
 
     Returns:
-        A function of positions [B] int32 that returns indices [B, L] of the items that
+        A function of positions [B] that returns indices [B, L] of the items that
         the same user rated right before, oldest first, padded with 0 at the end.
     """
-    # A user's first rating is where the user index changes.
-    changes = np.diff(ratings.user_index, prepend=f.PADDING_INDEX) != 0
-    row = np.arange(len(ratings), dtype=np.int32)
-    first = np.where(changes, row, 0)
-    np.maximum.accumulate(first, out=first)
-    row -= first
-    earlier = tf.constant(np.minimum(row, length))
-    item_index = tf.constant(ratings.item_index)
+    firsts = ratings.firsts()
+
+    def num_earlier(rows: slice) -> Indices:
+        row = np.arange(rows.start, rows.stop)
+        user = np.searchsorted(firsts, row, side="right") - 1
+        return np.minimum(row - firsts[user], length).astype(np.int32)
+
+    earlier = tensor(computed(num_earlier, len(ratings), np.int32))
+    item_index = tensor(ratings.item_index)
 
     def window(place: tf.Tensor) -> tf.Tensor:
-        count = tf.gather(earlier, place)[:, tf.newaxis]  # [B, 1]
+        place = tf.cast(place, tf.int32)[:, tf.newaxis]  # [B, 1]
+        count = tf.gather(earlier, place)
         column = tf.range(length)
         # Columns behind the window are masked below, but must be valid positions.
-        look = tf.minimum(place[:, tf.newaxis] - count + column, place[:, tf.newaxis])
+        look = tf.minimum(place - count + column, place)
         item = tf.gather(item_index, look)
         return tf.where(column < count, item, f.PADDING_INDEX)
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from trainer_modules import features as f
 from trainer_modules.configs.base import GradientConfig
+from trainer_modules.disk_arrays import computed
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
 from trainer_modules.tasks.task import Pairs, TrainingSet, beside_negatives
@@ -28,13 +29,15 @@ def training_set(
     target = ratings.rating
     if config.loss == "cross_entropy":
         ratings = ratings.where(ratings.label != f.NEITHER)
-        if not config.num_negatives and len(set(ratings.label.tolist())) < 2:
+        label = ratings.label
+        has_one = not len(label) or label.min() == label.max()
+        if not config.num_negatives and has_one:
             raise ValueError(
                 "the task 'rating' learns to separate liked from disliked items, but "
                 "the training data contains only one class: change label.threshold, "
                 "or set num_negatives"
             )
-        target = ratings.label.astype(np.float32)
+        target = computed(lambda rows: label[rows], len(label), np.float32)
     pairs = Pairs(ratings.user_index, ratings.item_index, target, data.weights(ratings))
     context = data.context_of(ratings)
     return beside_negatives(pairs, rated, data.user_fields, config, seed, context)

@@ -6,7 +6,7 @@ same for a whole batch, so that one matrix product scores them: the catalogue, o
 drawn from it (Klenitskiy and Vasilev 2023, https://arxiv.org/abs/2309.07602).
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.configs.sequence import CausalConfig
+from trainer_modules.disk_arrays import computed, tensor
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings, Stars
 from trainer_modules.protocols import Causal
@@ -36,20 +37,17 @@ def training_set(
     Raises:
         ValueError: If no user liked a later rating than the first.
     """
-    columns = pieces(ratings, config.max_history_length, data.weights(ratings))
-    is_target = columns[f.LABEL] == f.LIKED
-    columns[f.ITEM_INDEX] = np.where(is_target, columns[f.ITEM_INDEX], f.PADDING_INDEX)
+    is_target = _targets(ratings)
     num_targets = np.count_nonzero(is_target)
     if not num_targets:
         raise ValueError(
             "no user has a positive after the first rating, so that there is no next "
             "item to learn: lower label.threshold"
         )
-    if f.WEIGHT in columns:
-        weight = np.zeros(is_target.shape, np.float32)
-        weight[is_target] = relative(columns[f.WEIGHT][is_target])
-        columns[f.WEIGHT] = weight
-    constants = {name: tf.constant(column) for name, column in columns.items()}
+    weight = data.weights(ratings)
+    if weight is not None:
+        weight = relative(weight, is_target)
+    num_pieces, piece = pieces(ratings, config.max_history_length, weight)
     num_items, num_drawn = data.sizes.num_items, config.num_negatives
     catalogue = tf.range(f.UNKNOWN_INDEX, num_items)
     is_drawn = num_drawn < len(catalogue)
@@ -62,11 +60,14 @@ def training_set(
         )
 
     def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
-        batch = {name: tf.gather(column, rows) for name, column in constants.items()}
-        return batch | {OTHERS: tf.tile([others(step)], [batch_size, 1])}
+        batch = piece(rows)
+        liked = tf.where(
+            batch[f.LABEL] == f.LIKED, batch[f.ITEM_INDEX], f.PADDING_INDEX
+        )
+        drawn = tf.tile([others(step)], [batch_size, 1])
+        return batch | {f.ITEM_INDEX: liked, OTHERS: drawn}
 
     by_softmax = config.loss == "softmax" and not is_drawn
-    num_pieces = len(is_target)
     batches_from, steps, batch_size = shuffled_batches(
         num_pieces, config.batch_size, seed, make
     )
@@ -80,9 +81,18 @@ def training_set(
     )
 
 
+def _targets(ratings: Ratings) -> npt.NDArray[np.bool_]:
+    """Returns which ratings, [N], are likes that another rating precedes."""
+    is_target = computed(
+        lambda rows: ratings.label[rows] == f.LIKED, len(ratings), np.bool_
+    )
+    is_target[ratings.firsts()] = False
+    return is_target
+
+
 def pieces(
     ratings: Ratings, length: int, weight: Stars | None = None
-) -> dict[str, npt.NDArray[Any]]:
+) -> tuple[int, Callable[[tf.Tensor], Batch]]:
     """Cuts each user's ratings, in the order of time, into pieces of a fixed length.
 
     Every rating but a user's first is the target of one position. The newest piece is
@@ -94,36 +104,43 @@ def pieces(
         weight: How much each rating counts, [N]; None if all count alike.
 
     Returns:
+        The number of pieces, and a function of numbers [B] of pieces. It returns
         ``history_item_index``, the items at the positions; ``history_timestamp``, when
-        they were rated, if that was read; ``item_index``, the items after them; and
-        ``label``, whether those were liked (1 or 0); and their ``weight``, if there
-        are weights. All are [P, L], padded with 0 in front.
+        they were rated, if that was read; ``item_index``, the items after them;
+        ``label``, whether those were liked (1) or not (0); and their ``weight``, if
+        there are weights. All are [B, L], padded with 0 in front.
     """
-    ends = np.flatnonzero(np.diff(ratings.user_index, append=f.PADDING_INDEX)) + 1
-    starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
+    starts = ratings.firsts()
+    ends = np.append(starts[1:], len(ratings))
     counts = -(-(ends - starts - 1) // length)  # pieces of each user
     user = np.repeat(np.arange(len(ends)), counts)
     number = np.arange(len(user)) - np.repeat(np.cumsum(counts) - counts, counts)
     # Position of the last target of each piece, counted back from the newest.
-    last = (ends[user] - 1 - number * length).astype(np.int32)
-    back = np.arange(length, dtype=np.int32)[::-1]
-    place = last[:, np.newaxis] - back  # of the targets, [P, L]
-    is_real = place > starts[user][:, np.newaxis]
-    before, at = np.maximum(place - 1, 0), np.maximum(place, 0)
-
-    def cut(column: npt.NDArray[Any], where: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
-        return np.where(is_real, column[where], np.zeros([], column.dtype))
-
-    cuts = {
-        f.HISTORY_ITEM_INDEX: cut(ratings.item_index, before),
-        f.ITEM_INDEX: cut(ratings.item_index, at),
-        f.LABEL: cut((ratings.label == f.LIKED).astype(np.int32), at),
-    }
+    last = tf.constant(ends[user] - 1 - number * length)
+    start = tf.constant(starts[user])
+    before = {f.HISTORY_ITEM_INDEX: tensor(ratings.item_index)}
     if ratings.timestamp is not None:
-        cuts[f.HISTORY_TIMESTAMP] = cut(ratings.timestamp, before)
+        before[f.HISTORY_TIMESTAMP] = tensor(ratings.timestamp)
+    at = {f.ITEM_INDEX: tensor(ratings.item_index), f.LABEL: tensor(ratings.label)}
     if weight is not None:
-        cuts[f.WEIGHT] = cut(weight, at)
-    return cuts
+        at[f.WEIGHT] = tensor(weight)
+    back = tf.range(length, dtype=tf.int64)[::-1]
+
+    def piece(numbers: tf.Tensor) -> Batch:
+        place = tf.gather(last, numbers)[:, tf.newaxis] - back  # of the targets, [B, L]
+        is_real = place > tf.gather(start, numbers)[:, tf.newaxis]
+        place = tf.maximum(place, 1)
+
+        def cut(column: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
+            values = tf.gather(column, where)
+            return tf.where(is_real, values, tf.zeros([], column.dtype))
+
+        batch = {name: cut(column, place - 1) for name, column in before.items()}
+        batch |= {name: cut(column, place) for name, column in at.items()}
+        batch[f.LABEL] = tf.cast(batch[f.LABEL] == f.LIKED, tf.int32)
+        return batch
+
+    return len(user), piece
 
 
 def softmax_over_catalogue(

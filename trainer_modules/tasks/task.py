@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.configs.base import GradientConfig
+from trainer_modules.disk_arrays import computed, reading, tensor
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Indices, Interactions, Ratings, Stars
 from trainer_modules.sizes import Table
@@ -16,7 +18,11 @@ from trainer_modules.tasks.losses import LossFunction
 from trainer_modules.tasks.negatives import negative_sampler
 
 MIN_STEPS = 100  # per epoch; with little data, more steps of smaller batches pay off
+SHUFFLED_ROWS = 1 << 24  # at once, which takes 200 MB
+SHARD_ROWS = 1 << 16  # consecutive rows; about one in 256 of those shuffled at once
 UNKNOWN_USER_RATE = 0.01  # share of pairs that train the row that scores new users
+
+shuffled = tf.random.experimental.stateless_shuffle
 
 Batch = dict[str, tf.Tensor]
 OptimizedVariables = tuple[tf.keras.optimizers.Optimizer, Sequence[tf.Variable]]
@@ -35,9 +41,15 @@ def losses_of_rows(
     return losses * tf.reshape(batch[f.WEIGHT], [-1] + [1] * (losses.shape.rank - 1))
 
 
-def relative(weight: Stars) -> Stars:
-    """Returns weights [N] divided by their mean: learning rates keep their meaning."""
-    return (weight / weight.mean(dtype=np.float64)).astype(np.float32)
+def relative(weight: Stars, counted: npt.NDArray[np.bool_] | None = None) -> Stars:
+    """Returns weights [N] divided by their mean: learning rates keep their meaning.
+
+    Args:
+        weight: The weights.
+        counted: Which ones, [N], the mean is of; None for all.
+    """
+    mean = weight.mean(dtype=np.float64, where=True if counted is None else counted)
+    return computed(lambda rows: weight[rows] / mean, len(weight), np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,14 +153,13 @@ def beside_negatives(
         more: Returns further features for rows [B] of the pairs.
     """
     num_negatives = config.num_negatives
-    # First, while least is in memory: it takes the most.
     draw = negative_sampler(known, config.negative_power) if num_negatives else None
-    user_index = tf.constant(pairs.user_index)
-    item_index = tf.constant(pairs.item_index)
-    target = None if pairs.target is None else tf.constant(pairs.target)
+    user_index = tensor(pairs.user_index)
+    item_index = tensor(pairs.item_index)
+    target = None if pairs.target is None else tensor(pairs.target)
     weights = {}
     if pairs.weight is not None:
-        weights[f.WEIGHT] = tf.constant(relative(pairs.weight))
+        weights[f.WEIGHT] = tensor(relative(pairs.weight))
 
     def make(step: tf.Tensor, rows: tf.Tensor, batch_size: int) -> Batch:
         user = tf.gather(user_index, rows)  # [B]
@@ -184,6 +195,11 @@ def shuffled_batches(
     The same seed gives the same batches, however many replicas share them. Rows that do
     not fill a last batch are left out of that epoch.
 
+    Up to ``SHUFFLED_ROWS`` are all shuffled at once. More are divided into shards, each
+    epoch puts other shards together, and shuffles as many rows as that at once. Without
+    a whole order, there is no bound on the rows; and what is read of a column at about
+    the same time is in a part of its file, which memory holds.
+
     Args:
         num_rows: N, number of rows.
         batch_size: The largest batch size; less is used to reach ``MIN_STEPS``.
@@ -196,18 +212,35 @@ def shuffled_batches(
     """
     batch_size = max(1, min(batch_size, num_rows // MIN_STEPS))
     num_batches = num_rows // batch_size
+    shard_rows = max(1, SHARD_ROWS // batch_size) * batch_size
+    num_shards = -(-num_rows // shard_rows)
+    at_once = num_shards  # shards that are shuffled into each other
+    if num_rows > SHUFFLED_ROWS:
+        at_once = max(1, SHUFFLED_ROWS // shard_rows)
+    num_parts = -(-num_shards // at_once)
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(num_rows), seed=[seed, number]
-        )
-        rows = tf.reshape(order[: num_batches * batch_size], [num_batches, batch_size])
-        return tf.data.Dataset.from_tensor_slices(rows)
+        shards = shuffled(tf.range(num_shards), [seed, number])
+
+        def part(part_number: tf.Tensor) -> tf.data.Dataset:
+            begin = part_number * at_once
+            # In order, so that a single part has its rows in order, too.
+            chosen = tf.sort(shards[begin : begin + at_once])[:, tf.newaxis]
+            rows = tf.reshape(chosen * shard_rows + tf.range(shard_rows), [-1])
+            # The last shard may be shorter than the others.
+            rows = rows[: tf.size(rows) - tf.maximum(rows[-1] + 1 - num_rows, 0)]
+            rows = shuffled(rows, [seed, number * num_parts + part_number])
+            whole = tf.size(rows) // batch_size
+            return tf.data.Dataset.from_tensor_slices(
+                tf.reshape(rows[: whole * batch_size], [whole, batch_size])
+            )
+
+        return tf.data.Dataset.range(num_parts).flat_map(part)
 
     def batches_from(step: int) -> tf.data.Dataset:
         first_epoch, done = divmod(step, num_batches)
         batches = tf.data.Dataset.counter(first_epoch).flat_map(epoch).skip(done)
-        return (
+        return reading(
             batches.enumerate(step)
             .map(
                 lambda step, rows: make(step, rows, batch_size),

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests.support.models import one_batch
 from trainer_modules import features as f
-from trainer_modules.tasks import losses
+from trainer_modules.tasks import losses, task
 from trainer_modules.tasks.task import Trainee, shuffled_batches, user_features
 
 
@@ -30,6 +30,35 @@ def test_each_row_is_in_an_epoch_once(num_rows):
         assert len(set(rows.tolist())) == len(rows)
         assert rows.min() >= 0
         assert rows.max() < num_rows
+
+
+@pytest.mark.parametrize("num_rows", [1200, 1211, 1260])
+def test_rows_are_shuffled_in_parts_that_each_epoch_puts_together_anew(
+    num_rows, monkeypatch
+):
+    monkeypatch.setattr(task, "SHUFFLED_ROWS", 500)
+    monkeypatch.setattr(task, "SHARD_ROWS", 50)  # four batches of 12
+    together = set()
+    for epoch in rows_of_epochs(num_rows, 12, seed=0, count=3):
+        rows = epoch.ravel().tolist()
+        assert len(set(rows)) == len(rows) == num_rows // 12 * 12
+        assert set(rows) <= set(range(num_rows))
+        first = rows[:432]  # of the first ten shards, of which one may be shorter
+        shards = {row // 48 for row in first}
+        assert len(shards) <= 10
+        assert first != sorted(first)
+        together.add(frozenset(shards))
+    assert len(together) == 3
+
+
+def test_batches_go_on_within_a_part(monkeypatch):
+    monkeypatch.setattr(task, "SHUFFLED_ROWS", 500)
+    monkeypatch.setattr(task, "SHARD_ROWS", 50)
+    batches_from, steps, _ = shuffled_batches(1260, 12, 0, lambda step, rows, _: rows)
+    everything = [*itertools.islice(batches_from(0).as_numpy_iterator(), 3 * steps)]
+    for first in (1, 40, steps, 2 * steps + 41):
+        later = itertools.islice(batches_from(first).as_numpy_iterator(), 30)
+        np.testing.assert_array_equal([*later], everything[first : first + 30])
 
 
 def test_a_seed_repeats_its_order_and_no_epoch_repeats_another():
