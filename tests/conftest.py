@@ -15,8 +15,8 @@ import pytest
 
 from components import beam_methods
 
-# Before TensorFlow is imported. Models of tests are so small that a second thread for an
-# operation costs more than it saves: a tenth of the CPU time of a training.
+# Before TensorFlow is imported. Models of tests are so small that a second thread for
+# an operation costs more than it saves: a tenth of the CPU time of a training.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
