@@ -65,8 +65,8 @@ def assert_judged_so(judged, name, score):
 
 # In `make test` a closed form, one that scores items without a row, and one that reads
 # times; `fm` is judged in its context below. Every other one is in the slow cases.
-# Without a refit, which only a random split lets see ratings from after a target, models
-# of two tasks are enough.
+# Without a refit, which only a random split lets see ratings from after a target,
+# models of two tasks are enough.
 QUICK = {"popularity", "mf_als", "two_tower", "hstu"}
 OTHERS = {*MODELS} - {"two_stage"}  # which trains two models
 NOT_REFITTED = {"gmf", "hstu"}
