@@ -33,7 +33,7 @@ help: ## Show the targets
 run: $(READY) ## Train three models on the generated sample and deploy the best
 	@$(BIN)/marquee run
 
-test: $(READY) ## All tests except the slow ones, 20 to 30 minutes on two cores
+test: $(READY) ## All tests except the slow ones, 20 to 40 minutes on two cores
 	@$(PYTEST) -m "$(QUICK)"
 
 test-fast: $(READY) ## Unit tests, more than five minutes on two cores

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+DAY_SECONDS = 86_400
 KEEP_DAYS = 30
 
 

@@ -22,18 +22,13 @@ Array = npt.NDArray[Any]
 class Writer:
     """Writes an array part by part, of a length that need not be known."""
 
-    def __init__(self, dtype: npt.DTypeLike, *row: int):
-        """Begins a file.
-
-        Args:
-            dtype: Type of the elements.
-            *row: Shape of a row; without it, rows are elements.
-        """
-        self._dtype, self._row = np.dtype(dtype), row
+    def __init__(self, dtype: npt.DTypeLike):
+        """Begins a file of elements of a type."""
+        self._dtype = np.dtype(dtype)
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
 
     def append(self, part: Array) -> None:
-        """Writes the next rows.
+        """Writes the next elements.
 
         Raises:
             OSError: If the disk is full.
@@ -41,13 +36,13 @@ class Writer:
         self._file.write(np.ascontiguousarray(part, self._dtype).data)
 
     def array(self) -> Array:
-        """Returns all rows, [N, ...]; nothing can be appended any more."""
+        """Returns all elements, [N]; nothing can be appended any more."""
         with self._file as file:
             if not file.tell():
-                return np.empty([0, *self._row], self._dtype)
+                return np.empty(0, self._dtype)
             file.flush()
             mapped = np.memmap(file, self._dtype, "r+")
-        return mapped.view(np.ndarray).reshape([-1, *self._row])
+        return mapped.view(np.ndarray)
 
 
 def blocks(num_rows: int) -> Iterator[slice]:

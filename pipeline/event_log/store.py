@@ -16,9 +16,9 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.event_log.expected import Row
+from pipeline.kept_days import DAY_SECONDS
 
 EVENTS_FILE = "events.sqlite"
-DAY_SECONDS = 86_400
 # States of a day: only an open one gets events; the events of a written one are in a
 # span.
 OPEN, CLOSED, WRITTEN = "open", "closed", "written"
@@ -117,8 +117,7 @@ class EventStore:
             The number of new events of each request. The others were there before.
         """
         with self._transaction():
-            [(first_open,)] = self._writer.execute(_FIRST_OPEN)
-            day = max(int(now // DAY_SECONDS), first_open)
+            day = self._present_day(now)
             self._writer.execute("INSERT OR IGNORE INTO day VALUES (?, ?)", (day, OPEN))
             return [
                 self._writer.executemany(
@@ -143,13 +142,11 @@ class EventStore:
 
         Otherwise they would be in no span until their day is over.
         """
-        [(first_open,)] = self._writer.execute(_FIRST_OPEN)
-        day = max(int(now // DAY_SECONDS), first_open)
+        day = self._present_day(now)
         if self._writer.execute("SELECT 1 FROM day WHERE day > ?", (day,)).fetchone():
             with self._transaction():
                 # Another server may have closed a day meanwhile.
-                [(first_open,)] = self._writer.execute(_FIRST_OPEN)
-                day = max(day, first_open)
+                day = self._present_day(now)
                 for statement in _BRING_BACK:
                     self._writer.execute(statement, {"day": day})
 
@@ -206,6 +203,11 @@ class EventStore:
         """Closes the connections."""
         self._reader.close()
         self._writer.close()
+
+    def _present_day(self, now: float) -> int:
+        """Returns the day to which an event belongs that arrives now."""
+        [(first_open,)] = self._writer.execute(_FIRST_OPEN)
+        return max(int(now // DAY_SECONDS), first_open)
 
     def _connected(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)

@@ -19,14 +19,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from components import durable_files
-from pipeline.kept_days import oldest_kept
+from pipeline.kept_days import DAY_SECONDS, oldest_kept
 from pipeline.list_log.redaction import Redaction
 from pipeline.list_log.shown import REPEATING, SCHEMA, Shown, as_table
 
 _log = logging.getLogger(__name__)
 FOLDER, FILES = "lists", "lists-*.parquet"
 _NAME = "lists-{:%Y%m%dT%H%M%S}"
-DAY_SECONDS = 86_400
 _DAY_0 = datetime.date(1970, 1, 1).toordinal()
 MAX_WAITING = 20_000  # lists; about 200 MB with 1,000 items in each history
 WRITE_SECONDS, FILE_SECONDS = 1.0, 60.0

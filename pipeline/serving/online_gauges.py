@@ -13,7 +13,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from pipeline.event_log.store import DAY_SECONDS, EventStoreError
+from pipeline.event_log.store import EventStoreError
+from pipeline.kept_days import DAY_SECONDS
 from pipeline.list_log.files import NoListsError, existing_files
 from pipeline.online.figures import ALL, Online
 from pipeline.online.measure import measure

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.event_log.store import DAY_SECONDS, EventStore
+from pipeline.event_log.store import EventStore
+from pipeline.kept_days import DAY_SECONDS
 from pipeline.retraining.spans import TakenIn
 from tests.support.command import marquee
 from tests.support.logs import write_span

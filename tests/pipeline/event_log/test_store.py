@@ -9,12 +9,11 @@ from components.ratings_example_gen.spans import find_spans
 from pipeline.event_log.day_spans import write_days
 from pipeline.event_log.expected import Expected, Row
 from pipeline.event_log.store import (
-    DAY_SECONDS,
     EVENTS_FILE,
     EventStore,
     EventStoreError,
 )
-from pipeline.kept_days import KEEP_DAYS
+from pipeline.kept_days import DAY_SECONDS, KEEP_DAYS
 
 DAY = 20777  # 2026-11-20
 NOON = (DAY + 0.5) * DAY_SECONDS

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from components.live_models import push
-from pipeline.event_log.store import DAY_SECONDS, EventStore
+from pipeline.event_log.store import EventStore
+from pipeline.kept_days import DAY_SECONDS
 from tests.support.event_clients import NUM_CLIENTS, send_until_killed
 from tests.support.ruled_model import write_data
 from tests.support.server import serving, until

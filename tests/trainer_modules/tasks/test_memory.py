@@ -12,7 +12,6 @@ import pytest
 MAKE = """
 import re, resource, sys
 from pathlib import Path
-import numpy as np
 from benchmarks.training_memory import NUM_ITEMS, RATINGS_PER_USER, generated
 from trainer_modules import features as f
 from trainer_modules.inputs import Data
