@@ -1,5 +1,6 @@
 """The logged lists of a folder of runs: the newest one of each user in a period."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -47,7 +48,7 @@ class ServedLists:
 
     Attributes:
         per: Length of a period.
-        problems: Files that cannot be read, with the reason.
+        problems: Files that cannot be read, with the reason; lists of the future.
     """
 
     def __init__(self, out: Path, per: Per):
@@ -78,6 +79,17 @@ class ServedLists:
         self._times = table["time"].cast(pa.int64()).to_numpy()
         self._users = users.to_numpy().astype(np.int64)
         self._periods = self._times // (SECONDS[per] * 1_000_000)
+        self._leave_out_the_future()
+
+    def _leave_out_the_future(self) -> None:
+        """Leaves out lists dated by a clock that was ahead: they would stay newest."""
+        later = self._times > time.time() * 1_000_000
+        if later.any():
+            self._versions = np.where(later, 0, self._versions)
+            self.problems.append(
+                f"{np.count_nonzero(later):,} lists have a time later than now, as by "
+                "a clock that was ahead: they are left out"
+            )
 
     def versions(self) -> list[int]:
         """Returns the numbers of the versions, in ascending order."""
@@ -128,8 +140,8 @@ def _served(row: dict[str, Any]) -> Served:
         row["history_types"],
     )
     redacted = frozenset(row.get("redacted") or ())  # new in this release
-    time = int(row["time"].timestamp())
-    return Served(row["user"], time, row["at"], history, redacted)
+    answered = int(row["time"].timestamp())
+    return Served(row["user"], answered, row["at"], history, redacted)
 
 
 def _index(lists: pa.Table) -> pa.Table:

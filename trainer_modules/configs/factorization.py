@@ -135,8 +135,8 @@ class NeuMFConfig(MLPConfig):
             vectors of 0, nothing is learned.
         gmf: How the GMF half is trained alone before the two are joined.
         mlp: How the MLP half is trained alone before the two are joined.
-        alpha: Weight of the GMF half where the two are joined after pre-training; the
-            MLP half has the rest.
+        alpha: Weight of the GMF half where the two are joined if both are pre-trained;
+            the MLP half has the rest.
     """
 
     embedding_dim: LayerSize = searched(8, Range(8, 256, log=True))

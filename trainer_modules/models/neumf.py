@@ -33,7 +33,11 @@ class NeuMF(tf.keras.Model):
         )
 
     def pretrain(self) -> Iterator[tuple[tf.keras.Model, NeuMFConfig]]:
-        """Yields each half to be trained by Adam, then joins them (section 3.4.1)."""
+        """Yields each half to be trained by Adam, then joins them (section 3.4.1).
+
+        A half that is trained without the other keeps its scores: equation 13 is a mean
+        of two trained models.
+        """
         config = self.config
         halves = ((self.gmf, config.gmf), (self.mlp, config.mlp))
         trained = [(half, alone) for half, alone in halves if alone.epochs]
@@ -41,7 +45,7 @@ class NeuMF(tf.keras.Model):
             half.embeddings.l2 = alone.l2
             yield half, dataclasses.replace(config, optimizer="adam", **vars(alone))
             half.embeddings.l2 = config.l2
-        if trained:
+        if len(trained) == len(halves):
             self.gmf.scale(config.alpha)  # equation 13
             self.mlp.scale(1 - config.alpha)
 

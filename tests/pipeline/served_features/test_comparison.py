@@ -170,6 +170,19 @@ def test_few_users_are_not_compared(out):
     assert "no hour has lists of 251 users" in found.too_few[0]
 
 
+def test_lists_of_a_clock_that_was_ahead_are_left_out(out):
+    """They would be the newest ones until that time has come."""
+    log(out, served(USERS, drawn(1), NOON, without("user_city")))
+    ahead = datetime.datetime.now(datetime.UTC) + 24 * HOUR
+    log(out, served(USERS, drawn(2), ahead))
+    found = compare(out, WANTED)
+    [compared] = found.compared
+    assert compared.period == "2026-11-20T12:00Z"
+    assert {alert.feature for alert in compared.alerts} == {"user_city"}
+    [problem] = found.problems
+    assert problem.startswith("300 lists have a time later than now")
+
+
 def test_what_users_did_since_training_is_no_skew(out):
     def later(page):
         seconds = page.at - 60

@@ -80,6 +80,20 @@ def test_pre_trained_halves_are_joined_by_alpha(make):
     assert model.gmf.embeddings.l2 == model.mlp.embeddings.l2 == 0.5
 
 
+@pytest.mark.parametrize("alone", ["gmf", "mlp"])
+def test_a_half_that_is_pre_trained_without_the_other_keeps_its_scores(make, alone):
+    model = make(**{alone: HalfConfig(epochs=2)}, alpha=0.3)
+    for half, _ in model.pretrain():
+        half(with_ids.PAIRS)  # makes its weights
+        for weight in half.trainable_variables:
+            weight.assign(weight * 1.1)
+        learned = half(with_ids.PAIRS).numpy()
+    assert half is getattr(model, alone)
+    other = {"gmf": model.mlp, "mlp": model.gmf}[alone]
+    expected = learned + other(with_ids.PAIRS)
+    np.testing.assert_allclose(model(with_ids.PAIRS), expected, rtol=1e-5)
+
+
 def test_the_product_starts_from_vectors_of_the_given_deviation():
     model = build("neumf", Sizes(500, 500), embedding_dim=8, stddev=0.3)
     model(with_ids.PAIRS)
