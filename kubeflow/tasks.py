@@ -24,6 +24,7 @@ from pipeline.runs.code_version import version_of_all
 from pipeline.runs.local_runner import needs
 from pipeline.runs.metadata_store import PASSWORD_VARIABLE, USER_VARIABLE
 from trainer_modules.tuning import storage
+from trainer_modules.workers import supervisor
 
 if TYPE_CHECKING:  # the module imports ML Metadata
     from kubeflow.verdict import Requirement
@@ -262,6 +263,7 @@ def _environment(cluster: Cluster) -> dict[str, str | SecretKey]:
     environment: dict[str, str | SecretKey] = {
         "HOME": SCRATCH,
         entrypoint.SOURCES: version_of_all(),
+        supervisor.IN_PODS: "true",
         **_account(cluster.metadata),
     }
     if s3 := cluster.s3:

@@ -13,8 +13,37 @@ def strategy(require_gpu: bool) -> tf.distribute.Strategy:
     Raises:
         RuntimeError: If a GPU is required and TensorFlow sees none.
     """
+    _check_gpus(require_gpu)
+    if len(tf.config.list_logical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def strategy_of_workers(require_gpu: bool) -> tf.distribute.Strategy:
+    """Returns a strategy for the processes that ``TF_CONFIG`` names, this one included.
+
+    It must be called before TensorFlow's first operation.
+
+    Raises:
+        RuntimeError: If a GPU is required and TensorFlow sees none, or if it sees more
+            than one.
+    """
+    if (count := _check_gpus(require_gpu)) > 1:
+        raise RuntimeError(
+            f"a worker trains on one GPU, and this one sees {count}: give each worker "
+            "one, or remove train.workers to train on all of them by one process"
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _check_gpus(is_required: bool) -> int:
+    """Returns the number of GPUs, whose memory is taken as it is needed.
+
+    Raises:
+        RuntimeError: If one is required and TensorFlow sees none.
+    """
     gpus = tf.config.list_physical_devices("GPU")
-    if require_gpu and not gpus:
+    if is_required and not gpus:
         raise RuntimeError(
             "train.require_gpu is set, and TensorFlow sees no GPU: check the driver "
             "and the CUDA libraries (`marquee doctor`), or unset it"
@@ -23,23 +52,13 @@ def strategy(require_gpu: bool) -> tf.distribute.Strategy:
         # Devices that are initialised already keep the setting of their first use.
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(gpu, True)
-    if len(tf.config.list_logical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
-
-
-def strategy_of_workers() -> tf.distribute.Strategy:
-    """Returns a strategy for the processes that ``TF_CONFIG`` names, this one included.
-
-    It must be called before TensorFlow's first operation.
-    """
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    return len(gpus)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Returns whether this is the only worker, or the one that decides and writes."""
     resolver = strategy.cluster_resolver
-    return resolver is None or not resolver.task_id
+    return resolver is None or resolver.task_type in (None, "chief")
 
 
 def of_chief(strategy: tf.distribute.Strategy, measure: Callable[[], float]) -> float:

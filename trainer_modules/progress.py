@@ -72,8 +72,11 @@ class Progress(tf.keras.callbacks.Callback):
         """Logs the epoch."""
         self.fastest = min(self.fastest, self.trained)
         self.epochs_done = epoch + 1
+        measured = f", {self.metric} {logs[self.metric]:.4f}" if self.metric else ""
+        # For the logs of pods; a terminal shows the numbers in its own way.
         progress_log.info(
-            "epoch",
+            "%s: epoch %d/%d, loss %.4f%s",
+            *(self.name, self.epochs_done, self.epochs, logs["loss"], measured),
             extra={
                 "progress": {
                     "model": self.name,

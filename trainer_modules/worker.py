@@ -1,9 +1,10 @@
 """A worker: one of the processes that train a model together.
 
-``python -m trainer_modules.worker ORDER PARENT`` trains as the Trainer with the
-arguments in the file ORDER, and reports to the process PARENT through its standard
-output. TensorFlow finds the other workers by the variable ``TF_CONFIG``. The chief
-writes the checkpoints, from which the Trainer builds and exports the model.
+``python -m trainer_modules.worker ORDER [PARENT]`` trains as the Trainer with the
+arguments in the file ORDER, and reports through its standard output: to the process
+PARENT, with which it ends, or to the Trainer that reads the log of its pod. TensorFlow
+finds the other workers by the variable ``TF_CONFIG``. The chief writes the checkpoints,
+from which the Trainer builds and exports the model.
 """
 
 import json
@@ -12,7 +13,6 @@ import signal
 import sys
 import tempfile
 import traceback
-from pathlib import Path
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -39,7 +39,9 @@ LOST = (
 @devices.explaining_full_memory()
 def train(fn_args: FnArgs) -> None:
     """Trains the model together with the other workers."""
-    strategy = devices.strategy_of_workers()  # before TensorFlow's first operation
+    # Before TensorFlow's first operation, and so before the settings are read.
+    require_gpu = bool(fn_args.custom_config["require_gpu"])
+    strategy = devices.strategy_of_workers(require_gpu)
     progress_log.debug("the workers have found each other")
     settings = read_settings(fn_args)
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
@@ -54,15 +56,34 @@ def train(fn_args: FnArgs) -> None:
         checkpoints.wait()
 
 
+def read_order(path: str) -> FnArgs:
+    """Returns the arguments of the Trainer.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+    """
+    if path.startswith("s3://"):
+        import tensorflow_io  # noqa: F401 - adds s3:// to TensorFlow
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            return FnArgs(**json.loads(file.read()))
+    except tf.errors.NotFoundError:
+        raise FileNotFoundError(
+            f"{path} is missing: the folder of the artifacts must be on a volume or in "
+            "an object store that all workers share"
+        ) from None
+
+
 def main() -> int:
     """Returns the exit status."""
-    order, parent = sys.argv[1:]
-    parent_process.end_with_parent(signal.SIGKILL)
-    if os.getppid() != int(parent):  # it has ended in the meantime
-        return LOST_STATUS
+    order, *parent = sys.argv[1:]
+    if parent:
+        parent_process.end_with_parent(signal.SIGKILL)
+        if os.getppid() != int(parent[0]):  # it has ended in the meantime
+            return LOST_STATUS
     with reporting() as reporter:
         try:
-            train(FnArgs(**json.loads(Path(order).read_text())))
+            train(read_order(order))
         except LOST as error:
             print(error.message, file=sys.stderr)
             return LOST_STATUS

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from pipeline.config.sections import PipelineConfig
 from pipeline.plan.estimate import Estimate, Estimator
 from pipeline.plan.makespan import makespan
@@ -109,11 +111,23 @@ def _estimate(
 ) -> Estimate:
     """Returns the estimate of a step; ``changed`` are other settings of its model."""
     models = dict(config.models)
+    kind, _, name = step.partition("_")
     if changed:
-        name = step.partition("_")[2]
         models[name] = {**models[name], **changed}
     pairs = config.evaluation.max_scored_pairs
-    return estimator.estimate(step, work_of(step, size, models, pairs))
+    found = estimator.estimate(step, work_of(step, size, models, pairs))
+    if kind == "Trainer" and MODELS[name].is_fitted:
+        # Each worker holds the data and the model.
+        return _in_memory_of(config.train.workers, found)
+    return found
+
+
+def _in_memory_of(processes: int, alone: Estimate) -> Estimate:
+    cost = alone.cost
+    if cost is None or cost.peak_memory is None:
+        return alone
+    peak = processes * cost.peak_memory
+    return alone._replace(cost=msgspec.structs.replace(cost, peak_memory=peak))
 
 
 def _too_large(

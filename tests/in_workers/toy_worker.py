@@ -10,7 +10,7 @@ from pathlib import Path
 from trainer_modules.workers.reports import progress_log, reporting
 
 order = Path(sys.argv[1])
-number = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+number = int(json.loads(os.environ["TF_CONFIG"])["task"]["type"] == "worker")
 attempts = json.loads(order.read_text())["custom_config"]["attempts"]
 attempt = order.with_name(f"attempts-{number}")
 count = len(attempt.read_text()) if attempt.exists() else 0

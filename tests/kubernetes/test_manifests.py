@@ -7,7 +7,9 @@ MANIFESTS = Path(__file__).parents[2] / "kubeflow" / "manifests"
 RUNNER = "--as=system:serviceaccount:kubeflow:marquee"
 
 
-@pytest.mark.parametrize(("folder", "number"), [(".", 6), ("flink", 6), ("lists", 3)])
+@pytest.mark.parametrize(
+    ("folder", "number"), [(".", 6), ("flink", 6), ("lists", 3), ("workers", 2)]
+)
 def test_the_api_server_accepts_them(cluster, folder, number):
     said = cluster("apply", "--dry-run=server", "--kustomize", str(MANIFESTS / folder))
     assert len(said.splitlines()) >= number

@@ -7,13 +7,12 @@ result: in the end, each fit of the training has a checkpoint of its last step.
 
 import json
 import logging
+import os
 import queue
 import signal
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
@@ -31,6 +30,7 @@ NOT_MET = (
     "the network between them is down"
 )
 GRACE_SECONDS = 5.0  # in which a worker that caused the end of the others ends, too
+IN_PODS = "MARQUEE_WORKERS_IN_PODS"  # variable that is set in the pods of steps
 ORDER = (
     "train_files",
     "eval_files",
@@ -40,6 +40,9 @@ ORDER = (
     "hyperparameters",
     "custom_config",
 )
+
+if TYPE_CHECKING:
+    from trainer_modules.workers.pods import PodWorkers
 
 progress_log = logging.getLogger("marquee.progress")
 
@@ -61,7 +64,9 @@ class WorkerDiedError(WorkerError):
 
 
 def train(fn_args: FnArgs, settings: TrainerSettings, checkpoints: Checkpoints) -> None:
-    """Trains a model by workers on this machine, up to the last checkpoint of each fit.
+    """Trains a model by several workers, up to the last checkpoint of each fit.
+
+    They are processes of this machine or, on Kubernetes, in pods of their own.
 
     Args:
         fn_args: Inputs, settings and outputs of the Trainer.
@@ -69,41 +74,50 @@ def train(fn_args: FnArgs, settings: TrainerSettings, checkpoints: Checkpoints) 
         checkpoints: The checkpoints of the Trainer, which may be of an earlier attempt.
 
     Raises:
-        WorkerError: If the machine has GPUs; if the training fails in a worker, or dies
-            too often; or if no step ends in time.
+        WorkerError: If the machine has GPUs, and no pods; if the training fails in a
+            worker, or dies too often; or if no step ends in time.
     """
+    order = f"{checkpoints.folder}/order.json"
+    tf.io.gfile.makedirs(checkpoints.folder)
+    with tf.io.gfile.GFile(order, "w") as file:
+        file.write(json.dumps({name: getattr(fn_args, name) for name in ORDER}))
+    restarts, found = 0, checkpoints.names()
+    while True:
+        with _started(order, settings) as workers:
+            try:
+                return _watch(workers, settings)
+            except WorkerDiedError as death:
+                restarts, before = restarts + 1, found
+                found = checkpoints.names()
+                if found != before:
+                    restarts = 1
+                if restarts > MAX_RESTARTS:
+                    raise WorkerError(
+                        f"{death}, after {MAX_RESTARTS} restarts without a new "
+                        "checkpoint. The next run goes on from the last one. The "
+                        f"worker's last lines:\n{death.last_lines}"
+                    ) from None
+                progress_log.warning(
+                    "%s. The workers start again, from the last checkpoint", death
+                )
+
+
+def _started(order: str, settings: TrainerSettings) -> "LocalWorkers | PodWorkers":
+    """Starts the workers of an attempt, in pods where the Trainer is in one."""
+    if os.environ.get(IN_PODS):
+        from trainer_modules.workers.pods import PodWorkers
+
+        return PodWorkers(order, settings.workers)
     if tf.config.list_physical_devices("GPU"):
         raise WorkerError(
             f"train.workers is {settings.workers}, and this machine has GPUs: one "
             "process trains on all of them. Remove the setting, or hide the GPUs "
             "(CUDA_VISIBLE_DEVICES=-1)"
         )
-    with tempfile.TemporaryDirectory() as folder:
-        order = Path(folder) / "order.json"
-        order.write_text(json.dumps({name: getattr(fn_args, name) for name in ORDER}))
-        restarts, found = 0, checkpoints.names()
-        while True:
-            with LocalWorkers(order, settings.workers) as workers:
-                try:
-                    return _watch(workers, settings)
-                except WorkerDiedError as death:
-                    restarts, before = restarts + 1, found
-                    found = checkpoints.names()
-                    if found != before:
-                        restarts = 1
-                    if restarts > MAX_RESTARTS:
-                        raise WorkerError(
-                            f"{death}, after {MAX_RESTARTS} restarts without a new "
-                            "checkpoint. The next run goes on from the last one. The "
-                            f"worker's last lines:\n{death.last_lines}"
-                        ) from None
-                    progress_log.warning(
-                        "%s. The workers start again, from the last checkpoint",
-                        death,
-                    )
+    return LocalWorkers.together(order, settings.workers)
 
 
-def _watch(workers: LocalWorkers, settings: TrainerSettings) -> None:
+def _watch(workers: "LocalWorkers | PodWorkers", settings: TrainerSettings) -> None:
     """Passes on the reports of all workers until the chief has ended.
 
     The others have taken the same steps by then. They may lose the connection to it.
@@ -153,7 +167,7 @@ def _log(worker: int, record: Mapping[str, Any]) -> None:
         )
 
 
-def _cause(first: Report, workers: LocalWorkers) -> Report:
+def _cause(first: Report, workers: "LocalWorkers | PodWorkers") -> Report:
     """Returns the report of the worker that died, if the first only lost the others."""
     report, until = first, time.monotonic() + GRACE_SECONDS
     while report.status in (None, 0, LOST_STATUS):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline.config.sections import PipelineConfig
+from pipeline.config.sections import PipelineConfig, TrainConfig
 from pipeline.plan.makespan import makespan
 from pipeline.plan.planned import plan
 from pipeline.plan.work import Size
@@ -29,6 +29,21 @@ def test_steps_are_those_of_the_run(tmp_path):
     assert planned.advice == []
     longest = max(each.cost.seconds for each in planned.steps.values() if each.cost)
     assert planned.seconds >= longest
+
+
+def test_workers_need_the_memory_of_one_process_each(tmp_path):
+    def peaks(workers):
+        settings = PipelineConfig(
+            out=str(tmp_path),
+            models={"gmf": {}, "mf_als": {}},
+            train=TrainConfig(workers=workers),
+        )
+        steps = plan(settings, LARGE, capacity(1000)).steps
+        return {step: steps[step].cost.peak_memory for step in steps}
+
+    one, three = peaks(1), peaks(3)
+    assert three.pop("Trainer_gmf") == 3 * one.pop("Trainer_gmf")
+    assert three == one  # mf_als is solved by one process
 
 
 def test_the_proposed_setting_fits_and_a_larger_one_does_not(tmp_path):

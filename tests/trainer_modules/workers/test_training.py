@@ -43,7 +43,7 @@ TRAIN = """
 
     strategy = tf.distribute.get_strategy()
     if "TF_CONFIG" in os.environ:
-        strategy = devices.strategy_of_workers()
+        strategy = devices.strategy_of_workers(require_gpu=False)
     from tests.support.planted_log import plant
     from trainer_modules import training
     from trainer_modules.registry import MODELS
@@ -76,12 +76,9 @@ TRAIN = """
 def test_two_workers_train_every_model_as_one_process(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(TRAIN))
-    addresses = [f"127.0.0.1:{port}" for port in local._free_ports(2)]
-    tasks = [
-        {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        for index in range(2)
-    ]
-    folders, variables = [], [{}, *({"TF_CONFIG": json.dumps(task)} for task in tasks)]
+    addresses = [f"127.0.0.1:{port}" for port in local.free_ports(2)]
+    configs = [local.tf_config(addresses, index) for index in (None, 0)]
+    folders, variables = [], [{}, *({"TF_CONFIG": config} for config in configs)]
     running = []
     for number, more in enumerate(variables):
         folders.append(tmp_path / str(number))
@@ -225,13 +222,11 @@ def test_parts_and_halves_are_trained_by_workers_too(trainer):
 
 @pytest.mark.reliability
 def test_a_worker_ends_with_the_process_that_started_it(tmp_path):
-    (tmp_path / "order.json").write_text("{}")
-    [free, missing] = local._free_ports(2)
-    cluster = {"worker": [f"127.0.0.1:{free}", f"127.0.0.1:{missing}"]}
-    task = {"cluster": cluster, "task": {"type": "worker", "index": 0}}
+    (tmp_path / "order.json").write_text('{"custom_config": {"require_gpu": false}}')
+    addresses = [f"127.0.0.1:{port}" for port in local.free_ports(2)]
     variables = {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "TF_CONFIG": json.dumps(task),
+        "TF_CONFIG": local.tf_config(addresses, None),  # nothing listens on the other
     }
     command = f"{sys.executable} -m {local.WORKER} {tmp_path}/order.json $$ & wait"
     with subprocess.Popen(

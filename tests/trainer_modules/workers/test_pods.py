@@ -1,0 +1,131 @@
+"""What is created for workers in pods; tests/kubernetes/test_workers.py runs them."""
+
+import json
+
+import kubernetes_validate
+import pytest
+
+from trainer_modules.workers import pods
+
+KUBERNETES = "1.33"
+TOKEN = {"name": "kube-api-access-x", "projected": {"sources": []}}
+# As Argo and Kubernetes make it of a Trainer's template.
+OWN = {
+    "metadata": {
+        "name": "run-trainer-gmf-1",
+        "uid": "7a3c",
+        "labels": {"workflows.argoproj.io/workflow": "run"},
+    },
+    "spec": {
+        "serviceAccountName": "marquee",
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 10001},
+        "nodeSelector": {"gpu": "a100"},
+        "nodeName": "node-1",
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+        "initContainers": [{"name": "init", "image": "argoexec"}],
+        "containers": [
+            {"name": "wait", "image": "argoexec", "volumeMounts": []},
+            {
+                "name": "main",
+                "image": "marquee:gpu",
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["/var/run/argo/argoexec", "emissary", "--", "python"],
+                "env": [{"name": "HOME", "value": "/tmp"}],
+                "resources": {"limits": {"memory": "8Gi", "nvidia.com/gpu": "1"}},
+                "securityContext": {"readOnlyRootFilesystem": True},
+                "volumeMounts": [
+                    {"name": "marquee", "mountPath": "/marquee"},
+                    {"name": "scratch", "mountPath": "/tmp"},
+                    {"name": "kube-api-access-x", "mountPath": "/var/run/secrets"},
+                ],
+            },
+        ],
+        "volumes": [
+            {"name": "scratch", "emptyDir": {}},
+            {"name": "marquee", "persistentVolumeClaim": {"claimName": "marquee"}},
+            TOKEN,
+        ],
+    },
+}
+ADDRESSES = ["10.1.2.3:2222", "w-0.w:2222", "w-1.w:2222"]
+
+
+@pytest.fixture
+def made():
+    return pods.objects(OWN, "w", "s3://bucket/order.json", ADDRESSES)
+
+
+def test_kubernetes_knows_every_field(made):
+    for found in made:
+        kubernetes_validate.validate(found, KUBERNETES, strict=True)
+
+
+def test_each_pod_finds_itself_and_the_others(made):
+    service, job = made
+    template = job["spec"]["template"]["spec"]
+    # The Job names a pod after itself and its index, in the domain of the Service.
+    assert template["subdomain"] == service["metadata"]["name"] == "w"
+    assert job["metadata"]["name"] == service["spec"]["selector"]["job-name"] == "w"
+    assert job["spec"]["completions"] == job["spec"]["parallelism"] == 2
+    *_, index, config = template["containers"][0]["env"]
+    assert "job-completion-index" in index["valueFrom"]["fieldRef"]["fieldPath"]
+    # Kubernetes replaces $(NAME) by a variable that is defined before.
+    expanded = config["value"].replace(f"$({index['name']})", "1")
+    found = json.loads(expanded)
+    assert found["cluster"] == {"chief": ADDRESSES[:1], "worker": ADDRESSES[1:]}
+    assert found["task"]["type"] == "worker"
+    assert int(found["task"]["index"]) == 1
+
+
+def test_a_pod_is_like_the_trainers_but_for_what_is_that_ones_own(made):
+    _, job = made
+    pod = job["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    [own] = [c for c in OWN["spec"]["containers"] if c["name"] == "main"]
+    for key in ("image", "imagePullPolicy", "resources", "securityContext"):
+        assert container[key] == own[key]
+    for key in ("nodeSelector", "tolerations", "securityContext", "serviceAccountName"):
+        assert pod[key] == OWN["spec"][key]
+    assert "nodeName" not in pod
+    assert "initContainers" not in pod
+    assert {v["name"] for v in pod["volumes"]} == {"scratch", "marquee"}
+    assert {m["name"] for m in container["volumeMounts"]} == {"scratch", "marquee"}
+    # Argo must not take it for a step of the workflow.
+    assert "workflow" not in str(job["spec"]["template"]["metadata"])
+
+
+def test_the_trainers_pod_owns_them(made):
+    for found in made:
+        [owner] = found["metadata"]["ownerReferences"]
+        assert (owner["name"], owner["uid"]) == ("run-trainer-gmf-1", "7a3c")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (
+            {
+                "conditions": [
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "message": "0/1 nodes are available: 1 Insufficient memory.",
+                    }
+                ]
+            },
+            "0/1 nodes are available: 1 Insufficient memory.",
+        ),
+        (
+            {
+                "conditions": [{"type": "PodScheduled", "status": "True"}],
+                "containerStatuses": [
+                    {"name": "main", "state": {"waiting": {"message": "no image x"}}}
+                ],
+            },
+            "no image x",
+        ),
+        ({}, ""),
+    ],
+)
+def test_why_a_pod_waits_is_what_kubernetes_gives_as_the_reason(status, reason):
+    assert pods._waits_for({"status": status}) == reason
