@@ -87,24 +87,29 @@ class EventStore:
         except sqlite3.Error as error:
             raise EventStoreError(
                 f"{self.path} cannot be opened ({error}). It holds the events that a "
-                "server has received: check the disk and the rights of the folder, or "
-                "move the file away to begin with an empty store."
+                "server has received: check the disk and the rights of the folder. If "
+                "the file is damaged, end all servers of the folder, and then move the "
+                "file away to begin with an empty store."
             ) from error
 
     def _prepare(self) -> None:
-        [(version,)] = self._writer.execute("PRAGMA user_version")
+        version = self._version()
         if version not in (0, _VERSION):
             raise EventStoreError(
                 f"{self.path} was written by another release of Marquee (version "
                 f"{version}, this one has {_VERSION}). Use that release."
             )
-        self._writer.execute("PRAGMA journal_mode = WAL")
-        self._writer.execute("PRAGMA synchronous = FULL")
-        if version == 0:
-            with self._transaction():
+        with self._transaction():
+            if self._version() == 0:  # no other server has been quicker
                 for statement in _SCHEMA.split(";"):
                     self._writer.execute(statement)
                 self._writer.execute(f"PRAGMA user_version = {_VERSION}")
+        self._writer.execute("PRAGMA journal_mode = WAL")
+        self._writer.execute("PRAGMA synchronous = FULL")
+
+    def _version(self) -> int:
+        [(version,)] = self._writer.execute("PRAGMA user_version")
+        return int(version)
 
     def add(self, requests: Sequence[Sequence[Row]], now: float) -> list[int]:
         """Adds the events of some requests; they are on disk when this returns.
@@ -190,14 +195,23 @@ class EventStore:
         return int(number)
 
     def remove(self, users: Collection[str], items: Collection[str]) -> None:
-        """Removes the events of some users or items, and their bytes from the disk."""
+        """Removes the events of some users or items, and their bytes from the disk.
+
+        Raises:
+            EventStoreError: If another process is reading, so that the bytes remain.
+        """
         with self._transaction():
             self._writer.execute(
                 f"DELETE FROM event WHERE {_OF_ANY}", _as_json(users, items)
             )
         with self._lock:
             self._writer.execute("VACUUM")
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            [(is_read, *_)] = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if is_read:
+            raise EventStoreError(
+                f"the events are removed, but their bytes are still in {self.path} or "
+                "beside it, as another process is reading it. Run the command again."
+            )
 
     def close(self) -> None:
         """Closes the connections."""

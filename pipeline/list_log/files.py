@@ -182,21 +182,31 @@ class ListLog:
             name = f"{_NAME.format(now)}.{now:%f}Z-{number}.parquet"
             durable_files.move(self._unfinished, self._folder / name)
             self._keep(self._num_in_file)
-            self._file, self._num_in_file, self._problem = None, 0, ""
-            self._remove_old()
+            self._file, self._num_in_file = None, 0
         except Exception as error:
             self._give_up(error)
+            return
+        try:
+            self._remove_old()
+        except OSError as error:
+            self._report(f"old lists cannot be removed from {self._folder}: {error}")
+        else:
+            self._problem = ""
 
     def _remove_old(self) -> None:
-        """Removes old files, and what killed servers left."""
+        """Removes old files, and what killed servers left.
+
+        Another server of the folder may remove or rename them at the same time.
+        """
         complete = set(self._folder.glob(FILES))
         today = int(time.time()) // DAY_SECONDS
         oldest = oldest_kept(_days_of(complete), today) * DAY_SECONDS
         kept = set(written_since(complete, oldest))
         for path in self._folder.iterdir():
-            is_left = path not in complete and path.stat().st_mtime < oldest
-            if is_left or path in complete - kept:
-                path.unlink()
+            with contextlib.suppress(FileNotFoundError):
+                is_left = path not in complete and path.stat().st_mtime < oldest
+                if is_left or path in complete - kept:
+                    path.unlink()
 
     def _give_up(self, error: Exception) -> None:
         """Counts the lists of the unfinished file as lost; reports a new problem."""
@@ -204,7 +214,10 @@ class ListLog:
         self._file, self._num_in_file = None, 0
         with contextlib.suppress(OSError):
             self._unfinished.unlink(missing_ok=True)
-        problem = f"lists cannot be logged to {self._folder}: {error}"
+        self._report(f"lists cannot be logged to {self._folder}: {error}")
+
+    def _report(self, problem: str) -> None:
+        """Logs a problem once, until another one occurs."""
         if problem != self._problem:
             self._problem = problem
             _log.error(problem)

@@ -81,10 +81,18 @@ class EventWriter:
         self._writing = None
 
     def added_to(self, history: History, user: str, expected: Expected) -> History:
-        """Returns a user's history with the events that the data does not have."""
+        """Returns a user's history with the events that the data does not have.
+
+        It is without them if they cannot be read, which is reported.
+        """
+        try:
+            events = self._store.of(user, expected.newest_span)
+        except sqlite3.Error as error:
+            self._report(f"events cannot be read from {self._store.path}: {error}")
+            return history
         return with_events(
             history,
-            self._store.of(user, expected.newest_span),
+            events,
             has_types=expected.has_types,
             has_times=expected.has_times,
         )

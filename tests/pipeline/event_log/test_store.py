@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +14,7 @@ from pipeline.event_log.store import (
     EVENTS_FILE,
     EventStore,
     EventStoreError,
+    read_since,
 )
 from pipeline.kept_days import DAY_SECONDS, KEEP_DAYS
 
@@ -144,6 +147,37 @@ def test_two_servers_share_a_store(store, tmp_path):
     assert other.add([rows("a", "b")], NOON) == [1]
     assert [row.event_id for row in store.of("u", -1)] == ["a", "b"]
     other.close()
+
+
+def test_two_servers_make_a_store_at_once(tmp_path):
+    def opened(folder, begin):
+        begin.wait()
+        EventStore(folder).close()
+
+    with ThreadPoolExecutor() as pool:
+        for number in range(30):
+            folder, begin = tmp_path / str(number), threading.Barrier(3)
+            folder.mkdir()
+            servers = [pool.submit(opened, folder, begin) for _ in range(3)]
+            assert [server.result() for server in servers] == [None] * 3
+
+
+def test_bytes_that_are_still_being_read_are_no_success(store, tmp_path):
+    names = [f"n{number}" for number in range(500)]
+    store.add([rows(*names, user="forgotten-user")], NOON)
+    reading = read_since(tmp_path, 0, 1)
+    next(reading)
+
+    def bytes_on_disk():
+        paths = tmp_path.glob(f"{EVENTS_FILE}*")
+        return any(b"forgotten-user" in path.read_bytes() for path in paths)
+
+    with pytest.raises(EventStoreError, match="Run the command again"):
+        store.remove(["forgotten-user"], [])
+    assert bytes_on_disk()
+    reading.close()
+    store.remove(["forgotten-user"], [])
+    assert not bytes_on_disk()
 
 
 def test_another_file_is_refused(tmp_path):

@@ -4,6 +4,7 @@ import datetime
 import os
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -189,6 +190,36 @@ def test_old_files_are_removed(tmp_path, lost, kept):
     log_one(tmp_path, lost, kept)
     month = list(range(1, 31))
     assert ages_in(tmp_path / "lists") == ([0, *month], month)
+
+
+def test_what_another_server_removes_first_is_no_error(
+    tmp_path, lost, kept, monkeypatch, caplog
+):
+    write_days(tmp_path / "lists", range(1, 40))
+    unlink = Path.unlink
+
+    def removed_twice(path, missing_ok=False):
+        unlink(path)
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", removed_twice)
+    log_one(tmp_path, lost, kept)
+    month = list(range(1, 31))
+    assert ages_in(tmp_path / "lists") == ([0, *month], month)
+    assert caplog.messages == []
+
+
+def test_old_files_that_stay_cost_no_lists(tmp_path, lost, kept, monkeypatch, caplog):
+    write_days(tmp_path / "lists", range(1, 40))
+
+    def refused(path, missing_ok=False):
+        raise PermissionError(f"{path} is another's")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    log_one(tmp_path, lost, kept)
+    assert (lost, kept) == ([], [1])
+    [message] = caplog.messages
+    assert message.startswith("old lists cannot be removed from")
 
 
 @pytest.mark.parametrize("days", [40, 4000])

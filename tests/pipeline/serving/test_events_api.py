@@ -150,6 +150,10 @@ def test_what_cannot_be_written_is_refused_and_lists_go_on(out, tmp_path):
         ]
         assert "marquee_event_failures_total 1.0" in client.get("/metrics").text
         assert "database is locked" in client.log.read_text()
+        # Nor can events be read any more.
+        store._writer.execute("ALTER TABLE event RENAME TO lost")
+        assert client.get("/v1/recommend/eve?k=1").status_code == 200
+        assert "events cannot be read" in client.log.read_text()
         store.close()
 
 
