@@ -23,14 +23,14 @@ def allowed(applied):
 
 @pytest.fixture(scope="module")
 def run_of_workers(compiled):
-    def compile_(name, workers):
+    def compile_(name, workers, epochs=EPOCHS, target="argo"):
         return compiled(
             name,
             *("--models", "gmf", "--set", f"train.workers={workers}"),
             *("--set", "train.checkpoint_every=1s"),
-            *("--set", f"models.gmf.epochs={EPOCHS}"),
-            *("--set", f"models.gmf.patience={EPOCHS}"),
-            target="argo",
+            *("--set", f"models.gmf.epochs={epochs}"),
+            *("--set", f"models.gmf.patience={epochs}"),
+            target=target,
             database="_workers",
         )
 
@@ -113,6 +113,13 @@ def test_each_epoch_is_that_of_one_process(story, run_of_workers, create):
     assert alone.keys() == set(range(1, EPOCHS + 1))
     for number, values in (epochs(story.log) | epochs(story.last)).items():
         assert values == pytest.approx(alone[number], abs=2e-3), number
+
+
+def test_kubeflow_pipelines_trains_by_workers_too(story, run_of_workers, submit):
+    run = submit(run_of_workers("kubeflow", 2, epochs=2, target="kfp"))
+    assert run.ended() == "Succeeded"
+    assert len(jobs(run.log(TRAINER))) == 1
+    assert "epoch 2/2," in run.log(TRAINER)
 
 
 def test_without_the_rights_the_run_fails_and_names_them(
