@@ -37,19 +37,26 @@ LOST = (
 
 
 @devices.explaining_full_memory()
-def train(fn_args: FnArgs) -> None:
-    """Trains the model together with the other workers."""
+def train(order: str) -> None:
+    """Trains the model together with the other workers.
+
+    Args:
+        order: File with the arguments of the Trainer.
+    """
+    fn_args = read_order(order)
     # Before TensorFlow's first operation, and so before the settings are read.
     require_gpu = bool(fn_args.custom_config["require_gpu"])
     strategy = devices.strategy_of_workers(require_gpu)
     progress_log.debug("the workers have found each other")
     settings = read_settings(fn_args)
-    transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    data, build = run_fn.prepared(fn_args, settings, transform, strategy)
-    progress_log.debug("the data are read")
     checkpoints = Checkpoints.of(
         fn_args, settings.checkpoint_seconds, writes=devices.is_chief(strategy)
     )
+    if checkpoints:
+        checkpoints.check_order(order)
+    transform = tft.TFTransformOutput(fn_args.transform_graph_path)
+    data, build = run_fn.prepared(fn_args, settings, transform, strategy)
+    progress_log.debug("the data are read")
     with tempfile.TemporaryDirectory() as curves:  # the checkpoints have them, too
         training.train(build, data, curves, checkpoints)
     if checkpoints:
@@ -83,7 +90,7 @@ def main() -> int:
             return LOST_STATUS
     with reporting() as reporter:
         try:
-            train(read_order(order))
+            train(order)
         except LOST as error:
             print(error.message, file=sys.stderr)
             return LOST_STATUS

@@ -13,6 +13,7 @@ from pipeline.config.load import load_config
 from pipeline.stages.train_and_push import trainer_config
 from pipeline.views.html.training_curves import read_curves
 from trainer_modules import optimizers, training
+from trainer_modules.checkpoints import files
 from trainer_modules.checkpoints.of_step import FOLDER, Checkpoints
 from trainer_modules.model_builder import ModelBuilder
 from trainer_modules.trainer_settings import TrainerSettings
@@ -133,6 +134,50 @@ def test_a_stopped_training_ends_with_the_same_model(name, attempt, saved):
         assert found[3] < expected[3]
         same(found, expected)
         checkpoints.remove()
+
+
+def test_after_the_end_of_an_epoch_the_next_one_has_its_own_loss(
+    attempt, saved, tmp_path
+):
+    expected = attempt("gmf", GMF)
+    calls = expected[3] // 3  # of an epoch
+    with pytest.raises(StoppedError):
+        attempt("gmf", GMF, saved(), stop_after=calls + 1)
+    ended, begun = sorted((tmp_path / "state").glob("*/0-*"))
+    steps = int(ended.name.partition("-")[2])
+    assert steps < int(begun.name.partition("-")[2]) < 2 * steps
+    begun.unlink()
+    found = attempt("gmf", GMF, saved())
+    assert found[3] == 2 * calls
+    same(found, expected)
+
+
+def test_a_worker_that_writes_nothing_removes_nothing(stopped_twice, saved, tmp_path):
+    """It may see other devices, and so take the Trainer's files for another's."""
+    order = saved().write_order("{}")
+    other = Checkpoints(
+        str(tmp_path / "state"), MADE_FOR | {"gpus": "1"}, 0, writes=False
+    )
+    assert all(path.exists() for path in stopped_twice)
+    with pytest.raises(ValueError, match="it differs in gpus"):
+        other.check_order(order)
+    saved().check_order(order)
+
+
+def test_a_worker_reads_the_checkpoint_that_the_chief_has_chosen(
+    stopped_twice, monkeypatch
+):
+    monkeypatch.setattr(files, "SHARED_SECONDS", 0.0)
+    older, newer = stopped_twice
+    steps = int(older.name.partition("-")[2])
+    of_worker = files.CheckpointFiles(str(older.parent), 0, "{}", writes=False)
+    assert of_worker.at(steps).steps_done == steps
+    with pytest.raises(FileNotFoundError, match="that all workers share"):
+        of_worker.at(steps + 1)
+    older.write_bytes(newer.read_bytes()[:-1])
+    with pytest.raises(OSError, match="damaged here"):
+        of_worker.at(steps)
+    assert older.exists()
 
 
 def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_used(

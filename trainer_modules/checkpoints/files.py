@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 KEPT = 2  # checkpoints of a fit: if the last one is damaged, the one before is used
+SHARED_SECONDS = 60.0  # until a worker sees what another one has written
 MADE_FOR = "made_for.json"  # what the training was, for who finds the files
 
 Array = npt.NDArray[Any]
@@ -75,6 +77,28 @@ class CheckpointFiles:
             tf.io.gfile.remove(path)
         return None
 
+    def at(self, steps_done: int) -> Checkpoint:
+        """Returns a checkpoint that another worker has read, and removes nothing.
+
+        Raises:
+            OSError: If it does not appear in time, or is damaged.
+        """
+        path = f"{self.folder}/{self._name(steps_done)}"
+        until = time.monotonic() + SHARED_SECONDS
+        while not tf.io.gfile.exists(path):  # a network's file system may be late
+            if time.monotonic() > until:
+                raise FileNotFoundError(
+                    f"{path} is missing, from which the chief goes on: the folder of "
+                    "the artifacts must be on a volume or in an object store that all "
+                    "workers share"
+                )
+            time.sleep(1)
+        with tf.io.gfile.GFile(path, "rb") as file:
+            checkpoint = _decode(file.read())
+        if checkpoint is None:
+            raise OSError(f"{path} is damaged here, but not where the chief reads it")
+        return checkpoint
+
     @property
     def is_writing(self) -> bool:
         """Whether a checkpoint is still being written."""
@@ -94,12 +118,10 @@ class CheckpointFiles:
             self._writing.join()
 
     def _write(self, checkpoint: Checkpoint) -> None:
-        path = f"{self.folder}/{self.fit}-{checkpoint.steps_done:012}"
+        path = f"{self.folder}/{self._name(checkpoint.steps_done)}"
         unfinished = f"{self.folder}/unfinished"
         try:
-            tf.io.gfile.makedirs(self.folder)
-            with tf.io.gfile.GFile(f"{self.folder}/{MADE_FOR}", "w") as file:
-                file.write(self.made_for)
+            make_folder(self.folder, self.made_for)
             with tf.io.gfile.GFile(unfinished, "wb") as file:
                 _encode(checkpoint, file)
             tf.io.gfile.rename(unfinished, path, overwrite=True)
@@ -115,12 +137,22 @@ class CheckpointFiles:
                 reason,
             )
 
+    def _name(self, steps_done: int) -> str:
+        return f"{self.fit}-{steps_done:012}"
+
     def _names(self) -> list[str]:
         """Returns the names of the files, the oldest first."""
         if not tf.io.gfile.isdir(self.folder):
             return []
         names = tf.io.gfile.listdir(self.folder)
         return sorted(name for name in names if name.startswith(f"{self.fit}-"))
+
+
+def make_folder(folder: str, made_for: str) -> None:
+    """Makes the folder of a training, with what the training is, in JSON."""
+    tf.io.gfile.makedirs(folder)
+    with tf.io.gfile.GFile(f"{folder}/{MADE_FOR}", "w") as file:
+        file.write(made_for)
 
 
 def _encode(checkpoint: Checkpoint, file: tf.io.gfile.GFile) -> None:

@@ -12,12 +12,17 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from trainer_modules.checkpoints.files import MADE_FOR, CheckpointFiles
+from trainer_modules.checkpoints.files import (
+    MADE_FOR,
+    CheckpointFiles,
+    make_folder,
+)
 from trainer_modules.checkpoints.saver import Saver
 from trainer_modules.tasks.task import Trainee
 
 FOLDER = ".system/stateful_working_dir"  # below the folder of the step
 PREFIX = "checkpoints-"
+ORDER = "order.json"
 
 progress_log = logging.getLogger("marquee.progress")
 
@@ -40,6 +45,8 @@ class Checkpoints:
     ):
         """Removes the checkpoints of attempts that would have had other weights.
 
+        A worker that writes none removes none either.
+
         Args:
             folder: Where the checkpoints of all attempts are, in folders of their own.
             made_for: All that decides the weights: name → value.
@@ -52,7 +59,7 @@ class Checkpoints:
         self.folder = f"{folder}/{PREFIX}{digest}"
         self._fits: list[CheckpointFiles] = []
         for other in tf.io.gfile.glob(f"{folder}/{PREFIX}*"):
-            if other != self.folder:
+            if writes and other != self.folder:
                 progress_log.warning(
                     "the checkpoints in %s are of another training, and removed: %s",
                     other,
@@ -96,6 +103,28 @@ class Checkpoints:
             for name, value in decides.items()
         }
         return cls(f"{root}/{step}/{FOLDER}", made_for, interval, writes)
+
+    def write_order(self, text: str) -> str:
+        """Writes what workers are to do; returns the path of the file."""
+        make_folder(self.folder, self.made_for)
+        path = f"{self.folder}/{ORDER}"
+        with tf.io.gfile.GFile(path, "w") as file:
+            file.write(text)
+        return path
+
+    def check_order(self, path: str) -> None:
+        """Checks, in a worker, that it would train as the one who wrote the order.
+
+        Raises:
+            ValueError: If it would train another model, or on other devices.
+        """
+        folder = path.removesuffix(f"/{ORDER}")
+        if folder != self.folder:
+            raise ValueError(
+                "this worker would not train as the Trainer: "
+                f"{_differences(folder, json.loads(self.made_for))}. All workers need "
+                "the same image and the same devices"
+            )
 
     def names(self) -> set[str]:
         """Returns the names of the files that exist."""

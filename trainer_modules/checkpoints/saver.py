@@ -44,9 +44,21 @@ class Saver(tf.keras.callbacks.Callback):
         self.steps = trainee.training_set.steps
         self.all_steps = epochs * self.steps
         self.history: list[dict[str, float]] = []
-        self.checkpoint = files.newest()
+        self.checkpoint = self._newest()
         if self.checkpoint:
             trainee.steps_done = self.checkpoint.steps_done
+
+    def _newest(self) -> Checkpoint | None:
+        """Returns the checkpoint that the chief chooses, for all workers."""
+        newest = None
+
+        def steps_done() -> float:
+            nonlocal newest
+            newest = self.files.newest()
+            return newest.steps_done if newest else -1
+
+        steps = int(devices.of_chief(self.trainee.distribute_strategy, steps_done))
+        return newest if newest or steps < 0 else self.files.at(steps)
 
     @property
     def has_ended(self) -> bool:
@@ -63,11 +75,11 @@ class Saver(tf.keras.callbacks.Callback):
     def on_epoch_begin(
         self, epoch: int, logs: Mapping[str, float] | None = None
     ) -> None:
-        """Restores the mean loss, which Keras has set back."""
+        """Restores the mean loss within an epoch, which Keras has set back."""
         self.epoch = epoch
-        if self.checkpoint:
+        if self.checkpoint and self.checkpoint.steps_done % self.steps:
             self._restore_variables(self.checkpoint)
-            self.checkpoint = None
+        self.checkpoint = None
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
         """Saves within an epoch, when the interval is over."""

@@ -8,6 +8,7 @@ models of the locked client are older than Indexed Jobs, whose fields they would
 
 import collections
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes
+from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
 from trainer_modules.workers.local import WORKER, LocalWorkers, tf_config
@@ -28,6 +30,8 @@ NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 POD = "KFP_POD_NAME"  # set by Argo's and Kubeflow's workflows
 LAST_LINES = 15
 POLL_SECONDS = 1.0
+TIMEOUT = (5, 30)  # seconds until a connection is made, and without data
+TRAINING = "marquee-training"  # label of the Jobs of all attempts of a training
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _COPIED = (
     *("affinity", "imagePullSecrets", "nodeSelector", "priorityClassName"),
@@ -58,28 +62,16 @@ class PodWorkers:
         Raises:
             PodError: If Kubernetes refuses to create the Job or its Service.
         """
-        kubernetes.config.load_incluster_config()
-        self._core, self._jobs = (
-            kubernetes.client.CoreV1Api(),
-            kubernetes.client.BatchV1Api(),
-        )
-        self._namespace = NAMESPACE.read_text()
         self._name = f"marquee-workers-{uuid.uuid4().hex[:8]}"
         self._lines = [
             collections.deque[str](maxlen=LAST_LINES) for _ in range(count - 1)
         ]
+        self._is_over = threading.Event()
         try:
-            own = self._pod(os.environ[POD])
-            self._image = _main(own["status"], "containerStatuses")["imageID"]
-            names = [f"{self._name}-{number}" for number in range(count - 1)]
-            addresses = [f"{own['status']['podIP']}:{PORT}"]
-            addresses += [f"{name}.{self._name}:{PORT}" for name in names]
-            service, job = objects(own, self._name, order, addresses)
-            self._core.create_namespaced_service(self._namespace, service)
-            self._jobs.create_namespaced_job(self._namespace, job)
-        except kubernetes.client.ApiException as error:
+            addresses = self._create(order, count)
+        except (kubernetes.client.ApiException, HTTPError) as error:
             raise PodError(
-                f"the Trainer may not start pods for its workers: {_reason(error)}. "
+                f"the Trainer cannot start pods for its workers: {_reason(error)}. "
                 "Give its service account the rights of kubeflow/manifests/workers "
                 "(docs/kubeflow.md), or remove train.workers"
             ) from error
@@ -89,10 +81,37 @@ class PodWorkers:
         for number in range(1, count):
             threading.Thread(target=self._follow, args=[number], daemon=True).start()
 
+    def _create(self, order: str, count: int) -> list[str]:
+        """Creates the Job and its Service; returns the addresses of all workers."""
+        self._core, self._jobs = _clients()
+        self._namespace = NAMESPACE.read_text()
+        own = self._pod(os.environ[POD])
+        self._image = _main(own["status"], "containerStatuses")["imageID"]
+        host = own["status"]["podIP"]
+        addresses = [f"[{host}]:{PORT}" if ":" in host else f"{host}:{PORT}"]
+        addresses += [
+            f"{self._name}-{number}.{self._name}:{PORT}" for number in range(count - 1)
+        ]
+        # An attempt that was killed leaves its Job, if its pod is still there.
+        self._jobs.delete_collection_namespaced_job(
+            self._namespace,
+            label_selector=f"{TRAINING}={_label(order)}",
+            propagation_policy="Background",
+            _request_timeout=TIMEOUT,
+        )
+        service, job = objects(own, self._name, order, addresses)
+        for create, body in (
+            (self._core.create_namespaced_service, service),
+            (self._jobs.create_namespaced_job, job),
+        ):
+            create(self._namespace, body, _request_timeout=TIMEOUT)
+        return addresses
+
     def __enter__(self) -> "PodWorkers":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._is_over.set()
         self._chief.__exit__()
         for delete in (
             self._jobs.delete_namespaced_job,
@@ -100,7 +119,12 @@ class PodWorkers:
         ):
             # What is left is removed with the Trainer's pod, which owns it.
             with contextlib.suppress(kubernetes.client.ApiException, HTTPError):
-                delete(self._name, self._namespace, propagation_policy="Background")
+                delete(
+                    self._name,
+                    self._namespace,
+                    propagation_policy="Background",
+                    _request_timeout=TIMEOUT,
+                )
 
     def last_lines(self, number: int) -> str:
         """Returns the end of what a worker has written to its standard streams."""
@@ -110,7 +134,7 @@ class PodWorkers:
 
     def _pod(self, name: str) -> Object:
         found = self._core.read_namespaced_pod(
-            name, self._namespace, _preload_content=False
+            name, self._namespace, _preload_content=False, _request_timeout=TIMEOUT
         )
         pod: Object = json.loads(found.data)
         return pod
@@ -121,6 +145,7 @@ class PodWorkers:
             self._namespace,
             label_selector=f"job-name={self._name}",
             _preload_content=False,
+            _request_timeout=TIMEOUT,
         )
         for pod in json.loads(found.data)["items"]:
             if pod["metadata"]["annotations"].get(_INDEX) == str(number - 1):
@@ -130,12 +155,13 @@ class PodWorkers:
     def _follow(self, number: int) -> None:
         """Passes on the reports of a worker until its pod has ended."""
         try:
-            name = self._started(number)
+            name, num_heard = self._started(number), 0
             while (status := self._ended(number)) is None:
-                self._read(number, name)
+                num_heard = self._read(number, name, num_heard)
             self.reports.put(Report(number, status=status))
         except Exception as error:  # of any kind: the run waits for a report
-            self.reports.put(Report(number, error=_reason(error)))
+            if not self._is_over.is_set():
+                self.reports.put(Report(number, error=_reason(error)))
 
     def _started(self, number: int) -> str:
         """Waits for the pod of a worker to run; returns its name.
@@ -152,9 +178,10 @@ class PodWorkers:
             if waits and waits != shown:
                 progress_log.warning("worker %d waits: %s", number, waits)
                 shown = waits
-            time.sleep(POLL_SECONDS)
+            if self._is_over.wait(POLL_SECONDS):
+                raise PodError("the attempt has ended")
         image = _main(pod["status"], "containerStatuses").get("imageID")
-        if image != self._image:
+        if image and image != self._image:
             raise PodError(
                 f"its pod has the image {image}, and the Trainer's has {self._image}: "
                 "the tag was given to another image in between. Start the run again"
@@ -176,17 +203,35 @@ class PodWorkers:
             return -signal.SIGTERM
         return None
 
-    def _read(self, number: int, name: str) -> None:
-        """Reads the log of a pod until the connection or the pod ends."""
-        log = self._core.read_namespaced_pod_log(
-            name, self._namespace, follow=True, _preload_content=False
-        )
-        rest = b""
-        for part in log.stream(amt=None):
-            *lines, rest = (rest + part).split(b"\n")
-            for line in lines:
-                self._hear(number, line.decode(errors="replace"))
+    def _read(self, number: int, name: str, num_heard: int) -> int:
+        """Reads the log of a pod until the connection or the pod ends.
+
+        Args:
+            number: Number of the worker.
+            name: Name of its pod.
+            num_heard: Number of lines that were passed on before the connection broke.
+
+        Returns:
+            The number of lines so far.
+        """
+        count, rest = 0, b""
+        # A worker writes each second: a connection without data for longer is dead.
+        with contextlib.suppress(HTTPError):
+            log = self._core.read_namespaced_pod_log(
+                name,
+                self._namespace,
+                follow=True,
+                _preload_content=False,
+                _request_timeout=TIMEOUT,
+            )
+            for part in log.stream(amt=None):
+                *lines, rest = (rest + part).split(b"\n")
+                for line in lines:
+                    count += 1
+                    if count > num_heard:
+                        self._hear(number, line.decode(errors="replace"))
         time.sleep(POLL_SECONDS)  # until Kubernetes has noticed the end
+        return max(count, num_heard)
 
     def _hear(self, number: int, line: str) -> None:
         """Passes on a report, and keeps any other line."""
@@ -228,6 +273,7 @@ def objects(
     }
     metadata = {
         "name": name,
+        "labels": {TRAINING: _label(order)},
         "ownerReferences": [
             {
                 "apiVersion": "v1",
@@ -237,9 +283,8 @@ def objects(
             }
         ],
     }
-    labels = {"app.kubernetes.io/name": "marquee-worker"}
     pods = {
-        "metadata": {"labels": labels},
+        "metadata": {"labels": {"app.kubernetes.io/name": "marquee-worker"}},
         "spec": {
             **{key: own["spec"][key] for key in _COPIED if key in own["spec"]},
             "subdomain": name,
@@ -273,6 +318,22 @@ def objects(
         },
     }
     return service, job
+
+
+def _label(order: str) -> str:
+    """Returns the same label for all attempts of a training."""
+    return hashlib.sha256(order.encode()).hexdigest()[:16]
+
+
+def _clients() -> tuple[Any, Any]:
+    """Returns the APIs of pods and of jobs, which overcome short interruptions."""
+    kubernetes.config.load_incluster_config()
+    configuration = kubernetes.client.Configuration.get_default_copy()
+    configuration.retries = Retry(
+        total=6, backoff_factor=1, status_forcelist=(500, 502, 503, 504)
+    )
+    api = kubernetes.client.ApiClient(configuration)
+    return kubernetes.client.CoreV1Api(api), kubernetes.client.BatchV1Api(api)
 
 
 def _main(part: Object, containers: str) -> Object:

@@ -31,7 +31,7 @@ NOT_MET = (
 )
 GRACE_SECONDS = 5.0  # in which a worker that caused the end of the others ends, too
 IN_PODS = "MARQUEE_WORKERS_IN_PODS"  # variable that is set in the pods of steps
-ORDER = (
+ORDERED = (
     "train_files",
     "eval_files",
     "transform_graph_path",
@@ -77,10 +77,9 @@ def train(fn_args: FnArgs, settings: TrainerSettings, checkpoints: Checkpoints) 
         WorkerError: If the machine has GPUs, and no pods; if the training fails in a
             worker, or dies too often; or if no step ends in time.
     """
-    order = f"{checkpoints.folder}/order.json"
-    tf.io.gfile.makedirs(checkpoints.folder)
-    with tf.io.gfile.GFile(order, "w") as file:
-        file.write(json.dumps({name: getattr(fn_args, name) for name in ORDER}))
+    order = checkpoints.write_order(
+        json.dumps({name: getattr(fn_args, name) for name in ORDERED})
+    )
     restarts, found = 0, checkpoints.names()
     while True:
         with _started(order, settings) as workers:

@@ -1,6 +1,8 @@
 """What is created for workers in pods; tests/kubernetes/test_workers.py runs them."""
 
 import json
+import queue
+import threading
 
 import kubernetes_validate
 import pytest
@@ -129,3 +131,59 @@ def test_the_trainers_pod_owns_them(made):
 )
 def test_why_a_pod_waits_is_what_kubernetes_gives_as_the_reason(status, reason):
     assert pods._waits_for({"status": status}) == reason
+
+
+@pytest.fixture
+def followed(monkeypatch):
+    """Follows a worker, of whom Kubernetes returns some pods, one after the other."""
+    monkeypatch.setattr(pods, "POLL_SECONDS", 0.0)
+
+    class OfFakePods(pods.PodWorkers):
+        def __init__(self, states):
+            self.reports, self._lines = queue.Queue(), [[]]
+            self._is_over, self._image = threading.Event(), "sha256:1"
+            self._states = iter(states)
+
+        def _pod_of(self, number):
+            return next(self._states)
+
+        def _read(self, number, name, num_heard):
+            return num_heard
+
+    def follow(*states):
+        workers = OfFakePods(states)
+        workers._follow(1)
+        return workers.reports.get_nowait(), workers.last_lines(1)
+
+    return follow
+
+
+def pod(phase, state=None, image="sha256:1", **more):
+    containers = [{"name": "main", "imageID": image, "state": state}] if state else []
+    status = {"phase": phase, "containerStatuses": containers, **more}
+    return {"metadata": {"name": "w-0"}, "status": status}
+
+
+RUNNING = pod("Running", {"running": {}})
+
+
+@pytest.mark.parametrize(("code", "status"), [(0, 0), (75, 75), (137, -9), (143, -15)])
+def test_the_status_of_a_fake_pod_is_that_of_its_process(followed, code, status):
+    ended = pod("Failed", {"terminated": {"exitCode": code}})
+    report, _ = followed(None, pod("Pending"), RUNNING, RUNNING, ended)
+    assert (report.worker, report.status, report.error) == (1, status, None)
+
+
+def test_a_fake_pod_that_is_evicted_or_deleted_has_died(followed):
+    evicted = pod("Failed", message="The node was low on memory.")
+    report, lines = followed(evicted, evicted)
+    assert report.status == -15
+    assert lines == "The node was low on memory."
+    report, lines = followed(RUNNING, None)
+    assert report.status == -15
+    assert lines == "The pod was deleted."
+
+
+def test_a_fake_pod_with_another_image_is_an_error(followed):
+    report, _ = followed(pod("Running", {"running": {}}, image="sha256:2"))
+    assert "has the image sha256:2, and the Trainer's has sha256:1" in report.error

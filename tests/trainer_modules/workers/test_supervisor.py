@@ -23,7 +23,9 @@ def supervise(tmp_path, monkeypatch):
         settings = SimpleNamespace(
             workers=2, worker_seconds=seconds, model=SimpleNamespace(name="gmf")
         )
-        fn_args = FnArgs(**dict.fromkeys(supervisor.ORDER) | {"custom_config": config})
+        fn_args = FnArgs(
+            **dict.fromkeys(supervisor.ORDERED) | {"custom_config": config}
+        )
         supervisor.train(fn_args, settings, checkpoints)
 
     return train
