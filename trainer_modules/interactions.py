@@ -187,8 +187,13 @@ class Interactions:
 
     def item_totals(self, power: int = 1) -> npt.NDArray[Any]:
         """Returns the sum of each item's weights, each to a power, [num_items]."""
-        weight = None if self.weight is None else self.weight.astype(float) ** power
-        return np.bincount(self.item_index, weight, self.num_items)
+        totals = np.zeros(self.num_items, np.int64 if self.weight is None else float)
+        for rows in blocks(len(self)):
+            weight = None
+            if self.weight is not None:
+                weight = self.weight[rows].astype(float) ** power
+            totals += np.bincount(self.item_index[rows], weight, self.num_items)
+        return totals
 
     def matrix(self) -> sparse.csr_matrix:
         """Returns X: the weight of each pair, [num_users, num_items] float64."""

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,21 @@ def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_used(
     steps = int(older.name.partition("-")[2])
     assert f"goes on from a checkpoint, after {steps} of" in caplog.text
     same(found, attempt("gmf", GMF))
+
+
+def test_reading_takes_no_more_memory_than_the_arrays(tmp_path):
+    arrays = [np.full(1 << 20, number, np.float32) for number in range(24)]
+    of_fit = files.CheckpointFiles(str(tmp_path), 0, "{}")
+    of_fit.write(files.Checkpoint(1, arrays, [], {}))
+    of_fit.wait()
+    tracemalloc.start()
+    found = of_fit.newest()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    for one, other in zip(found.variables, arrays, strict=True):
+        np.testing.assert_array_equal(one, other)
+    size = sum(array.nbytes for array in arrays)
+    assert size <= peak < size + 3 * files.READ_BYTES
 
 
 def test_without_an_intact_checkpoint_the_training_starts_anew(

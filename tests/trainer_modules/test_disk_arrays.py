@@ -65,6 +65,19 @@ def test_interactions_are_the_distinct_pairs(pairs, is_weighted):
     assert found.row_splits().tolist() == splits
 
 
+@pytest.mark.parametrize("power", [1, 2])
+def test_totals_of_items_over_all_blocks(pairs, power):
+    user, item = pairs
+    weight = np.arange(1, 51, dtype=np.float32)
+    for weights in (None, weight):
+        found = Interactions(user, item, 7, 9, weights).item_totals(power)
+        powers = [1] * 50 if weights is None else (weight**power).tolist()
+        expected = [0.0] * 9
+        for number, value in zip(item.tolist(), powers, strict=True):
+            expected[number] += value
+        assert found.tolist() == expected
+
+
 def test_ratings_are_chosen_and_joined_over_blocks(pairs):
     user, item = pairs
     user = np.sort(user)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 KEPT = 2  # checkpoints of a fit: if the last one is damaged, the one before is used
+READ_BYTES = 1 << 24  # of a file at once
 SHARED_SECONDS = 60.0  # until a worker sees what another one has written
 MADE_FOR = "made_for.json"  # what the training was, for who finds the files
 
@@ -64,9 +65,7 @@ class CheckpointFiles:
         """
         for name in reversed(self._names()):
             path = f"{self.folder}/{name}"
-            with tf.io.gfile.GFile(path, "rb") as file:
-                content = file.read()
-            checkpoint = _decode(content)
+            checkpoint = _read(path)
             if checkpoint:
                 return checkpoint
             progress_log.warning(
@@ -93,8 +92,7 @@ class CheckpointFiles:
                     "workers share"
                 )
             time.sleep(1)
-        with tf.io.gfile.GFile(path, "rb") as file:
-            checkpoint = _decode(file.read())
+        checkpoint = _read(path)
         if checkpoint is None:
             raise OSError(f"{path} is damaged here, but not where the chief reads it")
         return checkpoint
@@ -168,21 +166,35 @@ def _encode(checkpoint: Checkpoint, file: tf.io.gfile.GFile) -> None:
     file.write(hashing.sha256.digest())
 
 
-def _decode(content: bytes) -> Checkpoint | None:
-    """Returns what ``_encode`` has written; None if it is damaged."""
-    size = hashlib.sha256().digest_size
-    if hashlib.sha256(memoryview(content)[:-size]).digest() != content[-size:]:
-        return None
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        about = json.loads(arrays["about"].tobytes())
+def _read(path: str) -> Checkpoint | None:
+    """Returns what ``_encode`` has written; None if it is damaged.
 
-        def values(kind: str) -> list[Array]:
-            count = sum(name.startswith(kind) for name in arrays.files)
-            return [arrays[f"{kind}_{n}"] for n in range(count)]
+    The file is read twice, and never held in memory beside its arrays.
+    """
+    with tf.io.gfile.GFile(path, "rb") as file:
+        if not _is_intact(file):
+            return None
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            about = json.loads(arrays["about"].tobytes())
 
-        return Checkpoint(
-            about["steps_done"], values("variable"), values("best"), about["state"]
-        )
+            def values(kind: str) -> list[Array]:
+                count = sum(name.startswith(kind) for name in arrays.files)
+                return [arrays[f"{kind}_{n}"] for n in range(count)]
+
+            return Checkpoint(
+                about["steps_done"], values("variable"), values("best"), about["state"]
+            )
+
+
+def _is_intact(file: tf.io.gfile.GFile) -> bool:
+    """Returns whether the SHA-256 at the end of a file is that of the rest."""
+    sha256 = hashlib.sha256()
+    left = file.size() - sha256.digest_size
+    while left > 0 and (part := file.read(min(left, READ_BYTES))):
+        sha256.update(part)
+        left -= len(part)
+    return left == 0 and file.read() == sha256.digest()
 
 
 class _Hashing(io.RawIOBase):
