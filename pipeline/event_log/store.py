@@ -12,6 +12,7 @@ import datetime
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from pipeline.event_log.expected import Row
 from pipeline.kept_days import DAY_SECONDS
 
 EVENTS_FILE = "events.sqlite"
+BUSY_SECONDS = 5.0  # until a request gives up, as by default in Python's sqlite3
 # States of a day: only an open one gets events; the events of a written one are in a
 # span.
 OPEN, CLOSED, WRITTEN = "open", "closed", "written"
@@ -104,8 +106,19 @@ class EventStore:
                 for statement in _SCHEMA.split(";"):
                     self._writer.execute(statement)
                 self._writer.execute(f"PRAGMA user_version = {_VERSION}")
-        self._writer.execute("PRAGMA journal_mode = WAL")
+        self._use_wal()
         self._writer.execute("PRAGMA synchronous = FULL")
+
+    def _use_wal(self) -> None:
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._writer.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError:  # SQLite does not wait for others here
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
 
     def _version(self) -> int:
         [(version,)] = self._writer.execute("PRAGMA user_version")
@@ -241,13 +254,13 @@ class EventStore:
 
 
 def read_since(
-    out: Path, time: int, size: int
+    out: Path, since: int, size: int
 ) -> Iterator[list[tuple[str, str, int, str]]]:
     """Yields events that happened from a time on, in any order, and writes nothing.
 
     Args:
         out: Folder of the runs.
-        time: The earliest time, in seconds UTC.
+        since: The earliest time, in seconds UTC.
         size: Number of events that are returned at once.
 
     Yields:
@@ -262,12 +275,12 @@ def read_since(
             f"{path} is missing. 'marquee serve --events DIR' receives events."
         )
     # An event is at most some minutes ahead of the clock by which it arrived.
-    day = time // DAY_SECONDS - 1
+    day = since // DAY_SECONDS - 1
     try:
         with contextlib.closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         ) as reader:
-            rows = reader.execute(_SINCE, (day, time))
+            rows = reader.execute(_SINCE, (day, since))
             while found := rows.fetchmany(size):
                 yield found
     except sqlite3.Error as error:

@@ -103,6 +103,7 @@ def test_secrets_are_named_and_everything_else_has_a_value(found):
     assert found["Transform"].environment == {
         "HOME": "/tmp",
         "MARQUEE_SOURCES": found["Pusher"].environment["MARQUEE_SOURCES"],
+        "MARQUEE_WORKERS_IN_PODS": "true",
         "MYSQL_USER": SecretKey("marquee-metadata", "user"),
         "MYSQL_PASSWORD": SecretKey("marquee-metadata", "password"),
         "AWS_REGION": "us-east-1",
