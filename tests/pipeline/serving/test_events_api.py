@@ -154,6 +154,7 @@ def test_what_cannot_be_written_is_refused_and_lists_go_on(out, tmp_path):
         store._writer.execute("ALTER TABLE event RENAME TO lost")
         assert client.get("/v1/recommend/eve?k=1").status_code == 200
         assert "events cannot be read" in client.log.read_text()
+        store._writer.execute("ALTER TABLE lost RENAME TO event")  # for other tests
         store.close()
 
 
