@@ -215,13 +215,13 @@ class PodWorkers:
             The number of lines so far.
         """
         count, rest = 0, b""
-        # A worker writes each second: a connection without data for longer is dead.
-        with contextlib.suppress(HTTPError):
+        try:
             log = self._core.read_namespaced_pod_log(
                 name,
                 self._namespace,
                 follow=True,
                 _preload_content=False,
+                # A worker writes each second: without data, the connection is dead.
                 _request_timeout=TIMEOUT,
             )
             for part in log.stream(amt=None):
@@ -230,6 +230,11 @@ class PodWorkers:
                     count += 1
                     if count > num_heard:
                         self._hear(number, line.decode(errors="replace"))
+        except HTTPError as error:
+            progress_log.debug("the log of worker %d broke off: %s", number, error)
+        except kubernetes.client.ApiException as error:
+            if error.status not in (400, 404):  # the pod has ended in the meantime
+                raise
         time.sleep(POLL_SECONDS)  # until Kubernetes has noticed the end
         return max(count, num_heard)
 

@@ -3,9 +3,12 @@
 import json
 import queue
 import threading
+from types import SimpleNamespace
 
 import kubernetes_validate
 import pytest
+from kubernetes.client import ApiException
+from urllib3.exceptions import ProtocolError
 
 from trainer_modules.workers import pods
 
@@ -187,3 +190,48 @@ def test_a_fake_pod_that_is_evicted_or_deleted_has_died(followed):
 def test_a_fake_pod_with_another_image_is_an_error(followed):
     report, _ = followed(pod("Running", {"running": {}}, image="sha256:2"))
     assert "has the image sha256:2, and the Trainer's has sha256:1" in report.error
+
+
+@pytest.fixture
+def reading(monkeypatch):
+    """Reads the log of a fake pod, over several connections."""
+    monkeypatch.setattr(pods, "POLL_SECONDS", 0.0)
+    workers = pods.PodWorkers.__new__(pods.PodWorkers)
+    workers.reports, workers._lines = queue.Queue(), [[]]
+    workers._namespace = "kubeflow"
+
+    def read(*connections):
+        given = iter(connections)
+
+        def connect(*_, **__):
+            parts = next(given)
+            if isinstance(parts, Exception):
+                raise parts
+            return SimpleNamespace(stream=lambda amt: streamed(parts))
+
+        def streamed(parts):
+            for part in parts:
+                if isinstance(part, Exception):
+                    raise part
+                yield part
+
+        workers._core = SimpleNamespace(read_namespaced_pod_log=connect)
+        num_heard = 0
+        for _ in connections:
+            num_heard = workers._read(1, "w-0", num_heard)
+        statuses = [workers.reports.get().error for _ in range(workers.reports.qsize())]
+        return statuses, workers.last_lines(1)
+
+    return read
+
+
+def test_a_log_that_breaks_off_is_read_on_and_no_line_is_heard_twice(reading):
+    whole = [b'{"error": "a"}\nwarn', b'ing\n{"error": "b"}\n']
+    broken = [whole[0], ProtocolError("reset")]
+    assert reading(broken, whole, whole) == (["a", "b"], "warning")
+
+
+def test_a_log_of_a_pod_that_is_gone_is_empty_and_a_lack_of_rights_is_an_error(reading):
+    assert reading(ApiException(404)) == ([], "")
+    with pytest.raises(ApiException):
+        reading(ApiException(403))
