@@ -39,7 +39,7 @@ def tuned(
     pods = pods_of_spec(list(yaml.safe_load_all(compiled.text)))
     machine = machine(pods, "{{workflow.uid}}", cluster.folder / "runs")
     next(spans(volume / "spans", 2))
-    run = machine.run("tuning", kill=KILLED, kill_at=b"marquee.progress:epoch")
+    run = machine.run("tuning", kill=KILLED, kill_at=b": epoch 1/3")
     return SimpleNamespace(
         machine=machine,
         run=run,
