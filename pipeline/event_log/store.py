@@ -101,13 +101,17 @@ class EventStore:
                 f"{self.path} was written by another release of Marquee (version "
                 f"{version}, this one has {_VERSION}). Use that release."
             )
+        if version == 0:
+            self._create()
+        self._use_wal()
+        self._writer.execute("PRAGMA synchronous = FULL")
+
+    def _create(self) -> None:
         with self._transaction():
             if self._version() == 0:  # no other server has been quicker
                 for statement in _SCHEMA.split(";"):
                     self._writer.execute(statement)
                 self._writer.execute(f"PRAGMA user_version = {_VERSION}")
-        self._use_wal()
-        self._writer.execute("PRAGMA synchronous = FULL")
 
     def _use_wal(self) -> None:
         until = time.monotonic() + BUSY_SECONDS

@@ -12,11 +12,7 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from trainer_modules.checkpoints.files import (
-    MADE_FOR,
-    CheckpointFiles,
-    make_folder,
-)
+from trainer_modules.checkpoints.files import MADE_FOR, CheckpointFiles, make_folder
 from trainer_modules.checkpoints.saver import Saver
 from trainer_modules.tasks.task import Trainee
 

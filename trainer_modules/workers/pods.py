@@ -22,13 +22,12 @@ import kubernetes
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
-from trainer_modules.workers.local import WORKER, LocalWorkers, tf_config
+from trainer_modules.workers.local import LAST_LINES, WORKER, LocalWorkers, tf_config
 from trainer_modules.workers.reports import Report, progress_log
 
 PORT = 2222  # of each worker, in a pod of its own
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 POD = "KFP_POD_NAME"  # set by Argo's and Kubeflow's workflows
-LAST_LINES = 15
 POLL_SECONDS = 1.0
 TIMEOUT = (5, 30)  # seconds until a connection is made, and without data
 TRAINING = "marquee-training"  # label of the Jobs of all attempts of a training
