@@ -5,12 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
-# The tests of `make test`. Those that need more than Python and a package index, or many
-# minutes, have separate targets.
+# The tests of `make test` and `make test-integration`. Those that need more than Python and
+# a package index, or many minutes, have separate targets.
 QUICK := not (slow or movielens or browser or flink or kubeflow or kubernetes or reliability \
   or sources or kafka or mlflow or otel)
 # tests/conftest.py puts the files that take longest first. Without the last option, those
-# with the fewest tests would come last: those of e2e, while one core has nothing left to do.
+# with the fewest tests would come last: whole runs, while one core has nothing left to do.
 # Tests of processes wait for a third of their time: a third worker uses it.
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/pytest -q $(PARALLEL)
@@ -19,7 +19,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   python3.11-dev python3.11-venv", "pyenv install 3.11" or "uv python install 3.11", then make
 
 .DEFAULT_GOAL := help
-.PHONY: help install licences defaults run test test-fast coverage test-slow test-movielens test-browser test-flink test-kafka test-kubeflow \
+.PHONY: help install licences defaults run test test-integration coverage test-slow test-movielens test-browser test-flink test-kafka test-kubeflow \
   test-kubernetes test-mlflow test-otel test-reliability test-sources minio hdfs kafka kafka-to-spans check docs format lock clean flink image \
   bench-pipeline bench-batch bench-cores bench-ncf bench-ctr bench-rmse bench-seq bench-seq-full bench-seq-temporal bench-general bench-retrain \
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
@@ -33,15 +33,15 @@ help: ## Show the targets
 run: $(READY) ## Train three models on the generated sample and deploy the best
 	@$(BIN)/marquee run
 
-test: $(READY) ## All tests except the slow ones, 20 to 40 minutes on two cores
-	@$(PYTEST) -m "$(QUICK)"
+test: $(READY) ## Tests that take seconds each, about ten minutes on two cores
+	@$(PYTEST) -m "not integration and $(QUICK)"
 
-test-fast: $(READY) ## Unit tests, more than five minutes on two cores
-	@$(PYTEST) -m "not (e2e or integration) and $(QUICK)"
+test-integration: $(READY) ## Trainings, servers and whole runs, 20 to 30 minutes on two cores
+	@$(PYTEST) -m "integration and $(QUICK)"
 
 # A job of its own in CI. The floors are one point below a complete run.
 FLOORS := components=97 kubeflow=92 pipeline=95 trainer_modules=91
-coverage: $(READY) ## Measure the coverage of make test; too little is an error
+coverage: $(READY) ## Measure the coverage of both; too little is an error
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -q $(PARALLEL) -m "$(QUICK)"
 	@$(BIN)/coverage combine --quiet

@@ -45,6 +45,8 @@ LONGEST_FIRST = (
     "trainer_modules/test_training.py",
     "pipeline/runs/test_side_by_side.py",
     "e2e/test_docs.py",
+    "trainer_modules/test_warm_start.py",
+    "pipeline/datasets/databases/test_delta.py",
     "test_setup.py",
     "e2e",
 )

@@ -71,11 +71,11 @@ def in_ci_script():
 @pytest.mark.parametrize(
     ("used", "expected"),
     [
-        (in_workflow, {"check", "test-fast", "coverage", "test-slow", "test-flink"}),
+        (in_workflow, {"check", "test", "coverage", "test-slow", "test-flink"}),
         (in_hooks, {"check"}),
         (in_devcontainer, {"install"}),
-        (in_guides, {"check", "test-fast", "test", "coverage"}),
-        (in_ci_script, {"check", "docs", "test", "test-slow"}),
+        (in_guides, {"check", "test", "test-integration", "coverage"}),
+        (in_ci_script, {"check", "docs", "test", "test-integration"}),
     ],
 )
 def test_every_target_that_is_run_exists(used, expected):

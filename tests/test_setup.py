@@ -13,8 +13,6 @@ from types import SimpleNamespace
 
 import pytest
 
-pytestmark = pytest.mark.integration
-
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pipeline", "components", "trainer_modules")
 FOLDER = "marquee_packages"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.movielens, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.movielens, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

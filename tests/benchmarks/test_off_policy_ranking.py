@@ -1,12 +1,10 @@
 """Estimates rank policies as the truth does where nDCG on logged clicks does not."""
 
 import numpy as np
-import pytest
 
 from benchmarks.off_policy_ranking import LIKENESSES, METHODS, taus
 
 
-@pytest.mark.integration
 def test_estimates_rank_policies_better_than_ndcg_on_clicks():
     likenesses = next(iter(LIKENESSES.values()))
     found = np.mean([taus(seed, 2_000, likenesses) for seed in range(12)], 0)

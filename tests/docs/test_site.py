@@ -15,8 +15,6 @@ import yaml
 from tests.support.command import environment
 from trainer_modules.registry import MODELS
 
-pytestmark = pytest.mark.integration
-
 ROOT = Path(__file__).parents[2]
 CODE = ("configs", "docs", "pipeline", "trainer_modules", "mkdocs.yml")
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.logs import write_span
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 RETRAIN = (
     "marquee retrain --data {spans} --out {out} --models mf_als "

@@ -11,7 +11,7 @@ from tests.support.command import environment, marquee
 from tests.support.data_steps import assert_same_results
 from trainer_modules.inputs import records_of, sorted_by_first_user
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[2]
 NUM_USERS = 1_500
 

@@ -17,7 +17,7 @@ from tests.support.command import shell_lines
 from tests.support.logs import own_ratings
 from tests.support.server import serving, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 EXAMPLE = re.compile(r'```python title="([^"]+)"\n(.*?)```', re.DOTALL)

@@ -14,7 +14,7 @@ from tests.support.command import marquee
 from tests.support.logs import write_span
 from tests.support.server import serving, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
 

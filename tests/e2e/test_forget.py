@@ -16,7 +16,7 @@ from tests.support.command import marquee
 from tests.support.logs import write_span
 from tests.support.server import serving, until, until_served
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 ROOT = Path(__file__).parents[2]
 USER, ITEM = "user-zebra-7731", "item-okapi-4402"

@@ -32,7 +32,7 @@ from trainer_modules.interactions import Interactions
 from trainer_modules.model_card import ModelCard, write_card
 from trainer_modules.models.mf_als import MFALS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 # Data set → the slice of the few users whom one model serves badly.
 NEW = "activity=new"
 FEW = {

@@ -12,7 +12,7 @@ from pipeline.recommend.item_titles import Titles
 from tests.support.command import ROOT, marquee
 from tests.support.logs import own_ratings
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 @pytest.mark.movielens

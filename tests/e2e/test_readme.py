@@ -9,7 +9,7 @@ import pytest
 from tests.support.command import marquee, shell_lines
 from tests.support.logs import own_ratings
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 README = Path(__file__).parents[2] / "README.md"
 SCHEDULE = 'marquee schedule --cron "0 3 * * *" --data spans'  # does not end
 # CI itself runs the two make targets. MovieLens 1M is tested in tests/accuracy, growing

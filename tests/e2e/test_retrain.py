@@ -8,7 +8,7 @@ import pytest
 from tests.support.command import ROOT, marquee
 from tests.support.logs import SPAN_RATINGS, write_span
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

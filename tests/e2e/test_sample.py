@@ -15,7 +15,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tests.support.blocked_packages import TRAINING, environment_without
 from tests.support.command import marquee
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
 MODELS = ("popularity", "mf_als", "attrec")
 

@@ -6,7 +6,7 @@ from tests.support.command import environment, marquee
 from tests.support.logs import write_span
 from tests.support.server import ROOT, serving, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 USERS = [f"u{number}" for number in range(150)]
 ENOUGH = ("--set", "retrain.min_served_users=100")
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from pipeline.datasets.sample import write_sample
 from tests.support.command import environment, marquee
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[2]
 MODELS = ("popularity", "mf_als", "neumf", "deepfm", "attrec")
 MODEL_STEPS = [f"{step}_{name}" for step in ("Trainer", "Evaluator") for name in MODELS]

@@ -13,7 +13,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tests.support.command import marquee
 from tests.support.logs import own_ratings, write_span
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
 MODELS = ("ease", "gmf")
 QUICK = ("--set", "models.gmf.epochs=3", "--set", "gate.metric=mrr")

@@ -9,7 +9,7 @@ import pytest
 from tests.support.command import ROOT, marquee
 from tests.support.logs import own_ratings
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,6 @@ os._exit(status)
 """
 
 
-@pytest.mark.integration
 def test_a_step_imports_its_executor_only_if_it_is_not_in_the_cache(tmp_path):
     from kubeflow import targets, tasks
     from kubeflow.cluster import Cluster, Volume

@@ -43,7 +43,6 @@ def exported(tmp_path_factory):
         return client.get("/metrics").text
 
 
-@pytest.mark.integration
 def test_every_metric_is_exported(exported):
     kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", exported, re.M))
     names = {name for name, kind in kinds.items() if kind != "histogram"} | {
@@ -57,7 +56,6 @@ def test_every_metric_is_exported(exported):
     assert named <= names
 
 
-@pytest.mark.integration
 def test_every_path_is_a_label(exported):
     paths = {
         path for text in expressions() for path in re.findall(r'path="([^"]*)"', text)

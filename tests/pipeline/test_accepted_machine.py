@@ -48,8 +48,6 @@ from tests.support.recommender import save_recommender
 from trainer_modules import features as f
 from trainer_modules.model_card import ModelCard, read_card, write_card
 
-pytestmark = pytest.mark.integration
-
 ITEMS = ["1", "2", "3", "4", "5", "6"]
 # Name -> its file, how good a model it makes, and user -> item -> stars; above 3 is a
 # like. The two files have different users, and grow.

@@ -96,7 +96,6 @@ def outcome(path):
         return None, error
 
 
-@pytest.mark.integration
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(models())
 @example(("autoint", {"hidden_units": []}, IDS))

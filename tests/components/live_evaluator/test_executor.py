@@ -49,12 +49,10 @@ def judged(tmp_path):
     return run
 
 
-@pytest.mark.integration
 def test_nothing_live_is_told(judged):
     assert "not in the metadata store" in judged(None)
 
 
-@pytest.mark.integration
 def test_a_model_with_an_operation_on_files_is_not_loaded(judged, tmp_path):
     """Somebody put it into the folder of versions; its graph writes when it is run."""
     written, folder = tmp_path / "written", tmp_path / "model" / "Format-Serving"
@@ -69,7 +67,6 @@ def test_a_model_with_an_operation_on_files_is_not_loaded(judged, tmp_path):
     assert not written.exists()
 
 
-@pytest.mark.integration
 def test_a_model_whose_files_are_gone_is_told_with_the_reason(judged, tmp_path):
     told = judged(tmp_path / "gone")
     assert str(tmp_path / "gone") in told

@@ -425,7 +425,6 @@ def large(model):
     return model("large", **files)
 
 
-@pytest.mark.integration
 def test_a_killed_push_leaves_only_whole_versions(large, live, pusher):
     chance = random.Random(7)
     hit, seen = 0, []
@@ -504,7 +503,6 @@ def test_a_rollback_chooses_from_what_a_push_before_it_left(three, model, tmp_pa
     versions.verify(three / "5")
 
 
-@pytest.mark.integration
 def test_a_reader_never_sees_half_a_version(model, live, pusher):
     files = {f"variables/part{n}": str(n) * 20_000 for n in range(10)}
     process = pusher(model("a", **files), live, 10_000, 2)

@@ -179,7 +179,6 @@ SLICES = {
 }
 
 
-@pytest.mark.integration
 def test_tfma_computes_every_metric_on_all_users_and_on_each_slice(good):
     assert set(good) == set(SLICES)
     for name, numbers in SLICES.items():
@@ -211,7 +210,6 @@ def test_each_slice_has_its_users_one_by_one(good):
             )
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["constant", "nan"])
 def test_a_model_without_an_opinion_fails_the_floors(judge, kind):
     folder, failed = judge(kind)

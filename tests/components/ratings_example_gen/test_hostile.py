@@ -221,7 +221,6 @@ def bomb(folder, name):
     return folder / name
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize(
     ("name", "kept"),
     [

@@ -12,8 +12,6 @@ from pipeline.beam import forked_workers
 from pipeline.beam.options import beam_args, process_flags
 from pipeline.config.sections import BeamConfig
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture
 def start():

@@ -65,7 +65,6 @@ def test_a_server_and_its_processes_do_without_the_training_stack(out, tmp_path)
         assert until(client, "/v1/recommend/ann").json()["items"]
 
 
-@pytest.mark.integration
 def test_the_whole_package_can_be_imported_after_its_session():
     """Variables are of version 2, as in a process that imports it first."""
     done = subprocess.run(

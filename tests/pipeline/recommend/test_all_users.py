@@ -165,7 +165,6 @@ def test_a_failing_run_leaves_the_file_before_it_and_nothing_else(out, tmp_path)
     assert list(folder.iterdir()) == [path]
 
 
-@pytest.mark.integration
 def test_what_a_killed_one_left_is_removed_by_the_next(out, tmp_path):
     folder = tmp_path / "th[e]re"
     folder.mkdir()

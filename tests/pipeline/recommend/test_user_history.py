@@ -111,7 +111,6 @@ def test_times_are_given_where_the_model_has_the_input():
     assert inputs["history_timestamp"].tolist() == [[7, 8], [0, 0], [0, 0]]
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("reads_times", [True, False])
 def test_a_model_is_asked_by_its_own_inputs(reads_times, tmp_path):
     save_recommender(Echo(), tmp_path, reads_times=reads_times)

@@ -197,7 +197,6 @@ def test_a_damaged_copy_is_not_put_back(out):
     assert rows(out / METADATA_FILE) == [1]
 
 
-@pytest.mark.integration
 def test_a_store_that_another_process_keeps_locked_is_told(out):
     with contextlib.closing(sqlite3.connect(out / METADATA_FILE)) as other:
         other.execute("PRAGMA locking_mode=EXCLUSIVE")

@@ -119,7 +119,6 @@ def test_killed_between_rows_and_files_the_rest_is_found(marquee, folder):
     assert texts(folder) == ["new"]
 
 
-@pytest.mark.integration
 def test_a_store_that_cannot_be_written_loses_nothing(marquee, folder):
     before = counts(folder / "metadata.sqlite")
     with contextlib.closing(sqlite3.connect(folder / "metadata.sqlite")) as other:

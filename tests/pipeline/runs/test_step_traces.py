@@ -38,7 +38,6 @@ def collector(tmp_path, monkeypatch):
         yield collector
 
 
-@pytest.mark.integration
 def test_a_run_is_a_trace_of_its_steps_executed_or_cached_with_a_receiver_of_our_own(
     collector, tmp_path
 ):

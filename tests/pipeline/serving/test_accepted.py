@@ -16,7 +16,7 @@ from pipeline.runs import execute
 from pipeline.runs.status import Status
 from tests.support.server import serving, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 K = 5
 
 

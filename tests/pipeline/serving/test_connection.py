@@ -10,8 +10,6 @@ import pytest
 
 from tests.support.server import serving, until
 
-pytestmark = pytest.mark.integration
-
 PREDICT = "/v1/models/recommender:predict"
 HEAD_BYTES = 64 << 10
 POST = f"POST {PREDICT} HTTP/1.1\r\nhost: x\r\n".encode()

@@ -7,7 +7,7 @@ from components.live_models.version_ledger import Forgotten
 from tests.support.ruled_model import RATED, write_data
 from tests.support.server import serving, until, until_served
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.slow]
 
 
 def test_versions_that_learned_from_the_forgotten_are_dropped(tmp_path, ruled):

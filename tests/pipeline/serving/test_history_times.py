@@ -56,7 +56,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.integration
 def test_joined_requests_keep_their_own_times(folder):
     model = LoadedModel(str(folder), threads=1)
     model.warm(4)
@@ -67,7 +66,6 @@ def test_joined_requests_keep_their_own_times(folder):
     assert found == [[[7, 8, 0]], [[0, 0, 0]], [[0, 0, 0]]]  # 0 also pads
 
 
-@pytest.mark.integration
 def test_the_server_gives_the_times_of_the_accepted_ratings(folder, tmp_path):
     write_card(str(folder), ModelCard("echo", 1, {}, origin=ORIGIN.format(1)))
     hours = {"30": 5, "29": 3, "27": 9}

@@ -39,7 +39,7 @@ from tests.support.judged_models import (
 from tests.support.server import serving, until
 from trainer_modules.model_card import read_card
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.integration
 # Their scores are sums of table rows. The others multiply matrices, so the scores of
 # two unknown users for two unknown items are equal up to rounding only.
 LOOKED_UP = {"popularity", "item_knn", "ease"}
@@ -63,10 +63,10 @@ def assert_judged_so(judged, name, score):
         assert measured[metric] == pytest.approx(value, abs=1e-6), (name, metric)
 
 
-# In `make test` a closed form, one that scores items without a row, and one that reads
-# times; `fm` is judged in its context below. Every other one is in the slow cases.
-# Without a refit, which only a random split lets see ratings from after a target,
-# models of two tasks are enough.
+# In `make test-integration` a closed form, one that scores items without a row, and one
+# that reads times; `fm` is judged in its context below. Every other one is in the slow
+# cases. Without a refit, which only a random split lets see ratings from after a
+# target, models of two tasks are enough.
 QUICK = {"popularity", "mf_als", "two_tower", "hstu"}
 OTHERS = {*MODELS} - {"two_stage"}  # which trains two models
 NOT_REFITTED = {"gmf", "hstu"}

@@ -7,14 +7,11 @@ import threading
 import time
 
 import httpx
-import pytest
 
 from components.live_models import push
 from pipeline.cli.serve import TOKEN_VARIABLE
 from tests.support.ruled_model import write_data
 from tests.support.server import serving, until
-
-pytestmark = pytest.mark.integration
 
 
 def test_without_a_model_it_waits_for_one_and_refuses_a_broken_one(tmp_path, ruled):

@@ -12,7 +12,6 @@ from tests.support import online_logs
 from tests.support.run_record import make_record, write_record
 from tests.support.server import serving, until
 
-pytestmark = pytest.mark.integration
 WINDOW = 5  # seconds
 
 

@@ -12,8 +12,6 @@ from pipeline.recommend.one_user import recommend
 from tests.support.ruled_model import RATED_ALIKE, write_data
 from tests.support.server import serving, until
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture(scope="module")
 def rated():

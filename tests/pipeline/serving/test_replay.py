@@ -12,8 +12,6 @@ from components.live_models import push
 from pipeline.list_log.files import FILES, FOLDER
 from tests.support.server import serving, until, until_served
 
-pytestmark = pytest.mark.integration
-
 
 def replayed(marquee, out):
     ended = marquee("replay", "--out", str(out), "--json")

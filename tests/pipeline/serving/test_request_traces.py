@@ -32,7 +32,6 @@ def spans(out, tmp_path_factory):
         return collector.spans()
 
 
-@pytest.mark.integration
 def test_the_client_s_span_is_the_parent_with_a_receiver_of_our_own(
     spans,
 ):
@@ -63,7 +62,6 @@ def test_the_client_s_span_is_the_parent_with_a_receiver_of_our_own(
     assert wait["endTimeUnixNano"] == call["startTimeUnixNano"]
 
 
-@pytest.mark.integration
 def test_every_request_has_a_trace_and_a_call_of_its_own_with_a_receiver_of_our_own(
     spans,
 ):
@@ -80,7 +78,6 @@ def test_every_request_has_a_trace_and_a_call_of_its_own_with_a_receiver_of_our_
     assert sorted(span["parentSpanId"] for span in calls) == sorted(answered)
 
 
-@pytest.mark.integration
 def test_no_path_or_user_is_in_a_span(spans):
     names = {span["name"] for span in spans}
     assert names == {

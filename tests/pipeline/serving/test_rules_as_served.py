@@ -37,7 +37,7 @@ from tests.support.judged_models import (
 from tests.support.server import serving, until
 from trainer_modules.item_feed import FeedError
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.integration
 NUM_ITEMS = 52
 NAMES = ["popularity", "mf_als"]
 RULES = """

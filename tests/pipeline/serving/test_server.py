@@ -17,8 +17,6 @@ from tensorflow_serving.apis import get_model_status_pb2
 from components.live_models import push, rollback
 from tests.support.server import serving, until
 
-pytestmark = pytest.mark.integration
-
 MODEL = "/v1/models/recommender"
 DOCS = Path(__file__).parents[3] / "docs" / "serving.md"
 

@@ -22,7 +22,6 @@ def parsed(client):
     return [json.loads(line) for line in client.log.read_bytes().split(b"\n") if line]
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("given", ["option", "environment"])
 def test_every_line_of_a_real_server_is_a_json_object(
     given, tmp_path, ruled, rated, monkeypatch
@@ -65,7 +64,6 @@ def test_every_line_of_a_real_server_is_a_json_object(
     assert failed["exception"].count("\n  File ") > 1
 
 
-@pytest.mark.integration
 def test_without_the_option_the_log_is_text(client):
     started = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} version 1 \(ruled-1\): serving$"
     assert re.search(started, client.log.read_text(), re.MULTILINE)

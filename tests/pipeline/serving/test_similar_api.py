@@ -17,8 +17,6 @@ from tests.support.ruled_model import ORIGIN, RATED_ALIKE, Ruled, write_data
 from tests.support.server import serving, until
 from trainer_modules.model_card import ModelCard, write_card
 
-pytestmark = pytest.mark.integration
-
 ROOT = Path(__file__).parents[3]
 
 

@@ -206,7 +206,6 @@ def in_time(num_users, seed):
     return items.astype(np.int32), START + np.cumsum(gaps, 1)
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("time_bias", [True, False])
 def test_a_pattern_that_only_times_reveal_is_learned_by_the_bias(time_bias):
     items, times = in_time(200, seed=0)

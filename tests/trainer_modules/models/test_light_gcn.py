@@ -149,7 +149,6 @@ def test_a_node_without_edges_receives_nothing(edges):
     assert np.all(user[2] > 0)
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("refit", [False, True])
 def test_a_trained_model_scores_by_its_last_vectors_and_the_likes_it_learnt(
     transformed_log, tmp_path, refit

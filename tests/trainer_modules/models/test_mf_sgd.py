@@ -100,7 +100,6 @@ def test_the_mean_is_of_the_training_ratings(planted):
     np.testing.assert_allclose(planted.data.train_ratings.mean(), 54 / 14, rtol=1e-6)
 
 
-@pytest.mark.integration
 def test_by_its_settings_it_learns_to_retrieve(planted, train):
     # A rate of 0.05 for each pair, x 4096 x 5, as in MFSGDConfig.
     model = train(

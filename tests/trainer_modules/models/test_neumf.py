@@ -101,7 +101,6 @@ def test_the_product_starts_from_vectors_of_the_given_deviation():
     assert np.std(model.mlp.embeddings.user.embeddings) == pytest.approx(0.01, rel=0.1)
 
 
-@pytest.mark.integration
 def test_training_trains_each_half_and_then_both(train, caplog):
     alone = HalfConfig(epochs=2, batch_size=64)
     with caplog.at_level("INFO", logger="marquee.progress"):

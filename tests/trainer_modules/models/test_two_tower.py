@@ -99,7 +99,6 @@ def test_training_hides_the_stated_share_of_ids_and_no_features():
         assert abs(is_other.mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / many)
 
 
-@pytest.mark.integration
 def test_an_item_that_nobody_rated_is_scored_by_its_genre(transformed_log, tmp_path):
     """Even users like genre 2, odd ones genre 3; the last item of each is new."""
     random = np.random.default_rng(0)
