@@ -35,6 +35,7 @@ class ItemIndex(tf.Module):
 
     Attributes:
         num_probes: How many lists a query scores.
+        share: Share of the lists that a query scores.
     """
 
     def __init__(self, vectors: Floats, num_lists: int, num_probes: int):
@@ -47,6 +48,7 @@ class ItemIndex(tf.Module):
         """
         super().__init__()
         self.num_probes = num_probes
+        self.share = num_probes / num_lists
         points = _of_equal_length(vectors)  # [V, D + 1]
         centroids = _k_means(points, num_lists, np.random.default_rng(0))
         nearest = _nearest(points, centroids)

@@ -243,7 +243,8 @@ def rank_targets(
     of ``_no_better_than_rare``.
 
     With rules, the rank of an item that the list has among its first ones, which the
-    rules order, is its place. What the rules never list is behind all candidates.
+    rules order, is its place. What the rules never list is behind all candidates, and
+    behind ``num_top``, however few those are.
 
     Args:
         model: Returns scores [B, C] for features.
@@ -350,6 +351,7 @@ def _rank_rows(
     ranks = scored.ranks(row, target, score, time)
     # As when the user came: at the time of the first target.
     first = tf.pad(times, [[0, 0], [0, 1]])[:, 0]
+    ranks = ranks._replace(last=tf.maximum(ranks.last, num_top + 1))
     num_top = min(num_top, candidates.num_items - f.NUM_RESERVED)
     rules, rank = candidates.rules, ranks.rank
     if rules:

@@ -40,6 +40,9 @@ from trainer_modules.sizes import Table
 from trainer_modules.time_context import TimeContext
 
 NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
+# If an index searches fewer items than this many times NUM_TOP, all are scored: that is
+# fast, and it finds them.
+FEW = 10
 HASHES = 1 << 20  # buckets of user ids; a sample of users is those in the lowest ones
 HASH_KEY = (2017, 1031)  # not that of ExampleGen, which orders the users by a hash
 # What scores are: logits of the probability that a rated item is liked, stars, or
@@ -517,8 +520,8 @@ class Served:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the lists at a time [B] that filters [B, F] leave, as ``best`` does.
 
-        An index might find none of the items that a filter or a minimum age leaves:
-        requests with one are answered by all scores.
+        An index might find none of the few items that the rules, a filter or a minimum
+        age leave: such requests are answered by all scores.
         """
 
         def by_scores() -> tuple[tf.Tensor, tf.Tensor]:
@@ -530,7 +533,7 @@ class Served:
         if not self.index:
             return by_scores()
         found = self._found(self.index, features, time, k)
-        if pairs is None and f.AGE not in features:
+        if not self.rules:
             return found
         is_filtered = self._is_limited(features)[:, tf.newaxis]
         if pairs is not None:
@@ -546,10 +549,18 @@ class Served:
         return tf.cond(tf.reduce_any(is_filtered), of_each, lambda: found)
 
     def _is_limited(self, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns which users [B] are too young for an item that may be listed."""
+        """Returns for which users [B] an index may not find what the rules leave.
+
+        Those for whom the lists that it searches have few items, whatever k is: pages
+        must be parts of one list. And those who are too young for an item.
+        """
+        is_limited = tf.fill(tf.shape(features[f.USER_INDEX])[:1], False)
+        if self.rules and self.index:
+            num_searched = self.index.share * tf.cast(self.rules.num_listed, tf.float32)
+            is_limited |= num_searched < FEW * NUM_TOP
         if self.rules and f.AGE in features:
-            return ~self.rules.may_see_all(features[f.AGE])
-        return tf.fill(tf.shape(features[f.USER_INDEX])[:1], False)
+            is_limited |= ~self.rules.may_see_all(features[f.AGE])
+        return is_limited
 
     def _found(
         self,

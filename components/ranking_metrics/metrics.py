@@ -49,7 +49,9 @@ def ranking_metrics(
     num_others = num_candidates - len(rank)
     sampled = np.full(len(names.SAMPLED_METRICS), math.nan)
     if num_others > 0:
-        gains = expected_gains(_ahead(np.sort(rank)), num_others, num_sampled)
+        gains = expected_gains(
+            _ahead(np.sort(rank), num_others), num_others, num_sampled
+        )
         sampled[:] = gains.sum(1).mean(), (gains @ _DISCOUNT).mean()
     return np.concatenate([full_ranking_metrics(rank, num_candidates), sampled])
 
@@ -70,21 +72,25 @@ def full_ranking_metrics(rank: npt.NDArray[np.int64], num_candidates: int) -> Fl
             1 / rank[0],
             len(found) / num_liked,
             len(found) / K,
-            1 - _ahead(rank).mean() / num_others if num_others > 0 else math.nan,
+            1 - _ahead(rank, num_others).mean() / num_others
+            if num_others > 0
+            else math.nan,
         ]
     )
 
 
-def _ahead(rank: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _ahead(rank: npt.NDArray[np.int64], num_others: int) -> npt.NDArray[np.int64]:
     """Returns how many items that were not liked are ahead of each target, or tied.
 
     Liked ones with the same score have the same rank, and do not count as ahead of each
     other.
 
     Args:
-        rank: Ranks of the liked targets in ascending order, [P].
+        rank: Ranks of the liked targets in ascending order, [P]. Those that rules block
+            are behind all candidates.
+        num_others: How many such items there are.
     """
-    return rank - np.searchsorted(rank, rank, side="right")
+    return np.minimum(rank - np.searchsorted(rank, rank, side="right"), num_others)
 
 
 Outputs = Mapping[str, npt.NDArray[Any]]

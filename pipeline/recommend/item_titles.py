@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,9 @@ class Titles:
             strict=True,
         )
         self._titles = {item: title or item for item, title in rows}
-        self._by_title = {title.casefold(): i for i, title in self._titles.items()}
+        self._by_title: dict[str, list[str]] = {}
+        for item, title in self._titles.items():
+            self._by_title.setdefault(title.casefold(), []).append(item)
 
     def __contains__(self, item_id: str) -> bool:
         """Returns whether the catalogue has an item."""
@@ -48,19 +51,21 @@ class Titles:
         if text in self._titles:
             return text
         wanted = text.casefold()
-        by_title = self._by_title
-        if wanted in by_title:
-            return by_title[wanted]
-        is_part = pc.match_substring(self._texts, wanted)
-        parts = [by_title[title] for title in self._texts.filter(is_part).to_pylist()]
+        parts = self._by_title.get(wanted) or self._having(
+            self._texts.filter(pc.match_substring(self._texts, wanted)).to_pylist()
+        )
         if len(parts) == 1:
             return parts[0]
-        near = parts or [by_title[title] for title in self._close_to(wanted)]
+        near = parts or self._having(self._close_to(wanted))
         candidates = "; ".join(f"{item} {self.of(item)}" for item in near[:5])
         raise UnknownItemError(
             f"{text!r} matches {'more than one item' if parts else 'no item'}"
             + (f". Name one by its ID: {candidates}" if candidates else "")
         )
+
+    def _having(self, titles: Iterable[str]) -> list[str]:
+        """Returns the IDs of the items that have one of some titles, casefolded."""
+        return [item for title in titles for item in self._by_title[title]]
 
     @functools.cached_property
     def _texts(self) -> pa.StringArray:

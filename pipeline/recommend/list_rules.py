@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from pipeline.recommend.user_history import Without
 from trainer_modules import features as f
 from trainer_modules.configs.list_rules import AGE_PATTERN, Rules
 from trainer_modules.item_feed import FeedError, read_feed
@@ -90,13 +91,12 @@ def checked_age(rules: Rules | None, age: str | None) -> str:
     return age
 
 
-def why_short(
-    rules: Rules | None, filters: Sequence[str], num_items: int, k: int
-) -> str:
+def why_short(rules: Rules | None, without: Without, num_items: int, k: int) -> str:
     """Returns why a list is shorter than requested; "" if it is not, or is full."""
     if num_items >= k:
         return ""
-    causes = ["the filter"] * bool(filters)
+    causes = ["the filter"] * bool(without.filters)
+    causes += ["the excluded items"] * bool(without.items)
     if rules:
         causes += [f"the limit on {limit.field}" for limit in rules.limits]
         blocks = rules.deny or rules.deny_values or rules.allow or rules.allow_values

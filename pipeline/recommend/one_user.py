@@ -135,7 +135,7 @@ def recommend(
             Recommended(item, titles.of(item), score, supporting)
             for (item, score), supporting in zip(chosen, reasons, strict=True)
         ],
-        short=why_short(rules, filters, len(chosen), k),
+        short=why_short(rules, without, len(chosen), k),
         feed_problem=feed.problem,
     )
 

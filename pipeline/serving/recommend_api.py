@@ -178,7 +178,7 @@ class RecommendApi:
             version=model.number,
             rated=len(rated.items),
             items=items,
-            short=why_short(model.rules, without.filters, len(items), k),
+            short=why_short(model.rules, without, len(items), end - place.num_listed),
             next=place.after(history, item_ids, page.ranks).text()
             if is_more and num_listed < MAX_LISTED
             else msgspec.UNSET,

@@ -282,3 +282,13 @@ def test_liked_targets_of_one_score_are_not_ahead_of_each_other():
     assert by_name["mean_rank_auc"] == pytest.approx(2 / 5)
     # All five others are drawn: both targets are at place 4 of six.
     assert by_name["sampled_ndcg@10"] == pytest.approx(1 / np.log2(5))
+
+
+def test_targets_that_rules_block_are_behind_all_candidates():
+    # Four candidates, of which the user likes one, at rank 2. Rules block the other
+    # two, whose rank is 11. One of three is found; of 1, 1 and 1 others, all are ahead.
+    found = metrics.ranking_metrics(np.array([2, 11, 11]), 4)
+    by_name = dict(zip(metric_names.PER_USER_METRICS, found, strict=True))
+    assert by_name["recall@10"] == pytest.approx(1 / 3)
+    assert by_name["mean_rank_auc"] == 0
+    assert by_name["sampled_ndcg@10"] == pytest.approx(1 / np.log2(3))

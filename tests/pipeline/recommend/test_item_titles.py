@@ -36,6 +36,13 @@ def test_several_items_with_a_part_of_their_titles_are_named():
         titles.find("alien")
 
 
+def test_items_with_the_same_title_are_named():
+    titles = titles_of("Hamlet (2000)", "Hamlet (2000)", "Alien (1979)")
+    for text in ("hamlet (2000)", "haml", "hamlt (2000)"):
+        with pytest.raises(UnknownItemError, match="i0 Hamlet.*i1 Hamlet"):
+            titles.find(text)
+
+
 @pytest.mark.parametrize(
     "text", ["marnepoks mamar", "bacordu baba", "xgrihaljo grigri", "kumlismar kukum"]
 )

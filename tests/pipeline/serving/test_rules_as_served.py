@@ -171,7 +171,7 @@ class Ruled:
                 assert rank == found.index(target) + 1 + ahead[target]
                 num_placed += 1
             elif target in self.items and target not in found:  # the rules block it
-                assert rank == num_candidates + 1
+                assert rank == max(num_candidates, 10) + 1
         assert num_placed > 5
         for user in (min(self.histories), max(self.histories)):
             alone = recommend(self.served.out, user, 1000, [], why=False)
