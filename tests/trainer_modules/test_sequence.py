@@ -14,7 +14,7 @@ from trainer_modules.configs.sequence import CausalConfig
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
 from trainer_modules.sizes import Sizes
-from trainer_modules.tasks import losses, sequence
+from trainer_modules.tasks import catalogue_softmax, losses, sequence
 
 # The items of each user, oldest first; some users have none. Even items are liked.
 logs = st.lists(st.lists(st.integers(2, 9), max_size=12), min_size=1, max_size=6)
@@ -123,8 +123,37 @@ class Linear:
         return tf.gather(self.table, item)
 
 
+@pytest.mark.parametrize("num_negatives", [4, 8], ids=["drawn", "all"])
+@pytest.mark.parametrize("again_after", [None, 3600])
+def test_own_items_are_compared_if_they_can_be_recommended_again(
+    num_negatives, again_after
+):
+    log = [[2, 3, 4, 5, 6, 8], [7, 2], [4, 5]]
+    data = Data([], [], {}, Sizes(num_users=5, num_items=9), 0, again_after=again_after)
+    config = CausalConfig(max_history_length=3, num_negatives=num_negatives)
+    made = sequence.training_set(data, ratings_of(log), config, seed=0)
+    for row in itertools.islice(made.batches.unbatch(), 20):
+        if again_after is not None:
+            assert sequence.OWN not in row
+            continue
+        own = {*row[f.HISTORY_ITEM_INDEX].numpy()}
+        newest = next(items for items in log if own - {0} <= {*items})
+        place = max(newest.index(item) for item in own - {0})
+        own.add(newest[place + 1])
+        expected = [item in own for item in row[sequence.OTHERS].numpy()]
+        assert row[sequence.OWN].numpy().tolist() == expected
+
+
+OWN = [{2, 5}, {3, 4, 8, 2}]  # items of the two users of the tests below
+
+
+def own_of(others):
+    return tf.constant([[item in own for item in others] for own in OWN])
+
+
+@pytest.mark.parametrize("own", [[set(), set()], OWN], ids=["all", "new to the user"])
 @pytest.mark.parametrize("others", [range(1, 9), [3, 8, 3]])
-def test_softmax_is_of_what_followed_among_the_other_items(others):
+def test_softmax_is_of_what_followed_among_the_other_items(others, own):
     model, others = Linear(9, 4), list(others)
     history, target = [[0, 2, 5], [4, 3, 8]], [[0, 5, 0], [3, 8, 2]]
     batch = {
@@ -132,6 +161,8 @@ def test_softmax_is_of_what_followed_among_the_other_items(others):
         f.ITEM_INDEX: tf.constant(target),
         sequence.OTHERS: tf.constant([others, others]),
     }
+    if own is OWN:
+        batch[sequence.OWN] = own_of(others)
     found = sequence.losses_of_next_items(model, batch, losses.softmax)
     table, expected = model.table.numpy().astype(float), []
     for row in range(2):
@@ -140,19 +171,27 @@ def test_softmax_is_of_what_followed_among_the_other_items(others):
                 continue
             state = table[history[row][place]] * 0.5
             right = state @ table[target[row][place]]
-            wrong = [state @ table[j] for j in others if j != target[row][place]]
+            left_out = {*own[row], target[row][place]}
+            wrong = [state @ table[j] for j in others if j not in left_out]
             expected.append(np.log(np.sum(np.exp([right, *wrong]))) - right)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("has_own", [False, True])
 @pytest.mark.parametrize("weight", [None, [[0, 0.5, 0], [3, 0, 2]]])
-def test_softmax_over_the_catalogue_is_the_sum_of_all_losses(weight):
+@pytest.mark.parametrize("size", [1, 512])
+def test_softmax_over_the_catalogue_is_the_sum_of_all_losses(
+    monkeypatch, size, weight, has_own
+):
+    monkeypatch.setattr(catalogue_softmax, "STATES_PER_BLOCK", size)
     model = Linear(9, 4)
     batch = {
         f.HISTORY_ITEM_INDEX: tf.constant([[0, 2, 5], [4, 3, 8]]),
         f.ITEM_INDEX: tf.constant([[0, 5, 0], [3, 8, 2]]),
         sequence.OTHERS: tf.constant([range(1, 9)] * 2),
     }
+    if has_own:
+        batch[sequence.OWN] = own_of(range(1, 9))
     if weight:
         batch[f.WEIGHT] = tf.constant(weight)
     with tf.GradientTape(persistent=True) as tape:

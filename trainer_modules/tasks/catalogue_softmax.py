@@ -12,13 +12,18 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from trainer_modules.tasks.losses import IMPOSSIBLE
+
 # With a catalogue of 4,000 items, the scores of a block take 8 MB, about the cache of a
 # core. A GPU computes more at a time.
 STATES_PER_BLOCK, STATES_PER_BLOCK_ON_GPU = 512, 8192
 
 
 def summed_logsumexp(
-    state: tf.Tensor, candidate: tf.Tensor, weight: tf.Tensor
+    state: tf.Tensor,
+    candidate: tf.Tensor,
+    weight: tf.Tensor,
+    left_out: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> tf.Tensor:
     """Returns the weighted sum of the logarithms of the softmax's denominators.
 
@@ -27,6 +32,8 @@ def summed_logsumexp(
         candidate: Vectors of all candidates, [N, D].
         weight: How much each state counts, [P] float32. Those with the weight 0 take no
             time.
+        left_out: Returns which candidates, [S, N], are left out of the denominators of
+            the states with the numbers [S]; None if all of them count.
 
     Returns:
         The sum of w_p log(sum_n exp(<s_p, m_n>)) over p, a float32 scalar.
@@ -58,6 +65,8 @@ def summed_logsumexp(
             counted = tf.slice(weights, [start], [size])[:, tf.newaxis]
             some = tf.gather(state, row)
             score = tf.cast(tf.matmul(some, candidate, transpose_b=True), tf.float32)
+            if left_out:
+                score = tf.where(left_out(row), IMPOSSIBLE, score)
             top = tf.reduce_max(score, 1, keepdims=True)
             share = tf.exp(score - top)
             whole = tf.reduce_sum(share, 1, keepdims=True)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from trainer_modules.configs.base import Loss
 
 LossFunction = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-IMPOSSIBLE = -1e9  # the score of a candidate that is the target itself
+IMPOSSIBLE = -1e9  # the score of a candidate that a target is not compared with
 
 
 def cross_entropy(score: tf.Tensor, label: tf.Tensor) -> tf.Tensor:

@@ -3,7 +3,9 @@
 Kang and McAuley 2018 (https://arxiv.org/abs/1808.09781), section 3.5: the model's state
 after each item is compared with the item that followed. The other candidates are the
 same for a whole batch, so that one matrix product scores them: the catalogue, or items
-drawn from it (Klenitskiy and Vasilev 2023, https://arxiv.org/abs/2309.07602).
+drawn from it (Klenitskiy and Vasilev 2023, https://arxiv.org/abs/2309.07602). What a
+user has rated before or after is none of them, as in their code
+(https://github.com/antklen/sasrec-bert4rec-recsys23).
 """
 
 from collections.abc import Callable
@@ -22,7 +24,9 @@ from trainer_modules.tasks.catalogue_softmax import summed_logsumexp
 from trainer_modules.tasks.losses import IMPOSSIBLE, LossFunction
 from trainer_modules.tasks.task import Batch, TrainingSet, relative, shuffled_batches
 
-OTHERS = "other_items"  # in a batch: the candidates that all its positions share
+# In a batch: the candidates that all its positions share, and which of them occur in
+# each row.
+OTHERS, OWN = "other_items", "own_items"
 
 
 def training_set(
@@ -32,7 +36,9 @@ def training_set(
 
     A batch has the columns of ``pieces``, where ``item_index`` is 0 for items that were
     not liked; and ``other_items`` [B, N], whose rows are equal, as replicas divide a
-    batch by its rows.
+    batch by its rows. If lists leave out for ever what a user has rated, targets are
+    not compared with the other items of their piece either: ``own_items`` [B, N] marks
+    them.
 
     Raises:
         ValueError: If no user liked a later rating than the first.
@@ -65,7 +71,11 @@ def training_set(
             batch[f.LABEL] == f.LIKED, batch[f.ITEM_INDEX], f.PADDING_INDEX
         )
         drawn = tf.tile([others(step)], [batch_size, 1])
-        return batch | {f.ITEM_INDEX: liked, OTHERS: drawn}
+        made = batch | {f.ITEM_INDEX: liked, OTHERS: drawn}
+        if data.again_after is None:
+            items = (batch[f.HISTORY_ITEM_INDEX], batch[f.ITEM_INDEX][:, -1:])
+            made[OWN] = occurs_in(tf.concat(items, 1), drawn)
+        return made
 
     by_softmax = config.loss == "softmax" and not is_drawn
     batches_from, steps, batch_size = shuffled_batches(
@@ -143,6 +153,14 @@ def pieces(
     return len(user), piece
 
 
+def occurs_in(items: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+    """Returns which candidates [B, N] are among the items [B, M] of their row."""
+    items = tf.sort(items, 1)
+    place = tf.searchsorted(items, candidates)  # of the first that is not smaller
+    nearest = tf.gather(items, tf.minimum(place, items.shape[1] - 1), batch_dims=1)
+    return nearest == candidates
+
+
 def softmax_over_catalogue(
     model: Causal, batch: Batch, loss: LossFunction
 ) -> tf.Tensor:
@@ -159,10 +177,18 @@ def softmax_over_catalogue(
         weight *= tf.cast(batch[f.WEIGHT], tf.float32)
     state = model.states(batch, training=True)  # [B, L, D]
     positive = tf.reduce_sum(state * model.items(target), 2)
+    length = target.shape[1]
+
+    def left_out(position: tf.Tensor) -> tf.Tensor:
+        own = tf.gather(batch[OWN], position // length)
+        is_target = tf.gather(tf.reshape(target, [-1, 1]), position) == catalogue
+        return own & ~is_target
+
     every = summed_logsumexp(
         tf.reshape(state, [-1, state.shape[2]]),
         model.items(catalogue),
         tf.reshape(weight, [-1]),
+        left_out if OWN in batch else None,
     )
     return every - tf.reduce_sum(weight * tf.cast(positive, tf.float32))
 
@@ -171,7 +197,7 @@ def losses_of_next_items(model: Causal, batch: Batch, loss: LossFunction) -> tf.
     """Returns a loss for each of the T targets of a batch, [T].
 
     Positions without a target, which are two in five of MovieLens 1M's, are not scored.
-    An other candidate that is the target itself is as good as excluded.
+    The target and the user's own items are as good as left out of the other candidates.
     """
     target, others = batch[f.ITEM_INDEX], batch[OTHERS][0]  # [B, L], [N]
     state = model.states(batch, training=True)  # [B, L, D]
@@ -183,9 +209,12 @@ def losses_of_next_items(model: Causal, batch: Batch, loss: LossFunction) -> tf.
         tf.gather_nd(value, has_target) for value in (target, positive, state)
     )
     other = tf.matmul(state, model.items(others), transpose_b=True)  # [T, N]
-    other = tf.where(
-        target[:, tf.newaxis] == others, IMPOSSIBLE, tf.cast(other, tf.float32)
-    )
+    # XLA loses the relation of T to its bound in slices, as of target[:, tf.newaxis].
+    left_out = tf.expand_dims(target, 1) == others  # [T, N]
+    if OWN in batch:
+        row, _ = tf.unstack(has_target, axis=1)
+        left_out |= tf.gather(batch[OWN], row)
+    other = tf.where(left_out, IMPOSSIBLE, tf.cast(other, tf.float32))
     losses = loss(tf.cast(positive, tf.float32), other)
     if f.WEIGHT not in batch:
         return losses
