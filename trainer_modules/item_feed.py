@@ -4,8 +4,11 @@ The Trainer, ``marquee batch``, ``marquee recommend`` and the server read it her
 pass it to the model's signature ``update_items``. Nothing slow is imported.
 """
 
+import functools
+import itertools
 import os
 import time
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +23,8 @@ from trainer_modules.configs.list_rules import AGE_PATTERN, Feed, Rules
 AVAILABLE = "available"
 SEPARATOR = "|"  # between several values of a field, as in files of items
 _TRUE, _FALSE = ["true", "yes", "1"], ["false", "no", "0"]
-_FIRST_LINE = 2  # after the header
+
+Where = Callable[[int], str]  # a row → the file and the line
 
 
 class FeedError(ValueError):
@@ -90,22 +94,17 @@ def read_feed(path: str, rules: Rules) -> FeedRows:
     needed = [f.ITEM_ID, AVAILABLE]
     if age and age.item_field_in == "feed":
         needed.append(age.item_field)
-    for name in needed:
-        if name not in table.column_names:
-            raise FeedError(
-                f"{path} lacks the column {name}; its header must name "
-                f"{' and '.join(needed)}, and it names "
-                f"{', '.join(table.column_names):.100}"
-            )
+    _check_columns(path, columns, needed, rules.feed_fields)
     if not table.num_rows:
         raise FeedError(f"{path} has no rows; write one for each item")
     ids = _text(table, f.ITEM_ID)
-    available = _flags(path, _text(table, AVAILABLE))
-    _check_ids(path, ids)
+    where = functools.partial(_where, path, content)
+    available = _flags(where, _text(table, AVAILABLE))
+    _check_ids(path, where, ids)
     fields = rules.feed_fields
     given = {name: _text(table, name) for name in fields if name in table.column_names}
     if age and age.item_field in given:
-        _check_ages(path, age.item_field, given[age.item_field])
+        _check_ages(where, age.item_field, given[age.item_field])
     changes = np.asarray(~available)
     for values in given.values():
         changes |= np.asarray(pc.not_equal(values, ""))
@@ -126,25 +125,45 @@ def read_feed(path: str, rules: Rules) -> FeedRows:
     )
 
 
+def _check_columns(
+    path: str, columns: list[str], needed: Sequence[str], fields: Sequence[str]
+) -> None:
+    for name in needed:
+        if name not in columns:
+            raise FeedError(
+                f"{path} lacks the column {name}; its header must name "
+                f"{' and '.join(needed)}, and it names {', '.join(columns):.100}"
+            )
+    for name in (*needed, *fields):
+        if columns.count(name) > 1:
+            raise FeedError(f"{path} names the column {name} twice in its header")
+
+
+def _where(path: str, content: bytes, row: int) -> str:
+    """Returns a path and the line of a row, of which empty lines are none."""
+    lines = (n for n, line in enumerate(content.splitlines(), 1) if line)
+    return f"{path}, line {next(itertools.islice(lines, row + 1, None))}"
+
+
 def _text(table: pa.Table, name: str) -> pa.Array:
     return pc.utf8_trim_whitespace(table[name]).combine_chunks()
 
 
-def _flags(path: str, texts: pa.Array) -> npt.NDArray[np.bool_]:
+def _flags(where: Where, texts: pa.Array) -> npt.NDArray[np.bool_]:
     texts = pc.utf8_lower(texts)
     is_true = np.asarray(pc.is_in(texts, pa.array(_TRUE)))
     is_false = np.asarray(pc.is_in(texts, pa.array(_FALSE)))
     for row in np.flatnonzero(~(is_true | is_false))[:1]:
         raise FeedError(
-            f"{path}, line {row + _FIRST_LINE}: {AVAILABLE} is {texts[row].as_py()!r}; "
+            f"{where(row)}: {AVAILABLE} is {texts[row].as_py()!r}; "
             "expected true or false"
         )
     return is_true
 
 
-def _check_ids(path: str, ids: pa.Array) -> None:
+def _check_ids(path: str, where: Where, ids: pa.Array) -> None:
     for row in np.flatnonzero(np.asarray(pc.equal(ids, "")))[:1]:
-        raise FeedError(f"{path}, line {row + _FIRST_LINE}: {f.ITEM_ID} is empty")
+        raise FeedError(f"{where(row)}: {f.ITEM_ID} is empty")
     if pc.count_distinct(ids).as_py() < len(ids):
         counts = pc.value_counts(ids)
         [(item, count)] = [
@@ -155,12 +174,12 @@ def _check_ids(path: str, ids: pa.Array) -> None:
         raise FeedError(f"{path}: {item!r} has {count} rows; each item may have one")
 
 
-def _check_ages(path: str, name: str, texts: pa.Array) -> None:
+def _check_ages(where: Where, name: str, texts: pa.Array) -> None:
     one = f" *{AGE_PATTERN} *"
     is_age = pc.match_substring_regex(texts, rf"^({one}(\{SEPARATOR}{one})*)?$")
     for row in np.flatnonzero(~np.asarray(is_age))[:1]:
         raise FeedError(
-            f"{path}, line {row + _FIRST_LINE}: {name} is {texts[row].as_py()!r}; "
+            f"{where(row)}: {name} is {texts[row].as_py()!r}; "
             "expected a minimum age, such as 12"
         )
 

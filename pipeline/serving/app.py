@@ -26,7 +26,6 @@ from pipeline.serving.events_api import EventsApi
 from pipeline.serving.exploration import Exploration
 from pipeline.serving.feed_watcher import LOOK_SECONDS, FeedWatcher
 from pipeline.serving.middleware import JSON, Gate, error, route
-from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.online_gauges import ONLINE_SECONDS, OnlineGauges
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.recommend_api import RecommendApi
@@ -35,7 +34,7 @@ from pipeline.serving.similar_api import SimilarApi
 from pipeline.serving.tfserving_api import MODEL, VERSION, TFServingApi
 from pipeline.serving.trial_watcher import LOOK_SECONDS as TRIAL_SECONDS
 from pipeline.serving.trial_watcher import TrialWatcher
-from pipeline.serving.version_watcher import LiveModel
+from pipeline.serving.version_watcher import LiveModel, Prepare
 
 _log = logging.getLogger(__name__)
 _Look = Callable[[], Awaitable[None]]
@@ -74,13 +73,9 @@ def create_app(
         )
     ratings, feeds = AcceptedRatings(out, metrics), FeedWatcher(metrics)
 
-    async def prepare(model: ModelProcess) -> None:
-        await feeds.look(model)
-        await ratings.look(model)
-
     folder = out / "live"
     live, challenger = (
-        LiveModel(path, threads, settings, metrics, prepare)
+        LiveModel(path, threads, settings, metrics, Prepare(feeds.look, ratings.look))
         for path in (folder, challengers(folder))
     )
     arms = Arms(folder, live, challenger, settings.holds, metrics)
@@ -111,7 +106,7 @@ def create_app(
     exploration = Exploration(*settings.explore)
     lists = RecommendApi(arms, ratings, batcher, events, log, exploration)
     received = EventsApi(served, ratings, events, settings, metrics)
-    similar = SimilarApi(served, ratings, batcher)
+    similar = SimilarApi(served, ratings, batcher, settings.timeout)
     models = TFServingApi(served, batcher, settings)
     service = _ServiceApi(served, challenger, metrics)
     routes = [

@@ -1,14 +1,18 @@
 """Applies a feed of available items to the served version when its file changes.
 
 The file is checked several times per second, so that an item that is out of stock
-disappears from lists within one second. It is read and parsed in a thread. A feed that
-cannot be used is logged and counted once, and the last good one remains in use.
+disappears from lists within one second. It is read and parsed in a thread of its own,
+which no request keeps busy. A feed that cannot be used is logged and counted once, and
+the last good one remains in use.
 """
 
 import asyncio
 import logging
 import os
 import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from pipeline.recommend.list_rules import UPDATE
 from pipeline.serving.errors import RequestError
@@ -19,6 +23,9 @@ from trainer_modules.item_feed import FeedError, FeedRows, read_feed
 
 _log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
+
+_ReadAs = tuple[object, ...]  # the path of a feed, and what the rules read of it
+_Result = TypeVar("_Result")
 
 
 class FeedWatcher:
@@ -31,38 +38,57 @@ class FeedWatcher:
             metrics: Metrics of the feed.
         """
         self._metrics = metrics
-        self._rows: FeedRows | None = None  # of the last good feed
-        self._read_as: object = None  # its path, and what the rules read
+        self._thread = ThreadPoolExecutor(1, "feed")
+        # The live version and the one on trial may have different feeds.
+        self._good: dict[_ReadAs, FeedRows] = {}  # the last ones
+        self._problems: dict[_ReadAs, str] = {}
         # The state of the file when it was looked at last.
         self._seen: weakref.WeakKeyDictionary[ModelProcess, object] = (
             weakref.WeakKeyDictionary()
         )
         self._one_at_a_time = asyncio.Lock()
-        self._problem = ""
 
     async def look(self, model: ModelProcess) -> None:
         """Applies the feed to a version, unless the file is as it was."""
         if model.rules is None or model.rules.feed is None:
             return
         rules, feed = model.rules, model.rules.feed
-        read_as = (feed.path, rules.feed_fields, rules.minimum_age)
+        read_as = (feed.path, *rules.feed_fields, rules.minimum_age)
         async with self._one_at_a_time:
-            state = await asyncio.to_thread(_state_of, feed)
+            state = await self._aside(lambda: _state_of(feed))
             is_new, is_changed = model not in self._seen, self._seen.get(model) != state
             self._seen[model] = state
             try:
                 if is_changed:
-                    rows = await asyncio.to_thread(read_feed, feed.path, rules)
+                    rows = await self._aside(lambda: read_feed(feed.path, rules))
                     await self._apply(model, feed, rows)
-                    self._rows, self._read_as = rows, read_as
-                    self._problem = ""
+                    self._good[read_as] = rows
+                    self._problems.pop(read_as, None)
             except FeedError as error:
-                self._report(f"the feed is not used: {error}")
-                if is_new and self._rows and self._read_as == read_as:
-                    await self._apply(model, feed, self._rows)
+                self._report(read_as, str(error), f"the feed is not used: {error}")
+                if is_new and read_as in self._good:
+                    await self._apply_former(model, feed, self._good[read_as])
                 return
-            if self._rows and (problem := self._rows.problem(feed)):
-                self._report(problem)
+            good = self._good.get(read_as)
+            if good and (problem := good.problem(feed)):
+                self._report(read_as, "stale", problem)
+
+    async def _aside(self, function: Callable[[], _Result]) -> _Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, function)
+
+    async def _apply_former(
+        self, model: ModelProcess, feed: Feed, rows: FeedRows
+    ) -> None:
+        """Applies the last good feed to a version that has just been loaded."""
+        try:
+            await self._apply(model, feed, rows)
+        except FeedError as error:
+            _log.error(
+                "version %d: the feed before is not used either: %s. Its lists have "
+                "what was available when it was trained",
+                *(model.number, error),
+            )
 
     async def _apply(self, model: ModelProcess, feed: Feed, rows: FeedRows) -> None:
         [answer] = await model.ask(UPDATE, [rows.inputs])
@@ -81,10 +107,10 @@ class FeedWatcher:
             *(answer["num_listed"], answer["num_unknown"]),
         )
 
-    def _report(self, problem: str) -> None:
-        """Logs and counts a problem once, until the feed is good again."""
-        if not self._problem:
-            self._problem = problem
+    def _report(self, read_as: _ReadAs, kind: str, problem: str) -> None:
+        """Logs and counts a problem, unless the feed's last one was of this kind."""
+        if self._problems.get(read_as) != kind:
+            self._problems[read_as] = kind
             self._metrics.load_failures.labels("feed").inc()
             _log.error(problem)
 

@@ -31,12 +31,21 @@ from pipeline.serving.recommend_api import (
 )
 from pipeline.serving.version_watcher import LiveModel
 
+COUNTED_AT_ONCE = 2  # similar items by likes
+
 
 class SimilarApi:
     """Handler of the lists of similar items."""
 
-    def __init__(self, live: LiveModel, ratings: AcceptedRatings, batcher: Batcher):
+    def __init__(
+        self,
+        live: LiveModel,
+        ratings: AcceptedRatings,
+        batcher: Batcher,
+        timeout: float,
+    ):
         self._live, self._ratings, self._batcher = live, ratings, batcher
+        self._timeout, self._turns = timeout, asyncio.Semaphore(COUNTED_AT_ONCE)
 
     async def similar(self, request: Request) -> Response:
         """Returns the items that are similar to one.
@@ -61,12 +70,20 @@ class SimilarApi:
         similar = SimilarList.of(item_id, made_of, version, data.titles, found)
         return Response(msgspec.json.encode(similar), media_type=JSON)
 
-    @staticmethod
     async def _by_likes(
-        model: ModelProcess, likes: Likes, item_id: str, k: int
+        self, model: ModelProcess, likes: Likes, item_id: str, k: int
     ) -> list[tuple[str, float]]:
-        """Returns the items that the same users like, and that may be listed."""
-        found = await asyncio.to_thread(likes.similar, item_id, CANDIDATES)
+        """Returns the items that the same users like, and that may be listed.
+
+        Raises:
+            RequestError: If there is no answer in time (504).
+        """
+        try:
+            async with asyncio.timeout(self._timeout), self._turns:
+                found = await asyncio.to_thread(likes.similar, item_id, CANDIDATES)
+        except TimeoutError as error:
+            message = f"no answer within {self._timeout:g} s"
+            raise RequestError(504, message) from error
         if not found or ARE_LISTED not in model.inputs:
             return found[:k]
         [answer] = await model.ask(ARE_LISTED, [listed_inputs(found)])

@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from components.live_models import version_ledger, versions
 from pipeline.serving.errors import RequestError
@@ -51,6 +52,19 @@ class State:
         return not self.error
 
 
+class Prepare(NamedTuple):
+    """What a loaded version awaits.
+
+    Attributes:
+        apply_feed: Awaited before it is served: no list has what is sold out.
+        read_ratings: Awaited before it takes over from another version, and after the
+            first one is served: that answers other requests meanwhile.
+    """
+
+    apply_feed: Callable[[ModelProcess], Awaitable[None]]
+    read_ratings: Callable[[ModelProcess], Awaitable[None]]
+
+
 class LiveModel:
     """The model of a folder of versions; belongs to one event loop."""
 
@@ -60,7 +74,7 @@ class LiveModel:
         threads: int,
         settings: ServingSettings,
         metrics: Metrics,
-        read_ratings: Callable[[ModelProcess], Awaitable[None]],
+        prepare: Prepare,
     ):
         """Starts without a model.
 
@@ -69,15 +83,14 @@ class LiveModel:
             threads: Number of threads that one call of the model may use.
             settings: Settings of the server.
             metrics: Metrics that count failed versions.
-            read_ratings: Awaited before a loaded version takes over from another, and
-                after the first one has: it answers other requests meanwhile.
+            prepare: What a loaded version awaits.
         """
         self.states: dict[int, State] = {}
         self.current: ModelProcess | None = None
         self._read: ModelProcess | None = None
         self._folder, self._threads = folder, threads
         self._settings, self._metrics = settings, metrics
-        self._read_ratings = read_ratings
+        self._prepare = prepare
 
     @contextlib.contextmanager
     def held(self, number: int | None = None) -> Iterator[ModelProcess]:
@@ -170,9 +183,17 @@ class LiveModel:
         _log.info("version %d: loading", number)
         before = self.states.get(number, State(LOADING))
         self.states[number] = State(LOADING)
+        old = self.current
         try:
             model = await asyncio.to_thread(self._loaded, number)
-            await model.connect()
+            try:
+                await model.connect()
+                await self._prepare.apply_feed(model)
+                if old:
+                    await self._prepare.read_ratings(model)
+            except Exception:
+                await model.close()
+                raise
         except (versions.DamagedError, RefusedError) as error:
             self.states[number] = State(END, str(error))
             self._metrics.load_failures.labels("version").inc()
@@ -188,9 +209,6 @@ class LiveModel:
                 *(number, problem, wait),
             )
             return False
-        old = self.current
-        if old:
-            await self._read_ratings(model)
         self.current = model
         self.states[number] = State(AVAILABLE)
         _log.info("version %d (%s): serving", number, model.name)
@@ -198,7 +216,7 @@ class LiveModel:
             self.states[old.number] = State(END)
             old.retire()
         else:
-            await self._read_ratings(model)
+            await self._prepare.read_ratings(model)
         self._read = model
         return True
 
