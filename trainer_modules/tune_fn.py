@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from trainer_modules import features as f
 from trainer_modules.configs.search import Space
 from trainer_modules.trainer_inputs import read_data
 from trainer_modules.trainer_settings import TrainerSettings
@@ -50,7 +51,12 @@ def tune_fn(
     # A study of other data, settings or code is another study.
     identity = [
         *(fn_args.custom_config, fn_args.train_files, fn_args.eval_files),
-        _digest([*fn_args.train_files, *fn_args.eval_files]),
+        _digest(
+            [
+                *(*fn_args.train_files, *fn_args.eval_files),
+                f"{settings.catalogue}/{f.CATALOGUE_FILE}",
+            ]
+        ),
         *(tuner_config[name] for name in ("space", "metric", "code_version")),
     ]
     studies = Path(tuner_config["studies"])

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.combinations import model_problem
 from pipeline.config.describe import nearest_name
 from pipeline.config.errors import ConfigError
 from pipeline.config.plain_yaml import read_yaml
 from pipeline.config.sections import PipelineConfig, untuned
 from trainer_modules.configs.parse import parse
-from trainer_modules.configs.search import Space, space_around
+from trainer_modules.configs.search import Choice, Space, space_around
 from trainer_modules.registry import MODELS
 
 
@@ -32,7 +33,10 @@ def spaces(config: PipelineConfig) -> dict[str, Space]:
 
 
 def _space(config: PipelineConfig, name: str, own: Any) -> Space:
-    """Returns the space of a model around its settings, with its part of the file."""
+    """Returns the space of a model around its settings, with its part of the file.
+
+    Declared values that a run would reject beside the settings are left out.
+    """
     if name not in MODELS:
         near = nearest_name(name, MODELS, is_key=False)
         raise _error(config, name, f"there is no such model{near}")
@@ -42,9 +46,22 @@ def _space(config: PipelineConfig, name: str, own: Any) -> Space:
         raise _error(config, name, "its parts are tuned alone; name these instead")
     settings = untuned(config).models.get(name, {})
     try:
-        return space_around(parse(MODELS[name].config_class, settings), own)
+        space = space_around(parse(MODELS[name].config_class, settings), own)
     except (ValueError, TypeError) as error:
         raise _error(config, name, str(error)) from error
+    for setting, axis in space.items():
+        if not isinstance(axis, Choice):
+            continue
+        problems = {
+            value: model_problem(name, {**settings, setting: value}, config)
+            for value in axis.values
+        }
+        for value, problem in problems.items():
+            if problem and setting in own:
+                raise _error(config, name, f"{setting}: {value}: {problem}")
+        fits = tuple(value for value, problem in problems.items() if not problem)
+        space[setting] = Choice(fits)
+    return space
 
 
 def _own_spaces(config: PipelineConfig) -> dict[str, Any]:

@@ -161,6 +161,7 @@ class Trial(msgspec.Struct, frozen=True):
     curve: list[tuple[int, float]]
     seconds: float
     error: str = ""
+    is_first: bool = False
 
 
 def find_outputs(store: "MetadataStore", run_id: str) -> dict[tuple[str, str], Path]:

@@ -42,8 +42,9 @@ class TunedModel:
 
     @property
     def before(self) -> float | None:
-        """The metric of the settings as they were; None if that trial failed."""
-        return next((t.metric for t in self.trials if t.number == 0), None)
+        """The metric of the settings as they were; None if no such trial ended."""
+        firsts = (t.metric for t in self.trials if t.is_first)
+        return next((metric for metric in firsts if metric is not None), None)
 
 
 def collect_tuned(

@@ -188,7 +188,7 @@ def test_a_budget_too_small_for_one_trial_fails_that_step_alone(folder):
     )
     text = " ".join(result.text.split())
     assert result.status == 6, result.text
-    assert "gmf: the budget of 1 s ended in the first trial" in text
+    assert "gmf: the budget ended before any trial was complete" in text
     newest = max((folder / "out").glob("runs/*/tuned.yaml"))
     assert list(yaml.safe_load(newest.read_text())["models"]) == ["ease"]
 

@@ -32,7 +32,7 @@ class FieldsConfig(GradientConfig):
     task: Task = "rating"
     num_negatives: CountOrZero = searched(4, Choice((0, 1, 4)))
     negative_power: NonNegative = searched(
-        0.0, Given(Range(0.0, 1.0), "num_negatives", (1, 4))
+        0.0, Given(Range(0.0, 1.0), "num_negatives", unless=(0,))
     )
     patience: Count = 3
     embedding_dim: LayerSize = searched(16, Range(4, 64, log=True))

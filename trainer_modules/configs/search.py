@@ -36,7 +36,8 @@ class Range(msgspec.Struct, frozen=True, tag=True):
 
     def widened(self, value: Any) -> "Range":
         """Returns the range with a value within it."""
-        return Range(min(self.low, value), max(self.high, value), self.log)
+        low = min(self.low, value)  # 0 is on no logarithmic scale
+        return Range(low, max(self.high, value), self.log and low > 0)
 
     def nearest(self, value: Any) -> Any:
         """Returns the value, or the bound that it is beyond."""
@@ -71,19 +72,19 @@ class Given(msgspec.Struct, frozen=True, tag=True):
     Attributes:
         axis: The values to try.
         setting: Name of the other setting, which has an axis itself.
-        values: Values of that setting with which this one has an effect.
+        unless: Values of that setting with which this one has no effect.
     """
 
     axis: Range | Choice
     setting: str
-    values: tuple[Any, ...]
+    unless: tuple[Any, ...]
 
     def __contains__(self, value: object) -> bool:
         return value in self.axis
 
     def widened(self, value: Any) -> "Given":
         """Returns the axis with a value within it."""
-        return Given(self.axis.widened(value), self.setting, self.values)
+        return Given(self.axis.widened(value), self.setting, self.unless)
 
     def nearest(self, value: Any) -> Any:
         """Returns the value, or the nearest one on the axis."""
@@ -152,23 +153,24 @@ def space_around(config: Any, own: Mapping[str, Any]) -> Space:
         for name, axis in space_of(type(config)).items()
     }
     return space | {
-        name: _own_axis(type(config), name, given, space.get(name))
+        name: _own_axis(config, name, given, space.get(name))
         for name, given in own.items()
     }
 
 
-def _own_axis(
-    config_class: type[Any], name: str, given: Any, declared: Axis | None
-) -> Axis:
-    parse(config_class, {name: getattr(config_class(), name, None)})  # it is known
+def _own_axis(config: Any, name: str, given: Any, declared: Axis | None) -> Axis:
+    def checked(value: Any) -> Any:
+        """Returns a value as the setting has it, beside the others as they are."""
+        others = dataclasses.asdict(config)
+        return getattr(parse(type(config), {**others, name: value}), name)
+
+    checked(getattr(config, name, None))  # the setting is known
     is_range = isinstance(given, dict) and given.keys() == {"low", "high"}
     if not is_range and not (isinstance(given, list) and given):
         raise ValueError(f"{name}: expected a list of values, or low and high")
-    for value in given.values() if is_range else given:
-        parse(config_class, {name: value})
     if not is_range:
-        return Choice(tuple(given))
-    low, high = given["low"], given["high"]
+        return Choice(tuple(map(checked, given)))
+    low, high = checked(given["low"]), checked(given["high"])
     if not low < high:
         raise ValueError(f"{name}: low is {low}, which is not below high, {high}")
     drawn = drawn_axis(declared) if declared else None

@@ -94,13 +94,14 @@ class Trial:
     """A trial that has ended.
 
     Attributes:
-        number: Number from 0; trial 0 has the settings as they were.
+        number: Number from 0.
         state: ``stopped`` if it was behind the others, or the budget ended.
         values: Setting → value, in JSON's types.
         metric: The metric of the best epoch; None unless it is complete.
         curve: Epochs, from 1, and the metric after each; some are not measured.
         seconds: Wall-clock time.
         error: Why it failed; empty unless it did.
+        is_first: Whether it has the settings as they were.
     """
 
     number: int
@@ -110,6 +111,7 @@ class Trial:
     curve: list[tuple[int, float]]
     seconds: float
     error: str = ""
+    is_first: bool = False
 
 
 class Study:
@@ -159,7 +161,12 @@ class Study:
                 # Values near those of a trial that still runs are not proposed.
                 constant_liar=worker.count > 1,
             )
-            if not self._study.trials:
+            # The first trial is never behind: where it was stopped, the budget ended.
+            if all(
+                trial.state == TrialState.PRUNED
+                for trial in self._study.trials
+                if _FIRST in trial.user_attrs
+            ):
                 self._study.enqueue_trial(
                     {
                         name: encoded(axis, axis.nearest(start[name]))
@@ -187,7 +194,7 @@ class Study:
             self.help(train, limits)
         trials = self.trials()
         if not any(trial.state == "complete" for trial in trials):
-            raise TuningError(self._no_result(trials, limits))
+            raise TuningError(self._no_result(trials))
         return trials
 
     def help(self, train: Train, limits: Limits) -> None:
@@ -302,13 +309,13 @@ class Study:
         result = error or (f"{metric:.4f}" if is_complete else _STATES[state])
         _log.info("%s: %s, %.0f s", name, result, took)
 
-    def _no_result(self, trials: list[Trial], limits: Limits) -> str:
+    def _no_result(self, trials: list[Trial]) -> str:
         failed = [trial.error for trial in trials if trial.error]
         if failed:
             return f"all trials of {self.name} failed; the first one with {failed[0]}"
         return (
-            f"{self.name}: the budget of {limits.seconds:.0f} s ended in the first "
-            "trial: allow more time"
+            f"{self.name}: the budget ended before any trial was complete: allow more "
+            "time, and more trials if their number is limited"
         )
 
 
@@ -343,6 +350,7 @@ def _record(trial: FrozenTrial) -> Trial:
         curve=sorted(trial.intermediate_values.items()),
         seconds=trial.user_attrs[_SECONDS],
         error=trial.user_attrs.get(_ERROR, ""),
+        is_first=_FIRST in trial.user_attrs,
     )
 
 
@@ -373,7 +381,7 @@ def _proposed(trial: optuna.Trial, space: Space) -> dict[str, Any]:
 
 
 def _is_tried(axis: Axis, values: Mapping[str, Any]) -> bool:
-    return not isinstance(axis, Given) or values.get(axis.setting) in axis.values
+    return not isinstance(axis, Given) or values.get(axis.setting) not in axis.unless
 
 
 def _decoded(value: Any) -> Any:

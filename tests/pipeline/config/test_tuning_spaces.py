@@ -44,6 +44,30 @@ def test_settings_that_are_set_widen_their_axis(config):
 
 
 @pytest.mark.parametrize(
+    ("settings", "model", "setting", "left"),
+    [
+        # A model of stars learns from ratings alone.
+        (["loss=squared_error", "num_negatives=0"], "fm", "num_negatives", (0,)),
+        # Heads share the dimensions equally.
+        (["embedding_dim=50", "heads=2"], "sasrec", "heads", (1, 2)),
+    ],
+)
+def test_declared_values_that_a_run_rejects_are_not_tried(
+    config, settings, model, setting, left
+):
+    found = spaces(config("{}", *(f"models.{model}.{text}" for text in settings)))
+    assert found[model][setting] == Choice(left)
+
+
+def test_own_values_that_a_run_rejects_are_errors(config):
+    text = "fm: {num_negatives: [0, 2]}"
+    with pytest.raises(ConfigError, match="fm: num_negatives: 2: it learns stars"):
+        spaces(
+            config(text, "models.fm.loss=squared_error", "models.fm.num_negatives=0")
+        )
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("mf_alz: {}", "mf_alz: there is no such model; did you mean 'mf_als'"),

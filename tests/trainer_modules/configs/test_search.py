@@ -15,6 +15,7 @@ from trainer_modules.configs.search import (
     space_around,
     space_of,
 )
+from trainer_modules.configs.sequence import SASRecConfig
 from trainer_modules.registry import MODELS, POPULARITY
 
 
@@ -29,7 +30,7 @@ class Parent:
 class Child(Parent):
     rate: float = 0.5
     kind: str = searched("c", Choice(("b", "c")))
-    own: int = searched(2, Given(Range(1, 4), "kind", ("b",)))
+    own: int = searched(2, Given(Range(1, 4), "kind", unless=("c",)))
 
 
 def test_a_subclass_inherits_axes_and_replaces_those_it_declares():
@@ -40,7 +41,7 @@ def test_a_subclass_inherits_axes_and_replaces_those_it_declares():
     assert space_of(Child) == {
         "rate": Range(0.01, 1.0, log=True),
         "kind": Choice(("b", "c")),
-        "own": Given(Range(1, 4), "kind", ("b",)),
+        "own": Given(Range(1, 4), "kind", unless=("c",)),
     }
     assert (Child().rate, Child().kind, Child().own) == (0.5, "c", 2)
 
@@ -69,7 +70,7 @@ def test_every_axis_has_the_default_and_only_valid_values(name):
         assert default in axis, setting
         if isinstance(axis, Given):
             other = space_of(config_class)[axis.setting]
-            assert all(value in other for value in axis.values)
+            assert all(value in other for value in axis.unless)
             axis = axis.axis
         ends = axis.values if isinstance(axis, Choice) else (axis.low, axis.high)
         for value in ends:
@@ -85,6 +86,26 @@ def test_an_axis_is_widened_to_the_value_that_is_set():
     assert space["rate"] == Range(0.01, 3.0, log=True)
     assert space["kind"] == Choice(("b", "c", "x"))
     assert space["own"] == space_of(Child)["own"]
+
+
+def test_an_axis_with_0_is_not_logarithmic():
+    assert space_around(Child(rate=0.0), {})["rate"] == Range(0.0, 1.0)
+
+
+def test_own_bounds_are_numbers_of_the_settings_type():
+    low, high = 0, 1
+    space = space_around(Child(), {"rate": {"low": low, "high": high}})
+    assert isinstance(space["rate"].low, float)
+    assert isinstance(space["rate"].high, float)
+    whole = space_around(Child(), {"fixed": {"low": low, "high": high}})
+    assert whole["fixed"] == Range(0, 1)
+
+
+def test_own_axes_are_checked_beside_the_settings_as_they_are():
+    config = SASRecConfig(embedding_dim=48, heads=3)
+    assert space_around(config, {"heads": [3, 6]})["heads"] == Choice((3, 6))
+    with pytest.raises(ValueError, match="embedding_dim is 48, which 5 heads"):
+        space_around(config, {"heads": [3, 5]})
 
 
 def test_own_axes_replace_declared_ones_and_add_others():
@@ -104,7 +125,7 @@ def test_own_axes_replace_declared_ones_and_add_others():
         (Range(1, 4), 2, 2),
         (Choice(("b", "c")), "c", "c"),
         (Choice(("b", "c")), "x", "b"),
-        (Given(Range(1, 4), "kind", ("b",)), 9, 4),
+        (Given(Range(1, 4), "kind", unless=("c",)), 9, 4),
     ],
 )
 def test_the_search_begins_with_the_nearest_value(axis, value, nearest):

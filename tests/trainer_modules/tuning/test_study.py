@@ -22,7 +22,7 @@ SPACE = {
     "rate": Range(1e-4, 1.0, log=True),
     "units": Choice(((8,), (16, 8))),
     "drawn": Choice((0, 4)),
-    "power": Given(Range(0.0, 1.0), "drawn", (4,)),
+    "power": Given(Range(0.0, 1.0), "drawn", (0,)),
 }
 START = {"rate": 1.0, "units": (8,), "drawn": 0, "power": 0.5}
 
@@ -169,9 +169,20 @@ def test_a_budget_that_ends_in_the_first_trial_is_an_error(study):
             epochs.append(0)
             report(lambda: 0.5)
 
-    with pytest.raises(TuningError, match="m: the budget of 0 s ended in the first"):
+    with pytest.raises(TuningError, match="m: the budget ended before any trial"):
         study().run(endless, Limits(None, 1e-3))
     assert epochs
+    # With more time, the settings as they are are tried again, and count as the first.
+    trials = study().run(train, Limits(3, None))
+    first = [trial for trial in trials if trial.is_first]
+    assert [trial.state for trial in sorted(first, key=lambda trial: trial.number)] == [
+        "stopped",
+        "complete",
+    ]
+    assert {trial.values["rate"] for trial in first} == {START["rate"]}
+    assert len(trials) == 3
+    again = study().run(train, Limits(4, None))
+    assert sum(trial.is_first for trial in again) == 2
 
 
 @in_each_storage

@@ -38,7 +38,7 @@ def kind(trial: Trial, best: Trial) -> str:
     """Returns what a trial is drawn as: a key of ``COLOURS``."""
     if trial.number == best.number:
         return BEST
-    if trial.number == 0 and trial.state == "complete":
+    if trial.is_first and trial.state == "complete":
         return BEFORE
     return "stopped early" if trial.state == "stopped" else trial.state
 

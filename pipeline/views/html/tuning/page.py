@@ -39,7 +39,7 @@ def render(studies: Studies) -> str:
         for model in found
         for name, chart in charts_of(model, studies.metric, importances[model.name])
     }
-    better = [model for model in found if model.trials[0].number != 0]
+    better = [model for model in found if not model.trials[0].is_first]
     return render_page(
         "tuning.html.j2",
         charts,

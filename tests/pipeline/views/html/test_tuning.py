@@ -19,7 +19,7 @@ from trainer_modules.configs.search import Choice, Given, Range
 SPACE = {
     "learning_rate": Range(0.001, 0.1, log=True),
     "optimizer": Choice(("adam", "sgd", "adagrad")),
-    "momentum": Given(Range(0.0, 0.5), "optimizer", ("sgd",)),
+    "momentum": Given(Range(0.0, 0.5), "optimizer", unless=("adam", "adagrad")),
     "hidden_units": Choice(((64,), (64, 32))),
 }
 FAILURE = "MemoryError: <script>alert(1)</script>"
@@ -34,7 +34,8 @@ def trial(number, state, metric, curve, rate, optimizer, error="", **more):
     curve = [
         (epoch, value) for epoch, value in enumerate(curve, 1) if value is not None
     ]
-    return Trial(number, state, values | more, metric, curve, number + 2.0, error)
+    seconds, is_first = number + 2.0, number == 0
+    return Trial(number, state, values | more, metric, curve, seconds, error, is_first)
 
 
 TRIALS = [
@@ -47,7 +48,10 @@ TRIALS = [
 
 
 def closed_form(*metrics):
-    trials = [Trial(n, "complete", {"l2": 1.0 + n}, m, [], 1.0) for n, m in metrics]
+    trials = [
+        Trial(n, "complete", {"l2": 1.0 + n}, m, [], 1.0, is_first=n == 0)
+        for n, m in metrics
+    ]
     return TunedModel("ease", trials, {"l2": Range(1.0, 101.0)})
 
 
