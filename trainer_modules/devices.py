@@ -79,6 +79,20 @@ def of_chief(strategy: tf.distribute.Strategy, measure: Callable[[], float]) -> 
     return float(strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None))
 
 
+def shared_size(batch_size: int) -> int:
+    """Returns the largest size up to B of which each replica in scope has a row.
+
+    TensorFlow gives each replica but the last ones ceil(B / replicas) rows.
+
+    Args:
+        batch_size: B; returned as it is if there are more replicas.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if -(-batch_size // replicas) * (replicas - 1) < batch_size:
+        return batch_size
+    return batch_size // replicas * replicas or batch_size
+
+
 def share(
     strategy: tf.distribute.Strategy, batches: tf.data.Dataset, batch_size: int
 ) -> tf.data.Dataset:
@@ -92,16 +106,22 @@ def share(
         batch_size: B, number of rows of a batch.
 
     Raises:
-        ValueError: If a worker would have no row.
+        ValueError: If a worker or a device would have no row.
     """
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return batches
-    workers = strategy.num_replicas_in_sync
-    if batch_size < workers:
+    has_workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    replicas = strategy.num_replicas_in_sync
+    if batch_size < replicas:
         raise ValueError(
-            f"a batch has {batch_size} rows, too few for {workers} workers: with so "
-            "little data, remove train.workers"
+            f"a batch has {batch_size} rows, too few for {replicas} "
+            + (
+                "workers: with so little data, remove train.workers"
+                if has_workers
+                else "devices: with so little data, show TensorFlow fewer of them "
+                "(CUDA_VISIBLE_DEVICES)"
+            )
         )
+    if not has_workers:
+        return batches
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         worker, count = context.input_pipeline_id, context.num_input_pipelines

@@ -39,6 +39,10 @@ def compiled(
     if config.optimizer == "sgd":
         # Its losses are sums over rows: each row counts as much in a batch of any size.
         learning_rate *= training_set.batch_size / config.batch_size
+    # Its sparse steps cannot bound vectors.
+    is_lazy = max(sizes.num_users, sizes.num_items) >= MANY_ROWS and not any(
+        getattr(layer, "embeddings_constraint", None) for layer in model.submodules
+    )
     parts = model.optimized_apart if isinstance(model, PartlyOptimizedApart) else []
     optimizers = [(config.optimizer, learning_rate)]
     optimizers += [(optimizer, rate) for _, optimizer, rate in parts]
@@ -56,7 +60,7 @@ def compiled(
                     tf.keras.optimizers.schedules.ExponentialDecay(
                         rate, training_set.steps, config.learning_rate_decay
                     ),
-                    sizes,
+                    is_lazy,
                     training_set.batch_size,
                 )
                 for optimizer, rate in optimizers
@@ -70,12 +74,11 @@ def compiled(
 def _optimizer(
     name: str,
     learning_rate: tf.keras.optimizers.schedules.LearningRateSchedule,
-    sizes: Sizes,
+    is_lazy: bool,
     batch_size: int,
 ) -> tf.keras.optimizers.Optimizer:
     if name == "auto":
-        is_large = max(sizes.num_users, sizes.num_items) >= MANY_ROWS
-        name = "lazy_adam" if is_large else "adam"
+        name = "lazy_adam" if is_lazy else "adam"
     if name == "adagrad":
         # The loss is a mean over the batch. Divided by its size, a row's gradient of 1
         # has this square, from which LightFM starts: the learning rate is that of a

@@ -220,7 +220,8 @@ def fit(
             checkpoints=checkpoints,
         )
     ratings = data.ratings_of_both_splits() if epochs else data.train_ratings
-    training_set = TRAINING_SETS[config.task](data, ratings, config, seed)
+    with model.distribute_strategy.scope():  # its replicas divide the batches
+        training_set = TRAINING_SETS[config.task](data, ratings, config, seed)
     if isinstance(model, OnAGraph):
         model.connect(data.interactions(ratings.where(ratings.liked())))
     trainee = compiled(model, config, data.sizes, training_set)

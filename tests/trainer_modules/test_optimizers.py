@@ -6,8 +6,11 @@ import tensorflow as tf
 
 from tests.support.models import build
 from trainer_modules import features as f
+from trainer_modules import optimizers
 from trainer_modules.configs.factorization import GMFConfig
+from trainer_modules.configs.sequence import AttRecConfig
 from trainer_modules.fused_adam import FusedAdam
+from trainer_modules.models.attrec import AttRec
 from trainer_modules.optimizers import compiled
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks.task import TrainingSet
@@ -73,3 +76,32 @@ def test_adagrad_takes_the_steps_of_single_rows(batch_size):
         squares += of_rows**2
         wanted -= 0.05 * of_rows / np.sqrt(squares)
     np.testing.assert_allclose(table, wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("inner", "LazyAdam"), ("dist", "FusedAdam")]
+)
+def test_vectors_that_are_bounded_are_not_learned_lazily(monkeypatch, mode, kind):
+    monkeypatch.setattr(optimizers, "MANY_ROWS", 4)
+    loss = {"inner": "bpr", "dist": "hinge"}[mode]
+    config = AttRecConfig(mode=mode, loss=loss, embedding_dim=2, max_history_length=2)
+    batch = {
+        f.USER_INDEX: tf.constant([2, 3]),
+        f.HISTORY_ITEM_INDEX: tf.constant([[2, 3], [0, 4]]),
+        f.ITEM_INDEX: tf.constant([[4, 5], [5, 2]]),
+        f.LABEL: tf.constant([[1, 0], [1, 0]]),
+    }
+    batches = tf.data.Dataset.from_tensors(batch).repeat()
+    made = TrainingSet(lambda step: batches, 3, 2, 2)
+    model = AttRec(config, SIZES)
+    trainee = compiled(model, config, SIZES, made)
+    assert [type(one).__name__ for one in trainee.optimizer] == [kind]
+    model.user.embeddings.assign(tf.fill([5, 2], 3.0))
+    trainee.fit(batches, steps_per_epoch=1, verbose=0)
+    longest = np.linalg.norm(model.user.embeddings, axis=1).max()
+    assert (longest <= 1.001) == (mode == "dist")
+
+
+def test_bounded_vectors_cannot_be_learned_lazily():
+    with pytest.raises(ValueError, match="lazy_adam.*choose adam"):
+        AttRecConfig(mode="dist", loss="hinge", optimizer="lazy_adam")

@@ -72,9 +72,10 @@ class GradientConfig(TunableConfig):
             batch, and smaller batches scale it down in proportion.
         learning_rate_decay: Factor by which the learning rate falls over an epoch.
         optimizer: ``auto`` chooses ``lazy_adam``, which leaves the moments of rows
-            outside the batch alone, if there are many users or items, and otherwise
-            ``adam``. ``adagrad`` starts from a squared gradient of 1 for each row of a
-            batch, as LightFM does, so that its learning rate is that of a single row.
+            outside the batch alone, if there are many users or items whose vectors have
+            no bound, and otherwise ``adam``. ``adagrad`` starts from a squared gradient
+            of 1 for each row of a batch, as LightFM does, so that its learning rate is
+            that of a single row.
         num_negatives: Items sampled for each positive or rating, anew in every epoch.
         negative_power: Beta: an item is sampled in proportion to popularity^beta. 0
             samples all items alike.

@@ -157,3 +157,10 @@ class AttRecConfig(SequenceConfig):
     mode: Literal["inner", "dist"] = "inner"
     long_term_weight: Share = searched(0.5, Range(0.0, 1.0))
     dropout_rate: ShareBelow1 = searched(0.2, HALF)
+
+    def __post_init__(self) -> None:
+        if self.mode == "dist" and self.optimizer == "lazy_adam":
+            raise ValueError(
+                "optimizer is lazy_adam, which cannot bound the vectors that mode dist "
+                "compares; choose adam"
+            )

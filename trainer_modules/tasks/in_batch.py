@@ -26,6 +26,7 @@ from trainer_modules.tasks.task import (
     user_features,
 )
 
+LEAST_ROWS = 32  # of a batch: a like that is alone in it teaches nothing
 LOG_SHARE = "log_share"  # in a batch: logarithm of the item's share of the likes
 PLACE = "place"  # in a batch: number of the row, from 0
 
@@ -66,7 +67,7 @@ def training_set(
         }
 
     batches_from, steps, batch_size = shuffled_batches(
-        num_likes, config.batch_size, seed, make
+        num_likes, config.batch_size, seed, make, LEAST_ROWS
     )
     return TrainingSet(batches_from, steps, batch_size, 1, losses_in_batch)
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.configs.base import GradientConfig
+from trainer_modules.devices import shared_size
 from trainer_modules.disk_arrays import computed, reading, tensor
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Indices, Interactions, Ratings, Stars
@@ -189,6 +190,7 @@ def shuffled_batches(
     batch_size: int,
     seed: int,
     make: Callable[[tf.Tensor, tf.Tensor, int], Batch],
+    least: int = 1,
 ) -> tuple[Callable[[int], tf.data.Dataset], int, int]:
     """Returns batches that contain each row once per epoch, in a new order each time.
 
@@ -205,12 +207,14 @@ def shuffled_batches(
         batch_size: The largest batch size; less is used to reach ``MIN_STEPS``.
         seed: Seed of the order.
         make: Makes a batch from the step, row numbers [B] and B.
+        least: The smallest batch size, where there are as many rows.
 
     Returns:
         A function of a step, from 0, that returns the endless batches from there on;
         the number of batches in an epoch; and B.
     """
-    batch_size = max(1, min(batch_size, num_rows // MIN_STEPS))
+    least = min(least, batch_size, num_rows)
+    batch_size = shared_size(max(least, min(batch_size, num_rows // MIN_STEPS)))
     num_batches = num_rows // batch_size
     shard_rows = max(1, SHARD_ROWS // batch_size) * batch_size
     num_shards = -(-num_rows // shard_rows)

@@ -48,6 +48,15 @@ def test_an_epoch_has_each_like_once(transformed_log):
     assert (made.steps, made.batch_size, made.pairs) == (100, 4, 100 * 4)
 
 
+@pytest.mark.parametrize(("num_likes", "size"), [(190, 32), (20, 20), (6400, 64)])
+def test_a_like_is_not_alone_in_its_batch(transformed_log, num_likes, size):
+    users = num_likes // 10
+    log = {u: [(2 + n, 1, 5.0) for n in range(10)] for u in range(2, 2 + users)}
+    made = training_set(transformed_log(log, {}, 2 + users, 12), batch_size=256)
+    assert made.batch_size == size
+    assert made.steps == num_likes // size
+
+
 def test_loss_is_the_corrected_softmax_over_the_other_items():
     score = np.array([[1.0, 0.5, -1.0, 2.0]] * 4) + np.arange(4)[:, np.newaxis] ** 2
     score[1, 2], score[2, 0] = 3.0, -2.0
