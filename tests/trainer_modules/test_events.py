@@ -130,8 +130,12 @@ def test_an_item_with_several_events_is_liked_once(weights):
     row = np.zeros(6)
     row[list(totals)] = list(totals.values())
     np.testing.assert_array_equal(liked_items(features, 6)[0], row)
-    once = liked_history(features_of([5, 3], [1, 1]))
+    sums = [3.0, 6.0] if weights else None
+    once = liked_history(features_of([5, 3], [1, 1], sums))
     assert liked.fingerprint.numpy() == once.fingerprint.numpy()
+    if weights:
+        another = liked_history(features_of([5, 3], [1, 1], [3.0, 7.0]))
+        assert liked.fingerprint.numpy() != another.fingerprint.numpy()
 
 
 def test_closed_forms_read_weights(log, indices):
@@ -171,6 +175,21 @@ def test_als_solves_the_weighted_problem_in_training_and_serving(log, indices):
     for user in (3, 10, 20):
         expected = solution(rated[user])
         np.testing.assert_allclose(model.user_embedding[user], expected, atol=1e-3)
+        # The history of training is recognised; one more event for an item is learned.
+        own = np.flatnonzero(rated[user] > 0)
+        weights = rated[user][own]
+        features = features_of(own, np.ones_like(own), weights)
+        features[f.USER_INDEX] = tf.constant([user], tf.int64)
+        np.testing.assert_array_equal(
+            model.users(features)[0], model.user_embedding[user]
+        )
+        row = rated[user].copy()
+        row[own[0]] += 50
+        weights[0] += 50
+        features[f.HISTORY_WEIGHT] = tf.constant([weights], tf.float32)
+        changed = model.users(features)[0]
+        np.testing.assert_allclose(changed, solution(row), atol=1e-3)
+        assert np.abs(changed - model.user_embedding[user]).max() > 0.01
     # An unknown user with two events for an item: solved as the row is served.
     features = features_of([3, 5, 3], [1, 1, 1], [2.0, 2.0, 4.0])
     features[f.ITEM_INDEX] = tf.range(len(items), dtype=tf.int64)[tf.newaxis]

@@ -1,11 +1,13 @@
-"""Fingerprints of sets of items, to recognise a set that was seen before."""
+"""Fingerprints of sets of items, to recognise one that was seen before."""
 
 import tensorflow as tf
 
+# A weight is read in such parts of 1: sums in another order differ by less.
+_STEPS = 1000
 _MIX = (-4658895280553007687, -7723592293110705685)  # as signed integers, for tf.int64
 
 
-def fingerprint(item_index: tf.Tensor) -> tf.Tensor:
+def fingerprint(item_index: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
     """Returns a hash of each set of items; order and padding do not change it.
 
     Each index is mixed to 64 bits by the function of Steele et al. 2014
@@ -13,12 +15,17 @@ def fingerprint(item_index: tf.Tensor) -> tf.Tensor:
 
     Args:
         item_index: Indices of the items, [..., H], padded with 0.
+        weight: How much each of them counts, [..., H]; None if all count alike.
 
     Returns:
         Hashes, [...] int64; two different sets have the same one with a probability of
         about 2^-64.
     """
     mixed = tf.cast(item_index, tf.int64)
+    if weight is not None:
+        thousandths = tf.cast(tf.round(weight * _STEPS), tf.int64)
+        # Above the 32 bits of an index.
+        mixed = tf.where(mixed == 0, mixed, mixed + thousandths * 2**32)
     for shift, factor in zip((30, 27), _MIX, strict=True):
         mixed = tf.bitwise.bitwise_xor(mixed, tf.bitwise.right_shift(mixed, shift))
         mixed *= factor

@@ -72,7 +72,7 @@ class Liked(NamedTuple):
     Attributes:
         item_index: Indices of the liked items, [B, H], padded with 0.
         weight: How much each of them counts, [B, H].
-        fingerprint: Hashes of the sets of items, [B].
+        fingerprint: Hashes of the sets of items with their weights, [B].
     """
 
     item_index: tf.Tensor
@@ -90,7 +90,8 @@ def liked_history(features: dict[str, tf.Tensor]) -> Liked:
     weight = tf.ones_like(item, tf.float32)
     if f.HISTORY_LEFT_OUT in features:
         item, total = _once(item, features.get(f.HISTORY_WEIGHT, weight))
-        weight = total if f.HISTORY_WEIGHT in features else weight
+        if f.HISTORY_WEIGHT in features:
+            return Liked(item, total, fingerprint(item, total))
     return Liked(item, weight, fingerprint(item))
 
 

@@ -49,9 +49,11 @@ class MFALS(tf.keras.Model):
         self.problem.improve(users, interactions, items)  # as when scored
         self.gramian.assign(tf.matmul(items, items, transpose_a=True))
         user, item = interactions.user_index, interactions.item_index
-        history = tf.math.unsorted_segment_sum(
-            fingerprint(item[:, np.newaxis]), user, interactions.num_users
+        weight = interactions.weight
+        hashes = fingerprint(
+            item[:, np.newaxis], None if weight is None else weight[:, np.newaxis]
         )
+        history = tf.math.unsorted_segment_sum(hashes, user, interactions.num_users)
         # Users without history get the mean vector, and so does the unknown user, whose
         # row all users outside the vocabulary share.
         known = (history != 0) & (tf.range(interactions.num_users) != f.UNKNOWN_INDEX)

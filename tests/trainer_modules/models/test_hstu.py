@@ -12,6 +12,7 @@ from trainer_modules import features as f
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Ratings
 from trainer_modules.layers.time_buckets import time_buckets, weights_of
+from trainer_modules.left_out import AT_ONCE
 from trainer_modules.optimizers import compiled
 from trainer_modules.sizes import Sizes
 from trainer_modules.tasks import sequence
@@ -225,7 +226,9 @@ def test_a_pattern_that_only_times_reveal_is_learned_by_the_bias(time_bias):
         np.ones(items.size, np.float32),
         times.ravel() if config.reads_times else None,
     )
-    data = Data([], [], {}, Sizes(num_users=202, num_items=12), 0)
+    # Each user has both items: they are compared if they can be recommended again.
+    sizes = Sizes(num_users=202, num_items=12)
+    data = Data([], [], {}, sizes, 0, again_after=AT_ONCE)
     model = build("hstu", data.sizes, **vars(config))
     training_set = sequence.training_set(data, ratings, config, seed=0)
     trainee = compiled(model, config, data.sizes, training_set)
