@@ -26,6 +26,7 @@ from pipeline.serving.events_api import EventsApi
 from pipeline.serving.exploration import Exploration
 from pipeline.serving.feed_watcher import LOOK_SECONDS, FeedWatcher
 from pipeline.serving.middleware import JSON, Gate, error, route
+from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.online_gauges import ONLINE_SECONDS, OnlineGauges
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.recommend_api import RecommendApi
@@ -73,9 +74,15 @@ def create_app(
         )
     ratings, feeds = AcceptedRatings(out, metrics), FeedWatcher(metrics)
 
+    exploration = Exploration(*settings.explore)
+
+    async def apply_rules(model: ModelProcess) -> None:
+        exploration.warn(model.number, model.rules)
+        await feeds.look(model)
+
     folder = out / "live"
     live, challenger = (
-        LiveModel(path, threads, settings, metrics, Prepare(feeds.look, ratings.look))
+        LiveModel(path, threads, settings, metrics, Prepare(apply_rules, ratings.look))
         for path in (folder, challengers(folder))
     )
     arms = Arms(folder, live, challenger, settings.holds, metrics)
@@ -103,7 +110,6 @@ def create_app(
         OnlineGauges(out, metrics.registry).look: ONLINE_SECONDS,
     }
     batcher = Batcher(settings, metrics)
-    exploration = Exploration(*settings.explore)
     lists = RecommendApi(arms, ratings, batcher, events, log, exploration)
     received = EventsApi(served, ratings, events, settings, metrics)
     similar = SimilarApi(served, ratings, batcher, settings.timeout)

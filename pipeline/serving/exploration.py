@@ -8,10 +8,14 @@ An item that was passed over is at the head of the next page, in the model's ord
 """
 
 import dataclasses
+import logging
 import random
 from collections.abc import Sequence
 
 from pipeline.serving.list_cursor import Cursor
+from trainer_modules.configs.list_rules import Rules
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +46,15 @@ class Exploration:
 
     places: int = 0
     pool: int = 0
+
+    def warn(self, number: int, rules: Rules | None) -> None:
+        """Logs if a version has limits, which do not hold for places that are drawn."""
+        if self.places and rules and rules.limits:
+            _log.warning(
+                "version %d: its lists have limits, which the drawn places of a page "
+                "may exceed",
+                number,
+            )
 
     def seed(self) -> int:
         """Returns the seed of a new list; 0 if its pages are not drawn."""

@@ -41,7 +41,9 @@ class FeedWatcher:
         self._thread = ThreadPoolExecutor(1, "feed")
         # The live version and the one on trial may have different feeds.
         self._good: dict[_ReadAs, FeedRows] = {}  # the last ones
-        self._problems: dict[_ReadAs, str] = {}
+        # What was reported of each: of its file as it is now, and that it was stale.
+        self._unused: dict[_ReadAs, object] = {}
+        self._stale: dict[_ReadAs, object] = {}
         # The state of the file when it was looked at last.
         self._seen: weakref.WeakKeyDictionary[ModelProcess, object] = (
             weakref.WeakKeyDictionary()
@@ -63,15 +65,16 @@ class FeedWatcher:
                     rows = await self._aside(lambda: read_feed(feed.path, rules))
                     await self._apply(model, feed, rows)
                     self._good[read_as] = rows
-                    self._problems.pop(read_as, None)
+                    self._unused.pop(read_as, None)
             except FeedError as error:
-                self._report(read_as, str(error), f"the feed is not used: {error}")
+                unused = f"the feed is not used: {error}"
+                self._report(unused, self._unused, read_as, unused)
                 if is_new and read_as in self._good:
                     await self._apply_former(model, feed, self._good[read_as])
                 return
             good = self._good.get(read_as)
             if good and (problem := good.problem(feed)):
-                self._report(read_as, "stale", problem)
+                self._report(problem, self._stale, read_as, good.written)
 
     async def _aside(self, function: Callable[[], _Result]) -> _Result:
         loop = asyncio.get_running_loop()
@@ -107,10 +110,16 @@ class FeedWatcher:
             *(answer["num_listed"], answer["num_unknown"]),
         )
 
-    def _report(self, read_as: _ReadAs, kind: str, problem: str) -> None:
-        """Logs and counts a problem, unless the feed's last one was of this kind."""
-        if self._problems.get(read_as) != kind:
-            self._problems[read_as] = kind
+    def _report(
+        self,
+        problem: str,
+        reported: dict[_ReadAs, object],
+        read_as: _ReadAs,
+        cause: object,
+    ) -> None:
+        """Logs and counts a problem, unless the last one had the same cause."""
+        if reported.get(read_as) != cause:
+            reported[read_as] = cause
             self._metrics.load_failures.labels("feed").inc()
             _log.error(problem)
 

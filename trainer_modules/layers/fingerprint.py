@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-# A weight is read in such parts of 1: sums in another order differ by less.
-_STEPS = 1000
+# Weights are rounded to such parts of 1: sums in another order differ by less.
+_PARTS = 1000
 _MIX = (-4658895280553007687, -7723592293110705685)  # as signed integers, for tf.int64
 
 
@@ -23,7 +23,7 @@ def fingerprint(item_index: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Te
     """
     mixed = tf.cast(item_index, tf.int64)
     if weight is not None:
-        thousandths = tf.cast(tf.round(weight * _STEPS), tf.int64)
+        thousandths = tf.cast(tf.round(weight * _PARTS), tf.int64)
         # Above the 32 bits of an index.
         mixed = tf.where(mixed == 0, mixed, mixed + thousandths * 2**32)
     for shift, factor in zip((30, 27), _MIX, strict=True):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.recommend.user_history import History
 from pipeline.serving.exploration import Exploration
 from pipeline.serving.list_cursor import Cursor
+from trainer_modules.configs.list_rules import Limit, Rules
 
 ITEMS = [f"i{rank}" for rank in range(60)]
 HISTORY = History(["seen"], [4.0])
@@ -121,3 +122,19 @@ def test_a_list_that_began_without_a_seed_is_not_drawn():
 def test_other_settings_are_refused(marquee, options, error):
     ended = marquee("serve", *options.split())
     assert (ended.status, error in " ".join(ended.err.split())) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("exploration", "rules", "warns"),
+    [
+        (Exploration(3, 20), Rules(limits=[Limit("genres", 1)]), True),
+        (Exploration(3, 20), Rules(deny=["i1"]), False),
+        (Exploration(3, 20), None, False),
+        (Exploration(), Rules(limits=[Limit("genres", 1)]), False),
+    ],
+)
+def test_limits_that_drawn_places_may_exceed_are_logged(
+    caplog, exploration, rules, warns
+):
+    exploration.warn(7, rules)
+    assert ("version 7: its lists have limits" in caplog.text) == warns

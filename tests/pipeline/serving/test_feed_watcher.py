@@ -156,8 +156,11 @@ def test_each_kind_of_problem_of_a_stand_ins_feed_is_counted(metrics, feed):
         for _ in range(2):  # stale, once
             await feeds.look(version)
         assert num_problems(metrics) == 1
+        await feeds.look(StandIn(2, feed))
+        assert num_problems(metrics) == 1
         feed.write_text("item_id,available\n17,maybe\n")
-        await feeds.look(version)
+        for _ in range(2):
+            await feeds.look(version)
         assert num_problems(metrics) == 2
         feed.write_text("item_id,available\n17,perhaps\n")
         await feeds.look(version)
