@@ -2,8 +2,8 @@
 
 The file is checked several times per second, so that an item that is out of stock
 disappears from lists within one second. It is read and parsed in a thread of its own,
-which no request keeps busy. A feed that cannot be used is logged and counted once, and
-the last good one remains in use.
+which no request keeps busy. Each feed that cannot be used is logged and counted once,
+and the last good one remains in use.
 """
 
 import asyncio

@@ -1,6 +1,9 @@
 """Fingerprints of sets of items, to recognise one that was seen before."""
 
+import numpy as np
 import tensorflow as tf
+
+from trainer_modules.interactions import Interactions
 
 # Weights are rounded to such parts of 1: sums in another order differ by less.
 _PARTS = 1000
@@ -30,3 +33,14 @@ def fingerprint(item_index: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Te
         mixed = tf.bitwise.bitwise_xor(mixed, tf.bitwise.right_shift(mixed, shift))
         mixed *= factor
     return tf.reduce_sum(mixed, -1)
+
+
+def fingerprints(interactions: Interactions) -> tf.Tensor:
+    """Returns the hash of each user's items with their weights, [num_users] int64."""
+    item, weight = interactions.item_index, interactions.weight
+    hashes = fingerprint(
+        item[:, np.newaxis], None if weight is None else weight[:, np.newaxis]
+    )
+    return tf.math.unsorted_segment_sum(
+        hashes, interactions.user_index, interactions.num_users
+    )

@@ -9,14 +9,13 @@ it scores a user whose history has changed since, it solves for the user's vecto
 Shapes: B batch, C candidates, D embedding, H history, R users to solve.
 """
 
-import numpy as np
 import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.configs.closed_form import MFALSConfig
 from trainer_modules.interactions import Interactions
 from trainer_modules.layers.dot_product import dot_product
-from trainer_modules.layers.fingerprint import fingerprint
+from trainer_modules.layers.fingerprint import fingerprints
 from trainer_modules.layers.implicit_least_squares import ImplicitLeastSquares
 from trainer_modules.layers.liked_items import liked_history
 from trainer_modules.sizes import Sizes
@@ -48,12 +47,7 @@ class MFALS(tf.keras.Model):
             self.problem.improve(items, by_item, users)
         self.problem.improve(users, interactions, items)  # as when scored
         self.gramian.assign(tf.matmul(items, items, transpose_a=True))
-        user, item = interactions.user_index, interactions.item_index
-        weight = interactions.weight
-        hashes = fingerprint(
-            item[:, np.newaxis], None if weight is None else weight[:, np.newaxis]
-        )
-        history = tf.math.unsorted_segment_sum(hashes, user, interactions.num_users)
+        history = fingerprints(interactions)
         # Users without history get the mean vector, and so does the unknown user, whose
         # row all users outside the vocabulary share.
         known = (history != 0) & (tf.range(interactions.num_users) != f.UNKNOWN_INDEX)
