@@ -33,7 +33,7 @@ help: ## Show the targets
 run: $(READY) ## Train three models on the generated sample and deploy the best
 	@$(BIN)/marquee run
 
-test: $(READY) ## Tests that take seconds each, about ten minutes on two cores
+test: $(READY) ## Tests that take seconds each, 12 minutes on two cores
 	@$(PYTEST) -m "not integration and $(QUICK)"
 
 test-integration: $(READY) ## Trainings, servers and whole runs, 20 to 30 minutes on two cores
