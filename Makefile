@@ -41,7 +41,7 @@ test-integration: $(READY) ## Trainings, servers and whole runs, 20 to 30 minute
 
 # A job of its own in CI. The floors are one point below a complete run.
 FLOORS := components=97 kubeflow=92 pipeline=95 trainer_modules=91
-coverage: $(READY) ## Measure the coverage of both; too little is an error
+coverage: $(READY) ## Measure the coverage of make test and test-integration; too little is an error
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -q $(PARALLEL) -m "$(QUICK)"
 	@$(BIN)/coverage combine --quiet

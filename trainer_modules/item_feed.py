@@ -140,7 +140,7 @@ def _check_columns(
 
 
 def _where(path: str, content: bytes, row: int) -> str:
-    """Returns a path and the line of a row, of which empty lines are none."""
+    """Returns a path and the line of a row; empty lines are not rows."""
     lines = (n for n, line in enumerate(content.splitlines(), 1) if line)
     return f"{path}, line {next(itertools.islice(lines, row + 1, None))}"
 

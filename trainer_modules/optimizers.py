@@ -39,7 +39,7 @@ def compiled(
     if config.optimizer == "sgd":
         # Its losses are sums over rows: each row counts as much in a batch of any size.
         learning_rate *= training_set.batch_size / config.batch_size
-    # Its sparse steps cannot bound vectors.
+    # LazyAdam's sparse steps cannot bound vectors.
     is_lazy = max(sizes.num_users, sizes.num_items) >= MANY_ROWS and not any(
         getattr(layer, "embeddings_constraint", None) for layer in model.submodules
     )

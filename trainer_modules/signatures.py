@@ -535,7 +535,7 @@ class Served:
         found = self._found(self.index, features, time, k)
         if not self.rules:
             return found
-        is_filtered = self._is_limited(features)[:, tf.newaxis]
+        is_filtered = self._is_limited(self.index, features)[:, tf.newaxis]
         if pairs is not None:
             is_filtered |= tf.reduce_any(pairs != "", 1, keepdims=True)
 
@@ -548,17 +548,20 @@ class Served:
 
         return tf.cond(tf.reduce_any(is_filtered), of_each, lambda: found)
 
-    def _is_limited(self, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def _is_limited(
+        self, index: ItemIndex, features: Mapping[str, tf.Tensor]
+    ) -> tf.Tensor:
         """Returns for which users [B] an index may not find what the rules leave.
 
         Those for whom the lists that it searches have few items, whatever k is: pages
         must be parts of one list. And those who are too young for an item.
         """
         is_limited = tf.fill(tf.shape(features[f.USER_INDEX])[:1], False)
-        if self.rules and self.index:
-            num_searched = self.index.share * tf.cast(self.rules.num_listed, tf.float32)
-            is_limited |= num_searched < FEW * NUM_TOP
-        if self.rules and f.AGE in features:
+        if not self.rules:
+            return is_limited
+        num_searched = index.share * tf.cast(self.rules.num_listed, tf.float32)
+        is_limited |= num_searched < FEW * NUM_TOP
+        if f.AGE in features:
             is_limited |= ~self.rules.may_see_all(features[f.AGE])
         return is_limited
 
@@ -594,7 +597,8 @@ class Served:
         row, score = self._found(self.index, features, first, tf.shape(top_item)[1])
         row = tf.where(score > -float("inf"), row, NO_ROW)
         is_found = top_item[:, :, tf.newaxis] == row[:, tf.newaxis] + f.NUM_RESERVED
-        is_found |= self._is_limited(features)[:, tf.newaxis, tf.newaxis]  # by scores
+        is_limited = self._is_limited(self.index, features)
+        is_found |= is_limited[:, tf.newaxis, tf.newaxis]  # by scores
         is_item = top_item != f.PADDING_INDEX
         num_found = tf.math.count_nonzero(
             tf.reduce_any(is_found, 2) & is_item, 1, dtype=tf.float32

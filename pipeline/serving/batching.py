@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Hashable, Iterator
 
-from pipeline.serving.errors import RequestError
+from pipeline.serving.errors import RequestError, no_answer
 from pipeline.serving.json_tensors import Tensors, check_items, num_rows
 from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics
@@ -140,8 +140,7 @@ class Batcher:
                     return await self._call(model, signature, inputs, parts[0])
                 return await self._call_individe(model, signature, inputs, parts)
         except TimeoutError:
-            message = f"no answer within {self._settings.timeout:g} s"
-            raise RequestError(504, message) from None
+            raise no_answer(self._settings.timeout) from None
 
     def _call(
         self, model: ModelProcess, signature: str, inputs: Tensors, part: Part

@@ -12,3 +12,8 @@ class RequestError(Exception):
     def __init__(self, status: int, message: str):
         super().__init__(message)
         self.status, self.message = status, message
+
+
+def no_answer(seconds: float) -> RequestError:
+    """Returns the error of a request that was not answered within some seconds."""
+    return RequestError(504, f"no answer within {seconds:g} s")

@@ -21,7 +21,7 @@ from pipeline.recommend.similar_items import (
 from pipeline.recommend.user_history import listed
 from pipeline.serving.accepted_ratings import AcceptedRatings
 from pipeline.serving.batching import Batcher
-from pipeline.serving.errors import RequestError
+from pipeline.serving.errors import RequestError, no_answer
 from pipeline.serving.middleware import JSON
 from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.recommend_api import (
@@ -81,9 +81,8 @@ class SimilarApi:
         try:
             async with asyncio.timeout(self._timeout), self._turns:
                 found = await asyncio.to_thread(likes.similar, item_id, CANDIDATES)
-        except TimeoutError as error:
-            message = f"no answer within {self._timeout:g} s"
-            raise RequestError(504, message) from error
+        except TimeoutError:
+            raise no_answer(self._timeout) from None
         if not found or ARE_LISTED not in model.inputs:
             return found[:k]
         [answer] = await model.ask(ARE_LISTED, [listed_inputs(found)])

@@ -1,5 +1,6 @@
 """Similar items of a model with vectors and of one without: server and command."""
 
+import asyncio
 import dataclasses
 import json
 import subprocess
@@ -12,6 +13,8 @@ import tensorflow as tf
 from components.live_models import push
 from pipeline.recommend.item_titles import UnknownItemError
 from pipeline.recommend.one_item import similar_items
+from pipeline.serving.errors import RequestError
+from pipeline.serving.similar_api import COUNTED_AT_ONCE, SimilarApi
 from tests.support.recommender import save_recommender
 from tests.support.ruled_model import ORIGIN, RATED_ALIKE, Ruled, write_data
 from tests.support.server import serving, until
@@ -120,3 +123,15 @@ def test_the_command_prints_them(live):
         else:
             assert "Similar to Film 27 (1927)" in done.stdout
             assert "Film 28 (1928)" in done.stdout
+
+
+def test_what_waits_too_long_to_be_counted_is_answered_with_504():
+    async def run():
+        api = SimilarApi(None, None, None, timeout=0.01)
+        for _ in range(COUNTED_AT_ONCE):
+            await api._turns.acquire()
+        with pytest.raises(RequestError, match="no answer within 0.01 s") as raised:
+            await api._by_likes(None, None, "1", 5)
+        assert raised.value.status == 504
+
+    asyncio.run(run())
