@@ -77,11 +77,9 @@ def sampled_metrics(scorer: Scorer, data: Data) -> dict[str, float]:
             scorer, batch, targets, Candidates(data.sizes.num_items), 1
         )
         ranks, candidates = ranked["rank"].numpy(), ranked["num_candidates"].numpy()
-        for user in np.flatnonzero(liked.any(1)):
-            rank = np.sort(ranks[user][liked[user]])
-            values.append(
-                ranking_metrics(rank, int(candidates[user]), NUM_SAMPLED)[-2:]
-            )
+        for rank, is_liked, count in zip(ranks, liked, candidates, strict=True):
+            of_liked = np.sort(rank[is_liked])
+            values.append(ranking_metrics(of_liked, int(count), NUM_SAMPLED)[-2:])
     hit_rate, ndcg = np.mean(values, 0)
     return {"sampled_hit_rate@10": hit_rate, "sampled_ndcg@10": ndcg}
 

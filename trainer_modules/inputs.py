@@ -255,7 +255,10 @@ def read_user_fields(data: Data) -> dict[str, Table]:
 
 
 def eval_users(data: Data, limit: int) -> tf.data.Dataset:
-    """Returns the first ``limit`` eval records: a sample, as users are hash-ordered.
+    """Returns the first ``limit`` users who liked a target of the eval split.
+
+    They are a sample, as users are in the order of a hash. A batch is not cut, so that
+    there may be up to 511 users more.
 
     Returns:
         Batches of ``user_index`` [B]; ``history_item_index`` and ``history_label`` [B,
@@ -304,5 +307,18 @@ def eval_users(data: Data, limit: int) -> tf.data.Dataset:
             lists[f.HISTORY_WEIGHT] = weights_of(batch)
         return lists | {f.USER_INDEX: user[:, 0], f.LABEL: label}
 
-    batches = data.records(data.eval_files, *names)
-    return batches.take(-(-limit // READ_BATCH)).map(padded)
+    def counted(
+        before: tf.Tensor, batch: dict[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, dict[str, tf.Tensor]]]:
+        liked = tf.reduce_any(label_of_targets(batch) == f.LIKED, 1)
+        kept = {name: tf.ragged.boolean_mask(v, liked) for name, v in batch.items()}
+        return before + tf.math.count_nonzero(liked), (before, kept)
+
+    return (
+        data.records(data.eval_files, *names)
+        .scan(tf.constant(0, tf.int64), counted)
+        .take_while(lambda before, _: before < limit)
+        .map(lambda _, batch: batch)
+        .filter(lambda batch: tf.shape(batch[f.USER_INDEX])[0] > 0)
+        .map(padded)
+    )

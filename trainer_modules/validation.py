@@ -104,13 +104,12 @@ class Ranking(Validation):
         """Ranks the first users of the split."""
         gain, users = 0.0, 0
         for batch in self.users:
-            batch_gain, batch_users = self._gains(batch)
-            gain += float(batch_gain)
-            users += int(batch_users)
+            gain += float(self._gain(batch))
+            users += len(batch[f.USER_INDEX])
         return gain / users
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def _gains(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    def _gain(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         users = dict(batch)
         targets, label = users.pop(f.ITEM_INDEX), users.pop(f.LABEL)
         rank = rank_targets(self.scorer, users, targets, self.candidates, 1)["rank"]
@@ -123,10 +122,7 @@ class Ranking(Validation):
         num_liked = tf.math.count_nonzero(liked, 1)
         places = tf.range(1, tf.shape(label)[1] + 1)
         ideal = tf.concat([[1.0], tf.cumsum(discount(places))], 0)
-        return (
-            tf.reduce_sum(dcg / tf.gather(ideal, num_liked)),
-            tf.math.count_nonzero(num_liked),
-        )
+        return tf.reduce_sum(dcg / tf.gather(ideal, num_liked))
 
 
 class _Targets(Validation):

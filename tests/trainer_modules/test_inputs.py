@@ -227,6 +227,23 @@ def test_eval_users_are_as_many_as_whole_batches_hold(planted, monkeypatch):
     assert [len(batch[f.USER_INDEX]) for batch in batches] == [5, 5, 5]
 
 
+def test_eval_users_are_those_who_liked_a_target_however_late(
+    transformed_log, monkeypatch
+):
+    """With READ_BATCH records at once, three batches have no user who liked one."""
+    monkeypatch.setattr(inputs, "READ_BATCH", 4)
+    fans = {14, 15, 19, 21}
+    targets = {user: [(3, 0, 1.0), (4, user in fans, 5.0)] for user in range(2, 22)}
+    data = transformed_log({user: [(2, 1, 5.0)] for user in targets}, targets, 22, 9)
+
+    def found(limit):
+        batches = inputs.eval_users(data, limit)
+        return [batch[f.USER_INDEX].numpy().tolist() for batch in batches]
+
+    assert found(1) == found(2) == [[14, 15]]
+    assert found(3) == [[14, 15], [19, 21]] == found(1000)
+
+
 def test_interactions_are_sorted_unique_and_turn_around():
     pairs = [(3, 1), (2, 4), (3, 1), (1, 1), (2, 2)]
     found = make_interactions(pairs, 5, 6)

@@ -56,7 +56,7 @@ class Objective:
                 raises ends the trial. A closed form has no epochs.
 
         Raises:
-            ValueError: If the values do not go together.
+            ValueError: If the values do not go together, or no user liked a target.
             MemoryError: If the model needs more memory than there is.
         """
         own = dataclasses.asdict(self.settings.config)
@@ -108,8 +108,13 @@ class _UserMean:
             for rank, label, num_candidates in zip(
                 *(part.numpy() for part in self._ranks(batch)), strict=True
             )
-            if (label == f.LIKED).any()
         ]
+        if not metrics:
+            raise ValueError(
+                "the metric of trials is not defined: no user liked a rating of the "
+                "eval split; hold out more (split.eval_fraction), or change "
+                "label.threshold"
+            )
         return float(np.mean(metrics))
 
     @tf.function(autograph=False, reduce_retracing=True)

@@ -124,6 +124,14 @@ def test_closed_forms_do_not_learn_from_the_split_that_judges_them(
     assert learned == [int((planted.data.train_ratings.label == f.LIKED).sum())]
 
 
+def test_an_eval_split_without_likes_is_an_error(objective, transformed_log):
+    targets = {user: [(3, 0, 1.0)] for user in range(2, 10)}
+    liked = {user: [(2, 1, 5.0), (4, 1, 5.0)] for user in targets}
+    without = transformed_log(liked, targets, 10, 9)
+    with pytest.raises(ValueError, match=r"eval split.*label\.threshold"):
+        objective("ease", data=without)({}, "", lambda measure: None)
+
+
 def test_auc_is_of_all_targets(objective):
     metric = objective("deepfm", metric=None, epochs=3, batch_size=64)
     assert metric({}, "", lambda measure: None) > 0.6
