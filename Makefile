@@ -25,7 +25,7 @@ PYTHON_MISSING := Python 3.11 is missing and could not be downloaded: run "apt-g
   bench-optimizers bench-fingerprint bench-deepctr bench-implicit bench-lightfm bench-recbole bench-sequence \
   bench-serve bench-events bench-skew bench-warm-start bench-tune bench-sources \
   bench-flink bench-gate bench-trials demo-loop bench-store bench-new-items bench-index bench-evaluation bench-two-stages bench-scale \
-  bench-run bench-run-quick bench-jobs bench-plan bench-training-memory bench-gpu bench-obp bench-off-policy
+  bench-run bench-run-quick bench-jobs bench-plan bench-training-memory bench-large-tables bench-gpu bench-obp bench-off-policy
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 43
@@ -237,6 +237,11 @@ bench-jobs: $(READY) ## Compare a run whose steps run at once with one without
 
 bench-training-memory: $(READY) ## Measure the bytes that a training takes for each rating
 	@$(BIN)/python -m benchmarks.training_memory --write
+
+# ARGUMENTS="--rows 2000000 --ratings 500000" takes a minute, and 1 GB.
+bench-large-tables: ARGUMENTS := --write
+bench-large-tables: $(READY) ## Train a table of 50 million rows by two processes with half of it each
+	@$(BIN)/python -m benchmarks.large_tables $(ARGUMENTS)
 
 bench-plan: $(READY) ## Measure the reference runs that `marquee run --plan` estimates from
 	@$(BIN)/python -m benchmarks.plan --write

@@ -61,16 +61,40 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver is None or resolver.task_type in (None, "chief")
 
 
-def of_chief(strategy: tf.distribute.Strategy, measure: Callable[[], float]) -> float:
+def place(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+    """Returns the number of this worker, from 0 for the chief, and how many there are.
+
+    Raises:
+        ValueError: If one process trains on several devices.
+    """
+    count = strategy.num_replicas_in_sync
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        resolver = strategy.cluster_resolver
+        return (0 if is_chief(strategy) else resolver.task_id + 1), count
+    if count > 1:
+        raise ValueError(
+            "train.shard_tables_from divides tables among workers, and one process "
+            f"sees {count} devices: set train.workers, and give each worker one GPU"
+        )
+    return 0, 1
+
+
+def of_chief(
+    strategy: tf.distribute.Strategy,
+    measure: Callable[[], float],
+    by_all: bool = False,
+) -> float:
     """Returns, on all workers, the figure that the chief measures.
 
     Args:
         strategy: The workers, which must all call this.
-        measure: Returns the figure; only the chief calls it.
+        measure: Returns the figure.
+        by_all: Whether all workers call it, because it needs them, and not only the
+            chief.
     """
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return measure()
-    found = measure() if is_chief(strategy) else 0.0
+    found = measure() if by_all or is_chief(strategy) else 0.0
     values = strategy.experimental_distribute_values_from_function(
         lambda replica: tf.constant(
             0.0 if replica.replica_id_in_sync_group else found, tf.float64

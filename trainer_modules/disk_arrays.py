@@ -6,7 +6,7 @@ folder for temporary files (``TMPDIR``), which is that of the run in a step.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 BLOCK_ROWS = 1 << 20  # that are computed at once, in memory
+MAPPED_BYTES = 1 << 26  # from here on, an array is worth a file of its own
 _ALIGNED = 64  # bytes; TensorFlow ends the process for what is not (EIGEN_MAX_ALIGN)
 
 Array = npt.NDArray[Any]
@@ -64,6 +65,32 @@ def computed(
 ) -> Array:
     """Returns an array [N] of values that a function returns for each block of rows."""
     return stored(map(compute, blocks(num_rows)), dtype)
+
+
+def joined(parts: Sequence[Array]) -> Array:
+    """Returns arrays [N_i, ...] one after the other, in a file if they are large."""
+    if sum(part.nbytes for part in parts) < MAPPED_BYTES:
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+    flat = stored((part.reshape(-1) for part in parts), parts[0].dtype)
+    return flat.reshape(-1, *parts[0].shape[1:])
+
+
+def copied(variable: tf.Variable) -> Array:
+    """Returns the values of a variable, in a file if they are large.
+
+    They are read block by block: as a whole, TensorFlow would copy them into memory.
+    """
+    size = variable.shape.num_elements() * variable.dtype.size
+    if size < MAPPED_BYTES or not variable.shape.rank:
+        return np.asarray(variable.numpy())
+    flat = stored(
+        (
+            variable.sparse_read(tf.range(rows.start, rows.stop)).numpy().reshape(-1)
+            for rows in blocks(variable.shape[0])
+        ),
+        variable.dtype.as_numpy_dtype,
+    )
+    return flat.reshape(variable.shape)
 
 
 def counts(index: npt.NDArray[np.int32], length: int) -> npt.NDArray[np.int64]:

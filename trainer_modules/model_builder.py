@@ -52,7 +52,11 @@ class ModelBuilder:
         )
         # Dropout draws from variables then, which a checkpoint can hold.
         tf.keras.backend.experimental.enable_tf_random_generator()
-        sizes = dataclasses.replace(data.sizes, mean_rating=data.train_ratings.mean())
+        sizes = dataclasses.replace(
+            data.sizes,
+            mean_rating=data.train_ratings.mean(),
+            sharded_from=settings.shard_tables_from,
+        )
         strategy = strategy or devices.strategy(settings.require_gpu)
         return cls(settings, sizes, strategy)
 

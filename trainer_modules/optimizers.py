@@ -46,23 +46,23 @@ def compiled(
     parts = model.optimized_apart if isinstance(model, PartlyOptimizedApart) else []
     optimizers = [(config.optimizer, learning_rate)]
     optimizers += [(optimizer, rate) for _, optimizer, rate in parts]
+
+    def decaying(rate: float) -> tf.keras.optimizers.schedules.LearningRateSchedule:
+        return tf.keras.optimizers.schedules.ExponentialDecay(
+            rate, training_set.steps, config.learning_rate_decay
+        )
+
     with model.distribute_strategy.scope():
         trainee = Trainee(
             model,
             loss_named(config.loss, sizes.num_items),
             training_set,
             [layer for layer, _, _ in parts],
+            decaying(config.learning_rate),
         )
         trainee.compile(
             optimizer=[
-                _optimizer(
-                    optimizer,
-                    tf.keras.optimizers.schedules.ExponentialDecay(
-                        rate, training_set.steps, config.learning_rate_decay
-                    ),
-                    is_lazy,
-                    training_set.batch_size,
-                )
+                _optimizer(optimizer, decaying(rate), is_lazy, training_set.batch_size)
                 for optimizer, rate in optimizers
             ],
             steps_per_execution=min(training_set.steps, STEPS_PER_CALL),

@@ -29,7 +29,7 @@ def run_fn(fn_args: FnArgs) -> None:
     checkpoints = Checkpoints.of(fn_args, settings.checkpoint_seconds)
     if checkpoints and settings.workers > 1 and settings.learns_by_gradients:
         supervisor.train(fn_args, settings, checkpoints)
-        checkpoints.are_complete = True
+        checkpoints.completed_by = settings.workers
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     data, build = prepared(fn_args, settings, transform)
     model, trained = training.train(build, data, fn_args.model_run_dir, checkpoints)

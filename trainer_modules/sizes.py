@@ -54,6 +54,8 @@ class Sizes:
         mean_rating: Mean of the training ratings, in stars.
         num_new_items: Number of items without a row of their own that the model lists;
             their indices follow those of the rows.
+        sharded_from: From how many rows on a table is divided among the workers; None
+            for never.
     """
 
     num_users: int
@@ -70,6 +72,7 @@ class Sizes:
     num_context_values: int = f.NUM_RESERVED
     mean_rating: float = 0.0
     num_new_items: int = 0
+    sharded_from: int | None = None
 
     @property
     def num_listed(self) -> int:
@@ -85,6 +88,12 @@ class Sizes:
     def num_unlisted(self, num_items: int) -> int:
         """Returns how many of so many distinct items have no index of their own."""
         return max(0, num_items - (self.num_listed - f.NUM_RESERVED))
+
+    def is_sharded(self, vocabulary: Vocabulary) -> bool:
+        """Returns whether a vocabulary's table is divided among the workers."""
+        return self.sharded_from is not None and (
+            self.rows(vocabulary) >= self.sharded_from
+        )
 
     def rows(self, vocabulary: Vocabulary) -> int:
         """Returns the number of rows of a vocabulary's table, with reserved ones."""

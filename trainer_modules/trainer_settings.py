@@ -49,6 +49,8 @@ class TrainerSettings:
         checkpoint_seconds: Time between two checkpoints; 0 to write none.
         workers: Number of processes that train the model together.
         worker_seconds: Time after which workers that end no step are stopped.
+        shard_tables_from: From how many rows on a table is divided among the workers;
+            None for never.
         code_version: Part of the cache key; unused otherwise.
     """
 
@@ -78,6 +80,7 @@ class TrainerSettings:
     checkpoint_seconds: int = 0
     workers: int = 1
     worker_seconds: int = 0
+    shard_tables_from: int | None = None
     code_version: str = ""
 
     @classmethod

@@ -9,6 +9,7 @@ from trainer_modules import features as f
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.disk_arrays import blocks, reading, tensor
 from trainer_modules.inputs import Data, eval_users
+from trainer_modules.layers.sharded_table import sharded_tables
 from trainer_modules.ranking import Candidates, rank_targets
 from trainer_modules.validation_metrics import AUC, MODES, NDCG, RMSE
 
@@ -34,6 +35,7 @@ class Validation(tf.keras.callbacks.Callback):
     def __init__(self, scorer: tf.keras.Model):
         super().__init__()
         self.scorer = scorer
+        self.is_sharded = bool(sharded_tables(scorer))  # scored by all workers
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Adds the metric to the logs, for the callbacks after this one."""
@@ -44,7 +46,8 @@ class Validation(tf.keras.callbacks.Callback):
 
         Others would compute it with other rounding errors, and stop at another epoch.
         """
-        return devices.of_chief(self.scorer.distribute_strategy, self._measured)
+        strategy = self.scorer.distribute_strategy
+        return devices.of_chief(strategy, self._measured, by_all=self.is_sharded)
 
     def _measured(self) -> float:
         raise NotImplementedError

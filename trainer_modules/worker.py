@@ -61,6 +61,8 @@ def train(order: str) -> None:
         training.train(build, data, curves, checkpoints)
     if checkpoints:
         checkpoints.wait()
+        # Those of all workers: the Trainer goes on when the chief has ended.
+        devices.of_chief(strategy, lambda: 0.0)
 
 
 def read_order(path: str) -> FnArgs:

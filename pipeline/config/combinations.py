@@ -168,6 +168,12 @@ def _check_workers(train: TrainConfig, document: Document) -> None:
     if train.workers > 1 and train.checkpoint_every is None:
         message = "workers go on from checkpoints; set train.checkpoint_every, as in 5m"
         raise document.error("train.workers", message)
+    if train.shard_tables_from is None:
+        return
+    for name in ("warm_start", "mixed_precision"):
+        if getattr(train, name):
+            message = f"it does not go together with train.{name}; set one of the two"
+            raise document.error("train.shard_tables_from", message)
 
 
 def _check_split(config: PipelineConfig, document: Document) -> None:

@@ -123,6 +123,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             numbers of dropout (docs/operations.md).
         worker_timeout: How long the workers may take for a step, such as 10m, or for
             reading the data; the run then fails instead of waiting.
+        shard_tables_from: From how many rows on an embedding table is divided among the
+            workers, each of which holds and learns its part, by a row-wise Adam; null
+            for never (docs/operations.md).
     """
 
     seed: Seed = 0
@@ -132,6 +135,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_every: Duration | None = "5m"
     workers: Count = 1
     worker_timeout: Duration = "10m"
+    shard_tables_from: Count | None = None
 
 
 class EvaluationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

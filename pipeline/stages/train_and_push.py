@@ -241,6 +241,8 @@ def trainer_config(name: str, config: PipelineConfig) -> dict[str, object]:
         settings["judged"] = config.events.judged_types()
     if config.data.repeats == ALL:
         settings["counts_repeats"] = True
+    if config.train.shard_tables_from is not None:
+        settings["shard_tables_from"] = config.train.shard_tables_from
     if config.lists.again_after is not None:
         settings["again_after"] = config.lists.again_after
     if config.lists.rules is not None:

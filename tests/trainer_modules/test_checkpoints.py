@@ -196,6 +196,31 @@ def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_used(
     same(found, attempt("gmf", GMF))
 
 
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_checkpoint_in_parts_is_used_if_all_are_intact(tmp_path, caplog, is_missing):
+    ends = ("-0-of-2", "-1-of-2")
+    of_workers = [
+        files.CheckpointFiles(str(tmp_path), 0, "{}", parts=parts)
+        for parts in (ends, ends[::-1])
+    ]
+    for steps in (1, 2, 3):  # of which two are kept
+        for number, worker in enumerate(of_workers):
+            part = np.full(4, 10 * steps + number, np.float32)
+            worker.write(files.Checkpoint(steps, [part], [], {}))
+            worker.wait()
+    chief, other = of_workers
+    assert chief.newest().variables[0][0] == 30
+    assert [part.variables[0][0] for part in chief.other_parts(3)] == [31]
+    newest = tmp_path / "0-000000000003-1-of-2"
+    if is_missing:
+        newest.unlink()
+    else:
+        newest.write_bytes(newest.read_bytes()[:-1])
+    assert chief.newest().variables[0][0] == 20
+    assert "0-000000000003-0-of-2 is damaged" in caplog.text
+    assert other.at(2).variables[0][0] == 21
+
+
 def test_reading_takes_no_more_memory_than_the_arrays(tmp_path):
     arrays = [np.full(1 << 20, number, np.float32) for number in range(24)]
     of_fit = files.CheckpointFiles(str(tmp_path), 0, "{}")

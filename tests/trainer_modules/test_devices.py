@@ -28,6 +28,10 @@ SHARE = """
         devices.share(strategy, batch, 3)
     except ValueError as error:
         print(error)
+    try:
+        devices.place(strategy)
+    except ValueError as error:
+        print(error)
 """
 
 
@@ -40,10 +44,11 @@ def test_every_device_has_a_row_of_every_batch():
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    *sizes, message = done.stdout.splitlines()
+    *sizes, message, no_workers = done.stdout.splitlines()
     # The last device would have none of 5, 6 or 9 rows.
     assert sizes == [
         *("4 4", "5 4", "6 4", "7 7", "8 8", "9 8"),
         *("10 10", "16 16", "17 17", "33 33", "100 100"),
     ]
     assert message.startswith("a batch has 3 rows, too few for 4 devices")
+    assert "among workers, and one process sees 4 devices" in no_workers

@@ -98,3 +98,14 @@ def test_ratings_are_chosen_and_joined_over_blocks(pairs):
             *(row for row in rows if row[0] == user),
         ]
     ]
+
+
+@pytest.mark.parametrize("mapped_bytes", [1, 1 << 26])
+def test_arrays_are_joined_in_a_file_or_in_memory(monkeypatch, mapped_bytes):
+    monkeypatch.setattr(disk_arrays, "MAPPED_BYTES", mapped_bytes)
+    one, other = np.arange(6.0).reshape(2, 3), np.arange(3.0).reshape(1, 3)
+    found = disk_arrays.joined([one, other])
+    np.testing.assert_array_equal(found, [[0, 1, 2], [3, 4, 5], [0, 1, 2]])
+    owner = found.base if found.base is None else found.base.base
+    assert isinstance(owner, np.memmap) == (mapped_bytes == 1)
+    np.testing.assert_array_equal(disk_arrays.joined([one]), one)

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from trainer_modules.disk_arrays import joined
+
 KEPT = 2  # checkpoints of a fit: if the last one is damaged, the one before is used
 READ_BYTES = 1 << 24  # of a file at once
 SHARED_SECONDS = 60.0  # until a worker sees what another one has written
@@ -44,7 +46,14 @@ class Checkpoint:
 class CheckpointFiles:
     """The checkpoints of one fit: files with an ``.npz`` and its SHA-256."""
 
-    def __init__(self, folder: str, fit: int, made_for: str, writes: bool = True):
+    def __init__(
+        self,
+        folder: str,
+        fit: int,
+        made_for: str,
+        writes: bool = True,
+        parts: Sequence[str] = ("",),
+    ):
         """Takes a folder, which may be in an object store, and need not exist yet.
 
         Args:
@@ -52,8 +61,10 @@ class CheckpointFiles:
             fit: Number of the fit within its step.
             made_for: What the training was, in JSON.
             writes: Whether ``write`` does anything.
+            parts: Ends of the names of the files that a checkpoint consists of, the one
+                that is read and written here first.
         """
-        self.writes = writes
+        self.writes, self.parts = writes, parts
         self.folder, self.fit, self.made_for = folder, fit, made_for
         self._writing: threading.Thread | None = None
 
@@ -65,7 +76,8 @@ class CheckpointFiles:
         """
         for name in reversed(self._names()):
             path = f"{self.folder}/{name}"
-            checkpoint = _read(path)
+            others = [path.removesuffix(self.parts[0]) + end for end in self.parts[1:]]
+            checkpoint = _read(path) if all(map(_is_intact_at, others)) else None
             if checkpoint:
                 return checkpoint
             progress_log.warning(
@@ -97,6 +109,12 @@ class CheckpointFiles:
             raise OSError(f"{path} is damaged here, but not where the chief reads it")
         return checkpoint
 
+    def other_parts(self, steps_done: int) -> list[Checkpoint]:
+        """Returns the other parts of a checkpoint that is intact."""
+        begin = f"{self.folder}/{self._name(steps_done)}".removesuffix(self.parts[0])
+        parts = [_read(begin + end) for end in self.parts[1:]]
+        return [part for part in parts if part]
+
     @property
     def is_writing(self) -> bool:
         """Whether a checkpoint is still being written."""
@@ -117,7 +135,7 @@ class CheckpointFiles:
 
     def _write(self, checkpoint: Checkpoint) -> None:
         path = f"{self.folder}/{self._name(checkpoint.steps_done)}"
-        unfinished = f"{self.folder}/unfinished"
+        unfinished = f"{self.folder}/unfinished{self.parts[0]}"
         try:
             make_folder(self.folder, self.made_for)
             with tf.io.gfile.GFile(unfinished, "wb") as file:
@@ -136,14 +154,18 @@ class CheckpointFiles:
             )
 
     def _name(self, steps_done: int) -> str:
-        return f"{self.fit}-{steps_done:012}"
+        return f"{self.fit}-{steps_done:012}{self.parts[0]}"
 
     def _names(self) -> list[str]:
         """Returns the names of the files, the oldest first."""
         if not tf.io.gfile.isdir(self.folder):
             return []
         names = tf.io.gfile.listdir(self.folder)
-        return sorted(name for name in names if name.startswith(f"{self.fit}-"))
+        return sorted(
+            name
+            for name in names
+            if name.startswith(f"{self.fit}-") and name.endswith(self.parts[0])
+        )
 
 
 def make_folder(folder: str, made_for: str) -> None:
@@ -180,11 +202,19 @@ def _read(path: str) -> Checkpoint | None:
 
             def values(kind: str) -> list[Array]:
                 count = sum(name.startswith(kind) for name in arrays.files)
-                return [arrays[f"{kind}_{n}"] for n in range(count)]
+                return [joined([arrays[f"{kind}_{n}"]]) for n in range(count)]
 
             return Checkpoint(
                 about["steps_done"], values("variable"), values("best"), about["state"]
             )
+
+
+def _is_intact_at(path: str) -> bool:
+    """Returns whether a file exists and is not damaged."""
+    if not tf.io.gfile.exists(path):
+        return False
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return _is_intact(file)
 
 
 def _is_intact(file: tf.io.gfile.GFile) -> bool:

@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from trainer_modules import devices
 from trainer_modules.checkpoints.files import MADE_FOR, CheckpointFiles, make_folder
 from trainer_modules.checkpoints.saver import Saver
+from trainer_modules.layers.sharded_table import sharded_tables
 from trainer_modules.tasks.task import Trainee
 
 FOLDER = ".system/stateful_working_dir"  # below the folder of the step
@@ -27,10 +29,11 @@ class Checkpoints:
     """The checkpoints of the fits of a step, which always come in the same order.
 
     Attributes:
-        are_complete: Whether each fit has ended, so that its end is to be restored.
+        completed_by: Number of the workers that have ended each fit, so that its end is
+            to be restored; 0 if it has not ended.
     """
 
-    are_complete = False
+    completed_by = 0
 
     def __init__(
         self,
@@ -140,12 +143,24 @@ class Checkpoints:
             OSError: If the fit must have ended, and its last checkpoint is missing.
         """
         self.wait()
+        place, count = 0, self.completed_by
+        parts = [""]
+        if is_sharded := bool(sharded_tables(trainee.model)):
+            if not count:
+                place, count = devices.place(trainee.distribute_strategy)
+            own_first = sorted(range(count), key=lambda number: number != place)
+            parts = [f"-{number}-of-{count}" for number in own_first]
         files = CheckpointFiles(
-            self.folder, len(self._fits), self.made_for, self.writes
+            self.folder,
+            len(self._fits),
+            self.made_for,
+            self.writes or is_sharded,
+            parts,
         )
         self._fits.append(files)
-        saver = Saver(files, self.interval, trainee, epochs, others)
-        if self.are_complete and not saver.has_ended:
+        joins = self.completed_by > 1 and is_sharded
+        saver = Saver(files, self.interval, trainee, epochs, others, joins)
+        if self.completed_by and not saver.has_ended:
             raise OSError(
                 f"the trained model is missing in {self.folder}: its checkpoint could "
                 "not be written, or is damaged. Look for a warning in the output above"

@@ -1,5 +1,6 @@
 """Saves the state of a fit while it runs, and restores it."""
 
+import dataclasses
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 from trainer_modules import devices
 from trainer_modules.checkpoints.files import Array, Checkpoint, CheckpointFiles
+from trainer_modules.disk_arrays import copied, joined, tensor
+from trainer_modules.layers.sharded_table import sharded_tables
 from trainer_modules.progress import Progress
 from trainer_modules.tasks.task import Trainee
 
@@ -28,6 +31,7 @@ class Saver(tf.keras.callbacks.Callback):
         trainee: Trainee,
         epochs: int,
         others: Sequence[tf.keras.callbacks.Callback],
+        joins_parts: bool = False,
     ):
         """Reads the newest checkpoint, and sets the trainee's ``steps_done`` by it.
 
@@ -37,6 +41,7 @@ class Saver(tf.keras.callbacks.Callback):
             trainee: What is to be fitted.
             epochs: Number of epochs that are planned.
             others: The other callbacks.
+            joins_parts: Whether the checkpoint has parts, to be put together here.
         """
         super().__init__()
         self.files, self.interval, self.others = files, interval, others
@@ -44,7 +49,10 @@ class Saver(tf.keras.callbacks.Callback):
         self.steps = trainee.training_set.steps
         self.all_steps = epochs * self.steps
         self.history: list[dict[str, float]] = []
+        self.tables = sharded_tables(trainee.model)
         self.checkpoint = self._newest()
+        if self.checkpoint and joins_parts:
+            self.checkpoint = self._whole(self.checkpoint)
         if self.checkpoint:
             trainee.steps_done = self.checkpoint.steps_done
 
@@ -59,6 +67,30 @@ class Saver(tf.keras.callbacks.Callback):
 
         steps = int(devices.of_chief(self.trainee.distribute_strategy, steps_done))
         return newest if newest or steps < 0 else self.files.at(steps)
+
+    def _whole(self, first: Checkpoint) -> Checkpoint:
+        """Returns a checkpoint of parts with whole tables, one worker's after another.
+
+        Everything else is the same in all parts.
+        """
+        of_parts = [first, *self.files.other_parts(first.steps_done)]
+
+        def whole(variables: Sequence[tf.Variable], values: str) -> list[Array]:
+            arrays: Sequence[Sequence[Array]] = [getattr(p, values) for p in of_parts]
+            return [
+                joined([part[place] for part in arrays])
+                if any(
+                    variable is row for table in self.tables for row in table.weights
+                )
+                else arrays[0][place]
+                for place, variable in enumerate(variables[: len(arrays[0])])
+            ]
+
+        return dataclasses.replace(
+            first,
+            variables=whole(_variables(self.trainee), "variables"),
+            best_weights=whole(self.trainee.weights, "best_weights"),
+        )
 
     @property
     def has_ended(self) -> bool:
@@ -117,7 +149,7 @@ class Saver(tf.keras.callbacks.Callback):
                 "best_epoch": early_stopping.best_epoch,
                 "wait": early_stopping.wait,
             }
-        variables = [variable.numpy() for variable in self.variables]
+        variables = [copied(variable) for variable in self.variables]
         self.files.write(Checkpoint(steps_done, variables, best_weights, state))
         self.saved = time.monotonic()
 
@@ -144,7 +176,8 @@ class Saver(tf.keras.callbacks.Callback):
 
     def _restore_variables(self, checkpoint: Checkpoint) -> None:
         for variable, value in zip(self.variables, checkpoint.variables, strict=True):
-            variable.assign(value)
+            # Without a copy in memory, if no step changes it any more.
+            variable.assign(tensor(value) if self.has_ended else value)
 
     def _other(self, kind: type[tf.keras.callbacks.Callback]) -> Any:
         """Returns the callback of a type; None if there is none."""

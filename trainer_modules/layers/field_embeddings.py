@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.layers.decay import decay
-from trainer_modules.layers.vector_table import VectorTable
+from trainer_modules.layers.sharded_table import vector_table
 from trainer_modules.sizes import Sizes, Vocabulary, Weighted
 
 
@@ -62,7 +62,7 @@ class FieldEmbeddings(tf.keras.layers.Layer):
         ]
 
         def table(vocabulary: Vocabulary) -> tf.keras.layers.Layer:
-            return VectorTable(vocabulary, sizes, dim, stddev, num_zeros=num_zeros)
+            return vector_table(vocabulary, sizes, dim, stddev, num_zeros=num_zeros)
 
         def projections(lengths: Iterable[int]) -> list[tf.keras.layers.Layer]:
             return [Projection(n, dim, stddev, num_zeros) for n in lengths]

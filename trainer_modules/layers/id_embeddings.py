@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from trainer_modules import features as f
 from trainer_modules.layers.decay import decay
-from trainer_modules.layers.vector_table import VectorTable
+from trainer_modules.layers.sharded_table import vector_table
 from trainer_modules.sizes import Sizes
 
 
@@ -26,8 +26,8 @@ class IdEmbeddings(tf.keras.layers.Layer):
         """
         super().__init__()
         self.l2 = l2
-        self.user = VectorTable("user", sizes, dim, stddev)
-        self.item = VectorTable("item", sizes, dim, stddev)
+        self.user = vector_table("user", sizes, dim, stddev)
+        self.item = vector_table("item", sizes, dim, stddev)
 
     def call(
         self, features: dict[str, tf.Tensor], training: bool = False

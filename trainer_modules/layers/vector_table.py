@@ -35,6 +35,9 @@ class VectorTable(tf.keras.layers.Embedding):
             constraint: Applied to the vectors after each training step.
             num_zeros: How many numbers at the end of each vector start at 0, such as
                 biases.
+
+        Raises:
+            ValueError: If the table is to be divided among the workers.
         """
         # Not shared between tables: one initializer would draw the same numbers again.
         normal = tf.keras.initializers.RandomNormal(stddev=stddev)
@@ -44,5 +47,11 @@ class VectorTable(tf.keras.layers.Embedding):
             return tf.pad(drawn, [[0, 0], [0, num_zeros]])
 
         rows = sizes.rows(vocabulary)
+        if sizes.is_sharded(vocabulary):
+            raise ValueError(
+                f"this model reads its whole table of {rows:,} rows, which "
+                f"train.shard_tables_from ({sizes.sharded_from:,}) divides among the "
+                "workers: raise it above the table's rows, or train another model"
+            )
         super().__init__(rows, dim, initial, embeddings_constraint=constraint)
         self.vocabulary = vocabulary

@@ -11,9 +11,10 @@ import tensorflow as tf
 from trainer_modules import features as f
 from trainer_modules.configs.base import GradientConfig
 from trainer_modules.devices import shared_size
-from trainer_modules.disk_arrays import computed, reading, tensor
+from trainer_modules.disk_arrays import Array, computed, copied, reading, tensor
 from trainer_modules.inputs import Data
 from trainer_modules.interactions import Indices, Interactions, Ratings, Stars
+from trainer_modules.layers.sharded_table import sharded_tables
 from trainer_modules.sizes import Table
 from trainer_modules.tasks.losses import LossFunction
 from trainer_modules.tasks.negatives import negative_sampler
@@ -291,6 +292,7 @@ class Trainee(tf.keras.Model):
         loss: LossFunction,
         training_set: TrainingSet,
         parts: Sequence[tf.keras.layers.Layer] = (),
+        learning_rate: Callable[[tf.Variable], tf.Tensor] | None = None,
     ):
         """Wraps a model.
 
@@ -299,12 +301,15 @@ class Trainee(tf.keras.Model):
             loss: The loss function.
             training_set: The batches that it will be fitted to.
             parts: Layers of the model that have an optimizer of their own.
+            learning_rate: That of sharded tables, after so many steps; None without
+                such tables.
         """
         super().__init__()
         self.model = model
         self.loss_function = loss
         self.training_set = training_set
         self.parts = list(parts)
+        self.sharded, self.learning_rate = sharded_tables(model), learning_rate
         self.loss_mean = tf.keras.metrics.Mean("loss")
 
     def create_variables(self) -> None:
@@ -333,10 +338,18 @@ class Trainee(tf.keras.Model):
             # Losses that layers add are means over the rows of this replica.
             part = tf.cast(tf.shape(batch[f.LABEL])[0] / batch_size, tf.float32)
             replica_loss = share + part * sum(self.model.losses)
+        for table in self.sharded:
+            assert self.learning_rate
+            rate = self.learning_rate(self.optimizer[0].iterations)
+            table.learn(tape.gradient(replica_loss, table.shard), rate)
         for optimizer, variables in self._optimized():
             optimizer.minimize(replica_loss, variables, tape=tape)
         self.loss_mean.update_state(share / part, part)
         return {"loss": self.loss_mean.result()}
+
+    def get_weights(self) -> list[Array]:
+        """Returns the weights, large ones in files: Keras keeps those of an epoch."""
+        return [copied(weight) for weight in self.weights]
 
     def _maybe_load_initial_counters_from_ckpt(
         self, steps_per_epoch: int, initial_epoch: int
@@ -345,8 +358,15 @@ class Trainee(tf.keras.Model):
         return divmod(self.steps_done, steps_per_epoch)
 
     def _optimized(self) -> list[OptimizedVariables]:
-        """Returns each optimizer with its variables; the first has all other ones."""
-        apart = [part.trainable_variables for part in self.parts]
-        taken = {variable.ref() for variables in apart for variable in variables}
+        """Returns each optimizer with its variables; the first has all other ones.
+
+        Sharded tables have none.
+        """
+        taken = {table.shard.ref() for table in self.sharded}
+        apart = [
+            [v for v in part.trainable_variables if v.ref() not in taken]
+            for part in self.parts
+        ]
+        taken |= {variable.ref() for variables in apart for variable in variables}
         rest = [v for v in self.model.trainable_variables if v.ref() not in taken]
         return list(zip(self.optimizer, [rest, *apart], strict=True))

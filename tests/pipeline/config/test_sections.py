@@ -511,6 +511,18 @@ def test_a_flag_counts_more_than_an_override_and_is_text():
             "train.workers",
             "workers go on from checkpoints",
         ),
+        (
+            "train:\n  warm_start: true\n  shard_tables_from: 1000\n",
+            3,
+            "train.shard_tables_from",
+            "does not go together with train.warm_start",
+        ),
+        (
+            "train:\n  mixed_precision: true\n  shard_tables_from: 1000\n",
+            3,
+            "train.shard_tables_from",
+            "does not go together with train.mixed_precision",
+        ),
     ],
 )
 def test_choices_that_are_impossible_together(write, text, line, key, message):

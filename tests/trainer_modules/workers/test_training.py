@@ -236,3 +236,27 @@ def test_a_worker_ends_with_the_process_that_started_it(tmp_path):
         [worker] = psutil.Process(shell.pid).children()
         shell.kill()
         wait_until(lambda: not worker.is_running())
+
+
+SHARDED = {"gmf": GMF, "deepfm": "{epochs: 2, batch_size: 32, dropout_rate: 0.0}"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHARDED)
+def test_workers_with_parts_of_the_tables_train_as_one_process(
+    trainer, tmp_path, caplog, name
+):
+    """The gradients of both go to the worker that has a row, which one may lose."""
+    one = trainer(name, SHARDED[name], "1", shard_tables_from=20)
+    two = trainer(name, SHARDED[name], "2", shard_tables_from=20, workers=2)
+    assert any("/shard/" in path for path in one[0])
+    assert one[0].keys() == two[0].keys()
+    for path, value in one[0].items():
+        np.testing.assert_allclose(two[0][path], value, atol=1e-4, err_msg=path)
+    np.testing.assert_allclose(two[1], one[1], atol=1e-4)
+    with signalled(signal.SIGKILL, lambda: list(tmp_path.rglob("0-*-1-of-2"))):
+        again = trainer(name, SHARDED[name], "3", shard_tables_from=20, workers=2)
+    assert "worker 1 of 2 was killed by SIGKILL" in caplog.text
+    for path, value in two[0].items():
+        np.testing.assert_array_equal(again[0][path], value, err_msg=path)
+    np.testing.assert_allclose(again[1], two[1], rtol=1e-6)  # mean losses
