@@ -104,15 +104,20 @@ def of_chief(
 
 
 def shared_size(batch_size: int) -> int:
-    """Returns the largest size up to B of which each replica in scope has a row.
+    """Returns the largest size up to B of which each device in scope has a row.
 
-    TensorFlow gives each replica but the last ones ceil(B / replicas) rows.
+    TensorFlow gives each device but the last ones ceil(B / devices) rows. Workers take
+    equal parts (``share``), and the Trainer that restores what they have trained needs
+    batches of the same size, alone.
 
     Args:
-        batch_size: B; returned as it is if there are more replicas.
+        batch_size: B; returned as it is if there are more devices, or for workers.
     """
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if -(-batch_size // replicas) * (replicas - 1) < batch_size:
+    strategy = tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    are_workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    before_last = -(-batch_size // replicas) * (replicas - 1)
+    if are_workers or before_last < batch_size:
         return batch_size
     return batch_size // replicas * replicas or batch_size
 

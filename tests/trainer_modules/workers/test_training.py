@@ -260,3 +260,13 @@ def test_workers_with_parts_of_the_tables_train_as_one_process(
     for path, value in two[0].items():
         np.testing.assert_array_equal(again[0][path], value, err_msg=path)
     np.testing.assert_allclose(again[1], two[1], rtol=1e-6)  # mean losses
+
+
+@pytest.mark.slow
+def test_three_workers_share_batches_of_four(trainer):
+    """TensorFlow's own division would leave the third one without a row."""
+    settings = "{epochs: 2, batch_size: 4, learning_rate: 0.0001}"
+    one = trainer("gmf", settings, "1")
+    three = trainer("gmf", settings, "3", workers=3)
+    for path, value in one[0].items():
+        np.testing.assert_allclose(three[0][path], value, atol=1e-4, err_msg=path)
