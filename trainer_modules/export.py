@@ -13,6 +13,7 @@ from trainer_modules.configs.list_rules import Feed, Rules
 from trainer_modules.inputs import Data
 from trainer_modules.item_feed import FeedError, read_feed
 from trainer_modules.item_index import item_index
+from trainer_modules.layers.sharded_table import sharded_tables
 from trainer_modules.model_builder import ModelBuilder
 from trainer_modules.model_card import ModelCard
 from trainer_modules.signatures import Served, Unit
@@ -86,7 +87,7 @@ def card(
 ) -> ModelCard:
     """Returns the model's card."""
     return msgspec.structs.replace(
-        build.settings.card(build.sizes, model.count_params()),
+        build.settings.card(build.sizes, number_of_weights(model)),
         warm_start=build.start.warm_start,
         from_scratch=build.start.from_scratch,
         train_seconds=trained.seconds,
@@ -94,6 +95,13 @@ def card(
         epochs=trained.epochs,
         share_of_users=_share_of_users(build.settings, data),
     )
+
+
+def number_of_weights(model: tf.keras.Model) -> int:
+    """Returns how many numbers the scores depend on."""
+    moments = sum(table.moments.shape.num_elements() for table in sharded_tables(model))
+    weights: int = model.count_params() - moments
+    return weights
 
 
 def score_unit(config: Any) -> Unit:

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from tests.support.models import build, configure, train
 from trainer_modules import devices
+from trainer_modules import features as f
+from trainer_modules.export import number_of_weights
 from trainer_modules.layers import sharded_table
 from trainer_modules.layers.id_embeddings import IdEmbeddings
 from trainer_modules.layers.sharded_table import ShardedTable, vector_table
@@ -95,6 +97,17 @@ def test_a_model_that_reads_its_whole_table_is_refused(name):
     sizes = Sizes(num_users=ROWS, num_items=12, sharded_from=12)
     with pytest.raises(ValueError, match=r"train\.shard_tables_from \(12\)"):
         build(name, sizes)
+
+
+def test_moments_do_not_count_as_weights(monkeypatch):
+    monkeypatch.setattr(devices, "place", lambda strategy: (0, 1))
+    whole = dataclasses.replace(SIZES, sharded_from=None)
+    counts = []
+    for sizes in (whole, SIZES):
+        model = build("gmf", sizes, embedding_dim=DIM)
+        model({f.USER_INDEX: tf.constant([3]), f.ITEM_INDEX: tf.constant([[4]])})
+        counts.append(number_of_weights(model))
+    assert counts[0] == counts[1] > (ROWS + 9) * DIM
 
 
 def test_a_table_that_is_read_whole_after_all_is_an_error():
