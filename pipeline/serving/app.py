@@ -112,7 +112,7 @@ def create_app(
     batcher = Batcher(settings, metrics)
     lists = RecommendApi(arms, ratings, batcher, events, log, exploration)
     received = EventsApi(served, ratings, events, settings, metrics)
-    similar = SimilarApi(served, ratings, batcher, settings.timeout)
+    similar = SimilarApi(served, ratings, batcher, settings)
     models = TFServingApi(served, batcher, settings)
     service = _ServiceApi(served, challenger, metrics)
     routes = [

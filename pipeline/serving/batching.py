@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Hashable, Iterator
 
-from pipeline.serving.errors import RequestError, no_answer
+from pipeline.serving.errors import no_answer, too_many_waiting
 from pipeline.serving.json_tensors import Tensors, check_items, num_rows
 from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.prometheus_metrics import Metrics
@@ -82,7 +82,7 @@ class _WaitingCount:
             RequestError: If too many are waiting (429).
         """
         if self._count >= self._most:
-            raise RequestError(429, "too many requests are waiting; try again")
+            raise too_many_waiting()
         self._set(self._count + 1)
 
     def leave(self) -> None:

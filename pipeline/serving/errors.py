@@ -14,6 +14,11 @@ class RequestError(Exception):
         self.status, self.message = status, message
 
 
+def too_many_waiting() -> RequestError:
+    """Returns the error of a request that finds the queue full."""
+    return RequestError(429, "too many requests are waiting; try again")
+
+
 def no_answer(seconds: float) -> RequestError:
     """Returns the error of a request that was not answered within some seconds."""
     return RequestError(504, f"no answer within {seconds:g} s")

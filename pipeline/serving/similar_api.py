@@ -21,7 +21,7 @@ from pipeline.recommend.similar_items import (
 from pipeline.recommend.user_history import listed
 from pipeline.serving.accepted_ratings import AcceptedRatings
 from pipeline.serving.batching import Batcher
-from pipeline.serving.errors import RequestError, no_answer
+from pipeline.serving.errors import RequestError, no_answer, too_many_waiting
 from pipeline.serving.middleware import JSON
 from pipeline.serving.model_process import ModelProcess
 from pipeline.serving.recommend_api import (
@@ -29,6 +29,7 @@ from pipeline.serving.recommend_api import (
     MAX_TITLE_LENGTH,
     number_of_items,
 )
+from pipeline.serving.settings import ServingSettings
 from pipeline.serving.version_watcher import LiveModel
 
 COUNTED_AT_ONCE = 2  # similar items by likes
@@ -42,10 +43,11 @@ class SimilarApi:
         live: LiveModel,
         ratings: AcceptedRatings,
         batcher: Batcher,
-        timeout: float,
+        settings: ServingSettings,
     ):
         self._live, self._ratings, self._batcher = live, ratings, batcher
-        self._timeout, self._turns = timeout, asyncio.Semaphore(COUNTED_AT_ONCE)
+        self._settings, self._num_waiting = settings, 0
+        self._turns = asyncio.Semaphore(COUNTED_AT_ONCE)
 
     async def similar(self, request: Request) -> Response:
         """Returns the items that are similar to one.
@@ -76,13 +78,19 @@ class SimilarApi:
         """Returns the items that the same users like, and that may be listed.
 
         Raises:
-            RequestError: If there is no answer in time (504).
+            RequestError: If there is no answer in time (504), or too many wait (429).
         """
+        timeout = self._settings.timeout
+        if self._num_waiting >= self._settings.max_waiting:
+            raise too_many_waiting()
+        self._num_waiting += 1
         try:
-            async with asyncio.timeout(self._timeout), self._turns:
+            async with asyncio.timeout(timeout), self._turns:
                 found = await asyncio.to_thread(likes.similar, item_id, CANDIDATES)
         except TimeoutError:
-            raise no_answer(self._timeout) from None
+            raise no_answer(timeout) from None
+        finally:
+            self._num_waiting -= 1
         if not found or ARE_LISTED not in model.inputs:
             return found[:k]
         [answer] = await model.ask(ARE_LISTED, [listed_inputs(found)])

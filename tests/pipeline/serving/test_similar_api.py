@@ -14,6 +14,7 @@ from components.live_models import push
 from pipeline.recommend.item_titles import UnknownItemError
 from pipeline.recommend.one_item import similar_items
 from pipeline.serving.errors import RequestError
+from pipeline.serving.settings import ServingSettings
 from pipeline.serving.similar_api import COUNTED_AT_ONCE, SimilarApi
 from tests.support.recommender import save_recommender
 from tests.support.ruled_model import ORIGIN, RATED_ALIKE, Ruled, write_data
@@ -127,11 +128,27 @@ def test_the_command_prints_them(live):
 
 def test_what_waits_too_long_to_be_counted_is_answered_with_504():
     async def run():
-        api = SimilarApi(None, None, None, timeout=0.01)
+        api = SimilarApi(None, None, None, ServingSettings(timeout=0.01))
         for _ in range(COUNTED_AT_ONCE):
             await api._turns.acquire()
         with pytest.raises(RequestError, match="no answer within 0.01 s") as raised:
             await api._by_likes(None, None, "1", 5)
         assert raised.value.status == 504
+
+    asyncio.run(run())
+
+
+def test_if_too_many_wait_to_be_counted_the_next_ones_are_answered_with_429():
+    async def run():
+        limits = ServingSettings(timeout=0.2, max_waiting=3)
+        api = SimilarApi(None, None, None, limits)
+        for _ in range(COUNTED_AT_ONCE):
+            await api._turns.acquire()
+        for _ in range(2):  # those that have ended do not wait any more
+            answers = await asyncio.gather(
+                *(api._by_likes(None, None, "1", 5) for _ in range(5)),
+                return_exceptions=True,
+            )
+            assert [answer.status for answer in answers] == [504] * 3 + [429] * 2
 
     asyncio.run(run())

@@ -270,3 +270,15 @@ def test_three_workers_share_batches_of_four(trainer):
     three = trainer("gmf", settings, "3", workers=3)
     for path, value in one[0].items():
         np.testing.assert_allclose(three[0][path], value, atol=1e-4, err_msg=path)
+
+
+@pytest.mark.slow
+def test_workers_train_in_half_precision_as_one_process(trainer):
+    """Both scale the loss by the same factor, or one would skip a step."""
+    half = {"mixed_precision": True}
+    one = trainer("gmf", GMF, "1", **half)
+    two = trainer("gmf", GMF, "2", workers=2, **half)
+    whole = trainer("gmf", GMF, "3")
+    for path, value in one[0].items():
+        np.testing.assert_allclose(two[0][path], value, atol=1e-4, err_msg=path)
+    assert any(np.abs(one[0][path] - whole[0][path]).max() > 0 for path in whole[0])
