@@ -79,10 +79,12 @@ def copied(variable: tf.Variable) -> Array:
     """Returns the values of a variable, in a file if they are large.
 
     They are read block by block: as a whole, TensorFlow would copy them into memory.
+    The copies of a variable on several devices can only be read as a whole.
     """
     size = variable.shape.num_elements() * variable.dtype.size
-    if size < MAPPED_BYTES or not variable.shape.rank:
-        return np.asarray(variable.numpy())
+    is_whole = isinstance(variable, tf.distribute.DistributedValues)
+    if size < MAPPED_BYTES or is_whole or not variable.shape.rank:
+        return joined([np.asarray(variable.numpy())])
     flat = stored(
         (
             variable.sparse_read(tf.range(rows.start, rows.stop)).numpy().reshape(-1)

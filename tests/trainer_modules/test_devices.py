@@ -6,8 +6,9 @@ import textwrap
 
 # Devices can be divided only before TensorFlow first uses them: a process of its own.
 SHARE = """
+    import numpy as np
     import tensorflow as tf
-    from trainer_modules import devices
+    from trainer_modules import devices, disk_arrays
 
     [cpu] = tf.config.list_physical_devices("CPU")
     part = tf.config.LogicalDeviceConfiguration()
@@ -28,6 +29,10 @@ SHARE = """
         devices.share(strategy, batch, 3)
     except ValueError as error:
         print(error)
+    disk_arrays.MAPPED_BYTES = disk_arrays.BLOCK_ROWS = 2
+    with strategy.scope():
+        table = tf.Variable(tf.reshape(tf.range(10.0), [5, 2]))
+    assert (disk_arrays.copied(table) == np.arange(10).reshape(5, 2)).all()
     try:
         devices.place(strategy)
     except ValueError as error:

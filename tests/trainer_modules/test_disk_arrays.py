@@ -109,3 +109,13 @@ def test_arrays_are_joined_in_a_file_or_in_memory(monkeypatch, mapped_bytes):
     owner = found.base if found.base is None else found.base.base
     assert isinstance(owner, np.memmap) == (mapped_bytes == 1)
     np.testing.assert_array_equal(disk_arrays.joined([one]), one)
+
+
+def test_a_variable_is_copied_block_by_block(monkeypatch):
+    monkeypatch.setattr(disk_arrays, "MAPPED_BYTES", 1)
+    values = np.random.default_rng(0).normal(size=[20, 3]).astype(np.float32)
+    variable = tf.Variable(values)
+    copy = disk_arrays.copied(variable)
+    variable.scatter_sub(tf.IndexedSlices(tf.ones([1, 3]), [4]))
+    np.testing.assert_array_equal(copy, values)
+    assert disk_arrays.copied(tf.Variable(3.0)) == 3

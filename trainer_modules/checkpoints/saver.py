@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from trainer_modules import devices
 from trainer_modules.checkpoints.files import Array, Checkpoint, CheckpointFiles
-from trainer_modules.disk_arrays import copied, joined, tensor
+from trainer_modules.disk_arrays import MAPPED_BYTES, copied, joined, tensor
 from trainer_modules.layers.sharded_table import sharded_tables
 from trainer_modules.progress import Progress
 from trainer_modules.tasks.task import Trainee
@@ -176,8 +176,9 @@ class Saver(tf.keras.callbacks.Callback):
 
     def _restore_variables(self, checkpoint: Checkpoint) -> None:
         for variable, value in zip(self.variables, checkpoint.variables, strict=True):
-            # Without a copy in memory, if no step changes it any more.
-            variable.assign(tensor(value) if self.has_ended else value)
+            # A large one without a copy in memory, if no step changes it any more.
+            is_mapped = self.has_ended and value.nbytes >= MAPPED_BYTES
+            variable.assign(tensor(value) if is_mapped else value)
 
     def _other(self, kind: type[tf.keras.callbacks.Callback]) -> Any:
         """Returns the callback of a type; None if there is none."""
