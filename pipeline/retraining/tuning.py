@@ -15,14 +15,16 @@ class LastTuning:
 
     Attributes:
         retrainings: Number of retrainings from that one on, that one included.
-        margin_then: Margin of the live model over popularity after it; None if it was
-            not measured.
+        margin_then: Margin of the live model over popularity after it, or the first
+            one that was measured since; None if none was.
         margin: The same after the last retraining.
+        metric: The ``gate.metric`` of both margins.
     """
 
     retrainings: int
     margin_then: float | None
     margin: float | None
+    metric: str = ""
 
 
 def reason_to_tune(config: PipelineConfig, last: LastTuning | None) -> str:
@@ -50,13 +52,14 @@ def reason_to_tune(config: PipelineConfig, last: LastTuning | None) -> str:
         return "no retraining has tuned the models yet"
     if every is not None and last.retrainings >= every:
         return f"{last.retrainings} retrainings since the last tuning"
-    if below is not None and last.margin is not None and last.margin_then is not None:
-        bound = below * last.margin_then
-        if last.margin < bound:
-            return (
-                f"the live model's margin over popularity was {last.margin:.4f}, below "
-                f"{below:g} of the {last.margin_then:.4f} after the last tuning"
-            )
+    margin, then = last.margin, last.margin_then
+    if below is None or margin is None or then is None:
+        return ""
+    if then > 0 and margin < below * then:  # what was not above 0 cannot shrink
+        return (
+            f"the live model's margin over popularity was {margin:.4f}, below "
+            f"{below:g} of the {then:.4f} after the last tuning"
+        )
     return ""
 
 
@@ -70,12 +73,15 @@ def after(
         record: The retraining.
         has_tuned: Whether it tuned the models first.
     """
-    margin = _margin(record)
+    margin, metric = _margin(record), record.gate.metric or ""
     if has_tuned:
-        return LastTuning(1, margin, margin)
+        return LastTuning(1, margin, margin, metric)
     if last is None:
         return None
-    return LastTuning(last.retrainings + 1, last.margin_then, margin)
+    then = last.margin_then
+    if then is None or last.metric not in ("", metric):  # of another metric
+        then = margin
+    return LastTuning(last.retrainings + 1, then, margin, metric)
 
 
 def _margin(record: RunRecord) -> float | None:

@@ -167,11 +167,14 @@ class Study:
                 for trial in self._study.trials
                 if _FIRST in trial.user_attrs
             ):
+                nearest = {
+                    name: axis.nearest(start[name]) for name, axis in space.items()
+                }
                 self._study.enqueue_trial(
                     {
-                        name: encoded(axis, axis.nearest(start[name]))
+                        name: encoded(axis, nearest[name])
                         for name, axis in space.items()
-                        if _is_tried(axis, start)
+                        if _is_tried(axis, {**start, **nearest})
                     },
                     user_attrs={_FIRST: True},
                 )

@@ -60,8 +60,43 @@ def test_a_margin_that_was_not_measured_does_not_tune():
     nothing_live = record(0.1, 0.2, verdict="rejected")
     nothing_live = replace(nothing_live, gate=replace(nothing_live.gate, live=None))
     last = after(after(None, record(0.1, 0.2), True), nothing_live, False)
-    assert last == LastTuning(2, pytest.approx(0.1), None)
+    assert last == LastTuning(2, pytest.approx(0.1), None, last.metric)
     assert reason_to_tune(below, last) == ""
+
+
+def test_if_nothing_was_live_after_a_tuning_the_first_margin_since_is_compared():
+    below = config("retrain.tune_below=0.5")
+    nothing_live = record(0.1, 0.2, verdict="rejected")
+    nothing_live = replace(nothing_live, gate=replace(nothing_live.gate, live=None))
+    last = after(None, nothing_live, has_tuned=True)
+    last = after(last, record(0.1, 0.2), has_tuned=False)
+    assert reason_to_tune(below, last) == ""
+    last = after(last, record(0.1, 0.12), has_tuned=False)
+    assert "was 0.0200, below 0.5 of the 0.1000" in reason_to_tune(below, last)
+
+
+def test_a_margin_that_was_not_above_0_cannot_shrink():
+    below = config("retrain.tune_below=0.8")
+    last = after(None, record(0.1, 0.09), has_tuned=True)
+    last = after(last, record(0.1, 0.09), has_tuned=False)
+    assert reason_to_tune(below, last) == ""
+
+
+def test_margins_of_another_metric_are_not_compared():
+    below = config("retrain.tune_below=0.8")
+    last = after(None, record(0.1, 0.2), has_tuned=True)
+    other = record(0.1, 0.14)
+    name = "mrr"
+    models = [
+        replace(model, metrics={name: value})
+        for model in other.models
+        for value in model.metrics.values()
+    ]
+    other = replace(other, models=models, gate=replace(other.gate, metric=name))
+    assert last.metric != name
+    last = after(last, other, has_tuned=False)
+    assert reason_to_tune(below, last) == ""
+    assert last.margin_then == pytest.approx(0.04)
 
 
 def test_a_tuning_that_no_model_takes_is_refused():

@@ -77,6 +77,14 @@ def test_the_first_trial_has_the_present_settings(study):
     assert (first.number, first.state, first.error) == (0, "complete", "")
 
 
+def test_the_first_trial_has_what_the_nearest_values_need(tmp_path):
+    """Where nothing is drawn, no power is tried; here, something always is."""
+    space = SPACE | {"drawn": Choice((1, 4))}
+    study = Study("m", space, START, opened("journal", tmp_path), seed=0)
+    [first] = study.run(train, Limits(1, None))
+    assert first.values == {"rate": 1.0, "units": [8], "drawn": 1, "power": 0.5}
+
+
 def test_it_finds_the_known_best_point(study):
     best = subject.best(study().run(train, Limits(40, None)))
     assert best.metric > 0.95
