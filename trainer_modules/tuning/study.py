@@ -41,6 +41,10 @@ _RUNGS = frozenset(_FIRST_RUNG * _REDUCTION**n for n in range(20))
 _MEASURING_SHARE = 0.2
 # Attributes of a trial; the first one marks that with the settings as they were.
 _FIRST, _STARTED, _SECONDS, _ERROR = "first", "started", "seconds", "error"
+_KILLS, _MAX_KILLS = (
+    "kills",
+    3,
+)  # processes that were killed while they tried its values
 _RANDOM = 5  # trials before TPE proposes values; ADR 42 compares it with Optuna's ten
 _POLL_SECONDS = 0.2  # between looks at the trials of other processes
 _SEEDS = 1_000_003  # more than a study has trials
@@ -225,16 +229,8 @@ class Study:
         """Starts a trial, and returns it; None if the study is over."""
         with self._storage.turn():
             for trial in self._running():
-                if self._storage.is_held(trial.number):
-                    continue
-                self._study.tell(trial.number, state=TrialState.FAIL)
-                if _ERROR not in trial.user_attrs:  # it had not failed by itself
-                    given = trial.system_attrs.get("fixed_params", {})
-                    is_first = _FIRST in trial.user_attrs
-                    self._study.enqueue_trial(
-                        trial.params or given,
-                        user_attrs={_FIRST: True} if is_first else None,
-                    )
+                if not self._storage.is_held(trial.number):
+                    self._replace(trial)
             count = len(self.trials()) + len(self._running())
             if limits.trials is not None and count >= limits.trials:
                 return None
@@ -249,6 +245,33 @@ class Study:
             asked.set_user_attr(_STARTED, time.time())
             # Within the turn, so that other processes see which values are being tried.
             return _Started(asked, _proposed(asked, self.space), left)
+
+    def _replace(self, killed: FrozenTrial) -> None:
+        """Has a trial whose process was killed run again, unless it is the cause.
+
+        It probably is if each process that tried its values was killed.
+        """
+        attributes = killed.user_attrs
+        kills = attributes.get(_KILLS, 0) + 1
+        if _ERROR in attributes:  # it had failed by itself
+            self._study.tell(killed.number, state=TrialState.FAIL)
+        elif kills < _MAX_KILLS:
+            self._study.tell(killed.number, state=TrialState.FAIL)
+            first = {_FIRST: True} if _FIRST in attributes else {}
+            self._study.enqueue_trial(
+                killed.params or killed.system_attrs.get("fixed_params", {}),
+                user_attrs={_KILLS: kills, **first},
+            )
+        else:
+            trial = optuna.Trial(self._study, killed._trial_id)
+            trial.set_user_attr(_SECONDS, 0.0)  # it is not known when it was killed
+            error = (
+                f"its process was killed {kills} times, perhaps because these values "
+                "need more memory than there is"
+            )
+            trial.set_user_attr(_ERROR, error)
+            self._study.tell(trial, state=TrialState.FAIL)
+            _log.warning("%s, trial %d: %s", self.name, killed.number, error)
 
     def _running(self) -> list[FrozenTrial]:
         """Returns the trials that run, or did when their process was killed."""

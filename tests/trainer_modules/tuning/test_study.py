@@ -241,6 +241,35 @@ def test_a_killed_study_continues_with_the_trial_that_was_interrupted(
     assert repr(trials[2].values) == interrupted
 
 
+@in_each_storage
+def test_values_that_kill_each_process_are_given_up_and_others_are_tried(
+    study, place, tmp_path, request
+):
+    script = textwrap.dedent(
+        """
+        import os, signal, sys
+        sys.path.insert(0, sys.argv[1])
+        import test_study as t
+
+        def killed(values, name, report):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        storage = t.opened(sys.argv[2], sys.argv[3])
+        t.Study("m", t.SPACE, t.START, storage, 0).run(killed, t.Limits(3, None))
+        """
+    )
+    here = str(request.path.parent)
+    command = [sys.executable, "-c", script, here, place, str(tmp_path)]
+    for _ in range(3):
+        ended = subprocess.run(command, check=False, cwd=request.config.rootpath)
+        assert ended.returncode == -9
+    first, *others = study().run(train, Limits(3, None))
+    assert first.state == "failed"
+    assert first.error.startswith("its process was killed 3 times")
+    assert first.values == {"rate": 1.0, "units": [8], "drawn": 0}
+    assert [trial.state for trial in others] == ["complete", "stopped"]
+
+
 WORKER = textwrap.dedent(
     """
     import sys, time
