@@ -115,7 +115,7 @@ def pipeline_for_pods(
 
     Raises:
         ConfigError: If the data is a built-in data set, which pods would download, or
-            in a database, or if there is nothing to tune.
+            in a database, if there is nothing to tune, or if retraining is to tune.
     """
     if config.data.source in NAMES:
         raise ConfigError(
@@ -133,6 +133,15 @@ def pipeline_for_pods(
                 f"data.{name}",
                 "pods do not read databases; export the rows to the volume or to the "
                 "object store, and name that",
+            )
+    for name in ("tune_every", "tune_below"):
+        if getattr(config.retrain, name) is not None:
+            raise ConfigError(
+                None,
+                None,
+                f"retrain.{name}",
+                "no run on the cluster tunes before it trains; set it to null, and "
+                "compile a schedule of its own with --tune",
             )
     schema = SchemaConfig(
         path=config.schema.path or "schema/ratings.pbtxt",

@@ -21,6 +21,8 @@ from kubeflow.runner import VERTEX
         (("--data", "/marquee/r", "--schedule", "0 3 last * *"), "the day as a number"),
         (("--data", "/marquee/r", "--schedule", "x 3 * * *"), "--schedule: 'x 3"),
         (("--data", "/marquee/r", "--models", "neumv"), "did you mean 'neumf'"),
+        (("--data", "/marquee/r", "--set", "retrain.tune_every=7"), "with --tune"),
+        (("--data", "/marquee/r", "--set", "retrain.tune_below=0.8"), "with --tune"),
         (("--data", "/marquee/r", "--set", "schema.path=/x/y.pbtxt"), "/x/y.pbtxt"),
         (("--data", "/marquee/r", "--tune", "--models", "popularity"), "no settings"),
     ],
