@@ -140,12 +140,13 @@ class _Targets(Validation):
             for column in (self.targets.user_index, self.targets.item_index)
         )
         context = data.context_of(self.targets)
+        fields = data.user_fields  # read here: no file can be read within ``pairs``
 
         def pairs(begin: tf.Tensor) -> dict[str, tf.Tensor]:
             rows = tf.range(begin, tf.minimum(begin + SCORED_PAIRS, num_pairs))
             users = tf.gather(user, rows)
             return {
-                **{n: tf.gather(table, users) for n, table in data.user_fields.items()},
+                **{name: tf.gather(table, users) for name, table in fields.items()},
                 **context(rows),
                 f.USER_INDEX: users,
                 f.ITEM_INDEX: tf.gather(item, rows)[:, tf.newaxis],

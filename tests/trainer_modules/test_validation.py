@@ -1,5 +1,7 @@
 """The eval split's word on a model, against slow references."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -167,5 +169,6 @@ def test_targets_are_scored_with_the_users_fields(planted):
 
     # Three users in four are cooks; their targets have four and two stars.
     errors = [5 - 4, 5 - 2] * 3 + [4, 2]
-    measured = validation.StarsError(Scorer(is_cook), planted.data).measure()
+    unread = dataclasses.replace(planted.data)  # nothing of it has been read
+    measured = validation.StarsError(Scorer(is_cook), unread).measure()
     assert measured == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=1e-6)
