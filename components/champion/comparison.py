@@ -37,8 +37,17 @@ class Interval:
 
 
 def interval(users: Users, metric: str, confidence: float) -> Interval:
-    """Returns the interval of one model's metric, which is between 0 and 1."""
-    return of_mean(users.values_of(metric), confidence, (0.0, 1.0))
+    """Returns the interval of one model's metric, which is between 0 and 1.
+
+    If all users have the same value, such as no hit, others may still have another one:
+    the interval allows for the largest share of those that the users may have missed.
+    """
+    found = of_mean(users.values_of(metric), confidence, (0.0, 1.0))
+    if found.lower < found.upper or not found.num_users:
+        return found
+    other = _share_never_seen(found.num_users, confidence)
+    lower, upper = ((1 - other) * found.value + other * bound for bound in (0, 1))
+    return dataclasses.replace(found, lower=lower, upper=upper)
 
 
 def difference(users: Users, others: Users, metric: str, confidence: float) -> Interval:
@@ -89,6 +98,15 @@ def of_mean(values: Floats, confidence: float, bounds: tuple[float, float]) -> I
     tail = float(stdtrit(n - 1, (1 + confidence) / 2))  # of Student's t
     low, high = (mean - _unskewed(x, skewness, n) * error for x in (tail, -tail))
     return Interval(mean, max(low, bounds[0]), min(high, bounds[1]), n)
+
+
+def _share_never_seen(n: int, confidence: float) -> float:
+    """Returns the largest share of values of a kind that n draws may have missed.
+
+    See Jovanovic and Levy 1997, "A look at the rule of three" (The American
+    Statistician 51), for one of the two sides.
+    """
+    return float(1 - ((1 - confidence) / 2) ** (1 / n))
 
 
 def _unskewed(quantile: float, skewness: float, n: int) -> float:

@@ -44,6 +44,8 @@ class Ledger:
     Attributes:
         life: Lifetime of the folder of versions; each has a ledger of its own.
         version: Live version of the reign; 0 if nothing is live.
+        metric: The metric that models were compared by in the last run; "" if there was
+            none, and in a ledger of an older release.
         groups: Number of groups of challengers that entered in this reign.
         evidence: Evidence in this reign, by recipe.
         known: Recipes of all reigns.
@@ -52,6 +54,7 @@ class Ledger:
 
     life: str = ""
     version: int = 0
+    metric: str = ""
     groups: int = 0
     evidence: Mapping[str, Evidence] = dataclasses.field(default_factory=dict)
     known: frozenset[str] = frozenset()
@@ -66,7 +69,7 @@ class Ledger:
         if life != self.life:
             return Ledger(life, version)
         if version != self.version:
-            return Ledger(life, version, known=self.known, seen=self.seen)
+            return Ledger(life, version, self.metric, known=self.known, seen=self.seen)
         return self
 
     def updated(
@@ -74,14 +77,17 @@ class Ledger:
     ) -> "Ledger":
         """Returns the ledger after a run; a run on the same targets changes nothing.
 
+        Evidence in one metric proves nothing in another: if the metric changes within a
+        reign, all challengers enter again, for what is left of ``alpha``.
+
         Args:
             challengers: All challengers, judged on the same users as the incumbent.
             incumbent: The live model; the reference if nothing is live.
             metric: The metric that models are compared by.
         """
-        entering = [c for c in challengers if c.recipe not in self.evidence]
+        evidence = dict(self.evidence) if self.metric in ("", metric) else {}
+        entering = [c for c in challengers if c.recipe not in evidence]
         groups = self.groups + bool(entering)
-        evidence = dict(self.evidence)
         others = incumbent.slices[OVERALL].users
         for challenger in challengers:
             recipe, users = challenger.recipe, challenger.slices[OVERALL].users
@@ -93,6 +99,7 @@ class Ledger:
             evidence[recipe] = evidence[recipe].after(*found)
         return dataclasses.replace(
             self,
+            metric=metric,
             groups=groups,
             evidence=evidence,
             known=self.known | {c.recipe for c in challengers},
@@ -138,6 +145,7 @@ def write(live_folder: Path, ledger: Ledger) -> None:
     values = {
         "life": ledger.life,
         "version": ledger.version,
+        "metric": ledger.metric,
         "groups": ledger.groups,
         "known": sorted(ledger.known),
         "evidence": {

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from components import metric_names as names
 from components.champion.chosen_targets import NEW_ITEM, on_new_items, on_targets_of
@@ -64,7 +65,6 @@ def judge(
         live: The live model, judged on the same users; None if nothing is live.
         gate: The bounds of the rules.
     """
-    others = [model for model in (reference, live) if model]
     findings = [
         _users(candidate, gate),
         *_of_the_scores(candidate, gate),
@@ -73,13 +73,7 @@ def judge(
     if live:
         findings.append(_coverage(candidate, live, gate))
     for name in candidate.slices:
-        on_slice = list(_on_slice(name, candidate, reference, live, gate))
-        count = max(_num_users(model, name, gate) for model in (candidate, *others))
-        if name != OVERALL and count < gate.min_slice_users:
-            on_slice = [
-                dataclasses.replace(finding, passed=None) for finding in on_slice
-            ]
-        findings += on_slice
+        findings += _on_slice(name, candidate, reference, live, gate)
     findings += [
         _on_new_items(candidate, metric, floor, gate)
         for metric, floor in gate.new_item_floors.items()
@@ -111,22 +105,37 @@ def _on_slice(
             if name == OVERALL:
                 yield _no_probabilities(metric)
         elif name == OVERALL or part.users.has(metric):
-            yield _floor(name, part, metric, floor, gate)
+            found = _floor(name, part, metric, floor, gate)
+            yield _if_many(found, [candidate], gate)
     if reference:
-        yield _reference(name, part, reference, gate)
+        found = _reference(name, part, reference, gate)
+        yield _if_many(found, [candidate, reference], gate)
     if live:
-        yield _live(name, part, live, gate)
+        yield _if_many(_live(name, part, live, gate), [candidate, live], gate)
 
 
-def _num_users(model: Judged, name: str, gate: Gate) -> int:
-    """Returns the number of users of a slice for whom the metric could be measured."""
-    if name not in model.slices:
-        return 0
-    return count_users(model.slices[name].users, gate.metric)
+def _if_many(finding: Finding, models: list[Judged], gate: Gate) -> Finding:
+    """Returns the finding, which does not apply to a slice of few users.
+
+    What counts is the users that the test data allow to be measured, not those for whom
+    a model has a measurement: a model without any does not pass.
+    """
+    name = finding.slice
+    if name == OVERALL:
+        return finding
+    measurable = [
+        model.slices[name].users.measurable(gate.metric)
+        for model in models
+        if name in model.slices
+    ]
+    # Samples differ in size if settings or data changed since a model was exported.
+    if np.count_nonzero(np.logical_and.reduce(measurable)) < gate.min_slice_users:
+        return dataclasses.replace(finding, passed=None)
+    return finding
 
 
 def _users(candidate: Judged, gate: Gate) -> Finding:
-    count = _num_users(candidate, OVERALL, gate)
+    count = count_users(candidate.slices[OVERALL].users, gate.metric)
     return Finding(
         "users",
         OVERALL,
@@ -185,19 +194,35 @@ def _index(candidate: Judged, gate: Gate) -> Iterator[Finding]:
 
 
 def _coverage(candidate: Judged, live: Judged, gate: Gate) -> Finding:
-    own, others = (
-        model.slices[OVERALL].metrics.get(names.COVERAGE, math.nan)
-        for model in (candidate, live)
-    )
-    required = gate.min_coverage_of_live * others
+    """Compares the lists of the users that both models ranked.
+
+    A model ranks a sample of the users, whose size is chosen when it is exported; more
+    users are recommended more items.
+    """
+    users, others = (model.slices[OVERALL].users for model in (candidate, live))
+    in_both = users.is_ranked() & others.is_ranked()
+    own, live_share = (_coverage_of(model, in_both) for model in (candidate, live))
+    required = gate.min_coverage_of_live * live_share
     return _plain(
         "coverage",
         names.COVERAGE,
         candidate,
         own >= required,
-        f"it recommends {own:.1%} of the catalogue, the live model {others:.1%}; at "
-        f"least {required:.1%} is required",
+        f"it recommends {own:.1%} of the catalogue to the {in_both.sum()} users that "
+        f"it and the live model ranked, the live model {live_share:.1%}; at least "
+        f"{required:.1%} is required",
     )
+
+
+def _coverage_of(model: Judged, chosen: npt.NDArray[np.bool_]) -> float:
+    """Returns the share of the catalogue that is recommended to the chosen users."""
+    overall = model.slices[OVERALL]
+    coverage = overall.metrics.get(names.COVERAGE, math.nan)
+    if overall.users.top_item is None:
+        return coverage
+    ranked = overall.users.num_listed_items(overall.users.is_ranked())
+    share = overall.users.num_listed_items(chosen) / ranked if ranked else 1.0
+    return coverage * share
 
 
 def _plain(

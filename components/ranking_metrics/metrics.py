@@ -217,6 +217,7 @@ class Statistics:
         place[order] = np.arange(len(order))
         target_user = np.repeat(place, columns["num_targets"])
         target_order = np.argsort(target_user, kind="stable")
+        top_item = columns["top_item"] * columns["is_ranked"][:, np.newaxis]
         return Users(
             user=columns["user"][order],
             metrics=names.PER_USER_METRICS,
@@ -231,6 +232,7 @@ class Statistics:
             is_new=columns["is_new"][target_order],
             popularity=columns["popularity"][target_order],
             age=columns["age"][target_order],
+            top_item=top_item[order],
         )
 
     def results(self) -> dict[str, float]:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.metric_names import AUC
+from trainer_modules import features as f
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +34,9 @@ class Users:
             evaluation of an older release.
         age: Place of the age of the target's item in ``AGES``, [T]. None in an
             evaluation of an older release.
+        top_item: Indices of the items recommended to each user, [N, K]; 0 in places
+            left empty, and for users not in the sample. None in an evaluation of an
+            older release.
     """
 
     user: npt.NDArray[np.uint64]
@@ -48,6 +52,7 @@ class Users:
     is_new: npt.NDArray[np.bool_] | None = None
     popularity: npt.NDArray[np.int8] | None = None
     age: npt.NDArray[np.int8] | None = None
+    top_item: npt.NDArray[np.int32] | None = None
 
     def encoded(self) -> bytes:
         """Returns the measurements as bytes, without pickled objects."""
@@ -94,6 +99,29 @@ class Users:
             return self._auc_values()
         return self.values[:, self.metrics.index(metric)].astype(np.float64)
 
+    def measurable(self, metric: str) -> npt.NDArray[np.bool_]:
+        """Returns for which users [N] the test data allow a metric to be measured.
+
+        A ranking metric needs a user in the sample who liked a target; AUC is over the
+        targets of all users.
+        """
+        if metric == AUC:
+            return np.ones(len(self.user), np.bool_)
+        return self._have((self.label == 1) & (self.rank > 0))
+
+    def is_ranked(self) -> npt.NDArray[np.bool_]:
+        """Returns which users [N] were in the sample."""
+        return self._have(self.rank > 0)
+
+    def num_listed_items(self, chosen: npt.NDArray[np.bool_]) -> int:
+        """Returns how many different items are recommended to the chosen users [N].
+
+        Needs ``top_item``.
+        """
+        assert self.top_item is not None
+        items = np.unique(self.top_item[chosen])
+        return int(np.count_nonzero(items >= f.NUM_RESERVED))
+
     def has_targets_of(self, other: "Users") -> bool:
         """Returns whether the same targets were judged, with the same labels."""
         names = ("user", "target_user", "target", "label")
@@ -102,6 +130,11 @@ class Users:
     def has_one_label(self) -> bool:
         """Returns whether all targets have the same label, so AUC is not defined."""
         return len(np.unique(self.label)) == 1
+
+    def _have(self, targets: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Returns which users [N] have any of the targets [T]."""
+        count = np.bincount(self.target_user[targets], minlength=len(self.user))
+        return count > 0
 
     def _auc_values(self) -> Floats:
         """Returns the AUC plus each user's influence on it.

@@ -221,6 +221,12 @@ def _check_gate(config: PipelineConfig, document: Document) -> None:
             f"one (gate.metric): {', '.join(GATED_RANKING_METRICS)}",
         )
     judged = config.events.judged_types()
+    if gate.max_loss_by_event and gate.metric == AUC:
+        raise document.error(
+            "gate.max_loss_by_event",
+            "auc compares liked with disliked events, and all events of one type are "
+            "either; set gate.metric to a ranking metric, such as mean_rank_auc",
+        )
     for name in gate.max_loss_by_event:
         if name not in judged:
             known = f"choose from {', '.join(judged)}" if judged else "there are none"

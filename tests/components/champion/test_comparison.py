@@ -177,6 +177,16 @@ def test_identical_models_differ_by_nothing_at_all(values, copies):
             assert np.isnan(ends(found)).all()
 
 
+@pytest.mark.parametrize("num_users", [20, 120])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_of_values_all_alike_the_interval_is_that_of_clopper_and_pearson(
+    num_users, value
+):
+    found = interval(users_of([value] * num_users), METRIC, 0.95)
+    exact = scipy.stats.binomtest(int(value) * num_users, num_users).proportion_ci(0.95)
+    assert ends(found) == pytest.approx([value, exact.low, exact.high])
+
+
 def test_one_user_is_no_evidence():
     users = users_of([0.25])
     assert interval(users, METRIC, 0.95) == Interval(0.25, 0.0, 1.0, 1)

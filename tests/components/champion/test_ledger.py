@@ -31,11 +31,11 @@ def judged(name, rank, night=0, recipe=None):
     return Judged(name, recipe or name, f"{name}/{night}", 1, False, slices)
 
 
-def night(ledger, number, *names, live_rank=4, version=1):
+def night(ledger, number, *names, live_rank=4, version=1, metric="mrr"):
     """A run: challengers at rank 2, the live model below."""
     ledger = ledger.opened("life", version)
     challengers = [judged(name, 2, number) for name in names]
-    return ledger.updated(challengers, judged("live", live_rank, number), "mrr")
+    return ledger.updated(challengers, judged("live", live_rank, number), metric)
 
 
 def users(ledger):
@@ -96,6 +96,31 @@ def test_what_was_rolled_back_does_not_come_back_by_its_old_evidence():
     assert ledger.evidence["a"].value == 1
     assert not ledger.evidence["a"].proves(0.05)
     assert users(night(ledger, 1, "a", version=3)) == {"a": N}
+
+
+def test_evidence_in_one_metric_is_none_in_another():
+    ledger = night(Ledger(), 0, "a", "b")
+    ledger = night(ledger, 1, "a", "b", metric="hit_rate@10")
+    assert users(ledger) == {"a": N, "b": N}
+    assert ledger.evidence["a"].by_metric.total == 0  # both are in the first ten
+    assert shares(ledger)["a"] == pytest.approx(1 / 6 / 2)  # the second to enter
+    back = night(ledger, 1, "a", "b")
+    assert users(back) == {"a": 0, "b": 0}  # their targets were seen
+    assert shares(back)["a"] == pytest.approx(1 / 12 / 2)
+
+
+def test_a_ledger_without_the_metric_keeps_its_evidence(tmp_path):
+    """As an older release wrote it."""
+    ledger = night(Ledger(), 0, "a")
+    ledger_file.write(tmp_path, dataclasses.replace(ledger, metric=""))
+    with np.load(tmp_path / FILE) as file:
+        values, seen = json.loads(str(file["ledger"])), file["seen"]
+    del values["metric"]
+    with (tmp_path / FILE).open("wb") as file:
+        np.savez(file, ledger=json.dumps(values), seen=seen)
+    found = night(ledger_file.read(tmp_path), 1, "a")
+    assert users(found) == {"a": 2 * N}
+    assert found.metric == "mrr"
 
 
 def test_another_folder_of_versions_begins_with_nothing():

@@ -35,18 +35,20 @@ LEVEL = np.full(200, 0.2)
 NOISE = np.random.default_rng(0).normal(0, 0.1, 200)
 
 
-def measured(value, score, label, overall):
-    """A slice, with metrics that are those of its users."""
+def measured(value, score, label, overall, top_item=None):
+    """A slice, with metrics that are those of its users; NaN: not in the sample."""
+    num_targets = score.size // len(value)
     users = Users(
         np.arange(len(value), dtype=np.uint64),
         ("ndcg@10",),
         value[:, np.newaxis].astype(np.float32),
         np.full(len(value), 9, np.int32),
-        np.repeat(np.arange(len(value), dtype=np.int32), score.size // len(value)),
+        np.repeat(np.arange(len(value), dtype=np.int32), num_targets),
         np.zeros(score.size, np.uint32),
-        np.ones(score.size, np.int32),
+        np.repeat(~np.isnan(value), num_targets).astype(np.int32),
         score.ravel().astype(np.float32),
         label.ravel().astype(np.int8),
+        top_item=top_item,
     )
     metrics = {
         name: float(np.nanmean(users.values_of(name))) for name in ("ndcg@10", "auc")
@@ -155,7 +157,10 @@ def test_on_a_slice_only_what_is_significantly_below_the_floor_refuses():
     value[MANY] = np.where(np.arange(40) % 10 == 0, 0.4, 0)  # 0.04, give or take 0.04
     words = refusals(judged("a", value), reference=judged("popularity", value - 0.1))
     assert words == {}
-    value[MANY] = 0.01
+    value[MANY] = 0  # no hit; a share of 9 % would often have none in 40 users
+    words = refusals(judged("a", value), reference=judged("popularity", value - 0.1))
+    assert words == {}
+    value[MANY] = np.where(np.arange(40) % 2, 0.015, 0.005)
     words = refusals(judged("a", value), reference=judged("popularity", value - 0.1))
     assert words == {
         (
@@ -240,11 +245,56 @@ def test_coverage_may_not_collapse_against_the_live_model(share, passes):
         {}
         if passes
         else {
-            ("coverage", OVERALL): "it recommends 19.0% of the catalogue, the live "
-            "model 40.0%; at least 20.0% is required"
+            ("coverage", OVERALL): "it recommends 19.0% of the catalogue to the 200 "
+            "users that it and the live model ranked, the live model 40.0%; at least "
+            "20.0% is required"
         }
     )
     assert refusals(candidate) == {}  # without a live model there is nothing to lose
+
+
+def sampled(model, num_users, num_items):
+    """The same model exported with a sample of the first users.
+
+    User n is recommended item n of a catalogue of 500, and the first items again.
+    """
+    value = model.slices[OVERALL].users.values[:, 0].astype(float)
+    value[num_users:] = NAN
+    top_item = np.zeros([200, 10], np.int32)
+    top_item[:num_users, 0] = 2 + np.arange(num_users) % num_items
+    share = min(num_users, num_items) / 500
+    again = judged(model.name, value, coverage_at_10=share)
+    overall = again.slices[OVERALL]
+    users = dataclasses.replace(overall.users, top_item=top_item)
+    slices = {**again.slices, OVERALL: Slice(overall.metrics, users)}
+    return dataclasses.replace(again, slices=slices)
+
+
+@pytest.mark.parametrize(("num_items", "passes"), [(200, True), (24, False)])
+def test_the_coverage_of_a_smaller_sample_is_compared_on_its_users(num_items, passes):
+    """As after evaluation.max_scored_pairs is lowered, or the catalogue has grown."""
+    gate = msgspec.structs.replace(GATE, min_users=50)
+    live = sampled(SERVING, 200, 200)
+    candidate = sampled(judged("a", LEVEL + 0.01), 50, num_items)
+    words = refusals(candidate, live=live, gate=gate).get(("coverage", OVERALL))
+    assert words == (
+        None
+        if passes
+        else "it recommends 4.8% of the catalogue to the 50 users that it and the live "
+        "model ranked, the live model 10.0%; at least 5.0% is required"
+    )
+
+
+def test_a_slice_with_few_users_ranked_by_both_models_refuses_nobody():
+    value = LEVEL + 0.01
+    value[10:40] = NAN  # ten of forty new users are in the candidate's sample
+    found = findings(judged("a", value), live=SERVING)
+    assert found["live", NEW, "ndcg@10"].passed is None
+    value[:10] = NAN
+    found = findings(judged("a", value), live=SERVING)
+    assert found["live", NEW, "ndcg@10"].interval.num_users == 0
+    assert found["live", NEW, "ndcg@10"].passed is None
+    assert found["live", OLD, "ndcg@10"].passed is True
 
 
 # Against others
@@ -350,7 +400,7 @@ def test_what_is_terrible_for_new_users_is_refused_however_good_it_is_else():
 
 def test_a_small_slice_is_told_and_refuses_nobody():
     value = LEVEL + 0.05
-    value[FEW] = 0.0
+    value[FEW] = np.tile([0.0, 0.02], 5)
     candidate = judged("a", value)
     found = findings(candidate, live=SERVING)
     for rule in ("floor", "reference", "live"):
@@ -460,12 +510,21 @@ def test_coverage_that_the_live_model_has_not_refuses(value):
     assert set(words) == {("coverage", OVERALL)}
 
 
+def ranked(model):
+    """The same model with all users in its sample, also those without a value."""
+    slices = {}
+    for name, part in model.slices.items():
+        users = dataclasses.replace(part.users, rank=np.ones_like(part.users.rank))
+        slices[name] = Slice(part.metrics, users)
+    return dataclasses.replace(model, slices=slices)
+
+
 def test_users_without_the_metric_refuse():
     value = LEVEL + 0.01
     value[MANY] = NAN
-    words = refusals(judged("a", value), live=SERVING)
+    words = refusals(ranked(judged("a", value)), live=SERVING)
     assert set(words) == {(rule, NEW) for rule in ("floor", "live", "reference")}
-    words = refusals(judged("a", np.full(200, NAN)), live=SERVING)
+    words = refusals(ranked(judged("a", np.full(200, NAN))), live=SERVING)
     assert set(words) == {
         (rule, name)
         for rule in ("floor", "live", "reference")

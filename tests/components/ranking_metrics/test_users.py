@@ -39,6 +39,7 @@ def users_of(rows):
         np.arange(len(flat)) % 2 == 0,
         (np.arange(len(flat)) % 4 - 1).astype(np.int8),
         (np.arange(len(flat)) % 3 - 1).astype(np.int8),
+        np.arange(len(rows) * 10, dtype=np.int32).reshape(len(rows), 10) % 7,
     )
 
 
@@ -58,13 +59,14 @@ def test_what_was_encoded_is_decoded_bit_by_bit(rows):
     users = users_of(rows)
     assert_equal(Users.decoded(users.encoded()), users)
     older = dataclasses.replace(
-        users, event_type=None, is_new=None, popularity=None, age=None
+        users, event_type=None, is_new=None, popularity=None, age=None, top_item=None
     )
     decoded = Users.decoded(older.encoded())
     assert decoded.event_type is None
     assert decoded.is_new is None
     assert decoded.popularity is None
     assert decoded.age is None
+    assert decoded.top_item is None
 
 
 class Bomb:

@@ -117,3 +117,11 @@ def test_a_rule_of_the_gate_is_for_a_judged_type(tmp_path):
         load(tmp_path, SHOP, "gate.max_loss_by_event={cart: 0}")
     with pytest.raises(ConfigError, match="there are none"):
         load(tmp_path, "gate: {max_loss_by_event: {transaction: 0}}")
+    with pytest.raises(ConfigError, match="auc compares liked with disliked events"):
+        load(
+            tmp_path,
+            SHOP,
+            "events.judged=[transaction, skip]",
+            "gate.metric=auc",
+            rule,
+        )
