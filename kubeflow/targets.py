@@ -20,6 +20,7 @@ from pipeline.datasets import NAMES
 from pipeline.datasets.databases.address import is_database
 from pipeline.pipeline import Places, create_pipeline
 from pipeline.stages.prepare import Source
+from trainer_modules.configs.duration import duration_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -115,7 +116,8 @@ def pipeline_for_pods(
 
     Raises:
         ConfigError: If the data is a built-in data set, which pods would download, or
-            in a database, if there is nothing to tune, or if retraining is to tune.
+            in a database, if there is nothing to tune, if retraining is to tune, or if
+            the pod of a Tuner would be ended before its budget.
     """
     if config.data.source in NAMES:
         raise ConfigError(
@@ -157,9 +159,28 @@ def pipeline_for_pods(
             Places(cluster.root, cluster.live_folder, Path(str(schema.path))),
             "tune" if tune else "train",
         )
-    for warning in _unmatched(cluster, [step.id for step in pipeline.components]):
+    steps = [step.id for step in pipeline.components]
+    _check_budget(config.tuner.budget, cluster, steps)
+    for warning in _unmatched(cluster, steps):
         click.echo(warning, err=True)
     return pipeline
+
+
+def _check_budget(budget: str | None, cluster: Cluster, steps: Sequence[str]) -> None:
+    if budget is None:
+        return
+    for step in steps:
+        limit = cluster.step(step).timeout_seconds
+        is_tuner = step.partition("_")[0] == "Tuner"
+        if is_tuner and limit is not None and limit <= duration_seconds(budget):
+            raise ConfigError(
+                None,
+                None,
+                "tuner.budget",
+                f"the budget is {budget}, and the pod of {step} is ended after {limit} "
+                "seconds; lower it, or set a higher steps.Tuner.timeout_seconds in the "
+                "settings of the cluster (null: no limit)",
+            )
 
 
 def _unmatched(cluster: Cluster, steps: Sequence[str]) -> Iterator[str]:

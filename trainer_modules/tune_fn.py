@@ -41,7 +41,7 @@ def tune_fn(
 
     Raises:
         TuningError: If there is nothing to try, or no trial is complete at the end.
-        StorageError: If the database cannot be used.
+        StorageError: If the database or the journal cannot be used.
     """
     settings = TrainerSettings.parse(fn_args.custom_config)
     data = read_data(

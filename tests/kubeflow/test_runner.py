@@ -25,6 +25,10 @@ from kubeflow.runner import VERTEX
         (("--data", "/marquee/r", "--set", "retrain.tune_below=0.8"), "with --tune"),
         (("--data", "/marquee/r", "--set", "schema.path=/x/y.pbtxt"), "/x/y.pbtxt"),
         (("--data", "/marquee/r", "--tune", "--models", "popularity"), "no settings"),
+        (
+            ("--data", "/marquee/r", "--tune", "--set", "tuner.budget=6h"),
+            "is ended after 21600 seconds",
+        ),
     ],
 )
 def test_what_cannot_be_compiled_is_refused(

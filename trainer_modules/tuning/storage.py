@@ -27,7 +27,7 @@ _IDLE_SECONDS, _PING_SECONDS = 300, 60
 
 
 class StorageError(RuntimeError):
-    """A database that cannot be used."""
+    """A database or a journal that cannot be used."""
 
 
 class Storage(Protocol):
@@ -54,21 +54,50 @@ class Storage(Protocol):
         """Returns whether the process of a trial is alive; within a turn."""
 
 
+class _Journal(JournalFileBackend):
+    """Optuna's journal; a line that was written in part does not remain in it.
+
+    A process that is killed, or a disk that is full, leaves the beginning of a line.
+    Optuna cannot read a journal with such a line before others.
+    """
+
+    def __init__(self, journal: Path, lock: FileLock):
+        super().__init__(str(journal), lock)  # type: ignore[arg-type]
+        self._journal, self._own_lock = journal, lock
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Appends lines after the last complete one."""
+        with self._own_lock, self._journal.open("rb+") as file:
+            content = file.read()
+            if not content.endswith(b"\n"):
+                file.truncate(content.rfind(b"\n") + 1)
+            super().append_logs(logs)  # within the lock, which can be taken twice
+
+
 class FileStorage:
     """Optuna's journal, with a file beside it for each lock."""
 
     study_name = "study"
 
     def __init__(self, journal: Path):
-        """Opens the journal; if there is none, it is created."""
+        """Opens the journal; if there is none, it is created.
+
+        Raises:
+            StorageError: If the journal cannot be read.
+        """
         journal.parent.mkdir(parents=True, exist_ok=True)
         self._journal = journal
         self._turn = FileLock(journal.with_suffix(".turn"))
         self._held: dict[int, FileLock] = {}
         # Optuna's own lock of the file would outlive a process by 30 seconds.
         lock = FileLock(journal.with_suffix(".lock"))
-        backend = JournalFileBackend(str(journal), lock)  # type: ignore[arg-type]
-        self.trials: BaseStorage = JournalStorage(backend)
+        try:
+            self.trials: BaseStorage = JournalStorage(_Journal(journal, lock))
+        except ValueError as error:
+            raise StorageError(
+                f"{journal} is damaged: {error}. Restore it from a backup, or remove "
+                "it; the study then starts again."
+            ) from error
 
     def turn(self) -> contextlib.AbstractContextManager[Any]:
         """See ``Storage``."""

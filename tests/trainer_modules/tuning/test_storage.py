@@ -1,13 +1,14 @@
-"""A database that cannot be used is described in one line, without the password."""
+"""Storages that cannot be used are described in one line, without the password."""
 
 import re
 import socket
 
 import pytest
+from optuna.study import StudyDirection
 
 from tests.support import databases
 from trainer_modules.tuning import storage as subject
-from trainer_modules.tuning.storage import SqlStorage, StorageError
+from trainer_modules.tuning.storage import FileStorage, SqlStorage, StorageError
 
 URLS = ("mysql://127.0.0.1:{port}/studies", "postgresql://127.0.0.1:{port}/studies")
 
@@ -94,3 +95,33 @@ def test_a_lock_is_free_once_its_connection_is_lost(database, request):
         pass
     with pytest.raises(StorageError), first.turn():
         pass
+
+
+def trials(storage, study):
+    return [trial.params for trial in storage.trials.get_all_trials(study)]
+
+
+@pytest.mark.parametrize("rest", [b'{"op_code":99,"w', b"\xc3", b" " * 5000])
+def test_a_line_that_was_written_in_part_does_not_remain(tmp_path, rest):
+    """As a killed process leaves it, or a full disk; others go on with the study."""
+    journal = tmp_path / "m.journal"
+    living = FileStorage(journal)
+    study = living.trials.create_new_study([StudyDirection.MAXIMIZE], "study")
+    for _ in range(2):
+        living.trials.create_new_trial(study)
+    with journal.open("ab") as file:
+        file.write(rest)
+    assert len(trials(FileStorage(journal), study)) == 2
+    living.trials.create_new_trial(study)
+    FileStorage(journal).trials.create_new_trial(study)
+    assert len(trials(living, study)) == len(trials(FileStorage(journal), study)) == 4
+    assert rest not in journal.read_bytes()
+
+
+def test_a_damaged_journal(tmp_path):
+    journal = tmp_path / "m.journal"
+    journal.write_bytes(b"garbage\n{}\n")
+    with pytest.raises(
+        StorageError, match=r"m\.journal is damaged: .*; the study then"
+    ):
+        FileStorage(journal)
