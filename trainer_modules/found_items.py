@@ -6,7 +6,7 @@ Shapes: B users, H items left out, V items, N items found.
 import tensorflow as tf
 
 from trainer_modules import features as f
-from trainer_modules.item_index import NO_ROW, ItemIndex
+from trainer_modules.item_index import NO_ROW, Found, ItemIndex
 from trainer_modules.left_out import NEVER, left_out_until
 from trainer_modules.protocols import RetrievesCandidates
 
@@ -18,7 +18,7 @@ def found_by(
     left_out: tf.Tensor,
     num_found: tf.Tensor,
     is_listed: tf.Tensor | None = None,
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> Found:
     """Returns the best items that an index finds for users.
 
     Args:
@@ -28,9 +28,6 @@ def found_by(
         left_out: Rows of the items that the lists lack, [B, H], padded with NO_ROW.
         num_found: N.
         is_listed: Whether each item may be listed, [V]; None if all may.
-
-    Returns:
-        Rows and scores, [B, N], best first, as ``ItemIndex.search`` returns them.
     """
     if not isinstance(model, RetrievesCandidates):
         users = tf.cast(model.users(features), tf.float32)
@@ -38,7 +35,7 @@ def found_by(
     # Items that are left out of this list alone may be candidates: a request that
     # excludes some has the list of one that does not, without these.
     history = tf.cast(features[f.HISTORY_ITEM_INDEX], tf.int32) - f.NUM_RESERVED
-    row, retrieved = index.search(
+    row, retrieved, num_searched = index.search(
         tf.cast(model.retrieval.users(features), tf.float32),
         tf.where(left_out_until(features) == NEVER, history, NO_ROW),
         model.num_candidates + num_found + tf.shape(left_out)[1],
@@ -56,4 +53,5 @@ def found_by(
     score = tf.where(is_out | (row == NO_ROW), -float("inf"), score)
     top = tf.math.top_k(score, num_found)
     row = tf.gather(row, top.indices, batch_dims=1)
-    return tf.where(top.values > -float("inf"), row, NO_ROW), top.values
+    row = tf.where(top.values > -float("inf"), row, NO_ROW)
+    return Found(row, top.values, num_searched)

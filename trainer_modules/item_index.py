@@ -13,7 +13,7 @@ found.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +30,25 @@ BLOCK = 8192  # items compared with all centroids at once
 NO_ROW = -1
 
 
+class Found(NamedTuple):
+    """What a search found for B queries.
+
+    Attributes:
+        row: Rows of the items, [B, N], best first. Where there are fewer, NO_ROW.
+        score: Their inner products or scores, [B, N]; -inf for NO_ROW.
+        num_searched: How many items were scored that may be found, [B].
+    """
+
+    row: tf.Tensor
+    score: tf.Tensor
+    num_searched: tf.Tensor
+
+
 class ItemIndex(tf.Module):
     """The items' vectors, ordered by the list that they are in.
 
     Attributes:
         num_probes: How many lists a query scores.
-        share: Share of the lists that a query scores.
     """
 
     def __init__(self, vectors: Floats, num_lists: int, num_probes: int):
@@ -48,7 +61,6 @@ class ItemIndex(tf.Module):
         """
         super().__init__()
         self.num_probes = num_probes
-        self.share = num_probes / num_lists
         points = _of_equal_length(vectors)  # [V, D + 1]
         centroids = _k_means(points, num_lists, np.random.default_rng(0))
         nearest = _nearest(points, centroids)
@@ -70,7 +82,7 @@ class ItemIndex(tf.Module):
         left_out: tf.Tensor,
         num_found: tf.Tensor,
         is_listed: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> Found:
         """Returns the items with the largest inner products, best first.
 
         Args:
@@ -78,26 +90,21 @@ class ItemIndex(tf.Module):
             left_out: Rows of items that are not returned, [B, H], padded with NO_ROW.
             num_found: N.
             is_listed: Whether each item may be found, [V]; None if all may.
-
-        Returns:
-            Rows of the items in ``vectors`` [B, N], and their inner products [B, N].
-            Where the lists have fewer items, NO_ROW and -inf follow.
         """
         near = tf.matmul(query, self.centroid, transpose_b=True) - self.half_square
         lists = tf.math.top_k(near, self.num_probes, sorted=False).indices  # [B, P]
-        row, score = tf.map_fn(
+        return tf.map_fn(
             lambda one: self._best(one, num_found, is_listed),
             (query, lists, tf.cast(left_out, tf.int32)),
-            fn_output_signature=(tf.int32, tf.float32),
+            fn_output_signature=Found(tf.int32, tf.float32, tf.int32),
         )
-        return row, score
 
     def _best(
         self,
         one: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
         num_found: tf.Tensor,
         is_listed: tf.Tensor | None,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> Found:
         query, lists, left_out = one  # [D], [P], [H]
         begin, count = tf.gather(self.begin, lists), tf.gather(self.count, lists)
         place = tf.ragged.range(begin, begin + count).flat_values  # [S]
@@ -114,9 +121,10 @@ class ItemIndex(tf.Module):
         row = tf.boolean_mask(row, ~is_out)[:num_found]
         score = tf.boolean_mask(top.values, ~is_out)[:num_found]
         missing = [[0, num_found - tf.size(row)]]
-        return (
+        return Found(
             tf.pad(row, missing, constant_values=NO_ROW),
             tf.pad(score, missing, constant_values=-float("inf")),
+            tf.size(place),
         )
 
 

@@ -31,7 +31,6 @@ class ListRules(tf.Module):
         fields: The fields that rules or filters use.
         feed_fields: Those whose values a feed may replace.
         is_listed: Whether each item may be listed for some user, [I].
-        num_listed: How many they are.
         minimum_age: From which age on users may see items; None for any age.
     """
 
@@ -77,7 +76,6 @@ class ListRules(tf.Module):
         age = rules.minimum_age
         self.minimum_age = MinimumAges(age, rows, catalogue) if age else None
         self.is_listed = _fixed(np.ones(len(item_ids)), tf.bool)
-        self.num_listed = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._places_up = _fixed(np.zeros(len(item_ids)), tf.int32)
         nothing = tf.zeros([0, 1], tf.string)
         if not self.update(
@@ -147,7 +145,6 @@ class ListRules(tf.Module):
 
         def replace() -> tf.Tensor:
             self.is_listed.assign(is_listed)
-            self.num_listed.assign(num_listed)
             self._places_up.assign(places)
             if self.minimum_age:
                 self.minimum_age.assign(ages)

@@ -16,7 +16,7 @@ from trainer_modules.found_items import found_by
 from trainer_modules.inputs import NEVER, dense
 from trainer_modules.interactions import Seconds
 from trainer_modules.item_feed import AVAILABLE
-from trainer_modules.item_index import NO_ROW, ItemIndex
+from trainer_modules.item_index import NO_ROW, Found, ItemIndex
 from trainer_modules.labels import label_of_targets
 from trainer_modules.left_out import AT_ONCE, again_from, left_out_until
 from trainer_modules.list_rules import ListRules
@@ -40,9 +40,9 @@ from trainer_modules.sizes import Table
 from trainer_modules.time_context import TimeContext
 
 NUM_TOP = 10  # items of each user's list that ``evaluate`` returns
-# If an index searches fewer items than this many times NUM_TOP, all are scored: that is
-# fast, and it finds them.
-FEW = 10
+# If an index finds fewer items that may be listed in the lists that it searches for a
+# user, all items are scored.
+FEW = 10 * NUM_TOP
 HASHES = 1 << 20  # buckets of user ids; a sample of users is those in the lowest ones
 HASH_KEY = (2017, 1031)  # not that of ExampleGen, which orders the users by a hash
 # What scores are: logits of the probability that a rated item is liked, stars, or
@@ -532,10 +532,11 @@ class Served:
 
         if not self.index:
             return by_scores()
-        found = self._found(self.index, features, time, k)
+        row, score, num_searched = self._found(self.index, features, time, k)
+        found = row, score
         if not self.rules:
             return found
-        is_filtered = self._is_limited(self.index, features)[:, tf.newaxis]
+        is_filtered = self._is_limited(num_searched, features)[:, tf.newaxis]
         if pairs is not None:
             is_filtered |= tf.reduce_any(pairs != "", 1, keepdims=True)
 
@@ -549,18 +550,16 @@ class Served:
         return tf.cond(tf.reduce_any(is_filtered), of_each, lambda: found)
 
     def _is_limited(
-        self, index: ItemIndex, features: Mapping[str, tf.Tensor]
+        self, num_searched: tf.Tensor, features: Mapping[str, tf.Tensor]
     ) -> tf.Tensor:
         """Returns for which users [B] an index may not find what the rules leave.
 
-        Those for whom the lists that it searches have few items, whatever k is: pages
-        must be parts of one list. And those who are too young for an item.
+        Those for whom the lists that it searches have few items [B], whatever k is:
+        pages must be parts of one list. And those who are too young for an item.
         """
-        is_limited = tf.fill(tf.shape(features[f.USER_INDEX])[:1], False)
         if not self.rules:
-            return is_limited
-        num_searched = index.share * tf.cast(self.rules.num_listed, tf.float32)
-        is_limited |= num_searched < FEW * NUM_TOP
+            return tf.fill(tf.shape(num_searched), False)
+        is_limited = num_searched < FEW
         if f.AGE in features:
             is_limited |= ~self.rules.may_see_all(features[f.AGE])
         return is_limited
@@ -571,8 +570,8 @@ class Served:
         features: dict[str, tf.Tensor],
         time: tf.Tensor,
         k: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the lists at a time [B] that the index finds: as ``best`` does."""
+    ) -> Found:
+        """Returns the lists at a time [B] that the index finds."""
         is_out = left_out_until(features) > time[:, tf.newaxis]
         history = tf.cast(features[f.HISTORY_ITEM_INDEX], tf.int32) - f.NUM_RESERVED
         left_out = tf.where(is_out, history, NO_ROW)
@@ -584,8 +583,10 @@ class Served:
             enough = tf.maximum(k, self.rules.pool) if self.rules.has_order else k
             is_listed = self.rules.is_listed
         found = found_by(index, self.model, features, left_out, enough, is_listed)
-        row, score = self.rules.listed(*found) if self.rules else found
-        return row[:, :k], score[:, :k]
+        row, score = found.row, found.score
+        if self.rules:
+            row, score = self.rules.listed(row, score)
+        return Found(row[:, :k], score[:, :k], found.num_searched)
 
     def _index_recall(
         self, features: dict[str, tf.Tensor], top_item: tf.Tensor
@@ -594,10 +595,12 @@ class Served:
             return tf.fill(tf.shape(top_item)[:1], float("nan"))
         first = tf.pad(features[f.TIMESTAMP], [[0, 0], [0, 1]])[:, 0]  # as ranked
         features = features | self._context_at(first)
-        row, score = self._found(self.index, features, first, tf.shape(top_item)[1])
+        row, score, num_searched = self._found(
+            self.index, features, first, tf.shape(top_item)[1]
+        )
         row = tf.where(score > -float("inf"), row, NO_ROW)
         is_found = top_item[:, :, tf.newaxis] == row[:, tf.newaxis] + f.NUM_RESERVED
-        is_limited = self._is_limited(self.index, features)
+        is_limited = self._is_limited(num_searched, features)
         is_found |= is_limited[:, tf.newaxis, tf.newaxis]  # by scores
         is_item = top_item != f.PADDING_INDEX
         num_found = tf.math.count_nonzero(

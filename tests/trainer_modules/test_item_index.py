@@ -22,7 +22,7 @@ def best(vectors, query, left_out, num_found):
 
 
 def search(index, query, left_out, num_found):
-    row, score = index.search(
+    row, score, _ = index.search(
         tf.constant(query, tf.float32), tf.constant(left_out), tf.constant(num_found)
     )
     return row.numpy(), score.numpy()

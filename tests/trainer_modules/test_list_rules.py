@@ -302,3 +302,30 @@ def test_an_index_gives_the_lists_of_all_scores(
     for row, blocked in zip(whole, ([1, 2, 6], [1, 6], [3]), strict=True):
         assert not {ids[n].encode() for n in (0, 9, 4, *blocked)} & set(row)
     assert all(item[:1] in (b"w", b"") for item in whole[1])
+
+
+@pytest.mark.integration
+def test_where_the_lists_of_the_index_have_no_item_left_all_are_scored(
+    monkeypatch, serve, trained, planted
+):
+    """A feed leaves only items of one taste, and a user has the other."""
+    # A search of two of 18 lists finds more than one of ten items on average.
+    monkeypatch.setattr(signatures, "FEW", 1)
+    vocabulary = planted.output.vocabulary_by_name(f.ITEM_VOCABULARY)
+    ids = [item.decode() for item in vocabulary]
+    black = [item for item in ids if item[0] == "b"]
+    model, lists = trained("mf_als"), []
+    for index in (None, item_index(model, len(ids) + f.NUM_RESERVED, 2)):
+        rules = msgspec.convert({"feed": {"path": "feed.csv"}}, Rules)
+        catalogue = pa.table({f.ITEM_ID: ids})
+        served = serve(
+            model, "order", index=index, rules=ListRules(rules, vocabulary, catalogue)
+        )
+        served.update_items(tf.constant(black), tf.fill([len(black)], False))
+        asked = tf.constant(["u03"]), tf.constant([black[:2]]), tf.fill([1, 2], 5.0)
+        nothing = tf.constant([[""]])
+        listed = served.recommend(*asked, nothing, tf.constant(10), nothing)
+        lists.append(listed["item_id"].numpy().tolist())
+    by_scores, by_index = lists
+    assert by_index == by_scores
+    assert all(item[:1] == b"w" for item in by_scores[0])
