@@ -15,6 +15,7 @@ from pipeline.cli.command import (
 from pipeline.cli.run import execute_retraining, execute_run
 
 if TYPE_CHECKING:
+    from pipeline.forgetting.ids import Ids
     from pipeline.runs.record import RunRecord
 
 
@@ -89,8 +90,9 @@ def forget(
     if not out.is_dir():
         raise RunNotFoundError(f"{out} is not a folder of runs; name one with --out")
     last = _last_run(out) if retrain else None
+    ids = Ids(frozenset(users), frozenset(items))
     with lock.held(out / lock.LOCK_FILE, "run"):
-        plan = make_plan(out, Ids(frozenset(users), frozenset(items)))
+        plan = make_plan(out, ids)
         if applies:
             check(plan, rewrite_data)
             if not plan.is_empty:
@@ -103,8 +105,17 @@ def forget(
         print_plan(open_console(), plan, is_applied=applies)
     if last:
         # Whether a new model passes or not, no server has the old ones afterwards.
-        ctx.call_on_close(lambda: withdraw.end_serving(out / "live"))
+        ctx.call_on_close(lambda: _end_serving(out, ids))
         _train_anew(ctx, last, out)
+
+
+def _end_serving(out: Path, ids: "Ids") -> None:
+    """Removes the old versions from servers, and the lists that they have made."""
+    from components.live_models import withdraw
+    from pipeline.forgetting.kept import remove_lists
+
+    withdraw.end_serving(out / "live")
+    remove_lists(out, ids)
 
 
 def _last_run(out: Path) -> "RunRecord":

@@ -1,6 +1,8 @@
 """Finds and removes what killed runs left behind, and the files of old runs."""
 
+import contextlib
 import dataclasses
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,7 +159,14 @@ def _temporary(out: Path) -> list[Path]:
 
 def _half_written(out: Path) -> list[Path]:
     patterns = (f"{durable_files.UNFINISHED}*", f"runs/*/{durable_files.UNFINISHED}*")
-    return sorted(path for pattern in patterns for path in out.glob(pattern))
+    found = [path for pattern in patterns for path in out.glob(pattern)]
+    # A server that logs lists completes each file within a minute.
+    oldest = time.time() - 120
+    for path in out.glob(f"lists/{durable_files.UNFINISHED}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < oldest:
+                found.append(path)
+    return sorted(found)
 
 
 def _size(path: Path) -> int:

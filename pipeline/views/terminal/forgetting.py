@@ -34,6 +34,7 @@ def as_record(plan: "Plan") -> dict[str, Any]:
         "artifacts": plan.folders,
         "received_events": plan.kept.events,
         "logged_lists": plan.kept.lists,
+        "damaged_lists": list(plan.kept.damaged),
         "records": [record.path for record in plan.records],
         "leftovers": [leftover.path for leftover in plan.leftovers],
     }
@@ -86,6 +87,8 @@ def _rows(plan: "Plan") -> Iterator[tuple[object, str, str]]:
         yield "received by servers", counted(plan.kept.events, "event"), "the events"
     if plan.kept.lists:
         yield "logged by servers", counted(plan.kept.lists, "list"), "the lists"
+    for path in plan.kept.damaged:
+        yield path, "lists that cannot be read", "the file"
     for record in plan.records:
         yield record.path, "mentions it", "the file" if record.is_removed else "the ID"
     if plan.leftovers:

@@ -98,8 +98,8 @@ def test_received_events_are_removed(marquee, folder):
     done = marquee("forget", *names, "--apply")  # while a server has the store open
     assert done.status == 0, done.err
     assert places(folder, "new-99") | places(folder, "gone-88") == set()
-    assert sum(len(store.of(f"u{n}", -1)) for n in range(500)) == 500
-    assert store.of("bob", -1) == []
+    assert sum(len(store.of(f"u{n}", ())) for n in range(500)) == 500
+    assert store.of("bob", ()) == []
     assert store.add([[row("kept-3", "u3", "i1")]], 1e9) == [0]
     store.close()
     assert "Nothing to do" in marquee("forget", *names, "--apply").out
@@ -126,6 +126,21 @@ def test_logged_lists_are_removed(marquee, folder):
     kept = [pq.read_table(path)["user"].to_pylist() for path in files_of(out)]
     assert kept == [["eve", "eve"], ["eve", "eve"], []]
     assert "Nothing to do" in marquee("forget", *names, "--apply").out
+
+
+def test_lists_that_cannot_be_read_are_removed_as_a_whole(marquee, folder):
+    out = folder / "marquee-out"
+    (out / "lists").mkdir()
+    whole = out / "lists/lists-1.parquet"
+    pq.write_table(as_table([page("eve", ["i2"], [])] * 9), whole)
+    damaged = out / "lists/lists-2.parquet"
+    damaged.write_bytes(whole.read_bytes()[:-50])
+    names = ("--user", "new-99")
+    found = json.loads(marquee("forget", *names, "--json").out)
+    assert found["damaged_lists"] == ["marquee-out/lists/lists-2.parquet"]
+    assert "lists that cannot be read" in marquee("forget", *names).out
+    assert marquee("forget", *names, "--apply").status == 0
+    assert files_of(out) == [whole]
 
 
 def test_logged_lists_of_hashed_users_are_removed(marquee, folder):

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import time
 
 import pytest
 from ml_metadata import MetadataStore
@@ -19,6 +20,7 @@ STATES = {
 HALF_WRITTEN = {
     "runs/20260101-000000/.unfinished-0",
     ".unfinished-1",
+    "lists/.unfinished-2",
 }
 LEFT = HALF_WRITTEN | {
     "artifacts/Trainer/model/2",
@@ -36,6 +38,7 @@ KEPT = {
     "live/1",
     "live/2",
     "runs/20260101-000000/run.log",
+    "lists/.unfinished-3",  # to which a server writes
 }
 
 
@@ -70,6 +73,8 @@ def out(tmp_path, pushed):
         elif not path.exists():
             path.mkdir(parents=True)
             (path / "file").write_bytes(b"x" * 100)
+    hour_ago = time.time() - 3600
+    os.utime(out / "lists/.unfinished-2", (hour_ago, hour_ago))
     return out
 
 
