@@ -89,8 +89,8 @@ class Expected:
         highest: Highest rating; None for any.
         nulls: Texts that stand for a missing value, which cannot be IDs.
         keeps_blanks: Whether blanks around an ID belong to it.
-        newest_span: Day of the newest span in the data, in days since 1970: events that
-            arrived by then are in the data. -1 if it has no spans with dates.
+        days: Days of the spans that the data was read from, in days since 1970: events
+            that arrived on them are in the data. Empty if it has no spans with dates.
     """
 
     columns: Mapping[str, str]
@@ -99,7 +99,7 @@ class Expected:
     highest: float | None
     nulls: tuple[str, ...]
     keeps_blanks: bool
-    newest_span: int
+    days: frozenset[int]
 
     @property
     def has_types(self) -> bool:
@@ -131,9 +131,8 @@ class Expected:
             highest=reader.rating_max,
             nulls=reader.dialect.nulls,
             keeps_blanks=reader.dialect.keep_blanks,
-            newest_span=max(
-                (spans.number_of(name) for name in reader.spans if "-" in name),
-                default=-1,
+            days=frozenset(
+                spans.number_of(name) for name in reader.spans if "-" in name
             ),
         )
 

@@ -37,7 +37,9 @@ CREATE TABLE day (day INTEGER PRIMARY KEY, state TEXT);
 _COLUMNS = "event_id, user_id, item_id, rating, event_type, timestamp"
 _ADD = f"INSERT OR IGNORE INTO event ({_COLUMNS}, day) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _OF_USER = f"""
-SELECT {_COLUMNS} FROM event WHERE user_id = ? AND day > ? ORDER BY timestamp, event_id
+SELECT {_COLUMNS} FROM event
+WHERE user_id = ? AND day > ? AND day NOT IN (SELECT value FROM json_each(?))
+ORDER BY timestamp, event_id
 """
 _OF_DAY = f"SELECT {_COLUMNS} FROM event WHERE day = ? ORDER BY timestamp, event_id"
 _UNWRITTEN = f"SELECT day FROM day WHERE day < ? AND state != '{WRITTEN}' ORDER BY day"
@@ -155,9 +157,18 @@ class EventStore:
                 for rows in requests
             ]
 
-    def of(self, user: str, after: int) -> list[Row]:
-        """Returns the events of a user that arrived after a day, the oldest first."""
-        return [Row(*row) for row in self._reader.execute(_OF_USER, (user, after))]
+    def of(self, user: str, without: Collection[int]) -> list[Row]:
+        """Returns the events of a user that some data does not have, the oldest first.
+
+        Args:
+            user: ID of the user.
+            without: Days whose events are in the data, in days since 1970. What arrived
+                before the first of them is too old for the data. It has no other days
+                between them: drift held them back.
+        """
+        after = min(without, default=-1)
+        values = (user, after, json.dumps(list(without)))
+        return [Row(*row) for row in self._reader.execute(_OF_USER, values)]
 
     def bring_back(self, now: float) -> None:
         """Moves events to the present day that arrived while the clock was ahead.

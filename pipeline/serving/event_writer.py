@@ -86,7 +86,7 @@ class EventWriter:
         It is without them if they cannot be read, which is reported.
         """
         try:
-            events = self._store.of(user, expected.newest_span)
+            events = self._store.of(user, expected.days)
         except sqlite3.Error as error:
             self._report(f"events cannot be read from {self._store.path}: {error}")
             return history

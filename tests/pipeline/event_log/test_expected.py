@@ -116,11 +116,15 @@ def test_times_are_seconds_or_iso_8601(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("spans", "day"),
-    [((), -1), (("2026-11-19", "2026-11-20"), 20777), (("17", "18"), -1)],
+    ("spans", "days"),
+    [
+        ((), set()),
+        (("2026-11-18", "2026-11-20"), {20775, 20777}),
+        (("17", "18"), set()),
+    ],
 )
-def test_events_in_spans_of_the_data_are_known(tmp_path, spans, day):
-    assert Expected.of(tmp_path, {"spans": spans}).newest_span == day
+def test_events_in_spans_of_the_data_are_known(tmp_path, spans, days):
+    assert Expected.of(tmp_path, {"spans": spans}).days == days
 
 
 IDS = st.text(min_size=1, max_size=20) | st.sampled_from(
