@@ -94,6 +94,10 @@ class AcceptedRatings:
             )
         return data
 
+    def __contains__(self, model: ModelProcess) -> bool:
+        """Returns whether the data of a version has been read."""
+        return model in self._data
+
     def known(self, model: ModelProcess) -> ServedData | None:
         """Returns the data of a version; None if it has not been read."""
         return self._data.get(model)

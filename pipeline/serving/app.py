@@ -76,13 +76,14 @@ def create_app(
 
     exploration = Exploration(*settings.explore)
 
-    async def apply_rules(model: ModelProcess) -> None:
+    async def read_ratings(model: ModelProcess) -> None:
         exploration.warn(model.number, model.rules)
-        await feeds.look(model)
+        await ratings.look(model)
 
     folder = out / "live"
+    prepare = Prepare(feeds.look, read_ratings, lambda model: model in ratings)
     live, challenger = (
-        LiveModel(path, threads, settings, metrics, Prepare(apply_rules, ratings.look))
+        LiveModel(path, threads, settings, metrics, prepare)
         for path in (folder, challengers(folder))
     )
     arms = Arms(folder, live, challenger, settings.holds, metrics)

@@ -67,6 +67,8 @@ class FeedWatcher:
                     self._good[read_as] = rows
                     self._unused.pop(read_as, None)
             except FeedError as error:
+                if isinstance(error.__cause__, OSError):
+                    del self._seen[model]  # it may be readable the next time
                 unused = f"the feed is not used: {error}"
                 self._report(unused, self._unused, read_as, unused)
                 if is_new and read_as in self._good:
@@ -130,4 +132,5 @@ def _state_of(feed: Feed) -> object:
         stat = os.stat(feed.path)
     except OSError:
         return "missing"
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+    # With the time of a change of its mode, which may make it readable.
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino

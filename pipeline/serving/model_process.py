@@ -22,6 +22,7 @@ from pipeline.serving.model_worker import Failed, Loaded
 SIGNATURES = 6  # of a model; as many calls may run at the same time
 START_SECONDS = 300.0
 END_SECONDS = 10.0
+HANG_SECONDS = 60.0  # a call that takes longer never ends: other versions are loaded
 
 
 class LoadError(RuntimeError):
@@ -105,12 +106,18 @@ class ModelProcess:
     async def ask(
         self, signature: str, requests: list[Tensors]
     ) -> list[Tensors | Exception]:
-        """Returns an answer to each request, all from one call of the model."""
+        """Returns an answer to each request, all from one call of the model.
+
+        A process that does not answer within ``HANG_SECONDS`` is killed.
+        """
         line = await self._free.get()
         try:
-            answers = await line.ask((signature, requests))
-        except (OSError, EOFError):
+            async with asyncio.timeout(HANG_SECONDS):
+                answers = await line.ask((signature, requests))
+        except (OSError, EOFError) as error:
             self._hung_up = True  # noticed before the process is reaped
+            if isinstance(error, TimeoutError):
+                self._process.kill()
             return [RequestError(503, "the model's process has ended")] * len(requests)
         finally:
             self._free.put_nowait(line)

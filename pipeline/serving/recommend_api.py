@@ -1,6 +1,7 @@
 """``/v1/recommend/{user}``: the live model's list of items for a user, with titles."""
 
 import asyncio
+import dataclasses
 import logging
 import time
 
@@ -53,6 +54,14 @@ MAX_SHADOWS = 32  # lists that are made at once without being shown
 MAX_EXCLUDED, MAX_FILTERS = 1000, 100
 
 
+@dataclasses.dataclass(frozen=True)
+class _Refusal:
+    """A request that the version on trial does not answer, as if it were wrong."""
+
+    maker: Maker
+    error: RequestError
+
+
 class RecommendApi:
     """Handler of the lists."""
 
@@ -83,39 +92,75 @@ class RecommendApi:
         its time; ``exclude``, ``filter`` and ``age`` are given again. With
         ``why=true``, each item has its reasons, and ``k`` is at most 100.
 
-        A list that the version on trial cannot make is made by the live version.
+        A list that the version on trial cannot make is made by the live version, also
+        if only the version on trial refuses the request.
         """
         with self._arms.challenger(request.path_params["user"]) as maker:
             page = await self._attempted(request, maker) if maker else None
-        if page is None:
-            with self._arms.usual() as maker:
-                page = await self._page(request, maker)
-            if self._arms.has_shadow and len(self._shadows) < MAX_SHADOWS:
-                # A task: the client's next request does not wait for it.
-                task = asyncio.create_task(self._make_shadow(request, page))
-                self._shadows.add(task)
-                task.add_done_callback(self._shadows.discard)
+        if not isinstance(page, RecommendedList):
+            page = await self._page_of_live(request, page)
         return Response(msgspec.json.encode(page), media_type=JSON)
 
     async def _attempted(
         self, request: Request, maker: Maker
-    ) -> RecommendedList | None:
-        """Returns a page of the version on trial; None if it fails."""
+    ) -> RecommendedList | _Refusal | None:
+        """Returns a page of the version on trial, or its refusal; None if it fails."""
         try:
             return await self._page(request, maker)
         except Exception as error:
-            if not _is_failure(error):
-                raise
+            if isinstance(error, RequestError) and not _is_failure(error):
+                return _Refusal(maker, error)
             _log.warning("version %d on trial: %r", maker.model.number, error)
             return None
+
+    async def _page_of_live(
+        self, request: Request, refusal: _Refusal | None
+    ) -> RecommendedList:
+        """Returns a page of the version that usually makes lists.
+
+        Args:
+            request: The request.
+            refusal: The refusal of the version on trial, which is the answer if the
+                other version refuses the request, too.
+        """
+        with self._arms.usual() as maker:
+            try:
+                page = await self._page(request, maker)
+            except RequestError as error:
+                raise refusal.error if refusal else error from error
+        if refusal:
+            self._count_refusal(request, refusal)
+        is_first = "cursor" not in request.query_params  # which another version cannot
+        if self._arms.has_shadow and is_first and len(self._shadows) < MAX_SHADOWS:
+            # A task: the client's next request does not wait for it.
+            task = asyncio.create_task(self._make_shadow(request, page))
+            self._shadows.add(task)
+            task.add_done_callback(self._shadows.discard)
+        return page
 
     async def _make_shadow(self, request: Request, shown: RecommendedList) -> None:
         """Makes a list with the version on trial as well, after the answer was sent."""
         with self._arms.shadow() as maker:
             started = time.perf_counter()
             page = await self._attempted(request, maker) if maker else None
-        if page:
+        if isinstance(page, _Refusal):
+            self._count_refusal(request, page)
+        elif page:
             self._arms.compare(shown, page, time.perf_counter() - started)
+
+    def _count_refusal(self, request: Request, refusal: _Refusal) -> None:
+        """Logs as a failure that only the version on trial refuses a request.
+
+        Unless the request continues a list of the other version.
+        """
+        if "cursor" in request.query_params:
+            return
+        model, arm = refusal.maker.model, refusal.maker.arm
+        _log.warning("version %d on trial: %r", model.number, refusal.error)
+        if self._log and self._log.is_wanted:
+            served = Served(self._log.share, arm, 0.0, failed=True)
+            user, k = request.path_params["user"], _number_of_items(request)
+            self._log.add(logged_failure(user, model, k, served))
 
     async def _page(self, request: Request, maker: Maker) -> RecommendedList:
         """Returns a page of a version, after logging it, or that it failed."""

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from components.live_models import version_ledger, versions
 from pipeline.serving.errors import RequestError
-from pipeline.serving.model_process import ModelProcess, RefusedError
+from pipeline.serving.model_process import LoadError, ModelProcess, RefusedError
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.settings import ServingSettings
 
@@ -59,14 +59,22 @@ class Prepare(NamedTuple):
         apply_feed: Awaited before it is served: no list has what is sold out.
         read_ratings: Awaited before it takes over from another version, and after the
             first one is served: that answers other requests meanwhile.
+        has_ratings: Whether its ratings have been read.
     """
 
     apply_feed: Callable[[ModelProcess], Awaitable[None]]
     read_ratings: Callable[[ModelProcess], Awaitable[None]]
+    has_ratings: Callable[[ModelProcess], bool]
 
 
 class LiveModel:
-    """The model of a folder of versions; belongs to one event loop."""
+    """The model of a folder of versions; belongs to one event loop.
+
+    Attributes:
+        states: State of each version that was found.
+        current: The served version; None if there is none.
+        loading: The search for a newer version, while one is in progress.
+    """
 
     def __init__(
         self,
@@ -87,6 +95,7 @@ class LiveModel:
         """
         self.states: dict[int, State] = {}
         self.current: ModelProcess | None = None
+        self.loading: asyncio.Task[None] | None = None
         self._read: ModelProcess | None = None
         self._folder, self._threads = folder, threads
         self._settings, self._metrics = settings, metrics
@@ -128,21 +137,28 @@ class LiveModel:
         return self.number > 0 and self._read is self.current
 
     async def look(self) -> None:
-        """Switches to a newer version, if there is one.
+        """Stops serving what must not be served, and starts to load a newer version.
 
         If the process of the served version has ended, that version is loaded again; if
         that fails, the newest earlier version that can be loaded. A version that had
-        learned from what `marquee forget` removed is no longer served.
+        learned from what `marquee forget` removed is no longer served, also while
+        another one is loading.
         """
         if self.current and not self.current.alive:
             _log.error("version %d: its process has ended", self.current.number)
             self._metrics.load_failures.labels("version").inc()
             self._let_go(self.current)
-        if self.current and self.current.number in await asyncio.to_thread(
-            self._forgotten
-        ):
+        forgotten = await asyncio.to_thread(self._forgotten)
+        if self.current and self.current.number in forgotten:
             _log.warning("version %d was withdrawn by a person", self.current.number)
             self.leave()
+        if self.loading and self.loading.done():
+            ended, self.loading = self.loading, None
+            ended.result()  # an error that was not expected is logged by the caller
+        if self.loading is None:
+            self.loading = asyncio.create_task(self._load_newer())
+
+    async def _load_newer(self) -> None:
         served = self.current.number if self.current else 0
         for number in await asyncio.to_thread(self._newer, served):
             if await self._load(number):
@@ -176,21 +192,24 @@ class LiveModel:
             _log.warning("%s", error)
             return []
         waiting = {n for n, state in self.states.items() if not state.is_due}
-        return sorted({n for n in known if n > than} - waiting, reverse=True)
+        unwanted = waiting | self._forgotten()
+        return sorted({n for n in known if n > than} - unwanted, reverse=True)
 
     async def _load(self, number: int) -> bool:
         """Replaces the served version; returns whether that succeeded."""
         _log.info("version %d: loading", number)
         before = self.states.get(number, State(LOADING))
         self.states[number] = State(LOADING)
-        old = self.current
         try:
             model = await asyncio.to_thread(self._loaded, number)
             try:
                 await model.connect()
                 await self._prepare.apply_feed(model)
-                if old:
+                if self.current:
                     await self._prepare.read_ratings(model)
+                    self._check_ratings(model)
+                    # It may have changed while the ratings were read.
+                    await self._prepare.apply_feed(model)
             except Exception:
                 await model.close()
                 raise
@@ -209,7 +228,7 @@ class LiveModel:
                 *(number, problem, wait),
             )
             return False
-        self.current = model
+        old, self.current = self.current, model
         self.states[number] = State(AVAILABLE)
         _log.info("version %d (%s): serving", number, model.name)
         if old:
@@ -220,6 +239,15 @@ class LiveModel:
         self._read = model
         return True
 
+    def _check_ratings(self, model: ModelProcess) -> None:
+        """Raises LoadError if only the served version's ratings could be read."""
+        has_ratings = self._prepare.has_ratings
+        if self.current and has_ratings(self.current) and not has_ratings(model):
+            raise LoadError(
+                "the ratings that it was accepted with cannot be read, and version "
+                f"{self.current.number} has its own"
+            )
+
     def _loaded(self, number: int) -> ModelProcess:
         folder = self._folder / str(number)
         versions.verify(folder)
@@ -228,6 +256,8 @@ class LiveModel:
 
     async def close(self) -> None:
         """Ends the model's process when no request is left."""
+        if self.loading:
+            self.loading.cancel()
         if self.current:
             model, self.current = self.current, None
             await model.close()

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.serving import feed_watcher
 from pipeline.serving.feed_watcher import FeedWatcher
 from pipeline.serving.prometheus_metrics import Metrics
 from pipeline.serving.settings import ServingSettings
 from pipeline.serving.version_watcher import LiveModel, Prepare
 from trainer_modules.configs.list_rules import Feed, Rules
+from trainer_modules.item_feed import FeedError
 
 GOOD = "item_id,available\n17,false\n"
 TWICE = "item_id,available,available\n17,false,true\n"
@@ -74,6 +76,17 @@ async def nothing(model):
     del model
 
 
+def always(model):
+    del model
+    return True
+
+
+async def looked(live):
+    """Looks for a newer version, and waits until it is loaded."""
+    await live.look()
+    await live.loading
+
+
 def live_model(metrics, prepare, stand_ins):
     """A ``LiveModel`` that loads stand-ins, each time the one of its number."""
     live = LiveModel(Path("none"), 1, ServingSettings(), metrics, prepare)
@@ -98,13 +111,13 @@ def test_a_stand_in_for_a_version_that_no_feed_fits_goes_live(metrics, feed, con
     async def run():
         feeds = FeedWatcher(metrics)
         versions = {1: lambda: StandIn(1, feed)}
-        live = live_model(metrics, Prepare(feeds.look, nothing), versions)
-        await live.look()
+        live = live_model(metrics, Prepare(feeds.look, nothing, always), versions)
+        await looked(live)
         first = live.current
         feed.write_text(content)
         versions[2] = second
         for _ in range(3):
-            await live.look()
+            await looked(live)
         assert first.is_closed
         assert live.current is made[0]
         assert live.is_ready
@@ -121,8 +134,8 @@ def test_a_stand_in_whose_feed_cannot_be_applied_is_closed(metrics, feed):
         raise RuntimeError("a fault of ours")
 
     async def run():
-        live = live_model(metrics, Prepare(fail, nothing), {1: lambda: version})
-        await live.look()
+        live = live_model(metrics, Prepare(fail, nothing, always), {1: lambda: version})
+        await looked(live)
         assert live.current is None
         assert live.states[1].error == "a fault of ours"
 
@@ -141,10 +154,97 @@ def test_a_stand_in_has_the_feed_before_it_is_served(metrics, feed):
             order.append(("ratings", live.current))
 
         version = StandIn(1, feed)
-        prepare = Prepare(apply_feed, read_ratings)
-        live = live_model(metrics, prepare, {1: lambda: version})
-        await live.look()
+        prepare = Prepare(apply_feed, read_ratings, always)
+        versions = {1: lambda: version}
+        live = live_model(metrics, prepare, versions)
+        await looked(live)
         assert order == [("feed", None), ("ratings", version)]
+        # And again after the ratings, which may take minutes to read.
+        order.clear()
+        versions[2] = lambda: StandIn(2, feed)
+        await looked(live)
+        assert order == [(what, version) for what in ("feed", "ratings", "feed")]
+        assert live.current.number == 2
+
+    asyncio.run(run())
+
+
+def test_a_stand_in_without_its_ratings_replaces_none_that_has_them(metrics, feed):
+    unread = {2}
+
+    async def run():
+        first, second = StandIn(1, feed), StandIn(2, feed)
+        versions = {1: lambda: first, 2: lambda: second}
+        prepare = Prepare(nothing, nothing, lambda model: model.number not in unread)
+        live = live_model(metrics, prepare, {1: versions[1]})
+        await looked(live)
+        live = live_model(metrics, prepare, versions)
+        live.current = first
+        await looked(live)
+        assert live.current is first
+        assert second.is_closed
+        assert "cannot be read" in live.states[2].error
+        unread.clear()
+        live.states[2].next_attempt = 0
+        await looked(live)
+        assert live.current is second
+        assert first.is_closed
+
+    asyncio.run(run())
+
+
+def test_while_a_stand_in_loads_another_is_withdrawn_and_loads_once(metrics, feed):
+    loaded = []
+
+    async def run():
+        first, go_on = StandIn(1, feed), asyncio.Event()
+
+        async def wait(model):
+            loaded.append(model.number)
+            if model.number == 2:
+                await go_on.wait()
+
+        versions = {1: lambda: first}
+        live = live_model(metrics, Prepare(wait, nothing, always), versions)
+        await looked(live)
+        versions[2] = lambda: StandIn(2, feed)
+        await asyncio.gather(live.look(), live.look())
+        await asyncio.sleep(0.1)
+        live._forgotten = lambda: frozenset({1})
+        await live.look()
+        assert live.current is None
+        assert first.is_closed
+        go_on.set()
+        await live.loading
+        assert live.current.number == 2
+        assert loaded == [1, 2]
+
+    asyncio.run(run())
+
+
+def test_a_stand_ins_feed_that_could_not_be_read_once_is_read_again(
+    metrics, feed, monkeypatch
+):
+    def fail(path, rules):
+        del rules
+        try:
+            raise OSError("too many open files")
+        except OSError as error:
+            raise FeedError(f"{path} cannot be read") from error
+
+    async def run():
+        feeds, version = FeedWatcher(metrics), StandIn(1, feed)
+        with monkeypatch.context() as patched:
+            patched.setattr(feed_watcher, "read_feed", fail)
+            for _ in range(2):
+                await feeds.look(version)
+        assert (version.calls, num_problems(metrics)) == (0, 1)
+        for _ in range(2):
+            await feeds.look(version)
+        assert version.calls == 1
+        feed.chmod(0o600)  # as of a file that could not be read
+        await feeds.look(version)
+        assert version.calls == 2
 
     asyncio.run(run())
 

@@ -152,6 +152,11 @@ def test_a_shadow_is_made_and_not_shown(begin, server):
             assert time.monotonic() < end, client.log.read_text()[-3000:]
         # Both list 30, 29, 28.
         assert metric(client, "marquee_shadow_agreement_sum") == 300
+        # A page of the live version's list cannot be continued by the other.
+        cursor = client.get("/v1/recommend/ann?k=3").json()["next"]
+        again = client.get(f"/v1/recommend/ann?k=3&cursor={cursor}")
+        assert again.status_code == 200
+    assert "never retrieved" not in client.log.read_text()
     with server(out) as client:
         until_step(client, out, "live")
         until_served(client, 2)
