@@ -12,9 +12,9 @@ from pipeline.delivery.confidence import (
     difference,
     relative_difference,
 )
+from pipeline.kept_days import DAY_SECONDS
 
 GUARDRAILS = ("failed", "empty", "slow")
-DAY_SECONDS = 86_400
 
 
 class Action(enum.StrEnum):
