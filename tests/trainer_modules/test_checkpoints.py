@@ -1,5 +1,6 @@
 """A training that is stopped goes on, and ends as one that never was stopped."""
 
+import errno
 import logging
 import random
 import tracemalloc
@@ -14,7 +15,7 @@ from pipeline.config.load import load_config
 from pipeline.stages.train_and_push import trainer_config
 from pipeline.views.html.training_curves import read_curves
 from trainer_modules import optimizers, training
-from trainer_modules.checkpoints import files
+from trainer_modules.checkpoints import files, saver
 from trainer_modules.checkpoints.of_step import FOLDER, Checkpoints
 from trainer_modules.model_builder import ModelBuilder
 from trainer_modules.trainer_settings import TrainerSettings
@@ -223,6 +224,62 @@ def test_a_checkpoint_in_parts_is_used_if_all_are_intact(tmp_path, caplog, is_mi
     assert other.at(2).variables[0][0] == 21
 
 
+def write_part(worker, steps):
+    worker.write(files.Checkpoint(steps, [np.full(4, steps, np.float32)], [], {}))
+    worker.wait()
+
+
+def test_what_all_workers_have_written_stays_if_one_can_write_no_more(tmp_path):
+    chief, other = (
+        files.CheckpointFiles(str(tmp_path), 0, "{}", parts=parts)
+        for parts in (("-0-of-2", "-1-of-2"), ("-1-of-2", "-0-of-2"))
+    )
+    for steps in (1, 2):
+        write_part(chief, steps)
+        write_part(other, steps)
+    for steps in (3, 4, 5):
+        write_part(chief, steps)
+    assert len(list(tmp_path.glob("0-*-0-of-2"))) == 4  # and not without end
+    assert chief.newest().steps_done == 2
+    # What is damaged is removed at both: a later checkpoint has fewer steps.
+    for path in tmp_path.glob("0-*-0-of-2"):
+        path.write_bytes(b"")
+    assert chief.newest() is None
+    for worker in (chief, other):
+        write_part(worker, 1)
+    assert chief.newest().steps_done == 1
+
+
+def test_a_checkpoint_that_does_not_fit_leaves_no_part_of_it(
+    tmp_path, caplog, monkeypatch
+):
+    def fill(checkpoint, file):
+        del checkpoint
+        file.write(b"x" * 1000)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    of_fit = files.CheckpointFiles(str(tmp_path), 0, "{}")
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "_encode", fill)
+        write_part(of_fit, 1)
+    assert "no checkpoint could be written" in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == [files.MADE_FOR]
+    write_part(of_fit, 2)
+    assert of_fit.newest().steps_done == 2
+
+
+def test_a_training_goes_on_if_the_disk_has_no_room_for_a_copy(
+    attempt, saved, monkeypatch, caplog
+):
+    def fail(variable):
+        raise OSError(errno.ENOSPC, f"No space left on device for {variable.name}")
+
+    expected = attempt("gmf", GMF)
+    monkeypatch.setattr(saver, "copied", fail)
+    same(attempt("gmf", GMF, saved()), expected)
+    assert "No space left on device" in caplog.text
+
+
 def test_reading_takes_no_more_memory_than_the_arrays(tmp_path):
     arrays = [np.full(1 << 20, number, np.float32) for number in range(24)]
     of_fit = files.CheckpointFiles(str(tmp_path), 0, "{}")
@@ -255,9 +312,11 @@ def test_checkpoints_of_another_training_are_refused_by_name_and_removed(
 ):
     other = saved(MADE_FOR | {"seed": "1", "config.epochs": "3"})
     assert "it differs in config.epochs, seed" in caplog.text
-    assert not any(path.exists() for path in stopped_twice)
+    # It may not be able to start: the former training can go on until there is one.
+    assert all(path.exists() for path in stopped_twice)
     expected = attempt("gmf", GMF)
     assert attempt("gmf", GMF, other)[3] == expected[3]
+    assert not any(path.exists() for path in stopped_twice)
 
 
 def test_before_the_first_interval_is_over_nothing_is_saved(attempt, tmp_path):

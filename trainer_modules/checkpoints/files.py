@@ -1,5 +1,6 @@
 """The files of checkpoints: written in the background, read if they are intact."""
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -53,6 +54,7 @@ class CheckpointFiles:
         made_for: str,
         writes: bool = True,
         parts: Sequence[str] = ("",),
+        replaces: Sequence[str] = (),
     ):
         """Takes a folder, which may be in an object store, and need not exist yet.
 
@@ -63,8 +65,10 @@ class CheckpointFiles:
             writes: Whether ``write`` does anything.
             parts: Ends of the names of the files that a checkpoint consists of, the one
                 that is read and written here first.
+            replaces: Folders of other trainings, which are removed once there is a
+                checkpoint of this one.
         """
-        self.writes, self.parts = writes, parts
+        self.writes, self.parts, self.replaces = writes, parts, replaces
         self.folder, self.fit, self.made_for = folder, fit, made_for
         self._writing: threading.Thread | None = None
 
@@ -85,7 +89,9 @@ class CheckpointFiles:
                 "the one before, or from its beginning",
                 path,
             )
-            tf.io.gfile.remove(path)
+            for part in (path, *others):  # or parts of it would seem to be the newest
+                if tf.io.gfile.exists(part):
+                    tf.io.gfile.remove(part)
         return None
 
     def at(self, steps_done: int) -> Checkpoint:
@@ -141,10 +147,15 @@ class CheckpointFiles:
             with tf.io.gfile.GFile(unfinished, "wb") as file:
                 _encode(checkpoint, file)
             tf.io.gfile.rename(unfinished, path, overwrite=True)
-            for old in self._names()[:-KEPT]:
+            for old in self._old_names():
                 tf.io.gfile.remove(f"{self.folder}/{old}")
+            for folder in self.replaces:
+                if tf.io.gfile.isdir(folder):
+                    tf.io.gfile.rmtree(folder)
         except (OSError, tf.errors.OpError) as error:
             # The training is worth more than its checkpoints.
+            with contextlib.suppress(OSError, tf.errors.OpError):
+                tf.io.gfile.remove(unfinished)  # or the disk would stay full
             reason = str(error).splitlines()[0]
             progress_log.warning(
                 "no checkpoint could be written to %s: %s. The training continues; if "
@@ -155,6 +166,20 @@ class CheckpointFiles:
 
     def _name(self, steps_done: int) -> str:
         return f"{self.fit}-{steps_done:012}{self.parts[0]}"
+
+    def _old_names(self) -> list[str]:
+        """Returns the names of own parts that are needed no more.
+
+        Another worker may not have written its parts of the newest checkpoints.
+        """
+        names = self._names()
+        there = set(tf.io.gfile.listdir(self.folder))
+        complete = [
+            name
+            for name in names
+            if there >= {name.removesuffix(self.parts[0]) + end for end in self.parts}
+        ]
+        return sorted({*names} - {*names[-KEPT:], *complete[-KEPT:]})
 
     def _names(self) -> list[str]:
         """Returns the names of the files, the oldest first."""

@@ -42,9 +42,10 @@ class Checkpoints:
         interval: float,
         writes: bool = True,
     ):
-        """Removes the checkpoints of attempts that would have had other weights.
+        """Announces that checkpoints of other trainings will be removed.
 
-        A worker that writes none removes none either.
+        They are once this one has a checkpoint, or has ended: if it cannot start, the
+        former training can go on. A worker that writes none removes none either.
 
         Args:
             folder: Where the checkpoints of all attempts are, in folders of their own.
@@ -57,14 +58,15 @@ class Checkpoints:
         digest = hashlib.sha256(self.made_for.encode()).hexdigest()[:16]
         self.folder = f"{folder}/{PREFIX}{digest}"
         self._fits: list[CheckpointFiles] = []
-        for other in tf.io.gfile.glob(f"{folder}/{PREFIX}*"):
-            if writes and other != self.folder:
-                progress_log.warning(
-                    "the checkpoints in %s are of another training, and removed: %s",
-                    other,
-                    _differences(other, made_for),
-                )
-                tf.io.gfile.rmtree(other)
+        found = tf.io.gfile.glob(f"{folder}/{PREFIX}*") if writes else []
+        self._others = [other for other in found if other != self.folder]
+        for other in self._others:
+            progress_log.warning(
+                "the checkpoints in %s are of another training, and removed when this "
+                "one has one: %s",
+                other,
+                _differences(other, made_for),
+            )
 
     @classmethod
     def of(
@@ -156,6 +158,7 @@ class Checkpoints:
             self.made_for,
             self.writes or is_sharded,
             parts,
+            self._others,
         )
         self._fits.append(files)
         joins = self.completed_by > 1 and is_sharded
@@ -175,8 +178,9 @@ class Checkpoints:
     def remove(self) -> None:
         """Removes all checkpoints, when the step has ended and needs them no more."""
         self.wait()
-        if tf.io.gfile.isdir(self.folder):
-            tf.io.gfile.rmtree(self.folder)
+        for folder in (self.folder, *self._others):
+            if tf.io.gfile.isdir(folder):
+                tf.io.gfile.rmtree(folder)
 
 
 def _differences(folder: str, made_for: Mapping[str, str]) -> str:

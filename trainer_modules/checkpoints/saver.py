@@ -149,9 +149,15 @@ class Saver(tf.keras.callbacks.Callback):
                 "best_epoch": early_stopping.best_epoch,
                 "wait": early_stopping.wait,
             }
-        variables = [copied(variable) for variable in self.variables]
-        self.files.write(Checkpoint(steps_done, variables, best_weights, state))
         self.saved = time.monotonic()
+        try:
+            variables = [copied(variable) for variable in self.variables]
+        except OSError as error:  # large ones are copied to the disk
+            progress_log.warning(
+                "no checkpoint could be written: %s. The training continues", error
+            )
+            return
+        self.files.write(Checkpoint(steps_done, variables, best_weights, state))
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Restores the variables, and what the other callbacks know."""
