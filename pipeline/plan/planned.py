@@ -163,7 +163,10 @@ def _fitting(
     kind, _, name = step.partition("_")
     dim = _dim(config, name) if kind == "Trainer" else 0
     while (dim := dim // 2) >= _SMALLEST_DIM:
-        peak = _peak(estimate(embedding_dim=dim))
+        try:
+            peak = _peak(estimate(embedding_dim=dim))
+        except ValueError:  # such as a width that the heads cannot share
+            continue
         if peak <= memory:
             setting = f"--set models.{name}.embedding_dim={dim}"
             return f"With {setting}, it needs {peak / _GB:.1f} GB."

@@ -196,7 +196,8 @@ class PodWorkers:
         state = _main(pod["status"], "containerStatuses").get("state", {})
         if ended := state.get("terminated"):
             code = int(ended["exitCode"])
-            return 128 - code if code > 128 else code  # Kubernetes adds 128 to signals
+            # 128 is added to the number of a signal, of which there are 64.
+            return 128 - code if 128 < code <= 192 else code
         if pod["status"]["phase"] == "Failed":  # evicted before it ran
             self._lines[number - 1].append(pod["status"].get("message", ""))
             return -signal.SIGTERM

@@ -135,14 +135,13 @@ def _watch(workers: "LocalWorkers | PodWorkers", settings: TrainerSettings) -> N
             silent = _silent(heard, settings) if have_met else [NOT_MET]
             raise WorkerError(_stalled(silent, settings)) from None
         heard[report.worker] = time.monotonic()
-        if report.error:
+        silent = _silent(heard, settings) if have_met else []
+        cause = _cause(report, workers) if report.status else report
+        if cause.error:
             raise WorkerError(
-                f"the training failed in {_name(report.worker, settings)}: "
-                f"{report.error}"
+                f"the training failed in {_name(cause.worker, settings)}: {cause.error}"
             )
         if report.status:
-            silent = _silent(heard, settings) if have_met else []
-            cause = _cause(report, workers)
             ended = f"{_name(cause.worker, settings)} {_ended(cause.status)}"
             raise WorkerDiedError(
                 "; ".join([ended, *silent]),
@@ -167,9 +166,12 @@ def _log(worker: int, record: Mapping[str, Any]) -> None:
 
 
 def _cause(first: Report, workers: "LocalWorkers | PodWorkers") -> Report:
-    """Returns the report of the worker that died, if the first only lost the others."""
+    """Returns the report of the worker that died, if the first only lost the others.
+
+    Or that of the worker whose training failed.
+    """
     report, until = first, time.monotonic() + GRACE_SECONDS
-    while report.status in (None, 0, LOST_STATUS):
+    while report.status in (None, 0, LOST_STATUS) and not report.error:
         try:
             left = until - time.monotonic()
             report = workers.reports.get(timeout=max(0.0, left))

@@ -97,3 +97,10 @@ def test_command_reads_the_ratings_and_writes_nothing(tmp_path):
     assert f"40 users, 7 items, {len(rows)} ratings" in ran.text
     assert "Trainer_ease" in ran.text or "not shown" in ran.text
     assert [path.name for path in tmp_path.iterdir()] == ["ratings.csv"]
+
+
+def test_a_width_that_the_heads_cannot_share_is_not_proposed(tmp_path):
+    settings = config(tmp_path, hstu={"embedding_dim": 50})
+    advice = "\n".join(plan(settings, LARGE, capacity(20)).advice)
+    assert "Trainer_hstu" in advice
+    assert "embedding_dim=25" not in advice

@@ -170,7 +170,9 @@ def pod(phase, state=None, image="sha256:1", **more):
 RUNNING = pod("Running", {"running": {}})
 
 
-@pytest.mark.parametrize(("code", "status"), [(0, 0), (75, 75), (137, -9), (143, -15)])
+@pytest.mark.parametrize(
+    ("code", "status"), [(0, 0), (75, 75), (137, -9), (143, -15), (255, 255)]
+)
 def test_the_status_of_a_fake_pod_is_that_of_its_process(followed, code, status):
     ended = pod("Failed", {"terminated": {"exitCode": code}})
     report, _ = followed(None, pod("Pending"), RUNNING, RUNNING, ended)

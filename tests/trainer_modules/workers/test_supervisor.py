@@ -1,6 +1,7 @@
 """Workers are watched and replaced; real processes, which train nothing."""
 
 import logging
+import queue
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from trainer_modules.checkpoints.of_step import Checkpoints
 from trainer_modules.workers import local, supervisor
+from trainer_modules.workers.reports import LOST_STATUS, Report
 
 
 @pytest.fixture
@@ -72,6 +74,23 @@ def test_an_error_of_the_training_is_raised_without_another_attempt(supervise, c
     ):
         supervise(["waits", "fails"])
     assert "start again" not in caplog.text
+
+
+def test_the_error_of_a_worker_is_raised_though_the_chief_is_lost_before():
+    """As on a cluster, where reports of other pods take longer."""
+    reports = queue.Queue()
+    for report in (
+        Report(0, status=LOST_STATUS),
+        Report(1, error="no rating is a like"),
+        Report(1, status=1),
+    ):
+        reports.put(report)
+    workers = SimpleNamespace(reports=reports)
+    settings = SimpleNamespace(workers=2, worker_seconds=60)
+    with pytest.raises(
+        supervisor.WorkerError, match="in worker 1.*no rating is a like"
+    ):
+        supervisor._watch(workers, settings)
 
 
 @pytest.mark.slow
